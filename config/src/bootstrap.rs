@@ -1,0 +1,125 @@
+//! The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`): what a process is started with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::address::Address;
+use crate::matcher::StringMatcher;
+use crate::rejection::Rejection;
+
+/// A checked bootstrap. Static resources stay bytes: they take the road of xDS resources, one by one.
+#[derive(Debug, Clone)]
+pub struct Bootstrap {
+    /// The encoded `core.v3.Node`, user agent fields filled by the proxy.
+    pub node: Bytes,
+    /// `node.id`.
+    pub node_id: Arc<str>,
+    /// `node.cluster`.
+    pub node_cluster: Arc<str>,
+    /// Admin listener; `None` = no admin.
+    pub admin: Option<Address>,
+    /// ADS, when there is any.
+    pub ads: Option<AdsConfig>,
+    /// `dynamic_resources.lds_config` is over ADS.
+    pub lds: Option<DynamicSource>,
+    /// `dynamic_resources.cds_config` is over ADS.
+    pub cds: Option<DynamicSource>,
+    /// Static clusters, listeners and secrets, encoded.
+    pub static_clusters: Vec<StaticResource>,
+    /// Static listeners.
+    pub static_listeners: Vec<StaticResource>,
+    /// Static secrets.
+    pub static_secrets: Vec<StaticResource>,
+    /// `stats_config.stats_matcher`.
+    pub stats_matcher: StatsMatcher,
+    /// `stats_config.stats_tags`: name and regex (RE2/ECMAScript text); a regex that this process cannot compile is a warning.
+    pub stats_tags: Vec<(Arc<str>, Arc<str>)>,
+    /// `stats_config.use_all_default_tags`, default true.
+    pub default_tags: bool,
+    /// `max_active_downstream_connections`.
+    pub max_downstream_connections: Option<u64>,
+    /// Runtime keys of the static layers, last wins, as text.
+    pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// `application_log_config.log_format.text_format`.
+    pub log_format: Option<Arc<str>>,
+    /// `application_log_config.log_format.json_format` is set.
+    pub log_json: bool,
+    /// `stats_flush_interval`; default 5 s.
+    pub stats_flush_interval: Duration,
+    /// Fields that are set and not acting: named once in the log.
+    pub ignored: Vec<String>,
+}
+
+/// A static resource: encoded message, its name, and whether it could be read at all.
+#[derive(Debug, Clone)]
+pub struct StaticResource {
+    /// Name.
+    pub name: Arc<str>,
+    /// Encoded message of the list's type.
+    pub body: Bytes,
+}
+
+/// The ADS stream.
+#[derive(Debug, Clone)]
+pub struct AdsConfig {
+    /// Delta or state of the world.
+    pub delta: bool,
+    /// The static cluster that carries it.
+    pub cluster: Arc<str>,
+    /// `set_node_on_first_message_only`.
+    pub node_on_first_message_only: bool,
+    /// `initial_metadata` of the gRPC service.
+    pub metadata: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// `lds_config` / `cds_config`.
+#[derive(Debug, Clone)]
+pub enum DynamicSource {
+    /// Over ADS; `None` waits for ever.
+    Ads {
+        /// `initial_fetch_timeout`.
+        initial_fetch_timeout: Option<Duration>,
+    },
+    /// From a file that holds a DiscoveryResponse.
+    Path(PathBuf),
+}
+
+/// `stats_matcher`.
+#[derive(Debug, Clone, Default)]
+pub enum StatsMatcher {
+    /// All are made.
+    #[default]
+    All,
+    /// None are made.
+    None,
+    /// Only these.
+    Inclusion(Vec<StringMatcher>),
+    /// All but these.
+    Exclusion(Vec<StringMatcher>),
+}
+
+/// Why a bootstrap cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// Not JSON or YAML.
+    #[error("{file}: not valid {format}: {reason}")]
+    Syntax {
+        /// File.
+        file: String,
+        /// `JSON` or `YAML`.
+        format: &'static str,
+        /// Parser's message with line and column.
+        reason: String,
+    },
+    /// A field is unknown or has a wrong value.
+    #[error("{file}: {rejection}")]
+    Field {
+        /// File.
+        file: String,
+        /// Where and why.
+        rejection: Rejection,
+    },
+}

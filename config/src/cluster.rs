@@ -1,0 +1,265 @@
+//! Clusters (`envoy.config.cluster.v3.Cluster`).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::LoadAssignment;
+use crate::metadata::Metadata;
+use crate::tls::UpstreamTls;
+
+/// A cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// Name: routes and filters refer to it.
+    pub name: Arc<str>,
+    /// `alt_stat_name` or the name.
+    pub stat_name: Arc<str>,
+    /// How endpoints are found.
+    pub discovery: Discovery,
+    /// Time allowed for a TCP connect; Envoy's default is 5 s.
+    pub connect_timeout: Duration,
+    /// Load balancing.
+    pub balancer: Balancer,
+    /// `common_lb_config.healthy_panic_threshold`, percent; default 50, 0 turns panic off.
+    pub panic_threshold: f64,
+    /// `common_lb_config.locality_weighted_lb_config` is set.
+    pub locality_weighted: bool,
+    /// Limits for `DEFAULT` priority.
+    pub circuit_breaker: Thresholds,
+    /// Limits for `HIGH` priority.
+    pub circuit_breaker_high: Thresholds,
+    /// HTTP options towards the endpoints.
+    pub http: UpstreamHttp,
+    /// `transport_socket` (raw buffer when unset).
+    pub transport: UpstreamTransport,
+    /// `transport_socket_matches`, first match wins, falling back to `transport`.
+    pub transport_matches: Vec<TransportMatch>,
+    /// `upstream_connection_options.tcp_keepalive`.
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    /// `upstream_bind_config.source_address`; ignored for pipes.
+    pub bind_address: Option<SocketAddr>,
+    /// `outlier_detection`: parsed, acted on by a later part.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// `per_connection_buffer_limit_bytes`; default 1 MiB.
+    pub buffer_limit: u32,
+    /// `metadata.filter_metadata`; `istio.alpn_override == "false"` stops the ALPN filter.
+    pub metadata: Arc<Metadata>,
+    /// `filters` of the cluster offer TCP metadata exchange. Not acting yet; while so the ALPN `istio-peer-exchange` is not offered.
+    pub metadata_exchange: bool,
+    /// `max_requests_per_connection` (deprecated field and `common_http_protocol_options`).
+    pub max_requests_per_connection: Option<u32>,
+}
+
+impl Cluster {
+    /// Whether `metadata.istio.alpn_override` is `"false"`.
+    pub fn alpn_override_disabled(&self) -> bool {
+        self.metadata.get("istio", "alpn_override").and_then(|value| value.as_str()) == Some("false")
+    }
+}
+
+/// How a cluster's endpoints are found.
+#[derive(Debug, Clone)]
+pub enum Discovery {
+    /// Endpoints in the cluster.
+    Static(LoadAssignment),
+    /// DNS names in the cluster, all answers are endpoints.
+    StrictDns(LoadAssignment, DnsSettings),
+    /// One DNS name, the first answer at connect time.
+    LogicalDns(LoadAssignment, DnsSettings),
+    /// EDS over ADS under this service name (the cluster's name when unset). `None` timeout waits for ever.
+    Eds {
+        /// Resource name asked for.
+        service_name: Arc<str>,
+        /// `initial_fetch_timeout`.
+        initial_fetch_timeout: Option<Duration>,
+    },
+    /// The original destination of the downstream connection. Where no such is known: no healthy upstream.
+    OriginalDst,
+    /// Extension clusters that are accepted but hold no endpoint (`envoy.clusters.dynamic_forward_proxy`), by type.
+    Inert(Arc<str>),
+}
+
+/// DNS behaviour of a cluster.
+#[derive(Debug, Clone)]
+pub struct DnsSettings {
+    /// Which families are asked for.
+    pub family: DnsFamily,
+    /// `dns_refresh_rate`, default 5 s.
+    pub refresh: Duration,
+    /// `respect_dns_ttl`.
+    pub respect_ttl: bool,
+    /// `dns_jitter`.
+    pub jitter: Duration,
+    /// Resolvers named in the config; empty means the system's.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// `dns_lookup_family`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsFamily {
+    /// IPv6 if there is any, else IPv4.
+    Auto,
+    /// IPv4 only.
+    V4Only,
+    /// IPv6 only.
+    V6Only,
+    /// IPv4 if there is any, else IPv6.
+    V4Preferred,
+    /// Both.
+    All,
+}
+
+/// Load-balancing policy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Balancer {
+    /// Weighted round robin.
+    RoundRobin,
+    /// Best of `choices` (default 2) by active requests; weighted when weights differ.
+    LeastRequest {
+        /// How many are compared.
+        choices: u32,
+    },
+    /// Uniform random.
+    Random,
+    /// Ring hash: parsed; acts as random without a hash until hashing acts.
+    RingHash {
+        /// Least number of points.
+        minimum_ring_size: u64,
+    },
+    /// Maglev: parsed as above.
+    Maglev {
+        /// Table size.
+        table_size: u64,
+    },
+    /// `CLUSTER_PROVIDED`.
+    ClusterProvided,
+}
+
+/// Circuit-breaker limits; Envoy's defaults are 1024/1024/1024/3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Connections to the cluster.
+    pub max_connections: u32,
+    /// Requests that wait for a connection.
+    pub max_pending_requests: u32,
+    /// Requests in flight.
+    pub max_requests: u32,
+    /// Retries in flight.
+    pub max_retries: u32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+    }
+}
+
+/// HTTP towards the endpoints (`HttpProtocolOptions`).
+#[derive(Debug, Clone)]
+pub struct UpstreamHttp {
+    /// Which HTTP version.
+    pub protocol: UpstreamProtocol,
+    /// `common_http_protocol_options.idle_timeout`; default 1 h, `None` = never.
+    pub idle_timeout: Option<Duration>,
+    /// `common_http_protocol_options.max_connection_duration`.
+    pub max_connection_duration: Option<Duration>,
+    /// HTTP/2 settings.
+    pub http2: Http2Settings,
+    /// `upstream_http_protocol_options.auto_sni`.
+    pub auto_sni: bool,
+    /// `upstream_http_protocol_options.auto_san_validation`.
+    pub auto_san_validation: bool,
+    /// Header case is kept towards HTTP/1 (`preserve_case`).
+    pub preserve_case: bool,
+}
+
+/// Choice of the upstream HTTP version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// `explicit_http_config.http_protocol_options`, and the default.
+    Http1,
+    /// `explicit_http_config.http2_protocol_options`; prior knowledge on plaintext.
+    Http2,
+    /// `use_downstream_protocol_config`.
+    Downstream,
+    /// `auto_config`: by ALPN.
+    Auto,
+}
+
+/// HTTP/2 settings of either side (`Http2ProtocolOptions`). `None` = Envoy's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Http2Settings {
+    /// Concurrent streams.
+    pub max_concurrent_streams: Option<u32>,
+    /// Octets.
+    pub initial_stream_window: Option<u32>,
+    /// Octets.
+    pub initial_connection_window: Option<u32>,
+    /// Extended CONNECT.
+    pub allow_connect: bool,
+    /// PING interval (`connection_keepalive.interval`).
+    pub keepalive_interval: Option<Duration>,
+    /// PING timeout.
+    pub keepalive_timeout: Option<Duration>,
+}
+
+/// How bytes are carried to an endpoint.
+#[derive(Debug, Clone)]
+pub enum UpstreamTransport {
+    /// Plain TCP.
+    Raw,
+    /// TLS.
+    Tls(Arc<UpstreamTls>),
+    /// `internal_upstream`: accepted, never selectable.
+    Internal,
+    /// `upstream_proxy_protocol` around another transport.
+    ProxyProtocol {
+        /// 1 or 2.
+        version: u8,
+        /// The wrapped transport.
+        inner: Box<UpstreamTransport>,
+    },
+}
+
+/// One entry of `transport_socket_matches`.
+#[derive(Debug, Clone)]
+pub struct TransportMatch {
+    /// Name, e.g. `tlsMode-istio`.
+    pub name: Arc<str>,
+    /// Every pair must be in the endpoint's `envoy.transport_socket_match`; empty matches all.
+    pub criteria: BTreeMap<Arc<str>, serde_json::Value>,
+    /// What is used then.
+    pub transport: UpstreamTransport,
+}
+
+/// `TcpKeepalive`; `None` = the system's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpKeepalive {
+    /// `keepalive_probes`.
+    pub probes: Option<u32>,
+    /// `keepalive_time`.
+    pub time: Option<Duration>,
+    /// `keepalive_interval`.
+    pub interval: Option<Duration>,
+}
+
+/// `OutlierDetection`, the fields that istiod sets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutlierDetection {
+    /// Consecutive 5xx until ejection; `None` when not enforced.
+    pub consecutive_5xx: Option<u32>,
+    /// Consecutive gateway failures until ejection.
+    pub consecutive_gateway_failure: Option<u32>,
+    /// Sweep interval.
+    pub interval: Duration,
+    /// Base ejection time.
+    pub base_ejection_time: Duration,
+    /// Percent.
+    pub max_ejection_percent: u32,
+    /// `split_external_local_origin_errors`.
+    pub split_local_origin: bool,
+    /// `consecutive_local_origin_failure`.
+    pub consecutive_local_origin_failure: Option<u32>,
+}

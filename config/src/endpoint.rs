@@ -1,0 +1,79 @@
+//! Endpoints (`envoy.config.endpoint.v3.ClusterLoadAssignment`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::metadata::Metadata;
+
+/// `ClusterLoadAssignment`.
+#[derive(Debug, Clone, Default)]
+pub struct LoadAssignment {
+    /// Name of the cluster, or the EDS service name.
+    pub cluster_name: Arc<str>,
+    /// Localities, in the order received.
+    pub localities: Vec<LocalityEndpoints>,
+    /// `policy.overprovisioning_factor`, percent; Envoy's default is 140.
+    pub overprovisioning_factor: u32,
+}
+
+/// `LocalityLbEndpoints`.
+#[derive(Debug, Clone, Default)]
+pub struct LocalityEndpoints {
+    /// Where.
+    pub locality: Locality,
+    /// `load_balancing_weight`; `None` when unset (with locality weighting: no traffic).
+    pub weight: Option<u32>,
+    /// 0 is the highest.
+    pub priority: u32,
+    /// Members.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// `core.v3.Locality`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Locality {
+    /// Region.
+    pub region: Arc<str>,
+    /// Zone.
+    pub zone: Arc<str>,
+    /// Sub-zone.
+    pub sub_zone: Arc<str>,
+}
+
+/// `LbEndpoint`.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where it is reached.
+    pub address: Address,
+    /// Further addresses of the same endpoint (happy eyeballs).
+    pub additional_addresses: Vec<Address>,
+    /// Health as the control plane says.
+    pub health: HealthStatus,
+    /// At least 1.
+    pub weight: u32,
+    /// `hostname`, for auto_sni and health checks.
+    pub hostname: Arc<str>,
+    /// `metadata.filter_metadata["envoy.transport_socket_match"]`: picks the transport socket.
+    pub transport_socket_match: BTreeMap<Arc<str>, serde_json::Value>,
+    /// All metadata.
+    pub metadata: Arc<Metadata>,
+}
+
+/// `HealthStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HealthStatus {
+    /// Treated as healthy.
+    #[default]
+    Unknown,
+    /// Healthy.
+    Healthy,
+    /// Not to be used while others are.
+    Unhealthy,
+    /// Finishing; no new requests.
+    Draining,
+    /// Treated as unhealthy.
+    Timeout,
+    /// Used when too few are healthy.
+    Degraded,
+}

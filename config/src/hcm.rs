@@ -1,0 +1,280 @@
+//! `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::access_log::AccessLog;
+use crate::cluster::Http2Settings;
+use crate::route::{RouteConfiguration, Upgrade};
+
+/// HTTP connection manager.
+#[derive(Debug, Clone)]
+pub struct HttpConnectionManager {
+    /// Prefix of its stats.
+    pub stat_prefix: Arc<str>,
+    /// Which codec.
+    pub codec: CodecType,
+    /// Where the routes come from.
+    pub routes: RouteSource,
+    /// HTTP filters in order, the router excluded.
+    pub filters: Vec<HttpFilter>,
+    /// The router's own settings.
+    pub router: Router,
+    /// `use_remote_address`.
+    pub use_remote_address: bool,
+    /// `xff_num_trusted_hops`.
+    pub xff_num_trusted_hops: u32,
+    /// `skip_xff_append`.
+    pub skip_xff_append: bool,
+    /// `internal_address_config.cidr_ranges`; empty: nothing is internal.
+    pub internal_ranges: Vec<IpNet>,
+    /// `generate_request_id`, default true.
+    pub generate_request_id: bool,
+    /// `preserve_external_request_id`.
+    pub preserve_external_request_id: bool,
+    /// `always_set_request_id_in_response`.
+    pub request_id_in_response: bool,
+    /// UUID request id: the 15th character carries the trace decision.
+    pub request_id_packs_trace_reason: bool,
+    /// `use_request_id_for_trace_sampling`.
+    pub request_id_samples: bool,
+    /// Value of the `server` header; default `envoy`.
+    pub server_name: Arc<str>,
+    /// What happens to an upstream's `server` header.
+    pub server_header: ServerHeader,
+    /// `forward_client_cert_details`.
+    pub forward_client_cert: ForwardClientCert,
+    /// Which parts of the peer's certificate are told.
+    pub client_cert_details: ClientCertDetails,
+    /// `proxy_100_continue`.
+    pub proxy_100_continue: bool,
+    /// `normalize_path`.
+    pub normalize_path: bool,
+    /// `merge_slashes`.
+    pub merge_slashes: bool,
+    /// `path_with_escaped_slashes_action`.
+    pub escaped_slashes: EscapedSlashes,
+    /// `strip_any_host_port` / `strip_matching_host_port`.
+    pub strip_host_port: StripHostPort,
+    /// `strip_trailing_host_dot`.
+    pub strip_trailing_host_dot: bool,
+    /// `append_x_forwarded_port`.
+    pub append_x_forwarded_port: bool,
+    /// Upgrades allowed at listener level (`websocket`).
+    pub upgrades: Vec<Upgrade>,
+    /// HTTP/1 settings.
+    pub http1: Http1Settings,
+    /// HTTP/2 settings.
+    pub http2: Http2Settings,
+    /// `common_http_protocol_options.idle_timeout`; default 1 h, `None` = never.
+    pub idle_timeout: Option<Duration>,
+    /// `common_http_protocol_options.max_connection_duration`.
+    pub max_connection_duration: Option<Duration>,
+    /// `common_http_protocol_options.max_requests_per_connection`.
+    pub max_requests_per_connection: Option<u32>,
+    /// `common_http_protocol_options.max_headers_count`; default 100.
+    pub max_headers_count: u32,
+    /// `max_request_headers_kb` in octets; default 60 KiB.
+    pub max_request_headers: u32,
+    /// `headers_with_underscores_action`.
+    pub underscores: Underscores,
+    /// `stream_idle_timeout`; default 5 min, `None` = never.
+    pub stream_idle_timeout: Option<Duration>,
+    /// `request_timeout`; `None` = never (the default).
+    pub request_timeout: Option<Duration>,
+    /// `request_headers_timeout`; `None` = never (the default).
+    pub request_headers_timeout: Option<Duration>,
+    /// `drain_timeout`; default 5 s.
+    pub drain_timeout: Duration,
+    /// `delayed_close_timeout`; default 1 s, `None` = close at once.
+    pub delayed_close_timeout: Option<Duration>,
+    /// `via`.
+    pub via: Option<Arc<str>>,
+    /// Tracing is configured; sampling of the request id's trace nibble.
+    pub tracing: Option<Tracing>,
+    /// `http_reject_path_with_fragment` is not a field but a runtime key; here false strips the fragment.
+    pub reject_fragment: bool,
+    /// Logs.
+    pub access_log: Vec<AccessLog>,
+}
+
+/// `codec_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodecType {
+    /// TLS ALPN, else the preface.
+    Auto,
+    /// HTTP/1 only.
+    Http1,
+    /// HTTP/2 only.
+    Http2,
+}
+
+/// Where routes come from.
+#[derive(Debug, Clone)]
+pub enum RouteSource {
+    /// In the filter.
+    Inline(Arc<RouteConfiguration>),
+    /// RDS over ADS.
+    Rds {
+        /// Resource name.
+        name: Arc<str>,
+        /// `None` waits for ever.
+        initial_fetch_timeout: Option<Duration>,
+    },
+}
+
+/// An HTTP filter of the chain.
+#[derive(Debug, Clone)]
+pub struct HttpFilter {
+    /// Name in the chain: per-route config is looked up by it.
+    pub name: Arc<str>,
+    /// `disabled`.
+    pub disabled: bool,
+    /// What it is.
+    pub kind: HttpFilterKind,
+}
+
+/// HTTP filters that are known. What each does to traffic today stands in `config/EXTENSIONS.md`.
+#[derive(Debug, Clone)]
+pub enum HttpFilterKind {
+    /// `istio.alpn`: upstream ALPN by upstream protocol.
+    IstioAlpn(IstioAlpn),
+    /// A filter that is parsed and does not act yet, by type URL; it is none that carries policy.
+    Inert(Arc<str>),
+}
+
+/// `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`: ALPN lists offered upstream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct IstioAlpn {
+    /// For HTTP/1.0 upstreams.
+    pub http10: Vec<Arc<[u8]>>,
+    /// For HTTP/1.1 upstreams.
+    pub http11: Vec<Arc<[u8]>>,
+    /// For HTTP/2 upstreams.
+    pub http2: Vec<Arc<[u8]>>,
+}
+
+/// `envoy.extensions.filters.http.router.v3.Router`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Router {
+    /// `suppress_envoy_headers`.
+    pub suppress_envoy_headers: bool,
+    /// `dynamic_stats`, default true.
+    pub dynamic_stats: bool,
+}
+
+/// `server_header_transformation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerHeader {
+    /// Always ours.
+    Overwrite,
+    /// Ours if the upstream sent none.
+    AppendIfAbsent,
+    /// The upstream's.
+    PassThrough,
+}
+
+/// `forward_client_cert_details`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardClientCert {
+    /// Remove.
+    Sanitize,
+    /// Keep on mTLS connections, else remove.
+    ForwardOnly,
+    /// Append on mTLS connections, else remove.
+    AppendForward,
+    /// Replace on mTLS connections, else remove.
+    SanitizeSet,
+    /// Keep always.
+    AlwaysForwardOnly,
+}
+
+/// `set_current_client_cert_details`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientCertDetails {
+    /// `Subject=`.
+    pub subject: bool,
+    /// `Cert=`.
+    pub cert: bool,
+    /// `Chain=`.
+    pub chain: bool,
+    /// `DNS=`.
+    pub dns: bool,
+    /// `URI=`.
+    pub uri: bool,
+}
+
+/// `path_with_escaped_slashes_action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EscapedSlashes {
+    /// As they are.
+    Keep,
+    /// 400.
+    Reject,
+    /// 307 to the unescaped path.
+    UnescapeAndRedirect,
+    /// Unescape.
+    UnescapeAndForward,
+}
+
+/// Port stripping of `:authority`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StripHostPort {
+    /// Keep.
+    Keep,
+    /// Strip when it is the listener's.
+    Matching,
+    /// Strip.
+    Any,
+}
+
+/// `headers_with_underscores_action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Underscores {
+    /// Pass.
+    Allow,
+    /// 400.
+    RejectRequest,
+    /// Drop the header.
+    DropHeader,
+}
+
+/// HTTP/1 settings (`Http1ProtocolOptions`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http1Settings {
+    /// `allow_absolute_url`, default true.
+    pub allow_absolute_url: bool,
+    /// `accept_http_10`.
+    pub accept_http10: bool,
+    /// `enable_trailers`.
+    pub trailers: bool,
+    /// `preserve_case` header formatter.
+    pub preserve_case: bool,
+    /// `allow_chunked_length`.
+    pub allow_chunked_length: bool,
+}
+
+impl Default for Http1Settings {
+    fn default() -> Self {
+        Self {
+            allow_absolute_url: true,
+            accept_http10: false,
+            trailers: false,
+            preserve_case: false,
+            allow_chunked_length: false,
+        }
+    }
+}
+
+/// Tracing, as far as the request id cares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tracing {
+    /// Percent.
+    pub client_sampling: f64,
+    /// Percent.
+    pub random_sampling: f64,
+    /// Percent.
+    pub overall_sampling: f64,
+}

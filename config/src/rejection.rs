@@ -1,0 +1,78 @@
+//! Why a resource was refused, and where in it. Used by every translation of this crate.
+
+use std::fmt;
+
+/// A refused resource: the field, what was wrong with it, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct Rejection {
+    /// Path of the field from the resource's root, e.g. `filter_chains[2].filters[0].typed_config.max_age`.
+    pub path: String,
+    /// What is wrong, and what to do about it, as one sentence.
+    pub reason: String,
+}
+
+/// A place in a resource while it is being read. Cheap to make (no allocation until a rejection is built).
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl At<'static> {
+    /// The resource itself.
+    pub const fn root() -> At<'static> {
+        At { parent: None, step: Step::Root }
+    }
+}
+
+impl<'a> At<'a> {
+    /// A field of this message.
+    pub fn field(&'a self, name: &'a str) -> At<'a> {
+        At { parent: Some(self), step: Step::Field(name) }
+    }
+
+    /// An element of this repeated field.
+    pub fn index(&'a self, index: usize) -> At<'a> {
+        At { parent: Some(self), step: Step::Index(index) }
+    }
+
+    /// A value of this map.
+    pub fn key(&'a self, key: &'a str) -> At<'a> {
+        At { parent: Some(self), step: Step::Key(key) }
+    }
+
+    /// A rejection at this place.
+    pub fn reject(&self, reason: impl Into<String>) -> Rejection {
+        Rejection { path: self.to_string(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(parent) = self.parent else { return Ok(()) };
+        parent.fmt(out)?;
+        let first = matches!(parent.step, Step::Root);
+        match self.step {
+            Step::Root => Ok(()),
+            Step::Field(name) if first => out.write_str(name),
+            Step::Field(name) => write!(out, ".{name}"),
+            Step::Index(index) => write!(out, "[{index}]"),
+            Step::Key(key) => write!(out, "[\"{key}\"]"),
+        }
+    }
+}
+
+impl fmt::Debug for At<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}

@@ -1,0 +1,415 @@
+//! Routes (`envoy.config.route.v3.RouteConfiguration`). Host and path lookup over them is the proxy's matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::access_log::Format;
+use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
+use crate::metadata::Metadata;
+
+/// `RouteConfiguration`.
+#[derive(Debug, Clone)]
+pub struct RouteConfiguration {
+    /// Resource name.
+    pub name: Arc<str>,
+    /// Virtual hosts in order.
+    pub virtual_hosts: Vec<Arc<VirtualHost>>,
+    /// `ignore_port_in_host_matching`.
+    pub ignore_port_in_host: bool,
+    /// `internal_only_headers`, lower case.
+    pub internal_only_headers: Vec<Arc<str>>,
+    /// Header changes at this level.
+    pub headers: HeaderChanges,
+    /// `most_specific_header_mutations_wins`.
+    pub most_specific_headers_win: bool,
+}
+
+/// `VirtualHost`.
+#[derive(Debug, Clone)]
+pub struct VirtualHost {
+    /// Name.
+    pub name: Arc<str>,
+    /// Lower case: exact, `*.suffix`, `prefix.*` or `*`.
+    pub domains: Vec<Arc<str>>,
+    /// In order, first match wins.
+    pub routes: Vec<Arc<Route>>,
+    /// `require_tls`.
+    pub require_tls: RequireTls,
+    /// Default for routes without one.
+    pub retry: Option<Arc<RetryPolicy>>,
+    /// `include_request_attempt_count`.
+    pub attempt_count_in_request: bool,
+    /// `include_attempt_count_in_response`.
+    pub attempt_count_in_response: bool,
+    /// Header changes at this level.
+    pub headers: HeaderChanges,
+    /// `per_request_buffer_limit_bytes`.
+    pub buffer_limit: Option<u32>,
+    /// `typed_per_filter_config` of filters that are known and not acting: by filter name, their type URL.
+    pub per_filter: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// `VirtualHost.require_tls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequireTls {
+    /// No.
+    #[default]
+    No,
+    /// For external requests.
+    ExternalOnly,
+    /// Always.
+    All,
+}
+
+/// `Route`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Name for logs; may be empty.
+    pub name: Arc<str>,
+    /// When it is taken.
+    pub matches: RouteMatch,
+    /// What is done.
+    pub action: Action,
+    /// Header changes at this level.
+    pub headers: HeaderChanges,
+    /// `decorator.operation`.
+    pub decorator: Option<Arc<str>>,
+    /// `decorator.propagate`, default true.
+    pub decorator_propagate: bool,
+    /// `stat_prefix`.
+    pub stat_prefix: Option<Arc<str>>,
+    /// `metadata`.
+    pub metadata: Arc<Metadata>,
+    /// `typed_per_filter_config`, as in [`VirtualHost::per_filter`].
+    pub per_filter: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// `RouteMatch`.
+#[derive(Debug, Clone)]
+pub struct RouteMatch {
+    /// On the path, query excluded.
+    pub path: PathMatch,
+    /// `case_sensitive`, default true; prefix, path and separated prefix obey it.
+    pub case_sensitive: bool,
+    /// All of.
+    pub headers: Vec<HeaderMatcher>,
+    /// All of.
+    pub query: Vec<QueryParameterMatcher>,
+    /// `grpc`: only gRPC requests.
+    pub grpc: bool,
+    /// `runtime_fraction.default_value`.
+    pub fraction: Option<Fraction>,
+    /// `dynamic_metadata` is asked for. No filter that acts writes any, so such a route matches only by inversion.
+    pub dynamic_metadata: Vec<DynamicMetadataMatch>,
+}
+
+/// A metadata condition of a route, reduced to what it means while no metadata exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DynamicMetadataMatch {
+    /// Filter name.
+    pub filter: Arc<str>,
+    /// Whether absent metadata satisfies it (`invert`).
+    pub matches_absent: bool,
+}
+
+/// Path condition.
+#[derive(Debug, Clone)]
+pub enum PathMatch {
+    /// `prefix`.
+    Prefix(Arc<str>),
+    /// `path`.
+    Exact(Arc<str>),
+    /// `safe_regex`, full match.
+    Regex(regex::bytes::Regex),
+    /// `path_separated_prefix`.
+    SeparatedPrefix(Arc<str>),
+    /// `connect_matcher`.
+    Connect,
+}
+
+/// What a route does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Send it to a cluster.
+    Forward(Arc<Forward>),
+    /// Redirect.
+    Redirect(Arc<Redirect>),
+    /// Answer.
+    Direct(Arc<DirectResponse>),
+    /// `non_forwarding_action`, answered 404-like as Envoy's HCM does not route it.
+    NonForwarding,
+}
+
+/// `RouteAction`.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Cluster or clusters.
+    pub cluster: ClusterChoice,
+    /// `cluster_not_found_response_code`; 503 or 404 or 500.
+    pub cluster_not_found: u16,
+    /// `timeout`; default 15 s, `None` = never (0 s in the config).
+    pub timeout: Option<Duration>,
+    /// `idle_timeout`; outer `None` = inherit, inner `None` = never.
+    pub idle_timeout: Option<Option<Duration>>,
+    /// `max_stream_duration.max_stream_duration`; outer `None` = unset.
+    pub max_stream_duration: Option<Option<Duration>>,
+    /// `max_stream_duration.grpc_timeout_header_max` or the deprecated `max_grpc_timeout`: outer `None` = the header is ignored,
+    /// inner `None` = honoured without a cap.
+    pub grpc_timeout_max: Option<Option<Duration>>,
+    /// `retry_policy`.
+    pub retry: Option<Arc<RetryPolicy>>,
+    /// Path rewrite.
+    pub rewrite: Option<PathRewrite>,
+    /// Host rewrite.
+    pub host_rewrite: Option<HostRewrite>,
+    /// `append_x_forwarded_host`.
+    pub append_x_forwarded_host: bool,
+    /// Mirrors: parsed; counted and not sent until mirroring acts.
+    pub mirrors: Vec<Mirror>,
+    /// Hash policies.
+    pub hash: Vec<HashPolicy>,
+    /// Upgrades of this route, over those of the connection manager.
+    pub upgrades: Vec<Upgrade>,
+    /// `priority: HIGH`.
+    pub high_priority: bool,
+}
+
+/// `cluster`, `weighted_clusters` or `cluster_header`.
+#[derive(Debug, Clone)]
+pub enum ClusterChoice {
+    /// One.
+    Single(Arc<str>),
+    /// By weight; zero weights are kept and never chosen.
+    Weighted(Vec<WeightedCluster>),
+    /// The value of this request header names it.
+    Header(Arc<str>),
+}
+
+/// `WeightedCluster.ClusterWeight`.
+#[derive(Debug, Clone)]
+pub struct WeightedCluster {
+    /// Cluster.
+    pub name: Arc<str>,
+    /// Share.
+    pub weight: u32,
+    /// Header changes of this cluster.
+    pub headers: HeaderChanges,
+    /// `host_rewrite_literal`.
+    pub host_rewrite: Option<Arc<str>>,
+}
+
+/// Rewrites of the path.
+#[derive(Debug, Clone)]
+pub enum PathRewrite {
+    /// The matched prefix (or full path) is replaced by this.
+    Prefix(Arc<str>),
+    /// All matches are replaced; `\1` are groups.
+    Regex {
+        /// Pattern.
+        pattern: regex::bytes::Regex,
+        /// Substitution in RE2's syntax.
+        substitution: Arc<str>,
+    },
+}
+
+/// Rewrites of the host.
+#[derive(Debug, Clone)]
+pub enum HostRewrite {
+    /// This value.
+    Literal(Arc<str>),
+    /// The endpoint's hostname.
+    Auto,
+    /// The value of this header.
+    Header(Arc<str>),
+    /// From the path.
+    PathRegex {
+        /// Pattern.
+        pattern: regex::bytes::Regex,
+        /// Substitution.
+        substitution: Arc<str>,
+    },
+}
+
+/// `request_mirror_policies`.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    /// Cluster.
+    pub cluster: Arc<str>,
+    /// Share; `None` = all.
+    pub fraction: Option<Fraction>,
+}
+
+/// `hash_policy`.
+#[derive(Debug, Clone)]
+pub enum HashPolicy {
+    /// A header's value.
+    Header(Arc<str>),
+    /// A cookie, made when absent if it has a ttl.
+    Cookie {
+        /// Name.
+        name: Arc<str>,
+        /// Lifetime.
+        ttl: Option<Duration>,
+        /// Path.
+        path: Arc<str>,
+    },
+    /// Source address.
+    SourceIp,
+    /// A query parameter.
+    QueryParameter(Arc<str>),
+}
+
+/// `RetryPolicy`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    /// When.
+    pub on: RetryOn,
+    /// How often; default 1.
+    pub num_retries: u32,
+    /// `per_try_timeout`; `None` = the route's.
+    pub per_try_timeout: Option<Duration>,
+    /// `per_try_idle_timeout`.
+    pub per_try_idle_timeout: Option<Duration>,
+    /// With `retriable-status-codes`.
+    pub status_codes: Vec<u16>,
+    /// `retry_back_off.base_interval`; default 25 ms.
+    pub base_interval: Duration,
+    /// `retry_back_off.max_interval`; default ten times the base.
+    pub max_interval: Duration,
+    /// `previous_hosts` predicate: avoid hosts that were tried.
+    pub avoid_previous_hosts: bool,
+    /// `host_selection_retry_max_attempts`; default 1.
+    pub host_selection_attempts: u32,
+    /// `previous_priorities`, with its update frequency.
+    pub previous_priorities: Option<u32>,
+}
+
+/// Conditions of `retry_on`; unknown words are ignored, as Envoy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetryOn(pub u32);
+
+impl RetryOn {
+    /// `5xx`.
+    pub const SERVER_ERROR: u32 = 1;
+    /// `gateway-error`.
+    pub const GATEWAY_ERROR: u32 = 1 << 1;
+    /// `connect-failure`.
+    pub const CONNECT_FAILURE: u32 = 1 << 2;
+    /// `retriable-4xx`.
+    pub const RETRIABLE_4XX: u32 = 1 << 3;
+    /// `refused-stream`.
+    pub const REFUSED_STREAM: u32 = 1 << 4;
+    /// `retriable-status-codes`.
+    pub const STATUS_CODES: u32 = 1 << 5;
+    /// `reset`.
+    pub const RESET: u32 = 1 << 6;
+    /// `reset-before-request`.
+    pub const RESET_BEFORE_REQUEST: u32 = 1 << 7;
+    /// gRPC `cancelled`.
+    pub const GRPC_CANCELLED: u32 = 1 << 8;
+    /// gRPC `deadline-exceeded`.
+    pub const GRPC_DEADLINE_EXCEEDED: u32 = 1 << 9;
+    /// gRPC `resource-exhausted`.
+    pub const GRPC_RESOURCE_EXHAUSTED: u32 = 1 << 10;
+    /// gRPC `unavailable`.
+    pub const GRPC_UNAVAILABLE: u32 = 1 << 11;
+    /// gRPC `internal`.
+    pub const GRPC_INTERNAL: u32 = 1 << 12;
+    /// `retriable-headers`.
+    pub const RETRIABLE_HEADERS: u32 = 1 << 13;
+    /// `envoy-ratelimited`.
+    pub const ENVOY_RATELIMITED: u32 = 1 << 14;
+
+    /// Whether any of these conditions is asked for.
+    pub fn has(self, conditions: u32) -> bool {
+        self.0 & conditions != 0
+    }
+}
+
+/// `RedirectAction`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `scheme_redirect`; `https_redirect` is `https`.
+    pub scheme: Option<Arc<str>>,
+    /// `host_redirect`.
+    pub host: Option<Arc<str>>,
+    /// `port_redirect`.
+    pub port: Option<u16>,
+    /// `path_redirect`, may carry a query.
+    pub path: Option<Arc<str>>,
+    /// `prefix_rewrite`.
+    pub prefix: Option<Arc<str>>,
+    /// `strip_query`.
+    pub strip_query: bool,
+}
+
+/// `DirectResponseAction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectResponse {
+    /// Status code.
+    pub status: u16,
+    /// Body; empty when unset.
+    pub body: Bytes,
+}
+
+/// An upgrade that is allowed or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// Lower case: `websocket`, `connect`.
+    pub kind: Arc<str>,
+    /// Allowed.
+    pub enabled: bool,
+}
+
+/// Header changes of one level.
+#[derive(Debug, Clone, Default)]
+pub struct HeaderChanges {
+    /// On requests.
+    pub request_add: Vec<HeaderAdd>,
+    /// On requests, lower case.
+    pub request_remove: Vec<Arc<str>>,
+    /// On responses.
+    pub response_add: Vec<HeaderAdd>,
+    /// On responses, lower case.
+    pub response_remove: Vec<Arc<str>>,
+}
+
+impl HeaderChanges {
+    /// Nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.request_add.is_empty()
+            && self.request_remove.is_empty()
+            && self.response_add.is_empty()
+            && self.response_remove.is_empty()
+    }
+}
+
+/// `HeaderValueOption`.
+#[derive(Debug, Clone)]
+pub struct HeaderAdd {
+    /// Lower case.
+    pub name: Arc<str>,
+    /// May hold `%COMMAND%` operators.
+    pub value: Format,
+    /// `append_action`.
+    pub action: AppendAction,
+    /// `keep_empty_value`.
+    pub keep_empty: bool,
+}
+
+/// `HeaderValueOption.append_action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendAction {
+    /// Another value beside what is there.
+    AppendOrAdd,
+    /// Only when absent.
+    AddIfAbsent,
+    /// In place of what is there, or new.
+    OverwriteOrAdd,
+    /// Only in place of what is there.
+    OverwriteIfExists,
+}

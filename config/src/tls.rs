@@ -1,0 +1,135 @@
+//! TLS contexts (`envoy.extensions.transport_sockets.tls.v3`), as data; rustls is the proxy's matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::matcher::StringMatcher;
+use crate::secret::{TlsCertificate, ValidationContext};
+
+/// A secret by value or by name.
+#[derive(Debug, Clone)]
+pub enum SecretSource<T> {
+    /// Given inline, or as a file name inside the context.
+    Inline(Arc<T>),
+    /// To be fetched.
+    Sds(SdsName),
+}
+
+/// `SdsSecretConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SdsName {
+    /// Resource name: `default`, `ROOTCA`, `file-root:…`, `kubernetes://…`.
+    pub name: Arc<str>,
+    /// Where to ask.
+    pub source: SdsSource,
+    /// `None` waits for ever (`initial_fetch_timeout` 0); unset in the config is Envoy's 15 s.
+    pub initial_fetch_timeout: Option<Duration>,
+}
+
+/// Where a secret is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SdsSource {
+    /// A gRPC server named by a static cluster (`sds-grpc`).
+    Cluster(Arc<str>),
+    /// The ADS stream.
+    Ads,
+    /// A static secret of the bootstrap (no `sds_config`).
+    Static,
+}
+
+/// `CommonTlsContext`, shared by both directions.
+#[derive(Debug, Clone)]
+pub struct CommonTls {
+    /// Lowest protocol version.
+    pub min_version: TlsVersion,
+    /// Highest protocol version.
+    pub max_version: TlsVersion,
+    /// OpenSSL names, in order; empty means the library's default. Names that rustls lacks are dropped by the translation's user.
+    pub cipher_suites: Vec<Arc<str>>,
+    /// `ecdh_curves`.
+    pub ecdh_curves: Vec<Arc<str>>,
+    /// ALPN protocols in order.
+    pub alpn: Vec<Arc<[u8]>>,
+    /// Own certificates. More than one: chosen by key type.
+    pub certificates: Vec<SecretSource<TlsCertificate>>,
+    /// How the peer is checked.
+    pub validation: Option<Validation>,
+}
+
+/// Peer validation: the root bundle (possibly by SDS) and what is demanded on top of it.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// Trusted roots and their companions. `None`: no roots (`insecureSkipVerify`), accept any certificate.
+    pub context: Option<SecretSource<ValidationContext>>,
+    /// `match_typed_subject_alt_names` and the deprecated `match_subject_alt_names` of the default (inline) context. Empty means any.
+    pub subject_alt_names: Vec<SanMatcher>,
+    /// `trust_chain_verification: ACCEPT_UNTRUSTED`.
+    pub accept_untrusted: bool,
+    /// SHA-256 of the DER certificate, any of.
+    pub certificate_hashes: Vec<[u8; 32]>,
+    /// SHA-256 of the SPKI, any of.
+    pub certificate_spki: Vec<[u8; 32]>,
+}
+
+/// One demanded subject alternative name.
+#[derive(Debug, Clone)]
+pub struct SanMatcher {
+    /// `None` matches any kind of SAN (the deprecated field).
+    pub kind: Option<SanKind>,
+    /// What it must be.
+    pub matcher: StringMatcher,
+}
+
+/// Kinds of subject alternative names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SanKind {
+    /// rfc822Name.
+    Email,
+    /// dNSName.
+    Dns,
+    /// uniformResourceIdentifier.
+    Uri,
+    /// iPAddress.
+    IpAddress,
+    /// otherName.
+    OtherName,
+}
+
+/// TLS protocol versions that can be asked for. Older ones than 1.2 are refused by the translation when they are the maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// `DownstreamTlsContext`.
+#[derive(Debug, Clone)]
+pub struct DownstreamTls {
+    /// Shared part.
+    pub common: CommonTls,
+    /// `require_client_certificate`.
+    pub require_client_certificate: bool,
+    /// `require_sni`.
+    pub require_sni: bool,
+    /// `disable_stateless_session_resumption` and `disable_stateful_session_resumption` are both set.
+    pub disable_resumption: bool,
+    /// `session_timeout`.
+    pub session_timeout: Option<Duration>,
+}
+
+/// `UpstreamTlsContext`.
+#[derive(Debug, Clone)]
+pub struct UpstreamTls {
+    /// Shared part.
+    pub common: CommonTls,
+    /// Server name indication; routing data, never checked against the certificate.
+    pub sni: Option<Arc<str>>,
+    /// `auto_host_sni`.
+    pub auto_host_sni: bool,
+    /// `auto_sni_san_validation`.
+    pub auto_sni_san_validation: bool,
+    /// `max_session_keys`; 0 turns resumption off. Envoy's default is 1.
+    pub max_session_keys: u32,
+}
