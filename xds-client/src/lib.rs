@@ -1,1 +1,27 @@
-//! xDS client.
+//! The xDS protocol, seen from a client: one ADS stream (delta or state of the world) and SDS.
+//!
+//! The proxy's control thread calls this crate; nothing on the data path does. It knows names, versions, nonces and
+//! bytes. It must never decode a resource, know what a listener is, or decide the order in which types are first asked
+//! for: [`AdsHandle::subscribe`] says what is wanted, [`AdsEvents`] says what came, [`AdsHandle::verdict`] says what
+//! the proxy thought of it.
+//!
+//! Nothing that a control plane sends may panic, hang, or take more memory than the bytes that arrived: a broken stream
+//! is reported, then opened again, for ever, with jittered exponential backoff.
+
+#![deny(missing_docs)]
+
+mod ads;
+mod backoff;
+mod endpoint;
+mod grpc;
+mod sds;
+pub mod type_url;
+mod update;
+
+pub use ads::settings::{AdsSettings, MetadataProvider};
+pub use ads::status::{AdsStatus, TypeStatus};
+pub use ads::{AdsClient, AdsEvents, AdsHandle, Event, Subscription};
+pub use backoff::BackoffSettings;
+pub use endpoint::{ClientIdentity, ConnectError, Endpoint, Keepalive, Pem, TlsSettings};
+pub use sds::{SdsClient, SdsEvent, SdsEvents, SdsHandle, SdsSettings};
+pub use update::{Rejected, Resource, Update, UpdateId, Verdict};

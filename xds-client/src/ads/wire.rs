@@ -1,0 +1,143 @@
+//! Protobuf messages of the two ADS protocols, brought to one shape and back.
+//!
+//! Called by the session and the task. Must never keep state.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3 as discovery;
+use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::rpc::Status;
+use prost::Message;
+
+use crate::type_url::WRAPPED_RESOURCE;
+
+/// A request, before it is decided whether it carries the node.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Delta(Box<discovery::DeltaDiscoveryRequest>),
+    Sotw(Box<discovery::DiscoveryRequest>),
+}
+
+impl Request {
+    pub(crate) fn delta(type_url: &str) -> discovery::DeltaDiscoveryRequest {
+        discovery::DeltaDiscoveryRequest { type_url: type_url.to_owned(), ..Default::default() }
+    }
+
+    pub(crate) fn sotw(type_url: &str) -> discovery::DiscoveryRequest {
+        discovery::DiscoveryRequest { type_url: type_url.to_owned(), ..Default::default() }
+    }
+
+    /// The bytes to send.
+    pub(crate) fn encode(self, node: Option<&Node>) -> Bytes {
+        match self {
+            Self::Delta(mut request) => {
+                request.node = node.cloned();
+                request.encode_to_vec().into()
+            }
+            Self::Sotw(mut request) => {
+                request.node = node.cloned();
+                request.encode_to_vec().into()
+            }
+        }
+    }
+}
+
+/// A response of either protocol.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) type_url: String,
+    pub(crate) version: String,
+    pub(crate) nonce: String,
+    pub(crate) control_plane: Option<String>,
+    pub(crate) resources: Vec<Received>,
+    /// Always empty for state of the world.
+    pub(crate) removed: Vec<String>,
+}
+
+/// One resource of a response.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) any_type_url: String,
+    pub(crate) body: Bytes,
+}
+
+impl Response {
+    pub(crate) fn decode(message: Bytes, delta: bool) -> Result<Self, prost::DecodeError> {
+        if delta { Self::decode_delta(message) } else { Self::decode_sotw(message) }
+    }
+
+    fn decode_delta(message: Bytes) -> Result<Self, prost::DecodeError> {
+        let response = discovery::DeltaDiscoveryResponse::decode(message)?;
+        let resources = response
+            .resources
+            .into_iter()
+            // Without a body it is a heartbeat: nothing changed.
+            .filter_map(|resource| Some(Received::new(resource.name, resource.version, resource.resource?)));
+        Ok(Self {
+            resources: resources.collect(),
+            type_url: response.type_url,
+            version: response.system_version_info,
+            nonce: response.nonce,
+            control_plane: response.control_plane.map(|control_plane| control_plane.identifier),
+            removed: response.removed_resources,
+        })
+    }
+
+    fn decode_sotw(message: Bytes) -> Result<Self, prost::DecodeError> {
+        let response = discovery::DiscoveryResponse::decode(message)?;
+        let mut resources = Vec::with_capacity(response.resources.len());
+        for any in response.resources {
+            resources.extend(unwrapped(any, &response.version_info)?);
+        }
+        Ok(Self {
+            resources,
+            type_url: response.type_url,
+            version: response.version_info,
+            nonce: response.nonce,
+            control_plane: response.control_plane.map(|control_plane| control_plane.identifier),
+            removed: Vec::new(),
+        })
+    }
+}
+
+impl Received {
+    fn new(name: String, version: String, any: Any) -> Self {
+        Self { name, version, any_type_url: any.type_url, body: any.value.into() }
+    }
+}
+
+/// A state-of-the-world resource, which may be wrapped to carry its name; a wrapped heartbeat has no body.
+fn unwrapped(any: Any, version: &str) -> Result<Option<Received>, prost::DecodeError> {
+    if any.type_url == WRAPPED_RESOURCE {
+        let wrapped = discovery::Resource::decode(any.value.as_slice())?;
+        return Ok(wrapped.resource.map(|inner| {
+            let name = if wrapped.name.is_empty() { name_of(&inner.value) } else { wrapped.name };
+            Received::new(name, wrapped.version, inner)
+        }));
+    }
+    Ok(Some(Received::new(name_of(&any.value), version.to_owned(), any)))
+}
+
+/// The name of a resource. Every xDS type that can be asked for by name keeps it in field 1; bytes that are no
+/// protobuf, or have no such string, have the empty name and are for the proxy to refuse.
+fn name_of(body: &[u8]) -> String {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Named {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+    Named::decode(body).map(|named| named.name).unwrap_or_default()
+}
+
+/// The `error_detail` of a NACK, with the code that Envoy uses.
+pub(crate) fn nack(message: String) -> Status {
+    const INTERNAL: i32 = 13;
+    Status { code: INTERNAL, message, details: Vec::new() }
+}
+
+/// Names with the versions held, as a delta request takes them.
+pub(crate) type Versions = HashMap<String, String>;
