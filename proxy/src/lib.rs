@@ -1,1 +1,9 @@
-//! proxy
+//! The runtime of Outrigger: listeners, TLS, TCP and HTTP proxying, clusters, telemetry, admin. The binary and the tests call it.
+//!
+//! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
+
+pub mod failure;
+pub mod http;
+pub mod telemetry;
+pub mod tls;
+pub mod transport;

@@ -1,2 +1,2 @@
-//! The binary.
+//! The `outrigger` binary.
 fn main() {}

@@ -1,0 +1,194 @@
+//! Header names: those that the proxy itself reads or writes are interned, so that a look-up is one byte compare.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+/// A lower-case header name.
+#[derive(Clone)]
+pub struct Name(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Known(u8),
+    Other(Bytes),
+}
+
+macro_rules! known {
+    ($($constant:ident $text:literal)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[repr(u8)]
+        enum Index { $($constant),* }
+
+        const TEXT: &[&str] = &[$($text),*];
+
+        impl Name {
+            $(#[doc = concat!("`", $text, "`")] pub const $constant: Name = Name(Repr::Known(Index::$constant as u8));)*
+        }
+    };
+}
+
+known! {
+    ACCEPT "accept"
+    ACCEPT_ENCODING "accept-encoding"
+    ACCEPT_LANGUAGE "accept-language"
+    AUTHORIZATION "authorization"
+    B3 "b3"
+    BAGGAGE "baggage"
+    CACHE_CONTROL "cache-control"
+    CONNECTION "connection"
+    CONTENT_ENCODING "content-encoding"
+    CONTENT_LENGTH "content-length"
+    CONTENT_TYPE "content-type"
+    COOKIE "cookie"
+    DATE "date"
+    ETAG "etag"
+    EXPECT "expect"
+    GRPC_MESSAGE "grpc-message"
+    GRPC_STATUS "grpc-status"
+    GRPC_TIMEOUT "grpc-timeout"
+    HOST "host"
+    HTTP2_SETTINGS "http2-settings"
+    KEEP_ALIVE "keep-alive"
+    LAST_MODIFIED "last-modified"
+    LOCATION "location"
+    ORIGIN "origin"
+    PROXY_AUTHENTICATE "proxy-authenticate"
+    PROXY_AUTHORIZATION "proxy-authorization"
+    PROXY_CONNECTION "proxy-connection"
+    REFERER "referer"
+    SERVER "server"
+    SET_COOKIE "set-cookie"
+    TE "te"
+    TRACEPARENT "traceparent"
+    TRACESTATE "tracestate"
+    TRAILER "trailer"
+    TRANSFER_ENCODING "transfer-encoding"
+    UPGRADE "upgrade"
+    USER_AGENT "user-agent"
+    VARY "vary"
+    VIA "via"
+    WWW_AUTHENTICATE "www-authenticate"
+    X_CLIENT_TRACE_ID "x-client-trace-id"
+    X_ENVOY_ATTEMPT_COUNT "x-envoy-attempt-count"
+    X_ENVOY_DECORATOR_OPERATION "x-envoy-decorator-operation"
+    X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER "x-envoy-downstream-service-cluster"
+    X_ENVOY_DOWNSTREAM_SERVICE_NODE "x-envoy-downstream-service-node"
+    X_ENVOY_EXPECTED_RQ_TIMEOUT_MS "x-envoy-expected-rq-timeout-ms"
+    X_ENVOY_EXTERNAL_ADDRESS "x-envoy-external-address"
+    X_ENVOY_FORCE_TRACE "x-envoy-force-trace"
+    X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT "x-envoy-hedge-on-per-try-timeout"
+    X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL "x-envoy-immediate-health-check-fail"
+    X_ENVOY_INTERNAL "x-envoy-internal"
+    X_ENVOY_IP_TAGS "x-envoy-ip-tags"
+    X_ENVOY_MAX_RETRIES "x-envoy-max-retries"
+    X_ENVOY_ORIGINAL_PATH "x-envoy-original-path"
+    X_ENVOY_ORIGINAL_HOST "x-envoy-original-host"
+    X_ENVOY_ORIGINAL_URL "x-envoy-original-url"
+    X_ENVOY_OVERLOADED "x-envoy-overloaded"
+    X_ENVOY_PEER_METADATA "x-envoy-peer-metadata"
+    X_ENVOY_PEER_METADATA_ID "x-envoy-peer-metadata-id"
+    X_ENVOY_RATELIMITED "x-envoy-ratelimited"
+    X_ENVOY_RETRIABLE_HEADER_NAMES "x-envoy-retriable-header-names"
+    X_ENVOY_RETRIABLE_STATUS_CODES "x-envoy-retriable-status-codes"
+    X_ENVOY_RETRY_GRPC_ON "x-envoy-retry-grpc-on"
+    X_ENVOY_RETRY_ON "x-envoy-retry-on"
+    X_ENVOY_UPSTREAM_ALT_STAT_NAME "x-envoy-upstream-alt-stat-name"
+    X_ENVOY_UPSTREAM_CANARY "x-envoy-upstream-canary"
+    X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS "x-envoy-upstream-rq-per-try-timeout-ms"
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE "x-envoy-upstream-rq-timeout-alt-response"
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS "x-envoy-upstream-rq-timeout-ms"
+    X_ENVOY_UPSTREAM_SERVICE_TIME "x-envoy-upstream-service-time"
+    X_FORWARDED_CLIENT_CERT "x-forwarded-client-cert"
+    X_FORWARDED_FOR "x-forwarded-for"
+    X_FORWARDED_HOST "x-forwarded-host"
+    X_FORWARDED_PORT "x-forwarded-port"
+    X_FORWARDED_PROTO "x-forwarded-proto"
+    X_REQUEST_ID "x-request-id"
+}
+
+/// For each length the known names of that length, so that a look-up compares few.
+const LONGEST: usize = 40;
+static BY_LENGTH: [[u8; 8]; LONGEST + 1] = by_length();
+
+const fn by_length() -> [[u8; 8]; LONGEST + 1] {
+    let mut table = [[u8::MAX; 8]; LONGEST + 1];
+    let mut index = 0;
+    while index < TEXT.len() {
+        let length = TEXT[index].len();
+        let mut slot = 0;
+        while table[length][slot] != u8::MAX {
+            slot += 1;
+        }
+        table[length][slot] = index as u8;
+        index += 1;
+    }
+    table
+}
+
+impl Name {
+    /// From lower-case bytes that share memory with what was read.
+    pub fn from_lower(bytes: Bytes) -> Name {
+        match Self::find(&bytes) {
+            Some(known) => known,
+            None => Name(Repr::Other(bytes)),
+        }
+    }
+
+    /// From text of any case (allocates unless the name is known).
+    pub fn new(text: &str) -> Name {
+        let lower = text.to_ascii_lowercase();
+        Self::find(lower.as_bytes()).unwrap_or_else(|| Name(Repr::Other(Bytes::from(lower))))
+    }
+
+    /// The interned name for these lower-case bytes.
+    pub fn find(lower: &[u8]) -> Option<Name> {
+        let candidates = BY_LENGTH.get(lower.len())?;
+        candidates
+            .iter()
+            .take_while(|index| **index != u8::MAX)
+            .find(|index| TEXT[**index as usize].as_bytes() == lower)
+            .map(|index| Name(Repr::Known(*index)))
+    }
+
+    /// Lower-case text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Known(index) => TEXT[*index as usize],
+            Repr::Other(bytes) => std::str::from_utf8(bytes).unwrap_or("(not text)"),
+        }
+    }
+
+    /// Lower-case bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Known(index) => TEXT[*index as usize].as_bytes(),
+            Repr::Other(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Known(left), Repr::Known(right)) => left == right,
+            (Repr::Other(left), Repr::Other(right)) => left == right,
+            // A known name is never held as `Other`.
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Name {}
+
+impl std::hash::Hash for Name {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,146 @@
+//! Heads and body frames, as the codecs hand them to the exchange and take them back. Plain data.
+
+use bytes::Bytes;
+
+use super::headers::Headers;
+
+/// HTTP versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    /// As access logs print it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Http10 => "HTTP/1.0",
+            Protocol::Http11 => "HTTP/1.1",
+            Protocol::Http2 => "HTTP/2",
+        }
+    }
+}
+
+/// Request methods; unusual ones keep their bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// DELETE.
+    Delete,
+    /// CONNECT.
+    Connect,
+    /// OPTIONS.
+    Options,
+    /// PATCH.
+    Patch,
+    /// Any other token.
+    Other(Bytes),
+}
+
+impl Method {
+    /// From the token on the wire; `other` is made only for unusual ones.
+    pub fn from_token(token: &[u8], other: impl FnOnce() -> Bytes) -> Method {
+        match token {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"CONNECT" => Method::Connect,
+            b"OPTIONS" => Method::Options,
+            b"PATCH" => Method::Patch,
+            _ => Method::Other(other()),
+        }
+    }
+
+    /// The token.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Method::Get => b"GET",
+            Method::Head => b"HEAD",
+            Method::Post => b"POST",
+            Method::Put => b"PUT",
+            Method::Delete => b"DELETE",
+            Method::Connect => b"CONNECT",
+            Method::Options => b"OPTIONS",
+            Method::Patch => b"PATCH",
+            Method::Other(token) => token,
+        }
+    }
+}
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    /// Version spoken by the client.
+    pub protocol: Protocol,
+    /// Method.
+    pub method: Method,
+    /// `:path`: origin form with query, or `*`; for CONNECT empty. The codec has cut scheme and authority off an absolute form.
+    pub path: Bytes,
+    /// `:authority`, or `Host` (which is not in `headers`); for CONNECT the target. Empty when there was none.
+    pub authority: Bytes,
+    /// `:scheme` as the client said it (HTTP/2, or absolute form); empty when unknown.
+    pub scheme: Bytes,
+    /// All other headers, in order. Framing headers (content-length, transfer-encoding) stay in for the exchange to see.
+    pub headers: Headers,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// `Upgrade` asked for by HTTP/1, or `:protocol` of an extended CONNECT, lower case.
+    pub upgrade: Option<Bytes>,
+    /// Octets of the head on the wire.
+    pub wire_size: u32,
+}
+
+/// A response without its body.
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    /// Version spoken by the server.
+    pub protocol: Protocol,
+    /// 100 to 599 (larger ones as received).
+    pub status: u16,
+    /// Reason phrase of HTTP/1; not forwarded.
+    pub reason: Bytes,
+    /// Headers, in order.
+    pub headers: Headers,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// Octets of the head on the wire.
+    pub wire_size: u32,
+}
+
+/// Length of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyLength {
+    /// None at all: the head ends the message.
+    Empty,
+    /// Exactly so many octets (may be 0 where HTTP/2 has not ended the stream yet).
+    Exact(u64),
+    /// Chunked, or HTTP/2 without content-length.
+    Unknown,
+    /// Until the connection closes (HTTP/1 responses), and after an upgrade.
+    UntilClose,
+}
+
+/// A piece of a body.
+#[derive(Debug)]
+pub enum Frame {
+    /// Bytes.
+    Data(Bytes),
+    /// Trailers; nothing comes after.
+    Trailers(Headers),
+    /// The end; nothing comes after.
+    End,
+}

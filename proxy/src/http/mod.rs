@@ -1,0 +1,5 @@
+//! HTTP: codecs (`h1`, `h2`) behind one pair of traits, and the exchange that sees only those.
+
+pub mod codec;
+pub mod headers;
+pub mod message;

@@ -1,0 +1,3 @@
+//! Statistics, access logs, the process's own log.
+
+pub mod stream_info;

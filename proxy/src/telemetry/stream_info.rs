@@ -1,0 +1,113 @@
+//! What is known of a request or a TCP connection when it ends. Filled by `http` and `tcp`, written out by access logs. Plain data.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+
+use crate::failure::ResponseFlags;
+use crate::http::message::Protocol;
+use crate::tls::info::TlsInfo;
+
+/// Facts of the downstream connection, shared by its requests.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// Unique in the process.
+    pub id: u64,
+    /// Local address: where the client connected to.
+    pub local: SocketAddr,
+    /// The client, after PROXY protocol.
+    pub remote: SocketAddr,
+    /// The directly connected peer.
+    pub direct_remote: SocketAddr,
+    /// TLS facts; `None` on plaintext.
+    pub tls: Option<Rc<TlsInfo>>,
+    /// SNI seen by the TLS inspector even when TLS is not terminated here.
+    pub requested_server_name: Option<Arc<str>>,
+    /// Name of the filter chain.
+    pub filter_chain: Arc<str>,
+}
+
+/// Facts of one request, or of one TCP connection.
+#[derive(Debug, Clone)]
+pub struct StreamInfo {
+    /// The downstream connection.
+    pub connection: Rc<ConnectionInfo>,
+    /// When it began, wall clock.
+    pub start_time: SystemTime,
+    /// When it began.
+    pub start: Instant,
+    /// When the last byte of the request was read.
+    pub request_complete: Option<Instant>,
+    /// When the first byte of the upstream's response arrived.
+    pub response_first_byte: Option<Instant>,
+    /// When the last byte was sent; set when logged otherwise.
+    pub end: Option<Instant>,
+    /// `None` for TCP.
+    pub protocol: Option<Protocol>,
+    /// Status; 0 when none was sent.
+    pub response_code: u16,
+    /// Envoy's response code details, e.g. `via_upstream`.
+    pub response_code_details: Option<std::borrow::Cow<'static, str>>,
+    /// Envoy's connection termination details.
+    pub connection_termination_details: Option<std::borrow::Cow<'static, str>>,
+    /// Flags.
+    pub flags: ResponseFlags,
+    /// Body octets received from downstream.
+    pub bytes_received: u64,
+    /// Body octets sent downstream.
+    pub bytes_sent: u64,
+    /// Octets of the request head.
+    pub request_headers_bytes: u64,
+    /// Octets of the response head.
+    pub response_headers_bytes: u64,
+    /// Remote address for logs when it differs from the connection's (XFF).
+    pub downstream_remote: Option<SocketAddr>,
+    /// Endpoint of the last attempt, as printed.
+    pub upstream_host: Option<Arc<str>>,
+    /// Cluster name as routes spell it.
+    pub upstream_cluster: Option<Arc<str>>,
+    /// Local address of the upstream connection.
+    pub upstream_local: Option<SocketAddr>,
+    /// Why the upstream's transport failed.
+    pub upstream_transport_failure: Option<Arc<str>>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Route name; empty prints `-`.
+    pub route_name: Option<Arc<str>>,
+    /// `x-request-id` as sent upstream.
+    pub request_id: Option<Bytes>,
+}
+
+impl StreamInfo {
+    /// A stream that begins now.
+    pub fn begin(connection: Rc<ConnectionInfo>, protocol: Option<Protocol>) -> StreamInfo {
+        StreamInfo {
+            connection,
+            start_time: SystemTime::now(),
+            start: Instant::now(),
+            request_complete: None,
+            response_first_byte: None,
+            end: None,
+            protocol,
+            response_code: 0,
+            response_code_details: None,
+            connection_termination_details: None,
+            flags: ResponseFlags::NONE,
+            bytes_received: 0,
+            bytes_sent: 0,
+            request_headers_bytes: 0,
+            response_headers_bytes: 0,
+            downstream_remote: None,
+            upstream_host: None,
+            upstream_cluster: None,
+            upstream_local: None,
+            upstream_transport_failure: None,
+            attempts: 0,
+            route_name: None,
+            request_id: None,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! TLS on rustls, both directions.
+
+pub mod info;
