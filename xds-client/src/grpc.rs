@@ -56,10 +56,14 @@ pub(crate) async fn call(
     if head.status != http::StatusCode::OK {
         return Err(CallEnd(format!("the server answered HTTP status {} to a gRPC call", head.status)));
     }
-    Ok(Answers { body, buffer: BytesMut::new() })
+    Ok(Answers::over(body))
 }
 
 impl Answers {
+    pub(crate) fn over(body: Body) -> Self {
+        Self { body, buffer: BytesMut::new() }
+    }
+
     /// The next message. Safe to drop and call again: what was read stays in the buffer.
     pub(crate) async fn next(&mut self) -> Result<Bytes, CallEnd> {
         loop {

@@ -15,6 +15,8 @@ mod backoff;
 mod endpoint;
 mod grpc;
 mod sds;
+#[cfg(test)]
+mod test_server;
 pub mod type_url;
 mod update;
 
