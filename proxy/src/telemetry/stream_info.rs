@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
+use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
 use crate::http::message::Protocol;
 use crate::tls::info::TlsInfo;
@@ -28,6 +29,8 @@ pub struct ConnectionInfo {
     pub requested_server_name: Option<Arc<str>>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
+    /// When this connection should stop taking requests, and when it must end.
+    pub drain: DrainWatch,
 }
 
 /// Facts of one request, or of one TCP connection.

@@ -1,0 +1,143 @@
+//! Draining: who must finish, how insistently, and until when.
+//!
+//! The control thread starts drains (admin's `drain_listeners`, a removed or changed listener, SIGTERM). Connections ask
+//! [`DrainWatch::should_close`] before they answer, and end when [`DrainWatch::deadline`] fires. Nothing here closes sockets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use config::listener::Direction;
+use tokio_util::sync::CancellationToken;
+
+/// `--drain-strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The share of requests that are asked to close grows over the drain time.
+    #[default]
+    Gradual,
+    /// Every request is asked at once.
+    Immediate,
+}
+
+/// How this process drains, fixed at start.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// `--drain-time-s`; Envoy's default is 600 s.
+    pub time: Duration,
+    /// `--drain-strategy`.
+    pub strategy: Strategy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { time: Duration::from_secs(600), strategy: Strategy::Gradual }
+    }
+}
+
+/// One thing that can be drained: the whole process, its inbound side, or one version of a listener.
+#[derive(Debug)]
+pub struct Drain {
+    settings: Settings,
+    origin: Instant,
+    /// Milliseconds after `origin` plus one at which the drain began; 0 while it has not.
+    began: AtomicU64,
+    end: CancellationToken,
+}
+
+impl Drain {
+    /// Not draining yet.
+    pub fn new(settings: Settings) -> Arc<Drain> {
+        Arc::new(Drain { settings, origin: Instant::now(), began: AtomicU64::new(0), end: CancellationToken::new() })
+    }
+
+    /// Begins. A second call changes nothing; tells whether this one began it.
+    pub fn begin(&self) -> bool {
+        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        self.began.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.began.load(Ordering::Relaxed) != 0
+    }
+
+    /// Ends it: connections that are still open close now.
+    pub fn finish(&self) {
+        self.end.cancel();
+    }
+
+    /// How long connections may take.
+    pub fn time(&self) -> Duration {
+        self.settings.time
+    }
+
+    /// A stale read costs one more kept-alive request.
+    fn should_close(&self) -> bool {
+        let began = self.began.load(Ordering::Relaxed);
+        if began == 0 {
+            return false;
+        }
+        match self.settings.strategy {
+            Strategy::Immediate => true,
+            Strategy::Gradual => {
+                let began = Duration::from_millis(began - 1);
+                let elapsed = self.origin.elapsed().saturating_sub(began);
+                elapsed >= self.settings.time
+                    || fastrand::f64() * self.settings.time.as_secs_f64() < elapsed.as_secs_f64()
+            }
+        }
+    }
+}
+
+/// The drains that concern the process as a whole.
+#[derive(Debug)]
+pub struct ServerDrain {
+    /// Inbound listeners only (`drain_listeners?inboundonly`).
+    pub inbound: Arc<Drain>,
+    /// Everything.
+    pub all: Arc<Drain>,
+}
+
+impl ServerDrain {
+    /// Neither has begun.
+    pub fn new(settings: Settings) -> Arc<ServerDrain> {
+        Arc::new(ServerDrain { inbound: Drain::new(settings), all: Drain::new(settings) })
+    }
+}
+
+/// What one connection watches: its listener's drain and those of the process that apply to it.
+#[derive(Debug, Clone)]
+pub struct DrainWatch {
+    server: Arc<ServerDrain>,
+    listener: Arc<Drain>,
+    direction: Direction,
+}
+
+impl DrainWatch {
+    /// For connections of a listener.
+    pub fn new(server: Arc<ServerDrain>, listener: Arc<Drain>, direction: Direction) -> DrainWatch {
+        DrainWatch { server, listener, direction }
+    }
+
+    /// A watch that never fires, for tests.
+    pub fn never() -> DrainWatch {
+        let settings = Settings::default();
+        DrainWatch::new(ServerDrain::new(settings), Drain::new(settings), Direction::Unspecified)
+    }
+
+    /// Whether the answer that is about to be sent should be the connection's last.
+    pub fn should_close(&self) -> bool {
+        self.listener.should_close()
+            || self.server.all.should_close()
+            || (self.direction == Direction::Inbound && self.server.inbound.should_close())
+    }
+
+    /// Fires when the connection must end now. Costs one waker a connection.
+    pub async fn deadline(&self) {
+        self.listener.end.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
