@@ -3,3 +3,5 @@
 pub mod codec;
 pub mod headers;
 pub mod message;
+pub mod mutate;
+pub mod route;

@@ -1,0 +1,164 @@
+//! Header changes that routes ask for (`request_headers_to_add` and kin), made ready once and applied per message.
+//!
+//! Called by `route` to compile and by `exchange` to apply. Order is Envoy's: removals, then replacements, then additions, all values
+//! computed from the headers as they were before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::access_log::{Format, Part};
+use config::route::{AppendAction, HeaderAdd, HeaderChanges};
+use smallvec::SmallVec;
+
+use super::headers::{Headers, Name};
+
+/// The header changes of one level (table, virtual host, route or weighted cluster).
+#[derive(Debug, Default)]
+pub struct Mutation {
+    request: Side,
+    response: Side,
+}
+
+#[derive(Debug, Default)]
+struct Side {
+    remove: Vec<Name>,
+    add: Vec<Addition>,
+}
+
+#[derive(Debug)]
+struct Addition {
+    name: Name,
+    value: Value,
+    action: AppendAction,
+    keep_empty: bool,
+}
+
+#[derive(Debug)]
+enum Value {
+    /// Without operators.
+    Constant(Bytes),
+    /// With operators.
+    Computed(Format),
+}
+
+impl Mutation {
+    /// Makes the changes of one level ready.
+    pub fn compile(config: &HeaderChanges) -> Mutation {
+        Mutation {
+            request: Side::compile(&config.request_remove, &config.request_add),
+            response: Side::compile(&config.response_remove, &config.response_add),
+        }
+    }
+
+    /// Whether requests pass unchanged.
+    pub fn leaves_requests(&self) -> bool {
+        self.request.is_empty()
+    }
+
+    /// Whether responses pass unchanged.
+    pub fn leaves_responses(&self) -> bool {
+        self.response.is_empty()
+    }
+
+    /// Values of the request changes, computed before anything is changed. `render` writes a format.
+    pub fn request_values(&self, render: impl FnMut(&Format, &mut Vec<u8>)) -> Values {
+        self.request.values(render)
+    }
+
+    /// Values of the response changes.
+    pub fn response_values(&self, render: impl FnMut(&Format, &mut Vec<u8>)) -> Values {
+        self.response.values(render)
+    }
+
+    /// Applies the request changes.
+    pub fn apply_to_request(&self, headers: &mut Headers, values: Values) {
+        self.request.apply(headers, values);
+    }
+
+    /// Applies the response changes.
+    pub fn apply_to_response(&self, headers: &mut Headers, values: Values) {
+        self.response.apply(headers, values);
+    }
+}
+
+/// Computed values, one an addition.
+pub type Values = SmallVec<[Bytes; 4]>;
+
+impl Side {
+    fn compile(remove: &[Arc<str>], add: &[HeaderAdd]) -> Side {
+        Side {
+            remove: remove.iter().map(|name| Name::new(name)).collect(),
+            add: add
+                .iter()
+                .map(|add| Addition {
+                    name: Name::new(&add.name),
+                    value: Value::compile(&add.value),
+                    action: add.action,
+                    keep_empty: add.keep_empty,
+                })
+                .collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.add.is_empty()
+    }
+
+    fn values(&self, mut render: impl FnMut(&Format, &mut Vec<u8>)) -> Values {
+        let value = |addition: &Addition| match &addition.value {
+            Value::Constant(value) => value.clone(),
+            Value::Computed(format) => {
+                let mut text = Vec::new();
+                render(format, &mut text);
+                // A value from the request may hold anything; what would break framing never gets into a header.
+                text.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
+                Bytes::from(text)
+            }
+        };
+        self.add.iter().map(value).collect()
+    }
+
+    fn apply(&self, headers: &mut Headers, values: Values) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        let wanted = |addition: &Addition, value: &Bytes, headers: &Headers| {
+            let keep = !value.is_empty() || addition.keep_empty;
+            keep && match addition.action {
+                AppendAction::AppendOrAdd | AppendAction::OverwriteOrAdd => true,
+                AppendAction::AddIfAbsent => !headers.contains(&addition.name),
+                AppendAction::OverwriteIfExists => headers.contains(&addition.name),
+            }
+        };
+        // Decided before the first change: two additions of one name do not see each other.
+        let decided: SmallVec<[bool; 8]> =
+            self.add.iter().zip(&values).map(|(addition, value)| wanted(addition, value, headers)).collect();
+        let chosen = || self.add.iter().zip(&values).zip(&decided).filter(|(_, wanted)| **wanted).map(|(pair, _)| pair);
+        for (addition, value) in chosen().filter(|(addition, _)| addition.replaces()) {
+            headers.remove(&addition.name);
+            headers.append(addition.name.clone(), value.clone());
+        }
+        for (addition, value) in chosen().filter(|(addition, _)| !addition.replaces()) {
+            headers.append(addition.name.clone(), value.clone());
+        }
+    }
+}
+
+impl Addition {
+    fn replaces(&self) -> bool {
+        matches!(self.action, AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists)
+    }
+}
+
+impl Value {
+    fn compile(format: &Format) -> Value {
+        let mut text = Vec::new();
+        for part in &format.parts {
+            match part {
+                Part::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
+                Part::Operator { .. } => return Value::Computed(format.clone()),
+            }
+        }
+        Value::Constant(Bytes::from(text))
+    }
+}

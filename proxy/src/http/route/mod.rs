@@ -1,0 +1,130 @@
+//! Route tables: what a request's host, path and headers choose. Compiled on the control thread from plain data, read on workers.
+//!
+//! `exchange` calls [`RouteTable::find`] once a request. A lookup allocates nothing and never blocks.
+
+use std::sync::Arc;
+
+use config::rejection::{At, Rejection};
+use config::route::{Action, RequireTls, RouteConfiguration};
+
+use super::headers::Name;
+use super::message::RequestHead;
+use super::mutate::Mutation;
+
+mod compiled;
+mod hosts;
+mod matching;
+mod slot;
+
+pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
+use hosts::Hosts;
+pub use slot::{RouteSlot, RouteSlots};
+
+/// A compiled route table. Immutable; a request pins the one it began with.
+#[derive(Debug)]
+pub struct RouteTable {
+    name: Arc<str>,
+    hosts: Hosts,
+    virtual_hosts: Vec<Arc<VirtualHost>>,
+    /// Removed from external requests.
+    internal_only: Vec<Name>,
+    /// Header changes of the table.
+    mutation: Mutation,
+    most_specific_headers_win: bool,
+}
+
+/// What the table says about a request.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// This route of this virtual host.
+    Route(&'a Arc<VirtualHost>, &'a Arc<Route>),
+    /// The virtual host insists on TLS: redirect to https.
+    RedirectToTls,
+    /// No virtual host, or none of its routes.
+    Nothing,
+}
+
+impl RouteTable {
+    /// Compiles a table.
+    ///
+    /// # Errors
+    /// Two virtual hosts that claim one domain, or two that claim `*`.
+    pub fn compile(config: &RouteConfiguration) -> Result<Arc<RouteTable>, Rejection> {
+        let root = At::root();
+        let at = root.field("virtual_hosts");
+        let mut hosts = Hosts::new(config.ignore_port_in_host);
+        let mut virtual_hosts = Vec::with_capacity(config.virtual_hosts.len());
+        for (index, host) in config.virtual_hosts.iter().enumerate() {
+            let position = u32::try_from(index).map_err(|_| at.reject("has too many entries"))?;
+            for (domain_index, domain) in host.domains.iter().enumerate() {
+                hosts
+                    .insert(domain, position)
+                    .map_err(|reason| at.index(index).field("domains").index(domain_index).reject(reason))?;
+            }
+            virtual_hosts.push(Arc::new(VirtualHost::compile(host)));
+        }
+        Ok(Arc::new(RouteTable {
+            name: config.name.clone(),
+            hosts,
+            virtual_hosts,
+            internal_only: config.internal_only_headers.iter().map(|name| Name::new(name)).collect(),
+            mutation: Mutation::compile(&config.headers),
+            most_specific_headers_win: config.most_specific_headers_win,
+        }))
+    }
+
+    /// Resource name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Headers that only internal requests may carry.
+    pub fn internal_only(&self) -> &[Name] {
+        &self.internal_only
+    }
+
+    /// Header changes of the whole table.
+    pub fn mutation(&self) -> &Mutation {
+        &self.mutation
+    }
+
+    /// `most_specific_header_mutations_wins`.
+    pub fn most_specific_headers_win(&self) -> bool {
+        self.most_specific_headers_win
+    }
+
+    /// The virtual host of an authority.
+    pub fn virtual_host(&self, authority: &[u8]) -> Option<&Arc<VirtualHost>> {
+        self.virtual_hosts.get(self.hosts.find(authority)? as usize)
+    }
+
+    /// All virtual hosts, in the order of the resource.
+    pub fn virtual_hosts(&self) -> &[Arc<VirtualHost>] {
+        &self.virtual_hosts
+    }
+
+    /// The route of a request. `random` decides route fractions.
+    pub fn find(&self, head: &RequestHead, random: u64) -> Found<'_> {
+        let Some(host) = self.virtual_host(&head.authority) else { return Found::Nothing };
+        if host.config.require_tls != RequireTls::No && must_redirect(host.config.require_tls, head) {
+            return Found::RedirectToTls;
+        }
+        match host.routes.iter().find(|route| route.matches(head, random)) {
+            Some(route) if matches!(route.config.action, Action::NonForwarding) => Found::Nothing,
+            Some(route) => Found::Route(host, route),
+            None => Found::Nothing,
+        }
+    }
+}
+
+fn must_redirect(require: RequireTls, head: &RequestHead) -> bool {
+    let secure = head.headers.get(&Name::X_FORWARDED_PROTO).is_some_and(|value| &value[..] == b"https");
+    if secure {
+        return false;
+    }
+    let internal = || head.headers.get(&Name::X_ENVOY_INTERNAL).is_some_and(|value| &value[..] == b"true");
+    require == RequireTls::All || !internal()
+}
+
+#[cfg(test)]
+mod tests;

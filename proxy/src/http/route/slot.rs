@@ -1,0 +1,58 @@
+//! Where a route table that comes by RDS is found: a slot that the control thread fills and workers read.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
+
+use super::RouteTable;
+
+/// The newest table of one RDS name. Shared by all threads; reading is one atomic load.
+#[derive(Debug, Default)]
+pub struct RouteSlot {
+    table: ArcSwapOption<RouteTable>,
+    published: Notify,
+}
+
+impl RouteSlot {
+    /// An empty slot.
+    pub fn new() -> Arc<RouteSlot> {
+        Arc::new(RouteSlot::default())
+    }
+
+    /// Makes a table visible to requests that begin from now on.
+    pub fn publish(&self, table: Arc<RouteTable>) {
+        self.table.store(Some(table));
+        self.published.notify_waiters();
+    }
+
+    /// Takes the table away: requests find no route.
+    pub fn remove(&self) {
+        self.table.store(None);
+    }
+
+    /// The table of this moment.
+    pub fn load(&self) -> Option<Arc<RouteTable>> {
+        self.table.load_full()
+    }
+
+    /// The table, waiting for the first one.
+    pub async fn wait(&self) -> Arc<RouteTable> {
+        loop {
+            let published = self.published.notified();
+            let mut published = std::pin::pin!(published);
+            // Registered before the load, so that a table published between the two is not missed.
+            published.as_mut().enable();
+            if let Some(table) = self.load() {
+                return table;
+            }
+            published.await;
+        }
+    }
+}
+
+/// Where compiled listeners find the slot of an RDS name. The control thread's registry implements it.
+pub trait RouteSlots {
+    /// The slot of a name; made empty if it is new.
+    fn slot(&self, name: &Arc<str>) -> Arc<RouteSlot>;
+}
