@@ -1,0 +1,165 @@
+//! Statistics: named counters, gauges and histograms. Every part of the runtime makes handles when configuration arrives and
+//! bumps them on the request path; admin reads them.
+//!
+//! A handle is a small number. Each thread owns a shard (an array of cells that it alone writes), so an increment is one load and one
+//! store without a lock or a shared cache line, and a reading is the sum over the shards. A name that the bootstrap's
+//! `stats_matcher` refuses gives a handle that does nothing and is never remembered.
+//!
+//! Making a handle takes a lock and a look-up by name: never do it per request.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+mod registry;
+mod shard;
+
+pub use registry::{Scope, Stats, StatsSettings, Tag};
+use shard::Shard;
+
+/// A number that only grows. Copy it freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter(Slot);
+
+/// A number that goes up and down. Copy it freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauge(Slot);
+
+/// A distribution over fixed buckets. Copy it freely.
+#[derive(Debug, Clone, Copy)]
+pub struct Histogram {
+    slot: Slot,
+    bounds: &'static [f64],
+}
+
+/// Place of a statistic: which registry, and the first of its cells in every shard. Registry 0 is no registry: nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    registry: u32,
+    cell: u32,
+}
+
+impl Slot {
+    const NOWHERE: Slot = Slot { registry: 0, cell: 0 };
+}
+
+impl Counter {
+    /// Counts nothing: what a refused name gives, and a placeholder for tests.
+    pub const NONE: Counter = Counter(Slot::NOWHERE);
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(self) {
+        self.add(1);
+    }
+
+    /// Adds `count`.
+    #[inline]
+    pub fn add(self, count: u64) {
+        on_shard(self.0, |shard| shard.add(self.0.cell, count));
+    }
+}
+
+impl Gauge {
+    /// Shows nothing: what a refused name gives, and a placeholder for tests.
+    pub const NONE: Gauge = Gauge(Slot::NOWHERE);
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(self) {
+        self.add(1);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn dec(self) {
+        self.sub(1);
+    }
+
+    /// Adds `amount`.
+    #[inline]
+    pub fn add(self, amount: u64) {
+        on_shard(self.0, |shard| {
+            shard.add(self.0.cell, amount);
+            shard.add(self.0.cell + 1, 1);
+        });
+    }
+
+    /// Takes `amount` away. A thread may take away what another added: only the sum over the threads has a meaning.
+    #[inline]
+    pub fn sub(self, amount: u64) {
+        on_shard(self.0, |shard| {
+            shard.add(self.0.cell, amount.wrapping_neg());
+            shard.add(self.0.cell + 1, 1);
+        });
+    }
+
+    /// Sets the value, whatever the threads added before. Takes a lock: for the control thread, not for the request path.
+    pub fn set(self, value: u64) {
+        registry::set_gauge(self.0, value);
+    }
+}
+
+impl Histogram {
+    /// Records nothing.
+    pub const NONE: Histogram = Histogram { slot: Slot::NOWHERE, bounds: &[] };
+
+    /// Records one value, in the unit of the statistic's name (Envoy's `*_ms` and `*_time` are milliseconds).
+    #[inline]
+    pub fn record(self, value: u64) {
+        on_shard(self.slot, |shard| {
+            let bucket = self.bounds.partition_point(|bound| *bound < value as f64);
+            shard.add(self.slot.cell, value);
+            shard.add(self.slot.cell + 1 + bucket as u32, 1);
+        });
+    }
+}
+
+thread_local! {
+    /// The shard that this thread wrote last.
+    static SHARD: Cell<Option<&'static Shard>> = const { Cell::new(None) };
+}
+
+#[inline]
+fn on_shard(slot: Slot, act: impl FnOnce(&'static Shard)) {
+    match SHARD.get() {
+        Some(shard) if shard.registry == slot.registry => act(shard),
+        _ => {
+            if let Some(shard) = find_shard(slot.registry) {
+                act(shard);
+            }
+        }
+    }
+}
+
+/// A thread's first increment, or the first after another registry's (only tests have several).
+#[cold]
+fn find_shard(registry: u32) -> Option<&'static Shard> {
+    let shard = registry::shard_of_this_thread(registry)?;
+    SHARD.set(Some(shard));
+    Some(shard)
+}
+
+impl Stats {
+    /// A counter by its raw dotted name.
+    pub fn counter(self: &Arc<Self>, name: &str) -> Counter {
+        self.counter_tagged(name, &[])
+    }
+
+    /// A gauge by its raw dotted name.
+    pub fn gauge(self: &Arc<Self>, name: &str) -> Gauge {
+        self.gauge_tagged(name, &[])
+    }
+
+    /// A histogram by its raw dotted name.
+    pub fn histogram(self: &Arc<Self>, name: &str) -> Histogram {
+        self.histogram_tagged(name, &[])
+    }
+
+    /// Makes this thread's shard now rather than at its first increment. Workers call it once when they start.
+    pub fn register_shard(&self) {
+        find_shard(self.id());
+    }
+}
+
+#[cfg(test)]
+mod tests;
