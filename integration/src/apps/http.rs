@@ -1,0 +1,82 @@
+//! An HTTP/1 and h2c application: answers JSON, reports every request with its headers in order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+use super::report;
+
+/// The length of the body of `/details/0`.
+pub const DETAILS_BYTES: usize = 515;
+
+/// Serves `listen` for ever. `name` is in each report and in each answer but that of `/details/0`.
+pub async fn serve(name: String, listen: SocketAddr) -> std::io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(serve_connection(name.clone(), stream, peer));
+    }
+}
+
+/// Serves one connection, plain or decrypted.
+pub async fn serve_connection<S>(name: String, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(name.clone(), peer, request));
+    let connection = auto::Builder::new(TokioExecutor::new());
+    // An error is the client's; the next connection is not touched by it.
+    let _ = connection.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+}
+
+async fn answer(
+    name: String,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let headers: Vec<_> =
+        head.headers.iter().map(|(key, value)| json!([key.as_str(), text(value.as_bytes())])).collect();
+    report(&json!({
+        "app": name,
+        "peer": peer.to_string(),
+        "version": format!("{:?}", head.version),
+        "method": head.method.as_str(),
+        "target": head.uri.to_string(),
+        "headers": headers,
+        "body_bytes": body.as_ref().map(|body| body.len()).ok(),
+    }));
+    let path = head.uri.path();
+    let status = path.strip_prefix("/status/").and_then(|code| code.parse().ok());
+    let body = if path == "/details/0" { details() } else { json!({"app": name, "path": path}).to_string() };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status.unwrap_or(StatusCode::OK);
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// A book, padded to [`DETAILS_BYTES`].
+fn details() -> String {
+    let book =
+        |notes: &str| json!({"id": 0, "author": "William Shakespeare", "year": 1595, "notes": notes}).to_string();
+    let room = DETAILS_BYTES - book("").len();
+    book(&"The Comedy of Errors. ".repeat(DETAILS_BYTES)[..room])
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

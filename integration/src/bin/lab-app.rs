@@ -1,0 +1,63 @@
+//! `outrigger-lab-app`: the applications of the mesh lab in one program, so that `ip netns exec` can run each on its host.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use outrigger_integration::apps;
+
+/// Applications for tests. Each writes what it saw to standard output, one JSON object a line.
+#[derive(Parser)]
+#[command(name = "outrigger-lab-app")]
+struct Arguments {
+    #[command(subcommand)]
+    app: App,
+}
+
+#[derive(Subcommand)]
+enum App {
+    /// HTTP/1 and h2c server
+    Http { name: String, listen: SocketAddr },
+    /// TCP server that sends back what it gets
+    Echo {
+        name: String,
+        listen: SocketAddr,
+        /// What it says first
+        #[arg(long)]
+        greeting: Option<String>,
+    },
+    /// HTTPS server with a self-signed certificate for the given names
+    Tls {
+        name: String,
+        listen: SocketAddr,
+        /// Where to write the certificate
+        #[arg(long)]
+        certificate: PathBuf,
+        names: Vec<String>,
+    },
+    /// Name server that never answers
+    MuteDns { listen: SocketAddr },
+    /// TCP client that says its words, ends its direction, and prints what comes back until the end
+    Talk { target: SocketAddr, words: String },
+    /// HTTP client that sends requests until SIGTERM
+    Load {
+        target: SocketAddr,
+        host: String,
+        path: String,
+        #[arg(long, default_value_t = 4)]
+        connections: usize,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    match Arguments::parse().app {
+        App::Http { name, listen } => apps::http::serve(name, listen).await?,
+        App::Echo { name, listen, greeting } => apps::echo::serve(name, listen, greeting).await?,
+        App::Tls { name, listen, certificate, names } => apps::tls::serve(name, listen, names, &certificate).await?,
+        App::MuteDns { listen } => apps::mute_dns::serve(listen).await?,
+        App::Talk { target, words } => print!("{}", apps::echo::talk(target, &words).await?),
+        App::Load { target, host, path, connections } => apps::load::run(target, host, path, connections).await?,
+    }
+    Ok(())
+}

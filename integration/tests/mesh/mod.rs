@@ -1,0 +1,104 @@
+//! The mesh tests: one list of tests, run for each pair of proxies in a lab of its own.
+//!
+//! Each target is a program with `libtest`'s command line. The tests of a pair share one lab and run in the order of the list;
+//! each leaves the mesh as it found it. Where the lab cannot run, each test is skipped by name with the reason; with `CI=true`
+//! that is a failure instead.
+
+mod basics;
+mod endpoints;
+mod lifecycle;
+mod passthrough;
+mod plaintext;
+mod rotation;
+mod world;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use outrigger_integration::lab::Result;
+use outrigger_integration::lab::istiod::Settings;
+use outrigger_integration::lab::tools::Tools;
+use outrigger_integration::lab::workload::Proxy;
+use world::World;
+
+/// Who calls, who answers, and what istiod sends both.
+#[derive(Clone)]
+pub struct Pair {
+    pub client: Proxy,
+    pub server: Proxy,
+    pub settings: Settings,
+}
+
+type Test = fn(&mut World) -> Result<()>;
+
+/// Every test, in the order in which they run: the first ones look at the mesh as it starts, the last ones shake it.
+const TESTS: &[(&str, Test)] = &[
+    ("agents_report_ready_on_15021", basics::agents_report_ready_on_15021),
+    ("five_curls", basics::five_curls),
+    ("app_saw_headers_and_both_identities", basics::app_saw_headers_and_both_identities),
+    ("both_access_log_lines", basics::both_access_log_lines),
+    ("bound_listeners", basics::bound_listeners),
+    ("http_proxy_variable", basics::http_proxy_variable),
+    ("unknown_host_is_503", basics::unknown_host_is_503),
+    ("auto_registration", endpoints::auto_registration),
+    ("permissive_takes_plaintext", plaintext::permissive_takes_plaintext),
+    ("strict_refuses_plaintext", plaintext::strict_refuses_plaintext),
+    ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
+    ("tcp_service", passthrough::tcp_service),
+    ("tls_passthrough_by_sni", passthrough::tls_passthrough_by_sni),
+    ("ready_although_dns_is_mute", lifecycle::ready_although_dns_is_mute),
+    ("certificates_rotate_under_load", rotation::certificates_rotate_under_load),
+    ("istiod_stops_and_starts_again", lifecycle::istiod_stops_and_starts_again),
+];
+
+/// The main function of each mesh test target.
+pub fn run(pair: Pair) {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let tools = Tools::find(Path::new(env!("CARGO_BIN_EXE_outrigger-lab-app")));
+    if let Err(reason) = &tools {
+        println!("mesh tests cannot run here: {reason}");
+    }
+    let stage = Arc::new(Stage { pair, tools, world: Mutex::new(None) });
+    let trial = |&(name, test): &(&str, Test)| {
+        let stage = stage.clone();
+        Trial::ignorable_test(name, move || stage.perform(test))
+    };
+    let conclusion = libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect());
+    // The lab ends before the process does; `exit` would not drop it.
+    stage.close();
+    conclusion.exit();
+}
+
+/// The lab of this target, started by the first test that needs it.
+struct Stage {
+    pair: Pair,
+    tools: std::result::Result<Tools, String>,
+    world: Mutex<Option<std::result::Result<World, String>>>,
+}
+
+impl Stage {
+    fn perform(&self, test: Test) -> std::result::Result<Completion, Failed> {
+        let tools = match &self.tools {
+            Ok(tools) => tools,
+            Err(reason) if std::env::var("CI").is_ok_and(|value| value == "true") => {
+                return Err(format!("in CI a skip is a failure: {reason}").into());
+            }
+            Err(reason) => return Ok(Completion::ignored_with(reason.clone())),
+        };
+        // A test that panicked spoils nothing that the next one could not find out for itself.
+        let mut held = self.world.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let start = || World::start(tools.clone(), &self.pair).map_err(|error| error.to_string());
+        let world = held.get_or_insert_with(start);
+        let world = world.as_mut().map_err(|error| format!("the lab did not start: {error}"))?;
+        match test(world) {
+            Ok(()) => Ok(Completion::Completed),
+            Err(error) => Err(format!("{error}\n{}", world.lab.log_tails(6)).into()),
+        }
+    }
+
+    fn close(&self) {
+        self.world.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    }
+}
