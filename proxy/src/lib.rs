@@ -2,9 +2,11 @@
 //!
 //! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
 
+pub mod cluster;
 pub mod drain;
 pub mod failure;
 pub mod http;
+pub mod published;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;

@@ -1,0 +1,59 @@
+//! What a request tells the balancer, and why it may get no host. Made by `http` and `tcp`. Plain data.
+
+use std::net::SocketAddr;
+
+use super::worker::Host;
+use crate::failure::ResponseFlags;
+
+/// What one attempt asks of the balancer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pick<'a> {
+    /// Hash of the request, for ring hash and maglev. Without one they choose at random.
+    pub hash: Option<u64>,
+    /// Hosts of earlier attempts, to be avoided (`envoy.retry_host_predicates.previous_hosts`). Empty when the predicate is not set.
+    pub avoid: &'a [Host],
+    /// `host_selection_retry_max_attempts`: after so many further picks an avoided host is taken after all.
+    pub host_selection_retries: u32,
+    /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.
+    pub original_destination: Option<SocketAddr>,
+}
+
+/// Why there is no host. All of them are `UH`, `no_healthy_upstream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PickFailure {
+    /// The cluster has no endpoint.
+    #[error("the cluster has no endpoints")]
+    NoEndpoints,
+    /// It has some; none is healthy, and the panic threshold forbids the others.
+    #[error("no endpoint of the cluster is healthy")]
+    NoHealthyEndpoint,
+    /// DNS has not answered yet, or its last answer was empty.
+    #[error("the cluster's DNS name has no address (yet)")]
+    Unresolved,
+    /// `ORIGINAL_DST`, and no original destination is known.
+    #[error(
+        "the cluster forwards to the original destination of a redirected connection; \
+         without interception there is none (make the host known to the mesh, or send the request to its listener)"
+    )]
+    NoOriginalDestination,
+    /// A kind of cluster that is accepted but not acted on.
+    #[error("clusters of this type are accepted but hold no endpoints here")]
+    Inert,
+}
+
+impl PickFailure {
+    /// Envoy's response flag.
+    pub fn flags(self) -> ResponseFlags {
+        ResponseFlags::NO_HEALTHY_UPSTREAM
+    }
+
+    /// Envoy's response code details.
+    pub fn details(self) -> &'static str {
+        "no_healthy_upstream"
+    }
+
+    /// Envoy's local reply body.
+    pub fn body(self) -> &'static str {
+        "no healthy upstream"
+    }
+}
