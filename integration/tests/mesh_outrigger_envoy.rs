@@ -6,5 +6,5 @@ use outrigger_integration::lab::istiod::Settings;
 use outrigger_integration::lab::workload::Proxy;
 
 fn main() {
-    mesh::run(mesh::Pair { client: Proxy::Outrigger, server: Proxy::Envoy, settings: Settings::StockEnvoy });
+    mesh::run(mesh::Pair { client: Proxy::Outrigger, server: Proxy::Envoy, settings: Settings::stock_envoy() });
 }

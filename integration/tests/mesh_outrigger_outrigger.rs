@@ -6,5 +6,5 @@ use outrigger_integration::lab::istiod::Settings;
 use outrigger_integration::lab::workload::Proxy;
 
 fn main() {
-    mesh::run(mesh::Pair { client: Proxy::Outrigger, server: Proxy::Outrigger, settings: Settings::Defaults });
+    mesh::run(mesh::Pair { client: Proxy::Outrigger, server: Proxy::Outrigger, settings: Settings::defaults() });
 }

@@ -9,13 +9,11 @@ use super::process::Process;
 use super::tools::Tools;
 use super::{Result, curl, wait};
 
-/// What istiod sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settings {
-    /// istiod's own defaults, with all of Istio's filters: what production sends, and what stock Envoy rejects.
-    Defaults,
-    /// Without the filters that are only in Istio's build of Envoy: metadata exchange, `istio.alpn`, `istio.stats`.
-    StockEnvoy,
+/// What istiod sends, and under which mesh configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    stock_envoy: bool,
+    mesh: String,
 }
 
 const MESH: &str = "accessLogFile: /dev/stdout
@@ -38,31 +36,45 @@ spec:
     - disabled: true
 ";
 
+const STOCK_ENVOY: &[(&str, &str)] = &[
+    ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
+    ("PILOT_ENABLE_ALPN_FILTER", "false"),
+    ("PILOT_DISABLE_MX_ALPN", "true"),
+];
+
 impl Settings {
+    /// istiod's own defaults, with all of Istio's filters: what production sends, and what stock Envoy rejects.
+    pub fn defaults() -> Self {
+        Self { stock_envoy: false, mesh: MESH.to_owned() }
+    }
+
+    /// Without the filters that are only in Istio's build of Envoy: metadata exchange, `istio.alpn`, `istio.stats`.
+    pub fn stock_envoy() -> Self {
+        Self { stock_envoy: true, ..Self::defaults() }
+    }
+
+    /// With another `MeshConfig`, as YAML.
+    pub fn with_mesh(mesh: &str) -> Self {
+        Self { mesh: mesh.to_owned(), ..Self::defaults() }
+    }
+
     /// The objects that must be there before istiod starts.
-    pub fn objects(self) -> Vec<String> {
-        let indented: String = MESH.lines().map(|line| format!("    {line}\n")).collect();
+    pub fn objects(&self) -> Vec<String> {
+        let indented: String = self.mesh.lines().map(|line| format!("    {line}\n")).collect();
         let config_map = format!(
             "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: istio\n  namespace: istio-system\n\
              data:\n  mesh: |\n{indented}  meshNetworks: |\n    networks: {{}}\n"
         );
         let namespace = String::from("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: istio-system\n");
         let mut objects = vec![namespace, config_map];
-        if self == Self::StockEnvoy {
+        if self.stock_envoy {
             objects.push(NO_METRICS.to_owned());
         }
         objects
     }
 
-    fn environment(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Defaults => &[],
-            Self::StockEnvoy => &[
-                ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
-                ("PILOT_ENABLE_ALPN_FILTER", "false"),
-                ("PILOT_DISABLE_MX_ALPN", "true"),
-            ],
-        }
+    fn environment(&self) -> &'static [(&'static str, &'static str)] {
+        if self.stock_envoy { STOCK_ENVOY } else { &[] }
     }
 }
 
@@ -91,7 +103,7 @@ impl Istiod {
     pub fn start(tools: &Tools, host: &Host, folder: &Path, settings: Settings, deadline: Duration) -> Result<Self> {
         let work = folder.join("istiod");
         std::fs::create_dir_all(&work)?;
-        std::fs::write(work.join("mesh"), MESH)?;
+        std::fs::write(work.join("mesh"), &settings.mesh)?;
         std::fs::write(work.join("networks"), "networks: {}\n")?;
         let program = tools.path("pilot-discovery")?.to_owned();
         let mut istiod = Self { process: None, program, host: host.clone(), folder: folder.to_owned(), settings };

@@ -38,7 +38,7 @@ pub struct World {
 impl World {
     /// Starts the lab and both workloads with their applications, and waits until both are ready.
     pub fn start(tools: Tools, pair: &Pair) -> Result<Self> {
-        let lab = Lab::start(tools, pair.settings)?;
+        let lab = Lab::start(tools, pair.settings.clone())?;
         lab.apply(BOOKINFO)?;
         let ratings = start_workload(&lab, "ratings", RATINGS, &pair.client);
         let details = start_workload(&lab, "details", DETAILS, &pair.server);

@@ -1,0 +1,61 @@
+//! What a real istiod sent, all of it: complete, free of keys, and understood.
+
+use std::collections::BTreeSet;
+
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, secret};
+use outrigger_integration::recordings::{Recording, SECRET, TYPES};
+use prost::Message;
+
+#[test]
+fn each_resource_is_of_its_type_and_bears_its_name() {
+    for recording in Recording::all().unwrap() {
+        for (kind, type_url) in TYPES {
+            for resource in recording.resources(kind).unwrap() {
+                let any = resource.resource.as_ref().unwrap();
+                assert_eq!(any.type_url, *type_url, "{} {}", recording.name(), resource.name);
+                let name = match *kind {
+                    "cds" => Cluster::decode(any.value.as_slice()).unwrap().name,
+                    "eds" => ClusterLoadAssignment::decode(any.value.as_slice()).unwrap().cluster_name,
+                    "lds" => Listener::decode(any.value.as_slice()).unwrap().name,
+                    "rds" => RouteConfiguration::decode(any.value.as_slice()).unwrap().name,
+                    _ => resource.name.clone(),
+                };
+                assert_eq!(name, resource.name, "{} {kind}", recording.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_recordings_that_others_count_on_are_there() {
+    let names: BTreeSet<_> = Recording::all().unwrap().iter().map(Recording::name).collect();
+    for name in ["bookinfo", "bookinfo-stock-envoy", "rich", "tcp-and-tls"] {
+        assert!(names.contains(name), "{name} is missing among {names:?}");
+        let recording = Recording::named(name);
+        for kind in ["cds", "eds", "lds", "rds"] {
+            assert!(!recording.resources(kind).unwrap().is_empty(), "{name} has no {kind}");
+        }
+        assert!(serde_json::from_str::<serde_json::Value>(&recording.bootstrap().unwrap()).is_ok());
+    }
+}
+
+#[test]
+fn secrets_are_two_and_hold_no_key() {
+    for recording in Recording::all().unwrap() {
+        let secrets = recording.secrets().unwrap();
+        let decode = |any: &envoy_types::pb::google::protobuf::Any| {
+            assert_eq!(any.type_url, SECRET);
+            Secret::decode(any.value.as_slice()).unwrap()
+        };
+        let secrets: Vec<_> = secrets.iter().map(decode).collect();
+        assert_eq!(secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["default", "ROOTCA"]);
+        let Some(secret::Type::TlsCertificate(certificate)) = &secrets[0].r#type else {
+            panic!("default is a certificate")
+        };
+        assert!(certificate.private_key.is_none() && certificate.certificate_chain.is_some());
+    }
+}
