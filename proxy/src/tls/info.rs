@@ -19,7 +19,7 @@ pub struct TlsInfo {
     /// The peer's certificate, when it sent one that was verified.
     pub peer: Option<Rc<PeerCertificate>>,
     /// URI SANs of our own certificate, for XFCC's `By`.
-    pub local_uri_sans: Rc<[Arc<str>]>,
+    pub local_uri_sans: Arc<[Arc<str>]>,
 }
 
 /// A verified peer certificate, taken apart once per connection.

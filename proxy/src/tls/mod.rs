@@ -1,13 +1,31 @@
 //! TLS on rustls, both directions: secrets and their rotation, contexts, peer validation, what a handshake tells.
 //! `listener` and `cluster` call it. It never checks a host name unless the configuration asks for that, and never prints key material.
 
+mod certificate;
 mod client;
 mod failure;
 pub mod info;
+mod material;
+mod peer;
 mod secrets;
 mod server;
+mod sources;
+mod suites;
+mod verify;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use client::{AlpnList, ClientContext};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{CertificateFacts, Secrets};
 pub use server::ServerContext;
+
+/// SHA-256 by the crypto library that TLS uses.
+fn sha256(data: &[u8]) -> [u8; 32] {
+    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let hash = suite.tls13().expect("it is a suite of TLS 1.3").common.hash_provider.hash(data);
+    hash.as_ref().try_into().expect("SHA-256 has 32 octets")
+}

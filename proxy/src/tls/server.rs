@@ -1,45 +1,188 @@
-//! The server side: contexts of filter chains.
+//! The server side: contexts of filter chains. Called by `listener` once a chain is chosen.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use config::tls::{DownstreamTls, SdsName};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::info::TlsInfo;
-use super::{FailureKind, HandshakeFailure, Secrets};
-use crate::transport::Stream;
+use super::material::Identity;
+use super::peer::describe;
+use super::secrets::SecretUser;
+use super::sources::{Parts, Sources, negotiable};
+use super::verify::Demands;
+use super::{HandshakeFailure, Secrets, suites};
+use crate::transport::{Io, Stream};
 
 /// What a filter chain needs to take TLS connections.
 pub struct ServerContext {
-    needs: Vec<SdsName>,
+    scope: Arc<str>,
+    sources: Sources,
+    provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    alpn: Vec<Vec<u8>>,
+    require_sni: bool,
+    resumption: bool,
+    current: ArcSwapOption<Current>,
+}
+
+/// One version of the context. Tickets and sessions belong to it: they do not survive a rotation, and no other context takes them.
+struct Current {
+    with_alpn: Arc<ServerConfig>,
+    /// For clients with which no protocol is shared: rustls would abort where BoringSSL goes on without ALPN.
+    without_alpn: Arc<ServerConfig>,
+    uri_sans: Arc<[Arc<str>]>,
 }
 
 impl ServerContext {
-    /// A context. `scope` names listener and chain: sessions of one scope are never resumed in another.
+    /// A context. `scope` names listener and chain for messages; each context has resumption secrets of its own.
     ///
     /// # Errors
     /// One sentence that says what of the configuration cannot be honoured.
-    pub fn new(_config: &DownstreamTls, _secrets: &Arc<Secrets>, _scope: &str) -> Result<Arc<ServerContext>, String> {
-        Ok(Arc::new(ServerContext { needs: Vec::new() }))
+    pub fn new(config: &DownstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ServerContext>, String> {
+        let demands = Demands { certificate_required: config.require_client_certificate, ..Demands::default() };
+        let sources = Sources::new(&config.common, demands)?;
+        if !sources.has_certificate() {
+            return Err(
+                "server TLS contexts need a certificate: give tls_certificates or tls_certificate_sds_secret_configs"
+                    .into(),
+            );
+        }
+        let context = Arc::new(ServerContext {
+            scope: scope.into(),
+            sources,
+            provider: suites::provider(&config.common, scope)?,
+            versions: suites::versions(&config.common)?,
+            alpn: negotiable(&config.common.alpn),
+            require_sni: config.require_sni,
+            resumption: !config.disable_resumption,
+            current: ArcSwapOption::empty(),
+        });
+        let user: Weak<dyn SecretUser> = Arc::downgrade(&(context.clone() as Arc<dyn SecretUser>));
+        for need in &context.sources.needs {
+            secrets.watch(&need.name, user.clone());
+        }
+        context.try_rebuild(secrets)?;
+        Ok(context)
     }
 
     /// The secrets that it waits for or uses.
     pub fn needs(&self) -> &[SdsName] {
-        &self.needs
+        &self.sources.needs
     }
 
     /// Whether all of them have arrived.
     pub fn is_ready(&self) -> bool {
-        false
+        self.current.load().is_some()
     }
 
-    /// Performs the handshake.
+    /// Performs the handshake. A time limit is the caller's matter: dropping the future closes the connection.
     ///
     /// # Errors
-    /// The failure in Envoy's words.
-    pub async fn accept(&self, _stream: Stream) -> Result<(Stream, TlsInfo), HandshakeFailure> {
-        Err(HandshakeFailure {
-            reason: "TLS_error:Secret is not supplied by SDS:TLS_error_end".into(),
-            kind: FailureKind::NotReady,
-        })
+    /// The failure in Envoy's words. The alert that belongs to it has been sent.
+    pub async fn accept(&self, stream: Stream) -> Result<(Stream, TlsInfo), HandshakeFailure> {
+        let Some(current) = self.current.load_full() else { return Err(HandshakeFailure::not_ready()) };
+        let start = LazyConfigAcceptor::new(Acceptor::default(), Box::new(stream)).await?;
+        let hello = start.client_hello();
+        if self.require_sni && hello.server_name().is_none() {
+            return Err(HandshakeFailure::refused("the client sent no server name and the context requires one"));
+        }
+        let config = match self.shares_protocol(&hello) {
+            true => current.with_alpn.clone(),
+            false => current.without_alpn.clone(),
+        };
+        let stream = start.into_stream(config).await?;
+        let connection = stream.get_ref().1;
+        let info = TlsInfo {
+            server_name: connection.server_name().map(Arc::from),
+            ..describe(connection, current.uri_sans.clone())
+        };
+        Ok((Stream::new(Io::TlsServer(Box::new(stream))), info))
+    }
+
+    fn shares_protocol(&self, hello: &ClientHello<'_>) -> bool {
+        match hello.alpn() {
+            Some(mut offered) => offered.any(|protocol| self.alpn.iter().any(|ours| ours == protocol)),
+            None => false,
+        }
+    }
+
+    fn try_rebuild(&self, secrets: &Secrets) -> Result<(), String> {
+        let Some(parts) = self.sources.resolve(secrets, &self.provider) else { return Ok(()) };
+        self.current.store(Some(Arc::new(self.build(parts)?)));
+        Ok(())
+    }
+
+    fn build(&self, parts: Parts) -> Result<Current, String> {
+        let uri_sans = parts.identities.first().map(|identity| identity.uri_sans.clone()).unwrap_or_default();
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&self.versions)
+            .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
+            .with_client_cert_verifier(parts.verifier)
+            .with_cert_resolver(Arc::new(Chooser { identities: parts.identities }));
+        config.ignore_client_order = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        match self.resumption {
+            true => {
+                config.ticketer = Ticketer::new().map_err(|error| format!("no ticket keys: {error}"))?;
+                // One is what an Envoy client keeps; each costs a kilobyte or two on the wire.
+                config.send_tls13_tickets = 1;
+            }
+            false => config.send_tls13_tickets = 0,
+        }
+        let without_alpn = Arc::new(config.clone());
+        config.alpn_protocols = self.alpn.clone();
+        Ok(Current { with_alpn: Arc::new(config), without_alpn, uri_sans })
+    }
+}
+
+impl SecretUser for ServerContext {
+    fn rebuild(&self, secrets: &Secrets) {
+        if let Err(error) = self.try_rebuild(secrets) {
+            tracing::warn!(scope = &*self.scope, error, "TLS context keeps its former secrets");
+        }
+    }
+}
+
+impl fmt::Debug for ServerContext {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ServerContext").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// Chooses among the context's certificates: by server name if there are several, then by what the client can verify.
+struct Chooser {
+    identities: Vec<Arc<Identity>>,
+}
+
+impl ResolvesServerCert for Chooser {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let [only] = &*self.identities {
+            return Some(only.key.clone());
+        }
+        let usable = |identity: &&Arc<Identity>| identity.key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let named = |identity: &&Arc<Identity>| hello.server_name().is_some_and(|name| identity.covers(name));
+        let ecdsa = |identity: &&Arc<Identity>| identity.key.key.algorithm() == SignatureAlgorithm::ECDSA;
+        let candidates = || self.identities.iter().filter(usable);
+        let chosen = candidates()
+            .filter(named)
+            .find(ecdsa)
+            .or_else(|| candidates().find(named))
+            .or_else(|| candidates().find(ecdsa))
+            .or_else(|| candidates().next())?;
+        Some(chosen.key.clone())
+    }
+}
+
+impl fmt::Debug for Chooser {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Chooser({} certificates)", self.identities.len())
     }
 }

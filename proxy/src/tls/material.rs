@@ -1,0 +1,189 @@
+//! Key material, parsed once when it arrives: own certificates with their signing key, and what peers are checked against.
+//! Made by `secrets` and the contexts; never printed.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use config::secret::{DataSource, TlsCertificate, ValidationContext};
+use config::tls::{SanKind, SanMatcher};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor};
+use rustls::sign::CertifiedKey;
+use webpki::{BorrowedCertRevocationList, CertRevocationList};
+
+use super::certificate::Facts;
+
+/// An own certificate chain with its key.
+pub(super) struct Identity {
+    pub key: Arc<CertifiedKey>,
+    /// Of the leaf.
+    pub facts: Facts,
+    /// URI SANs of the leaf.
+    pub uri_sans: Arc<[Arc<str>]>,
+    /// The file that it came from.
+    pub path: Option<Arc<str>>,
+}
+
+/// What a peer's chain is checked against.
+pub(super) struct Trust {
+    /// `None`: the context names no roots, any chain is taken.
+    pub roots: Option<Roots>,
+    pub crls: Vec<CertRevocationList<'static>>,
+    /// SAN matchers that the secret itself carries.
+    pub sans: Vec<SanMatcher>,
+}
+
+/// Trusted roots.
+pub(super) struct Roots {
+    pub anchors: Vec<TrustAnchor<'static>>,
+    /// The certificates that the anchors were read from: a peer may present one of them as its leaf.
+    pub certificates: Vec<CertificateDer<'static>>,
+    pub facts: Vec<Facts>,
+    /// The file that they came from.
+    pub path: Option<Arc<str>>,
+}
+
+impl Identity {
+    /// Reads chain and key.
+    ///
+    /// # Errors
+    /// What is wrong with them, and of which file.
+    pub fn parse(config: &TlsCertificate) -> Result<Identity, String> {
+        let (chain_bytes, key_bytes) = (read(&config.chain)?, read(&config.key)?);
+        let chain = certificates(&chain_bytes, &place(&config.chain))?;
+        let key = PrivateKeyDer::from_pem_slice(&key_bytes)
+            .map_err(|error| format!("private key{}: not a PEM key: {error}", place(&config.key)))?;
+        let signing = aws_lc_rs::sign::any_supported_type(&key)
+            .map_err(|error| format!("private key{} cannot be used: {error}", place(&config.key)))?;
+        let facts = Facts::parse(&chain[0]).map_err(|error| {
+            format!("certificate chain{}: the first certificate does not parse: {error}", place(&config.chain))
+        })?;
+        let key = CertifiedKey::new(chain, signing);
+        key.keys_match().map_err(
+            |_| "the private key does not match the certificate; send the key of the first certificate of the chain",
+        )?;
+        Ok(Identity {
+            uri_sans: facts.of_kind(SanKind::Uri).collect(),
+            key: Arc::new(key),
+            facts,
+            path: path(&config.chain),
+        })
+    }
+
+    /// Whether one of its DNS names covers `name`.
+    pub fn covers(&self, name: &str) -> bool {
+        self.facts.of_kind(SanKind::Dns).any(|san| super::verify::dns_name_matches(name, &san))
+    }
+
+    /// A warning when the certificate cannot be in use at this moment; peers will refuse it, or the clock is wrong.
+    pub fn time_warning(&self, now: SystemTime) -> Option<String> {
+        if let Ok(behind) = self.facts.not_before.duration_since(now)
+            && !behind.is_zero()
+        {
+            return Some(format!("not yet valid: if it is right, the clock is {} s behind", behind.as_secs().max(1)));
+        }
+        let expired = now.duration_since(self.facts.not_after).ok().filter(|since| !since.is_zero())?;
+        Some(format!("expired {} s ago", expired.as_secs()))
+    }
+}
+
+impl Trust {
+    /// No roots and no demands.
+    pub fn anything() -> Trust {
+        Trust { roots: None, crls: Vec::new(), sans: Vec::new() }
+    }
+
+    /// Reads roots and revocation lists.
+    ///
+    /// # Errors
+    /// What is wrong with them, and of which file.
+    pub fn parse(config: &ValidationContext) -> Result<Trust, String> {
+        let roots = config.trusted_ca.as_ref().map(Roots::parse).transpose()?;
+        let crls = config.crl.as_ref().map(revocation_lists).transpose()?.unwrap_or_default();
+        Ok(Trust { roots, crls, sans: config.subject_alt_names.clone() })
+    }
+}
+
+impl Roots {
+    fn parse(source: &DataSource) -> Result<Roots, String> {
+        let place = place(source);
+        let certificates = certificates(&read(source)?, &place)?;
+        let mut anchors = Vec::with_capacity(certificates.len());
+        let mut facts = Vec::with_capacity(certificates.len());
+        let mut unusable = 0;
+        for certificate in &certificates {
+            match (webpki::anchor_from_trusted_cert(certificate), Facts::parse(certificate)) {
+                (Ok(anchor), Ok(read)) => {
+                    anchors.push(anchor.to_owned());
+                    facts.push(read);
+                }
+                _ => unusable += 1,
+            }
+        }
+        if anchors.is_empty() {
+            return Err(format!("trusted_ca{place}: no certificate of it can be used as a root"));
+        }
+        if unusable > 0 {
+            tracing::warn!(
+                unusable,
+                used = anchors.len(),
+                "some certificates of a trusted_ca bundle cannot be used and are left out"
+            );
+        }
+        Ok(Roots { anchors, certificates, facts, path: path(source) })
+    }
+}
+
+/// The bytes of a source.
+fn read(source: &DataSource) -> Result<Vec<u8>, String> {
+    match source {
+        DataSource::Inline(bytes) => Ok(bytes.to_vec()),
+        DataSource::File(path) => {
+            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        }
+        DataSource::Environment(name) => std::env::var(&**name)
+            .map(String::into_bytes)
+            .map_err(|_| format!("environment variable {name} is not set")),
+    }
+}
+
+fn path(source: &DataSource) -> Option<Arc<str>> {
+    match source {
+        DataSource::File(path) => Some(path.display().to_string().into()),
+        _ => None,
+    }
+}
+
+fn place(source: &DataSource) -> String {
+    path(source).map(|path| format!(" ({path})")).unwrap_or_default()
+}
+
+fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("certificates{place}: not PEM: {error}"))?;
+    if certificates.is_empty() {
+        return Err(format!("certificates{place}: no PEM certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
+    let place = place(source);
+    let mut lists = Vec::new();
+    for der in CertificateRevocationListDer::pem_slice_iter(&read(source)?) {
+        let der = der.map_err(|error| format!("crl{place}: not PEM: {error}"))?;
+        let list = BorrowedCertRevocationList::from_der(&der)
+            .and_then(|list| list.to_owned())
+            .map_err(|error| format!("crl{place}: a revocation list does not parse: {error:?}"))?;
+        lists.push(list.into());
+    }
+    if lists.is_empty() {
+        return Err(format!("crl{place}: no PEM revocation list in it"));
+    }
+    Ok(lists)
+}
+
+#[cfg(test)]
+mod tests;
