@@ -1,0 +1,92 @@
+use super::*;
+
+fn run(line: &str) -> Result<Invocation, Exit> {
+    parse(std::iter::once("outrigger").chain(line.split_whitespace()).map(OsString::from))
+}
+
+#[test]
+fn the_agents_own_arguments() {
+    let invocation = run("-c etc/istio/proxy/envoy-rev.json --drain-time-s 45 --drain-strategy immediate \
+         --local-address-ip-version v4 --file-flush-interval-msec 1000 --disable-hot-restart \
+         --allow-unknown-static-fields -l warning --component-log-level misc:error,upstream:debug --skip-deprecated-logs \
+         --enable-core-dump --file-flush-min-size-kb 16 --concurrency 2")
+    .unwrap();
+    assert_eq!(invocation.warnings, Vec::<String>::new());
+    let options = invocation.options;
+    assert_eq!(options.config_path.as_deref(), Some(std::path::Path::new("etc/istio/proxy/envoy-rev.json")));
+    assert_eq!(options.drain_time().as_secs(), 45);
+    assert_eq!(options.drain_strategy, DrainStrategy::Immediate);
+    assert_eq!(options.flush_interval().as_millis(), 1000);
+    assert_eq!(options.flush_size(), 16 * 1024);
+    assert_eq!(options.log_level, LogLevel::Warning);
+    assert_eq!(options.concurrency, Some(2));
+    assert!(options.allow_unknown_static_fields && options.skip_deprecated_logs && options.enable_core_dump);
+}
+
+#[test]
+fn defaults_are_envoys() {
+    let options = run("--config-yaml {}").unwrap().options;
+    assert_eq!((options.drain_time_s, options.parent_shutdown_time_s), (600, 900));
+    assert_eq!((options.file_flush_interval_msec, options.flush_size()), (10_000, 64 * 1024));
+    assert_eq!((options.mode, options.drain_strategy), (Mode::Serve, DrainStrategy::Gradual));
+    assert_eq!((options.log_level, options.concurrency), (LogLevel::Info, None));
+}
+
+#[test]
+fn unknown_options_are_warned_about() {
+    let invocation =
+        run("--new-thing=1 -c a.json --other value --flag --concurrency=3 -z --mode validate stray -l=debug").err();
+    // `-l=debug` is Envoy's mistake too: a level named `=debug` does not exist… unless the parser is kind.
+    assert!(invocation.is_none(), "{invocation:?}");
+    let invocation =
+        run("--new-thing=1 -c a.json --other value --flag --concurrency=3 -z --mode validate stray").unwrap();
+    assert_eq!(
+        invocation.warnings,
+        [
+            "option `--new-thing=1` is not known and is ignored",
+            "option `--other value` is not known and is ignored",
+            "option `--flag` is not known and is ignored",
+            "option `-z` is not known and is ignored",
+            "argument `stray` belongs to no option and is ignored",
+        ]
+    );
+    assert_eq!(invocation.options.concurrency, Some(3));
+    assert_eq!(invocation.options.mode, Mode::Validate);
+}
+
+#[test]
+fn the_last_of_a_repeated_option_wins() {
+    assert_eq!(run("-c a --concurrency 1 --concurrency 4").unwrap().options.concurrency, Some(4));
+}
+
+#[test]
+fn mistakes_name_the_option() {
+    for (line, want) in [
+        ("", "no configuration: give a bootstrap file with -c FILE"),
+        ("-c a --drain-time-s soon", "--drain-time-s"),
+        ("-c a --concurrency -1", "--concurrency"),
+        ("-c a --drain-strategy later", "--drain-strategy"),
+        ("-c a -l loud", "--log-level"),
+        ("-c a --mode fast", "--mode"),
+        ("-c a --component-log-level http:loud", "--component-log-level http:loud: `loud` is no level"),
+        ("-c a --component-log-level nope:info", "--component-log-level nope:info: there is no logger `nope`"),
+        ("-c", "--config-path"),
+        ("start", "there is no command `start`"),
+    ] {
+        let exit = run(line).unwrap_err();
+        assert_eq!(exit.code, 1, "{line}");
+        assert!(exit.text.contains(want), "{line}: {}", exit.text);
+    }
+}
+
+#[test]
+fn help_and_version() {
+    let help = run("--help").unwrap_err();
+    assert_eq!(help.code, 0);
+    for want in ["Examples:", "--drain-time-s", "--mode validate", "[default: 600]"] {
+        assert!(help.text.contains(want), "{want}: {}", help.text);
+    }
+    let version = run("--version --new 1").unwrap_err();
+    assert_eq!(version.code, 0);
+    assert!(version.text.starts_with("\noutrigger  version: ") && version.text.contains("/0.1.0/"), "{}", version.text);
+}

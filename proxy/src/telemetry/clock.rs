@@ -1,0 +1,229 @@
+//! Wall-clock time as text (UTC): ISO 8601 with milliseconds and strftime patterns. Used by access logs, the process log and admin.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A moment in the calendar of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Civil {
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+    pub nanos: u32,
+    /// 0 is Sunday.
+    pub weekday: u32,
+    /// 0 is the first of January.
+    pub yearday: u32,
+    /// Seconds since 1970.
+    pub unix: i64,
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+impl Civil {
+    /// Of a system time; times before 1970 have a meaning too.
+    pub fn of(time: SystemTime) -> Civil {
+        let (unix, nanos) = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
+            Err(before) => {
+                let before = before.duration();
+                match before.subsec_nanos() {
+                    0 => (-(before.as_secs() as i64), 0),
+                    nanos => (-(before.as_secs() as i64) - 1, 1_000_000_000 - nanos),
+                }
+            }
+        };
+        let days = unix.div_euclid(86_400);
+        let seconds = unix.rem_euclid(86_400) as u32;
+        let (year, month, day) = date_of(days);
+        Civil {
+            year,
+            month,
+            day,
+            hour: seconds / 3600,
+            minute: seconds / 60 % 60,
+            second: seconds % 60,
+            nanos,
+            weekday: (days + 4).rem_euclid(7) as u32,
+            yearday: (days - days_of(year)) as u32,
+            unix,
+        }
+    }
+}
+
+/// Howard Hinnant's days-to-civil: an era is 400 years, a year begins in March, so that the leap day comes last.
+fn date_of(days: i64) -> (i64, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * month + 2) / 5 + 1) as u32;
+    let month = if month < 10 { month + 3 } else { month - 9 } as u32;
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Days from 1970 to the first of January of a year.
+fn days_of(year: i64) -> i64 {
+    let before = year - 1;
+    365 * (year - 1970) + (before.div_euclid(4) - 492) - (before.div_euclid(100) - 19) + (before.div_euclid(400) - 4)
+}
+
+/// Appends `2026-11-21T06:18:15.767Z`.
+pub fn write_iso(time: SystemTime, out: &mut Vec<u8>) {
+    let civil = Civil::of(time);
+    digits(out, civil.year as u64, 4);
+    for (mark, value) in
+        [(b'-', civil.month), (b'-', civil.day), (b'T', civil.hour), (b':', civil.minute), (b':', civil.second)]
+    {
+        out.push(mark);
+        digits(out, value.into(), 2);
+    }
+    out.push(b'.');
+    digits(out, (civil.nanos / 1_000_000).into(), 3);
+    out.push(b'Z');
+}
+
+/// [`write_iso`] as a string.
+pub fn iso(time: SystemTime) -> String {
+    let mut out = Vec::with_capacity(24);
+    write_iso(time, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends the time in a strftime pattern with Envoy's additions: `%f` is nine digits of the second's fraction, `%3f` (1 to 9) so many.
+/// A specifier that is not known is written as it stands.
+pub fn strftime(pattern: &str, time: SystemTime, out: &mut Vec<u8>) {
+    write_pattern(pattern.as_bytes(), &Civil::of(time), out);
+}
+
+fn write_pattern(pattern: &[u8], civil: &Civil, out: &mut Vec<u8>) {
+    let mut rest = pattern;
+    while let Some(percent) = memchr::memchr(b'%', rest) {
+        out.extend_from_slice(&rest[..percent]);
+        rest = &rest[percent..];
+        rest = &rest[specifier(rest, civil, out)..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Writes the specifier that `rest` begins with; gives its length.
+fn specifier(rest: &[u8], civil: &Civil, out: &mut Vec<u8>) -> usize {
+    match *rest {
+        [_, count @ b'1'..=b'9', b'f', ..] => {
+            fraction(out, civil.nanos, usize::from(count - b'0'));
+            3
+        }
+        [_, b'E', count @ b'1'..=b'9', letter @ (b'S' | b'f'), ..] => {
+            if letter == b'S' {
+                digits(out, civil.second.into(), 2);
+                out.push(b'.');
+            }
+            fraction(out, civil.nanos, usize::from(count - b'0'));
+            4
+        }
+        [_, b'E', b'z', ..] => {
+            out.extend_from_slice(b"+00:00");
+            3
+        }
+        [_, letter, ..] => {
+            if !conversion(letter, civil, out) {
+                out.extend_from_slice(&rest[..2]);
+            }
+            2
+        }
+        _ => {
+            out.push(b'%');
+            1
+        }
+    }
+}
+
+fn conversion(letter: u8, civil: &Civil, out: &mut Vec<u8>) -> bool {
+    let hour12 = (civil.hour + 11) % 12 + 1;
+    match letter {
+        b'%' => out.push(b'%'),
+        b'n' => out.push(b'\n'),
+        b't' => out.push(b'\t'),
+        b'Y' | b'G' => digits(out, civil.year as u64, 4),
+        b'C' => digits(out, (civil.year / 100) as u64, 2),
+        b'y' => digits(out, civil.year.rem_euclid(100) as u64, 2),
+        b'm' => digits(out, civil.month.into(), 2),
+        b'd' => digits(out, civil.day.into(), 2),
+        b'e' => padded(out, civil.day),
+        b'H' => digits(out, civil.hour.into(), 2),
+        b'I' => digits(out, hour12.into(), 2),
+        b'M' => digits(out, civil.minute.into(), 2),
+        b'S' => digits(out, civil.second.into(), 2),
+        b'j' => digits(out, (civil.yearday + 1).into(), 3),
+        b'f' => fraction(out, civil.nanos, 9),
+        b'u' => digits(out, ((civil.weekday + 6) % 7 + 1).into(), 1),
+        b'w' => digits(out, civil.weekday.into(), 1),
+        b'U' => digits(out, ((civil.yearday + 7 - civil.weekday) / 7).into(), 2),
+        b'W' => digits(out, ((civil.yearday + 7 - (civil.weekday + 6) % 7) / 7).into(), 2),
+        b'a' => out.extend_from_slice(&WEEKDAYS[civil.weekday as usize].as_bytes()[..3]),
+        b'A' => out.extend_from_slice(WEEKDAYS[civil.weekday as usize].as_bytes()),
+        b'b' | b'h' => out.extend_from_slice(&MONTHS[civil.month as usize - 1].as_bytes()[..3]),
+        b'B' => out.extend_from_slice(MONTHS[civil.month as usize - 1].as_bytes()),
+        b'p' => out.extend_from_slice(if civil.hour < 12 { b"AM" } else { b"PM" }),
+        b'z' => out.extend_from_slice(b"+0000"),
+        b'Z' => out.extend_from_slice(b"UTC"),
+        b's' => {
+            // A vector takes all that is written to it.
+            let _ = write!(out, "{}", civil.unix);
+        }
+        b'F' => write_pattern(b"%Y-%m-%d", civil, out),
+        b'T' | b'X' => write_pattern(b"%H:%M:%S", civil, out),
+        b'D' | b'x' => write_pattern(b"%m/%d/%y", civil, out),
+        b'R' => write_pattern(b"%H:%M", civil, out),
+        b'r' => write_pattern(b"%I:%M:%S %p", civil, out),
+        b'c' => write_pattern(b"%a %b %e %T %Y", civil, out),
+        _ => return false,
+    }
+    true
+}
+
+/// The first `count` digits of a second's fraction.
+pub fn fraction(out: &mut Vec<u8>, nanos: u32, count: usize) {
+    let start = out.len();
+    digits(out, nanos.into(), 9);
+    out.truncate(start + count);
+}
+
+/// A number with at least `width` digits.
+pub fn digits(out: &mut Vec<u8>, value: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(value);
+    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(text.len())));
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn padded(out: &mut Vec<u8>, value: u32) {
+    if value < 10 {
+        out.push(b' ');
+    }
+    digits(out, value.into(), 1);
+}
+
+#[cfg(test)]
+mod tests;
