@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use super::Result;
 
@@ -36,17 +37,15 @@ impl Tools {
         self.path("istio")
     }
 
-    /// The Outrigger binary: `OUTRIGGER_BIN`, else the one that lies beside our helper, built if it is not there.
+    /// The Outrigger binary: `OUTRIGGER_BIN`, else the one of this build, which cargo brings up to date first.
     pub fn outrigger(&self) -> Result<PathBuf> {
         if let Some(path) = std::env::var_os("OUTRIGGER_BIN") {
             return Ok(std::fs::canonicalize(&path).map_err(|error| format!("OUTRIGGER_BIN {path:?}: {error}"))?);
         }
         let folder = self.path("app")?.parent().ok_or("the helper's path has no folder")?;
-        let path = folder.join("outrigger");
-        if !path.exists() {
-            build_outrigger(folder)?;
-        }
-        Ok(path)
+        static BUILT: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        BUILT.get_or_init(|| build_outrigger(folder).map_err(|error| error.to_string())).clone()?;
+        Ok(folder.join("outrigger"))
     }
 
     fn ask_script() -> std::result::Result<Self, String> {
@@ -71,10 +70,10 @@ fn is_root() -> bool {
     uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0")
 }
 
-/// `folder` is `target/debug` or `target/release`.
+/// `folder` is `target/debug` or `target/release`. The same selection of packages as in `make test`, so that nothing is built twice.
 fn build_outrigger(folder: &Path) -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "-p", "outrigger", "--bin", "outrigger"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["build", "--quiet", "--workspace", "--bin", "outrigger"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     if folder.ends_with("release") {
         command.arg("--release");
     }

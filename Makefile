@@ -1,0 +1,72 @@
+# Every entry point of the repository. Each target says what it does while it does it.
+#
+#   make test        every test, what CI runs; what this machine cannot run is skipped by name with its reason
+#   make unit        only what needs neither root nor the mesh tools
+#   make mesh        only the tests on a real mesh (root, make tools)
+#   make tools       installs or builds the mesh tools into a cache outside the checkout
+#   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
+#   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
+#   make bench       Outrigger, Envoy, HAProxy and nginx side by side
+#   make fuzz-short  each fuzz target for a short while
+#   make clean-lab   removes network namespaces that a killed run left behind
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+FUZZ_SECONDS ?= 30
+
+.PHONY: test unit mesh tools recordings demo bench fuzz-short clean-lab fmt lint build
+
+test: tools fmt lint build
+	@echo "== every test (mesh tests print the reason when they are skipped)"
+	$(CARGO) test --workspace --no-fail-fast
+
+unit: build
+	@echo "== tests that need neither root nor the mesh tools"
+	$(CARGO) test --workspace --no-fail-fast --lib --bins
+
+mesh: tools build
+	@echo "== tests on a real mesh"
+	$(CARGO) test --package outrigger-integration --no-fail-fast --test 'mesh_*'
+
+# Without root or Go this names what is missing and goes on: the tests that need it are skipped, and in CI they fail.
+tools:
+	@echo "== tools of the mesh lab and the benchmarks"
+	@integration/tools.sh || [ "$$?" = 3 ]
+
+fmt:
+	@echo "== formatting"
+	$(CARGO) fmt --all --check
+
+lint:
+	@echo "== clippy"
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+build:
+	@echo "== programs that the tests start"
+	$(CARGO) build --workspace --bins
+
+recordings: tools build
+	@echo "== recording what a real istiod sends"
+	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-record
+
+demo:
+	$(CARGO) demo
+
+bench: tools
+	@echo "== side by side with Envoy, HAProxy and nginx; results go to benches/RESULTS.md"
+	$(CARGO) run --release --package outrigger-benches --bin load -- $(BENCH_ARGUMENTS)
+
+fuzz-short:
+	@echo "== each fuzz target for $(FUZZ_SECONDS) s"
+	@found=; for folder in fuzz */fuzz; do \
+	  [ -f "$$folder/Cargo.toml" ] || continue; \
+	  found=1; \
+	  for target in $$(cd "$$folder/.." && $(CARGO) fuzz list); do \
+	    echo "-- $$folder $$target"; \
+	    (cd "$$folder/.." && $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS)); \
+	  done; \
+	done; [ -n "$$found" ] || echo "no fuzz targets yet"
+
+clean-lab: build
+	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-lab-app -- sweep
