@@ -47,6 +47,15 @@ impl Stream {
         &self.io
     }
 
+    /// The stream with `bytes`, which were read from it, put back to be read again.
+    pub fn unread(self, bytes: Bytes) -> Stream {
+        if self.prefix.is_empty() || bytes.is_empty() {
+            let prefix = if bytes.is_empty() { self.prefix } else { bytes };
+            return Stream { prefix, io: self.io };
+        }
+        Stream { prefix: [bytes, self.prefix].concat().into(), io: self.io }
+    }
+
     /// The parts: bytes still to be read first, and what carries the rest.
     pub fn into_parts(self) -> (Bytes, Io) {
         (self.prefix, self.io)

@@ -1,6 +1,8 @@
 //! The pair of traits behind which HTTP/1 and HTTP/2 look alike to the exchange. `h1` and `h2` implement them; fakes in tests do too.
 //!
 //! All methods belong to one request on one worker thread. `send_*` never block: they buffer, and `poll_ready` says when to stop.
+//! What is buffered leaves when `poll_flush` is called: call it before waiting for anything else, so that a head and a small body
+//! that are there together leave in one write, and nothing stays behind.
 //! Dropping a stream before both directions ended aborts it (HTTP/1: the connection is not reused; HTTP/2: RST_STREAM CANCEL).
 
 use std::task::{Context, Poll};

@@ -1,6 +1,7 @@
 //! HTTP: codecs (`h1`, `h2`) behind one pair of traits, and the exchange that sees only those.
 
 pub mod codec;
+pub mod h1;
 pub mod headers;
 pub mod message;
 pub mod mutate;

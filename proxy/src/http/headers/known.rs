@@ -135,6 +135,11 @@ impl Name {
         }
     }
 
+    /// From lower-case bytes; `other` makes the shared bytes and is called only for names that are not interned.
+    pub fn from_lower_with(lower: &[u8], other: impl FnOnce() -> Bytes) -> Name {
+        Self::find(lower).unwrap_or_else(|| Name(Repr::Other(other())))
+    }
+
     /// From text of any case (allocates unless the name is known).
     pub fn new(text: &str) -> Name {
         let lower = text.to_ascii_lowercase();
