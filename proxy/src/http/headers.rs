@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 mod known;
-pub use known::Name;
+pub use known::{Name, NameSet};
 
 /// One header.
 #[derive(Clone, PartialEq, Eq)]

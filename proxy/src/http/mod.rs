@@ -6,3 +6,11 @@ pub mod headers;
 pub mod message;
 pub mod mutate;
 pub mod route;
+
+mod connection;
+mod filters;
+mod manager;
+mod stats;
+
+pub use connection::serve;
+pub use manager::ConnectionManager;

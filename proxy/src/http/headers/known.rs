@@ -126,6 +126,41 @@ const fn by_length() -> [[u8; 8]; LONGEST + 1] {
     table
 }
 
+/// A set of known names, tested with one shift: for passes that drop many headers at once.
+#[derive(Debug, Clone, Copy)]
+pub struct NameSet(u128);
+
+impl NameSet {
+    /// The set of these known names; others are left out.
+    pub const fn of(names: &[Name]) -> NameSet {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < names.len() {
+            if let Repr::Known(known) = names[index].0 {
+                bits |= 1 << known;
+            }
+            index += 1;
+        }
+        NameSet(bits)
+    }
+
+    /// Both sets.
+    pub const fn with(self, other: NameSet) -> NameSet {
+        NameSet(self.0 | other.0)
+    }
+
+    /// Whether the name is in it.
+    pub fn contains(self, name: &Name) -> bool {
+        match name.0 {
+            Repr::Known(known) => self.0 >> known & 1 == 1,
+            Repr::Other(_) => false,
+        }
+    }
+}
+
+// One bit a known name.
+const _: () = assert!(TEXT.len() <= 128);
+
 impl Name {
     /// From lower-case bytes that share memory with what was read.
     pub fn from_lower(bytes: Bytes) -> Name {

@@ -1,0 +1,74 @@
+//! The HTTP connection manager, compiled: what all connections of a filter chain share. `listener` compiles it, [`super::serve`] reads it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::Rejection;
+use config::hcm::{HttpConnectionManager, RouteSource};
+use config::listener::Direction;
+
+use super::filters::Filter;
+use super::route::{RouteSlot, RouteTable};
+use super::stats::HttpStats;
+use crate::listener::CompileDeps;
+use crate::telemetry::access_log::AccessLogs;
+
+/// A compiled connection manager. Immutable and shared by all workers.
+pub struct ConnectionManager {
+    pub(super) config: Arc<HttpConnectionManager>,
+    pub(super) direction: Direction,
+    pub(super) routes: Routes,
+    pub(super) filters: Vec<Filter>,
+    pub(super) access_log: AccessLogs,
+    pub(super) stats: HttpStats,
+    /// Value of `server`.
+    pub(super) server: Bytes,
+}
+
+/// Where a connection manager's routes are.
+pub(super) enum Routes {
+    /// In its configuration.
+    Inline(Arc<RouteTable>),
+    /// Wherever RDS puts them.
+    Rds(Arc<RouteSlot>),
+}
+
+impl ConnectionManager {
+    /// Compiles. `direction` is the listener's.
+    ///
+    /// # Errors
+    /// The inline route table is refused; the path is relative to the connection manager.
+    pub fn compile(
+        config: &Arc<HttpConnectionManager>,
+        direction: Direction,
+        deps: &CompileDeps<'_>,
+    ) -> Result<Arc<ConnectionManager>, Rejection> {
+        let routes = match &config.routes {
+            RouteSource::Inline(table) => Routes::Inline(RouteTable::compile(table).map_err(|rejection| {
+                Rejection { path: format!("route_config.{}", rejection.path), reason: rejection.reason }
+            })?),
+            RouteSource::Rds { name, .. } => Routes::Rds(deps.routes.slot(name)),
+        };
+        Ok(Arc::new(ConnectionManager {
+            direction,
+            routes,
+            filters: config.filters.iter().filter_map(Filter::compile).collect(),
+            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            stats: HttpStats::new(&config.stat_prefix, deps.stats),
+            server: Bytes::copy_from_slice(config.server_name.as_bytes()),
+            config: config.clone(),
+        }))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<HttpConnectionManager> {
+        &self.config
+    }
+}
+
+impl fmt::Debug for ConnectionManager {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ConnectionManager").field("stat_prefix", &self.config.stat_prefix).finish_non_exhaustive()
+    }
+}
