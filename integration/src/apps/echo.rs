@@ -27,13 +27,19 @@ pub async fn serve(name: String, listen: SocketAddr, greeting: Option<String>) -
     }
 }
 
-/// Sends `words` and the end, and returns all that comes back until the other side's end, for at most 10 s.
-pub async fn talk(target: SocketAddr, words: &str) -> std::io::Result<String> {
+/// Sends each of `words`, reading something in between, then the end, and returns all that came until the other side's end. All of
+/// it may take 10 s.
+pub async fn talk(target: SocketAddr, words: &[String]) -> std::io::Result<String> {
     let conversation = async {
         let mut stream = TcpStream::connect(target).await?;
-        stream.write_all(words.as_bytes()).await?;
-        stream.shutdown().await?;
         let mut answer = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            if index > 0 {
+                stream.read_buf(&mut answer).await?;
+            }
+            stream.write_all(word.as_bytes()).await?;
+        }
+        stream.shutdown().await?;
         stream.read_to_end(&mut answer).await?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };

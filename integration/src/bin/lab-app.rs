@@ -37,8 +37,8 @@ enum App {
     },
     /// Name server that never answers
     MuteDns { listen: SocketAddr },
-    /// TCP client that says its words, ends its direction, and prints what comes back until the end
-    Talk { target: SocketAddr, words: String },
+    /// TCP client that says its words one by one, each after something came back for the last, and prints all that came
+    Talk { target: SocketAddr, words: Vec<String> },
     /// Remove the network namespaces that killed test runs left behind
     Sweep,
     /// HTTP client that sends requests until SIGTERM

@@ -81,6 +81,15 @@ fn start_workload(lab: &Lab, group: &str, address: u8, proxy: &Proxy) -> Result<
     Ok(workload)
 }
 
+/// Says each of `words` on the client's host, waiting for something to come back in between, ends its own direction, and returns
+/// all that came until the other side ended too.
+pub fn talk(world: &World, target: &str, words: &[&str]) -> Result<String> {
+    let program = world.lab.tools().path("app")?;
+    let output = world.ratings.host.command(program).args(["talk", target]).args(words).output()?;
+    expect(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Adds the logs to an error while the lab still has them.
 fn told<T>(result: Result<T>, lab: &Lab) -> Result<T> {
     result.map_err(|error| format!("{error}\n{}", lab.log_tails(25)).into())
