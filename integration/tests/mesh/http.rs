@@ -48,10 +48,11 @@ pub fn head_has_no_body(world: &mut World) -> Result<()> {
 }
 
 pub fn websocket_upgrade(world: &mut World) -> Result<()> {
-    let request = "GET /socket HTTP/1.1\r\nhost: details.bookinfo:9080\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+    let request = "say=GET /socket HTTP/1.1\r\nhost: details.bookinfo:9080\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
                    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    // The empty word at the end waits for the echo: Envoy takes the end of the client's direction for the end of both.
-    let answer = talk(world, "127.0.0.2:9080", &[request, "frames and frames", ""])?;
+    // The echo is heard before the end is sent: Envoy takes the end of the client's direction for the end of both.
+    let script = [request, "hear=\r\n\r\n", "say=frames and frames", "hear=frames and frames"];
+    let answer = talk(world, "127.0.0.2:9080", &script)?;
     let (head, rest) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("no head in {answer:?}"))?;
     expect(head.starts_with("HTTP/1.1 101 "), || head.to_owned())?;
     let head = head.to_ascii_lowercase();

@@ -14,7 +14,7 @@ const GREETING: &str = "220 ledger speaks first\r\n";
 pub fn tcp_service(world: &mut World) -> Result<()> {
     world.lab.apply(OBJECTS)?;
     world.details.start_app("ledger", &["echo", "ledger", "127.0.0.1:7070", "--greeting", GREETING])?;
-    let talk = || talk(world, "127.0.0.2:7070", &["credit 1 ", "debit 2"]);
+    let talk = || talk(world, "127.0.0.2:7070", &["say=credit 1 debit 2"]);
     wait::until_true("the TCP service to answer", SHOWS, || Ok(talk()?.starts_with(GREETING)))?;
     expect_equal("what came back", talk()?, format!("{GREETING}credit 1 debit 2"))?;
     let (client, server) = (world.ratings.host.address, world.details.host.address);

@@ -81,11 +81,11 @@ fn start_workload(lab: &Lab, group: &str, address: u8, proxy: &Proxy) -> Result<
     Ok(workload)
 }
 
-/// Says each of `words` on the client's host, waiting for something to come back in between, ends its own direction, and returns
-/// all that came until the other side ended too.
-pub fn talk(world: &World, target: &str, words: &[&str]) -> Result<String> {
+/// Follows a script of `say=TEXT` and `hear=TEXT` on a TCP connection from the client's host, ends its own direction, and returns all
+/// that came until the other side ended too.
+pub fn talk(world: &World, target: &str, script: &[&str]) -> Result<String> {
     let program = world.lab.tools().path("app")?;
-    let output = world.ratings.host.command(program).args(["talk", target]).args(words).output()?;
+    let output = world.ratings.host.command(program).args(["talk", target]).args(script).output()?;
     expect(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
     Ok(String::from_utf8(output.stdout)?)
 }
