@@ -9,6 +9,8 @@ pub mod failure;
 pub mod http;
 pub mod listener;
 pub mod published;
+mod sys;
+pub mod tcp;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;

@@ -42,6 +42,11 @@ impl Stream {
         Stream { prefix, io }
     }
 
+    /// Bytes that were read before and come first.
+    pub fn unspent(&self) -> &[u8] {
+        &self.prefix
+    }
+
     /// What carries it.
     pub fn io(&self) -> &Io {
         &self.io

@@ -1,7 +1,23 @@
 //! Listeners: from an accepted socket to the network filter that owns the connection. Listener filters, filter-chain match, TLS.
-//! The control thread compiles and binds; workers accept. Nothing here knows where configuration came from.
+//! The control thread compiles and binds; workers run [`accept::accept_loop`]. Nothing here knows where configuration came from.
+
+pub mod accept;
+pub mod bind;
+mod chain;
+mod compiled;
+mod connection;
+mod filters;
+pub mod limit;
+mod matching;
+mod stats;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+
+pub use chain::{FilterChain, Terminal};
+pub use compiled::Listener;
 
 use crate::http::route::RouteSlots;
 use crate::telemetry::access_log::Sinks;

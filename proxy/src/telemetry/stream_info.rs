@@ -72,12 +72,12 @@ pub struct StreamInfo {
     pub upstream_host: Option<Arc<str>>,
     /// Cluster name as routes spell it.
     pub upstream_cluster: Option<Arc<str>>,
-    /// The cluster's `alt_stat_name`, when it has one: what Envoy calls its observability name.
-    pub upstream_cluster_observed: Option<Arc<str>>,
     /// Local address of the upstream connection.
     pub upstream_local: Option<SocketAddr>,
     /// Why the upstream's transport failed.
     pub upstream_transport_failure: Option<Arc<str>>,
+    /// Why the downstream's transport failed.
+    pub downstream_transport_failure: Option<Arc<str>>,
     /// Attempts made.
     pub attempts: u32,
     /// Route name; empty prints `-`.
@@ -108,9 +108,9 @@ impl StreamInfo {
             downstream_remote: None,
             upstream_host: None,
             upstream_cluster: None,
-            upstream_cluster_observed: None,
             upstream_local: None,
             upstream_transport_failure: None,
+            downstream_transport_failure: None,
             attempts: 0,
             route_name: None,
             request_id: None,

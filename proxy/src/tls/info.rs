@@ -16,6 +16,8 @@ pub struct TlsInfo {
     pub version: &'static str,
     /// OpenSSL's name of the suite.
     pub cipher: &'static str,
+    /// Whether a session was resumed.
+    pub resumed: bool,
     /// The peer's certificate, when it sent one that was verified.
     pub peer: Option<Rc<PeerCertificate>>,
     /// URI SANs of our own certificate, for XFCC's `By`.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use config::tls::SanKind;
-use rustls::CommonState;
 use rustls::pki_types::CertificateDer;
+use rustls::{CommonState, HandshakeKind};
 
 use super::certificate::{Facts, hex};
 use super::info::{PeerCertificate, TlsInfo};
@@ -29,6 +29,7 @@ pub(super) fn describe(connection: &CommonState, local_uri_sans: Arc<[Arc<str>]>
         alpn: connection.alpn_protocol().map(Bytes::copy_from_slice),
         version: suites::version(connection.protocol_version()),
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| suites::name(suite.suite())),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: connection.peer_certificates().and_then(peer),
         local_uri_sans,
     }

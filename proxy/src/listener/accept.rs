@@ -1,0 +1,169 @@
+//! Taking connections from a listening socket, on one worker. A full descriptor table or a limit slows it down and never makes it spin.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+use super::bind::Socket;
+use super::connection::{self, Accepted};
+use super::{Listener, limit};
+use crate::drain::DrainWatch;
+use crate::worker::Worker;
+
+/// How long a worker waits when the system has no descriptor or memory left: clients wait in the queue meanwhile.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// What new connections of an address get. The worker replaces it when the listener changes; connections keep what they began with.
+pub struct Slot {
+    current: RefCell<(Arc<Listener>, DrainWatch)>,
+    stopped: Cell<bool>,
+    stop: Notify,
+}
+
+impl Slot {
+    /// A slot with its first version.
+    pub fn new(listener: Arc<Listener>, drain: DrainWatch) -> Slot {
+        Slot { current: RefCell::new((listener, drain)), stopped: Cell::new(false), stop: Notify::new() }
+    }
+
+    /// New connections get another version.
+    pub fn replace(&self, listener: Arc<Listener>, drain: DrainWatch) {
+        self.current.replace((listener, drain));
+    }
+
+    /// Take what the queues hold, then close the sockets.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+        self.stop.notify_waiters();
+    }
+
+    fn load(&self) -> (Arc<Listener>, DrainWatch) {
+        self.current.borrow().clone()
+    }
+}
+
+/// Accepts until the slot is stopped. Each connection is a task of its own on this thread.
+pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<Socket>) {
+    let socket = match Acceptor::new(socket.into()) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(listener = &*slot.load().0.config().name, %error, "cannot accept on a socket");
+            return;
+        }
+    };
+    loop {
+        let stop = slot.stop.notified();
+        if slot.stopped.get() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = stop => break,
+            accepted = socket.accept() => take(&worker, &slot, accepted).await,
+        }
+    }
+    // Closing resets what waits in the queue: take it first.
+    let queued = match socket.into_queued() {
+        Ok(queued) => queued,
+        Err(error) => {
+            tracing::warn!(%error, "connections that waited on a removed listener are lost");
+            return;
+        }
+    };
+    for accepted in queued {
+        take(&worker, &slot, Ok(accepted)).await;
+    }
+}
+
+async fn take(worker: &Rc<Worker>, slot: &Rc<Slot>, accepted: io::Result<Accepted>) {
+    let (listener, drain) = slot.load();
+    let accepted = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) if is_of_one_connection(&error) => return,
+        Err(error) => {
+            tracing::warn!(listener = &*listener.config().name, %error, "cannot accept; trying again shortly");
+            tokio::time::sleep(BACKOFF).await;
+            return;
+        }
+    };
+    let Some(permit) = limit::acquire(listener.config().ignore_global_connection_limit) else {
+        // As Envoy: the connection is taken and closed at once.
+        listener.stats.global_cx_overflow.inc();
+        return;
+    };
+    tokio::task::spawn_local(connection::run(worker.clone(), listener, drain, accepted, permit));
+}
+
+/// Errors that tell of a connection that went away in the queue, not of the socket (accept(2), "Error handling").
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::EPERM
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+        )
+    )
+}
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(socket: Socket) -> io::Result<Acceptor> {
+        match socket {
+            Socket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket).map(Acceptor::Tcp)
+            }
+            Socket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                UnixListener::from_std(socket).map(Acceptor::Unix)
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Acceptor::Tcp(socket) => socket.accept().await.map(|(stream, remote)| Accepted::Tcp(stream, remote)),
+            Acceptor::Unix(socket) => socket.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+        }
+    }
+
+    /// What the queue holds; the socket closes. The system is asked itself: the runtime may not have heard of the newest ones.
+    fn into_queued(self) -> io::Result<Vec<Accepted>> {
+        let mut queued = Vec::new();
+        match self {
+            Acceptor::Tcp(socket) => {
+                let socket = socket.into_std()?;
+                while let Ok((stream, remote)) = socket.accept() {
+                    stream.set_nonblocking(true)?;
+                    queued.push(Accepted::Tcp(TcpStream::from_std(stream)?, remote));
+                }
+            }
+            Acceptor::Unix(socket) => {
+                let socket = socket.into_std()?;
+                while let Ok((stream, _)) = socket.accept() {
+                    stream.set_nonblocking(true)?;
+                    queued.push(Accepted::Unix(UnixStream::from_std(stream)?));
+                }
+            }
+        }
+        Ok(queued)
+    }
+}

@@ -1,0 +1,63 @@
+//! One compiled filter chain: transport and terminal filter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::listener::{Direction, DownstreamTransport, TerminalFilter};
+use config::{At, Rejection};
+
+use super::CompileDeps;
+use crate::http::ConnectionManager;
+use crate::tcp::TcpProxy;
+use crate::tls::ServerContext;
+
+/// A filter chain. Immutable; connections keep the one that they began with.
+pub struct FilterChain {
+    /// Its name; several chains may share one.
+    pub name: Arc<str>,
+    /// TLS, if it is terminated here.
+    pub tls: Option<Arc<ServerContext>>,
+    /// Time for the handshake.
+    pub connect_timeout: Option<Duration>,
+    /// Who owns the connection.
+    pub terminal: Terminal,
+}
+
+/// The last network filter.
+pub enum Terminal {
+    /// HTTP.
+    Http(Arc<ConnectionManager>),
+    /// Bytes.
+    Tcp(Arc<TcpProxy>),
+    /// None: the connection is closed at once.
+    None,
+}
+
+impl FilterChain {
+    pub(super) fn compile(
+        config: &config::listener::FilterChain,
+        listener: &str,
+        direction: Direction,
+        at: &At<'_>,
+        deps: &CompileDeps<'_>,
+    ) -> Result<FilterChain, Rejection> {
+        let tls = match &config.transport {
+            DownstreamTransport::Raw => None,
+            DownstreamTransport::Tls(tls) => Some(
+                ServerContext::new(tls, deps.secrets, listener)
+                    .map_err(|reason| at.field("transport_socket").reject(reason))?,
+            ),
+        };
+        let terminal = match &config.terminal {
+            TerminalFilter::Http(manager) => {
+                let at = at.field("http_connection_manager");
+                let manager = ConnectionManager::compile(manager, direction, deps)
+                    .map_err(|rejection| at.reject(rejection.to_string()))?;
+                Terminal::Http(manager)
+            }
+            TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),
+            TerminalFilter::None => Terminal::None,
+        };
+        Ok(FilterChain { name: config.name.clone(), tls, connect_timeout: config.transport_connect_timeout, terminal })
+    }
+}

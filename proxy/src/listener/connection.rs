@@ -1,0 +1,296 @@
+//! The life of one downstream connection, top to bottom: listener filters, filter chain, TLS, then the terminal filter until it ends.
+//! Runs as a task of its own; whatever goes wrong ends this connection alone.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::Listener;
+use super::chain::{FilterChain, Terminal};
+use super::filters::{self, Inspected};
+use super::limit::Permit;
+use super::matching::Facts;
+use super::stats::ListenerStats;
+use crate::drain::DrainWatch;
+use crate::failure::ResponseFlags;
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::tls::info::TlsInfo;
+use crate::tls::{FailureKind, HandshakeFailure};
+use crate::transport::{Io, Stream};
+use crate::worker::Worker;
+use crate::{http, tcp};
+
+/// An accepted socket.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// TCP, with the peer's address.
+    Tcp(TcpStream, SocketAddr),
+    /// A Unix domain socket.
+    Unix(UnixStream),
+}
+
+/// Serves an accepted socket to its end.
+pub(super) async fn run(
+    worker: Rc<Worker>,
+    listener: Arc<Listener>,
+    drain: DrainWatch,
+    mut accepted: Accepted,
+    _permit: Permit,
+) {
+    let begun = StartTime::now();
+    let (local, direct_remote) = accepted.addresses();
+    let inspected = {
+        let _waiting = Active::new(listener.stats.pre_cx_active);
+        Box::pin(filters::run(&listener, &mut accepted, local)).await
+    };
+    let inspected = match inspected {
+        Ok(inspected) => inspected,
+        Err(_) => {
+            return log_unserved(
+                &worker,
+                &listener,
+                begun,
+                addresses(local, direct_remote, &drain),
+                ResponseFlags::NONE,
+            );
+        }
+    };
+    let local = inspected.local.or(local);
+    let remote = inspected.remote.or(direct_remote);
+    let facts = Facts {
+        local,
+        remote,
+        direct_remote,
+        server_name: inspected.server_name.as_deref().unwrap_or_default(),
+        transport_protocol: if inspected.is_tls { "tls" } else { "raw_buffer" },
+        application_protocols: &inspected.application_protocols,
+    };
+    let Some(chain) = listener.find_chain(&facts).cloned() else {
+        listener.stats.no_filter_chain_match.inc();
+        let mut info = addresses(local, remote, &drain);
+        info.requested_server_name = inspected.server_name;
+        return log_unserved(&worker, &listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
+    };
+    let Inspected { read, server_name, .. } = inspected;
+    let mut info = ConnectionInfo {
+        id: worker.connections.next(),
+        direct_remote: or_nowhere(direct_remote),
+        requested_server_name: server_name,
+        filter_chain: chain.name.clone(),
+        ..addresses(local, remote, &drain)
+    };
+    let _life = Life::begin(&listener, begun.at);
+    let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
+    let stream = match Box::pin(secure(&listener, &chain, stream)).await {
+        Ok((stream, tls)) => {
+            info.tls = tls;
+            stream
+        }
+        Err(failure) => return log_failed_handshake(&worker, &listener, &chain, begun, info, &failure),
+    };
+    if let Some(tls) = &info.tls
+        && info.requested_server_name.is_none()
+    {
+        info.requested_server_name = tls.server_name.clone();
+    }
+    serve(&worker, &listener, &chain, stream, info, begun, drain).await;
+}
+
+/// Hands the connection to its terminal filter, and logs its end for the listener.
+async fn serve(
+    worker: &Rc<Worker>,
+    listener: &Listener,
+    chain: &FilterChain,
+    stream: Stream,
+    info: ConnectionInfo,
+    begun: StartTime,
+    drain: DrainWatch,
+) {
+    let info = Rc::new(info);
+    let ended = match &chain.terminal {
+        Terminal::Http(manager) => {
+            http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain).await;
+            None
+        }
+        Terminal::Tcp(proxy) => Some(tcp::proxy(worker, proxy, stream, info.clone(), drain).await),
+        Terminal::None => None,
+    };
+    if !listener.access_log.is_empty() {
+        let ended = ended.unwrap_or_else(|| begun.stream_info(info));
+        log(worker, listener, &ended);
+    }
+}
+
+/// TLS, if the chain terminates it.
+async fn secure(
+    listener: &Listener,
+    chain: &FilterChain,
+    stream: Stream,
+) -> Result<(Stream, Option<Rc<TlsInfo>>), HandshakeFailure> {
+    let Some(context) = &chain.tls else { return Ok((stream, None)) };
+    let stats = &listener.stats.tls;
+    let handshake = context.accept(stream);
+    let result = match chain.connect_timeout {
+        Some(time) => match tokio::time::timeout(time, handshake).await {
+            Ok(result) => result,
+            Err(_) => {
+                listener.stats.transport_connect_timeout.inc();
+                return Err(HandshakeFailure {
+                    reason: "transport socket timeout was reached".into(),
+                    kind: FailureKind::Closed,
+                });
+            }
+        },
+        None => handshake.await,
+    };
+    match result {
+        Ok((stream, info)) => {
+            stats.handshake.inc();
+            if info.resumed {
+                stats.session_reused.inc();
+            }
+            if info.peer.is_none() {
+                stats.no_certificate.inc();
+            }
+            Ok((stream, Some(Rc::new(info))))
+        }
+        Err(failure) => {
+            tracing::debug!(listener = &*listener.config().name, reason = &*failure.reason, "TLS handshake failed");
+            stats.failed(failure.kind);
+            Err(failure)
+        }
+    }
+}
+
+impl Accepted {
+    /// Where the client connected to, and the client.
+    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        match self {
+            Accepted::Tcp(stream, remote) => (stream.local_addr().ok(), Some(*remote)),
+            Accepted::Unix(_) => (None, None),
+        }
+    }
+
+    fn into_io(self) -> Io {
+        match self {
+            Accepted::Tcp(stream, _) => Io::Tcp(stream),
+            Accepted::Unix(stream) => Io::Unix(stream),
+        }
+    }
+}
+
+/// When a connection was accepted, on both clocks.
+#[derive(Clone, Copy)]
+struct StartTime {
+    at: Instant,
+    wall: std::time::SystemTime,
+}
+
+impl StartTime {
+    fn now() -> StartTime {
+        StartTime { at: Instant::now(), wall: std::time::SystemTime::now() }
+    }
+
+    fn stream_info(self, connection: Rc<ConnectionInfo>) -> StreamInfo {
+        let mut info = StreamInfo::begin(connection, None);
+        (info.start, info.start_time) = (self.at, self.wall);
+        info
+    }
+}
+
+/// Counts something that exists now.
+struct Active(crate::telemetry::stats::Gauge);
+
+impl Active {
+    fn new(gauge: crate::telemetry::stats::Gauge) -> Active {
+        gauge.inc();
+        Active(gauge)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A connection that has a chain, in the listener's statistics.
+struct Life {
+    listener: Arc<Listener>,
+    begun: Instant,
+    _active: Active,
+}
+
+impl Life {
+    fn begin(listener: &Arc<Listener>, begun: Instant) -> Life {
+        let stats: &ListenerStats = &listener.stats;
+        stats.cx_total.inc();
+        Life { listener: listener.clone(), begun, _active: Active::new(stats.cx_active) }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.listener.stats.cx_destroy.inc();
+        let length = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.listener.stats.cx_length_ms.record(length);
+    }
+}
+
+/// Unix sockets have no address that logs could print.
+fn or_nowhere(address: Option<SocketAddr>) -> SocketAddr {
+    address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>, drain: &DrainWatch) -> ConnectionInfo {
+    ConnectionInfo {
+        id: 0,
+        local: or_nowhere(local),
+        remote: or_nowhere(remote),
+        direct_remote: or_nowhere(remote),
+        tls: None,
+        requested_server_name: None,
+        filter_chain: Arc::from(""),
+        drain: drain.clone(),
+    }
+}
+
+/// A connection that no chain took.
+fn log_unserved(worker: &Worker, listener: &Listener, begun: StartTime, info: ConnectionInfo, flags: ResponseFlags) {
+    if listener.access_log.is_empty() {
+        return;
+    }
+    let mut info = begun.stream_info(Rc::new(info));
+    info.flags = flags;
+    if flags == ResponseFlags::NO_ROUTE_FOUND {
+        info.response_code_details = Some("filter_chain_not_found".into());
+    }
+    log(worker, listener, &info);
+}
+
+fn log_failed_handshake(
+    worker: &Worker,
+    listener: &Listener,
+    chain: &FilterChain,
+    begun: StartTime,
+    info: ConnectionInfo,
+    failure: &HandshakeFailure,
+) {
+    let mut info = begun.stream_info(Rc::new(info));
+    if !failure.reason.is_empty() {
+        info.downstream_transport_failure = Some(failure.reason.clone());
+    }
+    log(worker, listener, &info);
+    if let Terminal::Tcp(proxy) = &chain.terminal {
+        proxy.log(worker, &info);
+    }
+}
+
+fn log(worker: &Worker, listener: &Listener, info: &StreamInfo) {
+    let entry = LogEntry { info, request: None, response: None, trailers: None };
+    listener.access_log.log(&worker.logs, &entry);
+}

@@ -1,0 +1,122 @@
+//! Statistics of a listener: handles made when it is compiled, bumped for each connection. Names are Envoy's.
+
+use std::sync::Arc;
+
+use crate::telemetry::stats::{Counter, Gauge, Histogram, Stats};
+use crate::tls::FailureKind;
+
+/// `listener.<address>.*`
+pub(super) struct ListenerStats {
+    pub cx_total: Counter,
+    pub cx_active: Gauge,
+    pub cx_destroy: Counter,
+    pub global_cx_overflow: Counter,
+    pub cx_length_ms: Histogram,
+    pub pre_cx_active: Gauge,
+    pub pre_cx_timeout: Counter,
+    pub filter_error: Counter,
+    pub filter_remote_close: Counter,
+    pub no_filter_chain_match: Counter,
+    pub transport_connect_timeout: Counter,
+    pub tls: TlsStats,
+    pub tls_inspector: InspectorStats,
+    pub http_inspector: HttpInspectorStats,
+    pub proxy_protocol_error: Counter,
+}
+
+/// `listener.<address>.ssl.*`
+pub(super) struct TlsStats {
+    pub handshake: Counter,
+    pub connection_error: Counter,
+    pub session_reused: Counter,
+    pub no_certificate: Counter,
+    pub fail_verify_no_cert: Counter,
+    pub fail_verify_error: Counter,
+    pub fail_verify_san: Counter,
+    pub fail_verify_cert_hash: Counter,
+    pub not_ready: Counter,
+}
+
+/// `tls_inspector.*`, one for the process.
+pub(super) struct InspectorStats {
+    pub tls_found: Counter,
+    pub tls_not_found: Counter,
+    pub alpn_found: Counter,
+    pub alpn_not_found: Counter,
+    pub sni_found: Counter,
+    pub sni_not_found: Counter,
+    pub client_hello_too_large: Counter,
+}
+
+/// `http_inspector.*`, one for the process.
+pub(super) struct HttpInspectorStats {
+    pub read_error: Counter,
+    pub http10_found: Counter,
+    pub http11_found: Counter,
+    pub http2_found: Counter,
+    pub http_not_found: Counter,
+}
+
+impl ListenerStats {
+    /// `prefix` ends in a dot.
+    pub fn new(prefix: &str, stats: &Arc<Stats>) -> ListenerStats {
+        let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
+        let gauge = |name: &str| stats.gauge(&format!("{prefix}{name}"));
+        ListenerStats {
+            cx_total: counter("downstream_cx_total"),
+            cx_active: gauge("downstream_cx_active"),
+            cx_destroy: counter("downstream_cx_destroy"),
+            global_cx_overflow: counter("downstream_global_cx_overflow"),
+            cx_length_ms: stats.histogram(&format!("{prefix}downstream_cx_length_ms")),
+            pre_cx_active: gauge("downstream_pre_cx_active"),
+            pre_cx_timeout: counter("downstream_pre_cx_timeout"),
+            filter_error: counter("downstream_listener_filter_error"),
+            filter_remote_close: counter("downstream_listener_filter_remote_close"),
+            no_filter_chain_match: counter("no_filter_chain_match"),
+            transport_connect_timeout: counter("downstream_cx_transport_socket_connect_timeout"),
+            tls: TlsStats {
+                handshake: counter("ssl.handshake"),
+                connection_error: counter("ssl.connection_error"),
+                session_reused: counter("ssl.session_reused"),
+                no_certificate: counter("ssl.no_certificate"),
+                fail_verify_no_cert: counter("ssl.fail_verify_no_cert"),
+                fail_verify_error: counter("ssl.fail_verify_error"),
+                fail_verify_san: counter("ssl.fail_verify_san"),
+                fail_verify_cert_hash: counter("ssl.fail_verify_cert_hash"),
+                not_ready: counter("server_ssl_socket_factory.downstream_context_secrets_not_ready"),
+            },
+            tls_inspector: InspectorStats {
+                tls_found: stats.counter("tls_inspector.tls_found"),
+                tls_not_found: stats.counter("tls_inspector.tls_not_found"),
+                alpn_found: stats.counter("tls_inspector.alpn_found"),
+                alpn_not_found: stats.counter("tls_inspector.alpn_not_found"),
+                sni_found: stats.counter("tls_inspector.sni_found"),
+                sni_not_found: stats.counter("tls_inspector.sni_not_found"),
+                client_hello_too_large: stats.counter("tls_inspector.client_hello_too_large"),
+            },
+            http_inspector: HttpInspectorStats {
+                read_error: stats.counter("http_inspector.read_error"),
+                http10_found: stats.counter("http_inspector.http10_found"),
+                http11_found: stats.counter("http_inspector.http11_found"),
+                http2_found: stats.counter("http_inspector.http2_found"),
+                http_not_found: stats.counter("http_inspector.http_not_found"),
+            },
+            proxy_protocol_error: counter("downstream_cx_proxy_proto_error"),
+        }
+    }
+}
+
+impl TlsStats {
+    /// Counts a failed handshake as Envoy does.
+    pub fn failed(&self, kind: FailureKind) {
+        match kind {
+            FailureKind::NotReady => self.not_ready.inc(),
+            FailureKind::NoCertificate => self.fail_verify_no_cert.inc(),
+            FailureKind::Certificate => self.fail_verify_error.inc(),
+            FailureKind::SubjectAltName => self.fail_verify_san.inc(),
+            FailureKind::Pin => self.fail_verify_cert_hash.inc(),
+            FailureKind::Protocol => self.connection_error.inc(),
+            FailureKind::Closed => {}
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! System calls that the socket library does not wrap: pipes, splice, raw socket options. The only place where unsafe code may stand.
+//! Called by `listener`, `cluster` (socket options) and `tcp` (splice).
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, SpliceFlags};
+
+/// A pipe whose ends do not block.
+#[derive(Debug)]
+pub struct Pipe {
+    /// The end that is read.
+    pub read: OwnedFd,
+    /// The end that is written.
+    pub write: OwnedFd,
+    /// How many octets it holds at most.
+    pub capacity: usize,
+}
+
+impl Pipe {
+    /// A pipe that holds `capacity` octets, or what the system lets it have: without privileges a user's pipes share a budget, after
+    /// which growing them is refused (`EPERM`) and new ones hold a page or two.
+    ///
+    /// # Errors
+    /// No descriptor is left (`EMFILE`, `ENFILE`).
+    pub fn new(capacity: usize) -> io::Result<Pipe> {
+        let (read, write) = rustix::pipe::pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+        // A refusal leaves the pipe as it is.
+        let _ = rustix::pipe::fcntl_setpipe_size(&write, capacity);
+        let capacity = rustix::pipe::fcntl_getpipe_size(&write)?;
+        Ok(Pipe { read, write, capacity })
+    }
+}
+
+/// Moves up to `length` octets from one descriptor to the other, one of which is a pipe; neither blocks. 0 is the end of input.
+///
+/// # Errors
+/// `WouldBlock` when the input is empty or the output full; else what the system says.
+pub fn splice(from: impl AsFd, to: impl AsFd, length: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+    Ok(rustix::pipe::splice(from, None, to, None, length, flags)?)
+}
+
+/// `setsockopt` as the configuration spells it: level, name, and the value's octets.
+///
+/// # Errors
+/// What the system says.
+pub fn set_socket_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the descriptor is borrowed and so open; pointer and length describe `value`, which outlives the call.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), length) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests;

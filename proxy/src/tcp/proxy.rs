@@ -1,0 +1,186 @@
+//! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::tcp_proxy::{self, WeightedTcpCluster};
+use tokio::time::{Instant, sleep_until};
+
+use super::relay::{End, Moved, relay};
+use super::stats::TcpStats;
+use crate::cluster::{Pick, TcpLease, TcpWant};
+use crate::drain::DrainWatch;
+use crate::failure::ResponseFlags;
+use crate::listener::CompileDeps;
+use crate::telemetry::access_log::{AccessLogs, LogEntry};
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::transport::{Io, Stream};
+use crate::worker::Worker;
+
+/// A compiled TCP proxy. Immutable and shared by all workers.
+pub struct TcpProxy {
+    config: Arc<tcp_proxy::TcpProxy>,
+    access_log: AccessLogs,
+    stats: TcpStats,
+}
+
+impl TcpProxy {
+    /// Compiles.
+    pub fn compile(config: &Arc<tcp_proxy::TcpProxy>, deps: &CompileDeps<'_>) -> Arc<TcpProxy> {
+        Arc::new(TcpProxy {
+            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            stats: TcpStats::new(&config.stat_prefix, deps.stats),
+            config: config.clone(),
+        })
+    }
+
+    /// Writes the entry of a connection.
+    pub fn log(&self, worker: &Worker, info: &StreamInfo) {
+        self.access_log.log(&worker.logs, &LogEntry { info, request: None, response: None, trailers: None });
+    }
+
+    /// The cluster of one connection, by weight.
+    fn choose(&self) -> Option<&WeightedTcpCluster> {
+        if let [only] = &*self.config.clusters {
+            return Some(only);
+        }
+        let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+        let mut left = fastrand::u64(..total.max(1));
+        self.config.clusters.iter().find(|cluster| match left.checked_sub(cluster.weight.into()) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        })
+    }
+}
+
+/// Proxies one connection to its end, logs it, and returns what is known of it.
+pub async fn proxy(
+    worker: &Rc<Worker>,
+    proxy: &TcpProxy,
+    stream: Stream,
+    connection: Rc<ConnectionInfo>,
+    drain: DrainWatch,
+) -> StreamInfo {
+    proxy.stats.cx_total.inc();
+    let mut info = StreamInfo::begin(connection, None);
+    let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
+    let mut moved = Moved::default();
+    tokio::select! {
+        () = session(worker, proxy, stream, &mut info, &mut moved) => {}
+        () = at(limit) => {
+            proxy.stats.max_duration.inc();
+            info.flags.set(ResponseFlags::DURATION_TIMEOUT);
+        }
+        () = drain.deadline() => {}
+    }
+    (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
+    info.end = Some(std::time::Instant::now());
+    proxy.log(worker, &info);
+    info
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn session(
+    worker: &Rc<Worker>,
+    proxy: &TcpProxy,
+    mut downstream: Stream,
+    info: &mut StreamInfo,
+    moved: &mut Moved,
+) {
+    // Connecting needs far more room than relaying: its future is boxed and gone when the relay begins.
+    let Some(mut lease) = Box::pin(connect(worker, proxy, info)).await else { return };
+    let Some(mut upstream) = lease.stream.take() else { return };
+    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, &proxy.stats).await;
+    match end {
+        End::Closed => {}
+        End::Idle => proxy.stats.idle_timeout.inc(),
+        End::Upstream(error) => {
+            if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
+                info.upstream_transport_failure = Some(failure.reason);
+            }
+            pass_on_reset(&error, &downstream);
+        }
+        End::Downstream(error) => {
+            if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
+                info.downstream_transport_failure = Some(failure.reason);
+            }
+            pass_on_reset(&error, &upstream);
+        }
+    }
+}
+
+/// A reset on one side is a reset on the other.
+fn pass_on_reset(error: &io::Error, other: &Stream) {
+    if error.kind() == io::ErrorKind::ConnectionReset
+        && let Io::Tcp(socket) = other.io()
+    {
+        // With no time to linger, closing sends RST.
+        let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Connects to a host of the chosen cluster. `None`: `info` says why not.
+async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
+    let chosen = proxy.choose()?;
+    info.upstream_cluster = Some(chosen.name.clone());
+    if let Some(tunneling) = &proxy.config.tunneling {
+        tracing::warn!(
+            cluster = &*chosen.name,
+            hostname = &*tunneling.hostname,
+            "connection refused: tunneling_config (CONNECT through the upstream) is not supported"
+        );
+        info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+        return None;
+    }
+    let Some(cluster) = worker.clusters.get(&worker.published, &chosen.name) else {
+        proxy.stats.cx_no_route.inc();
+        info.flags.set(ResponseFlags::NO_CLUSTER_FOUND);
+        tracing::debug!(cluster = &*chosen.name, "connection refused: there is no such cluster");
+        return None;
+    };
+    let hash = proxy.config.hash_source_ip.then(|| {
+        let mut hasher = DefaultHasher::new();
+        info.connection.remote.ip().hash(&mut hasher);
+        hasher.finish()
+    });
+    while info.attempts < proxy.config.max_connect_attempts.max(1) {
+        let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
+            Ok(host) => host,
+            Err(failure) => {
+                info.flags.set(failure.flags());
+                tracing::debug!(cluster = &*chosen.name, %failure, "connection refused: no host");
+                return None;
+            }
+        };
+        info.attempts += 1;
+        info.upstream_host = Some(Arc::from(host.address()));
+        match cluster.tcp(&host, &TcpWant::default()).await {
+            Ok(lease) => {
+                info.upstream_host = Some(lease.host.clone());
+                info.upstream_local = lease.local;
+                return Some(lease);
+            }
+            Err(failure) => {
+                info.flags.set(failure.flags());
+                info.upstream_transport_failure = failure.transport_reason.clone();
+                if !failure.is_connect_failure() {
+                    return None;
+                }
+            }
+        }
+    }
+    info.flags.set(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+    None
+}

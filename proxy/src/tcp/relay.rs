@@ -1,0 +1,91 @@
+//! Both directions of a connection pair, with the time limits that end them.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lane::{Lane, LaneError};
+use super::stats::TcpStats;
+use crate::transport::Stream;
+
+/// How a relay ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Both directions ended in order.
+    Closed,
+    /// The downstream side failed or was reset.
+    Downstream(io::Error),
+    /// The upstream side failed or was reset.
+    Upstream(io::Error),
+    /// Nothing moved for the idle time.
+    Idle,
+}
+
+/// Octets that were passed on.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Moved {
+    /// From downstream to upstream.
+    pub received: u64,
+    /// From upstream to downstream.
+    pub sent: u64,
+}
+
+/// Relays until both directions have ended, one fails, or nothing moves for `idle`. `moved` is kept up to date, so that it is right
+/// also when the caller gives up.
+pub(super) async fn relay(
+    downstream: &mut Stream,
+    upstream: &mut Stream,
+    idle: Option<Duration>,
+    moved: &mut Moved,
+    stats: &TcpStats,
+) -> End {
+    let (mut out, mut back) = (Lane::default(), Lane::default());
+    let mut last = Instant::now();
+    // One timer that is set again when it fires, not with every byte.
+    let mut timer = pin!(tokio::time::sleep(idle.unwrap_or(Duration::from_secs(86400 * 365))));
+    poll_fn(|cx| {
+        let results = [
+            poll_lane(out.poll(cx, downstream, upstream), End::Downstream, End::Upstream),
+            poll_lane(back.poll(cx, upstream, downstream), End::Upstream, End::Downstream),
+        ];
+        if out.moved > moved.received || back.moved > moved.sent {
+            stats.rx_bytes.add(out.moved - moved.received);
+            stats.tx_bytes.add(back.moved - moved.sent);
+            *moved = Moved { received: out.moved, sent: back.moved };
+            last = Instant::now();
+        }
+        if let Some(failed) = results.into_iter().flatten().next() {
+            return Poll::Ready(failed);
+        }
+        if out.is_done() && back.is_done() {
+            return Poll::Ready(End::Closed);
+        }
+        let Some(idle) = idle else { return Poll::Pending };
+        while timer.as_mut().poll(cx).is_ready() {
+            let due = last + idle;
+            if due <= Instant::now() {
+                return Poll::Ready(End::Idle);
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// A lane's failure, told by the side on which it happened.
+fn poll_lane(
+    result: Poll<Result<(), LaneError>>,
+    source: impl FnOnce(io::Error) -> End,
+    target: impl FnOnce(io::Error) -> End,
+) -> Option<End> {
+    match result {
+        Poll::Ready(Err(LaneError::Read(error))) => Some(source(error)),
+        Poll::Ready(Err(LaneError::Write(error))) => Some(target(error)),
+        Poll::Ready(Ok(())) | Poll::Pending => None,
+    }
+}

@@ -1,0 +1,32 @@
+//! Statistics of a TCP proxy (`tcp.<stat_prefix>.*`). Names are Envoy's.
+
+use std::sync::Arc;
+
+use crate::telemetry::stats::{Counter, Gauge, Stats};
+
+pub(super) struct TcpStats {
+    pub cx_total: Counter,
+    pub cx_no_route: Counter,
+    pub rx_bytes: Counter,
+    pub tx_bytes: Counter,
+    pub idle_timeout: Counter,
+    pub max_duration: Counter,
+    pub upstream_flush_total: Counter,
+    pub upstream_flush_active: Gauge,
+}
+
+impl TcpStats {
+    pub fn new(stat_prefix: &str, stats: &Arc<Stats>) -> TcpStats {
+        let counter = |name: &str| stats.counter(&format!("tcp.{stat_prefix}.{name}"));
+        TcpStats {
+            cx_total: counter("downstream_cx_total"),
+            cx_no_route: counter("downstream_cx_no_route"),
+            rx_bytes: counter("downstream_cx_rx_bytes_total"),
+            tx_bytes: counter("downstream_cx_tx_bytes_total"),
+            idle_timeout: counter("idle_timeout"),
+            max_duration: counter("max_downstream_connection_duration"),
+            upstream_flush_total: counter("upstream_flush_total"),
+            upstream_flush_active: stats.gauge(&format!("tcp.{stat_prefix}.upstream_flush_active")),
+        }
+    }
+}
