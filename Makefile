@@ -5,6 +5,7 @@
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
+#   make numbers     time to ready and memory of each proxy in a real mesh (root, make tools)
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
 #   make bench       Outrigger, Envoy, HAProxy and nginx side by side
 #   make fuzz-short  each fuzz target for a short while
@@ -15,7 +16,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh tools recordings demo bench fuzz-short clean-lab fmt lint build
+.PHONY: test unit mesh tools recordings demo numbers bench fuzz-short clean-lab fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -49,6 +50,10 @@ build:
 recordings: tools build
 	@echo "== recording what a real istiod sends"
 	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-record
+
+numbers: tools
+	@echo "== time to ready and memory under a real agent"
+	$(CARGO) run --quiet --release --package outrigger-integration --bin outrigger-mesh-numbers
 
 demo:
 	$(CARGO) demo

@@ -92,6 +92,30 @@ pub enum HeaderRule {
     },
 }
 
+impl HeaderMatcher {
+    /// Whether the header matches, given its value (`None`: absent; several values are joined with `,` before).
+    pub fn matches(&self, value: Option<&[u8]>) -> bool {
+        match (&self.rule, value) {
+            (HeaderRule::Present(wanted), value) => (value.is_some() == *wanted) != self.invert,
+            (rule, None) => self.missing_is_empty && rule.matches(b"") != self.invert,
+            (rule, Some(value)) => rule.matches(value) != self.invert,
+        }
+    }
+}
+
+impl HeaderRule {
+    fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            HeaderRule::Present(wanted) => *wanted,
+            HeaderRule::String(matcher) => matcher.matches(value),
+            HeaderRule::Range { start, end } => {
+                let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
+                number.is_some_and(|number| (*start..*end).contains(&number))
+            }
+        }
+    }
+}
+
 /// `envoy.config.route.v3.QueryParameterMatcher`.
 #[derive(Debug, Clone)]
 pub struct QueryParameterMatcher {

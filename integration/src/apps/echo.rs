@@ -27,17 +27,33 @@ pub async fn serve(name: String, listen: SocketAddr, greeting: Option<String>) -
     }
 }
 
-/// Sends `words` and the end, and returns all that comes back until the other side's end, for at most 10 s.
-pub async fn talk(target: SocketAddr, words: &str) -> std::io::Result<String> {
+/// Follows `script` (`say=TEXT` sends, `hear=TEXT` reads until all that came contains TEXT), sends the end, and returns all that came
+/// until the other side's end. All of it may take 10 s.
+pub async fn talk(target: SocketAddr, script: &[String]) -> std::io::Result<String> {
+    let mut answer = Vec::new();
     let conversation = async {
         let mut stream = TcpStream::connect(target).await?;
-        stream.write_all(words.as_bytes()).await?;
+        for line in script {
+            match line.split_once('=') {
+                Some(("say", text)) => stream.write_all(text.as_bytes()).await?,
+                Some(("hear", text)) => hear(&mut stream, &mut answer, text).await?,
+                _ => return Err(std::io::Error::other(format!("neither say= nor hear=: {line}"))),
+            }
+        }
         stream.shutdown().await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        stream.read_to_end(&mut answer).await
     };
-    tokio::time::timeout(Duration::from_secs(10), conversation).await?
+    tokio::time::timeout(Duration::from_secs(10), conversation).await??;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+async fn hear(stream: &mut TcpStream, answer: &mut Vec<u8>, text: &str) -> std::io::Result<()> {
+    while !String::from_utf8_lossy(answer).contains(text) {
+        if stream.read_buf(answer).await? == 0 {
+            return Err(std::io::Error::other(format!("it ended before {text:?} came; it said {answer:?}")));
+        }
+    }
+    Ok(())
 }
 
 async fn echo(mut stream: TcpStream, greeting: Option<&str>) -> std::io::Result<u64> {

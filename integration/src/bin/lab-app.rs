@@ -37,8 +37,8 @@ enum App {
     },
     /// Name server that never answers
     MuteDns { listen: SocketAddr },
-    /// TCP client that says its words, ends its direction, and prints what comes back until the end
-    Talk { target: SocketAddr, words: String },
+    /// TCP client that follows a script of say=TEXT and hear=TEXT, ends its direction, and prints all that came
+    Talk { target: SocketAddr, script: Vec<String> },
     /// Remove the network namespaces that killed test runs left behind
     Sweep,
     /// HTTP client that sends requests until SIGTERM
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         App::Echo { name, listen, greeting } => apps::echo::serve(name, listen, greeting).await?,
         App::Tls { name, listen, certificate, names } => apps::tls::serve(name, listen, names, &certificate).await?,
         App::MuteDns { listen } => apps::mute_dns::serve(listen).await?,
-        App::Talk { target, words } => print!("{}", apps::echo::talk(target, &words).await?),
+        App::Talk { target, script } => print!("{}", apps::echo::talk(target, &script).await?),
         App::Sweep => outrigger_integration::lab::net::Network::sweep_leftovers()?,
         App::Load { target, host, path, connections } => apps::load::run(target, host, path, connections).await?,
     }

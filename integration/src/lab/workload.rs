@@ -124,6 +124,19 @@ impl Workload {
         saw(process)
     }
 
+    /// The process id of the proxy that the agent started.
+    ///
+    /// # Errors
+    /// When the agent has no child (yet).
+    pub fn proxy_id(&self) -> Result<u32> {
+        let all = std::fs::read_dir(format!("/proc/{}/task", self.agent.id()))?.flatten();
+        // Any thread of the agent may have forked.
+        let children = all.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        let ids: String = children.collect();
+        let first = ids.split_whitespace().next().ok_or_else(|| format!("the agent of {} has no child", self.name))?;
+        Ok(first.parse()?)
+    }
+
     /// The agent's folder: its sockets are below it.
     pub fn root(&self) -> &Path {
         &self.root

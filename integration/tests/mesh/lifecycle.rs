@@ -27,22 +27,7 @@ spec:
         host: details.bookinfo.svc.cluster.local
 ";
 
-const BY_NAME: &str = "apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata:
-  name: by-name
-  namespace: bookinfo
-spec:
-  hosts:
-  - api.partner.example
-  resolution: DNS
-  ports:
-  - name: http
-    number: 80
-    protocol: HTTP
-  endpoints:
-  - address: one.partner.example
-";
+const BY_NAME: &str = include_str!("../../objects/by-name.yaml");
 
 /// The name server's place on the network.
 const MUTE: u8 = 53;

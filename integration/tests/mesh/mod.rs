@@ -6,6 +6,7 @@
 
 mod basics;
 mod endpoints;
+mod http;
 mod lifecycle;
 mod passthrough;
 mod plaintext;
@@ -41,6 +42,12 @@ const TESTS: &[(&str, Test)] = &[
     ("bound_listeners", basics::bound_listeners),
     ("http_proxy_variable", basics::http_proxy_variable),
     ("unknown_host_is_503", basics::unknown_host_is_503),
+    ("large_bodies_both_ways", http::large_bodies_both_ways),
+    ("expect_continue_is_relayed", http::expect_continue_is_relayed),
+    ("head_has_no_body", http::head_has_no_body),
+    ("websocket_upgrade", http::websocket_upgrade),
+    ("http2_client_without_tls", http::http2_client_without_tls),
+    ("status_and_headers_of_the_application_pass", http::status_and_headers_of_the_application_pass),
     ("auto_registration", endpoints::auto_registration),
     ("permissive_takes_plaintext", plaintext::permissive_takes_plaintext),
     ("strict_refuses_plaintext", plaintext::strict_refuses_plaintext),

@@ -4,7 +4,7 @@ use outrigger_integration::lab::curl::Reply;
 use outrigger_integration::lab::{Result, wait};
 
 use super::basics::expect_matches;
-use super::world::{BOOKINFO, SHOWS, World, expect, expect_equal};
+use super::world::{BOOKINFO, SHOWS, World, expect, expect_equal, talk};
 
 const OBJECTS: &str = include_str!("../../objects/tcp-and-tls.yaml");
 const VAULT: &str = "vault.bookinfo.svc.cluster.local";
@@ -14,7 +14,7 @@ const GREETING: &str = "220 ledger speaks first\r\n";
 pub fn tcp_service(world: &mut World) -> Result<()> {
     world.lab.apply(OBJECTS)?;
     world.details.start_app("ledger", &["echo", "ledger", "127.0.0.1:7070", "--greeting", GREETING])?;
-    let talk = || talk(world, "127.0.0.2:7070", "credit 1 debit 2");
+    let talk = || talk(world, "127.0.0.2:7070", &["say=credit 1 debit 2"]);
     wait::until_true("the TCP service to answer", SHOWS, || Ok(talk()?.starts_with(GREETING)))?;
     expect_equal("what came back", talk()?, format!("{GREETING}credit 1 debit 2"))?;
     let (client, server) = (world.ratings.host.address, world.details.host.address);
@@ -59,14 +59,6 @@ pub fn tls_passthrough_by_sni(world: &mut World) -> Result<()> {
             .iter()
             .any(|address| address.ends_with(":7070") && !address.starts_with("127.0.0.1")))
     })
-}
-
-/// Says `words` on the client's host, ends its own direction, and returns what came back until the other side ended too.
-fn talk(world: &World, target: &str, words: &str) -> Result<String> {
-    let program = world.lab.tools().path("app")?;
-    let output = world.ratings.host.command(program).args(["talk", target, words]).output()?;
-    expect(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The objects of this test without the Sidecar, which goes back to what it was.

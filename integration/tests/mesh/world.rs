@@ -81,6 +81,15 @@ fn start_workload(lab: &Lab, group: &str, address: u8, proxy: &Proxy) -> Result<
     Ok(workload)
 }
 
+/// Follows a script of `say=TEXT` and `hear=TEXT` on a TCP connection from the client's host, ends its own direction, and returns all
+/// that came until the other side ended too.
+pub fn talk(world: &World, target: &str, script: &[&str]) -> Result<String> {
+    let program = world.lab.tools().path("app")?;
+    let output = world.ratings.host.command(program).args(["talk", target]).args(script).output()?;
+    expect(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Adds the logs to an error while the lab still has them.
 fn told<T>(result: Result<T>, lab: &Lab) -> Result<T> {
     result.map_err(|error| format!("{error}\n{}", lab.log_tails(25)).into())

@@ -1,20 +1,38 @@
 //! Access logs: which entries are written, how, and where to. `http` calls [`AccessLogs::log`] at the end of each request, `tcp` at the
-//! end of each connection. A line goes into a buffer of the worker's own; one thread writes buffers out, so that a blocked
+//! end of each connection. A line goes into a buffer of the worker's own; other threads write buffers out, so that a blocked
 //! file or terminal never stalls a worker.
 
-use config::access_log::AccessLog;
+use std::sync::Arc;
 
+use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
+
+use super::format::{self, JsonLine};
 use crate::http::headers::Headers;
 use crate::http::message::{RequestHead, ResponseHead};
 use crate::telemetry::stream_info::StreamInfo;
 
+mod filter;
 mod sink;
+mod writer;
 
+use filter::Filter;
 pub use sink::{SinkSettings, Sinks};
 
 /// The logs of one listener or connection manager, compiled.
+#[derive(Default)]
 pub struct AccessLogs {
-    logs: Vec<AccessLog>,
+    logs: Vec<Log>,
+}
+
+struct Log {
+    filter: Option<Filter>,
+    line: Line,
+    sink: Arc<sink::Sink>,
+}
+
+enum Line {
+    Text(Format),
+    Json(JsonLine),
 }
 
 /// What a line is written from. Parts that do not exist (all of HTTP's, for TCP) are `None` and print `-`.
@@ -44,9 +62,10 @@ impl WorkerLogs {
 }
 
 impl AccessLogs {
-    /// Compiles the configured logs; opens files that are new.
-    pub fn compile(config: &[AccessLog], _sinks: &Sinks) -> AccessLogs {
-        AccessLogs { logs: config.to_vec() }
+    /// Compiles the configured logs; opens files that are new. A file that cannot be opened is told in the process's log, and its lines
+    /// are lost until it can be (admin's `/reopen_logs`); everything else goes on.
+    pub fn compile(config: &[AccessLog], sinks: &Sinks) -> AccessLogs {
+        AccessLogs { logs: config.iter().filter_map(|log| Log::compile(log, sinks)).collect() }
     }
 
     /// Whether no entry is ever written.
@@ -55,5 +74,35 @@ impl AccessLogs {
     }
 
     /// Writes the entry to every log whose filter takes it.
-    pub fn log(&self, _logs: &WorkerLogs, _entry: &LogEntry<'_>) {}
+    pub fn log(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
+        for log in &self.logs {
+            if log.filter.as_ref().is_none_or(|filter| filter.takes(entry)) {
+                log.sink.append(logs.worker, |out| match &log.line {
+                    Line::Text(text) => format::write(text, entry, out),
+                    Line::Json(line) => format::write_line(line, entry, out),
+                });
+            }
+        }
+    }
 }
+
+impl Log {
+    fn compile(config: &AccessLog, sinks: &Sinks) -> Option<Log> {
+        let SinkConfig::File { path, format } = &config.sink else { return None };
+        if &**path == "/dev/null" {
+            return None;
+        }
+        let line = match format {
+            LogFormat::Text(text) => {
+                let mut text = text.clone();
+                format::settle(&mut text);
+                Line::Text(text)
+            }
+            LogFormat::Json(fields) => Line::Json(JsonLine::compile(fields)),
+        };
+        Some(Log { filter: config.filter.as_ref().map(Filter::compile), line, sink: sinks.open(path) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,56 @@
 //! Envoy's format language: writes a parsed format for a stream. Used by access logs and for header values with `%COMMAND%`s.
-//! It never fails and never allocates but to grow the output: what is not known prints `-`.
+//!
+//! It never fails, and allocates only to grow the output: what is not known prints `-`.
 
-use config::access_log::{Format, Part};
+use config::access_log::{Format, Operator, Part};
 
 use super::access_log::LogEntry;
 
+mod json;
+mod value;
+
+pub use json::{JsonLine, write_line};
+use value::Written;
+
 /// Appends the formatted entry.
-pub fn write(format: &Format, _entry: &LogEntry<'_>, out: &mut Vec<u8>) {
+pub fn write(format: &Format, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
     for part in &format.parts {
         match part {
             Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-            Part::Operator { .. } if format.omit_empty => {}
-            Part::Operator { .. } => out.push(b'-'),
+            Part::Operator { operator, limit } => {
+                let start = out.len();
+                if value::write(operator, entry, out) == Written::Absent {
+                    // Whatever stands for nothing is not cut.
+                    if !format.omit_empty {
+                        out.push(b'-');
+                    }
+                } else if let Some(limit) = limit {
+                    out.truncate(start + limit);
+                }
+            }
         }
     }
 }
+
+/// Replaces operators whose value never changes (`HOSTNAME`, `ENVIRONMENT`) by their text. Call it once, when configuration arrives.
+pub fn settle(format: &mut Format) {
+    for part in &mut format.parts {
+        let Part::Operator { operator, limit } = part else { continue };
+        let text = match operator {
+            Operator::Hostname => Some(value::hostname()),
+            Operator::Environment(name) => std::env::var(&**name).ok(),
+            _ => None,
+        };
+        if let Some(mut text) = text {
+            if let Some(limit) = limit {
+                while text.len() > *limit {
+                    text.pop();
+                }
+            }
+            *part = Part::Literal(text.into());
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

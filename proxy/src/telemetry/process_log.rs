@@ -23,6 +23,7 @@ mod pattern;
 
 pub use levels::{LOGGERS, Levels, level_name, parse_level, parse_levels};
 use output::Output;
+pub(super) use output::write_all;
 use pattern::{Line, Pattern};
 
 use crate::cli::LogLevel;

@@ -72,6 +72,8 @@ pub struct StreamInfo {
     pub upstream_host: Option<Arc<str>>,
     /// Cluster name as routes spell it.
     pub upstream_cluster: Option<Arc<str>>,
+    /// The cluster's `alt_stat_name`, when it has one: what Envoy calls its observability name.
+    pub upstream_cluster_observed: Option<Arc<str>>,
     /// Local address of the upstream connection.
     pub upstream_local: Option<SocketAddr>,
     /// Why the upstream's transport failed.
@@ -108,6 +110,7 @@ impl StreamInfo {
             downstream_remote: None,
             upstream_host: None,
             upstream_cluster: None,
+            upstream_cluster_observed: None,
             upstream_local: None,
             upstream_transport_failure: None,
             downstream_transport_failure: None,

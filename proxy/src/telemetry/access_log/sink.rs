@@ -1,7 +1,13 @@
-//! Files that access logs go to.
+//! Files that access logs go to: one [`Sink`] a path, with a buffer for each worker, so that logs which share a file never interleave.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::writer::Writer;
+
+/// What one worker may keep for one file. More lines are dropped while the file does not take them.
+const LIMIT: usize = 1 << 20;
 
 /// How lines get out.
 #[derive(Debug, Clone, Copy)]
@@ -20,23 +26,123 @@ impl Default for SinkSettings {
     }
 }
 
-/// All open files. One a process; shared by whoever compiles access logs.
+/// All open files. One a process; shared by whoever compiles access logs. Cheap to clone.
 #[derive(Clone)]
 pub struct Sinks {
-    settings: Arc<SinkSettings>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: SinkSettings,
+    // Terminals and pipes may block for ever: each has its own thread, so that files go on.
+    writers: [Arc<Writer>; 3],
 }
 
 impl Sinks {
     /// No file is open yet.
     pub fn new(settings: SinkSettings) -> Sinks {
-        Sinks { settings: Arc::new(settings) }
+        let settings = SinkSettings {
+            workers: settings.workers.max(1),
+            flush_size: settings.flush_size.clamp(1, LIMIT / 2),
+            ..settings
+        };
+        let writers = ["log-stdout", "log-stderr", "log-files"].map(|name| Writer::new(name, settings.flush_interval));
+        Sinks { shared: Arc::new(Shared { settings, writers }) }
     }
 
     /// Opens every file again (after rotation). SIGUSR1 and admin's `/reopen_logs`.
-    pub fn reopen(&self) {}
-
-    /// Writes out what is buffered, waiting at most `limit` for files that do not take it. Called once, at exit.
-    pub fn flush(&self, _limit: Duration) {
-        let _ = &self.settings;
+    pub fn reopen(&self) {
+        self.shared.writers.iter().for_each(|writer| writer.reopen());
     }
+
+    /// Writes out what is buffered, waiting at most `limit` for files that do not take it. At exit; tests use it to see their lines.
+    pub fn flush(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        self.shared.writers.iter().for_each(|writer| writer.flush_until(end));
+    }
+
+    /// The sink of a path, opened if this is its first log.
+    pub(super) fn open(&self, path: &str) -> Arc<Sink> {
+        let writer = match path {
+            "/dev/stdout" => &self.shared.writers[0],
+            "/dev/stderr" => &self.shared.writers[1],
+            _ => &self.shared.writers[2],
+        };
+        writer.sink(path, || Sink::new(path, &self.shared.settings, Arc::clone(writer)))
+    }
+}
+
+/// A file.
+pub struct Sink {
+    path: Box<str>,
+    buffers: Box<[Buffer]>,
+    flush_size: usize,
+    dropped: AtomicU64,
+    writer: Arc<Writer>,
+}
+
+/// On a cache line of its own: another worker's lines must not slow this one's. The lock is the worker's but for the moment when the
+/// writer swaps the buffer.
+#[repr(align(128))]
+#[derive(Default)]
+struct Buffer(Mutex<Vec<u8>>);
+
+impl Sink {
+    fn new(path: &str, settings: &SinkSettings, writer: Arc<Writer>) -> Sink {
+        Sink {
+            path: path.into(),
+            buffers: (0..settings.workers).map(|_| Buffer::default()).collect(),
+            flush_size: settings.flush_size,
+            dropped: AtomicU64::new(0),
+            writer,
+        }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Adds a line to the worker's buffer, or drops it when the file has not taken lines for long.
+    pub(super) fn append(&self, worker: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut buffer = lock(&self.buffers[worker % self.buffers.len()]);
+        let before = buffer.len();
+        if before >= LIMIT {
+            self.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        write(&mut buffer);
+        let after = buffer.len();
+        drop(buffer);
+        if after >= self.flush_size && before < self.flush_size {
+            self.writer.wake_now();
+        } else if before == 0 && after > 0 {
+            self.writer.wake_later();
+        }
+    }
+
+    /// Hands out each worker's lines in turn. `lines` is swapped with the buffers, so that their memory is used again.
+    pub(super) fn drain(&self, lines: &mut Vec<u8>, mut write: impl FnMut(&[u8])) {
+        for buffer in &self.buffers {
+            lines.clear();
+            std::mem::swap(lines, &mut *lock(buffer));
+            if !lines.is_empty() {
+                write(lines);
+            }
+            lines.shrink_to(2 * self.flush_size);
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.buffers.iter().all(|buffer| lock(buffer).is_empty())
+    }
+
+    /// Lines dropped since it was asked last.
+    pub(super) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Relaxed)
+    }
+}
+
+fn lock(buffer: &Buffer) -> MutexGuard<'_, Vec<u8>> {
+    // A line half written by a panic is still only a line.
+    buffer.0.lock().unwrap_or_else(PoisonError::into_inner)
 }

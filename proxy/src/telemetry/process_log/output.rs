@@ -102,7 +102,7 @@ fn run(shared: &Shared, mut file: File) {
 }
 
 /// `write_all` that also waits for a file that somebody made non-blocking (stderr may be shared with a terminal's other programs).
-pub fn write_all(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+pub fn write_all(file: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

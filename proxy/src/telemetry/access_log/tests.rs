@@ -1,0 +1,168 @@
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use config::access_log::{Comparison, LogFilter, Part};
+use config::matcher::{HeaderMatcher, HeaderRule, StringMatcher};
+
+use super::*;
+use crate::failure::ResponseFlags;
+use crate::telemetry::format::tests::{client_side, istios_format};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn text(path: &str, text: &str) -> AccessLog {
+    let format = Format { parts: vec![Part::Literal(text.into())], omit_empty: false };
+    AccessLog { filter: None, sink: SinkConfig::File { path: path.into(), format: LogFormat::Text(format) } }
+}
+
+fn sinks(workers: usize) -> Sinks {
+    Sinks::new(SinkSettings { workers, ..SinkSettings::default() })
+}
+
+#[test]
+fn lines_reach_the_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sinks = sinks(1);
+    let sink =
+        SinkConfig::File { path: file.path().to_str().unwrap().into(), format: LogFormat::Text(istios_format()) };
+    let logs = AccessLogs::compile(&[AccessLog { filter: None, sink }], &sinks);
+    let (info, request, response) = client_side();
+    let entry = LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None };
+    logs.log(&WorkerLogs::new(0), &entry);
+    logs.log(&WorkerLogs::new(0), &entry);
+    sinks.flush(PATIENCE);
+    let written = std::fs::read_to_string(file.path()).unwrap();
+    assert_eq!(written.lines().count(), 2);
+    assert!(written.starts_with("[2026-11-21T06:18:15.767Z] \"GET /details/0 HTTP/1.1\" 200 - "));
+}
+
+#[test]
+fn logs_that_share_a_file_never_interleave() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let sinks = sinks(4);
+    let long = |letter: &str| format!("{}\n", letter.repeat(300));
+    std::thread::scope(|scope| {
+        for (worker, letter) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            let logs = AccessLogs::compile(&[text(path, &long(letter))], &sinks);
+            scope.spawn(move || {
+                let (info, ..) = client_side();
+                let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+                for _ in 0..2000 {
+                    logs.log(&WorkerLogs::new(worker), &entry);
+                }
+            });
+        }
+    });
+    sinks.flush(PATIENCE);
+    let written = std::fs::read_to_string(path).unwrap();
+    assert_eq!(written.lines().count(), 8000);
+    assert!(written.lines().all(|line| line.len() == 300 && line.bytes().all(|byte| byte == line.as_bytes()[0])));
+}
+
+#[test]
+fn a_full_buffer_goes_out_without_waiting() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let settings = SinkSettings { workers: 1, flush_interval: Duration::from_secs(3600), flush_size: 1024 };
+    let sinks = Sinks::new(settings);
+    let logs = AccessLogs::compile(&[text(file.path().to_str().unwrap(), &format!("{}\n", "x".repeat(2000)))], &sinks);
+    let (info, ..) = client_side();
+    logs.log(&WorkerLogs::new(0), &LogEntry { info: &info, request: None, response: None, trailers: None });
+    // Nobody asks for a flush: the size alone does it.
+    let mut written = 0;
+    while written == 0 {
+        written = std::fs::metadata(file.path()).unwrap().len();
+        std::thread::yield_now();
+    }
+    assert_eq!(written, 2001);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_stalls_no_worker() {
+    let (mut reader, pipe) = std::io::pipe().unwrap();
+    let sinks = sinks(1);
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let line = format!("{}\n", "y".repeat(1023));
+    let logs = AccessLogs::compile(&[text(&path, &line)], &sinks);
+    let (info, ..) = client_side();
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    // 8 MiB against a limit of one (and what the pipe holds): none of these calls waits.
+    for _ in 0..8192 {
+        logs.log(&WorkerLogs::new(0), &entry);
+    }
+    // What was kept arrives whole once somebody reads.
+    let end = AccessLogs::compile(&[text(&path, "END\n")], &sinks);
+    let reading = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let mut chunk = vec![0; 1 << 16];
+        while !all.ends_with(b"END\n") {
+            let count = reader.read(&mut chunk).unwrap();
+            all.extend_from_slice(&chunk[..count]);
+        }
+        all
+    });
+    sinks.flush(PATIENCE);
+    end.log(&WorkerLogs::new(0), &entry);
+    sinks.flush(PATIENCE);
+    let all = String::from_utf8(reading.join().unwrap()).unwrap();
+    let kept = all.lines().filter(|kept| kept.len() == 1023).count();
+    assert_eq!(all.lines().count(), kept + 1);
+    assert!((1024..4096).contains(&kept), "{kept}");
+}
+
+#[test]
+fn reopening_follows_a_rotated_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let sinks = sinks(1);
+    let logs = AccessLogs::compile(&[text(path.to_str().unwrap(), "line\n")], &sinks);
+    let (info, ..) = client_side();
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    logs.log(&WorkerLogs::new(0), &entry);
+    sinks.flush(PATIENCE);
+    std::fs::rename(&path, folder.path().join("old")).unwrap();
+    sinks.reopen();
+    logs.log(&WorkerLogs::new(0), &entry);
+    sinks.flush(PATIENCE);
+    assert_eq!(std::fs::read_to_string(folder.path().join("old")).unwrap(), "line\n");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "line\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_hurts_nobody() {
+    let sinks = sinks(1);
+    let logs = AccessLogs::compile(&[text("/no/such/folder/access.log", "x\n"), text("/dev/null", "x\n")], &sinks);
+    assert_eq!(logs.logs.len(), 1);
+    let (info, ..) = client_side();
+    logs.log(&WorkerLogs::new(5), &LogEntry { info: &info, request: None, response: None, trailers: None });
+    sinks.flush(PATIENCE);
+}
+
+#[test]
+fn filters() {
+    let (mut info, mut request, _) = client_side();
+    request.headers.append(crate::http::headers::Name::new("x-a"), "1");
+    request.headers.append(crate::http::headers::Name::new("x-a"), "2");
+    info.flags = ResponseFlags::NO_ROUTE_FOUND;
+    info.response_code = 404;
+    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let takes = |config: LogFilter| Filter::compile(&config).takes(&entry);
+    let header = |name: &str, value: &str| {
+        let rule = HeaderRule::String(StringMatcher::Exact { value: value.into(), ignore_case: false });
+        LogFilter::Header(HeaderMatcher { name: name.into(), rule, invert: false, missing_is_empty: false })
+    };
+    assert!(takes(LogFilter::ResponseFlags(vec!["UH".into(), "NR".into()])));
+    assert!(!takes(LogFilter::ResponseFlags(vec!["UH".into()])));
+    assert!(takes(LogFilter::ResponseFlags(vec![])));
+    assert!(takes(LogFilter::StatusCode(Comparison::AtLeast, 400)));
+    assert!(!takes(LogFilter::StatusCode(Comparison::Equal, 400)));
+    assert!(takes(LogFilter::Duration(Comparison::AtMost, 5)));
+    assert!(!takes(LogFilter::Duration(Comparison::NotEqual, 5)));
+    assert!(takes(header("x-a", "1,2")));
+    assert!(takes(header(":method", "GET")));
+    assert!(!takes(header("x-b", "")));
+    assert!(takes(LogFilter::And(vec![LogFilter::NotHealthCheck, LogFilter::LogAll("x".into())])));
+    assert!(!takes(LogFilter::And(vec![LogFilter::NotHealthCheck, header("x-b", "")])));
+    assert!(takes(LogFilter::Or(vec![header("x-b", ""), header("x-a", "1,2")])));
+}
