@@ -46,22 +46,37 @@ impl Process {
         }
     }
 
-    /// Asks it to end with SIGTERM and waits.
+    /// Sends SIGTERM to it alone, not to its children, as systemd does under `KillMode=mixed`.
+    pub fn ask_to_end(&self) {
+        send("TERM", &self.child.id().to_string());
+    }
+
+    /// Asks it and its children to end with SIGTERM, and waits.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
-        self.signal("TERM");
+        send("TERM", &self.group());
+        self.wait_for_end()
+    }
+
+    /// Waits until it has ended, for at most 10 s.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
         wait::until(&format!("{} to end", self.name), END_DEADLINE, || Ok(self.child.try_wait()?))
     }
 
     /// Ends it and its children at once. A pilot-agent must end so: its proxy would outlive it otherwise.
     pub fn kill(&mut self) {
-        self.signal("KILL");
+        send("KILL", &self.group());
         let _ = self.child.wait();
     }
 
-    fn signal(&self, signal: &str) {
-        // `kill` says no such process when the group has ended, which is what is wanted.
-        let _ = Command::new("kill").arg(format!("-{signal}")).args(["--", &format!("-{}", self.child.id())]).output();
+    /// How `kill` spells its process group.
+    fn group(&self) -> String {
+        format!("-{}", self.child.id())
     }
+}
+
+fn send(signal: &str, target: &str) {
+    // `kill` says no such process when it has ended, which is what is wanted.
+    let _ = Command::new("kill").arg(format!("-{signal}")).args(["--", target]).output();
 }
 
 impl Drop for Process {

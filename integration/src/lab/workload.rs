@@ -142,6 +142,11 @@ impl Workload {
         &self.root
     }
 
+    /// The agent's process.
+    pub fn agent(&mut self) -> &mut Process {
+        &mut self.agent
+    }
+
     /// Ends agent, proxy and applications at once.
     pub fn stop(self) {}
 }

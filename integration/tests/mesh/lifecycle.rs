@@ -1,5 +1,8 @@
 //! The control plane goes and comes back; a name server that never answers keeps nobody waiting.
 
+use std::path::Path;
+
+use outrigger_integration::lab::curl::curl;
 use outrigger_integration::lab::net::{Resolver, address};
 use outrigger_integration::lab::workload::{Proxy, WorkloadSpec, start_app};
 use outrigger_integration::lab::{Result, wait};
@@ -48,6 +51,27 @@ pub fn istiod_stops_and_starts_again(world: &mut World) -> Result<()> {
     world.curl_details("/elsewhere")?.expect_status(200)?;
     world.lab.kube.delete(MOVED)?;
     wait::until_true("the old route to be back", SHOWS, || Ok(world.curl_details("/moved")?.status == 200))
+}
+
+/// As systemd or ECS stop it: the agent drains inbound listeners, which go on serving but close their connections, and then ends.
+pub fn agent_drains_and_ends_on_sigterm(world: &mut World) -> Result<()> {
+    let mut spec = WorkloadSpec::new("ratings", 8, BOOKINFO, world.server_proxy());
+    spec.name = "leaving".to_owned();
+    let mut workload = world.lab.workload(spec)?;
+    workload.start_app("http", &["http", "leaving", "127.0.0.1:9080"])?;
+    workload.wait_ready(READY)?;
+    let url = format!("http://{}:9080/leaving", workload.host.address);
+    let get = || curl(&world.outsider, &[&url]);
+    expect(get()?.expect_status(200)?.header("connection").is_err(), || String::from("closed before it drains"))?;
+    let proxy = workload.proxy_id()?;
+    workload.agent().ask_to_end();
+    wait::until_true("draining to show", SHOWS, || {
+        let reply = get()?.expect_status(200)?;
+        Ok(reply.header("connection").is_ok_and(|value| value == "close"))
+    })?;
+    workload.agent().wait_for_end()?;
+    let gone = || Ok(!Path::new(&format!("/proc/{proxy}")).exists());
+    wait::until_true("the proxy to be gone with its agent", SHOWS, gone)
 }
 
 /// A third workload with a cluster that needs DNS. Stock Envoy waits for the name (13 s and longer), so it is not held to this.

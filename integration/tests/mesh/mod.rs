@@ -55,6 +55,7 @@ const TESTS: &[(&str, Test)] = &[
     ("tcp_service", passthrough::tcp_service),
     ("tls_passthrough_by_sni", passthrough::tls_passthrough_by_sni),
     ("ready_although_dns_is_mute", lifecycle::ready_although_dns_is_mute),
+    ("agent_drains_and_ends_on_sigterm", lifecycle::agent_drains_and_ends_on_sigterm),
     ("certificates_rotate_under_load", rotation::certificates_rotate_under_load),
     ("istiod_stops_and_starts_again", lifecycle::istiod_stops_and_starts_again),
 ];
