@@ -26,3 +26,5 @@ pub enum Address {
         endpoint_id: Arc<str>,
     },
 }
+
+pub(crate) mod decode;

@@ -9,6 +9,14 @@ use crate::endpoint::LoadAssignment;
 use crate::metadata::Metadata;
 use crate::tls::UpstreamTls;
 
+pub(crate) mod decode;
+mod dns;
+pub(crate) mod http_options;
+mod policy;
+mod transport;
+
+pub use decode::{decode, from_proto};
+
 /// A cluster.
 #[derive(Debug, Clone)]
 pub struct Cluster {

@@ -77,3 +77,7 @@ pub enum HealthStatus {
     /// Used when too few are healthy.
     Degraded,
 }
+
+pub(crate) mod decode;
+
+pub use decode::{decode, from_proto};

@@ -3,19 +3,32 @@
 //! Called by the proxy's control thread and by `--mode validate`. Pure: no tokio, no rustls, no I/O. Every translation is
 //! `&Proto -> Result<T, Rejection>`, and a [`Rejection`] carries the path of the field that was refused.
 
+// Control planes still send fields that Envoy calls deprecated; istiod does by default.
+#![allow(deprecated)]
+
 pub mod access_log;
 pub mod address;
 pub mod bootstrap;
 pub mod cluster;
+pub mod descriptors;
+pub mod dump;
 pub mod endpoint;
+mod extension;
+mod field_rules;
 pub mod hcm;
+mod istio;
+pub mod json;
 pub mod listener;
 pub mod matcher;
 pub mod metadata;
+pub mod options;
+mod proto;
+pub mod registry;
 pub mod rejection;
 pub mod route;
 pub mod secret;
 pub mod tcp_proxy;
 pub mod tls;
 
+pub use options::{Options, UnknownFields};
 pub use rejection::{At, Rejection};

@@ -142,3 +142,6 @@ pub struct Fraction {
     /// Of how many.
     pub denominator: u32,
 }
+
+pub(crate) mod decode;
+pub(crate) mod re2;

@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) mod decode;
+
+pub use decode::{decode, from_proto};
+
 /// A secret resource.
 #[derive(Debug, Clone)]
 pub struct Secret {

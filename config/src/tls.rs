@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::StringMatcher;
-use crate::secret::{TlsCertificate, ValidationContext};
+use crate::secret::{DataSource, TlsCertificate, ValidationContext};
+
+pub(crate) mod decode;
+pub(crate) mod validation;
 
 /// A secret by value or by name.
 #[derive(Debug, Clone)]
@@ -69,6 +72,8 @@ pub struct Validation {
     pub certificate_hashes: Vec<[u8; 32]>,
     /// SHA-256 of the SPKI, any of.
     pub certificate_spki: Vec<[u8; 32]>,
+    /// `crl` of the default context beside a fetched one; the fetched one's own wins.
+    pub crl: Option<DataSource>,
 }
 
 /// One demanded subject alternative name.

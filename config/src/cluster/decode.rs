@@ -1,0 +1,253 @@
+//! `Cluster` to plain data. Called for CDS resources and static clusters.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Cluster, Discovery, OutlierDetection, Thresholds, dns, http_options, transport};
+use crate::address::{self, Address};
+use crate::endpoint::{self, LoadAssignment};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, cluster::v3 as pb, core::v3 as core, uint32};
+use crate::rejection::{At, Rejection};
+
+/// A `Cluster` as the bytes of its Any.
+pub fn decode(bytes: &[u8], options: &Options) -> Result<Cluster, Rejection> {
+    let at = At::root();
+    extension::refuse_unknown_fields("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
+    from_proto(&proto::message(bytes, &at)?, options)
+}
+
+/// A `Cluster`.
+pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rejection> {
+    let at = At::root();
+    let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
+    note_what_does_not_act(&at, proto, options);
+    let (circuit_breaker, circuit_breaker_high) = circuit_breakers(&at, proto)?;
+    let common = proto.common_lb_config.as_ref();
+    let at_common = at.field("common_lb_config");
+    let panic_threshold = match common {
+        Some(common) => {
+            field_rules::percent(&at_common.field("healthy_panic_threshold"), &common.healthy_panic_threshold)?
+        }
+        None => None,
+    };
+    let keepalive = proto.upstream_connection_options.as_ref().and_then(|options| options.tcp_keepalive.as_ref());
+    let http = http_options::http(&at, proto, options)?;
+    Ok(Cluster {
+        stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
+        discovery: discovery(&at, proto, &name, options)?,
+        connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
+            .unwrap_or(Duration::from_secs(5)),
+        balancer: super::policy::balancer(&at, proto, options)?,
+        panic_threshold: panic_threshold.unwrap_or(50.0),
+        locality_weighted: locality_weighted(common),
+        circuit_breaker,
+        circuit_breaker_high,
+        max_requests_per_connection: http.max_requests_per_connection,
+        http: http.settings,
+        transport: transport::transport(&at.field("transport_socket"), &proto.transport_socket, options)?,
+        transport_matches: transport::matches(&at, proto, options)?,
+        tcp_keepalive: keepalive.map(address::decode::tcp_keepalive),
+        bind_address: bind_address(&at, proto)?,
+        outlier_detection: proto
+            .outlier_detection
+            .as_ref()
+            .map(|one| outlier(&at.field("outlier_detection"), one))
+            .transpose()?,
+        buffer_limit: uint32(&proto.per_connection_buffer_limit_bytes).unwrap_or(1 << 20),
+        metadata: proto::metadata(&proto.metadata),
+        metadata_exchange: metadata_exchange(&at, proto, options)?,
+        name,
+    })
+}
+
+fn note_what_does_not_act(at: &At<'_>, proto: &pb::Cluster, options: &Options) {
+    let inert = [
+        (
+            "health_checks",
+            !proto.health_checks.is_empty(),
+            "active health checks are not acting; endpoints count as the control plane says",
+        ),
+        ("lb_subset_config", proto.lb_subset_config.is_some(), "is not acting; all endpoints are used"),
+        ("preconnect_policy", proto.preconnect_policy.is_some(), "is not acting"),
+        ("lrs_server", proto.lrs_server.is_some(), "load reports are not sent"),
+        ("upstream_config", proto.upstream_config.is_some(), "upstream connection pool extensions are not acting"),
+    ];
+    for (field, set, text) in inert {
+        if set {
+            options.note(&at.field(field), text);
+        }
+    }
+}
+
+fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
+    use pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig;
+    common.is_some_and(|common| matches!(common.locality_config_specifier, Some(LocalityWeightedLbConfig(_))))
+}
+
+fn discovery(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>, options: &Options) -> Result<Discovery, Rejection> {
+    use pb::cluster::ClusterDiscoveryType;
+    use pb::cluster::DiscoveryType;
+    let kind = match &proto.cluster_discovery_type {
+        Some(ClusterDiscoveryType::ClusterType(custom)) => {
+            return dns::custom(&at.field("cluster_type"), custom, proto, options);
+        }
+        Some(ClusterDiscoveryType::Type(kind)) => proto::defined::<DiscoveryType>(&at.field("type"), *kind)?,
+        None => DiscoveryType::Static,
+    };
+    if kind != DiscoveryType::Eds && proto.eds_cluster_config.is_some() {
+        return Err(at.field("eds_cluster_config").reject("belongs to clusters of type EDS only"));
+    }
+    Ok(match kind {
+        DiscoveryType::Static => {
+            let assignment = assignment(at, proto, options)?;
+            only_ip_addresses(at, &assignment)?;
+            Discovery::Static(assignment)
+        }
+        DiscoveryType::StrictDns => {
+            Discovery::StrictDns(assignment(at, proto, options)?, dns::settings(at, proto, options)?)
+        }
+        DiscoveryType::LogicalDns => {
+            let assignment = assignment(at, proto, options)?;
+            single_endpoint(at, &assignment)?;
+            Discovery::LogicalDns(assignment, dns::settings(at, proto, options)?)
+        }
+        DiscoveryType::Eds => eds(&at.field("eds_cluster_config"), proto, name)?,
+        DiscoveryType::OriginalDst => {
+            if proto.load_assignment.is_some() {
+                return Err(at
+                    .field("load_assignment")
+                    .reject("a cluster of type ORIGINAL_DST has no endpoints of its own"));
+            }
+            Discovery::OriginalDst
+        }
+    })
+}
+
+/// The endpoints inside a cluster; none when unset.
+pub(super) fn assignment(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<LoadAssignment, Rejection> {
+    let empty = envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment::default();
+    let assignment = proto.load_assignment.as_ref().unwrap_or(&empty);
+    endpoint::decode::load_assignment(&at.field("load_assignment"), assignment, options)
+}
+
+fn only_ip_addresses(at: &At<'_>, assignment: &LoadAssignment) -> Result<(), Rejection> {
+    for endpoint in assignment.localities.iter().flat_map(|locality| &locality.endpoints) {
+        if let Address::Name { host, .. } = &endpoint.address {
+            let reason = format!("{host:?} is not an IP address; use type STRICT_DNS or LOGICAL_DNS for names");
+            return Err(at.field("load_assignment").reject(reason));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn single_endpoint(at: &At<'_>, assignment: &LoadAssignment) -> Result<(), Rejection> {
+    match assignment.localities.as_slice() {
+        [locality] if locality.endpoints.len() == 1 => Ok(()),
+        _ => {
+            Err(at.field("load_assignment").reject("a LOGICAL_DNS cluster has exactly one locality with one endpoint"))
+        }
+    }
+}
+
+fn eds(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>) -> Result<Discovery, Rejection> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    let config = field_rules::required(at, &proto.eds_cluster_config)?;
+    let at_source = at.field("eds_config");
+    let source = field_rules::required(&at_source, &config.eds_config)?;
+    if !matches!(source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
+        return Err(at_source.reject("endpoints come over ADS; set ads: {}"));
+    }
+    Ok(Discovery::Eds {
+        service_name: proto::text(&config.service_name).unwrap_or_else(|| name.clone()),
+        initial_fetch_timeout: crate::tls::decode::fetch_timeout(&at_source, source)?,
+    })
+}
+
+fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thresholds), Rejection> {
+    let (mut default, mut high) = (Thresholds::default(), Thresholds::default());
+    let Some(breakers) = &proto.circuit_breakers else { return Ok((default, high)) };
+    let at = at.field("circuit_breakers");
+    let at = at.field("thresholds");
+    for (index, one) in breakers.thresholds.iter().enumerate() {
+        let limits = Thresholds {
+            max_connections: uint32(&one.max_connections).unwrap_or(1024),
+            max_pending_requests: uint32(&one.max_pending_requests).unwrap_or(1024),
+            max_requests: uint32(&one.max_requests).unwrap_or(1024),
+            max_retries: uint32(&one.max_retries).unwrap_or(3),
+        };
+        match proto::defined::<core::RoutingPriority>(&at.index(index).field("priority"), one.priority)? {
+            core::RoutingPriority::Default => default = limits,
+            core::RoutingPriority::High => high = limits,
+        }
+    }
+    Ok((default, high))
+}
+
+fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, Rejection> {
+    let Some(source) = proto.upstream_bind_config.as_ref().and_then(|bind| bind.source_address.as_ref()) else {
+        return Ok(None);
+    };
+    let at = at.field("upstream_bind_config");
+    address::decode::ip_address(&at.field("source_address"), source).map(Some)
+}
+
+fn outlier(at: &At<'_>, proto: &pb::OutlierDetection) -> Result<OutlierDetection, Rejection> {
+    let enforced = |count: &Option<_>, enforcing: &Option<_>, default_enforcing: u32| {
+        (uint32(enforcing).unwrap_or(default_enforcing) > 0).then(|| uint32(count).unwrap_or(5))
+    };
+    let percentages = [
+        ("max_ejection_percent", &proto.max_ejection_percent),
+        ("enforcing_consecutive_5xx", &proto.enforcing_consecutive_5xx),
+        ("enforcing_consecutive_gateway_failure", &proto.enforcing_consecutive_gateway_failure),
+        ("enforcing_success_rate", &proto.enforcing_success_rate),
+    ];
+    for (field, value) in percentages {
+        field_rules::within(&at.field(field), u64::from(uint32(value).unwrap_or(0)), 0, 100)?;
+    }
+    let interval = proto::positive(&at.field("interval"), &proto.interval)?;
+    let base = proto::positive(&at.field("base_ejection_time"), &proto.base_ejection_time)?;
+    Ok(OutlierDetection {
+        consecutive_5xx: enforced(&proto.consecutive_5xx, &proto.enforcing_consecutive_5xx, 100),
+        consecutive_gateway_failure: enforced(
+            &proto.consecutive_gateway_failure,
+            &proto.enforcing_consecutive_gateway_failure,
+            0,
+        ),
+        interval: interval.unwrap_or(Duration::from_secs(10)),
+        base_ejection_time: base.unwrap_or(Duration::from_secs(30)),
+        max_ejection_percent: uint32(&proto.max_ejection_percent).unwrap_or(10),
+        split_local_origin: proto.split_external_local_origin_errors,
+        consecutive_local_origin_failure: enforced(
+            &proto.consecutive_local_origin_failure,
+            &proto.enforcing_consecutive_local_origin_failure,
+            100,
+        ),
+    })
+}
+
+fn metadata_exchange(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<bool, Rejection> {
+    let at = at.field("filters");
+    let mut found = false;
+    for (index, filter) in proto.filters.iter().enumerate() {
+        let at = at.index(index);
+        if filter.config_discovery.is_some() {
+            return Err(at
+                .field("config_discovery")
+                .reject(format!("filter {:?}: discovery of upstream filters is not supported", filter.name)));
+        }
+        let at = at.field("typed_config");
+        let extension = extension::open_required(&at, &filter.typed_config)?;
+        if extension.type_name != crate::registry::METADATA_EXCHANGE {
+            return Err(crate::registry::not_registered(&at, &filter.name, &extension.type_name));
+        }
+        if !extension.is_json() {
+            let _: crate::istio::MetadataExchange = extension.decode(&at, options)?;
+        }
+        found = true;
+    }
+    Ok(found)
+}

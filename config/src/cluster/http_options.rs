@@ -1,0 +1,206 @@
+//! HTTP settings towards the endpoints: `HttpProtocolOptions`, else the cluster's deprecated fields. Called by
+//! [`super::decode`]; the HTTP/2 part also by the connection manager.
+
+use std::time::Duration;
+
+use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::upstreams::http::v3 as upstream, uint32};
+use crate::registry;
+use crate::rejection::{At, Rejection};
+
+/// What a cluster says about HTTP.
+pub(super) struct Http {
+    pub settings: UpstreamHttp,
+    pub max_requests_per_connection: Option<u32>,
+}
+
+/// Reads both sources; the typed one wins.
+pub(super) fn http(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Http, Rejection> {
+    let at_options = at.field("typed_extension_protocol_options");
+    let mut found = None;
+    // Sorted, so that the same rejection is told each time.
+    let mut entries: Vec<_> = proto.typed_extension_protocol_options.iter().collect();
+    entries.sort_by_key(|(name, _)| *name);
+    for (name, any) in entries {
+        let at = at_options.key(name);
+        let extension = extension::open(&at, any)?;
+        match &*extension.type_name {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions" => {
+                found = Some(typed(&at, &extension.decode(&at, options)?, options)?);
+            }
+            other => return Err(registry::not_registered(&at, name, other)),
+        }
+    }
+    match found {
+        Some(found) => Ok(Http {
+            max_requests_per_connection: found
+                .max_requests_per_connection
+                .or(uint32(&proto.max_requests_per_connection)),
+            ..found
+        }),
+        None => deprecated(at, proto, options),
+    }
+}
+
+fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) -> Result<Http, Rejection> {
+    use upstream::http_protocol_options::UpstreamProtocolOptions as Choice;
+    use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
+    if let [filter, rest @ ..] = proto.http_filters.as_slice() {
+        // The codec filter alone is what Envoy runs without any.
+        let codec_only = rest.is_empty() && filter.name.contains("upstream_codec");
+        if !codec_only {
+            return Err(at
+                .field("http_filters")
+                .reject(format!("upstream HTTP filter {:?} is not supported", filter.name)));
+        }
+    }
+    let (protocol, http1, http2) = match &proto.upstream_protocol_options {
+        None => return Err(at.field("upstream_protocol_options").reject("is required; give explicit_http_config")),
+        Some(Choice::ExplicitHttpConfig(explicit)) => match &explicit.protocol_config {
+            None => {
+                return Err(at
+                    .field("explicit_http_config")
+                    .reject("must give http_protocol_options or http2_protocol_options"));
+            }
+            Some(ProtocolConfig::HttpProtocolOptions(http1)) => (UpstreamProtocol::Http1, Some(http1), None),
+            Some(ProtocolConfig::Http2ProtocolOptions(http2)) => (UpstreamProtocol::Http2, None, Some(http2)),
+            Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
+                return Err(at
+                    .field("explicit_http_config")
+                    .field("http3_protocol_options")
+                    .reject("HTTP/3 upstreams are not supported"));
+            }
+        },
+        Some(Choice::UseDownstreamProtocolConfig(both)) => {
+            (UpstreamProtocol::Downstream, both.http_protocol_options.as_ref(), both.http2_protocol_options.as_ref())
+        }
+        Some(Choice::AutoConfig(both)) => {
+            (UpstreamProtocol::Auto, both.http_protocol_options.as_ref(), both.http2_protocol_options.as_ref())
+        }
+    };
+    let common = proto.common_http_protocol_options.as_ref();
+    let mut http = base(at, "common_http_protocol_options", common)?;
+    http.settings.protocol = protocol;
+    http.settings.http2 = http2.map(|http2| http2_settings(at, http2)).transpose()?.unwrap_or_default();
+    http.settings.preserve_case = preserve_case(&at.field("http_protocol_options"), http1, options)?;
+    if let Some(upstream) = &proto.upstream_http_protocol_options {
+        http.settings.auto_sni = upstream.auto_sni;
+        http.settings.auto_san_validation = upstream.auto_san_validation;
+    }
+    if proto.outlier_detection.is_some() {
+        options.note(&at.field("outlier_detection"), "is not acting; which answers count as errors is Envoy's default");
+    }
+    Ok(http)
+}
+
+fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Http, Rejection> {
+    use pb::cluster::ClusterProtocolSelection::{self, UseDownstreamProtocol};
+    let mut http = base(at, "common_http_protocol_options", proto.common_http_protocol_options.as_ref())?;
+    let selection: ClusterProtocolSelection =
+        proto::defined(&at.field("protocol_selection"), proto.protocol_selection)?;
+    if let Some(http2) = &proto.http2_protocol_options {
+        http.settings.protocol = UpstreamProtocol::Http2;
+        http.settings.http2 = http2_settings(&at.field("http2_protocol_options"), http2)?;
+    }
+    if selection == UseDownstreamProtocol {
+        http.settings.protocol = UpstreamProtocol::Downstream;
+    }
+    http.settings.preserve_case =
+        preserve_case(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?;
+    if let Some(upstream) = &proto.upstream_http_protocol_options {
+        http.settings.auto_sni = upstream.auto_sni;
+        http.settings.auto_san_validation = upstream.auto_san_validation;
+    }
+    http.max_requests_per_connection = http.max_requests_per_connection.or(uint32(&proto.max_requests_per_connection));
+    Ok(http)
+}
+
+fn base(at: &At<'_>, field: &str, common: Option<&core::HttpProtocolOptions>) -> Result<Http, Rejection> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let at = at.field(field);
+    let unset = core::HttpProtocolOptions::default();
+    let common = common.unwrap_or(&unset);
+    Ok(Http {
+        settings: UpstreamHttp {
+            protocol: UpstreamProtocol::Http1,
+            idle_timeout: proto::timeout(&at.field("idle_timeout"), &common.idle_timeout, Some(HOUR))?,
+            max_connection_duration: proto::timeout(
+                &at.field("max_connection_duration"),
+                &common.max_connection_duration,
+                None,
+            )?,
+            http2: Http2Settings::default(),
+            auto_sni: false,
+            auto_san_validation: false,
+            preserve_case: false,
+        },
+        max_requests_per_connection: uint32(&common.max_requests_per_connection).filter(|most| *most > 0),
+    })
+}
+
+/// `Http2ProtocolOptions`, within the ranges that Envoy allows.
+pub(crate) fn http2_settings(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Result<Http2Settings, Rejection> {
+    const LARGEST: u64 = (1 << 31) - 1;
+    const SMALLEST_WINDOW: u64 = 65_535;
+    let within = |field: &str, value: &Option<_>, least: u64| {
+        let value = uint32(value);
+        if let Some(value) = value {
+            field_rules::within(&at.field(field), u64::from(value), least, LARGEST)?;
+        }
+        Ok::<_, Rejection>(value)
+    };
+    let (keepalive_interval, keepalive_timeout) = match &proto.connection_keepalive {
+        None => (None, None),
+        Some(keepalive) => {
+            let at = at.field("connection_keepalive");
+            let timeout = proto::positive(&at.field("timeout"), &keepalive.timeout)?;
+            (proto::positive(&at.field("interval"), &keepalive.interval)?, timeout)
+        }
+    };
+    Ok(Http2Settings {
+        max_concurrent_streams: within("max_concurrent_streams", &proto.max_concurrent_streams, 1)?,
+        initial_stream_window: within(
+            "initial_stream_window_size",
+            &proto.initial_stream_window_size,
+            SMALLEST_WINDOW,
+        )?,
+        initial_connection_window: within(
+            "initial_connection_window_size",
+            &proto.initial_connection_window_size,
+            SMALLEST_WINDOW,
+        )?,
+        allow_connect: proto.allow_connect,
+        keepalive_interval,
+        keepalive_timeout,
+    })
+}
+
+/// Whether HTTP/1 header names keep their case.
+pub(crate) fn preserve_case(
+    at: &At<'_>,
+    proto: Option<&core::Http1ProtocolOptions>,
+    options: &Options,
+) -> Result<bool, Rejection> {
+    use core::http1_protocol_options::header_key_format::HeaderFormat;
+    let Some(format) = proto.and_then(|proto| proto.header_key_format.as_ref()) else { return Ok(false) };
+    let at = at.field("header_key_format");
+    match &format.header_format {
+        None => Ok(false),
+        Some(HeaderFormat::ProperCaseWords(_)) => {
+            options.note(&at.field("proper_case_words"), "is not acting; header names are written in lower case");
+            Ok(false)
+        }
+        Some(HeaderFormat::StatefulFormatter(formatter)) => {
+            let at = at.field("stateful_formatter");
+            let at = at.field("typed_config");
+            let extension = extension::open_required(&at, &formatter.typed_config)?;
+            if extension.type_name != registry::PRESERVE_CASE {
+                return Err(registry::not_registered(&at, &formatter.name, &extension.type_name));
+            }
+            Ok(true)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Upstream transport sockets. Called by [`super::decode`].
+
+use std::sync::Arc;
+
+use super::{TransportMatch, UpstreamTransport};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::transport_sockets as sockets};
+use crate::registry;
+use crate::rejection::{At, Rejection};
+use crate::tls;
+
+/// The cluster's own socket; plain when unset.
+pub(super) fn transport(
+    at: &At<'_>,
+    proto: &Option<core::TransportSocket>,
+    options: &Options,
+) -> Result<UpstreamTransport, Rejection> {
+    match proto {
+        None => Ok(UpstreamTransport::Raw),
+        Some(socket) => one(at, socket, options, 0),
+    }
+}
+
+/// `transport_socket_matches`.
+pub(super) fn matches(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Vec<TransportMatch>, Rejection> {
+    let at = at.field("transport_socket_matches");
+    let one = |(index, entry): (usize, &pb::cluster::TransportSocketMatch)| {
+        let at = at.index(index);
+        let criteria = match entry.r#match.as_ref().map(proto::struct_to_json) {
+            Some(serde_json::Value::Object(fields)) => {
+                fields.into_iter().map(|(key, value)| (Arc::from(key), value)).collect()
+            }
+            _ => Default::default(),
+        };
+        Ok(TransportMatch {
+            name: field_rules::not_empty(&at.field("name"), &entry.name)?,
+            criteria,
+            transport: transport(&at.field("transport_socket"), &entry.transport_socket, options)?,
+        })
+    };
+    proto.transport_socket_matches.iter().enumerate().map(one).collect()
+}
+
+fn one(
+    at: &At<'_>,
+    socket: &core::TransportSocket,
+    options: &Options,
+    depth: usize,
+) -> Result<UpstreamTransport, Rejection> {
+    use core::transport_socket::ConfigType;
+    let Some(ConfigType::TypedConfig(any)) = &socket.config_type else {
+        return registry::untyped_raw_buffer(at, &socket.name).map(|()| UpstreamTransport::Raw);
+    };
+    let at = at.field("typed_config");
+    let extension = extension::open(&at, any)?;
+    Ok(match &*extension.type_name {
+        registry::UPSTREAM_TLS => {
+            let context: sockets::tls::v3::UpstreamTlsContext = extension.decode(&at, options)?;
+            UpstreamTransport::Tls(Arc::new(tls::decode::upstream(&at, &context, options)?))
+        }
+        registry::RAW_BUFFER => UpstreamTransport::Raw,
+        registry::INTERNAL_UPSTREAM => UpstreamTransport::Internal,
+        registry::UPSTREAM_PROXY_PROTOCOL if depth < 4 => {
+            let wrapper: sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport =
+                extension.decode(&at, options)?;
+            proxy_protocol(&at, &wrapper, options, depth)?
+        }
+        other => return Err(registry::not_registered(&at, &socket.name, other)),
+    })
+}
+
+fn proxy_protocol(
+    at: &At<'_>,
+    proto: &sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport,
+    options: &Options,
+    depth: usize,
+) -> Result<UpstreamTransport, Rejection> {
+    use core::proxy_protocol_config::Version;
+    let at_inner = at.field("transport_socket");
+    let inner = field_rules::required(&at_inner, &proto.transport_socket)?;
+    let inner = Box::new(one(&at_inner, inner, options, depth + 1)?);
+    let config = proto.config.clone().unwrap_or_default();
+    let version = match proto::defined::<Version>(&at.field("config").field("version"), config.version)? {
+        Version::V1 => 1,
+        Version::V2 => 2,
+    };
+    Ok(UpstreamTransport::ProxyProtocol { version, inner })
+}

@@ -1,0 +1,153 @@
+//! `ClusterLoadAssignment` to plain data. Called for EDS resources and for the endpoints inside clusters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
+use crate::address::{self, Address};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, core::v3 as core, endpoint::v3 as pb, uint32};
+use crate::rejection::{At, Rejection};
+
+/// A `ClusterLoadAssignment` as the bytes of its Any.
+pub fn decode(bytes: &[u8], options: &Options) -> Result<LoadAssignment, Rejection> {
+    let at = At::root();
+    extension::refuse_unknown_fields("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
+    from_proto(&proto::message(bytes, &at)?, options)
+}
+
+/// A `ClusterLoadAssignment`.
+pub fn from_proto(proto: &pb::ClusterLoadAssignment, options: &Options) -> Result<LoadAssignment, Rejection> {
+    let at = At::root();
+    field_rules::not_empty(&at.field("cluster_name"), &proto.cluster_name)?;
+    load_assignment(&at, proto, options)
+}
+
+/// The assignment at some place. The cluster's name may be empty where it stands inside a cluster.
+pub(crate) fn load_assignment(
+    at: &At<'_>,
+    proto: &pb::ClusterLoadAssignment,
+    options: &Options,
+) -> Result<LoadAssignment, Rejection> {
+    const DEFAULT_OVERPROVISIONING: u32 = 140;
+    let overprovisioning_factor = match &proto.policy {
+        None => DEFAULT_OVERPROVISIONING,
+        Some(policy) => {
+            if !policy.drop_overloads.is_empty() {
+                options.note(&at.field("policy").field("drop_overloads"), "is not supported; no request is dropped");
+            }
+            match uint32(&policy.overprovisioning_factor) {
+                Some(0) => {
+                    return Err(at.field("policy").field("overprovisioning_factor").reject("must be greater than 0"));
+                }
+                other => other.unwrap_or(DEFAULT_OVERPROVISIONING),
+            }
+        }
+    };
+    let at_endpoints = at.field("endpoints");
+    let mut localities = Vec::with_capacity(proto.endpoints.len());
+    let mut weights: BTreeMap<u32, u64> = BTreeMap::new();
+    for (index, locality) in proto.endpoints.iter().enumerate() {
+        let at = at_endpoints.index(index);
+        let locality = locality_endpoints(&at, locality)?;
+        let sum = weights.entry(locality.priority).or_default();
+        *sum += u64::from(locality.weight.unwrap_or(0));
+        if *sum > u64::from(u32::MAX) {
+            return Err(at.field("load_balancing_weight").reject(format!(
+                "the sum of the locality weights at priority {} exceeds 4294967295",
+                locality.priority
+            )));
+        }
+        localities.push(locality);
+    }
+    Ok(LoadAssignment { cluster_name: Arc::from(proto.cluster_name.as_str()), localities, overprovisioning_factor })
+}
+
+fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<LocalityEndpoints, Rejection> {
+    use pb::locality_lb_endpoints::LbConfig;
+    field_rules::within(&at.field("priority"), u64::from(proto.priority), 0, 128)?;
+    if proto.load_balancing_weight.is_some_and(|weight| weight.value == 0) {
+        return Err(at.field("load_balancing_weight").reject("must be at least 1"));
+    }
+    let (at_list, list) = match &proto.lb_config {
+        None => (at.field("lb_endpoints"), &proto.lb_endpoints),
+        Some(LbConfig::LoadBalancerEndpoints(list)) => (at.field("load_balancer_endpoints"), &list.lb_endpoints),
+        Some(LbConfig::LedsClusterLocalityConfig(_)) => {
+            return Err(at
+                .field("leds_cluster_locality_config")
+                .reject("is not supported; send the endpoints in the assignment"));
+        }
+    };
+    let endpoints =
+        list.iter().enumerate().map(|(index, one)| endpoint(&at_list.index(index), one)).collect::<Result<_, _>>()?;
+    Ok(LocalityEndpoints {
+        locality: proto.locality.as_ref().map(locality).unwrap_or_default(),
+        weight: uint32(&proto.load_balancing_weight),
+        priority: proto.priority,
+        endpoints,
+    })
+}
+
+/// `core.v3.Locality`.
+pub(crate) fn locality(proto: &core::Locality) -> Locality {
+    let name = |value: &String| Arc::from(value.as_str());
+    Locality { region: name(&proto.region), zone: name(&proto.zone), sub_zone: name(&proto.sub_zone) }
+}
+
+fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint) -> Result<Endpoint, Rejection> {
+    use pb::lb_endpoint::HostIdentifier;
+    let inner = match &proto.host_identifier {
+        Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
+        Some(HostIdentifier::EndpointName(_)) => {
+            return Err(at.field("endpoint_name").reject("is not supported; give endpoint"));
+        }
+        None => return Err(at.field("endpoint").reject("is required and not set")),
+    };
+    let at_inner = at.field("endpoint");
+    let at_address = at_inner.field("address");
+    let address = address::decode::address(&at_address, field_rules::required(&at_address, &inner.address)?)?;
+    let at_more = at_inner.field("additional_addresses");
+    let additional_addresses = inner
+        .additional_addresses
+        .iter()
+        .enumerate()
+        .map(|(index, more)| {
+            let at = at_more.index(index);
+            let at = at.field("address");
+            address::decode::address(&at, field_rules::required(&at, &more.address)?)
+        })
+        .collect::<Result<Vec<Address>, _>>()?;
+    let weight = match uint32(&proto.load_balancing_weight) {
+        Some(0) => return Err(at.field("load_balancing_weight").reject("must be at least 1")),
+        weight => weight.unwrap_or(1),
+    };
+    let metadata = proto::metadata(&proto.metadata);
+    let transport_socket_match = match metadata.0.get("envoy.transport_socket_match") {
+        Some(serde_json::Value::Object(fields)) => {
+            fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    Ok(Endpoint {
+        address,
+        additional_addresses,
+        health: health(&at.field("health_status"), proto.health_status)?,
+        weight,
+        hostname: Arc::from(inner.hostname.as_str()),
+        transport_socket_match,
+        metadata,
+    })
+}
+
+fn health(at: &At<'_>, value: i32) -> Result<HealthStatus, Rejection> {
+    Ok(match proto::defined::<core::HealthStatus>(at, value)? {
+        core::HealthStatus::Unknown => HealthStatus::Unknown,
+        core::HealthStatus::Healthy => HealthStatus::Healthy,
+        core::HealthStatus::Unhealthy => HealthStatus::Unhealthy,
+        core::HealthStatus::Draining => HealthStatus::Draining,
+        core::HealthStatus::Timeout => HealthStatus::Timeout,
+        core::HealthStatus::Degraded => HealthStatus::Degraded,
+    })
+}

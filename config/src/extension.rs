@@ -1,0 +1,104 @@
+//! Opens an extension's `typed_config`: finds out its type and its bytes. Called by every translation that meets an Any.
+//!
+//! Extensions are known by type URL, never by name. `udpa.type.v1.TypedStruct` and `xds.type.v3.TypedStruct` are opened too:
+//! the type inside counts, with or without `type.googleapis.com/` before it.
+
+use std::borrow::Cow;
+
+use prost::Message;
+
+use crate::descriptors::Descriptors;
+use crate::istio::TypedStruct;
+use crate::json;
+use crate::options::{Options, UnknownFields};
+use crate::proto::{self, wkt};
+use crate::rejection::{At, Rejection};
+
+mod unknown;
+
+/// An opened `typed_config`.
+pub(crate) struct Extension<'a> {
+    /// Full message name, without a prefix.
+    pub type_name: Cow<'a, str>,
+    body: Body<'a>,
+}
+
+enum Body<'a> {
+    Binary(&'a [u8]),
+    Json(serde_json::Value),
+}
+
+/// The type and content of an Any.
+pub(crate) fn open<'a>(at: &At<'_>, any: &'a wkt::Any) -> Result<Extension<'a>, Rejection> {
+    let type_name = message_name(&any.type_url);
+    if !matches!(type_name, "udpa.type.v1.TypedStruct" | "xds.type.v3.TypedStruct") {
+        if type_name.is_empty() {
+            return Err(at.reject("has no type URL; every typed_config needs an @type"));
+        }
+        return Ok(Extension { type_name: Cow::Borrowed(type_name), body: Body::Binary(&any.value) });
+    }
+    let typed: TypedStruct = proto::message(&any.value, at)?;
+    let type_name = message_name(&typed.type_url).to_owned();
+    if type_name.is_empty() {
+        return Err(at.field("type_url").reject("is required and not set"));
+    }
+    let value =
+        typed.value.as_ref().map_or_else(|| serde_json::Value::Object(serde_json::Map::new()), proto::struct_to_json);
+    Ok(Extension { type_name: Cow::Owned(type_name), body: Body::Json(value) })
+}
+
+/// The `typed_config` of an extension that must have one.
+pub(crate) fn open_required<'a>(at: &At<'_>, any: &'a Option<wkt::Any>) -> Result<Extension<'a>, Rejection> {
+    open(at, crate::field_rules::required(at, any)?)
+}
+
+impl Extension<'_> {
+    /// The content as a message.
+    pub fn decode<T: Message + Default>(&self, at: &At<'_>, options: &Options) -> Result<T, Rejection> {
+        proto::message(&self.bytes(at, options)?, at)
+    }
+
+    /// The content as the message's bytes.
+    pub fn bytes(&self, at: &At<'_>, options: &Options) -> Result<Cow<'_, [u8]>, Rejection> {
+        let value = match &self.body {
+            Body::Binary(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Body::Json(value) => value,
+        };
+        let deny_unknown = options.unknown_fields == UnknownFields::Reject;
+        let mut descriptors = Descriptors::new();
+        json::encode(&mut descriptors, &self.type_name, value, deny_unknown)
+            .map(Cow::Owned)
+            .map_err(|fault| fault.below(&at.field("value")))
+    }
+
+    /// A field of the content when that is JSON (TypedStruct); saves the descriptors where one field is all that matters.
+    pub fn json_field(&self, name: &str) -> Option<&serde_json::Value> {
+        match &self.body {
+            Body::Json(value) => value.get(name),
+            Body::Binary(_) => None,
+        }
+    }
+
+    /// Whether the content came as JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.body, Body::Json(_))
+    }
+}
+
+/// The message name of a type URL: what follows the last slash.
+pub(crate) fn message_name(type_url: &str) -> &str {
+    type_url.rsplit_once('/').map_or(type_url, |(_, name)| name)
+}
+
+/// With [`UnknownFields::Reject`]: refuses a resource that holds a field which this build does not know.
+pub(crate) fn refuse_unknown_fields(
+    type_name: &str,
+    bytes: &[u8],
+    at: &At<'_>,
+    options: &Options,
+) -> Result<(), Rejection> {
+    match options.unknown_fields {
+        UnknownFields::Ignore => Ok(()),
+        UnknownFields::Reject => unknown::refuse(type_name, bytes, at),
+    }
+}

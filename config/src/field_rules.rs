@@ -1,0 +1,94 @@
+//! Rules on field values: names, ports, header names and values, percentages. Called by every `decode` module.
+//!
+//! These are the rules of Envoy's `validate.rules` options that matter to what istiod sends, written by hand. When the rules
+//! of the `.proto` files become checks made at build time, they are called from [`crate::extension::open`] and from each
+//! resource's `decode`, before the translation, and the functions here that they cover go away.
+
+use std::sync::Arc;
+
+use crate::proto::{core, types};
+use crate::rejection::{At, Rejection};
+
+/// A message or wrapper that must be there.
+pub(crate) fn required<'a, T>(at: &At<'_>, value: &'a Option<T>) -> Result<&'a T, Rejection> {
+    value.as_ref().ok_or_else(|| at.reject("is required and not set"))
+}
+
+/// A string of at least one character.
+pub(crate) fn not_empty(at: &At<'_>, value: &str) -> Result<Arc<str>, Rejection> {
+    if value.is_empty() { Err(at.reject("must not be empty")) } else { Ok(Arc::from(value)) }
+}
+
+/// A list of at least one element.
+pub(crate) fn at_least_one<T>(at: &At<'_>, list: &[T]) -> Result<(), Rejection> {
+    if list.is_empty() { Err(at.reject("must have at least one element")) } else { Ok(()) }
+}
+
+/// A port number, 0 to 65535.
+pub(crate) fn port(at: &At<'_>, value: u32) -> Result<u16, Rejection> {
+    u16::try_from(value).map_err(|_| at.reject(format!("{value} is not a port; give 0 to 65535")))
+}
+
+/// `low <= value <= high`.
+pub(crate) fn within(at: &At<'_>, value: u64, low: u64, high: u64) -> Result<(), Rejection> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(at.reject(format!("{value} is not within {low} to {high}")))
+    }
+}
+
+/// A percentage (`type.v3.Percent`), 0 to 100.
+pub(crate) fn percent(at: &At<'_>, value: &Option<types::v3::Percent>) -> Result<Option<f64>, Rejection> {
+    let Some(value) = value else { return Ok(None) };
+    if (0.0..=100.0).contains(&value.value) {
+        Ok(Some(value.value))
+    } else {
+        Err(at.field("value").reject(format!("{} is not a percentage; give 0 to 100", value.value)))
+    }
+}
+
+/// A header's name for matching or logging, lower case; a leading `:` is allowed.
+pub(crate) fn header_name(at: &At<'_>, name: &str) -> Result<Arc<str>, Rejection> {
+    let token = name.strip_prefix(':').unwrap_or(name);
+    if token.is_empty() {
+        return Err(at.reject("must name a header"));
+    }
+    if !token.bytes().all(is_token) {
+        return Err(at.reject(format!("{name:?} is not a header name; use letters, digits and !#$%&'*+-.^_`|~")));
+    }
+    Ok(Arc::from(name.to_ascii_lowercase()))
+}
+
+/// A header that configuration may set or remove: neither a pseudo header nor `host`, as in Envoy.
+pub(crate) fn mutable_header_name(at: &At<'_>, name: &str) -> Result<Arc<str>, Rejection> {
+    let name = header_name(at, name)?;
+    if name.starts_with(':') || &*name == "host" {
+        return Err(
+            at.reject(format!("{name:?}: headers that begin with ':' and host may not be modified; use a rewrite"))
+        );
+    }
+    Ok(name)
+}
+
+/// A header's value: no CR, LF or NUL, at most 16 KiB.
+pub(crate) fn header_value(at: &At<'_>, value: &str) -> Result<(), Rejection> {
+    if value.len() > 16_384 {
+        return Err(at.reject("is longer than 16384 octets"));
+    }
+    if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        return Err(at.reject("holds a line break or NUL; a header value may not"));
+    }
+    Ok(())
+}
+
+/// A plain header of the control plane's own (`initial_metadata`).
+pub(crate) fn plain_header(at: &At<'_>, header: &core::v3::HeaderValue) -> Result<(Arc<str>, Arc<str>), Rejection> {
+    let name = header_name(&at.field("key"), &header.key)?;
+    header_value(&at.field("value"), &header.value)?;
+    Ok((name, Arc::from(header.value.as_str())))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

@@ -1,0 +1,89 @@
+//! Protobuf-JSON in both directions over [`Descriptors`]. Called for the bootstrap, for TypedStruct, and by the admin's
+//! config dump. Nothing here may run per request.
+
+use prost::Message as _;
+use prost_reflect::{DeserializeOptions, DynamicMessage};
+use serde_json::Value;
+
+use crate::descriptors::Descriptors;
+use crate::rejection::{At, Rejection};
+
+mod blame;
+pub(crate) mod lenient;
+mod write;
+
+pub use write::{AnyJson, MessageJson};
+
+/// What is wrong with a JSON value, and where below the message it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// `a.b[2]`, empty for the message itself.
+    pub path: String,
+    /// One sentence.
+    pub reason: String,
+}
+
+impl Fault {
+    /// As a rejection of something at `at`.
+    pub fn below(self, at: &At<'_>) -> Rejection {
+        let prefix = at.to_string();
+        let dot = if prefix.is_empty() || self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        Rejection { path: format!("{prefix}{dot}{}", self.path), reason: self.reason }
+    }
+}
+
+/// A JSON value as the encoded message of that type.
+pub(crate) fn encode(
+    descriptors: &mut Descriptors,
+    type_name: &str,
+    value: &Value,
+    deny_unknown: bool,
+) -> Result<Vec<u8>, Fault> {
+    load_types(descriptors, value);
+    let Some(descriptor) = descriptors.message(type_name) else {
+        return Err(Fault { path: String::new(), reason: format!("this proxy does not know the type {type_name}") });
+    };
+    let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
+    match DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options) {
+        Ok(message) => Ok(message.encode_to_vec()),
+        Err(error) => Err(blame::find(&descriptor, value, deny_unknown, &error.to_string())),
+    }
+}
+
+/// A slice of JSON text as the encoded message of that type, without a tree of values between.
+pub(crate) fn encode_text(
+    descriptors: &mut Descriptors,
+    type_name: &str,
+    text: &str,
+    deny_unknown: bool,
+) -> Result<Vec<u8>, Fault> {
+    descriptors.load_named_in(text.as_bytes());
+    let Some(descriptor) = descriptors.message(type_name) else {
+        return Err(Fault { path: String::new(), reason: format!("this proxy does not know the type {type_name}") });
+    };
+    let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    match DynamicMessage::deserialize_with_options(descriptor.clone(), &mut deserializer, &options) {
+        Ok(message) => Ok(message.encode_to_vec()),
+        Err(error) => Err(match serde_json::from_str::<Value>(text) {
+            Ok(value) => blame::find(&descriptor, &value, deny_unknown, &error.to_string()),
+            Err(_) => Fault { path: String::new(), reason: error.to_string() },
+        }),
+    }
+}
+
+fn load_types(descriptors: &mut Descriptors, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(url)) = fields.get("@type") {
+                let _ = descriptors.message(crate::extension::message_name(url));
+            }
+            fields.values().for_each(|value| load_types(descriptors, value));
+        }
+        Value::Array(values) => values.iter().for_each(|value| load_types(descriptors, value)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Finds the field that a failed conversion stumbled over: serde's errors carry a line and no path. Runs only after a failure.
+
+use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value};
+
+use super::Fault;
+
+/// The deepest place below `value` that does not convert to `descriptor`'s message; `error` is told when none is found.
+pub(super) fn find(descriptor: &MessageDescriptor, value: &Value, deny_unknown: bool, error: &str) -> Fault {
+    let search = Search { deny_unknown };
+    search
+        .message(descriptor, value, String::new())
+        .unwrap_or_else(|| Fault { path: String::new(), reason: sentence(error) })
+}
+
+struct Search {
+    deny_unknown: bool,
+}
+
+impl Search {
+    fn message(&self, descriptor: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
+        if descriptor.full_name() == "google.protobuf.Any" {
+            return self.any(descriptor, value, path);
+        }
+        let Value::Object(fields) = value else {
+            return Some(Fault { path, reason: format!("is {}; an object is expected", kind_of(value)) });
+        };
+        fields.iter().find_map(|(name, value)| self.field(descriptor, name, value, &path))
+    }
+
+    fn field(&self, descriptor: &MessageDescriptor, name: &str, value: &Value, path: &str) -> Option<Fault> {
+        let at = join(path, name);
+        let Some(field) = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name)) else {
+            return self.deny_unknown.then(|| Fault {
+                path: at,
+                reason: format!(
+                    "is not a field of {}; check its spelling, or allow unknown fields",
+                    descriptor.full_name()
+                ),
+            });
+        };
+        let single = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
+        let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
+        let error = DynamicMessage::deserialize_with_options(descriptor.clone(), &single, &options).err()?;
+        Some(
+            self.inside(&field, value, &at).unwrap_or_else(|| Fault { path: at, reason: sentence(&error.to_string()) }),
+        )
+    }
+
+    /// Looks below a field that is known to fail.
+    fn inside(&self, field: &FieldDescriptor, value: &Value, path: &str) -> Option<Fault> {
+        let Kind::Message(message) = field.kind() else { return None };
+        match value {
+            Value::Object(entries) if field.is_map() => {
+                let Kind::Message(of) = message.map_entry_value_field().kind() else { return None };
+                entries.iter().find_map(|(key, value)| self.nested(&of, value, format!("{path}[\"{key}\"]")))
+            }
+            Value::Array(values) if field.is_list() => {
+                let mut values = values.iter().enumerate();
+                values.find_map(|(index, value)| self.nested(&message, value, format!("{path}[{index}]")))
+            }
+            _ => self.nested(&message, value, path.to_owned()),
+        }
+    }
+
+    fn nested(&self, message: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
+        let name = message.full_name();
+        if name.starts_with("google.protobuf.") && name != "google.protobuf.Any" {
+            // Written as a plain value: it has no fields to look into.
+            let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
+            let error = DynamicMessage::deserialize_with_options(message.clone(), value, &options).err()?;
+            return Some(Fault { path, reason: sentence(&error.to_string()) });
+        }
+        self.message(message, value, path)
+    }
+
+    fn any(&self, any: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
+        let Value::Object(fields) = value else {
+            return Some(Fault { path, reason: format!("is {}; an object with an @type is expected", kind_of(value)) });
+        };
+        let Some(url) = fields.get("@type").and_then(Value::as_str) else {
+            return Some(Fault { path, reason: "has no @type; give the type URL of the message".to_owned() });
+        };
+        let Some(inner) = any.parent_pool().get_message_by_name(crate::extension::message_name(url)) else {
+            return Some(Fault {
+                path: join(&path, "@type"),
+                reason: format!("this proxy does not know the type {url}"),
+            });
+        };
+        let mut fields = fields.clone();
+        fields.remove("@type");
+        if inner.full_name().starts_with("google.protobuf.") {
+            return self.nested(&inner, fields.get("value")?, join(&path, "value"));
+        }
+        self.message(&inner, &Value::Object(fields), path)
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a bool",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// serde's message without the position, which is that of a slice.
+fn sentence(error: &str) -> String {
+    let text = error.split(" at line ").next().unwrap_or(error);
+    format!("cannot be read: {text}")
+}

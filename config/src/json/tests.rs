@@ -1,0 +1,99 @@
+//! Both directions, leniency, and the blame for what fails.
+
+use serde_json::json;
+
+use super::*;
+
+fn encoded(type_name: &str, value: &Value) -> Result<Vec<u8>, Fault> {
+    encode(&mut Descriptors::new(), type_name, value, true)
+}
+
+const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
+
+#[test]
+fn both_spellings_and_lenient_values() {
+    let value = json!({
+        "name": "a", "connectTimeout": "1.5s", "lb_policy": "LEAST_REQUEST", "perConnectionBufferLimitBytes": "32768",
+        "ring_hash_lb_config": {"minimum_ring_size": "1024"}, "alt_stat_name": null,
+    });
+    let bytes = encoded(CLUSTER, &value).unwrap();
+    let dump = AnyJson::new(&mut Descriptors::new(), "type.googleapis.com/envoy.config.cluster.v3.Cluster", &bytes);
+    let printed = serde_json::to_value(&dump).unwrap();
+    assert_eq!(
+        printed,
+        json!({
+            "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            "name": "a", "connect_timeout": "1.500s", "lb_policy": "LEAST_REQUEST", "per_connection_buffer_limit_bytes": 32768,
+            "ring_hash_lb_config": {"minimum_ring_size": "1024"},
+        })
+    );
+}
+
+#[test]
+fn a_fault_names_its_path() {
+    let path = |value: Value| encoded(CLUSTER, &value).unwrap_err().path;
+    assert_eq!(path(json!({"nmae": "a"})), "nmae");
+    assert_eq!(
+        path(json!({"circuit_breakers": {"thresholds": [{}, {"max_requests": -1}]}})),
+        "circuit_breakers.thresholds[1].max_requests"
+    );
+    assert_eq!(path(json!({"connect_timeout": "soon"})), "connect_timeout");
+    assert_eq!(path(json!({"lb_policy": "BEST"})), "lb_policy");
+    assert_eq!(path(json!({"metadata": {"filter_metadata": {"istio": 3}}})), "metadata.filter_metadata[\"istio\"]");
+    let any = |config: Value| json!({"transport_socket": {"name": "x", "typed_config": config}});
+    assert_eq!(path(any(json!({"a": 1}))), "transport_socket.typed_config");
+    assert_eq!(path(any(json!({"@type": "type.googleapis.com/no.Such"}))), "transport_socket.typed_config.@type");
+    let tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+    assert_eq!(path(any(json!({"@type": tls, "snii": "a"}))), "transport_socket.typed_config.snii");
+    assert_eq!(
+        path(any(json!({"common_tls_context": {"tls_params": 1}, "@type": tls}))),
+        "transport_socket.typed_config.common_tls_context.tls_params"
+    );
+    let fault = encoded(CLUSTER, &json!({"nmae": "a"})).unwrap_err();
+    assert_eq!(
+        fault.reason,
+        "is not a field of envoy.config.cluster.v3.Cluster; check its spelling, or allow unknown fields"
+    );
+}
+
+#[test]
+fn unknown_fields_are_skipped_when_allowed() {
+    let value = json!({"name": "a", "fluxCapacitor": {"x": [1]}, "load_assignment": {"later": 1}});
+    encode(&mut Descriptors::new(), CLUSTER, &value, false).unwrap();
+}
+
+#[test]
+fn a_foreign_extension_is_printed_in_base64() {
+    use prost::Message as _;
+    let cluster = crate::proto::cluster::v3::Cluster {
+        name: "a".into(),
+        transport_socket: Some(crate::proto::core::v3::TransportSocket {
+            name: "x".into(),
+            config_type: Some(crate::proto::core::v3::transport_socket::ConfigType::TypedConfig(
+                crate::proto::wkt::Any { type_url: "type.googleapis.com/no.Such".into(), value: vec![1, 2, 3] },
+            )),
+        }),
+        ..Default::default()
+    };
+    let dump = AnyJson::new(
+        &mut Descriptors::new(),
+        "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        &cluster.encode_to_vec(),
+    );
+    let printed = serde_json::to_value(&dump).unwrap();
+    assert_eq!(
+        printed["transport_socket"]["typed_config"],
+        json!({"@type": "type.googleapis.com/no.Such", "value": "AQID"})
+    );
+    let garbage = AnyJson::new(&mut Descriptors::new(), "type.googleapis.com/envoy.config.cluster.v3.Cluster", &[0xff]);
+    assert_eq!(serde_json::to_value(&garbage).unwrap()["value"], json!("/w=="));
+}
+
+#[test]
+fn trailing_commas_become_spaces() {
+    let strict = |text: &str| lenient::without_trailing_commas(text).into_owned();
+    assert_eq!(strict(r#"{"a": [1, 2, ] , }"#), r#"{"a": [1, 2  ]   }"#);
+    assert_eq!(strict(r#"{"a": ",]\",}"}"#), r#"{"a": ",]\",}"}"#);
+    assert_eq!(strict(r#"["x\\",]"#), r#"["x\\" ]"#);
+    strict(r#"{"a": "unfinished \"#);
+}

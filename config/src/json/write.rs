@@ -1,0 +1,217 @@
+//! Messages as protobuf-JSON, printed as Envoy prints its config dump: proto field names, defaults left out, 64-bit integers
+//! as strings. Called by the admin's `config_dump`, one resource at a time, with any serde serializer.
+//!
+//! An Any of a type that this build does not know is printed as its type URL and its bytes in base64, so that one foreign
+//! extension never hides the rest of a dump.
+
+use base64::Engine as _;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, SerializeOptions, Value};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::descriptors::Descriptors;
+
+/// A binary resource, ready to be serialized.
+#[derive(Debug)]
+pub struct AnyJson {
+    type_url: String,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Message(Box<DynamicMessage>),
+    Opaque(Vec<u8>),
+}
+
+/// A message without its `@type`, ready to be serialized.
+#[derive(Debug)]
+pub struct MessageJson<'a>(&'a DynamicMessage);
+
+impl AnyJson {
+    /// A resource as an Any carries it. Loads what descriptors it needs; bytes that do not decode are printed in base64.
+    pub fn new(descriptors: &mut Descriptors, type_url: &str, bytes: &[u8]) -> Self {
+        descriptors.load_named_in(bytes);
+        let message = descriptors
+            .message(crate::extension::message_name(type_url))
+            .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
+        let content = match message {
+            Some(message) => Content::Message(Box::new(message)),
+            None => Content::Opaque(bytes.to_vec()),
+        };
+        Self { type_url: type_url.to_owned(), content }
+    }
+
+    /// The resource without its `@type`, for places whose type is fixed (`bootstrap`); `None` if its type is not known.
+    pub fn message(&self) -> Option<MessageJson<'_>> {
+        match &self.content {
+            Content::Message(message) => Some(MessageJson(message)),
+            Content::Opaque(_) => None,
+        }
+    }
+}
+
+impl Serialize for AnyJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.content {
+            Content::Message(message) => any(&self.type_url, message, serializer),
+            Content::Opaque(bytes) => opaque(&self.type_url, bytes, serializer),
+        }
+    }
+}
+
+impl Serialize for MessageJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let message = self.0;
+        let descriptor = message.descriptor();
+        match descriptor.full_name() {
+            "google.protobuf.Any" => packed(message, serializer),
+            name if name.starts_with("google.protobuf.") => message.serialize_with_options(serializer, &options()),
+            _ => {
+                let mut map = serializer.serialize_map(None)?;
+                fields(message, &mut map)?;
+                map.end()
+            }
+        }
+    }
+}
+
+fn options() -> SerializeOptions {
+    SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true).stringify_64_bit_integers(true)
+}
+
+/// A message that stands in an Any: its fields beside `@type`, or `value` for those that JSON writes as plain values.
+fn any<S: Serializer>(type_url: &str, message: &DynamicMessage, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("@type", type_url)?;
+    let descriptor = message.descriptor();
+    if descriptor.full_name().starts_with("google.protobuf.") && descriptor.full_name() != "google.protobuf.Empty" {
+        map.serialize_entry("value", &MessageJson(message))?;
+    } else {
+        fields(message, &mut map)?;
+    }
+    map.end()
+}
+
+fn opaque<S: Serializer>(type_url: &str, bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("@type", type_url)?;
+    map.serialize_entry("value", &base64::engine::general_purpose::STANDARD.encode(bytes))?;
+    map.end()
+}
+
+/// A `google.protobuf.Any` inside a message.
+fn packed<S: Serializer>(message: &DynamicMessage, serializer: S) -> Result<S::Ok, S::Error> {
+    let type_url = message.get_field_by_name("type_url");
+    let value = message.get_field_by_name("value");
+    let (Some(type_url), Some(value)) =
+        (type_url.as_ref().and_then(|url| url.as_str()), value.as_ref().and_then(|value| value.as_bytes()))
+    else {
+        return Err(S::Error::custom("google.protobuf.Any has other fields than expected"));
+    };
+    if type_url.is_empty() {
+        return serializer.serialize_map(Some(0))?.end();
+    }
+    let descriptor = message.descriptor();
+    let inner = descriptor.parent_pool().get_message_by_name(crate::extension::message_name(type_url));
+    match inner.and_then(|inner| DynamicMessage::decode(inner, value.as_ref()).ok()) {
+        Some(inner) => any(type_url, &inner, serializer),
+        None => opaque(type_url, value, serializer),
+    }
+}
+
+fn fields<M: SerializeMap>(message: &DynamicMessage, map: &mut M) -> Result<(), M::Error> {
+    for (field, value) in message.fields() {
+        map.serialize_entry(field.name(), &ValueJson { field: &field, value })?;
+    }
+    Ok(())
+}
+
+struct ValueJson<'a> {
+    field: &'a FieldDescriptor,
+    value: &'a Value,
+}
+
+impl Serialize for ValueJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::List(list) if self.field.is_list() => {
+                let mut sequence = serializer.serialize_seq(Some(list.len()))?;
+                for value in list {
+                    sequence.serialize_element(&Scalar { kind: self.field.kind(), value })?;
+                }
+                sequence.end()
+            }
+            Value::Map(entries) => {
+                let Kind::Message(entry) = self.field.kind() else {
+                    return Err(S::Error::custom("a map without entries"));
+                };
+                let kind = entry.map_entry_value_field().kind();
+                // Sorted, so that two dumps of one resource are equal.
+                let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (key_text(key), value)).collect();
+                sorted.sort_by(|left, right| left.0.cmp(&right.0));
+                let mut map = serializer.serialize_map(Some(sorted.len()))?;
+                for (key, value) in sorted {
+                    map.serialize_entry(&key, &Scalar { kind: kind.clone(), value })?;
+                }
+                map.end()
+            }
+            value => Scalar { kind: self.field.kind(), value }.serialize(serializer),
+        }
+    }
+}
+
+fn key_text(key: &MapKey) -> String {
+    match key {
+        MapKey::Bool(key) => key.to_string(),
+        MapKey::I32(key) => key.to_string(),
+        MapKey::I64(key) => key.to_string(),
+        MapKey::U32(key) => key.to_string(),
+        MapKey::U64(key) => key.to_string(),
+        MapKey::String(key) => key.clone(),
+    }
+}
+
+struct Scalar<'a> {
+    kind: Kind,
+    value: &'a Value,
+}
+
+impl Serialize for Scalar<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::I32(value) => serializer.serialize_i32(*value),
+            Value::U32(value) => serializer.serialize_u32(*value),
+            Value::I64(value) => serializer.collect_str(value),
+            Value::U64(value) => serializer.collect_str(value),
+            Value::F32(value) => float(f64::from(*value), serializer),
+            Value::F64(value) => float(*value, serializer),
+            Value::String(value) => serializer.serialize_str(value),
+            Value::Bytes(value) => serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(value)),
+            Value::EnumNumber(number) => match &self.kind {
+                Kind::Enum(of) if of.full_name() == "google.protobuf.NullValue" => serializer.serialize_unit(),
+                Kind::Enum(of) => match of.get_value(*number) {
+                    Some(value) => serializer.serialize_str(value.name()),
+                    None => serializer.serialize_i32(*number),
+                },
+                _ => serializer.serialize_i32(*number),
+            },
+            Value::Message(message) => MessageJson(message).serialize(serializer),
+            Value::List(_) | Value::Map(_) => Err(S::Error::custom("a list in a list")),
+        }
+    }
+}
+
+/// Whole numbers without a fraction, as Envoy prints them; what JSON has no number for as a string.
+fn float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_nan() {
+        serializer.serialize_str("NaN")
+    } else if value.is_infinite() {
+        serializer.serialize_str(if value > 0.0 { "Infinity" } else { "-Infinity" })
+    } else if value.fract() == 0.0 && value.abs() < 9e15 {
+        // Exact by the test above.
+        serializer.serialize_i64(value as i64)
+    } else {
+        serializer.serialize_f64(value)
+    }
+}

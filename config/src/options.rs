@@ -1,0 +1,49 @@
+//! How strictly a resource is read, and what was noticed while reading it. Made by the proxy once for each source of
+//! resources (static, dynamic) and passed to every `decode`.
+
+use std::cell::RefCell;
+
+use crate::rejection::At;
+
+/// Settings of a translation, from the command line and the bootstrap's runtime.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// What happens to fields that this build does not know.
+    pub unknown_fields: UnknownFields,
+    /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
+    pub reject_fragment: bool,
+    notes: RefCell<Vec<String>>,
+}
+
+/// `--allow-unknown-static-fields`, `--reject-unknown-dynamic-fields`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownFields {
+    /// Skipped, as xDS resources are by default.
+    #[default]
+    Ignore,
+    /// The resource is rejected with the field's path.
+    Reject,
+}
+
+impl Options {
+    /// Settings for one source of resources.
+    pub fn new(unknown_fields: UnknownFields, reject_fragment: bool) -> Self {
+        Self { unknown_fields, reject_fragment, notes: RefCell::default() }
+    }
+
+    /// What the resources read so far ask for and do not get: one line each with the field's path, for the log.
+    /// At most [`Options::MOST_NOTES`] are kept between two calls.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    /// A bound on memory: a control plane may repeat one unsupported field in thousands of resources.
+    pub const MOST_NOTES: usize = 256;
+
+    pub(crate) fn note(&self, at: &At<'_>, text: impl std::fmt::Display) {
+        let mut notes = self.notes.borrow_mut();
+        if notes.len() < Self::MOST_NOTES {
+            notes.push(format!("{at}: {text}"));
+        }
+    }
+}

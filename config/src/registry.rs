@@ -1,0 +1,156 @@
+//! Every extension that this build knows, by type: what it does to traffic today. Read by the translations and by the test that
+//! compares it with `config/EXTENSIONS.md`. A type that is not here is refused as Envoy refuses it, unless it is optional.
+//!
+//! The rule behind the states: what could let traffic pass that a policy forbids is refused, so that the resource is
+//! rejected with the filter's name; what only observes or improves traffic may be parsed without acting.
+
+use crate::extension::{Extension, message_name};
+use crate::options::Options;
+use crate::rejection::{At, Rejection};
+
+mod table;
+
+pub use table::EXTENSIONS;
+
+pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
+pub(crate) const ISTIO_STATS: &str = "stats.PluginConfig";
+pub(crate) const ISTIO_ALPN: &str = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
+pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+pub(crate) const HTTP_CONNECTION_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+pub(crate) const DOWNSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+pub(crate) const INTERNAL_UPSTREAM: &str =
+    "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport";
+pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
+    "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
+pub(crate) const PRESERVE_CASE: &str =
+    "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const LOAD_BALANCING_PREFIX: &str = "envoy.extensions.load_balancing_policies.";
+
+/// Where an extension may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `Listener.listener_filters`.
+    ListenerFilter,
+    /// `FilterChain.filters`, and `Cluster.filters`.
+    NetworkFilter,
+    /// `HttpConnectionManager.http_filters`.
+    HttpFilter,
+    /// `typed_per_filter_config` of routes, virtual hosts and weighted clusters.
+    PerRoute,
+    /// `transport_socket` of a chain or a cluster.
+    TransportSocket,
+    /// `Cluster.cluster_type`.
+    Cluster,
+    /// `Cluster.typed_extension_protocol_options`.
+    ProtocolOptions,
+    /// `Cluster.load_balancing_policy`.
+    LoadBalancing,
+    /// `typed_dns_resolver_config`.
+    DnsResolver,
+    /// `access_log`.
+    AccessLog,
+    /// `AccessLogFilter.extension_filter`.
+    AccessLogFilter,
+    /// `SubstitutionFormatString.formatters`.
+    Formatter,
+    /// `HttpConnectionManager.tracing.provider`.
+    Tracer,
+    /// `HttpConnectionManager.request_id_extension`.
+    RequestId,
+    /// `Http1ProtocolOptions.header_key_format`.
+    HeaderFormatter,
+    /// `RetryPolicy.retry_host_predicate` and `retry_priority`.
+    Retry,
+    /// `StringMatcher.custom`, path matchers and certificate validators.
+    Matcher,
+    /// `Bootstrap.bootstrap_extensions`.
+    Bootstrap,
+    /// `OverloadManager.resource_monitors`.
+    ResourceMonitor,
+}
+
+/// What an extension does today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It acts as Envoy's does.
+    Works,
+    /// It is parsed and checked, and does nothing yet.
+    Inert,
+    /// It is parsed and does nothing, where its config asks to let traffic pass when it fails; refused otherwise.
+    InertIfFailOpen,
+    /// A resource that holds it is rejected.
+    Refused,
+}
+
+/// An extension.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Where it stands.
+    pub kind: Kind,
+    /// Full message name, without `type.googleapis.com/`.
+    pub type_name: &'static str,
+    /// What it does today.
+    pub state: State,
+    /// What that means for traffic, or why it is refused.
+    pub traffic: &'static str,
+    /// Whether bytes are a message of this type.
+    check: fn(&[u8]) -> Result<(), prost::DecodeError>,
+}
+
+/// The entry of a type at a place.
+pub fn find(kind: Kind, type_name: &str) -> Option<&'static Entry> {
+    EXTENSIONS.iter().find(|entry| entry.kind == kind && entry.type_name == type_name)
+}
+
+/// Takes an extension that does not act: known, well-formed and not refused.
+pub(crate) fn inert(
+    at: &At<'_>,
+    kind: Kind,
+    name: &str,
+    extension: &Extension<'_>,
+    options: &Options,
+) -> Result<(), Rejection> {
+    let Some(entry) = find(kind, &extension.type_name) else {
+        return Err(not_registered(at, name, &extension.type_name));
+    };
+    if entry.state == State::Refused {
+        return Err(refused(at, name, entry));
+    }
+    // Where conversion from JSON succeeds, the bytes are well-formed by construction.
+    (entry.check)(&extension.bytes(at, options)?).map_err(|error| crate::proto::not_a_message(at, &error))?;
+    if entry.state != State::Works {
+        options.note(at, format_args!("{name:?} is parsed and not acting: {}", entry.traffic));
+    }
+    Ok(())
+}
+
+/// The rejection of an extension that this build refuses.
+pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
+    at.reject(format!("filter {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic))
+}
+
+/// The rejection of an extension that this build does not know, in Envoy's words.
+pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
+    at.reject(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+}
+
+/// A transport socket without a config: Envoy knows the plain one by name.
+pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejection> {
+    match name {
+        "envoy.transport_sockets.raw_buffer" | "raw_buffer" => Ok(()),
+        _ => Err(at.field("typed_config").reject(format!("transport socket {name:?} needs a typed_config"))),
+    }
+}
+
+/// Whether a type URL names an extension of this kind that may be skipped without harm.
+pub(crate) fn is_harmless(kind: Kind, type_url: &str) -> bool {
+    find(kind, message_name(type_url)).is_some_and(|entry| matches!(entry.state, State::Works | State::Inert))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The table of extensions, in the order of `config/EXTENSIONS.md`.
+
+use envoy_types::pb::envoy::config::trace::v3 as trace;
+use envoy_types::pb::envoy::extensions as ext;
+use prost::Message;
+
+use super::{Entry, Kind, State};
+use crate::istio;
+
+use Kind::{
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
+    ListenerFilter, LoadBalancing, Matcher, NetworkFilter, PerRoute, ProtocolOptions, RequestId, ResourceMonitor,
+    Retry, Tracer, TransportSocket,
+};
+use State::{Inert, InertIfFailOpen, Refused, Works};
+
+fn is<T: Message + Default>(bytes: &[u8]) -> Result<(), prost::DecodeError> {
+    T::decode(bytes).map(|_| ())
+}
+
+/// For types whose bytes are not looked at: refused ones, and those without fields that matter.
+fn unread(_: &[u8]) -> Result<(), prost::DecodeError> {
+    Ok(())
+}
+
+macro_rules! entries {
+    ($($kind:ident $state:ident $type_name:literal, $check:expr, $traffic:literal;)*) => {
+        &[$(Entry { kind: $kind, type_name: $type_name, state: $state, traffic: $traffic, check: $check }),*]
+    };
+}
+
+/// All extensions that are known.
+pub static EXTENSIONS: &[Entry] = entries![
+    ListenerFilter Works "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", is::<ext::filters::listener::tls_inspector::v3::TlsInspector>, "server name, ALPN and transport protocol are found; no JA3 or JA4 fingerprints";
+    ListenerFilter Works "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", is::<ext::filters::listener::http_inspector::v3::HttpInspector>, "HTTP is found on plaintext and chooses the filter chain";
+    ListenerFilter Inert "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", is::<ext::filters::listener::original_dst::v3::OriginalDst>, "no redirected connections exist here, so there is no address to restore";
+    ListenerFilter Works "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", is::<ext::filters::listener::proxy_protocol::v3::ProxyProtocol>, "versions 1 and 2; TLVs are skipped, so rules on them are rejected";
+
+    NetworkFilter Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", unread, "HTTP";
+    NetworkFilter Works "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", unread, "bytes; with tunneling_config connections are closed until it acts";
+    NetworkFilter Inert "envoy.tcp.metadataexchange.config.MetadataExchange", is::<istio::MetadataExchange>, "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
+    NetworkFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_tcp_* metrics; bytes pass unchanged";
+    NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
+    NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
+    NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";
+    NetworkFilter Refused "envoy.extensions.filters.network.rbac.v3.RBAC", unread, "without it connections would pass that policy denies";
+    NetworkFilter Refused "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", unread, "without it connections would pass that the authorizer denies";
+    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
+    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
+    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ratelimit.v3.RateLimit", is::<ext::filters::network::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
+    NetworkFilter Inert "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::network::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: connections above it are served";
+    NetworkFilter Inert "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", is::<ext::filters::network::connection_limit::v3::ConnectionLimit>, "the limit is not enforced: connections above it are served";
+    NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
+    NetworkFilter Refused "envoy.extensions.filters.network.sni_cluster.v3.SniCluster", unread, "the cluster would not follow the server name";
+    NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
+    NetworkFilter Refused "envoy.extensions.filters.network.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
+    NetworkFilter Refused "envoy.extensions.filters.network.direct_response.v3.Config", unread, "nothing would answer";
+    NetworkFilter Refused "envoy.extensions.filters.network.echo.v3.Echo", unread, "nothing would answer";
+
+    HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span and upstream logs are not acting";
+    HttpFilter Works "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", unread, "the upstream ALPN follows the upstream protocol";
+    HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
+    HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
+    HttpFilter Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", is::<ext::filters::http::grpc_stats::v3::FilterConfig>, "gRPC messages are not counted";
+    HttpFilter Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
+    HttpFilter Inert "envoy.extensions.filters.http.cors.v3.Cors", is::<ext::filters::http::cors::v3::Cors>, "inert by itself: see CorsPolicy";
+    HttpFilter Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb", is::<ext::filters::http::grpc_web::v3::GrpcWeb>, "gRPC-Web requests reach the application unconverted";
+    HttpFilter Inert "envoy.extensions.filters.http.compressor.v3.Compressor", is::<ext::filters::http::compressor::v3::Compressor>, "bodies are sent as they are";
+    HttpFilter Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor", is::<ext::filters::http::decompressor::v3::Decompressor>, "bodies stay compressed";
+    HttpFilter Inert "envoy.extensions.filters.http.buffer.v3.Buffer", is::<ext::filters::http::buffer::v3::Buffer>, "requests are streamed and not held back; no 413 above max_request_bytes";
+    HttpFilter Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck", is::<ext::filters::http::health_check::v3::HealthCheck>, "health checks reach the application";
+    HttpFilter Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSession", is::<ext::filters::http::stateful_session::v3::StatefulSession>, "requests are balanced without stickiness";
+    HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
+    HttpFilter Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
+    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ratelimit.v3.RateLimit", is::<ext::filters::http::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
+    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
+    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
+    HttpFilter Refused "envoy.extensions.filters.http.rbac.v3.RBAC", unread, "without it requests would pass that policy denies";
+    HttpFilter Refused "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
+    HttpFilter Refused "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
+    HttpFilter Refused "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
+    HttpFilter Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", unread, "headers that it removes would reach the application";
+    HttpFilter Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
+    HttpFilter Refused "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
+    HttpFilter Refused "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
+    HttpFilter Refused "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
+    HttpFilter Refused "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "without it forged requests would pass";
+
+    PerRoute Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
+    PerRoute Inert "envoy.extensions.filters.http.cors.v3.CorsPolicy", is::<ext::filters::http::cors::v3::CorsPolicy>, "preflights reach the application and no CORS header is added, so browsers refuse what the policy would allow";
+    PerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute", is::<ext::filters::http::stateful_session::v3::StatefulSessionPerRoute>, "requests are balanced without stickiness";
+    PerRoute Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
+    PerRoute Inert "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", is::<ext::filters::http::ratelimit::v3::RateLimitPerRoute>, "no limit is enforced";
+    PerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute", is::<ext::filters::http::compressor::v3::CompressorPerRoute>, "bodies are sent as they are";
+    PerRoute Inert "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", is::<ext::filters::http::buffer::v3::BufferPerRoute>, "requests are streamed and not held back";
+    PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
+    PerRoute Refused "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
+    PerRoute Refused "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
+    PerRoute Refused "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", unread, "requests would pass that the authorizer denies";
+    PerRoute Refused "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
+    PerRoute Refused "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
+    PerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute", unread, "headers that it removes would reach the application";
+    PerRoute Refused "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
+    PerRoute Refused "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "forged requests would pass";
+    PerRoute Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
+
+    TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";
+    TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", unread, "TLS 1.2 and 1.3 towards endpoints";
+    TransportSocket Works "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", unread, "plaintext";
+    TransportSocket Works "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport", unread, "versions 1 and 2 towards endpoints";
+    TransportSocket Inert "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", unread, "endpoints behind it are never chosen";
+    TransportSocket Refused "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", unread, "QUIC listeners are not supported yet";
+
+    Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
+    Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: 503 UH where no original destination is known";
+    Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
+
+    ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected, outlier_detection is not acting";
+
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "slow start is not acting";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "slow start and active_request_bias are not acting";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "its endpoint picking policy is used";
+    LoadBalancing Inert "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "endpoints are chosen at random until hashing acts";
+    LoadBalancing Inert "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "endpoints are chosen at random until hashing acts";
+    LoadBalancing Inert "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin", unread, "plain round robin";
+    LoadBalancing Inert "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost", unread, "its fallback policy is used";
+
+    DnsResolver Works "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig", unread, "resolvers are honoured; the library is another";
+    DnsResolver Inert "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig", is::<ext::network::dns_resolver::getaddrinfo::v3::GetAddrInfoDnsResolverConfig>, "the system's resolver configuration is used";
+    DnsResolver Inert "envoy.extensions.network.dns_resolver.apple.v3.AppleDnsResolverConfig", is::<ext::network::dns_resolver::apple::v3::AppleDnsResolverConfig>, "the system's resolver configuration is used";
+
+    AccessLog Works "envoy.extensions.access_loggers.file.v3.FileAccessLog", unread, "text and JSON";
+    AccessLog Works "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", unread, "text and JSON";
+    AccessLog Works "envoy.extensions.access_loggers.stream.v3.StderrAccessLog", unread, "text and JSON";
+    AccessLog Inert "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", is::<ext::access_loggers::grpc::v3::HttpGrpcAccessLogConfig>, "entries are not sent";
+    AccessLog Inert "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", is::<ext::access_loggers::grpc::v3::TcpGrpcAccessLogConfig>, "entries are not sent";
+    AccessLog Inert "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig", is::<ext::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig>, "entries are not sent";
+
+    AccessLogFilter Inert "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", is::<ext::access_loggers::filters::cel::v3::ExpressionFilter>, "every entry is written";
+
+    Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%";
+    Formatter Inert "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA% prints -";
+    Formatter Inert "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% prints -";
+
+    Tracer Inert "envoy.config.trace.v3.ZipkinConfig", is::<trace::ZipkinConfig>, "no spans are sent; trace headers pass unchanged";
+    Tracer Inert "envoy.config.trace.v3.OpenTelemetryConfig", is::<trace::OpenTelemetryConfig>, "no spans are sent; trace headers pass unchanged";
+    Tracer Inert "envoy.config.trace.v3.DatadogConfig", is::<trace::DatadogConfig>, "no spans are sent; trace headers pass unchanged";
+    Tracer Inert "envoy.config.trace.v3.SkyWalkingConfig", is::<trace::SkyWalkingConfig>, "no spans are sent; trace headers pass unchanged";
+    Tracer Inert "envoy.config.trace.v3.LightstepConfig", is::<trace::LightstepConfig>, "no spans are sent; trace headers pass unchanged";
+
+    RequestId Works "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", unread, "x-request-id carries the trace decision";
+
+    HeaderFormatter Works "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", unread, "header names keep their case from HTTP/1 to HTTP/1";
+
+    Retry Works "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", is::<ext::retry::host::previous_hosts::v3::PreviousHostsPredicate>, "endpoints that were tried are avoided";
+    Retry Works "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", unread, "priorities that were tried are avoided";
+    Retry Inert "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate", is::<ext::retry::host::omit_canary_hosts::v3::OmitCanaryHostsPredicate>, "canary endpoints are retried too";
+    Retry Inert "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", is::<ext::retry::host::omit_host_metadata::v3::OmitHostMetadataConfig>, "endpoints with that metadata are retried too";
+
+    Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "a route would match other paths than it says";
+    Matcher Refused "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";
+
+    Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";
+    Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";
+
+    ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
+    ResourceMonitor Inert "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "no overload action is taken";
+];

@@ -1,0 +1,248 @@
+//! `UpstreamTlsContext` and `DownstreamTlsContext` to plain data. Called for transport sockets. A demand on the peer that this
+//! proxy would not enforce is rejected, never dropped.
+
+use std::sync::Arc;
+
+use super::{
+    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls, Validation, validation,
+};
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, bool_or, core::v3 as core, extensions::transport_sockets::tls::v3 as pb, uint32};
+use crate::rejection::{At, Rejection};
+use crate::secret;
+
+/// `UpstreamTlsContext`.
+pub(crate) fn upstream(
+    at: &At<'_>,
+    proto: &pb::UpstreamTlsContext,
+    options: &Options,
+) -> Result<UpstreamTls, Rejection> {
+    if proto.allow_renegotiation {
+        options.note(
+            &at.field("allow_renegotiation"),
+            "TLS renegotiation does not exist here; a server that asks for it is refused",
+        );
+    }
+    if proto.sni.len() > 255 {
+        return Err(at.field("sni").reject("is longer than 255 octets"));
+    }
+    // Envoy's client goes up to TLS 1.2 unless told otherwise.
+    let common = common(at, &proto.common_tls_context, TlsVersion::Tls12, options)?;
+    Ok(UpstreamTls {
+        common,
+        sni: proto::text(&proto.sni),
+        auto_host_sni: proto.auto_host_sni,
+        auto_sni_san_validation: proto.auto_sni_san_validation,
+        max_session_keys: uint32(&proto.max_session_keys).unwrap_or(1),
+    })
+}
+
+/// `DownstreamTlsContext`.
+pub(crate) fn downstream(
+    at: &At<'_>,
+    proto: &pb::DownstreamTlsContext,
+    options: &Options,
+) -> Result<DownstreamTls, Rejection> {
+    use pb::downstream_tls_context::{OcspStaplePolicy, SessionTicketKeysType as Tickets};
+    let stateless_off =
+        matches!(proto.session_ticket_keys_type, Some(Tickets::DisableStatelessSessionResumption(true)));
+    if matches!(
+        proto.session_ticket_keys_type,
+        Some(Tickets::SessionTicketKeys(_) | Tickets::SessionTicketKeysSdsSecretConfig(_))
+    ) {
+        options
+            .note(&at.field("session_ticket_keys"), "is not acting; ticket keys are made and rotated in this process");
+    }
+    let at_staple = at.field("ocsp_staple_policy");
+    if proto::defined::<OcspStaplePolicy>(&at_staple, proto.ocsp_staple_policy)? != OcspStaplePolicy::LenientStapling {
+        return Err(at_staple.reject("OCSP stapling is not supported; use LENIENT_STAPLING"));
+    }
+    let common = common(at, &proto.common_tls_context, TlsVersion::Tls13, options)?;
+    let at_common = at.field("common_tls_context");
+    if common.certificates.is_empty() {
+        return Err(at_common
+            .reject("a server needs a certificate; give tls_certificates or tls_certificate_sds_secret_configs"));
+    }
+    let require_client_certificate = bool_or(&proto.require_client_certificate, false);
+    if require_client_certificate && common.validation.is_none() {
+        options.note(
+            &at_common,
+            "a client certificate is required and nothing says how to verify it; any is taken, as by Envoy",
+        );
+    }
+    Ok(DownstreamTls {
+        common,
+        require_client_certificate,
+        require_sni: bool_or(&proto.require_sni, false),
+        disable_resumption: stateless_off && proto.disable_stateful_session_resumption,
+        session_timeout: proto::duration(&at.field("session_timeout"), &proto.session_timeout)?,
+    })
+}
+
+fn common(
+    at: &At<'_>,
+    proto: &Option<pb::CommonTlsContext>,
+    default_max: TlsVersion,
+    options: &Options,
+) -> Result<CommonTls, Rejection> {
+    let at = at.field("common_tls_context");
+    let empty = pb::CommonTlsContext::default();
+    let proto = proto.as_ref().unwrap_or(&empty);
+    refuse_other_sources(&at, proto)?;
+    if proto.key_log.is_some() {
+        options.note(&at.field("key_log"), "is not supported; no key is ever written");
+    }
+    let params = proto.tls_params.clone().unwrap_or_default();
+    let at_params = at.field("tls_params");
+    let min =
+        version(&at_params.field("tls_minimum_protocol_version"), params.tls_minimum_protocol_version, Bound::Least)?;
+    let max =
+        version(&at_params.field("tls_maximum_protocol_version"), params.tls_maximum_protocol_version, Bound::Most)?;
+    let min_version = min.unwrap_or(TlsVersion::Tls12);
+    let max_version = max.unwrap_or(default_max.max(min_version));
+    if min_version > max_version {
+        return Err(at_params.reject("the minimum protocol version is above the maximum"));
+    }
+    if !params.compliance_policies.is_empty() {
+        return Err(at_params
+            .field("compliance_policies")
+            .reject("is not supported; list cipher_suites and ecdh_curves instead"));
+    }
+    Ok(CommonTls {
+        min_version,
+        max_version,
+        cipher_suites: params.cipher_suites.iter().map(|name| Arc::from(name.as_str())).collect(),
+        ecdh_curves: params.ecdh_curves.iter().map(|name| Arc::from(name.as_str())).collect(),
+        alpn: alpn(&at.field("alpn_protocols"), &proto.alpn_protocols)?,
+        certificates: certificates(&at, proto)?,
+        validation: context(&at, proto, options)?,
+    })
+}
+
+fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(), Rejection> {
+    let refused = [
+        ("tls_certificate_provider_instance", proto.tls_certificate_provider_instance.is_some()),
+        ("custom_tls_certificate_selector", proto.custom_tls_certificate_selector.is_some()),
+        ("custom_handshaker", proto.custom_handshaker.is_some()),
+    ];
+    match refused.iter().find(|(_, set)| *set) {
+        Some((field, _)) => Err(at.field(field).reject("is not supported; give certificates inline or by SDS")),
+        None => Ok(()),
+    }
+}
+
+#[derive(PartialEq)]
+enum Bound {
+    Least,
+    Most,
+}
+
+/// `None` for TLS_AUTO. TLS 1.0 and 1.1 as a least version mean 1.2 here; as a most version they leave nothing.
+fn version(at: &At<'_>, value: i32, bound: Bound) -> Result<Option<TlsVersion>, Rejection> {
+    use pb::tls_parameters::TlsProtocol;
+    Ok(match proto::defined::<TlsProtocol>(at, value)? {
+        TlsProtocol::TlsAuto => None,
+        TlsProtocol::TlSv12 => Some(TlsVersion::Tls12),
+        TlsProtocol::TlSv13 => Some(TlsVersion::Tls13),
+        TlsProtocol::TlSv10 | TlsProtocol::TlSv11 if bound == Bound::Least => Some(TlsVersion::Tls12),
+        TlsProtocol::TlSv10 | TlsProtocol::TlSv11 => {
+            return Err(at.reject("TLS below 1.2 is not supported; give TLSv1_2 or TLSv1_3"));
+        }
+    })
+}
+
+fn alpn(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<[u8]>>, Rejection> {
+    let one = |(index, name): (usize, &String)| {
+        if (1..=255).contains(&name.len()) {
+            Ok(Arc::from(name.as_bytes()))
+        } else {
+            Err(at.index(index).reject("a protocol name has 1 to 255 octets"))
+        }
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn certificates(
+    at: &At<'_>,
+    proto: &pb::CommonTlsContext,
+) -> Result<Vec<SecretSource<secret::TlsCertificate>>, Rejection> {
+    let at_inline = at.field("tls_certificates");
+    let at_sds = at.field("tls_certificate_sds_secret_configs");
+    let inline = proto.tls_certificates.iter().enumerate().map(|(index, certificate)| {
+        let certificate = secret::decode::tls_certificate(&at_inline.index(index), certificate)?;
+        Ok(SecretSource::Inline(Arc::new(certificate)))
+    });
+    let sds = proto.tls_certificate_sds_secret_configs.iter().enumerate();
+    let sds = sds.map(|(index, config)| Ok(SecretSource::Sds(sds_name(&at_sds.index(index), config)?)));
+    inline.chain(sds).collect()
+}
+
+fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Result<Option<Validation>, Rejection> {
+    use pb::common_tls_context::ValidationContextType as Type;
+    Ok(match &proto.validation_context_type {
+        None => None,
+        Some(Type::ValidationContext(context)) => {
+            Some(validation::inline(&at.field("validation_context"), context, options)?)
+        }
+        Some(Type::ValidationContextSdsSecretConfig(config)) => {
+            let name = sds_name(&at.field("validation_context_sds_secret_config"), config)?;
+            Some(validation::from_sds(name))
+        }
+        Some(Type::CombinedValidationContext(combined)) => {
+            let at = at.field("combined_validation_context");
+            let at_default = at.field("default_validation_context");
+            let default = field_rules::required(&at_default, &combined.default_validation_context)?;
+            let at_sds = at.field("validation_context_sds_secret_config");
+            let name =
+                sds_name(&at_sds, field_rules::required(&at_sds, &combined.validation_context_sds_secret_config)?)?;
+            Some(validation::combined(&at_default, default, name, options)?)
+        }
+        Some(_) => return Err(at.reject("certificate providers are not supported; give the roots inline or by SDS")),
+    })
+}
+
+/// `SdsSecretConfig`.
+fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig) -> Result<SdsName, Rejection> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
+    let Some(config) = &proto.sds_config else {
+        return Ok(SdsName { name, source: SdsSource::Static, initial_fetch_timeout: None });
+    };
+    let at = at.field("sds_config");
+    let source = match &config.config_source_specifier {
+        Some(Source::Ads(_) | Source::Self_(_)) => SdsSource::Ads,
+        Some(Source::ApiConfigSource(api)) => SdsSource::Cluster(grpc_cluster(&at.field("api_config_source"), api)?),
+        _ => {
+            return Err(at.reject(
+                "secrets come over gRPC (api_config_source or ads); give files as filename in the context itself",
+            ));
+        }
+    };
+    let initial_fetch_timeout = fetch_timeout(&at, config)?;
+    Ok(SdsName { name, source, initial_fetch_timeout })
+}
+
+/// `ConfigSource.initial_fetch_timeout`: Envoy's 15 s when unset, `None` (for ever) when zero.
+pub(crate) fn fetch_timeout(
+    at: &At<'_>,
+    config: &core::ConfigSource,
+) -> Result<Option<std::time::Duration>, Rejection> {
+    let default = Some(std::time::Duration::from_secs(15));
+    proto::timeout(&at.field("initial_fetch_timeout"), &config.initial_fetch_timeout, default)
+}
+
+/// The static cluster behind an `ApiConfigSource`.
+pub(crate) fn grpc_cluster(at: &At<'_>, api: &core::ApiConfigSource) -> Result<Arc<str>, Rejection> {
+    use core::grpc_service::TargetSpecifier;
+    let at = at.field("grpc_services");
+    match api.grpc_services.as_slice() {
+        [service] => match &service.target_specifier {
+            Some(TargetSpecifier::EnvoyGrpc(grpc)) => {
+                field_rules::not_empty(&at.index(0).field("envoy_grpc").field("cluster_name"), &grpc.cluster_name)
+            }
+            _ => Err(at.index(0).reject("only envoy_grpc is supported; name a static cluster")),
+        },
+        list => Err(at.reject(format!("must name exactly one gRPC service and names {}", list.len()))),
+    }
+}
