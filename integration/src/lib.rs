@@ -1,9 +1,12 @@
-//! What the end-to-end tests stand on: a real mesh in network namespaces ([`lab`]) and the applications in it ([`apps`]),
-//! and what a real istiod sent, recorded ([`recordings`]).
+//! What the end-to-end tests stand on: a real mesh in network namespaces ([`lab`]) with the applications in it ([`apps`]), what
+//! a real istiod sent ([`recordings`]), and an embedded mesh without Go or root ([`embedded`]) under a control plane of
+//! our own ([`control_plane`]).
 //!
 //! Nothing of the product depends on this crate.
 
 pub mod apps;
+pub mod control_plane;
+pub mod embedded;
 pub mod lab;
 pub mod recorder;
 pub mod recordings;

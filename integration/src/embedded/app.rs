@@ -1,0 +1,146 @@
+//! Applications inside the test's own process: HTTP that remembers what it saw, TCP that echoes.
+//!
+//! Started by the harness and by tests. Must never answer anything that depends on time.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// One request as the application saw it.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// Method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// In the order of arrival.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Arrived {
+    /// A header's first value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An HTTP/1 and h2c application on 127.0.0.1.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    _serving: JoinSet<()>,
+}
+
+impl App {
+    /// Starts one on a free port. It answers 200 with JSON that names it; `/status/CODE` with that code.
+    pub async fn start(name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::serve(name, listener)
+    }
+
+    /// Starts one on a listener.
+    pub fn serve(name: &str, listener: TcpListener) -> Self {
+        let address = listener.local_addr().expect("it is bound");
+        let arrived = Arc::<Mutex<Vec<Arrived>>>::default();
+        let (name, record) = (name.to_owned(), arrived.clone());
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (name, record) = (name.clone(), record.clone());
+                connections.spawn(async move {
+                    let service = service_fn(move |request| answer(name.clone(), record.clone(), request));
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    // An error is the client's.
+                    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Self { address, arrived, _serving: serving }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Every request so far.
+    pub fn arrived(&self) -> Vec<Arrived> {
+        self.arrived.lock().expect("nothing panics while it holds the list").clone()
+    }
+
+    /// The newest request.
+    ///
+    /// # Panics
+    /// If none came yet.
+    pub fn last(&self) -> Arrived {
+        self.arrived().pop().expect("a request reached the application")
+    }
+}
+
+async fn answer(
+    name: String,
+    record: Arc<Mutex<Vec<Arrived>>>,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    record.lock().expect("nothing panics while it holds the list").push(Arrived {
+        method: head.method.to_string(),
+        target: target.clone(),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: body.clone(),
+    });
+    let status = head.uri.path().strip_prefix("/status/").and_then(|code| code.parse().ok()).unwrap_or(200);
+    let text = json!({ "app": name, "path": target, "received": body.len() }).to_string() + "\n";
+    let response = http::Response::builder().status(status).header("content-type", "application/json");
+    Ok(response.body(Full::new(text.into())).expect("the head is valid"))
+}
+
+/// A TCP application that sends back what it gets.
+#[derive(Debug)]
+pub struct Echo {
+    address: SocketAddr,
+    _serving: JoinSet<()>,
+}
+
+impl Echo {
+    /// Starts one on a free port of 127.0.0.1.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                    let _ = write.shutdown().await;
+                });
+            }
+        });
+        Self { address, _serving: serving }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}

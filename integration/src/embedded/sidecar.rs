@@ -1,0 +1,241 @@
+//! One `outrigger` process, started as pilot-agent starts it.
+//!
+//! Called by the harness, tests and the demo. It has a root folder of its own, which is its working directory. Dropping
+//! it kills the process, as the agent does. Must never wait without a deadline.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::binary;
+use super::client::{Reply, Request};
+use super::ports::Ports;
+use crate::control_plane::ControlPlane;
+use crate::control_plane::bootstrap::{self, AdsProtocol};
+use crate::control_plane::model::Workload;
+use crate::control_plane::seen::DEADLINE;
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Sidecar {
+    name: String,
+    root: TempDir,
+    ports: Ports,
+    child: Child,
+    output: Arc<Output>,
+}
+
+/// What the process wrote.
+#[derive(Debug)]
+struct Output {
+    lines: Mutex<Vec<Line>>,
+    count: watch::Sender<usize>,
+}
+
+/// One line of a process's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Standard error (the log), or standard output (access logs).
+    pub error: bool,
+    /// Without its end.
+    pub text: String,
+}
+
+impl Sidecar {
+    /// Serves the workload's sockets, writes its bootstrap and starts the proxy.
+    pub async fn start(
+        control_plane: &ControlPlane,
+        workload: &Workload,
+        ports: Ports,
+        protocol: AdsProtocol,
+    ) -> Self {
+        let document = bootstrap::document(workload, &ports.bootstrap, protocol);
+        Self::start_with(control_plane, workload, ports, &document).await
+    }
+
+    /// The same with a bootstrap of the test's own.
+    pub async fn start_with(
+        control_plane: &ControlPlane,
+        workload: &Workload,
+        ports: Ports,
+        document: &Value,
+    ) -> Self {
+        let root = tempfile::Builder::new().prefix("outrigger-embedded-").tempdir().expect("a temporary folder");
+        control_plane.serve(&workload.name, root.path());
+        let file = bootstrap::write(root.path(), document);
+        Self::spawn(&workload.name, root, ports, &file)
+    }
+
+    /// Starts the proxy with a file, with the agent's flags.
+    ///
+    /// # Panics
+    /// If the binary cannot be built or started.
+    pub fn spawn(name: &str, root: TempDir, ports: Ports, file: &Path) -> Self {
+        let program = binary::build().unwrap_or_else(|reason| panic!("{reason}"));
+        let mut command = Command::new(program);
+        command.arg("-c").arg(file);
+        command.args(["--drain-time-s", "45", "--drain-strategy", "immediate", "--local-address-ip-version", "v4"]);
+        command.args(["--file-flush-interval-msec", "100", "--disable-hot-restart", "--allow-unknown-static-fields"]);
+        let level = std::env::var("OUTRIGGER_LOG").unwrap_or_else(|_| "warning".into());
+        command.args(["-l", &level, "--skip-deprecated-logs", "--concurrency", "1"]);
+        command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().expect("the binary starts");
+        let output = Arc::new(Output { lines: Mutex::default(), count: watch::Sender::new(0) });
+        tokio::spawn(collect(child.stdout.take().expect("it is piped"), false, output.clone()));
+        tokio::spawn(collect(child.stderr.take().expect("it is piped"), true, output.clone()));
+        Self { name: name.to_owned(), root, ports, child, output }
+    }
+
+    /// The process's working directory.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The addresses of its bootstrap.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// `GET PATH` of the admin interface.
+    pub async fn admin(&self, path: &str) -> Reply {
+        Request::get(path).host("localhost").send(self.ports.bootstrap.admin).await
+    }
+
+    /// `POST PATH` of the admin interface.
+    pub async fn admin_post(&self, path: &str) -> Reply {
+        Request::new("POST", path).host("localhost").send(self.ports.bootstrap.admin).await
+    }
+
+    /// A counter or gauge by its full name; `None` if there is no such line.
+    pub async fn stat(&self, name: &str) -> Option<u64> {
+        let text = self.admin("/stats").await.text();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.trim().parse().ok())
+    }
+
+    /// Waits until the agent would call the proxy ready: clusters and listeners accepted, live, workers started.
+    pub async fn wait_ready(&self) {
+        self.wait_until("ready", async || {
+            let regex = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.(update_success|update_rejected)$";
+            let counters = self.stats(regex).await?;
+            let positive = |name: &str| counters.lines().any(|line| positive(line, name));
+            let received = positive("cluster_manager.cds.update_success") && positive("listener_manager.lds.update_success");
+            let state = self.stats("^(server\\.state|listener_manager\\.workers_started)").await?;
+            let live = state.contains("server.state: 0") && state.contains("listener_manager.workers_started: 1");
+            (received && live).then_some(())
+        })
+        .await;
+    }
+
+    async fn stats(&self, filter: &str) -> Option<String> {
+        let path = format!("/stats?usedonly&filter={}", escaped(filter));
+        let reply = Request::get(&path).host("localhost").try_send(self.ports.bootstrap.admin).await.ok()?;
+        (reply.status == 200).then(|| reply.text())
+    }
+
+    /// Waits for what only the outside can see, asking again and again.
+    ///
+    /// # Panics
+    /// After the deadline, with the process's output.
+    pub async fn wait_until<T>(&self, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+        let asking = async {
+            loop {
+                if let Some(seen) = check().await {
+                    return seen;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, asking).await {
+            Ok(seen) => seen,
+            Err(_) => panic!("{}: not {what} within {DEADLINE:?}\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Waits for a line of output, among those that were written already too.
+    ///
+    /// # Panics
+    /// After the deadline, with the process's output.
+    pub async fn wait_line(&self, wanted: impl Fn(&Line) -> bool) -> Line {
+        let mut count = self.output.count.subscribe();
+        let waiting = async {
+            loop {
+                if let Some(line) = self.lines().into_iter().find(|line| wanted(line)) {
+                    return line;
+                }
+                count.changed().await.expect("the output lives");
+            }
+        };
+        match tokio::time::timeout(DEADLINE, waiting).await {
+            Ok(line) => line,
+            Err(_) => panic!("{}: no such line within {DEADLINE:?}\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Waits for a line of the access log that contains this.
+    pub async fn wait_access_log(&self, part: &str) -> String {
+        self.wait_line(|line| !line.error && line.text.contains(part)).await.text
+    }
+
+    /// Everything written so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.output.lines.lock().expect("nothing panics while it holds the lines").clone()
+    }
+
+    /// Everything written so far, as text.
+    pub fn log(&self) -> String {
+        self.lines().into_iter().map(|line| line.text + "\n").collect()
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    /// After the deadline, with the process's output.
+    pub async fn exit(&mut self) -> ExitStatus {
+        match tokio::time::timeout(DEADLINE, self.child.wait()).await {
+            Ok(status) => status.expect("it is our child"),
+            Err(_) => panic!("{}: still running after {DEADLINE:?}\n{}", self.name, self.log()),
+        }
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- output of {} ---\n{}", self.name, self.log());
+        }
+    }
+}
+
+async fn collect(stream: impl AsyncRead + Unpin, error: bool, output: Arc<Output>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(text)) = lines.next_line().await {
+        output.lines.lock().expect("nothing panics while it holds the lines").push(Line { error, text });
+        output.count.send_modify(|count| *count += 1);
+    }
+}
+
+fn positive(line: &str, name: &str) -> bool {
+    line.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).is_some_and(|value| value.trim() != "0")
+}
+
+/// Only what a request target cannot carry; the agent sends `^ ( | ) \ $` raw, and hyper refuses those.
+fn escaped(regex: &str) -> String {
+    let escape = |c: char| if "^|\\".contains(c) { format!("%{:02X}", u32::from(c)) } else { c.to_string() };
+    regex.chars().map(escape).collect()
+}
+
+/// Between two looks at what does not announce itself.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
