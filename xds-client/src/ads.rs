@@ -25,7 +25,7 @@ use crate::update::{Update, UpdateId, Verdict};
 pub enum Subscription {
     /// Everything the control plane has for this node.
     Wildcard,
-    /// These resources. None means that the type is not wanted (any longer).
+    /// These resources. An empty set means that the type is not wanted (any longer).
     Names(BTreeSet<String>),
 }
 

@@ -16,9 +16,10 @@ use crate::update::{Rejected, Resource, Update, UpdateId, Verdict, error_detail}
 pub(crate) struct TypeState {
     pub(crate) type_url: Arc<str>,
     pub(crate) status: TypeStatus,
-    wanted: Subscription,
+    /// Shared with `told`: there may be thousands of names.
+    wanted: Arc<Subscription>,
     /// What the server was told on this stream; `None` before the first request.
-    told: Option<Subscription>,
+    told: Option<Arc<Subscription>>,
     /// Every resource given to the proxy and not removed since, with the version the proxy accepted last.
     known: HashMap<Arc<str>, Option<String>>,
     /// State of the world only: the newest nonce of this stream, and the version accepted last on any stream.
@@ -45,7 +46,7 @@ impl TypeState {
         Self {
             type_url,
             status: TypeStatus::default(),
-            wanted: Subscription::Names(BTreeSet::new()),
+            wanted: Arc::new(Subscription::Names(BTreeSet::new())),
             told: None,
             known: HashMap::new(),
             newest_nonce: String::new(),
@@ -55,7 +56,7 @@ impl TypeState {
     }
 
     pub(crate) fn wants_anything(&self) -> bool {
-        match &self.wanted {
+        match &*self.wanted {
             Subscription::Wildcard => true,
             Subscription::Names(names) => !names.is_empty(),
         }
@@ -69,7 +70,7 @@ impl TypeState {
         if let Subscription::Names(names) = &wanted {
             self.known.retain(|name, _| names.contains(&**name));
         }
-        self.wanted = wanted;
+        self.wanted = Arc::new(wanted);
     }
 
     pub(crate) fn stream_opened(&mut self) {
@@ -79,7 +80,7 @@ impl TypeState {
 
     pub(crate) fn snapshot(&self) -> TypeStatus {
         TypeStatus {
-            wanted: match &self.wanted {
+            wanted: match &*self.wanted {
                 Subscription::Wildcard => 0,
                 Subscription::Names(names) => names.len(),
             },
@@ -101,7 +102,7 @@ impl TypeState {
 
     fn delta_change(&self) -> Request {
         let mut request = Request::delta(&self.type_url);
-        match (&self.told, &self.wanted) {
+        match (self.told.as_deref(), &*self.wanted) {
             // An empty first request is a wildcard.
             (None, Subscription::Wildcard) => request.initial_resource_versions = self.held_versions(),
             (None, Subscription::Names(names)) => {
@@ -132,7 +133,7 @@ impl TypeState {
             return None;
         }
         let mut request = Request::sotw(&self.type_url);
-        request.resource_names = match (&self.wanted, &self.told) {
+        request.resource_names = match (&*self.wanted, self.told.as_deref()) {
             (Subscription::Wildcard, Some(Subscription::Names(_))) => vec![WILDCARD.to_owned()],
             (wanted, _) => wanted.names(),
         };
@@ -194,14 +195,14 @@ impl TypeState {
         if seen.contains(received.name.as_str()) {
             return Err("is there twice in one response".into());
         }
-        Ok(match &self.wanted {
+        Ok(match &*self.wanted {
             Subscription::Wildcard => true,
             Subscription::Names(names) => names.contains(&received.name),
         })
     }
 
     fn absent(&self, seen: &HashSet<Arc<str>>, refused: &[Rejected]) -> Vec<String> {
-        if !is_whole_state(&self.type_url) || self.wanted != Subscription::Wildcard {
+        if !is_whole_state(&self.type_url) || *self.wanted != Subscription::Wildcard {
             return Vec::new();
         }
         let refused: HashSet<&str> = refused.iter().map(|one| one.name.as_str()).collect();
@@ -248,7 +249,7 @@ impl TypeState {
             request.version_info.clone_from(&self.accepted_version);
             request.response_nonce = update.nonce;
             // As told before: a change of names is a message of its own.
-            request.resource_names = self.told.as_ref().map(Subscription::names).unwrap_or_default();
+            request.resource_names = self.told.as_deref().map(Subscription::names).unwrap_or_default();
             request.error_detail = error_detail;
             Request::Sotw(Box::new(request))
         })
