@@ -20,7 +20,7 @@ mod ads;
 pub mod bootstrap;
 pub mod ca;
 mod grpc;
-mod json;
+pub mod json;
 pub mod model;
 pub mod resources;
 mod sds;
@@ -107,7 +107,11 @@ impl ControlPlane {
             let (world, workload) = (self.world.clone(), workload.to_owned());
             let handler: grpc::Handler = Arc::new(move |call| {
                 let (world, workload) = (world.clone(), workload.clone());
-                if secrets { Box::pin(sds::serve(world, workload, call)) } else { Box::pin(ads::serve(world, workload, call)) }
+                if secrets {
+                    Box::pin(sds::serve(world, workload, call))
+                } else {
+                    Box::pin(ads::serve(world, workload, call))
+                }
             });
             tasks.spawn(grpc::serve(grpc::bind(&path), handler));
         }

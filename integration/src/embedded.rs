@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod binary;
+pub mod bound;
 pub mod client;
 pub mod ports;
 pub mod sidecar;
@@ -49,6 +50,8 @@ pub struct Options {
     pub protocol: AdsProtocol,
     /// Where things are bound.
     pub addresses: Addresses,
+    /// Done with the control plane before the first proxy asks it.
+    pub before: Box<dyn FnOnce(&ControlPlane)>,
 }
 
 /// The addresses of the mesh.
@@ -64,7 +67,7 @@ impl Default for Options {
     fn default() -> Self {
         // Addresses of this process's own within 127.0.0.0/8, so that listeners of two tests never meet.
         let addresses = Addresses { egress: ports::free(loopback()), ingress: ports::free(loopback()) };
-        Self { mesh: Box::new(|_| {}), protocol: AdsProtocol::Delta, addresses }
+        Self { mesh: Box::new(|_| {}), protocol: AdsProtocol::Delta, addresses, before: Box::new(|_| {}) }
     }
 }
 
@@ -94,13 +97,11 @@ impl EmbeddedMesh {
         let mut mesh = Mesh::new()
             .service(Service::new("details").port(9080, Protocol::Http))
             .service(Service::new("ratings").port(9080, Protocol::Http))
-            .workload(
-                Workload::new("ratings", IpAddr::V4(Ipv4Addr::LOCALHOST)).egress(
-                    egress.ip(),
-                    egress.port(),
-                    Protocol::Http,
-                ),
-            )
+            .workload(Workload::new("ratings", IpAddr::V4(Ipv4Addr::LOCALHOST)).egress(
+                egress.ip(),
+                egress.port(),
+                Protocol::Http,
+            ))
             .workload(Workload::new("details", ingress.ip()).ingress(
                 9080,
                 Protocol::Http,
@@ -110,6 +111,7 @@ impl EmbeddedMesh {
         (options.mesh)(&mut mesh);
         let (ratings, details) = (mesh.find(RATINGS).clone(), mesh.find(DETAILS).clone());
         let control_plane = ControlPlane::start(mesh);
+        (options.before)(&control_plane);
         let details = Sidecar::start(&control_plane, &details, Ports::free(), options.protocol).await;
         let ratings = Sidecar::start(&control_plane, &ratings, Ports::free(), options.protocol).await;
         Self { control_plane, ratings, details, app, egress, ingress }

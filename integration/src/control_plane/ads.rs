@@ -89,16 +89,20 @@ impl Stream {
         let changes = !request.resource_names_subscribe.is_empty() || !request.resource_names_unsubscribe.is_empty();
         let answers = !request.response_nonce.is_empty();
         let node = request.node.map(|node| node.id);
-        self.record(&type_url, node, match (answers, changes, request.error_detail) {
-            (true, true, _) => What::Mixed,
-            (true, false, None) => What::Ack,
-            (true, false, Some(error)) => What::Nack(error.message),
-            (false, ..) => What::Subscribe {
-                names: request.resource_names_subscribe.clone(),
-                unsubscribed: request.resource_names_unsubscribe.clone(),
-                held: held.clone(),
+        self.record(
+            &type_url,
+            node,
+            match (answers, changes, request.error_detail) {
+                (true, true, _) => What::Mixed,
+                (true, false, None) => What::Ack,
+                (true, false, Some(error)) => What::Nack(error.message),
+                (false, ..) => What::Subscribe {
+                    names: request.resource_names_subscribe.clone(),
+                    unsubscribed: request.resource_names_unsubscribe.clone(),
+                    held: held.clone(),
+                },
             },
-        });
+        );
         if answers && !changes {
             return;
         }
@@ -200,6 +204,9 @@ impl Stream {
     }
 
     fn send(&mut self, type_url: &str, resources: BTreeMap<String, Bytes>, removed: Vec<String>) {
+        if self.world.resources(&self.workload).withholds(type_url) {
+            return;
+        }
         self.pushes += 1;
         let version = self.world.version();
         let nonce = format!("{version}-{}-{}", self.number, self.pushes);

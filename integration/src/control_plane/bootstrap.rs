@@ -93,7 +93,9 @@ pub fn document(workload: &Workload, addresses: &Addresses, protocol: AdsProtoco
                 }
             }],
             "profile_path": "/var/lib/istio/data/envoy.prof",
-            "address": socket(addresses.admin)
+            "address": {
+                "socket_address": { "address": addresses.admin.ip(), "port_value": addresses.admin.port() }
+            }
         },
         "dynamic_resources": {
             "lds_config": over_ads,

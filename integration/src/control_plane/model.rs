@@ -15,12 +15,20 @@ pub struct Mesh {
     pub workloads: Vec<Workload>,
     /// Whether sidecars write Istio's access log line to their standard output.
     pub access_log: bool,
+    /// Whether the filter `istio.stats` is sent, as it is when a Prometheus provider is configured (Helm's default).
+    pub metrics: bool,
 }
 
 impl Mesh {
-    /// An empty mesh of the trust domain `cluster.local`, with access logs.
+    /// An empty mesh of the trust domain `cluster.local`, with access logs and metrics.
     pub fn new() -> Self {
-        Self { trust_domain: "cluster.local".into(), services: Vec::new(), workloads: Vec::new(), access_log: true }
+        Self {
+            trust_domain: "cluster.local".into(),
+            services: Vec::new(),
+            workloads: Vec::new(),
+            access_log: true,
+            metrics: true,
+        }
     }
 
     /// With one more service.
@@ -82,6 +90,8 @@ pub struct Service {
     pub host: Option<String>,
     /// Ports.
     pub ports: Vec<ServicePort>,
+    /// The `app` label of the workloads behind it, if that is not its own name.
+    pub backed_by: Option<String>,
     /// Endpoints without a sidecar, beside those that workloads give.
     pub plain_endpoints: Vec<(u16, SocketAddr)>,
 }
@@ -103,6 +113,7 @@ impl Service {
             namespace: "bookinfo".into(),
             host: None,
             ports: Vec::new(),
+            backed_by: None,
             plain_endpoints: Vec::new(),
         }
     }
@@ -117,6 +128,17 @@ impl Service {
     pub fn plain_endpoint(mut self, port: u16, address: SocketAddr) -> Self {
         self.plain_endpoints.push((port, address));
         self
+    }
+
+    /// With the workloads of another `app` label behind it.
+    pub fn backed_by(mut self, app: &str) -> Self {
+        self.backed_by = Some(app.into());
+        self
+    }
+
+    /// Whether a workload is behind it.
+    pub fn selects(&self, workload: &Workload) -> bool {
+        workload.app == *self.backed_by.as_ref().unwrap_or(&self.name)
     }
 
     /// The fully qualified host.

@@ -11,7 +11,7 @@ mod listeners;
 mod routes;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -47,6 +47,7 @@ pub enum Body {
 #[derive(Debug, Clone, Default)]
 pub struct ResourceSet {
     by_type: BTreeMap<String, BTreeMap<String, Body>>,
+    withheld: BTreeSet<String>,
 }
 
 impl ResourceSet {
@@ -103,6 +104,16 @@ impl ResourceSet {
         }
     }
 
+    /// Leaves requests for a type without an answer, for as long as the edit stands.
+    pub fn withhold(&mut self, type_url: &str) {
+        self.withheld.insert(type_url.to_owned());
+    }
+
+    /// Whether a type is withheld.
+    pub fn withholds(&self, type_url: &str) -> bool {
+        self.withheld.contains(type_url)
+    }
+
     /// The resources of a type.
     pub fn of_type(&self, type_url: &str) -> impl Iterator<Item = (&str, &Body)> {
         self.by_type.get(type_url).into_iter().flatten().map(|(name, body)| (name.as_str(), body))
@@ -123,4 +134,4 @@ impl ResourceSet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::control_plane) mod tests;

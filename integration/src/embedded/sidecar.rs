@@ -3,7 +3,6 @@
 //! Called by the harness, tests and the demo. It has a root folder of its own, which is its working directory. Dropping
 //! it kills the process, as the agent does. Must never wait without a deadline.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -29,7 +28,7 @@ pub struct Sidecar {
     name: String,
     root: TempDir,
     ports: Ports,
-    child: Child,
+    child: Mutex<Child>,
     output: Arc<Output>,
 }
 
@@ -51,23 +50,13 @@ pub struct Line {
 
 impl Sidecar {
     /// Serves the workload's sockets, writes its bootstrap and starts the proxy.
-    pub async fn start(
-        control_plane: &ControlPlane,
-        workload: &Workload,
-        ports: Ports,
-        protocol: AdsProtocol,
-    ) -> Self {
+    pub async fn start(control_plane: &ControlPlane, workload: &Workload, ports: Ports, protocol: AdsProtocol) -> Self {
         let document = bootstrap::document(workload, &ports.bootstrap, protocol);
         Self::start_with(control_plane, workload, ports, &document).await
     }
 
     /// The same with a bootstrap of the test's own.
-    pub async fn start_with(
-        control_plane: &ControlPlane,
-        workload: &Workload,
-        ports: Ports,
-        document: &Value,
-    ) -> Self {
+    pub async fn start_with(control_plane: &ControlPlane, workload: &Workload, ports: Ports, document: &Value) -> Self {
         let root = tempfile::Builder::new().prefix("outrigger-embedded-").tempdir().expect("a temporary folder");
         control_plane.serve(&workload.name, root.path());
         let file = bootstrap::write(root.path(), document);
@@ -91,7 +80,7 @@ impl Sidecar {
         let output = Arc::new(Output { lines: Mutex::default(), count: watch::Sender::new(0) });
         tokio::spawn(collect(child.stdout.take().expect("it is piped"), false, output.clone()));
         tokio::spawn(collect(child.stderr.take().expect("it is piped"), true, output.clone()));
-        Self { name: name.to_owned(), root, ports, child, output }
+        Self { name: name.to_owned(), root, ports, child: Mutex::new(child), output }
     }
 
     /// The process's working directory.
@@ -106,7 +95,22 @@ impl Sidecar {
 
     /// The process id, while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.child().id()
+    }
+
+    /// Sends a signal (`libc::SIGTERM`, …).
+    ///
+    /// # Panics
+    /// If the process has ended.
+    pub async fn signal(&self, signal: i32) {
+        let id = self.id().expect("the process runs");
+        // The shell's `kill` saves an unsafe call.
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(id.to_string()).status().await;
+        assert!(status.expect("kill is everywhere").success(), "kill -{signal} {id}");
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().expect("nothing panics while it holds the process")
     }
 
     /// `GET PATH` of the admin interface.
@@ -131,7 +135,8 @@ impl Sidecar {
             let regex = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.(update_success|update_rejected)$";
             let counters = self.stats(regex).await?;
             let positive = |name: &str| counters.lines().any(|line| positive(line, name));
-            let received = positive("cluster_manager.cds.update_success") && positive("listener_manager.lds.update_success");
+            let received =
+                positive("cluster_manager.cds.update_success") && positive("listener_manager.lds.update_success");
             let state = self.stats("^(server\\.state|listener_manager\\.workers_started)").await?;
             let live = state.contains("server.state: 0") && state.contains("listener_manager.workers_started: 1");
             (received && live).then_some(())
@@ -148,8 +153,21 @@ impl Sidecar {
     /// Waits for what only the outside can see, asking again and again.
     ///
     /// # Panics
-    /// After the deadline, with the process's output.
+    /// After the deadline, or if the process ends meanwhile.
     pub async fn wait_until<T>(&self, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+        self.ask(what, async || {
+            let seen = check().await;
+            if seen.is_none()
+                && let Some(status) = self.child().try_wait().expect("it is our child")
+            {
+                panic!("{}: ended with {status} before it was {what}\n{}", self.name, self.log());
+            }
+            seen
+        })
+        .await
+    }
+
+    async fn ask<T>(&self, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
         let asking = async {
             loop {
                 if let Some(seen) = check().await {
@@ -167,7 +185,7 @@ impl Sidecar {
     /// Waits for a line of output, among those that were written already too.
     ///
     /// # Panics
-    /// After the deadline, with the process's output.
+    /// After the deadline.
     pub async fn wait_line(&self, wanted: impl Fn(&Line) -> bool) -> Line {
         let mut count = self.output.count.subscribe();
         let waiting = async {
@@ -202,12 +220,9 @@ impl Sidecar {
     /// Waits for the process to end by itself.
     ///
     /// # Panics
-    /// After the deadline, with the process's output.
-    pub async fn exit(&mut self) -> ExitStatus {
-        match tokio::time::timeout(DEADLINE, self.child.wait()).await {
-            Ok(status) => status.expect("it is our child"),
-            Err(_) => panic!("{}: still running after {DEADLINE:?}\n{}", self.name, self.log()),
-        }
+    /// After the deadline.
+    pub async fn exit(&self) -> ExitStatus {
+        self.ask("ended", async || self.child().try_wait().expect("it is our child")).await
     }
 }
 

@@ -66,7 +66,7 @@ fn outbound(mesh: &Mesh, service: &Service, port: u16, protocol: Protocol) -> Va
         "connect_timeout": "10s",
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": unlimited(),
-        "common_lb_config": {},
+        "common_lb_config": { "healthy_panic_threshold": {} },
         "metadata": { "filter_metadata": { "istio": { "services": [served(service)] } } },
         "filters": [filters::tcp_metadata_exchange()]
     });
@@ -92,17 +92,11 @@ fn inbound(mesh: &Mesh, workload: &Workload, ingress: &Ingress) -> Value {
         "circuit_breakers": unlimited(),
         "common_lb_config": {}
     });
-    let explicit = match ingress.protocol {
-        Protocol::Http => Some(json!({ "http_protocol_options": {} })),
-        Protocol::Http2 => Some(json!({ "http2_protocol_options": {} })),
-        Protocol::Tcp | Protocol::HttpProxy => None,
-    };
-    if let Some(explicit) = explicit {
-        let options = http_options(json!({ "explicit_http_config": explicit }));
-        cluster["typed_extension_protocol_options"] = options;
+    if ingress.protocol == Protocol::Http2 {
+        let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
+        cluster["typed_extension_protocol_options"] = http_options(http2);
     }
-    let services: Vec<Value> =
-        mesh.services.iter().filter(|service| service.name == workload.app).map(served).collect();
+    let services: Vec<Value> = mesh.services.iter().filter(|service| service.selects(workload)).map(served).collect();
     if !services.is_empty() {
         cluster["metadata"] = json!({ "filter_metadata": { "istio": { "services": services } } });
     }

@@ -20,7 +20,7 @@ pub(super) fn workloads<'a>(
     service: &'a Service,
     port: u16,
 ) -> impl Iterator<Item = (&'a Workload, SocketAddr)> {
-    mesh.workloads.iter().filter(|workload| workload.app == service.name).flat_map(move |workload| {
+    mesh.workloads.iter().filter(|workload| service.selects(workload)).flat_map(move |workload| {
         let ports = workload.ingress.iter().filter(move |ingress| ingress.service_port == port);
         ports.map(move |ingress| (workload, SocketAddr::new(workload.address, ingress.port)))
     })
@@ -33,9 +33,9 @@ pub(super) fn socket(address: SocketAddr) -> Value {
 fn assignment(mesh: &Mesh, service: &Service, port: u16) -> Value {
     let mut endpoints: Vec<Value> = workloads(mesh, service, port).map(|(w, address)| meshed(w, address)).collect();
     let plain = service.plain_endpoints.iter().filter(|(of, _)| *of == port);
-    endpoints.extend(plain.map(|(_, address)| {
-        json!({ "endpoint": { "address": socket(*address) }, "health_status": "HEALTHY", "load_balancing_weight": 1 })
-    }));
+    endpoints.extend(
+        plain.map(|(_, address)| json!({ "endpoint": { "address": socket(*address) }, "load_balancing_weight": 1 })),
+    );
     let mut assignment = json!({ "cluster_name": outbound_name(service, port) });
     if !endpoints.is_empty() {
         assignment["endpoints"] = json!([{
@@ -48,14 +48,14 @@ fn assignment(mesh: &Mesh, service: &Service, port: u16) -> Value {
 }
 
 fn meshed(workload: &Workload, address: SocketAddr) -> Value {
-    let identity = format!("{0};{1};{0};;Kubernetes", workload.app, workload.namespace);
+    let (app, namespace) = (&workload.app, &workload.namespace);
+    let identity = format!("{app}-{};{namespace};{app};;Kubernetes", workload.address);
     let mut metadata = json!({ "istio": { "workload": identity } });
     if workload.mtls != Mtls::Disable {
         metadata["envoy.transport_socket_match"] = json!({ "tlsMode": "istio" });
     }
     json!({
         "endpoint": { "address": socket(address) },
-        "health_status": "HEALTHY",
         "load_balancing_weight": 1,
         "metadata": { "filter_metadata": metadata }
     })

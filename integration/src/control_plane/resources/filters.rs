@@ -60,13 +60,16 @@ pub(super) fn tcp_metadata_exchange() -> Value {
     })
 }
 
-/// Istio's metrics.
-pub(super) fn stats(direction: Direction) -> Value {
+/// Istio's metrics, if the mesh has them.
+pub(super) fn stats(mesh: &Mesh, direction: Direction) -> Option<Value> {
+    if !mesh.metrics {
+        return None;
+    }
     let mut config = json!({ "@type": "type.googleapis.com/stats.PluginConfig" });
     if direction == Direction::Inbound {
         config["disable_host_header_fallback"] = json!(true);
     }
-    json!({ "name": "istio.stats", "typed_config": config })
+    Some(json!({ "name": "istio.stats", "typed_config": config }))
 }
 
 /// A TCP proxy filter.
@@ -106,7 +109,7 @@ fn connection_manager(mesh: &Mesh, workload: &Workload, direction: Direction, st
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": stat_prefix,
-            "http_filters": http_filters(direction),
+            "http_filters": http_filters(mesh, direction),
             "tracing": tracing(workload),
             "stream_idle_timeout": "0s",
             "access_log": access_log(mesh),
@@ -125,7 +128,7 @@ fn connection_manager(mesh: &Mesh, workload: &Workload, direction: Direction, st
     })
 }
 
-fn http_filters(direction: Direction) -> Value {
+fn http_filters(mesh: &Mesh, direction: Direction) -> Value {
     let exchange = match direction {
         Direction::Inbound => json!({
             "downstream_discovery": [{ "istio_headers": {} }, { "workload_discovery": {} }],
@@ -157,12 +160,9 @@ fn http_filters(direction: Direction) -> Value {
     if direction == Direction::Outbound {
         filters.push(alpn());
     }
-    filters.extend([
-        plain("fault", "fault.v3.HTTPFault"),
-        plain("cors", "cors.v3.Cors"),
-        stats(direction),
-        plain("router", "router.v3.Router"),
-    ]);
+    filters.extend([plain("fault", "fault.v3.HTTPFault"), plain("cors", "cors.v3.Cors")]);
+    filters.extend(stats(mesh, direction));
+    filters.push(plain("router", "router.v3.Router"));
     json!(filters)
 }
 

@@ -31,7 +31,8 @@ fn outbound(mesh: &Mesh, workload: &Workload, egress: &Egress) -> Value {
         }
         Protocol::Tcp => {
             let cluster = tcp_cluster(mesh, egress.port);
-            json!([filters::stats(Direction::Outbound), filters::tcp_proxy(mesh, &cluster)])
+            let proxy = filters::tcp_proxy(mesh, &cluster);
+            filters::stats(mesh, Direction::Outbound).into_iter().chain([proxy]).collect()
         }
     };
     json!({
@@ -100,7 +101,7 @@ fn chain(mesh: &Mesh, workload: &Workload, ingress: &Ingress, name: &str, transp
     let cluster = format!("inbound|{}||", ingress.port);
     let mut network_filters = vec![filters::tcp_metadata_exchange()];
     if ingress.protocol == Protocol::Tcp {
-        network_filters.push(filters::stats(Direction::Inbound));
+        network_filters.extend(filters::stats(mesh, Direction::Inbound));
         network_filters.push(filters::tcp_proxy(mesh, &cluster));
     } else {
         network_filters.push(filters::inbound_http(mesh, workload, name, routes::inbound(ingress)));

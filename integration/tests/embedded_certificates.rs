@@ -1,0 +1,115 @@
+//! Certificates that change while proxies run.
+
+use outrigger_integration::control_plane::ca::Leaf;
+use outrigger_integration::control_plane::resources::types;
+use outrigger_integration::control_plane::seen::{Seen, What};
+use outrigger_integration::embedded::client::{Connection, Request};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, RATINGS};
+
+/// Waits until both proxies have accepted this many secrets more.
+async fn accepted_after(mesh: &EmbeddedMesh, before: usize) {
+    for workload in [RATINGS, DETAILS] {
+        let ack = |seen: &Seen| seen.workload == workload && seen.type_url == types::SECRET && seen.what == What::Ack;
+        mesh.control_plane.wait_for_after(before, ack).await;
+    }
+}
+
+fn hash(mesh: &EmbeddedMesh) -> String {
+    let arrived = mesh.app.last();
+    let header = arrived.header("x-forwarded-client-cert").expect("mTLS brings one").to_owned();
+    header.split(';').find_map(|part| part.strip_prefix("Hash=").map(str::to_owned)).expect("it has a hash")
+}
+
+#[tokio::test]
+async fn rotation_under_load_fails_no_request() {
+    let mesh = EmbeddedMesh::start().await;
+    assert_eq!(mesh.get("/").await.status, 200);
+    let first = hash(&mesh);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let egress = mesh.egress;
+    let client = async || {
+        let (mut sent, mut failed) = (0_u32, Vec::new());
+        let mut kept = Connection::open(egress).await.expect("the egress listener accepts");
+        while !*stopped.borrow() {
+            let kept = kept.send(Request::get("/kept").host("details")).await;
+            let fresh = Request::get("/fresh").host("details").try_send(egress).await;
+            for reply in [kept, fresh] {
+                sent += 1;
+                match reply {
+                    Ok(reply) if reply.status == 200 => {}
+                    Ok(reply) => failed.push(format!("{}: {}", reply.status, reply.text())),
+                    Err(error) => failed.push(error.to_string()),
+                }
+            }
+        }
+        (sent, failed)
+    };
+    let rotate = async {
+        for _ in 0..5 {
+            let before = mesh.control_plane.seen().len();
+            mesh.control_plane.rotate_certificates();
+            accepted_after(&mesh, before).await;
+        }
+        // A whole change of roots: trust both, then use the new one, then trust it alone.
+        for step in [
+            outrigger_integration::control_plane::ControlPlane::add_root,
+            outrigger_integration::control_plane::ControlPlane::rotate_certificates,
+            outrigger_integration::control_plane::ControlPlane::drop_old_roots,
+        ] {
+            let before = mesh.control_plane.seen().len();
+            step(&mesh.control_plane);
+            accepted_after(&mesh, before).await;
+        }
+        stop.send(true).expect("the clients run");
+    };
+    let (one, two, ()) = tokio::join!(client(), client(), rotate);
+    assert!(one.0 + two.0 > 0);
+    assert!(one.1.is_empty() && two.1.is_empty(), "{:?} {:?}", one.1, two.1);
+    // A connection made from now on has the new certificate.
+    let renewed = async || {
+        mesh.get("/").await;
+        (hash(&mesh) != first).then_some(())
+    };
+    mesh.details.wait_until("serving with a new certificate", renewed).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_parse_is_refused_and_the_old_one_serves() {
+    let mesh = EmbeddedMesh::start().await;
+    let before = mesh.control_plane.seen().len();
+    let broken = Leaf { chain: "this is no PEM".into(), key: "nor is this".into() };
+    mesh.control_plane.send_certificate(DETAILS, broken);
+    let nack = |seen: &Seen| seen.workload == DETAILS && matches!(&seen.what, What::Nack(_));
+    let seen = mesh.control_plane.wait_for_after(before, nack).await;
+    let What::Nack(reason) = seen.what else { unreachable!("it was asked for") };
+    assert!(reason.contains("default"), "{reason}");
+    assert_eq!(mesh.get("/").await.status, 200);
+    mesh.control_plane.rotate_certificates();
+    assert_eq!(mesh.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_of_another_certificate_is_refused() {
+    let mesh = EmbeddedMesh::start().await;
+    let identity = "spiffe://cluster.local/ns/bookinfo/sa/bookinfo-details";
+    let (one, _) = mesh.control_plane.issue(identity);
+    let (two, _) = mesh.control_plane.issue(identity);
+    mesh.control_plane.send_certificate(DETAILS, Leaf { chain: one.chain, key: two.key });
+    let nack = |seen: &Seen| seen.workload == DETAILS && matches!(&seen.what, What::Nack(_));
+    mesh.control_plane.wait_for(nack).await;
+    assert_eq!(mesh.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_peer_of_another_identity_is_not_talked_to() {
+    let mesh = EmbeddedMesh::start().await;
+    let (other, _) = mesh.control_plane.issue("spiffe://cluster.local/ns/bookinfo/sa/somebody-else");
+    let before = mesh.control_plane.seen().len();
+    mesh.control_plane.send_certificate(DETAILS, other);
+    let ack = |seen: &Seen| seen.workload == DETAILS && seen.type_url == types::SECRET && seen.what == What::Ack;
+    mesh.control_plane.wait_for_after(before, ack).await;
+    let reply = mesh.get("/").await;
+    assert_eq!(reply.status, 503, "{reply:?}");
+    let line = mesh.ratings.wait_access_log(" 503 ").await;
+    assert!(line.contains("TLS_error") || line.contains("URX,UF") || line.contains(" UF"), "{line}");
+}
