@@ -9,6 +9,7 @@ use config::bootstrap::StatsMatcher;
 use smallvec::SmallVec;
 
 use super::shard::Shard;
+use super::tags::Extraction;
 use super::{Counter, Gauge, Histogram, Slot};
 
 /// Envoy's default histogram buckets (upper bounds); one more bucket takes what is larger.
@@ -21,17 +22,41 @@ pub const DEFAULT_BOUNDS: &[f64] = &[
 pub type Tag = (Arc<str>, Arc<str>);
 
 /// What the bootstrap says about statistics.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct StatsSettings {
     /// Which names are made at all.
     pub matcher: StatsMatcher,
+    /// `stats_tags`: tag name and regular expression, for Prometheus.
+    pub tags: Vec<Tag>,
+    /// `use_all_default_tags`: Envoy's own tags as well.
+    pub default_tags: bool,
     /// Histogram buckets by matcher of the name, first match wins; Envoy's defaults otherwise. Bounds ascend.
     pub buckets: Vec<(config::matcher::StringMatcher, Vec<f64>)>,
+}
+
+impl Default for StatsSettings {
+    /// What holds for a bootstrap without `stats_config`.
+    fn default() -> StatsSettings {
+        StatsSettings { matcher: StatsMatcher::All, tags: Vec::new(), default_tags: true, buckets: Vec::new() }
+    }
+}
+
+impl StatsSettings {
+    /// What a bootstrap asks for.
+    pub fn of(bootstrap: &config::bootstrap::Bootstrap) -> StatsSettings {
+        StatsSettings {
+            matcher: bootstrap.stats_matcher.clone(),
+            tags: bootstrap.stats_tags.clone(),
+            default_tags: bootstrap.default_tags,
+            buckets: Vec::new(),
+        }
+    }
 }
 
 /// The registry. One a process, shared by all threads.
 pub struct Stats {
     id: u32,
+    extraction: Extraction,
     settings: StatsSettings,
     inner: Mutex<Inner>,
 }
@@ -48,26 +73,62 @@ pub enum Kind {
 }
 
 /// One statistic.
-#[derive(Debug)]
-pub struct Entry {
-    pub kind: Kind,
-    pub cell: u32,
-    pub bounds: &'static [f64],
-    /// Tags given by whoever made it; others are extracted from the name when it is shown. The name without them comes first.
-    pub tagged: Option<Box<(Arc<str>, Vec<Tag>)>>,
+struct Entry {
+    kind: Kind,
+    cell: u32,
+    bounds: &'static [f64],
+    /// Tags given by whoever made it; others are extracted from the name when it is shown.
+    tagged: Option<Arc<Tagged>>,
     /// A counter that was used before it was reset.
-    pub used: bool,
+    used: bool,
     /// Scopes that hold it; `None` = held for ever.
     holders: Option<u32>,
     /// Histogram counts at the last flush, and the ones recorded between the last two.
-    pub interval: Option<Box<Interval>>,
+    interval: Option<Box<Interval>>,
+}
+
+/// A name without its tags, and the tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// Raw name without tags.
+    pub name: String,
+    /// Tags in the order in which they are shown.
+    pub tags: Vec<(String, String)>,
 }
 
 /// What a histogram held at the last flush, and what came between the last two.
-#[derive(Debug, Default, Clone)]
-pub struct Interval {
-    pub at_flush: Vec<u64>,
-    pub between: Vec<u64>,
+#[derive(Default)]
+struct Interval {
+    at_flush: Vec<u64>,
+    between: Vec<u64>,
+}
+
+/// A reading of one statistic.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Raw name.
+    pub name: Arc<str>,
+    /// Kind.
+    pub kind: Kind,
+    /// Value of a counter or gauge; sum of a histogram.
+    pub value: u64,
+    /// It was ever written.
+    pub used: bool,
+    /// Counts of a histogram.
+    pub histogram: Option<Box<HistogramSample>>,
+    /// Tags that its maker gave.
+    pub tagged: Option<Arc<Tagged>>,
+}
+
+/// A reading of a histogram. `counts` has one more element than `bounds`: what was larger than all of them.
+#[derive(Debug, Clone)]
+pub struct HistogramSample {
+    /// Upper bounds.
+    pub bounds: &'static [f64],
+    /// Values in each bucket since the start.
+    pub counts: Vec<u64>,
+    /// Values in each bucket between the last two flushes; empty before the first.
+    pub interval: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -117,7 +178,8 @@ impl Stats {
     /// A registry that obeys `settings`.
     pub fn new(settings: StatsSettings) -> Arc<Stats> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let stats = Arc::new(Stats { id, settings, inner: Mutex::default() });
+        let extraction = Extraction::compile(&settings.tags, settings.default_tags);
+        let stats = Arc::new(Stats { id, extraction, settings, inner: Mutex::default() });
         let mut registries = lock(&REGISTRIES);
         registries.retain(|(_, stats)| stats.strong_count() > 0);
         registries.push((id, Arc::downgrade(&stats)));
@@ -178,14 +240,48 @@ impl Stats {
         }
     }
 
-    /// Looks at every statistic in order of names, under the lock: keep `look` short.
-    pub(super) fn visit(&self, mut look: impl FnMut(&Arc<str>, &Entry, &dyn Fn(u32) -> u64)) {
+    /// Readings of the statistics that `wanted` takes, in order of their names.
+    pub fn samples(&self, mut wanted: impl FnMut(&str, Kind) -> bool) -> Vec<Sample> {
         let inner = lock(&self.inner);
+        let mut samples = Vec::new();
         for (name, entries) in &inner.entries {
             for entry in entries {
-                look(name, entry, &|offset| inner.sum(entry.cell + offset));
+                if wanted(name, entry.kind) {
+                    samples.push(inner.sample(name, entry));
+                }
             }
         }
+        samples
+    }
+
+    /// Name and tags as Prometheus wants them.
+    pub fn tagged(&self, sample: &Sample) -> Tagged {
+        match &sample.tagged {
+            Some(tagged) => Tagged::clone(tagged),
+            None => self.extraction.extract(&sample.name),
+        }
+    }
+
+    /// Ends an interval: the next readings of histograms tell what came since the last call. The control thread calls it every
+    /// `stats_flush_interval`.
+    pub fn flush(&self) {
+        let mut guard = lock(&self.inner);
+        let inner = &mut *guard;
+        for entry in inner.entries.values_mut().flatten().filter(|entry| entry.kind == Kind::Histogram) {
+            let shards = inner.shards.values().copied().chain(inner.central);
+            let now = counts(entry, |cell| shards.clone().fold(0, |sum, shard| sum.wrapping_add(shard.get(cell))));
+            let interval = entry.interval.get_or_insert_default();
+            let before = |index: usize| interval.at_flush.get(index).copied().unwrap_or(0);
+            interval.between = now.iter().enumerate().map(|(index, count)| count.wrapping_sub(before(index))).collect();
+            interval.at_flush = now;
+        }
+    }
+
+    /// The value of a counter or gauge by its raw name, for tests and the few readers inside the process.
+    pub fn value(&self, name: &str) -> Option<u64> {
+        let inner = lock(&self.inner);
+        let entry = inner.entries.get(name)?.iter().find(|entry| entry.kind != Kind::Histogram)?;
+        Some(inner.sum(entry.cell))
     }
 
     fn make(
@@ -249,6 +345,11 @@ fn join(name: &str, tags: &[(&str, &str)]) -> Option<String> {
     Some(joined)
 }
 
+/// Counts of a histogram's buckets.
+fn counts(entry: &Entry, sum: impl Fn(u32) -> u64) -> Vec<u64> {
+    (0..=entry.bounds.len() as u32).map(|bucket| sum(entry.cell + 1 + bucket)).collect()
+}
+
 /// Cells that a statistic takes: a gauge has a second one that tells whether it was ever touched; a histogram has its sum, then its buckets.
 fn cells(kind: Kind, bounds: &[f64]) -> u32 {
     match kind {
@@ -262,8 +363,8 @@ impl Inner {
     fn new_entry(&mut self, stats: &Stats, kind: Kind, name: &str, full: &str, tags: &[(&str, &str)]) -> Entry {
         let bounds = if kind == Kind::Histogram { stats.bounds_of(full, self) } else { &[] };
         let tagged = (!tags.is_empty()).then(|| {
-            let tags = tags.iter().map(|(tag, value)| (Arc::from(*tag), Arc::from(*value))).collect();
-            Box::new((Arc::from(name), tags))
+            let tags = tags.iter().map(|(tag, value)| ((*tag).to_owned(), (*value).to_owned())).collect();
+            Arc::new(Tagged { name: name.to_owned(), tags })
         });
         let cell = self.take_cells(stats.id, cells(kind, bounds));
         Entry { kind, cell, bounds, tagged, used: false, holders: Some(0), interval: None }
@@ -279,6 +380,22 @@ impl Inner {
         let cell = self.next_cell;
         self.next_cell += count;
         cell
+    }
+
+    fn sample(&self, name: &Arc<str>, entry: &Entry) -> Sample {
+        let value = self.sum(entry.cell);
+        let histogram = (entry.kind == Kind::Histogram).then(|| {
+            let interval = entry.interval.as_ref().map(|interval| interval.between.clone()).unwrap_or_default();
+            Box::new(HistogramSample { bounds: entry.bounds, counts: counts(entry, |cell| self.sum(cell)), interval })
+        });
+        let used = match (entry.kind, &histogram) {
+            (Kind::Counter, _) => entry.used || value != 0,
+            (Kind::Gauge, _) => self.sum(entry.cell + 1) != 0,
+            (Kind::Histogram, histogram) => {
+                histogram.as_ref().is_some_and(|own| own.counts.iter().any(|count| *count > 0))
+            }
+        };
+        Sample { name: Arc::clone(name), kind: entry.kind, value, used, histogram, tagged: entry.tagged.clone() }
     }
 
     fn sum(&self, cell: u32) -> u64 {
@@ -344,14 +461,5 @@ impl Drop for Scope {
         for (name, kind) in lock(&self.held).drain(..) {
             inner.release(&name, kind);
         }
-    }
-}
-
-impl Stats {
-    /// The value of a counter or gauge by its raw name, for tests and the few readers inside the process.
-    pub fn value(&self, name: &str) -> Option<u64> {
-        let inner = lock(&self.inner);
-        let entry = inner.entries.get(name)?.iter().find(|entry| entry.kind != Kind::Histogram)?;
-        Some(inner.sum(entry.cell))
     }
 }

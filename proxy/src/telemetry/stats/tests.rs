@@ -1,11 +1,182 @@
+use config::bootstrap::StatsMatcher;
+use config::matcher::StringMatcher;
+
 use super::*;
+
+fn all() -> Arc<Stats> {
+    Stats::new(StatsSettings::default())
+}
+
+fn used(stats: &Stats) -> Vec<String> {
+    stats.samples(|_, _| true).into_iter().filter(|sample| sample.used).map(|sample| sample.name.to_string()).collect()
+}
 
 #[test]
 fn handles_count_on_any_thread() {
-    let stats = Stats::new(StatsSettings::default());
-    let counter = stats.counter("a.b");
+    let stats = all();
+    let (counter, gauge) = (stats.counter("a.b"), stats.gauge("a.g"));
     counter.inc();
-    std::thread::spawn(move || counter.add(2)).join().unwrap();
+    gauge.add(5);
+    std::thread::spawn(move || {
+        counter.add(2);
+        gauge.sub(3);
+    })
+    .join()
+    .unwrap();
     assert_eq!(stats.counter("a.b"), counter);
-    assert_eq!(stats.value("a.b"), Some(3));
+    assert_eq!((stats.value("a.b"), stats.value("a.g")), (Some(3), Some(2)));
+}
+
+#[test]
+fn registries_do_not_mix() {
+    let (one, two) = (all(), all());
+    let (first, second) = (one.counter("x"), two.counter("x"));
+    first.inc();
+    second.add(10);
+    first.inc();
+    assert_eq!((one.value("x"), two.value("x")), (Some(2), Some(10)));
+    drop(two);
+    second.inc(); // Its registry is gone: nothing happens.
+    Counter::NONE.inc();
+    Gauge::NONE.set(1);
+    Histogram::NONE.record(1);
+}
+
+#[test]
+fn a_gauge_is_what_was_set_and_what_was_added_since() {
+    let stats = all();
+    let gauge = stats.gauge("g");
+    gauge.inc();
+    gauge.set(40);
+    gauge.inc();
+    gauge.dec();
+    gauge.add(2);
+    assert_eq!(stats.value("g"), Some(42));
+    gauge.set(0);
+    assert_eq!(stats.value("g"), Some(0));
+}
+
+#[test]
+fn refused_names_are_never_made() {
+    let prefix = |value: &str| StringMatcher::Prefix { value: value.into(), ignore_case: false };
+    let settings = |matcher| StatsSettings { matcher, ..StatsSettings::default() };
+    let stats = Stats::new(settings(StatsMatcher::Inclusion(vec![prefix("server"), prefix("reporter=")])));
+    assert_eq!(stats.counter("cluster.a.upstream_rq_total"), Counter::NONE);
+    stats.counter("server.x").inc();
+    assert_eq!(stats.samples(|_, _| true).len(), 1);
+    let stats = Stats::new(settings(StatsMatcher::Exclusion(vec![prefix("server")])));
+    assert_eq!(stats.gauge("server.x"), Gauge::NONE);
+    assert_ne!(stats.gauge("cluster.x"), Gauge::NONE);
+    let stats = Stats::new(settings(StatsMatcher::None));
+    stats.histogram("server.x").record(1);
+    assert!(stats.samples(|_, _| true).is_empty());
+}
+
+#[test]
+fn used_means_written() {
+    let stats = all();
+    stats.counter("counted").inc();
+    stats.counter("never");
+    stats.gauge("zero").set(0);
+    stats.gauge("untouched");
+    let gauge = stats.gauge("up_and_down");
+    gauge.inc();
+    gauge.dec();
+    stats.histogram("empty");
+    stats.histogram("full").record(0);
+    assert_eq!(used(&stats), ["counted", "full", "up_and_down", "zero"]);
+    stats.reset_counters();
+    assert_eq!(stats.value("counted"), Some(0));
+    assert_eq!(used(&stats), ["counted", "full", "up_and_down", "zero"]);
+    stats.counter("counted").add(4);
+    assert_eq!(stats.value("counted"), Some(4));
+}
+
+#[test]
+fn a_scope_takes_its_statistics_away() {
+    let stats = all();
+    let (first, second) = (stats.scope("cluster.a."), stats.scope("cluster.a."));
+    first.counter("rq").add(3);
+    second.counter("rq").add(1);
+    second.gauge("active").add(9);
+    second.histogram("time").record(5);
+    drop(second);
+    assert_eq!(stats.value("cluster.a.rq"), Some(4));
+    drop(first);
+    assert!(stats.samples(|_, _| true).is_empty());
+    // The places are used again, and read zero.
+    let third = stats.scope("cluster.b.");
+    third.counter("rq");
+    third.gauge("active");
+    third.histogram("time");
+    for sample in stats.samples(|_, _| true) {
+        assert!(sample.value == 0 && !sample.used, "{sample:?}");
+    }
+    // What somebody holds for ever stays.
+    stats.counter("cluster.b.rq").inc();
+    drop(third);
+    assert_eq!(used(&stats), ["cluster.b.rq"]);
+}
+
+#[test]
+fn places_do_not_run_out_when_scopes_come_and_go() {
+    let stats = all();
+    for round in 0..1000 {
+        let scope = stats.scope(&format!("cluster.{round}."));
+        scope.counter("a").inc();
+        scope.histogram("b").record(1);
+    }
+    stats.counter("last").inc();
+    assert!(stats.counter("last").0.cell < 64);
+}
+
+#[test]
+fn custom_buckets() {
+    let matcher = StringMatcher::Prefix { value: "istio".into(), ignore_case: false };
+    let stats = Stats::new(StatsSettings { buckets: vec![(matcher, vec![1.0, 10.0])], ..StatsSettings::default() });
+    let histogram = stats.histogram("istio_x");
+    [1, 2, 10, 11].into_iter().for_each(|value| histogram.record(value));
+    let sample = stats.samples(|_, _| true).remove(0);
+    assert_eq!(sample.histogram.unwrap().counts, [1, 2, 1]);
+    assert_eq!(sample.value, 24);
+}
+
+#[test]
+fn filters_are_partial_matches_of_re2() {
+    let names = [
+        "cluster_manager.cds.update_success",
+        "cluster_manager.cds.update_rejected",
+        "listener_manager.lds.update_success",
+        "listener_manager.workers_started",
+        "listener.0.0.0.0_15021.downstream_cx_active",
+        "listener.10.1.2.3_8080.downstream_cx_active",
+        "server.state",
+        "xserver.state",
+        "a{b}c",
+    ];
+    for (pattern, want) in [
+        (r"^(cluster_manager\.cds|listener_manager\.lds)\.(update_success|update_rejected)$", &[0, 1, 2][..]),
+        (r"^(server\.state|listener_manager\.workers_started)", &[3, 6]),
+        (r"downstream_cx_active$", &[4, 5]),
+        (r"server.state", &[6, 7]),
+        (r"", &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (r"(?i)SERVER", &[6, 7]),
+        (r"\Qs.d\E", &[0, 1, 2].as_slice()),
+        (r"{b}", &[8]),
+        (r"_{1}15[[:digit:]]{3}\.", &[4]),
+        (r"^\w+\.\w+$", &[3, 6, 7]),
+        (r"[^\x00-\x7f]", &[]),
+    ] {
+        let regex = re2(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let got: Vec<usize> = (0..names.len()).filter(|index| regex.is_match(names[*index])).collect();
+        let want: Vec<usize> = match pattern {
+            r"\Qs.d\E" => vec![],
+            _ => want.to_vec(),
+        };
+        assert_eq!(got, want, "{pattern}");
+    }
+    for pattern in ["[", "(", "*a", r"\", "(?<", "(?=a)", "a{2,1}"] {
+        let error = re2(pattern).unwrap_err();
+        assert!(!error.contains('\n') && error.ends_with(pattern), "{error}");
+    }
 }
