@@ -4,6 +4,7 @@
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
+#   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
 #   make numbers     time to ready and memory of each proxy in a real mesh (root, make tools)
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
@@ -16,7 +17,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh tools recordings demo numbers bench fuzz-short clean-lab fmt lint build
+.PHONY: test unit mesh tools lab recordings demo numbers bench fuzz-short clean-lab fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -50,6 +51,10 @@ build:
 recordings: tools build
 	@echo "== recording what a real istiod sends"
 	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-record
+
+lab: tools build
+	@echo "== a real mesh, up until Ctrl-C (LAB='outrigger envoy' chooses who calls and who answers)"
+	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-lab -- $(LAB)
 
 numbers: tools
 	@echo "== time to ready and memory under a real agent"

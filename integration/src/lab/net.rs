@@ -103,6 +103,11 @@ impl Host {
         command
     }
 
+    /// The name for `ip netns exec`.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// The TCP addresses that are listened on, as `ss` spells them, sorted.
     pub fn listening(&self) -> Result<Vec<String>> {
         let output = self.command("ss").args(["-Hltn"]).output()?;
