@@ -2,10 +2,12 @@
 
 pub mod codec;
 pub mod h1;
+pub mod h2;
 pub mod headers;
 pub mod message;
 pub mod mutate;
 pub mod route;
+pub mod sniff;
 
 mod connection;
 mod filters;

@@ -191,6 +191,14 @@ impl Name {
             .map(|index| Name(Repr::Known(*index)))
     }
 
+    /// The text of an interned name.
+    pub fn as_static(&self) -> Option<&'static str> {
+        match &self.0 {
+            Repr::Known(index) => Some(TEXT[*index as usize]),
+            Repr::Other(_) => None,
+        }
+    }
+
     /// Lower-case text.
     pub fn as_str(&self) -> &str {
         match &self.0 {

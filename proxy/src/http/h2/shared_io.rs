@@ -1,0 +1,158 @@
+//! The I/O that `h2` is given: reading goes straight to the stream, writing only collects. The connection's task holds a second handle
+//! and writes out for real, once per poll. Called by `h2` and by `server` and `client`.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::flood::{Counters, Watch};
+use crate::transport::Stream;
+
+/// A handle to one connection's stream and what waits to be written to it. Clones are the same connection.
+#[derive(Debug, Clone)]
+pub(super) struct SharedIo(Rc<RefCell<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` once closed.
+    stream: Option<Stream>,
+    out: BytesMut,
+    watch: Watch,
+    flushed: bool,
+    flood: Option<&'static str>,
+}
+
+impl SharedIo {
+    pub(super) fn new(stream: Stream, server: bool) -> SharedIo {
+        SharedIo(Rc::new(RefCell::new(Inner {
+            stream: Some(stream),
+            out: BytesMut::new(),
+            watch: Watch::new(server),
+            flushed: true,
+            flood: None,
+        })))
+    }
+
+    /// Writes out what was collected and flushes it.
+    pub(super) fn poll_write_out(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_write_out(cx)
+    }
+
+    /// Closes the stream, whoever still holds a handle.
+    pub(super) fn close(&self) {
+        let inner = &mut *self.0.borrow_mut();
+        inner.stream = None;
+        inner.out = BytesMut::new();
+        inner.flushed = true;
+    }
+
+    /// The flood for which reading was refused.
+    pub(super) fn flood(&self) -> Option<&'static str> {
+        self.0.borrow().flood
+    }
+
+    /// What passed so far.
+    pub(super) fn counters(&self) -> Counters {
+        self.0.borrow().watch.counters()
+    }
+}
+
+impl Inner {
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// One real write of what was collected.
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let written = ready!(Pin::new(stream).poll_write(cx, &self.out))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.out.advance(written);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            ready!(self.poll_write_once(cx))?;
+        }
+        if !self.flushed {
+            ready!(self.stream()?.poll_flush(cx))?;
+            self.flushed = true;
+            // What a burst needed is not kept for the connection's life.
+            self.out = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when more may be collected.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.out.len() >= COLLECT {
+            ready!(self.poll_write_once(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn collect(&mut self, data: &[u8]) {
+        self.watch.written(data);
+        self.flushed = false;
+        self.out.extend_from_slice(data);
+    }
+}
+
+impl AsyncRead for SharedIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let inner = &mut *self.0.borrow_mut();
+        let before = out.filled().len();
+        ready!(inner.stream()?.poll_read(cx, out))?;
+        if let Err(flood) = inner.watch.read(&out.filled()[before..]) {
+            inner.flood = Some(flood);
+            return Poll::Ready(Err(io::Error::other(flood)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for SharedIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let inner = &mut *self.0.borrow_mut();
+        ready!(inner.poll_room(cx))?;
+        inner.collect(data);
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let inner = &mut *self.0.borrow_mut();
+        ready!(inner.poll_room(cx))?;
+        slices.iter().for_each(|slice| inner.collect(slice));
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Does nothing: the connection's task flushes when `h2` has said all it has to say.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let inner = &mut *self.0.borrow_mut();
+        ready!(inner.poll_write_out(cx))?;
+        inner.stream()?.poll_shutdown(cx)
+    }
+}
+
+/// Octets that are collected before writing for real within a poll.
+const COLLECT: usize = 60 * 1024;
