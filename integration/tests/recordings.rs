@@ -59,3 +59,23 @@ fn secrets_are_two_and_hold_no_key() {
         assert!(certificate.private_key.is_none() && certificate.certificate_chain.is_some());
     }
 }
+
+/// Everything is understood: istiod's default mode must not lose a resource.
+#[test]
+fn clusters_and_endpoints_translate() {
+    let options = config::Options::default();
+    for recording in Recording::all().unwrap() {
+        for resource in recording.resources("cds").unwrap() {
+            let cluster = config::cluster::decode(&bytes(&resource), &options);
+            assert!(cluster.is_ok(), "{} {}: {cluster:?}", recording.name(), resource.name);
+        }
+        for resource in recording.resources("eds").unwrap() {
+            let assignment = config::endpoint::decode(&bytes(&resource), &options);
+            assert!(assignment.is_ok(), "{} {}: {assignment:?}", recording.name(), resource.name);
+        }
+    }
+}
+
+fn bytes(resource: &envoy_types::pb::envoy::service::discovery::v3::Resource) -> Vec<u8> {
+    resource.resource.as_ref().unwrap().value.clone()
+}
