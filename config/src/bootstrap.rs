@@ -1,5 +1,11 @@
 //! The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`): what a process is started with.
 
+mod decode;
+mod read;
+mod yaml;
+
+pub use read::{Source, load};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,3 +129,6 @@ pub enum BootstrapError {
         rejection: Rejection,
     },
 }
+
+#[cfg(test)]
+mod tests;
