@@ -30,6 +30,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use prost::Message;
@@ -191,6 +192,11 @@ impl ControlPlane {
     pub fn issue(&self, identity: &str) -> (Leaf, String) {
         let inner = self.world.lock();
         (inner.authority.issue(identity), inner.authority.roots())
+    }
+
+    /// A certificate of this mesh for another time.
+    pub fn issue_for(&self, identity: &str, from: SystemTime, until: SystemTime) -> Leaf {
+        self.world.lock().authority.issue_for(identity, from, until)
     }
 
     /// Every request so far.

@@ -8,6 +8,7 @@ pub mod app;
 pub mod binary;
 pub mod bound;
 pub mod client;
+pub mod mesh_client;
 pub mod ports;
 pub mod sidecar;
 

@@ -5,7 +5,9 @@
 //! Nothing of the product depends on this crate.
 
 pub mod apps;
+#[allow(clippy::panic, reason = "a harness: what goes wrong here is a failed test, told where it happened")]
 pub mod control_plane;
+#[allow(clippy::panic, reason = "a harness: what goes wrong here is a failed test, told where it happened")]
 pub mod embedded;
 pub mod lab;
 pub mod recorder;

@@ -1,10 +1,14 @@
 //! Certificates that change while proxies run.
 
-use outrigger_integration::control_plane::ca::Leaf;
+use std::time::{Duration, SystemTime};
+
+use outrigger_integration::control_plane::ControlPlane;
+use outrigger_integration::control_plane::ca::{Authority, Leaf};
+use outrigger_integration::control_plane::model::Mtls;
 use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::control_plane::seen::{Seen, What};
 use outrigger_integration::embedded::client::{Connection, Request};
-use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, RATINGS};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, RATINGS, mesh_client};
 
 /// Waits until both proxies have accepted this many secrets more.
 async fn accepted_after(mesh: &EmbeddedMesh, before: usize) {
@@ -14,17 +18,12 @@ async fn accepted_after(mesh: &EmbeddedMesh, before: usize) {
     }
 }
 
-fn hash(mesh: &EmbeddedMesh) -> String {
-    let arrived = mesh.app.last();
-    let header = arrived.header("x-forwarded-client-cert").expect("mTLS brings one").to_owned();
-    header.split(';').find_map(|part| part.strip_prefix("Hash=").map(str::to_owned)).expect("it has a hash")
-}
-
 #[tokio::test]
 async fn rotation_under_load_fails_no_request() {
     let mesh = EmbeddedMesh::start().await;
-    assert_eq!(mesh.get("/").await.status, 200);
-    let first = hash(&mesh);
+    let identity = "spiffe://cluster.local/ns/bookinfo/sa/bookinfo-ratings";
+    let (of_the_old_root, _) = mesh.control_plane.issue(identity);
+    let shown_before = mesh_client::connect(mesh.ingress, Some(&of_the_old_root)).await.unwrap().server_chain();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let egress = mesh.egress;
     let client = async || {
@@ -51,11 +50,7 @@ async fn rotation_under_load_fails_no_request() {
             accepted_after(&mesh, before).await;
         }
         // A whole change of roots: trust both, then use the new one, then trust it alone.
-        for step in [
-            outrigger_integration::control_plane::ControlPlane::add_root,
-            outrigger_integration::control_plane::ControlPlane::rotate_certificates,
-            outrigger_integration::control_plane::ControlPlane::drop_old_roots,
-        ] {
+        for step in [ControlPlane::add_root, ControlPlane::rotate_certificates, ControlPlane::drop_old_roots] {
             let before = mesh.control_plane.seen().len();
             step(&mesh.control_plane);
             accepted_after(&mesh, before).await;
@@ -65,12 +60,13 @@ async fn rotation_under_load_fails_no_request() {
     let (one, two, ()) = tokio::join!(client(), client(), rotate);
     assert!(one.0 + two.0 > 0);
     assert!(one.1.is_empty() && two.1.is_empty(), "{:?} {:?}", one.1, two.1);
-    // A connection made from now on has the new certificate.
-    let renewed = async || {
-        mesh.get("/").await;
-        (hash(&mesh) != first).then_some(())
-    };
-    mesh.details.wait_until("serving with a new certificate", renewed).await;
+    // A connection made from now on shows the new certificate and takes the new root alone.
+    let (of_the_new_root, _) = mesh.control_plane.issue(identity);
+    let fresh = mesh_client::connect(mesh.ingress, Some(&of_the_new_root)).await.unwrap();
+    assert_ne!(fresh.server_chain(), shown_before);
+    assert!(fresh.get("/fresh").await.unwrap().starts_with("HTTP/1.1 200 OK"));
+    let old = async { mesh_client::connect(mesh.ingress, Some(&of_the_old_root)).await?.get("/old").await };
+    assert!(old.await.is_err(), "the old root is trusted no longer");
 }
 
 #[tokio::test]
@@ -112,4 +108,38 @@ async fn a_peer_of_another_identity_is_not_talked_to() {
     assert_eq!(reply.status, 503, "{reply:?}");
     let line = mesh.ratings.wait_access_log(" 503 ").await;
     assert!(line.contains("TLS_error") || line.contains("URX,UF") || line.contains(" UF"), "{line}");
+}
+
+#[tokio::test]
+async fn strangers_are_not_let_in() {
+    let mesh = EmbeddedMesh::start_changed(|mesh| mesh.find_mut(DETAILS).mtls = Mtls::Strict).await;
+    let enter = async |leaf: Option<&Leaf>| mesh_client::connect(mesh.ingress, leaf).await?.get("/in").await;
+    let (friend, _) = mesh.control_plane.issue("spiffe://cluster.local/ns/other/sa/friend");
+    assert!(enter(Some(&friend)).await.unwrap().starts_with("HTTP/1.1 200 OK"));
+    let arrived = mesh.app.arrived().len();
+    assert!(enter(None).await.is_err(), "no certificate");
+    let (foreign, _) = mesh.control_plane.issue("spiffe://elsewhere/ns/other/sa/friend");
+    assert!(enter(Some(&foreign)).await.is_err(), "another trust domain");
+    let impostor = Authority::new().issue("spiffe://cluster.local/ns/other/sa/friend");
+    assert!(enter(Some(&impostor)).await.is_err(), "another authority");
+    let day = Duration::from_secs(24 * 3600);
+    let now = SystemTime::now();
+    let expired = mesh.control_plane.issue_for("spiffe://cluster.local/ns/other/sa/friend", now - day * 2, now - day);
+    assert!(enter(Some(&expired)).await.is_err(), "expired");
+    assert_eq!(mesh.app.arrived().len(), arrived, "none of them reached the application");
+}
+
+#[tokio::test]
+async fn alpn_is_negotiated_as_istio_needs_it() {
+    let mesh = EmbeddedMesh::start().await;
+    let (friend, _) = mesh.control_plane.issue("spiffe://cluster.local/ns/other/sa/friend");
+    for (offered, agreed) in [
+        (["istio-http/1.1", "istio", "http/1.1"].as_slice(), Some("http/1.1")),
+        (&["istio-h2", "istio", "h2"], Some("h2")),
+        // No name in common: the handshake goes on without one.
+        (&["istio"], None),
+    ] {
+        let connection = mesh_client::connect_with_alpn(mesh.ingress, Some(&friend), offered).await.unwrap();
+        assert_eq!(connection.alpn().as_deref(), agreed, "{offered:?}");
+    }
 }

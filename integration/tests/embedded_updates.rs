@@ -226,7 +226,7 @@ async fn an_initial_fetch_timeout_of_zero_waits_for_ever() {
     mesh.control_plane.wait_for(|seen| seen.workload == RATINGS && seen.type_url == types::ROUTE).await;
     // The listener warms until its routes are there: nothing is bound, and the proxy says that it initialises.
     assert!(Request::get("/").host("details").try_send(mesh.egress).await.is_err());
-    assert_ne!(mesh.ratings.stat("server.state").await, Some(0));
+    assert_ne!(mesh.ratings.admin("/ready").await.status, 200);
     mesh.control_plane.clear_edits();
     mesh.ratings.wait_ready().await;
     assert_eq!(mesh.get("/").await.status, 200);

@@ -17,10 +17,14 @@ pub struct Mesh {
     pub access_log: bool,
     /// Whether the filter `istio.stats` is sent, as it is when a Prometheus provider is configured (Helm's default).
     pub metrics: bool,
+    /// Whether Istio's own filters are sent. Without them a stock Envoy accepts everything, as it does under an istiod that
+    /// is told to leave them out.
+    pub istio_filters: bool,
 }
 
 impl Mesh {
-    /// An empty mesh of the trust domain `cluster.local`, with access logs and metrics.
+    /// An empty mesh of the trust domain `cluster.local`, with access logs and metrics; without Istio's own filters if
+    /// the environment has `OUTRIGGER_EMBEDDED_STOCK`, so that `OUTRIGGER_BIN` may name a stock Envoy.
     pub fn new() -> Self {
         Self {
             trust_domain: "cluster.local".into(),
@@ -28,6 +32,7 @@ impl Mesh {
             workloads: Vec::new(),
             access_log: true,
             metrics: true,
+            istio_filters: std::env::var_os("OUTRIGGER_EMBEDDED_STOCK").is_none(),
         }
     }
 

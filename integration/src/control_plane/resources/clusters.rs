@@ -27,16 +27,22 @@ pub(super) fn all(mesh: &Mesh, workload: &Workload) -> Vec<Value> {
         "type": "STATIC",
         "connect_timeout": "10s"
     }));
-    clusters.push(passthrough("PassthroughCluster"));
+    clusters.push(passthrough(mesh, "PassthroughCluster"));
     clusters.extend(workload.ingress.iter().map(|ingress| inbound(mesh, workload, ingress)));
-    clusters.push(passthrough("InboundPassthroughCluster"));
+    clusters.push(passthrough(mesh, "InboundPassthroughCluster"));
     clusters
 }
 
 fn outbound(mesh: &Mesh, service: &Service, port: u16, protocol: Protocol) -> Value {
     let name = outbound_name(service, port);
     let http2 = protocol == Protocol::Http2;
-    let alpn: &[&str] = if http2 { &["istio-peer-exchange", "istio", "h2"] } else { &["istio-peer-exchange", "istio"] };
+    let mut alpn = vec!["istio"];
+    if mesh.istio_filters {
+        alpn.insert(0, "istio-peer-exchange");
+    }
+    if http2 {
+        alpn.push("h2");
+    }
     let sni = format!("outbound_.{port}_._.{}", service.host());
     let backing = endpoints::workloads(mesh, service, port);
     let identities: BTreeSet<String> = backing.map(|(workload, _)| mesh.identity(workload)).collect();
@@ -46,7 +52,7 @@ fn outbound(mesh: &Mesh, service: &Service, port: u16, protocol: Protocol) -> Va
             {
                 "name": "tlsMode-istio",
                 "match": { "tlsMode": "istio" },
-                "transport_socket": tls::upstream(&sni, alpn, &identities)
+                "transport_socket": tls::upstream(&sni, &alpn, &identities)
             },
             {
                 "name": "tlsMode-disabled",
@@ -67,9 +73,11 @@ fn outbound(mesh: &Mesh, service: &Service, port: u16, protocol: Protocol) -> Va
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": unlimited(),
         "common_lb_config": { "healthy_panic_threshold": {} },
-        "metadata": { "filter_metadata": { "istio": { "services": [served(service)] } } },
-        "filters": [filters::tcp_metadata_exchange()]
+        "metadata": { "filter_metadata": { "istio": { "services": [served(service)] } } }
     });
+    if let Some(exchange) = filters::tcp_metadata_exchange(mesh) {
+        cluster["filters"] = json!([exchange]);
+    }
     if http2 {
         cluster["typed_extension_protocol_options"] = http_options(json!({
             "explicit_http_config": { "http2_protocol_options": {} }
@@ -96,7 +104,10 @@ fn inbound(mesh: &Mesh, workload: &Workload, ingress: &Ingress) -> Value {
         let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
         cluster["typed_extension_protocol_options"] = http_options(http2);
     }
-    let services: Vec<Value> = mesh.services.iter().filter(|service| service.selects(workload)).map(served).collect();
+    let behind = |service: &&Service| {
+        service.selects(workload) && service.ports.iter().any(|port| port.number == ingress.service_port)
+    };
+    let services: Vec<Value> = mesh.services.iter().filter(behind).map(served).collect();
     if !services.is_empty() {
         cluster["metadata"] = json!({ "filter_metadata": { "istio": { "services": services } } });
     }
@@ -104,7 +115,7 @@ fn inbound(mesh: &Mesh, workload: &Workload, ingress: &Ingress) -> Value {
 }
 
 /// The clusters that need an original destination, which there is none of without interception: always empty.
-fn passthrough(name: &str) -> Value {
+fn passthrough(mesh: &Mesh, name: &str) -> Value {
     let mut cluster = json!({
         "name": name,
         "alt_stat_name": "PassthroughCluster;",
@@ -118,7 +129,9 @@ fn passthrough(name: &str) -> Value {
         }))
     });
     if name == "PassthroughCluster" {
-        cluster["filters"] = json!([filters::tcp_metadata_exchange()]);
+        if let Some(exchange) = filters::tcp_metadata_exchange(mesh) {
+            cluster["filters"] = json!([exchange]);
+        }
     } else {
         cluster["upstream_bind_config"] = json!({ "source_address": { "address": "127.0.0.6", "port_value": 0 } });
     }

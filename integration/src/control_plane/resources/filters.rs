@@ -49,20 +49,21 @@ fn stdout_log() -> Value {
 }
 
 /// The metadata exchange of connections; also a filter of every outbound cluster.
-pub(super) fn tcp_metadata_exchange() -> Value {
-    json!({
+pub(super) fn tcp_metadata_exchange(mesh: &Mesh) -> Option<Value> {
+    let filter = json!({
         "name": "istio.metadata_exchange",
         "typed_config": {
             "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
             "type_url": "type.googleapis.com/envoy.tcp.metadataexchange.config.MetadataExchange",
             "value": { "enable_discovery": true, "protocol": "istio-peer-exchange" }
         }
-    })
+    });
+    mesh.istio_filters.then_some(filter)
 }
 
 /// Istio's metrics, if the mesh has them.
 pub(super) fn stats(mesh: &Mesh, direction: Direction) -> Option<Value> {
-    if !mesh.metrics {
+    if !mesh.metrics || !mesh.istio_filters {
         return None;
     }
     let mut config = json!({ "@type": "type.googleapis.com/stats.PluginConfig" });
@@ -139,25 +140,25 @@ fn http_filters(mesh: &Mesh, direction: Direction) -> Value {
             "upstream_propagation": [{ "istio_headers": {} }]
         }),
     };
-    let mut filters = vec![
-        json!({
-            "name": "istio.metadata_exchange",
-            "typed_config": {
-                "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
-                "type_url": "type.googleapis.com/io.istio.http.peer_metadata.Config",
-                "value": exchange
-            }
-        }),
-        json!({
-            "name": "envoy.filters.http.grpc_stats",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
-                "emit_filter_state": true,
-                "stats_for_all_methods": false
-            }
-        }),
-    ];
-    if direction == Direction::Outbound {
+    let exchange = json!({
+        "name": "istio.metadata_exchange",
+        "typed_config": {
+            "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+            "type_url": "type.googleapis.com/io.istio.http.peer_metadata.Config",
+            "value": exchange
+        }
+    });
+    let mut filters = Vec::new();
+    filters.extend(mesh.istio_filters.then_some(exchange));
+    filters.push(json!({
+        "name": "envoy.filters.http.grpc_stats",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
+            "emit_filter_state": true,
+            "stats_for_all_methods": false
+        }
+    }));
+    if direction == Direction::Outbound && mesh.istio_filters {
         filters.push(alpn());
     }
     filters.extend([plain("fault", "fault.v3.HTTPFault"), plain("cors", "cors.v3.Cors")]);

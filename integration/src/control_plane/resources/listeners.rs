@@ -66,7 +66,8 @@ fn inbound(mesh: &Mesh, workload: &Workload, ingress: &Ingress) -> Value {
     let http = ingress.protocol != Protocol::Tcp;
     let mut chains = Vec::new();
     if mesh_tls {
-        let alpn: &[&str] = if http { &["h2", "http/1.1"] } else { &["istio-peer-exchange", "h2", "http/1.1"] };
+        let exchange = !http && mesh.istio_filters;
+        let alpn: &[&str] = if exchange { &["istio-peer-exchange", "h2", "http/1.1"] } else { &["h2", "http/1.1"] };
         let mut chain = chain(mesh, workload, ingress, &name, "tls");
         if plain {
             chain["filter_chain_match"]["application_protocols"] = json!(MESH_ALPN);
@@ -99,7 +100,7 @@ fn inbound(mesh: &Mesh, workload: &Workload, ingress: &Ingress) -> Value {
 
 fn chain(mesh: &Mesh, workload: &Workload, ingress: &Ingress, name: &str, transport: &str) -> Value {
     let cluster = format!("inbound|{}||", ingress.port);
-    let mut network_filters = vec![filters::tcp_metadata_exchange()];
+    let mut network_filters: Vec<Value> = filters::tcp_metadata_exchange(mesh).into_iter().collect();
     if ingress.protocol == Protocol::Tcp {
         network_filters.extend(filters::stats(mesh, Direction::Inbound));
         network_filters.push(filters::tcp_proxy(mesh, &cluster));
