@@ -209,3 +209,10 @@ pub enum Comparison {
     /// Not equal.
     NotEqual,
 }
+
+pub(crate) mod decode;
+pub mod format;
+mod operator;
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use crate::access_log::AccessLog;
 use crate::cluster::Http2Settings;
 use crate::route::{RouteConfiguration, Upgrade};
 
+pub(crate) mod decode;
+pub(crate) mod filters;
+
 /// HTTP connection manager.
 #[derive(Debug, Clone)]
 pub struct HttpConnectionManager {

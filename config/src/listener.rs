@@ -14,6 +14,13 @@ use crate::metadata::Metadata;
 use crate::tcp_proxy::TcpProxy;
 use crate::tls::DownstreamTls;
 
+mod chain;
+mod chain_match;
+pub(crate) mod decode;
+mod listener_filter;
+
+pub use decode::{decode, from_proto};
+
 /// A listener.
 #[derive(Debug, Clone)]
 pub struct Listener {
@@ -143,7 +150,7 @@ pub struct FilterChain {
     pub matches: FilterChainMatch,
     /// TLS or plain.
     pub transport: DownstreamTransport,
-    /// Time for the handshake; default 15 s, `None` = none.
+    /// Time for the handshake; `None` (unset or zero) = no limit, as in Envoy.
     pub transport_connect_timeout: Option<Duration>,
     /// Network filters before the last, in order.
     pub filters: Vec<NetworkFilter>,

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub(crate) use envoy_types::pb::envoy::config::{cluster, core, endpoint, route};
+pub(crate) use envoy_types::pb::envoy::config::{accesslog, cluster, core, endpoint, listener, route, trace};
 pub(crate) use envoy_types::pb::envoy::extensions;
 pub(crate) use envoy_types::pb::envoy::r#type as types;
 pub(crate) use envoy_types::pb::google::protobuf as wkt;
@@ -86,7 +86,7 @@ pub(crate) fn struct_to_json(value: &wkt::Struct) -> serde_json::Value {
     serde_json::Value::Object(fields.map(|(key, value)| (key.clone(), value_to_json(value))).collect())
 }
 
-fn value_to_json(value: &wkt::Value) -> serde_json::Value {
+pub(crate) fn value_to_json(value: &wkt::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     use wkt::value::Kind;
     match &value.kind {

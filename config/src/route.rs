@@ -9,6 +9,16 @@ use crate::access_log::Format;
 use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 
+mod action;
+pub(crate) mod decode;
+mod hash;
+mod headers;
+mod matching;
+mod per_filter;
+mod retry;
+
+pub use decode::{decode, from_proto};
+
 /// `RouteConfiguration`.
 #[derive(Debug, Clone)]
 pub struct RouteConfiguration {

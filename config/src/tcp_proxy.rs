@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::access_log::AccessLog;
 
+pub(crate) mod decode;
+
 /// A TCP proxy.
 #[derive(Debug, Clone)]
 pub struct TcpProxy {

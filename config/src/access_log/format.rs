@@ -1,0 +1,74 @@
+//! Parses Envoy's format language. Called for access logs and for header values that configuration adds.
+//!
+//! `%COMMAND%`, `%COMMAND(parameters)%`, each with `:Z` before the last `%` where the command has a length; `%%` is one `%`.
+
+use std::sync::Arc;
+
+use super::operator::{self, Arguments};
+use super::{Format, Part};
+
+/// What Envoy writes when a file access log has no format of its own.
+pub const DEFAULT: &str = "[%START_TIME%] \"%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" \
+    %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESPONSE_HEADER(X-ENVOY-UPSTREAM-SERVICE-TIME)% \
+    \"%REQUEST_HEADER(X-FORWARDED-FOR)%\" \"%REQUEST_HEADER(USER-AGENT)%\" \"%REQUEST_HEADER(X-REQUEST-ID)%\" \
+    \"%REQUEST_HEADER(:AUTHORITY)%\" \"%UPSTREAM_HOST%\"\n";
+
+/// Parses a format string. An error is one sentence.
+pub fn parse(text: &str) -> Result<Format, String> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(percent) = rest.find('%') {
+        literal.push_str(&rest[..percent]);
+        rest = &rest[percent..];
+        if let Some(after) = rest.strip_prefix("%%") {
+            literal.push('%');
+            rest = after;
+            continue;
+        }
+        let Some((command, after)) = command(rest) else {
+            let position = text.len() - rest.len();
+            return Err(format!("Incorrect configuration: {text}. Couldn't find valid command at position {position}"));
+        };
+        if !literal.is_empty() {
+            parts.push(Part::Literal(Arc::from(std::mem::take(&mut literal))));
+        }
+        let arguments = Arguments { parameters: command.parameters, limit: command.limit };
+        parts.push(Part::Operator { operator: operator::parse(command.name, &arguments)?, limit: command.limit });
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Literal(Arc::from(literal)));
+    }
+    Ok(Format { parts, omit_empty: false })
+}
+
+struct Command<'a> {
+    name: &'a str,
+    parameters: Option<&'a str>,
+    limit: Option<usize>,
+}
+
+/// The command at the start of `text`, which begins with `%`, and what follows it.
+fn command(text: &str) -> Option<(Command<'_>, &str)> {
+    let text = &text[1..];
+    let end = text.find(|char: char| !(char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_'))?;
+    let (name, mut rest) = text.split_at(end);
+    if name.is_empty() {
+        return None;
+    }
+    let mut parameters = None;
+    if let Some(after) = rest.strip_prefix('(') {
+        let (inside, after) = after.split_once(')')?;
+        parameters = Some(inside);
+        rest = after;
+    }
+    let mut limit = None;
+    if let Some(after) = rest.strip_prefix(':') {
+        let end = after.find(|char: char| !char.is_ascii_digit())?;
+        limit = Some(after[..end].parse().ok()?);
+        rest = &after[end..];
+    }
+    rest.strip_prefix('%').map(|rest| (Command { name, parameters, limit }, rest))
+}

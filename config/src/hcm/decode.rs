@@ -1,0 +1,354 @@
+//! `HttpConnectionManager` to plain data. Called for the last filter of a chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, Http1Settings, HttpConnectionManager, RouteSource,
+    ServerHeader, StripHostPort, Tracing, Underscores, filters,
+};
+use crate::access_log;
+use crate::address;
+use crate::cluster::http_options;
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{
+    self, bool_or, core::v3 as core, extensions::filters::network::http_connection_manager::v3 as pb,
+    extensions::request_id::uuid::v3::UuidRequestIdConfig, uint32,
+};
+use crate::registry::{self, Kind};
+use crate::rejection::{At, Rejection};
+use crate::route::{self, Upgrade};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A connection manager.
+pub(crate) fn http_connection_manager(
+    at: &At<'_>,
+    proto: &pb::HttpConnectionManager,
+    options: &Options,
+) -> Result<HttpConnectionManager, Rejection> {
+    refuse_what_would_differ(at, proto)?;
+    note_what_does_not_act(at, proto, options);
+    let unset = core::HttpProtocolOptions::default();
+    let common = proto.common_http_protocol_options.as_ref().unwrap_or(&unset);
+    let at_common = at.field("common_http_protocol_options");
+    let chain = filters::chain(&at.field("http_filters"), &proto.http_filters, options)?;
+    let request_id = request_id(&at.field("request_id_extension"), proto, options)?;
+    let http2 = proto.http2_protocol_options.as_ref();
+    let timeout = |field: &str, value, default| proto::timeout(&at.field(field), value, default);
+    Ok(HttpConnectionManager {
+        stat_prefix: field_rules::not_empty(&at.field("stat_prefix"), &proto.stat_prefix)?,
+        codec: codec(&at.field("codec_type"), proto.codec_type)?,
+        routes: routes(at, proto, options)?,
+        filters: chain.filters,
+        router: chain.router,
+        use_remote_address: bool_or(&proto.use_remote_address, false),
+        xff_num_trusted_hops: proto.xff_num_trusted_hops,
+        skip_xff_append: proto.skip_xff_append,
+        internal_ranges: match &proto.internal_address_config {
+            None => Vec::new(),
+            Some(config) => {
+                address::decode::cidrs(&at.field("internal_address_config").field("cidr_ranges"), &config.cidr_ranges)?
+            }
+        },
+        generate_request_id: bool_or(&proto.generate_request_id, true),
+        preserve_external_request_id: proto.preserve_external_request_id,
+        request_id_in_response: proto.always_set_request_id_in_response,
+        request_id_packs_trace_reason: bool_or(&request_id.pack_trace_reason, true),
+        request_id_samples: bool_or(&request_id.use_request_id_for_trace_sampling, true),
+        server_name: server_name(&at.field("server_name"), &proto.server_name)?,
+        server_header: server_header(&at.field("server_header_transformation"), proto.server_header_transformation)?,
+        forward_client_cert: forward_client_cert(
+            &at.field("forward_client_cert_details"),
+            proto.forward_client_cert_details,
+        )?,
+        client_cert_details: client_cert_details(proto.set_current_client_cert_details.as_ref()),
+        proxy_100_continue: proto.proxy_100_continue,
+        normalize_path: bool_or(&proto.normalize_path, false),
+        merge_slashes: proto.merge_slashes,
+        escaped_slashes: escaped_slashes(
+            &at.field("path_with_escaped_slashes_action"),
+            proto.path_with_escaped_slashes_action,
+        )?,
+        strip_host_port: strip_host_port(at, proto)?,
+        strip_trailing_host_dot: proto.strip_trailing_host_dot,
+        append_x_forwarded_port: proto.append_x_forwarded_port,
+        upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
+        http1: http1(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?,
+        http2: http2
+            .map(|http2| http_options::http2_settings(&at.field("http2_protocol_options"), http2))
+            .transpose()?
+            .unwrap_or_default(),
+        idle_timeout: proto::timeout(&at_common.field("idle_timeout"), &common.idle_timeout, Some(HOUR))?,
+        max_connection_duration: proto::timeout(
+            &at_common.field("max_connection_duration"),
+            &common.max_connection_duration,
+            None,
+        )?,
+        max_requests_per_connection: uint32(&common.max_requests_per_connection).filter(|most| *most > 0),
+        max_headers_count: header_count(&at_common.field("max_headers_count"), &common.max_headers_count)?,
+        max_request_headers: header_octets(&at.field("max_request_headers_kb"), &proto.max_request_headers_kb)?,
+        underscores: underscores(
+            &at_common.field("headers_with_underscores_action"),
+            common.headers_with_underscores_action,
+        )?,
+        stream_idle_timeout: timeout(
+            "stream_idle_timeout",
+            &proto.stream_idle_timeout,
+            Some(Duration::from_secs(300)),
+        )?,
+        request_timeout: timeout("request_timeout", &proto.request_timeout, None)?,
+        request_headers_timeout: timeout("request_headers_timeout", &proto.request_headers_timeout, None)?,
+        drain_timeout: proto::duration(&at.field("drain_timeout"), &proto.drain_timeout)?
+            .unwrap_or(Duration::from_secs(5)),
+        delayed_close_timeout: timeout(
+            "delayed_close_timeout",
+            &proto.delayed_close_timeout,
+            Some(Duration::from_secs(1)),
+        )?,
+        via: via(&at.field("via"), &proto.via)?,
+        tracing: proto.tracing.as_ref().map(|one| tracing(&at.field("tracing"), one, options)).transpose()?,
+        reject_fragment: options.reject_fragment,
+        access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+    })
+}
+
+/// Fields that decide who a client is or which path is meant: without them, policy would judge something else.
+fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> Result<(), Rejection> {
+    let refused = [
+        (
+            "original_ip_detection_extensions",
+            !proto.original_ip_detection_extensions.is_empty(),
+            "the client's address would be another",
+        ),
+        (
+            "early_header_mutation_extensions",
+            !proto.early_header_mutation_extensions.is_empty(),
+            "headers that they remove would pass",
+        ),
+        (
+            "forward_client_cert_matcher",
+            proto.forward_client_cert_matcher.is_some(),
+            "x-forwarded-client-cert would be another",
+        ),
+        (
+            "path_normalization_options",
+            proto.path_normalization_options.is_some(),
+            "paths would be another; use normalize_path",
+        ),
+    ];
+    match refused.iter().find(|(_, set, _)| *set) {
+        Some((field, _, reason)) => Err(at.field(field).reject(format!("is not supported: {reason}"))),
+        None => Ok(()),
+    }
+}
+
+fn note_what_does_not_act(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) {
+    let inert = [
+        ("local_reply_config", proto.local_reply_config.is_some(), "is not acting; replies are Envoy's defaults"),
+        ("scheme_header_transformation", proto.scheme_header_transformation.is_some(), "is not acting"),
+        ("proxy_status_config", proto.proxy_status_config.is_some(), "is not acting; no proxy-status header is sent"),
+        ("add_user_agent", bool_or(&proto.add_user_agent, false), "is not acting"),
+        (
+            "typed_header_validation_config",
+            proto.typed_header_validation_config.is_some(),
+            "is not acting; the built-in rules hold",
+        ),
+        ("access_log_options", proto.access_log_options.is_some(), "is not acting; entries are written at the end"),
+        ("forward_proto_config", proto.forward_proto_config.is_some(), "is not acting"),
+        ("stream_flush_timeout", proto.stream_flush_timeout.is_some(), "is not acting"),
+    ];
+    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
+        options.note(&at.field(field), text);
+    }
+}
+
+fn codec(at: &At<'_>, value: i32) -> Result<CodecType, Rejection> {
+    use pb::http_connection_manager::CodecType as Codec;
+    Ok(match proto::defined::<Codec>(at, value)? {
+        Codec::Auto => CodecType::Auto,
+        Codec::Http1 => CodecType::Http1,
+        Codec::Http2 => CodecType::Http2,
+        Codec::Http3 => return Err(at.reject("HTTP/3 listeners are not supported yet; use AUTO")),
+    })
+}
+
+fn routes(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) -> Result<RouteSource, Rejection> {
+    use pb::http_connection_manager::RouteSpecifier;
+    match &proto.route_specifier {
+        None => Err(at.reject("has no routes; give rds or route_config")),
+        Some(RouteSpecifier::RouteConfig(table)) => {
+            let table = route::decode::route_configuration(&at.field("route_config"), table, options)?;
+            Ok(RouteSource::Inline(Arc::new(table)))
+        }
+        Some(RouteSpecifier::Rds(rds)) => {
+            use core::config_source::ConfigSourceSpecifier as Source;
+            let at = at.field("rds");
+            let at_source = at.field("config_source");
+            let source = field_rules::required(&at_source, &rds.config_source)?;
+            if !matches!(source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
+                return Err(at_source.reject("routes come over ADS; set ads: {}"));
+            }
+            Ok(RouteSource::Rds {
+                name: field_rules::not_empty(&at.field("route_config_name"), &rds.route_config_name)?,
+                initial_fetch_timeout: crate::tls::decode::fetch_timeout(&at_source, source)?,
+            })
+        }
+        Some(RouteSpecifier::ScopedRoutes(_)) => {
+            Err(at.field("scoped_routes").reject("is not supported; use rds or route_config"))
+        }
+    }
+}
+
+fn request_id(
+    at: &At<'_>,
+    proto: &pb::HttpConnectionManager,
+    options: &Options,
+) -> Result<UuidRequestIdConfig, Rejection> {
+    let Some(config) = proto.request_id_extension.as_ref().and_then(|one| one.typed_config.as_ref()) else {
+        return Ok(UuidRequestIdConfig::default());
+    };
+    let at = at.field("typed_config");
+    let extension = extension::open(&at, config)?;
+    match registry::find(Kind::RequestId, &extension.type_name) {
+        Some(_) => extension.decode(&at, options),
+        None => Err(registry::not_registered(&at, "request_id_extension", &extension.type_name)),
+    }
+}
+
+fn server_name(at: &At<'_>, name: &str) -> Result<Arc<str>, Rejection> {
+    field_rules::header_value(at, name)?;
+    Ok(Arc::from(if name.is_empty() { "envoy" } else { name }))
+}
+
+fn via(at: &At<'_>, value: &str) -> Result<Option<Arc<str>>, Rejection> {
+    field_rules::header_value(at, value)?;
+    Ok(proto::text(value))
+}
+
+fn server_header(at: &At<'_>, value: i32) -> Result<ServerHeader, Rejection> {
+    use pb::http_connection_manager::ServerHeaderTransformation as Transformation;
+    Ok(match proto::defined::<Transformation>(at, value)? {
+        Transformation::Overwrite => ServerHeader::Overwrite,
+        Transformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
+        Transformation::PassThrough => ServerHeader::PassThrough,
+    })
+}
+
+fn forward_client_cert(at: &At<'_>, value: i32) -> Result<ForwardClientCert, Rejection> {
+    use pb::http_connection_manager::ForwardClientCertDetails as Details;
+    Ok(match proto::defined::<Details>(at, value)? {
+        Details::Sanitize => ForwardClientCert::Sanitize,
+        Details::ForwardOnly => ForwardClientCert::ForwardOnly,
+        Details::AppendForward => ForwardClientCert::AppendForward,
+        Details::SanitizeSet => ForwardClientCert::SanitizeSet,
+        Details::AlwaysForwardOnly => ForwardClientCert::AlwaysForwardOnly,
+    })
+}
+
+fn client_cert_details(proto: Option<&pb::http_connection_manager::SetCurrentClientCertDetails>) -> ClientCertDetails {
+    proto.map_or_else(ClientCertDetails::default, |details| ClientCertDetails {
+        subject: bool_or(&details.subject, false),
+        cert: details.cert,
+        chain: details.chain,
+        dns: details.dns,
+        uri: details.uri,
+    })
+}
+
+fn escaped_slashes(at: &At<'_>, value: i32) -> Result<EscapedSlashes, Rejection> {
+    use pb::http_connection_manager::PathWithEscapedSlashesAction as Slashes;
+    Ok(match proto::defined::<Slashes>(at, value)? {
+        Slashes::ImplementationSpecificDefault | Slashes::KeepUnchanged => EscapedSlashes::Keep,
+        Slashes::RejectRequest => EscapedSlashes::Reject,
+        Slashes::UnescapeAndRedirect => EscapedSlashes::UnescapeAndRedirect,
+        Slashes::UnescapeAndForward => EscapedSlashes::UnescapeAndForward,
+    })
+}
+
+fn strip_host_port(at: &At<'_>, proto: &pb::HttpConnectionManager) -> Result<StripHostPort, Rejection> {
+    use pb::http_connection_manager::StripPortMode::StripAnyHostPort;
+    match (proto.strip_matching_host_port, matches!(proto.strip_port_mode, Some(StripAnyHostPort(true)))) {
+        (true, true) => {
+            Err(at.field("strip_matching_host_port").reject("may not be set together with strip_any_host_port"))
+        }
+        (true, false) => Ok(StripHostPort::Matching),
+        (false, true) => Ok(StripHostPort::Any),
+        (false, false) => Ok(StripHostPort::Keep),
+    }
+}
+
+fn upgrades(at: &At<'_>, list: &[pb::http_connection_manager::UpgradeConfig]) -> Result<Vec<Upgrade>, Rejection> {
+    let one = |(index, config): (usize, &pb::http_connection_manager::UpgradeConfig)| {
+        let at = at.index(index);
+        field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
+        if !config.filters.is_empty() {
+            return Err(at.field("filters").reject("filters of their own for upgrades are not supported"));
+        }
+        Ok(Upgrade {
+            kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),
+            enabled: bool_or(&config.enabled, true),
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn http1(
+    at: &At<'_>,
+    proto: Option<&core::Http1ProtocolOptions>,
+    options: &Options,
+) -> Result<Http1Settings, Rejection> {
+    let Some(http1) = proto else { return Ok(Http1Settings::default()) };
+    if !http1.default_host_for_http_10.is_empty() {
+        options.note(
+            &at.field("default_host_for_http_10"),
+            "is not acting; HTTP/1.0 requests without a host are answered 400",
+        );
+    }
+    Ok(Http1Settings {
+        allow_absolute_url: bool_or(&http1.allow_absolute_url, true),
+        accept_http10: http1.accept_http_10,
+        trailers: http1.enable_trailers,
+        preserve_case: http_options::preserve_case(at, proto, options)?,
+        allow_chunked_length: http1.allow_chunked_length,
+    })
+}
+
+fn header_count(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>) -> Result<u32, Rejection> {
+    let count = uint32(value).unwrap_or(100);
+    if count == 0 { Err(at.reject("must be at least 1")) } else { Ok(count) }
+}
+
+fn header_octets(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>) -> Result<u32, Rejection> {
+    let kib = uint32(value).unwrap_or(60);
+    field_rules::within(at, u64::from(kib), 1, 8192)?;
+    Ok(kib * 1024)
+}
+
+fn underscores(at: &At<'_>, value: i32) -> Result<Underscores, Rejection> {
+    use core::http_protocol_options::HeadersWithUnderscoresAction as Action;
+    Ok(match proto::defined::<Action>(at, value)? {
+        Action::Allow => Underscores::Allow,
+        Action::RejectRequest => Underscores::RejectRequest,
+        Action::DropHeader => Underscores::DropHeader,
+    })
+}
+
+fn tracing(at: &At<'_>, proto: &pb::http_connection_manager::Tracing, options: &Options) -> Result<Tracing, Rejection> {
+    use crate::proto::trace::v3::tracing::http::ConfigType::TypedConfig;
+    if let Some(provider) = &proto.provider {
+        let at = at.field("provider");
+        let at = at.field("typed_config");
+        let Some(TypedConfig(any)) = &provider.config_type else { return Err(at.reject("is required and not set")) };
+        registry::inert(&at, Kind::Tracer, &provider.name, &extension::open(&at, any)?, options)?;
+    }
+    let percent =
+        |field: &str, value| Ok::<_, Rejection>(field_rules::percent(&at.field(field), value)?.unwrap_or(100.0));
+    Ok(Tracing {
+        client_sampling: percent("client_sampling", &proto.client_sampling)?,
+        random_sampling: percent("random_sampling", &proto.random_sampling)?,
+        overall_sampling: percent("overall_sampling", &proto.overall_sampling)?,
+    })
+}

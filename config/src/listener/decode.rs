@@ -1,0 +1,177 @@
+//! `Listener` to plain data. Called for LDS resources and static listeners.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Direction, Listener, chain, listener_filter};
+use crate::access_log;
+use crate::address::{self, Address};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, bool_or, core::v3 as core, listener::v3 as pb, uint32};
+use crate::rejection::{At, Rejection};
+
+/// A `Listener` as the bytes of its Any.
+pub fn decode(bytes: &[u8], options: &Options) -> Result<Listener, Rejection> {
+    let at = At::root();
+    extension::refuse_unknown_fields("envoy.config.listener.v3.Listener", bytes, &at, options)?;
+    from_proto(&proto::message(bytes, &at)?, options)
+}
+
+/// A `Listener`.
+pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, Rejection> {
+    let at = At::root();
+    refuse_other_kinds(&at, proto)?;
+    note_what_does_not_act(&at, proto, options);
+    let address = listening_address(&at, proto)?;
+    let filters = listener_filter::listener_filters(&at.field("listener_filters"), &proto.listener_filters, options)?;
+    let (filter_chains, default_filter_chain) = match address {
+        // Never bound, never reached: what it would do does not matter, and tunnelling is among it.
+        None => (Vec::new(), None),
+        Some(_) => chain::chains(&at, proto, options)?,
+    };
+    let at_options = at.field("socket_options");
+    let socket_options = proto.socket_options.iter().enumerate();
+    let timeout = proto::timeout(
+        &at.field("listener_filters_timeout"),
+        &proto.listener_filters_timeout,
+        Some(Duration::from_secs(15)),
+    )?;
+    let deprecated_bind = proto.deprecated_v1.as_ref().and_then(|old| old.bind_to_port);
+    let drain = proto::defined::<pb::listener::DrainType>(&at.field("drain_type"), proto.drain_type)?;
+    Ok(Listener {
+        name: name(proto, address.as_ref()),
+        additional_addresses: additional_addresses(&at.field("additional_addresses"), proto)?,
+        bind_to_port: bool_or(&proto.bind_to_port.or(deprecated_bind), true),
+        direction: direction(&at.field("traffic_direction"), proto.traffic_direction)?,
+        filter_chains,
+        default_filter_chain,
+        listener_filters: filters,
+        listener_filters_timeout: timeout,
+        continue_on_listener_filters_timeout: proto.continue_on_listener_filters_timeout,
+        buffer_limit: uint32(&proto.per_connection_buffer_limit_bytes).unwrap_or(1 << 20),
+        access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+        reuse_port: bool_or(&proto.enable_reuse_port, true),
+        backlog: uint32(&proto.tcp_backlog_size),
+        socket_options: socket_options
+            .map(|(index, option)| address::decode::socket_option(&at_options.index(index), option))
+            .collect::<Result<_, _>>()?,
+        freebind: bool_or(&proto.freebind, false),
+        transparent: bool_or(&proto.transparent, false),
+        tcp_keepalive: proto.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
+        ignore_global_connection_limit: proto.ignore_global_conn_limit,
+        max_accepts_per_event: max_accepts(&at, proto)?,
+        stat_prefix: proto::text(&proto.stat_prefix),
+        drain_modify_only: drain == pb::listener::DrainType::ModifyOnly,
+        address,
+    })
+}
+
+fn refuse_other_kinds(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection> {
+    let named =
+        |text: &str| if proto.name.is_empty() { text.to_owned() } else { format!("listener {:?}: {text}", proto.name) };
+    if proto.udp_listener_config.is_some() {
+        return Err(at.field("udp_listener_config").reject(named("UDP and QUIC listeners are not supported yet")));
+    }
+    if proto.api_listener.is_some() {
+        return Err(at.field("api_listener").reject(named("API listeners are not supported; give address")));
+    }
+    if proto.filter_chain_matcher.is_some() {
+        return Err(at
+            .field("filter_chain_matcher")
+            .reject(named("is not supported; give filter_chain_match in each chain")));
+    }
+    if proto.fcds_config.is_some() {
+        return Err(at
+            .field("fcds_config")
+            .reject(named("filter chains are not discovered; send them in the listener")));
+    }
+    if proto.enable_mptcp {
+        return Err(at.field("enable_mptcp").reject(named("multipath TCP is not supported")));
+    }
+    Ok(())
+}
+
+fn note_what_does_not_act(at: &At<'_>, proto: &pb::Listener, options: &Options) {
+    let inert = [
+        (
+            "use_original_dst",
+            bool_or(&proto.use_original_dst, false),
+            "connections are not handed to other listeners here",
+        ),
+        ("tcp_fast_open_queue_length", proto.tcp_fast_open_queue_length.is_some(), "is not acting"),
+        (
+            "connection_balance_config",
+            proto.connection_balance_config.is_some(),
+            "the kernel balances connections between workers",
+        ),
+    ];
+    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
+        options.note(&at.field(field), text);
+    }
+}
+
+/// `None` for internal listeners.
+fn listening_address(at: &At<'_>, proto: &pb::Listener) -> Result<Option<Address>, Rejection> {
+    if matches!(proto.listener_specifier, Some(pb::listener::ListenerSpecifier::InternalListener(_))) {
+        return Ok(None);
+    }
+    let at = at.field("address");
+    let address = field_rules::required(&at, &proto.address)?;
+    if let Some(core::address::Address::SocketAddress(socket)) = &address.address {
+        if proto::defined::<core::socket_address::Protocol>(
+            &at.field("socket_address").field("protocol"),
+            socket.protocol,
+        )? == core::socket_address::Protocol::Udp
+        {
+            let reason = format!("listener {:?}: UDP and QUIC listeners are not supported yet", proto.name);
+            return Err(at.field("socket_address").field("protocol").reject(reason));
+        }
+    }
+    match address::decode::address(&at, address)? {
+        Address::Name { host, .. } => Err(at
+            .field("socket_address")
+            .field("address")
+            .reject(format!("{host:?} is not an IP address; a listener needs one"))),
+        Address::Internal { .. } => Ok(None),
+        address => Ok(Some(address)),
+    }
+}
+
+/// Envoy gives a listener without a name a random one; ours is its address.
+fn name(proto: &pb::Listener, address: Option<&Address>) -> Arc<str> {
+    match (proto.name.as_str(), address) {
+        ("", Some(Address::Socket(address))) => Arc::from(address.to_string()),
+        ("", Some(Address::Pipe(path))) => Arc::from(path.to_string_lossy()),
+        (name, _) => Arc::from(name),
+    }
+}
+
+fn additional_addresses(at: &At<'_>, proto: &pb::Listener) -> Result<Vec<SocketAddr>, Rejection> {
+    let one = |(index, more): (usize, &pb::AdditionalAddress)| {
+        let at = at.index(index);
+        let at = at.field("address");
+        match address::decode::address(&at, field_rules::required(&at, &more.address)?)? {
+            Address::Socket(address) => Ok(address),
+            _ => Err(at.reject("an additional address is an IP address and port")),
+        }
+    };
+    proto.additional_addresses.iter().enumerate().map(one).collect()
+}
+
+fn direction(at: &At<'_>, value: i32) -> Result<Direction, Rejection> {
+    Ok(match proto::defined::<core::TrafficDirection>(at, value)? {
+        core::TrafficDirection::Unspecified => Direction::Unspecified,
+        core::TrafficDirection::Inbound => Direction::Inbound,
+        core::TrafficDirection::Outbound => Direction::Outbound,
+    })
+}
+
+fn max_accepts(at: &At<'_>, proto: &pb::Listener) -> Result<Option<u32>, Rejection> {
+    match uint32(&proto.max_connections_to_accept_per_socket_event) {
+        Some(0) => Err(at.field("max_connections_to_accept_per_socket_event").reject("must be at least 1")),
+        other => Ok(other),
+    }
+}

@@ -1,0 +1,120 @@
+//! Listener filters. Called by [`super::decode`].
+
+use super::{ListenerFilter, ListenerFilterKind, ListenerPredicate};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{bool_or, extensions::filters::listener as filters, listener::v3 as pb, uint32};
+use crate::registry::{self, Kind};
+use crate::rejection::{At, Rejection};
+
+/// `listener_filters`.
+pub(super) fn listener_filters(
+    at: &At<'_>,
+    list: &[pb::ListenerFilter],
+    options: &Options,
+) -> Result<Vec<ListenerFilter>, Rejection> {
+    list.iter().enumerate().map(|(index, one)| listener_filter(&at.index(index), one, options)).collect()
+}
+
+fn listener_filter(at: &At<'_>, proto: &pb::ListenerFilter, options: &Options) -> Result<ListenerFilter, Rejection> {
+    use pb::listener_filter::ConfigType;
+    let any = match &proto.config_type {
+        Some(ConfigType::TypedConfig(any)) => any,
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            return Err(at
+                .field("config_discovery")
+                .reject(format!("listener filter {:?} is not discovered; give typed_config", proto.name)));
+        }
+        None => return Err(at.field("typed_config").reject(format!("listener filter {:?} has no config", proto.name))),
+    };
+    let disabled =
+        proto.filter_disabled.as_ref().map(|one| predicate(&at.field("filter_disabled"), one, 0)).transpose()?;
+    let at = at.field("typed_config");
+    let extension = extension::open(&at, any)?;
+    registry::inert(&at, Kind::ListenerFilter, &proto.name, &extension, options)?;
+    let kind = match extension.type_name.rsplit('.').next().unwrap_or_default() {
+        "TlsInspector" => tls_inspector(&at, &extension.decode(&at, options)?, options)?,
+        "HttpInspector" => ListenerFilterKind::HttpInspector,
+        "OriginalDst" => ListenerFilterKind::OriginalDst,
+        "ProxyProtocol" => proxy_protocol(&at, &extension.decode(&at, options)?, options)?,
+        _ => return Err(registry::not_registered(&at, &proto.name, &extension.type_name)),
+    };
+    Ok(ListenerFilter { kind, disabled })
+}
+
+fn tls_inspector(
+    at: &At<'_>,
+    proto: &filters::tls_inspector::v3::TlsInspector,
+    options: &Options,
+) -> Result<ListenerFilterKind, Rejection> {
+    for (field, set) in [
+        ("enable_ja3_fingerprinting", bool_or(&proto.enable_ja3_fingerprinting, false)),
+        ("enable_ja4_fingerprinting", bool_or(&proto.enable_ja4_fingerprinting, false)),
+    ] {
+        if set {
+            options.note(&at.field(field), "is not acting");
+        }
+    }
+    let initial_read_buffer = uint32(&proto.initial_read_buffer_size);
+    if let Some(size) = initial_read_buffer {
+        field_rules::within(&at.field("initial_read_buffer_size"), u64::from(size), 256, 65_536)?;
+    }
+    Ok(ListenerFilterKind::TlsInspector { initial_read_buffer })
+}
+
+fn proxy_protocol(
+    at: &At<'_>,
+    proto: &filters::proxy_protocol::v3::ProxyProtocol,
+    options: &Options,
+) -> Result<ListenerFilterKind, Rejection> {
+    if !proto.rules.is_empty() {
+        return Err(at.field("rules").reject("TLVs are not read; leave the rules out"));
+    }
+    if !proto.disallowed_versions.is_empty() {
+        return Err(at.field("disallowed_versions").reject("is not supported; both versions would be taken"));
+    }
+    if proto.pass_through_tlvs.is_some() {
+        options.note(&at.field("pass_through_tlvs"), "is not acting; TLVs are not passed on");
+    }
+    Ok(ListenerFilterKind::ProxyProtocol { optional: proto.allow_requests_without_proxy_protocol })
+}
+
+fn predicate(
+    at: &At<'_>,
+    proto: &pb::ListenerFilterChainMatchPredicate,
+    depth: usize,
+) -> Result<ListenerPredicate, Rejection> {
+    use pb::listener_filter_chain_match_predicate::{MatchSet, Rule};
+    if depth > 16 {
+        return Err(at.reject("is nested too deeply"));
+    }
+    let all = |field: &str, set: &MatchSet| {
+        let at = at.field(field);
+        let at = at.field("rules");
+        if set.rules.len() < 2 {
+            return Err(at.reject("must have at least two rules"));
+        }
+        set.rules
+            .iter()
+            .enumerate()
+            .map(|(index, one)| predicate(&at.index(index), one, depth + 1))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match &proto.rule {
+        None => return Err(at.reject("is empty; give a rule")),
+        Some(Rule::OrMatch(set)) => ListenerPredicate::Or(all("or_match", set)?),
+        Some(Rule::AndMatch(set)) => ListenerPredicate::And(all("and_match", set)?),
+        Some(Rule::NotMatch(inner)) => {
+            ListenerPredicate::Not(Box::new(predicate(&at.field("not_match"), inner, depth + 1)?))
+        }
+        Some(Rule::AnyMatch(_)) => ListenerPredicate::Any,
+        Some(Rule::DestinationPortRange(range)) => {
+            let at = at.field("destination_port_range");
+            let wrong = || at.reject(format!("{}..{} is not a range of ports", range.start, range.end));
+            let start = u16::try_from(range.start).map_err(|_| wrong())?;
+            let end = u32::try_from(range.end).ok().filter(|end| *end <= 65_536).ok_or_else(wrong)?;
+            ListenerPredicate::DestinationPort { start, end }
+        }
+    })
+}

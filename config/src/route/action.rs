@@ -1,0 +1,312 @@
+//! What a route does: forward, redirect or answer. Called by [`super::decode`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::decode::Table;
+use super::{
+    Action, ClusterChoice, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, Upgrade,
+    WeightedCluster, hash, headers, per_filter, retry,
+};
+use crate::field_rules;
+use crate::matcher;
+use crate::options::Options;
+use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, uint32};
+use crate::rejection::{At, Rejection};
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The route's action.
+pub(super) fn action(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Action, Rejection> {
+    use pb::route::Action as Kind;
+    Ok(match &proto.action {
+        None => return Err(at.reject("has no action; give route, redirect or direct_response")),
+        Some(Kind::Route(route)) => Action::Forward(Arc::new(forward(&at.field("route"), route, table.options)?)),
+        Some(Kind::Redirect(one)) => Action::Redirect(Arc::new(redirect(&at.field("redirect"), one)?)),
+        Some(Kind::DirectResponse(one)) => Action::Direct(Arc::new(direct(&at.field("direct_response"), one, table)?)),
+        Some(Kind::NonForwardingAction(_)) => Action::NonForwarding,
+        Some(Kind::FilterAction(_)) => {
+            return Err(at.field("filter_action").reject("is not supported; no filter would answer"));
+        }
+    })
+}
+
+fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Forward, Rejection> {
+    use pb::route_action::ClusterNotFoundResponseCode as NotFound;
+    note_what_does_not_act(at, proto, options);
+    let not_found = proto::defined::<NotFound>(
+        &at.field("cluster_not_found_response_code"),
+        proto.cluster_not_found_response_code,
+    )?;
+    let stream = proto.max_stream_duration.as_ref();
+    let at_stream = at.field("max_stream_duration");
+    let grpc_timeout_max = match stream.and_then(|stream| stream.grpc_timeout_header_max.as_ref()) {
+        Some(_) => inherited(
+            &at_stream.field("grpc_timeout_header_max"),
+            &stream.and_then(|stream| stream.grpc_timeout_header_max),
+        )?,
+        None => inherited(&at.field("max_grpc_timeout"), &proto.max_grpc_timeout)?,
+    };
+    let retry = proto
+        .retry_policy
+        .as_ref()
+        .map(|policy| retry::policy(&at.field("retry_policy"), policy, options))
+        .transpose()?;
+    let priority = proto::defined::<core::RoutingPriority>(&at.field("priority"), proto.priority)?;
+    Ok(Forward {
+        cluster: cluster(at, proto, options)?,
+        cluster_not_found: match not_found {
+            NotFound::ServiceUnavailable => 503,
+            NotFound::NotFound => 404,
+            NotFound::InternalServerError => 500,
+        },
+        timeout: proto::timeout(&at.field("timeout"), &proto.timeout, Some(DEFAULT_TIMEOUT))?,
+        idle_timeout: inherited(&at.field("idle_timeout"), &proto.idle_timeout)?,
+        max_stream_duration: inherited(
+            &at_stream.field("max_stream_duration"),
+            &stream.and_then(|stream| stream.max_stream_duration),
+        )?,
+        grpc_timeout_max,
+        retry: retry.map(Arc::new),
+        rewrite: path_rewrite(at, proto)?,
+        host_rewrite: host_rewrite(at, proto)?,
+        append_x_forwarded_host: proto.append_x_forwarded_host,
+        mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
+        hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
+        upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
+        high_priority: priority == core::RoutingPriority::High,
+    })
+}
+
+fn note_what_does_not_act(at: &At<'_>, proto: &pb::RouteAction, options: &Options) {
+    let inert = [
+        ("metadata_match", proto.metadata_match.is_some(), "is not acting; all endpoints of the cluster are used"),
+        (
+            "internal_redirect_policy",
+            proto.internal_redirect_policy.is_some(),
+            "is not acting; redirects reach the client",
+        ),
+        ("hedge_policy", proto.hedge_policy.is_some(), "is not acting"),
+        ("rate_limits", !proto.rate_limits.is_empty(), "is not acting; no limit is enforced"),
+        ("cors", proto.cors.is_some(), "is not acting; give CorsPolicy in typed_per_filter_config"),
+        ("grpc_timeout_offset", proto.grpc_timeout_offset.is_some(), "is not acting"),
+        ("early_data_policy", proto.early_data_policy.is_some(), "is not acting; early data is never sent"),
+        ("flush_timeout", proto.flush_timeout.is_some(), "is not acting"),
+    ];
+    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
+        options.note(&at.field(field), text);
+    }
+}
+
+/// Unset, never (zero), or so long.
+#[expect(clippy::option_option, reason = "unset and never differ")]
+fn inherited(at: &At<'_>, value: &Option<proto::wkt::Duration>) -> Result<Option<Option<Duration>>, Rejection> {
+    Ok(proto::duration(at, value)?.map(|value| (!value.is_zero()).then_some(value)))
+}
+
+fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<ClusterChoice, Rejection> {
+    use pb::route_action::ClusterSpecifier as Choice;
+    Ok(match &proto.cluster_specifier {
+        None => return Err(at.reject("names no cluster; give cluster, weighted_clusters or cluster_header")),
+        Some(Choice::Cluster(name)) => ClusterChoice::Single(field_rules::not_empty(&at.field("cluster"), name)?),
+        Some(Choice::ClusterHeader(name)) => {
+            ClusterChoice::Header(field_rules::header_name(&at.field("cluster_header"), name)?)
+        }
+        Some(Choice::WeightedClusters(list)) => weighted(&at.field("weighted_clusters"), list, options)?,
+        Some(Choice::ClusterSpecifierPlugin(_) | Choice::InlineClusterSpecifierPlugin(_)) => {
+            return Err(at.field("cluster_specifier_plugin").reject("is not supported; name a cluster"));
+        }
+    })
+}
+
+fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Result<ClusterChoice, Rejection> {
+    if proto.random_value_specifier.is_some() {
+        options.note(at, "header_name and use_hash_policy are not acting; the cluster is chosen at random");
+    }
+    let at_list = at.field("clusters");
+    field_rules::at_least_one(&at_list, &proto.clusters)?;
+    let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
+        let at = at_list.index(index);
+        if !proto.cluster_header.is_empty() {
+            return Err(at.field("cluster_header").reject("is not supported beside weights; give name"));
+        }
+        use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
+        let at_filters = at.field("typed_per_filter_config");
+        per_filter::per_filter(&at_filters, &proto.typed_per_filter_config, options)?;
+        Ok(WeightedCluster {
+            name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+            weight: *field_rules::required(&at.field("weight"), &uint32(&proto.weight))?,
+            headers: headers::changes(
+                &at,
+                &headers::Lists {
+                    request_add: &proto.request_headers_to_add,
+                    request_remove: &proto.request_headers_to_remove,
+                    response_add: &proto.response_headers_to_add,
+                    response_remove: &proto.response_headers_to_remove,
+                },
+            )?,
+            host_rewrite: proto
+                .host_rewrite_specifier
+                .as_ref()
+                .map(|HostRewriteLiteral(host)| Arc::from(host.as_str())),
+        })
+    };
+    let clusters = proto.clusters.iter().enumerate().map(one).collect::<Result<Vec<_>, Rejection>>()?;
+    match clusters.iter().map(|cluster| u64::from(cluster.weight)).sum::<u64>() {
+        0 => Err(at.reject("Sum of weights in the weighted_cluster must be greater than 0.")),
+        sum if sum > u64::from(u32::MAX) => {
+            Err(at.reject("The sum of weights of all weighted clusters exceeds 4294967295"))
+        }
+        _ => Ok(ClusterChoice::Weighted(clusters)),
+    }
+}
+
+fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<PathRewrite>, Rejection> {
+    if proto.path_rewrite_policy.is_some() {
+        return Err(at.field("path_rewrite_policy").reject("is not supported; use prefix_rewrite or regex_rewrite"));
+    }
+    if !proto.path_rewrite.is_empty() {
+        return Err(at.field("path_rewrite").reject("is not supported; use prefix_rewrite or regex_rewrite"));
+    }
+    match (&proto.regex_rewrite, proto.prefix_rewrite.as_str()) {
+        (None, "") => Ok(None),
+        (None, prefix) => {
+            field_rules::header_value(&at.field("prefix_rewrite"), prefix)?;
+            Ok(Some(PathRewrite::Prefix(Arc::from(prefix))))
+        }
+        (Some(_), prefix) if !prefix.is_empty() => {
+            Err(at.field("regex_rewrite").reject("only one of prefix_rewrite and regex_rewrite may be given"))
+        }
+        (Some(regex), _) => {
+            let (pattern, substitution) = matcher::decode::substitution(&at.field("regex_rewrite"), regex)?;
+            Ok(Some(PathRewrite::Regex { pattern, substitution }))
+        }
+    }
+}
+
+fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<HostRewrite>, Rejection> {
+    use pb::route_action::HostRewriteSpecifier as Rewrite;
+    Ok(match &proto.host_rewrite_specifier {
+        None => None,
+        Some(Rewrite::HostRewriteLiteral(host)) => {
+            field_rules::header_value(&at.field("host_rewrite_literal"), host)?;
+            proto::text(host).map(HostRewrite::Literal)
+        }
+        Some(Rewrite::AutoHostRewrite(auto)) => auto.value.then_some(HostRewrite::Auto),
+        Some(Rewrite::HostRewriteHeader(name)) => {
+            Some(HostRewrite::Header(field_rules::header_name(&at.field("host_rewrite_header"), name)?))
+        }
+        Some(Rewrite::HostRewritePathRegex(regex)) => {
+            let (pattern, substitution) = matcher::decode::substitution(&at.field("host_rewrite_path_regex"), regex)?;
+            Some(HostRewrite::PathRegex { pattern, substitution })
+        }
+        Some(Rewrite::HostRewrite(_)) => {
+            return Err(at.field("host_rewrite").reject("is not supported; use host_rewrite_literal"));
+        }
+    })
+}
+
+fn mirrors(
+    at: &At<'_>,
+    list: &[pb::route_action::RequestMirrorPolicy],
+    options: &Options,
+) -> Result<Vec<Mirror>, Rejection> {
+    let mut mirrors = Vec::with_capacity(list.len());
+    for (index, policy) in list.iter().enumerate() {
+        let at = at.index(index);
+        options.note(&at, "mirrors are not sent");
+        if policy.cluster.is_empty() {
+            continue;
+        }
+        let fraction = policy.runtime_fraction.as_ref();
+        let fraction =
+            fraction.map(|one| matcher::decode::runtime_fraction(&at.field("runtime_fraction"), one)).transpose()?;
+        mirrors.push(Mirror { cluster: Arc::from(policy.cluster.as_str()), fraction });
+    }
+    Ok(mirrors)
+}
+
+fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec<Upgrade>, Rejection> {
+    let one = |(index, config): (usize, &pb::route_action::UpgradeConfig)| {
+        let at = at.index(index);
+        field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
+        if config.connect_config.is_some() {
+            return Err(at.field("connect_config").reject("terminating CONNECT is not supported"));
+        }
+        Ok(Upgrade {
+            kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),
+            enabled: bool_or(&config.enabled, true),
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejection> {
+    use pb::redirect_action::{
+        PathRewriteSpecifier as Path, RedirectResponseCode as Code, SchemeRewriteSpecifier as Scheme,
+    };
+    let (mut path, mut prefix) = (None, None);
+    match &proto.path_rewrite_specifier {
+        None => {}
+        Some(Path::PathRedirect(value)) => path = proto::text(value),
+        Some(Path::PrefixRewrite(value)) => prefix = proto::text(value),
+        Some(_) => {
+            return Err(at
+                .field("regex_rewrite")
+                .reject("is not supported in redirects; use path_redirect or prefix_rewrite"));
+        }
+    }
+    for (field, value) in [
+        ("host_redirect", proto.host_redirect.as_str()),
+        ("path_redirect", path.as_deref().unwrap_or("")),
+        ("prefix_rewrite", prefix.as_deref().unwrap_or("")),
+    ] {
+        field_rules::header_value(&at.field(field), value)?;
+    }
+    Ok(Redirect {
+        status: match proto::defined::<Code>(&at.field("response_code"), proto.response_code)? {
+            Code::MovedPermanently => 301,
+            Code::Found => 302,
+            Code::SeeOther => 303,
+            Code::TemporaryRedirect => 307,
+            Code::PermanentRedirect => 308,
+        },
+        scheme: match &proto.scheme_rewrite_specifier {
+            Some(Scheme::HttpsRedirect(true)) => Some(Arc::from("https")),
+            Some(Scheme::SchemeRedirect(scheme)) => proto::text(scheme),
+            _ => None,
+        },
+        host: proto::text(&proto.host_redirect),
+        port: Some(field_rules::port(&at.field("port_redirect"), proto.port_redirect)?).filter(|port| *port != 0),
+        path,
+        prefix,
+        strip_query: proto.strip_query,
+    })
+}
+
+fn direct(at: &At<'_>, proto: &pb::DirectResponseAction, table: &Table<'_>) -> Result<DirectResponse, Rejection> {
+    use core::data_source::Specifier;
+    field_rules::within(&at.field("status"), u64::from(proto.status), 200, 599)?;
+    if proto.body_format.is_some() {
+        table.options.note(&at.field("body_format"), "is not acting; body is sent as it is");
+    }
+    let body = match proto.body.as_ref().and_then(|body| body.specifier.as_ref()) {
+        None => Bytes::new(),
+        Some(Specifier::InlineBytes(bytes)) => Bytes::copy_from_slice(bytes),
+        Some(Specifier::InlineString(text)) => Bytes::copy_from_slice(text.as_bytes()),
+        Some(_) => {
+            return Err(at.field("body").reject("is not read from files or the environment; give inline_string"));
+        }
+    };
+    if body.len() as u64 > u64::from(table.most_direct_body) {
+        return Err(at.field("body").reject(format!(
+            "response body size is {} bytes; maximum is {}",
+            body.len(),
+            table.most_direct_body
+        )));
+    }
+    // Within 200 to 599 by the test above.
+    Ok(DirectResponse { status: proto.status as u16, body })
+}

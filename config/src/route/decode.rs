@@ -1,0 +1,210 @@
+//! `RouteConfiguration` and `VirtualHost` to plain data. Called for RDS resources and for tables inside listeners.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{RequireTls, Route, RouteConfiguration, VirtualHost, action, headers, matching, per_filter, retry};
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, route::v3 as pb, uint32};
+use crate::rejection::{At, Rejection};
+
+/// A `RouteConfiguration` as the bytes of its Any.
+pub fn decode(bytes: &[u8], options: &Options) -> Result<RouteConfiguration, Rejection> {
+    let at = At::root();
+    extension::refuse_unknown_fields("envoy.config.route.v3.RouteConfiguration", bytes, &at, options)?;
+    from_proto(&proto::message(bytes, &at)?, options)
+}
+
+/// A `RouteConfiguration`.
+pub fn from_proto(proto: &pb::RouteConfiguration, options: &Options) -> Result<RouteConfiguration, Rejection> {
+    route_configuration(&At::root(), proto, options)
+}
+
+/// What the levels below need to know of the table.
+pub(super) struct Table<'a> {
+    pub options: &'a Options,
+    /// `max_direct_response_body_size_bytes`.
+    pub most_direct_body: u32,
+}
+
+/// The table at some place.
+pub(crate) fn route_configuration(
+    at: &At<'_>,
+    proto: &pb::RouteConfiguration,
+    options: &Options,
+) -> Result<RouteConfiguration, Rejection> {
+    let unsupported = [
+        ("vhds", proto.vhds.is_some(), "virtual hosts are not discovered; send them in the table"),
+        (
+            "vhost_header",
+            !proto.vhost_header.is_empty(),
+            "virtual hosts are chosen by host; a table for another header is not supported",
+        ),
+        (
+            "ignore_path_parameters_in_path_matching",
+            proto.ignore_path_parameters_in_path_matching,
+            "is not supported; paths would match otherwise",
+        ),
+        ("route_specifiers", !proto.route_specifiers.is_empty(), "is not supported; requests would go elsewhere"),
+    ];
+    if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
+        return Err(at.field(field).reject(*reason));
+    }
+    if !proto.request_mirror_policies.is_empty() {
+        options.note(&at.field("request_mirror_policies"), "mirrors are not sent");
+    }
+    per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?;
+    let table = Table { options, most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096) };
+    let at_hosts = at.field("virtual_hosts");
+    let mut domains = BTreeSet::new();
+    let mut virtual_hosts = Vec::with_capacity(proto.virtual_hosts.len());
+    for (index, host) in proto.virtual_hosts.iter().enumerate() {
+        let at = at_hosts.index(index);
+        let host = virtual_host(&at, host, &table)?;
+        unique_domains(&at, &host, &proto.name, &mut domains)?;
+        virtual_hosts.push(Arc::new(host));
+    }
+    Ok(RouteConfiguration {
+        name: Arc::from(proto.name.as_str()),
+        virtual_hosts,
+        ignore_port_in_host: proto.ignore_port_in_host_matching,
+        internal_only_headers: headers::names(&at.field("internal_only_headers"), &proto.internal_only_headers)?,
+        headers: headers::changes(
+            at,
+            &headers::Lists {
+                request_add: &proto.request_headers_to_add,
+                request_remove: &proto.request_headers_to_remove,
+                response_add: &proto.response_headers_to_add,
+                response_remove: &proto.response_headers_to_remove,
+            },
+        )?,
+        most_specific_headers_win: proto.most_specific_header_mutations_wins,
+    })
+}
+
+fn unique_domains(
+    at: &At<'_>,
+    host: &VirtualHost,
+    table: &str,
+    seen: &mut BTreeSet<Arc<str>>,
+) -> Result<(), Rejection> {
+    for (index, domain) in host.domains.iter().enumerate() {
+        if seen.insert(domain.clone()) {
+            continue;
+        }
+        let at = at.field("domains");
+        return Err(at.index(index).reject(if &**domain == "*" {
+            format!("Only a single wildcard domain is permitted in route {table}")
+        } else {
+            format!("Only unique values for domains are permitted. Duplicate entry of domain {domain} in route {table}")
+        }));
+    }
+    Ok(())
+}
+
+fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Result<VirtualHost, Rejection> {
+    use pb::virtual_host::TlsRequirementType;
+    let options = table.options;
+    if proto.matcher.is_some() {
+        return Err(at.field("matcher").reject("is not supported; give routes"));
+    }
+    if !proto.route_specifiers.is_empty() {
+        return Err(at.field("route_specifiers").reject("is not supported; requests would go elsewhere"));
+    }
+    let inert = [
+        ("cors", proto.cors.is_some(), "is not acting; give CorsPolicy in typed_per_filter_config"),
+        ("hedge_policy", proto.hedge_policy.is_some(), "is not acting"),
+        ("request_mirror_policies", !proto.request_mirror_policies.is_empty(), "mirrors are not sent"),
+        ("rate_limits", !proto.rate_limits.is_empty(), "is not acting; no limit is enforced"),
+        ("include_is_timeout_retry_header", proto.include_is_timeout_retry_header, "is not acting"),
+    ];
+    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
+        options.note(&at.field(field), text);
+    }
+    let require_tls = match proto::defined::<TlsRequirementType>(&at.field("require_tls"), proto.require_tls)? {
+        TlsRequirementType::None => RequireTls::No,
+        TlsRequirementType::ExternalOnly => RequireTls::ExternalOnly,
+        TlsRequirementType::All => RequireTls::All,
+    };
+    let at_routes = at.field("routes");
+    let routes = proto.routes.iter().enumerate();
+    let retry = proto
+        .retry_policy
+        .as_ref()
+        .map(|retry| retry::policy(&at.field("retry_policy"), retry, options))
+        .transpose()?;
+    Ok(VirtualHost {
+        name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+        domains: domains(&at.field("domains"), &proto.domains)?,
+        routes: routes
+            .map(|(index, one)| Ok(Arc::new(route(&at_routes.index(index), one, table)?)))
+            .collect::<Result<_, Rejection>>()?,
+        require_tls,
+        retry: retry.map(Arc::new),
+        attempt_count_in_request: proto.include_request_attempt_count,
+        attempt_count_in_response: proto.include_attempt_count_in_response,
+        headers: headers::changes(
+            at,
+            &headers::Lists {
+                request_add: &proto.request_headers_to_add,
+                request_remove: &proto.request_headers_to_remove,
+                response_add: &proto.response_headers_to_add,
+                response_remove: &proto.response_headers_to_remove,
+            },
+        )?,
+        buffer_limit: uint32(&proto.per_request_buffer_limit_bytes),
+        per_filter: per_filter::per_filter(
+            &at.field("typed_per_filter_config"),
+            &proto.typed_per_filter_config,
+            options,
+        )?,
+    })
+}
+
+fn domains(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
+    field_rules::at_least_one(at, list)?;
+    let one = |(index, domain): (usize, &String)| {
+        let at = at.index(index);
+        field_rules::not_empty(&at, domain)?;
+        field_rules::header_value(&at, domain)?;
+        Ok(Arc::from(domain.to_ascii_lowercase()))
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn route(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Route, Rejection> {
+    let options = table.options;
+    if !proto.route_specifiers.is_empty() {
+        return Err(at.field("route_specifiers").reject("is not supported; requests would go elsewhere"));
+    }
+    let at_match = at.field("match");
+    let decorator = proto.decorator.as_ref();
+    if let Some(decorator) = decorator {
+        field_rules::not_empty(&at.field("decorator").field("operation"), &decorator.operation)?;
+    }
+    Ok(Route {
+        name: Arc::from(proto.name.as_str()),
+        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?, options)?,
+        action: action::action(at, proto, table)?,
+        headers: headers::changes(
+            at,
+            &headers::Lists {
+                request_add: &proto.request_headers_to_add,
+                request_remove: &proto.request_headers_to_remove,
+                response_add: &proto.response_headers_to_add,
+                response_remove: &proto.response_headers_to_remove,
+            },
+        )?,
+        decorator: decorator.map(|decorator| Arc::from(decorator.operation.as_str())),
+        decorator_propagate: decorator.is_none_or(|decorator| proto::bool_or(&decorator.propagate, true)),
+        stat_prefix: proto::text(&proto.stat_prefix),
+        metadata: proto::metadata(&proto.metadata),
+        per_filter: per_filter::per_filter(
+            &at.field("typed_per_filter_config"),
+            &proto.typed_per_filter_config,
+            options,
+        )?,
+    })
+}

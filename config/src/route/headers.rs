@@ -1,0 +1,74 @@
+//! Header changes of routes, virtual hosts, tables and weighted clusters. Called by this folder.
+
+use std::sync::Arc;
+
+use super::{AppendAction, HeaderAdd, HeaderChanges};
+use crate::access_log;
+use crate::field_rules;
+use crate::proto::{self, core::v3 as core};
+use crate::rejection::{At, Rejection};
+
+/// The four lists of one level.
+pub(super) struct Lists<'a> {
+    pub request_add: &'a [core::HeaderValueOption],
+    pub request_remove: &'a [String],
+    pub response_add: &'a [core::HeaderValueOption],
+    pub response_remove: &'a [String],
+}
+
+/// All changes of one level.
+pub(super) fn changes(at: &At<'_>, lists: &Lists<'_>) -> Result<HeaderChanges, Rejection> {
+    Ok(HeaderChanges {
+        request_add: additions(&at.field("request_headers_to_add"), lists.request_add)?,
+        request_remove: removals(&at.field("request_headers_to_remove"), lists.request_remove)?,
+        response_add: additions(&at.field("response_headers_to_add"), lists.response_add)?,
+        response_remove: removals(&at.field("response_headers_to_remove"), lists.response_remove)?,
+    })
+}
+
+/// Header names that are only looked for, lower case.
+pub(super) fn names(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
+    list.iter().enumerate().map(|(index, name)| field_rules::header_name(&at.index(index), name)).collect()
+}
+
+fn removals(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
+    list.iter().enumerate().map(|(index, name)| field_rules::mutable_header_name(&at.index(index), name)).collect()
+}
+
+fn additions(at: &At<'_>, list: &[core::HeaderValueOption]) -> Result<Vec<HeaderAdd>, Rejection> {
+    if list.len() > 1000 {
+        return Err(at.reject("must have at most 1000 elements"));
+    }
+    list.iter().enumerate().map(|(index, one)| addition(&at.index(index), one)).collect()
+}
+
+fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
+    use core::header_value_option::HeaderAppendAction;
+    let at_header = at.field("header");
+    let header = field_rules::required(&at_header, &proto.header)?;
+    let at_value = at_header.field("value");
+    let raw;
+    let text = if header.value.is_empty() && !header.raw_value.is_empty() {
+        raw =
+            std::str::from_utf8(&header.raw_value).map_err(|_| at_header.field("raw_value").reject("is not UTF-8"))?;
+        raw
+    } else {
+        &header.value
+    };
+    field_rules::header_value(&at_value, text)?;
+    let mut value = access_log::decode::text_format(&at_value, text)?;
+    // A missing value adds nothing to a header, where a log prints a dash.
+    value.omit_empty = true;
+    let action = match &proto.append {
+        Some(append) if append.value => AppendAction::AppendOrAdd,
+        Some(_) => AppendAction::OverwriteOrAdd,
+        None => match proto::defined::<HeaderAppendAction>(&at.field("append_action"), proto.append_action)? {
+            HeaderAppendAction::AppendIfExistsOrAdd => AppendAction::AppendOrAdd,
+            HeaderAppendAction::AddIfAbsent => AppendAction::AddIfAbsent,
+            HeaderAppendAction::OverwriteIfExistsOrAdd => AppendAction::OverwriteOrAdd,
+            HeaderAppendAction::OverwriteIfExists => AppendAction::OverwriteIfExists,
+        },
+    };
+    let name = field_rules::mutable_header_name(&at_header.field("key"), &header.key)?;
+    Ok(HeaderAdd { name, value, action, keep_empty: proto.keep_empty_value })
+}

@@ -1,0 +1,82 @@
+//! `TcpProxy` to plain data. Called for the last filter of a chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{TcpProxy, Tunneling, WeightedTcpCluster};
+use crate::access_log;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{self, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
+use crate::rejection::{At, Rejection};
+
+/// A TCP proxy.
+pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) -> Result<TcpProxy, Rejection> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let inert = [
+        ("metadata_match", proto.metadata_match.is_some(), "is not acting; all endpoints of the cluster are used"),
+        ("on_demand", proto.on_demand.is_some(), "is not acting; unknown clusters close the connection"),
+        ("downstream_idle_timeout", proto.downstream_idle_timeout.is_some(), "is not acting; idle_timeout is"),
+        ("upstream_idle_timeout", proto.upstream_idle_timeout.is_some(), "is not acting; idle_timeout is"),
+        ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty(), "is not acting"),
+        ("access_log_options", proto.access_log_options.is_some(), "is not acting; entries are written at the end"),
+    ];
+    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
+        options.note(&at.field(field), text);
+    }
+    let max_connect_attempts = uint32(&proto.max_connect_attempts).unwrap_or(1);
+    if max_connect_attempts == 0 {
+        return Err(at.field("max_connect_attempts").reject("must be at least 1"));
+    }
+    let duration =
+        proto::positive(&at.field("max_downstream_connection_duration"), &proto.max_downstream_connection_duration)?;
+    Ok(TcpProxy {
+        stat_prefix: field_rules::not_empty(&at.field("stat_prefix"), &proto.stat_prefix)?,
+        clusters: clusters(at, proto)?,
+        idle_timeout: proto::timeout(&at.field("idle_timeout"), &proto.idle_timeout, Some(HOUR))?,
+        max_connection_duration: duration,
+        max_connect_attempts,
+        hash_source_ip: proto.hash_policy.iter().any(hashes_source_ip),
+        tunneling: proto
+            .tunneling_config
+            .as_ref()
+            .map(|one| tunneling(&at.field("tunneling_config"), one))
+            .transpose()?,
+        access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+    })
+}
+
+fn clusters(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Vec<WeightedTcpCluster>, Rejection> {
+    use pb::tcp_proxy::ClusterSpecifier;
+    match &proto.cluster_specifier {
+        None => Err(at.reject("names no cluster; give cluster or weighted_clusters")),
+        Some(ClusterSpecifier::Cluster(name)) => {
+            Ok(vec![WeightedTcpCluster { name: Arc::from(name.as_str()), weight: 1 }])
+        }
+        Some(ClusterSpecifier::WeightedClusters(list)) => {
+            let at = at.field("weighted_clusters");
+            let at = at.field("clusters");
+            field_rules::at_least_one(&at, &list.clusters)?;
+            let one = |(index, cluster): (usize, &pb::tcp_proxy::weighted_cluster::ClusterWeight)| {
+                let at = at.index(index);
+                field_rules::within(&at.field("weight"), u64::from(cluster.weight), 1, u64::from(u32::MAX))?;
+                Ok(WeightedTcpCluster {
+                    name: field_rules::not_empty(&at.field("name"), &cluster.name)?,
+                    weight: cluster.weight,
+                })
+            };
+            list.clusters.iter().enumerate().map(one).collect()
+        }
+    }
+}
+
+fn hashes_source_ip(policy: &types::v3::HashPolicy) -> bool {
+    matches!(policy.policy_specifier, Some(types::v3::hash_policy::PolicySpecifier::SourceIp(_)))
+}
+
+fn tunneling(at: &At<'_>, proto: &pb::tcp_proxy::TunnelingConfig) -> Result<Tunneling, Rejection> {
+    Ok(Tunneling {
+        hostname: field_rules::not_empty(&at.field("hostname"), &proto.hostname)?,
+        use_post: proto.use_post,
+    })
+}
