@@ -5,6 +5,8 @@
 //! Options, services and extensions are left out, for protobuf-JSON needs none of them. Envoy's field rules
 //! (`validate.rules`) are among those options: a generator for them reads the files here, before `strip`.
 
+#![allow(clippy::panic, reason = "a build script has no other way to stop the build and say why")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -77,5 +77,5 @@ fn clusters_and_endpoints_translate() {
 }
 
 fn bytes(resource: &envoy_types::pb::envoy::service::discovery::v3::Resource) -> Vec<u8> {
-    resource.resource.as_ref().unwrap().value.clone()
+    resource.resource.as_ref().expect("a recorded resource has a body").value.clone()
 }

@@ -7,7 +7,7 @@ pub(crate) mod settings;
 pub(crate) mod status;
 mod subscription;
 mod task;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

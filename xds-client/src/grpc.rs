@@ -146,3 +146,6 @@ fn ended(status: &tonic::Status) -> CallEnd {
 
 /// Compressed flag and length.
 const PREFIX: usize = 5;
+
+#[cfg(test)]
+mod tests;

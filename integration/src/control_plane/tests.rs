@@ -167,10 +167,10 @@ async fn secrets_rotate() {
     let mut roots = 0;
     mesh.control_plane.add_root();
     while roots < 2 {
-        if let SdsEvent::Secret { name, body, .. } = events.next().await.unwrap() {
-            if &*name == "ROOTCA" {
-                roots = String::from_utf8_lossy(&body).matches("BEGIN CERTIFICATE").count();
-            }
+        if let SdsEvent::Secret { name, body, .. } = events.next().await.unwrap()
+            && &*name == "ROOTCA"
+        {
+            roots = String::from_utf8_lossy(&body).matches("BEGIN CERTIFICATE").count();
         }
     }
 }
