@@ -1,17 +1,38 @@
 //! A cluster as all threads share it: immutable configuration, endpoints behind a pointer, circuit-breaker counts as atomics.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use arc_swap::ArcSwap;
+use config::cluster::Discovery;
 use config::endpoint::LoadAssignment;
 use config::tls::SdsName;
+use tokio::sync::Notify;
 
-use crate::telemetry::stats::Stats;
+use super::Priority;
+use super::circuit_breaker::Breakers;
+use super::endpoints::{EndpointSet, Membership};
+use super::stats::{ClusterStats, sanitize};
+use super::transport::{Transport, Transports};
+use crate::telemetry::stats::{Scope, Stats};
 use crate::tls::Secrets;
 
 /// A cluster. Made and fed by the control thread, read by workers.
 pub struct Cluster {
     config: Arc<config::cluster::Cluster>,
+    transports: Transports,
+    endpoints: ArcSwap<EndpointSet>,
+    /// Endpoints are known. Set once; a stale read shows the cluster warming a little longer.
+    assigned: AtomicBool,
+    breakers: [Breakers; 2],
+    registry: Arc<Stats>,
+    scope: OnceLock<Scope>,
+    stats: OnceLock<Box<ClusterStats>>,
+    /// Workers that use it and want to know when endpoints leave. Locked by the control thread, and by a worker at first use.
+    watchers: Mutex<Vec<Weak<Notify>>>,
 }
 
 impl Cluster {
@@ -21,33 +42,147 @@ impl Cluster {
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(
         config: Arc<config::cluster::Cluster>,
-        _secrets: &Arc<Secrets>,
-        _stats: &Arc<Stats>,
+        secrets: &Arc<Secrets>,
+        stats: &Arc<Stats>,
     ) -> Result<Arc<Cluster>, String> {
-        Ok(Arc::new(Cluster { config }))
+        let cluster = Cluster {
+            transports: Transports::new(&config, secrets)?,
+            endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
+            assigned: AtomicBool::new(false),
+            breakers: [Breakers::new(&config.circuit_breaker), Breakers::new(&config.circuit_breaker_high)],
+            registry: Arc::clone(stats),
+            scope: OnceLock::new(),
+            stats: OnceLock::new(),
+            watchers: Mutex::default(),
+            config,
+        };
+        match &cluster.config.discovery {
+            Discovery::Static(assignment) => cluster.assign(assignment),
+            // Names that are literal addresses need no DNS.
+            Discovery::StrictDns(assignment, _) | Discovery::LogicalDns(assignment, _) => {
+                cluster.assign_resolved(assignment, &HashMap::new());
+            }
+            Discovery::OriginalDst | Discovery::Inert(_) => cluster.assigned.store(true, Ordering::Relaxed),
+            Discovery::Eds { .. } => {}
+        }
+        Ok(Arc::new(cluster))
     }
 
     /// Replaces the endpoints (EDS). Endpoints whose address stays keep their connections and counts.
-    pub fn assign(&self, _assignment: &LoadAssignment) {}
+    pub fn assign(&self, assignment: &LoadAssignment) {
+        let before = self.endpoints.load();
+        let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
+        self.publish(EndpointSet::new(assignment, &before, choose));
+    }
+
+    /// Replaces the endpoints of a DNS cluster: `answers` holds what names have resolved to so far, literal addresses stand for
+    /// themselves, and names without an answer give no endpoint.
+    pub fn assign_resolved(&self, assignment: &LoadAssignment, answers: &HashMap<Arc<str>, Vec<std::net::IpAddr>>) {
+        let before = self.endpoints.load();
+        let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
+        let set = match self.config.discovery {
+            Discovery::LogicalDns(..) => EndpointSet::logical(assignment, answers, &before, choose),
+            _ => EndpointSet::new(&super::dns::resolved(assignment, answers), &before, choose),
+        };
+        self.publish(set);
+    }
+
+    fn publish(&self, set: EndpointSet) {
+        let counts = set.counts();
+        self.endpoints.store(Arc::new(set));
+        self.assigned.store(true, Ordering::Relaxed);
+        self.show_membership(counts);
+        self.notify();
+    }
+
+    /// Tells the workers that the cluster was removed or replaced, so that they close its idle connections now. The control thread calls
+    /// it after the new table is published.
+    pub fn retire(&self) {
+        self.notify();
+    }
 
     /// The secrets that its TLS contexts need.
     pub fn needed_secrets(&self) -> Vec<SdsName> {
-        Vec::new()
+        self.transports.needed_secrets()
     }
 
     /// Whether its endpoints are known: always, but for EDS before the first assignment. DNS never delays.
     pub fn is_warm(&self) -> bool {
-        true
+        self.assigned.load(Ordering::Relaxed)
     }
 
     /// Whether every secret that its TLS contexts need has arrived.
     pub fn has_secrets(&self) -> bool {
-        true
+        self.transports.has_secrets()
     }
 
     /// The configuration.
     pub fn config(&self) -> &Arc<config::cluster::Cluster> {
         &self.config
+    }
+
+    /// The endpoints of this moment.
+    pub fn endpoints(&self) -> arc_swap::Guard<Arc<EndpointSet>> {
+        self.endpoints.load()
+    }
+
+    /// The same, to keep.
+    pub fn endpoints_owned(&self) -> Arc<EndpointSet> {
+        self.endpoints.load_full()
+    }
+
+    /// A transport by number.
+    pub fn transport(&self, index: u16) -> &Transport {
+        self.transports.get(index)
+    }
+
+    /// The transport of an endpoint that no assignment names: the original destination of a connection.
+    pub fn transport_of(&self, address: SocketAddr) -> Option<u16> {
+        let endpoint = config::endpoint::Endpoint {
+            address: config::address::Address::Socket(address),
+            additional_addresses: Vec::new(),
+            health: config::endpoint::HealthStatus::Unknown,
+            weight: 1,
+            hostname: "".into(),
+            transport_socket_match: Default::default(),
+            metadata: Default::default(),
+        };
+        self.transports.choose(&self.config, &endpoint)
+    }
+
+    /// The circuit breakers of a priority.
+    pub fn breakers(&self, priority: Priority) -> &Breakers {
+        &self.breakers[priority as usize]
+    }
+
+    /// The statistics, made on first use.
+    pub fn stats(&self) -> &ClusterStats {
+        self.stats.get_or_init(|| Box::new(ClusterStats::new(self.scope())))
+    }
+
+    /// Where its statistics live; they go away with the cluster.
+    pub fn scope(&self) -> &Scope {
+        self.scope.get_or_init(|| self.registry.scope(&format!("cluster.{}.", sanitize(&self.config.stat_name))))
+    }
+
+    /// Wakes `watcher` whenever the endpoints change or the cluster is retired.
+    pub fn watch(&self, watcher: &Arc<Notify>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|other| other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), Arc::as_ptr(watcher)));
+        watchers.push(Arc::downgrade(watcher));
+    }
+
+    fn notify(&self) {
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.iter().filter_map(Weak::upgrade).for_each(|watcher| watcher.notify_one());
+    }
+
+    fn show_membership(&self, counts: Membership) {
+        let scope = self.scope();
+        scope.counter("membership_change").inc();
+        scope.gauge("membership_total").set(counts.total);
+        scope.gauge("membership_healthy").set(counts.healthy);
+        scope.gauge("membership_degraded").set(counts.degraded);
     }
 }
 
@@ -56,3 +191,6 @@ impl fmt::Debug for Cluster {
         out.debug_struct("Cluster").field("name", &self.config.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

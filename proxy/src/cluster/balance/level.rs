@@ -1,0 +1,162 @@
+//! The balancer of one cluster on one worker: priority, then locality, then host. Rebuilt when the endpoints change; its lists are made
+//! when they are first needed.
+
+use std::collections::HashMap;
+
+use config::cluster;
+
+use super::chooser::Chooser;
+use super::edf::Schedule;
+use super::load::{LevelHealth, PriorityLoad};
+use crate::cluster::endpoints::Health;
+use crate::cluster::host::Host;
+use crate::cluster::pick::Pick;
+
+/// Balancer state over one endpoint set.
+#[derive(Debug)]
+pub struct Balancer {
+    load: PriorityLoad,
+    levels: Vec<Level>,
+    random: fastrand::Rng,
+}
+
+/// One priority.
+#[derive(Debug)]
+struct Level {
+    groups: Vec<Group>,
+    overprovisioning: u32,
+    lists: HashMap<List, Chooser>,
+    /// By availability: whether made, and the schedule over localities if weights allow one.
+    localities: HashMap<Health, Option<Schedule>>,
+}
+
+/// One locality.
+#[derive(Debug)]
+pub struct Group {
+    /// `load_balancing_weight`, 0 when unset.
+    pub weight: u32,
+    /// Its hosts.
+    pub hosts: Vec<Host>,
+}
+
+/// Which hosts of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum List {
+    /// All, whatever their health: panic.
+    All,
+    /// Those of one health.
+    Of(Health),
+    /// Those of one health in one locality.
+    In(Health, usize),
+}
+
+/// A pick, and whether the priority was in panic.
+pub type Picked = (Host, bool);
+
+impl Balancer {
+    /// Over these priorities; within each, localities.
+    pub fn new(levels: Vec<Vec<Group>>, overprovisioning: u32, panic_threshold: f64, random: fastrand::Rng) -> Balancer {
+        let health: Vec<LevelHealth> = levels.iter().map(|groups| count(groups)).collect();
+        let levels = levels.into_iter().map(|groups| Level {
+            groups,
+            overprovisioning,
+            lists: HashMap::new(),
+            localities: HashMap::new(),
+        });
+        Balancer {
+            load: PriorityLoad::new(&health, overprovisioning, panic_threshold),
+            levels: levels.collect(),
+            random,
+        }
+    }
+
+    /// Whether it has any host at all.
+    pub fn is_empty(&self) -> bool {
+        self.levels.iter().all(|level| level.groups.iter().all(|group| group.hosts.is_empty()))
+    }
+
+    /// Picks a host, again and again while it is one to avoid and attempts are left; then that one after all.
+    pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Picked> {
+        let attempts = if want.avoid.is_empty() { 0 } else { want.host_selection_retries };
+        let mut picked = self.pick_once(cluster, want, 0)?;
+        for attempt in 1..=attempts {
+            if !want.avoid.contains(&picked.0) {
+                break;
+            }
+            picked = self.pick_once(cluster, want, attempt)?;
+        }
+        Some(picked)
+    }
+
+    fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Picked> {
+        let random = &mut self.random;
+        let (priority, degraded) = match self.levels.len() {
+            0 => return None,
+            1 if self.load.healthy[0] == 100 => (0, false),
+            _ => self.load.choose(want.hash.unwrap_or_else(|| random.u64(..))),
+        };
+        let level = &mut self.levels[priority];
+        let panic = self.load.panic[priority];
+        let list = if panic {
+            List::All
+        } else {
+            let health = if degraded { Health::Degraded } else { Health::Healthy };
+            let locality = cluster.locality_weighted.then(|| level.locality(health, random)).flatten();
+            locality.map_or(List::Of(health), |locality| List::In(health, locality))
+        };
+        let host = level.list(list, &cluster.balancer, random).pick(want.hash, attempt, random)?;
+        Some((host.clone(), panic))
+    }
+}
+
+impl Level {
+    fn list(&mut self, list: List, policy: &cluster::Balancer, random: &mut fastrand::Rng) -> &mut Chooser {
+        let groups = &self.groups;
+        self.lists.entry(list).or_insert_with(|| {
+            let hosts = groups.iter().enumerate().flat_map(|(index, group)| {
+                group.hosts.iter().filter(move |host| match list {
+                    List::All => true,
+                    List::Of(health) => host.health() == health,
+                    List::In(health, locality) => index == locality && host.health() == health,
+                })
+            });
+            Chooser::new(hosts.cloned().collect(), policy, random)
+        })
+    }
+
+    /// The next locality by effective weight: its weight, less when too few of its hosts are of this health.
+    fn locality(&mut self, health: Health, random: &mut fastrand::Rng) -> Option<usize> {
+        let (groups, overprovisioning) = (&self.groups, self.overprovisioning);
+        let weights = |locality: usize| effective_weight(&groups[locality], health, overprovisioning);
+        let schedule = self.localities.entry(health).or_insert_with(|| {
+            let weights: Vec<f64> = (0..groups.len()).map(weights).collect();
+            weights.iter().any(|weight| *weight > 0.0).then(|| Schedule::new(&weights, random.usize(..groups.len())))
+        });
+        schedule.as_mut()?.pick(weights)
+    }
+}
+
+fn count(groups: &[Group]) -> LevelHealth {
+    let mut health = LevelHealth::default();
+    for host in groups.iter().flat_map(|group| &group.hosts) {
+        health.total += 1;
+        match host.health() {
+            Health::Healthy => health.healthy += 1,
+            Health::Degraded => health.degraded += 1,
+            Health::Unhealthy => {}
+        }
+    }
+    health
+}
+
+fn effective_weight(group: &Group, health: Health, overprovisioning: u32) -> f64 {
+    let eligible = group.hosts.iter().filter(|host| host.health() == health).count();
+    if group.hosts.is_empty() {
+        return 0.0;
+    }
+    let ratio = f64::from(overprovisioning) / 100.0 * eligible as f64 / group.hosts.len() as f64;
+    f64::from(group.weight) * ratio.min(1.0)
+}
+
+#[cfg(test)]
+mod tests;

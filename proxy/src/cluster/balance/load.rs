@@ -1,0 +1,131 @@
+//! How much of the load each priority takes: Envoy's health, overprovisioning, spill-over and panic arithmetic. Pure.
+
+/// Sizes of one priority.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LevelHealth {
+    /// All hosts.
+    pub total: u32,
+    /// Healthy ones.
+    pub healthy: u32,
+    /// Degraded ones.
+    pub degraded: u32,
+}
+
+/// The load of each priority, percent; healthy and degraded shares together are 100.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PriorityLoad {
+    /// Share that goes to the healthy hosts of each priority.
+    pub healthy: Vec<u32>,
+    /// Share that goes to the degraded ones.
+    pub degraded: Vec<u32>,
+    /// Priorities in panic: all their hosts are used.
+    pub panic: Vec<bool>,
+}
+
+impl PriorityLoad {
+    /// `overprovisioning` in percent (140), `panic_threshold` in percent (50; 0 turns panic off).
+    pub fn new(levels: &[LevelHealth], overprovisioning: u32, panic_threshold: f64) -> PriorityLoad {
+        let threshold = panic_threshold.round().clamp(0.0, 100.0);
+        let health: Vec<u32> =
+            levels.iter().map(|level| availability(level.healthy, level.total, overprovisioning)).collect();
+        let degraded: Vec<u32> =
+            levels.iter().map(|level| availability(level.degraded, level.total, overprovisioning)).collect();
+        let available = (health.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
+        let mut load = PriorityLoad {
+            healthy: vec![0; levels.len()],
+            degraded: vec![0; levels.len()],
+            panic: vec![false; levels.len()],
+        };
+        if levels.is_empty() {
+            return load;
+        }
+        if available > 0 {
+            load.spread(&health, &degraded, available);
+        }
+        if threshold == 0.0 && available == 0 {
+            // Nothing is routed there: there are no healthy hosts. The shares must add up nevertheless.
+            load.healthy[0] = 100;
+            return load;
+        }
+        // With enough healthy hosts over all priorities none panics, however few one of them has.
+        for (panic, level) in load.panic.iter_mut().zip(levels) {
+            *panic = available < 100 && level.usable_percent() < threshold;
+        }
+        if load.panic.iter().all(|panic| *panic) {
+            load.spread_by_size(levels);
+        }
+        load
+    }
+
+    /// Where the `point`-th percent (0 to 99) goes: the priority, and whether to its degraded hosts.
+    pub fn choose(&self, point: u64) -> (usize, bool) {
+        let point = u32::try_from(point % 100).unwrap_or(0) + 1;
+        let mut sum = 0;
+        for (shares, degraded) in [(&self.healthy, false), (&self.degraded, true)] {
+            for (priority, share) in shares.iter().enumerate() {
+                sum += share;
+                if point <= sum {
+                    return (priority, degraded);
+                }
+            }
+        }
+        (0, false)
+    }
+
+    fn spread(&mut self, health: &[u32], degraded: &[u32], available: u32) {
+        let left = distribute(&mut self.healthy, health, 100, available);
+        let left = distribute(&mut self.degraded, degraded, left, available);
+        // What is left is a rounding error: it goes to the first priority that can take anything.
+        if let Some(first) = health.iter().position(|health| *health > 0) {
+            self.healthy[first] += left;
+        } else if let Some(first) = degraded.iter().position(|degraded| *degraded > 0) {
+            self.degraded[first] += left;
+        }
+    }
+
+    /// All priorities panic: load by size, whatever the health.
+    fn spread_by_size(&mut self, levels: &[LevelHealth]) {
+        let total: u64 = levels.iter().map(|level| u64::from(level.total)).sum();
+        self.degraded.fill(0);
+        self.healthy.fill(0);
+        let Some(first) = levels.iter().position(|level| level.total > 0) else {
+            self.healthy[0] = 100;
+            return;
+        };
+        let mut left = 100;
+        for (share, level) in self.healthy.iter_mut().zip(levels) {
+            *share = u32::try_from(100 * u64::from(level.total) / total).unwrap_or(100);
+            left -= *share;
+        }
+        self.healthy[first] += left;
+    }
+}
+
+impl LevelHealth {
+    fn usable_percent(&self) -> f64 {
+        if self.total == 0 {
+            return 0.0;
+        }
+        100.0 * f64::from(self.healthy) / f64::from(self.total)
+            + 100.0 * f64::from(self.degraded) / f64::from(self.total)
+    }
+}
+
+fn availability(usable: u32, total: u32, overprovisioning: u32) -> u32 {
+    if total == 0 {
+        return 0;
+    }
+    let percent = u64::from(overprovisioning) * u64::from(usable) / u64::from(total);
+    u32::try_from(percent.min(100)).unwrap_or(100)
+}
+
+fn distribute(shares: &mut [u32], availability: &[u32], mut left: u32, available: u32) -> u32 {
+    for (share, percent) in shares.iter_mut().zip(availability) {
+        *share = left.min(percent * 100 / available);
+        left -= *share;
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests;

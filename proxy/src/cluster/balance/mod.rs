@@ -1,0 +1,10 @@
+//! Load balancing as one worker does it: which priority, which locality, which host. Envoy's arithmetic, without any lock.
+
+mod chooser;
+mod edf;
+mod hashing;
+mod level;
+mod load;
+
+pub use level::Balancer;
+pub use load::{LevelHealth, PriorityLoad};

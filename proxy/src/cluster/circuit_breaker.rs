@@ -1,0 +1,132 @@
+//! Circuit breakers: how many connections, waiting requests, requests and retries a cluster may have under way, over all workers.
+//!
+//! Counts are atomics in the shared cluster. A limit that nobody can reach (istiod sends 4294967295) is not counted at all, so the
+//! usual mesh cluster has no shared cache line on its request path.
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use config::cluster::Thresholds;
+
+use super::worker::Core;
+use crate::telemetry::stats::Gauge;
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// `max_connections`.
+    Connections,
+    /// `max_pending_requests`.
+    Pending,
+    /// `max_requests`.
+    Requests,
+    /// `max_retries`.
+    Retries,
+}
+
+impl Resource {
+    /// In the order of the discriminants.
+    pub const ALL: [Resource; 4] = [Resource::Connections, Resource::Pending, Resource::Requests, Resource::Retries];
+}
+
+/// The breakers of one cluster at one routing priority.
+#[derive(Debug)]
+pub struct Breakers {
+    limits: [u32; 4],
+    counts: [AtomicU32; 4],
+}
+
+impl Breakers {
+    /// Nothing under way.
+    pub fn new(limits: &Thresholds) -> Breakers {
+        Breakers {
+            limits: [limits.max_connections, limits.max_pending_requests, limits.max_requests, limits.max_retries],
+            counts: Default::default(),
+        }
+    }
+
+    /// How many are under way; 0 where nothing is counted.
+    pub fn count(&self, resource: Resource) -> u32 {
+        self.counts[resource as usize].load(Ordering::Relaxed)
+    }
+
+    fn is_counted(&self, resource: Resource) -> bool {
+        self.limits[resource as usize] != u32::MAX
+    }
+
+    /// Takes a place. With `over` it is taken even above the limit. Tells whether it was taken, and whether that opened the breaker.
+    fn take(&self, resource: Resource, over: bool) -> Option<Change> {
+        let limit = self.limits[resource as usize];
+        let count = &self.counts[resource as usize];
+        let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+            (count < limit || over).then(|| count.saturating_add(1))
+        });
+        taken.ok().map(|before| if before.saturating_add(1) == limit { Change::Crossed } else { Change::Same })
+    }
+
+    fn give_back(&self, resource: Resource) -> Change {
+        let before = self.counts[resource as usize].fetch_sub(1, Ordering::Relaxed);
+        if before == self.limits[resource as usize] { Change::Crossed } else { Change::Same }
+    }
+}
+
+/// Whether a breaker opened or closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Crossed,
+    Same,
+}
+
+/// One place taken; dropping it gives it back.
+pub struct Permit(Option<Held>);
+
+struct Held {
+    core: Rc<Core>,
+    priority: super::Priority,
+    resource: Resource,
+}
+
+impl Permit {
+    /// A place, or `None` when the breaker is open.
+    pub fn take(core: &Rc<Core>, priority: super::Priority, resource: Resource) -> Option<Permit> {
+        Permit::take_with(core, priority, resource, false)
+    }
+
+    /// A place even when the breaker is open: a host without any connection may always have one.
+    pub fn force(core: &Rc<Core>, priority: super::Priority, resource: Resource) -> Permit {
+        Permit::take_with(core, priority, resource, true).unwrap_or(Permit(None))
+    }
+
+    fn take_with(core: &Rc<Core>, priority: super::Priority, resource: Resource, over: bool) -> Option<Permit> {
+        let breakers = core.shared.breakers(priority);
+        if !breakers.is_counted(resource) {
+            return Some(Permit(None));
+        }
+        if breakers.take(resource, over)? == Change::Crossed {
+            core.stats.breaker(priority, resource).inc();
+        }
+        Some(Permit(Some(Held { core: Rc::clone(core), priority, resource })))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(held) = &self.0 else { return };
+        let breakers = held.core.shared.breakers(held.priority);
+        if breakers.give_back(held.resource) == Change::Crossed {
+            held.core.stats.breaker(held.priority, held.resource).dec();
+        }
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(held) => write!(out, "Permit({:?})", held.resource),
+            None => out.write_str("Permit(uncounted)"),
+        }
+    }
+}
+
+/// The gauges that show open breakers: `circuit_breakers.<priority>.<name>`.
+pub type BreakerGauges = [Gauge; 4];

@@ -1,0 +1,221 @@
+//! Making one connection to an endpoint: socket, addresses in turn, PROXY protocol header, TLS. Nothing here knows of pools or counts.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use config::address::Address;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, sleep_until};
+
+use super::endpoints::{Endpoint, print};
+use super::pool::{Connected, Facts, Key, Speaks};
+use super::proxy_protocol;
+use super::shared::Cluster;
+use super::transport::{TlsTransport, Transport};
+use super::{ConnectFailure, ConnectFailureKind};
+use crate::tls::AlpnList;
+use crate::transport::{Io, Stream};
+
+mod socket;
+
+/// Connects, within the cluster's `connect_timeout`, which covers the TLS handshake too, as in Envoy.
+///
+/// # Errors
+/// In Envoy's words.
+pub async fn connect(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
+    let attempt = establish(cluster, endpoint, key);
+    match tokio::time::timeout(cluster.config().connect_timeout, attempt).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectFailure::new(ConnectFailureKind::Timeout)),
+    }
+}
+
+async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
+    let config = cluster.config();
+    let (stream, peer) = match &endpoint.address {
+        Address::Socket(first) if endpoint.additional.is_empty() => {
+            let stream = socket::tcp(*first, config.bind_address, config.tcp_keepalive.as_ref()).await?;
+            (Io::Tcp(stream), Arc::clone(&endpoint.identity.printed))
+        }
+        Address::Socket(first) => {
+            let addresses = interleave(*first, &endpoint.additional);
+            let (stream, address) = race(&addresses, |address| {
+                socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref())
+            })
+            .await?;
+            (Io::Tcp(stream), address.to_string().into())
+        }
+        Address::Pipe(path) => (Io::Unix(socket::unix(path).await?), Arc::clone(&endpoint.identity.printed)),
+        // Never chosen: the endpoint set holds neither.
+        Address::Name { .. } | Address::Internal { .. } => {
+            return Err(ConnectFailure::new(ConnectFailureKind::Local));
+        }
+    };
+    // A logical host's identity is its name; logs show where it was reached.
+    let peer = if endpoint.address == endpoint.identity.address { peer } else { printed_peer(&stream, peer) };
+    let local = match &stream {
+        Io::Tcp(stream) => stream.local_addr().ok(),
+        _ => None,
+    };
+    let mut stream = Stream::new(stream);
+    let mut transport = cluster.transport(key.transport);
+    let mut tls = None;
+    loop {
+        match transport {
+            Transport::Raw => break,
+            Transport::Unavailable => return Err(ConnectFailure::new(ConnectFailureKind::Local)),
+            Transport::ProxyProtocol { version, inner } => {
+                announce(&mut stream, *version, key.proxied).await?;
+                transport = inner;
+            }
+            Transport::Tls(context) => {
+                let (wrapped, info) = handshake(context, stream, endpoint, key).await?;
+                (stream, tls) = (wrapped, Some(Rc::new(info)));
+                break;
+            }
+        }
+    }
+    Ok(Connected { stream, facts: Facts { peer, local, tls } })
+}
+
+async fn handshake(
+    tls: &TlsTransport,
+    stream: Stream,
+    endpoint: &Endpoint,
+    key: &Key,
+) -> Result<(Stream, crate::tls::info::TlsInfo), ConnectFailure> {
+    let fallback;
+    let alpn = match (&key.alpn, tls.has_alpn) {
+        (Some(list), _) => Some(list),
+        (None, true) => None,
+        // Neither the request nor the cluster names protocols: what the pool's codec speaks is offered, as in Envoy.
+        (None, false) => {
+            fallback = own_protocols(key.speaks);
+            fallback.as_ref()
+        }
+    };
+    let hostname = (tls.auto_host_sni && !endpoint.hostname.is_empty()).then_some(&*endpoint.hostname);
+    let sni = key.sni.as_deref().or(hostname);
+    tls.context
+        .connect(stream, alpn, sni)
+        .await
+        .map_err(|failure| ConnectFailure::because(ConnectFailureKind::Remote, failure.reason))
+}
+
+fn own_protocols(speaks: Speaks) -> Option<AlpnList> {
+    thread_local! {
+        static LISTS: [AlpnList; 3] = [
+            Arc::new([Arc::from(*b"http/1.1")]),
+            Arc::new([Arc::from(*b"h2")]),
+            Arc::new([Arc::from(*b"h2"), Arc::from(*b"http/1.1")]),
+        ];
+    }
+    let list = match speaks {
+        Speaks::Http1 => 0,
+        Speaks::Http2 => 1,
+        Speaks::Either => 2,
+        Speaks::Bytes => return None,
+    };
+    LISTS.with(|lists| Some(Arc::clone(&lists[list])))
+}
+
+async fn announce(
+    stream: &mut Stream,
+    version: u8,
+    proxied: Option<(SocketAddr, SocketAddr)>,
+) -> Result<(), ConnectFailure> {
+    let header = proxy_protocol::header(version, proxied);
+    let written = async {
+        stream.write_all(&header).await?;
+        stream.flush().await
+    };
+    written.await.map_err(|error| ConnectFailure::because(ConnectFailureKind::Remote, system_text(&error)))
+}
+
+fn printed_peer(stream: &Io, otherwise: Arc<str>) -> Arc<str> {
+    match stream {
+        Io::Tcp(stream) => stream.peer_addr().map_or(otherwise, |address| print(&Address::Socket(address))),
+        _ => otherwise,
+    }
+}
+
+/// RFC 8305 section 4: families take turns, beginning with the first address's.
+fn interleave(first: SocketAddr, rest: &[SocketAddr]) -> Vec<SocketAddr> {
+    let same = rest.iter().filter(|address| address.is_ipv4() == first.is_ipv4());
+    let other = rest.iter().filter(|address| address.is_ipv4() != first.is_ipv4());
+    let (mut same, mut other) = (same.copied(), other.copied());
+    let mut addresses = vec![first];
+    loop {
+        let before = addresses.len();
+        addresses.extend(other.next());
+        addresses.extend(same.next());
+        if addresses.len() == before {
+            return addresses;
+        }
+    }
+}
+
+/// Tries addresses in turn, the next one when the last has failed or has taken 300 ms, and takes the first that answers.
+///
+/// # Errors
+/// When all have failed, the last failure.
+async fn race<T, F>(
+    addresses: &[SocketAddr],
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<(T, SocketAddr), ConnectFailure>
+where
+    F: Future<Output = Result<T, ConnectFailure>>,
+{
+    let mut waiting = addresses.iter().copied();
+    let mut running: Vec<(SocketAddr, Pin<Box<F>>)> = Vec::new();
+    let mut timer = pin!(sleep_until(Instant::now()));
+    let mut last = ConnectFailure::new(ConnectFailureKind::Local);
+    std::future::poll_fn(|cx| {
+        loop {
+            let mut index = 0;
+            while index < running.len() {
+                match running[index].1.as_mut().poll(cx) {
+                    Poll::Ready(Ok(made)) => return Poll::Ready(Ok((made, running[index].0))),
+                    Poll::Ready(Err(failure)) => {
+                        last = failure;
+                        let _ended = running.remove(index);
+                        timer.as_mut().reset(Instant::now());
+                    }
+                    Poll::Pending => index += 1,
+                }
+            }
+            if waiting.len() == 0 {
+                return if running.is_empty() { Poll::Ready(Err(last.clone())) } else { Poll::Pending };
+            }
+            if !running.is_empty() && timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if let Some(address) = waiting.next() {
+                running.push((address, Box::pin(attempt(address))));
+                timer.as_mut().reset(Instant::now() + ATTEMPT_DELAY);
+            }
+        }
+    })
+    .await
+}
+
+/// The system's words for an error, without Rust's `(os error 111)`.
+pub fn system_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Envoy's `happy_eyeballs` attempt delay.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests;

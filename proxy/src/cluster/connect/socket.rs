@@ -1,0 +1,111 @@
+//! Sockets towards endpoints, and Envoy's words for what goes wrong with them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use config::cluster::TcpKeepalive;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::system_text;
+use crate::cluster::{ConnectFailure, ConnectFailureKind};
+
+/// A TCP connection. A bind address of another family than the endpoint's is not used, as in Envoy.
+///
+/// # Errors
+/// `immediate connect error`, `delayed connect error` or `failed to bind`, with the system's words.
+pub async fn tcp(
+    address: SocketAddr,
+    bind: Option<SocketAddr>,
+    keepalive: Option<&TcpKeepalive>,
+) -> Result<TcpStream, ConnectFailure> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP));
+    let socket = socket.map_err(|error| local(&error))?;
+    // Best effort, as in Envoy: a connection without them works.
+    let _refused = socket.set_tcp_nodelay(true);
+    if let Some(keepalive) = keepalive {
+        let _refused = keep_alive(&socket, keepalive);
+    }
+    if let Some(source) = bind.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        socket.bind(&source.into()).map_err(|error| {
+            let reason = format!("failed to bind to {source}: {}", system_text(&error));
+            ConnectFailure::because(ConnectFailureKind::Local, reason)
+        })?;
+    }
+    let under_way = begin(&socket, &address.into(), || address.to_string())?;
+    let stream = TcpStream::from_std(socket.into()).map_err(|error| local(&error))?;
+    if under_way {
+        stream.writable().await.map_err(|error| delayed(&error))?;
+        if let Some(error) = stream.take_error().map_err(|error| delayed(&error))? {
+            return Err(delayed(&error));
+        }
+    }
+    Ok(stream)
+}
+
+/// A connection to a Unix domain socket; a leading `@` means the abstract name space.
+///
+/// # Errors
+/// As [`tcp`].
+pub async fn unix(path: &Path) -> Result<UnixStream, ConnectFailure> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(|error| local(&error))?;
+    let address = match path.as_os_str().as_bytes().strip_prefix(b"@") {
+        Some(name) => {
+            let abstract_name = [b"\0", name].concat();
+            SockAddr::unix(std::ffi::OsStr::from_bytes(&abstract_name))
+        }
+        None => SockAddr::unix(path),
+    };
+    let address = address.map_err(|error| local(&error))?;
+    let under_way = begin(&socket, &address, || path.to_string_lossy().into_owned())?;
+    let stream = UnixStream::from_std(socket.into()).map_err(|error| local(&error))?;
+    if under_way {
+        stream.writable().await.map_err(|error| delayed(&error))?;
+        if let Some(error) = stream.take_error().map_err(|error| delayed(&error))? {
+            return Err(delayed(&error));
+        }
+    }
+    Ok(stream)
+}
+
+/// Begins to connect. True while it is under way, false when it stands already.
+fn begin(socket: &Socket, address: &SockAddr, printed: impl Fn() -> String) -> Result<bool, ConnectFailure> {
+    match socket.connect(address) {
+        Ok(()) => Ok(false),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(true),
+        Err(error) => {
+            let reason = format!("immediate connect error: {}|remote address:{}", system_text(&error), printed());
+            // An address that is not ours to connect from is our own fault; the rest Envoy blames on the host.
+            let kind = match error.raw_os_error() {
+                Some(libc::EADDRNOTAVAIL) => ConnectFailureKind::Local,
+                _ => ConnectFailureKind::Remote,
+            };
+            Err(ConnectFailure::because(kind, reason))
+        }
+    }
+}
+
+fn keep_alive(socket: &Socket, settings: &TcpKeepalive) -> io::Result<()> {
+    socket.set_keepalive(true)?;
+    let mut keepalive = socket2::TcpKeepalive::new();
+    if let Some(probes) = settings.probes {
+        keepalive = keepalive.with_retries(probes);
+    }
+    if let Some(time) = settings.time {
+        keepalive = keepalive.with_time(time);
+    }
+    if let Some(interval) = settings.interval {
+        keepalive = keepalive.with_interval(interval);
+    }
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+fn delayed(error: &io::Error) -> ConnectFailure {
+    ConnectFailure::because(ConnectFailureKind::Remote, format!("delayed connect error: {}", system_text(error)))
+}
+
+fn local(error: &io::Error) -> ConnectFailure {
+    ConnectFailure::because(ConnectFailureKind::Local, system_text(error))
+}

@@ -1,0 +1,179 @@
+//! An endpoint as one worker uses it: its active requests and its pools. They outlive assignments as long as the address stays.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::circuit_breaker::{Permit, Resource};
+use super::endpoints::{Endpoint, Health, Identity};
+use super::host_stats::HostShard;
+use super::pool::{KeyRef, Pool};
+use super::worker::Core;
+use super::{ConnectFailure, ConnectFailureKind, Priority};
+
+/// An endpoint as this worker uses it. Cheap to clone; equal when the address is the same.
+#[derive(Clone)]
+pub struct Host(Rc<Inner>);
+
+struct Inner {
+    endpoint: Arc<Endpoint>,
+    state: Rc<HostState>,
+}
+
+impl Host {
+    /// Of an endpoint and the state that its identity has on this worker.
+    pub fn new(endpoint: Arc<Endpoint>, state: Rc<HostState>) -> Host {
+        Host(Rc::new(Inner { endpoint, state }))
+    }
+
+    /// Address, printed.
+    pub fn address(&self) -> &str {
+        &self.0.endpoint.identity.printed
+    }
+
+    /// The endpoint.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0.endpoint
+    }
+
+    /// What this worker holds of it.
+    pub fn state(&self) -> &Rc<HostState> {
+        &self.0.state
+    }
+
+    /// Health for balancing.
+    pub fn health(&self) -> Health {
+        self.0.endpoint.health
+    }
+
+    /// Weight, at least 1.
+    pub fn weight(&self) -> u32 {
+        self.0.endpoint.weight
+    }
+
+    /// Requests (or TCP sessions) of this worker that are under way.
+    pub fn active(&self) -> u32 {
+        self.0.state.active.get()
+    }
+
+    /// Counts a response of it: `rq_success` below 500, else `rq_error`.
+    pub fn count_response(&self, status: u16) {
+        let shard = &self.0.state.shard;
+        if status >= 500 { shard.rq_error.inc() } else { shard.rq_success.inc() }
+    }
+
+    /// Counts a request of it that timed out: `rq_timeout`.
+    pub fn count_timeout(&self) {
+        self.0.state.shard.rq_timeout.inc();
+    }
+}
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Host) -> bool {
+        Arc::ptr_eq(&self.0.endpoint.identity, &other.0.endpoint.identity)
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Host({})", self.address())
+    }
+}
+
+/// What one worker holds of one endpoint.
+pub struct HostState {
+    identity: Arc<Identity>,
+    active: Cell<u32>,
+    shard: Arc<HostShard>,
+    pools: RefCell<SmallVec<[Rc<Pool>; 1]>>,
+}
+
+impl HostState {
+    /// Nothing under way.
+    pub fn new(identity: &Arc<Identity>, worker: usize) -> Rc<HostState> {
+        Rc::new(HostState {
+            identity: Arc::clone(identity),
+            active: Cell::new(0),
+            shard: identity.shard(worker),
+            pools: RefCell::default(),
+        })
+    }
+
+    /// What stays of it.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// This worker's counts.
+    pub fn shard(&self) -> &Arc<HostShard> {
+        &self.shard
+    }
+
+    /// The pool for a key, made when it is the first.
+    pub fn pool(&self, core: &Rc<Core>, endpoint: &Arc<Endpoint>, key: KeyRef<'_>) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.iter().find(|pool| key.is(pool.key())) {
+            pool.renew(endpoint);
+            return Rc::clone(pool);
+        }
+        let pool = Pool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.to_owned());
+        pools.push(Rc::clone(&pool));
+        pool
+    }
+
+    /// All pools of it.
+    pub fn pools(&self) -> SmallVec<[Rc<Pool>; 1]> {
+        self.pools.borrow().clone()
+    }
+
+    /// Forgets pools that hold nothing. Tells whether any is left.
+    pub fn prune(&self) -> bool {
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|pool| Rc::strong_count(pool) > 1 || !pool.is_unused());
+        !pools.is_empty()
+    }
+
+    /// Its endpoint is gone: idle connections close, busy ones finish and close then.
+    pub fn retire(&self) {
+        for pool in self.pools() {
+            pool.retire();
+        }
+    }
+}
+
+/// One request (or TCP session) under way at a host; gives its places back when dropped.
+pub struct Active {
+    state: Rc<HostState>,
+    core: Rc<Core>,
+    _permit: Permit,
+}
+
+impl Active {
+    /// Counts one.
+    ///
+    /// # Errors
+    /// `max_requests` are under way.
+    pub fn begin(core: &Rc<Core>, state: &Rc<HostState>, priority: Priority) -> Result<Active, ConnectFailure> {
+        let Some(permit) = Permit::take(core, priority, Resource::Requests) else {
+            core.stats.upstream_rq_pending_overflow.inc();
+            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+        };
+        state.active.set(state.active.get() + 1);
+        state.shard.rq_total.inc();
+        state.shard.rq_active.inc();
+        core.stats.upstream_rq_total.inc();
+        core.stats.upstream_rq_active.inc();
+        Ok(Active { state: Rc::clone(state), core: Rc::clone(core), _permit: permit })
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.state.active.set(self.state.active.get().saturating_sub(1));
+        self.state.shard.rq_active.dec();
+        self.core.stats.upstream_rq_active.dec();
+    }
+}

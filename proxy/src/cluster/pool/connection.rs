@@ -1,0 +1,103 @@
+//! What every pooled or lent connection carries beside its codec: facts for logs, and counts that it gives back when it goes.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::cluster::circuit_breaker::Permit;
+use crate::cluster::host_stats::HostShard;
+use crate::cluster::worker::Core;
+use crate::tls::info::TlsInfo;
+use crate::transport::Stream;
+
+/// A connection that has just been made.
+pub struct Connected {
+    /// Its bytes.
+    pub stream: Stream,
+    /// Facts.
+    pub facts: Facts,
+}
+
+/// Facts of a connection, for logs. Cloning costs two reference counts.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The address that answered, printed.
+    pub peer: Arc<str>,
+    /// Our address.
+    pub local: Option<SocketAddr>,
+    /// TLS facts.
+    pub tls: Option<Rc<TlsInfo>>,
+}
+
+/// The counts of one connection, from its first SYN to its end.
+pub struct Counted {
+    core: Rc<Core>,
+    shard: Arc<HostShard>,
+    born: Instant,
+    connected: bool,
+    /// The peer closed it, as far as we know.
+    by_peer: bool,
+    _permit: Permit,
+}
+
+impl Counted {
+    /// A connection that is being made.
+    pub fn begin(core: &Rc<Core>, shard: &Arc<HostShard>, permit: Permit) -> Counted {
+        core.stats.upstream_cx_total.inc();
+        core.stats.upstream_cx_active.inc();
+        shard.cx_total.inc();
+        shard.cx_active.inc();
+        Counted {
+            core: Rc::clone(core),
+            shard: Arc::clone(shard),
+            born: Instant::now(),
+            connected: false,
+            by_peer: false,
+            _permit: permit,
+        }
+    }
+
+    /// It stands.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        let elapsed = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.core.stats.upstream_cx_connect_ms.record(elapsed);
+    }
+
+    /// It did not come to stand.
+    pub fn failed(&mut self, by_timeout: bool) {
+        self.shard.cx_connect_fail.inc();
+        self.core.stats.upstream_cx_connect_fail.inc();
+        if by_timeout {
+            self.core.stats.upstream_cx_connect_timeout.inc();
+        } else {
+            self.by_peer = true;
+        }
+    }
+
+    /// The peer has closed it.
+    pub fn closed_by_peer(&mut self) {
+        self.by_peer = true;
+    }
+
+    /// When it was begun.
+    pub fn born(&self) -> Instant {
+        self.born
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let stats = &self.core.stats;
+        stats.upstream_cx_active.dec();
+        self.shard.cx_active.dec();
+        stats.upstream_cx_destroy.inc();
+        if self.by_peer { stats.upstream_cx_destroy_remote.inc() } else { stats.upstream_cx_destroy_local.inc() }
+        if self.connected {
+            let length = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+            stats.upstream_cx_length_ms.record(length);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! HTTP/1 connections of a pool: one request at a time.
+
+use std::rc::Rc;
+use std::task::Context;
+
+use tokio::time::Instant;
+
+use super::{Connected, Counted, Facts, Pool};
+use crate::cluster::worker::Core;
+use crate::http::h1;
+
+/// A connection, idle or busy.
+pub struct Http1Connection {
+    codec: Box<h1::client::Connection>,
+    facts: Facts,
+    counted: Counted,
+    /// When it became idle.
+    pub idle_since: Instant,
+}
+
+impl Http1Connection {
+    /// A fresh one.
+    pub fn new(connected: Connected, counted: Counted, cluster: &config::cluster::Cluster) -> Http1Connection {
+        let settings = h1::Settings::upstream(cluster);
+        Http1Connection {
+            codec: Box::new(h1::client::Connection::new(connected.stream, &settings)),
+            facts: connected.facts,
+            counted,
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// When it was begun.
+    pub fn born(&self) -> Instant {
+        self.counted.born()
+    }
+
+    /// Prepares for the next request.
+    pub fn begin(&mut self) {
+        self.codec.begin();
+    }
+
+    /// Whether an idle connection may carry a request now.
+    pub fn is_usable(&mut self, cluster: &config::cluster::Cluster, now: Instant) -> bool {
+        let limits = [
+            (cluster.http.idle_timeout, self.idle_since),
+            (cluster.http.max_connection_duration, self.counted.born()),
+        ];
+        if limits.iter().any(|(limit, since)| limit.is_some_and(|limit| now.duration_since(*since) >= limit)) {
+            return false;
+        }
+        let alive = self.codec.is_alive();
+        if !alive {
+            self.counted.closed_by_peer();
+        }
+        alive
+    }
+
+    /// Whether a connection that comes back may be kept.
+    pub fn may_be_reused(&mut self, core: &Core) -> bool {
+        if !self.codec.is_reusable() {
+            return false;
+        }
+        let cluster = core.shared.config();
+        if cluster.max_requests_per_connection.is_some_and(|limit| limit > 0 && self.codec.requests() >= u64::from(limit)) {
+            core.stats.upstream_cx_max_requests.inc();
+            return false;
+        }
+        true
+    }
+
+    /// Whether the peer has closed it; otherwise `cx` is woken when it does.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let closed = self.codec.poll_closed(cx).is_ready();
+        if closed {
+            self.counted.closed_by_peer();
+        }
+        closed
+    }
+}
+
+/// A connection while it carries a request; returns to its pool when dropped.
+pub struct Http1Stream {
+    connection: Option<Http1Connection>,
+    pool: Rc<Pool>,
+}
+
+impl Http1Stream {
+    /// Lends the connection out.
+    pub fn new(connection: Http1Connection, pool: Rc<Pool>) -> Http1Stream {
+        Http1Stream { connection: Some(connection), pool }
+    }
+
+    /// Facts of the connection.
+    pub fn facts(&self) -> &Facts {
+        &self.connection.as_ref().expect("present until dropped").facts
+    }
+
+    /// The codec's stream.
+    pub fn codec(&mut self) -> &mut h1::client::Connection {
+        &mut self.connection.as_mut().expect("present until dropped").codec
+    }
+
+    /// The codec's stream.
+    pub fn codec_ref(&self) -> &h1::client::Connection {
+        &self.connection.as_ref().expect("present until dropped").codec
+    }
+}
+
+impl Drop for Http1Stream {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.give_back(connection);
+        }
+    }
+}

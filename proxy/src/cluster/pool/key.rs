@@ -1,0 +1,83 @@
+//! What makes two connections to one host different. Everything that matters is in this one value, so that two wants that differ in
+//! any of it never share a connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cluster::Priority;
+use crate::tls::AlpnList;
+
+/// Which HTTP a pool speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// HTTP/1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// What ALPN says.
+    Either,
+    /// No HTTP: TCP proxying. Never pooled, but part of the value that describes a connection.
+    Bytes,
+}
+
+/// The value, borrowed: looking a pool up allocates nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRef<'a> {
+    /// Number of the transport in the cluster.
+    pub transport: u16,
+    /// Protocol.
+    pub speaks: Speaks,
+    /// Circuit breakers that count it.
+    pub priority: Priority,
+    /// ALPN override.
+    pub alpn: Option<&'a AlpnList>,
+    /// Server name override.
+    pub sni: Option<&'a str>,
+    /// Source and destination to be told by PROXY protocol.
+    pub proxied: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// The value, owned by a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// See [`KeyRef`].
+    pub transport: u16,
+    /// See [`KeyRef`].
+    pub speaks: Speaks,
+    /// See [`KeyRef`].
+    pub priority: Priority,
+    /// See [`KeyRef`].
+    pub alpn: Option<AlpnList>,
+    /// See [`KeyRef`].
+    pub sni: Option<Arc<str>>,
+    /// See [`KeyRef`].
+    pub proxied: Option<(SocketAddr, SocketAddr)>,
+}
+
+impl KeyRef<'_> {
+    /// Whether it is this key.
+    pub fn is(&self, key: &Key) -> bool {
+        // Taken apart without `..`: a field that is added and not compared does not compile.
+        let KeyRef { transport, speaks, priority, alpn, sni, proxied } = *self;
+        let same_alpn = match (alpn, &key.alpn) {
+            (None, None) => true,
+            (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
+            _ => false,
+        };
+        transport == key.transport
+            && speaks == key.speaks
+            && priority == key.priority
+            && same_alpn
+            && sni == key.sni.as_deref()
+            && proxied == key.proxied
+    }
+
+    /// Owned.
+    pub fn to_owned(self) -> Key {
+        let KeyRef { transport, speaks, priority, alpn, sni, proxied } = self;
+        Key { transport, speaks, priority, alpn: alpn.cloned(), sni: sni.map(Arc::from), proxied }
+    }
+}
+
+#[cfg(test)]
+mod tests;

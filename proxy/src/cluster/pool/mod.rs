@@ -1,0 +1,436 @@
+//! The HTTP connections of one worker to one host for one key: idle ones, multiplexed ones, requests that wait, connects under way.
+//!
+//! [`WorkerCluster::http`](super::WorkerCluster::http) asks for a stream. Streams come back when they are dropped, wherever that
+//! happens. A waiting request is served by whichever connection is ready first, as in Envoy. Nothing is dropped while the state is
+//! borrowed: dropping a stream enters the pool again.
+
+mod connection;
+mod http1;
+mod http2;
+mod key;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+pub use connection::{Connected, Counted, Facts};
+pub use http1::Http1Stream;
+pub use http2::Http2Stream;
+pub use key::{Key, KeyRef, Speaks};
+
+use self::http1::Http1Connection;
+use self::http2::Http2Connection;
+use super::circuit_breaker::{Permit, Resource};
+use super::connect::connect;
+use super::endpoints::Endpoint;
+use super::host::{Active, HostState};
+use super::host_stats::HostShard;
+use super::lease::{HttpLease, UpstreamStream};
+use super::worker::Core;
+use super::{ConnectFailure, ConnectFailureKind};
+use crate::http::message::Protocol;
+
+/// One pool.
+pub struct Pool {
+    key: Key,
+    core: Rc<Core>,
+    endpoint: RefCell<Arc<Endpoint>>,
+    shard: Arc<HostShard>,
+    state: RefCell<State>,
+    /// Waiting requests are being served further up the stack.
+    serving: Cell<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    /// HTTP/1 connections without a request; the one used last is at the end and is taken first.
+    idle: Vec<Http1Connection>,
+    /// HTTP/1 connections with one.
+    busy: usize,
+    /// HTTP/2 connections.
+    multiplexed: Vec<Rc<Http2Connection>>,
+    waiting: VecDeque<Waiting>,
+    /// Connects under way.
+    connecting: usize,
+    /// What the last connection turned out to speak, where ALPN decides.
+    spoken: Option<Speaks>,
+    /// The endpoint or the cluster is gone: connections close when they are done.
+    retired: bool,
+}
+
+struct Waiting {
+    state: Rc<HostState>,
+    reply: oneshot::Sender<Result<HttpLease, ConnectFailure>>,
+}
+
+impl Pool {
+    /// Nothing in it.
+    pub fn new(core: Rc<Core>, endpoint: Arc<Endpoint>, shard: Arc<HostShard>, key: Key) -> Rc<Pool> {
+        Rc::new(Pool {
+            key,
+            core,
+            endpoint: RefCell::new(endpoint),
+            shard,
+            state: RefCell::default(),
+            serving: Cell::new(false),
+        })
+    }
+
+    /// What its connections have in common.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Takes over what an assignment changed about the endpoint, for connections to come.
+    pub fn renew(&self, endpoint: &Arc<Endpoint>) {
+        let mut held = self.endpoint.borrow_mut();
+        if !Arc::ptr_eq(&held, endpoint) {
+            *held = Arc::clone(endpoint);
+        }
+    }
+
+    /// Lends a stream: of a connection that is ready, or of the first that becomes so.
+    ///
+    /// # Errors
+    /// A circuit breaker is open, or a connect failed while the request waited.
+    pub async fn lend(self: &Rc<Self>, state: &Rc<HostState>) -> Result<HttpLease, ConnectFailure> {
+        if let Some(ready) = self.take_ready() {
+            let active = Active::begin(&self.core, state, self.key.priority)?;
+            return Ok(ready.lease(active));
+        }
+        let stats = &self.core.stats;
+        let Some(permit) = Permit::take(&self.core, self.key.priority, Resource::Pending) else {
+            stats.upstream_rq_pending_overflow.inc();
+            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+        };
+        let (reply, answer) = oneshot::channel();
+        let mut pending = Pending::begin(&self.core, permit);
+        self.state.borrow_mut().waiting.push_back(Waiting { state: Rc::clone(state), reply });
+        self.connect_for_waiting();
+        let answer = answer.await;
+        pending.answered = true;
+        // The sender is dropped unanswered only when the worker's runtime ends.
+        answer.unwrap_or_else(|_| Err(ConnectFailure::new(ConnectFailureKind::Local)))
+    }
+
+    /// Closes what is idle and lets the rest finish.
+    pub fn retire(self: &Rc<Self>) {
+        let idle = {
+            let mut state = self.state.borrow_mut();
+            state.retired = true;
+            for connection in &state.multiplexed {
+                connection.drain();
+            }
+            std::mem::take(&mut state.idle)
+        };
+        drop(idle);
+        self.drop_finished();
+    }
+
+    /// Closes connections that have been idle or alive for too long, or that the peer has closed. Registers `cx` with the others, so
+    /// that a closing peer wakes the caller.
+    pub fn sweep(self: &Rc<Self>, now: Instant, cx: &mut Context<'_>) {
+        let http = &self.core.shared.config().http;
+        let stats = &self.core.stats;
+        let mut closed = Vec::new();
+        {
+            let mut state = self.state.borrow_mut();
+            let mut index = 0;
+            while index < state.idle.len() {
+                let connection = &mut state.idle[index];
+                let expired = http.idle_timeout.is_some_and(|limit| now.duration_since(connection.idle_since) >= limit);
+                let old = self.is_old(connection.born(), now);
+                if expired {
+                    stats.upstream_cx_idle_timeout.inc();
+                } else if old {
+                    stats.upstream_cx_max_duration_reached.inc();
+                } else if !connection.poll_closed(cx) {
+                    index += 1;
+                    continue;
+                }
+                closed.push(state.idle.remove(index));
+            }
+            for connection in &state.multiplexed {
+                let idle = connection.idle_since();
+                if http.idle_timeout.is_some_and(|limit| idle.is_some_and(|since| now.duration_since(since) >= limit)) {
+                    stats.upstream_cx_idle_timeout.inc();
+                    connection.drain();
+                } else if self.is_old(connection.born(), now) && !connection.is_draining() {
+                    stats.upstream_cx_max_duration_reached.inc();
+                    connection.drain();
+                }
+            }
+        }
+        drop(closed);
+        self.drop_finished();
+    }
+
+    /// Whether it holds neither connections nor waiting requests.
+    pub fn is_unused(&self) -> bool {
+        let state = self.state.borrow();
+        state.open() == 0 && state.connecting == 0 && state.waiting.is_empty()
+    }
+
+    fn is_old(&self, born: Instant, now: Instant) -> bool {
+        self.core.shared.config().http.max_connection_duration.is_some_and(|limit| now.duration_since(born) >= limit)
+    }
+
+    /// A stream of a connection that stands and has room.
+    fn take_ready(self: &Rc<Self>) -> Option<Ready> {
+        loop {
+            let mut connection = {
+                let mut state = self.state.borrow_mut();
+                if let Some(connection) = state.multiplexed.iter().find(|connection| connection.has_room()) {
+                    let connection = Rc::clone(connection);
+                    drop(state);
+                    return Some(Ready::http2(connection.open(self)));
+                }
+                let connection = state.idle.pop()?;
+                state.busy += 1;
+                connection
+            };
+            // The peer may have closed it since, without any task watching.
+            if connection.is_usable(self.core.shared.config(), Instant::now()) {
+                connection.begin();
+                return Some(Ready::http1(Http1Stream::new(connection, Rc::clone(self))));
+            }
+            self.state.borrow_mut().busy -= 1;
+        }
+    }
+
+    /// A connection came back from a request.
+    fn give_back(self: &Rc<Self>, mut connection: Http1Connection) {
+        let keep = connection.may_be_reused(&self.core);
+        {
+            let mut state = self.state.borrow_mut();
+            state.busy -= 1;
+            if keep && !state.retired {
+                connection.idle_since = Instant::now();
+                state.idle.push(connection);
+            } else {
+                drop(state);
+                drop(connection);
+            }
+        }
+        self.serve_waiting();
+    }
+
+    /// A stream of a multiplexed connection ended.
+    fn stream_ended(self: &Rc<Self>) {
+        self.drop_finished();
+        self.serve_waiting();
+    }
+
+    /// Drops multiplexed connections that take no more streams and have none.
+    fn drop_finished(self: &Rc<Self>) {
+        let mut finished = Vec::new();
+        self.state.borrow_mut().multiplexed.retain(|connection| {
+            let keep = !connection.is_finished();
+            if !keep {
+                finished.push(Rc::clone(connection));
+            }
+            keep
+        });
+        drop(finished);
+    }
+
+    /// Gives ready connections to waiting requests, then connects for those that still wait.
+    fn serve_waiting(self: &Rc<Self>) {
+        // Answering a request that has gone away drops its stream, which comes back here.
+        if self.serving.replace(true) {
+            return;
+        }
+        while let Some(waiting) = self.next_waiting() {
+            let Some(ready) = self.take_ready() else {
+                self.state.borrow_mut().waiting.push_front(waiting);
+                break;
+            };
+            let answer = Active::begin(&self.core, &waiting.state, self.key.priority);
+            let answer = answer.map(|active| ready.lease(active));
+            drop(waiting.reply.send(answer));
+        }
+        self.serving.set(false);
+        self.connect_for_waiting();
+    }
+
+    fn next_waiting(&self) -> Option<Waiting> {
+        let mut state = self.state.borrow_mut();
+        while let Some(waiting) = state.waiting.pop_front() {
+            if !waiting.reply.is_closed() {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// Begins as many connects as the waiting requests need and the circuit breaker allows. A pool without any connection may always
+    /// have one: its requests could otherwise wait for ever on the connections of other hosts.
+    fn connect_for_waiting(self: &Rc<Self>) {
+        loop {
+            let alone = {
+                let mut state = self.state.borrow_mut();
+                state.waiting.retain(|waiting| !waiting.reply.is_closed());
+                if state.waiting.len() <= state.connecting.saturating_mul(self.streams_expected(&state)) {
+                    return;
+                }
+                state.open() == 0 && state.connecting == 0
+            };
+            let priority = self.key.priority;
+            let permit = Permit::take(&self.core, priority, Resource::Connections);
+            if permit.is_none() {
+                self.core.stats.upstream_cx_overflow.inc();
+                if !alone {
+                    return;
+                }
+            }
+            self.connect(permit.unwrap_or_else(|| Permit::force(&self.core, priority, Resource::Connections)));
+        }
+    }
+
+    /// How many requests a connection that is being made will carry at a time.
+    fn streams_expected(&self, state: &State) -> usize {
+        match (self.key.speaks, state.spoken) {
+            (Speaks::Http1 | Speaks::Bytes, _) | (Speaks::Either, Some(Speaks::Http1)) => 1,
+            (Speaks::Http2 | Speaks::Either, _) => {
+                let limit = self.core.shared.config().http.http2.max_concurrent_streams;
+                limit.map_or(DEFAULT_CONCURRENT_STREAMS, |limit| limit.max(1) as usize)
+            }
+        }
+    }
+
+    fn connect(self: &Rc<Self>, permit: Permit) {
+        let mut counted = Counted::begin(&self.core, &self.shard, permit);
+        let under_way = UnderWay::begin(self);
+        let endpoint = Arc::clone(&self.endpoint.borrow());
+        tokio::task::spawn_local(async move {
+            let pool = Rc::clone(&under_way.0);
+            let result = connect(&pool.core.shared, &endpoint, &pool.key).await;
+            drop(under_way);
+            match result {
+                Ok(connected) => {
+                    counted.connected();
+                    pool.connected(connected, counted).await;
+                }
+                Err(failure) => {
+                    counted.failed(failure.kind == ConnectFailureKind::Timeout);
+                    drop(counted);
+                    pool.fail_waiting(&failure);
+                }
+            }
+        });
+    }
+
+    async fn connected(self: &Rc<Self>, connected: Connected, counted: Counted) {
+        let speaks = match self.key.speaks {
+            Speaks::Either => match connected.facts.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+                Some(b"h2") => Speaks::Http2,
+                _ => Speaks::Http1,
+            },
+            other => other,
+        };
+        self.state.borrow_mut().spoken = Some(speaks);
+        if speaks == Speaks::Http2 {
+            self.core.stats.upstream_cx_http2_total.inc();
+            return http2::run(self, connected, counted).await;
+        }
+        self.core.stats.upstream_cx_http1_total.inc();
+        let connection = Http1Connection::new(connected, counted, self.core.shared.config());
+        let retired = {
+            let mut state = self.state.borrow_mut();
+            state.idle.push(connection);
+            state.retired
+        };
+        self.serve_waiting();
+        if retired {
+            self.retire();
+        }
+    }
+
+    /// A connect failed: every waiting request is told, as in Envoy; each decides for itself whether it tries again.
+    fn fail_waiting(self: &Rc<Self>, failure: &ConnectFailure) {
+        let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
+        for request in waiting.into_iter().filter(|request| !request.reply.is_closed()) {
+            self.core.stats.upstream_rq_pending_failure_eject.inc();
+            drop(request.reply.send(Err(failure.clone())));
+        }
+    }
+}
+
+impl State {
+    fn open(&self) -> usize {
+        self.idle.len() + self.busy + self.multiplexed.len()
+    }
+}
+
+/// A stream that is ready to be lent.
+struct Ready {
+    stream: UpstreamStream,
+    facts: Facts,
+    protocol: Protocol,
+}
+
+impl Ready {
+    fn http1(stream: Http1Stream) -> Ready {
+        Ready { facts: stream.facts().clone(), stream: UpstreamStream::Http1(stream), protocol: Protocol::Http11 }
+    }
+
+    fn http2(stream: Http2Stream) -> Ready {
+        Ready { facts: stream.facts().clone(), stream: UpstreamStream::Http2(stream), protocol: Protocol::Http2 }
+    }
+
+    fn lease(self, active: Active) -> HttpLease {
+        let Ready { stream, facts, protocol } = self;
+        HttpLease { stream, host: facts.peer, local: facts.local, protocol, tls: facts.tls, _active: active }
+    }
+}
+
+/// A connect under way, counted until it is dropped.
+struct UnderWay(Rc<Pool>);
+
+impl UnderWay {
+    fn begin(pool: &Rc<Pool>) -> UnderWay {
+        pool.state.borrow_mut().connecting += 1;
+        UnderWay(Rc::clone(pool))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().connecting -= 1;
+    }
+}
+
+/// A request that waits; given up when it is dropped before its answer.
+struct Pending {
+    core: Rc<Core>,
+    answered: bool,
+    _permit: Permit,
+}
+
+impl Pending {
+    fn begin(core: &Rc<Core>, permit: Permit) -> Pending {
+        core.stats.upstream_rq_pending_total.inc();
+        core.stats.upstream_rq_pending_active.inc();
+        Pending { core: Rc::clone(core), answered: false, _permit: permit }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.core.stats.upstream_rq_pending_active.dec();
+        if !self.answered {
+            self.core.stats.upstream_rq_cancelled.inc();
+        }
+    }
+}
+
+/// How many streams an HTTP/2 connection is expected to take before it has said so.
+const DEFAULT_CONCURRENT_STREAMS: usize = 1024;
+
+#[cfg(test)]
+mod tests;

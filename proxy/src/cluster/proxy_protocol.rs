@@ -1,0 +1,69 @@
+//! The PROXY protocol header that a connection to an upstream begins with (haproxy's proxy-protocol.txt, sections 2.1 and 2.2).
+
+use std::net::{IpAddr, SocketAddr};
+
+/// The header. `proxied` is the source and destination of the proxied connection; without it the header says that there is none.
+pub fn header(version: u8, proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    if version == 1 { text(proxied) } else { binary(proxied) }
+}
+
+fn text(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    let Some((source, destination)) = proxied else { return b"PROXY UNKNOWN\r\n".to_vec() };
+    let (source, destination) = one_family(source, destination);
+    let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
+    format!(
+        "PROXY {family} {} {} {} {}\r\n",
+        source.ip(),
+        destination.ip(),
+        source.port(),
+        destination.port()
+    )
+    .into_bytes()
+}
+
+fn binary(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    let mut header = SIGNATURE.to_vec();
+    let Some((source, destination)) = proxied else {
+        // Version 2, command LOCAL, family UNSPEC, nothing follows.
+        header.extend_from_slice(&[0x20, 0x00, 0x00, 0x00]);
+        return header;
+    };
+    match one_family(source, destination) {
+        (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
+            header.extend_from_slice(&[0x21, 0x11, 0, 12]);
+            header.extend_from_slice(&source.ip().octets());
+            header.extend_from_slice(&destination.ip().octets());
+        }
+        (source, destination) => {
+            header.extend_from_slice(&[0x21, 0x21, 0, 36]);
+            header.extend_from_slice(&octets(source.ip()));
+            header.extend_from_slice(&octets(destination.ip()));
+        }
+    }
+    header.extend_from_slice(&source.port().to_be_bytes());
+    header.extend_from_slice(&destination.port().to_be_bytes());
+    header
+}
+
+/// Both as IPv4 where both are (also mapped ones), else both as IPv6.
+fn one_family(source: SocketAddr, destination: SocketAddr) -> (SocketAddr, SocketAddr) {
+    let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let (source, destination) = (plain(source), plain(destination));
+    if source.is_ipv4() == destination.is_ipv4() {
+        return (source, destination);
+    }
+    let wide = |address: SocketAddr| SocketAddr::new(octets(address.ip()).into(), address.port());
+    (wide(source), wide(destination))
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Statistics of one cluster, `cluster.<name>.…`, under Envoy's names. Made when the cluster is first used; a cluster that is only
+//! pushed has its membership gauges alone.
+
+use std::cell::RefCell;
+
+use smallvec::SmallVec;
+
+use super::Priority;
+use super::circuit_breaker::{BreakerGauges, Resource};
+use crate::telemetry::stats::{Counter, Gauge, Histogram, Scope};
+
+macro_rules! statistics {
+    ($($kind:ident $method:ident: $($name:ident),+;)+) => {
+        /// Handles of one cluster. Copying a handle is free; making them takes locks, so it is done once.
+        #[derive(Debug, Clone, Copy)]
+        pub struct ClusterStats {
+            $($(#[doc = concat!("`", stringify!($name), "`.")] pub $name: $kind,)+)+
+            breakers: [BreakerGauges; 2],
+        }
+
+        impl ClusterStats {
+            /// All handles.
+            pub fn new(scope: &Scope) -> ClusterStats {
+                ClusterStats {
+                    $($($name: scope.$method(stringify!($name)),)+)+
+                    breakers: [breakers(scope, "default"), breakers(scope, "high")],
+                }
+            }
+        }
+    };
+}
+
+statistics! {
+    Counter counter:
+        bind_errors,
+        lb_healthy_panic,
+        upstream_cx_connect_fail, upstream_cx_connect_timeout, upstream_cx_destroy, upstream_cx_destroy_local,
+        upstream_cx_destroy_remote, upstream_cx_http1_total, upstream_cx_http2_total, upstream_cx_idle_timeout,
+        upstream_cx_max_duration_reached, upstream_cx_max_requests, upstream_cx_none_healthy, upstream_cx_overflow,
+        upstream_cx_rx_bytes_total, upstream_cx_total, upstream_cx_tx_bytes_total,
+        upstream_rq_cancelled, upstream_rq_completed, upstream_rq_max_duration_reached, upstream_rq_pending_failure_eject,
+        upstream_rq_pending_overflow, upstream_rq_pending_total, upstream_rq_per_try_timeout, upstream_rq_retry,
+        upstream_rq_retry_backoff_exponential, upstream_rq_retry_limit_exceeded, upstream_rq_retry_overflow,
+        upstream_rq_retry_success, upstream_rq_rx_reset, upstream_rq_timeout, upstream_rq_total, upstream_rq_tx_reset;
+    Gauge gauge:
+        upstream_cx_active, upstream_rq_active, upstream_rq_pending_active;
+    Histogram histogram:
+        upstream_cx_connect_ms, upstream_cx_length_ms, upstream_rq_time;
+}
+
+impl ClusterStats {
+    /// The gauge that is 1 while a breaker is open.
+    pub fn breaker(&self, priority: Priority, resource: Resource) -> Gauge {
+        self.breakers[priority as usize][resource as usize]
+    }
+}
+
+fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
+    Resource::ALL.map(|resource| {
+        let name = match resource {
+            Resource::Connections => "cx_open",
+            Resource::Pending => "rq_pending_open",
+            Resource::Requests => "rq_open",
+            Resource::Retries => "rq_retry_open",
+        };
+        scope.gauge(&format!("circuit_breakers.{priority}.{name}"))
+    })
+}
+
+/// Counters by response code, made as codes are seen: `upstream_rq_200`, `upstream_rq_2xx`, and the same under `internal.` and
+/// `external.`. One per worker and cluster.
+#[derive(Debug, Default)]
+pub struct ResponseCounters {
+    seen: RefCell<SmallVec<[(u16, bool, [Counter; 4]); 2]>>,
+    times: RefCell<[Option<Histogram>; 2]>,
+}
+
+impl ResponseCounters {
+    /// Counts one response. `internal` as the connection manager judges the request's origin.
+    pub fn count(&self, scope: &Scope, status: u16, internal: bool) {
+        let mut seen = self.seen.borrow_mut();
+        if let Some((_, _, counters)) = seen.iter().find(|(code, origin, _)| *code == status && *origin == internal) {
+            return counters.iter().for_each(|counter| counter.inc());
+        }
+        // Codes come from upstreams, in three digits: at most a thousand of them.
+        let origin = origin(internal);
+        let class = status / 100;
+        let counters = [
+            scope.counter(&format!("upstream_rq_{status}")),
+            scope.counter(&format!("upstream_rq_{class}xx")),
+            scope.counter(&format!("{origin}.upstream_rq_{status}")),
+            scope.counter(&format!("{origin}.upstream_rq_{class}xx")),
+        ];
+        counters.iter().for_each(|counter| counter.inc());
+        seen.push((status, internal, counters));
+    }
+
+    /// Records how long the upstream took, in milliseconds, under `internal.` or `external.`.
+    pub fn time(&self, scope: &Scope, internal: bool, milliseconds: u64) {
+        let mut times = self.times.borrow_mut();
+        let histogram = times[usize::from(internal)]
+            .get_or_insert_with(|| scope.histogram(&format!("{}.upstream_rq_time", origin(internal))));
+        histogram.record(milliseconds);
+    }
+}
+
+fn origin(internal: bool) -> &'static str {
+    if internal { "internal" } else { "external" }
+}
+
+/// A cluster's name as it stands in statistics: Envoy's replacement of what would break the lines.
+pub fn sanitize(name: &str) -> String {
+    name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
+}
+
+#[cfg(test)]
+mod tests;

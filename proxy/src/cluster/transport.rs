@@ -1,0 +1,155 @@
+//! The ways in which a cluster reaches its endpoints, compiled from `transport_socket` and `transport_socket_matches`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::cluster::{Cluster, UpstreamTransport};
+use config::endpoint::Endpoint;
+use config::tls::{SdsName, UpstreamTls};
+
+use crate::tls::{ClientContext, Secrets};
+
+/// A compiled transport socket.
+pub enum Transport {
+    /// Plain bytes.
+    Raw,
+    /// TLS.
+    Tls(TlsTransport),
+    /// A PROXY protocol header, then another transport.
+    ProxyProtocol {
+        /// 1 or 2.
+        version: u8,
+        /// What follows the header.
+        inner: Box<Transport>,
+    },
+    /// Nothing that we can connect with.
+    Unavailable,
+}
+
+/// TLS with what the pool must know of it.
+pub struct TlsTransport {
+    /// The context.
+    pub context: Arc<ClientContext>,
+    /// Whether the configuration names ALPN protocols; otherwise the pool offers those of its own codec.
+    pub has_alpn: bool,
+    /// `auto_host_sni`: the endpoint's host name is the server name.
+    pub auto_host_sni: bool,
+}
+
+impl Transport {
+    /// Its TLS part, if it has one.
+    pub fn tls(&self) -> Option<&TlsTransport> {
+        match self {
+            Transport::Tls(tls) => Some(tls),
+            Transport::ProxyProtocol { inner, .. } => inner.tls(),
+            Transport::Raw | Transport::Unavailable => None,
+        }
+    }
+
+    /// The PROXY protocol version it begins with.
+    pub fn proxy_protocol(&self) -> Option<u8> {
+        match self {
+            Transport::ProxyProtocol { version, .. } => Some(*version),
+            Transport::Raw | Transport::Tls(_) | Transport::Unavailable => None,
+        }
+    }
+
+    fn is_available(&self) -> bool {
+        match self {
+            Transport::Raw | Transport::Tls(_) => true,
+            Transport::ProxyProtocol { inner, .. } => inner.is_available(),
+            Transport::Unavailable => false,
+        }
+    }
+
+    fn new(
+        config: &UpstreamTransport,
+        cluster: &Cluster,
+        scope: &str,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Transport, String> {
+        Ok(match config {
+            UpstreamTransport::Raw => Transport::Raw,
+            UpstreamTransport::Internal => Transport::Unavailable,
+            UpstreamTransport::ProxyProtocol { version, inner } => Transport::ProxyProtocol {
+                version: *version,
+                inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
+            },
+            UpstreamTransport::Tls(tls) => {
+                // `auto_san_validation` demands what `auto_sni_san_validation` demands: the name that was sent as SNI.
+                let context = if cluster.http.auto_san_validation && !tls.auto_sni_san_validation {
+                    let tls = UpstreamTls { auto_sni_san_validation: true, ..UpstreamTls::clone(tls) };
+                    ClientContext::new(&tls, secrets, scope)?
+                } else {
+                    ClientContext::new(tls, secrets, scope)?
+                };
+                Transport::Tls(TlsTransport {
+                    context,
+                    has_alpn: !tls.common.alpn.is_empty(),
+                    auto_host_sni: tls.auto_host_sni,
+                })
+            }
+        })
+    }
+}
+
+/// All transports of a cluster: those of the matches in order, then the fallback.
+pub struct Transports {
+    all: Box<[Transport]>,
+}
+
+impl Transports {
+    /// Compiles them.
+    ///
+    /// # Errors
+    /// One sentence that names the transport socket and what of it cannot be honoured.
+    pub fn new(cluster: &Cluster, secrets: &Arc<Secrets>) -> Result<Transports, String> {
+        let mut all = Vec::with_capacity(cluster.transport_matches.len() + 1);
+        for entry in &cluster.transport_matches {
+            // Sessions must not be resumed across matches either: their contexts differ in what they demand of the peer.
+            let scope = format!("{}/{}", cluster.name, entry.name);
+            let transport = Transport::new(&entry.transport, cluster, &scope, secrets);
+            all.push(transport.map_err(|reason| format!("transport_socket_matches \"{}\": {reason}", entry.name))?);
+        }
+        let fallback = Transport::new(&cluster.transport, cluster, &cluster.name, secrets);
+        all.push(fallback.map_err(|reason| format!("transport_socket: {reason}"))?);
+        Ok(Transports { all: all.into() })
+    }
+
+    /// The transport for an endpoint: the first match all of whose criteria its metadata holds, else the fallback. `None` when that one
+    /// cannot be used.
+    pub fn choose(&self, cluster: &Cluster, endpoint: &Endpoint) -> Option<u16> {
+        let matches = &cluster.transport_matches;
+        let chosen = matches.iter().position(|entry| holds(&endpoint.transport_socket_match, &entry.criteria));
+        let chosen = chosen.unwrap_or(matches.len());
+        self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
+    }
+
+    /// By the number that [`Transports::choose`] gave.
+    pub fn get(&self, index: u16) -> &Transport {
+        self.all.get(usize::from(index)).unwrap_or(&Transport::Unavailable)
+    }
+
+    /// The secrets that they need.
+    pub fn needed_secrets(&self) -> Vec<SdsName> {
+        let mut needed: Vec<SdsName> = Vec::new();
+        for name in self.all.iter().filter_map(Transport::tls).flat_map(|tls| tls.context.needs()) {
+            if !needed.contains(name) {
+                needed.push(name.clone());
+            }
+        }
+        needed
+    }
+
+    /// Whether all of them have arrived.
+    pub fn has_secrets(&self) -> bool {
+        self.all.iter().filter_map(Transport::tls).all(|tls| tls.context.is_ready())
+    }
+}
+
+fn holds(metadata: &BTreeMap<Arc<str>, serde_json::Value>, criteria: &BTreeMap<Arc<str>, serde_json::Value>) -> bool {
+    criteria.iter().all(|(key, value)| metadata.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests;
