@@ -45,10 +45,9 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
         }
         Address::Socket(first) => {
             let addresses = interleave(*first, &endpoint.additional);
-            let (stream, address) = race(&addresses, |address| {
-                socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref())
-            })
-            .await?;
+            let (stream, address) =
+                race(&addresses, |address| socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref()))
+                    .await?;
             (Io::Tcp(stream), address.to_string().into())
         }
         Address::Pipe(path) => (Io::Unix(socket::unix(path).await?), Arc::clone(&endpoint.identity.printed)),

@@ -119,7 +119,7 @@ impl HostState {
             pool.renew(endpoint);
             return Rc::clone(pool);
         }
-        let pool = Pool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.to_owned());
+        let pool = Pool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.owned());
         pools.push(Rc::clone(&pool));
         pool
     }
@@ -134,6 +134,12 @@ impl HostState {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|pool| Rc::strong_count(pool) > 1 || !pool.is_unused());
         !pools.is_empty()
+    }
+
+    /// Makes it look busy.
+    #[cfg(test)]
+    pub fn pretend_active(&self, count: u32) {
+        self.active.set(count);
     }
 
     /// Its endpoint is gone: idle connections close, busy ones finish and close then.

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::Priority;
+use super::host::Active;
+use super::pool::{Counted, Http1Stream, Http2Stream};
 use crate::http::codec::{ResetReason, StreamError, Upstream};
 use crate::http::headers::Headers;
 use crate::http::message::{Frame, Protocol, RequestHead, ResponseHead};
@@ -26,6 +28,8 @@ pub struct HttpWant<'a> {
     pub sni: Option<&'a str>,
     /// `:authority` of the request, for clusters with `auto_sni`.
     pub authority: &'a [u8],
+    /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
+    pub proxied: Option<(SocketAddr, SocketAddr)>,
     /// Which circuit breakers count it.
     pub priority: Priority,
 }
@@ -37,6 +41,8 @@ pub struct TcpWant<'a> {
     pub alpn: Option<&'a AlpnList>,
     /// Server name instead of the cluster's own.
     pub sni: Option<&'a str>,
+    /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
+    pub proxied: Option<(SocketAddr, SocketAddr)>,
     /// Which circuit breakers count it.
     pub priority: Priority,
 }
@@ -45,7 +51,7 @@ pub struct TcpWant<'a> {
 pub struct HttpLease {
     /// The stream.
     pub stream: UpstreamStream,
-    /// Address of the host, printed.
+    /// Address of the host that answered, printed.
     pub host: Arc<str>,
     /// Our address of the connection.
     pub local: Option<SocketAddr>,
@@ -53,53 +59,94 @@ pub struct HttpLease {
     pub protocol: Protocol,
     /// TLS facts of the connection.
     pub tls: Option<Rc<TlsInfo>>,
+    pub(super) _active: Active,
 }
 
 /// One TCP connection to a host.
 pub struct TcpLease {
-    /// The connection. `listener`'s splice takes it apart; the counts stay with the lease.
+    /// The connection. Whoever splices takes it out; the counts stay with the lease.
     pub stream: Option<Stream>,
-    /// Address of the host, printed.
+    /// Address of the host that answered, printed.
     pub host: Arc<str>,
     /// Our address of the connection.
     pub local: Option<SocketAddr>,
     /// TLS facts of the connection.
     pub tls: Option<Rc<TlsInfo>>,
+    pub(super) counted: Counted,
+    pub(super) _active: Active,
+}
+
+impl TcpLease {
+    /// Says that the host closed the connection first (`upstream_cx_destroy_remote`).
+    pub fn closed_by_peer(&mut self) {
+        self.counted.closed_by_peer();
+    }
 }
 
 /// A stream of whichever protocol.
-pub enum UpstreamStream {}
+pub enum UpstreamStream {
+    /// HTTP/1: the whole connection, until the stream is dropped.
+    Http1(Http1Stream),
+    /// HTTP/2: one of many.
+    Http2(Http2Stream),
+}
+
+impl UpstreamStream {
+    /// Whether the connection carried requests before this one. If it closes before any octet of the response, the host may only have
+    /// closed an idle connection at the wrong moment.
+    pub fn is_reused(&self) -> bool {
+        match self {
+            UpstreamStream::Http1(stream) => stream.codec_ref().requests() > 1,
+            UpstreamStream::Http2(_) => false,
+        }
+    }
+}
+
+macro_rules! either {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self {
+            UpstreamStream::Http1(stream) => {
+                let $stream = stream.codec();
+                $call
+            }
+            UpstreamStream::Http2(stream) => {
+                let $stream = stream.codec();
+                $call
+            }
+        }
+    };
+}
 
 impl Upstream for UpstreamStream {
-    fn send_head(&mut self, _head: &RequestHead, _end: bool) -> Result<(), StreamError> {
-        match *self {}
+    fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
+        either!(self, stream => stream.send_head(head, end))
     }
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        match *self {}
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        either!(self, stream => stream.poll_ready(cx))
     }
 
-    fn send_data(&mut self, _data: Bytes, _end: bool) -> Result<(), StreamError> {
-        match *self {}
+    fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        either!(self, stream => stream.send_data(data, end))
     }
 
-    fn send_trailers(&mut self, _trailers: &Headers) -> Result<(), StreamError> {
-        match *self {}
+    fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        either!(self, stream => stream.send_trailers(trailers))
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        match *self {}
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        either!(self, stream => stream.poll_flush(cx))
     }
 
-    fn poll_head(&mut self, _cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
-        match *self {}
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+        either!(self, stream => stream.poll_head(cx))
     }
 
-    fn poll_body(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
-        match *self {}
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
+        either!(self, stream => stream.poll_body(cx))
     }
 
-    fn reset(&mut self, _reason: ResetReason) {
-        match *self {}
+    fn reset(&mut self, reason: ResetReason) {
+        either!(self, stream => stream.reset(reason))
     }
 }

@@ -2,18 +2,40 @@
 //!
 //! `http` and `tcp` ask a [`WorkerCluster`] to pick a host and to lend a stream to it; the control thread makes a [`Cluster`] out of
 //! configuration and assigns endpoints to it. Nothing here parses protobuf, and nothing per request takes a lock.
+//!
+//! What all workers share is in [`Cluster`]; what one worker owns (balancer cursors, pools, active-request counts) hangs off
+//! [`WorkerClusters`] and is made when a cluster is first used there. An endpoint is the same as long as its address is: it keeps its
+//! pools and counts when an assignment changes its weight, health or metadata.
 
+mod balance;
+mod circuit_breaker;
+mod connect;
 mod connect_failure;
+pub mod dns;
+mod endpoints;
+mod host;
+mod host_stats;
 mod lease;
 mod pick;
+mod pool;
+mod proxy_protocol;
 mod shared;
+mod stats;
+mod statuses;
+#[cfg(test)]
+mod testing;
+mod transport;
 mod worker;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
+pub use host::Host;
+pub use host_stats::HostStats;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{Pick, PickFailure};
 pub use shared::Cluster;
-pub use worker::{Host, RetryPermit, WorkerCluster, WorkerClusters};
+pub use stats::ClusterStats;
+pub use statuses::{BreakerStatus, HostStatus};
+pub use worker::{RetryPermit, WorkerCluster, WorkerClusters};
 
 /// `RoutingPriority`: which set of circuit-breaker limits a request counts against. Pools are apart too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

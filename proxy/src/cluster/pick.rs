@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::worker::Host;
+use super::host::Host;
 use crate::failure::ResponseFlags;
 
 /// What one attempt asks of the balancer.

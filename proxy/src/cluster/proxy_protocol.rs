@@ -11,14 +11,8 @@ fn text(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     let Some((source, destination)) = proxied else { return b"PROXY UNKNOWN\r\n".to_vec() };
     let (source, destination) = one_family(source, destination);
     let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
-    format!(
-        "PROXY {family} {} {} {} {}\r\n",
-        source.ip(),
-        destination.ip(),
-        source.port(),
-        destination.port()
-    )
-    .into_bytes()
+    format!("PROXY {family} {} {} {} {}\r\n", source.ip(), destination.ip(), source.port(), destination.port())
+        .into_bytes()
 }
 
 fn binary(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {

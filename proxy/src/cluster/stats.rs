@@ -71,9 +71,12 @@ fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
 /// `external.`. One per worker and cluster.
 #[derive(Debug, Default)]
 pub struct ResponseCounters {
-    seen: RefCell<SmallVec<[(u16, bool, [Counter; 4]); 2]>>,
+    seen: RefCell<SmallVec<[Seen; 2]>>,
     times: RefCell<[Option<Histogram>; 2]>,
 }
+
+/// A status and an origin that were seen, and what counts them.
+type Seen = (u16, bool, [Counter; 4]);
 
 impl ResponseCounters {
     /// Counts one response. `internal` as the connection manager judges the request's origin.

@@ -1,105 +1,449 @@
-//! Clusters as one worker uses them: balancer state and pools, made on first use.
+//! Clusters as one worker uses them: balancer state and pools, made on first use, dropped when idle.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use config::cluster::{Discovery, UpstreamProtocol};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::balance::{Balancer, Group};
+use super::circuit_breaker::{Permit, Resource};
+use super::connect::connect;
+use super::endpoints::{EndpointSet, Identity};
+use super::host::{Active, Host, HostState};
+use super::pool::{Counted, KeyRef, Speaks};
+use super::stats::{ClusterStats, ResponseCounters};
 use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick, PickFailure, Priority, TcpLease, TcpWant,
 };
-use crate::published::Published;
+use crate::http::message::Protocol;
+use crate::published::{ClusterTable, Published};
 
 /// The clusters that this worker has used. One per worker thread.
 #[derive(Default)]
 pub struct WorkerClusters {
+    index: usize,
     used: RefCell<HashMap<Arc<str>, Rc<WorkerCluster>>>,
+    /// The table that `used` was last compared with.
+    table: RefCell<Arc<ClusterTable>>,
+    /// Wakes [`WorkerClusters::maintain`] when endpoints or clusters leave, or when a first cluster is used.
+    changed: Arc<Notify>,
 }
 
 impl WorkerClusters {
     /// None used yet. `index` is the worker's.
-    pub fn new(_index: usize) -> WorkerClusters {
-        WorkerClusters::default()
+    pub fn new(index: usize) -> WorkerClusters {
+        WorkerClusters { index, ..WorkerClusters::default() }
     }
 
     /// The cluster of that name as this worker uses it; `None` when there is no such cluster (`NC`).
     pub fn get(&self, published: &Published, name: &str) -> Option<Rc<WorkerCluster>> {
         let table = published.clusters.load();
-        let cluster = table.get(name)?;
-        let mut used = self.used.borrow_mut();
-        if let Some(known) = used.get(name).filter(|known| Arc::ptr_eq(&known.shared, cluster)) {
+        if !Arc::ptr_eq(&table, &self.table.borrow()) {
+            self.forget_removed(&table);
+        }
+        if let Some(known) = self.used.borrow().get(name) {
+            known.touched.set(true);
             return Some(Rc::clone(known));
         }
-        let made = Rc::new(WorkerCluster { shared: Arc::clone(cluster) });
-        used.insert(Arc::from(name), Rc::clone(&made));
+        let (name, shared) = table.get_key_value(name)?;
+        let made = WorkerCluster::new(shared, self.index);
+        shared.watch(&self.changed);
+        if self.used.borrow_mut().insert(Arc::clone(name), Rc::clone(&made)).is_none() {
+            self.changed.notify_one();
+        }
         Some(made)
     }
 
     /// Closes what has been idle too long, whose host or whose cluster is gone. Runs for the worker's life; the worker spawns it once.
-    pub async fn maintain(&self, _published: &Published) {
-        std::future::pending().await
+    pub async fn maintain(&self, published: &Published) {
+        let mut cooling = Instant::now() + COOLING;
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            let mut timer = pin!(sleep_until(Instant::now() + self.interval()));
+            // Idle connections wake this task when their peers close them, so it looks at all of them whenever it is woken.
+            poll_fn(|cx| {
+                self.sweep(cx);
+                match (changed.as_mut().poll(cx), timer.as_mut().poll(cx)) {
+                    (Poll::Pending, Poll::Pending) => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+            .await;
+            let table = published.clusters.load();
+            if !Arc::ptr_eq(&table, &self.table.borrow()) {
+                self.forget_removed(&table);
+            }
+            for cluster in self.all() {
+                cluster.follow_endpoints();
+            }
+            if Instant::now() >= cooling {
+                cooling = Instant::now() + COOLING;
+                self.forget_unused();
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<Rc<WorkerCluster>> {
+        self.used.borrow().values().cloned().collect()
+    }
+
+    /// How long to sleep when nothing happens: for ever without clusters, else so that no idle timeout is overslept by much.
+    fn interval(&self) -> Duration {
+        let used = self.used.borrow();
+        if used.is_empty() {
+            return FOR_EVER;
+        }
+        let limits = used.values().filter_map(|cluster| {
+            let http = &cluster.config().http;
+            http.idle_timeout.into_iter().chain(http.max_connection_duration).min()
+        });
+        limits.min().unwrap_or(SWEEP_INTERVAL).clamp(LEAST_INTERVAL, SWEEP_INTERVAL)
+    }
+
+    fn sweep(&self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        for cluster in self.all() {
+            cluster.sweep(now, cx);
+        }
+    }
+
+    /// Lets go of clusters that the table no longer holds, or holds in another version.
+    fn forget_removed(&self, table: &Arc<ClusterTable>) {
+        *self.table.borrow_mut() = Arc::clone(table);
+        let mut removed = Vec::new();
+        self.used.borrow_mut().retain(|name, cluster| {
+            let stays = table.get(name).is_some_and(|shared| Arc::ptr_eq(shared, &cluster.core.shared));
+            if !stays {
+                removed.push(Rc::clone(cluster));
+            }
+            stays
+        });
+        for cluster in removed {
+            cluster.retire();
+        }
+    }
+
+    /// Lets go of clusters without connections that nobody asked for since the last time.
+    fn forget_unused(&self) {
+        self.used.borrow_mut().retain(|_, cluster| {
+            let wanted = cluster.touched.replace(false) || Rc::strong_count(cluster) > 1;
+            wanted || cluster.hosts.borrow().values().any(|state| state.prune())
+        });
     }
 }
 
+/// What pools and guards of one cluster on one worker share.
+pub struct Core {
+    /// The cluster.
+    pub shared: Arc<Cluster>,
+    /// Its statistics, copied so that a count costs no detour.
+    pub stats: ClusterStats,
+}
+
 /// A cluster as this worker uses it.
-#[derive(Debug)]
 pub struct WorkerCluster {
-    shared: Arc<Cluster>,
+    core: Rc<Core>,
+    worker: usize,
+    /// By address of the identity, which the state keeps alive.
+    hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
+    balance: RefCell<Balance>,
+    responses: ResponseCounters,
+    touched: Cell<bool>,
+    /// Original destinations that were connected to.
+    destinations: RefCell<HashMap<SocketAddr, Host>>,
+}
+
+/// The balancer, and the endpoint set that it was built from.
+struct Balance {
+    endpoints: Arc<EndpointSet>,
+    balancer: Balancer,
 }
 
 impl WorkerCluster {
+    fn new(shared: &Arc<Cluster>, worker: usize) -> Rc<WorkerCluster> {
+        let endpoints = shared.endpoints_owned();
+        let core = Rc::new(Core { shared: Arc::clone(shared), stats: *shared.stats() });
+        let mut hosts = HashMap::new();
+        let balancer = build_balancer(&core, &endpoints, &mut hosts, worker);
+        Rc::new(WorkerCluster {
+            core,
+            worker,
+            hosts: RefCell::new(hosts),
+            balance: RefCell::new(Balance { endpoints, balancer }),
+            responses: ResponseCounters::default(),
+            touched: Cell::new(true),
+            destinations: RefCell::default(),
+        })
+    }
+
     /// The configuration.
     pub fn config(&self) -> &config::cluster::Cluster {
-        self.shared.config()
+        self.core.shared.config()
+    }
+
+    /// The cluster that all workers share.
+    pub fn shared(&self) -> &Arc<Cluster> {
+        &self.core.shared
+    }
+
+    /// Statistics that others than the pools count: timeouts, retries, resets, octets.
+    pub fn stats(&self) -> &ClusterStats {
+        &self.core.stats
+    }
+
+    /// Counts a response by its code, and how long it took in milliseconds (`None` for replies made here).
+    pub fn count_response(&self, status: u16, internal: bool, milliseconds: Option<u64>) {
+        let scope = self.core.shared.scope();
+        self.core.stats.upstream_rq_completed.inc();
+        self.responses.count(scope, status, internal);
+        if let Some(milliseconds) = milliseconds {
+            self.core.stats.upstream_rq_time.record(milliseconds);
+            self.responses.time(scope, internal, milliseconds);
+        }
     }
 
     /// Chooses a host for one attempt.
     ///
     /// # Errors
     /// There is none: 503 `UH`.
-    pub fn pick(&self, _want: &Pick<'_>) -> Result<Host, PickFailure> {
-        Err(PickFailure::NoEndpoints)
+    pub fn pick(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
+        self.follow_endpoints();
+        let config = self.core.shared.config();
+        let result = match &config.discovery {
+            Discovery::OriginalDst => self.destination(want.original_destination),
+            Discovery::Inert(_) => Err(PickFailure::Inert),
+            Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
+                let balancer = &mut self.balance.borrow_mut().balancer;
+                match balancer.pick(config, want) {
+                    Some((host, panic)) => {
+                        if panic {
+                            self.core.stats.lb_healthy_panic.inc();
+                        }
+                        Ok(host)
+                    }
+                    None if !balancer.is_empty() => Err(PickFailure::NoHealthyEndpoint),
+                    None if is_dns(&config.discovery) => Err(PickFailure::Unresolved),
+                    None => Err(PickFailure::NoEndpoints),
+                }
+            }
+        };
+        if result.is_err() {
+            self.core.stats.upstream_cx_none_healthy.inc();
+        }
+        result
     }
 
     /// Lends a stream to the host: of a connection that is there, or of one that is made now.
     ///
     /// # Errors
     /// A circuit breaker is open, or the connection could not be made.
-    pub async fn http(&self, _host: &Host, _want: &HttpWant<'_>) -> Result<HttpLease, ConnectFailure> {
-        Err(ConnectFailure::new(ConnectFailureKind::Overflow))
+    pub async fn http(&self, host: &Host, want: &HttpWant<'_>) -> Result<HttpLease, ConnectFailure> {
+        let config = self.core.shared.config();
+        let transport = self.core.shared.transport(host.endpoint().transport);
+        let key = KeyRef {
+            transport: host.endpoint().transport,
+            speaks: speaks(config.http.protocol, want.downstream),
+            priority: want.priority,
+            // Parts that this transport does not use must not split its connections.
+            alpn: want.alpn.filter(|_| transport.tls().is_some()),
+            sni: want.sni.or_else(|| auto_sni(config, want.authority)).filter(|_| transport.tls().is_some()),
+            proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
+        };
+        let state = host.state();
+        state.pool(&self.core, host.endpoint(), key).lend(state).await
     }
 
     /// Lends a new connection to the host.
     ///
     /// # Errors
     /// A circuit breaker is open, or the connection could not be made.
-    pub async fn tcp(&self, _host: &Host, _want: &TcpWant<'_>) -> Result<TcpLease, ConnectFailure> {
-        Err(ConnectFailure::new(ConnectFailureKind::Overflow))
+    pub async fn tcp(&self, host: &Host, want: &TcpWant<'_>) -> Result<TcpLease, ConnectFailure> {
+        let Some(permit) = Permit::take(&self.core, want.priority, Resource::Connections) else {
+            self.core.stats.upstream_cx_overflow.inc();
+            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+        };
+        let key = KeyRef {
+            transport: host.endpoint().transport,
+            speaks: Speaks::Bytes,
+            priority: want.priority,
+            alpn: want.alpn,
+            sni: want.sni,
+            proxied: want.proxied,
+        };
+        let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
+        match connect(&self.core.shared, host.endpoint(), &key.owned()).await {
+            Ok(connected) => {
+                counted.connected();
+                let active = Active::begin(&self.core, host.state(), want.priority)?;
+                let facts = connected.facts;
+                Ok(TcpLease {
+                    stream: Some(connected.stream),
+                    host: facts.peer,
+                    local: facts.local,
+                    tls: facts.tls,
+                    counted,
+                    _active: active,
+                })
+            }
+            Err(failure) => {
+                counted.failed(failure.kind == ConnectFailureKind::Timeout);
+                Err(failure)
+            }
+        }
     }
 
     /// Permission for one retry; `None` when `max_retries` are under way (`UO` is then added to the flags).
-    pub fn retry_permit(&self, _priority: Priority) -> Option<RetryPermit> {
-        Some(RetryPermit {})
+    pub fn retry_permit(&self, priority: Priority) -> Option<RetryPermit> {
+        let permit = Permit::take(&self.core, priority, Resource::Retries);
+        if permit.is_none() {
+            self.core.stats.upstream_rq_retry_overflow.inc();
+        }
+        permit.map(|permit| RetryPermit { _permit: permit })
+    }
+
+    /// Rebuilds the balancer if the endpoints have changed, and lets go of those that are gone.
+    fn follow_endpoints(&self) {
+        let current = self.core.shared.endpoints();
+        if Arc::ptr_eq(&current, &self.balance.borrow().endpoints) {
+            return;
+        }
+        let endpoints = self.core.shared.endpoints_owned();
+        let gone = {
+            let mut hosts = self.hosts.borrow_mut();
+            let mut before = std::mem::take(&mut *hosts);
+            for endpoint in endpoints.iter() {
+                let identity = Arc::as_ptr(&endpoint.identity);
+                if let Some(state) = before.remove(&identity) {
+                    hosts.insert(identity, state);
+                }
+            }
+            let balancer = build_balancer(&self.core, &endpoints, &mut hosts, self.worker);
+            *self.balance.borrow_mut() = Balance { endpoints, balancer };
+            before
+        };
+        for state in gone.into_values() {
+            state.retire();
+        }
+    }
+
+    /// The host of a restored original destination. Never made up from the address that the client connected to: that is ourselves.
+    fn destination(&self, address: Option<SocketAddr>) -> Result<Host, PickFailure> {
+        let address = address.ok_or(PickFailure::NoOriginalDestination)?;
+        let mut destinations = self.destinations.borrow_mut();
+        if let Some(host) = destinations.get(&address) {
+            return Ok(host.clone());
+        }
+        let transport = self.core.shared.transport_of(address).ok_or(PickFailure::NoOriginalDestination)?;
+        let endpoint = EndpointSet::dynamic(address, transport);
+        let state = HostState::new(&endpoint.identity, self.worker);
+        let host = Host::new(endpoint, state);
+        destinations.insert(address, host.clone());
+        Ok(host)
+    }
+
+    fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
+        let hosts: Vec<Rc<HostState>> = self.hosts.borrow().values().cloned().collect();
+        for pool in hosts.iter().flat_map(|state| state.pools()) {
+            pool.sweep(now, cx);
+        }
+        self.destinations.borrow_mut().retain(|_, host| {
+            for pool in host.state().pools() {
+                pool.sweep(now, cx);
+            }
+            host.state().prune() || host.active() > 0
+        });
+        for state in hosts {
+            state.prune();
+        }
+    }
+
+    fn retire(&self) {
+        let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
+        let destinations = std::mem::take(&mut *self.destinations.borrow_mut());
+        hosts.into_values().for_each(|state| state.retire());
+        destinations.into_values().for_each(|host| host.state().retire());
     }
 }
 
-/// An endpoint as this worker uses it. Cheap to clone; equal when the endpoint is the same.
-#[derive(Debug, Clone)]
-pub struct Host(Rc<str>);
-
-impl Host {
-    /// Address, printed.
-    pub fn address(&self) -> &str {
-        &self.0
-    }
-}
-
-impl PartialEq for Host {
-    fn eq(&self, other: &Host) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+impl fmt::Debug for WorkerCluster {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.shared.fmt(out)
     }
 }
 
 /// One retry under way; gives its place back when dropped.
 #[derive(Debug)]
-pub struct RetryPermit {}
+pub struct RetryPermit {
+    _permit: Permit,
+}
+
+fn build_balancer(
+    core: &Rc<Core>,
+    endpoints: &EndpointSet,
+    hosts: &mut HashMap<*const Identity, Rc<HostState>>,
+    worker: usize,
+) -> Balancer {
+    let levels = endpoints.levels.iter().map(|groups| {
+        let groups = groups.iter().map(|group| Group {
+            weight: group.weight.unwrap_or(0),
+            hosts: group
+                .endpoints
+                .iter()
+                .map(|endpoint| {
+                    let state = hosts
+                        .entry(Arc::as_ptr(&endpoint.identity))
+                        .or_insert_with(|| HostState::new(&endpoint.identity, worker));
+                    Host::new(Arc::clone(endpoint), Rc::clone(state))
+                })
+                .collect(),
+        });
+        groups.collect()
+    });
+    let threshold = core.shared.config().panic_threshold;
+    Balancer::new(levels.collect(), endpoints.overprovisioning, threshold, fastrand::Rng::new())
+}
+
+fn is_dns(discovery: &Discovery) -> bool {
+    matches!(discovery, Discovery::StrictDns(..) | Discovery::LogicalDns(..))
+}
+
+fn speaks(protocol: UpstreamProtocol, downstream: Protocol) -> Speaks {
+    match (protocol, downstream) {
+        (UpstreamProtocol::Http1, _) | (UpstreamProtocol::Downstream, Protocol::Http10 | Protocol::Http11) => {
+            Speaks::Http1
+        }
+        (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Downstream, Protocol::Http2) => Speaks::Http2,
+        (UpstreamProtocol::Auto, _) => Speaks::Either,
+    }
+}
+
+/// The server name of `auto_sni`: the request's host without its port, unless it is an address.
+fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
+    if !cluster.http.auto_sni || authority.starts_with(b"[") {
+        return None;
+    }
+    let authority = std::str::from_utf8(authority).ok()?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    (!host.is_empty() && host.parse::<std::net::IpAddr>().is_err()).then_some(host)
+}
+
+/// How often idle connections are looked at when nothing else happens.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+/// A cluster that was not used for this long (at most twice) is dropped from the worker.
+const COOLING: Duration = Duration::from_secs(60);
+/// Tokio's timers end some years ahead.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests;

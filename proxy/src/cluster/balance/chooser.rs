@@ -16,13 +16,17 @@ pub struct Chooser {
 #[derive(Debug)]
 enum Method {
     /// Equal weights: one after the other.
-    RoundRobin { next: usize },
+    RoundRobin {
+        next: usize,
+    },
     /// Differing weights: earliest deadline first.
     Weighted(Schedule),
     /// Differing weights, and the fewer requests a host has, the sooner it comes again (`active_request_bias` 1).
     WeightedLeastRequest(Schedule),
     /// Equal weights: the best of some chosen at random.
-    LeastRequest { choices: u32 },
+    LeastRequest {
+        choices: u32,
+    },
     Random,
     Ring(Ring),
     Maglev(Maglev),
@@ -82,12 +86,6 @@ impl Chooser {
             Method::Maglev(maglev) => maglev.find(hash.unwrap_or_else(|| random.u64(..)), attempt)?,
         };
         hosts.get(chosen)
-    }
-
-    /// All hosts of the list.
-    #[cfg(test)]
-    pub fn hosts(&self) -> &[Host] {
-        &self.hosts
     }
 }
 

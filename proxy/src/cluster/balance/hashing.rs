@@ -70,7 +70,8 @@ impl Maglev {
     fn from_weights(hosts: &[(&str, u32)], size: u64) -> Maglev {
         // With any other size a permutation would not reach every place, and filling the table would not end.
         let size = if size <= MAXIMUM_TABLE_SIZE && is_prime(size) { size } else { DEFAULT_TABLE_SIZE };
-        let mut rows: Vec<Row> = hosts.iter().enumerate().map(|(host, entry)| Row::new(host, entry, size)).collect();
+        let mut rows: Vec<Row<'_>> =
+            hosts.iter().enumerate().map(|(host, entry)| Row::new(host, entry, size)).collect();
         rows.sort_by(|left, right| left.key.cmp(right.key));
         let Some(heaviest) = rows.iter().map(|row| row.weight).max_by(f64::total_cmp) else {
             return Maglev { table: Vec::new() };

@@ -55,7 +55,12 @@ pub type Picked = (Host, bool);
 
 impl Balancer {
     /// Over these priorities; within each, localities.
-    pub fn new(levels: Vec<Vec<Group>>, overprovisioning: u32, panic_threshold: f64, random: fastrand::Rng) -> Balancer {
+    pub fn new(
+        levels: Vec<Vec<Group>>,
+        overprovisioning: u32,
+        panic_threshold: f64,
+        random: fastrand::Rng,
+    ) -> Balancer {
         let health: Vec<LevelHealth> = levels.iter().map(|groups| count(groups)).collect();
         let levels = levels.into_iter().map(|groups| Level {
             groups,

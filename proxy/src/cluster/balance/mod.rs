@@ -6,5 +6,4 @@ mod hashing;
 mod level;
 mod load;
 
-pub use level::Balancer;
-pub use load::{LevelHealth, PriorityLoad};
+pub use level::{Balancer, Group};

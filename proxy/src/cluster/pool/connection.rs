@@ -94,7 +94,11 @@ impl Drop for Counted {
         stats.upstream_cx_active.dec();
         self.shard.cx_active.dec();
         stats.upstream_cx_destroy.inc();
-        if self.by_peer { stats.upstream_cx_destroy_remote.inc() } else { stats.upstream_cx_destroy_local.inc() }
+        if self.by_peer {
+            stats.upstream_cx_destroy_remote.inc()
+        } else {
+            stats.upstream_cx_destroy_local.inc()
+        }
         if self.connected {
             let length = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
             stats.upstream_cx_length_ms.record(length);

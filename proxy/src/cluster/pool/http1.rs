@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::task::Context;
 
+use config::hcm::Http1Settings;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
@@ -21,7 +22,10 @@ pub struct Http1Connection {
 impl Http1Connection {
     /// A fresh one.
     pub fn new(connected: Connected, counted: Counted, cluster: &config::cluster::Cluster) -> Http1Connection {
-        let settings = h1::Settings::upstream(cluster);
+        let settings = h1::Settings::upstream(Http1Settings {
+            preserve_case: cluster.http.preserve_case,
+            ..Http1Settings::default()
+        });
         Http1Connection {
             codec: Box::new(h1::client::Connection::new(connected.stream, &settings)),
             facts: connected.facts,
@@ -42,10 +46,8 @@ impl Http1Connection {
 
     /// Whether an idle connection may carry a request now.
     pub fn is_usable(&mut self, cluster: &config::cluster::Cluster, now: Instant) -> bool {
-        let limits = [
-            (cluster.http.idle_timeout, self.idle_since),
-            (cluster.http.max_connection_duration, self.counted.born()),
-        ];
+        let limits =
+            [(cluster.http.idle_timeout, self.idle_since), (cluster.http.max_connection_duration, self.counted.born())];
         if limits.iter().any(|(limit, since)| limit.is_some_and(|limit| now.duration_since(*since) >= limit)) {
             return false;
         }
@@ -62,7 +64,10 @@ impl Http1Connection {
             return false;
         }
         let cluster = core.shared.config();
-        if cluster.max_requests_per_connection.is_some_and(|limit| limit > 0 && self.codec.requests() >= u64::from(limit)) {
+        if cluster
+            .max_requests_per_connection
+            .is_some_and(|limit| limit > 0 && self.codec.requests() >= u64::from(limit))
+        {
             core.stats.upstream_cx_max_requests.inc();
             return false;
         }
@@ -96,12 +101,12 @@ impl Http1Stream {
         &self.connection.as_ref().expect("present until dropped").facts
     }
 
-    /// The codec's stream.
+    /// The codec.
     pub fn codec(&mut self) -> &mut h1::client::Connection {
         &mut self.connection.as_mut().expect("present until dropped").codec
     }
 
-    /// The codec's stream.
+    /// The codec, to ask it something.
     pub fn codec_ref(&self) -> &h1::client::Connection {
         &self.connection.as_ref().expect("present until dropped").codec
     }

@@ -43,4 +43,15 @@ impl Http2Stream {
 }
 
 /// Runs a connection to its end.
-pub async fn run(_pool: &Rc<Pool>, _connected: Connected, _counted: Counted) {}
+pub async fn run(pool: &Rc<Pool>, _connected: Connected, _counted: Counted) {
+    pool.fail_waiting(&crate::cluster::ConnectFailure::because(
+        crate::cluster::ConnectFailureKind::Local,
+        "HTTP/2 towards hosts is not built yet",
+    ));
+}
+
+impl Http2Stream {
+    pub fn codec(&mut self) -> &mut crate::http::h1::client::Connection {
+        unreachable!("no stream is ever opened")
+    }
+}

@@ -73,7 +73,7 @@ impl KeyRef<'_> {
     }
 
     /// Owned.
-    pub fn to_owned(self) -> Key {
+    pub fn owned(self) -> Key {
         let KeyRef { transport, speaks, priority, alpn, sni, proxied } = self;
         Key { transport, speaks, priority, alpn: alpn.cloned(), sni: sni.map(Arc::from), proxied }
     }

@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use config::endpoint::HealthStatus::{self, Degraded, Healthy, Unhealthy};
+
+use super::*;
+use crate::cluster::testing::{config, eds, host};
+
+fn group(weight: u32, hosts: &[(u8, HealthStatus)]) -> Group {
+    Group { weight, hosts: hosts.iter().map(|(last, health)| host(*last, 1, *health)).collect() }
+}
+
+fn balancer(levels: Vec<Vec<Group>>, panic_threshold: f64) -> Balancer {
+    Balancer::new(levels, 140, panic_threshold, fastrand::Rng::with_seed(1))
+}
+
+/// Picks by the last number of the host's address.
+fn counts(balancer: &mut Balancer, cluster: &cluster::Cluster, picks: usize) -> BTreeMap<u8, usize> {
+    let mut counts = BTreeMap::new();
+    for _ in 0..picks {
+        let (host, _) = balancer.pick(cluster, &Pick::default()).expect("a host");
+        let last = host.address().trim_end_matches(":80").rsplit('.').next().and_then(|last| last.parse().ok());
+        *counts.entry(last.expect("a test address")).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn localities_of_a_priority_are_one_pool_without_locality_weights() {
+    let levels = vec![vec![group(9, &[(1, Healthy)]), group(1, &[(2, Healthy), (3, Healthy)])]];
+    let counts = counts(&mut balancer(levels, 50.0), &config(eds()), 300);
+    assert_eq!(counts, BTreeMap::from([(1, 100), (2, 100), (3, 100)]));
+}
+
+#[test]
+fn locality_weights_count_when_asked_for() {
+    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let levels = vec![vec![
+        group(9, &[(1, Healthy)]),
+        group(1, &[(2, Healthy), (3, Healthy)]),
+        group(0, &[(4, Healthy)]),
+        group(5, &[]),
+    ]];
+    let counts = counts(&mut balancer(levels, 50.0), &cluster, 1000);
+    assert_eq!(counts, BTreeMap::from([(1, 900), (2, 50), (3, 50)]));
+}
+
+/// Envoy's documentation, "Locality weighted load balancing": with weights 1 and 2 and locality Y at 50 % of its hosts, Y's effective
+/// weight is 2 × 0.7.
+#[test]
+fn a_sick_locality_weighs_less() {
+    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let levels = vec![vec![group(1, &[(1, Healthy)]), group(2, &[(2, Healthy), (3, Unhealthy)])]];
+    let counts = counts(&mut balancer(levels, 50.0), &cluster, 2400);
+    assert_eq!(counts, BTreeMap::from([(1, 1000), (2, 1400)]));
+}
+
+#[test]
+fn without_any_locality_weight_all_are_one_pool() {
+    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let levels = vec![vec![group(0, &[(1, Healthy)]), group(0, &[(2, Healthy)])]];
+    assert_eq!(counts(&mut balancer(levels, 50.0), &cluster, 10), BTreeMap::from([(1, 5), (2, 5)]));
+}
+
+#[test]
+fn the_second_priority_takes_what_the_first_cannot() {
+    let first = group(1, &[(1, Healthy), (2, Unhealthy), (3, Unhealthy), (4, Unhealthy)]);
+    let levels = vec![vec![first], vec![group(1, &[(5, Healthy)])]];
+    let mut balancer = balancer(levels, 0.0);
+    let counts = counts(&mut balancer, &config(eds()), 10_000);
+    assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [1, 5]);
+    assert!((3_300..3_700).contains(&counts[&1]), "35 % expected: {counts:?}");
+}
+
+#[test]
+fn panic_uses_every_host() {
+    let levels = vec![vec![group(1, &[(1, Healthy), (2, Unhealthy), (3, Unhealthy)])]];
+    let mut panicking = balancer(levels, 50.0);
+    assert!(panicking.pick(&config(eds()), &Pick::default()).expect("a host").1);
+    assert_eq!(counts(&mut panicking, &config(eds()), 30), BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
+}
+
+#[test]
+fn without_panic_no_unhealthy_host_is_used() {
+    let mut sick = balancer(vec![vec![group(1, &[(1, Unhealthy)])]], 0.0);
+    assert!(sick.pick(&config(eds()), &Pick::default()).is_none());
+    assert!(!sick.is_empty());
+    let mut degraded = balancer(vec![vec![group(1, &[(1, Degraded), (2, Unhealthy)])]], 0.0);
+    assert_eq!(counts(&mut degraded, &config(eds()), 5), BTreeMap::from([(1, 5)]));
+}
+
+#[test]
+fn hosts_of_earlier_attempts_are_avoided_while_picks_are_left() {
+    let levels = vec![vec![group(1, &[(1, Healthy), (2, Healthy), (3, Healthy)])]];
+    let mut balancer = balancer(levels, 50.0);
+    let cluster = config(eds());
+    let (first, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
+    let (second, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
+    let tried = [first, second];
+    for _ in 0..9 {
+        let want = Pick { avoid: &tried, host_selection_retries: 5, ..Pick::default() };
+        assert!(!tried.contains(&balancer.pick(&cluster, &want).expect("a host").0));
+    }
+}
+
+#[test]
+fn when_only_avoided_hosts_are_left_one_of_them_is_taken() {
+    let mut balancer = balancer(vec![vec![group(1, &[(1, Healthy)])]], 50.0);
+    let cluster = config(eds());
+    let (only, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
+    let tried = [only.clone()];
+    let want = Pick { avoid: &tried, host_selection_retries: 5, ..Pick::default() };
+    assert_eq!(balancer.pick(&cluster, &want).expect("a host").0, only);
+}
+
+#[test]
+fn least_request_prefers_the_less_busy() {
+    let cluster = cluster::Cluster { balancer: cluster::Balancer::LeastRequest { choices: 64 }, ..config(eds()) };
+    let mut balancer = balancer(vec![vec![group(1, &[(1, Healthy), (2, Healthy)])]], 50.0);
+    let (busy, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
+    busy.state().pretend_active(1);
+    for _ in 0..20 {
+        assert_ne!(balancer.pick(&cluster, &Pick::default()).expect("a host").0, busy);
+    }
+}

@@ -1,0 +1,99 @@
+//! Looking the names of one cluster up for as long as the cluster lives.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::cluster::{Discovery, DnsSettings};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::sleep;
+
+use super::resolver::{Answer, LookupFailure, Resolver};
+use super::{Answers, names};
+use crate::cluster::Cluster;
+
+/// Keeps a `STRICT_DNS` or `LOGICAL_DNS` cluster's endpoints as its names resolve. Never ends, but for other clusters; whoever spawns it
+/// ends it with the cluster. A name that does not answer delays no other name.
+pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>) {
+    let (Discovery::StrictDns(assignment, settings) | Discovery::LogicalDns(assignment, settings)) =
+        &cluster.config().discovery
+    else {
+        return;
+    };
+    let mut answers = Answers::new();
+    let mut look_ups = FuturesUnordered::new();
+    for name in names(assignment) {
+        look_ups.push(look_up(Arc::clone(&resolver), settings, name, Duration::ZERO, 0));
+    }
+    while let Some(Looked { name, result, failures }) = look_ups.next().await {
+        let wait = next_delay(settings, &result, failures);
+        let mut failed = failures;
+        match result {
+            Ok(answer) => {
+                failed = 0;
+                if failures > 0 {
+                    tracing::info!(cluster = %cluster.config().name, %name, "DNS answers again");
+                }
+                if answers.get(&name) != Some(&answer.addresses) {
+                    answers.insert(Arc::clone(&name), answer.addresses);
+                    cluster.assign_resolved(assignment, &answers);
+                }
+            }
+            Err(failure) if failures == 1 => {
+                tracing::warn!(
+                    cluster = %cluster.config().name, %name, %failure,
+                    "DNS does not answer; the cluster serves what it knew before and asks again"
+                );
+            }
+            Err(_) => {}
+        }
+        look_ups.push(look_up(Arc::clone(&resolver), settings, name, wait, failed));
+    }
+}
+
+/// The outcome of one look-up.
+struct Looked {
+    name: Arc<str>,
+    result: Result<Answer, LookupFailure>,
+    /// Failures in a row, this one included; with a good answer, those before it.
+    failures: u32,
+}
+
+fn look_up<'a>(
+    resolver: Arc<Resolver>,
+    settings: &'a DnsSettings,
+    name: Arc<str>,
+    wait: Duration,
+    failures: u32,
+) -> Pin<Box<dyn Future<Output = Looked> + 'a>> {
+    Box::pin(async move {
+        sleep(wait).await;
+        let result = resolver.lookup(&name, settings.family, &settings.resolvers).await;
+        let failures = if result.is_err() { failures.saturating_add(1) } else { failures };
+        Looked { name, result, failures }
+    })
+}
+
+/// When the name is to be looked up again.
+fn next_delay(settings: &DnsSettings, result: &Result<Answer, LookupFailure>, failures: u32) -> Duration {
+    let delay = match result {
+        Ok(answer) => match answer.ttl.filter(|ttl| settings.respect_ttl && !ttl.is_zero()) {
+            // Rounded up: half a second early, the server would give what is left of the old answer.
+            Some(ttl) => Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)),
+            None => settings.refresh,
+        },
+        Err(_) => FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(settings.refresh),
+    };
+    let jitter = u64::try_from(settings.jitter.as_millis()).unwrap_or(u64::MAX);
+    let jitter = if jitter == 0 { 0 } else { fastrand::u64(..jitter) };
+    delay.max(LEAST_DELAY) + Duration::from_millis(jitter)
+}
+
+/// After the first failure; doubled after each further one, up to the refresh rate.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Whatever the settings say, a name is not asked for more often.
+const LEAST_DELAY: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,396 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::Waker;
+use std::time::Duration;
+
+use config::cluster::{Cluster as Config, Discovery, Thresholds, UpstreamHttp, UpstreamProtocol};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::cluster::testing::*;
+use crate::cluster::{Host, HttpWant, Pick, Priority, WorkerCluster};
+use crate::http::codec::Upstream;
+
+const NAME: &str = "outbound|80||app";
+
+struct Fixture {
+    bench: Rc<Bench>,
+    cluster: Rc<WorkerCluster>,
+    host: Host,
+}
+
+fn fixture(server: std::net::SocketAddr, change: impl FnOnce(&mut Config)) -> Fixture {
+    let bench = Bench::new();
+    let mut config = config(Discovery::Static(assignment(vec![endpoint(server)])));
+    change(&mut config);
+    bench.publish(config);
+    let cluster = bench.worker(NAME);
+    let host = cluster.pick(&Pick::default()).expect("a host");
+    Fixture { bench, cluster, host }
+}
+
+impl Fixture {
+    async fn lease(&self) -> HttpLease {
+        self.cluster.http(&self.host, &want()).await.expect("a stream")
+    }
+
+    async fn failure(&self) -> ConnectFailure {
+        self.cluster.http(&self.host, &want()).await.err().expect("no stream")
+    }
+}
+
+/// Polls once.
+fn poll_now<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_connection_is_used_again() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        for request in 1..=3 {
+            let mut lease = fixture.lease().await;
+            assert_eq!(lease.stream.is_reused(), request > 1);
+            assert_eq!(&*lease.host, server.address.to_string());
+            assert!(lease.local.is_some());
+            assert_eq!(exchange(&mut lease).await, (200, "1".to_owned()));
+        }
+        assert_eq!(server.connections.get(), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_total"), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_http1_total"), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_total"), 3);
+        assert_eq!(fixture.bench.stat("upstream_rq_active"), 0);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_total"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_active"), 0);
+        let status = &fixture.cluster.shared().host_statuses()[0];
+        assert_eq!((status.stats.cx_total, status.stats.rq_total, status.stats.rq_active), (1, 3, 0));
+    });
+}
+
+#[test]
+fn requests_at_once_have_connections_of_their_own_and_the_last_used_comes_first() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        let mut first = fixture.lease().await;
+        let mut second = fixture.lease().await;
+        assert_eq!(fixture.host.active(), 2);
+        let number = exchange(&mut first).await.1;
+        exchange(&mut second).await;
+        drop(second);
+        drop(first);
+        assert_eq!(fixture.host.active(), 0);
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, number);
+        assert_eq!(server.connections.get(), 2);
+    });
+}
+
+#[test]
+fn a_stream_that_was_not_finished_closes_its_connection() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        drop(fixture.lease().await);
+        exchange(&mut fixture.lease().await).await;
+        let mut unfinished = fixture.lease().await;
+        unfinished.stream.send_head(&get(), true).expect("a fresh stream");
+        drop(unfinished);
+        until(|| server.closed.get() >= 1).await;
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
+    });
+}
+
+#[test]
+fn a_connection_that_the_server_closed_is_not_used() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        exchange(&mut fixture.lease().await).await;
+        server.hang_up.notify_waiters();
+        until(|| server.closed.get() == 1).await;
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "2");
+        assert_eq!(fixture.bench.stat("upstream_cx_destroy_remote"), 1);
+    });
+}
+
+#[test]
+fn a_closing_server_is_noticed_while_idle() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| config.http.idle_timeout = Some(Duration::from_secs(3600)));
+        exchange(&mut fixture.lease().await).await;
+        let mut upkeep = pin!(fixture.bench.workers.maintain(&fixture.bench.published));
+        assert!(poll_now(upkeep.as_mut()).is_pending());
+        server.hang_up.notify_waiters();
+        tokio::select! {
+            () = &mut upkeep => {}
+            () = until(|| fixture.bench.stat("upstream_cx_active") == 0) => {}
+        }
+        assert_eq!(fixture.bench.stat("upstream_cx_destroy_remote"), 1);
+    });
+}
+
+#[test]
+fn parts_of_the_want_that_matter_have_pools_of_their_own() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        exchange(&mut fixture.lease().await).await;
+        let high = HttpWant { priority: Priority::High, ..want() };
+        let mut other = fixture.cluster.http(&fixture.host, &high).await.expect("a stream");
+        assert_eq!(exchange(&mut other).await.1, "2");
+        // Server names and ALPN are nothing to a plaintext connection: it is shared.
+        let named = HttpWant { sni: Some("app"), ..want() };
+        let mut same = fixture.cluster.http(&fixture.host, &named).await.expect("a stream");
+        assert_eq!(exchange(&mut same).await.1, "1");
+    });
+}
+
+#[test]
+fn max_requests_per_connection() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| config.max_requests_per_connection = Some(2));
+        let mut numbers = Vec::new();
+        for _ in 0..5 {
+            numbers.push(exchange(&mut fixture.lease().await).await.1);
+        }
+        assert_eq!(numbers, ["1", "1", "2", "2", "3"]);
+        assert_eq!(fixture.bench.stat("upstream_cx_max_requests"), 2);
+    });
+}
+
+#[test]
+fn idle_connections_close_after_their_timeout() {
+    run_paused(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| config.http.idle_timeout = Some(Duration::from_secs(2)));
+        exchange(&mut fixture.lease().await).await;
+        let upkeep = fixture.bench.workers.maintain(&fixture.bench.published);
+        tokio::select! {
+            () = upkeep => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 1);
+        let upkeep = fixture.bench.workers.maintain(&fixture.bench.published);
+        tokio::select! {
+            () = upkeep => {}
+            () = tokio::time::sleep(Duration::from_secs(4)) => {}
+        }
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
+        assert_eq!(fixture.bench.stat("upstream_cx_idle_timeout"), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_destroy_local"), 1);
+    });
+}
+
+#[test]
+fn old_connections_are_not_used_again() {
+    run_paused(async {
+        let server = Http1Server::start().await;
+        let fixture =
+            fixture(server.address, |config| config.http.max_connection_duration = Some(Duration::from_secs(60)));
+        exchange(&mut fixture.lease().await).await;
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "2");
+    });
+}
+
+#[test]
+fn a_refused_connection_is_told_in_envoys_words() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let fixture = fixture(address, |_| {});
+        let failure = fixture.failure().await;
+        assert_eq!(failure.kind, ConnectFailureKind::Remote);
+        assert_eq!(failure.transport_reason.as_deref(), Some("delayed connect error: Connection refused"));
+        assert_eq!(failure.reset_reason(), "remote connection failure");
+        assert!(failure.is_connect_failure());
+        assert_eq!(fixture.bench.stat("upstream_cx_connect_fail"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_failure_eject"), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
+        assert_eq!(fixture.bench.stat("upstream_rq_total"), 0);
+    });
+}
+
+/// A TCP listener whose queue is full: the kernel drops further SYNs.
+async fn black_hole() -> (std::net::SocketAddr, Vec<socket2::Socket>) {
+    let make = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let listener = make();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+    listener.listen(0).expect("listens");
+    let address = listener.local_addr().expect("bound").as_socket().expect("IP");
+    let mut held = vec![listener];
+    for _ in 0..4 {
+        let filler = make();
+        filler.set_nonblocking(true).expect("non-blocking");
+        let _under_way = filler.connect(&address.into());
+        held.push(filler);
+    }
+    (address, held)
+}
+
+#[test]
+fn a_connect_that_is_not_answered_times_out() {
+    run_paused(async {
+        let (address, _held) = black_hole().await;
+        let fixture = fixture(address, |config| config.connect_timeout = Duration::from_secs(10));
+        let before = Instant::now();
+        let failure = fixture.failure().await;
+        assert_eq!(before.elapsed(), Duration::from_secs(10));
+        assert_eq!((failure.kind, failure.transport_reason.as_deref()), (ConnectFailureKind::Timeout, None));
+        assert_eq!(failure.reset_reason(), "connection timeout");
+        assert_eq!(fixture.bench.stat("upstream_cx_connect_timeout"), 1);
+    });
+}
+
+fn limits(change: impl FnOnce(&mut Thresholds)) -> Thresholds {
+    let mut limits = Thresholds::default();
+    change(&mut limits);
+    limits
+}
+
+#[test]
+fn requests_above_the_limit_overflow() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.circuit_breaker = limits(|limits| limits.max_requests = 1);
+        });
+        let first = fixture.lease().await;
+        assert_eq!(fixture.bench.stat("circuit_breakers.default.rq_open"), 1);
+        let failure = fixture.failure().await;
+        assert_eq!(failure.kind, ConnectFailureKind::Overflow);
+        assert!(!failure.is_connect_failure());
+        drop(first);
+        assert_eq!(fixture.bench.stat("circuit_breakers.default.rq_open"), 0);
+        let high = HttpWant { priority: Priority::High, ..want() };
+        let _held = fixture.cluster.http(&fixture.host, &high).await.expect("the other priority has its own limit");
+        fixture.lease().await;
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_overflow"), 1);
+    });
+}
+
+#[test]
+fn above_the_connection_limit_requests_wait_for_a_connection() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.circuit_breaker = limits(|limits| {
+                limits.max_connections = 1;
+                limits.max_pending_requests = 1;
+            });
+        });
+        let mut first = fixture.lease().await;
+        let want = want();
+        let mut waiting = pin!(fixture.cluster.http(&fixture.host, &want));
+        assert!(poll_now(waiting.as_mut()).is_pending());
+        assert_eq!(fixture.bench.stat("upstream_cx_overflow"), 1);
+        assert_eq!(fixture.bench.stat("circuit_breakers.default.cx_open"), 1);
+        assert_eq!(fixture.bench.stat("circuit_breakers.default.rq_pending_open"), 1);
+        assert_eq!(fixture.failure().await.kind, ConnectFailureKind::Overflow);
+        exchange(&mut first).await;
+        drop(first);
+        let mut second = waiting.await.expect("the first one's connection");
+        assert_eq!(exchange(&mut second).await.1, "1");
+        assert_eq!(server.connections.get(), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_active"), 0);
+    });
+}
+
+/// Envoy's rule: a host without any connection may have one, whatever the limit.
+#[test]
+fn one_connection_is_always_allowed() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.circuit_breaker = limits(|limits| limits.max_connections = 0);
+        });
+        assert_eq!(exchange(&mut fixture.lease().await).await.0, 200);
+        assert_eq!(fixture.bench.stat("upstream_cx_overflow"), 1);
+        let failure =
+            fixture.cluster.tcp(&fixture.host, &Default::default()).await.err().expect("TCP has no such rule");
+        assert_eq!(failure.kind, ConnectFailureKind::Overflow);
+    });
+}
+
+#[test]
+fn a_request_that_goes_away_while_it_waits_leaves_nothing_behind() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        {
+            let want = want();
+            let mut waiting = pin!(fixture.cluster.http(&fixture.host, &want));
+            assert!(poll_now(waiting.as_mut()).is_pending());
+            assert_eq!(fixture.bench.stat("upstream_rq_pending_active"), 1);
+        }
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_active"), 0);
+        assert_eq!(fixture.bench.stat("upstream_rq_cancelled"), 1);
+        until(|| server.connections.get() == 1).await;
+        // The connection that was being made serves the next one.
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "1");
+        assert_eq!(server.connections.get(), 1);
+    });
+}
+
+#[test]
+fn retries_are_limited() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.circuit_breaker = limits(|limits| limits.max_retries = 1);
+        });
+        let permit = fixture.cluster.retry_permit(Priority::Default).expect("the first");
+        assert!(fixture.cluster.retry_permit(Priority::Default).is_none());
+        assert_eq!(fixture.bench.stat("upstream_rq_retry_overflow"), 1);
+        drop(permit);
+        assert!(fixture.cluster.retry_permit(Priority::Default).is_some());
+    });
+}
+
+#[test]
+fn an_unlimited_breaker_counts_nothing() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            let most = u32::MAX;
+            config.circuit_breaker =
+                Thresholds { max_connections: most, max_pending_requests: most, max_requests: most, max_retries: most };
+        });
+        let _lease = fixture.lease().await;
+        let breakers = fixture.cluster.shared().breakers(Priority::Default);
+        assert!(Resource::ALL.iter().all(|resource| breakers.count(*resource) == 0));
+    });
+}
+
+#[test]
+fn a_tcp_lease_counts_until_it_is_dropped() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |_| {});
+        let mut lease = fixture.cluster.tcp(&fixture.host, &Default::default()).await.expect("a connection");
+        let stream = lease.stream.take().expect("a stream");
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 1);
+        assert_eq!(fixture.host.active(), 1);
+        lease.closed_by_peer();
+        drop((stream, lease));
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
+        assert_eq!(fixture.bench.stat("upstream_cx_destroy_remote"), 1);
+        assert_eq!(fixture.host.active(), 0);
+    });
+}
+
+#[test]
+fn the_downstream_protocol_is_followed_where_the_cluster_says_so() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.http = UpstreamHttp { protocol: UpstreamProtocol::Downstream, ..config.http.clone() };
+        });
+        assert_eq!(fixture.lease().await.protocol, Protocol::Http11);
+    });
+}
