@@ -288,3 +288,50 @@ pub async fn until(mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+/// An HTTP/2 server (prior knowledge) that answers every request with 200 and the number of its connection.
+pub struct Http2Server {
+    pub address: SocketAddr,
+    pub connections: Rc<Cell<usize>>,
+    /// Connections that are over, whoever closed them.
+    pub closed: Rc<Cell<usize>>,
+    /// Sends GOAWAY on all connections that stand.
+    pub go_away: Rc<Notify>,
+}
+
+impl Http2Server {
+    pub async fn start() -> Http2Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let server = Http2Server {
+            address: listener.local_addr().expect("bound"),
+            connections: Rc::default(),
+            closed: Rc::default(),
+            go_away: Rc::new(Notify::new()),
+        };
+        let (connections, closed, go_away) =
+            (Rc::clone(&server.connections), Rc::clone(&server.closed), Rc::clone(&server.go_away));
+        tokio::task::spawn_local(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.set(connections.get() + 1);
+                let (number, closed, go_away) = (connections.get(), Rc::clone(&closed), Rc::clone(&go_away));
+                tokio::task::spawn_local(async move {
+                    let mut connection = h2::server::handshake(stream).await.expect("a preface");
+                    loop {
+                        let request = tokio::select! {
+                            request = connection.accept() => request,
+                            () = go_away.notified() => {
+                                connection.graceful_shutdown();
+                                continue;
+                            }
+                        };
+                        let Some(Ok((_, mut respond))) = request else { break };
+                        let mut body = respond.send_response(::http::Response::new(()), false).expect("open");
+                        body.send_data(number.to_string().into(), true).expect("open");
+                    }
+                    closed.set(closed.get() + 1);
+                });
+            }
+        });
+        server
+    }
+}

@@ -1,57 +1,140 @@
-//! HTTP/2 connections of a pool: many requests at a time.
+//! HTTP/2 connections of a pool: many requests at a time, until the streams run out or the host goes away.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
+use crate::cluster::{ConnectFailure, ConnectFailureKind};
+use crate::http::h2;
 
-/// A connection.
-pub struct Http2Connection {}
+/// A connection. Dropping it closes it once no stream is open.
+pub struct Http2Connection {
+    handle: h2::client::Handle,
+    facts: Facts,
+    counted: RefCell<Counted>,
+    max_requests: Option<u64>,
+    /// No further stream is opened on it.
+    draining: Cell<bool>,
+    /// Since when it has had no stream.
+    idle_since: Cell<Option<Instant>>,
+}
 
 impl Http2Connection {
-    pub fn drain(&self) {}
+    /// Lets the open streams finish, and opens no more.
+    pub fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Whether it is draining.
     pub fn is_draining(&self) -> bool {
-        true
+        self.draining.get()
     }
+
+    /// Since when it has had no stream; `None` while it has one.
     pub fn idle_since(&self) -> Option<Instant> {
-        None
+        self.idle_since.get()
     }
+
+    /// When it was begun.
     pub fn born(&self) -> Instant {
-        Instant::now()
+        self.counted.borrow().born()
     }
+
+    /// Whether a stream may be opened now.
     pub fn has_room(&self) -> bool {
-        false
+        !self.is_draining() && self.handle.free_streams() > 0
     }
+
+    /// Whether it takes no more streams and has none.
     pub fn is_finished(&self) -> bool {
-        true
+        let takes_no_more = self.is_draining() || !self.handle.is_open();
+        takes_no_more && self.handle.open_streams() == 0
     }
-    pub fn open(self: Rc<Self>, _pool: &Rc<Pool>) -> Http2Stream {
-        unreachable!("no connection has room")
+
+    /// Opens a stream.
+    pub fn open(self: Rc<Self>, pool: &Rc<Pool>) -> Http2Stream {
+        let codec = self.handle.open();
+        self.idle_since.set(None);
+        if self.max_requests.is_some_and(|limit| self.handle.requests() >= limit) {
+            pool.core.stats.upstream_cx_max_requests.inc();
+            self.drain();
+        }
+        Http2Stream { codec: Some(codec), connection: self, pool: Rc::clone(pool) }
     }
 }
 
-/// One stream.
+/// One stream of a connection.
 pub struct Http2Stream {
-    facts: Facts,
+    codec: Option<h2::client::Stream>,
+    connection: Rc<Http2Connection>,
+    pool: Rc<Pool>,
 }
 
 impl Http2Stream {
+    /// Facts of the connection.
     pub fn facts(&self) -> &Facts {
-        &self.facts
+        &self.connection.facts
+    }
+
+    /// The codec's stream.
+    pub fn codec(&mut self) -> &mut h2::client::Stream {
+        self.codec.as_mut().expect("present until dropped")
     }
 }
 
-/// Runs a connection to its end.
-pub async fn run(pool: &Rc<Pool>, _connected: Connected, _counted: Counted) {
-    pool.fail_waiting(&crate::cluster::ConnectFailure::because(
-        crate::cluster::ConnectFailureKind::Local,
-        "HTTP/2 towards hosts is not built yet",
-    ));
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        // The codec counts the stream as open until it is dropped.
+        drop(self.codec.take());
+        if self.connection.handle.open_streams() == 0 {
+            self.connection.idle_since.set(Some(Instant::now()));
+        }
+        self.pool.stream_ended();
+    }
 }
 
-impl Http2Stream {
-    pub fn codec(&mut self) -> &mut crate::http::h1::client::Connection {
-        unreachable!("no stream is ever opened")
+/// Puts a connection that has just been made into the pool and drives it to its end.
+pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
+    let cluster = pool.core.shared.config();
+    let settings = h2::Settings::upstream(&cluster.http.http2);
+    let (handle, driver) = match h2::client::connect(connected.stream, &settings).await {
+        Ok(made) => made,
+        Err(error) => {
+            return pool.fail_waiting(&ConnectFailure::because(ConnectFailureKind::Remote, error.to_string()));
+        }
+    };
+    let connection = Rc::new(Http2Connection {
+        handle,
+        facts: connected.facts,
+        counted: RefCell::new(counted),
+        max_requests: cluster.max_requests_per_connection.filter(|limit| *limit > 0).map(u64::from),
+        draining: Cell::new(false),
+        idle_since: Cell::new(Some(Instant::now())),
+    });
+    let retired = {
+        let mut state = pool.state.borrow_mut();
+        state.multiplexed.push(Rc::clone(&connection));
+        state.retired
+    };
+    pool.serve_waiting();
+    if retired {
+        pool.retire();
+    }
+    // The pool alone decides how long the connection lives: without it there is nothing to tell.
+    let (weak_pool, weak_connection) = (Rc::downgrade(&pool), Rc::downgrade(&connection));
+    drop((pool, connection));
+    let result = driver.await;
+    if let Some(connection) = weak_connection.upgrade() {
+        // It ended while the pool still held it: the host closed it, or broke the protocol.
+        connection.counted.borrow_mut().closed_by_peer();
+        connection.drain();
+        if let Err(error) = result {
+            tracing::debug!(host = %connection.facts.peer, %error, "HTTP/2 connection ended");
+        }
+    }
+    if let Some(pool) = weak_pool.upgrade() {
+        pool.stream_ended();
     }
 }

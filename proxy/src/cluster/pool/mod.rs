@@ -325,7 +325,8 @@ impl Pool {
         });
     }
 
-    async fn connected(self: &Rc<Self>, connected: Connected, counted: Counted) {
+    /// A connection stands. Ends with an HTTP/1 connection at once, with an HTTP/2 connection when that ends.
+    async fn connected(self: Rc<Self>, connected: Connected, counted: Counted) {
         let speaks = match self.key.speaks {
             Speaks::Either => match connected.facts.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
                 Some(b"h2") => Speaks::Http2,

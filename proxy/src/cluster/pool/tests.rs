@@ -394,3 +394,112 @@ fn the_downstream_protocol_is_followed_where_the_cluster_says_so() {
         assert_eq!(fixture.lease().await.protocol, Protocol::Http11);
     });
 }
+
+fn http2(config: &mut Config) {
+    config.http.protocol = UpstreamProtocol::Http2;
+}
+
+#[test]
+fn http2_requests_share_a_connection() {
+    run(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, http2);
+        let want = want();
+        let all = futures_util::future::join_all((0..20).map(|_| fixture.cluster.http(&fixture.host, &want))).await;
+        let mut leases: Vec<HttpLease> = all.into_iter().map(|lease| lease.expect("a stream")).collect();
+        assert_eq!(fixture.host.active(), 20);
+        for lease in &mut leases {
+            assert_eq!(lease.protocol, Protocol::Http2);
+            assert_eq!(exchange(lease).await, (200, "1".to_owned()));
+        }
+        drop(leases);
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "1");
+        assert_eq!(fixture.bench.stat("upstream_cx_http2_total"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_active"), 0);
+        assert_eq!(server.connections.get(), 1);
+    });
+}
+
+#[test]
+fn http2_makes_another_connection_when_the_streams_run_out() {
+    run(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            http2(config);
+            config.http.http2.max_concurrent_streams = Some(2);
+        });
+        let mut leases = vec![fixture.lease().await, fixture.lease().await, fixture.lease().await];
+        let mut numbers = Vec::new();
+        for lease in &mut leases {
+            numbers.push(exchange(lease).await.1);
+        }
+        assert_eq!(numbers, ["1", "1", "2"]);
+    });
+}
+
+#[test]
+fn http2_waits_for_a_stream_when_no_connection_may_be_made() {
+    run(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            http2(config);
+            config.http.http2.max_concurrent_streams = Some(1);
+            config.circuit_breaker = limits(|limits| limits.max_connections = 1);
+        });
+        let first = fixture.lease().await;
+        let want = want();
+        let mut second = pin!(fixture.cluster.http(&fixture.host, &want));
+        assert!(poll_now(second.as_mut()).is_pending());
+        drop(first);
+        assert_eq!(exchange(&mut second.await.expect("a stream")).await.1, "1");
+    });
+}
+
+#[test]
+fn http2_follows_goaway_to_a_new_connection() {
+    run(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, http2);
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "1");
+        server.go_away.notify_waiters();
+        until(|| server.closed.get() == 1).await;
+        assert_eq!(exchange(&mut fixture.lease().await).await.1, "2");
+        until(|| fixture.bench.stat("upstream_cx_active") == 1).await;
+    });
+}
+
+#[test]
+fn http2_max_requests_per_connection() {
+    run(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            http2(config);
+            config.max_requests_per_connection = Some(2);
+        });
+        let mut numbers = Vec::new();
+        for _ in 0..5 {
+            numbers.push(exchange(&mut fixture.lease().await).await.1);
+        }
+        assert_eq!(numbers, ["1", "1", "2", "2", "3"]);
+        until(|| server.closed.get() == 2).await;
+    });
+}
+
+#[test]
+fn idle_http2_connections_close_after_their_timeout() {
+    run_paused(async {
+        let server = Http2Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            http2(config);
+            config.http.idle_timeout = Some(Duration::from_secs(2));
+        });
+        exchange(&mut fixture.lease().await).await;
+        let upkeep = fixture.bench.workers.maintain(&fixture.bench.published);
+        tokio::select! {
+            () = upkeep => {}
+            () = tokio::time::sleep(Duration::from_secs(6)) => {}
+        }
+        assert_eq!(fixture.bench.stat("upstream_cx_idle_timeout"), 1);
+        assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
+    });
+}
