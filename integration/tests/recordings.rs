@@ -62,19 +62,40 @@ fn secrets_are_two_and_hold_no_key() {
 
 /// Everything is understood: istiod's default mode must not lose a resource.
 #[test]
-fn clusters_and_endpoints_translate() {
+fn clusters_endpoints_and_routes_translate() {
     let options = config::Options::default();
     for recording in Recording::all().unwrap() {
-        for resource in recording.resources("cds").unwrap() {
-            let cluster = config::cluster::decode(&bytes(&resource), &options);
-            assert!(cluster.is_ok(), "{} {}: {cluster:?}", recording.name(), resource.name);
-        }
-        for resource in recording.resources("eds").unwrap() {
-            let assignment = config::endpoint::decode(&bytes(&resource), &options);
-            assert!(assignment.is_ok(), "{} {}: {assignment:?}", recording.name(), resource.name);
+        for (kind, translate) in TRANSLATE {
+            for resource in recording.resources(kind).unwrap() {
+                let rejection = translate(&bytes(&resource), &options);
+                assert_eq!(rejection, None, "{} {kind} {}", recording.name(), resource.name);
+            }
         }
     }
 }
+
+/// A listener is refused only where it carries a policy that does not act yet, and the refusal names the filter.
+#[test]
+fn listeners_translate_or_name_the_policy() {
+    let options = config::Options::default();
+    for recording in Recording::all().unwrap() {
+        for resource in recording.resources("lds").unwrap() {
+            let Err(rejection) = config::listener::decode(&bytes(&resource), &options) else { continue };
+            let text = rejection.to_string();
+            assert_eq!(recording.name(), "rich", "{} is refused: {text}", resource.name);
+            let policies = ["RBAC", "JwtAuthentication", "ExtAuthz"];
+            assert!(policies.iter().any(|policy| text.contains(policy)), "{}: {text}", resource.name);
+        }
+    }
+}
+
+type Translate = fn(&[u8], &config::Options) -> Option<config::Rejection>;
+
+const TRANSLATE: [(&str, Translate); 3] = [
+    ("cds", |bytes, options| config::cluster::decode(bytes, options).err()),
+    ("eds", |bytes, options| config::endpoint::decode(bytes, options).err()),
+    ("rds", |bytes, options| config::route::decode(bytes, options).err()),
+];
 
 fn bytes(resource: &envoy_types::pb::envoy::service::discovery::v3::Resource) -> Vec<u8> {
     resource.resource.as_ref().expect("a recorded resource has a body").value.clone()
