@@ -144,3 +144,57 @@ impl Echo {
         self.address
     }
 }
+
+/// A TCP application that a test writes itself, for what no library would do.
+#[derive(Debug)]
+pub struct Raw {
+    address: SocketAddr,
+    _serving: JoinSet<()>,
+}
+
+impl Raw {
+    /// Starts one on a free port of 127.0.0.1; each connection is given to a call of `serve`.
+    pub async fn start<F>(serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream));
+            }
+        });
+        Self { address, _serving: serving }
+    }
+
+    /// Starts one that reads a request's head and answers with these bytes, then closes.
+    pub async fn answering(bytes: &'static [u8]) -> Self {
+        Self::start(move |mut stream| async move {
+            read_head(&mut stream).await;
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+        })
+        .await
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Reads until the empty line that ends a request's or a response's head, or the end of the stream.
+pub async fn read_head(stream: &mut tokio::net::TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match tokio::io::AsyncReadExt::read(stream, &mut byte).await {
+            Ok(1) => head.push(byte[0]),
+            _ => break,
+        }
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}

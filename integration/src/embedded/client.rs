@@ -125,3 +125,24 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
+
+/// Sends bytes on a connection of its own, and gives everything until the other side closes.
+///
+/// # Panics
+/// If the other side neither answers nor closes before the deadline.
+pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        // It may have closed before it took everything.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
+    match tokio::time::timeout(DEADLINE, exchange).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => panic!("{address}: {error}"),
+        Err(_) => panic!("{address} neither closed nor ended its answer to {:?}", String::from_utf8_lossy(bytes)),
+    }
+}
