@@ -2,6 +2,7 @@
 //!
 //! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
 
+pub mod admin;
 pub mod cli;
 pub mod cluster;
 pub mod drain;

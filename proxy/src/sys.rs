@@ -55,3 +55,13 @@ pub fn set_socket_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: &
 
 #[cfg(test)]
 mod tests;
+
+/// Gives free memory back to the system. Called after something large was let go (a bootstrap's descriptors, a config dump); costs some
+/// milliseconds at most.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: `malloc_trim` takes no pointer and may be called at any time from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

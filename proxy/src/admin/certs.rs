@@ -1,0 +1,78 @@
+//! `/certs`: certificates in use, with how long they are good for.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::response::Response;
+
+use super::{Admin, reply};
+use crate::telemetry::clock::{digits, strftime};
+use crate::tls::CertificateFacts;
+
+#[derive(serde::Serialize)]
+struct Certificates {
+    certificates: Vec<Certificate>,
+}
+
+#[derive(serde::Serialize)]
+struct Certificate {
+    ca_cert: Vec<Details>,
+    cert_chain: Vec<Details>,
+}
+
+#[derive(serde::Serialize)]
+struct Details {
+    path: String,
+    serial_number: String,
+    subject_alt_names: Vec<serde_json::Value>,
+    days_until_expiration: String,
+    valid_from: String,
+    expiration_time: String,
+}
+
+/// One entry for each secret.
+pub fn show(admin: &Admin) -> Response {
+    let now = SystemTime::now();
+    let mut certificates = Vec::new();
+    for facts in admin.source.certificates() {
+        let details = vec![details(&facts, now)];
+        certificates.push(match facts.is_ca {
+            true => Certificate { ca_cert: details, cert_chain: Vec::new() },
+            false => Certificate { ca_cert: Vec::new(), cert_chain: details },
+        });
+    }
+    reply::pretty(&Certificates { certificates })
+}
+
+fn details(facts: &CertificateFacts, now: SystemTime) -> Details {
+    let sans = |kind: &'static str, names: &[std::sync::Arc<str>]| -> Vec<serde_json::Value> {
+        names.iter().map(|name| serde_json::json!({ kind: &**name })).collect()
+    };
+    let mut subject_alt_names = sans("uri", &facts.uri_sans);
+    subject_alt_names.extend(sans("dns", &facts.dns_sans));
+    subject_alt_names.extend(sans("ip_address", &facts.ip_sans));
+    let left = facts.expires.duration_since(now).unwrap_or_default();
+    Details {
+        path: facts.path.as_deref().unwrap_or("<inline>").to_owned(),
+        serial_number: facts.serial.to_string(),
+        subject_alt_names,
+        days_until_expiration: (left.as_secs() / 86_400).to_string(),
+        valid_from: timestamp(facts.valid_from),
+        expiration_time: timestamp(facts.expires),
+    }
+}
+
+/// Protobuf-JSON's timestamp: a fraction only when there is one.
+pub fn timestamp(time: SystemTime) -> String {
+    let nanos = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.subsec_nanos(),
+        Err(_) => 0,
+    };
+    let mut out = Vec::with_capacity(24);
+    strftime("%Y-%m-%dT%H:%M:%S", time, &mut out);
+    if nanos >= 1_000_000 {
+        out.push(b'.');
+        digits(&mut out, (nanos / 1_000_000).into(), 3);
+    }
+    out.push(b'Z');
+    String::from_utf8_lossy(&out).into_owned()
+}

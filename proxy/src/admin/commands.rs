@@ -1,0 +1,246 @@
+//! The table of paths: what there is, what it takes, whether it changes something, and who answers.
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+
+use super::query::Query;
+use super::source::Drain;
+use super::{Admin, certs, clusters, config_dump, listeners, logging, memory, reply, runtime, server_info, stats};
+
+struct Command {
+    path: &'static str,
+    help: &'static str,
+    parameters: &'static [(&'static str, &'static str)],
+    /// Only POST may call it.
+    changes: bool,
+    run: fn(&std::sync::Arc<Admin>, &Query) -> Response,
+}
+
+const FILTER: (&str, &str) = ("filter", "Regular expression (RE2 syntax, partial match) for filtering stats");
+const USED_ONLY: (&str, &str) = ("usedonly", "Only include stats that have been written since the start");
+
+const COMMANDS: &[Command] = &[
+    Command { path: "/", help: "this list", parameters: &[], changes: false, run: |_, _| reply::text(help()) },
+    Command {
+        path: "/certs",
+        help: "print certificates in use",
+        parameters: &[],
+        changes: false,
+        run: |admin, _| certs::show(admin),
+    },
+    Command {
+        path: "/clusters",
+        help: "upstream cluster status",
+        parameters: &[
+            ("filter", "Regular expression for filtering clusters by name"),
+            ("format", "One of (text, json)"),
+        ],
+        changes: false,
+        run: |admin, query| clusters::show(admin, query),
+    },
+    Command {
+        path: "/config_dump",
+        help: "dump the configuration as it was received; secrets are redacted",
+        parameters: &[
+            ("resource", "The resource to dump, e.g. dynamic_active_clusters"),
+            ("mask", "Fields to keep, with commas between; applied to each element when resource is given"),
+            ("name_regex", "Dump only configurations whose names match; may be used with both others"),
+            ("include_eds", "Dump endpoints as well"),
+        ],
+        changes: false,
+        run: |admin, query| config_dump::show(admin, query),
+    },
+    Command {
+        path: "/contention",
+        help: "dump mutex contention stats",
+        parameters: &[],
+        changes: false,
+        run: |_, _| reply::text("Mutex contention tracing is not enabled.\n"),
+    },
+    Command {
+        path: "/drain_listeners",
+        help: "drain listeners",
+        parameters: &[
+            ("graceful", "Go on accepting for the drain time (--drain-time-s) before listeners are closed"),
+            ("skip_exit", "Drain connections but never close the listeners; graceful then changes nothing"),
+            ("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
+        ],
+        changes: true,
+        run: drain,
+    },
+    Command {
+        path: "/healthcheck/fail",
+        help: "cause the server to fail health checks",
+        parameters: &[],
+        changes: true,
+        run: |admin, _| act(|| admin.source.set_healthy(false)),
+    },
+    Command {
+        path: "/healthcheck/ok",
+        help: "cause the server to pass health checks",
+        parameters: &[],
+        changes: true,
+        run: |admin, _| act(|| admin.source.set_healthy(true)),
+    },
+    Command {
+        path: "/help",
+        help: "print out list of admin commands",
+        parameters: &[],
+        changes: false,
+        run: |_, _| reply::text(help()),
+    },
+    Command {
+        path: "/hot_restart_version",
+        help: "print the hot restart compatibility version",
+        parameters: &[],
+        changes: false,
+        run: |_, _| reply::text("disabled"),
+    },
+    Command {
+        path: "/init_dump",
+        help: "dump what the start still waits for",
+        parameters: &[],
+        changes: false,
+        run: |_, _| reply::json("{}\n"),
+    },
+    Command {
+        path: "/listeners",
+        help: "print listener info",
+        parameters: &[("format", "One of (text, json)")],
+        changes: false,
+        run: |admin, query| listeners::show(admin, query),
+    },
+    Command {
+        path: "/logging",
+        help: "query/change logging levels",
+        parameters: &[
+            ("<name>", "Change one logger, e.g. /logging?upstream=debug"),
+            ("paths", "Change several loggers: name1:level1,name2:level2"),
+            ("level", "Change all loggers; one of (trace, debug, info, warning, error, critical, off)"),
+        ],
+        changes: true,
+        run: |admin, query| logging::change(admin, query),
+    },
+    Command {
+        path: "/memory",
+        help: "print current allocation/heap usage",
+        parameters: &[],
+        changes: false,
+        run: |_, _| memory::show(),
+    },
+    Command {
+        path: "/quitquitquit",
+        help: "exit the server",
+        parameters: &[],
+        changes: true,
+        run: |admin, _| act(|| admin.source.quit()),
+    },
+    Command {
+        path: "/ready",
+        help: "print server state, return 200 if LIVE, otherwise return 503",
+        parameters: &[],
+        changes: false,
+        run: |admin, _| ready(admin),
+    },
+    Command {
+        path: "/reopen_logs",
+        help: "reopen access logs",
+        parameters: &[],
+        changes: true,
+        run: |admin, _| act(|| admin.sinks.reopen()),
+    },
+    Command {
+        path: "/reset_counters",
+        help: "reset all counters to zero",
+        parameters: &[],
+        changes: true,
+        run: |admin, _| act(|| admin.stats.reset_counters()),
+    },
+    Command {
+        path: "/runtime",
+        help: "print runtime values",
+        parameters: &[],
+        changes: false,
+        run: |admin, _| runtime::show(admin),
+    },
+    Command {
+        path: "/runtime_modify",
+        help: "refused: runtime values come from the bootstrap alone",
+        parameters: &[],
+        changes: true,
+        run: |_, query| runtime::modify(query),
+    },
+    Command {
+        path: "/server_info",
+        help: "print server version/status information",
+        parameters: &[],
+        changes: false,
+        run: |admin, _| server_info::show(admin),
+    },
+    Command {
+        path: "/stats",
+        help: "print server stats",
+        parameters: &[
+            USED_ONLY,
+            FILTER,
+            ("invert_filter", "Invert the filter regex"),
+            ("format", "One of (text, json, prometheus)"),
+            ("type", "Stat types to include; one of (All, Counters, Histograms, Gauges, TextReadouts)"),
+            ("histogram_buckets", "One of (cumulative, disjoint, summary)"),
+        ],
+        changes: false,
+        run: |admin, query| stats::show(admin, query),
+    },
+    Command {
+        path: "/stats/prometheus",
+        help: "print server stats in prometheus format",
+        parameters: &[USED_ONLY, FILTER, ("invert_filter", "Invert the filter regex")],
+        changes: false,
+        run: |admin, query| stats::prometheus(admin, query),
+    },
+];
+
+/// Finds the command and runs it.
+pub fn run(admin: &std::sync::Arc<Admin>, method: &Method, path: &str, query: &Query) -> Response {
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    let Some(command) = COMMANDS.iter().find(|command| command.path == path) else {
+        return reply::failure(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
+    };
+    if command.changes && method != Method::POST {
+        let text = format!("Method {method} not allowed, POST required.");
+        return reply::failure(StatusCode::METHOD_NOT_ALLOWED, text);
+    }
+    (command.run)(admin, query)
+}
+
+fn help() -> String {
+    let mut text = String::from("admin commands are:\n");
+    for command in COMMANDS {
+        let post = if command.changes { " (POST)" } else { "" };
+        text.push_str(&format!("  {}{post}: {}\n", command.path, command.help));
+        for (name, meaning) in command.parameters {
+            text.push_str(&format!("      {name}: {meaning}\n"));
+        }
+    }
+    text
+}
+
+fn act(action: impl FnOnce()) -> Response {
+    action();
+    reply::ok()
+}
+
+fn ready(admin: &Admin) -> Response {
+    let state = admin.source.state();
+    let status = if state == "LIVE" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    reply::failure(status, format!("{state}\n"))
+}
+
+fn drain(admin: &std::sync::Arc<Admin>, query: &Query) -> Response {
+    let drain = Drain {
+        inbound_only: query.has("inboundonly"),
+        graceful: query.has("graceful"),
+        skip_exit: query.has("skip_exit"),
+    };
+    act(|| admin.source.drain(drain))
+}

@@ -1,0 +1,43 @@
+//! Resources that stand inside others: route tables in listeners, endpoints in clusters. Found again in the bytes, for the dump alone.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::listener::v3::{Listener, filter};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
+use prost::Message;
+
+const MANAGER: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/// Names and bytes of the route tables that a listener's connection managers bring with them.
+pub fn routes(listener: &[u8]) -> Vec<(Arc<str>, Bytes)> {
+    let Ok(listener) = Listener::decode(listener) else { return Vec::new() };
+    let chains = listener.filter_chains.iter().chain(&listener.default_filter_chain);
+    let configs = chains.flat_map(|chain| &chain.filters).filter_map(|filter| match &filter.config_type {
+        Some(filter::ConfigType::TypedConfig(any)) if any.type_url == MANAGER => Some(&any.value),
+        _ => None,
+    });
+    let managers = configs.filter_map(|value| HttpConnectionManager::decode(value.as_slice()).ok());
+    let tables = managers.filter_map(|manager| match manager.route_specifier {
+        Some(RouteSpecifier::RouteConfig(table)) => {
+            Some((Arc::from(table.name.as_str()), table.encode_to_vec().into()))
+        }
+        _ => None,
+    });
+    tables.collect()
+}
+
+/// The endpoints that a cluster brings with it.
+pub fn load_assignment(cluster: &[u8]) -> Option<Bytes> {
+    let cluster = Cluster::decode(cluster).ok()?;
+    Some(cluster.load_assignment?.encode_to_vec().into())
+}
+
+/// A secret of which only the name is known.
+pub fn secret_of_name(name: &str) -> Bytes {
+    Secret { name: name.to_owned(), ..Secret::default() }.encode_to_vec().into()
+}

@@ -1,0 +1,294 @@
+//! The sections of a dump (`envoy.admin.v3.*ConfigDump`) from what the runtime holds.
+
+use std::sync::Arc;
+
+use super::inline;
+use super::outline::{Field, Leaf, Mask, Node};
+use super::tree::Tree;
+use crate::admin::Admin;
+use crate::admin::source::{Kind, Resource, Version};
+
+const PREFIX: &str = "type.googleapis.com/envoy.admin.v3.";
+const BOOTSTRAP: &str = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap";
+const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
+const ROUTES: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+
+/// A section.
+pub struct Section {
+    /// Short type, e.g. `ClustersConfigDump`.
+    kind: &'static str,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Single(&'static str, Node),
+    /// A list, the short type of its elements, and they.
+    List(&'static str, &'static str, Vec<Leaf>),
+}
+
+/// Every section, in Envoy's order.
+pub fn all(admin: &Admin, endpoints: bool) -> Vec<Section> {
+    let source = &admin.source;
+    let clusters = source.resources(Kind::Cluster);
+    let listeners = source.resources(Kind::Listener);
+    let secrets = source.resources(Kind::Secret);
+    let mut sections = vec![bootstrap(admin, &clusters, &listeners, &secrets)];
+    sections.push(cluster_section(source.version(Kind::Cluster), &clusters));
+    if endpoints {
+        sections.push(endpoint_section(&source.resources(Kind::Endpoints), &clusters));
+    }
+    sections.push(listener_section(source.version(Kind::Listener), &listeners));
+    sections.push(Section { kind: "ScopedRoutesConfigDump", parts: Vec::new() });
+    sections.push(route_section(&source.resources(Kind::Route), &listeners));
+    sections.push(secret_section(&secrets));
+    sections
+}
+
+impl Section {
+    /// Drops elements of other names.
+    pub fn keep_names(&mut self, keep: impl Fn(&str) -> bool) {
+        for part in &mut self.parts {
+            if let Part::List(_, _, leaves) = part {
+                leaves.retain(|leaf| keep(&leaf.name));
+            }
+        }
+    }
+
+    /// Keeps what the mask names; false when it names nothing of this section.
+    pub fn trim(&mut self, mask: &Mask) -> bool {
+        let known = self.parts.iter().any(|part| match part {
+            Part::Single(field, _) => mask.names(field, false),
+            Part::List(field, ..) => mask.names(field, true),
+        });
+        let keep = |part| match part {
+            Part::Single(field, node) => mask.trim_field(field, node).map(|node| Part::Single(field, node)),
+            Part::List(field, ..) => mask.names(field, true).then_some(part),
+        };
+        self.parts = std::mem::take(&mut self.parts).into_iter().filter_map(keep).collect();
+        known
+    }
+
+    /// Whether it has a field of this name that is no list.
+    pub fn has_single(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
+    }
+
+    /// The elements of a list, each with its `@type`.
+    pub fn into_list(self, name: &str) -> Option<Vec<Node>> {
+        let list = self.parts.into_iter().find_map(|part| match part {
+            Part::List(field, element, leaves) if field == name => Some((element, leaves)),
+            _ => None,
+        });
+        let (element, leaves) = list?;
+        let typed = |mut leaf: Leaf| {
+            if let Field::Fields(fields) = &mut leaf.value {
+                fields.insert(0, ("@type", Field::Text(format!("{PREFIX}{}.{element}", self.kind).into())));
+            }
+            Node::Leaf(leaf)
+        };
+        Some(leaves.into_iter().map(typed).collect())
+    }
+
+    /// The section as it stands in `configs`. Empty lists are left out.
+    pub fn into_node(self) -> Node {
+        let mut fields = vec![("@type".to_owned(), Node::Tree(Tree::text(format!("{PREFIX}{}", self.kind))))];
+        for part in self.parts {
+            match part {
+                Part::Single(field, node) => fields.push((field.to_owned(), node)),
+                Part::List(_, _, leaves) if leaves.is_empty() => {}
+                Part::List(field, _, leaves) => {
+                    fields.push((field.to_owned(), Node::List(leaves.into_iter().map(Node::Leaf).collect())));
+                }
+            }
+        }
+        Node::Map(fields)
+    }
+}
+
+/// The bootstrap, its static resources put in from the lists: they may be many and are printed one by one.
+fn bootstrap(admin: &Admin, clusters: &[Resource], listeners: &[Resource], secrets: &[Resource]) -> Section {
+    let (body, read) = admin.source.bootstrap();
+    let fields = match super::message_tree(BOOTSTRAP, &body) {
+        Some(Tree::Map(fields)) => fields,
+        _ => Vec::new(),
+    };
+    let own = |(name, tree): (String, Tree)| (name != "static_resources").then_some((name, Node::Tree(tree)));
+    let mut fields: Vec<(String, Node)> = fields.into_iter().filter_map(own).collect();
+    let mut lists = Vec::new();
+    for (name, type_url, resources) in
+        [("listeners", LISTENER, listeners), ("clusters", CLUSTER, clusters), ("secrets", SECRET, secrets)]
+    {
+        let of_bootstrap = resources.iter().filter(|resource| resource.is_static);
+        let leaf = |resource: &Resource| {
+            let value = Field::Message(type_url, resource.active.as_ref().or(resource.warming.as_ref())?.body.clone());
+            Some(Node::Leaf(Leaf { name: Arc::clone(&resource.name), value }))
+        };
+        let leaves: Vec<Node> = of_bootstrap.filter_map(leaf).collect();
+        if !leaves.is_empty() {
+            lists.push((name.to_owned(), Node::List(leaves)));
+        }
+    }
+    if !lists.is_empty() {
+        let after_node = fields.iter().position(|(name, _)| name == "node").map_or(0, |at| at + 1);
+        fields.insert(after_node, ("static_resources".into(), Node::Map(lists)));
+    }
+    let updated = Node::Tree(Tree::text(crate::admin::certs::timestamp(read)));
+    let parts = vec![Part::Single("bootstrap", Node::Map(fields)), Part::Single("last_updated", updated)];
+    Section { kind: "BootstrapConfigDump", parts }
+}
+
+fn version_part(version: Arc<str>) -> Vec<Part> {
+    if version.is_empty() {
+        return Vec::new();
+    }
+    vec![Part::Single("version_info", Node::Tree(Tree::text(&*version)))]
+}
+
+fn cluster_section(version: Arc<str>, clusters: &[Resource]) -> Section {
+    let element = |resource: &Resource, version: &Version| held(resource, version, "cluster", CLUSTER);
+    let dynamic = || clusters.iter().filter(|resource| !resource.is_static);
+    let mut parts = version_part(version);
+    parts.push(Part::List("static_clusters", "StaticCluster", static_list(clusters, "cluster", CLUSTER)));
+    parts.push(Part::List(
+        "dynamic_active_clusters",
+        "DynamicCluster",
+        dynamic().filter_map(|resource| Some(element(resource, resource.active.as_ref()?))).collect(),
+    ));
+    parts.push(Part::List(
+        "dynamic_warming_clusters",
+        "DynamicCluster",
+        dynamic().filter_map(|resource| Some(element(resource, resource.warming.as_ref()?))).collect(),
+    ));
+    Section { kind: "ClustersConfigDump", parts }
+}
+
+fn endpoint_section(endpoints: &[Resource], clusters: &[Resource]) -> Section {
+    let fixed = clusters.iter().filter_map(|resource| {
+        let version = resource.active.as_ref()?;
+        let body = inline::load_assignment(&version.body)?;
+        let fields = vec![("endpoint_config", Field::Any(ENDPOINTS, body)), updated(version)];
+        Some(leaf(resource, fields))
+    });
+    let dynamic = endpoints
+        .iter()
+        .filter_map(|resource| Some(held(resource, resource.active.as_ref()?, "endpoint_config", ENDPOINTS)));
+    let parts = vec![
+        Part::List("static_endpoint_configs", "StaticEndpointConfig", fixed.collect()),
+        Part::List("dynamic_endpoint_configs", "DynamicEndpointConfig", dynamic.collect()),
+    ];
+    Section { kind: "EndpointsConfigDump", parts }
+}
+
+fn listener_section(version: Arc<str>, listeners: &[Resource]) -> Section {
+    let dynamic = listeners.iter().filter(|resource| !resource.is_static).map(|resource| {
+        let state = |version: &Version| Field::Fields(version_fields(version, "listener", LISTENER));
+        let mut fields = vec![("name", Field::Text(Arc::clone(&resource.name)))];
+        fields.extend(resource.active.as_ref().map(|version| ("active_state", state(version))));
+        fields.extend(resource.warming.as_ref().map(|version| ("warming_state", state(version))));
+        fields.extend(error_state(resource, LISTENER));
+        leaf(resource, fields)
+    });
+    let mut parts = version_part(version);
+    parts.push(Part::List("static_listeners", "StaticListener", static_list(listeners, "listener", LISTENER)));
+    parts.push(Part::List("dynamic_listeners", "DynamicListener", dynamic.collect()));
+    Section { kind: "ListenersConfigDump", parts }
+}
+
+fn route_section(routes: &[Resource], listeners: &[Resource]) -> Section {
+    let in_listeners = listeners.iter().filter_map(|resource| resource.active.as_ref()).flat_map(|version| {
+        inline::routes(&version.body).into_iter().map(|(name, body)| {
+            let fields = vec![("route_config", Field::Any(ROUTES, body)), updated(version)];
+            Leaf { name, value: Field::Fields(fields) }
+        })
+    });
+    let dynamic =
+        routes.iter().filter_map(|resource| Some(held(resource, resource.active.as_ref()?, "route_config", ROUTES)));
+    let parts = vec![
+        Part::List("static_route_configs", "StaticRouteConfig", in_listeners.collect()),
+        Part::List("dynamic_route_configs", "DynamicRouteConfig", dynamic.collect()),
+    ];
+    Section { kind: "RoutesConfigDump", parts }
+}
+
+fn secret_section(secrets: &[Resource]) -> Section {
+    let element = |resource: &Resource, version: &Version| {
+        let mut fields = vec![("name", Field::Text(Arc::clone(&resource.name)))];
+        fields.extend(version_info(version));
+        fields.push(updated(version));
+        fields.push(("secret", Field::Any(SECRET, version.body.clone())));
+        leaf(resource, fields)
+    };
+    let waiting = |resource: &Resource| match &resource.warming {
+        Some(version) => element(resource, version),
+        // Asked for, not received.
+        None => {
+            let fields = vec![
+                ("name", Field::Text(Arc::clone(&resource.name))),
+                ("version_info", Field::Text("uninitialized".into())),
+                ("secret", Field::Any(SECRET, inline::secret_of_name(&resource.name))),
+            ];
+            leaf(resource, fields)
+        }
+    };
+    let of_kind = |is_static: bool| secrets.iter().filter(move |resource| resource.is_static == is_static);
+    let is_active = |resource: &&Resource| resource.active.is_some();
+    let active = |resource: &Resource| Some(element(resource, resource.active.as_ref()?));
+    let parts = vec![
+        Part::List("static_secrets", "StaticSecret", of_kind(true).filter_map(active).collect()),
+        Part::List("dynamic_active_secrets", "DynamicSecret", of_kind(false).filter_map(active).collect()),
+        Part::List(
+            "dynamic_warming_secrets",
+            "DynamicSecret",
+            of_kind(false).filter(|resource| !is_active(resource)).map(waiting).collect(),
+        ),
+    ];
+    Section { kind: "SecretsConfigDump", parts }
+}
+
+fn static_list(resources: &[Resource], field: &'static str, type_url: &'static str) -> Vec<Leaf> {
+    let element = |resource: &Resource| {
+        let version = resource.active.as_ref().or(resource.warming.as_ref())?;
+        Some(leaf(resource, vec![(field, Field::Any(type_url, version.body.clone())), updated(version)]))
+    };
+    resources.iter().filter(|resource| resource.is_static).filter_map(element).collect()
+}
+
+/// `{version_info, <field>, last_updated, error_state}`.
+fn held(resource: &Resource, version: &Version, field: &'static str, type_url: &'static str) -> Leaf {
+    let mut fields = version_fields(version, field, type_url);
+    fields.extend(error_state(resource, type_url));
+    leaf(resource, fields)
+}
+
+fn version_fields(version: &Version, field: &'static str, type_url: &'static str) -> Vec<(&'static str, Field)> {
+    let mut fields: Vec<(&'static str, Field)> = version_info(version).into_iter().collect();
+    fields.push((field, Field::Any(type_url, version.body.clone())));
+    fields.push(updated(version));
+    fields
+}
+
+fn version_info(version: &Version) -> Option<(&'static str, Field)> {
+    (!version.version.is_empty()).then(|| ("version_info", Field::Text(Arc::clone(&version.version))))
+}
+
+fn updated(version: &Version) -> (&'static str, Field) {
+    ("last_updated", Field::Time(version.last_updated))
+}
+
+fn error_state(resource: &Resource, type_url: &'static str) -> Option<(&'static str, Field)> {
+    let (version, reason) = resource.refused.as_ref()?;
+    let mut fields = vec![
+        ("failed_configuration", Field::Any(type_url, version.body.clone())),
+        ("last_update_attempt", Field::Time(version.last_updated)),
+        ("details", Field::Text(Arc::clone(reason))),
+    ];
+    fields.extend(version_info(version));
+    Some(("error_state", Field::Fields(fields)))
+}
+
+fn leaf(resource: &Resource, fields: Vec<(&'static str, Field)>) -> Leaf {
+    Leaf { name: Arc::clone(&resource.name), value: Field::Fields(fields) }
+}

@@ -1,0 +1,43 @@
+//! `/listeners`: names and bound addresses.
+
+use axum::response::Response;
+use serde_json::json;
+
+use super::query::Query;
+use super::source::ListenerStatus;
+use super::{Admin, reply};
+
+/// `name::address` lines, or JSON.
+pub fn show(admin: &Admin, query: &Query) -> Response {
+    let listeners = admin.source.listeners();
+    if query.get("format") == Some("json") {
+        let statuses: Vec<_> = listeners.iter().map(status).collect();
+        return match statuses.is_empty() {
+            true => reply::json("{}\n"),
+            false => reply::pretty(&json!({ "listener_statuses": statuses })),
+        };
+    }
+    let mut text = String::new();
+    for listener in &listeners {
+        for address in &listener.addresses {
+            text.push_str(&format!("{}::{address}\n", listener.name));
+        }
+    }
+    reply::text(text)
+}
+
+#[derive(serde::Serialize)]
+struct Status<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_address: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    additional_local_addresses: Vec<serde_json::Value>,
+}
+
+fn status(listener: &ListenerStatus) -> Status<'_> {
+    let mut addresses = listener.addresses.iter().map(
+        |address| json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } }),
+    );
+    Status { name: &listener.name, local_address: addresses.next(), additional_local_addresses: addresses.collect() }
+}

@@ -1,0 +1,79 @@
+//! The admin interface: Envoy's paths, parameters, texts and JSON, on an address of its own. Agents probe it (readiness, drain), operators
+//! and `istioctl` read it. It runs on the control thread, knows the runtime only through [`Source`], and never changes traffic but by
+//! what its POST paths say.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use tokio::net::TcpListener;
+
+mod certs;
+mod clusters;
+mod commands;
+mod config_dump;
+mod listeners;
+mod logging;
+mod memory;
+mod query;
+mod reply;
+mod runtime;
+mod server_info;
+pub mod source;
+mod stats;
+
+use query::Query;
+use source::Source;
+
+use crate::cli::Options;
+use crate::telemetry::access_log::Sinks;
+use crate::telemetry::process_log::ProcessLog;
+use crate::telemetry::stats::Stats;
+
+/// What the interface reads and acts on.
+pub struct Admin {
+    /// The runtime.
+    pub source: Arc<dyn Source>,
+    /// Statistics.
+    pub stats: Arc<Stats>,
+    /// Access logs, for `/reopen_logs`.
+    pub sinks: Sinks,
+    /// The process's log, for `/logging`.
+    pub log: ProcessLog,
+    /// The command line, for `/server_info`.
+    pub options: Options,
+    /// Workers that run.
+    pub concurrency: usize,
+    /// The encoded `core.v3.Node`, as it is sent to the control plane.
+    pub node: Bytes,
+    /// Runtime keys of the bootstrap's static layers.
+    pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// When the process began.
+    pub started: Instant,
+}
+
+/// Serves until the process ends. Connections are tasks of the runtime that calls it.
+///
+/// # Errors
+/// The listening socket broke.
+pub async fn serve(socket: TcpListener, admin: Arc<Admin>) -> io::Result<()> {
+    axum::serve(socket, router(admin)).await
+}
+
+/// The interface as a service, without a socket.
+fn router(admin: Arc<Admin>) -> Router {
+    // One table for everything (`commands`): what `/help` prints is then what there is.
+    Router::new().fallback(answer).with_state(admin)
+}
+
+async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    commands::run(&admin, request.method(), request.uri().path(), &query)
+}
+
+#[cfg(test)]
+mod tests;

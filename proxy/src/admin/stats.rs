@@ -1,0 +1,68 @@
+//! `/stats` and `/stats/prometheus`.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::query::Query;
+use super::{Admin, reply};
+use crate::telemetry::stats::expose::{self, Buckets};
+use crate::telemetry::stats::{Kind, Sample, re2};
+
+/// Text, JSON or Prometheus, as `format` says.
+pub fn show(admin: &Admin, query: &Query) -> Response {
+    let format = query.get("format").unwrap_or("text");
+    if format == "prometheus" {
+        return prometheus(admin, query);
+    }
+    if !matches!(format, "text" | "json" | "html" | "active-html") {
+        let usage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
+        return reply::failure(StatusCode::BAD_REQUEST, usage);
+    }
+    let buckets = match query.get("histogram_buckets").unwrap_or("none") {
+        "none" | "summary" | "" => Buckets::Quantiles,
+        "cumulative" => Buckets::Cumulative,
+        "disjoint" | "detailed" => Buckets::Disjoint,
+        _ => {
+            let usage = "usage: /stats?histogram_buckets=(summary|cumulative|disjoint|detailed)\n";
+            return reply::failure(StatusCode::BAD_REQUEST, usage);
+        }
+    };
+    match samples(admin, query) {
+        Ok(samples) if format == "json" => reply::json(expose::json(&samples)),
+        // There are no pages for browsers: they show text well enough.
+        Ok(samples) => reply::text(expose::text(&samples, buckets)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Prometheus' text format.
+pub fn prometheus(admin: &Admin, query: &Query) -> Response {
+    match samples(admin, query) {
+        Ok(samples) => reply::text(expose::prometheus(&admin.stats, &samples)),
+        Err(refusal) => refusal,
+    }
+}
+
+fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, Response> {
+    let kinds: &[Kind] = match query.get("type").unwrap_or("All") {
+        "All" => &[Kind::Counter, Kind::Gauge, Kind::Histogram],
+        "Counters" => &[Kind::Counter],
+        "Gauges" => &[Kind::Gauge],
+        "Histograms" => &[Kind::Histogram],
+        "TextReadouts" => &[],
+        _ => return Err(reply::failure(StatusCode::BAD_REQUEST, "invalid &type= param")),
+    };
+    let filter = match query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose() {
+        Ok(filter) => filter,
+        Err(reason) => return Err(reply::failure(StatusCode::BAD_REQUEST, format!("Invalid re2 regex: {reason}"))),
+    };
+    let inverted = query.has("invert_filter");
+    admin.source.refresh_stats();
+    let mut samples = admin.stats.samples(|name, kind| {
+        kinds.contains(&kind) && filter.as_ref().is_none_or(|filter| filter.is_match(name) != inverted)
+    });
+    if query.has("usedonly") {
+        samples.retain(|sample| sample.used);
+    }
+    Ok(samples)
+}
