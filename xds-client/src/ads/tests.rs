@@ -250,3 +250,20 @@ async fn dropping_the_handle_ends_the_stream() {
     drop(handle);
     assert!(stream.is_over().await);
 }
+
+#[tokio::test]
+async fn a_server_that_answers_no_ping_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("XDS");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let mut settings = AdsSettings::new(crate::Endpoint::Uds(path), Node::default());
+    let short = Duration::from_millis(10);
+    settings.keepalive = crate::Keepalive { interval: short, timeout: short };
+    let (handle, mut events) = AdsClient::spawn(settings);
+    handle.subscribe(CLUSTER, Subscription::Wildcard);
+    // Says SETTINGS and no more, as a server does whose process is stopped; the socket stays open.
+    let (mut stream, _) = listener.accept().await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, &[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let reason = disconnected(&mut events).await;
+    assert!(reason.to_lowercase().contains("keep-alive") || reason.contains("keepalive"), "{reason}");
+}
