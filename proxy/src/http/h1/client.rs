@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use super::Settings;
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::{Asked, ResponseDecoder};
 use super::encode::{self, Sending};
 use super::server::push_chunk;
+use super::{ParseError, Settings};
 use crate::http::codec::{ResetReason, StreamError, Upstream};
 use crate::http::headers::Headers;
 use crate::http::message::{Frame, Method, RequestHead, ResponseHead};
@@ -33,7 +33,7 @@ pub struct Connection {
     /// Writing failed. What the server said before it stopped listening is still worth reading.
     write_error: Option<String>,
     requests: u64,
-    octets_before: bool,
+    octets_came: bool,
 }
 
 /// How far the receiving of a response has come.
@@ -60,7 +60,7 @@ impl Connection {
             broken: false,
             write_error: None,
             requests: 0,
-            octets_before: false,
+            octets_came: false,
         }
     }
 
@@ -69,7 +69,7 @@ impl Connection {
         self.sending = Sending::Head;
         self.receiving = Receiving::Head;
         self.requests += 1;
-        self.octets_before = false;
+        self.octets_came = false;
     }
 
     /// Whether the connection may carry another request: both messages are complete, the server keeps the connection, and nothing
@@ -108,7 +108,7 @@ impl Connection {
 
     /// Whether octets of a response to the current request have arrived.
     pub fn response_started(&self) -> bool {
-        self.octets_before || self.read.len() > 0
+        self.octets_came || self.read.len() > 0
     }
 
     /// The bare stream of a tunnel, after everything that was sent has been written.
@@ -159,7 +159,7 @@ impl Connection {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, StreamError>> {
         match self.read.poll_fill(&mut self.stream, cx) {
             Poll::Ready(Ok(count)) => {
-                self.octets_before |= count > 0;
+                self.octets_came |= count > 0;
                 Poll::Ready(Ok(count > 0))
             }
             Poll::Ready(Err(error)) => {
@@ -173,8 +173,12 @@ impl Connection {
         }
     }
 
+    /// The server closed in the middle of things. Envoy calls it a protocol error when some of the answer has come.
     fn ended_early(&mut self) -> StreamError {
         self.broken = true;
+        if self.response_started() {
+            return ParseError::CODEC.into();
+        }
         StreamError::Closed(self.write_error.take().unwrap_or_else(|| "end of stream".to_owned()).into())
     }
 

@@ -63,10 +63,11 @@ pub(super) fn response(out: &mut BytesMut, head: &ResponseHead, end: bool, conte
     } else {
         let has_length = head.headers.contains(&Name::CONTENT_LENGTH);
         let bodyless = head.status == 204 || head.status == 304;
-        if !has_length && end && !context.to_head && head.status != 204 {
+        if !has_length && end && !context.to_head && !bodyless {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
-        let chunked = !has_length && !end && head.status != 204 && context.protocol != Protocol::Http10;
+        // The answer to a HEAD says chunked where that to a GET perhaps would.
+        let chunked = !has_length && (context.to_head || !end) && !bodyless && context.protocol != Protocol::Http10;
         if chunked {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }

@@ -57,7 +57,7 @@ pub(super) struct Finder {
 impl Finder {
     /// The head at the start of `buffer`, or `None` when more must be read. Empty lines before it are consumed.
     pub(super) fn find(&mut self, kind: Kind, buffer: &mut BytesMut, limit: usize) -> Result<Option<Cut>, ParseError> {
-        if self.tried == 0 && !skip_empty_lines(buffer)? {
+        if self.tried == 0 && !begins(kind, buffer)? {
             return Ok(None);
         }
         let found = self.found_end(buffer);
@@ -167,10 +167,12 @@ pub(super) fn trim(bytes: &[u8], mut span: Span) -> Span {
     span
 }
 
-/// Consumes empty lines before a first line. False when more must be read.
-fn skip_empty_lines(buffer: &mut BytesMut) -> Result<bool, ParseError> {
-    let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    bytes::Buf::advance(buffer, blank);
+/// Whether a first line begins. Empty lines before a request are consumed.
+fn begins(kind: Kind, buffer: &mut BytesMut) -> Result<bool, ParseError> {
+    if kind == Kind::Request {
+        let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        bytes::Buf::advance(buffer, blank);
+    }
     match buffer.first() {
         None => Ok(false),
         Some(byte) if *byte <= b' ' => Err(ParseError::CODEC),

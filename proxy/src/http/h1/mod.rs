@@ -57,12 +57,12 @@ impl Settings {
 
     /// For connections to upstream hosts.
     pub fn upstream(http1: Http1Settings) -> Settings {
-        Settings { http1, ..Settings::default() }
+        Settings { http1, max_headers: 80 * 1024, ..Settings::default() }
     }
 }
 
 impl Default for Settings {
-    /// Envoy's defaults.
+    /// Envoy's defaults for requests.
     fn default() -> Settings {
         Settings {
             http1: Http1Settings::default(),

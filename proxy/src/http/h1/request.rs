@@ -44,9 +44,8 @@ pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> 
         remove_nominated(&mut headers)?;
     }
     let framing = framing(&mut headers, is_connect, settings)?;
-    let host = take_host(&mut headers)?;
     let target = Target::parse(&bytes, target, &method, settings)?;
-    let authority = target.authority.or(host).unwrap_or_default();
+    let authority = authority(&mut headers, target.authority)?;
     if !is_authority(&authority) {
         return Err(ParseError::AUTHORITY);
     }
@@ -240,7 +239,7 @@ fn remove_nominated(headers: &mut Headers) -> Result<(), ParseError> {
 /// Nominating more than so many headers is an attack.
 const MAX_NOMINATED: usize = 10;
 /// Headers that the proxy relies on and that a client must not have removed.
-const PROTECTED: &[Name] = &[Name::HOST, Name::X_FORWARDED_FOR, Name::X_FORWARDED_HOST, Name::X_FORWARDED_PROTO];
+const PROTECTED: &[Name] = &[Name::X_FORWARDED_FOR, Name::X_FORWARDED_HOST, Name::X_FORWARDED_PROTO];
 
 fn is_nomination(token: &[u8]) -> bool {
     ![&b"close"[..], b"keep-alive", b"upgrade", b"http2-settings"]
@@ -315,16 +314,19 @@ impl Framing {
     }
 }
 
-/// Takes `Host` out of the headers. Two of them are refused: which one a later hop would believe is anyone's guess.
-fn take_host(headers: &mut Headers) -> Result<Option<Bytes>, ParseError> {
-    let mut hosts = headers.get_all(&Name::HOST);
-    let Some(host) = hosts.next().cloned() else { return Ok(None) };
-    if hosts.next().is_some() {
-        return Err(ParseError::CODEC);
+/// Takes `Host` out of the headers. What the target says comes first (RFC 9112 section 3.2.2). Two of them are refused: which one a
+/// later hop would believe is anyone's guess.
+fn authority(headers: &mut Headers, of_target: Option<Bytes>) -> Result<Bytes, ParseError> {
+    let host = headers.get(&Name::HOST).cloned();
+    let repeated = headers.get_all(&Name::HOST).nth(1).is_some();
+    if host.is_some() {
+        headers.remove(&Name::HOST);
     }
-    drop(hosts);
-    headers.remove(&Name::HOST);
-    Ok(Some(host))
+    match of_target {
+        Some(authority) => Ok(authority),
+        None if repeated => Err(ParseError::CODEC),
+        None => Ok(host.unwrap_or_default()),
+    }
 }
 
 /// The request target, taken apart.

@@ -89,6 +89,9 @@ fn keeps_alive(headers: &Headers, protocol: Protocol) -> bool {
 /// How long the body is (RFC 9112 section 6.3), or why the response is refused.
 fn framing(headers: &mut Headers, status: u16, asked: Asked, settings: &Settings) -> Result<Framing, ParseError> {
     let tunnel = status == 101 || (asked == Asked::Connect && (200..300).contains(&status));
+    if status == 101 && asked != Asked::Upgrade {
+        return Err(ParseError::CODEC);
+    }
     let mut encodings = headers.get_all(&Name::TRANSFER_ENCODING);
     let encoding = encodings.next();
     let chunked = encoding.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));

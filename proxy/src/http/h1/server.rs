@@ -105,6 +105,11 @@ impl Connection {
         self.decoder.head_started()
     }
 
+    /// Whether the request has been read to its end.
+    pub fn request_is_complete(&self) -> bool {
+        self.decoder.is_done()
+    }
+
     /// Ends the exchange. True when the connection can take another request; otherwise [`close`](Connection::close) it.
     pub fn finish(&mut self) -> bool {
         !self.close && !self.broken && self.sending == Sending::Done && self.decoder.is_done()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::{Settings, client, server};
-use crate::http::codec::{Downstream, StreamError, Upstream};
+use crate::http::codec::{Downstream, ResetReason, StreamError, Upstream};
 use crate::http::headers::{Headers, Name};
 use crate::http::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
 use crate::transport::{Io, Stream};
@@ -81,6 +81,10 @@ async fn seen(peer: &mut DuplexStream) -> String {
     let count = peer.read(&mut buffer).await.unwrap();
     String::from_utf8_lossy(&buffer[..count]).into_owned()
 }
+
+mod parity;
+#[path = "../../../../integration/src/parity/table.rs"]
+mod table;
 
 mod serving {
     use super::*;
@@ -289,7 +293,7 @@ mod asking {
         let (mut connection, peer, _) = ask(&request(Method::Get, "/", &[]), answer).await;
         poll_fn(|cx| connection.poll_head(cx)).await.unwrap();
         drop(peer);
-        assert!(matches!(upstream_body(&mut connection).await, Err(StreamError::Closed(_))));
+        assert!(matches!(upstream_body(&mut connection).await, Err(StreamError::Protocol { .. })));
     }
 
     #[tokio::test]
@@ -300,7 +304,7 @@ mod asking {
         assert!(!connection.response_started());
         let (mut connection, peer, _) = ask(&request(Method::Get, "/", &[]), b"HTTP/1.1 2").await;
         drop(peer);
-        assert!(matches!(poll_fn(|cx| connection.poll_head(cx)).await, Err(StreamError::Closed(_))));
+        assert!(matches!(poll_fn(|cx| connection.poll_head(cx)).await, Err(StreamError::Protocol { .. })));
         assert!(connection.response_started());
     }
 
