@@ -1,1 +1,165 @@
-//! x
+//! A certificate authority and contexts for tests.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use config::matcher::StringMatcher;
+use config::secret::{DataSource, SecretKind, TlsCertificate, ValidationContext};
+use config::tls::{
+    CommonTls, DownstreamTls, SanMatcher, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls, Validation,
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+/// Issues certificates as istiod does: SPIFFE URI, no subject, the root last in the chain.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// PEM of the root.
+    pub root: String,
+}
+
+/// A PEM chain and its PEM key.
+#[derive(Clone)]
+pub struct Leaf {
+    pub chain: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Authority {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, name);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), root }
+    }
+
+    /// A certificate that is valid now.
+    pub fn issue(&self, san: &str) -> Leaf {
+        let hour = Duration::from_secs(3600);
+        self.issue_for(san, SystemTime::now() - hour, SystemTime::now() + hour)
+    }
+
+    pub fn issue_for(&self, san: &str, from: SystemTime, until: SystemTime) -> Leaf {
+        self.issue_with(san, from, until, |_| {})
+    }
+
+    pub fn issue_with(
+        &self,
+        san: &str,
+        from: SystemTime,
+        until: SystemTime,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.subject_alt_names = vec![match san.contains("://") {
+            true => SanType::URI(san.try_into().unwrap()),
+            false => SanType::DnsName(san.try_into().unwrap()),
+        }];
+        params.not_before = from.into();
+        params.not_after = until.into();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { chain: format!("{}{}", certificate.pem(), self.root), key: key.serialize_pem() }
+    }
+
+    /// The root as a secret.
+    pub fn roots(&self) -> SecretKind {
+        SecretKind::ValidationContext(self.validation())
+    }
+
+    pub fn validation(&self) -> ValidationContext {
+        ValidationContext { trusted_ca: Some(inline(&self.root)), ..ValidationContext::default() }
+    }
+}
+
+impl Leaf {
+    pub fn config(&self) -> TlsCertificate {
+        TlsCertificate { chain: inline(&self.chain), key: inline(&self.key) }
+    }
+
+    pub fn secret(&self) -> SecretKind {
+        SecretKind::TlsCertificate(self.config())
+    }
+}
+
+pub fn inline(text: &str) -> DataSource {
+    DataSource::Inline(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+pub fn sds(name: &str) -> SdsName {
+    SdsName { name: name.into(), source: SdsSource::Cluster("sds-grpc".into()), initial_fetch_timeout: None }
+}
+
+pub fn alpn(protocols: &[&str]) -> Vec<Arc<[u8]>> {
+    protocols.iter().map(|protocol| Arc::from(protocol.as_bytes())).collect()
+}
+
+/// A matcher of the deprecated field: any kind of name.
+pub fn san(matcher: StringMatcher) -> SanMatcher {
+    SanMatcher { kind: None, matcher }
+}
+
+pub fn exact(value: &str) -> SanMatcher {
+    san(StringMatcher::Exact { value: value.into(), ignore_case: false })
+}
+
+pub fn prefix(value: &str) -> SanMatcher {
+    san(StringMatcher::Prefix { value: value.into(), ignore_case: false })
+}
+
+/// What istiod sends: `default` and `ROOTCA` by SDS, its list of suites.
+pub fn istio_common(protocols: &[&str], sans: Vec<SanMatcher>) -> CommonTls {
+    let suites = [
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "AES256-GCM-SHA384",
+        "AES128-GCM-SHA256",
+    ];
+    CommonTls {
+        min_version: TlsVersion::Tls12,
+        max_version: TlsVersion::Tls13,
+        cipher_suites: suites.iter().map(|suite| Arc::from(*suite)).collect(),
+        ecdh_curves: Vec::new(),
+        alpn: alpn(protocols),
+        certificates: vec![SecretSource::Sds(sds("default"))],
+        validation: Some(Validation {
+            context: Some(SecretSource::Sds(sds("ROOTCA"))),
+            subject_alt_names: sans,
+            accept_untrusted: false,
+            certificate_hashes: Vec::new(),
+            certificate_spki: Vec::new(),
+        }),
+    }
+}
+
+pub fn istio_server(protocols: &[&str]) -> DownstreamTls {
+    DownstreamTls {
+        common: istio_common(protocols, vec![prefix("spiffe://cluster.local/")]),
+        require_client_certificate: true,
+        require_sni: false,
+        disable_resumption: false,
+        session_timeout: None,
+    }
+}
+
+pub fn istio_client(protocols: &[&str], sans: Vec<SanMatcher>) -> UpstreamTls {
+    UpstreamTls {
+        common: istio_common(protocols, sans),
+        sni: Some("outbound_.8080_._.app.default.svc.cluster.local".into()),
+        auto_host_sni: false,
+        auto_sni_san_validation: false,
+        max_session_keys: 1,
+    }
+}

@@ -57,8 +57,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             text(info.connection_termination_details.as_ref().map(|d| d.as_bytes()), out)
         }
         Operator::UpstreamTransportFailureReason => joined(info.upstream_transport_failure.as_deref(), out),
-        // A handshake that fails has no stream: the listener's own log tells its reason.
-        Operator::DownstreamTransportFailureReason => Written::Absent,
+        Operator::DownstreamTransportFailureReason => joined(info.downstream_transport_failure.as_deref(), out),
         Operator::BytesReceived => number(info.bytes_received, out),
         Operator::BytesSent => number(info.bytes_sent, out),
         Operator::Duration => number(millis(info.start, info.end.unwrap_or_else(Instant::now)), out),
