@@ -1,1 +1,316 @@
-//! Tests.
+//! Listeners end to end on loopback: from the socket to the terminal filter.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::listener::{
+    Direction, DownstreamTransport, FilterChain, FilterChainMatch, ListenerFilter, ListenerFilterKind, TerminalFilter,
+};
+use config::tcp_proxy::{TcpProxy, WeightedTcpCluster};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::accept::{Slot, accept_loop};
+use super::{CompileDeps, Listener, bind};
+use crate::cluster::WorkerClusters;
+use crate::drain::{DrainWatch, ServerDrain};
+use crate::http::route::{RouteSlot, RouteSlots};
+use crate::published::Published;
+use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
+use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::tls::testing::{Authority, istio_client, istio_server};
+use crate::tls::{ClientContext, Secrets};
+use crate::transport::Stream;
+use crate::worker::{ConnectionIds, Worker};
+
+/// What listeners are compiled with and served by.
+pub(super) struct Harness {
+    pub stats: Arc<Stats>,
+    pub secrets: Arc<Secrets>,
+    sinks: Sinks,
+    pub worker: Rc<Worker>,
+}
+
+struct NoRoutes;
+
+impl RouteSlots for NoRoutes {
+    fn slot(&self, _name: &Arc<str>) -> Arc<RouteSlot> {
+        RouteSlot::new()
+    }
+}
+
+impl Harness {
+    pub fn new() -> Harness {
+        let stats = Stats::new(StatsSettings::default());
+        let worker = Rc::new(Worker {
+            index: 0,
+            published: Arc::new(Published::default()),
+            clusters: WorkerClusters::new(0),
+            logs: WorkerLogs::new(0),
+            drain: ServerDrain::new(Default::default()),
+            stats: stats.clone(),
+            connections: ConnectionIds::new(0, 1),
+        });
+        Harness { stats, secrets: Secrets::new(), sinks: Sinks::new(SinkSettings::default()), worker }
+    }
+
+    pub fn deps(&self) -> CompileDeps<'_> {
+        CompileDeps { secrets: &self.secrets, routes: &NoRoutes, stats: &self.stats, log_sinks: &self.sinks }
+    }
+
+    pub fn listener(&self, config: config::listener::Listener) -> Arc<Listener> {
+        Listener::compile(Arc::new(config), &self.deps()).unwrap()
+    }
+
+    /// Binds and accepts on the current `LocalSet`.
+    fn serve(&self, config: config::listener::Listener) -> (SocketAddr, Rc<Slot>) {
+        let bound = bind::bind(&config, 1).unwrap();
+        let address = bound.addresses()[0];
+        let slot = Rc::new(Slot::new(self.listener(config), DrainWatch::never()));
+        for socket in bound.listen().unwrap().remove(0) {
+            tokio::task::spawn_local(accept_loop(self.worker.clone(), slot.clone(), socket));
+        }
+        (address, slot)
+    }
+
+    fn value(&self, name: &str) -> u64 {
+        self.stats.value(name).unwrap_or_else(|| panic!("no statistic {name}"))
+    }
+}
+
+/// A listener; without chains it has one that matches all and closes at once.
+pub(super) fn config(address: &str, chains: Vec<FilterChain>) -> config::listener::Listener {
+    let chains = if chains.is_empty() { vec![chain("only", TerminalFilter::None)] } else { chains };
+    config::listener::Listener {
+        name: "test".into(),
+        address: Some(config::address::Address::Socket(address.parse().unwrap())),
+        additional_addresses: Vec::new(),
+        bind_to_port: true,
+        direction: Direction::Inbound,
+        filter_chains: chains.into_iter().map(Arc::new).collect(),
+        default_filter_chain: None,
+        listener_filters: Vec::new(),
+        listener_filters_timeout: None,
+        continue_on_listener_filters_timeout: true,
+        buffer_limit: 1 << 20,
+        access_log: Vec::new(),
+        reuse_port: true,
+        backlog: None,
+        socket_options: Vec::new(),
+        freebind: false,
+        transparent: false,
+        tcp_keepalive: None,
+        ignore_global_connection_limit: false,
+        max_accepts_per_event: Some(1),
+        stat_prefix: Some("test".into()),
+        drain_modify_only: false,
+    }
+}
+
+fn chain(name: &str, terminal: TerminalFilter) -> FilterChain {
+    FilterChain {
+        name: name.into(),
+        matches: FilterChainMatch::default(),
+        transport: DownstreamTransport::Raw,
+        transport_connect_timeout: Some(Duration::from_secs(15)),
+        filters: Vec::new(),
+        terminal,
+        metadata: Arc::default(),
+    }
+}
+
+fn tcp(cluster: &str) -> TerminalFilter {
+    TerminalFilter::Tcp(Arc::new(TcpProxy {
+        stat_prefix: "tcp".into(),
+        clusters: vec![WeightedTcpCluster { name: cluster.into(), weight: 1 }],
+        idle_timeout: None,
+        max_connection_duration: None,
+        max_connect_attempts: 1,
+        hash_source_ip: false,
+        tunneling: None,
+        access_log: Vec::new(),
+    }))
+}
+
+fn strict() -> config::listener::Listener {
+    let mut mutual = chain("mtls", tcp("nowhere"));
+    mutual.matches.transport_protocol = "tls".into();
+    mutual.transport = DownstreamTransport::Tls(Arc::new(istio_server(&["istio-peer-exchange", "h2", "http/1.1"])));
+    let mut config = config("127.0.0.1:0", vec![mutual]);
+    config.listener_filters = vec![ListenerFilter {
+        kind: ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512) },
+        disabled: None,
+    }];
+    config
+}
+
+async fn local<F: Future>(test: F) -> F::Output {
+    tokio::task::LocalSet::new().run_until(test).await
+}
+
+/// Reads to the end; a reset is an end, too.
+async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    bytes
+}
+
+#[tokio::test]
+async fn strict_takes_the_mesh_and_refuses_the_rest() {
+    local(async {
+        let harness = Harness::new();
+        let authority = Authority::new("mesh");
+        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
+        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        let (address, _slot) = harness.serve(strict());
+
+        let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
+        let stream = Stream::from(TcpStream::connect(address).await.unwrap());
+        let (mut stream, info) = client.connect(stream, None, None).await.unwrap();
+        assert_eq!(info.alpn, None);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap_or_default();
+        assert_eq!(harness.value("tcp.tcp.downstream_cx_no_route"), 1, "the TCP proxy had it");
+        assert_eq!(harness.value("listener.test.ssl.handshake"), 1);
+
+        let mut plain = TcpStream::connect(address).await.unwrap();
+        plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(read_all(&mut plain).await, b"");
+        assert_eq!(harness.value("listener.test.no_filter_chain_match"), 1);
+        assert_eq!(harness.value("listener.test.downstream_cx_total"), 1);
+
+        // Something that begins as TLS does and goes on as noise.
+        let mut noise = TcpStream::connect(address).await.unwrap();
+        let mut hello = super::filters::client_hello::tests::real("a.example", &[]);
+        hello.extend([23, 3, 3, 0, 4, 1, 2, 3, 4]);
+        noise.write_all(&hello).await.unwrap();
+        read_all(&mut noise).await;
+        assert_eq!(harness.value("listener.test.ssl.connection_error"), 1);
+        assert_eq!(harness.value("listener.test.downstream_cx_active"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handshake_of_one_byte_at_a_time_succeeds() {
+    local(async {
+        let harness = Harness::new();
+        let authority = Authority::new("mesh");
+        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
+        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        let (address, _slot) = harness.serve(strict());
+        let mut near = TcpStream::connect(address).await.unwrap();
+        near.set_nodelay(true).unwrap();
+        for byte in super::filters::client_hello::tests::real("a.example", &["h2"]) {
+            near.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut first = [0; 3];
+        near.read_exact(&mut first).await.unwrap();
+        assert_eq!(first, [22, 3, 3], "the server's first record is a handshake");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_takes_too_long_is_ended() {
+    local(async {
+        let harness = Harness::new();
+        let authority = Authority::new("mesh");
+        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
+        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        let mut config = strict();
+        config.listener_filters.clear();
+        let mut mutual = (*config.filter_chains[0]).clone();
+        mutual.matches = FilterChainMatch::default();
+        mutual.transport_connect_timeout = Some(Duration::from_millis(1));
+        config.filter_chains = vec![Arc::new(mutual)];
+        let (address, _slot) = harness.serve(config);
+        let mut near = TcpStream::connect(address).await.unwrap();
+        assert_eq!(read_all(&mut near).await, b"");
+        assert_eq!(harness.value("listener.test.downstream_cx_transport_socket_connect_timeout"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_update_keeps_the_socket_and_changes_what_new_connections_get() {
+    local(async {
+        let harness = Harness::new();
+        let (address, slot) = harness.serve(config("127.0.0.1:0", Vec::new()));
+        read_all(&mut TcpStream::connect(address).await.unwrap()).await;
+        let mut changed = config("127.0.0.1:0", Vec::new());
+        changed.stat_prefix = Some("changed".into());
+        slot.replace(harness.listener(changed), DrainWatch::never());
+        read_all(&mut TcpStream::connect(address).await.unwrap()).await;
+        assert_eq!(harness.value("listener.test.downstream_cx_total"), 1);
+        assert_eq!(harness.value("listener.changed.downstream_cx_total"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removed_listener_serves_what_its_queue_holds() {
+    local(async {
+        let harness = Harness::new();
+        let (address, slot) = harness.serve(config("127.0.0.1:0", Vec::new()));
+        // Connected in the queue: the accept loop has not run yet.
+        let blocking: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        slot.stop();
+        for stream in blocking {
+            stream.set_nonblocking(true).unwrap();
+            let mut stream = TcpStream::from_std(stream).unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.expect("an orderly end, no reset");
+        }
+        assert_eq!(harness.value("listener.test.downstream_cx_total"), 20);
+        assert!(TcpStream::connect(address).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn unix_sockets_are_served() {
+    local(async {
+        let harness = Harness::new();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let mut config = config("127.0.0.1:0", Vec::new());
+        config.address = Some(config::address::Address::Pipe(path.clone()));
+        let slot = Rc::new(Slot::new(harness.listener(config.clone()), DrainWatch::never()));
+        for socket in bind::bind(&config, 1).unwrap().listen().unwrap().remove(0) {
+            tokio::task::spawn_local(accept_loop(harness.worker.clone(), slot.clone(), socket));
+        }
+        let mut near = tokio::net::UnixStream::connect(&path).await.unwrap();
+        assert_eq!(near.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(harness.value("listener.test.downstream_cx_total"), 1);
+    })
+    .await;
+}
+
+#[test]
+fn what_cannot_be_compiled_is_named() {
+    let harness = Harness::new();
+    let mut broken = chain("tls", TerminalFilter::None);
+    let mut tls = istio_server(&[]);
+    tls.common.certificates.clear();
+    broken.transport = DownstreamTransport::Tls(Arc::new(tls));
+    let refused = |config| Listener::compile(Arc::new(config), &harness.deps()).unwrap_err().to_string();
+    let reason = refused(config("127.0.0.1:0", vec![broken]));
+    assert!(reason.starts_with("filter_chains[0].transport_socket: server TLS contexts need a certificate"), "{reason}");
+    let mut empty = config("127.0.0.1:0", Vec::new());
+    empty.filter_chains.clear();
+    assert!(refused(empty).contains("at least one filter chain"));
+    let twins = vec![chain("a", TerminalFilter::None), chain("b", TerminalFilter::None)];
+    assert!(refused(config("127.0.0.1:0", twins)).contains("same matching rules"));
+}
+
+#[test]
+fn secrets_and_routes_that_are_waited_for() {
+    let harness = Harness::new();
+    let names: Vec<_> = harness.listener(strict()).needed_secrets().iter().map(|need| need.name.to_string()).collect();
+    assert_eq!(names, ["default", "ROOTCA"]);
+    assert!(harness.listener(config("127.0.0.1:0", Vec::new())).rds_names().is_empty());
+}

@@ -18,6 +18,10 @@ thread_local! {
 
 /// A pipe with nothing in it; `None` when the system gives none that is worth it.
 pub(super) fn lend() -> Option<Pipe> {
+    #[cfg(test)]
+    if REFUSED.get() {
+        return None;
+    }
     if let Some(pipe) = IDLE.with_borrow_mut(Vec::pop) {
         return Some(pipe);
     }
@@ -38,4 +42,21 @@ pub(super) fn give_back(pipe: Pipe) {
             idle.push(pipe);
         }
     });
+}
+
+#[cfg(test)]
+thread_local! {
+    static REFUSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// As if the system had no pipes.
+#[cfg(test)]
+pub(super) fn refuse(refused: bool) {
+    REFUSED.set(refused);
+}
+
+/// Pipes that the thread keeps now.
+#[cfg(test)]
+pub(super) fn idle() -> usize {
+    IDLE.with_borrow(Vec::len)
 }

@@ -1,1 +1,219 @@
-//! Tests.
+//! Relays: spliced, copied, through TLS; ends, resets and time limits.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::pipes;
+use super::relay::{End, Moved, relay};
+use super::stats::TcpStats;
+use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::transport::{Io, Stream};
+
+const CHUNK: usize = 256 * 1024;
+
+fn stats() -> TcpStats {
+    TcpStats::new("test", &Stats::new(StatsSettings::default()))
+}
+
+/// Two ends of a TCP connection.
+async fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (near, listener.accept().await.unwrap().0)
+}
+
+fn memory() -> (DuplexStream, Stream) {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    (near, Stream::new(Io::Memory(far)))
+}
+
+/// FNV-1a over words, enough to see a byte lost or moved.
+fn mix(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+async fn run(mut downstream: Stream, mut upstream: Stream, idle: Option<Duration>) -> (End, Moved) {
+    let mut moved = Moved::default();
+    let end = relay(&mut downstream, &mut upstream, idle, &mut moved, &stats()).await;
+    (end, moved)
+}
+
+/// Sends `chunks` one way, half-closes, and gets the hash back on the other way.
+async fn upload(chunks: u32, downstream: Stream, client: TcpStream, upstream: Stream, server: TcpStream) -> Moved {
+    let sending = async {
+        let (mut read, mut write) = client.into_split();
+        let mut hash = 0;
+        let mut chunk = vec![0; CHUNK];
+        for number in 0..chunks {
+            for (place, byte) in chunk.iter_mut().enumerate().step_by(97) {
+                *byte = (place as u32 ^ number) as u8;
+            }
+            hash = mix(hash, &chunk);
+            write.write_all(&chunk).await.unwrap();
+        }
+        write.shutdown().await.unwrap();
+        assert_eq!(read.read_u64().await.unwrap(), hash, "the other direction is still open");
+        assert_eq!(read.read(&mut [0]).await.unwrap(), 0);
+    };
+    let receiving = async {
+        let (mut read, mut write) = server.into_split();
+        let (mut hash, mut total, mut buffer) = (0, 0, vec![0; CHUNK]);
+        loop {
+            match read.read(&mut buffer).await.unwrap() {
+                0 => break,
+                length => {
+                    hash = mix(hash, &buffer[..length]);
+                    total += length;
+                }
+            }
+        }
+        assert_eq!(total, chunks as usize * CHUNK);
+        write.write_u64(hash).await.unwrap();
+        write.shutdown().await.unwrap();
+    };
+    let ((end, moved), (), ()) = tokio::join!(run(downstream, upstream, None), sending, receiving);
+    assert!(matches!(end, End::Closed), "{end:?}");
+    moved
+}
+
+#[tokio::test]
+async fn a_hundred_mebibytes_are_spliced_and_the_half_close_is_kept() {
+    let (client, downstream) = connection().await;
+    let (upstream, server) = connection().await;
+    let moved = upload(400, downstream.into(), client, upstream.into(), server).await;
+    assert_eq!((moved.received, moved.sent), (100 << 20, 8));
+    assert!(pipes::idle() > 0, "the pipe came back");
+    let pipe = pipes::lend().unwrap();
+    let (_far, socket) = connection().await;
+    let empty = crate::sys::splice(&pipe.read, &socket, 1).unwrap_err();
+    assert_eq!(empty.kind(), io::ErrorKind::WouldBlock, "and it is empty");
+}
+
+#[tokio::test]
+async fn when_pipes_are_refused_bytes_are_copied() {
+    pipes::refuse(true);
+    let (client, downstream) = connection().await;
+    let (upstream, server) = connection().await;
+    let moved = upload(20, downstream.into(), client, upstream.into(), server).await;
+    assert_eq!(moved.received, 5 << 20);
+    assert_eq!(pipes::idle(), 0);
+    pipes::refuse(false);
+}
+
+#[tokio::test]
+async fn bytes_that_were_inspected_come_first() {
+    let (mut client, downstream) = connection().await;
+    let (upstream, mut server) = connection().await;
+    let downstream = Stream::with_prefix(bytes::Bytes::from_static(b"looked at, "), Io::Tcp(downstream));
+    let talking = async {
+        client.write_all(b"then spliced").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut all = String::new();
+        server.read_to_string(&mut all).await.unwrap();
+        drop(server);
+        all
+    };
+    let ((_, moved), all) = tokio::join!(run(downstream, upstream.into(), None), talking);
+    assert_eq!(all, "looked at, then spliced");
+    assert_eq!(moved.received, all.len() as u64);
+}
+
+#[tokio::test]
+async fn a_reset_is_told_apart_from_an_end() {
+    let (client, downstream) = connection().await;
+    let (upstream, _server) = connection().await;
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let (end, _) = run(downstream.into(), upstream.into(), None).await;
+    assert!(matches!(&end, End::Downstream(error) if error.kind() == io::ErrorKind::ConnectionReset), "{end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_time_begins_again_with_every_byte() {
+    let (mut client, downstream) = memory();
+    let (mut server, upstream) = memory();
+    let idle = Duration::from_secs(10);
+    let begun = Instant::now();
+    let talking = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            client.write_all(b"x").await.unwrap();
+            server.read_u8().await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        server.write_all(b"y").await.unwrap();
+        client.read_u8().await.unwrap();
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        (end, moved) = run(downstream, upstream, Some(idle)) => {
+            assert!(matches!(end, End::Idle));
+            assert_eq!((moved.received, moved.sent), (3, 1));
+        }
+        () = talking => unreachable!(),
+    }
+    assert_eq!(begun.elapsed().as_secs(), 38);
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_read_stops_the_source() {
+    let (mut client, downstream) = memory();
+    let (mut server, upstream) = memory();
+    let sent = 4 << 20;
+    let sending = async {
+        client.write_all(&vec![7; sent]).await.unwrap();
+        client.shutdown().await.unwrap();
+        client.read_to_end(&mut Vec::new()).await.unwrap();
+    };
+    let receiving = async {
+        // The pipes in between hold far less than what is sent: a relay that buffered it all would have read everything by now.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        drop(server);
+        all.len()
+    };
+    let ((end, moved), (), received) = tokio::join!(run(downstream, upstream, None), sending, receiving);
+    assert!(matches!(end, End::Closed), "{end:?}");
+    assert_eq!((received, moved.received), (sent, sent as u64));
+}
+
+#[tokio::test]
+async fn bytes_pass_between_tls_and_plain() {
+    use crate::tls::testing::{Authority, istio_client, istio_server};
+    use crate::tls::{ClientContext, Secrets, ServerContext};
+    let secrets = Secrets::new();
+    let authority = Authority::new("mesh");
+    secrets.update("ROOTCA", authority.roots()).unwrap();
+    secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+    let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
+    let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
+    let (near, far) = connection().await;
+    let (connected, accepted) = tokio::join!(client.connect(near.into(), None, None), server.accept(far.into()));
+    let (mut near, downstream) = (connected.unwrap().0, accepted.unwrap().0);
+    let (upstream, mut far) = connection().await;
+    let bytes: Vec<u8> = (0..3 << 20).map(|place: u32| (place / 3) as u8).collect();
+    let sending = async {
+        near.write_all(&bytes).await.unwrap();
+        near.shutdown().await.unwrap();
+        let mut back = Vec::new();
+        near.read_to_end(&mut back).await.unwrap();
+        back
+    };
+    let receiving = async {
+        let mut all = Vec::new();
+        far.read_to_end(&mut all).await.unwrap();
+        far.write_all(&all).await.unwrap();
+        far.shutdown().await.unwrap();
+    };
+    let ((end, moved), back, ()) = tokio::join!(run(downstream, upstream.into(), None), sending, receiving);
+    assert!(matches!(end, End::Closed), "{end:?}");
+    assert!(back == bytes);
+    assert_eq!((moved.received, moved.sent), (3 << 20, 3 << 20));
+}

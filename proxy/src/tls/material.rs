@@ -184,6 +184,3 @@ fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'stati
     }
     Ok(lists)
 }
-
-#[cfg(test)]
-mod tests;

@@ -303,6 +303,3 @@ fn translate(error: webpki::Error) -> CertificateError {
         }))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,56 @@
-//! Tests.
+//! Names and subjects out of certificates.
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+
+use super::*;
+
+fn certificate(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    change(&mut params);
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+}
+
+#[test]
+fn sans_of_every_kind() {
+    let der = certificate(|params| {
+        params.subject_alt_names = vec![
+            SanType::URI("spiffe://td/ns/a/sa/b".try_into().unwrap()),
+            SanType::DnsName("a.example".try_into().unwrap()),
+            SanType::Rfc822Name("me@example".try_into().unwrap()),
+            SanType::IpAddress("10.0.0.1".parse().unwrap()),
+            SanType::IpAddress("fd00::1".parse().unwrap()),
+            SanType::OtherName((vec![1, 2, 3], "other".into())),
+        ];
+    });
+    let found: Vec<_> =
+        Facts::parse(&der).unwrap().sans.into_iter().map(|san| (san.kind, san.value.to_string())).collect();
+    let expected = [
+        (SanKind::Uri, "spiffe://td/ns/a/sa/b"),
+        (SanKind::Dns, "a.example"),
+        (SanKind::Email, "me@example"),
+        (SanKind::IpAddress, "10.0.0.1"),
+        (SanKind::IpAddress, "fd00::1"),
+        (SanKind::OtherName, "other"),
+    ];
+    assert_eq!(found, expected.map(|(kind, value)| (kind, value.to_owned())));
+}
+
+#[test]
+fn subjects_are_printed_as_openssl_does() {
+    let der = certificate(|params| {
+        params.distinguished_name.push(DnType::CountryName, "CH");
+        params.distinguished_name.push(DnType::OrganizationName, "Muster, Söhne + Co");
+        params.distinguished_name.push(DnType::CommonName, "#1 \"app\" ");
+    });
+    let subject = Facts::parse(&der).unwrap().subject;
+    assert_eq!(&*subject, "CN=\\#1 \\\"app\\\"\\ ,O=Muster\\, S\\C3\\B6hne \\+ Co,C=CH");
+    assert_eq!(&*Facts::parse(&certificate(|_| {})).unwrap().subject, "");
+}
+
+#[test]
+fn what_is_no_certificate_has_no_names() {
+    assert!(Facts::parse(b"garbage").is_err());
+    assert!(subject_alt_names(b"").is_empty());
+    assert_eq!(public_key_info(&[0x30, 0x80]), None);
+}

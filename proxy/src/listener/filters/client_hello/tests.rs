@@ -1,1 +1,83 @@
-//! Tests.
+//! ClientHellos in whatever pieces.
+
+use std::sync::Arc;
+
+use super::super::Progress;
+use super::*;
+
+/// A ClientHello as rustls writes it.
+pub(in crate::listener) fn real(server_name: &str, protocols: &[&str]) -> Vec<u8> {
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let name = server_name.to_owned().try_into().unwrap();
+    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    connection.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// The same message, a record for every `size` octets of it.
+fn fragmented(bytes: &[u8], size: usize) -> Vec<u8> {
+    bytes[5..].chunks(size).flat_map(|part| [&[22, 3, 1, 0, part.len() as u8][..], part].concat()).collect()
+}
+
+/// What is said of the shortest beginning that decides.
+fn byte_by_byte(bytes: &[u8]) -> Progress<Option<ClientHello>> {
+    (1..=bytes.len()).map(|length| parse(&bytes[..length])).find(|said| *said != Progress::More).unwrap_or(Progress::More)
+}
+
+#[test]
+fn server_name_and_protocols() {
+    let bytes = real("WWW.Example.COM", &["istio-http/1.1", "istio"]);
+    let expected = ClientHello {
+        server_name: Some("www.example.com".into()),
+        alpn: vec![b"istio-http/1.1"[..].into(), b"istio"[..].into()],
+    };
+    for bytes in [bytes.clone(), fragmented(&bytes, 1), fragmented(&bytes, 100), [&bytes[..], b"more"].concat()] {
+        assert_eq!(parse(&bytes), Progress::Done(Some(expected.clone())));
+        assert_eq!(byte_by_byte(&bytes), Progress::Done(Some(expected.clone())));
+    }
+    assert_eq!(parse(&real("10.0.0.1", &[])), Progress::Done(Some(ClientHello::default())));
+}
+
+#[test]
+fn plain_text_is_told_at_once() {
+    for bytes in [&b"G"[..], b"\x16G", b"\x16\x03\x01\x00\x00", b"\x16\x03\x01\xff\xff", b"\x16\x03\x01\x00\x05\x02", b"\x80\x2e\x01"] {
+        assert_eq!(parse(bytes), Progress::Done(None), "{bytes:?}");
+    }
+    for bytes in [&b"\x16"[..], b"\x16\x03", b"\x16\x03\x01\x00", b"\x16\x03\x01\x00\x05", b"\x16\x03\x01\x00\x05\x01"] {
+        assert_eq!(parse(bytes), Progress::More, "{bytes:?}");
+    }
+}
+
+/// Deterministic noise: every octet of a ClientHello changed, and random bytes behind a plausible beginning. Nothing panics, and the
+/// pieces in which the bytes come make no difference.
+#[test]
+fn damaged_hellos_never_panic() {
+    let good = real("a.example", &["h2"]);
+    let mut random = fastrand::Rng::with_seed(7);
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] = random.u8(..);
+        agree(&bytes);
+        agree(&good[..at]);
+    }
+    for _ in 0..500 {
+        let mut bytes: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
+        agree(&bytes);
+        for (at, byte) in [22, 3, 1, 0, 100, 1, 0, 0, 96].into_iter().enumerate() {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        agree(&bytes);
+    }
+}
+
+fn agree(bytes: &[u8]) {
+    assert_eq!(parse(bytes), if bytes.is_empty() { Progress::More } else { byte_by_byte(bytes) });
+}
