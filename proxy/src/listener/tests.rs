@@ -183,9 +183,10 @@ async fn strict_takes_the_mesh_and_refuses_the_rest() {
 
         // Something that begins as TLS does and goes on as noise.
         let mut noise = TcpStream::connect(address).await.unwrap();
-        let mut hello = super::filters::client_hello::tests::real("a.example", &[]);
-        hello.extend([23, 3, 3, 0, 4, 1, 2, 3, 4]);
-        noise.write_all(&hello).await.unwrap();
+        noise.write_all(&super::filters::client_hello::tests::real("a.example", &[])).await.unwrap();
+        noise.read_exact(&mut [0; 5]).await.unwrap();
+        noise.write_all(&[[23, 3, 3, 0, 32], [7; 5]].concat()).await.unwrap();
+        noise.write_all(&[7; 27]).await.unwrap();
         read_all(&mut noise).await;
         assert_eq!(harness.value("listener.test.ssl.connection_error"), 1);
         assert_eq!(harness.value("listener.test.downstream_cx_active"), 0);
@@ -299,7 +300,10 @@ fn what_cannot_be_compiled_is_named() {
     broken.transport = DownstreamTransport::Tls(Arc::new(tls));
     let refused = |config| Listener::compile(Arc::new(config), &harness.deps()).unwrap_err().to_string();
     let reason = refused(config("127.0.0.1:0", vec![broken]));
-    assert!(reason.starts_with("filter_chains[0].transport_socket: server TLS contexts need a certificate"), "{reason}");
+    assert!(
+        reason.starts_with("filter_chains[0].transport_socket: server TLS contexts need a certificate"),
+        "{reason}"
+    );
     let mut empty = config("127.0.0.1:0", Vec::new());
     empty.filter_chains.clear();
     assert!(refused(empty).contains("at least one filter chain"));

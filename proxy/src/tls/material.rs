@@ -169,7 +169,8 @@ fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>,
     Ok(certificates)
 }
 
-fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
+/// The lists of a PEM bundle.
+pub(super) fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
     let place = place(source);
     let mut lists = Vec::new();
     for der in CertificateRevocationListDer::pem_slice_iter(&read(source)?) {

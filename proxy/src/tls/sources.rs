@@ -7,7 +7,7 @@ use config::tls::{CommonTls, SdsName, SecretSource};
 use rustls::crypto::CryptoProvider;
 
 use super::Secrets;
-use super::material::{Identity, Trust};
+use super::material::{Identity, Trust, revocation_lists};
 use super::verify::{Demands, PeerVerifier};
 
 /// The ALPN name of TCP metadata exchange. While that does not act it is neither offered nor accepted: a peer that negotiates it
@@ -53,6 +53,9 @@ impl Sources {
             demands.accept_untrusted = validation.accept_untrusted;
             demands.hashes.extend(&validation.certificate_hashes);
             demands.public_keys.extend(&validation.certificate_spki);
+        }
+        if let Some(crl) = validation.and_then(|validation| validation.crl.as_ref()) {
+            demands.crls = revocation_lists(crl)?.into();
         }
         let trust = match validation.and_then(|validation| validation.context.as_ref()) {
             Some(SecretSource::Inline(given)) => Source::Given(Arc::new(Trust::parse(given)?)),

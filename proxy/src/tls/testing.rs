@@ -140,6 +140,7 @@ pub fn istio_common(protocols: &[&str], sans: Vec<SanMatcher>) -> CommonTls {
             accept_untrusted: false,
             certificate_hashes: Vec::new(),
             certificate_spki: Vec::new(),
+            crl: None,
         }),
     }
 }

@@ -163,8 +163,7 @@ async fn a_client_of_another_trust_domain_is_refused() {
     let authority = Authority::new("mesh");
     let near = Side::new(&authority, "spiffe://elsewhere/ns/default/sa/productpage");
     let far = Side::new(&authority, SERVER);
-    let (connected, accepted) =
-        shake(&near.client(&istio_client(&[], vec![])), &far.server(&istio_server(&[]))).await;
+    let (connected, accepted) = shake(&near.client(&istio_client(&[], vec![])), &far.server(&istio_server(&[]))).await;
     assert_eq!(failure(accepted).kind, FailureKind::SubjectAltName);
     assert!(failure(connected).reason.contains("SSLV3_ALERT_CERTIFICATE_UNKNOWN"));
 }
@@ -192,8 +191,7 @@ async fn a_client_without_a_certificate_is_refused_where_one_is_required() {
 async fn a_certificate_of_another_authority_is_refused() {
     let near = Side::new(&Authority::new("mesh"), CLIENT);
     let far = Side::new(&Authority::new("other"), SERVER);
-    let (connected, accepted) =
-        shake(&near.client(&istio_client(&[], vec![])), &far.server(&istio_server(&[]))).await;
+    let (connected, accepted) = shake(&near.client(&istio_client(&[], vec![])), &far.server(&istio_server(&[]))).await;
     let refused = failure(connected);
     assert_eq!(refused.kind, FailureKind::Certificate);
     assert!(refused.reason.contains("unable to get local issuer certificate"), "{}", refused.reason);
@@ -322,9 +320,8 @@ async fn keys_of_every_pem_kind_are_taken() {
     // PKCS#1 and SEC1 as openssl writes them; rcgen writes PKCS#8.
     let authority = Authority::new("mesh");
     let leaf = authority.issue(SERVER);
-    let pkcs8 = rustls::pki_types::PrivatePkcs8KeyDer::from(
-        rcgen::KeyPair::from_pem(&leaf.key).unwrap().serialize_der(),
-    );
+    let pkcs8 =
+        rustls::pki_types::PrivatePkcs8KeyDer::from(rcgen::KeyPair::from_pem(&leaf.key).unwrap().serialize_der());
     // The SEC1 structure is the OCTET STRING inside of PKCS#8.
     let der = pkcs8.secret_pkcs8_der();
     let start = der.windows(2).position(|pair| pair == [0x04, 0x6d]).expect("an OCTET STRING of 109 octets") + 2;
@@ -444,8 +441,7 @@ fn contexts_that_cannot_work_are_refused() {
     config.common.certificates.clear();
     assert!(ServerContext::new(&config, &secrets, "test").unwrap_err().contains("certificate"));
     let mut config = istio_server(&[]);
-    config.common.certificates =
-        vec![SecretSource::Inline(Arc::new(Authority::new("x").issue(SERVER).config()))];
+    config.common.certificates = vec![SecretSource::Inline(Arc::new(Authority::new("x").issue(SERVER).config()))];
     assert!(ServerContext::new(&config, &secrets, "test").is_ok());
     let mut config = istio_client(&[], vec![]);
     config.sni = Some("not a name".into());

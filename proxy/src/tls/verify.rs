@@ -12,7 +12,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
-use webpki::{EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder};
+use webpki::{CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder};
 
 use super::certificate::{Facts, San, public_key_info, subject_alt_names};
 use super::material::{Roots, Trust};
@@ -25,7 +25,7 @@ pub(super) struct PeerVerifier {
 }
 
 /// Demands on top of the chain.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Demands {
     /// One of them must match; empty matches any.
     pub sans: Vec<SanMatcher>,
@@ -35,6 +35,8 @@ pub(super) struct Demands {
     pub hashes: Vec<[u8; 32]>,
     /// SHA-256 of public keys, any of.
     pub public_keys: Vec<[u8; 32]>,
+    /// Revocation lists for roots that come without any.
+    pub crls: Arc<[CertRevocationList<'static>]>,
     /// The server name sent must be among the DNS SANs; it takes the place of `sans`.
     pub match_server_name: bool,
     /// Server side: a client without a certificate is refused.
@@ -58,7 +60,7 @@ impl std::error::Error for Unmet {}
 
 impl fmt::Debug for PeerVerifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("PeerVerifier").field("demands", &self.demands).finish_non_exhaustive()
+        out.debug_struct("PeerVerifier").field("sans", &self.demands.sans).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +111,8 @@ impl PeerVerifier {
         now: UnixTime,
     ) -> Result<(), Error> {
         let Some(roots) = &self.trust.roots else { return Ok(()) };
-        let lists: Vec<_> = self.trust.crls.iter().collect();
+        let own = !self.trust.crls.is_empty();
+        let lists: Vec<_> = if own { self.trust.crls.iter() } else { self.demands.crls.iter() }.collect();
         let revocation = match lists.is_empty() {
             true => None,
             false => RevocationOptionsBuilder::new(&lists)

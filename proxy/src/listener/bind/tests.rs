@@ -43,7 +43,10 @@ fn unbound_listeners_have_no_sockets_and_additional_addresses_have_theirs() {
     listener.bind_to_port = true;
     listener.additional_addresses = vec!["127.0.0.2:0".parse().unwrap()];
     let addresses = bind(&listener, 2).unwrap().addresses();
-    assert_eq!(addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>(), ["127.0.0.1", "127.0.0.2"]);
+    assert_eq!(
+        addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>(),
+        ["127.0.0.1", "127.0.0.2"]
+    );
 }
 
 #[test]

@@ -156,4 +156,4 @@ impl<'a> Input<'a> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::listener) mod tests;

@@ -17,7 +17,12 @@ fn inspectors() -> Vec<ListenerFilter> {
 }
 
 /// Feeds `bytes`, one write each `step`, and closes if `close`.
-async fn inspect(config: config::listener::Listener, bytes: &[u8], step: usize, close: bool) -> Result<Inspected, Refusal> {
+async fn inspect(
+    config: config::listener::Listener,
+    bytes: &[u8],
+    step: usize,
+    close: bool,
+) -> Result<Inspected, Refusal> {
     let harness = Harness::new();
     let listener = harness.listener(config);
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -129,6 +134,7 @@ async fn a_client_that_leaves_and_one_that_stays_silent() {
     assert_eq!(inspect(with(inspectors()), b"GE", 2, true).await.unwrap_err(), Refusal::RemoteClose);
     let mut config = with(inspectors());
     config.listener_filters_timeout = Some(std::time::Duration::from_millis(1));
+    config.continue_on_listener_filters_timeout = false;
     assert_eq!(inspect(config.clone(), b"", 1, false).await.unwrap_err(), Refusal::Timeout);
     config.continue_on_listener_filters_timeout = true;
     let inspected = inspect(config, b"", 1, false).await.unwrap();

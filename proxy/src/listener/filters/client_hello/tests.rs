@@ -7,11 +7,12 @@ use super::*;
 
 /// A ClientHello as rustls writes it.
 pub(in crate::listener) fn real(server_name: &str, protocols: &[&str]) -> Vec<u8> {
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
+    let mut config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     let name = server_name.to_owned().try_into().unwrap();
     let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
@@ -27,7 +28,10 @@ fn fragmented(bytes: &[u8], size: usize) -> Vec<u8> {
 
 /// What is said of the shortest beginning that decides.
 fn byte_by_byte(bytes: &[u8]) -> Progress<Option<ClientHello>> {
-    (1..=bytes.len()).map(|length| parse(&bytes[..length])).find(|said| *said != Progress::More).unwrap_or(Progress::More)
+    (1..=bytes.len())
+        .map(|length| parse(&bytes[..length]))
+        .find(|said| *said != Progress::More)
+        .unwrap_or(Progress::More)
 }
 
 #[test]
@@ -46,10 +50,18 @@ fn server_name_and_protocols() {
 
 #[test]
 fn plain_text_is_told_at_once() {
-    for bytes in [&b"G"[..], b"\x16G", b"\x16\x03\x01\x00\x00", b"\x16\x03\x01\xff\xff", b"\x16\x03\x01\x00\x05\x02", b"\x80\x2e\x01"] {
+    for bytes in [
+        &b"G"[..],
+        b"\x16G",
+        b"\x16\x03\x01\x00\x00",
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x03\x01\x00\x05\x02",
+        b"\x80\x2e\x01",
+    ] {
         assert_eq!(parse(bytes), Progress::Done(None), "{bytes:?}");
     }
-    for bytes in [&b"\x16"[..], b"\x16\x03", b"\x16\x03\x01\x00", b"\x16\x03\x01\x00\x05", b"\x16\x03\x01\x00\x05\x01"] {
+    for bytes in [&b"\x16"[..], b"\x16\x03", b"\x16\x03\x01\x00", b"\x16\x03\x01\x00\x05", b"\x16\x03\x01\x00\x05\x01"]
+    {
         assert_eq!(parse(bytes), Progress::More, "{bytes:?}");
     }
 }

@@ -4,7 +4,10 @@ use super::super::Progress;
 use super::*;
 
 fn byte_by_byte(bytes: &[u8]) -> Progress<Option<Version>> {
-    (1..=bytes.len()).map(|length| parse(&bytes[..length])).find(|said| *said != Progress::More).unwrap_or(Progress::More)
+    (1..=bytes.len())
+        .map(|length| parse(&bytes[..length]))
+        .find(|said| *said != Progress::More)
+        .unwrap_or(Progress::More)
 }
 
 #[test]
