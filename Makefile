@@ -3,6 +3,7 @@
 #   make test        every test, what CI runs; what this machine cannot run is skipped by name with its reason
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
+#   make referee     the embedded HTTP and traffic tests with a stock Envoy in our place (make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
@@ -17,7 +18,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh tools lab recordings demo numbers bench fuzz-short clean-lab fmt lint build
+.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short clean-lab fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -30,6 +31,14 @@ unit: build
 mesh: tools build
 	@echo "== tests on a real mesh"
 	$(CARGO) test --package outrigger-integration --no-fail-fast --test 'mesh_*'
+
+# What those tests claim of a proxy must be true of the one that we replace.
+referee: tools
+	@echo "== the embedded tests with a stock Envoy"
+	envoy="$$(integration/tools.sh --paths | sed -n 's/^envoy=//p')"; \
+	[ -n "$$envoy" ] || { echo "skipped: no stock Envoy on this machine"; exit 0; }; \
+	OUTRIGGER_BIN="$$envoy" OUTRIGGER_EMBEDDED_STOCK=1 \
+	  $(CARGO) test --package outrigger-integration --test embedded_http --test embedded_traffic
 
 # Without root or Go this names what is missing and goes on: the tests that need it are skipped, and in CI they fail.
 tools:
