@@ -41,7 +41,7 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
     let (stream, peer) = match &endpoint.address {
         Address::Socket(first) if endpoint.additional.is_empty() => {
             let stream = socket::tcp(*first, config.bind_address, config.tcp_keepalive.as_ref()).await?;
-            (Io::Tcp(stream), Arc::clone(&endpoint.identity.printed))
+            (Io::Tcp(stream), own_copy(&endpoint.identity.printed))
         }
         Address::Socket(first) => {
             let addresses = interleave(*first, &endpoint.additional);
@@ -50,7 +50,7 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
                     .await?;
             (Io::Tcp(stream), address.to_string().into())
         }
-        Address::Pipe(path) => (Io::Unix(socket::unix(path).await?), Arc::clone(&endpoint.identity.printed)),
+        Address::Pipe(path) => (Io::Unix(socket::unix(path).await?), own_copy(&endpoint.identity.printed)),
         // Never chosen: the endpoint set holds neither.
         Address::Name { .. } | Address::Internal { .. } => {
             return Err(ConnectFailure::new(ConnectFailureKind::Local));
@@ -135,6 +135,11 @@ async fn announce(
         stream.flush().await
     };
     written.await.map_err(|error| ConnectFailure::because(ConnectFailureKind::Remote, system_text(&error)))
+}
+
+/// Each request clones its connection's text: were it the endpoint's, all workers would count references in one place.
+fn own_copy(text: &str) -> Arc<str> {
+    Arc::from(text)
 }
 
 fn printed_peer(stream: &Io, otherwise: Arc<str>) -> Arc<str> {

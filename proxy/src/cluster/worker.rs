@@ -159,6 +159,8 @@ pub struct WorkerCluster {
     balance: RefCell<Balance>,
     responses: ResponseCounters,
     touched: Cell<bool>,
+    /// When it was last said why there is no host.
+    told: Cell<Option<Instant>>,
     /// Original destinations that were connected to.
     destinations: RefCell<HashMap<SocketAddr, Host>>,
 }
@@ -182,6 +184,7 @@ impl WorkerCluster {
             balance: RefCell::new(Balance { endpoints, balancer }),
             responses: ResponseCounters::default(),
             touched: Cell::new(true),
+            told: Cell::new(None),
             destinations: RefCell::default(),
         })
     }
@@ -237,10 +240,20 @@ impl WorkerCluster {
                 }
             }
         };
-        if result.is_err() {
+        if let Err(failure) = result {
             self.core.stats.upstream_cx_none_healthy.inc();
+            self.tell(failure);
         }
         result
+    }
+
+    /// Says why there is no host: one line a minute for each cluster and worker, however many requests fail.
+    fn tell(&self, failure: PickFailure) {
+        let now = Instant::now();
+        if self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL) {
+            self.told.set(Some(now));
+            tracing::warn!(cluster = %self.config().name, reason = %failure, "no healthy upstream");
+        }
     }
 
     /// Lends a stream to the host: of a connection that is there, or of one that is made now.
@@ -434,9 +447,12 @@ fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Opti
     }
     let authority = std::str::from_utf8(authority).ok()?;
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    (!host.is_empty() && host.parse::<std::net::IpAddr>().is_err()).then_some(host)
+    // What still has a colon is an IPv6 address without its brackets.
+    let is_name = !host.is_empty() && !host.contains(':') && host.parse::<std::net::IpAddr>().is_err();
+    is_name.then_some(host)
 }
 
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 /// How often idle connections are looked at when nothing else happens.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,8 +1,6 @@
 //! The balancer of one cluster on one worker: priority, then locality, then host. Rebuilt when the endpoints change; its lists are made
 //! when they are first needed.
 
-use std::collections::HashMap;
-
 use config::cluster;
 
 use super::chooser::Chooser;
@@ -25,9 +23,10 @@ pub struct Balancer {
 struct Level {
     groups: Vec<Group>,
     overprovisioning: u32,
-    lists: HashMap<List, Chooser>,
+    /// Few, most often one: searched, not hashed.
+    lists: Vec<(List, Chooser)>,
     /// By availability: whether made, and the schedule over localities if weights allow one.
-    localities: HashMap<Health, Option<Schedule>>,
+    localities: Vec<(Health, Option<Schedule>)>,
 }
 
 /// One locality.
@@ -65,8 +64,8 @@ impl Balancer {
         let levels = levels.into_iter().map(|groups| Level {
             groups,
             overprovisioning,
-            lists: HashMap::new(),
-            localities: HashMap::new(),
+            lists: Vec::new(),
+            localities: Vec::new(),
         });
         Balancer {
             load: PriorityLoad::new(&health, overprovisioning, panic_threshold),
@@ -117,7 +116,7 @@ impl Balancer {
 impl Level {
     fn list(&mut self, list: List, policy: &cluster::Balancer, random: &mut fastrand::Rng) -> &mut Chooser {
         let groups = &self.groups;
-        self.lists.entry(list).or_insert_with(|| {
+        find_or_make(&mut self.lists, list, || {
             let hosts = groups.iter().enumerate().flat_map(|(index, group)| {
                 group.hosts.iter().filter(move |host| match list {
                     List::All => true,
@@ -133,12 +132,20 @@ impl Level {
     fn locality(&mut self, health: Health, random: &mut fastrand::Rng) -> Option<usize> {
         let (groups, overprovisioning) = (&self.groups, self.overprovisioning);
         let weights = |locality: usize| effective_weight(&groups[locality], health, overprovisioning);
-        let schedule = self.localities.entry(health).or_insert_with(|| {
+        let schedule = find_or_make(&mut self.localities, health, || {
             let weights: Vec<f64> = (0..groups.len()).map(weights).collect();
             weights.iter().any(|weight| *weight > 0.0).then(|| Schedule::new(&weights, random.usize(..groups.len())))
         });
         schedule.as_mut()?.pick(weights)
     }
+}
+
+fn find_or_make<K: PartialEq, V>(all: &mut Vec<(K, V)>, key: K, make: impl FnOnce() -> V) -> &mut V {
+    let at = all.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+        all.push((key, make()));
+        all.len() - 1
+    });
+    &mut all[at].1
 }
 
 fn count(groups: &[Group]) -> LevelHealth {

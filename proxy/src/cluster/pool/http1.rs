@@ -44,11 +44,9 @@ impl Http1Connection {
         self.codec.begin();
     }
 
-    /// Whether an idle connection may carry a request now.
-    pub fn is_usable(&mut self, cluster: &config::cluster::Cluster, now: Instant) -> bool {
-        let limits =
-            [(cluster.http.idle_timeout, self.idle_since), (cluster.http.max_connection_duration, self.counted.born())];
-        if limits.iter().any(|(limit, since)| limit.is_some_and(|limit| now.duration_since(*since) >= limit)) {
+    /// Whether an idle connection may carry a request now. Idle timeouts are the sweep's matter: no clock is read for them here.
+    pub fn is_usable(&mut self, cluster: &config::cluster::Cluster) -> bool {
+        if cluster.http.max_connection_duration.is_some_and(|limit| self.counted.born().elapsed() >= limit) {
             return false;
         }
         let alive = self.codec.is_alive();

@@ -195,7 +195,7 @@ impl Pool {
                 connection
             };
             // The peer may have closed it since, without any task watching.
-            if connection.is_usable(self.core.shared.config(), Instant::now()) {
+            if connection.is_usable(self.core.shared.config()) {
                 connection.begin();
                 return Some(Ready::http1(Http1Stream::new(connection, Rc::clone(self))));
             }

@@ -1,1 +1,60 @@
+use std::sync::Arc;
 
+use config::cluster::TransportMatch;
+use serde_json::json;
+
+use super::*;
+use crate::cluster::testing::{address, config, eds, endpoint};
+
+fn criteria(pairs: &[(&str, serde_json::Value)]) -> BTreeMap<Arc<str>, serde_json::Value> {
+    pairs.iter().map(|(key, value)| (Arc::from(*key), value.clone())).collect()
+}
+
+fn entry(name: &str, pairs: &[(&str, serde_json::Value)], transport: UpstreamTransport) -> TransportMatch {
+    TransportMatch { name: name.into(), criteria: criteria(pairs), transport }
+}
+
+fn chosen(cluster: &Cluster, pairs: &[(&str, serde_json::Value)]) -> Option<u16> {
+    let transports = Transports::new(cluster, &Secrets::new()).expect("good transports");
+    let endpoint = Endpoint { transport_socket_match: criteria(pairs), ..endpoint(address(1)) };
+    transports.choose(cluster, &endpoint)
+}
+
+#[test]
+fn the_first_match_wins_and_an_empty_one_matches_all() {
+    let cluster = Cluster {
+        transport_matches: vec![
+            entry("hbone", &[("tunnel", json!("http"))], UpstreamTransport::Internal),
+            entry("tlsMode-istio", &[("tlsMode", json!("istio"))], UpstreamTransport::Raw),
+            entry("tlsMode-disabled", &[], UpstreamTransport::Raw),
+        ],
+        ..config(eds())
+    };
+    assert_eq!(chosen(&cluster, &[("tlsMode", json!("istio"))]), Some(1));
+    assert_eq!(chosen(&cluster, &[("tlsMode", json!("istio")), ("more", json!(1))]), Some(1));
+    assert_eq!(chosen(&cluster, &[("tlsMode", json!("other"))]), Some(2));
+    assert_eq!(chosen(&cluster, &[]), Some(2));
+    assert_eq!(chosen(&cluster, &[("tunnel", json!("http"))]), None, "an internal upstream is never selectable");
+}
+
+#[test]
+fn without_a_match_the_cluster_s_own_transport_is_taken() {
+    let cluster = Cluster {
+        transport_matches: vec![entry("a", &[("x", json!(true)), ("y", json!("z"))], UpstreamTransport::Internal)],
+        ..config(eds())
+    };
+    assert_eq!(chosen(&cluster, &[("x", json!(true))]), Some(1));
+    assert_eq!(chosen(&cluster, &[("x", json!(true)), ("y", json!("z"))]), None);
+}
+
+#[test]
+fn a_proxy_protocol_wrapper_is_as_good_as_what_it_wraps() {
+    let wrap = |inner| UpstreamTransport::ProxyProtocol { version: 2, inner: Box::new(inner) };
+    let cluster = Cluster { transport: wrap(UpstreamTransport::Raw), ..config(eds()) };
+    assert_eq!(chosen(&cluster, &[]), Some(0));
+    let transports = Transports::new(&cluster, &Secrets::new()).expect("good transports");
+    assert_eq!(transports.get(0).proxy_protocol(), Some(2));
+    assert_eq!(transports.get(7).proxy_protocol(), None);
+    let cluster = Cluster { transport: wrap(UpstreamTransport::Internal), ..config(eds()) };
+    assert_eq!(chosen(&cluster, &[]), None);
+}

@@ -1,1 +1,196 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::cluster::testing::run;
+
+const A: u16 = 1;
+const AAAA: u16 = 28;
+
+/// What the server says of a name and type: addresses with a TTL, or a response code.
+#[derive(Clone)]
+enum Says {
+    Addresses(Vec<IpAddr>, u32),
+    Code(u8),
+    Nothing,
+}
+
+/// A DNS server over UDP, its packets built by hand (RFC 1035 section 4).
+struct Server {
+    address: SocketAddr,
+    asked: Rc<RefCell<Vec<(String, u16)>>>,
+}
+
+impl Server {
+    async fn start(says: impl Fn(&str, u16) -> Says + 'static) -> Server {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let server = Server { address: socket.local_addr().expect("bound"), asked: Rc::default() };
+        let asked = Rc::clone(&server.asked);
+        tokio::task::spawn_local(async move {
+            let mut packet = [0; 1500];
+            while let Ok((length, peer)) = socket.recv_from(&mut packet).await {
+                let (name, kind, question) = parse(&packet[..length]);
+                asked.borrow_mut().push((name.clone(), kind));
+                let reply = reply(&packet[..2], question, kind, &says(&name, kind));
+                if !reply.is_empty() {
+                    socket.send_to(&reply, peer).await.expect("sent");
+                }
+            }
+        });
+        server
+    }
+}
+
+fn parse(packet: &[u8]) -> (String, u16, &[u8]) {
+    let mut name = String::new();
+    let mut at = 12;
+    while packet[at] != 0 {
+        let length = packet[at] as usize;
+        name.push_str(&String::from_utf8_lossy(&packet[at + 1..at + 1 + length]).to_ascii_lowercase());
+        name.push('.');
+        at += length + 1;
+    }
+    let kind = u16::from_be_bytes([packet[at + 1], packet[at + 2]]);
+    (name, kind, &packet[12..at + 5])
+}
+
+fn reply(id: &[u8], question: &[u8], kind: u16, says: &Says) -> Vec<u8> {
+    let (addresses, ttl, code) = match says {
+        Says::Addresses(addresses, ttl) => (addresses.clone(), *ttl, 0),
+        Says::Code(code) => (Vec::new(), 0, *code),
+        Says::Nothing => return Vec::new(),
+    };
+    let addresses: Vec<IpAddr> = addresses.into_iter().filter(|address| address.is_ipv4() == (kind == A)).collect();
+    let mut packet = id.to_vec();
+    packet.extend_from_slice(&[0x81, 0x80 | code, 0, 1, 0, addresses.len() as u8, 0, 0, 0, 0]);
+    packet.extend_from_slice(question);
+    for address in addresses {
+        packet.extend_from_slice(&[0xc0, 12]);
+        packet.extend_from_slice(&kind.to_be_bytes());
+        packet.extend_from_slice(&[0, 1]);
+        packet.extend_from_slice(&ttl.to_be_bytes());
+        match address {
+            IpAddr::V4(address) => packet.extend([&[0, 4][..], &address.octets()].concat()),
+            IpAddr::V6(address) => packet.extend([&[0, 16][..], &address.octets()].concat()),
+        }
+    }
+    packet
+}
+
+fn four(last: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, last])
+}
+
+fn six(last: u16) -> IpAddr {
+    IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last])
+}
+
+fn resolver() -> Arc<Resolver> {
+    Resolver::with_files("/nonexistent/resolv.conf", "/nonexistent/hosts")
+}
+
+fn both(name: &str, _kind: u16) -> Says {
+    match name {
+        "both.example." => Says::Addresses(vec![four(1), four(2), six(1)], 30),
+        "four.example." => Says::Addresses(vec![four(3)], 30),
+        "six.example." => Says::Addresses(vec![six(3)], 30),
+        "broken.example." => Says::Code(2),
+        _ => Says::Code(3),
+    }
+}
+
+#[test]
+fn families() {
+    run(async {
+        let server = Server::start(both).await;
+        let resolver = resolver();
+        let servers = [server.address];
+        let expected: BTreeMap<(&str, u8), Vec<IpAddr>> = BTreeMap::from([
+            (("both.example.", 0), vec![six(1)]),
+            (("both.example.", 1), vec![four(1), four(2)]),
+            (("both.example.", 2), vec![six(1)]),
+            (("both.example.", 3), vec![four(1), four(2)]),
+            (("both.example.", 4), vec![four(1), four(2), six(1)]),
+            (("four.example.", 0), vec![four(3)]),
+            (("four.example.", 2), vec![]),
+            (("six.example.", 3), vec![six(3)]),
+            (("six.example.", 4), vec![six(3)]),
+        ]);
+        for ((name, family), addresses) in expected {
+            let family =
+                [DnsFamily::Auto, DnsFamily::V4Only, DnsFamily::V6Only, DnsFamily::V4Preferred, DnsFamily::All]
+                    [usize::from(family)];
+            let answer = resolver.lookup(name, family, &servers).await.expect("an answer");
+            assert_eq!(answer.addresses, addresses, "{name} {family:?}");
+        }
+        assert!(server.asked.borrow().iter().any(|(_, kind)| *kind == AAAA));
+    });
+}
+
+#[test]
+fn the_answer_s_ttl_is_told() {
+    run(async {
+        let server = Server::start(both).await;
+        let answer = resolver().lookup("four.example.", DnsFamily::V4Only, &[server.address]).await.expect("an answer");
+        let ttl = answer.ttl.expect("a TTL");
+        assert!(!ttl.is_zero() && ttl <= Duration::from_secs(30), "{ttl:?}");
+    });
+}
+
+#[test]
+fn no_such_name_is_an_answer_and_a_broken_server_is_none() {
+    run(async {
+        let server = Server::start(both).await;
+        let resolver = resolver();
+        let missing = resolver.lookup("missing.example.", DnsFamily::All, &[server.address]).await;
+        assert_eq!(missing, Ok(Answer::default()));
+        let broken = resolver.lookup("broken.example.", DnsFamily::V4Only, &[server.address]).await;
+        assert!(broken.is_err(), "{broken:?}");
+    });
+}
+
+#[test]
+fn nothing_is_cached() {
+    run(async {
+        let server = Server::start(both).await;
+        let resolver = resolver();
+        for _ in 0..2 {
+            resolver.lookup("four.example.", DnsFamily::V4Only, &[server.address]).await.expect("an answer");
+        }
+        assert_eq!(server.asked.borrow().len(), 2);
+    });
+}
+
+#[test]
+fn a_silent_server_fails_in_time() {
+    crate::cluster::testing::run_paused(async {
+        let server = Server::start(|_, _| Says::Nothing).await;
+        let result = resolver().lookup("four.example.", DnsFamily::V4Only, &[server.address]).await;
+        assert!(result.is_err(), "{result:?}");
+    });
+}
+
+#[test]
+fn files_are_read_again_when_they_change() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hosts = folder.path().join("hosts");
+        let resolver = Resolver::with_files(folder.path().join("resolv.conf"), &hosts);
+        let missing = resolver.lookup("app", DnsFamily::V4Only, &[]).await;
+        assert!(missing.is_err_and(|failure| failure.0.contains("resolv.conf")));
+        fs::write(&hosts, "10.0.0.1 app\nfd00::1 app # both\n").expect("written");
+        let answer = resolver.lookup("app", DnsFamily::All, &[]).await.expect("an answer");
+        assert_eq!(answer, Answer { addresses: vec![four(1), six(1)], ttl: None });
+    });
+}
+
+#[test]
+fn what_is_no_name_is_refused() {
+    run(async {
+        let long = "a".repeat(64);
+        assert!(resolver().lookup(&long, DnsFamily::V4Only, &[]).await.is_err());
+    });
+}
