@@ -1,10 +1,11 @@
 //! The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`): what a process is started with.
 
-mod decode;
+mod members;
 mod read;
+mod translate;
 mod yaml;
 
-pub use read::{Source, load};
+pub use read::{Source, check_static_resources, load};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Bootstrap {
     pub stats_tags: Vec<(Arc<str>, Arc<str>)>,
     /// `stats_config.use_all_default_tags`, default true.
     pub default_tags: bool,
+    /// `stats_config.histogram_bucket_settings`: bounds of the histograms whose names match; the first match wins.
+    pub histogram_buckets: Vec<(StringMatcher, Vec<f64>)>,
     /// `max_active_downstream_connections`.
     pub max_downstream_connections: Option<u64>,
     /// Runtime keys of the static layers, last wins, as text.
@@ -66,6 +69,8 @@ pub struct StaticResource {
     pub name: Arc<str>,
     /// Encoded message of the list's type.
     pub body: Bytes,
+    /// The file it came from.
+    pub file: Arc<str>,
 }
 
 /// The ADS stream.

@@ -71,14 +71,6 @@ impl Extension<'_> {
             .map_err(|fault| fault.below(&at.field("value")))
     }
 
-    /// A field of the content when that is JSON (TypedStruct); saves the descriptors where one field is all that matters.
-    pub fn json_field(&self, name: &str) -> Option<&serde_json::Value> {
-        match &self.body {
-            Body::Json(value) => value.get(name),
-            Body::Binary(_) => None,
-        }
-    }
-
     /// Whether the content came as JSON.
     pub fn is_json(&self) -> bool {
         matches!(self.body, Body::Json(_))

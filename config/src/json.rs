@@ -26,9 +26,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// As a rejection of something at `at`.
     pub fn below(self, at: &At<'_>) -> Rejection {
-        let prefix = at.to_string();
-        let dot = if prefix.is_empty() || self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        Rejection { path: format!("{prefix}{dot}{}", self.path), reason: self.reason }
+        Rejection { path: self.path, reason: self.reason }.below(at)
     }
 }
 

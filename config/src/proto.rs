@@ -4,7 +4,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub(crate) use envoy_types::pb::envoy::config::{accesslog, cluster, core, endpoint, listener, route, trace};
+pub(crate) use envoy_types::pb::envoy::config::{
+    accesslog, bootstrap, cluster, core, endpoint, listener, metrics, overload, route, trace,
+};
 pub(crate) use envoy_types::pb::envoy::extensions;
 pub(crate) use envoy_types::pb::envoy::r#type as types;
 pub(crate) use envoy_types::pb::google::protobuf as wkt;

@@ -12,6 +12,15 @@ pub struct Rejection {
     pub reason: String,
 }
 
+impl Rejection {
+    /// The same rejection, where the resource itself stands at `at` of something larger.
+    pub fn below(self, at: &At<'_>) -> Rejection {
+        let prefix = at.to_string();
+        let dot = if prefix.is_empty() || self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        Rejection { path: format!("{prefix}{dot}{}", self.path), reason: self.reason }
+    }
+}
+
 /// A place in a resource while it is being read. Cheap to make (no allocation until a rejection is built).
 #[derive(Clone, Copy)]
 pub struct At<'a> {

@@ -1,55 +1,88 @@
-//! Bootstrap text to messages: JSON or YAML, `--config-yaml` merged over the file, static resources one at a time.
+//! Reads bootstrap text, JSON or YAML, one source merged over another, to a [`Bootstrap`]. Called by the proxy at its start and by
+//! `--mode validate`; the files themselves are read there.
 //!
-//! A bootstrap may carry thousands of static clusters. Each is cut out of the text as it stands, turned into its message's bytes and forgotten, so
-//! that neither a tree of values nor one great dynamic message is ever in memory.
+//! Static resources are taken one by one: slices of the text become messages, then bytes, and the message is dropped before
+//! the next. A file with thousands of clusters so costs little more memory than its own length. The rest is one small message.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::bootstrap::v3 as pb;
-use prost::Message as _;
+use bytes::Bytes;
+use prost::Message;
 use serde_json::value::RawValue;
 
-use super::{Bootstrap, BootstrapError, StaticResource, decode, yaml};
+use super::members::Members;
+use super::{Bootstrap, BootstrapError, StaticResource, translate, yaml};
 use crate::descriptors::Descriptors;
-use crate::json::{self, lenient};
-use crate::options::UnknownFields;
+use crate::json::{self, Fault, lenient};
+use crate::options::{Options, UnknownFields};
+use crate::proto::bootstrap::v3 as pb;
 use crate::rejection::{At, Rejection};
+use crate::{cluster, listener, secret};
 
-/// A piece of configuration text.
+/// One text of a bootstrap.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// File name, or what the text is; begins every message about it.
+    /// The file, or the option it was given with; errors name it.
     pub name: &'a str,
-    /// The text.
+    /// Its content.
     pub text: &'a str,
     /// JSON; otherwise YAML.
     pub is_json: bool,
 }
 
-/// Reads a bootstrap. Later sources are merged over earlier ones as protobuf merges: lists grow, single fields are replaced, messages merge.
-///
-/// # Errors
-/// The file and line of text that cannot be parsed; the file and field that is unknown or wrong.
+/// Reads the sources; each later one is merged over those before, as protobuf merges messages: lists grow, scalars are
+/// replaced, messages are merged.
 pub fn load(sources: &[Source<'_>], unknown_fields: UnknownFields) -> Result<Bootstrap, BootstrapError> {
-    let mut descriptors = Descriptors::new();
-    let mut statics = Statics::default();
-    // One encoded message behind another is their merge, by the definition of the encoding.
     let mut merged = Vec::new();
+    let mut statics = Statics::default();
+    let mut descriptors = Descriptors::new();
+    let deny_unknown = unknown_fields == UnknownFields::Reject;
     for source in sources {
-        let mut reader =
-            Reader { source, descriptors: &mut descriptors, deny_unknown: unknown_fields == UnknownFields::Reject };
+        let mut reader = Reader { source, descriptors: &mut descriptors, deny_unknown };
+        // Encoded messages that stand behind one another are merged by whoever decodes them.
         merged.extend(reader.read(&mut statics)?);
     }
     drop(descriptors);
-    let file = sources.first().map_or("bootstrap", |source| source.name);
-    let in_file = |rejection| BootstrapError::Field { file: file.to_owned(), rejection };
-    let proto: pb::Bootstrap =
-        pb::Bootstrap::decode(merged.as_slice()).map_err(|error| in_file(At::root().reject(error.to_string())))?;
-    decode::from_proto(&proto, statics).map_err(in_file)
+    let name = sources.first().map_or("bootstrap", |source| source.name);
+    let field = |rejection| BootstrapError::Field { file: name.to_owned(), rejection };
+    let proto = pb::Bootstrap::decode(merged.as_slice())
+        .map_err(|error| field(crate::proto::not_a_message(&At::root(), &error)))?;
+    drop(merged);
+    unique_names("clusters", &statics.clusters).map_err(field)?;
+    unique_names("secrets", &statics.secrets).map_err(field)?;
+    translate::bootstrap(&proto, statics, unknown_fields).map_err(field)
 }
 
-/// Static resources, encoded.
+/// Checks every static resource, as `--mode validate` and a start do: the first that is refused is told with its file and name.
+pub fn check_static_resources(bootstrap: &Bootstrap, options: &Options) -> Result<(), BootstrapError> {
+    type Check = fn(&[u8], &Options) -> Result<(), Rejection>;
+    let lists: [(&str, &[StaticResource], Check); 3] = [
+        ("clusters", &bootstrap.static_clusters, |bytes, options| cluster::decode(bytes, options).map(|_| ())),
+        ("listeners", &bootstrap.static_listeners, |bytes, options| listener::decode(bytes, options).map(|_| ())),
+        ("secrets", &bootstrap.static_secrets, |bytes, options| secret::decode(bytes, options).map(|_| ())),
+    ];
+    for (list, resources, check) in lists {
+        for resource in resources {
+            check(&resource.body, options).map_err(|rejection| resource.blame(list, rejection))?;
+        }
+    }
+    Ok(())
+}
+
+impl StaticResource {
+    /// A rejection of this resource, of the list `clusters`, `listeners` or `secrets`, as the bootstrap's own error.
+    pub fn blame(&self, list: &str, rejection: Rejection) -> BootstrapError {
+        let root = At::root();
+        let at = root.field("static_resources");
+        let at = at.field(list);
+        let rejection = rejection.below(&at.key(&self.name));
+        BootstrapError::Field { file: self.file.to_string(), rejection }
+    }
+}
+
+/// Static resources of all sources.
 #[derive(Debug, Default)]
 pub(super) struct Statics {
     pub clusters: Vec<StaticResource>,
@@ -63,91 +96,133 @@ struct Reader<'a> {
     deny_unknown: bool,
 }
 
-type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
 impl Reader<'_> {
+    /// Adds the source's static resources and returns the encoding of all else.
     fn read(&mut self, statics: &mut Statics) -> Result<Vec<u8>, BootstrapError> {
-        let text: Cow<'_, str> = if self.source.is_json {
-            lenient::without_trailing_commas(self.source.text)
-        } else {
-            let value = yaml::parse(self.source.text).map_err(|reason| self.syntax(reason))?;
-            Cow::Owned(value.to_string())
-        };
-        if text.trim().is_empty() || text == "null" {
-            return Err(
-                self.syntax("it is empty; a bootstrap needs at least static_resources or dynamic_resources".to_owned())
-            );
+        let (text, format) = json_text(self.source)?;
+        if matches!(text.trim(), "" | "null") {
+            let reason = "it is empty; a bootstrap needs at least static_resources or dynamic_resources";
+            return Err(self.syntax(format, reason.to_owned()));
         }
-        let mut fields: Fields<'_> = serde_json::from_str(&text).map_err(|error| self.syntax(error.to_string()))?;
-        for name in ["static_resources", "staticResources"] {
-            if let Some(resources) = fields.remove(name) {
-                self.statics(resources, statics)?;
+        let members: Members<'_> =
+            serde_json::from_str(&text).map_err(|error| self.syntax(format, error.to_string()))?;
+        let mut rest = Vec::new();
+        for (key, value) in members.0 {
+            if matches!(&*key, "static_resources" | "staticResources") && value.get() != "null" {
+                let inner: Members<'_> = serde_json::from_str(value.get())
+                    .map_err(|error| self.not_an_object("static_resources", &error))?;
+                for (key, value) in inner.0 {
+                    self.static_list(&key, value, statics)?;
+                }
+            } else {
+                rest.push((key, value));
             }
         }
-        let rest = serde_json::to_string(&fields).map_err(|error| self.syntax(error.to_string()))?;
+        let rest = object(&rest);
         json::encode_text(self.descriptors, "envoy.config.bootstrap.v3.Bootstrap", &rest, self.deny_unknown)
-            .map_err(|fault| self.field(fault.below(&At::root())))
+            .map_err(|fault| self.field(fault))
     }
 
-    fn statics(&mut self, resources: &RawValue, statics: &mut Statics) -> Result<(), BootstrapError> {
-        let lists: Fields<'_> = serde_json::from_str(resources.get())
-            .map_err(|error| self.field(At::root().field("static_resources").reject(error.to_string())))?;
-        for (list, resources) in lists {
-            let (into, type_name) = match &*list {
-                "clusters" => (&mut statics.clusters, "envoy.config.cluster.v3.Cluster"),
-                "listeners" => (&mut statics.listeners, "envoy.config.listener.v3.Listener"),
-                "secrets" => (&mut statics.secrets, "envoy.extensions.transport_sockets.tls.v3.Secret"),
-                _ if self.deny_unknown => {
-                    let root = At::root();
-                    let at = root.field("static_resources");
-                    return Err(self.field(
-                        at.field(&list).reject("no such field; remove it or start with --allow-unknown-static-fields"),
-                    ));
-                }
-                _ => continue,
-            };
-            self.list(&list, resources, type_name, into)?;
+    fn static_list(&mut self, key: &str, value: &RawValue, statics: &mut Statics) -> Result<(), BootstrapError> {
+        let (list, name, type_name) = match key {
+            "clusters" => (&mut statics.clusters, "clusters", "envoy.config.cluster.v3.Cluster"),
+            "listeners" => (&mut statics.listeners, "listeners", "envoy.config.listener.v3.Listener"),
+            "secrets" => (&mut statics.secrets, "secrets", "envoy.extensions.transport_sockets.tls.v3.Secret"),
+            _ if self.deny_unknown => {
+                let reason =
+                    "no such field; check its spelling, or start with --allow-unknown-static-fields".to_owned();
+                return Err(self.field(Fault { path: format!("static_resources.{key}"), reason }));
+            }
+            _ => return Ok(()),
+        };
+        if value.get() == "null" {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn list(
-        &mut self,
-        list: &str,
-        resources: &RawValue,
-        type_name: &str,
-        into: &mut Vec<StaticResource>,
-    ) -> Result<(), BootstrapError> {
+        let slices: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| {
+            self.field(Fault { path: format!("static_resources.{name}"), reason: "is not a list".to_owned() })
+        })?;
+        let file: Arc<str> = Arc::from(self.source.name);
+        list.reserve(slices.len());
         let root = At::root();
-        let statics = root.field("static_resources");
-        let at = statics.field(list);
-        let resources: Option<Vec<&RawValue>> =
-            serde_json::from_str(resources.get()).map_err(|error| self.field(at.reject(error.to_string())))?;
-        for (index, resource) in resources.unwrap_or_default().into_iter().enumerate() {
-            let name = serde_json::from_str::<Named>(resource.get()).map(|named| named.name).unwrap_or_default();
-            let body =
-                json::encode_text(self.descriptors, type_name, resource.get(), self.deny_unknown).map_err(|fault| {
-                    let path = if name.is_empty() { at.index(index) } else { at.key(&name) };
-                    self.field(fault.below(&path))
-                })?;
-            into.push(StaticResource { name: name.as_str().into(), body: body.into() });
+        let at = root.field("static_resources");
+        let at = at.field(name);
+        for (index, slice) in slices.into_iter().enumerate() {
+            let encoded = json::encode_text(self.descriptors, type_name, slice.get(), self.deny_unknown);
+            let body = encoded.map_err(|fault| {
+                let resource = name_in(slice.get());
+                let at = if resource.is_empty() { at.index(index) } else { at.key(&resource) };
+                BootstrapError::Field { file: file.to_string(), rejection: fault.below(&at) }
+            })?;
+            list.push(StaticResource { name: name_of(&body), body: Bytes::from(body), file: file.clone() });
         }
         Ok(())
     }
 
-    fn syntax(&self, reason: String) -> BootstrapError {
-        let format = if self.source.is_json { "JSON" } else { "YAML" };
+    fn syntax(&self, format: &'static str, reason: String) -> BootstrapError {
         BootstrapError::Syntax { file: self.source.name.to_owned(), format, reason }
     }
 
-    fn field(&self, rejection: Rejection) -> BootstrapError {
-        BootstrapError::Field { file: self.source.name.to_owned(), rejection }
+    fn field(&self, fault: Fault) -> BootstrapError {
+        BootstrapError::Field { file: self.source.name.to_owned(), rejection: fault.below(&At::root()) }
+    }
+
+    fn not_an_object(&self, path: &str, error: &serde_json::Error) -> BootstrapError {
+        let reason = format!("cannot be read: {}", error.to_string().split(" at line ").next().unwrap_or_default());
+        self.field(Fault { path: path.to_owned(), reason })
     }
 }
 
-/// What of a resource is needed before it is decoded.
-#[derive(serde::Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: String,
+/// The source as strict JSON text, and what it was.
+fn json_text<'a>(source: &Source<'a>) -> Result<(Cow<'a, str>, &'static str), BootstrapError> {
+    let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
+    if source.is_json {
+        return Ok((lenient::without_trailing_commas(text), "JSON"));
+    }
+    let syntax = |reason| BootstrapError::Syntax { file: source.name.to_owned(), format: "YAML", reason };
+    yaml::to_json(text).map(|text| (Cow::Owned(text), "YAML")).map_err(syntax)
+}
+
+/// The members as one object again.
+fn object(members: &[(Cow<'_, str>, &RawValue)]) -> String {
+    let mut text = String::from("{");
+    for (key, value) in members {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::Value::from(key.as_ref()).to_string());
+        text.push(':');
+        text.push_str(value.get());
+    }
+    text.push('}');
+    text
+}
+
+/// `name` is field 1 of clusters, listeners and secrets.
+fn name_of(body: &[u8]) -> Arc<str> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Named {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+    Arc::from(Named::decode(body).unwrap_or_default().name)
+}
+
+/// The name of a resource that did not become a message.
+fn name_in(text: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    value.get("name").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+}
+
+fn unique_names(list: &str, resources: &[StaticResource]) -> Result<(), Rejection> {
+    let mut seen = BTreeSet::new();
+    match resources.iter().position(|resource| !seen.insert(resource.name.clone())) {
+        None => Ok(()),
+        Some(index) => {
+            let path = format!("static_resources.{list}[{index}].name");
+            Err(Rejection {
+                path,
+                reason: format!("{:?} is the name of an earlier one; names are unique", resources[index].name),
+            })
+        }
+    }
 }

@@ -1,5 +1,9 @@
+//! Bootstraps as the agent writes them, merged, and wrong ones.
+
+use prost::Message as _;
+
 use super::*;
-use crate::options::UnknownFields;
+use crate::options::{Options, UnknownFields};
 
 fn json(text: &str) -> Source<'_> {
     Source { name: "b.json", text, is_json: true }
@@ -91,4 +95,77 @@ fn unknown_fields_are_ignored_on_request() {
     let text = r#"{"nodes": {}, "static_resources": {"clusters": [{"name": "x", "typo": 1}], "more": []}}"#;
     let bootstrap = load(&[json(text)], UnknownFields::Ignore).unwrap();
     assert_eq!(bootstrap.static_clusters.len(), 1);
+}
+
+const MINIMAL: &str = r#"{
+  "node": {"id": "a", "cluster": "b", "metadata": {"ISTIO_VERSION": "1.30", "PORT": 15090},},
+  "dynamicResources": {
+    "lds_config": {"ads": {}, "initial_fetch_timeout": "0s"}, "cds_config": {"ads": {}},
+    "ads_config": {"api_type": "DELTA_GRPC", "set_node_on_first_message_only": true,
+                   "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}, "initial_metadata": [{"key": "a", "value": "b"}]}]}
+  },
+  "static_resources": {"clusters": [{"name": "xds", "connectTimeout": "1s", "type": "STATIC",
+    "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": "./x"}}}}]}]}},]},
+  "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": "15000"}}},
+  "layered_runtime": {"layers": [{"name": "s", "static_layer": {"re2": {"max_program_size.error_level": "32768"}, "x": false, "n": 3}}]},
+  "overload_manager": {"resource_monitors": [{"name": "m", "typed_config":
+    {"@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+     "max_active_downstream_connections": "2147483647"}}]}
+}"#;
+
+#[test]
+fn json_with_both_spellings_and_trailing_commas() {
+    let bootstrap = load_one(MINIMAL).unwrap();
+    assert_eq!(&*bootstrap.node_id, "a");
+    assert_eq!(bootstrap.admin, Some(Address::Socket("127.0.0.1:15000".parse().unwrap())));
+    let ads = bootstrap.ads.as_ref().unwrap();
+    assert!(ads.delta && ads.node_on_first_message_only);
+    assert_eq!(ads.metadata, [(Arc::from("a"), Arc::from("b"))]);
+    assert!(matches!(bootstrap.lds, Some(DynamicSource::Ads { initial_fetch_timeout: None })));
+    assert_eq!(bootstrap.max_downstream_connections, Some(2_147_483_647));
+    let runtime: Vec<_> = bootstrap.runtime.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(runtime, ["n=3", "re2.max_program_size.error_level=32768", "x=false"]);
+    assert_eq!(bootstrap.static_clusters.len(), 1);
+    check_static_resources(&bootstrap, &Options::default()).unwrap();
+    let node = crate::proto::core::v3::Node::decode(bootstrap.node).unwrap();
+    assert_eq!(node.metadata.unwrap().fields.len(), 2);
+}
+
+#[test]
+fn wrong_bootstraps_say_where() {
+    assert_eq!(
+        wrong(r#"{"static_resources": {"clusters": [{"name": "a", "connect_timeout": "soon"}]}}"#),
+        "b.json: static_resources.clusters[\"a\"].connect_timeout: cannot be read: failed to parse duration"
+    );
+    assert_eq!(wrong(r#"{"static_resources": {"clusters": {}}}"#), "b.json: static_resources.clusters: is not a list");
+    assert!(wrong(r#"{"static_resources": 3}"#).starts_with("b.json: static_resources: cannot be read"));
+    assert_eq!(
+        wrong(r#"{"static_resources": {"clusters": [{"name": "a"}, {"name": "a"}]}}"#),
+        "b.json: static_resources.clusters[1].name: \"a\" is the name of an earlier one; names are unique"
+    );
+    assert_eq!(
+        wrong(&MINIMAL.replace("\"cluster_name\": \"xds\"}", "\"cluster_name\": \"nope\"}")),
+        "b.json: dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name: \"nope\" is not among static_resources.clusters"
+    );
+    assert_eq!(
+        wrong(
+            r#"{"bootstrap_extensions": [{"name": "x", "typed_config": {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"}}]}"#
+        ),
+        "b.json: bootstrap_extensions[0].typed_config: Didn't find a registered implementation for 'x' with type URL: 'envoy.config.cluster.v3.Cluster'"
+    );
+}
+
+#[test]
+fn a_refused_static_resource_is_named() {
+    let text = r#"{"static_resources": {"clusters": [{"name": "a"}, {"name": "b", "circuit_breakers": {"thresholds": [{"priority": 7}]}}]}}"#;
+    let bootstrap = load_one(text).unwrap();
+    assert_eq!(
+        check_static_resources(&bootstrap, &Options::default()).unwrap_err().to_string(),
+        "b.json: static_resources.clusters[\"b\"].circuit_breakers.thresholds[0].priority: 7 is not a value of this enum; the control \
+         plane is newer than this proxy"
+    );
+}
+
+fn wrong(text: &str) -> String {
+    load_one(text).unwrap_err().to_string()
 }

@@ -1,171 +1,189 @@
-//! YAML as Envoy reads it, to JSON values. Called on bootstrap files and `--config-yaml`.
+//! YAML to JSON text, with the scalar rules that Envoy has (measured with the real binary): plain `yes`, `on`, `true` and the like are
+//! bools, plain integers are numbers (`0x10` is 16, `010` is 8) up to what a double holds exactly, `~`, `null` and nothing are
+//! null; all else, fractions and quoted scalars too, is a string, which protobuf-JSON reads as what the field is. Called for bootstrap files.
 //!
-//! Envoy's scalar rules are those of its YAML library: plain `yes`, `off`, `y` are booleans, whole numbers (also hex and octal) are numbers, all
-//! else is text that the field's own type converts. Quoted scalars are always text. Nesting and alias expansion are bounded.
+//! Aliases are written out again; the output's size is bounded, so that a few lines cannot grow into gigabytes.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
-use serde_json::{Map, Value};
 
-/// The first document of the text. The error has line and column.
-pub fn parse(text: &str) -> Result<Value, String> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
-    loop {
-        match reader.next()? {
+/// Octets of JSON that a file may become.
+const MOST_OUTPUT: usize = 256 << 20;
+/// Levels of nesting.
+const DEEPEST: usize = 100;
+
+/// The document as JSON text. An error is the parser's sentence with line and column.
+pub(super) fn to_json(text: &str) -> Result<String, String> {
+    let mut writer = Writer::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        let place = || format!("at line {} column {}", span.start.line(), span.start.col() + 1);
+        writer.event(&event).map_err(|reason| format!("{reason} {}", place()))?;
+    }
+    if writer.out.is_empty() { Ok("{}".to_owned()) } else { Ok(writer.out) }
+}
+
+#[derive(Default)]
+struct Writer {
+    out: String,
+    open: Vec<Container>,
+    /// Where each anchored value stands in `out`.
+    anchors: HashMap<usize, Range<usize>>,
+    documents: usize,
+}
+
+struct Container {
+    kind: Kind,
+    /// Values and keys so far.
+    items: usize,
+    anchor: usize,
+    start: usize,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Kind {
+    List,
+    Object,
+}
+
+impl Writer {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event {
             Event::DocumentStart(_) => {
-                let event = reader.next()?;
-                return reader.node(event, 0);
-            }
-            Event::StreamEnd => return Ok(Value::Null),
-            _ => {}
-        }
-    }
-}
-
-struct Reader<'a> {
-    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    anchors: HashMap<usize, Value>,
-    nodes: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<Event<'a>, String> {
-        match self.parser.next_event() {
-            Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Ok(Event::StreamEnd),
-        }
-    }
-
-    fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Value, String> {
-        if depth > DEEPEST {
-            return Err(format!("nested deeper than {DEEPEST} levels"));
-        }
-        self.count(1)?;
-        let (value, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
-                (if is_text { Value::String(text.into_owned()) } else { plain(&text) }, anchor)
-            }
-            Event::SequenceStart(anchor, _) => (self.sequence(depth)?, anchor),
-            Event::MappingStart(anchor, _) => (self.mapping(depth)?, anchor),
-            Event::Alias(anchor) => {
-                let value =
-                    self.anchors.get(&anchor).cloned().ok_or("an alias names an anchor that is not finished")?;
-                self.count(size(&value))?;
-                (value, 0)
-            }
-            _ => return Err("the document ends where a value should be".to_owned()),
-        };
-        if anchor != 0 {
-            self.anchors.insert(anchor, value.clone());
-        }
-        Ok(value)
-    }
-
-    fn sequence(&mut self, depth: usize) -> Result<Value, String> {
-        let mut list = Vec::new();
-        loop {
-            match self.next()? {
-                Event::SequenceEnd => return Ok(Value::Array(list)),
-                event => list.push(self.node(event, depth + 1)?),
-            }
-        }
-    }
-
-    fn mapping(&mut self, depth: usize) -> Result<Value, String> {
-        let mut fields = Map::new();
-        loop {
-            let key = match self.next()? {
-                Event::MappingEnd => return Ok(Value::Object(fields)),
-                Event::Scalar(key, ..) => key.into_owned(),
-                _ => return Err("a mapping's key must be text".to_owned()),
-            };
-            let event = self.next()?;
-            let value = self.node(event, depth + 1)?;
-            match (key.as_str(), value) {
-                // `<<: *anchor` merges; what the mapping says itself wins.
-                ("<<", Value::Object(merged)) => {
-                    for (key, value) in merged {
-                        fields.entry(key).or_insert(value);
-                    }
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err("a second document begins; give one".to_owned());
                 }
-                (_, value) => drop(fields.insert(key, value)),
+            }
+            Event::Alias(anchor) => {
+                let range = self.anchors.get(anchor).cloned().ok_or("an alias names a value that is not finished")?;
+                let start = self.before_value()?;
+                let copy = self.out[range].to_owned();
+                if self.is_key() && !copy.starts_with('"') {
+                    return Err("an alias of something else than a scalar is a key".to_owned());
+                }
+                self.out.push_str(&copy);
+                self.after_value(0, start)?;
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let start = self.before_value()?;
+                let plain = *style == ScalarStyle::Plain && tag.is_none();
+                if self.is_key() || !plain {
+                    push_string(&mut self.out, text)
+                } else {
+                    push_plain(&mut self.out, text)
+                }
+                self.after_value(*anchor, start)?;
+            }
+            Event::SequenceStart(anchor, _) => self.begin(Kind::List, *anchor)?,
+            Event::MappingStart(anchor, _) => self.begin(Kind::Object, *anchor)?,
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, kind: Kind, anchor: usize) -> Result<(), String> {
+        let start = self.before_value()?;
+        if self.is_key() {
+            return Err("a list or mapping is a key".to_owned());
+        }
+        if self.open.len() >= DEEPEST {
+            return Err("the file is nested too deeply".to_owned());
+        }
+        self.out.push(if kind == Kind::List { '[' } else { '{' });
+        self.open.push(Container { kind, items: 0, anchor, start });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let Some(container) = self.open.pop() else { return Err("a value ends that never began".to_owned()) };
+        self.out.push(if container.kind == Kind::List { ']' } else { '}' });
+        self.after_value(container.anchor, container.start)
+    }
+
+    /// Whether the value that comes is a key of the open mapping.
+    fn is_key(&self) -> bool {
+        self.open.last().is_some_and(|open| open.kind == Kind::Object && open.items % 2 == 0)
+    }
+
+    /// Writes what separates the value from the one before; returns where the value begins.
+    fn before_value(&mut self) -> Result<usize, String> {
+        if self.out.len() > MOST_OUTPUT {
+            return Err("aliases make the file too large".to_owned());
+        }
+        if let Some(open) = self.open.last() {
+            match (open.kind, open.items) {
+                (_, 0) => {}
+                (Kind::Object, items) if items % 2 == 1 => self.out.push(':'),
+                _ => self.out.push(','),
             }
         }
+        Ok(self.out.len())
     }
 
-    fn count(&mut self, more: usize) -> Result<(), String> {
-        self.nodes += more;
-        if self.nodes > MOST_NODES {
-            Err(format!("more than {MOST_NODES} values after aliases are expanded"))
-        } else {
-            Ok(())
+    fn after_value(&mut self, anchor: usize, start: usize) -> Result<(), String> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, start..self.out.len());
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.items += 1;
+        }
+        Ok(())
+    }
+}
+
+fn push_string(out: &mut String, text: &str) {
+    out.push_str(&serde_json::Value::from(text).to_string());
+}
+
+fn push_plain(out: &mut String, text: &str) {
+    const EXACT: i64 = 1 << 53;
+    if let Some(value) = as_bool(text) {
+        out.push_str(if value { "true" } else { "false" });
+    } else if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        out.push_str("null");
+    } else {
+        match as_integer(text) {
+            Some(value) if value.abs() <= EXACT => out.push_str(&value.to_string()),
+            Some(value) => push_string(out, &value.to_string()),
+            None => push_string(out, text),
         }
     }
 }
 
-fn plain(text: &str) -> Value {
-    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
-        return Value::Null;
-    }
-    if let Some(boolean) = boolean(text) {
-        return Value::Bool(boolean);
-    }
-    match integer(text) {
-        Some(number) if i32::try_from(number).is_ok() => Value::from(number),
-        // Protobuf-JSON takes 64-bit numbers as text.
-        Some(number) => Value::String(number.to_string()),
-        None => Value::String(text.to_owned()),
-    }
-}
-
-/// `y yes true on` and their opposites: lower case, upper case or capitalised.
-fn boolean(text: &str) -> Option<bool> {
-    let (first, rest) = text.split_at_checked(1)?;
-    let is_flexible = rest.bytes().all(|letter| letter.is_ascii_lowercase())
-        || (first.bytes().all(|letter| letter.is_ascii_uppercase())
-            && rest.bytes().all(|letter| letter.is_ascii_uppercase()));
-    if !is_flexible {
-        return None;
-    }
-    match text.to_ascii_lowercase().as_str() {
-        "y" | "yes" | "true" | "on" => Some(true),
-        "n" | "no" | "false" | "off" => Some(false),
+/// YAML 1.1's bools: all lower case, all upper case, or with a capital.
+fn as_bool(text: &str) -> Option<bool> {
+    let lower = text.to_ascii_lowercase();
+    let rest = text.get(1..).unwrap_or_default();
+    let regular =
+        text == lower || text == text.to_ascii_uppercase() || rest.bytes().all(|byte| byte.is_ascii_lowercase());
+    match lower.as_str() {
+        "y" | "yes" | "true" | "on" if regular => Some(true),
+        "n" | "no" | "false" | "off" if regular => Some(false),
         _ => None,
     }
 }
 
-/// Decimal, `0x` hexadecimal or `0` octal, with a sign.
-fn integer(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+/// An integer as C++ streams read it: hexadecimal after `0x`, octal after `0`.
+fn as_integer(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) => (text.starts_with('-'), digits),
+        None => (false, text),
     };
-    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hex) => (hex, 16),
-        None if digits.len() > 1 && digits.starts_with('0') => (&digits[1..], 8),
-        None => (digits, 10),
+    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None if digits.len() > 1 && digits.starts_with('0') => (8, &digits[1..]),
+        None => (10, digits),
     };
-    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
-    let magnitude = i64::from_str_radix(digits, radix).ok()?;
-    Some(if negative { -magnitude } else { magnitude })
+    let value = i64::from_str_radix(digits, radix).ok()?;
+    Some(if negative { -value } else { value })
 }
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => 1 + list.iter().map(size).sum::<usize>(),
-        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
-        _ => 1,
-    }
-}
-
-/// Bounds on what a file may ask for.
-const DEEPEST: usize = 100;
-const MOST_NODES: usize = 10_000_000;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,277 @@
+//! `Bootstrap` to plain data, static resources excepted. Called by [`super::read`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::read::Statics;
+use super::{AdsConfig, Bootstrap, DynamicSource, StatsMatcher};
+use crate::address;
+use crate::extension;
+use crate::field_rules;
+use crate::matcher;
+use crate::options::{Options, UnknownFields};
+use crate::proto::{
+    self, bool_or, bootstrap::v3 as pb, core::v3 as core,
+    extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig, metrics::v3 as metrics,
+};
+use crate::registry::{self, Kind};
+use crate::rejection::{At, Rejection};
+use crate::tls;
+
+/// Everything but the static resources, which are given.
+pub(super) fn bootstrap(
+    proto: &pb::Bootstrap,
+    statics: Statics,
+    unknown_fields: UnknownFields,
+) -> Result<Bootstrap, Rejection> {
+    let at = At::root();
+    let options = Options::new(unknown_fields, false);
+    let node = proto.node.clone().unwrap_or_default();
+    let dynamic = proto.dynamic_resources.as_ref();
+    let at_dynamic = at.field("dynamic_resources");
+    let ads = dynamic.and_then(|dynamic| dynamic.ads_config.as_ref());
+    let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics)).transpose()?;
+    let source = |field: &str, config: Option<&core::ConfigSource>| {
+        config.map(|config| dynamic_source(&at_dynamic.field(field), config, ads.is_some())).transpose()
+    };
+    let stats = proto.stats_config.clone().unwrap_or_default();
+    let at_stats = at.field("stats_config");
+    let runtime = runtime(proto);
+    extensions(&at.field("bootstrap_extensions"), proto, &options)?;
+    let max_connections = max_connections(&at.field("overload_manager"), proto, &options)?;
+    let mut ignored = ignored(proto);
+    let log_format = proto.application_log_config.as_ref().and_then(|config| config.log_format.as_ref());
+    let log_format = log_format.and_then(|format| format.log_format.as_ref());
+    use pb::bootstrap::application_log_config::log_format::LogFormat;
+    let flush = proto::positive(&at.field("stats_flush_interval"), &proto.stats_flush_interval)?;
+    ignored.extend(options.take_notes());
+    Ok(Bootstrap {
+        node_id: Arc::from(node.id.as_str()),
+        node_cluster: Arc::from(node.cluster.as_str()),
+        node: Bytes::from(node.encode_to_vec()),
+        admin: admin(&at.field("admin"), proto)?,
+        lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
+        cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
+        ads,
+        static_clusters: statics.clusters,
+        static_listeners: statics.listeners,
+        static_secrets: statics.secrets,
+        stats_matcher: stats_matcher(&at_stats.field("stats_matcher"), stats.stats_matcher.as_ref())?,
+        stats_tags: stats_tags(&stats, &mut ignored),
+        default_tags: bool_or(&stats.use_all_default_tags, true),
+        histogram_buckets: histogram_buckets(&at_stats.field("histogram_bucket_settings"), &stats)?,
+        max_downstream_connections: max_connections.or_else(|| limit_in_runtime(&runtime)),
+        runtime,
+        log_format: match log_format {
+            Some(LogFormat::TextFormat(text)) => proto::text(text),
+            _ => None,
+        },
+        log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
+        stats_flush_interval: flush.unwrap_or(Duration::from_secs(5)),
+        ignored,
+    })
+}
+
+fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<address::Address>, Rejection> {
+    let Some(address) = proto.admin.as_ref().and_then(|admin| admin.address.as_ref()) else { return Ok(None) };
+    let at = at.field("address");
+    match address::decode::address(&at, address)? {
+        address @ (address::Address::Socket(_) | address::Address::Pipe(_)) => Ok(Some(address)),
+        _ => Err(at.reject("the admin listener needs an IP address and port, or a pipe")),
+    }
+}
+
+fn ads_config(at: &At<'_>, proto: &core::ApiConfigSource, statics: &Statics) -> Result<AdsConfig, Rejection> {
+    use core::api_config_source::ApiType;
+    let at_type = at.field("api_type");
+    let delta = match proto::defined::<ApiType>(&at_type, proto.api_type)? {
+        ApiType::Grpc | ApiType::AggregatedGrpc => false,
+        ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
+        ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
+            return Err(at_type.reject("only GRPC and DELTA_GRPC are supported"));
+        }
+    };
+    let cluster = tls::decode::grpc_cluster(at, proto)?;
+    let at_services = at.field("grpc_services");
+    let at_service = at_services.index(0);
+    if !statics.clusters.iter().any(|known| known.name == cluster) {
+        return Err(at_service
+            .field("envoy_grpc")
+            .field("cluster_name")
+            .reject(format!("{cluster:?} is not among static_resources.clusters")));
+    }
+    let at_metadata = at_service.field("initial_metadata");
+    let headers = proto.grpc_services.iter().flat_map(|service| &service.initial_metadata).enumerate();
+    Ok(AdsConfig {
+        delta,
+        cluster,
+        node_on_first_message_only: proto.set_node_on_first_message_only,
+        metadata: headers
+            .map(|(index, header)| field_rules::plain_header(&at_metadata.index(index), header))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn dynamic_source(at: &At<'_>, proto: &core::ConfigSource, has_ads: bool) -> Result<DynamicSource, Rejection> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    match &proto.config_source_specifier {
+        Some(Source::Ads(_)) if has_ads => {
+            Ok(DynamicSource::Ads { initial_fetch_timeout: tls::decode::fetch_timeout(at, proto)? })
+        }
+        Some(Source::Ads(_)) => Err(at.reject("asks for ADS, but dynamic_resources.ads_config is not set")),
+        Some(Source::PathConfigSource(path)) => {
+            let path = field_rules::not_empty(&at.field("path_config_source").field("path"), &path.path)?;
+            Ok(DynamicSource::Path(path.to_string().into()))
+        }
+        Some(Source::Path(path)) => {
+            Ok(DynamicSource::Path(field_rules::not_empty(&at.field("path"), path)?.to_string().into()))
+        }
+        _ => Err(at.reject("give ads: {} with dynamic_resources.ads_config, or path_config_source")),
+    }
+}
+
+fn stats_matcher(at: &At<'_>, proto: Option<&metrics::StatsMatcher>) -> Result<StatsMatcher, Rejection> {
+    use metrics::stats_matcher::StatsMatcher as Kind;
+    let patterns = |field: &str, list: &proto::types::matcher::v3::ListStringMatcher| {
+        let at = at.field(field);
+        let at = at.field("patterns");
+        let patterns = list.patterns.iter().enumerate();
+        patterns.map(|(index, one)| matcher::decode::string(&at.index(index), one)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match proto.and_then(|proto| proto.stats_matcher.as_ref()) {
+        None | Some(Kind::RejectAll(false)) => StatsMatcher::All,
+        Some(Kind::RejectAll(true)) => StatsMatcher::None,
+        Some(Kind::InclusionList(list)) => StatsMatcher::Inclusion(patterns("inclusion_list", list)?),
+        Some(Kind::ExclusionList(list)) => StatsMatcher::Exclusion(patterns("exclusion_list", list)?),
+    })
+}
+
+fn stats_tags(stats: &metrics::StatsConfig, ignored: &mut Vec<String>) -> Vec<(Arc<str>, Arc<str>)> {
+    use metrics::tag_specifier::TagValue;
+    let mut tags = Vec::with_capacity(stats.stats_tags.len());
+    for (index, tag) in stats.stats_tags.iter().enumerate() {
+        match &tag.tag_value {
+            Some(TagValue::Regex(regex)) => tags.push((Arc::from(tag.tag_name.as_str()), Arc::from(regex.as_str()))),
+            _ => ignored.push(format!("stats_config.stats_tags[{index}]: only tags with a regex are made")),
+        }
+    }
+    tags
+}
+
+fn histogram_buckets(
+    at: &At<'_>,
+    stats: &metrics::StatsConfig,
+) -> Result<Vec<(matcher::StringMatcher, Vec<f64>)>, Rejection> {
+    let one = |(index, setting): (usize, &metrics::HistogramBucketSettings)| {
+        let at = at.index(index);
+        let at_match = at.field("match");
+        let pattern = matcher::decode::string(&at_match, field_rules::required(&at_match, &setting.r#match)?)?;
+        let at_buckets = at.field("buckets");
+        if !setting.buckets.windows(2).all(|pair| pair[0] < pair[1])
+            || setting.buckets.iter().any(|bound| !(*bound > 0.0))
+        {
+            return Err(at_buckets.reject("must be positive and rise"));
+        }
+        Ok((pattern, setting.buckets.clone()))
+    };
+    stats.histogram_bucket_settings.iter().enumerate().map(one).collect()
+}
+
+/// Keys of the static layers; a nested key is its path with dots.
+fn runtime(proto: &pb::Bootstrap) -> Vec<(Arc<str>, Arc<str>)> {
+    use pb::runtime_layer::LayerSpecifier;
+    let mut keys = Vec::new();
+    for layer in proto.layered_runtime.iter().flat_map(|runtime| &runtime.layers) {
+        if let Some(LayerSpecifier::StaticLayer(layer)) = &layer.layer_specifier {
+            flatten("", &proto::struct_to_json(layer), &mut keys);
+        }
+    }
+    keys
+}
+
+fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(Arc<str>, Arc<str>)>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&path, value, keys);
+            }
+        }
+        serde_json::Value::String(text) => keys.push((Arc::from(prefix), Arc::from(text.as_str()))),
+        other => keys.push((Arc::from(prefix), Arc::from(other.to_string()))),
+    }
+}
+
+/// The older place of the connection limit.
+fn limit_in_runtime(runtime: &[(Arc<str>, Arc<str>)]) -> Option<u64> {
+    let last = runtime.iter().rev().find(|(key, _)| &**key == "overload.global_downstream_max_connections");
+    last.and_then(|(_, value)| value.parse().ok())
+}
+
+fn extensions(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<(), Rejection> {
+    for (index, config) in proto.bootstrap_extensions.iter().enumerate() {
+        let at = at.index(index);
+        let at = at.field("typed_config");
+        let extension = extension::open_required(&at, &config.typed_config)?;
+        registry::inert(&at, Kind::Bootstrap, &config.name, &extension, options)?;
+    }
+    Ok(())
+}
+
+fn max_connections(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<Option<u64>, Rejection> {
+    use crate::proto::overload::v3::resource_monitor::ConfigType::TypedConfig;
+    let at = at.field("resource_monitors");
+    let mut most = None;
+    let monitors = proto.overload_manager.iter().flat_map(|manager| &manager.resource_monitors);
+    for (index, monitor) in monitors.enumerate() {
+        let at = at.index(index);
+        let at = at.field("typed_config");
+        let Some(TypedConfig(any)) = &monitor.config_type else { continue };
+        let extension = extension::open(&at, any)?;
+        registry::inert(&at, Kind::ResourceMonitor, &monitor.name, &extension, options)?;
+        if extension.type_name.ends_with(".DownstreamConnectionsConfig") {
+            let config: DownstreamConnectionsConfig = extension.decode(&at, options)?;
+            let limit = u64::try_from(config.max_active_downstream_connections).ok().filter(|limit| *limit > 0);
+            let at_limit = at.field("max_active_downstream_connections");
+            most =
+                Some(*field_rules::required(&at_limit, &limit).map_err(|_| at_limit.reject("must be greater than 0"))?);
+        }
+    }
+    Ok(most)
+}
+
+/// Fields that are set and do nothing here.
+fn ignored(proto: &pb::Bootstrap) -> Vec<String> {
+    use pb::runtime_layer::LayerSpecifier;
+    let layers = proto.layered_runtime.iter().flat_map(|runtime| &runtime.layers);
+    let other_layers = layers.filter(|layer| {
+        matches!(layer.layer_specifier, Some(LayerSpecifier::RtdsLayer(_) | LayerSpecifier::DiskLayer(_)))
+    });
+    let fields = [
+        ("cluster_manager", proto.cluster_manager.is_some()),
+        ("hds_config", proto.hds_config.is_some()),
+        ("stats_sinks", !proto.stats_sinks.is_empty()),
+        ("tracing", proto.tracing.is_some()),
+        ("watchdog", proto.watchdog.is_some()),
+        ("watchdogs", proto.watchdogs.is_some()),
+        ("layered_runtime.layers: disk_layer and rtds_layer", other_layers.count() > 0),
+        (
+            "overload_manager.actions",
+            proto.overload_manager.as_ref().is_some_and(|manager| !manager.actions.is_empty()),
+        ),
+        ("header_prefix", !proto.header_prefix.is_empty()),
+        ("typed_dns_resolver_config", proto.typed_dns_resolver_config.is_some()),
+        ("dns_resolution_config", proto.dns_resolution_config.is_some()),
+        ("fatal_actions", !proto.fatal_actions.is_empty()),
+        ("config_sources", !proto.config_sources.is_empty()),
+        ("default_socket_interface", !proto.default_socket_interface.is_empty()),
+        ("certificate_provider_instances", !proto.certificate_provider_instances.is_empty()),
+        ("inline_headers", !proto.inline_headers.is_empty()),
+        ("default_regex_engine", proto.default_regex_engine.is_some()),
+        ("admin.allow_paths", proto.admin.as_ref().is_some_and(|admin| !admin.allow_paths.is_empty())),
+    ];
+    fields.iter().filter(|(_, set)| *set).map(|(field, _)| format!("{field}: is not acting")).collect()
+}
