@@ -170,8 +170,10 @@ fn histogram_buckets(
         let at_match = at.field("match");
         let pattern = matcher::decode::string(&at_match, field_rules::required(&at_match, &setting.r#match)?)?;
         let at_buckets = at.field("buckets");
-        if !setting.buckets.windows(2).all(|pair| pair[0] < pair[1])
-            || setting.buckets.iter().any(|bound| !(*bound > 0.0))
+        let rising = setting.buckets.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising
+            || setting.buckets.first().is_some_and(|bound| *bound <= 0.0)
+            || setting.buckets.iter().any(|bound| bound.is_nan())
         {
             return Err(at_buckets.reject("must be positive and rise"));
         }

@@ -70,7 +70,7 @@ fn maglev(at: &At<'_>, size: &Option<wkt::UInt64Value>) -> Result<Balancer, Reje
     let at = at.field("table_size");
     let table_size = size.as_ref().map_or(DEFAULT_TABLE, |value| value.value);
     field_rules::within(&at, table_size, 2, 5_000_011)?;
-    if (2..).take_while(|divisor| divisor * divisor <= table_size).any(|divisor| table_size % divisor == 0) {
+    if (2..).take_while(|divisor| divisor * divisor <= table_size).any(|divisor| table_size.is_multiple_of(divisor)) {
         return Err(at.reject(format!("{table_size} is not a prime number; Maglev needs one")));
     }
     Ok(Balancer::Maglev { table_size })

@@ -120,14 +120,12 @@ fn listening_address(at: &At<'_>, proto: &pb::Listener) -> Result<Option<Address
     }
     let at = at.field("address");
     let address = field_rules::required(&at, &proto.address)?;
+    let at_socket = at.field("socket_address");
     if let Some(core::address::Address::SocketAddress(socket)) = &address.address {
-        if proto::defined::<core::socket_address::Protocol>(
-            &at.field("socket_address").field("protocol"),
-            socket.protocol,
-        )? == core::socket_address::Protocol::Udp
-        {
-            let reason = format!("listener {:?}: UDP and QUIC listeners are not supported yet", proto.name);
-            return Err(at.field("socket_address").field("protocol").reject(reason));
+        use core::socket_address::Protocol;
+        let at = at_socket.field("protocol");
+        if proto::defined::<Protocol>(&at, socket.protocol)? == Protocol::Udp {
+            return Err(at.reject(format!("listener {:?}: UDP and QUIC listeners are not supported yet", proto.name)));
         }
     }
     match address::decode::address(&at, address)? {

@@ -10,6 +10,9 @@ use crate::proto::{route::v3 as pb, wkt};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
+/// Filter names with the types of their settings.
+pub(super) type NamesAndTypes = Vec<(Arc<str>, Arc<str>)>;
+
 const WRAPPER: &str = "envoy.config.route.v3.FilterConfig";
 
 /// Filter names with the types of their settings, sorted by name.
@@ -17,7 +20,7 @@ pub(super) fn per_filter(
     at: &At<'_>,
     configs: &HashMap<String, wkt::Any>,
     options: &Options,
-) -> Result<Vec<(Arc<str>, Arc<str>)>, Rejection> {
+) -> Result<NamesAndTypes, Rejection> {
     let mut entries: Vec<_> = configs.iter().collect();
     entries.sort_by_key(|(name, _)| *name);
     let mut kept = Vec::with_capacity(entries.len());

@@ -1,0 +1,163 @@
+//! What a real istiod and a real pilot-agent sent (`integration/recordings/`), all of it decoded. Each listener translates or is
+//! rejected for the filters that carry policy; with those taken out, each translates.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use envoy_types::pb::envoy::config::listener::v3::{Listener, filter};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, http_filter,
+};
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse};
+use envoy_types::pb::google::protobuf::Any;
+use outrigger_config::bootstrap::{self, Source};
+use outrigger_config::descriptors::Descriptors;
+use outrigger_config::json::AnyJson;
+use outrigger_config::registry::{self, Kind, State};
+use outrigger_config::{Options, UnknownFields, cluster, endpoint, listener, route, secret};
+use prost::Message;
+
+fn recordings() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integration/recordings");
+    let entries = std::fs::read_dir(folder).expect("the recordings are committed");
+    let mut folders: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("bootstrap.json").exists()).collect();
+    folders.sort();
+    assert!(folders.len() >= 4, "recordings are missing");
+    folders
+}
+
+fn read(folder: &Path, file: &str) -> Vec<u8> {
+    std::fs::read(folder.join(file)).expect("a recording is complete")
+}
+
+fn resources(folder: &Path, file: &str) -> Vec<(String, Any)> {
+    let response = DeltaDiscoveryResponse::decode(read(folder, file).as_slice()).expect("a recorded response");
+    response.resources.into_iter().map(|one| (one.name, one.resource.expect("a resource has a body"))).collect()
+}
+
+/// Both ways: known and unknown fields alike, and with unknown fields refused.
+fn both() -> [Options; 2] {
+    [Options::default(), Options::new(UnknownFields::Reject, false)]
+}
+
+#[test]
+fn clusters_endpoints_routes_and_secrets_translate() {
+    for folder in recordings() {
+        for options in both() {
+            for (name, any) in resources(&folder, "cds.pb") {
+                let found = cluster::decode(&any.value, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(*found.name, *name);
+            }
+            for (name, any) in resources(&folder, "eds.pb") {
+                let found = endpoint::decode(&any.value, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(*found.cluster_name, *name);
+            }
+            for (name, any) in resources(&folder, "rds.pb") {
+                let found = route::decode(&any.value, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(*found.name, *name);
+            }
+            let secrets = DiscoveryResponse::decode(read(&folder, "sds.pb").as_slice()).unwrap();
+            for any in secrets.resources {
+                // The recording leaves private keys out.
+                if let Err(error) = secret::decode(&any.value, &options) {
+                    assert!(error.path.contains("private_key"), "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_listener_translates_or_is_rejected_for_its_policy() {
+    let mut text = String::new();
+    for folder in recordings() {
+        writeln!(text, "{}", folder.file_name().unwrap().to_string_lossy()).unwrap();
+        let mut listeners = resources(&folder, "lds.pb");
+        listeners.sort_by(|left, right| left.0.cmp(&right.0));
+        for (name, any) in listeners {
+            let told = match listener::decode(&any.value, &Options::default()) {
+                Ok(listener) => format!("translates, {} chains", listener.filter_chains.len()),
+                Err(rejection) => rejection.to_string(),
+            };
+            writeln!(text, "  {name}: {told}").unwrap();
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/recorded_listeners.txt");
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), text, "run with UPDATE_GOLDENS=1 to accept");
+}
+
+#[test]
+fn without_its_policy_every_listener_translates() {
+    let mut stripped = 0;
+    for folder in recordings() {
+        for (name, any) in resources(&folder, "lds.pb") {
+            let mut proto = Listener::decode(any.value.as_slice()).unwrap();
+            stripped += strip(&mut proto);
+            let found =
+                listener::from_proto(&proto, &Options::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(found.address.is_some());
+        }
+    }
+    assert!(stripped > 0, "no recording holds a policy");
+}
+
+fn is_refused(kind: Kind, any: &Any) -> bool {
+    let name = any.type_url.rsplit('/').next().unwrap_or_default();
+    registry::find(kind, name).is_some_and(|entry| entry.state == State::Refused)
+}
+
+/// Takes refused filters out of a listener; returns how many.
+fn strip(listener: &mut Listener) -> usize {
+    let mut taken = 0;
+    for chain in listener.filter_chains.iter_mut().chain(&mut listener.default_filter_chain) {
+        let before = chain.filters.len();
+        chain.filters.retain(|one| !matches!(&one.config_type, Some(filter::ConfigType::TypedConfig(any)) if is_refused(Kind::NetworkFilter, any)));
+        taken += before - chain.filters.len();
+        for one in &mut chain.filters {
+            let Some(filter::ConfigType::TypedConfig(any)) = &mut one.config_type else { continue };
+            if !any.type_url.ends_with(".HttpConnectionManager") {
+                continue;
+            }
+            let mut manager = HttpConnectionManager::decode(any.value.as_slice()).expect("a connection manager");
+            let before = manager.http_filters.len();
+            manager.http_filters.retain(|one| !matches!(&one.config_type, Some(http_filter::ConfigType::TypedConfig(any)) if is_refused(Kind::HttpFilter, any)));
+            taken += before - manager.http_filters.len();
+            any.value = manager.encode_to_vec();
+        }
+    }
+    taken
+}
+
+#[test]
+fn the_agents_bootstraps_are_read() {
+    for folder in recordings() {
+        let text = String::from_utf8(read(&folder, "bootstrap.json")).unwrap();
+        let source = Source { name: "envoy-rev.json", text: &text, is_json: true };
+        for unknown in [UnknownFields::Ignore, UnknownFields::Reject] {
+            let found = bootstrap::load(&[source], unknown).unwrap_or_else(|error| panic!("{error}"));
+            bootstrap::check_static_resources(&found, &Options::new(unknown, false))
+                .unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((found.static_clusters.len(), found.static_listeners.len()), (4, 2));
+        }
+    }
+}
+
+#[test]
+fn everything_prints_as_json_and_reads_back() {
+    for folder in recordings() {
+        for file in ["cds.pb", "eds.pb", "lds.pb", "rds.pb"] {
+            for (name, any) in resources(&folder, file) {
+                let printed =
+                    serde_json::to_value(AnyJson::new(&mut Descriptors::new(), &any.type_url, &any.value)).unwrap();
+                let bytes = outrigger_config::dump::encode(&printed).unwrap_or_else(|error| panic!("{name}: {error}"));
+                // Maps have no order on the wire, so the texts are compared.
+                let again = serde_json::to_value(AnyJson::new(&mut Descriptors::new(), &any.type_url, &bytes)).unwrap();
+                assert_eq!(printed, again, "{name}");
+            }
+        }
+    }
+}
