@@ -31,7 +31,7 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
         Ok(samples) if format == "json" => reply::json(expose::json(&samples)),
         // There are no pages for browsers: they show text well enough.
         Ok(samples) => reply::text(expose::text(&samples, buckets)),
-        Err(refusal) => refusal,
+        Err(reason) => reply::failure(StatusCode::BAD_REQUEST, reason),
     }
 }
 
@@ -39,23 +39,21 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
 pub fn prometheus(admin: &Admin, query: &Query) -> Response {
     match samples(admin, query) {
         Ok(samples) => reply::text(expose::prometheus(&admin.stats, &samples)),
-        Err(refusal) => refusal,
+        Err(reason) => reply::failure(StatusCode::BAD_REQUEST, reason),
     }
 }
 
-fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, Response> {
+fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, String> {
     let kinds: &[Kind] = match query.get("type").unwrap_or("All") {
         "All" => &[Kind::Counter, Kind::Gauge, Kind::Histogram],
         "Counters" => &[Kind::Counter],
         "Gauges" => &[Kind::Gauge],
         "Histograms" => &[Kind::Histogram],
         "TextReadouts" => &[],
-        _ => return Err(reply::failure(StatusCode::BAD_REQUEST, "invalid &type= param")),
+        _ => return Err("invalid &type= param".into()),
     };
-    let filter = match query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose() {
-        Ok(filter) => filter,
-        Err(reason) => return Err(reply::failure(StatusCode::BAD_REQUEST, format!("Invalid re2 regex: {reason}"))),
-    };
+    let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
+    let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;
     let inverted = query.has("invert_filter");
     admin.source.refresh_stats();
     let mut samples = admin.stats.samples(|name, kind| {

@@ -1,1 +1,406 @@
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::http::Method;
+use config::cluster::Thresholds;
+use config::endpoint::{HealthStatus, Locality};
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::source::*;
+use super::*;
+use crate::telemetry::access_log::SinkSettings;
+use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
+use crate::telemetry::stats::StatsSettings;
+use crate::tls::CertificateFacts;
+
+/// A runtime made of plain data.
+pub struct Fake {
+    pub state: Mutex<&'static str>,
+    pub resources: Mutex<Vec<(Kind, Resource)>>,
+    pub bootstrap: Bytes,
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl Source for Fake {
+    fn state(&self) -> &'static str {
+        *self.state.lock().unwrap()
+    }
+
+    fn listeners(&self) -> Vec<ListenerStatus> {
+        let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses }]
+    }
+
+    fn clusters(&self) -> Vec<ClusterStatus> {
+        let host = HostStatus {
+            address: "10.0.0.1:80".into(),
+            target: config::address::Address::Socket("10.0.0.1:80".parse().unwrap()),
+            hostname: "".into(),
+            health: HealthStatus::Unhealthy,
+            failed_outlier_check: true,
+            weight: 3,
+            priority: 0,
+            locality: Locality { region: "a".into(), zone: "b".into(), sub_zone: "".into() },
+            counts: HostCounts { cx_total: 4, ..HostCounts::default() },
+        };
+        let cluster = |name: &str, hosts| ClusterStatus {
+            name: name.into(),
+            observability_name: format!("{name};").into(),
+            added_via_api: true,
+            eds_service_name: Some(name.into()),
+            thresholds: [Thresholds::default(); 2],
+            hosts,
+        };
+        vec![cluster("up", vec![host]), cluster("other", vec![])]
+    }
+
+    fn certificates(&self) -> Vec<CertificateFacts> {
+        let now = SystemTime::now();
+        vec![CertificateFacts {
+            secret: "default".into(),
+            is_ca: false,
+            path: None,
+            serial: "abc".into(),
+            uri_sans: vec!["spiffe://cluster.local/ns/a/sa/b".into()],
+            dns_sans: vec![],
+            ip_sans: vec![],
+            valid_from: UNIX_EPOCH,
+            expires: now + Duration::from_secs(86_400 * 3 + 100),
+        }]
+    }
+
+    fn resources(&self, kind: Kind) -> Vec<Resource> {
+        let all = self.resources.lock().unwrap();
+        all.iter().filter(|(of, _)| *of == kind).map(|(_, resource)| resource.clone()).collect()
+    }
+
+    fn version(&self, kind: Kind) -> Arc<str> {
+        if kind == Kind::Cluster { "v7".into() } else { "".into() }
+    }
+
+    fn bootstrap(&self) -> (Bytes, SystemTime) {
+        (self.bootstrap.clone(), UNIX_EPOCH + Duration::from_millis(1_795_254_660_524))
+    }
+
+    fn drain(&self, drain: Drain) {
+        self.asked.lock().unwrap().push(format!("{drain:?}"));
+    }
+
+    fn set_healthy(&self, healthy: bool) {
+        *self.state.lock().unwrap() = if healthy { "LIVE" } else { "DRAINING" };
+    }
+
+    fn quit(&self) {
+        self.asked.lock().unwrap().push("quit".into());
+    }
+}
+
+pub fn admin_with(resources: Vec<(Kind, Resource)>, bootstrap: Bytes) -> (Arc<Admin>, Arc<Fake>) {
+    let source = Arc::new(Fake {
+        state: Mutex::new("LIVE"),
+        resources: Mutex::new(resources),
+        bootstrap,
+        asked: Mutex::default(),
+    });
+    let arguments =
+        ["outrigger", "-c", "b.json", "--drain-time-s", "45", "--drain-strategy", "immediate", "-l", "warning"];
+    let settings = Settings {
+        level: crate::cli::LogLevel::Warning,
+        component_levels: "",
+        pattern: DEFAULT_PATTERN,
+        escaped: false,
+        path: Some(Path::new("/dev/null")),
+    };
+    let admin = Admin {
+        source: Arc::clone(&source) as Arc<dyn Source>,
+        stats: Stats::new(StatsSettings::default()),
+        sinks: Sinks::new(SinkSettings::default()),
+        log: process_log::detached(&settings).unwrap(),
+        options: crate::cli::parse(arguments.map(Into::into)).unwrap().options,
+        concurrency: 2,
+        node: node(),
+        runtime: vec![("a.b".into(), "1".into()), ("a.b".into(), "2".into())],
+        started: Instant::now(),
+    };
+    (Arc::new(admin), source)
+}
+
+fn node() -> Bytes {
+    use envoy_types::pb::envoy::config::core::v3::Node;
+    use prost::Message;
+    Node { id: "sidecar~1".into(), cluster: "c".into(), ..Node::default() }.encode_to_vec().into()
+}
+
+fn admin() -> (Arc<Admin>, Arc<Fake>) {
+    admin_with(Vec::new(), Bytes::new())
+}
+
+pub async fn ask(admin: &Arc<Admin>, method: Method, target: &str) -> (u16, String) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let response = commands::run(admin, &method, path, &Query::parse(query));
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+pub async fn get(admin: &Arc<Admin>, target: &str) -> (u16, String) {
+    ask(admin, Method::GET, target).await
+}
+
+async fn post(admin: &Arc<Admin>, target: &str) -> (u16, String) {
+    ask(admin, Method::POST, target).await
+}
+
+/// What Istio's agent does with a statistics page: one colon a line, an unsigned number after it.
+fn as_the_agent_reads(text: &str) -> Result<Vec<(String, u64)>, String> {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines
+        .map(|line| match line.split(':').collect::<Vec<_>>()[..] {
+            [name, value] => Ok((name.to_owned(), value.trim().parse().map_err(|_| line.to_owned())?)),
+            _ => Err(line.to_owned()),
+        })
+        .collect()
+}
+
+/// The whole way, with the request line as the agent writes it: nothing of the expression is escaped.
+async fn over_the_wire(admin: Arc<Admin>, request_line: &str) -> String {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let server = tokio::spawn(serve(socket, admin));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{request_line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    server.abort();
+    text
+}
+
+#[tokio::test]
+async fn the_agents_readiness_probe() {
+    let (admin, _) = admin();
+    let first =
+        r"GET /stats?usedonly&filter=^(cluster_manager\.cds|listener_manager\.lds)\.(update_success|update_rejected)$";
+    admin.stats.counter("cluster_manager.cds.update_success").inc();
+    admin.stats.counter("cluster_manager.cds.update_rejected");
+    admin.stats.counter("listener_manager.lds.update_success").inc();
+    admin.stats.counter("listener_manager.lds.update_attempt").inc();
+    let text = over_the_wire(Arc::clone(&admin), first).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(head.contains("content-type: text/plain; charset=UTF-8"), "{text}");
+    assert_eq!(
+        as_the_agent_reads(body).unwrap(),
+        [("cluster_manager.cds.update_success".into(), 1), ("listener_manager.lds.update_success".into(), 1)]
+    );
+    // `server.state` is 0 and must be there all the same.
+    admin.stats.gauge("server.state").set(0);
+    admin.stats.gauge("listener_manager.workers_started").set(1);
+    let second = r"GET /stats?usedonly&filter=^(server\.state|listener_manager\.workers_started)";
+    let text = over_the_wire(admin, second).await;
+    assert!(text.ends_with("listener_manager.workers_started: 1\nserver.state: 0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_agents_drain_probe() {
+    let (admin, _) = admin();
+    for (name, value) in [
+        ("listener.0.0.0.0_15021.downstream_cx_active", 1),
+        ("listener.0.0.0.0_15090.downstream_cx_active", 1),
+        ("listener.admin.downstream_cx_active", 1),
+        ("listener.127.0.0.2_9080.downstream_cx_active", 2),
+        ("listener.10.1.2.3_8080.downstream_cx_active", 3),
+    ] {
+        admin.stats.gauge(name).add(value);
+    }
+    admin.stats.counter("listener.10.1.2.3_8080.downstream_cx_total").inc();
+    let (status, text) = get(&admin, "/stats?usedonly&filter=downstream_cx_active$").await;
+    assert_eq!(status, 200);
+    let lines = as_the_agent_reads(&text).unwrap();
+    let counted =
+        |name: &str| name.starts_with("listener.") && !name.contains("_150") && !name.starts_with("listener.admin.");
+    assert_eq!(lines.iter().filter(|(name, _)| counted(name)).map(|(_, value)| value).sum::<u64>(), 5);
+    assert_eq!(lines.len(), 5);
+}
+
+#[tokio::test]
+async fn draining() {
+    let (admin, fake) = admin();
+    for target in ["/drain_listeners?inboundonly&graceful", "/drain_listeners?skip_exit", "/drain_listeners"] {
+        assert_eq!(post(&admin, target).await, (200, "OK\n".into()));
+    }
+    assert_eq!(get(&admin, "/drain_listeners").await, (405, "Method GET not allowed, POST required.".into()));
+    assert_eq!(
+        *fake.asked.lock().unwrap(),
+        [
+            "Drain { inbound_only: true, graceful: true, skip_exit: false }",
+            "Drain { inbound_only: false, graceful: false, skip_exit: true }",
+            "Drain { inbound_only: false, graceful: false, skip_exit: false }",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn readiness_and_health() {
+    let (admin, fake) = admin();
+    assert_eq!(get(&admin, "/ready").await, (200, "LIVE\n".into()));
+    assert_eq!(post(&admin, "/healthcheck/fail").await, (200, "OK\n".into()));
+    assert_eq!(get(&admin, "/ready").await, (503, "DRAINING\n".into()));
+    assert_eq!(post(&admin, "/healthcheck/ok").await.0, 200);
+    assert_eq!(get(&admin, "/ready").await.0, 200);
+    assert_eq!(get(&admin, "/quitquitquit").await.0, 405);
+    assert_eq!(post(&admin, "/quitquitquit").await, (200, "OK\n".into()));
+    assert_eq!(*fake.asked.lock().unwrap(), ["quit"]);
+}
+
+#[tokio::test]
+async fn stats_parameters() {
+    let (admin, _) = admin();
+    admin.stats.counter("a.count").inc();
+    admin.stats.gauge("a.gauge").set(4);
+    admin.stats.histogram("a.time");
+    for (target, want) in [
+        ("/stats", "a.count: 1\na.gauge: 4\na.time: No recorded values\n"),
+        ("/stats?usedonly", "a.count: 1\na.gauge: 4\n"),
+        ("/stats?type=Counters", "a.count: 1\n"),
+        ("/stats?type=Gauges", "a.gauge: 4\n"),
+        ("/stats?type=TextReadouts", ""),
+        ("/stats?filter=gau", "a.gauge: 4\n"),
+        ("/stats?filter=gau|time&invert_filter", "a.count: 1\n"),
+        ("/stats?format=json&type=Gauges", r#"{"stats":[{"name":"a.gauge","value":4}]}"#),
+        ("/stats?format=prometheus&filter=gau", "# TYPE envoy_a_gauge gauge\nenvoy_a_gauge{} 4\n"),
+        ("/stats/prometheus?filter=count", "# TYPE envoy_a_count counter\nenvoy_a_count{} 1\n"),
+    ] {
+        assert_eq!(get(&admin, target).await, (200, want.into()), "{target}");
+    }
+    for target in [
+        "/stats?format=xml",
+        "/stats?type=x",
+        "/stats?filter=[",
+        "/stats?histogram_buckets=x",
+        "/stats/prometheus?filter=(",
+    ] {
+        assert_eq!(get(&admin, target).await.0, 400, "{target}");
+    }
+    assert_eq!(post(&admin, "/reset_counters").await.0, 200);
+    assert_eq!(get(&admin, "/stats?filter=count").await.1, "a.count: 0\n");
+}
+
+#[tokio::test]
+async fn logging() {
+    let (admin, _) = admin();
+    let (status, list) = post(&admin, "/logging").await;
+    assert_eq!(status, 200);
+    assert!(
+        list.starts_with("active loggers:\n  admin: warning\n") && list.ends_with("  ip_tagging: warning\n\n"),
+        "{list}"
+    );
+    assert!(post(&admin, "/logging?upstream=debug").await.1.contains("\n  upstream: debug\n"));
+    let (_, list) = post(&admin, "/logging?paths=http:trace,config:off").await;
+    assert!(
+        list.contains("\n  http: trace\n")
+            && list.contains("\n  config: off\n")
+            && list.contains("\n  main: warning\n")
+    );
+    let (_, list) = post(&admin, "/logging?level=error").await;
+    assert_eq!(list.matches(": error\n").count(), process_log::LOGGERS.len());
+    for target in [
+        "/logging?nope=debug",
+        "/logging?http=loud",
+        "/logging?level=loud",
+        "/logging?paths=http:info,x:info",
+        "/logging?a=b&c=d",
+    ] {
+        let (status, text) = post(&admin, target).await;
+        assert_eq!(status, 400, "{target}");
+        assert!(text.starts_with("error: ") && text.contains("usage: /logging"), "{text}");
+        // Nothing of it was applied.
+        assert!(text.contains("\n  http: error\n"), "{text}");
+    }
+    assert_eq!(get(&admin, "/logging").await.0, 405);
+}
+
+#[tokio::test]
+async fn server_info() {
+    let (admin, _) = admin();
+    let (status, text) = get(&admin, "/server_info").await;
+    assert_eq!(status, 200);
+    assert!(text.starts_with("{\n \"version\": \""), "{text}");
+    let info: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(info["state"], "LIVE");
+    assert_eq!(info["node"]["id"], "sidecar~1");
+    let options = &info["command_line_options"];
+    assert_eq!(options["drain_time"], "45s");
+    assert_eq!(options["file_flush_interval"], "10s");
+    assert_eq!(options["drain_strategy"], "Immediate");
+    assert_eq!(options["log_level"], "warning");
+    assert_eq!(options["concurrency"], 2);
+    assert_eq!(info["version"].as_str().unwrap().split('/').count(), 5);
+}
+
+#[tokio::test]
+async fn clusters() {
+    let (admin, _) = admin();
+    let (_, text) = get(&admin, "/clusters").await;
+    for line in [
+        "up::observability_name::up;",
+        "up::default_priority::max_connections::1024",
+        "up::high_priority::max_retries::3",
+        "up::added_via_api::true",
+        "up::eds_service_name::up",
+        "up::10.0.0.1:80::cx_total::4",
+        "up::10.0.0.1:80::health_flags::/failed_outlier_check/failed_eds_health",
+        "up::10.0.0.1:80::weight::3",
+        "up::10.0.0.1:80::local_origin_success_rate::-1",
+        "other::added_via_api::true",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+    }
+    let (_, text) = get(&admin, "/clusters?format=json&filter=^up$").await;
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let host = &json["cluster_statuses"][0]["host_statuses"][0];
+    assert_eq!(json["cluster_statuses"].as_array().unwrap().len(), 1);
+    assert_eq!(host["address"]["socket_address"]["port_value"], 80);
+    assert_eq!(host["health_status"]["eds_health_status"], "UNHEALTHY");
+    assert_eq!(host["stats"][1], serde_json::json!({ "name": "cx_total", "value": "4" }));
+    assert_eq!(get(&admin, "/clusters?filter=[").await.0, 400);
+    assert_eq!(get(&admin, "/clusters?format=json&filter=none").await, (200, "{}\n".into()));
+}
+
+#[tokio::test]
+async fn small_pages() {
+    let (admin, _) = admin();
+    assert_eq!(get(&admin, "/listeners").await.1, "127.0.0.2_9080::127.0.0.2:9080\n127.0.0.2_9080::[::1]:80\n");
+    let listeners: serde_json::Value = serde_json::from_str(&get(&admin, "/listeners?format=json").await.1).unwrap();
+    let status = &listeners["listener_statuses"][0];
+    assert_eq!(status["local_address"]["socket_address"]["address"], "127.0.0.2");
+    assert_eq!(status["additional_local_addresses"][0]["socket_address"]["address"], "::1");
+    let certs: serde_json::Value = serde_json::from_str(&get(&admin, "/certs").await.1).unwrap();
+    let leaf = &certs["certificates"][0]["cert_chain"][0];
+    assert_eq!(leaf["days_until_expiration"], "3");
+    assert_eq!(leaf["valid_from"], "1970-01-01T00:00:00Z");
+    assert_eq!(leaf["subject_alt_names"][0]["uri"], "spiffe://cluster.local/ns/a/sa/b");
+    let memory: serde_json::Value = serde_json::from_str(&get(&admin, "/memory").await.1).unwrap();
+    assert!(memory["total_physical_bytes"].as_str().unwrap().parse::<u64>().unwrap() > 0);
+    let runtime: serde_json::Value = serde_json::from_str(&get(&admin, "/runtime").await.1).unwrap();
+    assert_eq!(runtime["entries"]["a.b"]["final_value"], "2");
+    assert_eq!(post(&admin, "/runtime_modify?a=b").await.0, 503);
+    assert_eq!(post(&admin, "/reopen_logs").await, (200, "OK\n".into()));
+    assert_eq!(get(&admin, "/hot_restart_version").await.0, 200);
+}
+
+#[tokio::test]
+async fn unknown_paths_teach() {
+    let (admin, _) = admin();
+    let (status, text) = get(&admin, "/nope").await;
+    assert_eq!(status, 404);
+    assert!(
+        text.starts_with("invalid path. admin commands are:\n  /: ") && text.contains("  /drain_listeners (POST): ")
+    );
+    let (status, help) = get(&admin, "/help").await;
+    assert_eq!((status, format!("invalid path. {help}")), (200, text));
+    assert_eq!(get(&admin, "/").await.0, 200);
+    assert_eq!(post(&admin, "/ready/").await.0, 200);
+}

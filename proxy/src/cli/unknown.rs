@@ -59,7 +59,7 @@ fn takes_value(command: &Command, name: &str) -> Option<bool> {
     if let Some(long) = name.strip_prefix("--") {
         let known = arguments().find(|argument| {
             argument.get_long() == Some(long)
-                || argument.get_all_aliases().is_some_and(|aliases| aliases.iter().any(|alias| *alias == long))
+                || argument.get_all_aliases().is_some_and(|aliases| aliases.contains(&long))
         })?;
         return Some(matches!(known.get_action(), ArgAction::Set | ArgAction::Append));
     }

@@ -80,6 +80,12 @@ pub fn start(settings: &Settings<'_>) -> io::Result<ProcessLog> {
     Ok(log)
 }
 
+/// A log that is nobody's subscriber, for tests of what reads and changes levels.
+#[cfg(test)]
+pub fn detached(settings: &Settings<'_>) -> io::Result<ProcessLog> {
+    ProcessLog::new(settings, File::options().append(true).open(settings.path.unwrap_or(Path::new("/dev/null")))?)
+}
+
 /// Writes out what is buffered, for at most `limit`. For the end of the process; does nothing when there is no log.
 pub fn flush(limit: Duration) {
     if let Some(log) = GLOBAL.get() {

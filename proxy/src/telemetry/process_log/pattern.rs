@@ -69,7 +69,7 @@ impl Pattern {
             '_' => escape(line.message, out),
             'j' => {
                 let quoted = serde_json::Value::from(line.message).to_string();
-                out.extend_from_slice(quoted[1..quoted.len() - 1].as_bytes());
+                out.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
             }
             'l' => out.extend_from_slice(line.level.as_bytes()),
             'L' => out.extend_from_slice(line.level[..1].to_ascii_uppercase().as_bytes()),

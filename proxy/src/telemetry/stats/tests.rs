@@ -161,7 +161,7 @@ fn filters_are_partial_matches_of_re2() {
         (r"server.state", &[6, 7]),
         (r"", &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
         (r"(?i)SERVER", &[6, 7]),
-        (r"\Qs.d\E", &[0, 1, 2].as_slice()),
+        (r"\Qserver.s\E", &[6, 7]),
         (r"{b}", &[8]),
         (r"_{1}15[[:digit:]]{3}\.", &[4]),
         (r"^\w+\.\w+$", &[3, 6, 7]),
@@ -169,10 +169,6 @@ fn filters_are_partial_matches_of_re2() {
     ] {
         let regex = re2(pattern).unwrap_or_else(|error| panic!("{error}"));
         let got: Vec<usize> = (0..names.len()).filter(|index| regex.is_match(names[*index])).collect();
-        let want: Vec<usize> = match pattern {
-            r"\Qs.d\E" => vec![],
-            _ => want.to_vec(),
-        };
         assert_eq!(got, want, "{pattern}");
     }
     for pattern in ["[", "(", "*a", r"\", "(?<", "(?=a)", "a{2,1}"] {
