@@ -1,6 +1,8 @@
 //! HTTP: codecs (`h1`, `h2`) behind one pair of traits, and the exchange that sees only those.
 
 pub mod codec;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod h1;
 pub mod h2;
 pub mod headers;

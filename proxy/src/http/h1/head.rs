@@ -240,3 +240,24 @@ fn span_of(whole: &[u8], part: &[u8]) -> Span {
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize).min(whole.len());
     start..(start + part.len()).min(whole.len())
 }
+
+/// See [`super::check_parsers_agree`].
+#[cfg(any(test, fuzzing))]
+pub(super) fn check_parsers_agree(kind: Kind, bytes: &[u8]) {
+    // The finder lets neither begin with white space.
+    if bytes.first().is_some_and(|byte| *byte <= b' ') {
+        return;
+    }
+    let strict = match kind {
+        Kind::Request => strict_request(bytes),
+        Kind::Response => strict_response(bytes),
+    };
+    let Ok(Some(mut strict)) = strict else { return };
+    let mut lenient = lenient::cut(kind, bytes).expect("no stricter than httparse").expect("complete");
+    // Empty pieces lie wherever each parser left them.
+    for cut in [&mut strict, &mut lenient] {
+        cut.words.iter_mut().filter(|word| word.is_empty()).for_each(|word| *word = 0..0);
+        cut.lines.iter_mut().filter(|line| line.value.is_empty()).for_each(|line| line.value = 0..0);
+    }
+    assert_eq!(strict, lenient);
+}

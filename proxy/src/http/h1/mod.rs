@@ -115,5 +115,12 @@ impl From<ParseError> for super::codec::StreamError {
     }
 }
 
+/// For fuzzing: where the strict head parser takes a head, the lenient one cuts it the same way.
+#[cfg(any(test, fuzzing))]
+pub fn check_parsers_agree(bytes: &[u8]) {
+    head::check_parsers_agree(head::Kind::Request, bytes);
+    head::check_parsers_agree(head::Kind::Response, bytes);
+}
+
 /// Octets queued for writing above which a sender must wait.
 const BUFFER_LIMIT: usize = 64 * 1024;
