@@ -18,3 +18,8 @@ mod stats;
 
 pub use connection::serve;
 pub use manager::ConnectionManager;
+
+/// The tables of measured answers in `integration/parity` have one reader for both crates.
+#[cfg(test)]
+#[path = "../../../integration/src/parity/table.rs"]
+mod parity_table;

@@ -1,10 +1,7 @@
 //! The properties with seeds and a few thousand mutations of them, the same each time.
 
 use super::*;
-
-#[path = "../../../../integration/src/parity/table.rs"]
-#[allow(dead_code)]
-mod table;
+use crate::http::parity_table as table;
 
 const REQUESTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_requests.txt"));
 const RESPONSES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_responses.txt"));

@@ -83,8 +83,6 @@ async fn seen(peer: &mut DuplexStream) -> String {
 }
 
 mod parity;
-#[path = "../../../../integration/src/parity/table.rs"]
-mod table;
 
 mod serving {
     use super::*;

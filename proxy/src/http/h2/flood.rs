@@ -63,12 +63,10 @@ impl Watch {
         while let Some(frame) = self.outbound.next(&mut bytes) {
             match frame.kind {
                 DATA => self.counters.tx_data += 1,
-                HEADERS if frame.stream > self.highest_outbound && frame.stream % 2 == 1 => {
-                    // A response's HEADERS carry the id of a stream that the client opened before.
-                    if frame.stream > self.highest_inbound {
-                        self.highest_outbound = frame.stream;
-                        self.counters.opened_streams += 1;
-                    }
+                // A response's HEADERS carry the id of a stream that the client opened before.
+                HEADERS if frame.stream > self.highest_outbound.max(self.highest_inbound) => {
+                    self.highest_outbound = frame.stream;
+                    self.counters.opened_streams += 1;
                 }
                 RST_STREAM => self.counters.tx_reset += 1,
                 GOAWAY => self.counters.tx_goaway = true,

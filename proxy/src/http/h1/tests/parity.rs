@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::table::{self, Case};
 use super::*;
 use crate::http::h1::server::RequestError;
+use crate::http::parity_table::{self as table, Case};
 
 const REQUESTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_requests.txt"));
 const RESPONSES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_responses.txt"));
@@ -54,10 +54,8 @@ async fn outcome(case: &Case) -> Outcome {
     let mut outcome = Outcome::default();
     // Time is paused: this passes when there is nothing left to do, and then the client gives up.
     let served = tokio::time::timeout(Duration::from_secs(1), serve(&mut connection, &mut outcome)).await;
-    if served.is_err() {
-        if connection.head_started() || !connection.request_is_complete() {
-            outcome.said.push("0 downstream_remote_disconnect".to_owned());
-        }
+    if served.is_err() && (connection.head_started() || !connection.request_is_complete()) {
+        outcome.said.push("0 downstream_remote_disconnect".to_owned());
     }
     outcome
 }
