@@ -72,6 +72,16 @@ impl Stream {
         &self.io
     }
 
+    /// The TCP socket at the bottom.
+    pub fn tcp_socket(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(socket) => Some(socket),
+            Io::TlsServer(stream) => stream.get_ref().0.tcp_socket(),
+            Io::TlsClient(stream) => stream.get_ref().0.tcp_socket(),
+            Io::Unix(_) | Io::Memory(_) => None,
+        }
+    }
+
     /// The stream as the TLS library reads it: in bulk it reads more at a time than the library asks for.
     pub fn under_tls(self) -> Stream {
         let ahead = if matches!(self.io, Io::Tcp(_)) { ReadAhead::Watching } else { ReadAhead::Off };
@@ -120,10 +130,19 @@ impl AsyncRead for Stream {
                 result
             }
             Io::Unix(io) => Pin::new(io).poll_read(cx, out),
-            Io::TlsServer(io) => Pin::new(io).poll_read(cx, out),
-            Io::TlsClient(io) => Pin::new(io).poll_read(cx, out),
+            Io::TlsServer(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
+            Io::TlsClient(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::Memory(io) => Pin::new(io).poll_read(cx, out),
         }
+    }
+}
+
+/// A TLS peer that closes its socket without a close_notify has ended its side, as Envoy has it. Who must know whether a message is
+/// whole has its length or its last chunk.
+fn end_without_notice(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        result => result,
     }
 }
 
