@@ -14,8 +14,10 @@ macro_rules! flags {
     };
 }
 
-// The order is Envoy's `ResponseFlags` order (`source/common/stream_info/utility.h`).
+// Envoy prints flags in the order in which they were set. That is the order of its own list, but for the retry limit, which is
+// known before the failure that the last attempt ended with: `URX,UF`.
 flags! {
+    UPSTREAM_RETRY_LIMIT_EXCEEDED = 15, "URX", "UpstreamRetryLimitExceeded";
     FAILED_LOCAL_HEALTH_CHECK = 0, "LH", "FailedLocalHealthCheck";
     NO_HEALTHY_UPSTREAM = 1, "UH", "NoHealthyUpstream";
     UPSTREAM_REQUEST_TIMEOUT = 2, "UT", "UpstreamRequestTimeout";
@@ -31,7 +33,6 @@ flags! {
     UNAUTHORIZED_EXTERNAL_SERVICE = 12, "UAEX", "UnauthorizedExternalService";
     RATELIMIT_SERVICE_ERROR = 13, "RLSE", "RateLimitServiceError";
     DOWNSTREAM_CONNECTION_TERMINATION = 14, "DC", "DownstreamConnectionTermination";
-    UPSTREAM_RETRY_LIMIT_EXCEEDED = 15, "URX", "UpstreamRetryLimitExceeded";
     STREAM_IDLE_TIMEOUT = 16, "SI", "StreamIdleTimeout";
     INVALID_ENVOY_REQUEST_HEADERS = 17, "IH", "InvalidEnvoyRequestHeaders";
     DOWNSTREAM_PROTOCOL_ERROR = 18, "DPE", "DownstreamProtocolError";

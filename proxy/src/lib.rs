@@ -3,7 +3,6 @@
 //! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
 
 pub mod admin;
-pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod drain;
@@ -17,5 +16,3 @@ pub mod telemetry;
 pub mod tls;
 pub mod transport;
 pub mod worker;
-pub mod workers;
-pub mod xds;

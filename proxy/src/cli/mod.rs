@@ -10,9 +10,7 @@ pub mod process;
 mod unknown;
 pub mod version;
 
-pub use options::{DrainStrategy, IpVersion, Mode, Options};
-
-pub use crate::telemetry::process_log::LogLevel;
+pub use options::{DrainStrategy, IpVersion, LogLevel, Mode, Options};
 
 /// What the process was asked to do.
 #[derive(Debug)]

@@ -11,10 +11,37 @@ pub mod mutate;
 pub mod route;
 pub mod sniff;
 
+mod attempt;
 mod connection;
+mod context;
+mod date;
+mod deadlines;
+mod exchange;
 mod filters;
+mod forwarded;
+mod grpc;
+mod hash;
+mod local_reply;
 mod manager;
+mod normalize;
+mod reason;
+mod record;
+mod redirect;
+mod refusal;
+mod relay;
+mod request_id;
+mod respond;
+mod retry;
+mod rewrite;
 mod stats;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod timeouts;
+mod upgrade;
+mod upload;
+mod upstreams;
+mod xfcc;
 
 pub use connection::serve;
 pub use manager::ConnectionManager;

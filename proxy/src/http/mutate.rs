@@ -156,7 +156,12 @@ impl Value {
         for part in &format.parts {
             match part {
                 Part::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-                Part::Operator { .. } => return Value::Computed(format.clone()),
+                Part::Operator { .. } => {
+                    // In a header a value that is missing is nothing; only logs print `-`.
+                    let mut format = Format { omit_empty: true, ..format.clone() };
+                    crate::telemetry::format::settle(&mut format);
+                    return Value::Computed(format);
+                }
             }
         }
         Value::Constant(Bytes::from(text))

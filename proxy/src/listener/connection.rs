@@ -149,7 +149,13 @@ async fn secure(
     };
     match result {
         Ok((stream, info)) => {
-            stats.finished(&info);
+            stats.handshake.inc();
+            if info.resumed {
+                stats.session_reused.inc();
+            }
+            if info.peer.is_none() {
+                stats.no_certificate.inc();
+            }
             Ok((stream, Some(Rc::new(info))))
         }
         Err(failure) => {

@@ -150,6 +150,11 @@ impl Connection {
         &self.stream
     }
 
+    /// Gives up waiting for a head that has begun: the connection accepts one response and must then be closed.
+    pub fn refuse_next(&mut self) {
+        self.refuse();
+    }
+
     fn begin(&mut self, head: RequestHead, keep_alive: bool) -> RequestHead {
         self.request = Facts {
             protocol: head.protocol,

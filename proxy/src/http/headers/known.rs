@@ -132,15 +132,17 @@ pub struct NameSet(u128);
 
 impl NameSet {
     /// The set of these known names; others are left out.
-    pub const fn of(names: &[Name]) -> NameSet {
+    pub const fn of<const COUNT: usize>(names: [Name; COUNT]) -> NameSet {
         let mut bits = 0;
         let mut index = 0;
-        while index < names.len() {
+        while index < COUNT {
             if let Repr::Known(known) = names[index].0 {
                 bits |= 1 << known;
             }
             index += 1;
         }
+        // Dropping is not possible in constants; known names own nothing.
+        std::mem::forget(names);
         NameSet(bits)
     }
 

@@ -140,3 +140,8 @@ impl Forwarding {
         })
     }
 }
+
+#[cfg(test)]
+pub(super) fn compile_for_test(config: config::route::Route) -> Route {
+    Route::compile(&Arc::new(config))
+}

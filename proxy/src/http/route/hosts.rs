@@ -7,15 +7,20 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+/// Domains, each with the index of its virtual host.
+type Domains = HashMap<Arc<[u8]>, u32>;
+/// Wildcard domains by the length of what is not wild.
+type ByLength = Vec<(usize, Domains)>;
+
 /// Domains of a table, each with the index of its virtual host.
 #[derive(Debug)]
 pub(super) struct Hosts {
     ignore_port: bool,
-    exact: HashMap<Arc<[u8]>, u32>,
+    exact: Domains,
     /// By length of the suffix (the `*` left out), longest first.
-    suffixes: Vec<(usize, HashMap<Arc<[u8]>, u32>)>,
+    suffixes: ByLength,
     /// By length of the prefix, longest first.
-    prefixes: Vec<(usize, HashMap<Arc<[u8]>, u32>)>,
+    prefixes: ByLength,
     any: Option<u32>,
 }
 
@@ -91,7 +96,7 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
-fn by_length(lists: &mut Vec<(usize, HashMap<Arc<[u8]>, u32>)>, length: usize) -> &mut HashMap<Arc<[u8]>, u32> {
+fn by_length(lists: &mut ByLength, length: usize) -> &mut Domains {
     let position = match lists.binary_search_by(|(other, _)| length.cmp(other)) {
         Ok(position) => position,
         Err(position) => {

@@ -18,6 +18,8 @@ mod slot;
 
 pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
 use hosts::Hosts;
+pub(crate) use hosts::without_port;
+pub(crate) use matching::{is_grpc, query_parameter, without_query};
 pub use slot::{RouteSlot, RouteSlots};
 
 /// A compiled route table. Immutable; a request pins the one it began with.

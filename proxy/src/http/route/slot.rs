@@ -36,6 +36,11 @@ impl RouteSlot {
         self.table.load_full()
     }
 
+    /// Whether this is the table of this moment. Costs no reference count.
+    pub fn is_current(&self, table: &Arc<RouteTable>) -> bool {
+        self.table.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, table))
+    }
+
     /// The table, waiting for the first one.
     pub async fn wait(&self) -> Arc<RouteTable> {
         loop {

@@ -1,0 +1,111 @@
+//! All the timeouts of one request behind one timer, armed only when one of them is set. Polled wherever the exchange waits.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// A timeout that has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// `stream_idle_timeout`, or the route's `idle_timeout`.
+    Idle,
+    /// `max_stream_duration`.
+    Duration,
+    /// `request_timeout`: the request did not arrive in time.
+    Request,
+    /// The route's `timeout`.
+    Response,
+    /// `per_try_timeout`.
+    Try,
+    /// `per_try_idle_timeout`.
+    TryIdle,
+}
+
+const KINDS: [Expired; 6] =
+    [Expired::Response, Expired::Try, Expired::TryIdle, Expired::Duration, Expired::Request, Expired::Idle];
+
+/// The timeouts of one request.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// By the order of [`KINDS`]: of several that have run out the first is told.
+    at: [Option<Instant>; KINDS.len()],
+    idle: Option<Duration>,
+    try_idle: Option<Duration>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadlines {
+    /// Sets, moves or (with `None`) takes away a timeout that counts from now.
+    pub fn set(&mut self, kind: Expired, after: Option<Duration>) {
+        // A time too far away for the clock is never.
+        self.at[place(kind)] = after.and_then(|after| Instant::now().checked_add(after));
+        match kind {
+            Expired::Idle => self.idle = after,
+            Expired::TryIdle => self.try_idle = after,
+            _ => {}
+        }
+    }
+
+    /// Something moved: idle timeouts begin anew. Free when there is none.
+    pub fn touch(&mut self) {
+        if let Some(idle) = self.idle {
+            self.at[place(Expired::Idle)] = Instant::now().checked_add(idle);
+        }
+    }
+
+    /// Something came from the upstream.
+    pub fn touch_try(&mut self) {
+        if let Some(idle) = self.try_idle {
+            self.at[place(Expired::TryIdle)] = Instant::now().checked_add(idle);
+        }
+        self.touch();
+    }
+
+    /// Ready when one has run out; that one is then taken away.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
+        loop {
+            let Some(next) = self.at.iter().flatten().min().copied() else { return Poll::Pending };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+            // A timer that is set too early fires, finds nothing and is set again: cheaper than moving it at each octet.
+            if sleep.deadline() > next {
+                sleep.as_mut().reset(next);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if let Some(place) = self.at.iter().position(|at| at.is_some_and(|at| at <= now)) {
+                self.at[place] = None;
+                return Poll::Ready(KINDS[place]);
+            }
+            sleep.as_mut().reset(next);
+        }
+    }
+}
+
+fn place(kind: Expired) -> usize {
+    KINDS.iter().position(|other| *other == kind).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_is_told_first_and_activity_moves_idle() {
+        let mut deadlines = Deadlines::default();
+        let start = Instant::now();
+        deadlines.set(Expired::Response, Some(Duration::from_secs(5)));
+        deadlines.set(Expired::Idle, Some(Duration::from_secs(2)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        deadlines.touch();
+        assert_eq!(poll_fn(|cx| deadlines.poll(cx)).await, Expired::Idle);
+        assert_eq!(start.elapsed().as_secs(), 3);
+        assert_eq!(poll_fn(|cx| deadlines.poll(cx)).await, Expired::Response);
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+}

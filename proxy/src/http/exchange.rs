@@ -1,0 +1,187 @@
+//! The life of a request, top to bottom. Each stage is a file of its own; this one is the order in which they happen.
+//!
+//! `connection` calls [`exchange`] for every request, whatever the codec. It sees a [`Downstream`] and streams of upstreams, never a
+//! socket, and it runs in one task: no spawn, no channel, both bodies pumped by polling.
+
+use config::route::Action;
+
+use super::attempt;
+use super::codec::{Downstream, ResetReason};
+use super::context::Context;
+use super::filters::{self, Decisions};
+use super::forwarded;
+use super::local_reply::{self, LocalReply};
+use super::message::{BodyLength, Method, RequestHead};
+use super::normalize::{self, Normalized};
+use super::record::{Chosen, Record};
+use super::redirect;
+use super::relay;
+use super::request_id;
+use super::respond;
+use super::route::{Found, RouteTable};
+use super::stop::Stop;
+use super::upgrade;
+use super::xfcc;
+use crate::failure::ResponseFlags;
+
+/// Serves one request to its end: the response has been written, or the stream was reset.
+pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream, request: RequestHead) {
+    let table = match context.table() {
+        Some(table) => Some(table),
+        None => context.wait_for_table().await,
+    };
+    let mut record = Record::begin(context, request);
+    let mut result = proxy(&mut record, downstream, table.as_ref().map(|table| &***table)).await;
+    if let Err(Stop::Reply(reply)) = result {
+        result = local_reply::send(&mut record, downstream, *reply).await;
+    }
+    match result {
+        Ok(()) => {}
+        // An answer to an answer: the response had begun.
+        Err(Stop::Reply(reply)) => {
+            record.abort(reply.flags, reply.details);
+            downstream.reset(ResetReason::InternalError);
+        }
+        Err(Stop::Abort { flags, details, reason }) => {
+            record.abort(flags, details);
+            downstream.reset(reason);
+        }
+        Err(Stop::Gone(error)) => {
+            record.client_gone(&error);
+            downstream.reset(ResetReason::Cancel);
+        }
+    }
+}
+
+async fn proxy<'a>(
+    record: &mut Record<'a>,
+    downstream: &mut dyn Downstream,
+    table: Option<&'a RouteTable>,
+) -> Result<(), Stop> {
+    // What the request says of itself, made trustworthy.
+    check(record)?;
+    normalize(record)?;
+    let caller = forwarded::apply(record.context, &mut record.request, table);
+    record.info.downstream_remote = caller.address;
+    record.internal = caller.internal;
+    request_id::apply(&record.context.manager.config, &mut record.request, caller.edge);
+    xfcc::apply(record.context, &mut record.request.headers);
+    record.info.request_id = record.request.headers.get(&super::headers::Name::X_REQUEST_ID).cloned();
+
+    // Where it goes.
+    let chosen = route(record, table)?;
+    record.take_decorator(chosen);
+    upgrade::check(record, chosen)?;
+
+    // What filters say.
+    let mut decisions = Decisions::default();
+    filters::request_headers(&record.context.manager.filters, &mut decisions);
+
+    // There.
+    let Some(forwarding) = chosen.forwarding else { return Err(own_answer(record, chosen)) };
+    record.context.manager.stats.rq_total.inc();
+    upgrade::expect_continue(record, downstream)?;
+    let mut answer = attempt::run(record, downstream, chosen, forwarding, &decisions).await?;
+
+    // And back.
+    record.info.response_first_byte = Some(tokio::time::Instant::now().into_std());
+    record.deadlines.touch();
+    let tunnel = upgrade::begin_tunnel(record, &answer.head, &mut answer.upload);
+    respond::upstream_head(record, &mut answer.head);
+    respond::finish_head(record, downstream, &mut answer.head);
+    record.info.response_headers_bytes = u64::from(answer.head.wire_size);
+    record.info.response_code_details = Some("via_upstream".into());
+    let end = answer.head.body == BodyLength::Empty && tunnel.is_none();
+    downstream.send_head(&answer.head, end)?;
+    record.response_sent(answer.head);
+    if end {
+        return std::future::poll_fn(|cx| record.poll_flush(downstream, cx)).await;
+    }
+    relay::run(record, downstream, answer.lease.stream(), &mut answer.upload, tunnel.is_some()).await
+}
+
+/// Envoy's own demands on a request, in its order.
+fn check(record: &Record<'_>) -> Result<(), LocalReply> {
+    let request = &record.request;
+    if request.authority.is_empty() {
+        return Err(LocalReply::new(400, "missing_host_header"));
+    }
+    if request.method == Method::Connect {
+        return Ok(());
+    }
+    match request.path.first() {
+        Some(b'/') => Ok(()),
+        Some(_) => {
+            record.context.manager.stats.downstream_rq_non_relative_path.inc();
+            Err(LocalReply::new(404, "absolute_path_rejected"))
+        }
+        None if request.upgrade.is_some() => Ok(()),
+        None => Err(LocalReply::new(404, "missing_path_rejected")),
+    }
+}
+
+fn normalize(record: &mut Record<'_>) -> Result<(), LocalReply> {
+    let manager = &record.context.manager;
+    if !record.request.path.is_empty() {
+        match normalize::path(&manager.config, &mut record.request) {
+            Normalized::Done => {}
+            Normalized::Refused => {
+                manager.stats.downstream_rq_failed_path_normalization.inc();
+                return Err(LocalReply::new(400, "path_normalization_failed"));
+            }
+            Normalized::Redirect => {
+                manager.stats.downstream_rq_redirected_with_normalized_path.inc();
+                let mut reply = LocalReply::new(307, "path_normalization_redirected");
+                reply.location = Some(record.request.path.clone());
+                return Err(reply);
+            }
+        }
+    }
+    normalize::host(&manager.config, &mut record.request, record.context.connection.local.port());
+    Ok(())
+}
+
+/// Looks the route up and rolls the dice of weighted clusters.
+fn route<'a>(record: &mut Record<'a>, table: Option<&'a RouteTable>) -> Result<Chosen<'a>, LocalReply> {
+    let stats = &record.context.manager.stats;
+    let random = fastrand::u64(..);
+    let found = table.map(|table| (table, table.find(&record.request, random)));
+    let (table, host, route) = match found {
+        Some((table, Found::Route(host, route))) => (table, host, route),
+        Some((_, Found::RedirectToTls)) => {
+            stats.rq_redirect.inc();
+            return Err(redirect::to_tls(&record.request));
+        }
+        Some((_, Found::Nothing)) | None => {
+            stats.no_route.inc();
+            return Err(LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND));
+        }
+    };
+    let forwarding = route.forwarding.as_ref();
+    let weighted = forwarding.and_then(|forwarding| forwarding.choose(random));
+    let chosen = Chosen { table, host, route, forwarding, weighted };
+    record.route = Some(chosen);
+    record.info.route_name = Some(route.config.name.clone());
+    Ok(chosen)
+}
+
+/// Routes that are answered here.
+fn own_answer(record: &Record<'_>, chosen: Chosen<'_>) -> Stop {
+    let stats = &record.context.manager.stats;
+    match &chosen.route.config.action {
+        Action::Redirect(redirect) => {
+            stats.rq_redirect.inc();
+            redirect::reply(redirect, &chosen.route.config.matches, &record.request).into()
+        }
+        Action::Direct(direct) => {
+            stats.rq_direct_response.inc();
+            LocalReply::new(direct.status, "direct_response").body(direct.body.clone()).into()
+        }
+        Action::Forward(_) | Action::NonForwarding => {
+            LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

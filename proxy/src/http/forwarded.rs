@@ -1,0 +1,209 @@
+//! Whom a request came from, and which of its headers are believed: hop-by-hop headers go, `x-forwarded-*` are completed, and what only
+//! internal callers may say is taken from external ones. Called once a request by `exchange`, before the route is looked up.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use super::context::Context;
+use super::headers::{Headers, Name, NameSet};
+use super::message::RequestHead;
+use super::route::RouteTable;
+
+/// What was found out about the caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// The client, by `x-forwarded-for` where that is believed; `None` when it is the connection's own peer.
+    pub address: Option<SocketAddr>,
+    /// From an internal address: retry and timeout headers are honoured.
+    pub internal: bool,
+    /// This is the first trusted hop, and the caller is outside.
+    pub edge: bool,
+}
+
+/// Ends at this hop, always.
+const HOP_BY_HOP: NameSet =
+    NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTION, Name::TRANSFER_ENCODING, Name::X_ENVOY_INTERNAL]);
+/// Ends at this hop unless it asks for an upgrade.
+const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE, Name::TE]);
+/// Only internal callers may say these.
+const INTERNAL_ONLY: NameSet = NameSet::of([
+    Name::X_ENVOY_RETRIABLE_STATUS_CODES,
+    Name::X_ENVOY_RETRIABLE_HEADER_NAMES,
+    Name::X_ENVOY_RETRY_ON,
+    Name::X_ENVOY_RETRY_GRPC_ON,
+    Name::X_ENVOY_MAX_RETRIES,
+    Name::X_ENVOY_UPSTREAM_ALT_STAT_NAME,
+    Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
+    Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
+    Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
+    Name::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
+    Name::X_ENVOY_FORCE_TRACE,
+    Name::X_ENVOY_IP_TAGS,
+    Name::X_ENVOY_ORIGINAL_URL,
+    Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
+]);
+/// The edge believes nobody about these.
+const EDGE: NameSet = NameSet::of([
+    Name::X_ENVOY_DECORATOR_OPERATION,
+    Name::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+    Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+    Name::X_ENVOY_ORIGINAL_PATH,
+]);
+
+/// Cleans and completes the request's headers.
+pub(super) fn apply(context: &Context, request: &mut RequestHead, table: Option<&RouteTable>) -> Caller {
+    let caller = caller(context, &request.headers);
+    clean(request, caller, table.map_or(&[], RouteTable::internal_only));
+    complete(context, request, caller);
+    caller
+}
+
+fn caller(context: &Context, headers: &Headers) -> Caller {
+    let config = &context.manager.config;
+    let peer = context.connection.remote;
+    let (address, single) = if config.use_remote_address {
+        let single = !headers.contains(&Name::X_FORWARDED_FOR);
+        let trusted = match config.xff_num_trusted_hops {
+            0 => None,
+            hops => last_forwarded(headers, hops - 1).0,
+        };
+        (Some(trusted.map_or(peer, |ip| SocketAddr::new(ip, 0))), single)
+    } else {
+        let (address, single) = last_forwarded(headers, config.xff_num_trusted_hops);
+        (address.map(|ip| SocketAddr::new(ip, 0)), single)
+    };
+    let internal = single
+        && address.is_some_and(|address| config.internal_ranges.iter().any(|range| range.contains(&address.ip())));
+    Caller {
+        address: address.filter(|address| *address != peer),
+        internal,
+        edge: config.use_remote_address && !internal,
+    }
+}
+
+/// The address that stands `skip` places before the end of `x-forwarded-for`, and whether it is the only one.
+fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
+    let mut lines = headers.iter().filter(|header| header.name == Name::X_FORWARDED_FOR).peekable();
+    if lines.peek().is_none() {
+        return (None, false);
+    }
+    let mut addresses = 0usize;
+    // The list is short, and walked twice rather than collected.
+    let count: usize = lines.map(|line| line.value.split(|octet| *octet == b',').count()).sum();
+    let wanted = count.checked_sub(1 + skip as usize);
+    let mut found = None;
+    for line in headers.iter().filter(|header| header.name == Name::X_FORWARDED_FOR) {
+        for entry in line.value.split(|octet| *octet == b',') {
+            if Some(addresses) == wanted {
+                found = parse_address(entry.trim_ascii());
+            }
+            addresses += 1;
+        }
+    }
+    (found, found.is_some() && count == 1)
+}
+
+/// An IP address, alone or with a port.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// One pass over the headers that drops what must not go on.
+fn clean(request: &mut RequestHead, caller: Caller, internal_only: &[Name]) {
+    let mut drop = HOP_BY_HOP;
+    if request.upgrade.is_none() {
+        drop = drop.with(CONNECTION);
+    }
+    if !caller.internal {
+        drop = drop.with(INTERNAL_ONLY);
+    }
+    if caller.edge {
+        drop = drop.with(EDGE);
+    }
+    let mut referers = 0;
+    request.headers.retain(|header| {
+        if header.name == Name::TE {
+            return accepts_trailers(&header.value);
+        }
+        if header.name == Name::REFERER {
+            referers += 1;
+            return referers == 1 && is_absolute_url(&header.value);
+        }
+        !drop.contains(&header.name) && (caller.internal || !internal_only.contains(&header.name))
+    });
+    if referers > 1 {
+        request.headers.remove(&Name::REFERER);
+    }
+    // Of what TE may say only `trailers` is about the message and not the hop.
+    for header in request.headers.iter_mut().filter(|header| header.name == Name::TE) {
+        header.value = Bytes::from_static(b"trailers");
+    }
+}
+
+fn accepts_trailers(value: &[u8]) -> bool {
+    value.split(|octet| *octet == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Whether a referer is an http(s) URL with a host.
+fn is_absolute_url(value: &[u8]) -> bool {
+    let Some(scheme_end) = memchr::memmem::find(value, b"://") else { return false };
+    let (scheme, rest) = (&value[..scheme_end], &value[scheme_end + 3..]);
+    let host_end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
+    let host = &rest[..host_end];
+    (scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https"))
+        && !host.is_empty()
+        && host.iter().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'"' | b'^' | b'|'))
+}
+
+/// Adds what is missing: `x-forwarded-for`, `-proto`, `-port`, the scheme, and the edge's own headers.
+fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
+    let config = &context.manager.config;
+    let scheme: &'static [u8] = if context.is_tls() { b"https" } else { b"http" };
+    let headers = &mut request.headers;
+    if config.use_remote_address && !config.skip_xff_append {
+        let connection = &context.connection;
+        let ip = if connection.remote.ip().is_loopback() { connection.local.ip() } else { connection.remote.ip() };
+        append_list(headers, Name::X_FORWARDED_FOR, &ip.to_string(), b",");
+    }
+    // A trusted hop before us has told the protocol; otherwise nobody is believed at the edge.
+    let overwrite = config.use_remote_address && config.xff_num_trusted_hops == 0;
+    if overwrite || !headers.contains(&Name::X_FORWARDED_PROTO) {
+        headers.set(Name::X_FORWARDED_PROTO, Bytes::from_static(scheme));
+    }
+    if config.append_x_forwarded_port && (overwrite || !headers.contains(&Name::X_FORWARDED_PORT)) {
+        headers.set(Name::X_FORWARDED_PORT, context.connection.local.port().to_string());
+    }
+    if caller.internal {
+        headers.set(Name::X_ENVOY_INTERNAL, Bytes::from_static(b"true"));
+    }
+    if let Some(via) = &config.via {
+        append_list(headers, Name::VIA, via, b", ");
+    }
+    if caller.edge {
+        let address = caller.address.unwrap_or(context.connection.remote);
+        headers.set(Name::X_ENVOY_EXTERNAL_ADDRESS, address.ip().to_string());
+    }
+    request.scheme = match (&request.scheme[..], headers.get(&Name::X_FORWARDED_PROTO)) {
+        (b"http" | b"https", _) => return,
+        (_, Some(told)) if matches!(&told[..], b"http" | b"https") => told.clone(),
+        _ => Bytes::from_static(scheme),
+    };
+}
+
+/// Appends to the first value of a list header, or adds the header.
+pub(super) fn append_list(headers: &mut Headers, name: Name, value: &str, separator: &[u8]) {
+    let existing = headers.iter_mut().find(|header| header.name == name);
+    if let Some(header) = existing {
+        let mut joined = Vec::with_capacity(header.value.len() + separator.len() + value.len());
+        joined.extend_from_slice(&header.value);
+        if !joined.is_empty() {
+            joined.extend_from_slice(separator);
+        }
+        joined.extend_from_slice(value.as_bytes());
+        header.value = Bytes::from(joined);
+        return;
+    }
+    headers.append(name, Bytes::copy_from_slice(value.as_bytes()));
+}

@@ -1,0 +1,53 @@
+//! The hash of a request, for clusters that balance by hash. Called once an attempt; nothing is computed for routes without a policy.
+
+use config::route::HashPolicy;
+
+use super::headers::Name;
+use super::message::RequestHead;
+use super::record::{Chosen, Record};
+use super::route::query_parameter;
+
+/// The hash by the route's policies, combined in their order; `None` when none applies.
+pub(super) fn of_request(chosen: Chosen<'_>, record: &Record<'_>) -> Option<u64> {
+    let policies = &chosen.forwarding?.config.hash;
+    let mut combined = None;
+    for policy in policies {
+        if let Some(hash) = of_policy(policy, record) {
+            combined = Some(combined.map_or(hash, |earlier: u64| earlier.rotate_left(1) ^ hash));
+        }
+    }
+    combined
+}
+
+fn of_policy(policy: &HashPolicy, record: &Record<'_>) -> Option<u64> {
+    let request = &record.request;
+    match policy {
+        HashPolicy::Header(name) => request.headers.get_str(name).map(|value| fnv(value)),
+        HashPolicy::Cookie { name, .. } => cookie(request, name.as_bytes()).map(fnv),
+        HashPolicy::SourceIp => {
+            let address = record.info.downstream_remote.unwrap_or(record.context.connection.remote);
+            Some(match address.ip() {
+                std::net::IpAddr::V4(ip) => fnv(&ip.octets()),
+                std::net::IpAddr::V6(ip) => fnv(&ip.octets()),
+            })
+        }
+        HashPolicy::QueryParameter(name) => {
+            let query = memchr::memchr(b'?', &request.path).map(|start| &request.path[start + 1..])?;
+            query_parameter(query, name.as_bytes()).map(fnv)
+        }
+    }
+}
+
+fn cookie<'a>(request: &'a RequestHead, name: &[u8]) -> Option<&'a [u8]> {
+    request.headers.iter().filter(|header| header.name == Name::COOKIE).find_map(|header| {
+        header.value.split(|octet| *octet == b';').find_map(|pair| {
+            let value = pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"=")?;
+            Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+        })
+    })
+}
+
+/// FNV-1a, 64 bits: the same in every worker and every process.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3))
+}

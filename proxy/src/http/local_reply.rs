@@ -1,0 +1,126 @@
+//! Answers that the proxy gives itself: which status, body, flag and response-code detail. The texts are Envoy's, octet for octet:
+//! people and tools search for them. Built where a request goes wrong, sent by `exchange` through [`send`].
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+
+use bytes::Bytes;
+
+use super::codec::Downstream;
+use super::grpc;
+use super::headers::{Headers, Name};
+use super::message::{BodyLength, Method, Protocol, ResponseHead};
+use super::record::Record;
+use super::respond;
+use super::route::is_grpc;
+use super::stop::Stop;
+use crate::failure::ResponseFlags;
+
+/// An answer of our own.
+#[derive(Debug)]
+pub(super) struct LocalReply {
+    pub status: u16,
+    pub body: Bytes,
+    /// Response-code details.
+    pub details: Cow<'static, str>,
+    pub flags: ResponseFlags,
+    /// For gRPC requests; otherwise it follows from the status.
+    pub grpc_status: Option<u8>,
+    pub location: Option<Bytes>,
+    /// `x-envoy-overloaded: true`.
+    pub overloaded: bool,
+    /// After the router began an attempt: the attempt count may be told.
+    pub attempted: bool,
+}
+
+impl LocalReply {
+    /// An answer without a body.
+    pub fn new(status: u16, details: impl Into<Cow<'static, str>>) -> LocalReply {
+        LocalReply {
+            status,
+            body: Bytes::new(),
+            details: details.into(),
+            flags: ResponseFlags::NONE,
+            grpc_status: None,
+            location: None,
+            overloaded: false,
+            attempted: false,
+        }
+    }
+
+    /// With a text.
+    pub fn body(mut self, body: impl Into<Bytes>) -> LocalReply {
+        self.body = body.into();
+        self
+    }
+
+    /// With a flag.
+    pub fn flags(mut self, flags: ResponseFlags) -> LocalReply {
+        self.flags.set(flags);
+        self
+    }
+
+    /// After an attempt.
+    pub fn attempted(mut self) -> LocalReply {
+        self.attempted = true;
+        self
+    }
+}
+
+/// Sends an answer and waits until it is written.
+pub(super) async fn send(
+    record: &mut Record<'_>,
+    downstream: &mut dyn Downstream,
+    reply: LocalReply,
+) -> Result<(), Stop> {
+    record.info.flags.set(reply.flags);
+    record.info.response_code_details = Some(reply.details.clone());
+    let grpc = is_grpc(&record.request);
+    let mut head = ResponseHead {
+        protocol: record.request.protocol,
+        status: if grpc { 200 } else { reply.status },
+        reason: Bytes::new(),
+        headers: Headers::with_capacity(8),
+        body: BodyLength::Empty,
+        wire_size: 0,
+    };
+    if let Some(location) = &reply.location {
+        head.headers.append(Name::LOCATION, location.clone());
+    }
+    // Formats that print the status see none yet, as with Envoy.
+    respond::apply_route_changes(record, &mut head);
+    if reply.overloaded && !record.context.manager.config.router.suppress_envoy_headers {
+        head.headers.append(Name::X_ENVOY_OVERLOADED, Bytes::from_static(b"true"));
+    }
+    if reply.attempted {
+        respond::add_attempt_count(record, &mut head.headers);
+    }
+    let mut body = Bytes::new();
+    if grpc {
+        head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
+        let status = reply.grpc_status.unwrap_or_else(|| grpc::status_of(reply.status));
+        head.headers.append(Name::GRPC_STATUS, status.to_string());
+        if !reply.body.is_empty() {
+            head.headers.append(Name::GRPC_MESSAGE, grpc::message(&reply.body));
+        }
+    } else if !reply.body.is_empty() {
+        head.headers.append(Name::CONTENT_LENGTH, reply.body.len().to_string());
+        head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
+        if record.request.method != Method::Head {
+            head.body = BodyLength::Exact(reply.body.len() as u64);
+            body = reply.body;
+        }
+    }
+    // After a malformed request the framing of what follows cannot be trusted.
+    if reply.status == 400 && record.request.protocol != Protocol::Http2 {
+        downstream.close_after();
+    }
+    respond::finish_head(record, downstream, &mut head);
+    downstream.send_head(&head, body.is_empty())?;
+    record.response_sent(head);
+    if !body.is_empty() {
+        record.info.bytes_sent += body.len() as u64;
+        downstream.send_data(body, true)?;
+    }
+    poll_fn(|cx| record.poll_flush(downstream, cx)).await
+}

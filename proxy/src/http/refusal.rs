@@ -1,0 +1,94 @@
+//! Requests that never became one: a head that cannot be parsed, that came too slowly or only in part. HTTP/1 only; they are answered
+//! and logged as Envoy does, with the detail of what was wrong. Called by `connection`.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+
+use super::codec::Downstream;
+use super::context::Context;
+use super::date;
+use super::h1::{self, ParseError};
+use super::headers::{Headers, Name};
+use super::message::{BodyLength, Protocol, ResponseHead};
+use crate::failure::ResponseFlags;
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::stream_info::StreamInfo;
+
+/// Answers a head that breaks the protocol.
+pub(super) async fn malformed(context: &Context, connection: &mut h1::server::Connection, error: ParseError) {
+    context.manager.stats.downstream_cx_protocol_error.inc();
+    let mut info = begin(context);
+    info.flags.set(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR);
+    info.response_code_details = Some(error.detail.into());
+    answer(context, connection, info, error.status, h1::phrase(error.status).as_bytes()).await;
+}
+
+/// Answers a head that was not complete in time.
+pub(super) async fn slow_head(context: &Context, connection: &mut h1::server::Connection) {
+    context.manager.stats.downstream_rq_header_timeout.inc();
+    let mut info = begin(context);
+    info.response_code_details = Some("request_header_timeout".into());
+    connection.refuse_next();
+    answer(context, connection, info, 408, b"request header timeout").await;
+}
+
+/// Logs a client that left in the middle of a head.
+pub(super) fn disconnected(context: &Context) {
+    let mut info = begin(context);
+    info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
+    info.response_code_details = Some("downstream_remote_disconnect".into());
+    end(context, &mut info, None);
+}
+
+fn begin(context: &Context) -> StreamInfo {
+    context.manager.stats.request_begins(Protocol::Http11);
+    StreamInfo::begin(context.connection.clone(), Some(Protocol::Http11))
+}
+
+async fn answer(
+    context: &Context,
+    connection: &mut h1::server::Connection,
+    mut info: StreamInfo,
+    status: u16,
+    body: &'static [u8],
+) {
+    let mut headers = Headers::with_capacity(4);
+    headers.append(Name::CONTENT_LENGTH, body.len().to_string());
+    headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
+    headers.append(Name::DATE, date::now(std::time::SystemTime::now()));
+    headers.append(Name::SERVER, context.manager.server.clone());
+    let head = ResponseHead {
+        protocol: Protocol::Http11,
+        status,
+        reason: Bytes::new(),
+        headers,
+        body: BodyLength::Exact(body.len() as u64),
+        wire_size: 0,
+    };
+    connection.close_after();
+    let sent = connection.send_head(&head, false).and_then(|()| connection.send_data(Bytes::from_static(body), true));
+    if sent.is_ok() {
+        info.response_code = status;
+        info.bytes_sent = body.len() as u64;
+        context.manager.stats.response(status);
+        // The client may be gone; the log tells what it was sent.
+        let _ = tokio::time::timeout(WRITE, poll_fn(|cx| connection.poll_flush(cx))).await;
+    }
+    end(context, &mut info, Some(&head));
+}
+
+/// Time for a client to take the answer.
+const WRITE: std::time::Duration = std::time::Duration::from_secs(5);
+
+fn end(context: &Context, info: &mut StreamInfo, response: Option<&ResponseHead>) {
+    let manager = &context.manager;
+    manager.stats.downstream_rq_active.dec();
+    info.end = Some(tokio::time::Instant::now().into_std());
+    if !manager.access_log.is_empty() {
+        let entry = LogEntry { info, request: None, response, trailers: None };
+        manager.access_log.log(&context.logs, &entry);
+    }
+    #[cfg(test)]
+    context.done.borrow_mut().push(info.clone());
+}

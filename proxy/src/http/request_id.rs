@@ -1,0 +1,92 @@
+//! `x-request-id`: a version 4 UUID whose 15th character carries the decision whether to trace. Called once a request by `exchange`.
+
+use bytes::Bytes;
+use config::hcm::{HttpConnectionManager, Tracing};
+
+use super::headers::Name;
+use super::message::RequestHead;
+
+const LENGTH: usize = 36;
+/// Place of the UUID's version digit, and of the trace decision.
+const DECISION: usize = 14;
+const NOT_TRACED: u8 = b'4';
+const SAMPLED: u8 = b'9';
+const FORCED: u8 = b'a';
+const CLIENT: u8 = b'b';
+
+/// Makes sure of a request id, and packs the trace decision into it. `edge` requests get a new one unless the client's is to be kept.
+pub(super) fn apply(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) {
+    let present = request.headers.get(&Name::X_REQUEST_ID).is_some_and(|id| !id.is_empty());
+    let fresh = config.generate_request_id && (!present || (edge && !config.preserve_external_request_id));
+    if !fresh && !present {
+        return;
+    }
+    let Some(tracing) = config.tracing.filter(|_| config.request_id_samples) else {
+        if fresh {
+            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&generate()));
+        }
+        return;
+    };
+    if fresh {
+        let mut id = generate();
+        decide(&mut id, config, tracing, request);
+        request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
+    } else if let Some(given) = request.headers.get(&Name::X_REQUEST_ID)
+        && let Ok(mut id) = <[u8; LENGTH]>::try_from(&given[..])
+    {
+        let before = id[DECISION];
+        decide(&mut id, config, tracing, request);
+        if id[DECISION] != before {
+            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
+        }
+    }
+}
+
+/// Packs the decision: a client's wish, then force, then a random share that every hop computes alike from the id.
+fn decide(id: &mut [u8; LENGTH], config: &HttpConnectionManager, tracing: Tracing, request: &RequestHead) {
+    let Some(number) = leading_number(id) else { return };
+    let falls_into = |percent: f64| f64::from(number % 10_000) < percent * 100.0;
+    let traced = |digit: u8| matches!(digit, SAMPLED | FORCED | CLIENT);
+    let mut decision = id[DECISION];
+    if !traced(decision) {
+        if request.headers.contains(&Name::X_CLIENT_TRACE_ID) && falls_into(tracing.client_sampling) {
+            decision = CLIENT;
+        } else if request.headers.contains(&Name::X_ENVOY_FORCE_TRACE) {
+            decision = FORCED;
+        } else if falls_into(tracing.random_sampling) {
+            decision = SAMPLED;
+        }
+    }
+    if traced(decision) && !falls_into(tracing.overall_sampling) {
+        decision = NOT_TRACED;
+    }
+    if config.request_id_packs_trace_reason {
+        id[DECISION] = decision;
+    }
+}
+
+/// The first eight hex digits; `None` when they are none.
+fn leading_number(id: &[u8; LENGTH]) -> Option<u32> {
+    id[..8].iter().try_fold(0u32, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+}
+
+/// A random UUID in lower case.
+fn generate() -> [u8; LENGTH] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut bits = fastrand::u128(..);
+    // RFC 9562 section 5.4: version 4, variant 10.
+    bits = bits & !(0xf << 76) | 4 << 76;
+    bits = bits & !(3 << 62) | 2 << 62;
+    let mut id = [b'-'; LENGTH];
+    let mut shift = 128;
+    for (place, digit) in id.iter_mut().enumerate() {
+        if !matches!(place, 8 | 13 | 18 | 23) {
+            shift -= 4;
+            *digit = DIGITS[(bits >> shift & 15) as usize];
+        }
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What every response head goes through on its way to the client: hop-by-hop headers, the route's changes, `server`, `date`, and
+//! whether the connection goes on afterwards.
+
+use bytes::Bytes;
+use config::hcm::ServerHeader;
+use config::listener::Direction;
+
+use super::codec::Downstream;
+use super::date;
+use super::forwarded::append_list;
+use super::headers::{Headers, Name, NameSet};
+use super::message::{Protocol, ResponseHead};
+use super::mutate::Mutation;
+use super::record::{Chosen, Record};
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::format;
+
+/// Ends at this hop, always.
+const HOP_BY_HOP: NameSet = NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTION, Name::TRANSFER_ENCODING]);
+/// Ends at this hop unless the response is an upgrade.
+const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE]);
+
+/// The router's part of a response that came from upstream.
+pub(super) fn upstream_head(record: &mut Record<'_>, head: &mut ResponseHead) {
+    strip(head);
+    if !record.context.manager.config.router.suppress_envoy_headers && record.request_is_complete() {
+        let mut digits = itoa::Buffer::new();
+        let milliseconds = digits.format(record.since_request().as_millis());
+        let value = if milliseconds == "0" {
+            Bytes::from_static(b"0")
+        } else {
+            Bytes::copy_from_slice(milliseconds.as_bytes())
+        };
+        head.headers.set(Name::X_ENVOY_UPSTREAM_SERVICE_TIME, value);
+    }
+    record.info.response_code = head.status;
+    apply_route_changes(record, head);
+    add_attempt_count(record, &mut head.headers);
+}
+
+/// The connection manager's part, of every final response.
+pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
+    let context = record.context;
+    let config = &context.manager.config;
+    let headers = &mut head.headers;
+    if !headers.contains(&Name::DATE) {
+        headers.append(Name::DATE, date::now(std::time::SystemTime::now()));
+    }
+    match config.server_header {
+        ServerHeader::Overwrite => headers.set(Name::SERVER, context.manager.server.clone()),
+        ServerHeader::AppendIfAbsent if !headers.contains(&Name::SERVER) => {
+            headers.append(Name::SERVER, context.manager.server.clone());
+        }
+        ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
+    }
+    if (config.request_id_in_response || record.request.headers.contains(&Name::X_ENVOY_FORCE_TRACE))
+        && let Some(id) = record.request.headers.get(&Name::X_REQUEST_ID)
+    {
+        headers.set(Name::X_REQUEST_ID, id.clone());
+    }
+    if let Some(via) = &config.via {
+        append_list(headers, Name::VIA, via, b", ");
+    }
+    tell_decorator(record, headers);
+    let http1 = record.request.protocol != Protocol::Http2;
+    if http1 && !record.request_is_complete() && head.status != 101 {
+        // Where the next request begins is not known before this one has ended.
+        downstream.close_after();
+    }
+    let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
+    if limit {
+        context.manager.stats.downstream_cx_max_requests_reached.inc();
+        downstream.close_after();
+    }
+    if context.connection.drain.should_close() {
+        context.manager.stats.downstream_cx_drain_close.inc();
+        downstream.close_after();
+    }
+}
+
+/// With tracing the two sidecars tell each other the name of the operation; apps see none of it.
+fn tell_decorator(record: &Record<'_>, headers: &mut Headers) {
+    if record.context.manager.config.tracing.is_none() {
+        return;
+    }
+    if record.context.manager.direction == Direction::Outbound {
+        headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION);
+    } else if let Some(operation) = &record.decorator {
+        headers.set(Name::X_ENVOY_DECORATOR_OPERATION, operation.clone());
+    }
+}
+
+/// Removes what ends at this hop.
+pub(super) fn strip(head: &mut ResponseHead) {
+    let drop = if head.status == 101 { HOP_BY_HOP } else { HOP_BY_HOP.with(CONNECTION) };
+    head.headers.retain(|header| !drop.contains(&header.name));
+}
+
+/// `x-envoy-attempt-count`, if the virtual host wants it told.
+pub(super) fn add_attempt_count(record: &Record<'_>, headers: &mut Headers) {
+    if record.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_response) {
+        headers.set(Name::X_ENVOY_ATTEMPT_COUNT, attempt_count(record.info.attempts));
+    }
+}
+
+/// The number as a header value; the usual one costs nothing.
+pub(super) fn attempt_count(attempts: u32) -> Bytes {
+    match attempts {
+        1 => Bytes::from_static(b"1"),
+        other => Bytes::from(other.to_string()),
+    }
+}
+
+/// Response header changes of route, virtual host and table, the most specific last if so configured.
+pub(super) fn apply_route_changes(record: &Record<'_>, head: &mut ResponseHead) {
+    let Some(chosen) = record.route else { return };
+    for mutation in levels(chosen) {
+        if mutation.leaves_responses() {
+            continue;
+        }
+        let values = {
+            let entry =
+                LogEntry { info: &record.info, request: Some(&record.request), response: Some(head), trailers: None };
+            mutation.response_values(|format, out| format::write(format, &entry, out))
+        };
+        mutation.apply_to_response(&mut head.headers, values);
+    }
+}
+
+/// Request header changes, likewise.
+pub(super) fn apply_request_changes(record: &mut Record<'_>) {
+    let Some(chosen) = record.route else { return };
+    for mutation in levels(chosen) {
+        if mutation.leaves_requests() {
+            continue;
+        }
+        let values = {
+            let entry = LogEntry { info: &record.info, request: Some(&record.request), response: None, trailers: None };
+            mutation.request_values(|format, out| format::write(format, &entry, out))
+        };
+        mutation.apply_to_request(&mut record.request.headers, values);
+    }
+}
+
+/// The levels in the order in which they are applied. The weighted cluster comes first in either order.
+fn levels<'a>(chosen: Chosen<'a>) -> impl Iterator<Item = &'a Mutation> {
+    let levels = [&chosen.route.mutation, &chosen.host.mutation, chosen.table.mutation()];
+    let order = if chosen.table.most_specific_headers_win() { [2, 1, 0] } else { [0, 1, 2] };
+    let weighted = chosen.weighted.map(|target| &target.mutation);
+    weighted.into_iter().chain(order.into_iter().map(move |index: usize| levels[index]))
+}

@@ -1,0 +1,113 @@
+//! Changes of path and host on the way upstream, with what they were told to the app. Called by `attempt` before the first attempt.
+
+use bytes::Bytes;
+use config::route::{HostRewrite, PathRewrite, RouteMatch};
+
+use super::forwarded::append_list;
+use super::headers::Name;
+use super::message::RequestHead;
+use super::record::Chosen;
+use super::redirect::matched_length;
+use super::route::{Forwarding, without_query};
+
+/// Rewrites what the route wants rewritten. `envoy_headers` is false with `suppress_envoy_headers`.
+pub(super) fn apply(chosen: Chosen<'_>, forwarding: &Forwarding, request: &mut RequestHead, envoy_headers: bool) {
+    if let Some(host) = new_host(chosen, forwarding, request) {
+        set_host(request, host, forwarding.config.append_x_forwarded_host);
+    }
+    if let Some(rewrite) = &forwarding.config.rewrite {
+        let path = new_path(rewrite, &chosen.route.config.matches, &request.path);
+        let old = std::mem::replace(&mut request.path, path);
+        if envoy_headers {
+            request.headers.set(Name::X_ENVOY_ORIGINAL_PATH, old);
+        }
+    }
+}
+
+/// Replaces the host and tells the old one.
+pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded: bool) {
+    let old = std::mem::replace(&mut request.authority, host);
+    request.headers.set(Name::X_ENVOY_ORIGINAL_HOST, old.clone());
+    if append_forwarded && !old.is_empty() {
+        let last =
+            request.headers.get(&Name::X_FORWARDED_HOST).and_then(|hosts| hosts.rsplit(|octet| *octet == b',').next());
+        // A retried or looped request does not pile up the same name.
+        if last.is_none_or(|last| last.trim_ascii() != &old[..])
+            && let Ok(old) = std::str::from_utf8(&old)
+        {
+            append_list(&mut request.headers, Name::X_FORWARDED_HOST, old, b",");
+        }
+    }
+}
+
+fn new_host(chosen: Chosen<'_>, forwarding: &Forwarding, request: &RequestHead) -> Option<Bytes> {
+    if let Some(host) = chosen.weighted.and_then(|target| target.host_rewrite.clone()) {
+        return Some(host);
+    }
+    match forwarding.config.host_rewrite.as_ref()? {
+        HostRewrite::Literal(_) => forwarding.host_rewrite.clone(),
+        // Known only when a host has been picked.
+        HostRewrite::Auto => None,
+        HostRewrite::Header(_) => {
+            request.headers.get(forwarding.host_rewrite_header.as_ref()?).filter(|value| !value.is_empty()).cloned()
+        }
+        HostRewrite::PathRegex { pattern, substitution } => {
+            Some(substitute(pattern, substitution, without_query(&request.path)))
+        }
+    }
+}
+
+fn new_path(rewrite: &PathRewrite, matched: &RouteMatch, path: &[u8]) -> Bytes {
+    let bare = without_query(path);
+    let query = &path[bare.len()..];
+    match rewrite {
+        PathRewrite::Prefix(prefix) => {
+            let rest = bare.get(matched_length(matched, bare)..).unwrap_or_default();
+            Bytes::from([prefix.as_bytes(), rest, query].concat())
+        }
+        PathRewrite::Regex { pattern, substitution } => {
+            let mut path = substitute(pattern, substitution, bare).to_vec();
+            path.extend_from_slice(query);
+            Bytes::from(path)
+        }
+    }
+}
+
+/// Replaces every match, `\1` to `\9` being groups, `\0` the whole and `\\` a backslash, as RE2's `GlobalReplace` does.
+fn substitute(pattern: &regex::bytes::Regex, substitution: &str, text: &[u8]) -> Bytes {
+    let replaced = pattern.replace_all(text, |captures: &regex::bytes::Captures<'_>| {
+        let mut out = Vec::new();
+        let mut rest = substitution.as_bytes();
+        while let [first, tail @ ..] = rest {
+            rest = tail;
+            match (first, tail.first()) {
+                (b'\\', Some(digit @ b'0'..=b'9')) => {
+                    let group = captures.get(usize::from(digit - b'0'));
+                    out.extend_from_slice(group.map_or(&[][..], |group| group.as_bytes()));
+                    rest = &tail[1..];
+                }
+                (b'\\', Some(b'\\')) => {
+                    out.push(b'\\');
+                    rest = &tail[1..];
+                }
+                _ => out.push(*first),
+            }
+        }
+        out
+    });
+    // What is matched is the client's; a line break in it never reaches a head.
+    Bytes::from(replaced.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_substituted() {
+        let pattern = regex::bytes::Regex::new("^/rex/([^/]+)(.*)$").unwrap();
+        assert_eq!(&substitute(&pattern, "\\2/\\1", b"/rex/one/two")[..], b"/two/one");
+        let pattern = regex::bytes::Regex::new("a").unwrap();
+        assert_eq!(&substitute(&pattern, "\\\\\\0\\7", b"xaa")[..], b"x\\a\\a");
+    }
+}

@@ -1,0 +1,107 @@
+//! How long a response may take: the route's word, the caller's where callers are believed, gRPC's own header. Decided once a request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::deadlines::{Deadlines, Expired};
+use super::grpc;
+use super::headers::Name;
+use super::message::RequestHead;
+use super::route::{Forwarding, is_grpc};
+
+/// Timeouts of the attempts of one request. `None` is never.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Timeouts {
+    /// For the whole response, all attempts together.
+    pub response: Option<Duration>,
+    /// For one attempt.
+    pub per_try: Option<Duration>,
+    /// For silence of one attempt.
+    pub per_try_idle: Option<Duration>,
+    /// A timeout is answered 204 (`x-envoy-upstream-rq-timeout-alt-response`).
+    pub alternative_response: bool,
+}
+
+impl Timeouts {
+    /// Reads and takes away the caller's wishes (only internal callers still have any).
+    pub fn decide(forwarding: &Forwarding, request: &mut RequestHead) -> Timeouts {
+        let config = &forwarding.config;
+        // With `max_stream_duration` the route's timeout is not asked for.
+        let response = if config.max_stream_duration.is_some() {
+            None
+        } else if let Some(cap) = config.grpc_timeout_max.filter(|_| is_grpc(request)) {
+            let wanted = grpc::timeout(&request.headers).filter(|wanted| !wanted.is_zero());
+            match (wanted, cap) {
+                (Some(wanted), Some(cap)) => Some(wanted.min(cap)),
+                (wanted, cap) => wanted.or(cap),
+            }
+        } else {
+            config.timeout
+        };
+        let retry = config.retry.as_deref();
+        let mut timeouts = Timeouts {
+            response,
+            per_try: retry.and_then(|retry| retry.per_try_timeout),
+            per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
+            alternative_response: false,
+        };
+        if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
+            timeouts.response = wish;
+        }
+        if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) {
+            timeouts.per_try = wish;
+        }
+        if request.headers.remove(&Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE) {
+            timeouts.alternative_response = true;
+        }
+        // A try that may take as long as all of them has no timeout of its own.
+        if timeouts.response.is_some_and(|all| timeouts.per_try.is_some_and(|one| one >= all)) {
+            timeouts.per_try = None;
+        }
+        timeouts
+    }
+
+    /// Tells the upstream how long it has: `x-envoy-expected-rq-timeout-ms`, and `grpc-timeout` where that header was honoured.
+    pub fn tell(&self, forwarding: &Forwarding, request: &mut RequestHead, elapsed: Duration, envoy_headers: bool) {
+        let Some(expected) = self.per_try.or(self.response) else { return };
+        let expected = match self.response {
+            // Zero would mean no timeout at all.
+            Some(all) => expected.min(all.saturating_sub(elapsed)).max(Duration::from_millis(1)),
+            None => expected,
+        };
+        if envoy_headers {
+            request.headers.set(Name::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, expected.as_millis().to_string());
+        }
+        let config = &forwarding.config;
+        if config.grpc_timeout_max.is_some() && config.max_stream_duration.is_none() && is_grpc(request) {
+            request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(expected));
+        }
+    }
+}
+
+/// Arms `max_stream_duration` and the route's idle timeout.
+pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut RequestHead, deadlines: &mut Deadlines) {
+    let config = &forwarding.config;
+    if let Some(idle) = config.idle_timeout {
+        deadlines.set(Expired::Idle, idle);
+    }
+    let Some(duration) = config.max_stream_duration else { return };
+    let wanted = grpc::timeout(&request.headers).filter(|_| config.grpc_timeout_max.is_some());
+    let limit = match (wanted, config.grpc_timeout_max.flatten()) {
+        (Some(wanted), Some(cap)) => Some(wanted.min(cap)),
+        (Some(wanted), None) => Some(wanted),
+        (None, _) => duration,
+    };
+    if limit.is_some() {
+        deadlines.set(Expired::Duration, limit);
+    }
+}
+
+/// A header in milliseconds, taken away: outer `None` when absent or not a number, inner `None` for 0, which is never.
+fn take_milliseconds(request: &mut RequestHead, name: &Name) -> Option<Option<Duration>> {
+    let value: Bytes = request.headers.get(name)?.clone();
+    request.headers.remove(name);
+    let number: u64 = std::str::from_utf8(&value).ok()?.parse().ok()?;
+    Some((number > 0).then(|| Duration::from_millis(number)))
+}

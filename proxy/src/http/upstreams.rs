@@ -1,0 +1,216 @@
+//! What the exchange asks of clusters, and nothing more: find one, pick a host, borrow a stream. In production the worker's clusters;
+//! in unit tests a fake, so that an exchange runs without a socket.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::codec::Upstream;
+use super::message::Protocol;
+use crate::cluster::ClusterStats;
+use crate::cluster::{
+    ConnectFailure, Host, HttpLease, HttpWant, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
+};
+use crate::telemetry::stats::Counter;
+use crate::worker::Worker;
+
+#[cfg(test)]
+use super::testing::fake;
+
+/// The clusters that a connection can reach.
+pub(super) enum Upstreams {
+    /// Of this worker.
+    Worker(Rc<Worker>),
+    /// Scripted.
+    #[cfg(test)]
+    Fake(Rc<fake::Upstreams>),
+}
+
+/// One cluster.
+pub(super) enum UpstreamCluster {
+    /// Of this worker.
+    Worker(Rc<WorkerCluster>),
+    /// Scripted.
+    #[cfg(test)]
+    Fake(Rc<fake::Cluster>),
+}
+
+/// A host that was picked.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// An endpoint.
+    Host(Host),
+    /// Scripted.
+    #[cfg(test)]
+    Fake(Arc<str>),
+}
+
+/// A borrowed stream. Dropping it gives it back, or closes it when it is not over.
+// One lives on the stack of each exchange; only tests have a smaller variant.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Lease {
+    /// Of a pool.
+    Pool(HttpLease),
+    /// Scripted.
+    #[cfg(test)]
+    Fake(Box<fake::Lease>),
+}
+
+/// The hosts of earlier attempts.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    hosts: Vec<Host>,
+    #[cfg(test)]
+    pub fakes: Vec<Arc<str>>,
+}
+
+impl Upstreams {
+    /// The cluster of a name.
+    pub fn get(&self, name: &str) -> Option<UpstreamCluster> {
+        match self {
+            Upstreams::Worker(worker) => worker.clusters.get(&worker.published, name).map(UpstreamCluster::Worker),
+            #[cfg(test)]
+            Upstreams::Fake(fake) => fake.get(name).map(UpstreamCluster::Fake),
+        }
+    }
+}
+
+impl UpstreamCluster {
+    /// Its configuration.
+    pub fn config(&self) -> &config::cluster::Cluster {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.config(),
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => &cluster.config,
+        }
+    }
+
+    /// Chooses a host; `retries` is how often an earlier one may be passed over.
+    pub fn pick(&self, hash: Option<u64>, tried: &Tried, retries: u32) -> Result<Target, PickFailure> {
+        match self {
+            UpstreamCluster::Worker(cluster) => {
+                let pick =
+                    Pick { hash, avoid: &tried.hosts, host_selection_retries: retries, original_destination: None };
+                cluster.pick(&pick).map(Target::Host)
+            }
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => cluster.pick(tried).map(Target::Fake),
+        }
+    }
+
+    /// Borrows a stream to a host.
+    pub async fn http(&self, target: &Target, want: &HttpWant<'_>) -> Result<Lease, ConnectFailure> {
+        match (self, target) {
+            (UpstreamCluster::Worker(cluster), Target::Host(host)) => cluster.http(host, want).await.map(Lease::Pool),
+            #[cfg(test)]
+            (UpstreamCluster::Fake(cluster), Target::Fake(host)) => {
+                cluster.http(host, want).await.map(|lease| Lease::Fake(Box::new(lease)))
+            }
+            #[cfg(test)]
+            _ => unreachable!("a cluster picks hosts of its own kind"),
+        }
+    }
+
+    /// Counts what the router knows and the pools do not.
+    pub fn count(&self, counter: impl FnOnce(&ClusterStats) -> Counter) {
+        match self {
+            UpstreamCluster::Worker(cluster) => counter(cluster.stats()).inc(),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => {
+                let _ = counter;
+            }
+        }
+    }
+
+    /// Counts a response by its status; `milliseconds` when it came from upstream.
+    pub fn count_response(&self, target: Option<&Target>, status: u16, internal: bool, milliseconds: Option<u64>) {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.count_response(status, internal, milliseconds),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => {}
+        }
+        #[allow(irrefutable_let_patterns)]
+        if let Some(Target::Host(host)) = target {
+            host.count_response(status);
+        }
+    }
+
+    /// Permission for one more retry.
+    pub fn retry_permit(&self, priority: Priority) -> Option<Permit> {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.retry_permit(priority).map(Permit::Worker),
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => cluster.retries_allowed.get().then_some(Permit::Fake),
+        }
+    }
+}
+
+/// One retry under way.
+#[allow(dead_code)]
+pub(super) enum Permit {
+    /// Counted by a circuit breaker.
+    Worker(RetryPermit),
+    /// Scripted.
+    #[cfg(test)]
+    Fake,
+}
+
+impl Target {
+    /// Address, printed.
+    pub fn address(&self) -> Arc<str> {
+        match self {
+            Target::Host(host) => Arc::from(host.address()),
+            #[cfg(test)]
+            Target::Fake(host) => host.clone(),
+        }
+    }
+}
+
+impl Tried {
+    /// Remembers a host.
+    pub fn add(&mut self, target: &Target) {
+        match target {
+            Target::Host(host) => self.hosts.push(host.clone()),
+            #[cfg(test)]
+            Target::Fake(host) => self.fakes.push(host.clone()),
+        }
+    }
+}
+
+impl Lease {
+    /// The stream.
+    pub fn stream(&mut self) -> &mut dyn Upstream {
+        match self {
+            Lease::Pool(lease) => &mut lease.stream,
+            #[cfg(test)]
+            Lease::Fake(lease) => &mut **lease,
+        }
+    }
+
+    /// Address of the host, printed.
+    pub fn host(&self) -> Arc<str> {
+        match self {
+            Lease::Pool(lease) => lease.host.clone(),
+            #[cfg(test)]
+            Lease::Fake(lease) => lease.host.clone(),
+        }
+    }
+
+    /// Our address of the connection.
+    pub fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Lease::Pool(lease) => lease.local,
+            #[cfg(test)]
+            Lease::Fake(_) => None,
+        }
+    }
+
+    /// Protocol of the connection.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Lease::Pool(lease) => lease.protocol,
+            #[cfg(test)]
+            Lease::Fake(lease) => lease.protocol,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use super::*;
+
+fn details() -> ClientCertDetails {
+    ClientCertDetails { subject: true, uri: true, dns: true, ..ClientCertDetails::default() }
+}
+
+fn peer() -> PeerCertificate {
+    PeerCertificate {
+        uri_sans: vec![Arc::from("spiffe://td/ns/a/sa/client")],
+        dns_sans: vec![Arc::from("a.example"), Arc::from("b.example")],
+        subject: Arc::from(""),
+        sha256: Arc::from("00ff"),
+        chain: vec![Bytes::from_static(&[0xfb, 0xff, 0xfe, 1])],
+    }
+}
+
+fn tls() -> TlsInfo {
+    TlsInfo { local_uri_sans: Arc::from([Arc::from("spiffe://td/ns/a/sa/server")]), ..TlsInfo::default() }
+}
+
+#[test]
+fn the_order_is_by_hash_subject_uri_dns() {
+    let element = element(details(), &tls(), &peer());
+    assert_eq!(
+        &element[..],
+        b"By=spiffe://td/ns/a/sa/server;Hash=00ff;Subject=\"\";URI=spiffe://td/ns/a/sa/client;DNS=a.example;DNS=b.example"
+    );
+}
+
+#[test]
+fn certificates_are_url_encoded_pem() {
+    let details = ClientCertDetails { cert: true, ..ClientCertDetails::default() };
+    let element = element(details, &tls(), &peer());
+    let text = std::str::from_utf8(&element).unwrap();
+    assert!(
+        text.ends_with(
+            ";Cert=\"-----BEGIN%20CERTIFICATE-----%0A%2B%2F%2F%2BAQ%3D%3D%0A-----END%20CERTIFICATE-----%0A\""
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_uri_key_stays_when_there_is_none() {
+    let peer = PeerCertificate { uri_sans: Vec::new(), dns_sans: Vec::new(), ..peer() };
+    let element = element(details(), &tls(), &peer);
+    assert!(element.ends_with(b";Subject=\"\";URI="));
+}
