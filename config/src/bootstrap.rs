@@ -20,6 +20,8 @@ use crate::rejection::Rejection;
 /// A checked bootstrap. Static resources stay bytes: they take the road of xDS resources, one by one.
 #[derive(Debug, Clone)]
 pub struct Bootstrap {
+    /// The encoded `Bootstrap` as it was merged, static resources left out; for dumps.
+    pub body: Bytes,
     /// The encoded `core.v3.Node`, user agent fields filled by the proxy.
     pub node: Bytes,
     /// `node.id`.

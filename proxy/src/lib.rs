@@ -3,6 +3,7 @@
 //! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
 
 pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod drain;
@@ -16,3 +17,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod transport;
 pub mod worker;
+pub mod workers;
+pub mod xds;

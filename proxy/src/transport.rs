@@ -1,9 +1,10 @@
 //! A connection's byte stream, whatever carries it. Made by `listener`, `tls` and `cluster`; read and written by `http` and `tcp`.
 //! It never parses what passes.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -14,6 +15,25 @@ use tokio::net::{TcpStream, UnixStream};
 pub struct Stream {
     prefix: Bytes,
     io: Io,
+    ahead: ReadAhead,
+}
+
+/// Whether more is read from a socket than was asked for. The TLS library asks for 4 KiB at a time: four calls for each large record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadAhead {
+    /// Never.
+    Off,
+    /// As soon as a read fills what it was given: then there is more.
+    Watching,
+    /// Now.
+    On,
+}
+
+/// Octets read ahead at most.
+const AHEAD: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What carries the bytes.
@@ -34,12 +54,12 @@ pub enum Io {
 impl Stream {
     /// A stream with nothing read from it yet.
     pub fn new(io: Io) -> Stream {
-        Stream { prefix: Bytes::new(), io }
+        Stream { prefix: Bytes::new(), io, ahead: ReadAhead::Off }
     }
 
     /// A stream from which `prefix` was read and must be read again.
     pub fn with_prefix(prefix: Bytes, io: Io) -> Stream {
-        Stream { prefix, io }
+        Stream { prefix, io, ahead: ReadAhead::Off }
     }
 
     /// Bytes that were read before and come first.
@@ -52,13 +72,29 @@ impl Stream {
         &self.io
     }
 
+    /// The TCP socket at the bottom.
+    pub fn tcp_socket(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(socket) => Some(socket),
+            Io::TlsServer(stream) => stream.get_ref().0.tcp_socket(),
+            Io::TlsClient(stream) => stream.get_ref().0.tcp_socket(),
+            Io::Unix(_) | Io::Memory(_) => None,
+        }
+    }
+
+    /// The stream as the TLS library reads it: in bulk it reads more at a time than the library asks for.
+    pub fn under_tls(self) -> Stream {
+        let ahead = if matches!(self.io, Io::Tcp(_)) { ReadAhead::Watching } else { ReadAhead::Off };
+        Stream { ahead, ..self }
+    }
+
     /// The stream with `bytes`, which were read from it, put back to be read again.
     pub fn unread(self, bytes: Bytes) -> Stream {
         if self.prefix.is_empty() || bytes.is_empty() {
             let prefix = if bytes.is_empty() { self.prefix } else { bytes };
-            return Stream { prefix, io: self.io };
+            return Stream { prefix, ..self };
         }
-        Stream { prefix: [bytes, self.prefix].concat().into(), io: self.io }
+        Stream { prefix: [bytes, self.prefix].concat().into(), ..self }
     }
 
     /// The parts: bytes still to be read first, and what carries the rest.
@@ -81,13 +117,52 @@ impl AsyncRead for Stream {
             self.prefix.advance(length);
             return Poll::Ready(Ok(()));
         }
-        match &mut self.io {
-            Io::Tcp(io) => Pin::new(io).poll_read(cx, out),
+        if self.ahead == ReadAhead::On {
+            return self.poll_read_ahead(cx, out);
+        }
+        let this = &mut *self;
+        match &mut this.io {
+            Io::Tcp(io) => {
+                let result = Pin::new(io).poll_read(cx, out);
+                if this.ahead == ReadAhead::Watching && out.remaining() == 0 {
+                    this.ahead = ReadAhead::On;
+                }
+                result
+            }
             Io::Unix(io) => Pin::new(io).poll_read(cx, out),
-            Io::TlsServer(io) => Pin::new(io).poll_read(cx, out),
-            Io::TlsClient(io) => Pin::new(io).poll_read(cx, out),
+            Io::TlsServer(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
+            Io::TlsClient(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::Memory(io) => Pin::new(io).poll_read(cx, out),
         }
+    }
+}
+
+/// A TLS peer that closes its socket without a close_notify has ended its side, as Envoy has it. Who must know whether a message is
+/// whole has its length or its last chunk.
+fn end_without_notice(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        result => result,
+    }
+}
+
+impl Stream {
+    /// Reads as much as the socket has; what `out` does not hold comes first next time.
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Io::Tcp(io) = &mut self.io else { return Poll::Ready(Ok(())) };
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.resize(AHEAD, 0);
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+            let (now, later) = buffer.filled().split_at(buffer.filled().len().min(out.remaining()));
+            out.put_slice(now);
+            if later.is_empty() {
+                self.ahead = ReadAhead::Watching;
+            } else {
+                self.prefix = Bytes::copy_from_slice(later);
+            }
+            Poll::Ready(Ok(()))
+        })
     }
 }
 

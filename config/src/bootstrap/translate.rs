@@ -49,6 +49,7 @@ pub(super) fn bootstrap(
     let flush = proto::positive(&at.field("stats_flush_interval"), &proto.stats_flush_interval)?;
     ignored.extend(options.take_notes());
     Ok(Bootstrap {
+        body: Bytes::from(proto.encode_to_vec()),
         node_id: Arc::from(node.id.as_str()),
         node_cluster: Arc::from(node.cluster.as_str()),
         node: Bytes::from(node.encode_to_vec()),

@@ -10,7 +10,9 @@ pub mod process;
 mod unknown;
 pub mod version;
 
-pub use options::{DrainStrategy, IpVersion, LogLevel, Mode, Options};
+pub use options::{DrainStrategy, IpVersion, Mode, Options};
+
+pub use crate::telemetry::process_log::LogLevel;
 
 /// What the process was asked to do.
 #[derive(Debug)]

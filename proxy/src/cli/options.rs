@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::telemetry::process_log::LogLevel;
+
 const EXAMPLES: &str = "\
 Examples:
   Start with a bootstrap file, as an agent does:
@@ -185,26 +187,6 @@ pub enum IpVersion {
     V4,
     /// IPv6.
     V6,
-}
-
-/// Levels of the process's own log, as Envoy names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum LogLevel {
-    /// Everything.
-    Trace,
-    /// For those who look for a fault.
-    Debug,
-    /// Life events.
-    Info,
-    /// Something an operator may want to change.
-    #[value(alias = "warn")]
-    Warning,
-    /// Something is wrong.
-    Error,
-    /// The process cannot go on.
-    Critical,
-    /// Nothing.
-    Off,
 }
 
 impl Options {

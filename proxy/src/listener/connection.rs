@@ -149,13 +149,7 @@ async fn secure(
     };
     match result {
         Ok((stream, info)) => {
-            stats.handshake.inc();
-            if info.resumed {
-                stats.session_reused.inc();
-            }
-            if info.peer.is_none() {
-                stats.no_certificate.inc();
-            }
+            stats.finished(&info);
             Ok((stream, Some(Rc::new(info))))
         }
         Err(failure) => {

@@ -1,9 +1,10 @@
 //! Statistics of a listener: handles made when it is compiled, bumped for each connection. Names are Envoy's.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::telemetry::stats::{Counter, Gauge, Histogram, Stats};
-use crate::tls::FailureKind;
+use crate::tls::info::TlsInfo;
+use crate::tls::{CIPHER_NAMES, FailureKind, VERSION_NAMES};
 
 /// `listener.<address>.*`
 pub(super) struct ListenerStats {
@@ -35,6 +36,11 @@ pub(super) struct TlsStats {
     pub fail_verify_san: Counter,
     pub fail_verify_cert_hash: Counter,
     pub not_ready: Counter,
+    /// `ssl.ciphers.*` and `ssl.versions.*`: made when first seen, as Envoy does.
+    ciphers: [OnceLock<Counter>; CIPHER_NAMES.len()],
+    versions: [OnceLock<Counter>; VERSION_NAMES.len()],
+    prefix: Box<str>,
+    stats: Arc<Stats>,
 }
 
 /// `tls_inspector.*`, one for the process.
@@ -84,6 +90,10 @@ impl ListenerStats {
                 fail_verify_san: counter("ssl.fail_verify_san"),
                 fail_verify_cert_hash: counter("ssl.fail_verify_cert_hash"),
                 not_ready: counter("server_ssl_socket_factory.downstream_context_secrets_not_ready"),
+                ciphers: Default::default(),
+                versions: Default::default(),
+                prefix: prefix.into(),
+                stats: stats.clone(),
             },
             tls_inspector: InspectorStats {
                 tls_found: stats.counter("tls_inspector.tls_found"),
@@ -107,6 +117,26 @@ impl ListenerStats {
 }
 
 impl TlsStats {
+    /// Counts a finished handshake.
+    pub fn finished(&self, info: &TlsInfo) {
+        self.handshake.inc();
+        if info.resumed {
+            self.session_reused.inc();
+        }
+        if info.peer.is_none() {
+            self.no_certificate.inc();
+        }
+        self.count("ciphers", info.cipher, &CIPHER_NAMES, &self.ciphers);
+        self.count("versions", info.version, &VERSION_NAMES, &self.versions);
+    }
+
+    fn count(&self, kind: &str, value: &str, names: &[&str], counters: &[OnceLock<Counter>]) {
+        if let Some(at) = names.iter().position(|name| *name == value) {
+            let make = || self.stats.counter(&format!("{}ssl.{kind}.{value}", self.prefix));
+            counters[at].get_or_init(make).inc();
+        }
+    }
+
     /// Counts a failed handshake as Envoy does.
     pub fn failed(&self, kind: FailureKind) {
         match kind {

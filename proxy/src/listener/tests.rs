@@ -174,6 +174,8 @@ async fn strict_takes_the_mesh_and_refuses_the_rest() {
         stream.read_to_end(&mut rest).await.unwrap_or_default();
         assert_eq!(harness.value("tcp.tcp.downstream_cx_no_route"), 1, "the TCP proxy had it");
         assert_eq!(harness.value("listener.test.ssl.handshake"), 1);
+        assert_eq!(harness.value("listener.test.ssl.versions.TLSv1.3"), 1);
+        assert_eq!(harness.value("listener.test.ssl.ciphers.TLS_AES_128_GCM_SHA256"), 1);
 
         let mut plain = TcpStream::connect(address).await.unwrap();
         plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();

@@ -34,6 +34,8 @@ pub(super) struct Lane {
     /// Holds `piped` octets that are read and not written yet (splicing).
     pipe: Option<Pipe>,
     piped: usize,
+    /// The source failed after bytes that are still to be written.
+    failed: Option<io::Error>,
     /// Splicing did not work here.
     copies: bool,
     needs_flush: bool,
@@ -69,6 +71,9 @@ impl Lane {
     pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
         for _ in 0..ROUNDS {
             ready!(self.poll_write_out(cx, to)).map_err(LaneError::Write)?;
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Err(LaneError::Read(error)));
+            }
             match self.state {
                 State::Open => {}
                 State::Ended => {
@@ -151,17 +156,13 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads into the thread's buffer and writes from it at once; only what the target does not take is kept.
+    /// Fills the thread's buffer and writes from it at once; only what the target does not take is kept.
     fn poll_copy(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(SCRATCH, 0);
             let mut target = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut *from).poll_read(cx, &mut target)).map_err(LaneError::Read)?;
+            ready!(self.poll_fill(cx, from, &mut target)).map_err(LaneError::Read)?;
             let mut read = target.filled();
-            if read.is_empty() {
-                self.state = State::Ended;
-                return Poll::Ready(Ok(()));
-            }
             while !read.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, read).map_err(LaneError::Write)? {
                     Poll::Ready(written) => {
@@ -176,6 +177,28 @@ impl Lane {
             }
             Poll::Ready(Ok(()))
         })
+    }
+
+    /// Reads until the buffer is full or the source has no more for now: TLS gives one record at a time, and many go into one write.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, from: &mut Stream, target: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while target.remaining() > 0 {
+            let before = target.filled().len();
+            match Pin::new(&mut *from).poll_read(cx, target) {
+                Poll::Ready(Ok(())) if target.filled().len() == before => {
+                    self.state = State::Ended;
+                    break;
+                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) if before == 0 => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => {
+                    self.failed = Some(error);
+                    break;
+                }
+                Poll::Pending if before == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn count_written(&mut self, written: usize) -> io::Result<()> {

@@ -17,7 +17,7 @@ use crate::failure::ResponseFlags;
 use crate::listener::CompileDeps;
 use crate::telemetry::access_log::{AccessLogs, LogEntry};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
-use crate::transport::{Io, Stream};
+use crate::transport::Stream;
 use crate::worker::Worker;
 
 /// A compiled TCP proxy. Immutable and shared by all workers.
@@ -124,7 +124,7 @@ async fn session(
 /// A reset on one side is a reset on the other.
 fn pass_on_reset(error: &io::Error, other: &Stream) {
     if error.kind() == io::ErrorKind::ConnectionReset
-        && let Io::Tcp(socket) = other.io()
+        && let Some(socket) = other.tcp_socket()
     {
         // With no time to linger, closing sends RST.
         let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
@@ -150,6 +150,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         tracing::debug!(cluster = &*chosen.name, "connection refused: there is no such cluster");
         return None;
     };
+    info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
         let mut hasher = DefaultHasher::new();
         info.connection.remote.ip().hash(&mut hasher);

@@ -215,3 +215,24 @@ async fn bytes_pass_between_tls_and_plain() {
     assert!(back == bytes);
     assert_eq!((moved.received, moved.sent), (3 << 20, 3 << 20));
 }
+
+#[tokio::test]
+async fn a_tls_peer_that_closes_without_notice_has_ended_its_side() {
+    use crate::tls::testing::{Authority, istio_client, istio_server};
+    use crate::tls::{ClientContext, Secrets, ServerContext};
+    let secrets = Secrets::new();
+    let authority = Authority::new("mesh");
+    secrets.update("ROOTCA", authority.roots()).unwrap();
+    secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+    let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
+    let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
+    let (near, far) = connection().await;
+    let (connected, accepted) = tokio::join!(client.connect(near.into(), None, None), server.accept(far.into()));
+    let (mut near, mut far) = (connected.unwrap().0, accepted.unwrap().0);
+    far.write_all(b"last words").await.unwrap();
+    far.flush().await.unwrap();
+    drop(far);
+    let mut all = Vec::new();
+    near.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, b"last words");
+}

@@ -21,12 +21,10 @@ mod levels;
 mod output;
 mod pattern;
 
-pub use levels::{LOGGERS, Levels, level_name, parse_level, parse_levels};
+pub use levels::{LOGGERS, Levels, LogLevel, level_name, parse_level, parse_levels};
 use output::Output;
 pub(super) use output::write_all;
 use pattern::{Line, Pattern};
-
-use crate::cli::LogLevel;
 
 /// Envoy's default pattern.
 pub const DEFAULT_PATTERN: &str = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";

@@ -13,11 +13,13 @@ use std::sync::Arc;
 pub mod expose;
 mod filter;
 mod registry;
+mod server;
 mod shard;
 mod tags;
 
 pub use filter::re2;
 pub use registry::{HistogramSample, Kind, Sample, Scope, Stats, StatsSettings, Tag, Tagged};
+pub use server::{DiscoveryStats, ServerState, ServerStats};
 use shard::Shard;
 
 /// A number that only grows. Copy it freely.

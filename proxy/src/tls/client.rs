@@ -101,7 +101,7 @@ impl ClientContext {
             _ => &current.nameless,
         };
         let alpn = alpn.map_or_else(|| self.alpn.clone(), |protocols| negotiable(protocols.iter()));
-        let stream = connector.with_alpn(alpn).connect(name, Box::new(stream)).await?;
+        let stream = connector.with_alpn(alpn).connect(name, Box::new(stream.under_tls())).await?;
         let info =
             TlsInfo { server_name: sni.map(Arc::from), ..describe(stream.get_ref().1, current.uri_sans.clone()) };
         Ok((Stream::new(Io::TlsClient(Box::new(stream))), info))

@@ -22,6 +22,7 @@ pub use client::{AlpnList, ClientContext};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{CertificateFacts, Secrets};
 pub use server::ServerContext;
+pub use suites::{CIPHER_NAMES, VERSION_NAMES};
 
 /// SHA-256 by the crypto library that TLS uses.
 fn sha256(data: &[u8]) -> [u8; 32] {

@@ -89,7 +89,7 @@ impl ServerContext {
     /// The failure in Envoy's words. The alert that belongs to it has been sent.
     pub async fn accept(&self, stream: Stream) -> Result<(Stream, TlsInfo), HandshakeFailure> {
         let Some(current) = self.current.load_full() else { return Err(HandshakeFailure::not_ready()) };
-        let start = LazyConfigAcceptor::new(Acceptor::default(), Box::new(stream)).await?;
+        let start = LazyConfigAcceptor::new(Acceptor::default(), Box::new(stream.under_tls())).await?;
         let hello = start.client_hello();
         if self.require_sni && hello.server_name().is_none() {
             return Err(HandshakeFailure::refused("the client sent no server name and the context requires one"));

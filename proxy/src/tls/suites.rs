@@ -24,6 +24,22 @@ const TLS12: &[(&str, SupportedCipherSuite)] = &[
     ("ECDHE-RSA-AES256-GCM-SHA384", cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
 ];
 
+/// Every name that [`super::info::TlsInfo::cipher`] can have.
+pub const CIPHER_NAMES: [&str; 9] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+];
+
+/// Every name that [`super::info::TlsInfo::version`] can have.
+pub const VERSION_NAMES: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
 /// OpenSSL's name of a negotiated suite.
 pub(super) fn name(suite: CipherSuite) -> &'static str {
     match suite {

@@ -10,8 +10,8 @@ use config::tls::{
     CommonTls, DownstreamTls, SanMatcher, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls, Validation,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
 };
 
 /// Issues certificates as istiod does: SPIFFE URI, no subject, the root last in the chain.
@@ -67,9 +67,41 @@ impl Authority {
         params.not_after = until.into();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.sign(params, &KeyPair::generate().unwrap())
+    }
+
+    fn sign(&self, params: CertificateParams, key: &KeyPair) -> Leaf {
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         Leaf { chain: format!("{}{}", certificate.pem(), self.root), key: key.serialize_pem() }
+    }
+
+    /// With a key of 2048 bits, istiod's default; the key as PKCS#8, too.
+    pub fn issue_rsa(&self, uri: &str) -> (Leaf, Vec<u8>) {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        params.distinguished_name = DistinguishedName::new();
+        let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        (self.sign(params, &key), key.serialize_der())
+    }
+
+    /// A revocation list with one serial number.
+    pub fn revoke(&self, serial: u64) -> String {
+        let now = SystemTime::now();
+        let hour = Duration::from_secs(3600);
+        let list = CertificateRevocationListParams {
+            this_update: (now - hour).into(),
+            next_update: (now + hour).into(),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: serial.into(),
+                revocation_time: (now - hour).into(),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// The root as a secret.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use config::matcher::StringMatcher;
+use config::secret::SecretKind;
 use config::tls::{DownstreamTls, SanKind, SanMatcher, SecretSource, TlsVersion, UpstreamTls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -307,7 +308,7 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
         (empty, "no PEM certificate"),
         (missing, "cannot read /no/such/key.pem: No such file"),
     ] {
-        let reason = secrets.update("default", config::secret::SecretKind::TlsCertificate(config)).unwrap_err();
+        let reason = secrets.update("default", SecretKind::TlsCertificate(config)).unwrap_err();
         assert!(reason.starts_with("secret default: ") && reason.contains(words), "{reason}");
     }
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
@@ -328,7 +329,54 @@ async fn keys_of_every_pem_kind_are_taken() {
     let sec1 = pem("EC PRIVATE KEY", &der[start..start + 0x6d]);
     let mut config = leaf.config();
     config.key = inline(&sec1);
-    Secrets::new().update("default", config::secret::SecretKind::TlsCertificate(config)).unwrap();
+    Secrets::new().update("default", SecretKind::TlsCertificate(config)).unwrap();
+
+    let (leaf, pkcs8) = authority.issue_rsa(SERVER);
+    Secrets::new().update("default", leaf.secret()).unwrap();
+    // The head of PKCS#8 for a key of 2048 bits has 26 octets.
+    let mut config = leaf.config();
+    config.key = inline(&pem("RSA PRIVATE KEY", &pkcs8[26..]));
+    Secrets::new().update("default", SecretKind::TlsCertificate(config)).unwrap();
+}
+
+#[tokio::test]
+async fn rsa_keys_work_with_both_versions() {
+    let (near, far) = mesh();
+    let authority = Authority::new("rsa");
+    for side in [&near, &far] {
+        side.secrets.update("ROOTCA", authority.roots()).unwrap();
+        side.secrets.update("default", authority.issue_rsa(SERVER).0.secret()).unwrap();
+    }
+    let server = far.server(&istio_server(&[]));
+    let mut config = istio_client(&[], vec![exact(SERVER)]);
+    assert!(shake(&near.client(&config), &server).await.1.is_ok());
+    config.common.max_version = TlsVersion::Tls12;
+    let info = shake(&near.client(&config), &server).await.1.unwrap().1;
+    assert_eq!(info.cipher, "ECDHE-RSA-AES256-GCM-SHA384");
+}
+
+#[tokio::test]
+async fn revoked_certificates_are_refused() {
+    let authority = Authority::new("mesh");
+    let near = Side::new(&authority, CLIENT);
+    let far = Side::new(&authority, SERVER);
+    let hour = Duration::from_secs(3600);
+    let now = SystemTime::now();
+    let numbered = |serial: u64| {
+        authority.issue_with(CLIENT, now - hour, now + hour, |params| params.serial_number = Some(serial.into()))
+    };
+    let mut validation = authority.validation();
+    validation.crl = Some(inline(&authority.revoke(77)));
+    far.secrets.update("ROOTCA", SecretKind::ValidationContext(validation.clone())).unwrap();
+    let (client, server) = (near.client(&istio_client(&[], vec![])), far.server(&istio_server(&[])));
+    near.secrets.update("default", numbered(78).secret()).unwrap();
+    shake(&client, &server).await.1.unwrap();
+    near.secrets.update("default", numbered(77).secret()).unwrap();
+    let refused = failure(shake(&client, &server).await.1);
+    assert!(refused.reason.contains("certificate revoked"), "{}", refused.reason);
+    validation.crl = Some(inline("garbage"));
+    let reason = far.secrets.update("ROOTCA", SecretKind::ValidationContext(validation)).unwrap_err();
+    assert!(reason.contains("no PEM revocation list"), "{reason}");
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

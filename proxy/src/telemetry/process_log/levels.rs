@@ -4,7 +4,27 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::LogLevel;
+use clap::ValueEnum;
+
+/// Levels of the process's own log, as Envoy names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// For those who look for a fault.
+    Debug,
+    /// Life events.
+    Info,
+    /// Something an operator may want to change.
+    #[value(alias = "warn")]
+    Warning,
+    /// Something is wrong.
+    Error,
+    /// The process cannot go on.
+    Critical,
+    /// Nothing.
+    Off,
+}
 
 /// Envoy's logger names, in the order in which it lists them. Those of parts that do not exist here are kept: tools set them.
 pub const LOGGERS: &[&str] = &[

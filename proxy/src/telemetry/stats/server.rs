@@ -1,0 +1,164 @@
+//! Statistics of the process itself, by Envoy's names. The control thread sets them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Counter, Gauge, Histogram, Stats};
+
+/// `server.state`, and what `/ready` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    /// Everything needed at start has arrived.
+    Live,
+    /// `/healthcheck/fail` was called.
+    Draining,
+    /// Start-up before the control plane is connected.
+    PreInitializing,
+    /// Waiting for the first configuration.
+    Initializing,
+}
+
+impl ServerState {
+    /// As `/ready` and `/server_info` spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServerState::Live => "LIVE",
+            ServerState::Draining => "DRAINING",
+            ServerState::PreInitializing => "PRE_INITIALIZING",
+            ServerState::Initializing => "INITIALIZING",
+        }
+    }
+}
+
+/// Handles of `server.*`, `listener_manager.*` and `cluster_manager.*`. Cheap to copy.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)] // The names are the statistics' own.
+pub struct ServerStats {
+    state: Gauge,
+    live: Gauge,
+    uptime: Gauge,
+    started: Instant,
+    pub concurrency: Gauge,
+    pub total_connections: Gauge,
+    pub memory_allocated: Gauge,
+    pub memory_physical_size: Gauge,
+    pub days_until_first_cert_expiring: Gauge,
+    pub initialization_time_ms: Histogram,
+    pub dropped_log_lines: Counter,
+    pub workers_started: Gauge,
+    pub total_listeners_active: Gauge,
+    pub total_listeners_warming: Gauge,
+    pub total_listeners_draining: Gauge,
+    pub listener_added: Counter,
+    pub listener_modified: Counter,
+    pub listener_removed: Counter,
+    pub listener_stopped: Counter,
+    pub listener_create_success: Counter,
+    pub listener_create_failure: Counter,
+    pub lds: DiscoveryStats,
+    pub active_clusters: Gauge,
+    pub warming_clusters: Gauge,
+    pub cluster_added: Counter,
+    pub cluster_modified: Counter,
+    pub cluster_removed: Counter,
+    pub cds: DiscoveryStats,
+    pub control_plane_connected: Gauge,
+    pub control_plane_pending_requests: Gauge,
+}
+
+/// Handles of one subscription: `<prefix>.update_success` and its like.
+#[derive(Clone, Copy)]
+pub struct DiscoveryStats {
+    /// Responses and reconnects.
+    pub update_attempt: Counter,
+    /// Responses that were accepted whole (an empty one too).
+    pub update_success: Counter,
+    /// The stream broke.
+    pub update_failure: Counter,
+    /// Responses of which something was refused.
+    pub update_rejected: Counter,
+    /// No answer within `initial_fetch_timeout`.
+    pub init_fetch_timeout: Counter,
+    /// Milliseconds since 1970 of the last success.
+    pub update_time: Gauge,
+    /// Hash of the version text.
+    pub version: Gauge,
+    /// How long taking an update took, ms.
+    pub update_duration: Histogram,
+}
+
+impl ServerStats {
+    /// Makes (or finds) all of them.
+    pub fn new(stats: &Arc<Stats>) -> ServerStats {
+        let counter = |name: &str| stats.counter(name);
+        let gauge = |name: &str| stats.gauge(name);
+        // Shown from the start though nobody sets it: there is one epoch.
+        gauge("server.hot_restart_epoch").set(0);
+        gauge("server.parent_connections").set(0);
+        ServerStats {
+            state: gauge("server.state"),
+            live: gauge("server.live"),
+            uptime: gauge("server.uptime"),
+            started: Instant::now(),
+            concurrency: gauge("server.concurrency"),
+            total_connections: gauge("server.total_connections"),
+            memory_allocated: gauge("server.memory_allocated"),
+            memory_physical_size: gauge("server.memory_physical_size"),
+            days_until_first_cert_expiring: gauge("server.days_until_first_cert_expiring"),
+            initialization_time_ms: stats.histogram("server.initialization_time_ms"),
+            dropped_log_lines: counter("server.dropped_log_lines"),
+            workers_started: gauge("listener_manager.workers_started"),
+            total_listeners_active: gauge("listener_manager.total_listeners_active"),
+            total_listeners_warming: gauge("listener_manager.total_listeners_warming"),
+            total_listeners_draining: gauge("listener_manager.total_listeners_draining"),
+            listener_added: counter("listener_manager.listener_added"),
+            listener_modified: counter("listener_manager.listener_modified"),
+            listener_removed: counter("listener_manager.listener_removed"),
+            listener_stopped: counter("listener_manager.listener_stopped"),
+            listener_create_success: counter("listener_manager.listener_create_success"),
+            listener_create_failure: counter("listener_manager.listener_create_failure"),
+            lds: DiscoveryStats::new(stats, "listener_manager.lds"),
+            active_clusters: gauge("cluster_manager.active_clusters"),
+            warming_clusters: gauge("cluster_manager.warming_clusters"),
+            cluster_added: counter("cluster_manager.cluster_added"),
+            cluster_modified: counter("cluster_manager.cluster_modified"),
+            cluster_removed: counter("cluster_manager.cluster_removed"),
+            cds: DiscoveryStats::new(stats, "cluster_manager.cds"),
+            control_plane_connected: gauge("control_plane.connected_state"),
+            control_plane_pending_requests: gauge("control_plane.pending_requests"),
+        }
+    }
+
+    /// Tells the state; `server.live` follows it.
+    pub fn set_state(&self, state: ServerState) {
+        self.state.set(match state {
+            ServerState::Live => 0,
+            ServerState::Draining => 1,
+            ServerState::PreInitializing => 2,
+            ServerState::Initializing => 3,
+        });
+        self.live.set(u64::from(state == ServerState::Live));
+    }
+
+    /// Brings `server.uptime` up to date; admin calls it before each reading.
+    pub fn tick(&self) {
+        self.uptime.set(self.started.elapsed().as_secs());
+    }
+}
+
+impl DiscoveryStats {
+    /// For `listener_manager.lds`, `cluster_manager.cds`, `http.<prefix>.rds.<route>` or `cluster.<name>`.
+    pub fn new(stats: &Arc<Stats>, prefix: &str) -> DiscoveryStats {
+        let counter = |name: &str| stats.counter(&format!("{prefix}.{name}"));
+        DiscoveryStats {
+            update_attempt: counter("update_attempt"),
+            update_success: counter("update_success"),
+            update_failure: counter("update_failure"),
+            update_rejected: counter("update_rejected"),
+            init_fetch_timeout: counter("init_fetch_timeout"),
+            update_time: stats.gauge(&format!("{prefix}.update_time")),
+            version: stats.gauge(&format!("{prefix}.version")),
+            update_duration: stats.histogram(&format!("{prefix}.update_duration")),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The worker threads: started by `app`, told by the control thread's [`Command`]s what to accept on.
+
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::cluster::WorkerClusters;
+use crate::drain::{Drain, DrainWatch, ServerDrain};
+use crate::listener::Listener;
+use crate::listener::accept::{self, Slot};
+use crate::listener::bind::Socket;
+use crate::published::Published;
+use crate::telemetry::access_log::{Sinks, WorkerLogs};
+use crate::telemetry::stats::Stats;
+use crate::worker::{ConnectionIds, Worker};
+
+/// What the control thread asks of a worker.
+pub enum Command {
+    /// Accept on these sockets.
+    Listen {
+        /// Name of the sockets.
+        id: u64,
+        /// What new connections get.
+        listener: Arc<Listener>,
+        /// Drain of this version.
+        drain: Arc<Drain>,
+        /// One for each address.
+        sockets: Vec<Socket>,
+    },
+    /// New connections on these sockets get another version.
+    Replace {
+        /// Name of the sockets.
+        id: u64,
+        /// What new connections get.
+        listener: Arc<Listener>,
+        /// Drain of this version.
+        drain: Arc<Drain>,
+    },
+    /// Take what the queue holds, then close.
+    Stop {
+        /// Name of the sockets.
+        id: u64,
+    },
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Published state.
+    pub published: Arc<Published>,
+    /// Drains of the process.
+    pub drain: Arc<ServerDrain>,
+    /// Stats registry.
+    pub stats: Arc<Stats>,
+    /// Access log files.
+    pub sinks: Arc<Sinks>,
+}
+
+/// Handles to all workers.
+pub struct Workers {
+    senders: Vec<mpsc::UnboundedSender<Command>>,
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    pub fn start(count: usize, shared: &Shared) -> io::Result<Arc<Workers>> {
+        let mut senders = Vec::with_capacity(count);
+        for index in 0..count {
+            let (sender, commands) = mpsc::unbounded_channel();
+            let shared = shared.clone();
+            std::thread::Builder::new()
+                .name(format!("wrk:worker_{index}"))
+                .spawn(move || run_thread(index, count, shared, commands))?;
+            senders.push(sender);
+        }
+        Ok(Arc::new(Workers { senders }))
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Sends a command to each, in order.
+    pub fn send_all(&self, mut command: impl FnMut() -> Command) {
+        for sender in &self.senders {
+            // A worker ends only with the process.
+            let _ = sender.send(command());
+        }
+    }
+}
+
+fn run_thread(index: usize, count: usize, shared: Shared, commands: mpsc::UnboundedReceiver<Command>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(target: "main", "worker {index} cannot start: {error}");
+            std::process::exit(1);
+        }
+    };
+    shared.stats.register_shard();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let worker = Rc::new(Worker {
+            index,
+            published: shared.published,
+            clusters: WorkerClusters::new(index),
+            logs: WorkerLogs::new(index),
+            drain: shared.drain,
+            stats: shared.stats,
+            connections: ConnectionIds::new(index, count),
+        });
+        let caretaker = worker.clone();
+        tokio::task::spawn_local(async move { caretaker.clusters.maintain(&caretaker.published).await });
+        obey(worker, commands).await;
+    });
+}
+
+async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let mut slots: HashMap<u64, Rc<Slot>> = HashMap::new();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Listen { id, listener, drain, sockets } => {
+                let watch = DrainWatch::new(worker.drain.clone(), drain, listener.config().direction);
+                let slot = Rc::new(Slot::new(listener, watch));
+                for socket in sockets {
+                    tokio::task::spawn_local(accept::accept_loop(worker.clone(), slot.clone(), socket));
+                }
+                slots.insert(id, slot);
+            }
+            Command::Replace { id, listener, drain } => {
+                if let Some(slot) = slots.get(&id) {
+                    let watch = DrainWatch::new(worker.drain.clone(), drain, listener.config().direction);
+                    slot.replace(listener, watch);
+                }
+            }
+            Command::Stop { id } => {
+                if let Some(slot) = slots.remove(&id) {
+                    slot.stop();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! CDS and EDS: clusters are checked and built when they arrive, warmed until their endpoints and secrets are here, then published.
+//!
+//! The control loop calls it. While a new version warms, the one before serves. DNS never holds a cluster back.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use config::cluster::Discovery;
+use config::tls::SdsName;
+use tokio::task::JoinHandle;
+use xds_client::{Rejected, Resource, Update, Verdict};
+
+use super::secrets::{self, SecretWatches};
+use super::store::{ConfigStore, Kind, Refused, Stored};
+use crate::cluster::{Cluster, dns};
+use crate::published::{ClusterTable, Published};
+use crate::telemetry::stats::{ServerStats, Stats};
+use crate::tls::Secrets;
+
+/// What every cluster is built from.
+pub struct Parts {
+    /// Secrets for TLS contexts.
+    pub secrets: Arc<Secrets>,
+    /// Stats.
+    pub stats: Arc<Stats>,
+    /// Bytes for dumps.
+    pub store: Arc<ConfigStore>,
+    /// Where warm clusters become visible.
+    pub published: Arc<Published>,
+    /// Counts of clusters.
+    pub server: ServerStats,
+    /// Names to addresses.
+    pub resolver: Arc<dns::Resolver>,
+}
+
+/// All clusters.
+pub struct Clusters {
+    parts: Parts,
+    options: Rc<config::Options>,
+    active: HashMap<Arc<str>, Active>,
+    warming: HashMap<Arc<str>, Warming>,
+    /// EDS service name to cluster names.
+    by_service: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    changed: bool,
+}
+
+struct Active {
+    cluster: Arc<Cluster>,
+    is_static: bool,
+    dns: Option<JoinHandle<()>>,
+}
+
+struct Warming {
+    cluster: Arc<Cluster>,
+    is_static: bool,
+    since: Instant,
+    needs: Vec<SdsName>,
+}
+
+impl Clusters {
+    /// None yet. `options` are those for dynamic resources.
+    pub fn new(parts: Parts, options: Rc<config::Options>) -> Clusters {
+        Clusters {
+            parts,
+            options,
+            active: HashMap::new(),
+            warming: HashMap::new(),
+            by_service: HashMap::new(),
+            changed: false,
+        }
+    }
+
+    /// Adds a static cluster; its rejection is the bootstrap's.
+    pub fn add_static(&mut self, name: &Arc<str>, body: Bytes, options: &config::Options) -> Result<(), String> {
+        let config = config::cluster::decode(&body, options).map_err(|rejection| rejection.to_string())?;
+        self.add(config, Stored::now(body, &Arc::from("")), true)?;
+        tracing::debug!(target: "upstream", "static cluster '{name}' added");
+        Ok(())
+    }
+
+    /// Applies a CDS response, resource by resource.
+    pub fn update(&mut self, update: &Update) -> Verdict {
+        let version: Arc<str> = update.version.as_str().into();
+        for name in &update.removed {
+            self.remove(&Arc::from(name.as_str()));
+        }
+        let mut rejected = Vec::new();
+        for resource in &update.resources {
+            if let Err(reason) = self.update_one(resource, &version) {
+                tracing::error!(target: "upstream", "cluster '{}' is refused: {reason}", resource.name);
+                rejected.push(Rejected { name: resource.name.clone(), reason });
+            }
+        }
+        self.parts.store.set_version(Kind::Cluster, &update.version);
+        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+    }
+
+    fn update_one(&mut self, resource: &Resource, version: &Arc<str>) -> Result<(), String> {
+        let name: Arc<str> = resource.name.as_str().into();
+        if self.active.get(&name).is_some_and(|active| active.is_static) {
+            // As in Envoy: what the bootstrap fixed is not changed from outside.
+            tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
+            return Ok(());
+        }
+        let stored = Stored::now(resource.body.clone(), version);
+        let unchanged = self.parts.store.active(Kind::Cluster, &name).is_some_and(|body| body == resource.body);
+        if unchanged {
+            self.warming.remove(&name);
+            self.parts.store.change(Kind::Cluster, &name, |entry| {
+                entry.warming = None;
+                entry.refused = None;
+            });
+            return Ok(());
+        }
+        let config = config::cluster::decode(&resource.body, &self.options).map_err(|rejection| rejection.to_string());
+        match config.and_then(|config| self.add(config, stored.clone(), false)) {
+            Ok(()) => Ok(()),
+            Err(reason) => {
+                let refused = Refused { resource: stored, reason: reason.as_str().into() };
+                self.parts.store.change(Kind::Cluster, &name, |entry| entry.refused = Some(refused));
+                Err(reason)
+            }
+        }
+    }
+
+    fn add(&mut self, config: config::cluster::Cluster, stored: Stored, is_static: bool) -> Result<(), String> {
+        let config = Arc::new(config);
+        let name = config.name.clone();
+        let cluster = Cluster::new(config.clone(), &self.parts.secrets, &self.parts.stats)?;
+        if let Discovery::Eds { service_name, .. } = &config.discovery {
+            self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
+            self.reuse_assignment(service_name, &cluster);
+        }
+        let needs = cluster.needed_secrets();
+        self.parts.store.change(Kind::Cluster, &name, |entry| {
+            entry.is_static = is_static;
+            entry.warming = Some(stored);
+            entry.refused = None;
+        });
+        self.warming.insert(name, Warming { cluster, is_static, since: Instant::now(), needs });
+        Ok(())
+    }
+
+    /// A new version of a cluster takes the endpoints that the one before had: they are still what the control plane said last.
+    fn reuse_assignment(&self, service_name: &Arc<str>, cluster: &Arc<Cluster>) {
+        let Some(body) = self.parts.store.active(Kind::Endpoints, service_name) else { return };
+        if let Ok(assignment) = config::endpoint::decode(&body, &self.options) {
+            cluster.assign(&assignment);
+        }
+    }
+
+    /// Applies an EDS response.
+    pub fn assign(&mut self, update: &Update) -> Verdict {
+        let version: Arc<str> = update.version.as_str().into();
+        let mut rejected = Vec::new();
+        for resource in &update.resources {
+            let service: Arc<str> = resource.name.as_str().into();
+            let stored = Stored::now(resource.body.clone(), &version);
+            match config::endpoint::decode(&resource.body, &self.options) {
+                Ok(assignment) => {
+                    self.assign_one(&service, assignment);
+                    self.parts.store.change(Kind::Endpoints, &service, |entry| {
+                        entry.active = Some(stored);
+                        entry.refused = None;
+                    });
+                }
+                Err(rejection) => {
+                    let reason = rejection.to_string();
+                    tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {reason}");
+                    rejected.push(Rejected { name: resource.name.clone(), reason });
+                }
+            }
+        }
+        for name in &update.removed {
+            let service: Arc<str> = name.as_str().into();
+            self.assign_one(&service, config::endpoint::LoadAssignment::default());
+            self.parts.store.remove(Kind::Endpoints, &service);
+        }
+        self.parts.store.set_version(Kind::Endpoints, &update.version);
+        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+    }
+
+    fn assign_one(&self, service: &Arc<str>, assignment: config::endpoint::LoadAssignment) {
+        for name in self.by_service.get(service).into_iter().flatten() {
+            let active = self.active.get(name).map(|active| &active.cluster);
+            let warming = self.warming.get(name).map(|warming| &warming.cluster);
+            for cluster in active.into_iter().chain(warming) {
+                cluster.assign(&assignment);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if self.active.get(name).is_some_and(|active| active.is_static) {
+            return;
+        }
+        self.warming.remove(name);
+        if let Some(active) = self.active.remove(name) {
+            self.changed = true;
+            stop(active.dns);
+            self.parts.server.cluster_removed.inc();
+            tracing::debug!(target: "upstream", "cluster '{name}' removed");
+        }
+        self.parts.store.remove(Kind::Cluster, name);
+        self.by_service.retain(|service, names| {
+            names.remove(name);
+            if names.is_empty() {
+                self.parts.store.remove(Kind::Endpoints, service);
+            }
+            !names.is_empty()
+        });
+    }
+
+    /// Puts every warm cluster in use and publishes once. Tells whether anything changed.
+    pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
+        let warm: Vec<Arc<str>> = self
+            .warming
+            .iter()
+            .filter(|(_, warming)| is_warm(warming, secrets))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in warm {
+            if let Some(warming) = self.warming.remove(&name) {
+                self.activate(name, warming);
+            }
+        }
+        let changed = std::mem::take(&mut self.changed);
+        if changed {
+            let table: ClusterTable =
+                self.active.iter().map(|(name, active)| (name.clone(), active.cluster.clone())).collect();
+            self.parts.published.clusters.store(Arc::new(table));
+        }
+        changed
+    }
+
+    fn activate(&mut self, name: Arc<str>, warming: Warming) {
+        let Warming { cluster, is_static, .. } = warming;
+        let dns = match cluster.config().discovery {
+            Discovery::StrictDns(..) | Discovery::LogicalDns(..) => {
+                Some(tokio::task::spawn_local(dns::refresh(cluster.clone(), self.parts.resolver.clone())))
+            }
+            _ => None,
+        };
+        self.parts.store.change(Kind::Cluster, &name, super::store::Entry::activate);
+        match self.active.insert(name, Active { cluster, is_static, dns }) {
+            Some(before) => {
+                stop(before.dns);
+                self.parts.server.cluster_modified.inc();
+            }
+            None => self.parts.server.cluster_added.inc(),
+        }
+        self.changed = true;
+    }
+
+    /// EDS names to subscribe to.
+    pub fn service_names(&self) -> impl Iterator<Item = String> {
+        self.by_service.keys().map(|name| name.to_string())
+    }
+
+    /// Whether clusters are still waiting for endpoints or secrets.
+    pub fn warming_count(&self) -> usize {
+        self.warming.len()
+    }
+
+    /// How many are in use.
+    pub fn active_count(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Whether some cluster still waits for its endpoints.
+    pub fn awaits_endpoints(&self) -> bool {
+        self.warming.values().any(|warming| !endpoints_came(warming))
+    }
+
+    /// Secrets that clusters of either state need.
+    pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
+        let active = self.active.values().flat_map(|active| active.cluster.needed_secrets());
+        active.chain(self.warming.values().flat_map(|warming| warming.needs.iter().cloned()))
+    }
+
+    /// How long until a wait is over by its timeout.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let waits = self.warming.values().filter_map(|warming| {
+            let secret = secrets::next_timeout(&warming.needs, warming.since);
+            let endpoints = eds_timeout(warming).map(|timeout| timeout.saturating_sub(warming.since.elapsed()));
+            [secret, endpoints].into_iter().flatten().filter(|left| !left.is_zero()).min()
+        });
+        waits.min()
+    }
+
+    /// All active clusters, for admin.
+    pub fn table(&self) -> Arc<ClusterTable> {
+        self.parts.published.clusters.load_full()
+    }
+}
+
+fn stop(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        task.abort();
+    }
+}
+
+fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
+    endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
+}
+
+fn endpoints_came(warming: &Warming) -> bool {
+    warming.cluster.is_warm() || eds_timeout(warming).is_some_and(|timeout| warming.since.elapsed() >= timeout)
+}
+
+fn eds_timeout(warming: &Warming) -> Option<Duration> {
+    match warming.cluster.config().discovery {
+        Discovery::Eds { initial_fetch_timeout, .. } => initial_fetch_timeout,
+        _ => None,
+    }
+}

@@ -1,0 +1,420 @@
+//! LDS: listeners are checked, compiled and bound when they arrive, warmed until their routes and secrets are here, then given
+//! to the workers.
+//!
+//! The control loop calls it. A listener that cannot be bound is refused by name and tried again with backoff; nothing else
+//! waits for it. A changed listener keeps its sockets; connections keep the version that they began with.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use config::listener::Direction;
+use config::tls::SdsName;
+use xds_client::{Rejected, Resource, Update, Verdict};
+
+use super::routes::Routes;
+use super::secrets::{self, SecretWatches};
+use super::status::ActiveListener;
+use super::store::{ConfigStore, Entry, Kind, Refused, Stored};
+use crate::drain::{Drain, Settings};
+use crate::listener::bind::{self, Bound};
+use crate::listener::{CompileDeps, Listener};
+use crate::telemetry::access_log::Sinks;
+use crate::telemetry::stats::{ServerStats, Stats};
+use crate::tls::Secrets;
+use crate::workers::{Command, Workers};
+
+/// What every listener is compiled from and given to.
+pub struct Parts {
+    /// Secrets for TLS contexts.
+    pub secrets: Arc<Secrets>,
+    /// Stats.
+    pub stats: Arc<Stats>,
+    /// Bytes for dumps.
+    pub store: Arc<ConfigStore>,
+    /// Access log files.
+    pub sinks: Arc<Sinks>,
+    /// Route slots.
+    pub routes: Arc<Routes>,
+    /// Those who accept.
+    pub workers: Arc<Workers>,
+    /// How old versions drain.
+    pub drain: Settings,
+    /// Counts of listeners.
+    pub server: ServerStats,
+}
+
+/// All listeners.
+pub struct Listeners {
+    parts: Parts,
+    options: Rc<config::Options>,
+    active: HashMap<Arc<str>, Active>,
+    warming: HashMap<Arc<str>, Warming>,
+    retries: HashMap<Arc<str>, Retry>,
+    stops: Vec<(Option<Direction>, Instant)>,
+    next_id: u64,
+}
+
+struct Active {
+    listener: Arc<Listener>,
+    drain: Arc<Drain>,
+    is_static: bool,
+    /// The workers' name for its sockets; `None` for listeners that are never bound.
+    sockets: Option<u64>,
+    /// Where they are bound.
+    addresses: Vec<SocketAddr>,
+}
+
+struct Warming {
+    listener: Arc<Listener>,
+    is_static: bool,
+    /// New sockets, when the address is new; otherwise those of the active version are kept.
+    bound: Option<Bound>,
+    since: Instant,
+    needs: Vec<SdsName>,
+    routes: Vec<(Arc<str>, Option<Duration>)>,
+}
+
+/// A listener whose address was taken.
+struct Retry {
+    resource: Resource,
+    version: Arc<str>,
+    attempts: u32,
+    at: Instant,
+}
+
+impl Listeners {
+    /// None yet. `options` are those for dynamic resources.
+    pub fn new(parts: Parts, options: Rc<config::Options>) -> Listeners {
+        Listeners {
+            parts,
+            options,
+            active: HashMap::new(),
+            warming: HashMap::new(),
+            retries: HashMap::new(),
+            stops: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's.
+    pub fn add_static(&mut self, name: &Arc<str>, body: Bytes, options: &config::Options) -> Result<(), String> {
+        let config = config::listener::decode(&body, options).map_err(|rejection| rejection.to_string())?;
+        self.add(Arc::new(config), Stored::now(body, &Arc::from("")), true).map_err(|refusal| refusal.reason)?;
+        tracing::debug!(target: "config", "static listener '{name}' added");
+        Ok(())
+    }
+
+    /// Applies an LDS response, resource by resource.
+    pub fn update(&mut self, update: &Update) -> Verdict {
+        let version: Arc<str> = update.version.as_str().into();
+        for name in &update.removed {
+            self.remove(&Arc::from(name.as_str()));
+        }
+        let mut rejected = Vec::new();
+        for resource in &update.resources {
+            self.retries.remove(resource.name.as_str());
+            if let Err(reason) = self.update_one(resource, &version, 0) {
+                tracing::error!(target: "config", "listener '{}' is refused: {reason}", resource.name);
+                rejected.push(Rejected { name: resource.name.clone(), reason });
+            }
+        }
+        self.parts.store.set_version(Kind::Listener, &update.version);
+        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+    }
+
+    fn update_one(&mut self, resource: &Resource, version: &Arc<str>, attempts: u32) -> Result<(), String> {
+        let name: Arc<str> = resource.name.as_str().into();
+        if self.active.get(&name).is_some_and(|active| active.is_static) {
+            return Err("a static listener of the bootstrap has this name".to_owned());
+        }
+        if self.parts.store.active(Kind::Listener, &name).is_some_and(|body| body == resource.body) {
+            self.warming.remove(&name);
+            self.parts.store.change(Kind::Listener, &name, |entry| {
+                entry.warming = None;
+                entry.refused = None;
+            });
+            return Ok(());
+        }
+        let stored = Stored::now(resource.body.clone(), version);
+        let config = config::listener::decode(&resource.body, &self.options);
+        let refusal = match config {
+            Ok(config) => match self.add(Arc::new(config), stored.clone(), false) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            },
+            Err(rejection) => Refusal { reason: rejection.to_string(), try_again: false },
+        };
+        self.parts.server.listener_create_failure.inc();
+        let refused = Refused { resource: stored, reason: refusal.reason.as_str().into() };
+        self.parts.store.change(Kind::Listener, &name, |entry| entry.refused = Some(refused));
+        if refusal.try_again {
+            let at = Instant::now() + bind_backoff(attempts);
+            let retry = Retry { resource: resource.clone(), version: version.clone(), attempts: attempts + 1, at };
+            self.retries.insert(name, retry);
+        }
+        Err(refusal.reason)
+    }
+
+    fn add(&mut self, config: Arc<config::listener::Listener>, stored: Stored, is_static: bool) -> Result<(), Refusal> {
+        let name = config.name.clone();
+        let deps = CompileDeps {
+            secrets: &self.parts.secrets,
+            routes: &*self.parts.routes,
+            stats: &self.parts.stats,
+            log_sinks: &self.parts.sinks,
+        };
+        let listener = Listener::compile(config.clone(), &deps)
+            .map_err(|rejection| Refusal { reason: rejection.to_string(), try_again: false })?;
+        let bound = self.bind(&listener)?;
+        self.parts.store.change(Kind::Listener, &name, |entry| {
+            entry.is_static = is_static;
+            entry.warming = Some(stored);
+            entry.refused = None;
+        });
+        let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
+        let since = Instant::now();
+        self.warming.insert(name, Warming { listener, is_static, bound, since, needs, routes });
+        Ok(())
+    }
+
+    /// New sockets, unless the version in use, or the one that warms, has those of the same address.
+    fn bind(&mut self, listener: &Arc<Listener>) -> Result<Option<Bound>, Refusal> {
+        let config = listener.config();
+        if config.address.is_none() || !config.bind_to_port {
+            return Ok(None);
+        }
+        let active = self.active.get(&config.name);
+        if active.is_some_and(|active| active.sockets.is_some() && same_sockets(active.listener.config(), config)) {
+            return Ok(None);
+        }
+        if let Some(warming) = self.warming.get_mut(&config.name)
+            && same_sockets(warming.listener.config(), config)
+        {
+            return Ok(warming.bound.take());
+        }
+        bind::bind(config, self.parts.workers.count())
+            .map(Some)
+            .map_err(|failure| Refusal { reason: failure.to_string(), try_again: true })
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if self.active.get(name).is_some_and(|active| active.is_static) {
+            return;
+        }
+        self.warming.remove(name);
+        self.retries.remove(name);
+        self.parts.store.remove(Kind::Listener, name);
+        if let Some(active) = self.active.remove(name) {
+            self.parts.server.listener_removed.inc();
+            tracing::info!(target: "config", "listener '{name}' removed; its connections drain");
+            self.retire(active);
+        }
+    }
+
+    /// No new connections; those that are open end with the drain time.
+    fn retire(&self, active: Active) {
+        if let Some(id) = active.sockets {
+            self.parts.workers.send_all(|| Command::Stop { id });
+        }
+        drain_and_finish(active.drain);
+    }
+
+    /// Gives every warm listener to the workers. Tells whether anything changed.
+    pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
+        let routes = self.parts.routes.clone();
+        let warm: Vec<Arc<str>> = self
+            .warming
+            .iter()
+            .filter(|(_, warming)| warming.is_warm(secrets, &routes))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &warm {
+            if let Some(warming) = self.warming.remove(name) {
+                self.activate(name.clone(), warming);
+            }
+        }
+        !warm.is_empty()
+    }
+
+    fn activate(&mut self, name: Arc<str>, warming: Warming) {
+        let Warming { listener, is_static, bound, .. } = warming;
+        let drain = Drain::new(self.parts.drain);
+        let before = self.active.remove(&name);
+        let modified = before.is_some();
+        let (sockets, addresses) = match (bound, before) {
+            (Some(bound), before) => {
+                let id = self.next_id;
+                self.next_id += 1;
+                let addresses = bound.addresses();
+                self.listen(id, &listener, &drain, bound);
+                if let Some(before) = before {
+                    self.retire(before);
+                }
+                (Some(id), addresses)
+            }
+            (None, Some(before)) => {
+                if let Some(id) = before.sockets {
+                    let workers = &self.parts.workers;
+                    workers.send_all(|| Command::Replace { id, listener: listener.clone(), drain: drain.clone() });
+                }
+                drain_and_finish(before.drain);
+                (before.sockets, before.addresses)
+            }
+            (None, None) => (None, Vec::new()),
+        };
+        if modified {
+            self.parts.server.listener_modified.inc();
+        } else {
+            self.parts.server.listener_added.inc();
+        }
+        self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
+        tracing::info!(target: "config", "listener '{name}' is in use");
+        self.parts.store.change(Kind::Listener, &name, Entry::activate);
+        self.active.insert(name, Active { listener, drain, is_static, sockets, addresses });
+    }
+
+    fn listen(&self, id: u64, listener: &Arc<Listener>, drain: &Arc<Drain>, bound: Bound) {
+        match bound.listen() {
+            Ok(sockets) => {
+                let mut sockets = sockets.into_iter();
+                self.parts.workers.send_all(|| Command::Listen {
+                    id,
+                    listener: listener.clone(),
+                    drain: drain.clone(),
+                    sockets: sockets.next().unwrap_or_default(),
+                });
+            }
+            Err(failure) => tracing::error!(target: "config", "listener '{}': {failure}", listener.config().name),
+        }
+    }
+
+    /// Does what is due: binds that failed before, and stops that were asked for with a delay. The moment of the next is in
+    /// [`Self::next_timeout`].
+    pub fn on_timer(&mut self) {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = self.stops.drain(..).partition(|(_, at)| *at <= now);
+        self.stops = later;
+        for (direction, _) in due {
+            self.stop_accepting(direction);
+        }
+        self.retry_binds(now);
+    }
+
+    fn retry_binds(&mut self, now: Instant) {
+        let due: Vec<Arc<str>> =
+            self.retries.iter().filter(|(_, retry)| retry.at <= now).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            let Some(retry) = self.retries.remove(&name) else { continue };
+            match self.update_one(&retry.resource, &retry.version, retry.attempts) {
+                Ok(()) => tracing::info!(target: "config", "listener '{name}' could be bound at last"),
+                Err(reason) => tracing::warn!(target: "config", "listener '{name}' still not bound: {reason}"),
+            }
+        }
+    }
+
+    /// Stops accepting on listeners of a direction (`None`: all), for admin's `drain_listeners`.
+    pub fn stop_accepting(&mut self, direction: Option<Direction>) {
+        for active in self.active.values_mut() {
+            let config = active.listener.config();
+            if config.drain_modify_only || direction.is_some_and(|wanted| config.direction != wanted) {
+                continue;
+            }
+            if let Some(id) = active.sockets.take() {
+                self.parts.workers.send_all(|| Command::Stop { id });
+            }
+        }
+    }
+
+    /// The same, later.
+    pub fn stop_accepting_after(&mut self, direction: Option<Direction>, at: Instant) {
+        self.stops.push((direction, at));
+    }
+
+    /// Secrets that listeners of either state need.
+    pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
+        let active = self.active.values().flat_map(|active| active.listener.needed_secrets());
+        active.chain(self.warming.values().flat_map(|warming| warming.needs.iter().cloned()))
+    }
+
+    /// How many wait.
+    pub fn warming_count(&self) -> usize {
+        self.warming.len()
+    }
+
+    /// How many are in use.
+    pub fn active_count(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Active listeners by name, for admin.
+    pub fn active(&self) -> Vec<ActiveListener> {
+        let each = self.active.iter();
+        let mut list: Vec<_> = each
+            .map(|(name, active)| ActiveListener { name: name.clone(), addresses: active.addresses.clone() })
+            .collect();
+        list.sort_by(|left, right| left.name.cmp(&right.name));
+        list
+    }
+
+    /// How long until something is due: a bind, or the end of a wait.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let binds = self.retries.values().map(|retry| retry.at.saturating_duration_since(now));
+        let stops = self.stops.iter().map(|(_, at)| at.saturating_duration_since(now));
+        let waits = self.warming.values().filter_map(Warming::next_timeout);
+        binds.chain(stops).chain(waits).min()
+    }
+}
+
+impl Warming {
+    fn is_warm(&self, secrets: &SecretWatches, routes: &Routes) -> bool {
+        let waited = self.since.elapsed();
+        secrets.are_ready(&self.needs, self.since)
+            && self
+                .routes
+                .iter()
+                .all(|(name, timeout)| routes.is_filled(name) || timeout.is_some_and(|timeout| waited >= timeout))
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        let waited = self.since.elapsed();
+        let routes =
+            self.routes.iter().filter_map(|(_, timeout)| *timeout).map(|timeout| timeout.saturating_sub(waited));
+        routes.chain(secrets::next_timeout(&self.needs, self.since)).filter(|left| !left.is_zero()).min()
+    }
+}
+
+/// Why a listener is not taken.
+struct Refusal {
+    reason: String,
+    /// The address was taken: it may be free later.
+    try_again: bool,
+}
+
+/// Whether sockets of one version serve the other.
+fn same_sockets(left: &config::listener::Listener, right: &config::listener::Listener) -> bool {
+    left.address == right.address
+        && left.additional_addresses == right.additional_addresses
+        && left.socket_options == right.socket_options
+        && left.freebind == right.freebind
+        && left.transparent == right.transparent
+        && left.reuse_port == right.reuse_port
+        && left.bind_to_port == right.bind_to_port
+}
+
+fn drain_and_finish(drain: Arc<Drain>) {
+    drain.begin();
+    tokio::task::spawn_local(async move {
+        tokio::time::sleep(drain.time()).await;
+        drain.finish();
+    });
+}
+
+/// 100 ms, doubled to 10 s.
+fn bind_backoff(attempts: u32) -> Duration {
+    Duration::from_millis(100 << attempts.min(7)).min(Duration::from_secs(10))
+}

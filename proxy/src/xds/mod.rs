@@ -1,0 +1,15 @@
+//! Resources to runtime, on the control thread only: decode, check, compile off to the side, warm, publish.
+//!
+//! `app` starts it; the data path never imports it. A bad resource is refused alone; what it would have replaced keeps serving.
+//!
+//! - [`control`] is the loop: one event in, then everything that became possible is done.
+//! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`secrets`] SDS.
+//! - [`store`] keeps the bytes as they were received, for `config_dump`.
+
+pub mod clusters;
+pub mod control;
+pub mod listeners;
+pub mod routes;
+pub mod secrets;
+pub mod status;
+pub mod store;

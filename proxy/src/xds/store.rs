@@ -1,0 +1,138 @@
+//! The bytes of every resource as received, with versions and times. Written by the control loop, read by admin's `config_dump`.
+//!
+//! It never decodes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+/// Which list a resource belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `envoy.config.cluster.v3.Cluster`.
+    Cluster,
+    /// `envoy.config.endpoint.v3.ClusterLoadAssignment`.
+    Endpoints,
+    /// `envoy.config.listener.v3.Listener`.
+    Listener,
+    /// `envoy.config.route.v3.RouteConfiguration`.
+    Route,
+    /// `envoy.extensions.transport_sockets.tls.v3.Secret`.
+    Secret,
+}
+
+/// One version of a resource.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The encoded message, unchanged.
+    pub body: Bytes,
+    /// The version it came with; empty for static ones.
+    pub version: Arc<str>,
+    /// When it came.
+    pub last_updated: SystemTime,
+}
+
+/// A refused update of a resource.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// What was refused.
+    pub resource: Stored,
+    /// Why.
+    pub reason: Arc<str>,
+}
+
+/// What is known of one name.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// From the bootstrap, not from the control plane.
+    pub is_static: bool,
+    /// In use.
+    pub active: Option<Stored>,
+    /// Waits for what it depends on.
+    pub warming: Option<Stored>,
+    /// The last one refused; gone when a good one comes.
+    pub refused: Option<Refused>,
+}
+
+impl Entry {
+    /// What waited is in use now.
+    pub fn activate(&mut self) {
+        if let Some(stored) = self.warming.take() {
+            self.active = Some(stored);
+        }
+    }
+}
+
+/// All resources.
+#[derive(Debug, Default)]
+pub struct ConfigStore {
+    kinds: Mutex<BTreeMap<(Kind, Arc<str>), Entry>>,
+    versions: Mutex<BTreeMap<Kind, Arc<str>>>,
+}
+
+impl ConfigStore {
+    /// Empty.
+    pub fn new() -> Arc<ConfigStore> {
+        Arc::new(ConfigStore::default())
+    }
+
+    /// The version of the last accepted response of a kind.
+    pub fn version(&self, kind: Kind) -> Arc<str> {
+        lock(&self.versions).get(&kind).cloned().unwrap_or_default()
+    }
+
+    /// Notes the version of an accepted response.
+    pub fn set_version(&self, kind: Kind, version: &str) {
+        lock(&self.versions).insert(kind, version.into());
+    }
+
+    /// Changes one entry; an entry that holds nothing afterwards is forgotten.
+    pub fn change(&self, kind: Kind, name: &Arc<str>, change: impl FnOnce(&mut Entry)) {
+        let mut kinds = lock(&self.kinds);
+        let key = (kind, name.clone());
+        let entry = kinds.entry(key.clone()).or_default();
+        change(entry);
+        if entry.active.is_none() && entry.warming.is_none() && entry.refused.is_none() {
+            kinds.remove(&key);
+        }
+    }
+
+    /// Forgets a name.
+    pub fn remove(&self, kind: Kind, name: &Arc<str>) {
+        lock(&self.kinds).remove(&(kind, name.clone()));
+    }
+
+    /// The bytes in use for a name.
+    pub fn active(&self, kind: Kind, name: &Arc<str>) -> Option<Bytes> {
+        lock(&self.kinds).get(&(kind, name.clone()))?.active.as_ref().map(|stored| stored.body.clone())
+    }
+
+    /// Whether a name is the bootstrap's.
+    pub fn is_static(&self, kind: Kind, name: &Arc<str>) -> bool {
+        lock(&self.kinds).get(&(kind, name.clone())).is_some_and(|entry| entry.is_static)
+    }
+
+    /// Entries of a kind, by name. Bodies are shared, not copied.
+    pub fn list(&self, kind: Kind) -> Vec<(Arc<str>, Entry)> {
+        let first: Arc<str> = Arc::from("");
+        lock(&self.kinds)
+            .range((kind, first)..)
+            .take_while(|((of, _), _)| *of == kind)
+            .map(|((_, name), entry)| (name.clone(), entry.clone()))
+            .collect()
+    }
+}
+
+impl Stored {
+    /// A resource that came now.
+    pub fn now(body: Bytes, version: &Arc<str>) -> Stored {
+        Stored { body, version: version.clone(), last_updated: SystemTime::now() }
+    }
+}
+
+/// A poisoned lock means that a reader panicked, and readers do not change anything.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
