@@ -274,13 +274,15 @@ fn settled_operators_are_text() {
 fn json_keeps_types_and_sorts_keys() {
     let (mut info, mut request, _) = client_side();
     info.route_name = None;
-    request.headers.append(Name::new("x"), Bytes::from_static(b"\"quo\\te\"\xc3\xa9\x01\xff"));
+    request.headers.append(Name::new("x"), Bytes::from_static(b"\"quo\\te\"\xc3\xa9\t"));
+    request.headers.append(Name::new("latin"), Bytes::from_static(b"a\xff\xc3\xa9b\t/\""));
     let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
     let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: false });
     let mixed =
         Format { parts: vec![literal("c="), operator(Operator::ResponseCode), operator(req("no"))], omit_empty: false };
     let fields: Vec<(Arc<str>, JsonFormat)> = vec![
         ("x".into(), value(req("x"))),
+        ("latin".into(), value(req("latin"))),
         ("code".into(), value(Operator::ResponseCode)),
         ("dur".into(), value(Operator::Duration)),
         ("flags".into(), value(Operator::ResponseFlags)),
@@ -304,9 +306,31 @@ fn json_keeps_types_and_sorts_keys() {
     let line = String::from_utf8(out).unwrap();
     assert_eq!(
         line,
-        "{\"code\":200,\"dur\":5,\"flags\":\"-\",\"lit\\\"\":\"pl\\nain\",\"mix\":\"c=200-\",\"n\":5,\"nul\":null,\
+        "{\"code\":200,\"dur\":5,\"flags\":\"-\",\"latin\":\"a\\u00ff\\u00c3\\u00a9b\\u0009/\\\"\",\"lit\\\"\":\"pl\\nain\",\"mix\":\"c=200-\",\"n\":5,\"nul\":null,\
          \"port\":43440,\"route\":null,\"sub\":{\"a\":{},\"b\":[515,\"HTTP/1.1\"]},\"time\":\"2026-11-21T06:18:15.767Z\",\
-         \"x\":\"\\\"quo\\\\te\\\"é\\u0001\u{fffd}\"}\n"
+         \"x\":\"\\\"quo\\\\te\\\"é\\t\"}\n"
     );
     serde_json::from_str::<serde_json::Value>(&line).unwrap();
+}
+
+#[test]
+fn json_without_empty_values() {
+    let (info, request, _) = client_side();
+    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: true });
+    let mixed = vec![literal("a"), operator(req("nope")), literal("b"), operator(Operator::ResponseCode)];
+    let fields: Vec<(Arc<str>, JsonFormat)> = vec![
+        ("nope".into(), value(req("nope"))),
+        ("a".into(), value(req("nope"))),
+        ("mix".into(), JsonFormat::Value(Format { parts: mixed, omit_empty: true })),
+        ("sub".into(), JsonFormat::Object(vec![("n".into(), value(req("nope")))])),
+        ("l".into(), JsonFormat::List(vec![value(req("nope")), value(Operator::Duration), value(req("nope"))])),
+    ];
+    let mut out = Vec::new();
+    write_line(&JsonLine::compile(&fields), &entry, &mut out);
+    // As Envoy wrote it, but for the duration.
+    assert_eq!(String::from_utf8(out).unwrap(), "{\"l\":[5],\"mix\":\"ab200\"}\n");
+    let mut out = Vec::new();
+    write_line(&JsonLine::compile(&fields[..2]), &entry, &mut out);
+    assert_eq!(out, b"{}\n");
 }
