@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::matcher::StringMatcher;
+use crate::options::{Options, UnknownFields};
 use crate::rejection::Rejection;
 
 /// A checked bootstrap. Static resources stay bytes: they take the road of xDS resources, one by one.
@@ -62,6 +63,20 @@ pub struct Bootstrap {
     pub stats_flush_interval: Duration,
     /// Fields that are set and not acting: named once in the log.
     pub ignored: Vec<String>,
+}
+
+impl Bootstrap {
+    /// A runtime key of the static layers as a bool; the last layer that has it wins.
+    pub fn runtime_flag(&self, key: &str) -> Option<bool> {
+        let (_, value) = self.runtime.iter().rev().find(|(known, _)| &**known == key)?;
+        value.parse().ok()
+    }
+
+    /// The settings for reading resources under this bootstrap.
+    pub fn options(&self, unknown_fields: UnknownFields) -> Options {
+        let reject = self.runtime_flag("envoy.reloadable_features.http_reject_path_with_fragment");
+        Options::new(unknown_fields, reject.unwrap_or(true))
+    }
 }
 
 /// A static resource: encoded message, its name, and whether it could be read at all.

@@ -2,17 +2,25 @@
 //! resources (static, dynamic) and passed to every `decode`.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::rejection::At;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Options {
     /// What happens to fields that this build does not know.
     pub unknown_fields: UnknownFields,
     /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
     pub reject_fragment: bool,
-    notes: RefCell<Vec<String>>,
+    notes: RefCell<BTreeMap<String, Note>>,
+}
+
+/// Where something was first noted, and how often it was noted again.
+#[derive(Debug)]
+struct Note {
+    first: String,
+    again: usize,
 }
 
 /// `--allow-unknown-static-fields`, `--reject-unknown-dynamic-fields`.
@@ -25,16 +33,27 @@ pub enum UnknownFields {
     Reject,
 }
 
+impl Default for Options {
+    /// As Envoy treats xDS resources when nothing says otherwise.
+    fn default() -> Self {
+        Self::new(UnknownFields::Ignore, true)
+    }
+}
+
 impl Options {
     /// Settings for one source of resources.
     pub fn new(unknown_fields: UnknownFields, reject_fragment: bool) -> Self {
         Self { unknown_fields, reject_fragment, notes: RefCell::default() }
     }
 
-    /// What the resources read so far ask for and do not get: one line each with the field's path, for the log.
-    /// At most [`Options::MOST_NOTES`] are kept between two calls.
+    /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first
+    /// field. At most [`Options::MOST_NOTES`] are kept between two calls.
     pub fn take_notes(&self) -> Vec<String> {
-        self.notes.take()
+        let line = |(text, note): (String, Note)| match note.again {
+            0 => format!("{}: {text}", note.first),
+            again => format!("{}: {text} (and {again} more)", note.first),
+        };
+        self.notes.take().into_iter().map(line).collect()
     }
 
     /// A bound on memory: a control plane may repeat one unsupported field in thousands of resources.
@@ -42,8 +61,11 @@ impl Options {
 
     pub(crate) fn note(&self, at: &At<'_>, text: impl std::fmt::Display) {
         let mut notes = self.notes.borrow_mut();
-        if notes.len() < Self::MOST_NOTES {
-            notes.push(format!("{at}: {text}"));
+        let text = text.to_string();
+        if let Some(note) = notes.get_mut(&text) {
+            note.again += 1;
+        } else if notes.len() < Self::MOST_NOTES {
+            notes.insert(text, Note { first: at.to_string(), again: 0 });
         }
     }
 }

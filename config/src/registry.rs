@@ -131,7 +131,11 @@ pub(crate) fn inert(
 
 /// The rejection of an extension that this build refuses.
 pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
-    at.reject(format!("filter {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic))
+    let noun = match entry.kind {
+        Kind::ListenerFilter | Kind::NetworkFilter | Kind::HttpFilter | Kind::PerRoute => "filter",
+        _ => "extension",
+    };
+    at.reject(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic))
 }
 
 /// The rejection of an extension that this build does not know, in Envoy's words.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A refused resource: the field, what was wrong with it, what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {reason}")]
+#[error("{path}{}{reason}", if path.is_empty() { "" } else { ": " })]
 pub struct Rejection {
     /// Path of the field from the resource's root, e.g. `filter_chains[2].filters[0].typed_config.max_age`.
     pub path: String,

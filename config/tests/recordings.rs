@@ -161,3 +161,47 @@ fn everything_prints_as_json_and_reads_back() {
         }
     }
 }
+
+/// Every object of a dump whose `@type` is a resource of this type.
+fn in_dump(value: &serde_json::Value, type_name: &str, found: &mut Vec<serde_json::Value>) {
+    match value {
+        serde_json::Value::Object(fields) => match fields.get("@type").and_then(|url| url.as_str()) {
+            Some(url) if url.ends_with(type_name) => found.push(value.clone()),
+            _ => fields.values().for_each(|value| in_dump(value, type_name, found)),
+        },
+        serde_json::Value::Array(values) => values.iter().for_each(|value| in_dump(value, type_name, found)),
+        _ => {}
+    }
+}
+
+/// Decodes the clusters, listeners and routes of the config dump that `OUTRIGGER_CONFIG_DUMP` names, if it does.
+#[test]
+fn a_named_config_dump_decodes() {
+    let Some(path) = std::env::var_os("OUTRIGGER_CONFIG_DUMP") else { return };
+    let dump: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let encoded = |type_name: &str| {
+        let mut found = Vec::new();
+        in_dump(&dump, type_name, &mut found);
+        let encode = |one: &serde_json::Value| {
+            outrigger_config::dump::encode(one).unwrap_or_else(|error| panic!("{}: {error}", one["name"]))
+        };
+        found.iter().map(encode).collect::<Vec<_>>()
+    };
+    let options = Options::default();
+    for bytes in encoded(".Cluster") {
+        cluster::decode(&bytes, &options).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for bytes in encoded(".RouteConfiguration") {
+        route::decode(&bytes, &options).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for bytes in encoded(".Listener") {
+        if let Err(rejection) = listener::decode(&bytes, &options) {
+            println!("{rejection}");
+            assert!(rejection.reason.contains("is not supported yet"), "{rejection}");
+        }
+        let mut proto = Listener::decode(bytes.as_slice()).unwrap();
+        strip(&mut proto);
+        listener::from_proto(&proto, &options).unwrap_or_else(|error| panic!("{error}"));
+    }
+    println!("{:#?}", options.take_notes());
+}

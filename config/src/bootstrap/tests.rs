@@ -3,7 +3,6 @@
 use prost::Message as _;
 
 use super::*;
-use crate::options::{Options, UnknownFields};
 
 fn json(text: &str) -> Source<'_> {
     Source { name: "b.json", text, is_json: true }
@@ -37,6 +36,13 @@ fn the_agents_bootstrap_is_read() {
             .any(|(key, value)| key.ends_with("http_reject_path_with_fragment") && &**value == "false")
     );
     assert!(bootstrap.ignored.iter().any(|name| name.contains("internal_listener")));
+}
+
+#[test]
+fn runtime_decides_about_fragments() {
+    let agent = load(&[json(AGENT)], UnknownFields::Ignore).unwrap();
+    assert!(!agent.options(UnknownFields::Ignore).reject_fragment);
+    assert!(load_one("{}").unwrap().options(UnknownFields::Ignore).reject_fragment);
 }
 
 #[test]

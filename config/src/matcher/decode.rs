@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Fraction, HeaderMatcher, HeaderRule, QueryParameterMatcher, QueryRule, StringMatcher, re2};
 use crate::field_rules;
+use crate::options::Options;
 use crate::proto::{core, route::v3 as route, types::matcher::v3 as pb, types::v3 as percent};
 use crate::rejection::{At, Rejection};
 
@@ -35,18 +36,29 @@ pub(crate) fn full_regex(at: &At<'_>, proto: &pb::RegexMatcher) -> Result<regex:
     re2::full_match(&proto.regex).map_err(|reason| at.reject(reason))
 }
 
-/// `RegexMatchAndSubstitute`: the pattern, which may match anywhere, and the replacement.
+/// `RegexMatchAndSubstitute`: the pattern, which may match anywhere, and the replacement. `None` where the replacement names a
+/// group that the pattern does not have: Envoy takes that and replaces nothing.
 pub(crate) fn substitution(
     at: &At<'_>,
     proto: &pb::RegexMatchAndSubstitute,
-) -> Result<(regex::bytes::Regex, Arc<str>), Rejection> {
+    options: &Options,
+) -> Result<Option<(regex::bytes::Regex, Arc<str>)>, Rejection> {
     let at_pattern = at.field("pattern");
     let pattern = field_rules::required(&at_pattern, &proto.pattern)?;
     let at_regex = at_pattern.field("regex");
     field_rules::not_empty(&at_regex, &pattern.regex)?;
     let regex = re2::partial_match(&pattern.regex).map_err(|reason| at_regex.reject(reason))?;
-    re2::check_substitution(&regex, &proto.substitution).map_err(|reason| at.field("substitution").reject(reason))?;
-    Ok((regex, Arc::from(proto.substitution.as_str())))
+    let at_substitution = at.field("substitution");
+    match re2::check_substitution(&regex, &proto.substitution).map_err(|reason| at_substitution.reject(reason))? {
+        re2::Substitution::Valid => Ok(Some((regex, Arc::from(proto.substitution.as_str())))),
+        re2::Substitution::NoSuchGroup(group) => {
+            options.note(
+                &at_substitution,
+                format_args!("\\{group} names a group that the pattern does not have; nothing is replaced"),
+            );
+            Ok(None)
+        }
+    }
 }
 
 /// `HeaderMatcher`.

@@ -25,8 +25,17 @@ pub(crate) fn partial_match(pattern: &str) -> Result<Regex, String> {
     compile(&translate(pattern)?)
 }
 
-/// Whether RE2 would take `substitution` as the replacement for `pattern`: `\0` to `\9` name groups that exist, `\\` is a backslash.
-pub(crate) fn check_substitution(pattern: &Regex, substitution: &str) -> Result<(), String> {
+/// What RE2 makes of a replacement.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Substitution {
+    /// It names groups that exist.
+    Valid,
+    /// It names a group that does not exist: RE2 then replaces nothing.
+    NoSuchGroup(usize),
+}
+
+/// Checks a replacement for `pattern`: `\0` to `\9` name groups, `\\` is a backslash, nothing else follows a backslash.
+pub(crate) fn check_substitution(pattern: &Regex, substitution: &str) -> Result<Substitution, String> {
     let mut rest = substitution.chars();
     while let Some(char) = rest.next() {
         if char != '\\' {
@@ -37,16 +46,13 @@ pub(crate) fn check_substitution(pattern: &Regex, substitution: &str) -> Result<
             Some(digit @ '0'..='9') => {
                 let group = digit as usize - '0' as usize;
                 if group >= pattern.captures_len() {
-                    return Err(format!(
-                        "\\{group} names a group, but the pattern has only {}",
-                        pattern.captures_len() - 1
-                    ));
+                    return Ok(Substitution::NoSuchGroup(group));
                 }
             }
             _ => return Err("a backslash must be followed by a digit or a backslash".to_owned()),
         }
     }
-    Ok(())
+    Ok(Substitution::Valid)
 }
 
 fn compile(pattern: &str) -> Result<Regex, String> {

@@ -70,8 +70,8 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         )?,
         grpc_timeout_max,
         retry: retry.map(Arc::new),
-        rewrite: path_rewrite(at, proto)?,
-        host_rewrite: host_rewrite(at, proto)?,
+        rewrite: path_rewrite(at, proto, options)?,
+        host_rewrite: host_rewrite(at, proto, options)?,
         append_x_forwarded_host: proto.append_x_forwarded_host,
         mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
@@ -163,7 +163,7 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
     }
 }
 
-fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<PathRewrite>, Rejection> {
+fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Option<PathRewrite>, Rejection> {
     if proto.path_rewrite_policy.is_some() {
         return Err(at.field("path_rewrite_policy").reject("is not supported; use prefix_rewrite or regex_rewrite"));
     }
@@ -180,13 +180,13 @@ fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<PathRewri
             Err(at.field("regex_rewrite").reject("only one of prefix_rewrite and regex_rewrite may be given"))
         }
         (Some(regex), _) => {
-            let (pattern, substitution) = matcher::decode::substitution(&at.field("regex_rewrite"), regex)?;
-            Ok(Some(PathRewrite::Regex { pattern, substitution }))
+            let replacement = matcher::decode::substitution(&at.field("regex_rewrite"), regex, options)?;
+            Ok(replacement.map(|(pattern, substitution)| PathRewrite::Regex { pattern, substitution }))
         }
     }
 }
 
-fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<HostRewrite>, Rejection> {
+fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Option<HostRewrite>, Rejection> {
     use pb::route_action::HostRewriteSpecifier as Rewrite;
     Ok(match &proto.host_rewrite_specifier {
         None => None,
@@ -199,8 +199,8 @@ fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction) -> Result<Option<HostRewri
             Some(HostRewrite::Header(field_rules::header_name(&at.field("host_rewrite_header"), name)?))
         }
         Some(Rewrite::HostRewritePathRegex(regex)) => {
-            let (pattern, substitution) = matcher::decode::substitution(&at.field("host_rewrite_path_regex"), regex)?;
-            Some(HostRewrite::PathRegex { pattern, substitution })
+            let replacement = matcher::decode::substitution(&at.field("host_rewrite_path_regex"), regex, options)?;
+            replacement.map(|(pattern, substitution)| HostRewrite::PathRegex { pattern, substitution })
         }
         Some(Rewrite::HostRewrite(_)) => {
             return Err(at.field("host_rewrite").reject("is not supported; use host_rewrite_literal"));
