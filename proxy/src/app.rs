@@ -228,11 +228,15 @@ async fn control_thread(
         started: std::time::Instant::now(),
     };
     start_admin(options, bootstrap, admin).await?;
-    tokio::task::spawn_local(control.run(ads, arrivals, requests));
+    let control = tokio::task::spawn_local(control.run(ads, arrivals, requests));
     if init_only {
         return Ok(());
     }
-    wait_for_end(&sinks, &quit).await
+    tokio::select! {
+        ended = wait_for_end(&sinks, &quit) => ended,
+        // Without it the configuration would stay as it is for ever: better that the agent starts us anew.
+        broken = control => Err(format!("the control loop ended: {broken:?}; please report this with the log above")),
+    }
 }
 
 fn strategy_of(options: &Options) -> drain::Strategy {

@@ -157,6 +157,9 @@ impl Control {
             Event::Update(update) => {
                 self.dirty = true;
                 let verdict = self.apply(&update);
+                for note in self.options.take_notes() {
+                    tracing::info!(target: "config", "{}: {note}", update.type_url.rsplit('.').next().unwrap_or_default());
+                }
                 self.count(&update, &verdict);
                 if let Some(handle) = handle {
                     handle.verdict(update.id, verdict);
