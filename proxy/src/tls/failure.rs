@@ -134,7 +134,10 @@ fn of_protocol(error: &Error) -> Arc<str> {
             ssl(247, "WRONG_VERSION_NUMBER", None)
         }
         Error::PeerIncompatible(
-            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::SupportedVersionsExtensionRequired,
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            // Clients of TLS 1.1 and older send none.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
         ) => ssl(240, "UNSUPPORTED_PROTOCOL", None),
         Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => ssl(184, "NO_SHARED_CIPHER", None),
         Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => ssl(187, "NO_SHARED_GROUP", None),
