@@ -227,6 +227,7 @@ async fn control_thread(
         runtime: bootstrap.runtime.clone(),
         started: std::time::Instant::now(),
     };
+    tokio::task::spawn_local(flush_stats(admin.stats.clone(), bootstrap.stats_flush_interval));
     start_admin(options, bootstrap, admin).await?;
     let control = tokio::task::spawn_local(control.run(ads, arrivals, requests));
     if init_only {
@@ -303,6 +304,14 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
         }
     });
     Ok(())
+}
+
+/// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one.
+async fn flush_stats(stats: Arc<Stats>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        stats.flush();
+    }
 }
 
 /// Serves until a signal ends the process.

@@ -128,9 +128,13 @@ pub fn admin_with(resources: Vec<(Kind, Resource)>, bootstrap: Bytes) -> (Arc<Ad
 }
 
 fn node() -> Bytes {
-    use envoy_types::pb::envoy::config::core::v3::Node;
-    use prost::Message;
-    Node { id: "sidecar~1".into(), cluster: "c".into(), ..Node::default() }.encode_to_vec().into()
+    let node = serde_json::json!({
+        "@type": "type.googleapis.com/envoy.config.core.v3.Node",
+        "id": "sidecar~1",
+        "metadata": { "ISTIO_VERSION": "1.31" },
+        "user_agent_name": "outrigger",
+    });
+    config::dump::encode(&node).unwrap().into()
 }
 
 fn admin() -> (Arc<Admin>, Arc<Fake>) {

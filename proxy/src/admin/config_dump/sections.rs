@@ -10,6 +10,7 @@ use crate::admin::source::{Kind, Resource, Version};
 
 const PREFIX: &str = "type.googleapis.com/envoy.admin.v3.";
 const BOOTSTRAP: &str = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap";
+const NODE: &str = "type.googleapis.com/envoy.config.core.v3.Node";
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
@@ -115,8 +116,12 @@ fn bootstrap(admin: &Admin, clusters: &[Resource], listeners: &[Resource], secre
         Some(Tree::Map(fields)) => fields,
         _ => Vec::new(),
     };
-    let own = |(name, tree): (String, Tree)| (name != "static_resources").then_some((name, Node::Tree(tree)));
-    let mut fields: Vec<(String, Node)> = fields.into_iter().filter_map(own).collect();
+    let own = |(name, tree): (String, Tree)| {
+        (name != "static_resources" && name != "node").then_some((name, Node::Tree(tree)))
+    };
+    // The node as it is told to the control plane: with our version in it.
+    let node = super::message_tree(NODE, &admin.node).map(|node| ("node".to_owned(), Node::Tree(node)));
+    let mut fields: Vec<(String, Node)> = node.into_iter().chain(fields.into_iter().filter_map(own)).collect();
     let mut lists = Vec::new();
     for (name, type_url, resources) in
         [("listeners", LISTENER, listeners), ("clusters", CLUSTER, clusters), ("secrets", SECRET, secrets)]

@@ -62,7 +62,7 @@ fn held(name: &str, is_static: bool, body: &Value) -> Resource {
 fn bootstrap() -> Bytes {
     let bootstrap = json!({
         "@type": "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap",
-        "node": { "id": "n", "metadata": { "ISTIO_VERSION": "1.31" } },
+        "node": { "id": "as the file says" },
         "stats_config": { "use_all_default_tags": false },
     });
     encode(&bootstrap).unwrap().into()
@@ -213,7 +213,7 @@ async fn masks_that_istioctl_uses() {
         assert_eq!(configs[0].as_object().unwrap().len(), fields, "{mask}");
     }
     let node = &dump(&admin, "mask=bootstrap.node.id").await[0];
-    assert_eq!(node["bootstrap"], json!({ "node": { "id": "n" } }));
+    assert_eq!(node["bootstrap"], json!({ "node": { "id": "sidecar~1" } }));
     for mask in ["x", "static_clusters.cluster.name", "bootstrapp", ""] {
         let (status, text) = get(&admin, &format!("/config_dump?mask={mask}")).await;
         assert_eq!(status, 400, "{mask}");

@@ -48,7 +48,7 @@ impl StatsSettings {
             matcher: bootstrap.stats_matcher.clone(),
             tags: bootstrap.stats_tags.clone(),
             default_tags: bootstrap.default_tags,
-            buckets: Vec::new(),
+            buckets: bootstrap.histogram_buckets.clone(),
         }
     }
 }
