@@ -97,9 +97,16 @@ impl Stage {
         };
         // A test that panicked spoils nothing that the next one could not find out for itself.
         let mut held = self.world.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let start = || World::start(tools.clone(), &self.pair).map_err(|error| error.to_string());
-        let world = held.get_or_insert_with(start);
-        let world = world.as_mut().map_err(|error| format!("the lab did not start: {error}"))?;
+        if held.is_none() {
+            let started = World::start(tools.clone(), &self.pair);
+            let told = started.as_ref().err().map(ToString::to_string);
+            *held = Some(started.map_err(|_| String::from("the lab did not start, see the first test")));
+            if let Some(error) = told {
+                return Err(format!("the lab did not start: {error}").into());
+            }
+        }
+        let Some(world) = held.as_mut() else { return Err("the lab was ended".into()) };
+        let world = world.as_mut().map_err(|error| error.clone())?;
         match test(world) {
             Ok(()) => Ok(Completion::Completed),
             Err(error) => Err(format!("{error}\n{}", world.lab.log_tails(6)).into()),
