@@ -130,3 +130,6 @@ impl std::fmt::Debug for Permit {
 
 /// The gauges that show open breakers: `circuit_breakers.<priority>.<name>`.
 pub type BreakerGauges = [Gauge; 4];
+
+#[cfg(test)]
+mod tests;

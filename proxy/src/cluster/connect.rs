@@ -90,7 +90,7 @@ async fn handshake(
     key: &Key,
 ) -> Result<(Stream, crate::tls::info::TlsInfo), ConnectFailure> {
     let fallback;
-    let alpn = match (&key.alpn, tls.has_alpn) {
+    let alpn = match (&key.alpn, tls.has_alpn()) {
         (Some(list), _) => Some(list),
         (None, true) => None,
         // Neither the request nor the cluster names protocols: what the pool's codec speaks is offered, as in Envoy.
@@ -99,9 +99,10 @@ async fn handshake(
             fallback.as_ref()
         }
     };
-    let hostname = (tls.auto_host_sni && !endpoint.hostname.is_empty()).then_some(&*endpoint.hostname);
+    let hostname = (tls.auto_host_sni() && !endpoint.hostname.is_empty()).then_some(&*endpoint.hostname);
     let sni = key.sni.as_deref().or(hostname);
-    tls.context
+    let context = tls.context().map_err(|reason| ConnectFailure::because(ConnectFailureKind::Local, reason))?;
+    context
         .connect(stream, alpn, sni)
         .await
         .map_err(|failure| ConnectFailure::because(ConnectFailureKind::Remote, failure.reason))

@@ -53,6 +53,11 @@ impl ConnectFailure {
         self.kind != ConnectFailureKind::Overflow
     }
 
+    /// Whether the cluster's source address could not be bound.
+    pub fn is_bind_failure(&self) -> bool {
+        self.transport_reason.as_deref().is_some_and(|reason| reason.starts_with("failed to bind"))
+    }
+
     /// Envoy's reset reason, as its local reply body prints it: `remote connection failure`, ….
     pub fn reset_reason(&self) -> &'static str {
         self.kind.reset_reason()

@@ -96,7 +96,7 @@ impl UpstreamStream {
     /// closed an idle connection at the wrong moment.
     pub fn is_reused(&self) -> bool {
         match self {
-            UpstreamStream::Http1(stream) => stream.codec_ref().requests() > 1,
+            UpstreamStream::Http1(stream) => stream.is_reused(),
             UpstreamStream::Http2(_) => false,
         }
     }

@@ -26,6 +26,7 @@ mod statuses;
 mod testing;
 mod transport;
 mod worker;
+mod workers;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use host::Host;
@@ -35,7 +36,8 @@ pub use pick::{Pick, PickFailure};
 pub use shared::Cluster;
 pub use stats::ClusterStats;
 pub use statuses::{BreakerStatus, HostStatus};
-pub use worker::{RetryPermit, WorkerCluster, WorkerClusters};
+pub use worker::{RetryPermit, WorkerCluster};
+pub use workers::WorkerClusters;
 
 /// `RoutingPriority`: which set of circuit-breaker limits a request counts against. Pools are apart too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

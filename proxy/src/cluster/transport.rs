@@ -1,7 +1,7 @@
 //! The ways in which a cluster reaches its endpoints, compiled from `transport_socket` and `transport_socket_matches`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use config::cluster::{Cluster, UpstreamTransport};
 use config::endpoint::Endpoint;
@@ -26,14 +26,51 @@ pub enum Transport {
     Unavailable,
 }
 
-/// TLS with what the pool must know of it.
+/// TLS. The context (some kilobytes, rebuilt at every rotation) is made when the first connection needs it: most pushed clusters are
+/// never used.
 pub struct TlsTransport {
+    config: Arc<UpstreamTls>,
+    secrets: Arc<Secrets>,
+    scope: Box<str>,
+    needs: Box<[SdsName]>,
+    context: OnceLock<Result<Arc<ClientContext>, String>>,
+}
+
+impl TlsTransport {
+    /// Checks that a context can be made, and lets it go again.
+    fn new(config: Arc<UpstreamTls>, secrets: &Arc<Secrets>, scope: &str) -> Result<TlsTransport, String> {
+        let context = ClientContext::new(&config, secrets, scope)?;
+        Ok(TlsTransport {
+            needs: context.needs().into(),
+            config,
+            secrets: Arc::clone(secrets),
+            scope: scope.into(),
+            context: OnceLock::new(),
+        })
+    }
+
     /// The context.
-    pub context: Arc<ClientContext>,
+    ///
+    /// # Errors
+    /// What it was made of is no longer good (a file has changed).
+    pub fn context(&self) -> Result<&Arc<ClientContext>, &str> {
+        let context = self.context.get_or_init(|| ClientContext::new(&self.config, &self.secrets, &self.scope));
+        context.as_ref().map_err(String::as_str)
+    }
+
     /// Whether the configuration names ALPN protocols; otherwise the pool offers those of its own codec.
-    pub has_alpn: bool,
+    pub fn has_alpn(&self) -> bool {
+        !self.config.common.alpn.is_empty()
+    }
+
     /// `auto_host_sni`: the endpoint's host name is the server name.
-    pub auto_host_sni: bool,
+    pub fn auto_host_sni(&self) -> bool {
+        self.config.auto_host_sni
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.needs.iter().all(|need| self.secrets.has(&need.name))
+    }
 }
 
 impl Transport {
@@ -77,17 +114,12 @@ impl Transport {
             },
             UpstreamTransport::Tls(tls) => {
                 // `auto_san_validation` demands what `auto_sni_san_validation` demands: the name that was sent as SNI.
-                let context = if cluster.http.auto_san_validation && !tls.auto_sni_san_validation {
-                    let tls = UpstreamTls { auto_sni_san_validation: true, ..UpstreamTls::clone(tls) };
-                    ClientContext::new(&tls, secrets, scope)?
+                let config = if cluster.http.auto_san_validation && !tls.auto_sni_san_validation {
+                    Arc::new(UpstreamTls { auto_sni_san_validation: true, ..UpstreamTls::clone(tls) })
                 } else {
-                    ClientContext::new(tls, secrets, scope)?
+                    Arc::clone(tls)
                 };
-                Transport::Tls(TlsTransport {
-                    context,
-                    has_alpn: !tls.common.alpn.is_empty(),
-                    auto_host_sni: tls.auto_host_sni,
-                })
+                Transport::Tls(TlsTransport::new(config, secrets, scope)?)
             }
         })
     }
@@ -133,7 +165,7 @@ impl Transports {
     /// The secrets that they need.
     pub fn needed_secrets(&self) -> Vec<SdsName> {
         let mut needed: Vec<SdsName> = Vec::new();
-        for name in self.all.iter().filter_map(Transport::tls).flat_map(|tls| tls.context.needs()) {
+        for name in self.all.iter().filter_map(Transport::tls).flat_map(|tls| &tls.needs) {
             if !needed.contains(name) {
                 needed.push(name.clone());
             }
@@ -143,7 +175,7 @@ impl Transports {
 
     /// Whether all of them have arrived.
     pub fn has_secrets(&self) -> bool {
-        self.all.iter().filter_map(Transport::tls).all(|tls| tls.context.is_ready())
+        self.all.iter().filter_map(Transport::tls).all(TlsTransport::has_secrets)
     }
 }
 

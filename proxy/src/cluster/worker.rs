@@ -1,19 +1,16 @@
-//! Clusters as one worker uses them: balancer state and pools, made on first use, dropped when idle.
+//! A cluster as one worker uses it: balancer state, hosts with their pools, permits. Made by [`WorkerClusters`](super::WorkerClusters).
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use config::cluster::{Discovery, UpstreamProtocol};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::balance::{Balancer, Group};
 use super::circuit_breaker::{Permit, Resource};
@@ -26,121 +23,6 @@ use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick, PickFailure, Priority, TcpLease, TcpWant,
 };
 use crate::http::message::Protocol;
-use crate::published::{ClusterTable, Published};
-
-/// The clusters that this worker has used. One per worker thread.
-#[derive(Default)]
-pub struct WorkerClusters {
-    index: usize,
-    used: RefCell<HashMap<Arc<str>, Rc<WorkerCluster>>>,
-    /// The table that `used` was last compared with.
-    table: RefCell<Arc<ClusterTable>>,
-    /// Wakes [`WorkerClusters::maintain`] when endpoints or clusters leave, or when a first cluster is used.
-    changed: Arc<Notify>,
-}
-
-impl WorkerClusters {
-    /// None used yet. `index` is the worker's.
-    pub fn new(index: usize) -> WorkerClusters {
-        WorkerClusters { index, ..WorkerClusters::default() }
-    }
-
-    /// The cluster of that name as this worker uses it; `None` when there is no such cluster (`NC`).
-    pub fn get(&self, published: &Published, name: &str) -> Option<Rc<WorkerCluster>> {
-        let table = published.clusters.load();
-        if !Arc::ptr_eq(&table, &self.table.borrow()) {
-            self.forget_removed(&table);
-        }
-        if let Some(known) = self.used.borrow().get(name) {
-            known.touched.set(true);
-            return Some(Rc::clone(known));
-        }
-        let (name, shared) = table.get_key_value(name)?;
-        let made = WorkerCluster::new(shared, self.index);
-        shared.watch(&self.changed);
-        if self.used.borrow_mut().insert(Arc::clone(name), Rc::clone(&made)).is_none() {
-            self.changed.notify_one();
-        }
-        Some(made)
-    }
-
-    /// Closes what has been idle too long, whose host or whose cluster is gone. Runs for the worker's life; the worker spawns it once.
-    pub async fn maintain(&self, published: &Published) {
-        let mut cooling = Instant::now() + COOLING;
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            let mut timer = pin!(sleep_until(Instant::now() + self.interval()));
-            // Idle connections wake this task when their peers close them, so it looks at all of them whenever it is woken.
-            poll_fn(|cx| {
-                self.sweep(cx);
-                match (changed.as_mut().poll(cx), timer.as_mut().poll(cx)) {
-                    (Poll::Pending, Poll::Pending) => Poll::Pending,
-                    _ => Poll::Ready(()),
-                }
-            })
-            .await;
-            let table = published.clusters.load();
-            if !Arc::ptr_eq(&table, &self.table.borrow()) {
-                self.forget_removed(&table);
-            }
-            for cluster in self.all() {
-                cluster.follow_endpoints();
-            }
-            if Instant::now() >= cooling {
-                cooling = Instant::now() + COOLING;
-                self.forget_unused();
-            }
-        }
-    }
-
-    fn all(&self) -> Vec<Rc<WorkerCluster>> {
-        self.used.borrow().values().cloned().collect()
-    }
-
-    /// How long to sleep when nothing happens: for ever without clusters, else so that no idle timeout is overslept by much.
-    fn interval(&self) -> Duration {
-        let used = self.used.borrow();
-        if used.is_empty() {
-            return FOR_EVER;
-        }
-        let limits = used.values().filter_map(|cluster| {
-            let http = &cluster.config().http;
-            http.idle_timeout.into_iter().chain(http.max_connection_duration).min()
-        });
-        limits.min().unwrap_or(SWEEP_INTERVAL).clamp(LEAST_INTERVAL, SWEEP_INTERVAL)
-    }
-
-    fn sweep(&self, cx: &mut Context<'_>) {
-        let now = Instant::now();
-        for cluster in self.all() {
-            cluster.sweep(now, cx);
-        }
-    }
-
-    /// Lets go of clusters that the table no longer holds, or holds in another version.
-    fn forget_removed(&self, table: &Arc<ClusterTable>) {
-        *self.table.borrow_mut() = Arc::clone(table);
-        let mut removed = Vec::new();
-        self.used.borrow_mut().retain(|name, cluster| {
-            let stays = table.get(name).is_some_and(|shared| Arc::ptr_eq(shared, &cluster.core.shared));
-            if !stays {
-                removed.push(Rc::clone(cluster));
-            }
-            stays
-        });
-        for cluster in removed {
-            cluster.retire();
-        }
-    }
-
-    /// Lets go of clusters without connections that nobody asked for since the last time.
-    fn forget_unused(&self) {
-        self.used.borrow_mut().retain(|_, cluster| {
-            let wanted = cluster.touched.replace(false) || Rc::strong_count(cluster) > 1;
-            wanted || cluster.hosts.borrow().values().any(|state| state.prune())
-        });
-    }
-}
 
 /// What pools and guards of one cluster on one worker share.
 pub struct Core {
@@ -172,7 +54,8 @@ struct Balance {
 }
 
 impl WorkerCluster {
-    fn new(shared: &Arc<Cluster>, worker: usize) -> Rc<WorkerCluster> {
+    /// Nothing under way yet.
+    pub(super) fn new(shared: &Arc<Cluster>, worker: usize) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
         let core = Rc::new(Core { shared: Arc::clone(shared), stats: *shared.stats() });
         let mut hosts = HashMap::new();
@@ -309,7 +192,7 @@ impl WorkerCluster {
                 })
             }
             Err(failure) => {
-                counted.failed(failure.kind == ConnectFailureKind::Timeout);
+                counted.failed(&failure);
                 Err(failure)
             }
         }
@@ -325,7 +208,7 @@ impl WorkerCluster {
     }
 
     /// Rebuilds the balancer if the endpoints have changed, and lets go of those that are gone.
-    fn follow_endpoints(&self) {
+    pub(super) fn follow_endpoints(&self) {
         let current = self.core.shared.endpoints();
         if Arc::ptr_eq(&current, &self.balance.borrow().endpoints) {
             return;
@@ -364,7 +247,21 @@ impl WorkerCluster {
         Ok(host)
     }
 
-    fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
+    /// Whether somebody asked for it since the last time this was asked, or it holds anything.
+    pub(super) fn is_wanted(self: &Rc<Self>) -> bool {
+        self.touched.replace(false)
+            || Rc::strong_count(self) > 1
+            || !self.destinations.borrow().is_empty()
+            || self.hosts.borrow().values().any(|state| state.prune())
+    }
+
+    /// Somebody asks for it.
+    pub(super) fn touch(&self) {
+        self.touched.set(true);
+    }
+
+    /// Closes what has been idle or alive for too long, and registers `cx` with what is idle.
+    pub(super) fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let hosts: Vec<Rc<HostState>> = self.hosts.borrow().values().cloned().collect();
         for pool in hosts.iter().flat_map(|state| state.pools()) {
             pool.sweep(now, cx);
@@ -380,7 +277,8 @@ impl WorkerCluster {
         }
     }
 
-    fn retire(&self) {
+    /// Closes what is idle and lets the rest finish: the cluster is gone.
+    pub(super) fn retire(&self) {
         let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
         let destinations = std::mem::take(&mut *self.destinations.borrow_mut());
         hosts.into_values().for_each(|state| state.retire());
@@ -453,13 +351,6 @@ fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Opti
 }
 
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
-/// How often idle connections are looked at when nothing else happens.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
-const LEAST_INTERVAL: Duration = Duration::from_millis(100);
-/// A cluster that was not used for this long (at most twice) is dropped from the worker.
-const COOLING: Duration = Duration::from_secs(60);
-/// Tokio's timers end some years ahead.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests;

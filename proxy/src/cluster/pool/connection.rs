@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::cluster::circuit_breaker::Permit;
+use crate::cluster::connect_failure::{ConnectFailure, ConnectFailureKind};
 use crate::cluster::host_stats::HostShard;
 use crate::cluster::worker::Core;
 use crate::tls::info::TlsInfo;
@@ -67,13 +68,15 @@ impl Counted {
     }
 
     /// It did not come to stand.
-    pub fn failed(&mut self, by_timeout: bool) {
+    pub fn failed(&mut self, failure: &ConnectFailure) {
+        let stats = &self.core.stats;
         self.shard.cx_connect_fail.inc();
-        self.core.stats.upstream_cx_connect_fail.inc();
-        if by_timeout {
-            self.core.stats.upstream_cx_connect_timeout.inc();
-        } else {
-            self.by_peer = true;
+        stats.upstream_cx_connect_fail.inc();
+        match failure.kind {
+            ConnectFailureKind::Timeout => stats.upstream_cx_connect_timeout.inc(),
+            ConnectFailureKind::Remote => self.by_peer = true,
+            ConnectFailureKind::Local if failure.is_bind_failure() => stats.bind_errors.inc(),
+            ConnectFailureKind::Local | ConnectFailureKind::Overflow => {}
         }
     }
 

@@ -39,11 +39,6 @@ impl Http1Connection {
         self.counted.born()
     }
 
-    /// Prepares for the next request.
-    pub fn begin(&mut self) {
-        self.codec.begin();
-    }
-
     /// Whether an idle connection may carry a request now. Idle timeouts are the sweep's matter: no clock is read for them here.
     pub fn is_usable(&mut self, cluster: &config::cluster::Cluster) -> bool {
         if cluster.http.max_connection_duration.is_some_and(|limit| self.counted.born().elapsed() >= limit) {
@@ -85,13 +80,17 @@ impl Http1Connection {
 /// A connection while it carries a request; returns to its pool when dropped.
 pub struct Http1Stream {
     connection: Option<Http1Connection>,
+    /// The request has been begun. One that never is leaves the connection as good as it was.
+    begun: bool,
+    reused: bool,
     pool: Rc<Pool>,
 }
 
 impl Http1Stream {
     /// Lends the connection out.
     pub fn new(connection: Http1Connection, pool: Rc<Pool>) -> Http1Stream {
-        Http1Stream { connection: Some(connection), pool }
+        let reused = connection.codec.requests() > 0;
+        Http1Stream { connection: Some(connection), begun: false, reused, pool }
     }
 
     /// Facts of the connection.
@@ -99,21 +98,25 @@ impl Http1Stream {
         &self.connection.as_ref().expect("present until dropped").facts
     }
 
-    /// The codec.
-    pub fn codec(&mut self) -> &mut h1::client::Connection {
-        &mut self.connection.as_mut().expect("present until dropped").codec
+    /// Whether the connection carried requests before.
+    pub fn is_reused(&self) -> bool {
+        self.reused
     }
 
-    /// The codec, to ask it something.
-    pub fn codec_ref(&self) -> &h1::client::Connection {
-        &self.connection.as_ref().expect("present until dropped").codec
+    /// The codec, prepared for this request.
+    pub fn codec(&mut self) -> &mut h1::client::Connection {
+        let codec = &mut self.connection.as_mut().expect("present until dropped").codec;
+        if !std::mem::replace(&mut self.begun, true) {
+            codec.begin();
+        }
+        codec
     }
 }
 
 impl Drop for Http1Stream {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.give_back(connection);
+            self.pool.give_back(connection, self.begun);
         }
     }
 }

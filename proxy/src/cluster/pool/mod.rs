@@ -8,6 +8,7 @@ mod connection;
 mod http1;
 mod http2;
 mod key;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -25,15 +26,15 @@ pub use key::{Key, KeyRef, Speaks};
 
 use self::http1::Http1Connection;
 use self::http2::Http2Connection;
+use self::waiting::{Pending, Ready, UnderWay, Waiting};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::connect;
 use super::endpoints::Endpoint;
 use super::host::{Active, HostState};
 use super::host_stats::HostShard;
-use super::lease::{HttpLease, UpstreamStream};
+use super::lease::HttpLease;
 use super::worker::Core;
 use super::{ConnectFailure, ConnectFailureKind};
-use crate::http::message::Protocol;
 
 /// One pool.
 pub struct Pool {
@@ -61,11 +62,6 @@ struct State {
     spoken: Option<Speaks>,
     /// The endpoint or the cluster is gone: connections close when they are done.
     retired: bool,
-}
-
-struct Waiting {
-    state: Rc<HostState>,
-    reply: oneshot::Sender<Result<HttpLease, ConnectFailure>>,
 }
 
 impl Pool {
@@ -196,16 +192,15 @@ impl Pool {
             };
             // The peer may have closed it since, without any task watching.
             if connection.is_usable(self.core.shared.config()) {
-                connection.begin();
                 return Some(Ready::http1(Http1Stream::new(connection, Rc::clone(self))));
             }
             self.state.borrow_mut().busy -= 1;
         }
     }
 
-    /// A connection came back from a request.
-    fn give_back(self: &Rc<Self>, mut connection: Http1Connection) {
-        let keep = connection.may_be_reused(&self.core);
+    /// A connection came back from a request, or from one that never began.
+    fn give_back(self: &Rc<Self>, mut connection: Http1Connection, used: bool) {
+        let keep = !used || connection.may_be_reused(&self.core);
         {
             let mut state = self.state.borrow_mut();
             state.busy -= 1;
@@ -317,7 +312,7 @@ impl Pool {
                     pool.connected(connected, counted).await;
                 }
                 Err(failure) => {
-                    counted.failed(failure.kind == ConnectFailureKind::Timeout);
+                    counted.failed(&failure);
                     drop(counted);
                     pool.fail_waiting(&failure);
                 }
@@ -368,70 +363,10 @@ impl State {
     }
 }
 
-/// A stream that is ready to be lent.
-struct Ready {
-    stream: UpstreamStream,
-    facts: Facts,
-    protocol: Protocol,
-}
-
-impl Ready {
-    fn http1(stream: Http1Stream) -> Ready {
-        Ready { facts: stream.facts().clone(), stream: UpstreamStream::Http1(stream), protocol: Protocol::Http11 }
-    }
-
-    fn http2(stream: Http2Stream) -> Ready {
-        Ready { facts: stream.facts().clone(), stream: UpstreamStream::Http2(stream), protocol: Protocol::Http2 }
-    }
-
-    fn lease(self, active: Active) -> HttpLease {
-        let Ready { stream, facts, protocol } = self;
-        HttpLease { stream, host: facts.peer, local: facts.local, protocol, tls: facts.tls, _active: active }
-    }
-}
-
-/// A connect under way, counted until it is dropped.
-struct UnderWay(Rc<Pool>);
-
-impl UnderWay {
-    fn begin(pool: &Rc<Pool>) -> UnderWay {
-        pool.state.borrow_mut().connecting += 1;
-        UnderWay(Rc::clone(pool))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.state.borrow_mut().connecting -= 1;
-    }
-}
-
-/// A request that waits; given up when it is dropped before its answer.
-struct Pending {
-    core: Rc<Core>,
-    answered: bool,
-    _permit: Permit,
-}
-
-impl Pending {
-    fn begin(core: &Rc<Core>, permit: Permit) -> Pending {
-        core.stats.upstream_rq_pending_total.inc();
-        core.stats.upstream_rq_pending_active.inc();
-        Pending { core: Rc::clone(core), answered: false, _permit: permit }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.core.stats.upstream_rq_pending_active.dec();
-        if !self.answered {
-            self.core.stats.upstream_rq_cancelled.inc();
-        }
-    }
-}
-
 /// How many streams an HTTP/2 connection is expected to take before it has said so.
 const DEFAULT_CONCURRENT_STREAMS: usize = 1024;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

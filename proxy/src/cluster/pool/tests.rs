@@ -10,6 +10,7 @@ use super::*;
 use crate::cluster::testing::*;
 use crate::cluster::{Host, HttpWant, Pick, Priority, WorkerCluster};
 use crate::http::codec::Upstream;
+use crate::http::message::Protocol;
 
 const NAME: &str = "outbound|80||app";
 
