@@ -23,7 +23,7 @@ mod shared;
 mod stats;
 mod statuses;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transport;
 mod worker;
 mod workers;

@@ -288,3 +288,6 @@ fn log(worker: &Worker, listener: &Listener, info: &StreamInfo) {
     let entry = LogEntry { info, request: None, response: None, trailers: None };
     listener.access_log.log(&worker.logs, &entry);
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 
 use super::accept::{Slot, accept_loop};
 use super::{CompileDeps, Listener, bind};
-use crate::cluster::WorkerClusters;
+use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
 use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
-use crate::published::Published;
+use crate::published::{ClusterTable, Published};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
 use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::tls::testing::{Authority, istio_client, istio_server};
@@ -73,6 +73,36 @@ impl Harness {
             tokio::task::spawn_local(accept_loop(self.worker.clone(), slot.clone(), socket));
         }
         (address, slot)
+    }
+
+    /// A cluster of one plain endpoint that says its name and echoes what comes.
+    async fn upstream(&self, name: &'static str) {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = cluster::endpoint(socket.local_addr().unwrap());
+        self.publish(name, vec![endpoint]);
+        tokio::task::spawn_local(async move {
+            while let Ok((mut stream, _)) = socket.accept().await {
+                tokio::task::spawn_local(async move {
+                    let (mut read, mut write) = stream.split();
+                    write.write_all(name.as_bytes()).await?;
+                    tokio::io::copy(&mut read, &mut write).await?;
+                    write.shutdown().await
+                });
+            }
+        });
+    }
+
+    /// A cluster of these endpoints.
+    pub fn publish(&self, name: &str, endpoints: Vec<config::endpoint::Endpoint>) {
+        let config = config::cluster::Cluster {
+            name: name.into(),
+            ..cluster::config(config::cluster::Discovery::Static(cluster::assignment(endpoints)))
+        };
+        let made = Cluster::new(Arc::new(config), &self.secrets, &self.stats).unwrap();
+        let clusters = &self.worker.published.clusters;
+        let mut table = ClusterTable::clone(&clusters.load());
+        table.insert(name.into(), made);
+        clusters.store(Arc::new(table));
     }
 
     fn value(&self, name: &str) -> u64 {
@@ -192,6 +222,93 @@ async fn strict_takes_the_mesh_and_refuses_the_rest() {
         read_all(&mut noise).await;
         assert_eq!(harness.value("listener.test.ssl.connection_error"), 1);
         assert_eq!(harness.value("listener.test.downstream_cx_active"), 0);
+    })
+    .await;
+}
+
+/// Says something, half-closes and returns all that comes back.
+async fn talk(mut stream: Stream, words: &str) -> String {
+    stream.write_all(words.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await.unwrap();
+    all
+}
+
+#[tokio::test]
+async fn a_permissive_tcp_port_serves_mesh_plain_and_the_apps_own_tls() {
+    local(async {
+        let harness = Harness::new();
+        let authority = Authority::new("mesh");
+        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
+        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        for name in ["mesh:", "plain:", "opaque:"] {
+            harness.upstream(name).await;
+        }
+        let mut config = strict();
+        let mut mesh = (*config.filter_chains[0]).clone();
+        mesh.matches.application_protocols = vec!["istio".into(), "istio-peer-exchange".into()];
+        mesh.terminal = tcp("mesh:");
+        let mut opaque = chain("opaque", tcp("opaque:"));
+        opaque.matches.transport_protocol = "tls".into();
+        let mut plain = chain("plain", tcp("plain:"));
+        plain.matches.transport_protocol = "raw_buffer".into();
+        config.filter_chains = [mesh, opaque, plain].map(Arc::new).to_vec();
+        let (address, _slot) = harness.serve(config);
+        let connect = || async { Stream::from(TcpStream::connect(address).await.unwrap()) };
+
+        assert_eq!(talk(connect().await, "GET /").await, "plain:GET /");
+        let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
+        let (stream, info) = client.connect(connect().await, None, None).await.unwrap();
+        assert_eq!(info.peer.unwrap().uri_sans[0].as_ref(), "spiffe://cluster.local/ns/a/sa/b");
+        assert_eq!(talk(stream, "secret").await, "mesh:secret");
+
+        // The app's own TLS comes back as it was sent: nothing of it is terminated or lost.
+        let hello = super::filters::client_hello::tests::real("a.example", &["h2"]);
+        let mut foreign = TcpStream::connect(address).await.unwrap();
+        foreign.write_all(&hello).await.unwrap();
+        foreign.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut foreign).await, [b"opaque:", &hello[..]].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_heard_where_nothing_is_inspected() {
+    local(async {
+        let harness = Harness::new();
+        harness.upstream("220 ready").await;
+        let (address, _slot) = harness.serve(config("127.0.0.1:0", vec![chain("only", tcp("220 ready"))]));
+        let mut near = TcpStream::connect(address).await.unwrap();
+        let mut greeting = [0; 9];
+        near.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"220 ready");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_be_had_is_told_with_envoys_flags() {
+    local(async {
+        let harness = Harness::new();
+        harness.publish("empty", Vec::new());
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        harness.publish("refusing", vec![cluster::endpoint(gone)]);
+        for (name, flags, upstream) in
+            [("nowhere", "NC", None), ("empty", "UH", None), ("refusing", "UF,URX", Some(gone.to_string()))]
+        {
+            let TerminalFilter::Tcp(config) = tcp(name) else { unreachable!() };
+            let proxy = crate::tcp::TcpProxy::compile(&config, &harness.deps());
+            let (_near, far) = tokio::io::duplex(64);
+            let stream = Stream::new(crate::transport::Io::Memory(far));
+            let info = Rc::new(super::connection::tests::info());
+            let info = crate::tcp::proxy(&harness.worker, &proxy, stream, info, DrainWatch::never()).await;
+            let mut printed = Vec::new();
+            info.flags.write_short(&mut printed);
+            assert_eq!(String::from_utf8(printed).unwrap(), flags, "{name}");
+            assert_eq!(info.upstream_host.as_deref(), upstream.as_deref());
+            assert_eq!(info.upstream_cluster.as_deref(), Some(name));
+        }
     })
     .await;
 }

@@ -156,6 +156,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         info.connection.remote.ip().hash(&mut hasher);
         hasher.finish()
     });
+    let want = TcpWant { proxied: Some((info.connection.remote, info.connection.local)), ..TcpWant::default() };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
             Ok(host) => host,
@@ -167,7 +168,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         };
         info.attempts += 1;
         info.upstream_host = Some(Arc::from(host.address()));
-        match cluster.tcp(&host, &TcpWant::default()).await {
+        match cluster.tcp(&host, &want).await {
             Ok(lease) => {
                 info.upstream_host = Some(lease.host.clone());
                 info.upstream_local = lease.local;
