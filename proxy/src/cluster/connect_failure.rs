@@ -12,6 +12,8 @@ pub struct ConnectFailure {
     pub kind: ConnectFailureKind,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` with its spaces, e.g. `delayed connect error: Connection refused`.
     pub transport_reason: Option<Arc<str>>,
+    /// Whether logs name the host: not when the request was turned away before it had a connection there.
+    pub names_host: bool,
 }
 
 /// Kinds of connect failures.
@@ -30,12 +32,12 @@ pub enum ConnectFailureKind {
 impl ConnectFailure {
     /// A failure without a transport's reason.
     pub fn new(kind: ConnectFailureKind) -> ConnectFailure {
-        ConnectFailure { kind, transport_reason: None }
+        ConnectFailure { kind, transport_reason: None, names_host: kind != ConnectFailureKind::Overflow }
     }
 
     /// A failure with the transport's reason.
     pub fn because(kind: ConnectFailureKind, reason: impl Into<Arc<str>>) -> ConnectFailure {
-        ConnectFailure { kind, transport_reason: Some(reason.into()) }
+        ConnectFailure { transport_reason: Some(reason.into()), ..ConnectFailure::new(kind) }
     }
 
     /// Envoy's response flag.

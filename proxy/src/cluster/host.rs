@@ -165,7 +165,8 @@ impl Active {
     pub fn begin(core: &Rc<Core>, state: &Rc<HostState>, priority: Priority) -> Result<Active, ConnectFailure> {
         let Some(permit) = Permit::take(core, priority, Resource::Requests) else {
             core.stats.upstream_rq_pending_overflow.inc();
-            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+            // There was a connection, so there is a host to name.
+            return Err(ConnectFailure { names_host: true, ..ConnectFailure::new(ConnectFailureKind::Overflow) });
         };
         state.active.set(state.active.get() + 1);
         state.shard.rq_total.inc();

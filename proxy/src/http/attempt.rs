@@ -236,7 +236,7 @@ impl Attempt<'_, '_> {
         let mut lease = match self.connect(record, downstream, &target).await? {
             Ok(lease) => lease,
             Err(Failure::Connect(failure)) => {
-                if failure.kind != ConnectFailureKind::Overflow {
+                if failure.names_host {
                     record.info.upstream_host = Some(target.address());
                 }
                 record.info.upstream_transport_failure.clone_from(&failure.transport_reason);

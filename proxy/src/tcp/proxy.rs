@@ -1,6 +1,5 @@
 //! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -152,9 +151,8 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
     };
     info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
-        let mut hasher = DefaultHasher::new();
-        info.connection.remote.ip().hash(&mut hasher);
-        hasher.finish()
+        // As Envoy hashes it, so that a mixed fleet sends a client to the same host.
+        xxhash_rust::xxh64::xxh64(info.connection.remote.ip().to_string().as_bytes(), 0)
     });
     let want = TcpWant { proxied: Some((info.connection.remote, info.connection.local)), ..TcpWant::default() };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {

@@ -45,6 +45,8 @@ pub struct Clusters {
     /// EDS service name to cluster names.
     by_service: HashMap<Arc<str>, HashSet<Arc<str>>>,
     changed: bool,
+    /// Removed or replaced since the last publication: their idle connections are to be closed.
+    retired: Vec<Arc<Cluster>>,
 }
 
 struct Active {
@@ -70,6 +72,7 @@ impl Clusters {
             warming: HashMap::new(),
             by_service: HashMap::new(),
             changed: false,
+            retired: Vec::new(),
         }
     }
 
@@ -201,6 +204,7 @@ impl Clusters {
         if let Some(active) = self.active.remove(name) {
             self.changed = true;
             stop(active.dns);
+            self.retired.push(active.cluster);
             self.parts.server.cluster_removed.inc();
             tracing::debug!(target: "upstream", "cluster '{name}' removed");
         }
@@ -232,6 +236,7 @@ impl Clusters {
             let table: ClusterTable =
                 self.active.iter().map(|(name, active)| (name.clone(), active.cluster.clone())).collect();
             self.parts.published.clusters.store(Arc::new(table));
+            self.retired.drain(..).for_each(|cluster| cluster.retire());
         }
         changed
     }
@@ -248,6 +253,7 @@ impl Clusters {
         match self.active.insert(name, Active { cluster, is_static, dns }) {
             Some(before) => {
                 stop(before.dns);
+                self.retired.push(before.cluster);
                 self.parts.server.cluster_modified.inc();
             }
             None => self.parts.server.cluster_added.inc(),
