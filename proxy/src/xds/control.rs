@@ -130,7 +130,11 @@ impl Control {
                 },
                 Some(arrival) = arrivals.recv() => self.secrets.arrived(arrival),
                 Some(request) = requests.recv() => self.on_request(request),
-                () = timer => self.listeners.on_timer(),
+                () = timer => {
+                    self.listeners.on_timer();
+                    // A listener that could be bound at last needs its routes and secrets.
+                    self.dirty = true;
+                }
             }
             self.settle(handle.as_ref());
         }

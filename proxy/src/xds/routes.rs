@@ -3,14 +3,15 @@
 //! The control loop fills slots; connection managers hold them. A refused table leaves the one before in its slot.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::route::{RouteSlot, RouteSlots, RouteTable};
 
-/// All slots. A slot lives while a listener holds it.
+/// All slots. A slot stays until it is found that no listener holds it: a listener that is removed and comes back at once
+/// finds its table, which the control plane would not send again.
 #[derive(Debug, Default)]
 pub struct Routes {
-    slots: Mutex<HashMap<Arc<str>, Weak<RouteSlot>>>,
+    slots: Mutex<HashMap<Arc<str>, Arc<RouteSlot>>>,
 }
 
 impl Routes {
@@ -41,7 +42,7 @@ impl Routes {
     pub fn forget_unused(&self) -> Vec<Arc<str>> {
         let mut slots = self.lock();
         let unused: Vec<Arc<str>> =
-            slots.iter().filter(|(_, slot)| slot.strong_count() == 0).map(|(name, _)| name.clone()).collect();
+            slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1).map(|(name, _)| name.clone()).collect();
         for name in &unused {
             slots.remove(name);
         }
@@ -55,22 +56,16 @@ impl Routes {
     }
 
     fn get(&self, name: &str) -> Option<Arc<RouteSlot>> {
-        self.lock().get(name).and_then(Weak::upgrade)
+        self.lock().get(name).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<RouteSlot>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<RouteSlot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RouteSlots for Routes {
     fn slot(&self, name: &Arc<str>) -> Arc<RouteSlot> {
-        let mut slots = self.lock();
-        if let Some(slot) = slots.get(name).and_then(Weak::upgrade) {
-            return slot;
-        }
-        let slot = Arc::new(RouteSlot::default());
-        slots.insert(name.clone(), Arc::downgrade(&slot));
-        slot
+        self.lock().entry(name.clone()).or_default().clone()
     }
 }
