@@ -10,5 +10,7 @@ pub mod control_plane;
 #[allow(clippy::panic, reason = "a harness: what goes wrong here is a failed test, told where it happened")]
 pub mod embedded;
 pub mod lab;
+#[allow(clippy::panic, reason = "a harness: what goes wrong here is a failed test, told where it happened")]
+pub mod parity;
 pub mod recorder;
 pub mod recordings;

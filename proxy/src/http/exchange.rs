@@ -6,10 +6,12 @@
 use config::route::Action;
 
 use super::attempt;
-use super::codec::{Downstream, ResetReason};
+use super::codec::{Downstream, ResetReason, StreamError};
 use super::context::Context;
 use super::filters::{self, Decisions};
 use super::forwarded;
+use super::h1::phrase;
+use super::headers::Name;
 use super::local_reply::{self, LocalReply};
 use super::message::{BodyLength, Method, RequestHead};
 use super::normalize::{self, Normalized};
@@ -32,6 +34,13 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
     };
     let mut record = Record::begin(context, request);
     let mut result = proxy(&mut record, downstream, table.as_ref().map(|table| &***table)).await;
+    if let Err(Stop::Gone(StreamError::Protocol { detail, status })) = result
+        && record.response.is_none()
+    {
+        // A body that breaks the protocol is answered like a head that does.
+        let reply = LocalReply::new(status, detail).body(phrase(status));
+        result = Err(reply.flags(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR).into());
+    }
     if let Err(Stop::Reply(reply)) = result {
         result = local_reply::send(&mut record, downstream, *reply).await;
     }
@@ -90,7 +99,9 @@ async fn proxy<'a>(
     respond::upstream_head(record, &mut answer.head);
     respond::finish_head(record, downstream, &mut answer.head);
     record.info.response_headers_bytes = u64::from(answer.head.wire_size);
-    record.info.response_code_details = Some("via_upstream".into());
+    let upgrade_declined = record.request.upgrade.is_some() && tunnel.is_none();
+    let details = if upgrade_declined { "websocket_handshake_unsuccessful" } else { "via_upstream" };
+    record.info.response_code_details = Some(details.into());
     let end = answer.head.body == BodyLength::Empty && tunnel.is_none();
     downstream.send_head(&answer.head, end)?;
     record.response_sent(answer.head);
@@ -108,6 +119,10 @@ fn check(record: &Record<'_>) -> Result<(), LocalReply> {
     }
     if request.method == Method::Connect {
         return Ok(());
+    }
+    // The body of a QUERY is the question: without its type nobody can read it.
+    if request.method.as_bytes() == b"QUERY" && !request.headers.contains(&Name::CONTENT_TYPE) {
+        return Err(LocalReply::new(400, "query_missing_content_type"));
     }
     match request.path.first() {
         Some(b'/') => Ok(()),

@@ -203,10 +203,12 @@ fn strict_response(bytes: &[u8]) -> Strict {
     let mut response = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
     let result = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut storage);
-    let reason = match response.reason {
-        Some(reason) if !reason.is_empty() => span_of(bytes, reason.as_bytes()),
-        _ => 12..12,
-    };
+    if response.reason.is_none() {
+        return unfinished(result);
+    }
+    // Taken from the line itself: httparse gives an empty one when there are high octets in it.
+    let line_end = memchr::memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len()).max(12);
+    let reason = trim(bytes, 12..line_end);
     // The syntax that httparse accepts puts the version and the status at fixed places.
     complete(bytes, result, [0..8, 9..12, reason], response.headers)
 }

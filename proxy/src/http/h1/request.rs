@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::body::Framing;
 use super::head::{Cut, Span, build};
+use super::target::{Target, is_authority, is_target};
 use super::{ParseError, Settings};
 use crate::http::headers::{Headers, Name};
 use crate::http::message::{BodyLength, Method, Protocol, RequestHead};
@@ -327,98 +328,4 @@ fn authority(headers: &mut Headers, of_target: Option<Bytes>) -> Result<Bytes, P
         None if repeated => Err(ParseError::CODEC),
         None => Ok(host.unwrap_or_default()),
     }
-}
-
-/// The request target, taken apart.
-#[derive(Debug, Default)]
-struct Target {
-    scheme: Bytes,
-    authority: Option<Bytes>,
-    path: Bytes,
-}
-
-impl Target {
-    /// RFC 9112 section 3.2: origin form, `*` of OPTIONS, authority form of CONNECT, absolute form.
-    fn parse(head: &Bytes, span: Span, method: &Method, settings: &Settings) -> Result<Target, ParseError> {
-        let target = head.slice(span);
-        if *method == Method::Connect {
-            if !has_valid_port(&target, true) {
-                return Err(ParseError::URL);
-            }
-            return Ok(Target { authority: Some(target), ..Target::default() });
-        }
-        if target.starts_with(b"/") || (*method == Method::Options && target.starts_with(b"*")) {
-            return Ok(Target { path: target, ..Target::default() });
-        }
-        if !settings.http1.allow_absolute_url {
-            return Ok(Target { path: target, ..Target::default() });
-        }
-        Target::absolute(&target)
-    }
-
-    fn absolute(target: &Bytes) -> Result<Target, ParseError> {
-        let scheme_end = memchr::memmem::find(target, b"://").ok_or(ParseError::URL)?;
-        let scheme = target.slice(..scheme_end);
-        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-            return Err(ParseError::SCHEME);
-        }
-        let start = scheme_end + 3;
-        let end = target[start..]
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
-            .map_or(target.len(), |length| start + length);
-        // User information names the user, not the host.
-        let host = target[start..end].iter().rposition(|byte| *byte == b'@').map_or(start, |at| start + at + 1);
-        if host == end || !has_valid_port(&target[host..end], false) {
-            return Err(ParseError::URL);
-        }
-        let path = if end == target.len() { Bytes::from_static(b"/") } else { target.slice(end..) };
-        Ok(Target { scheme, authority: Some(target.slice(host..end)), path })
-    }
-}
-
-/// Whether the port after the host is a number, when there is one (`required`: there must be).
-fn has_valid_port(authority: &[u8], required: bool) -> bool {
-    let host_end = match authority {
-        [b'[', ..] => match authority.iter().position(|byte| *byte == b']') {
-            Some(at) => at + 1,
-            None => return false,
-        },
-        _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
-    };
-    match &authority[host_end..] {
-        [] => !required,
-        [b':', digits @ ..] => {
-            host_end > 0 && digits.len() <= 5 && parse_length(digits).is_ok_and(|port| port <= u64::from(u16::MAX))
-        }
-        _ => false,
-    }
-}
-
-/// The characters that Envoy takes in a request target.
-fn is_target(target: &[u8], is_connect: bool) -> bool {
-    let is_path = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\t' | b'!'..=b'~'));
-    if let [b'/' | b'*', rest @ ..] = target {
-        return is_path(rest);
-    }
-    let mut rest = target;
-    if !is_connect {
-        let scheme = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        match rest.split_at(scheme) {
-            (scheme, [b':', b'/', b'/', after @ ..]) if !scheme.is_empty() => rest = after,
-            _ => return false,
-        }
-    }
-    let host_end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(host_end);
-    !target.is_empty() && host.iter().all(|byte| is_host_byte(*byte)) && is_path(path)
-}
-
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(&byte)
-}
-
-/// The characters that Envoy takes in an authority.
-pub(crate) fn is_authority(authority: &[u8]) -> bool {
-    authority.iter().all(|byte| is_host_byte(*byte))
 }

@@ -203,7 +203,11 @@ impl Connection {
 impl Downstream for Connection {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
         loop {
-            if let Some(frame) = self.decoder.body(self.read.bytes()).inspect_err(|_| self.broken = true)? {
+            let frame = self.decoder.body(self.read.bytes()).inspect_err(|_| {
+                self.broken = true;
+                self.close = true;
+            })?;
+            if let Some(frame) = frame {
                 return Poll::Ready(Ok(frame));
             }
             match self.read.poll_fill(&mut self.stream, cx) {

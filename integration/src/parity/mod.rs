@@ -1,0 +1,38 @@
+//! Raw bytes through a proxy, and what becomes of them: the same cases for the real Envoy and for Outrigger, from one bootstrap file.
+//!
+//! Called by the `h1_parity` tests. [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
+//! proxy and asks it.
+
+pub mod proxy;
+pub mod table;
+pub mod upstream;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The real Envoy: `ENVOY_BIN`, else the one that `make tools` brought.
+///
+/// # Errors
+/// Why there is none.
+pub fn envoy() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("ENVOY_BIN") {
+        return Ok(path.into());
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools.sh");
+    let output = Command::new("bash").arg(script).arg("--paths").output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let path = text.lines().find_map(|line| line.strip_prefix("envoy="));
+    path.map(PathBuf::from).ok_or_else(|| "no stock Envoy on this machine (make tools)".to_owned())
+}
+
+/// Runs a test that needs something which may be missing: then it is skipped by name and reason, and in CI that is a failure.
+pub fn or_skip<T>(test: &str, found: Result<T, String>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(reason) => {
+            assert!(std::env::var_os("CI").is_none(), "in CI a skip is a failure: {test}: {reason}");
+            eprintln!("skipped: {test}: {reason}");
+            None
+        }
+    }
+}
