@@ -97,3 +97,17 @@ fn trailing_commas_become_spaces() {
     assert_eq!(strict(r#"["x\\",]"#), r#"["x\\" ]"#);
     strict(r#"{"a": "unfinished \"#);
 }
+
+/// A cluster as Envoy 1.40 prints it in its config dump.
+const ENVOYS_DUMP: &str = include_str!("../../testdata/envoy_config_dump.json");
+
+#[test]
+fn a_cluster_prints_as_envoy_prints_it() {
+    let value: Value = serde_json::from_str(ENVOYS_DUMP).unwrap();
+    let bytes = crate::dump::encode(&value).unwrap();
+    let dump = AnyJson::new(&mut Descriptors::new(), value["@type"].as_str().unwrap(), &bytes);
+    let mut text = Vec::new();
+    let one_space = serde_json::ser::PrettyFormatter::with_indent(b" ");
+    serde::Serialize::serialize(&dump, &mut serde_json::Serializer::with_formatter(&mut text, one_space)).unwrap();
+    assert_eq!(String::from_utf8(text).unwrap(), ENVOYS_DUMP.trim_end());
+}

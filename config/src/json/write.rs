@@ -5,10 +5,12 @@
 //! extension never hides the rest of a dump.
 
 use base64::Engine as _;
+use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, SerializeOptions, Value};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::descriptors::Descriptors;
+use crate::proto::{self, wkt};
 
 /// A binary resource, ready to be serialized.
 #[derive(Debug)]
@@ -65,6 +67,18 @@ impl Serialize for MessageJson<'_> {
         let descriptor = message.descriptor();
         match descriptor.full_name() {
             "google.protobuf.Any" => packed(message, serializer),
+            "google.protobuf.Struct" => {
+                let decoded = wkt::Struct::decode(message.encode_to_vec().as_slice()).map_err(S::Error::custom)?;
+                proto::struct_to_json(&decoded).serialize(serializer)
+            }
+            "google.protobuf.Value" | "google.protobuf.ListValue" => plain_value(message)?.serialize(serializer),
+            "google.protobuf.DoubleValue" | "google.protobuf.FloatValue" => {
+                match message.get_field_by_name("value").as_deref() {
+                    Some(Value::F64(value)) => float(*value, serializer),
+                    Some(Value::F32(value)) => float(f64::from(*value), serializer),
+                    _ => Err(S::Error::custom("a wrapper without a value")),
+                }
+            }
             name if name.starts_with("google.protobuf.") => message.serialize_with_options(serializer, &options()),
             _ => {
                 let mut map = serializer.serialize_map(None)?;
@@ -73,6 +87,16 @@ impl Serialize for MessageJson<'_> {
             }
         }
     }
+}
+
+/// A `Value` or `ListValue`, which may stand outside of a `Struct`.
+fn plain_value<E: serde::ser::Error>(message: &DynamicMessage) -> Result<serde_json::Value, E> {
+    let bytes = message.encode_to_vec();
+    if message.descriptor().full_name() == "google.protobuf.Value" {
+        return wkt::Value::decode(bytes.as_slice()).map(|value| proto::value_to_json(&value)).map_err(E::custom);
+    }
+    let list = wkt::ListValue::decode(bytes.as_slice()).map_err(E::custom)?;
+    Ok(serde_json::Value::Array(list.values.iter().map(proto::value_to_json).collect()))
 }
 
 fn options() -> SerializeOptions {
