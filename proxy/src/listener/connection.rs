@@ -4,13 +4,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpStream, UnixStream};
 
 use super::Listener;
 use super::chain::{FilterChain, Terminal};
-use super::filters::{self, Inspected};
+use super::filters::{self, Inspected, Refusal};
 use super::limit::Permit;
 use super::matching::Facts;
 use super::stats::ListenerStats;
@@ -49,7 +49,10 @@ pub(super) async fn run(
     };
     let inspected = match inspected {
         Ok(inspected) => inspected,
-        Err(_) => {
+        Err(refusal) => {
+            if refusal == Refusal::Refused {
+                accepted.reset_on_close();
+            }
             return log_unserved(
                 &worker,
                 &listener,
@@ -71,6 +74,9 @@ pub(super) async fn run(
     };
     let Some(chain) = listener.find_chain(&facts).cloned() else {
         listener.stats.no_filter_chain_match.inc();
+        if !inspected.read.is_empty() {
+            accepted.reset_on_close();
+        }
         let mut info = addresses(local, remote, &drain);
         info.requested_server_name = inspected.server_name;
         return log_unserved(&worker, &listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
@@ -166,6 +172,13 @@ impl Accepted {
         match self {
             Accepted::Tcp(stream, remote) => (stream.local_addr().ok(), Some(*remote)),
             Accepted::Unix(_) => (None, None),
+        }
+    }
+
+    /// Closing sends a reset: what the client sent was not taken. Envoy only peeks at it, and closing with unread bytes resets.
+    fn reset_on_close(&self) {
+        if let Accepted::Tcp(stream, _) = self {
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 

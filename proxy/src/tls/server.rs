@@ -35,10 +35,44 @@ pub struct ServerContext {
 
 /// One version of the context. Tickets and sessions belong to it: they do not survive a rotation, and no other context takes them.
 struct Current {
+    configs: Configs,
+    uri_sans: Arc<[Arc<str>]>,
+}
+
+/// The same configuration four times, for what rustls does otherwise than BoringSSL as Envoy sets it up.
+struct Configs {
+    /// TLS 1.3: the client's order of suites counts; TLS 1.2: ours.
+    client_order: Pair,
+    own_order: Pair,
+}
+
+struct Pair {
     with_alpn: Arc<ServerConfig>,
     /// For clients with which no protocol is shared: rustls would abort where BoringSSL goes on without ALPN.
     without_alpn: Arc<ServerConfig>,
-    uri_sans: Arc<[Arc<str>]>,
+}
+
+impl Configs {
+    fn new(mut config: ServerConfig, alpn: &[Vec<u8>]) -> Configs {
+        config.ignore_client_order = false;
+        let client_order = Pair::new(config.clone(), alpn);
+        config.ignore_client_order = true;
+        Configs { client_order, own_order: Pair::new(config, alpn) }
+    }
+
+    fn choose(&self, hello: &ClientHello<'_>, shares_protocol: bool) -> Arc<ServerConfig> {
+        let knows_tls13 = hello.cipher_suites().iter().any(|suite| u16::from(*suite) >> 8 == 0x13);
+        let pair = if knows_tls13 { &self.client_order } else { &self.own_order };
+        if shares_protocol { pair.with_alpn.clone() } else { pair.without_alpn.clone() }
+    }
+}
+
+impl Pair {
+    fn new(mut config: ServerConfig, alpn: &[Vec<u8>]) -> Pair {
+        let without_alpn = Arc::new(config.clone());
+        config.alpn_protocols = alpn.to_vec();
+        Pair { with_alpn: Arc::new(config), without_alpn }
+    }
 }
 
 impl ServerContext {
@@ -94,10 +128,7 @@ impl ServerContext {
         if self.require_sni && hello.server_name().is_none() {
             return Err(HandshakeFailure::refused("the client sent no server name and the context requires one"));
         }
-        let config = match self.shares_protocol(&hello) {
-            true => current.with_alpn.clone(),
-            false => current.without_alpn.clone(),
-        };
+        let config = current.configs.choose(&hello, self.shares_protocol(&hello));
         let stream = start.into_stream(config).await?;
         let connection = stream.get_ref().1;
         let info = TlsInfo {
@@ -127,7 +158,6 @@ impl ServerContext {
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
             .with_client_cert_verifier(parts.verifier)
             .with_cert_resolver(Arc::new(Chooser { identities: parts.identities }));
-        config.ignore_client_order = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         match self.resumption {
             true => {
@@ -137,9 +167,7 @@ impl ServerContext {
             }
             false => config.send_tls13_tickets = 0,
         }
-        let without_alpn = Arc::new(config.clone());
-        config.alpn_protocols = self.alpn.clone();
-        Ok(Current { with_alpn: Arc::new(config), without_alpn, uri_sans })
+        Ok(Current { configs: Configs::new(config, &self.alpn), uri_sans })
     }
 }
 

@@ -82,8 +82,11 @@ pub(super) fn versions(common: &CommonTls) -> Result<Vec<&'static SupportedProto
 /// # Errors
 /// One sentence when nothing is left of a list.
 pub(super) fn provider(common: &CommonTls, scope: &str) -> Result<Arc<CryptoProvider>, String> {
-    let mut suites = TLS13.to_vec();
-    suites.extend(tls12_suites(common, scope)?);
+    // rustls offers what is listed, also of a version that is not allowed.
+    let mut suites = if common.max_version >= TlsVersion::Tls13 { TLS13.to_vec() } else { Vec::new() };
+    if common.min_version <= TlsVersion::Tls12 {
+        suites.extend(tls12_suites(common, scope)?);
+    }
     Ok(Arc::new(CryptoProvider {
         cipher_suites: suites,
         kx_groups: groups(common, scope)?,
@@ -104,14 +107,13 @@ fn tls12_suites(common: &CommonTls, scope: &str) -> Result<Vec<SupportedCipherSu
             None => unknown.push(name),
         }
     }
-    let needs_one = common.min_version <= TlsVersion::Tls12;
-    if suites.is_empty() && needs_one {
+    if suites.is_empty() {
         return Err(format!(
             "none of the cipher suites {} is available; name an ECDHE suite with AES-GCM",
             unknown.join(", ")
         ));
     }
-    if !unknown.is_empty() && needs_one {
+    if !unknown.is_empty() {
         tracing::debug!(scope, suites = unknown.join(","), "cipher suites that are not available were left out");
         warn_once(&unknown);
     }

@@ -117,6 +117,20 @@ async fn tls_1_2_has_istios_suites_in_the_servers_order() {
 }
 
 #[tokio::test]
+async fn with_tls_1_3_the_clients_order_of_suites_counts() {
+    let (near, far) = mesh();
+    let server = far.server(&istio_server(&["h2"]));
+    let mut suites = rustls::crypto::aws_lc_rs::default_provider();
+    suites.cipher_suites = vec![
+        rustls::crypto::aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256,
+    ];
+    let client = near.client(&istio_client(&["h2"], vec![])).with_provider(suites, &near.secrets);
+    let info = shake(&client, &server).await.1.unwrap().1;
+    assert_eq!((info.cipher, info.alpn.as_deref()), ("TLS_CHACHA20_POLY1305_SHA256", Some(&b"h2"[..])));
+}
+
+#[tokio::test]
 async fn no_protocol_in_common_goes_on_without_alpn() {
     let (near, far) = mesh();
     let client = near.client(&istio_client(&["istio-peer-exchange", "istio"], vec![]));
