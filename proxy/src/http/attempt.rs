@@ -174,7 +174,8 @@ fn watch<T>(
     record.deadlines.poll(cx).map(|expired| Err(record.expired(expired)))
 }
 
-fn cluster_name(chosen: Chosen<'_>, forwarding: &Forwarding, request: &RequestHead) -> Option<Arc<str>> {
+/// The cluster of a request by its route.
+pub(super) fn cluster_name(chosen: Chosen<'_>, forwarding: &Forwarding, request: &RequestHead) -> Option<Arc<str>> {
     match &forwarding.config.cluster {
         ClusterChoice::Single(name) => Some(name.clone()),
         ClusterChoice::Weighted(_) => chosen.weighted.map(|target| target.name.clone()),

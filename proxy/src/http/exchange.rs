@@ -53,6 +53,8 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
         }
         Err(Stop::Abort { flags, details, reason }) => {
             record.abort(flags, details);
+            // What was sent leaves before the reset: HTTP/2's would overtake it in the connection's queue.
+            tokio::task::yield_now().await;
             downstream.reset(reason);
         }
         Err(Stop::Gone(error)) => {
@@ -108,7 +110,8 @@ async fn proxy<'a>(
     if end {
         return std::future::poll_fn(|cx| record.poll_flush(downstream, cx)).await;
     }
-    relay::run(record, downstream, answer.lease.stream(), &mut answer.upload, tunnel.is_some()).await
+    let kind = relay::Kind { tunnel: tunnel.is_some(), upstream: answer.lease.protocol() };
+    relay::run(record, downstream, answer.lease.stream(), &mut answer.upload, kind).await
 }
 
 /// Envoy's own demands on a request, in its order.
@@ -146,7 +149,7 @@ fn normalize(record: &mut Record<'_>) -> Result<(), LocalReply> {
             }
             Normalized::Redirect => {
                 manager.stats.downstream_rq_redirected_with_normalized_path.inc();
-                let mut reply = LocalReply::new(307, "path_normalization_redirected");
+                let mut reply = LocalReply::new(307, "path_normalization_failed");
                 reply.location = Some(record.request.path.clone());
                 return Err(reply);
             }
@@ -190,7 +193,7 @@ fn own_answer(record: &Record<'_>, chosen: Chosen<'_>) -> Stop {
         }
         Action::Direct(direct) => {
             stats.rq_direct_response.inc();
-            LocalReply::new(direct.status, "direct_response").body(direct.body.clone()).into()
+            redirect::direct(direct, &record.request).into()
         }
         Action::Forward(_) | Action::NonForwarding => {
             LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND).into()

@@ -104,10 +104,9 @@ fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
     (found, found.is_some() && count == 1)
 }
 
-/// An IP address, alone or with a port.
+/// An IP address; one with a port is none.
 fn parse_address(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// One pass over the headers that drops what must not go on.
@@ -129,7 +128,7 @@ fn clean(request: &mut RequestHead, caller: Caller, internal_only: &[Name]) {
         }
         if header.name == Name::REFERER {
             referers += 1;
-            return referers == 1 && is_absolute_url(&header.value);
+            return referers == 1 && is_referer(&header.value);
         }
         !drop.contains(&header.name) && (caller.internal || !internal_only.contains(&header.name))
     });
@@ -146,15 +145,21 @@ fn accepts_trailers(value: &[u8]) -> bool {
     value.split(|octet| *octet == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-/// Whether a referer is an http(s) URL with a host.
-fn is_absolute_url(value: &[u8]) -> bool {
-    let Some(scheme_end) = memchr::memmem::find(value, b"://") else { return false };
-    let (scheme, rest) = (&value[..scheme_end], &value[scheme_end + 3..]);
-    let host_end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
-    let host = &rest[..host_end];
-    (scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https"))
-        && !host.is_empty()
-        && host.iter().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'"' | b'^' | b'|'))
+/// Whether a referer is a URL with a host, or a relative reference; neither with a fragment or the name of a user (RFC 9110 section 10.1.3).
+fn is_referer(value: &[u8]) -> bool {
+    let allowed = |octet: &u8| octet.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(octet);
+    if !value.iter().all(allowed) {
+        return false;
+    }
+    match memchr::memmem::find(value, b"://") {
+        Some(end) if end > 0 && value[..end].iter().all(u8::is_ascii_alphanumeric) => {
+            let rest = &value[end + 3..];
+            let host = &rest[..rest.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(rest.len())];
+            !host.is_empty() && !host.contains(&b'@')
+        }
+        // The first segment of a relative reference has no colon: it would be a scheme.
+        _ => !value.iter().take_while(|octet| **octet != b'/').any(|octet| *octet == b':'),
+    }
 }
 
 /// Adds what is missing: `x-forwarded-for`, `-proto`, `-port`, the scheme, and the edge's own headers.

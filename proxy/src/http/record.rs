@@ -14,7 +14,7 @@ use super::deadlines::{Deadlines, Expired};
 use super::grpc;
 use super::headers::{Headers, Name};
 use super::local_reply::LocalReply;
-use super::message::{BodyLength, RequestHead, ResponseHead};
+use super::message::{BodyLength, Method, RequestHead, ResponseHead};
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget};
 use super::stop::Stop;
 use super::timeouts::Timeouts;
@@ -57,7 +57,8 @@ impl<'a> Record<'a> {
         context.manager.stats.request_begins(request.protocol);
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
-        if request.body == BodyLength::Empty && request.upgrade.is_none() {
+        // What follows an upgrade or a CONNECT is of unknown length.
+        if request.body == BodyLength::Empty && request.upgrade.is_none() && request.method != Method::Connect {
             info.request_complete = Some(info.start);
         }
         let mut deadlines = Deadlines::default();

@@ -1,7 +1,7 @@
 //! `RedirectAction`: where the client is sent. Called by `exchange`.
 
 use bytes::Bytes;
-use config::route::{PathMatch, Redirect, RouteMatch};
+use config::route::{DirectResponse, PathMatch, Redirect, RouteMatch};
 
 use super::local_reply::LocalReply;
 use super::message::RequestHead;
@@ -18,6 +18,16 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, request: &Request
 pub(super) fn to_tls(request: &RequestHead) -> LocalReply {
     let mut reply = LocalReply::new(301, "direct_response");
     reply.location = Some([b"https://", &request.authority[..], &request.path[..]].concat().into());
+    reply
+}
+
+/// The answer of a route that answers by itself. A 201 names what was made, as Envoy has it.
+pub(super) fn direct(direct: &DirectResponse, request: &RequestHead) -> LocalReply {
+    let mut reply = LocalReply::new(direct.status, "direct_response").body(direct.body.clone());
+    if direct.status == 201 {
+        let scheme = if &request.scheme[..] == b"https" { &b"https://"[..] } else { b"http://" };
+        reply.location = Some([scheme, &request.authority[..], &request.path[..]].concat().into());
+    }
     reply
 }
 

@@ -8,15 +8,25 @@ use bytes::Bytes;
 
 use super::attempt;
 use super::codec::{Downstream, StreamError, Upstream};
-use super::message::Frame;
+use super::message::{Frame, Protocol};
 use super::record::Record;
 use super::stop::Stop;
 use super::upload::{Progress, Upload};
 use crate::failure::ResponseFlags;
 
+/// What is relayed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    /// Raw bytes both ways, after an upgrade.
+    pub tunnel: bool,
+    /// Protocol of the upstream.
+    pub upstream: Protocol,
+}
+
 /// How far the response has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Download {
+    kind: Kind,
     /// The client must say that it takes more before it gets more.
     blocked: bool,
     ended: bool,
@@ -28,9 +38,9 @@ pub(super) async fn run(
     downstream: &mut dyn Downstream,
     upstream: &mut dyn Upstream,
     upload: &mut Upload,
-    tunnel: bool,
+    kind: Kind,
 ) -> Result<(), Stop> {
-    let mut download = Download::default();
+    let mut download = Download { kind, blocked: false, ended: false };
     poll_fn(|cx| {
         if let Poll::Ready(result) = download.poll(cx, downstream, upstream, record) {
             return Poll::Ready(result);
@@ -39,7 +49,7 @@ pub(super) async fn run(
             Ok(progress) => progress == Progress::Done,
             Err(error) => return Poll::Ready(Err(Stop::Gone(error))),
         };
-        if uploaded && tunnel && upload.is_read() {
+        if uploaded && kind.tunnel && upload.is_read() {
             // As with Envoy a tunnel ends with either of its directions.
             return Poll::Ready(Err(Stop::Gone(StreamError::Closed("end of stream".into()))));
         }
@@ -72,7 +82,7 @@ impl Download {
             }
             match upstream.poll_body(cx) {
                 Poll::Ready(Ok(frame)) => self.pass(frame, downstream, record)?,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(cut_short(&error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(cut_short(&error, self.kind))),
                 Poll::Pending => {
                     // What has come so far goes out before more is awaited.
                     return match downstream.poll_flush(cx) {
@@ -99,6 +109,11 @@ impl Download {
             }
             Frame::End => {
                 self.ended = true;
+                if self.kind.tunnel && self.kind.upstream != Protocol::Http2 {
+                    // The only way in which such a tunnel ends; Envoy takes it for a loss.
+                    record.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
+                    record.info.response_code_details = Some(details("connection termination").into());
+                }
                 downstream.send_data(Bytes::new(), true)?;
             }
         }
@@ -107,17 +122,17 @@ impl Download {
 }
 
 /// The upstream failed within the body.
-fn cut_short(error: &StreamError) -> Stop {
+fn cut_short(error: &StreamError, kind: Kind) -> Stop {
     let (flags, reason) = match error {
-        // Envoy's HTTP/1 codec takes an end within a body for a breach of the protocol; a reset it takes for what it is.
-        StreamError::Closed(text) if &**text == "end of stream" => {
+        // Envoy's HTTP/1 codec takes a connection that ends within a body for a breach of the protocol.
+        StreamError::Closed(_) | StreamError::Io(_) if !kind.tunnel && kind.upstream != Protocol::Http2 => {
             (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error")
         }
         other => attempt::reset_of(other),
     };
-    Stop::Abort {
-        flags,
-        details: format!("upstream_reset_after_response_started{{{}}}", reason.replace(' ', "_")).into(),
-        reason: super::codec::ResetReason::InternalError,
-    }
+    Stop::Abort { flags, details: details(reason).into(), reason: super::codec::ResetReason::InternalError }
+}
+
+fn details(reason: &str) -> String {
+    format!("upstream_reset_after_response_started{{{}}}", reason.replace(' ', "_"))
 }

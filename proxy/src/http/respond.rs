@@ -61,21 +61,25 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
     if let Some(via) = &config.via {
         append_list(headers, Name::VIA, via, b", ");
     }
-    tell_decorator(record, headers);
     let http1 = record.request.protocol != Protocol::Http2;
-    if http1 && !record.request_is_complete() && head.status != 101 {
-        // Where the next request begins is not known before this one has ended.
-        downstream.close_after();
-    }
+    // Where the next request begins is not known before this one has ended.
+    let mut close = http1 && !record.request_is_complete() && head.status != 101;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();
-        downstream.close_after();
+        close = true;
     }
     if context.connection.drain.should_close() {
         context.manager.stats.downstream_cx_drain_close.inc();
-        downstream.close_after();
+        close = true;
     }
+    if close {
+        downstream.close_after();
+        if http1 && head.status != 101 {
+            headers.append(Name::CONNECTION, Bytes::from_static(b"close"));
+        }
+    }
+    tell_decorator(record, headers);
 }
 
 /// With tracing the two sidecars tell each other the name of the operation; apps see none of it.

@@ -12,7 +12,11 @@ use super::route::{Forwarding, without_query};
 
 /// Rewrites what the route wants rewritten. `envoy_headers` is false with `suppress_envoy_headers`.
 pub(super) fn apply(chosen: Chosen<'_>, forwarding: &Forwarding, request: &mut RequestHead, envoy_headers: bool) {
-    if let Some(host) = new_host(chosen, forwarding, request) {
+    if let Some(host) = chosen.weighted.and_then(|target| target.host_rewrite.clone()) {
+        // Envoy tells no original for this one.
+        request.authority = host;
+    }
+    if let Some(host) = new_host(forwarding, request) {
         set_host(request, host, forwarding.config.append_x_forwarded_host);
     }
     if let Some(rewrite) = &forwarding.config.rewrite {
@@ -40,10 +44,7 @@ pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded:
     }
 }
 
-fn new_host(chosen: Chosen<'_>, forwarding: &Forwarding, request: &RequestHead) -> Option<Bytes> {
-    if let Some(host) = chosen.weighted.and_then(|target| target.host_rewrite.clone()) {
-        return Some(host);
-    }
+fn new_host(forwarding: &Forwarding, request: &RequestHead) -> Option<Bytes> {
     match forwarding.config.host_rewrite.as_ref()? {
         HostRewrite::Literal(_) => forwarding.host_rewrite.clone(),
         // Known only when a host has been picked.

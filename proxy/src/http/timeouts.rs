@@ -96,6 +96,10 @@ pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut Request
     if limit.is_some() {
         deadlines.set(Expired::Duration, limit);
     }
+    if let (Some(_), Some(limit)) = (wanted, limit) {
+        // Told as it is honoured, in Envoy's unit.
+        request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(limit));
+    }
 }
 
 /// A header in milliseconds, taken away: outer `None` when absent or not a number, inner `None` for 0, which is never.

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use config::route::Upgrade;
 
+use super::attempt;
 use super::codec::Downstream;
 use super::headers::{Headers, Name};
 use super::local_reply::LocalReply;
@@ -28,6 +29,8 @@ pub(super) fn check(record: &mut Record<'_>, chosen: Chosen<'_>) -> Result<(), L
         return Ok(());
     }
     record.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
+    let name = chosen.forwarding.and_then(|forwarding| attempt::cluster_name(chosen, forwarding, &record.request));
+    record.info.upstream_cluster = name.filter(|name| record.context.upstreams.get(name).is_some());
     Err(LocalReply::new(403, "upgrade_failed"))
 }
 

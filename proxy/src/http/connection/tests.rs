@@ -1,1 +1,134 @@
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::http::testing::fake::Script;
+use crate::http::testing::*;
+use crate::transport::{Io, Stream};
+
+/// A connection that is being served, and the client's end of it.
+async fn connect(bench: &Bench) -> (Rc<Context>, DuplexStream) {
+    let context = Rc::new(bench.context());
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    tokio::task::spawn_local(run(context.clone(), Stream::new(Io::Memory(server))));
+    (context, client)
+}
+
+/// Sends, and reads to the end of the connection.
+async fn exchange_all(bench: &Bench, request: &str) -> (Rc<Context>, String) {
+    let (context, mut client) = connect(bench).await;
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    (context, answer)
+}
+
+fn answers(bench: &mut Bench, count: usize) {
+    for _ in 0..count {
+        bench.upstream(Script::answers(200, &[("content-length", "2")], &["ok"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_follow_each_other_until_the_client_closes() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    answers(&mut bench, 2);
+    let request = "GET /a HTTP/1.1\r\nhost: svc\r\n\r\nGET /b HTTP/1.1\r\nhost: svc\r\nconnection: close\r\n\r\n";
+    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answer}");
+    assert_eq!(answer.matches("connection: close\r\n").count(), 1, "{answer}");
+    assert_eq!(context.done.borrow().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_answered_and_logged() {
+    let bench = Bench::new(to_app(|_| {}));
+    for (request, status, details) in [
+        ("GET / HTTP/1.0\r\nhost: svc\r\n\r\n", "HTTP/1.1 426 Upgrade Required", "low_version"),
+        ("GARBAGE\r\n\r\n", "HTTP/1.1 400 Bad Request", "http1.codec_error"),
+    ] {
+        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+        assert!(answer.starts_with(status), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        let done = context.done.borrow();
+        assert_eq!(done[0].response_code_details.as_deref(), Some(details));
+        assert!(done[0].flags.has(crate::failure::ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_end_a_connection() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.idle_timeout = Some(Duration::from_secs(10));
+    let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, "")).await;
+    assert_eq!(answer, "", "an idle connection is closed without a word");
+
+    bench.config.request_headers_timeout = Some(Duration::from_secs(2));
+    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET /")).await;
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert_eq!(context.done.borrow()[0].response_code_details.as_deref(), Some("request_header_timeout"));
+
+    bench.config.max_requests_per_connection = Some(2);
+    answers(&mut bench, 2);
+    let request = "GET /a HTTP/1.1\r\nhost: svc\r\n\r\n".repeat(3);
+    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answer}");
+    assert_eq!(context.done.borrow().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_is_told_by_its_first_bytes() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    answers(&mut bench, 2);
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            let (context, client) = connect(&bench).await;
+            let (send, connection) = ::h2::client::handshake(client).await.unwrap();
+            tokio::task::spawn_local(async move {
+                let _ = connection.await;
+            });
+            let mut answers = Vec::new();
+            for path in ["/a", "/b"] {
+                let mut send = send.clone().ready().await.unwrap();
+                let request = ::http::Request::get(format!("http://svc{path}")).body(()).unwrap();
+                answers.push(send.send_request(request, true).unwrap().0);
+            }
+            for answer in answers {
+                let answer = answer.await.unwrap();
+                assert_eq!(
+                    (answer.status().as_u16(), &answer.headers()["server"]),
+                    (200, &::http::HeaderValue::from_static("envoy"))
+                );
+                let data = answer.into_body().data().await.unwrap().unwrap();
+                assert_eq!(&data[..], b"ok");
+            }
+            drop(send);
+            while context.done.borrow().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_the_first_route_table() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    answers(&mut bench, 1);
+    let slot = crate::http::route::RouteSlot::new();
+    bench.slot = Some(slot.clone());
+    let table = crate::http::route::RouteTable::compile(&bench.table).unwrap();
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                slot.publish(table);
+            });
+            let (_, answer) = exchange_all(&bench, "GET /a HTTP/1.1\r\nhost: svc\r\nconnection: close\r\n\r\n").await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        })
+        .await;
+}

@@ -304,7 +304,7 @@ async fn a_timeout_within_the_body_resets() {
 async fn an_upstream_that_fails_within_the_body_resets() {
     for (error, flags, reason) in [
         (StreamError::Closed("end of stream".into()), "UPE", "protocol_error"),
-        (StreamError::Closed("Connection reset by peer (os error 104)".into()), "UC", "connection_termination"),
+        (StreamError::Closed("Connection reset by peer (os error 104)".into()), "UPE", "protocol_error"),
         (StreamError::Reset(8), "UR", "remote_reset"),
     ] {
         let mut bench = Bench::new(to_app(|_| {}));

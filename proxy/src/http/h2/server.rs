@@ -342,11 +342,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         release(&mut self.body, &mut self.unreleased);
         // A response that is complete while the request is not: the rest of it is not wanted, and that is no error (RFC 9113, 8.1).
-        if let Respond::Sending { send, done: true } = &mut self.respond
-            && !self.body.is_end_stream()
-        {
-            send.send_reset(Reason::NO_ERROR);
-        }
+        // The library says so by itself, after what is queued; an explicit reset would throw the queued response away.
         self.shared.open.set(self.shared.open.get().saturating_sub(1));
         self.shared.wake();
     }
