@@ -22,18 +22,15 @@ pub(super) fn of_request(chosen: Chosen<'_>, record: &Record<'_>) -> Option<u64>
 fn of_policy(policy: &HashPolicy, record: &Record<'_>) -> Option<u64> {
     let request = &record.request;
     match policy {
-        HashPolicy::Header(name) => request.headers.get_str(name).map(|value| fnv(value)),
-        HashPolicy::Cookie { name, .. } => cookie(request, name.as_bytes()).map(fnv),
+        HashPolicy::Header(name) => request.headers.get_str(name).map(|value| hash(value)),
+        HashPolicy::Cookie { name, .. } => cookie(request, name.as_bytes()).map(hash),
         HashPolicy::SourceIp => {
             let address = record.info.downstream_remote.unwrap_or(record.context.connection.remote);
-            Some(match address.ip() {
-                std::net::IpAddr::V4(ip) => fnv(&ip.octets()),
-                std::net::IpAddr::V6(ip) => fnv(&ip.octets()),
-            })
+            Some(hash(address.ip().to_string().as_bytes()))
         }
         HashPolicy::QueryParameter(name) => {
             let query = memchr::memchr(b'?', &request.path).map(|start| &request.path[start + 1..])?;
-            query_parameter(query, name.as_bytes()).map(fnv)
+            query_parameter(query, name.as_bytes()).map(hash)
         }
     }
 }
@@ -47,7 +44,7 @@ fn cookie<'a>(request: &'a RequestHead, name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// FNV-1a, 64 bits: the same in every worker and every process.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3))
+/// Envoy's hash, so that a mixed fleet sends a key to the same host.
+fn hash(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh64::xxh64(bytes, 0)
 }
