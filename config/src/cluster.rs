@@ -131,12 +131,12 @@ pub enum Balancer {
     },
     /// Uniform random.
     Random,
-    /// Ring hash: parsed; acts as random without a hash until hashing acts.
+    /// Ring hash; at random for requests without a hash.
     RingHash {
         /// Least number of points.
         minimum_ring_size: u64,
     },
-    /// Maglev: parsed as above.
+    /// Maglev; at random for requests without a hash.
     Maglev {
         /// Table size.
         table_size: u64,

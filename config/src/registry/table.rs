@@ -122,8 +122,8 @@ pub static EXTENSIONS: &[Entry] = entries![
     LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "its endpoint picking policy is used";
-    LoadBalancing Inert "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "endpoints are chosen at random until hashing acts";
-    LoadBalancing Inert "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "endpoints are chosen at random until hashing acts";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "XXH64 and Envoy's ring; hash_balance_factor, use_hostname_for_hashing, maximum_ring_size and MurmurHash2 are not acting";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_balance_factor and use_hostname_for_hashing are not acting";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin", unread, "plain round robin";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost", unread, "its fallback policy is used";
 

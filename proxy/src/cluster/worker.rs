@@ -123,15 +123,14 @@ impl WorkerCluster {
                 }
             }
         };
-        if let Err(failure) = result {
+        if result.is_err() {
             self.core.stats.upstream_cx_none_healthy.inc();
-            self.tell(failure);
         }
         result
     }
 
-    /// Says why there is no host: one line a minute for each cluster and worker, however many requests fail.
-    fn tell(&self, failure: PickFailure) {
+    /// Says why there is no host, for connections that have no other line: one a minute for each cluster and worker, however many fail.
+    pub fn tell(&self, failure: PickFailure) {
         let now = Instant::now();
         if self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL) {
             self.told.set(Some(now));

@@ -160,7 +160,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());
-                tracing::debug!(cluster = &*chosen.name, %failure, "connection refused: no host");
+                cluster.tell(failure);
                 return None;
             }
         };
