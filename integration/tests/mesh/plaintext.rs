@@ -19,6 +19,15 @@ spec:
 pub fn permissive_takes_plaintext(world: &mut World) -> Result<()> {
     let reply = from_outside(world, "/plaintext")?.expect_status(200)?;
     expect_equal("server", reply.header("server")?, "istio-envoy")?;
+    let wanted = [
+        "content-type",
+        "content-length",
+        "date",
+        "x-envoy-upstream-service-time",
+        "server",
+        "x-envoy-decorator-operation",
+    ];
+    expect_equal("headers in order", reply.header_names(), wanted.to_vec())?;
     let request = seen(world, "/plaintext")?;
     expect(!headers(&request).iter().any(|(name, _)| *name == "x-forwarded-client-cert"), || {
         format!("no identity was proven, yet one is told: {request}")
