@@ -62,6 +62,42 @@ pub fn websocket_upgrade(world: &mut World) -> Result<()> {
     expect_equal("what came back on the upgraded stream", rest, "frames and frames")
 }
 
+/// A body that nobody wants any more is not waited for; CONNECT, which no route takes, is never complete.
+pub fn reply_before_the_request_is_complete_closes(world: &mut World) -> Result<()> {
+    let partial = "say=POST /unknown HTTP/1.1\r\nhost: nobody\r\ncontent-length: 10\r\n\r\nhalf";
+    let answer = talk(world, "127.0.0.2:9080", &[partial, "hear=no healthy upstream"])?;
+    expect_head(&answer, "HTTP/1.1 503 Service Unavailable", &["connection: close"])?;
+    let connect = "say=CONNECT nobody:443 HTTP/1.1\r\nhost: nobody:443\r\n\r\n";
+    let answer = talk(world, "127.0.0.2:9080", &[connect, "hear=\r\n\r\n"])?;
+    expect_head(&answer, "HTTP/1.1 404 Not Found", &["connection: close"])
+}
+
+/// Nonsense on the application's side is answered in words, and the listener goes on.
+pub fn bad_requests_are_answered(world: &mut World) -> Result<()> {
+    let cases = [
+        ("say=GET /x HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("say=GET /x HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("say=nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (
+            "say=POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 400 Bad Request",
+        ),
+    ];
+    for (request, status) in cases {
+        let answer = talk(world, "127.0.0.2:9080", &[request, "hear=\r\n\r\n"])?;
+        expect_head(&answer, status, &["connection: close"]).map_err(|error| format!("{request:?}: {error}"))?;
+    }
+    world.curl_details("/after-nonsense")?.expect_status(200).map(drop)
+}
+
+fn expect_head(answer: &str, status: &str, headers: &[&str]) -> Result<()> {
+    let head = answer.split_once("\r\n\r\n").map_or(answer, |(head, _)| head);
+    expect(head.starts_with(status), || format!("expected {status}, got {head}"))?;
+    let has = |header: &&&str| !head.lines().any(|line| line == **header);
+    let missing: Vec<_> = headers.iter().filter(has).collect();
+    expect(missing.is_empty(), || format!("{missing:?} missing in {head}"))
+}
+
 pub fn http2_client_without_tls(world: &mut World) -> Result<()> {
     let reply = details(world, &["--http2-prior-knowledge"], "/details/0?from=h2c")?.expect_status(200)?;
     expect_equal("status line", reply.status_line.as_str(), "HTTP/2 200")?;

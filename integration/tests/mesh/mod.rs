@@ -46,6 +46,8 @@ const TESTS: &[(&str, Test)] = &[
     ("expect_continue_is_relayed", http::expect_continue_is_relayed),
     ("head_has_no_body", http::head_has_no_body),
     ("websocket_upgrade", http::websocket_upgrade),
+    ("reply_before_the_request_is_complete_closes", http::reply_before_the_request_is_complete_closes),
+    ("bad_requests_are_answered", http::bad_requests_are_answered),
     ("http2_client_without_tls", http::http2_client_without_tls),
     ("status_and_headers_of_the_application_pass", http::status_and_headers_of_the_application_pass),
     ("auto_registration", endpoints::auto_registration),
