@@ -9,7 +9,7 @@ use super::codec::Downstream;
 use super::date;
 use super::forwarded::append_list;
 use super::headers::{Headers, Name, NameSet};
-use super::message::{Protocol, ResponseHead};
+use super::message::{Method, Protocol, ResponseHead};
 use super::mutate::Mutation;
 use super::record::{Chosen, Record};
 use crate::telemetry::access_log::LogEntry;
@@ -62,8 +62,9 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
         append_list(headers, Name::VIA, via, b", ");
     }
     let http1 = record.request.protocol != Protocol::Http2;
-    // Where the next request begins is not known before this one has ended.
-    let mut close = http1 && !record.request_is_complete() && head.status != 101;
+    // Where the next request begins is not known before this one has ended, and a CONNECT never ends.
+    let refused_tunnel = record.request.method == Method::Connect && head.status >= 300;
+    let mut close = http1 && (!record.request_is_complete() || refused_tunnel) && head.status != 101;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();
