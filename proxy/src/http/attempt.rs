@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use config::route::ClusterChoice;
+use config::route::{ClusterChoice, HostRewrite};
 
 use super::codec::{Downstream, ResetReason, StreamError};
 use super::deadlines::Expired;
@@ -60,10 +60,20 @@ pub(super) async fn run<'a>(
     let mut upload = Upload::new(has_body || upgrade, keep);
     upload.paused = upgrade;
 
+    let of_route = chosen.route.stats(&record.context.manager.registry, chosen.host);
     let mut tried = Tried::default();
     loop {
         record.info.attempts += 1;
-        let attempt = Attempt { cluster: &cluster, priority, decisions };
+        if let Some(stats) = of_route {
+            stats.total.inc();
+        }
+        let attempt = Attempt {
+            cluster: &cluster,
+            priority,
+            decisions,
+            host_rewrite: forwarding.config.host_rewrite.as_ref(),
+            append_forwarded_host: forwarding.config.append_x_forwarded_host,
+        };
         let outcome = attempt.run(record, downstream, &mut upload, &tried, retry.as_ref()).await?;
         record.disarm_try_timeouts();
         let decision = match (&outcome, retry.as_mut()) {
@@ -87,6 +97,9 @@ pub(super) async fn run<'a>(
                     cluster.count_response(Some(target), head.status, record.internal, None);
                 }
                 cluster.count(|stats| stats.upstream_rq_retry);
+                if let Some(stats) = of_route {
+                    stats.retry.inc();
+                }
                 cluster.count(|stats| stats.upstream_rq_retry_backoff_exponential);
                 drop(outcome);
                 back_off(record, downstream, wait).await?;
@@ -96,14 +109,23 @@ pub(super) async fn run<'a>(
                 record.info.flags.set(flags);
                 if flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED) {
                     cluster.count(|stats| stats.upstream_rq_retry_limit_exceeded);
+                    if let Some(stats) = of_route {
+                        stats.retry_limit_exceeded.inc();
+                    }
                 }
                 let retried = retry.as_ref().is_some_and(|retry| retry.retried);
                 return match outcome {
                     Outcome::Answer(lease, head, (target, _)) => {
                         let time = u64::try_from(record.since_request().as_millis()).ok();
                         cluster.count_response(Some(&target), head.status, record.internal, time);
+                        if let Some(stats) = of_route {
+                            stats.count_response(head.status, time);
+                        }
                         if retried && head.status < 500 {
                             cluster.count(|stats| stats.upstream_rq_retry_success);
+                            if let Some(stats) = of_route {
+                                stats.retry_success.inc();
+                            }
                         }
                         upload.forget();
                         Ok(Answer { lease, head, upload })
@@ -112,6 +134,9 @@ pub(super) async fn run<'a>(
                         let stop = failure.into_stop(record, retried);
                         if let Stop::Reply(reply) = &stop {
                             cluster.count_response(None, reply.status, record.internal, None);
+                            if let Some(stats) = of_route {
+                                stats.count_response(reply.status, None);
+                            }
                         }
                         Err(stop)
                     }
@@ -199,6 +224,8 @@ struct Attempt<'a, 'b> {
     cluster: &'b UpstreamCluster,
     priority: Priority,
     decisions: &'b Decisions<'a>,
+    host_rewrite: Option<&'a HostRewrite>,
+    append_forwarded_host: bool,
 }
 
 /// How an attempt ended.
@@ -234,6 +261,13 @@ impl Attempt<'_, '_> {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
         };
+        if let Some(name) = target.hostname()
+            && matches!(self.host_rewrite, Some(HostRewrite::Auto))
+            && record.request.authority != name.as_bytes()
+        {
+            let append = record.info.attempts == 1 && self.append_forwarded_host;
+            rewrite::set_host(&mut record.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
+        }
         let mut lease = match self.connect(record, downstream, &target).await? {
             Ok(lease) => lease,
             Err(Failure::Connect(failure)) => {

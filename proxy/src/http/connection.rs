@@ -85,10 +85,11 @@ async fn http1(context: &Context, stream: Stream, mut limits: Limits, mut end: P
         let next = next_head(&mut connection, &mut limits, end.as_mut()).await;
         let request = match next {
             Event::Ready(Ok(Some(request))) => request,
-            Event::Ready(Ok(None)) | Event::Drained => return,
+            Event::Ready(Ok(None)) => return context.ended.set((true, false)),
+            Event::Drained => return,
             Event::Ready(Err(h1::server::RequestError::Disconnected)) => {
                 refusal::disconnected(context);
-                return;
+                return context.ended.set((true, true));
             }
             Event::Ready(Err(h1::server::RequestError::Protocol(error))) => {
                 refusal::malformed(context, &mut connection, error).await;
@@ -163,8 +164,9 @@ async fn http2(context: &Rc<Context>, stream: Stream, mut limits: Limits, mut en
         })
         .await;
         match event {
-            Event::Ready(None) => return,
+            Event::Ready(None) => return context.ended.set((true, connection.open_streams() > 0)),
             Event::Ready(Some(Err(error))) => {
+                context.ended.set((matches!(error, h2::ConnectionError::Io(_)), connection.open_streams() > 0));
                 if !matches!(error, h2::ConnectionError::Io(_)) {
                     manager.stats.downstream_cx_protocol_error.inc();
                 }
@@ -337,6 +339,21 @@ impl Drop for Count<'_> {
         let stats = &self.context.manager.stats;
         stats.downstream_cx_active.dec();
         stats.downstream_cx_destroy.inc();
+        let (remote, active) = self.context.ended.get();
+        let active = active || self.context.active.get() > 0;
+        if active {
+            stats.downstream_cx_destroy_active_rq.inc();
+        }
+        match (remote, active) {
+            (true, true) => stats.downstream_cx_destroy_remote_active_rq.inc(),
+            (false, true) => stats.downstream_cx_destroy_local_active_rq.inc(),
+            (_, false) => {}
+        }
+        if remote {
+            stats.downstream_cx_destroy_remote.inc();
+        } else {
+            stats.downstream_cx_destroy_local.inc();
+        }
         if self.context.is_tls() {
             stats.downstream_cx_ssl_active.dec();
         }

@@ -23,6 +23,10 @@ pub(super) struct Context {
     pub logs: WorkerLogs,
     /// Requests begun.
     pub requests: Cell<u32>,
+    /// Requests under way.
+    pub active: Cell<u32>,
+    /// How the connection ended: by the client, and with requests under way.
+    pub ended: Cell<(bool, bool)>,
     table: RefCell<Option<PinnedTable>>,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
@@ -50,6 +54,8 @@ impl Context {
             upstreams,
             logs,
             requests: Cell::new(0),
+            active: Cell::new(0),
+            ended: Cell::default(),
             table: RefCell::new(None),
             xfcc: OnceCell::new(),
             #[cfg(test)]

@@ -75,7 +75,7 @@ async fn proxy<'a>(
     let caller = forwarded::apply(record.context, &mut record.request, table);
     record.info.downstream_remote = caller.address;
     record.internal = caller.internal;
-    request_id::apply(&record.context.manager.config, &mut record.request, caller.edge);
+    request_id::apply(&record.context.manager, &mut record.request, caller.edge);
     xfcc::apply(record.context, &mut record.request.headers);
     record.info.request_id = record.request.headers.get(&super::headers::Name::X_REQUEST_ID).cloned();
 

@@ -10,9 +10,10 @@ use config::listener::Direction;
 
 use super::filters::Filter;
 use super::route::{RouteSlot, RouteTable};
-use super::stats::HttpStats;
+use super::stats::{HttpStats, TracingStats};
 use crate::listener::CompileDeps;
 use crate::telemetry::access_log::AccessLogs;
+use crate::telemetry::stats::Stats;
 
 /// A compiled connection manager. Immutable and shared by all workers.
 pub struct ConnectionManager {
@@ -22,6 +23,10 @@ pub struct ConnectionManager {
     pub(super) filters: Vec<Filter>,
     pub(super) access_log: AccessLogs,
     pub(super) stats: HttpStats,
+    /// Where trace decisions are counted, with tracing.
+    pub(super) tracing: Option<TracingStats>,
+    /// Where statistics of routes are registered.
+    pub(super) registry: Arc<Stats>,
     /// Value of `server`.
     pub(super) server: Bytes,
 }
@@ -56,6 +61,8 @@ impl ConnectionManager {
             filters: config.filters.iter().filter_map(Filter::compile).collect(),
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
+            registry: deps.stats.clone(),
+            tracing: config.tracing.map(|_| TracingStats::new(&config.stat_prefix, deps.stats)),
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         }))

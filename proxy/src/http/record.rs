@@ -55,6 +55,7 @@ impl<'a> Record<'a> {
     /// A request that begins now.
     pub fn begin(context: &'a Context, request: RequestHead) -> Record<'a> {
         context.manager.stats.request_begins(request.protocol);
+        context.active.set(context.active.get() + 1);
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
         // What follows an upgrade or a CONNECT is of unknown length.
@@ -221,6 +222,7 @@ impl<'a> Record<'a> {
                 (ResponseFlags::DOWNSTREAM_REMOTE_RESET, Cow::Borrowed("http2.remote_reset"))
             }
             StreamError::Closed(_) | StreamError::Io(_) => {
+                self.context.ended.set((true, true));
                 self.context.manager.stats.downstream_rq_rx_reset.inc();
                 (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, Cow::Borrowed("downstream_remote_disconnect"))
             }
@@ -241,6 +243,7 @@ impl Drop for Record<'_> {
         let end = Instant::now().into_std();
         self.info.end = Some(end);
         manager.stats.downstream_rq_active.dec();
+        self.context.active.set(self.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(self.info.start);
         manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         if self.info.response_code_details.is_none() {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use config::hcm::{HttpConnectionManager, Tracing};
 
+use super::ConnectionManager;
 use super::headers::Name;
 use super::message::RequestHead;
 
@@ -15,36 +16,58 @@ const FORCED: u8 = b'a';
 const CLIENT: u8 = b'b';
 
 /// Makes sure of a request id, and packs the trace decision into it. `edge` requests get a new one unless the client's is to be kept.
-pub(super) fn apply(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) {
+pub(super) fn apply(manager: &ConnectionManager, request: &mut RequestHead, edge: bool) {
+    let decision = set(&manager.config, request, edge);
+    if let Some(stats) = &manager.tracing {
+        match decision {
+            Some(SAMPLED) => stats.random_sampling.inc(),
+            Some(FORCED) => stats.service_forced.inc(),
+            Some(CLIENT) => stats.client_enabled.inc(),
+            _ => stats.not_traceable.inc(),
+        }
+    }
+}
+
+/// Sets the id; the trace decision, where one is made.
+fn set(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) -> Option<u8> {
     let present = request.headers.get(&Name::X_REQUEST_ID).is_some_and(|id| !id.is_empty());
     let fresh = config.generate_request_id && (!present || (edge && !config.preserve_external_request_id));
     if !fresh && !present {
-        return;
+        return None;
     }
     let Some(tracing) = config.tracing.filter(|_| config.request_id_samples) else {
         if fresh {
             request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&generate()));
         }
-        return;
+        return None;
     };
     if fresh {
         let mut id = generate();
-        decide(&mut id, config, tracing, request);
+        let decision = decide(&mut id, config, tracing, request);
         request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
-    } else if let Some(given) = request.headers.get(&Name::X_REQUEST_ID)
+        return decision;
+    }
+    if let Some(given) = request.headers.get(&Name::X_REQUEST_ID)
         && let Ok(mut id) = <[u8; LENGTH]>::try_from(&given[..])
     {
         let before = id[DECISION];
-        decide(&mut id, config, tracing, request);
+        let decision = decide(&mut id, config, tracing, request);
         if id[DECISION] != before {
             request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
         }
+        return decision;
     }
+    None
 }
 
 /// Packs the decision: a client's wish, then force, then a random share that every hop computes alike from the id.
-fn decide(id: &mut [u8; LENGTH], config: &HttpConnectionManager, tracing: Tracing, request: &RequestHead) {
-    let Some(number) = leading_number(id) else { return };
+fn decide(
+    id: &mut [u8; LENGTH],
+    config: &HttpConnectionManager,
+    tracing: Tracing,
+    request: &RequestHead,
+) -> Option<u8> {
+    let number = leading_number(id)?;
     let falls_into = |percent: f64| f64::from(number % 10_000) < percent * 100.0;
     let traced = |digit: u8| matches!(digit, SAMPLED | FORCED | CLIENT);
     let mut decision = id[DECISION];
@@ -63,6 +86,7 @@ fn decide(id: &mut [u8; LENGTH], config: &HttpConnectionManager, tracing: Tracin
     if config.request_id_packs_trace_reason {
         id[DECISION] = decision;
     }
+    Some(decision)
 }
 
 /// The first eight hex digits; `None` when they are none.

@@ -33,7 +33,8 @@ macro_rules! http_stats {
 http_stats! {
     counters:
         downstream_cx_total downstream_cx_ssl_total downstream_cx_http1_total downstream_cx_http2_total
-        downstream_cx_destroy
+        downstream_cx_destroy downstream_cx_destroy_local downstream_cx_destroy_remote
+        downstream_cx_destroy_active_rq downstream_cx_destroy_local_active_rq downstream_cx_destroy_remote_active_rq
         downstream_cx_idle_timeout downstream_cx_max_duration_reached downstream_cx_max_requests_reached
         downstream_cx_drain_close downstream_cx_protocol_error downstream_cx_upgrades_total
         downstream_rq_total downstream_rq_http1_total downstream_rq_http2_total downstream_rq_completed
@@ -69,6 +70,30 @@ impl HttpStats {
             4 => self.downstream_rq_4xx.inc(),
             5 => self.downstream_rq_5xx.inc(),
             _ => {}
+        }
+    }
+}
+
+/// Trace decisions, `http.<prefix>.tracing.*`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TracingStats {
+    pub not_traceable: Counter,
+    pub random_sampling: Counter,
+    pub service_forced: Counter,
+    pub client_enabled: Counter,
+}
+
+impl TracingStats {
+    /// Registers the names below `http.<prefix>.tracing.`.
+    pub fn new(prefix: &str, stats: &Arc<Stats>) -> TracingStats {
+        let counter = |name: &str| stats.counter(&format!("http.{prefix}.tracing.{name}"));
+        // No request counts as one here, but the name belongs to the set.
+        counter("health_check");
+        TracingStats {
+            not_traceable: counter("not_traceable"),
+            random_sampling: counter("random_sampling"),
+            service_forced: counter("service_forced"),
+            client_enabled: counter("client_enabled"),
         }
     }
 }

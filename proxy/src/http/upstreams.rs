@@ -166,6 +166,17 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The endpoint's host name, when it has one.
+    pub fn hostname(&self) -> Option<&str> {
+        match self {
+            Target::Host(host) => Some(&*host.endpoint().hostname).filter(|name| !name.is_empty()),
+            #[cfg(test)]
+            Target::Fake(_) => None,
+        }
+    }
+}
+
 impl Tried {
     /// Remembers a host.
     pub fn add(&mut self, target: &Target) {

@@ -516,3 +516,24 @@ async fn istio_alpn_is_chosen_by_the_clusters_protocol() {
     bench.send(get("/")).await;
     assert_eq!(bench.seen()[0].alpn.as_ref().unwrap()[0], "istio-http/1.1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_request_id_carries_the_trace_decision() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    let tracing = Tracing { client_sampling: 100.0, random_sampling: 0.0, overall_sampling: 100.0 };
+    let id = "4eb4ec58-5e8c-4a5e-9a3b-4b5b9a4b7a6c";
+    for (random, headers, expected) in [
+        (0.0, &[("x-request-id", id)][..], '4'),
+        (100.0, &[("x-request-id", id)][..], '9'),
+        (0.0, &[("x-request-id", id), ("x-client-trace-id", "1")][..], 'b'),
+        // Only internal callers may force.
+        (0.0, &[("x-request-id", id), ("x-envoy-force-trace", "1")][..], '4'),
+        (100.0, &[][..], '9'),
+    ] {
+        bench.config.tracing = Some(Tracing { random_sampling: random, ..tracing });
+        bench.upstream(Script::answers(200, &[], &[]));
+        bench.send(with(get("/"), headers)).await;
+        let sent = bench.seen()[0].header("x-request-id").unwrap();
+        assert_eq!((sent.len(), sent.chars().nth(14)), (36, Some(expected)), "{headers:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Virtual hosts and routes, made ready for the request path: header names interned, mutations parsed, weights summed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite};
@@ -9,6 +9,8 @@ use super::super::headers::Name;
 use super::super::message::RequestHead;
 use super::super::mutate::Mutation;
 use super::matching::Matcher;
+use super::stats::RouteStats;
+use crate::telemetry::stats::Stats;
 
 /// A compiled virtual host.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub struct Route {
     /// `decorator.operation`, when it is to be told to the next hop.
     pub decorator: Option<Bytes>,
     matcher: Matcher,
+    stats: OnceLock<RouteStats>,
 }
 
 /// Names and weights of a forwarding route.
@@ -86,7 +89,14 @@ impl Route {
             mutation: Mutation::compile(&config.headers),
             decorator: decorator.map(|operation| Bytes::copy_from_slice(operation.as_bytes())),
             matcher: Matcher::compile(&config.matches),
+            stats: OnceLock::new(),
         }
+    }
+
+    /// Statistics of a route with a `stat_prefix`.
+    pub fn stats(&self, stats: &Arc<Stats>, host: &VirtualHost) -> Option<&RouteStats> {
+        let prefix = self.config.stat_prefix.as_deref().filter(|prefix| !prefix.is_empty())?;
+        Some(self.stats.get_or_init(|| RouteStats::new(stats, &host.config.name, prefix)))
     }
 
     pub(super) fn matches(&self, head: &RequestHead, random: u64) -> bool {

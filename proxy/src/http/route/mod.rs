@@ -15,12 +15,14 @@ mod compiled;
 mod hosts;
 mod matching;
 mod slot;
+mod stats;
 
 pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
 use hosts::Hosts;
 pub(crate) use hosts::without_port;
 pub(crate) use matching::{is_grpc, query_parameter, without_query};
 pub use slot::{RouteSlot, RouteSlots};
+pub use stats::RouteStats;
 
 /// A compiled route table. Immutable; a request pins the one it began with.
 #[derive(Debug)]
