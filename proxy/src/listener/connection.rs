@@ -33,19 +33,51 @@ pub(super) enum Accepted {
     Unix(UnixStream),
 }
 
+/// A connection that has its chain and, if the chain says so, TLS.
+struct Established {
+    chain: Arc<FilterChain>,
+    stream: Stream,
+    info: Rc<ConnectionInfo>,
+    life: Life,
+}
+
 /// Serves an accepted socket to its end.
 pub(super) async fn run(
     worker: Rc<Worker>,
     listener: Arc<Listener>,
     drain: DrainWatch,
-    mut accepted: Accepted,
+    accepted: Accepted,
     _permit: Permit,
 ) {
     let begun = StartTime::now();
+    // Boxed, as the terminal filters are: a connection holds the future of what it does now, not of the largest thing it may do.
+    let established = Box::pin(establish(&worker, &listener, &drain, accepted, begun)).await;
+    let Some(Established { chain, stream, info, life: _life }) = established else { return };
+    let ended = match &chain.terminal {
+        Terminal::Http(manager) => {
+            Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain)).await;
+            None
+        }
+        Terminal::Tcp(proxy) => Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain)).await),
+        Terminal::None => None,
+    };
+    if !listener.access_log.is_empty() {
+        log(&worker, &listener, &ended.unwrap_or_else(|| begun.stream_info(info)));
+    }
+}
+
+/// Listener filters, filter chain, TLS. `None`: the connection ends here, and has been counted and logged.
+async fn establish(
+    worker: &Rc<Worker>,
+    listener: &Arc<Listener>,
+    drain: &DrainWatch,
+    mut accepted: Accepted,
+    begun: StartTime,
+) -> Option<Established> {
     let (local, direct_remote) = accepted.addresses();
     let inspected = {
         let _waiting = Active::new(listener.stats.pre_cx_active);
-        Box::pin(filters::run(&listener, &mut accepted, local)).await
+        filters::run(listener, &mut accepted, local).await
     };
     let inspected = match inspected {
         Ok(inspected) => inspected,
@@ -53,13 +85,9 @@ pub(super) async fn run(
             if refusal == Refusal::Refused {
                 accepted.reset_on_close();
             }
-            return log_unserved(
-                &worker,
-                &listener,
-                begun,
-                addresses(local, direct_remote, &drain),
-                ResponseFlags::NONE,
-            );
+            let info = addresses(local, direct_remote, drain);
+            log_unserved(worker, listener, begun, info, ResponseFlags::NONE);
+            return None;
         }
     };
     let local = inspected.local.or(local);
@@ -77,9 +105,10 @@ pub(super) async fn run(
         if !inspected.read.is_empty() {
             accepted.reset_on_close();
         }
-        let mut info = addresses(local, remote, &drain);
+        let mut info = addresses(local, remote, drain);
         info.requested_server_name = inspected.server_name;
-        return log_unserved(&worker, &listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
+        log_unserved(worker, listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
+        return None;
     };
     let Inspected { read, server_name, .. } = inspected;
     let mut info = ConnectionInfo {
@@ -87,48 +116,26 @@ pub(super) async fn run(
         direct_remote: or_nowhere(direct_remote),
         requested_server_name: server_name,
         filter_chain: chain.name.clone(),
-        ..addresses(local, remote, &drain)
+        ..addresses(local, remote, drain)
     };
-    let _life = Life::begin(&listener, begun.at);
+    let life = Life::begin(listener, begun.at);
     let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
-    let stream = match Box::pin(secure(&listener, &chain, stream)).await {
+    let stream = match secure(listener, &chain, stream).await {
         Ok((stream, tls)) => {
             info.tls = tls;
             stream
         }
-        Err(failure) => return log_failed_handshake(&worker, &listener, &chain, begun, info, &failure),
+        Err(failure) => {
+            log_failed_handshake(worker, listener, &chain, begun, info, &failure);
+            return None;
+        }
     };
     if let Some(tls) = &info.tls
         && info.requested_server_name.is_none()
     {
         info.requested_server_name = tls.server_name.clone();
     }
-    serve(&worker, &listener, &chain, stream, info, begun, drain).await;
-}
-
-/// Hands the connection to its terminal filter, and logs its end for the listener.
-async fn serve(
-    worker: &Rc<Worker>,
-    listener: &Listener,
-    chain: &FilterChain,
-    stream: Stream,
-    info: ConnectionInfo,
-    begun: StartTime,
-    drain: DrainWatch,
-) {
-    let info = Rc::new(info);
-    let ended = match &chain.terminal {
-        Terminal::Http(manager) => {
-            http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain).await;
-            None
-        }
-        Terminal::Tcp(proxy) => Some(tcp::proxy(worker, proxy, stream, info.clone(), drain).await),
-        Terminal::None => None,
-    };
-    if !listener.access_log.is_empty() {
-        let ended = ended.unwrap_or_else(|| begun.stream_info(info));
-        log(worker, listener, &ended);
-    }
+    Some(Established { chain, stream, info: Rc::new(info), life })
 }
 
 /// TLS, if the chain terminates it.

@@ -151,7 +151,7 @@ fn chain(name: &str, terminal: TerminalFilter) -> FilterChain {
     }
 }
 
-fn tcp(cluster: &str) -> TerminalFilter {
+pub(super) fn tcp(cluster: &str) -> TerminalFilter {
     TerminalFilter::Tcp(Arc::new(TcpProxy {
         stat_prefix: "tcp".into(),
         clusters: vec![WeightedTcpCluster { name: cluster.into(), weight: 1 }],

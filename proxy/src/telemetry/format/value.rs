@@ -51,8 +51,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Protocol => some(info.protocol.map(|protocol| protocol.as_str()), out),
         Operator::ResponseCode => number(info.response_code.into(), out),
         Operator::ResponseCodeDetails => joined(info.response_code_details.as_deref(), out),
-        Operator::ResponseFlags => flags(info, ResponseFlags::write_short, out),
-        Operator::ResponseFlagsLong => flags(info, ResponseFlags::write_long, out),
+        Operator::ResponseFlags => flags(info.flags, ResponseFlags::write_short, out),
+        Operator::ResponseFlagsLong => flags(info.flags, ResponseFlags::write_long, out),
         Operator::ConnectionTerminationDetails => {
             text(info.connection_termination_details.as_ref().map(|d| d.as_bytes()), out)
         }
@@ -176,20 +176,8 @@ fn list(values: &[std::sync::Arc<str>], out: &mut Vec<u8>) -> Written {
     if values.is_empty() { Written::Absent } else { Written::Text }
 }
 
-/// Envoy prints flags in the order in which they were set. A TCP connection fails first and then knows that it was the last attempt; a
-/// request knows that before (which is the order of the list).
-fn flags(info: &StreamInfo, print: fn(ResponseFlags, &mut Vec<u8>), out: &mut Vec<u8>) -> Written {
-    let start = out.len();
-    print(info.flags, out);
-    if info.protocol.is_none()
-        && info.flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED)
-        && let Some(comma) = memchr::memchr(b',', &out[start..])
-    {
-        out.push(b',');
-        out[start..].rotate_left(comma + 1);
-        out.pop();
-        // `URX,UF,` rotated is `UF,URX,`: the comma that was added is the last octet again.
-    }
+fn flags(flags: ResponseFlags, print: fn(ResponseFlags, &mut Vec<u8>), out: &mut Vec<u8>) -> Written {
+    print(flags, out);
     Written::Text
 }
 
