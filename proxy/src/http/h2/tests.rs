@@ -192,6 +192,23 @@ async fn resets_tell_their_reason() {
 }
 
 #[tokio::test]
+async fn an_early_response_arrives_whole() {
+    run(async {
+        let (handle, server) = pair(&Settings::default()).await;
+        serve(server, |_, mut stream| async move {
+            stream.send_head(&response(200, &[]), false).unwrap();
+            stream.send_data(vec![b'x'; 50_000].into(), true).unwrap();
+        });
+        let mut stream = handle.open();
+        stream.send_head(&request(Method::Post, "/", &[]), false).unwrap();
+        stream.send_data("the first of many".into(), false).unwrap();
+        assert_eq!(poll_fn(|cx| stream.poll_head(cx)).await.unwrap().status, 200);
+        assert_eq!(read_all(|cx| stream.poll_body(cx)).await.unwrap().0.len(), 50_000);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn going_away_lets_open_streams_end() {
     run(async {
         let (handle, mut server) = pair(&Settings::default()).await;
