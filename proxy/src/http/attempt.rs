@@ -434,14 +434,12 @@ impl Failure {
     /// The answer to the client.
     fn into_stop(self, record: &Record<'_>, retried: bool) -> Stop {
         match self {
-            Failure::Pick(failure) => {
-                reason::tell(record, failure.details(), &failure.to_string());
-                LocalReply::new(503, failure.details())
-                    .body(failure.body().as_bytes())
-                    .flags(failure.flags())
-                    .attempted()
-                    .into()
-            }
+            // The cluster has said in the process log why it has no host.
+            Failure::Pick(failure) => LocalReply::new(503, failure.details())
+                .body(failure.body().as_bytes())
+                .flags(failure.flags())
+                .attempted()
+                .into(),
             Failure::Connect(failure) => {
                 let why = failure.reset_reason();
                 let mut details = String::from(why);

@@ -132,3 +132,49 @@ async fn a_request_waits_for_the_first_route_table() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_listener_asks_clients_to_go_and_ends_those_that_stay() {
+    use crate::drain::{Drain, ServerDrain, Settings, Strategy};
+    let settings = Settings { time: Duration::from_secs(5), strategy: Strategy::Immediate };
+    let drain = Drain::new(settings);
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.connection.drain =
+        DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
+    bench.upstream(Script::hangs());
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            let (context, mut client) = connect(&bench).await;
+            client.write_all(b"GET /a HTTP/1.1\r\nhost: svc\r\n\r\n").await.unwrap();
+            while context.active.get() == 0 {
+                tokio::task::yield_now().await;
+            }
+            drain.begin();
+            answers(&mut bench, 1);
+            let (_, answer) = exchange_all(&bench, "GET /b HTTP/1.1\r\nhost: svc\r\n\r\n").await;
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+
+            drain.finish();
+            let mut rest = String::new();
+            client.read_to_string(&mut rest).await.unwrap();
+            assert_eq!(rest, "");
+            let done = context.done.borrow();
+            assert_eq!(
+                done[0].response_code_details.as_deref(),
+                Some("downstream_local_disconnect"),
+                "it is logged all the same"
+            );
+        })
+        .await;
+}
+
+/// Each HTTP/2 stream holds one: a large one is memory for each request under way.
+#[tokio::test(start_paused = true)]
+async fn an_exchange_is_not_large() {
+    let bench = Bench::new(to_app(|_| {}));
+    let context = bench.context();
+    let mut client = Client::default();
+    let size = std::mem::size_of_val(&crate::http::exchange::exchange(&context, &mut client, get("/")));
+    assert!(size < 8 * 1024, "{size}");
+}
