@@ -215,3 +215,6 @@ fn give_back(mut buffer: BytesMut) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
