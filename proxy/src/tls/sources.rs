@@ -74,18 +74,22 @@ impl Sources {
     }
 
     /// The parts, or `None` while a secret is missing.
-    pub fn resolve(&self, secrets: &Secrets, provider: &CryptoProvider) -> Option<Parts> {
+    ///
+    /// # Errors
+    /// Names are demanded, and the secret that should hold the roots holds none.
+    pub fn resolve(&self, secrets: &Secrets, provider: &CryptoProvider) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
             Source::Given(identity) => Some(identity.clone()),
             Source::Named(name) => secrets.identity(name),
         });
-        let identities = identities.collect::<Option<Vec<_>>>()?;
         let trust = match &self.trust {
-            Source::Given(trust) => trust.clone(),
-            Source::Named(name) => secrets.trust(name)?,
+            Source::Given(trust) => Some(trust.clone()),
+            Source::Named(name) => secrets.trust(name),
         };
+        let (Some(identities), Some(trust)) = (identities.collect::<Option<Vec<_>>>(), trust) else { return Ok(None) };
+        refuse_blind_names(&trust, &self.demands)?;
         let verifier = Arc::new(PeerVerifier::new(trust, self.demands.clone(), provider));
-        Some(Parts { identities, verifier })
+        Ok(Some(Parts { identities, verifier }))
     }
 }
 

@@ -459,6 +459,21 @@ async fn without_roots_any_certificate_is_taken_and_names_cannot_be_demanded() {
 }
 
 #[tokio::test]
+async fn roots_that_go_missing_do_not_open_the_door() {
+    let (near, far) = mesh();
+    let (client, server) = (near.client(&istio_client(&[], vec![exact(SERVER)])), far.server(&istio_server(&[])));
+    let stranger = Side::new(&Authority::new("other"), SERVER);
+    for side in [&near, &far] {
+        // Names of a certificate that nobody vouches for say nothing: the former roots stay in use.
+        side.secrets.update("ROOTCA", SecretKind::ValidationContext(Default::default())).unwrap();
+    }
+    assert!(shake(&client, &server).await.1.is_ok());
+    assert!(shake(&client, &stranger.server(&istio_server(&[]))).await.0.is_err());
+    let late = ClientContext::new(&istio_client(&[], vec![exact(SERVER)]), &near.secrets, "test");
+    assert!(late.unwrap_err().contains("insecure and not allowed"));
+}
+
+#[tokio::test]
 async fn pins_are_honoured() {
     let (near, far) = mesh();
     let server = far.server(&istio_server(&[]));
