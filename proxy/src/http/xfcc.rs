@@ -13,10 +13,8 @@ use crate::tls::info::{PeerCertificate, TlsInfo};
 pub(super) fn apply(context: &Context, headers: &mut Headers) {
     const NAME: Name = Name::X_FORWARDED_CLIENT_CERT;
     let mode = context.manager.config.forward_client_cert;
-    if mode == ForwardClientCert::AlwaysForwardOnly {
-        return;
-    }
     let element = match mode {
+        ForwardClientCert::AlwaysForwardOnly => return join(headers, None),
         ForwardClientCert::Sanitize => None,
         _ => context.xfcc(),
     };
@@ -25,19 +23,26 @@ pub(super) fn apply(context: &Context, headers: &mut Headers) {
         return;
     };
     match mode {
-        ForwardClientCert::AppendForward => match headers.get(&NAME) {
-            Some(earlier) if !earlier.is_empty() => {
-                let mut joined = Vec::with_capacity(earlier.len() + 1 + element.len());
-                joined.extend_from_slice(earlier);
-                joined.push(b',');
-                joined.extend_from_slice(element);
-                replace_first(headers, &NAME, joined.into());
-            }
-            _ => headers.set(NAME, element.clone()),
-        },
-        ForwardClientCert::SanitizeSet => headers.set(NAME, element.clone()),
-        ForwardClientCert::ForwardOnly | ForwardClientCert::Sanitize | ForwardClientCert::AlwaysForwardOnly => {}
+        ForwardClientCert::AppendForward if headers.contains(&NAME) => join(headers, Some(element)),
+        ForwardClientCert::AppendForward | ForwardClientCert::SanitizeSet => headers.set(NAME, element.clone()),
+        _ => join(headers, None),
     }
+}
+
+/// Makes one line of all, our own element last: a second line of the client's must not stand after it.
+fn join(headers: &mut Headers, element: Option<&Bytes>) {
+    const NAME: Name = Name::X_FORWARDED_CLIENT_CERT;
+    if element.is_none() && headers.get_all(&NAME).nth(1).is_none() {
+        return;
+    }
+    let mut joined = Vec::new();
+    for value in headers.get_all(&NAME).chain(element).filter(|value| !value.is_empty()) {
+        if !joined.is_empty() {
+            joined.push(b',');
+        }
+        joined.extend_from_slice(value);
+    }
+    headers.set(NAME, joined);
 }
 
 /// The element of this hop. The order is fixed: By, Hash, Cert, Chain, Subject, URI, DNS.
@@ -82,13 +87,6 @@ pub(super) fn element(details: ClientCertDetails, tls: &TlsInfo, peer: &PeerCert
         }
     }
     Bytes::from(text)
-}
-
-/// Replaces the first value and keeps further lines of the name.
-fn replace_first(headers: &mut Headers, name: &Name, value: Bytes) {
-    if let Some(header) = headers.iter_mut().find(|header| header.name == *name) {
-        header.value = value;
-    }
 }
 
 /// PEM of the certificates, with the octets escaped that Envoy escapes.

@@ -48,3 +48,14 @@ fn the_uri_key_stays_when_there_is_none() {
     let element = element(details(), &tls(), &peer);
     assert!(element.ends_with(b";Subject=\"\";URI="));
 }
+
+#[test]
+fn several_lines_become_one_with_our_element_last() {
+    let mut headers = Headers::new();
+    headers.append(Name::X_FORWARDED_CLIENT_CERT, "a");
+    headers.append(Name::X_REQUEST_ID, "id");
+    headers.append(Name::X_FORWARDED_CLIENT_CERT, "b");
+    join(&mut headers, Some(&Bytes::from_static(b"ours")));
+    let lines: Vec<_> = headers.iter().map(|header| header.value.clone()).collect();
+    assert_eq!(lines, ["a,b,ours", "id"]);
+}
