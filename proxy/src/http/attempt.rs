@@ -1,6 +1,8 @@
 //! The attempt loop: pick a host, borrow a stream, send, wait for the response head; again if the retry policy says so. Called by
 //! `exchange` for routes that forward; hands back the response head with the stream that its body comes from.
 
+mod failure;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use config::route::{ClusterChoice, HostRewrite};
 
-use super::codec::{Downstream, ResetReason, StreamError};
+use super::codec::{Downstream, ResetReason};
 use super::deadlines::Expired;
 use super::filters::Decisions;
 use super::hash;
@@ -18,15 +20,18 @@ use super::message::{Protocol, RequestHead, ResponseHead};
 use super::reason;
 use super::record::{Chosen, Record};
 use super::respond;
-use super::retry::{Decision, Reset, Retry};
+use super::retry::{Decision, Retry};
 use super::rewrite;
 use super::route::Forwarding;
 use super::stop::Stop;
 use super::timeouts::{self, Timeouts};
 use super::upload::{Progress, Upload};
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
-use crate::cluster::{ConnectFailure, ConnectFailureKind, HttpWant, PickFailure, Priority};
+use crate::cluster::{HttpWant, Priority};
 use crate::failure::ResponseFlags;
+
+use failure::Failure;
+pub(super) use failure::reset_of;
 
 /// A response head and where its body comes from.
 pub(super) struct Answer {
@@ -238,14 +243,6 @@ enum Outcome {
     Failed(Failure, Option<Target>, bool),
 }
 
-/// Why an attempt was not answered.
-enum Failure {
-    Pick(PickFailure),
-    Connect(ConnectFailure),
-    Stream(StreamError),
-    Timeout(Stop),
-}
-
 impl Attempt<'_, '_> {
     async fn run(
         &self,
@@ -415,70 +412,5 @@ impl Outcome {
     /// The client has seen an informational head of this attempt: another attempt would contradict it.
     fn was_informed(&self) -> bool {
         matches!(self, Outcome::Answer(_, _, (_, true)))
-    }
-}
-
-impl Failure {
-    /// What the retry policy is asked about; `None` for what is never retried.
-    fn reset(&self) -> Option<Reset> {
-        match self {
-            Failure::Pick(_) => None,
-            Failure::Connect(failure) if failure.kind == ConnectFailureKind::Overflow => Some(Reset::Overflow),
-            Failure::Connect(_) => Some(Reset::Connect),
-            Failure::Stream(StreamError::Refused) => Some(Reset::Refused),
-            Failure::Stream(_) => Some(Reset::Ended),
-            Failure::Timeout(_) => Some(Reset::Timeout),
-        }
-    }
-
-    /// The answer to the client.
-    fn into_stop(self, record: &Record<'_>, retried: bool) -> Stop {
-        match self {
-            // The cluster has said in the process log why it has no host.
-            Failure::Pick(failure) => LocalReply::new(503, failure.details())
-                .body(failure.body().as_bytes())
-                .flags(failure.flags())
-                .attempted()
-                .into(),
-            Failure::Connect(failure) => {
-                let why = failure.reset_reason();
-                let mut details = String::from(why);
-                if let Some(transport) = failure.transport_reason.as_deref().filter(|reason| !reason.is_empty()) {
-                    details.push('|');
-                    details.push_str(transport);
-                }
-                reason::tell(record, why, &failure.to_string());
-                let mut reply = before_response(503, failure.flags(), why, &details, retried);
-                reply.overloaded = failure.kind == ConnectFailureKind::Overflow;
-                reply.into()
-            }
-            Failure::Stream(error) => {
-                let (flags, why) = reset_of(&error);
-                let status = if flags.has(ResponseFlags::UPSTREAM_PROTOCOL_ERROR) { 502 } else { 503 };
-                reason::tell(record, why, &error.to_string());
-                before_response(status, flags, why, why, retried).into()
-            }
-            Failure::Timeout(stop) => stop,
-        }
-    }
-}
-
-/// Envoy's answer to an upstream that failed before its response.
-fn before_response(status: u16, flags: ResponseFlags, why: &str, details: &str, retried: bool) -> LocalReply {
-    let retried = if retried { "retried and the latest " } else { "" };
-    let body = format!("upstream connect error or disconnect/reset before headers. {retried}reset reason: {why}");
-    let details = format!("upstream_reset_before_response_started{{{}}}", details.replace(' ', "_"));
-    LocalReply::new(status, details).body(body).flags(flags).attempted()
-}
-
-/// Envoy's flag and words for a stream that ended before its time.
-pub(super) fn reset_of(error: &StreamError) -> (ResponseFlags, &'static str) {
-    match error {
-        StreamError::Closed(_) | StreamError::Io(_) => {
-            (ResponseFlags::UPSTREAM_CONNECTION_TERMINATION, "connection termination")
-        }
-        StreamError::Reset(_) => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote reset"),
-        StreamError::Refused => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote refused stream reset"),
-        StreamError::Protocol { .. } => (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error"),
     }
 }

@@ -1,0 +1,84 @@
+//! Why an attempt was not answered: what the retry policy is asked about it, and Envoy's answer to the client. The loop in
+//! [`super`] makes these; `relay` borrows the words for a response that breaks off.
+
+use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
+use crate::failure::ResponseFlags;
+use crate::http::codec::StreamError;
+use crate::http::local_reply::LocalReply;
+use crate::http::reason;
+use crate::http::record::Record;
+use crate::http::retry::Reset;
+use crate::http::stop::Stop;
+
+/// Why an attempt was not answered.
+pub(super) enum Failure {
+    Pick(PickFailure),
+    Connect(ConnectFailure),
+    Stream(StreamError),
+    Timeout(Stop),
+}
+
+impl Failure {
+    /// What the retry policy is asked about; `None` for what is never retried.
+    pub fn reset(&self) -> Option<Reset> {
+        match self {
+            Failure::Pick(_) => None,
+            Failure::Connect(failure) if failure.kind == ConnectFailureKind::Overflow => Some(Reset::Overflow),
+            Failure::Connect(_) => Some(Reset::Connect),
+            Failure::Stream(StreamError::Refused) => Some(Reset::Refused),
+            Failure::Stream(_) => Some(Reset::Ended),
+            Failure::Timeout(_) => Some(Reset::Timeout),
+        }
+    }
+
+    /// The answer to the client.
+    pub fn into_stop(self, record: &Record<'_>, retried: bool) -> Stop {
+        match self {
+            // The cluster has said in the process log why it has no host.
+            Failure::Pick(failure) => LocalReply::new(503, failure.details())
+                .body(failure.body().as_bytes())
+                .flags(failure.flags())
+                .attempted()
+                .into(),
+            Failure::Connect(failure) => {
+                let why = failure.reset_reason();
+                let mut details = String::from(why);
+                if let Some(transport) = failure.transport_reason.as_deref().filter(|reason| !reason.is_empty()) {
+                    details.push('|');
+                    details.push_str(transport);
+                }
+                reason::tell(record, why, &failure.to_string());
+                let mut reply = before_response(503, failure.flags(), why, &details, retried);
+                reply.overloaded = failure.kind == ConnectFailureKind::Overflow;
+                reply.into()
+            }
+            Failure::Stream(error) => {
+                let (flags, why) = reset_of(&error);
+                let status = if flags.has(ResponseFlags::UPSTREAM_PROTOCOL_ERROR) { 502 } else { 503 };
+                reason::tell(record, why, &error.to_string());
+                before_response(status, flags, why, why, retried).into()
+            }
+            Failure::Timeout(stop) => stop,
+        }
+    }
+}
+
+/// Envoy's answer to an upstream that failed before its response.
+fn before_response(status: u16, flags: ResponseFlags, why: &str, details: &str, retried: bool) -> LocalReply {
+    let retried = if retried { "retried and the latest " } else { "" };
+    let body = format!("upstream connect error or disconnect/reset before headers. {retried}reset reason: {why}");
+    let details = format!("upstream_reset_before_response_started{{{}}}", details.replace(' ', "_"));
+    LocalReply::new(status, details).body(body).flags(flags).attempted()
+}
+
+/// Envoy's flag and words for a stream that ended before its time.
+pub(in crate::http) fn reset_of(error: &StreamError) -> (ResponseFlags, &'static str) {
+    match error {
+        StreamError::Closed(_) | StreamError::Io(_) => {
+            (ResponseFlags::UPSTREAM_CONNECTION_TERMINATION, "connection termination")
+        }
+        StreamError::Reset(_) => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote reset"),
+        StreamError::Refused => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote refused stream reset"),
+        StreamError::Protocol { .. } => (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error"),
+    }
+}
