@@ -23,12 +23,19 @@ pub struct Slot {
     current: RefCell<(Arc<Listener>, DrainWatch)>,
     stopped: Cell<bool>,
     stop: Notify,
+    /// The last accept failed: told once, not ten times a second.
+    troubled: Cell<bool>,
 }
 
 impl Slot {
     /// A slot with its first version.
     pub fn new(listener: Arc<Listener>, drain: DrainWatch) -> Slot {
-        Slot { current: RefCell::new((listener, drain)), stopped: Cell::new(false), stop: Notify::new() }
+        Slot {
+            current: RefCell::new((listener, drain)),
+            stopped: Cell::new(false),
+            stop: Notify::new(),
+            troubled: Cell::new(false),
+        }
     }
 
     /// New connections get another version.
@@ -86,11 +93,14 @@ async fn take(worker: &Rc<Worker>, slot: &Rc<Slot>, accepted: io::Result<Accepte
         Ok(accepted) => accepted,
         Err(error) if is_of_one_connection(&error) => return,
         Err(error) => {
-            tracing::warn!(listener = &*listener.config().name, %error, "cannot accept; trying again shortly");
+            if !slot.troubled.replace(true) {
+                tracing::warn!(listener = &*listener.config().name, %error, "cannot accept; trying again until it works");
+            }
             tokio::time::sleep(BACKOFF).await;
             return;
         }
     };
+    slot.troubled.set(false);
     let Some(permit) = limit::acquire(listener.config().ignore_global_connection_limit) else {
         // As Envoy: the connection is taken and closed at once.
         listener.stats.global_cx_overflow.inc();
