@@ -69,7 +69,12 @@ impl Finder {
             return Ok(None);
         }
         self.tried = buffer.len();
-        let Some(cut) = cut(kind, buffer)? else { return Ok(None) };
+        let cut = match cut(kind, buffer)? {
+            // A complete head must not be waited for, whatever httparse makes of it.
+            None if found.is_some() => lenient::cut(kind, buffer)?,
+            cut => cut,
+        };
+        let Some(cut) = cut else { return Ok(None) };
         *self = Finder::default();
         if cut.length > limit {
             return Err(ParseError::TOO_LARGE);

@@ -238,6 +238,8 @@ impl Downstream for Connection {
             return Err(StreamError::Io("the response head was sent before".into()));
         }
         self.close |= encode::says_close(&head.headers);
+        // An answer before the end of the question: the rest of it is not waited for.
+        self.close |= !self.decoder.is_done();
         // Without a length an HTTP/1.0 client sees the end of a body only when the connection closes.
         let lengthless = !end && !head.headers.contains(&crate::http::headers::Name::CONTENT_LENGTH);
         self.close |= self.request.protocol == Protocol::Http10 && lengthless;

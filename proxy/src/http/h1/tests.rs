@@ -156,6 +156,21 @@ mod serving {
     }
 
     #[tokio::test]
+    async fn an_answer_before_the_end_of_the_request_ends_the_connection() {
+        let (stream, mut peer) = pipe();
+        let mut connection = server::Connection::new(stream, &Settings::default());
+        peer.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+        connection.next().await.unwrap().unwrap();
+        connection.send_head(&response(413, &[]), true).unwrap();
+        flush(&mut connection).await;
+        assert_eq!(
+            seen(&mut peer).await,
+            "HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        assert!(!connection.finish());
+    }
+
+    #[tokio::test]
     async fn becomes_a_tunnel_after_101() {
         let (stream, mut peer) = pipe();
         let mut connection = server::Connection::new(stream, &Settings::default());
