@@ -29,6 +29,9 @@ pub fn h1_request(input: &[u8]) {
     // Other paths (`?x` of `http://host?x`) are refused by the exchange.
     let sound = |head: &RequestHead| head.path.starts_with(b"/") || head.method.as_bytes() == b"CONNECT";
     for (head, body) in whole.messages.iter().zip(&whole.bodies).filter(|(head, _)| sound(head)) {
+        // What follows an upgrade is not framed; the exchange sends none of it before the upgrade is accepted.
+        let tunnel = head.upgrade.is_some() || head.method.as_bytes() == b"CONNECT";
+        let body = if tunnel { &[][..] } else { body };
         let text = written(head, body);
         let again = requests(plain(), [&text[..]].into_iter());
         assert_eq!(again.error, None, "{}", text.escape_ascii());
@@ -36,7 +39,7 @@ pub fn h1_request(input: &[u8]) {
         let read = &again.messages[0];
         assert_eq!((&read.method, &read.path, &read.authority), (&head.method, &head.path, &head.authority));
         assert_eq!(lines(&read.headers), lines(&head.headers));
-        if head.upgrade.is_none() && head.method.as_bytes() != b"CONNECT" {
+        if !tunnel {
             assert_eq!(&again.bodies[0], body);
         }
     }
