@@ -74,7 +74,8 @@ demo:
 
 bench: tools
 	@echo "== side by side with Envoy, HAProxy and nginx; results go to benches/RESULTS.md"
-	$(CARGO) run --release --package outrigger-benches --bin load -- $(BENCH_ARGUMENTS)
+	$(CARGO) build --release --package outrigger --package outrigger-benches
+	target/release/load --envoy "$$(integration/tools.sh --paths | sed -n 's/^envoy=//p')" --write benches/RESULTS.md $(BENCH_ARGUMENTS)
 
 # libFuzzer where cargo-fuzz and a nightly compiler are installed (what it finds new goes to a temporary folder), and anywhere the
 # same properties over fixed mutations.
