@@ -68,7 +68,7 @@ fn responses(program: &Path, whose: Whose) {
         upstream.answer(&case.bytes("send").expect("each case answers"), case.ends("send"));
         let bytes = case.bytes("request").unwrap_or_else(|| b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec());
         let gives = case.all("gives").first().filter(|gives| **gives != "yes").map(|gives| table::unescape(gives));
-        let until = gives.as_ref().map_or(&b""[..], |gives| &gives[gives.len().saturating_sub(2)..]);
+        let until = gives.as_ref().map_or(&b""[..], |gives| &gives[gives.len().saturating_sub(5)..]);
         let until = if whose == Whose::Ours && case.has("ours") { b"" } else { until };
         let ask = Ask { bytes: &bytes, end: false, answers: 1, lines: 1, until };
         let (seen, lines) = match proxy.ask(&ask) {
