@@ -56,12 +56,45 @@ pub fn set_socket_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: &
 #[cfg(test)]
 mod tests;
 
-/// Gives free memory back to the system. Called after something large was let go (a bootstrap's descriptors, a config dump); costs some
-/// milliseconds at most.
+/// Gives free memory back to the system, and lets go of the pages of code that only the start or a dump needed. Called after something
+/// large was let go (a bootstrap's descriptors, a config dump); costs some milliseconds at most.
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `malloc_trim` takes no pointer and may be called at any time from any thread.
     unsafe {
         libc::malloc_trim(0);
     }
+    #[cfg(target_os = "linux")]
+    release_code();
+}
+
+/// Unmaps this program's code. What runs comes back from the page cache by minor faults, some hundred of them; what does not run again
+/// (most of it: decoders of configuration, the command line) no longer counts as memory of ours and can be reclaimed.
+#[cfg(target_os = "linux")]
+fn release_code() {
+    let (Ok(maps), Ok(program)) = (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
+    else {
+        return;
+    };
+    let program = program.to_string_lossy();
+    for (start, length) in maps.lines().filter_map(|line| code_range(line, &program)) {
+        // SAFETY: the range is a mapping of this program's file that is executable and cannot be written (`r-xp`), so every page of it is
+        // as it is in the file, and the kernel reads a page that is touched again from there.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// Start and length of a line of `/proc/self/maps` that is code of `program`.
+#[cfg(target_os = "linux")]
+fn code_range(line: &str, program: &str) -> Option<(usize, usize)> {
+    let mut words = line.split_ascii_whitespace();
+    let (range, rights) = (words.next()?, words.next()?);
+    if rights != "r-xp" || !line.ends_with(program) || program.is_empty() {
+        return None;
+    }
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+    Some((start, end.checked_sub(start)?))
 }

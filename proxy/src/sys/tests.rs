@@ -32,3 +32,26 @@ fn socket_options_are_set_as_given() {
     assert!(socket2::SockRef::from(&socket).keepalive().unwrap());
     assert!(set_socket_option(socket.as_fd(), libc::SOL_SOCKET, 9999, &on).is_err());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn only_code_of_the_program_itself_is_let_go() {
+    let line = "55d0c0a00000-55d0c0b00000 r-xp 00200000 fe:00 1234      /usr/local/bin/outrigger";
+    assert_eq!(code_range(line, "/usr/local/bin/outrigger"), Some((0x55d0_c0a0_0000, 0x10_0000)));
+    for other in [
+        "55d0c0a00000-55d0c0b00000 r--p 00200000 fe:00 1234 /usr/local/bin/outrigger",
+        "55d0c0a00000-55d0c0b00000 rwxp 00200000 fe:00 1234 /usr/local/bin/outrigger",
+        "7f00c0a00000-7f00c0b00000 r-xp 00200000 fe:00 1234 /lib/libc.so.6",
+        "",
+    ] {
+        assert_eq!(code_range(other, "/usr/local/bin/outrigger"), None);
+    }
+}
+
+#[test]
+fn the_process_goes_on_after_its_code_was_let_go() {
+    let before: u64 = (0..1000_u64).map(|number| number.wrapping_mul(number)).sum();
+    trim_memory();
+    let after: u64 = (0..1000_u64).map(|number| number.wrapping_mul(number)).sum();
+    assert_eq!(before, after);
+}
