@@ -26,7 +26,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// As a rejection of something at `at`.
     pub fn below(self, at: &At<'_>) -> Rejection {
-        Rejection { path: self.path, reason: self.reason }.below(at)
+        Rejection { path: self.path, reason: self.reason, withholds_policy: false }.below(at)
     }
 }
 

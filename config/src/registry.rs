@@ -135,7 +135,25 @@ pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
         Kind::ListenerFilter | Kind::NetworkFilter | Kind::HttpFilter | Kind::PerRoute => "filter",
         _ => "extension",
     };
-    at.reject(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic))
+    let rejection = at.reject(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic));
+    if carries_policy(entry.type_name) { rejection.withholding_policy() } else { rejection }
+}
+
+/// Filters by which an operator says who may do what.
+pub(crate) fn carries_policy(type_name: &str) -> bool {
+    const PACKAGES: [&str; 10] = [
+        ".rbac.",
+        ".jwt_authn.",
+        ".ext_authz.",
+        ".wasm.",
+        ".lua.",
+        ".ext_proc.",
+        ".basic_auth.",
+        ".api_key_auth.",
+        ".oauth2.",
+        ".csrf.",
+    ];
+    PACKAGES.iter().any(|package| type_name.contains(package))
 }
 
 /// The rejection of an extension that this build does not know, in Envoy's words.

@@ -10,14 +10,22 @@ pub struct Rejection {
     pub path: String,
     /// What is wrong, and what to do about it, as one sentence.
     pub reason: String,
+    /// It is refused because it carries policy that this build does not enforce: what was in force before must not go on either,
+    /// for it lets pass what the policy forbids.
+    pub withholds_policy: bool,
 }
 
 impl Rejection {
+    /// The same rejection, of policy that is not enforced here.
+    pub fn withholding_policy(self) -> Rejection {
+        Rejection { withholds_policy: true, ..self }
+    }
+
     /// The same rejection, where the resource itself stands at `at` of something larger.
     pub fn below(self, at: &At<'_>) -> Rejection {
         let prefix = at.to_string();
         let dot = if prefix.is_empty() || self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        Rejection { path: format!("{prefix}{dot}{}", self.path), reason: self.reason }
+        Rejection { path: format!("{prefix}{dot}{}", self.path), ..self }
     }
 }
 
@@ -61,7 +69,7 @@ impl<'a> At<'a> {
 
     /// A rejection at this place.
     pub fn reject(&self, reason: impl Into<String>) -> Rejection {
-        Rejection { path: self.to_string(), reason: reason.into() }
+        Rejection { path: self.to_string(), reason: reason.into(), withholds_policy: false }
     }
 }
 

@@ -119,6 +119,24 @@ async fn a_bad_listener_is_rejected_with_its_field_and_the_old_one_serves() {
 }
 
 #[tokio::test]
+async fn policy_that_is_not_enforced_stops_the_listener_that_lacked_it() {
+    let mesh = EmbeddedMesh::start().await;
+    assert_eq!(mesh.get("/").await.status, 200);
+    let name = format!("{}_{}", mesh.egress.ip(), mesh.egress.port());
+    mesh.control_plane.edit(RATINGS, move |set| {
+        let manager = &mut set.edit(types::LISTENER, &name)["filter_chains"][0]["filters"][0]["typed_config"];
+        let rbac = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+        let filter = json!({"name": "deny", "typed_config": {"@type": rbac, "rules": {"action": "DENY"}}});
+        manager["http_filters"].as_array_mut().unwrap().insert(0, filter);
+    });
+    let nack = mesh.control_plane.wait_for(nack_of(types::LISTENER, RATINGS)).await;
+    let What::Nack(reason) = nack.what else { unreachable!("it was asked for") };
+    assert!(reason.contains("rbac"), "{reason}");
+    let ask = async || Request::get("/").host("details").try_send(mesh.egress).await.is_err().then_some(());
+    mesh.ratings.wait_until("refusing connections", ask).await;
+}
+
+#[tokio::test]
 async fn a_listener_whose_port_is_taken_is_reported_and_the_others_serve() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap();

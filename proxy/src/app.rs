@@ -204,6 +204,7 @@ async fn control_thread(
         status: status.clone(),
         quit: quit.clone(),
         start: Start::default(),
+        healthy: true,
         dirty: true,
     };
     let runtime = Runtime {

@@ -89,6 +89,11 @@ impl Answers {
             return Err(CallEnd("the server sent a compressed message, or no gRPC at all".into()));
         }
         let length = (&self.buffer[1..PREFIX]).get_u32() as usize;
+        if length > LARGEST_MESSAGE {
+            return Err(CallEnd(format!(
+                "the server announced a message of {length} octets; more than {LARGEST_MESSAGE} are not taken"
+            )));
+        }
         if self.buffer.len() - PREFIX < length {
             return Ok(None);
         }
@@ -145,6 +150,8 @@ fn ended(status: &tonic::Status) -> CallEnd {
 }
 
 /// Compressed flag and length.
+/// Largest message that is taken, in octets: fifty times what 5 000 clusters need. More would let a broken server end us.
+const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
 const PREFIX: usize = 5;
 
 #[cfg(test)]

@@ -221,6 +221,7 @@ fn unique_names(list: &str, resources: &[StaticResource]) -> Result<(), Rejectio
             let path = format!("static_resources.{list}[{index}].name");
             Err(Rejection {
                 path,
+                withholds_policy: false,
                 reason: format!("{:?} is the name of an earlier one; names are unique", resources[index].name),
             })
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{HttpFilter, HttpFilterKind, IstioAlpn, Router};
+use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::istio::AlpnFilterConfig;
 use crate::options::Options;
@@ -69,7 +70,8 @@ fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read
         _ => {}
     }
     let Some(entry) = registry::find(Kind::HttpFilter, &extension.type_name) else {
-        if proto.is_optional {
+        // Envoy leaves out only what it does not know itself; a type that it knows, or a wrapper of others, may carry policy.
+        if proto.is_optional && !Descriptors::knows(&extension.type_name) {
             options.note(
                 &at,
                 format_args!("filter {name:?} ({}) is optional and not known; left out", extension.type_name),
@@ -100,10 +102,12 @@ pub(crate) fn discovered(
             Ok(Arc::from(extension::message_name(first)))
         }
         (None, _) => Err(at.field("type_urls").reject("must have at least one element")),
-        (_, Some(url)) => Err(at.reject(format!(
-            "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy",
-            extension::message_name(url)
-        ))),
+        (_, Some(url)) => Err(at
+            .reject(format!(
+                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy",
+                extension::message_name(url)
+            ))
+            .withholding_policy()),
     }
 }
 

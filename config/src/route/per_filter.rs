@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::descriptors::Descriptors;
 use crate::extension;
 use crate::options::Options;
 use crate::proto::{route::v3 as pb, wkt};
@@ -55,7 +56,9 @@ fn setting(
     optional: bool,
     options: &Options,
 ) -> Result<Option<Arc<str>>, Rejection> {
-    if optional && registry::find(Kind::PerRoute, &extension.type_name).is_none() {
+    let known =
+        registry::find(Kind::PerRoute, &extension.type_name).is_some() || Descriptors::knows(&extension.type_name);
+    if optional && !known {
         options.note(at, format_args!("{name:?} ({}) is optional and not known; left out", extension.type_name));
         return Ok(None);
     }

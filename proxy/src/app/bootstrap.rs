@@ -32,7 +32,8 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
     }
     let bootstrap = config::bootstrap::load(&sources, static_unknown_fields(options)).map_err(|error| {
         let error = error.to_string();
-        if options.allow_unknown_static_fields {
+        let may_help = error.contains("is not a field of") || error.contains("no such field");
+        if options.allow_unknown_static_fields || !may_help {
             error
         } else {
             format!("{error} (see also --allow-unknown-static-fields)")

@@ -50,9 +50,10 @@ impl ConnectionManager {
         deps: &CompileDeps<'_>,
     ) -> Result<Arc<ConnectionManager>, Rejection> {
         let routes = match &config.routes {
-            RouteSource::Inline(table) => Routes::Inline(RouteTable::compile(table).map_err(|rejection| {
-                Rejection { path: format!("route_config.{}", rejection.path), reason: rejection.reason }
-            })?),
+            RouteSource::Inline(table) => Routes::Inline(
+                RouteTable::compile(table)
+                    .map_err(|rejection| Rejection { path: format!("route_config.{}", rejection.path), ..rejection })?,
+            ),
             RouteSource::Rds { name, .. } => Routes::Rds(deps.routes.slot(name)),
         };
         Ok(Arc::new(ConnectionManager {

@@ -79,6 +79,8 @@ pub struct Control {
     pub lds: Option<DynamicSource>,
     /// Progress of the first configuration.
     pub start: Start,
+    /// What `healthcheck/fail` and `healthcheck/ok` last said.
+    pub healthy: bool,
     /// Something was added, changed or removed since subscriptions were looked at.
     pub dirty: bool,
 }
@@ -232,7 +234,13 @@ impl Control {
                 }
                 Err(rejection) => {
                     let reason = rejection.to_string();
-                    tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+                    if rejection.withholds_policy {
+                        tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
+                        self.routes.remove(&name);
+                        self.store.change(Kind::Route, &name, |entry| entry.active = None);
+                    } else {
+                        tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+                    }
                     let refused = Refused { resource: stored, reason: reason.as_str().into() };
                     self.store.change(Kind::Route, &name, |entry| entry.refused = Some(refused));
                     rejected.push(Rejected { name: resource.name.clone(), reason });
@@ -266,9 +274,21 @@ impl Control {
             }
             Request::SetHealthy(healthy) => {
                 tracing::warn!(target: "main", "health checks are made to {} from now on", if healthy { "pass" } else { "fail" });
-                self.set_state(if healthy { ServerState::Live } else { ServerState::Draining });
+                self.healthy = healthy;
+                self.show_health();
             }
             Request::Quit => self.quit.notify_one(),
+        }
+    }
+
+    /// Live only once the first configuration is here and while no operator says otherwise.
+    fn show_health(&self) {
+        if !self.healthy {
+            self.set_state(ServerState::Draining);
+        } else if self.start.live {
+            self.set_state(ServerState::Live);
+        } else {
+            self.set_state(ServerState::Initializing);
         }
     }
 
@@ -362,7 +382,7 @@ impl Control {
         let configured = !dynamic || listeners_done;
         if configured && self.listeners.warming_count() == 0 {
             self.start.live = true;
-            self.set_state(ServerState::Live);
+            self.show_health();
             self.stats.workers_started.set(1);
             tracing::info!(
                 target: "main",

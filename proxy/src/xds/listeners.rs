@@ -146,7 +146,12 @@ impl Listeners {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
-            Err(rejection) => Refusal { reason: rejection.to_string(), try_again: false },
+            Err(rejection) => {
+                if rejection.withholds_policy {
+                    self.stop_unjudged(&name);
+                }
+                Refusal { reason: rejection.to_string(), try_again: false }
+            }
         };
         self.parts.server.listener_create_failure.inc();
         let refused = Refused { resource: stored, reason: refusal.reason.as_str().into() };
@@ -157,6 +162,25 @@ impl Listeners {
             self.retries.insert(name, retry);
         }
         Err(refusal.reason)
+    }
+
+    /// The control plane wants policy in front of this listener that is not enforced here: the version before, without it, must
+    /// not go on.
+    fn stop_unjudged(&mut self, name: &Arc<str>) {
+        self.warming.remove(name);
+        self.parts.store.change(Kind::Listener, name, |entry| {
+            entry.active = None;
+            entry.warming = None;
+        });
+        if let Some(active) = self.active.remove(name) {
+            tracing::error!(
+                target: "config",
+                "listener '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
+            );
+            self.parts.server.listener_removed.inc();
+            active.drain.finish();
+            self.retire(active);
+        }
     }
 
     fn add(&mut self, config: Arc<config::listener::Listener>, stored: Stored, is_static: bool) -> Result<(), Refusal> {
