@@ -170,8 +170,14 @@ async fn bytes_that_are_no_response_break_the_stream_alone() {
 }
 
 #[tokio::test]
-async fn a_frame_that_claims_four_gigabytes_takes_no_memory() {
-    let hang_up = |stream: TestStream| stream.send_raw(Bytes::from_static(b"\0\xff\xff\xff\xffabc"));
+async fn a_frame_that_claims_four_gigabytes_is_not_waited_for() {
+    let claim = |stream: TestStream| stream.send_raw(Bytes::from_static(b"\0\xff\xff\xff\xffabc"));
+    survives(true, claim, "announced a message of 4294967295 octets").await;
+}
+
+#[tokio::test]
+async fn a_frame_that_claims_much_takes_no_memory_before_it_comes() {
+    let hang_up = |stream: TestStream| stream.send_raw(Bytes::from_static(b"\0\x0f\xff\xff\xffabc"));
     survives(true, hang_up, "in the middle of a message").await;
 }
 
