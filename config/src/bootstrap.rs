@@ -2,10 +2,12 @@
 
 mod members;
 mod read;
+mod statics;
 mod translate;
 mod yaml;
 
-pub use read::{Source, check_static_resources, load};
+pub use read::{Source, load};
+pub use statics::StaticConfig;
 
 use std::path::PathBuf;
 use std::sync::Arc;

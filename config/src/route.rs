@@ -296,7 +296,7 @@ pub struct RetryPolicy {
     pub previous_priorities: Option<u32>,
 }
 
-/// Conditions of `retry_on`; unknown words are ignored, as Envoy does.
+/// Conditions of `retry_on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RetryOn(pub u32);
 

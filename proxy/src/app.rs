@@ -12,8 +12,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::At;
 use config::address::Address;
-use config::bootstrap::Bootstrap;
+use config::bootstrap::{Bootstrap, StaticConfig};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
@@ -38,7 +39,8 @@ use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
 use crate::xds::secrets::SecretWatches;
 use crate::xds::status::Status;
-use crate::xds::store::ConfigStore;
+use crate::xds::store::{ConfigStore, Stored};
+use crate::xds::tell_notes;
 
 /// Runs the process to its end.
 pub fn run(invocation: &Invocation) -> ExitCode {
@@ -181,7 +183,6 @@ async fn control_thread(
         dynamic_options.clone(),
     );
     add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
-    tell_notes("bootstrap", &static_options);
 
     let ads = match &bootstrap.ads {
         Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
@@ -257,29 +258,18 @@ fn add_static(
     listeners: &mut Listeners,
 ) -> Result<(), String> {
     let no_version: Arc<str> = Arc::from("");
-    for secret in &bootstrap.static_secrets {
-        secrets
-            .apply(&secret.name, secret.body.clone(), &no_version)
-            .map_err(|reason| format!("static_resources.secrets '{}': {reason}", secret.name))?;
-    }
-    for cluster in &bootstrap.static_clusters {
-        clusters
-            .add_static(&cluster.name, cluster.body.clone(), options)
-            .map_err(|reason| format!("static_resources.clusters '{}': {reason}", cluster.name))?;
-    }
-    for listener in &bootstrap.static_listeners {
-        listeners
-            .add_static(&listener.name, listener.body.clone(), options)
-            .map_err(|reason| format!("static_resources.listeners '{}': {reason}", listener.name))?;
-    }
-    Ok(())
-}
-
-/// Says once what a resource asks for and does not get.
-fn tell_notes(what: &str, options: &config::Options) {
-    for note in options.take_notes() {
-        tracing::info!(target: "config", "{what}: {note}");
-    }
+    let added = bootstrap.each_static(options, |resource, config| {
+        let stored = Stored::now(resource.body.clone(), &no_version);
+        match config {
+            StaticConfig::Secret(secret) => {
+                secrets.put(&resource.name, secret.kind, stored).map_err(|reason| At::root().reject(reason))
+            }
+            StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
+            StaticConfig::Listener(listener) => listeners.add_static(listener, stored),
+        }
+    });
+    tell_notes("bootstrap", options);
+    added.map_err(|error| error.to_string())
 }
 
 /// Binds the admin's address and serves it beside everything else.

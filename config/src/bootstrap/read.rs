@@ -16,10 +16,9 @@ use super::members::Members;
 use super::{Bootstrap, BootstrapError, StaticResource, translate, yaml};
 use crate::descriptors::Descriptors;
 use crate::json::{self, Fault, lenient};
-use crate::options::{Options, UnknownFields};
+use crate::options::UnknownFields;
 use crate::proto::bootstrap::v3 as pb;
 use crate::rejection::{At, Rejection};
-use crate::{cluster, listener, secret};
 
 /// One text of a bootstrap.
 #[derive(Debug, Clone, Copy)]
@@ -53,33 +52,6 @@ pub fn load(sources: &[Source<'_>], unknown_fields: UnknownFields) -> Result<Boo
     unique_names("clusters", &statics.clusters).map_err(field)?;
     unique_names("secrets", &statics.secrets).map_err(field)?;
     translate::bootstrap(&proto, statics, unknown_fields).map_err(field)
-}
-
-/// Checks every static resource, as `--mode validate` and a start do: the first that is refused is told with its file and name.
-pub fn check_static_resources(bootstrap: &Bootstrap, options: &Options) -> Result<(), BootstrapError> {
-    type Check = fn(&[u8], &Options) -> Result<(), Rejection>;
-    let lists: [(&str, &[StaticResource], Check); 3] = [
-        ("clusters", &bootstrap.static_clusters, |bytes, options| cluster::decode(bytes, options).map(|_| ())),
-        ("listeners", &bootstrap.static_listeners, |bytes, options| listener::decode(bytes, options).map(|_| ())),
-        ("secrets", &bootstrap.static_secrets, |bytes, options| secret::decode(bytes, options).map(|_| ())),
-    ];
-    for (list, resources, check) in lists {
-        for resource in resources {
-            check(&resource.body, options).map_err(|rejection| resource.blame(list, rejection))?;
-        }
-    }
-    Ok(())
-}
-
-impl StaticResource {
-    /// A rejection of this resource, of the list `clusters`, `listeners` or `secrets`, as the bootstrap's own error.
-    pub fn blame(&self, list: &str, rejection: Rejection) -> BootstrapError {
-        let root = At::root();
-        let at = root.field("static_resources");
-        let at = at.field(list);
-        let rejection = rejection.below(&at.key(&self.name));
-        BootstrapError::Field { file: self.file.to_string(), rejection }
-    }
 }
 
 /// Static resources of all sources.

@@ -12,6 +12,32 @@ use crate::proto::{
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
+impl RetryOn {
+    /// The conditions of a comma-separated list, of a policy or of a request's `x-envoy-retry-on`. Words that nobody knows are
+    /// skipped, as Envoy does.
+    pub fn parse(text: &str) -> RetryOn {
+        let bits = text.split(',').map(|word| match word.trim() {
+            "5xx" => RetryOn::SERVER_ERROR,
+            "gateway-error" => RetryOn::GATEWAY_ERROR,
+            "connect-failure" => RetryOn::CONNECT_FAILURE,
+            "retriable-4xx" => RetryOn::RETRIABLE_4XX,
+            "refused-stream" => RetryOn::REFUSED_STREAM,
+            "retriable-status-codes" => RetryOn::STATUS_CODES,
+            "retriable-headers" => RetryOn::RETRIABLE_HEADERS,
+            "reset" => RetryOn::RESET,
+            "reset-before-request" => RetryOn::RESET_BEFORE_REQUEST,
+            "envoy-ratelimited" => RetryOn::ENVOY_RATELIMITED,
+            "cancelled" => RetryOn::GRPC_CANCELLED,
+            "deadline-exceeded" => RetryOn::GRPC_DEADLINE_EXCEEDED,
+            "resource-exhausted" => RetryOn::GRPC_RESOURCE_EXHAUSTED,
+            "unavailable" => RetryOn::GRPC_UNAVAILABLE,
+            "internal" => RetryOn::GRPC_INTERNAL,
+            _ => 0,
+        });
+        RetryOn(bits.fold(0, |all, bit| all | bit))
+    }
+}
+
 /// A retry policy.
 pub(super) fn policy(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Result<RetryPolicy, Rejection> {
     let inert = [
@@ -35,7 +61,7 @@ pub(super) fn policy(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) ->
     let at_codes = at.field("retriable_status_codes");
     let codes = proto.retriable_status_codes.iter().enumerate();
     Ok(RetryPolicy {
-        on: retry_on(&proto.retry_on),
+        on: RetryOn::parse(&proto.retry_on),
         num_retries: uint32(&proto.num_retries).unwrap_or(1),
         per_try_timeout: proto::timeout(&at.field("per_try_timeout"), &proto.per_try_timeout, None)?,
         per_try_idle_timeout: proto::timeout(&at.field("per_try_idle_timeout"), &proto.per_try_idle_timeout, None)?,
@@ -78,29 +104,6 @@ fn back_off(at: &At<'_>, proto: Option<&pb::retry_policy::RetryBackOff>) -> Resu
         return Err(at.field("max_interval").reject("must be greater than or equal to the base_interval"));
     }
     Ok((base, max))
-}
-
-/// The conditions of a comma-separated list; words that nobody knows are skipped, as Envoy does.
-fn retry_on(text: &str) -> RetryOn {
-    let bits = text.split(',').map(|word| match word.trim() {
-        "5xx" => RetryOn::SERVER_ERROR,
-        "gateway-error" => RetryOn::GATEWAY_ERROR,
-        "connect-failure" => RetryOn::CONNECT_FAILURE,
-        "retriable-4xx" => RetryOn::RETRIABLE_4XX,
-        "refused-stream" => RetryOn::REFUSED_STREAM,
-        "retriable-status-codes" => RetryOn::STATUS_CODES,
-        "retriable-headers" => RetryOn::RETRIABLE_HEADERS,
-        "reset" => RetryOn::RESET,
-        "reset-before-request" => RetryOn::RESET_BEFORE_REQUEST,
-        "envoy-ratelimited" => RetryOn::ENVOY_RATELIMITED,
-        "cancelled" => RetryOn::GRPC_CANCELLED,
-        "deadline-exceeded" => RetryOn::GRPC_DEADLINE_EXCEEDED,
-        "resource-exhausted" => RetryOn::GRPC_RESOURCE_EXHAUSTED,
-        "unavailable" => RetryOn::GRPC_UNAVAILABLE,
-        "internal" => RetryOn::GRPC_INTERNAL,
-        _ => 0,
-    });
-    RetryOn(bits.fold(0, |all, bit| all | bit))
 }
 
 fn previous_hosts(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Result<bool, Rejection> {

@@ -1,10 +1,9 @@
 //! The bootstrap from disk and command line, and `--mode validate`. Called by `app`.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use config::UnknownFields;
-use config::bootstrap::{Bootstrap, Source, StaticResource};
+use config::bootstrap::{Bootstrap, Source, StaticConfig};
+use config::{At, UnknownFields};
 
 use crate::cli::Options;
 use crate::cluster::Cluster;
@@ -60,19 +59,12 @@ fn static_unknown_fields(options: &Options) -> UnknownFields {
 
 /// How static resources are read. Their unknown fields were looked for while the text was read.
 pub fn static_options(bootstrap: &Bootstrap) -> config::Options {
-    config::Options::new(UnknownFields::Ignore, rejects_fragment(bootstrap))
+    bootstrap.options(UnknownFields::Ignore)
 }
 
 /// How resources of the control plane are read.
 pub fn dynamic_options(options: &Options, bootstrap: &Bootstrap) -> config::Options {
-    let unknown = if options.reject_unknown_dynamic_fields { UnknownFields::Reject } else { UnknownFields::Ignore };
-    config::Options::new(unknown, rejects_fragment(bootstrap))
-}
-
-/// Envoy's default is to refuse a path with a fragment; istiod's bootstrap turns that off.
-fn rejects_fragment(bootstrap: &Bootstrap) -> bool {
-    const KEY: &str = "envoy.reloadable_features.http_reject_path_with_fragment";
-    bootstrap.runtime.iter().rev().find(|(key, _)| &**key == KEY).is_none_or(|(_, value)| &**value != "false")
+    bootstrap.options(if options.reject_unknown_dynamic_fields { UnknownFields::Reject } else { UnknownFields::Ignore })
 }
 
 /// Checks everything that can be checked without binding or connecting, then says so.
@@ -85,33 +77,18 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let secrets = Secrets::new();
     let sinks = Sinks::new(SinkSettings::default());
     let routes = Routes::default();
-    each("secrets", &bootstrap.static_secrets, |body| {
-        let secret = config::secret::decode(body, &checks).map_err(|rejection| rejection.to_string())?;
-        secrets.update(&secret.name.clone(), secret.kind)
-    })?;
-    each("clusters", &bootstrap.static_clusters, |body| {
-        let cluster = config::cluster::decode(body, &checks).map_err(|rejection| rejection.to_string())?;
-        Cluster::new(Arc::new(cluster), &secrets, &stats).map(drop)
-    })?;
-    each("listeners", &bootstrap.static_listeners, |body| {
-        let listener = config::listener::decode(body, &checks).map_err(|rejection| rejection.to_string())?;
-        let deps = CompileDeps { secrets: &secrets, routes: &routes, stats: &stats, log_sinks: &sinks };
-        Listener::compile(Arc::new(listener), &deps).map(drop).map_err(|rejection| rejection.to_string())
-    })?;
+    let deps = CompileDeps { secrets: &secrets, routes: &routes, stats: &stats, log_sinks: &sinks };
+    let checked = bootstrap.each_static(&checks, |resource, config| match config {
+        StaticConfig::Secret(secret) => {
+            secrets.update(&resource.name, secret.kind).map_err(|reason| At::root().reject(reason))
+        }
+        StaticConfig::Cluster(cluster) => Cluster::new(cluster, &secrets, &stats).map(drop),
+        StaticConfig::Listener(listener) => Listener::compile(listener, &deps).map(drop),
+    });
+    checked.map_err(|error| error.to_string())?;
     super::control_plane::GrpcServers::new(bootstrap, &checks)
         .and_then(|servers| bootstrap.ads.as_ref().map_or(Ok(()), |ads| servers.ads(ads).map(drop)))?;
     let name = options.config_path.as_ref().map_or("--config-yaml".to_owned(), |path| path.display().to_string());
     println!("configuration '{name}' OK");
-    Ok(())
-}
-
-fn each(
-    list: &str,
-    resources: &[StaticResource],
-    mut check: impl FnMut(&[u8]) -> Result<(), String>,
-) -> Result<(), String> {
-    for resource in resources {
-        check(&resource.body).map_err(|reason| format!("static_resources.{list} '{}': {reason}", resource.name))?;
-    }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{Pick, PickFailure};
 pub use shared::Cluster;
 pub use stats::ClusterStats;
-pub use statuses::{BreakerStatus, HostStatus};
+pub use statuses::HostStatus;
 pub use worker::{RetryPermit, WorkerCluster};
 pub use workers::WorkerClusters;
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
+use config::Rejection;
 use config::cluster::Discovery;
 use config::endpoint::LoadAssignment;
 use config::tls::SdsName;
@@ -39,12 +40,12 @@ impl Cluster {
     /// A cluster out of its configuration. Static endpoints are there at once; others come by [`Cluster::assign`] and DNS.
     ///
     /// # Errors
-    /// One sentence that says what of the configuration cannot be honoured.
+    /// What of the configuration cannot be honoured, and why.
     pub fn new(
         config: Arc<config::cluster::Cluster>,
         secrets: &Arc<Secrets>,
         stats: &Arc<Stats>,
-    ) -> Result<Arc<Cluster>, String> {
+    ) -> Result<Arc<Cluster>, Rejection> {
         let cluster = Cluster {
             transports: Transports::new(&config, secrets)?,
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use config::cluster::Thresholds;
 use config::endpoint::{HealthStatus, Locality};
 
+use super::Cluster;
 use super::host_stats::HostStats;
-use super::{Cluster, Priority};
 
 /// One endpoint.
 #[derive(Debug, Clone)]
@@ -27,15 +26,6 @@ pub struct HostStatus {
     pub hostname: Arc<str>,
     /// Counts over all workers.
     pub stats: HostStats,
-}
-
-/// The limits of one routing priority.
-#[derive(Debug, Clone, Copy)]
-pub struct BreakerStatus {
-    /// Which.
-    pub priority: Priority,
-    /// Limits.
-    pub limits: Thresholds,
 }
 
 impl Cluster {
@@ -61,13 +51,5 @@ impl Cluster {
             }
         }
         statuses
-    }
-
-    /// Circuit-breaker limits, `DEFAULT` first.
-    pub fn breaker_statuses(&self) -> [BreakerStatus; 2] {
-        [
-            BreakerStatus { priority: Priority::Default, limits: self.config().circuit_breaker },
-            BreakerStatus { priority: Priority::High, limits: self.config().circuit_breaker_high },
-        ]
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use config::cluster::{Cluster, UpstreamTransport};
 use config::endpoint::Endpoint;
 use config::tls::{SdsName, UpstreamTls};
+use config::{At, Rejection};
 
 use crate::tls::{ClientContext, Secrets};
 
@@ -134,17 +135,19 @@ impl Transports {
     /// Compiles them.
     ///
     /// # Errors
-    /// One sentence that names the transport socket and what of it cannot be honoured.
-    pub fn new(cluster: &Cluster, secrets: &Arc<Secrets>) -> Result<Transports, String> {
+    /// The transport socket, and what of it cannot be honoured.
+    pub fn new(cluster: &Cluster, secrets: &Arc<Secrets>) -> Result<Transports, Rejection> {
+        let root = At::root();
+        let matches = root.field("transport_socket_matches");
         let mut all = Vec::with_capacity(cluster.transport_matches.len() + 1);
         for entry in &cluster.transport_matches {
             // Sessions must not be resumed across matches either: their contexts differ in what they demand of the peer.
             let scope = format!("{}/{}", cluster.name, entry.name);
             let transport = Transport::new(&entry.transport, cluster, &scope, secrets);
-            all.push(transport.map_err(|reason| format!("transport_socket_matches \"{}\": {reason}", entry.name))?);
+            all.push(transport.map_err(|reason| matches.key(&entry.name).reject(reason))?);
         }
         let fallback = Transport::new(&cluster.transport, cluster, &cluster.name, secrets);
-        all.push(fallback.map_err(|reason| format!("transport_socket: {reason}"))?);
+        all.push(fallback.map_err(|reason| root.field("transport_socket").reject(reason))?);
         Ok(Transports { all: all.into() })
     }
 

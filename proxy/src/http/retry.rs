@@ -153,7 +153,7 @@ fn read_headers(request: &mut RequestHead, on: &mut RetryOn, left: &mut u32, sta
         request.headers.remove(name);
         value.and_then(|value| String::from_utf8(value.to_vec()).ok())
     };
-    let words = |value: Option<String>| value.map_or(0, |value| parse_conditions(&value));
+    let words = |value: Option<String>| value.map_or(0, |value| RetryOn::parse(&value).0);
     on.0 |= words(take(&Name::X_ENVOY_RETRY_ON));
     on.0 |= words(take(&Name::X_ENVOY_RETRY_GRPC_ON));
     if let Some(retries) = take(&Name::X_ENVOY_MAX_RETRIES).and_then(|value| value.parse().ok()) {
@@ -164,28 +164,6 @@ fn read_headers(request: &mut RequestHead, on: &mut RetryOn, left: &mut u32, sta
     }
     let _ = take(&Name::X_ENVOY_RETRIABLE_HEADER_NAMES);
     let _ = take(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
-}
-
-/// `retry_on` words; unknown ones are ignored.
-fn parse_conditions(text: &str) -> u32 {
-    let condition = |word: &str| match word {
-        "5xx" => RetryOn::SERVER_ERROR,
-        "gateway-error" => RetryOn::GATEWAY_ERROR,
-        "connect-failure" => RetryOn::CONNECT_FAILURE,
-        "retriable-4xx" => RetryOn::RETRIABLE_4XX,
-        "refused-stream" => RetryOn::REFUSED_STREAM,
-        "retriable-status-codes" => RetryOn::STATUS_CODES,
-        "reset" => RetryOn::RESET,
-        "reset-before-request" => RetryOn::RESET_BEFORE_REQUEST,
-        "envoy-ratelimited" => RetryOn::ENVOY_RATELIMITED,
-        "cancelled" => RetryOn::GRPC_CANCELLED,
-        "deadline-exceeded" => RetryOn::GRPC_DEADLINE_EXCEEDED,
-        "resource-exhausted" => RetryOn::GRPC_RESOURCE_EXHAUSTED,
-        "unavailable" => RetryOn::GRPC_UNAVAILABLE,
-        "internal" => RetryOn::GRPC_INTERNAL,
-        _ => 0,
-    };
-    text.split(',').map(|word| condition(word.trim())).fold(0, |all, one| all | one)
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use config::Rejection;
 use config::cluster::Discovery;
 use config::tls::SdsName;
 use tokio::task::JoinHandle;
 use xds_client::{Rejected, Resource, Update, Verdict};
 
 use super::secrets::{self, SecretWatches};
-use super::store::{ConfigStore, Kind, Refused, Stored};
+use super::store::{ConfigStore, Kind, Stored};
 use crate::cluster::{Cluster, dns};
 use crate::published::{ClusterTable, Published};
 use crate::telemetry::stats::{ServerStats, Stats};
@@ -77,11 +77,9 @@ impl Clusters {
     }
 
     /// Adds a static cluster; its rejection is the bootstrap's.
-    pub fn add_static(&mut self, name: &Arc<str>, body: Bytes, options: &config::Options) -> Result<(), String> {
-        let config = config::cluster::decode(&body, options).map_err(|rejection| rejection.to_string())?;
-        self.add(config, Stored::now(body, &Arc::from("")), true)?;
-        tracing::debug!(target: "upstream", "static cluster '{name}' added");
-        Ok(())
+    pub fn add_static(&mut self, config: Arc<config::cluster::Cluster>, stored: Stored) -> Result<(), Rejection> {
+        tracing::debug!(target: "upstream", "static cluster '{}'", config.name);
+        self.add(config, stored, true)
     }
 
     /// Applies a CDS response, resource by resource.
@@ -98,7 +96,7 @@ impl Clusters {
             }
         }
         self.parts.store.set_version(Kind::Cluster, &update.version);
-        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+        super::verdict(rejected)
     }
 
     fn update_one(&mut self, resource: &Resource, version: &Arc<str>) -> Result<(), String> {
@@ -108,29 +106,21 @@ impl Clusters {
             tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
             return Ok(());
         }
-        let stored = Stored::now(resource.body.clone(), version);
-        let unchanged = self.parts.store.active(Kind::Cluster, &name).is_some_and(|body| body == resource.body);
-        if unchanged {
+        if self.parts.store.is_unchanged(Kind::Cluster, &name, &resource.body) {
             self.warming.remove(&name);
-            self.parts.store.change(Kind::Cluster, &name, |entry| {
-                entry.warming = None;
-                entry.refused = None;
-            });
             return Ok(());
         }
-        let config = config::cluster::decode(&resource.body, &self.options).map_err(|rejection| rejection.to_string());
-        match config.and_then(|config| self.add(config, stored.clone(), false)) {
-            Ok(()) => Ok(()),
-            Err(reason) => {
-                let refused = Refused { resource: stored, reason: reason.as_str().into() };
-                self.parts.store.change(Kind::Cluster, &name, |entry| entry.refused = Some(refused));
-                Err(reason)
-            }
-        }
+        let stored = Stored::now(resource.body.clone(), version);
+        config::cluster::decode(&resource.body, &self.options)
+            .and_then(|config| self.add(Arc::new(config), stored.clone(), false))
+            .map_err(|rejection| {
+                let reason = rejection.to_string();
+                self.parts.store.refuse(Kind::Cluster, &name, stored, &reason);
+                reason
+            })
     }
 
-    fn add(&mut self, config: config::cluster::Cluster, stored: Stored, is_static: bool) -> Result<(), String> {
-        let config = Arc::new(config);
+    fn add(&mut self, config: Arc<config::cluster::Cluster>, stored: Stored, is_static: bool) -> Result<(), Rejection> {
         let name = config.name.clone();
         let cluster = Cluster::new(config.clone(), &self.parts.secrets, &self.parts.stats)?;
         if let Discovery::Eds { service_name, .. } = &config.discovery {
@@ -138,11 +128,7 @@ impl Clusters {
             self.reuse_assignment(service_name, &cluster);
         }
         let needs = cluster.needed_secrets();
-        self.parts.store.change(Kind::Cluster, &name, |entry| {
-            entry.is_static = is_static;
-            entry.warming = Some(stored);
-            entry.refused = None;
-        });
+        self.parts.store.warm(Kind::Cluster, &name, stored, is_static);
         self.warming.insert(name, Warming { cluster, is_static, since: Instant::now(), needs });
         Ok(())
     }
@@ -165,10 +151,7 @@ impl Clusters {
             match config::endpoint::decode(&resource.body, &self.options) {
                 Ok(assignment) => {
                     self.assign_one(&service, assignment);
-                    self.parts.store.change(Kind::Endpoints, &service, |entry| {
-                        entry.active = Some(stored);
-                        entry.refused = None;
-                    });
+                    self.parts.store.accept(Kind::Endpoints, &service, stored);
                 }
                 Err(rejection) => {
                     let reason = rejection.to_string();
@@ -183,7 +166,7 @@ impl Clusters {
             self.parts.store.remove(Kind::Endpoints, &service);
         }
         self.parts.store.set_version(Kind::Endpoints, &update.version);
-        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+        super::verdict(rejected)
     }
 
     fn assign_one(&self, service: &Arc<str>, assignment: config::endpoint::LoadAssignment) {
@@ -249,7 +232,7 @@ impl Clusters {
             }
             _ => None,
         };
-        self.parts.store.change(Kind::Cluster, &name, super::store::Entry::activate);
+        self.parts.store.activate(Kind::Cluster, &name);
         match self.active.insert(name, Active { cluster, is_static, dns }) {
             Some(before) => {
                 stop(before.dns);
@@ -295,11 +278,6 @@ impl Clusters {
             [secret, endpoints].into_iter().flatten().filter(|left| !left.is_zero()).min()
         });
         waits.min()
-    }
-
-    /// All active clusters, for admin.
-    pub fn table(&self) -> Arc<ClusterTable> {
-        self.parts.published.clusters.load_full()
     }
 }
 

@@ -20,7 +20,7 @@ use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
 use super::status::Status;
-use super::store::{ConfigStore, Kind, Refused, Stored};
+use super::store::{ConfigStore, Kind, Stored};
 use crate::drain::ServerDrain;
 use crate::http::route::RouteTable;
 use crate::telemetry::stats::{DiscoveryStats, ServerState, ServerStats};
@@ -81,7 +81,8 @@ pub struct Control {
     pub start: Start,
     /// What `healthcheck/fail` and `healthcheck/ok` last said.
     pub healthy: bool,
-    /// Something was added, changed or removed since subscriptions were looked at.
+    /// Clusters or listeners were added, changed or removed since subscriptions were looked at. Nothing else names secrets,
+    /// endpoints or routes.
     pub dirty: bool,
 }
 
@@ -161,11 +162,8 @@ impl Control {
                 );
             }
             Event::Update(update) => {
-                self.dirty = true;
                 let verdict = self.apply(&update);
-                for note in self.options.take_notes() {
-                    tracing::info!(target: "config", "{}: {note}", update.type_url.rsplit('.').next().unwrap_or_default());
-                }
+                super::tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
                 self.count(&update, &verdict);
                 if let Some(handle) = handle {
                     handle.verdict(update.id, verdict);
@@ -195,11 +193,13 @@ impl Control {
         match &*update.type_url {
             type_url::CLUSTER => {
                 self.start.clusters_came = true;
+                self.dirty = true;
                 self.clusters.update(update)
             }
             type_url::ENDPOINT => self.clusters.assign(update),
             type_url::LISTENER => {
                 self.start.listeners_came = true;
+                self.dirty = true;
                 self.listeners.update(update)
             }
             type_url::ROUTE => self.apply_routes(update),
@@ -217,9 +217,7 @@ impl Control {
         for resource in &update.resources {
             let name: Arc<str> = resource.name.as_str().into();
             let stored = Stored::now(resource.body.clone(), &version);
-            if self.store.active(Kind::Route, &name).is_some_and(|body| body == stored.body)
-                && self.routes.is_filled(&name)
-            {
+            if self.store.is_unchanged(Kind::Route, &name, &stored.body) && self.routes.is_filled(&name) {
                 continue;
             }
             let table =
@@ -227,10 +225,7 @@ impl Control {
             match table {
                 Ok(table) => {
                     self.routes.publish(&name, table);
-                    self.store.change(Kind::Route, &name, |entry| {
-                        entry.active = Some(stored);
-                        entry.refused = None;
-                    });
+                    self.store.accept(Kind::Route, &name, stored);
                 }
                 Err(rejection) => {
                     let reason = rejection.to_string();
@@ -241,8 +236,7 @@ impl Control {
                     } else {
                         tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
                     }
-                    let refused = Refused { resource: stored, reason: reason.as_str().into() };
-                    self.store.change(Kind::Route, &name, |entry| entry.refused = Some(refused));
+                    self.store.refuse(Kind::Route, &name, stored, &reason);
                     rejected.push(Rejected { name: resource.name.clone(), reason });
                 }
             }
@@ -252,7 +246,7 @@ impl Control {
             self.store.remove(Kind::Route, &Arc::from(name.as_str()));
         }
         self.store.set_version(Kind::Route, &update.version);
-        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+        super::verdict(rejected)
     }
 
     fn apply_secrets(&mut self, update: &Update) -> Verdict {
@@ -264,7 +258,7 @@ impl Control {
                 rejected.push(Rejected { name: resource.name.clone(), reason });
             }
         }
-        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+        super::verdict(rejected)
     }
 
     fn on_request(&mut self, request: Request) {
@@ -316,12 +310,9 @@ impl Control {
     /// Does all that has become possible.
     fn settle(&mut self, ads: Option<&AdsHandle>) {
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
-        if std::mem::take(&mut self.dirty) || settled {
+        if std::mem::take(&mut self.dirty) | settled | self.forget_routes() {
             self.status.listeners.store(Arc::new(self.listeners.active()));
             self.watch_secrets(ads);
-            for name in self.routes.forget_unused() {
-                self.store.remove(Kind::Route, &name);
-            }
             if let Some(ads) = ads {
                 self.subscribe(ads);
             }
@@ -334,6 +325,15 @@ impl Control {
         self.stats.warming_clusters.set(self.clusters.warming_count() as u64);
         self.stats.total_listeners_active.set(self.listeners.active_count() as u64);
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
+    }
+
+    /// Lets go of the route tables that no listener holds any more; tells whether there were any.
+    fn forget_routes(&self) -> bool {
+        let unused = self.routes.forget_unused();
+        for name in &unused {
+            self.store.remove(Kind::Route, name);
+        }
+        !unused.is_empty()
     }
 
     fn watch_secrets(&mut self, ads: Option<&AdsHandle>) {

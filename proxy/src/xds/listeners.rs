@@ -10,15 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use config::listener::Direction;
 use config::tls::SdsName;
+use config::{At, Rejection};
 use xds_client::{Rejected, Resource, Update, Verdict};
 
 use super::routes::Routes;
 use super::secrets::{self, SecretWatches};
 use super::status::ActiveListener;
-use super::store::{ConfigStore, Entry, Kind, Refused, Stored};
+use super::store::{ConfigStore, Kind, Stored};
 use crate::drain::{Drain, Settings};
 use crate::listener::bind::{self, Bound};
 use crate::listener::{CompileDeps, Listener};
@@ -101,11 +101,9 @@ impl Listeners {
     }
 
     /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's.
-    pub fn add_static(&mut self, name: &Arc<str>, body: Bytes, options: &config::Options) -> Result<(), String> {
-        let config = config::listener::decode(&body, options).map_err(|rejection| rejection.to_string())?;
-        self.add(Arc::new(config), Stored::now(body, &Arc::from("")), true).map_err(|refusal| refusal.reason)?;
-        tracing::debug!(target: "config", "static listener '{name}' added");
-        Ok(())
+    pub fn add_static(&mut self, config: Arc<config::listener::Listener>, stored: Stored) -> Result<(), Rejection> {
+        tracing::debug!(target: "config", "static listener '{}'", config.name);
+        self.add(config, stored, true).map_err(|refusal| refusal.rejection)
     }
 
     /// Applies an LDS response, resource by resource.
@@ -123,7 +121,7 @@ impl Listeners {
             }
         }
         self.parts.store.set_version(Kind::Listener, &update.version);
-        if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+        super::verdict(rejected)
     }
 
     fn update_one(&mut self, resource: &Resource, version: &Arc<str>, attempts: u32) -> Result<(), String> {
@@ -131,37 +129,30 @@ impl Listeners {
         if self.active.get(&name).is_some_and(|active| active.is_static) {
             return Err("a static listener of the bootstrap has this name".to_owned());
         }
-        if self.parts.store.active(Kind::Listener, &name).is_some_and(|body| body == resource.body) {
+        if self.parts.store.is_unchanged(Kind::Listener, &name, &resource.body) {
             self.warming.remove(&name);
-            self.parts.store.change(Kind::Listener, &name, |entry| {
-                entry.warming = None;
-                entry.refused = None;
-            });
             return Ok(());
         }
         let stored = Stored::now(resource.body.clone(), version);
-        let config = config::listener::decode(&resource.body, &self.options);
-        let refusal = match config {
+        let refusal = match config::listener::decode(&resource.body, &self.options).map_err(Refusal::from) {
             Ok(config) => match self.add(Arc::new(config), stored.clone(), false) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
-            Err(rejection) => {
-                if rejection.withholds_policy {
-                    self.stop_unjudged(&name);
-                }
-                Refusal { reason: rejection.to_string(), try_again: false }
-            }
+            Err(refusal) => refusal,
         };
+        if refusal.rejection.withholds_policy {
+            self.stop_unjudged(&name);
+        }
+        let reason = refusal.rejection.to_string();
         self.parts.server.listener_create_failure.inc();
-        let refused = Refused { resource: stored, reason: refusal.reason.as_str().into() };
-        self.parts.store.change(Kind::Listener, &name, |entry| entry.refused = Some(refused));
+        self.parts.store.refuse(Kind::Listener, &name, stored, &reason);
         if refusal.try_again {
             let at = Instant::now() + bind_backoff(attempts);
             let retry = Retry { resource: resource.clone(), version: version.clone(), attempts: attempts + 1, at };
             self.retries.insert(name, retry);
         }
-        Err(refusal.reason)
+        Err(reason)
     }
 
     /// The control plane wants policy in front of this listener that is not enforced here: the version before, without it, must
@@ -191,14 +182,9 @@ impl Listeners {
             stats: &self.parts.stats,
             log_sinks: &self.parts.sinks,
         };
-        let listener = Listener::compile(config.clone(), &deps)
-            .map_err(|rejection| Refusal { reason: rejection.to_string(), try_again: false })?;
+        let listener = Listener::compile(config.clone(), &deps)?;
         let bound = self.bind(&listener)?;
-        self.parts.store.change(Kind::Listener, &name, |entry| {
-            entry.is_static = is_static;
-            entry.warming = Some(stored);
-            entry.refused = None;
-        });
+        self.parts.store.warm(Kind::Listener, &name, stored, is_static);
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
         self.warming.insert(name, Warming { listener, is_static, bound, since, needs, routes });
@@ -220,9 +206,10 @@ impl Listeners {
         {
             return Ok(warming.bound.take());
         }
-        bind::bind(config, self.parts.workers.count())
-            .map(Some)
-            .map_err(|failure| Refusal { reason: failure.to_string(), try_again: true })
+        bind::bind(config, self.parts.workers.count()).map(Some).map_err(|failure| Refusal {
+            rejection: At::root().field("address").reject(failure.to_string()),
+            try_again: true,
+        })
     }
 
     fn remove(&mut self, name: &Arc<str>) {
@@ -297,7 +284,7 @@ impl Listeners {
         }
         self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
         tracing::info!(target: "config", "listener '{name}' is in use");
-        self.parts.store.change(Kind::Listener, &name, Entry::activate);
+        self.parts.store.activate(Kind::Listener, &name);
         self.active.insert(name, Active { listener, drain, is_static, sockets, addresses });
     }
 
@@ -414,9 +401,15 @@ impl Warming {
 
 /// Why a listener is not taken.
 struct Refusal {
-    reason: String,
+    rejection: Rejection,
     /// The address was taken: it may be free later.
     try_again: bool,
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Refusal {
+        Refusal { rejection, try_again: false }
+    }
 }
 
 /// Whether sockets of one version serve the other.

@@ -13,3 +13,17 @@ pub mod routes;
 pub mod secrets;
 pub mod status;
 pub mod store;
+
+use xds_client::{Rejected, Verdict};
+
+/// Says once what resources ask for and do not get. `what` names where they came from.
+pub fn tell_notes(what: &str, options: &config::Options) {
+    for note in options.take_notes() {
+        tracing::info!(target: "config", "{what}: {note}");
+    }
+}
+
+/// A response is accepted when nothing of it was refused.
+fn verdict(rejected: Vec<Rejected>) -> Verdict {
+    if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+}

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use config::secret::SecretKind;
 use config::tls::{SdsName, SdsSource};
 use tokio::sync::mpsc;
 use xds_client::{SdsClient, SdsEvent, SdsHandle, SdsSettings};
 
-use super::store::{ConfigStore, Kind, Refused, Stored};
+use super::store::{ConfigStore, Kind, Stored};
 use crate::tls::Secrets;
 
 /// Something came over SDS.
@@ -120,25 +121,27 @@ impl SecretWatches {
 
     /// Checks a secret and puts it in use. The reason names the secret.
     pub fn apply(&mut self, name: &Arc<str>, body: Bytes, version: &Arc<str>) -> Result<(), String> {
-        let stored = Stored::now(body.clone(), version);
-        let result = config::secret::decode(&body, &self.options)
-            .map_err(|rejection| rejection.to_string())
-            .and_then(|secret| self.secrets.update(name, secret.kind));
-        match &result {
-            Ok(()) => {
-                tracing::info!(target: "secret", "secret '{name}' is in use, version '{version}'");
-                self.store.change(Kind::Secret, name, |entry| {
-                    entry.active = Some(stored);
-                    entry.refused = None;
-                });
-            }
-            Err(reason) => {
-                tracing::error!(target: "secret", "secret '{name}' is refused, the one before it stays: {reason}");
-                let refused = Refused { resource: stored, reason: reason.as_str().into() };
-                self.store.change(Kind::Secret, name, |entry| entry.refused = Some(refused));
-            }
+        let stored = Stored::now(body, version);
+        match config::secret::decode(&stored.body, &self.options) {
+            Ok(secret) => self.put(name, secret.kind, stored),
+            Err(rejection) => Err(self.refuse(name, stored, rejection.to_string())),
         }
-        result
+    }
+
+    /// Puts a secret in use.
+    pub fn put(&mut self, name: &Arc<str>, secret: SecretKind, stored: Stored) -> Result<(), String> {
+        if let Err(reason) = self.secrets.update(name, secret) {
+            return Err(self.refuse(name, stored, reason));
+        }
+        tracing::info!(target: "secret", "secret '{name}' is in use, version '{}'", stored.version);
+        self.store.accept(Kind::Secret, name, stored);
+        Ok(())
+    }
+
+    fn refuse(&self, name: &Arc<str>, stored: Stored, reason: String) -> String {
+        tracing::error!(target: "secret", "secret '{name}' is refused, the one before it stays: {reason}");
+        self.store.refuse(Kind::Secret, name, stored, &reason);
+        reason
     }
 
     /// Whether every secret is here, or was waited for long enough since `since`.

@@ -56,15 +56,6 @@ pub struct Entry {
     pub refused: Option<Refused>,
 }
 
-impl Entry {
-    /// What waited is in use now.
-    pub fn activate(&mut self) {
-        if let Some(stored) = self.warming.take() {
-            self.active = Some(stored);
-        }
-    }
-}
-
 /// All resources.
 #[derive(Debug, Default)]
 pub struct ConfigStore {
@@ -97,6 +88,46 @@ impl ConfigStore {
         if entry.active.is_none() && entry.warming.is_none() && entry.refused.is_none() {
             kinds.remove(&key);
         }
+    }
+
+    /// A resource is in use at once.
+    pub fn accept(&self, kind: Kind, name: &Arc<str>, stored: Stored) {
+        self.change(kind, name, |entry| {
+            entry.active = Some(stored);
+            entry.refused = None;
+        });
+    }
+
+    /// A resource is checked and waits for what it depends on.
+    pub fn warm(&self, kind: Kind, name: &Arc<str>, stored: Stored, is_static: bool) {
+        self.change(kind, name, |entry| {
+            entry.is_static = is_static;
+            entry.warming = Some(stored);
+            entry.refused = None;
+        });
+    }
+
+    /// What waited is in use now.
+    pub fn activate(&self, kind: Kind, name: &Arc<str>) {
+        self.change(kind, name, |entry| {
+            if let Some(stored) = entry.warming.take() {
+                entry.active = Some(stored);
+            }
+        });
+    }
+
+    /// A resource is refused; what is in use stays.
+    pub fn refuse(&self, kind: Kind, name: &Arc<str>, resource: Stored, reason: &str) {
+        self.change(kind, name, |entry| entry.refused = Some(Refused { resource, reason: reason.into() }));
+    }
+
+    /// Whether the bytes that came are those in use: then what came between, waiting or refused, is over.
+    pub fn is_unchanged(&self, kind: Kind, name: &Arc<str>, body: &Bytes) -> bool {
+        let unchanged = self.active(kind, name).is_some_and(|active| active == *body);
+        if unchanged {
+            self.change(kind, name, |entry| (entry.warming, entry.refused) = (None, None));
+        }
+        unchanged
     }
 
     /// Forgets a name.

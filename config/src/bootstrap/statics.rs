@@ -1,0 +1,64 @@
+//! Static resources, bytes to plain data. The proxy calls it when it starts and for `--mode validate`; what a resource becomes is the
+//! caller's.
+
+use std::sync::Arc;
+
+use super::{Bootstrap, BootstrapError, StaticResource};
+use crate::cluster::{self, Cluster};
+use crate::listener::{self, Listener};
+use crate::options::Options;
+use crate::rejection::{At, Rejection};
+use crate::secret::{self, Secret};
+
+/// A static resource, read.
+#[derive(Debug)]
+pub enum StaticConfig {
+    /// Of `static_resources.secrets`.
+    Secret(Secret),
+    /// Of `static_resources.clusters`.
+    Cluster(Arc<Cluster>),
+    /// Of `static_resources.listeners`.
+    Listener(Arc<Listener>),
+}
+
+impl Bootstrap {
+    /// Reads the static resources one by one, those that are referred to before those that refer, and hands each to `take`.
+    ///
+    /// # Errors
+    /// The first that cannot be read, or that `take` refuses, with its file and its place.
+    pub fn each_static(
+        &self,
+        options: &Options,
+        mut take: impl FnMut(&StaticResource, StaticConfig) -> Result<(), Rejection>,
+    ) -> Result<(), BootstrapError> {
+        type Read = fn(&[u8], &Options) -> Result<StaticConfig, Rejection>;
+        let lists: [(&str, &[StaticResource], Read); 3] = [
+            ("secrets", &self.static_secrets, |body, options| secret::decode(body, options).map(StaticConfig::Secret)),
+            ("clusters", &self.static_clusters, |body, options| {
+                cluster::decode(body, options).map(Arc::new).map(StaticConfig::Cluster)
+            }),
+            ("listeners", &self.static_listeners, |body, options| {
+                listener::decode(body, options).map(Arc::new).map(StaticConfig::Listener)
+            }),
+        ];
+        for (list, resources, read) in lists {
+            for resource in resources {
+                read(&resource.body, options)
+                    .and_then(|config| take(resource, config))
+                    .map_err(|rejection| resource.blame(list, rejection))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StaticResource {
+    /// A rejection of this resource as the bootstrap's own error.
+    fn blame(&self, list: &str, rejection: Rejection) -> BootstrapError {
+        let root = At::root();
+        let at = root.field("static_resources");
+        let at = at.field(list);
+        let rejection = rejection.below(&at.key(&self.name));
+        BootstrapError::Field { file: self.file.to_string(), rejection }
+    }
+}
