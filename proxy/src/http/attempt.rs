@@ -16,7 +16,7 @@ use super::deadlines::Expired;
 use super::filters::Decisions;
 use super::hash;
 use super::local_reply::LocalReply;
-use super::message::{Protocol, RequestHead, ResponseHead};
+use super::message::{RequestHead, ResponseHead};
 use super::reason;
 use super::record::{Chosen, Record};
 use super::respond;
@@ -25,6 +25,7 @@ use super::rewrite;
 use super::route::Forwarding;
 use super::stop::Stop;
 use super::timeouts::{self, Timeouts};
+use super::upgrade;
 use super::upload::{Progress, Upload};
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
 use crate::cluster::{HttpWant, Priority};
@@ -286,7 +287,7 @@ impl Attempt<'_, '_> {
         let protocol = lease.protocol();
         match self.await_head(record, downstream, &mut lease, upload, &mut informed).await? {
             Ok(mut head) => {
-                accept_upgrade(record, &mut head, protocol);
+                upgrade::translate_answer(&record.request, &mut head, protocol);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
@@ -382,22 +383,6 @@ impl Attempt<'_, '_> {
             }
         })
         .await
-    }
-}
-
-/// An upgrade that was accepted in the other protocol's way is told in the client's own.
-fn accept_upgrade(record: &Record<'_>, head: &mut ResponseHead, upstream: Protocol) {
-    use super::headers::Name;
-    let Some(kind) = &record.request.upgrade else { return };
-    match (record.request.protocol, upstream) {
-        // RFC 8441 section 5: a 2xx to extended CONNECT is HTTP/1's 101.
-        (Protocol::Http10 | Protocol::Http11, Protocol::Http2) if head.status == 200 => {
-            head.status = 101;
-            head.headers.set(Name::UPGRADE, kind.clone());
-            head.headers.set(Name::CONNECTION, bytes::Bytes::from_static(b"upgrade"));
-        }
-        (Protocol::Http2, Protocol::Http10 | Protocol::Http11) if head.status == 101 => head.status = 200,
-        _ => {}
     }
 }
 

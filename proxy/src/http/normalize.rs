@@ -134,6 +134,7 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
     if !matches!(path.first(), Some(b'/' | b'\\')) {
         return None;
     }
+    let path = &*without_dot_parameters(path);
     let mut out = Vec::with_capacity(path.len() + 8);
     // Place of a `%` that begins no escape.
     let mut lone = None;
@@ -182,6 +183,23 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
         _ => {}
     }
     Some(out)
+}
+
+/// Dot segments lose their parameters (`/..;x/` is `/../`), as servers that know parameters read them. Only segments between plain `/`
+/// count, and only raw dots: what is escaped is no parameter.
+fn without_dot_parameters(path: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(path, b".;").is_none() {
+        return Cow::Borrowed(path);
+    }
+    let mut out = Vec::with_capacity(path.len());
+    for (index, segment) in path.split(|octet| *octet == b'/').enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
+        let dots = segment.split(|octet| *octet == b';').next().unwrap_or(segment);
+        out.extend_from_slice(if matches!(dots, b"." | b"..") { dots } else { segment });
+    }
+    Cow::Owned(out)
 }
 
 /// Resolves the segment that ends here: `/.` and `/..` are taken away, the latter with the segment before it.

@@ -49,8 +49,8 @@ pub(super) async fn run(
             Ok(progress) => progress == Progress::Done,
             Err(error) => return Poll::Ready(Err(Stop::Gone(error))),
         };
-        if uploaded && kind.tunnel && upload.is_read() {
-            // As with Envoy a tunnel ends with either of its directions.
+        if uploaded && kind.tunnel && upload.is_read() && record.request.protocol != Protocol::Http2 {
+            // As with Envoy an HTTP/1 client's tunnel ends with either of its directions; an HTTP/2 stream has two ends.
             return Poll::Ready(Err(Stop::Gone(StreamError::Closed("end of stream".into()))));
         }
         if uploaded && let Poll::Ready(error) = downstream.poll_gone(cx) {

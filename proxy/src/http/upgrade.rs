@@ -8,7 +8,7 @@ use super::attempt;
 use super::codec::Downstream;
 use super::headers::{Headers, Name};
 use super::local_reply::LocalReply;
-use super::message::{BodyLength, Method, ResponseHead};
+use super::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 use super::record::{Chosen, Record};
 use super::stop::Stop;
 use super::upload::Upload;
@@ -58,6 +58,27 @@ pub(super) fn expect_continue(record: &mut Record<'_>, downstream: &mut dyn Down
     Ok(())
 }
 
+/// The answer to an upgrade in the words of the client's protocol: HTTP/1's 101 is a 200 to extended CONNECT (RFC 8441 section 5). One that
+/// is accepted has a body without an end.
+pub(super) fn translate_answer(request: &RequestHead, head: &mut ResponseHead, upstream: Protocol) {
+    let Some(kind) = &request.upgrade else { return };
+    let accepted = head.status == if upstream == Protocol::Http2 { 200 } else { 101 };
+    if accepted {
+        head.body = BodyLength::UntilClose;
+    } else if head.body == BodyLength::UntilClose {
+        head.body = BodyLength::Unknown;
+    }
+    match (request.protocol, upstream) {
+        (Protocol::Http10 | Protocol::Http11, Protocol::Http2) if accepted => {
+            head.status = 101;
+            head.headers.set(Name::UPGRADE, kind.clone());
+            head.headers.set(Name::CONNECTION, Bytes::from_static(b"upgrade"));
+        }
+        (Protocol::Http2, Protocol::Http10 | Protocol::Http11) if accepted => head.status = 200,
+        _ => {}
+    }
+}
+
 /// Counts a tunnel while it lasts.
 pub(super) struct Tunnel(Gauge);
 
@@ -69,11 +90,13 @@ impl Drop for Tunnel {
 
 /// Whether the response opens a tunnel; then the client's bytes may flow.
 pub(super) fn begin_tunnel(record: &Record<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<Tunnel> {
-    let upgrade = record.request.upgrade.is_some() || record.request.method == Method::Connect;
-    let accepted = head.status == 101 || (200..300).contains(&head.status) && head.body == BodyLength::UntilClose;
-    if !upgrade {
-        return None;
-    }
+    let request = &record.request;
+    let accepted = match (&request.upgrade, &request.method, request.protocol) {
+        (Some(_), _, Protocol::Http2) => head.body == BodyLength::UntilClose,
+        (Some(_), _, _) => head.status == 101,
+        (None, Method::Connect, _) => (200..300).contains(&head.status),
+        (None, _, _) => return None,
+    };
     if !accepted {
         // A plain answer: whatever the client sends is no request of the upstream's.
         upload.refuse();

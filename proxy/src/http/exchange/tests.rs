@@ -7,7 +7,7 @@ use config::route::*;
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
 use crate::http::codec::StreamError;
 use crate::http::headers::{Headers, Name};
-use crate::http::message::{Frame, Protocol};
+use crate::http::message::{Frame, Protocol, RequestHead};
 use crate::http::testing::fake::Script;
 use crate::http::testing::*;
 
@@ -375,8 +375,20 @@ async fn websockets_become_tunnels_and_other_upgrades_are_refused() {
     let outcome = bench.send_from(Client::sending(&["ping"]), upgrade("websocket")).await;
     assert_eq!((outcome.status(), outcome.header("connection").as_deref()), (101, Some("upgrade")));
 
-    // Refused by the app: a plain answer.
+    // An HTTP/2 client is told with a 200, whatever the app speaks; but a 200 of an HTTP/1 app is no consent.
+    let extended = || RequestHead { protocol: Protocol::Http2, ..upgrade("websocket") };
+    bench.upstream(Script::answers(200, &[], &["pong"]));
+    let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
+    assert_eq!((outcome.status(), outcome.body().as_str(), outcome.details()), (200, "pong", "via_upstream"));
     bench.cluster("app").protocol.set(Protocol::Http11);
+    bench.upstream(Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["pong"]));
+    let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "pong"));
+    bench.upstream(Script::answers(200, &[], &["no"]));
+    let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
+    assert_eq!((outcome.status(), outcome.details()), (200, "websocket_handshake_unsuccessful"));
+
+    // Refused by the app: a plain answer.
     bench.upstream(Script::answers(400, &[], &["no"]));
     let outcome = bench.send_from(Client::sending(&["ping"]), upgrade("websocket")).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (400, "no"));

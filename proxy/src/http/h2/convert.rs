@@ -23,6 +23,7 @@ pub(super) fn request_head(
     settings: &Settings,
 ) -> Result<RequestHead, StreamError> {
     check_limits(&parts.headers, settings)?;
+    check_request(parts)?;
     let path = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let host = parts.headers.get(http::header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
     let authority = parts.uri.authority().map_or(host, |authority| authority.as_str().as_bytes());
@@ -39,13 +40,22 @@ pub(super) fn request_head(
     let list = text.lines(&parts.headers, |name| {
         *name != http::header::HOST && !(drop_underscores && name.as_str().contains('_'))
     });
-    let (text, headers) = text.finish(list);
+    let (text, mut headers) = text.finish(list);
     let upgrade = (!protocol.is_empty()).then(|| text.slice(protocol));
+    let method = match &upgrade {
+        // Extended CONNECT (RFC 8441) is what HTTP/1 says with GET and these lines; routes and policies see it so, whatever the protocol.
+        Some(protocol) => {
+            headers.append(Name::UPGRADE, protocol.clone());
+            headers.append(Name::CONNECTION, Bytes::from_static(b"upgrade"));
+            Method::Get
+        }
+        None => Method::from_token(method.as_bytes(), || Bytes::copy_from_slice(method.as_bytes())),
+    };
     Ok(RequestHead {
         protocol: Protocol::Http2,
-        method: Method::from_token(method.as_bytes(), || Bytes::copy_from_slice(method.as_bytes())),
         // `:path` of a plain CONNECT is absent, which `http` shows as `/`.
-        path: if parts.method == http::Method::CONNECT && upgrade.is_none() { Bytes::new() } else { text.slice(path) },
+        path: if method == Method::Connect { Bytes::new() } else { text.slice(path) },
+        method,
         authority: text.slice(authority),
         scheme: text.slice(scheme),
         body: body_length(&headers, ended),
@@ -84,11 +94,16 @@ pub(super) fn headers(map: &HeaderMap) -> Headers {
 pub(super) fn request(head: &RequestHead) -> Result<Request<()>, StreamError> {
     let unfit = |_| StreamError::Io("the request target does not fit HTTP/2".into());
     let mut request = Request::new(());
-    *request.method_mut() = http::Method::from_bytes(head.method.as_bytes())
-        .map_err(|_| StreamError::Io("the method does not fit HTTP/2".into()))?;
+    // An upgrade is asked for with extended CONNECT (RFC 8441), whatever the method was in HTTP/1.
+    let upgrade = head.upgrade.as_deref().and_then(|protocol| std::str::from_utf8(protocol).ok());
+    *request.method_mut() = match upgrade {
+        Some(_) => http::Method::CONNECT,
+        None => http::Method::from_bytes(head.method.as_bytes())
+            .map_err(|_| StreamError::Io("the method does not fit HTTP/2".into()))?,
+    };
     let mut uri = http::uri::Parts::default();
     uri.authority = Some(Authority::from_maybe_shared(head.authority.clone()).map_err(unfit)?);
-    let is_plain_connect = head.method == Method::Connect && head.upgrade.is_none();
+    let is_plain_connect = head.method == Method::Connect && upgrade.is_none();
     if !is_plain_connect {
         uri.scheme = Some(if head.scheme.eq_ignore_ascii_case(b"https") { Scheme::HTTPS } else { Scheme::HTTP });
         uri.path_and_query = Some(path_and_query(&head.path).map_err(unfit)?);
@@ -97,9 +112,9 @@ pub(super) fn request(head: &RequestHead) -> Result<Request<()>, StreamError> {
         Uri::from_parts(uri).map_err(|_| StreamError::Io("the request target does not fit HTTP/2".into()))?;
     *request.version_mut() = http::Version::HTTP_2;
     *request.headers_mut() = map(&head.headers);
-    if let Some(protocol) = head.upgrade.as_deref().and_then(|protocol| std::str::from_utf8(protocol).ok())
-        && head.method == Method::Connect
-    {
+    if let Some(protocol) = upgrade {
+        // Nothing has a length in a tunnel.
+        request.headers_mut().remove(http::header::CONTENT_LENGTH);
         request.extensions_mut().insert(h2::ext::Protocol::from(protocol));
     }
     Ok(request)
@@ -171,11 +186,40 @@ fn check_limits(map: &HeaderMap, settings: &Settings) -> Result<(), StreamError>
     if map.len() > settings.max_headers_count as usize {
         return Err(StreamError::Protocol { detail: "http2.too_many_headers", status: 431 });
     }
+    if text_size(map) > settings.max_headers as usize {
+        return Err(StreamError::Protocol { detail: "http2.too_many_headers", status: 431 });
+    }
+    if !are_tokens(map) {
+        return Err(super::VIOLATION);
+    }
     let reject = settings.underscores == Underscores::RejectRequest;
     if reject && map.keys().any(|name| name.as_str().contains('_')) {
         return Err(StreamError::Protocol { detail: "http2.unexpected_underscore", status: 400 });
     }
     Ok(())
+}
+
+/// What RFC 9113 section 8 forbids of a request and `h2` lets pass; such a message is malformed, and its stream is reset. Each would say
+/// different things to different readers if it were forwarded.
+fn check_request(parts: &http::request::Parts) -> Result<(), StreamError> {
+    // `h2` demands that there is one, and shows none where there is no authority either.
+    let scheme = parts.uri.scheme_str().is_none_or(|scheme| !scheme.is_empty());
+    let user_info = parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let headers = &parts.headers;
+    let single = |name| headers.get_all(name).iter().nth(1).is_none();
+    let empty_length = headers.get(http::header::CONTENT_LENGTH).is_some_and(HeaderValue::is_empty);
+    let sound = scheme
+        && !user_info
+        && single(http::header::HOST)
+        && single(http::header::CONTENT_LENGTH)
+        && !empty_length
+        && parts.extensions.get::<h2::ext::Protocol>().is_none_or(|protocol| !protocol.as_str().is_empty());
+    if sound { Ok(()) } else { Err(super::VIOLATION) }
+}
+
+/// `http` takes `"` for a character of a name, which it is not (RFC 9110 section 5.6.2).
+fn are_tokens(map: &HeaderMap) -> bool {
+    map.keys().all(|name| memchr::memchr(b'"', name.as_str().as_bytes()).is_none())
 }
 
 fn body_length(headers: &Headers, ended: bool) -> BodyLength {
@@ -194,6 +238,10 @@ fn wire_size(headers: &Headers) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
+fn text_size(map: &HeaderMap) -> usize {
+    map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
 type Span = std::ops::Range<usize>;
 
 enum NameAt {
@@ -210,8 +258,8 @@ struct Text {
 
 impl Text {
     fn with_capacity(map: &HeaderMap, more: usize) -> Text {
-        let headers: usize = map.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
-        Text { bytes: BytesMut::with_capacity(headers + more) }
+        // Two octets between cookie crumbs.
+        Text { bytes: BytesMut::with_capacity(text_size(map) + 2 * map.len() + more) }
     }
 
     fn add(&mut self, text: &[u8]) -> Span {

@@ -40,8 +40,10 @@ enum State {
 #[derive(Default)]
 struct Shared {
     open: Cell<usize>,
-    /// Streams that the client reset before they were a second old.
-    premature_resets: Cell<u64>,
+    /// Streams whose exchange is over.
+    closed: Cell<u64>,
+    /// Those of them that ended young and unanswered.
+    premature: Cell<u64>,
     goaway_wanted: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -56,6 +58,7 @@ impl Connection {
             .initial_connection_window_size(settings.initial_connection_window)
             .max_concurrent_streams(settings.max_concurrent_streams)
             .max_header_list_size(settings.header_list_size())
+            .max_pending_accept_reset_streams(PREMATURE_TOTAL as usize / 2)
             .max_send_buffer_size(SEND_BUFFER);
         if settings.allow_connect {
             builder.enable_connect_protocol();
@@ -139,8 +142,7 @@ impl Connection {
                     if self.keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
                         return Poll::Ready(Some(Err(ConnectionError::PingTimeout)));
                     }
-                    let premature = self.shared.premature_resets.get();
-                    if premature > PREMATURE_RESETS && premature * 2 > self.io.counters().opened_streams {
+                    if self.shared.resets_too_much() {
                         return Poll::Ready(Some(Err(ConnectionError::Flood("http2.premature_resets"))));
                     }
                     match ready!(connection.poll_accept(cx)) {
@@ -198,6 +200,12 @@ impl Connection {
 }
 
 impl Shared {
+    /// Whether half of all streams ended prematurely (rapid reset, CVE-2023-44487); fewer streams than a certain number count as so
+    /// many.
+    fn resets_too_much(&self) -> bool {
+        self.premature.get() * 2 >= self.closed.get().max(PREMATURE_TOTAL)
+    }
+
     fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -243,19 +251,14 @@ impl Stream {
         }
     }
 
-    fn failed(&self, error: &h2::Error) -> StreamError {
-        if error.is_reset() && error.is_remote() {
-            self.note_reset();
+    /// Counts a stream that ends: many that the client gave up at once are an attack.
+    fn note_end(&self) {
+        self.shared.open.set(self.shared.open.get().saturating_sub(1));
+        self.shared.closed.set(self.shared.closed.get() + 1);
+        if matches!(self.respond, Respond::Waiting(_)) && self.since.elapsed() < PREMATURE {
+            self.shared.premature.set(self.shared.premature.get() + 1);
         }
-        stream_error(error)
-    }
-
-    /// Counts a stream that the client gave up at once: many of them are an attack (rapid reset).
-    fn note_reset(&self) {
-        if self.since.elapsed() < PREMATURE {
-            self.shared.premature_resets.set(self.shared.premature_resets.get() + 1);
-            self.shared.wake();
-        }
+        self.shared.wake();
     }
 }
 
@@ -263,7 +266,7 @@ impl Downstream for Stream {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
         release(&mut self.body, &mut self.unreleased);
         let result = poll_frame(&mut self.body, &mut self.unreleased, cx);
-        result.map_err(|error| self.failed(&error))
+        result.map_err(|error| stream_error(&error))
     }
 
     fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError> {
@@ -285,7 +288,7 @@ impl Downstream for Stream {
             return Poll::Ready(Ok(()));
         }
         let Respond::Sending { send, done: false } = &mut self.respond else { return Poll::Ready(Ok(())) };
-        ready!(poll_capacity(send, cx)).map_err(|error| self.failed(&error))?;
+        ready!(poll_capacity(send, cx)).map_err(|error| stream_error(&error))?;
         self.sent = 0;
         Poll::Ready(Ok(()))
     }
@@ -317,10 +320,7 @@ impl Downstream for Stream {
             Respond::Sending { send, .. } => ready!(send.poll_reset(cx)),
         };
         Poll::Ready(match reset {
-            Ok(reason) => {
-                self.note_reset();
-                StreamError::Reset(reason.into())
-            }
+            Ok(reason) => StreamError::Reset(reason.into()),
             Err(error) => stream_error(&error),
         })
     }
@@ -343,8 +343,7 @@ impl Drop for Stream {
         release(&mut self.body, &mut self.unreleased);
         // A response that is complete while the request is not: the rest of it is not wanted, and that is no error (RFC 9113, 8.1).
         // The library says so by itself, after what is queued; an explicit reset would throw the queued response away.
-        self.shared.open.set(self.shared.open.get().saturating_sub(1));
-        self.shared.wake();
+        self.note_end();
     }
 }
 
@@ -388,7 +387,7 @@ pub(super) fn poll_capacity(send: &mut SendStream<Bytes>, cx: &mut Context<'_>) 
 pub(super) const AHEAD: usize = 16 * 1024;
 /// Octets of one stream that may wait in `h2`.
 pub(super) const SEND_BUFFER: usize = 64 * 1024;
-/// Streams reset younger than this are suspicious.
+/// `overload.premature_reset_min_stream_lifetime_seconds`: unanswered streams that end younger are suspicious.
 const PREMATURE: Duration = Duration::from_secs(1);
-/// So many of them, when they are more than half of all, end the connection.
-const PREMATURE_RESETS: u64 = 500;
+/// `overload.premature_reset_total_stream_count`: half of so many, and then half of all, end the connection.
+const PREMATURE_TOTAL: u64 = 500;

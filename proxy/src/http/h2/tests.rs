@@ -315,12 +315,90 @@ async fn broken_messages_reset_their_stream_alone() {
             ("transfer-encoding", with(b"\x00\x11transfer-encoding\x07chunked")),
             ("pseudo after regular", with(b"\x00\x01x\x01y\x84")),
             ("no path", frame(1, 5, 1, b"\x82\x86\x41\x07example")),
+            ("empty scheme", frame(1, 5, 1, b"\x82\x06\x00\x84\x41\x07example")),
+            ("user in the authority", frame(1, 5, 1, b"\x82\x86\x84\x41\x03u@a")),
+            ("two hosts", with(b"\x00\x04host\x01a\x00\x04host\x01b")),
+            ("two lengths", with(b"\x00\x0econtent-length\x010\x00\x0econtent-length\x010")),
+            ("empty length", with(b"\x00\x0econtent-length\x00")),
+            ("quote in a name", with(b"\x00\x02x\"\x01y")),
+            ("a list of 61 KiB", {
+                let line = |name: u8| [&[0, 1, name, 0x7f, 0xf1, 0x5f][..], &[b'v'; 12_400]].concat();
+                let block = [GET.to_vec(), line(b'a'), line(b'b'), line(b'c'), line(b'd'), line(b'e')].concat();
+                let mut pieces = block.chunks(16_000);
+                let mut frames = frame(1, 1, 1, pieces.next().unwrap());
+                pieces.for_each(|piece| frames.extend(frame(9, 0, 1, piece)));
+                frames.extend(frame(9, 4, 1, b""));
+                frames
+            }),
         ];
         for (name, bad) in cases {
             let (heads, end, said) = serve_bytes(&[bad.clone(), good.clone()]).await;
             assert_eq!(heads.len(), 1, "{name}: {end:?}");
             let reset = frame(3, 0, 1, &[0, 0, 0, 1]);
             assert!(said.windows(reset.len()).any(|window| window == reset), "{name}");
+        }
+    })
+    .await;
+}
+
+/// RFC 8441: what is extended CONNECT on the wire is a GET with an upgrade to everyone else.
+#[tokio::test]
+async fn upgrades_cross_as_extended_connect() {
+    run(async {
+        let settings = Settings { allow_connect: true, ..Settings::default() };
+        let (handle, server) = pair(&settings).await;
+        serve(server, |head, mut stream| async move {
+            assert_eq!((&head.method, head.upgrade.as_deref()), (&Method::Get, Some(&b"websocket"[..])));
+            assert_eq!((&head.path[..], &head.authority[..]), (&b"/chat"[..], &b"example:80"[..]));
+            let lines: Vec<_> = head.headers.iter().map(|line| format!("{line:?}")).collect();
+            assert_eq!(lines, ["sec-websocket-version: 13", "upgrade: websocket", "connection: upgrade"]);
+            stream.send_head(&response(200, &[]), false).unwrap();
+            let (body, _) = read_all(|cx| stream.poll_body(cx)).await.unwrap();
+            stream.send_data(body.into(), true).unwrap();
+        });
+        let mut stream = handle.open();
+        let lines = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("content-length", "0"),
+        ];
+        let mut head = request(Method::Get, "/chat", &lines);
+        head.upgrade = Some("websocket".into());
+        stream.send_head(&head, false).unwrap();
+        stream.send_data("frames".into(), true).unwrap();
+        assert_eq!(poll_fn(|cx| stream.poll_head(cx)).await.unwrap().status, 200);
+        assert_eq!(read_all(|cx| stream.poll_body(cx)).await.unwrap().0, b"frames");
+    })
+    .await;
+}
+
+/// CVE-2023-44487, with Envoy's limits: half of 500 streams that are reset unanswered, or half of all when there are more.
+#[tokio::test(start_paused = true)]
+async fn rapid_resets_end_the_connection() {
+    run(async {
+        for (answered, resets, ends) in [(0, 249, false), (0, 250, true), (400, 399, false), (300, 300, true)] {
+            let (ours, mut theirs) = pipe();
+            let mut connection = server::Connection::new(ours, &Settings::default());
+            let mut next = 1;
+            theirs.write_all(&[&PREFACE[..], &frame(4, 0, 0, &[])].concat()).await.unwrap();
+            let mut result = None;
+            for number in 0..answered + resets {
+                theirs.write_all(&frame(1, 5, next, GET)).await.unwrap();
+                let (_, mut stream) = connection.next().await.unwrap().unwrap();
+                if number < answered {
+                    stream.send_head(&response(200, &[]), true).unwrap();
+                } else {
+                    theirs.write_all(&frame(3, 0, next, &[0, 0, 0, 8])).await.unwrap();
+                }
+                drop(stream);
+                next += 2;
+                result = tokio::time::timeout(Duration::from_millis(1), connection.next()).await.ok();
+                let mut drained = [0; 4096];
+                let _ = tokio::time::timeout(Duration::from_millis(1), theirs.read(&mut drained)).await;
+            }
+            let flood = matches!(result, Some(Some(Err(ConnectionError::Flood(_)))));
+            assert_eq!(flood, ends, "{answered} answered, {resets} reset");
         }
     })
     .await;

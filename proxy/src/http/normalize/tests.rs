@@ -42,6 +42,25 @@ fn paths_become_what_envoy_makes_of_them() {
         ("/a%%34%31", "/a%2541"),
         ("/%/../%2fx", "/%2fx"),
         ("/%2d%5f%7e%30%61", "/-_~0a"),
+        ("/a/..;/b", "/b"),
+        ("/a/.;/b", "/a/b"),
+        ("/a/..;x=y/b", "/b"),
+        ("/a/..;x%2fy/b", "/b"),
+        ("/a/..;x;y/b", "/b"),
+        ("/a/..;", "/"),
+        ("/a/.;x", "/a/"),
+        ("/..;/..;/b", "/b"),
+        ("/a/b;/..;/c;d/.;/e", "/a/c;d/e"),
+        ("/a//..;/b", "/a/b"),
+        ("/a/..;\\b", "/"),
+        ("/a/.;.;/b", "/a/b"),
+        ("/a/..;/../b", "/b"),
+        ("/a/%2e%2e;/b", "/a/..;/b"),
+        ("/a/..%3b/b", "/a/..%3b/b"),
+        ("/a/...;/b", "/a/...;/b"),
+        ("/a/..\\;/b", "/;/b"),
+        ("/a;..;/b", "/a;..;/b"),
+        ("/;..;/b", "/;..;/b"),
     ] {
         check(path, Some(expected));
     }
@@ -61,10 +80,12 @@ fn nothing_in_a_path_makes_it_panic() {
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..20_000 {
         let length = random.usize(..12);
-        let path: Vec<u8> = (0..length).map(|_| *random.choice(b"/.\\%2eE5cfF02346a?\xff").unwrap()).collect();
+        let path: Vec<u8> = (0..length).map(|_| *random.choice(b"/.;\\%2eE5cfF02346a?\xff").unwrap()).collect();
         if let Some(done) = canonical(&path) {
             assert!(done.starts_with(b"/"), "{path:?}");
-            assert_eq!(canonical(&done).as_deref(), Some(&done[..]), "not stable: {path:?}");
+            // Envoy takes parameters off raw dot segments only: another pass may see more of them.
+            let parameters = path.contains(&b';');
+            assert!(parameters || canonical(&done).as_deref() == Some(&done[..]), "not stable: {path:?}");
         }
         let _ = unescape_slashes(&path);
         let _ = needs_canonical(&path);
