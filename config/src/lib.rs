@@ -5,6 +5,7 @@
 
 // Control planes still send fields that Envoy calls deprecated; istiod does by default.
 #![allow(deprecated)]
+#![deny(missing_docs)]
 
 pub mod access_log;
 pub mod address;

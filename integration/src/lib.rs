@@ -14,3 +14,4 @@ pub mod lab;
 pub mod parity;
 pub mod recorder;
 pub mod recordings;
+pub mod skip;

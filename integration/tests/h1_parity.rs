@@ -5,10 +5,11 @@
 use std::path::Path;
 
 use outrigger_integration::embedded::binary;
+use outrigger_integration::parity::envoy;
 use outrigger_integration::parity::proxy::{Ask, Proxy};
 use outrigger_integration::parity::table::{self, Case};
 use outrigger_integration::parity::upstream::Upstream;
-use outrigger_integration::parity::{envoy, or_skip};
+use outrigger_integration::skip::or_skip;
 
 const REQUESTS: &str = include_str!("../parity/h1_requests.txt");
 const RESPONSES: &str = include_str!("../parity/h1_responses.txt");

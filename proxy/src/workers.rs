@@ -79,6 +79,13 @@ impl Workers {
         Ok(Arc::new(Workers { senders }))
     }
 
+    /// One worker that nobody plays: the commands are the test's to look at.
+    #[cfg(test)]
+    pub fn recorded() -> (Arc<Workers>, mpsc::UnboundedReceiver<Command>) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        (Arc::new(Workers { senders: vec![sender] }), commands)
+    }
+
     /// How many.
     pub fn count(&self) -> usize {
         self.senders.len()

@@ -43,6 +43,14 @@ pub struct UpdateId {
     pub(crate) sequence: u64,
 }
 
+impl UpdateId {
+    /// The id of the `sequence`-th response of a type. The client gives each response its own; others need one only to play a
+    /// control plane without a stream.
+    pub fn new(type_url: Arc<str>, sequence: u64) -> Self {
+        Self { type_url, sequence }
+    }
+}
+
 /// A resource that the proxy refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {

@@ -1,8 +1,8 @@
 //! The mesh tests: one list of tests, run for each pair of proxies in a lab of its own.
 //!
 //! Each target is a program with `libtest`'s command line. The tests of a pair share one lab and run in the order of the list;
-//! each leaves the mesh as it found it. Where the lab cannot run, each test is skipped by name with the reason; with `CI=true`
-//! that is a failure instead.
+//! each leaves the mesh as it found it. Where the lab cannot run, each test is skipped by name with the reason; in CI
+//! ([`skip::in_ci`]) that is a failure instead.
 
 mod basics;
 mod endpoints;
@@ -21,6 +21,7 @@ use outrigger_integration::lab::Result;
 use outrigger_integration::lab::istiod::Settings;
 use outrigger_integration::lab::tools::Tools;
 use outrigger_integration::lab::workload::Proxy;
+use outrigger_integration::skip;
 use world::World;
 
 /// Who calls, who answers, and what istiod sends both.
@@ -92,9 +93,7 @@ impl Stage {
     fn perform(&self, test: Test) -> std::result::Result<Completion, Failed> {
         let tools = match &self.tools {
             Ok(tools) => tools,
-            Err(reason) if std::env::var("CI").is_ok_and(|value| value == "true") => {
-                return Err(format!("in CI a skip is a failure: {reason}").into());
-            }
+            Err(reason) if skip::in_ci() => return Err(skip::failure(reason).into()),
             Err(reason) => return Ok(Completion::ignored_with(reason.clone())),
         };
         // A test that panicked spoils nothing that the next one could not find out for itself.

@@ -51,13 +51,11 @@ pub struct Clusters {
 
 struct Active {
     cluster: Arc<Cluster>,
-    is_static: bool,
     dns: Option<JoinHandle<()>>,
 }
 
 struct Warming {
     cluster: Arc<Cluster>,
-    is_static: bool,
     since: Instant,
     needs: Vec<SdsName>,
 }
@@ -101,13 +99,16 @@ impl Clusters {
 
     fn update_one(&mut self, resource: &Resource, version: &Arc<str>) -> Result<(), String> {
         let name: Arc<str> = resource.name.as_str().into();
-        if self.active.get(&name).is_some_and(|active| active.is_static) {
+        if self.parts.store.is_static(Kind::Cluster, &name) {
             // As in Envoy: what the bootstrap fixed is not changed from outside.
             tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
             return Ok(());
         }
+        if self.parts.store.is_warming(Kind::Cluster, &name, &resource.body) {
+            return Ok(());
+        }
         if self.parts.store.is_unchanged(Kind::Cluster, &name, &resource.body) {
-            self.warming.remove(&name);
+            self.stop_warming(&name);
             return Ok(());
         }
         let stored = Stored::now(resource.body.clone(), version);
@@ -129,7 +130,9 @@ impl Clusters {
         }
         let needs = cluster.needed_secrets();
         self.parts.store.warm(Kind::Cluster, &name, stored, is_static);
-        self.warming.insert(name, Warming { cluster, is_static, since: Instant::now(), needs });
+        if let Some(before) = self.warming.insert(name.clone(), Warming { cluster, since: Instant::now(), needs }) {
+            self.release_service(&name, &before.cluster);
+        }
         Ok(())
     }
 
@@ -173,32 +176,50 @@ impl Clusters {
         for name in self.by_service.get(service).into_iter().flatten() {
             let active = self.active.get(name).map(|active| &active.cluster);
             let warming = self.warming.get(name).map(|warming| &warming.cluster);
-            for cluster in active.into_iter().chain(warming) {
+            // Two versions of a cluster may name two services.
+            for cluster in active.into_iter().chain(warming).filter(|cluster| service_of(cluster) == Some(service)) {
                 cluster.assign(&assignment);
             }
         }
     }
 
-    fn remove(&mut self, name: &Arc<str>) {
-        if self.active.get(name).is_some_and(|active| active.is_static) {
+    fn stop_warming(&mut self, name: &Arc<str>) {
+        if let Some(warming) = self.warming.remove(name) {
+            self.release_service(name, &warming.cluster);
+        }
+    }
+
+    /// A version of a cluster is gone: nothing is asked any more about a service that only it named.
+    fn release_service(&mut self, name: &Arc<str>, gone: &Cluster) {
+        let Some(service) = service_of(gone) else { return };
+        let active = self.active.get(name).map(|active| &active.cluster);
+        let warming = self.warming.get(name).map(|warming| &warming.cluster);
+        if active.into_iter().chain(warming).any(|cluster| service_of(cluster) == Some(service)) {
             return;
         }
-        self.warming.remove(name);
+        if let Some(names) = self.by_service.get_mut(service) {
+            names.remove(name);
+            if names.is_empty() {
+                self.by_service.remove(service);
+                self.parts.store.remove(Kind::Endpoints, service);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if self.parts.store.is_static(Kind::Cluster, name) {
+            return;
+        }
+        self.stop_warming(name);
         if let Some(active) = self.active.remove(name) {
             self.changed = true;
             stop(active.dns);
+            self.release_service(name, &active.cluster);
             self.retired.push(active.cluster);
             self.parts.server.cluster_removed.inc();
             tracing::debug!(target: "upstream", "cluster '{name}' removed");
         }
         self.parts.store.remove(Kind::Cluster, name);
-        self.by_service.retain(|service, names| {
-            names.remove(name);
-            if names.is_empty() {
-                self.parts.store.remove(Kind::Endpoints, service);
-            }
-            !names.is_empty()
-        });
     }
 
     /// Puts every warm cluster in use and publishes once. Tells whether anything changed.
@@ -225,7 +246,7 @@ impl Clusters {
     }
 
     fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { cluster, is_static, .. } = warming;
+        let Warming { cluster, .. } = warming;
         let dns = match cluster.config().discovery {
             Discovery::StrictDns(..) | Discovery::LogicalDns(..) => {
                 Some(tokio::task::spawn_local(dns::refresh(cluster.clone(), self.parts.resolver.clone())))
@@ -233,9 +254,10 @@ impl Clusters {
             _ => None,
         };
         self.parts.store.activate(Kind::Cluster, &name);
-        match self.active.insert(name, Active { cluster, is_static, dns }) {
+        match self.active.insert(name.clone(), Active { cluster, dns }) {
             Some(before) => {
                 stop(before.dns);
+                self.release_service(&name, &before.cluster);
                 self.retired.push(before.cluster);
                 self.parts.server.cluster_modified.inc();
             }
@@ -287,6 +309,14 @@ fn stop(task: Option<JoinHandle<()>>) {
     }
 }
 
+/// The EDS service that a cluster asks about.
+fn service_of(cluster: &Cluster) -> Option<&Arc<str>> {
+    match &cluster.config().discovery {
+        Discovery::Eds { service_name, .. } => Some(service_name),
+        _ => None,
+    }
+}
+
 fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
     endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
 }
@@ -301,3 +331,6 @@ fn eds_timeout(warming: &Warming) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

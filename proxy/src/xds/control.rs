@@ -162,14 +162,20 @@ impl Control {
                 );
             }
             Event::Update(update) => {
-                let verdict = self.apply(&update);
-                super::tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
-                self.count(&update, &verdict);
+                let verdict = self.judge(&update);
                 if let Some(handle) = handle {
                     handle.verdict(update.id, verdict);
                 }
             }
         }
+    }
+
+    /// Applies a response and tells what was thought of it.
+    pub(super) fn judge(&mut self, update: &Update) -> Verdict {
+        let verdict = self.apply(update);
+        super::tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
+        self.count(update, &verdict);
+        verdict
     }
 
     fn count(&self, update: &Update, verdict: &Verdict) {
@@ -308,7 +314,7 @@ impl Control {
     }
 
     /// Does all that has become possible.
-    fn settle(&mut self, ads: Option<&AdsHandle>) {
+    pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
         if std::mem::take(&mut self.dirty) | settled | self.forget_routes() {
             self.status.listeners.store(Arc::new(self.listeners.active()));
@@ -430,3 +436,6 @@ fn unix_milliseconds() -> u64 {
 fn hash(version: &str) -> u64 {
     version.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,6 @@ pub struct Listeners {
 struct Active {
     listener: Arc<Listener>,
     drain: Arc<Drain>,
-    is_static: bool,
     /// The workers' name for its sockets; `None` for listeners that are never bound.
     sockets: Option<u64>,
     /// Where they are bound.
@@ -70,7 +69,6 @@ struct Active {
 
 struct Warming {
     listener: Arc<Listener>,
-    is_static: bool,
     /// New sockets, when the address is new; otherwise those of the active version are kept.
     bound: Option<Bound>,
     since: Instant,
@@ -126,8 +124,13 @@ impl Listeners {
 
     fn update_one(&mut self, resource: &Resource, version: &Arc<str>, attempts: u32) -> Result<(), String> {
         let name: Arc<str> = resource.name.as_str().into();
-        if self.active.get(&name).is_some_and(|active| active.is_static) {
-            return Err("a static listener of the bootstrap has this name".to_owned());
+        if self.parts.store.is_static(Kind::Listener, &name) {
+            // As in Envoy: what the bootstrap fixed is not changed from outside.
+            tracing::debug!(target: "config", "listener '{name}' is static; the control plane's version is ignored");
+            return Ok(());
+        }
+        if self.parts.store.is_warming(Kind::Listener, &name, &resource.body) {
+            return Ok(());
         }
         if self.parts.store.is_unchanged(Kind::Listener, &name, &resource.body) {
             self.warming.remove(&name);
@@ -187,7 +190,7 @@ impl Listeners {
         self.parts.store.warm(Kind::Listener, &name, stored, is_static);
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
-        self.warming.insert(name, Warming { listener, is_static, bound, since, needs, routes });
+        self.warming.insert(name, Warming { listener, bound, since, needs, routes });
         Ok(())
     }
 
@@ -213,7 +216,7 @@ impl Listeners {
     }
 
     fn remove(&mut self, name: &Arc<str>) {
-        if self.active.get(name).is_some_and(|active| active.is_static) {
+        if self.parts.store.is_static(Kind::Listener, name) {
             return;
         }
         self.warming.remove(name);
@@ -252,7 +255,7 @@ impl Listeners {
     }
 
     fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { listener, is_static, bound, .. } = warming;
+        let Warming { listener, bound, .. } = warming;
         let drain = Drain::new(self.parts.drain);
         let before = self.active.remove(&name);
         let modified = before.is_some();
@@ -285,7 +288,7 @@ impl Listeners {
         self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
         tracing::info!(target: "config", "listener '{name}' is in use");
         self.parts.store.activate(Kind::Listener, &name);
-        self.active.insert(name, Active { listener, drain, is_static, sockets, addresses });
+        self.active.insert(name, Active { listener, drain, sockets, addresses });
     }
 
     fn listen(&self, id: u64, listener: &Arc<Listener>, drain: &Arc<Drain>, bound: Bound) {
@@ -435,3 +438,6 @@ fn drain_and_finish(drain: Arc<Drain>) {
 fn bind_backoff(attempts: u32) -> Duration {
     Duration::from_millis(100 << attempts.min(7)).min(Duration::from_secs(10))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ pub mod routes;
 pub mod secrets;
 pub mod status;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 use xds_client::{Rejected, Verdict};
 

@@ -69,3 +69,6 @@ impl RouteSlots for Routes {
         self.lock().entry(name.clone()).or_default().clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,3 +161,6 @@ pub fn next_timeout(needed: &[SdsName], since: Instant) -> Option<Duration> {
         .filter(|left| !left.is_zero())
         .min()
 }
+
+#[cfg(test)]
+mod tests;

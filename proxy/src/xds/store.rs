@@ -130,6 +130,18 @@ impl ConfigStore {
         unchanged
     }
 
+    /// Whether the bytes that came are those that wait already: they go on waiting, and a refusal between is over.
+    pub fn is_warming(&self, kind: Kind, name: &Arc<str>, body: &Bytes) -> bool {
+        let mut is_warming = false;
+        self.change(kind, name, |entry| {
+            is_warming = entry.warming.as_ref().is_some_and(|stored| stored.body == *body);
+            if is_warming {
+                entry.refused = None;
+            }
+        });
+        is_warming
+    }
+
     /// Forgets a name.
     pub fn remove(&self, kind: Kind, name: &Arc<str>) {
         lock(&self.kinds).remove(&(kind, name.clone()));
@@ -167,3 +179,6 @@ impl Stored {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

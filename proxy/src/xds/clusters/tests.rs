@@ -1,0 +1,236 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use xds_client::type_url;
+
+use super::super::store::{Kind, Stored};
+use super::super::testing::{World, bad_cluster, bytes, eds_cluster, endpoints, static_cluster};
+use crate::cluster::testing::run;
+
+fn services(world: &World) -> Vec<String> {
+    let mut names: Vec<String> = world.control.clusters.service_names().collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_bad_cluster_is_refused_with_its_field_and_the_good_one_beside_it_applies() {
+    run(async {
+        let mut world = World::new();
+        let refused = world.refused(&[static_cluster("before", 1), bad_cluster("bad"), static_cluster("after", 2)]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        let (name, reason) = &refused[0];
+        assert_eq!(name, "bad");
+        assert!(reason.contains("connect_timeout"), "{reason}");
+        assert_eq!(world.ports("before"), ["10.0.0.1:1"]);
+        assert_eq!(world.ports("after"), ["10.0.0.1:2"]);
+        assert!(world.cluster("bad").is_none());
+        assert_eq!(world.shown_refusal(Kind::Cluster, "bad").as_deref(), Some(&**reason));
+        assert_eq!(
+            (world.value("cluster_manager.cds.update_rejected"), world.value("cluster_manager.cds.update_success")),
+            (1, 0)
+        );
+    });
+}
+
+#[test]
+fn a_refused_version_leaves_the_one_before_and_a_good_one_forgets_the_refusal() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        world.refused(&[bad_cluster("a")]);
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
+        assert!(world.shown_refusal(Kind::Cluster, "a").is_some());
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        assert!(world.shown_refusal(Kind::Cluster, "a").is_none(), "the control plane took it back");
+        world.push(&[static_cluster("a", 2)]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:2"]);
+    });
+}
+
+#[test]
+fn unchanged_bytes_change_nothing() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        let (cluster, table) = (world.cluster("a").unwrap(), world.published.clusters.load_full());
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        assert!(Arc::ptr_eq(&world.cluster("a").unwrap(), &cluster));
+        assert!(Arc::ptr_eq(&world.published.clusters.load_full(), &table), "nothing was published");
+        assert_eq!(world.value("cluster_manager.cluster_modified"), 0);
+        world.push(&[static_cluster("a", 2)]).unwrap();
+        assert_eq!(world.value("cluster_manager.cluster_modified"), 1);
+    });
+}
+
+#[test]
+fn a_removed_cluster_is_gone_with_all_that_was_asked_for_it() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "one"), eds_cluster("warming", "two"), static_cluster("b", 1)]).unwrap();
+        world.push(&[endpoints("one", &[1])]).unwrap();
+        assert_eq!(services(&world), ["one", "two"]);
+        world.take_away(type_url::CLUSTER, &["a", "warming", "never-there"]).unwrap();
+        assert!(world.cluster("a").is_none() && world.cluster("b").is_some());
+        assert_eq!(services(&world), [""; 0]);
+        assert_eq!(world.control.clusters.warming_count(), 0);
+        assert!(world.active(Kind::Cluster, "a").is_none() && world.active(Kind::Endpoints, "one").is_none());
+        assert_eq!(world.value("cluster_manager.cluster_removed"), 1, "one of them was in use");
+    });
+}
+
+#[test]
+fn a_cluster_waits_for_endpoints_that_come_later() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc"), eds_cluster("b", "svc")]).unwrap();
+        assert!(world.cluster("a").is_none() && world.control.clusters.awaits_endpoints());
+        world.push(&[endpoints("svc", &[1, 2])]).unwrap();
+        // Two clusters may ask about one service.
+        assert_eq!(world.ports("a"), ["10.0.0.1:1", "10.0.0.1:2"]);
+        assert_eq!(world.ports("b"), ["10.0.0.1:1", "10.0.0.1:2"]);
+        assert!(!world.control.clusters.awaits_endpoints());
+        world.push(&[endpoints("svc", &[3])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:3"]);
+    });
+}
+
+#[test]
+fn endpoints_that_came_before_their_cluster_are_not_asked_for_again() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[endpoints("svc", &[7])]).unwrap();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:7"]);
+    });
+}
+
+#[test]
+fn a_new_version_begins_with_the_endpoints_of_the_one_before() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        let before = world.cluster("a").unwrap();
+        let mut changed = eds_cluster("a", "svc");
+        changed["connect_timeout"] = json!("2s");
+        world.push(&[changed]).unwrap();
+        assert!(!Arc::ptr_eq(&world.cluster("a").unwrap(), &before));
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
+    });
+}
+
+#[test]
+fn a_version_of_another_service_waits_and_takes_nothing_of_the_old_one() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "old")]).unwrap();
+        world.push(&[endpoints("old", &[1])]).unwrap();
+        world.push(&[eds_cluster("a", "new")]).unwrap();
+        assert_eq!(services(&world), ["new", "old"]);
+        world.push(&[endpoints("old", &[2])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:2"], "the old version serves, and follows its own service");
+        world.push(&[endpoints("new", &[9])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:9"]);
+        assert_eq!(services(&world), ["new"], "nothing is asked about the old one any more");
+        world.push(&[endpoints("old", &[3])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:9"]);
+    });
+}
+
+#[test]
+fn going_back_to_the_version_in_use_ends_the_wait() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "old")]).unwrap();
+        world.push(&[endpoints("old", &[1])]).unwrap();
+        world.push(&[eds_cluster("a", "new")]).unwrap();
+        world.push(&[eds_cluster("a", "old")]).unwrap();
+        assert_eq!(world.control.clusters.warming_count(), 0);
+        assert_eq!(services(&world), ["old"]);
+        world.push(&[endpoints("new", &[9])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
+    });
+}
+
+#[test]
+fn a_warming_version_sent_again_does_not_begin_to_wait_anew() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        let warming = |world: &World| {
+            let warming = &world.control.clusters.warming["a"];
+            (warming.since, Arc::as_ptr(&warming.cluster))
+        };
+        let before = warming(&world);
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        assert_eq!(warming(&world), before);
+    });
+}
+
+#[test]
+fn endpoints_are_waited_for_no_longer_than_the_cluster_says() {
+    run(async {
+        let mut world = World::new();
+        let mut cluster = eds_cluster("a", "svc");
+        cluster["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("15s");
+        world.push(&[cluster]).unwrap();
+        assert!(world.cluster("a").is_none());
+        let wait = world.control.clusters.next_timeout().expect("the loop is to look again");
+        assert!(wait <= Duration::from_secs(15) && !wait.is_zero(), "{wait:?}");
+        world.control.clusters.warming.get_mut("a").unwrap().since -= Duration::from_secs(15);
+        world.control.settle(None);
+        assert_eq!(world.ports("a"), [""; 0], "in use, and without endpoints");
+    });
+}
+
+#[test]
+fn endpoints_that_cannot_be_read_are_named_and_the_others_apply() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "one"), eds_cluster("b", "two")]).unwrap();
+        world.push(&[endpoints("one", &[1]), endpoints("two", &[1])]).unwrap();
+        let mut bad = endpoints("one", &[2, 3]);
+        bad["endpoints"][0]["lb_endpoints"][1]["endpoint"]["address"] =
+            json!({"socket_address": {"address": "10.0.0.1", "port_value": 70_000}});
+        let refused = world.refused(&[bad, endpoints("two", &[4])]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "one");
+        assert!(refused[0].1.contains("endpoints[0].lb_endpoints[1].endpoint.address"), "{}", refused[0].1);
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"], "what came before stays");
+        assert_eq!(world.ports("b"), ["10.0.0.1:4"]);
+    });
+}
+
+#[test]
+fn removed_endpoints_leave_an_empty_cluster() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        world.take_away(type_url::ENDPOINT, &["svc"]).unwrap();
+        assert_eq!(world.ports("a"), [""; 0]);
+        assert!(world.active(Kind::Endpoints, "svc").is_none());
+    });
+}
+
+/// Envoy takes such an update, and leaves the static cluster as it is.
+#[test]
+fn a_static_cluster_is_not_changed_from_outside() {
+    run(async {
+        let mut world = World::new();
+        for cluster in [static_cluster("ready", 1), eds_cluster("waiting", "svc")] {
+            let config = config::cluster::decode(&bytes(&cluster), &config::Options::default()).unwrap();
+            let stored = Stored::now(bytes(&cluster), &"".into());
+            world.control.clusters.add_static(Arc::new(config), stored).unwrap();
+        }
+        world.control.settle(None);
+        world.push(&[static_cluster("ready", 2), static_cluster("waiting", 2), bad_cluster("ready")]).unwrap();
+        world.take_away(type_url::CLUSTER, &["ready", "waiting"]).unwrap();
+        assert_eq!(world.ports("ready"), ["10.0.0.1:1"]);
+        assert_eq!(services(&world), ["svc"], "the one that waits is still the bootstrap's");
+        world.push(&[endpoints("svc", &[5])]).unwrap();
+        assert_eq!(world.ports("waiting"), ["10.0.0.1:5"]);
+    });
+}

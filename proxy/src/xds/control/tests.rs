@@ -1,0 +1,203 @@
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use xds_client::type_url;
+
+use super::super::store::Kind;
+use super::super::testing::{Told, World, bytes, http_listener, resource, route_table, static_cluster, tcp_listener};
+use super::{Control, Request};
+use crate::cluster::testing::run;
+use crate::http::route::{RouteSlot, RouteSlots};
+use crate::telemetry::stats::ServerState;
+
+/// A listener of this table, in use.
+fn serving(table: &str) -> World {
+    let mut world = World::new();
+    world.push(&[http_listener("a", table)]).unwrap();
+    world.push(&[route_table(table, 200)]).unwrap();
+    assert_eq!(world.told(), [Told::Listen(0)]);
+    world
+}
+
+fn slot(world: &World, table: &str) -> std::sync::Arc<RouteSlot> {
+    world.control.routes.slot(&table.into())
+}
+
+/// A table whose only route forwards to no cluster.
+fn bad_table(name: &str) -> Value {
+    let mut table = route_table(name, 200);
+    table["virtual_hosts"][0]["routes"][0] = json!({"match": {"prefix": "/"}, "route": {}});
+    table
+}
+
+#[test]
+fn a_bad_table_is_refused_with_its_field_and_the_one_before_stays() {
+    run(async {
+        let mut world = serving("t");
+        world.push(&[http_listener("b", "u")]).unwrap();
+        let before = slot(&world, "t").load().unwrap();
+        let refused = world.refused(&[bad_table("t"), route_table("u", 200)]);
+        assert!(refused.len() == 1 && refused[0].0 == "t", "{refused:?}");
+        assert!(refused[0].1.contains("virtual_hosts[0].routes[0]"), "{}", refused[0].1);
+        assert!(slot(&world, "t").is_current(&before));
+        assert!(world.control.routes.is_filled("u"));
+        assert_eq!(world.active(Kind::Route, "t"), Some(bytes(&route_table("t", 200))));
+        assert!(world.shown_refusal(Kind::Route, "t").is_some());
+        world.push(&[route_table("t", 201)]).unwrap();
+        assert!(!slot(&world, "t").is_current(&before));
+        assert!(world.shown_refusal(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
+fn a_table_refused_for_its_policy_takes_the_one_before_away() {
+    run(async {
+        let mut world = serving("t");
+        let mut table = route_table("t", 200);
+        let policy = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute", "rbac": {"rules": {}}});
+        table["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"] = json!({"rbac": policy});
+        let refused = world.refused(&[table]);
+        assert!(refused[0].1.contains("typed_per_filter_config"), "{refused:?}");
+        assert!(!world.control.routes.is_filled("t"));
+        assert!(world.active(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
+fn an_unchanged_table_is_not_compiled_again_but_one_that_was_lost_is() {
+    run(async {
+        let mut world = serving("t");
+        let before = slot(&world, "t").load().unwrap();
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert!(slot(&world, "t").is_current(&before));
+        world.take_away(type_url::ROUTE, &["t"]).unwrap();
+        assert!(!world.control.routes.is_filled("t") && world.active(Kind::Route, "t").is_none());
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert!(world.control.routes.is_filled("t"));
+    });
+}
+
+#[test]
+fn a_table_goes_with_the_last_listener_that_named_it() {
+    run(async {
+        let mut world = serving("t");
+        world.take_away(type_url::LISTENER, &["a"]).unwrap();
+        // The worker's copy of the listener is what held it.
+        world.told();
+        world.control.dirty = true;
+        world.control.settle(None);
+        assert_eq!(world.control.routes.wanted().count(), 0);
+        assert!(world.active(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
+fn resources_that_were_not_asked_for_are_let_be() {
+    run(async {
+        let mut world = World::new();
+        let unknown = json!({"@type": type_url::EXTENSION_CONFIG, "name": "x"});
+        world.push(&[unknown]).unwrap();
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        assert!(world.cluster("a").is_some());
+    });
+}
+
+#[test]
+fn bytes_that_are_no_resource_are_refused_by_name() {
+    run(async {
+        let mut world = World::new();
+        for of_type in [static_cluster("a", 1), tcp_listener("a", "a"), route_table("a", 200)] {
+            let mut broken = resource(&of_type);
+            broken.body = bytes::Bytes::from_static(b"\x0a\x01a\xff\xff\xff");
+            let refused = world.respond_raw(of_type["@type"].as_str().unwrap(), broken).unwrap_err();
+            assert!(refused.len() == 1 && refused[0].name == "a", "{refused:?}");
+        }
+        assert_eq!((world.told(), world.control.clusters.active_count()), (vec![], 0));
+    });
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name_when_that_is_asked_for() {
+    run(async {
+        let field = b"\xfa\xff\xff\xff\x0f\x01x";
+        for (unknown, accepted) in [(config::UnknownFields::Ignore, true), (config::UnknownFields::Reject, false)] {
+            let mut world = World::with(config::Options::new(unknown, true));
+            let mut cluster = resource(&static_cluster("a", 1));
+            cluster.body = [&cluster.body[..], field].concat().into();
+            let verdict = world.respond_raw(type_url::CLUSTER, cluster);
+            assert_eq!(verdict.is_ok(), accepted, "{verdict:?}");
+            assert_eq!(world.cluster("a").is_some(), accepted);
+            if let Err(refused) = verdict {
+                assert_eq!(refused[0].name, "a");
+                assert!(refused[0].reason.contains(&(0xffff_ffff_u32 >> 3).to_string()), "{}", refused[0].reason);
+            }
+        }
+    });
+}
+
+#[test]
+fn health_is_what_the_operator_says_and_never_better_than_the_configuration() {
+    run(async {
+        let mut world = World::new();
+        let control = &mut world.control;
+        control.on_request(Request::SetHealthy(true));
+        assert_eq!(control.status.state(), ServerState::Initializing, "nothing is here yet");
+        control.settle(None);
+        assert_eq!(control.status.state(), ServerState::Live);
+        control.on_request(Request::SetHealthy(false));
+        control.settle(None);
+        assert_eq!(control.status.state(), ServerState::Draining);
+        control.on_request(Request::SetHealthy(true));
+        assert_eq!(control.status.state(), ServerState::Live);
+    });
+}
+
+#[test]
+fn not_live_while_the_first_listener_waits() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[http_listener("a", "t")]).unwrap();
+        assert_ne!(world.control.status.state(), ServerState::Live);
+        assert_eq!(world.value("listener_manager.workers_started"), 0);
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.control.status.state(), ServerState::Live);
+        assert_eq!(world.value("listener_manager.workers_started"), 1);
+        // A later listener that waits takes nothing of that back.
+        world.push(&[http_listener("b", "u")]).unwrap();
+        assert_eq!(world.control.status.state(), ServerState::Live);
+    });
+}
+
+#[test]
+fn drains_stop_at_once_later_or_never_as_they_were_asked_for() {
+    run(async {
+        let drain = |graceful, skip_exit| Request::Drain { inbound_only: false, graceful, skip_exit };
+        for (request, stops_now, stops_later) in
+            [(drain(false, false), true, false), (drain(true, false), false, true), (drain(true, true), false, false)]
+        {
+            let mut world = World::new();
+            world.push(&[tcp_listener("a", "c")]).unwrap();
+            world.told();
+            world.control.on_request(request);
+            assert_eq!(!world.told().is_empty(), stops_now, "{request:?}");
+            assert_eq!(world.control.listeners.next_timeout().is_some(), stops_later, "{request:?}");
+            assert_eq!(world.control.drain.all.has_begun(), !stops_now, "{request:?}");
+            assert!(!world.control.drain.inbound.has_begun());
+        }
+    });
+}
+
+#[test]
+fn the_loop_obeys_until_it_is_told_to_quit() {
+    run(async {
+        let World { control, .. } = World::new();
+        let (quit, status) = (control.quit.clone(), control.status.clone());
+        let (_arrivals, arrivals) = mpsc::channel(1);
+        let (requests, receiver) = mpsc::unbounded_channel();
+        requests.send(Request::SetHealthy(false)).unwrap();
+        requests.send(Request::Quit).unwrap();
+        let running = tokio::task::spawn_local(Control::run(control, None, arrivals, receiver));
+        quit.notified().await;
+        assert_eq!(status.state(), ServerState::Draining);
+        running.abort();
+    });
+}

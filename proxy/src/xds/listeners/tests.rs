@@ -1,0 +1,281 @@
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::listener::Direction;
+use serde_json::{Value, json};
+use xds_client::type_url;
+
+use super::super::store::{Kind, Stored};
+use super::super::testing::{Told, World, bytes, http_listener, route_table, tcp_listener, with_http_filter};
+use crate::cluster::testing::run;
+
+const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
+
+fn address(world: &World, name: &str) -> Option<SocketAddr> {
+    let active = world.control.listeners.active();
+    active.into_iter().find(|listener| &*listener.name == name).map(|listener| listener.addresses[0])
+}
+
+/// A listener whose only proxy names no cluster.
+fn bad_listener(name: &str) -> Value {
+    let mut listener = tcp_listener(name, "a");
+    listener["filter_chains"][0]["filters"][0]["typed_config"].as_object_mut().unwrap().remove("cluster");
+    listener
+}
+
+fn on(mut listener: Value, address: SocketAddr) -> Value {
+    listener["address"]["socket_address"] = json!({"address": address.ip(), "port_value": address.port()});
+    listener
+}
+
+#[test]
+fn a_bad_listener_is_refused_with_its_field_and_the_good_one_beside_it_is_bound() {
+    run(async {
+        let mut world = World::new();
+        let refused = world.refused(&[bad_listener("bad"), tcp_listener("good", "a")]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "bad");
+        assert!(refused[0].1.contains("filter_chains[0].filters[0].typed_config"), "{}", refused[0].1);
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        assert!(address(&world, "good").is_some() && address(&world, "bad").is_none());
+        assert!(world.shown_refusal(Kind::Listener, "bad").is_some());
+        assert_eq!(world.value("listener_manager.lds.update_rejected"), 1);
+        assert_eq!(world.value("listener_manager.listener_create_failure"), 1);
+    });
+}
+
+#[test]
+fn a_refused_version_leaves_the_one_before_serving() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[tcp_listener("a", "one")]).unwrap();
+        let before = address(&world, "a");
+        world.told();
+        world.refused(&[bad_listener("a")]);
+        assert_eq!(world.told(), []);
+        assert_eq!(address(&world, "a"), before);
+        assert_eq!(world.active(Kind::Listener, "a"), Some(bytes(&tcp_listener("a", "one"))));
+        world.push(&[tcp_listener("a", "one")]).unwrap();
+        assert!(world.shown_refusal(Kind::Listener, "a").is_none(), "the control plane took it back");
+    });
+}
+
+#[test]
+fn a_version_refused_for_its_policy_takes_the_one_before_down() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[route_table("t", 200)]).unwrap();
+        world.push(&[http_listener("a", "t"), tcp_listener("other", "one")]).unwrap();
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert!(address(&world, "a").is_some());
+        world.told();
+        let refused = world.refused(&[with_http_filter(http_listener("a", "t"), RBAC), tcp_listener("other", "one")]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].0 == "a" && refused[0].1.contains("http_filters[0]"), "{refused:?}");
+        assert!(matches!(world.told()[..], [Told::Stop(_)]));
+        assert!(address(&world, "a").is_none() && address(&world, "other").is_some());
+        assert!(world.active(Kind::Listener, "a").is_none());
+        assert!(world.shown_refusal(Kind::Listener, "a").is_some());
+    });
+}
+
+#[test]
+fn a_version_refused_for_its_policy_takes_one_that_waits_down_too() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[http_listener("a", "t")]).unwrap();
+        world.refused(&[with_http_filter(http_listener("a", "t"), RBAC)]);
+        assert_eq!(world.control.listeners.warming_count(), 0);
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.told(), [], "it never serves");
+    });
+}
+
+#[test]
+fn a_listener_waits_for_its_routes_and_the_one_before_goes_on() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[http_listener("a", "one")]).unwrap();
+        assert_eq!(world.told(), []);
+        world.push(&[route_table("one", 200)]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        let bound = address(&world, "a");
+        world.push(&[http_listener("a", "two")]).unwrap();
+        assert_eq!((world.told(), world.control.listeners.warming_count()), (vec![], 1));
+        assert!(world.control.routes.is_filled("one"), "the routes of the one in use are kept");
+        world.push(&[route_table("one", 201)]).unwrap();
+        assert_eq!(world.told(), [], "another table is not what it waits for");
+        world.push(&[route_table("two", 200)]).unwrap();
+        assert_eq!(world.told(), [Told::Replace(0)]);
+        assert_eq!(address(&world, "a"), bound, "the sockets stay");
+        assert_eq!(world.control.routes.wanted().collect::<Vec<_>>(), ["two"], "nobody asks for the old table");
+    });
+}
+
+#[test]
+fn a_listener_waits_for_routes_no_longer_than_it_says() {
+    run(async {
+        let mut world = World::new();
+        let mut listener = http_listener("a", "t");
+        let rds = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["rds"];
+        rds["config_source"]["initial_fetch_timeout"] = json!("15s");
+        world.push(&[listener]).unwrap();
+        let wait = world.control.listeners.next_timeout().expect("the loop is to look again");
+        assert!(wait <= Duration::from_secs(15) && !wait.is_zero(), "{wait:?}");
+        world.control.listeners.warming.get_mut("a").unwrap().since -= Duration::from_secs(15);
+        world.control.settle(None);
+        assert_eq!(world.told(), [Told::Listen(0)]);
+    });
+}
+
+#[test]
+fn unchanged_bytes_change_nothing() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[tcp_listener("a", "one"), http_listener("waiting", "t")]).unwrap();
+        let (bound, since) = (address(&world, "a"), world.control.listeners.warming["waiting"].since);
+        world.told();
+        world.push(&[tcp_listener("a", "one"), http_listener("waiting", "t")]).unwrap();
+        assert_eq!(world.told(), []);
+        assert_eq!(address(&world, "a"), bound);
+        assert_eq!(world.value("listener_manager.listener_modified"), 0);
+        assert_eq!(world.control.listeners.warming["waiting"].since, since, "the wait does not begin anew");
+    });
+}
+
+#[test]
+fn a_changed_listener_keeps_its_sockets_and_another_address_takes_new_ones() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[tcp_listener("a", "one")]).unwrap();
+        let first = address(&world, "a").unwrap();
+        world.push(&[tcp_listener("a", "two")]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(0), Told::Replace(0)]);
+        assert_eq!(address(&world, "a"), Some(first));
+        let mut moved = tcp_listener("a", "two");
+        moved["address"]["socket_address"]["address"] = json!("127.0.0.2");
+        world.push(&[moved]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(1), Told::Stop(0)]);
+        assert_ne!(address(&world, "a").unwrap().ip(), first.ip());
+    });
+}
+
+#[test]
+fn going_back_to_the_version_in_use_ends_the_wait() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[tcp_listener("a", "one")]).unwrap();
+        world.push(&[http_listener("a", "t")]).unwrap();
+        world.push(&[tcp_listener("a", "one")]).unwrap();
+        world.told();
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.told(), []);
+    });
+}
+
+#[test]
+fn a_removed_listener_stops_whether_it_serves_or_waits() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[tcp_listener("a", "one"), http_listener("waiting", "t")]).unwrap();
+        world.told();
+        world.take_away(type_url::LISTENER, &["a", "waiting", "never-there"]).unwrap();
+        assert_eq!(world.told(), [Told::Stop(0)]);
+        assert_eq!((world.control.listeners.active_count(), world.control.listeners.warming_count()), (0, 0));
+        assert_eq!(world.control.store.list(Kind::Listener).len(), 0);
+        assert_eq!(world.value("listener_manager.listener_removed"), 1);
+    });
+}
+
+/// Envoy takes such an update, and leaves the static listener as it is.
+#[test]
+fn a_static_listener_is_not_changed_from_outside() {
+    run(async {
+        let mut world = World::new();
+        for listener in [tcp_listener("ready", "one"), http_listener("waiting", "t")] {
+            let config = config::listener::decode(&bytes(&listener), &config::Options::default()).unwrap();
+            let stored = Stored::now(bytes(&listener), &"".into());
+            world.control.listeners.add_static(Arc::new(config), stored).unwrap();
+        }
+        world.control.settle(None);
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        let policy = with_http_filter(http_listener("ready", "t"), RBAC);
+        world.push(&[tcp_listener("ready", "two"), tcp_listener("waiting", "two"), policy]).unwrap();
+        world.take_away(type_url::LISTENER, &["ready", "waiting"]).unwrap();
+        assert_eq!(world.told(), []);
+        assert_eq!(world.active(Kind::Listener, "ready"), Some(bytes(&tcp_listener("ready", "one"))));
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.active(Kind::Listener, "waiting"), Some(bytes(&http_listener("waiting", "t"))));
+    });
+}
+
+#[test]
+fn a_taken_address_is_named_tried_again_and_holds_up_nobody() {
+    run(async {
+        let mut world = World::new();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wanted = taken.local_addr().unwrap();
+        let refused = world.refused(&[on(tcp_listener("a", "one"), wanted), tcp_listener("b", "one")]);
+        assert!(refused.len() == 1 && refused[0].0 == "a", "{refused:?}");
+        assert!(refused[0].1.contains(&wanted.to_string()), "{}", refused[0].1);
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        let due = |world: &mut World| {
+            world.control.listeners.retries.get_mut("a").expect("it will be tried again").at = Instant::now();
+            world.control.listeners.on_timer();
+            world.control.settle(None);
+        };
+        due(&mut world);
+        assert_eq!(world.told(), [], "still taken");
+        assert!(world.control.listeners.next_timeout().is_some());
+        drop(taken);
+        due(&mut world);
+        assert_eq!((world.told(), address(&world, "a")), (vec![Told::Listen(1)], Some(wanted)));
+        assert_eq!(world.control.listeners.next_timeout(), None, "nothing is left to try");
+    });
+}
+
+#[test]
+fn a_listener_that_was_removed_is_not_bound_when_its_address_is_free() {
+    run(async {
+        let mut world = World::new();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        world.refused(&[on(tcp_listener("a", "one"), taken.local_addr().unwrap())]);
+        world.take_away(type_url::LISTENER, &["a"]).unwrap();
+        assert_eq!(world.control.listeners.next_timeout(), None);
+    });
+}
+
+#[test]
+fn bind_attempts_grow_apart_up_to_ten_seconds() {
+    let waits: Vec<u128> = (0..9).map(|attempts| super::bind_backoff(attempts).as_millis()).collect();
+    assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+    assert_eq!(super::bind_backoff(u32::MAX).as_secs(), 10);
+}
+
+#[test]
+fn draining_stops_the_listeners_of_one_direction_or_all_but_those_that_only_modify() {
+    run(async {
+        let mut world = World::new();
+        let of = |name: &str, direction: &str| {
+            let mut listener = tcp_listener(name, "one");
+            listener["traffic_direction"] = json!(direction);
+            listener
+        };
+        let mut kept = of("kept", "INBOUND");
+        kept["drain_type"] = json!("MODIFY_ONLY");
+        world.push(&[of("in", "INBOUND")]).unwrap();
+        world.push(&[of("out", "OUTBOUND")]).unwrap();
+        world.push(&[kept]).unwrap();
+        world.told();
+        world.control.listeners.stop_accepting(Some(Direction::Inbound));
+        assert_eq!(world.told(), [Told::Stop(0)]);
+        let later = Instant::now() + Duration::from_secs(3600);
+        world.control.listeners.stop_accepting_after(None, later);
+        world.control.listeners.on_timer();
+        assert_eq!(world.told(), [], "not yet");
+        world.control.listeners.stops[0].1 = Instant::now();
+        world.control.listeners.on_timer();
+        assert_eq!(world.told(), [Told::Stop(1)]);
+    });
+}
