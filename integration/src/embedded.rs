@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use self::app::App;
 use self::client::{Reply, Request};
 use self::ports::{Ports, loopback};
-use self::sidecar::Sidecar;
+use self::sidecar::{Launch, Sidecar};
 use crate::control_plane::ControlPlane;
 use crate::control_plane::bootstrap::AdsProtocol;
 use crate::control_plane::model::{Mesh, Protocol, Service, Workload};
@@ -51,6 +51,8 @@ pub struct Options {
     pub protocol: AdsProtocol,
     /// Where things are bound.
     pub addresses: Addresses,
+    /// How both proxies are started.
+    pub launch: Launch<'static>,
     /// Done with the control plane before the first proxy asks it.
     pub before: Box<dyn FnOnce(&ControlPlane)>,
 }
@@ -68,7 +70,13 @@ impl Default for Options {
     fn default() -> Self {
         // Addresses of this process's own within 127.0.0.0/8, so that listeners of two tests never meet.
         let addresses = Addresses { egress: ports::free(loopback()), ingress: ports::free(loopback()) };
-        Self { mesh: Box::new(|_| {}), protocol: AdsProtocol::Delta, addresses, before: Box::new(|_| {}) }
+        Self {
+            mesh: Box::new(|_| {}),
+            protocol: AdsProtocol::Delta,
+            addresses,
+            launch: Launch::default(),
+            before: Box::new(|_| {}),
+        }
     }
 }
 
@@ -113,8 +121,8 @@ impl EmbeddedMesh {
         let (ratings, details) = (mesh.find(RATINGS).clone(), mesh.find(DETAILS).clone());
         let control_plane = ControlPlane::start(mesh);
         (options.before)(&control_plane);
-        let details = Sidecar::start(&control_plane, &details, Ports::free(), options.protocol).await;
-        let ratings = Sidecar::start(&control_plane, &ratings, Ports::free(), options.protocol).await;
+        let details = Sidecar::start(&control_plane, &details, Ports::free(), options.protocol, options.launch).await;
+        let ratings = Sidecar::start(&control_plane, &ratings, Ports::free(), options.protocol, options.launch).await;
         Self { control_plane, ratings, details, app, egress, ingress }
     }
 

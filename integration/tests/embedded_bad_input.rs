@@ -7,7 +7,7 @@ use outrigger_integration::control_plane::bootstrap::{self, AdsProtocol};
 use outrigger_integration::control_plane::model::Workload;
 use outrigger_integration::embedded::EmbeddedMesh;
 use outrigger_integration::embedded::ports::Ports;
-use outrigger_integration::embedded::sidecar::Sidecar;
+use outrigger_integration::embedded::sidecar::{AGENT_FLAGS, Launch, Sidecar};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +24,11 @@ fn usual(ports: &Ports) -> Value {
 
 /// Starts the proxy with a file, which must end it, and gives what it said.
 async fn refused(root: TempDir, ports: Ports, file: &Path) -> String {
-    let sidecar = Sidecar::spawn("refused", root, ports, file);
+    refused_launch(root, ports, file, Launch::default()).await
+}
+
+async fn refused_launch(root: TempDir, ports: Ports, file: &Path, launch: Launch<'_>) -> String {
+    let sidecar = Sidecar::spawn("refused", root, ports, file, launch);
     let status = sidecar.exit().await;
     assert!(!status.success(), "{status}: {}", sidecar.log());
     sidecar.wait_line(|line| line.error).await;
@@ -78,12 +82,70 @@ async fn an_unknown_field_is_skipped_as_the_agent_asks() {
     let mut document = usual(&ports);
     document["a_field_of_tomorrow"] = json!({ "deep": 1 });
     let file = bootstrap::write(root.path(), &document);
-    let sidecar = Sidecar::spawn("ratings", root, ports, &file);
+    let sidecar = Sidecar::spawn("ratings", root, ports, &file, Launch::default());
     let live = async || {
         let state = outrigger_integration::embedded::client::Request::get("/server_info").host("x");
         state.try_send(ports.bootstrap.admin).await.ok()
     };
     assert_eq!(sidecar.wait_until("answering", live).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_refused_where_nobody_allows_it() {
+    let (root, ports) = (folder(), Ports::free());
+    let mut document = usual(&ports);
+    document["static_resources"]["clusters"][1]["a_field_of_tomorrow"] = json!({ "deep": 1 });
+    let file = bootstrap::write(root.path(), &document);
+    let strict: Vec<&str> =
+        AGENT_FLAGS.iter().copied().filter(|flag| *flag != "--allow-unknown-static-fields").collect();
+    assert!(strict.len() < AGENT_FLAGS.len());
+    let said = refused_launch(root, ports, &file, Launch { flags: &strict, ..Launch::default() }).await;
+    assert!(said.contains("static_resources.clusters[\"agent\"].a_field_of_tomorrow"), "{said}");
+    assert!(said.contains("--allow-unknown-static-fields"), "it says what to do: {said}");
+}
+
+#[tokio::test]
+async fn a_static_listener_whose_port_is_in_use_is_named_and_ends_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let said = refused_document(|document| {
+        let listener = &mut document["static_resources"]["listeners"][1];
+        listener["name"] = json!("the-one-that-cannot");
+        listener["address"] = json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } });
+    })
+    .await;
+    assert!(said.contains("static_resources.listeners[\"the-one-that-cannot\"]"), "{said}");
+    assert!(said.contains(&format!("cannot bind {address}")), "{said}");
+    assert!(said.contains("in use") && said.contains("give the listener another port"), "it says what to do: {said}");
+}
+
+#[tokio::test]
+async fn a_static_certificate_that_does_not_parse_is_named_with_its_listener() {
+    let said = refused_document(|document| {
+        let pem = json!({ "inline_string": "this is no PEM" });
+        document["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] = json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": { "tls_certificates": [{ "certificate_chain": pem, "private_key": pem }] }
+            }
+        });
+    })
+    .await;
+    assert!(said.contains("static_resources.listeners[\"0.0.0.0_15090\"].filter_chains[0]"), "{said}");
+    assert!(said.contains("certificate"), "{said}");
+}
+
+#[tokio::test]
+async fn a_static_secret_that_does_not_parse_is_named() {
+    let said = refused_document(|document| {
+        let pem = json!({ "inline_string": "this is no PEM" });
+        let secret =
+            json!({ "name": "own-certificate", "tls_certificate": { "certificate_chain": pem, "private_key": pem } });
+        document["static_resources"]["secrets"] = json!([secret]);
+    })
+    .await;
+    assert!(said.contains("static_resources.secrets[\"own-certificate\"]"), "{said}");
 }
 
 #[tokio::test]

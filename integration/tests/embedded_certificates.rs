@@ -8,7 +8,7 @@ use outrigger_integration::control_plane::model::Mtls;
 use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::control_plane::seen::{Seen, What};
 use outrigger_integration::embedded::client::{Connection, Request};
-use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, RATINGS, mesh_client};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, RATINGS, mesh_client};
 
 /// Waits until both proxies have accepted this many secrets more.
 async fn accepted_after(mesh: &EmbeddedMesh, before: usize) {
@@ -81,6 +81,24 @@ async fn a_certificate_that_does_not_parse_is_refused_and_the_old_one_serves() {
     assert!(reason.contains("default"), "{reason}");
     assert_eq!(mesh.get("/").await.status, 200);
     mesh.control_plane.rotate_certificates();
+    assert_eq!(mesh.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_first_certificate_that_does_not_parse_is_named_and_a_good_one_makes_ready() {
+    let broken = || Leaf { chain: "this is no PEM".into(), key: "nor is this".into() };
+    let options = Options {
+        before: Box::new(move |control_plane| control_plane.send_certificate(DETAILS, broken())),
+        ..Options::default()
+    };
+    let mesh = EmbeddedMesh::launch(options).await;
+    let nack = |seen: &Seen| seen.workload == DETAILS && matches!(&seen.what, What::Nack(_));
+    let What::Nack(reason) = mesh.control_plane.wait_for(nack).await.what else { unreachable!("it was asked for") };
+    assert!(reason.contains("default") && !reason.contains("nor is this"), "{reason}");
+    assert_ne!(mesh.details.admin("/ready").await.status, 200, "a listener waits for its certificate");
+    mesh.control_plane.rotate_certificates();
+    mesh.details.wait_ready().await;
+    mesh.ratings.wait_ready().await;
     assert_eq!(mesh.get("/").await.status, 200);
 }
 

@@ -1,5 +1,6 @@
 //! What changes while proxies run: resources, good and bad, and the control plane itself.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use outrigger_integration::control_plane::Misbehaviour;
@@ -8,6 +9,7 @@ use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::control_plane::seen::{Seen, What};
 use outrigger_integration::embedded::app::App;
 use outrigger_integration::embedded::client::Request;
+use outrigger_integration::embedded::sidecar::{AGENT_FLAGS, Launch};
 use outrigger_integration::embedded::{EmbeddedMesh, Options, RATINGS};
 use serde_json::json;
 
@@ -93,6 +95,75 @@ async fn a_bad_cluster_is_rejected_alone_and_named() {
     assert!(!reason.contains("good"), "{reason}");
     wait_status(&mesh, "good.bookinfo", 200).await;
     assert_eq!(mesh.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_rejected_by_name_where_that_is_asked_for() {
+    static FLAGS: LazyLock<Vec<&str>> = LazyLock::new(|| [AGENT_FLAGS, &["--reject-unknown-dynamic-fields"]].concat());
+    let launch = Launch { flags: &FLAGS, ..Launch::default() };
+    let mesh = EmbeddedMesh::start_with(Options { launch, ..Options::default() }).await;
+    // Field 536870911 of a cluster.
+    mesh.control_plane
+        .edit(RATINGS, |set| set.put_raw(types::CLUSTER, "novel", b"\x0a\x05novel\xfa\xff\xff\xff\x0f\x01x"));
+    let nack = mesh.control_plane.wait_for(nack_of(types::CLUSTER, RATINGS)).await;
+    let What::Nack(reason) = nack.what else { unreachable!("it was asked for") };
+    assert!(reason.contains("novel: ") && reason.contains("536870911"), "{reason}");
+    assert_eq!(mesh.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_skipped_where_nobody_asks() {
+    let mesh = EmbeddedMesh::start().await;
+    let before = mesh.control_plane.seen().len();
+    mesh.control_plane
+        .edit(RATINGS, |set| set.put_raw(types::CLUSTER, "novel", b"\x0a\x05novel\xfa\xff\xff\xff\x0f\x01x"));
+    let judged = |seen: &Seen| {
+        seen.workload == RATINGS && seen.type_url == types::CLUSTER && !matches!(seen.what, What::Subscribe { .. })
+    };
+    assert_eq!(mesh.control_plane.wait_for_after(before, judged).await.what, What::Ack);
+    let there = async || mesh.ratings.admin("/clusters").await.text().contains("novel::").then_some(());
+    mesh.ratings.wait_until("showing the cluster", there).await;
+}
+
+#[tokio::test]
+async fn a_listener_or_cluster_with_the_name_of_a_static_one_is_ignored() {
+    let mesh = EmbeddedMesh::start().await;
+    let (name, status) = ("0.0.0.0_15021", mesh.ratings.ports().bootstrap.status.port());
+    let before = mesh.control_plane.seen().len();
+    let egress = format!("{}_{}", mesh.egress.ip(), mesh.egress.port());
+    mesh.control_plane.edit(RATINGS, move |set| {
+        let mut listener = set.edit(types::LISTENER, &egress).clone();
+        listener["name"] = json!(name);
+        listener["address"]["socket_address"]["port_value"] = json!(0);
+        set.put(types::LISTENER, name, listener);
+    });
+    let judged = |seen: &Seen| {
+        seen.workload == RATINGS && seen.type_url == types::LISTENER && !matches!(seen.what, What::Subscribe { .. })
+    };
+    assert_eq!(mesh.control_plane.wait_for_after(before, judged).await.what, What::Ack);
+    let listeners = mesh.ratings.admin("/listeners").await.text();
+    assert!(listeners.contains(&format!("{name}::0.0.0.0:{status}")), "{listeners}");
+}
+
+#[tokio::test]
+async fn health_is_what_the_operator_says() {
+    let mesh = EmbeddedMesh::start().await;
+    let state = async || {
+        let (ready, info) = (mesh.ratings.admin("/ready").await, mesh.ratings.admin("/server_info").await.text());
+        let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
+        (ready.status, ready.text(), info["state"].as_str().unwrap_or_default().to_owned())
+    };
+    let becomes = async |status: u16, word: &str| {
+        let wanted = (status, format!("{word}\n"), word.to_owned());
+        mesh.ratings.wait_until(word, async || (state().await == wanted).then_some(())).await;
+    };
+    becomes(200, "LIVE").await;
+    assert_eq!(mesh.ratings.admin("/healthcheck/fail").await.status, 405, "asking changes nothing");
+    assert_eq!(mesh.ratings.admin_post("/healthcheck/fail").await.text(), "OK\n");
+    becomes(503, "DRAINING").await;
+    assert_eq!(mesh.get("/").await.status, 200, "it still serves");
+    assert_eq!(mesh.ratings.admin_post("/healthcheck/ok").await.text(), "OK\n");
+    becomes(200, "LIVE").await;
 }
 
 #[tokio::test]

@@ -112,6 +112,8 @@ async fn control_thread(
     log: &ProcessLog,
     init_only: bool,
 ) -> Result<(), String> {
+    // First of all: as process 1, a signal without a handler is lost.
+    let signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
     let workers_wanted =
         options.concurrency.filter(|count| *count > 0).map_or_else(process::default_concurrency, |n| n as usize);
     let stats = Stats::new(StatsSettings::of(bootstrap));
@@ -236,7 +238,7 @@ async fn control_thread(
         return Ok(());
     }
     tokio::select! {
-        ended = wait_for_end(&sinks, &quit) => ended,
+        ended = wait_for_end(signals, &sinks, &quit) => ended,
         // Without it the configuration would stay as it is for ever: better that the agent starts us anew.
         broken = control => Err(format!("the control loop ended: {broken:?}; please report this with the log above")),
     }
@@ -306,8 +308,7 @@ async fn flush_stats(stats: Arc<Stats>, interval: Duration) {
 }
 
 /// Serves until a signal ends the process.
-async fn wait_for_end(sinks: &Sinks, quit: &Notify) -> Result<(), String> {
-    let mut signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
+async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) -> Result<(), String> {
     loop {
         let why = tokio::select! {
             () = quit.notified() => "quitquitquit",

@@ -48,3 +48,6 @@ impl ConnectionIds {
         id
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,3 +152,6 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use outrigger_integration::control_plane::model::{Mesh, Protocol, Service, Workl
 use outrigger_integration::embedded::app::App;
 use outrigger_integration::embedded::client::Request;
 use outrigger_integration::embedded::ports::{self, Ports};
-use outrigger_integration::embedded::sidecar::Sidecar;
+use outrigger_integration::embedded::sidecar::{Launch, Sidecar};
 use outrigger_integration::embedded::{binary, bound};
 
 /// Where egress listeners bind: what applications call.
@@ -95,8 +95,10 @@ impl Demo {
             );
         let workloads = (mesh.find("ratings-vm").clone(), mesh.find("details-vm").clone());
         let control_plane = ControlPlane::start(mesh);
-        let ratings = Sidecar::start(&control_plane, &workloads.0, Ports::free(), AdsProtocol::Delta).await;
-        let details = Sidecar::start(&control_plane, &workloads.1, Ports::free(), AdsProtocol::Delta).await;
+        let ratings =
+            Sidecar::start(&control_plane, &workloads.0, Ports::free(), AdsProtocol::Delta, Launch::default()).await;
+        let details =
+            Sidecar::start(&control_plane, &workloads.1, Ports::free(), AdsProtocol::Delta, Launch::default()).await;
         ratings.wait_ready().await;
         details.wait_ready().await;
         Self {

@@ -8,7 +8,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -32,6 +31,37 @@ pub struct Sidecar {
     output: Arc<Output>,
 }
 
+/// How the binary is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Launch<'a> {
+    /// A program with its arguments that starts the binary; nothing to start it directly.
+    pub through: &'a [&'a str],
+    /// Flags beside `-c`, `-l` and `--concurrency`.
+    pub flags: &'a [&'a str],
+}
+
+impl Default for Launch<'_> {
+    /// As the agent does it.
+    fn default() -> Self {
+        Launch { through: &[], flags: AGENT_FLAGS }
+    }
+}
+
+/// The agent's flags, but for its longer log flush interval.
+pub const AGENT_FLAGS: &[&str] = &[
+    "--drain-time-s",
+    "45",
+    "--drain-strategy",
+    "immediate",
+    "--local-address-ip-version",
+    "v4",
+    "--file-flush-interval-msec",
+    "100",
+    "--disable-hot-restart",
+    "--skip-deprecated-logs",
+    "--allow-unknown-static-fields",
+];
+
 /// What the process wrote.
 #[derive(Debug)]
 struct Output {
@@ -50,31 +80,37 @@ pub struct Line {
 
 impl Sidecar {
     /// Serves the workload's sockets, writes its bootstrap and starts the proxy.
-    pub async fn start(control_plane: &ControlPlane, workload: &Workload, ports: Ports, protocol: AdsProtocol) -> Self {
+    pub async fn start(
+        control_plane: &ControlPlane,
+        workload: &Workload,
+        ports: Ports,
+        protocol: AdsProtocol,
+        launch: Launch<'_>,
+    ) -> Self {
         let document = bootstrap::document(workload, &ports.bootstrap, protocol);
-        Self::start_with(control_plane, workload, ports, &document).await
-    }
-
-    /// The same with a bootstrap of the test's own.
-    pub async fn start_with(control_plane: &ControlPlane, workload: &Workload, ports: Ports, document: &Value) -> Self {
         let root = tempfile::Builder::new().prefix("outrigger-embedded-").tempdir().expect("a temporary folder");
         control_plane.serve(&workload.name, root.path());
-        let file = bootstrap::write(root.path(), document);
-        Self::spawn(&workload.name, root, ports, &file)
+        let file = bootstrap::write(root.path(), &document);
+        Self::spawn(&workload.name, root, ports, &file, launch)
     }
 
-    /// Starts the proxy with a file, with the agent's flags.
+    /// Starts the proxy with a file.
     ///
     /// # Panics
     /// If the binary cannot be built or started.
-    pub fn spawn(name: &str, root: TempDir, ports: Ports, file: &Path) -> Self {
+    pub fn spawn(name: &str, root: TempDir, ports: Ports, file: &Path, launch: Launch<'_>) -> Self {
         let program = binary::build().unwrap_or_else(|reason| panic!("{reason}"));
-        let mut command = Command::new(program);
-        command.arg("-c").arg(file);
-        command.args(["--drain-time-s", "45", "--drain-strategy", "immediate", "--local-address-ip-version", "v4"]);
-        command.args(["--file-flush-interval-msec", "100", "--disable-hot-restart", "--allow-unknown-static-fields"]);
+        let mut command = match launch.through {
+            [] => Command::new(program),
+            [first, others @ ..] => {
+                let mut command = Command::new(first);
+                command.args(others).arg(program);
+                command
+            }
+        };
+        command.arg("-c").arg(file).args(launch.flags);
         let level = std::env::var("OUTRIGGER_LOG").unwrap_or_else(|_| "warning".into());
-        command.args(["-l", &level, "--skip-deprecated-logs", "--concurrency", "1"]);
+        command.args(["-l", &level, "--concurrency", "1"]);
         command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("the binary starts");
         let output = Arc::new(Output { lines: Mutex::default(), count: watch::Sender::new(0) });

@@ -92,3 +92,6 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     println!("configuration '{name}' OK");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

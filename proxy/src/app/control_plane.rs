@@ -110,3 +110,6 @@ fn tls_of(tls: &UpstreamTls, host: &str) -> Option<TlsSettings> {
     let server_name = tls.sni.as_deref().unwrap_or(host).to_owned();
     Some(TlsSettings { roots, server_name, identity: None })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ pub mod secrets;
 pub mod status;
 pub mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use xds_client::{Rejected, Verdict};
 

@@ -1,4 +1,4 @@
-//! Fixtures for the tests of this folder: a control loop whose events a test makes up, without a stream and without workers.
+//! Fixtures for the tests of this folder, and resources for others: a control loop whose events a test makes up, without a stream and without workers.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -233,6 +233,17 @@ pub fn http_listener(name: &str, table: &str) -> Value {
         "rds": {"route_config_name": table, "config_source": {"ads": {}, "initial_fetch_timeout": "0s"}}
     });
     listener(name, manager)
+}
+
+/// A listener that answers everything with a status.
+pub fn answering_listener(name: &str, status: u16) -> Value {
+    let mut listener = http_listener(name, "t");
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let mut table = route_table("t", status);
+    table.as_object_mut().expect("an object").remove("@type");
+    manager.as_object_mut().expect("an object").remove("rds");
+    manager["route_config"] = table;
+    listener
 }
 
 fn listener(name: &str, terminal: Value) -> Value {

@@ -131,6 +131,7 @@ fn a_version_of_another_service_waits_and_takes_nothing_of_the_old_one() {
         assert_eq!(services(&world), ["new", "old"]);
         world.push(&[endpoints("old", &[2])]).unwrap();
         assert_eq!(world.ports("a"), ["10.0.0.1:2"], "the old version serves, and follows its own service");
+        assert_eq!(world.control.clusters.warming_count(), 1, "the new one waits for endpoints of its own");
         world.push(&[endpoints("new", &[9])]).unwrap();
         assert_eq!(world.ports("a"), ["10.0.0.1:9"]);
         assert_eq!(services(&world), ["new"], "nothing is asked about the old one any more");

@@ -62,7 +62,7 @@ fn a_secret_that_does_not_parse_is_named_and_the_one_before_stays() {
     run(async {
         let mut world = World::new();
         let first = good("default");
-        world.push(&[first.clone()]).unwrap();
+        world.push(std::slice::from_ref(&first)).unwrap();
         let shown = world.control.secrets.secrets.certificates();
         let refused = world.refused(&[certificate("default", "this is no PEM", "nor is this"), good("beside")]);
         assert!(refused.len() == 1 && refused[0].0 == "default", "{refused:?}");

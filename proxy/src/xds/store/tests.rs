@@ -13,9 +13,15 @@ fn what_waited_takes_the_place_of_what_was_in_use() {
     let store = ConfigStore::new();
     let name: Arc<str> = "a".into();
     store.warm(Kind::Cluster, &name, stored("one", "1"), false);
-    assert!(store.is_warming(Kind::Cluster, &name, &"one".into()) && !store.is_unchanged(Kind::Cluster, &name, &"one".into()));
+    assert!(
+        store.is_warming(Kind::Cluster, &name, &"one".into())
+            && !store.is_unchanged(Kind::Cluster, &name, &"one".into())
+    );
     store.activate(Kind::Cluster, &name);
-    assert!(store.is_unchanged(Kind::Cluster, &name, &"one".into()) && !store.is_warming(Kind::Cluster, &name, &"one".into()));
+    assert!(
+        store.is_unchanged(Kind::Cluster, &name, &"one".into())
+            && !store.is_warming(Kind::Cluster, &name, &"one".into())
+    );
     // Nothing waits: what is in use stays.
     store.activate(Kind::Cluster, &name);
     assert_eq!(store.active(Kind::Cluster, &name), Some("one".into()));

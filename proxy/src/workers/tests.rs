@@ -1,0 +1,119 @@
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Command, Shared, Workers};
+use crate::drain::{Drain, ServerDrain};
+use crate::http::route::{RouteSlot, RouteSlots};
+use crate::listener::{CompileDeps, Listener, bind};
+use crate::published::Published;
+use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::tls::Secrets;
+use crate::xds::testing::{answering_listener, bytes};
+
+struct NoRoutes;
+
+impl RouteSlots for NoRoutes {
+    fn slot(&self, _name: &Arc<str>) -> Arc<RouteSlot> {
+        RouteSlot::new()
+    }
+}
+
+struct Process {
+    shared: Shared,
+    workers: Arc<Workers>,
+}
+
+impl Process {
+    fn start(workers: usize) -> Process {
+        let shared = Shared {
+            published: Arc::new(Published::default()),
+            drain: ServerDrain::new(Default::default()),
+            stats: Stats::new(StatsSettings::default()),
+            sinks: Arc::new(Sinks::new(SinkSettings::default())),
+        };
+        let workers = Workers::start(workers, &shared).unwrap();
+        Process { shared, workers }
+    }
+
+    /// A listener that answers every request with a status.
+    fn listener(&self, status: u16) -> Arc<Listener> {
+        let config =
+            config::listener::decode(&bytes(&answering_listener("l", status)), &config::Options::default()).unwrap();
+        let deps = CompileDeps {
+            secrets: &Secrets::new(),
+            routes: &NoRoutes,
+            stats: &self.shared.stats,
+            log_sinks: &self.shared.sinks,
+        };
+        Listener::compile(Arc::new(config), &deps).unwrap()
+    }
+
+    fn listen(&self, id: u64, listener: &Arc<Listener>) -> SocketAddr {
+        let bound = bind::bind(listener.config(), self.workers.count()).unwrap();
+        let address = bound.addresses()[0];
+        let mut sockets = bound.listen().unwrap().into_iter();
+        let drain = Drain::new(Default::default());
+        self.workers.send_all(|| Command::Listen {
+            id,
+            listener: listener.clone(),
+            drain: drain.clone(),
+            sockets: sockets.next().expect("one for each worker"),
+        });
+        address
+    }
+
+    fn replace(&self, id: u64, listener: &Arc<Listener>) {
+        let drain = Drain::new(Default::default());
+        self.workers.send_all(|| Command::Replace { id, listener: listener.clone(), drain: drain.clone() });
+    }
+}
+
+/// The status of an answer on a connection of its own.
+fn ask(address: SocketAddr) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    answer.get(9..12).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+/// Asks again and again, since workers obey in their own time.
+fn until<T: PartialEq + std::fmt::Debug>(wanted: T, look: impl Fn() -> T) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let seen = look();
+        if seen == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen:?}, not {wanted:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn workers_accept_change_and_stop_as_they_are_told() {
+    let process = Process::start(2);
+    assert_eq!(process.workers.count(), 2);
+    let address = process.listen(1, &process.listener(201));
+    let other = process.listen(2, &process.listener(204));
+    assert_eq!((ask(address).unwrap(), ask(other).unwrap()), (201, 204));
+    process.replace(1, &process.listener(202));
+    until(202, || ask(address).unwrap());
+    process.workers.send_all(|| Command::Stop { id: 1 });
+    until(Some(io::ErrorKind::ConnectionRefused), || ask(address).err().map(|error| error.kind()));
+    assert_eq!(ask(other).unwrap(), 204);
+}
+
+#[test]
+fn commands_for_sockets_that_are_gone_do_nothing() {
+    let process = Process::start(1);
+    let address = process.listen(1, &process.listener(200));
+    process.replace(7, &process.listener(500));
+    process.workers.send_all(|| Command::Stop { id: 7 });
+    // One worker obeys in order: what answers here has seen both.
+    let later = process.listen(2, &process.listener(204));
+    assert_eq!((ask(later).unwrap(), ask(address).unwrap()), (204, 200));
+}
