@@ -3,8 +3,11 @@
 //! The control thread starts drains (admin's `drain_listeners`, a removed or changed listener, SIGTERM). Connections ask
 //! [`DrainWatch::should_close`] before they answer, and end when [`DrainWatch::deadline`] fires. Nothing here closes sockets.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use config::listener::Direction;
@@ -42,13 +45,21 @@ pub struct Drain {
     origin: Instant,
     /// Milliseconds after `origin` plus one at which the drain began; 0 while it has not.
     began: AtomicU64,
+    /// Set before `end` is cancelled, so that looking costs no lock.
+    ended: AtomicBool,
     end: CancellationToken,
 }
 
 impl Drain {
     /// Not draining yet.
     pub fn new(settings: Settings) -> Arc<Drain> {
-        Arc::new(Drain { settings, origin: Instant::now(), began: AtomicU64::new(0), end: CancellationToken::new() })
+        Arc::new(Drain {
+            settings,
+            origin: Instant::now(),
+            began: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            end: CancellationToken::new(),
+        })
     }
 
     /// Begins. A second call changes nothing; tells whether this one began it.
@@ -64,6 +75,7 @@ impl Drain {
 
     /// Ends it: connections that are still open close now.
     pub fn finish(&self) {
+        self.ended.store(true, Ordering::Release);
         self.end.cancel();
     }
 
@@ -133,9 +145,20 @@ impl DrainWatch {
             || (self.direction == Direction::Inbound && self.server.inbound.should_close())
     }
 
-    /// Fires when the connection must end now. Costs one waker a connection.
+    /// Fires when the connection must end now. Costs one waker a connection, and one load each time the same task polls it again.
     pub async fn deadline(&self) {
-        self.listener.end.cancelled().await;
+        let drain = &self.listener;
+        let mut cancelled = pin!(drain.end.cancelled());
+        let mut registered: Option<Waker> = None;
+        poll_fn(|cx| {
+            let known = registered.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if known && !drain.ended.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            registered = Some(cx.waker().clone());
+            cancelled.as_mut().poll(cx)
+        })
+        .await;
     }
 }
 

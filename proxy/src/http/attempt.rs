@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use config::route::{ClusterChoice, HostRewrite};
+use tokio::time::Instant;
 
 use super::codec::{Downstream, ResetReason};
 use super::deadlines::Expired;
@@ -122,7 +123,8 @@ pub(super) async fn run<'a>(
                 let retried = retry.as_ref().is_some_and(|retry| retry.retried);
                 return match outcome {
                     Outcome::Answer(lease, head, (target, _)) => {
-                        let time = u64::try_from(record.since_request().as_millis()).ok();
+                        record.info.response_first_byte = Some(Instant::now().into_std());
+                        let time = u64::try_from(record.response_time().as_millis()).ok();
                         cluster.count_response(Some(&target), head.status, record.internal, time);
                         if let Some(stats) = of_route {
                             stats.count_response(head.status, time);

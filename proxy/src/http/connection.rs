@@ -81,7 +81,7 @@ async fn http1(context: &Context, stream: Stream, mut limits: Limits, mut end: P
     let delay = manager.config.delayed_close_timeout;
     let mut connection = h1::server::Connection::new(stream, &h1::Settings::downstream(&manager.config));
     loop {
-        limits.begin_idle();
+        limits.begin_idle(context.last_end.get());
         let next = next_head(&mut connection, &mut limits, end.as_mut()).await;
         let request = match next {
             Event::Ready(Ok(Some(request))) => request,
@@ -151,7 +151,7 @@ async fn http2(context: &Rc<Context>, stream: Stream, mut limits: Limits, mut en
     let mut connection = h2::server::Connection::new(stream, &h2::Settings::downstream(&manager.config));
     let last_end = Rc::new(std::cell::Cell::new(Instant::now()));
     let mut closing = false;
-    limits.begin_idle();
+    limits.begin_idle(None);
     loop {
         let event = poll_fn(|cx| {
             if let Poll::Ready(next) = connection.poll_next(cx) {
@@ -246,13 +246,14 @@ impl Limits {
         }
         let mut limits =
             Limits { deadlines, idle: config.idle_timeout, head: config.request_headers_timeout, head_began: false };
-        limits.begin_idle();
+        limits.begin_idle(None);
         limits
     }
 
-    fn begin_idle(&mut self) {
+    /// Idle from that moment, or from now on.
+    fn begin_idle(&mut self, since: Option<Instant>) {
         if self.idle.is_some() {
-            self.deadlines.set(Expired::Idle, self.idle);
+            self.deadlines.set_from(Expired::Idle, self.idle, since.unwrap_or_else(Instant::now));
         }
     }
 

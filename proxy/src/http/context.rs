@@ -25,6 +25,8 @@ pub(super) struct Context {
     pub requests: Cell<u32>,
     /// Requests under way.
     pub active: Cell<u32>,
+    /// When the last request ended.
+    pub last_end: Cell<Option<tokio::time::Instant>>,
     /// How the connection ended: by the client, and with requests under way.
     pub ended: Cell<(bool, bool)>,
     table: RefCell<Option<PinnedTable>>,
@@ -55,6 +57,7 @@ impl Context {
             logs,
             requests: Cell::new(0),
             active: Cell::new(0),
+            last_end: Cell::new(None),
             ended: Cell::default(),
             table: RefCell::new(None),
             xfcc: OnceCell::new(),

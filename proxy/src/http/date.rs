@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// The time as RFC 9110 section 5.6.7 writes it.
-pub(super) fn now(time: SystemTime) -> Bytes {
+pub(super) fn at(time: SystemTime) -> Bytes {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     LAST.with_borrow_mut(|(second, text)| {
         if *second != seconds {

@@ -31,6 +31,8 @@ const KINDS: [Expired; 6] =
 pub(super) struct Deadlines {
     /// By the order of [`KINDS`]: of several that have run out the first is told.
     at: [Option<Instant>; KINDS.len()],
+    /// One of them may be set.
+    armed: bool,
     idle: Option<Duration>,
     try_idle: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -39,8 +41,21 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// Sets, moves or (with `None`) takes away a timeout that counts from now.
     pub fn set(&mut self, kind: Expired, after: Option<Duration>) {
+        match after {
+            Some(_) => self.set_from(kind, after, Instant::now()),
+            None => self.keep(kind, None, None),
+        }
+    }
+
+    /// As [`set`](Deadlines::set), from another moment.
+    pub fn set_from(&mut self, kind: Expired, after: Option<Duration>, from: Instant) {
         // A time too far away for the clock is never.
-        self.at[place(kind)] = after.and_then(|after| Instant::now().checked_add(after));
+        self.keep(kind, after, after.and_then(|after| from.checked_add(after)));
+    }
+
+    fn keep(&mut self, kind: Expired, after: Option<Duration>, at: Option<Instant>) {
+        self.at[place(kind)] = at;
+        self.armed |= at.is_some();
         match kind {
             Expired::Idle => self.idle = after,
             Expired::TryIdle => self.try_idle = after,
@@ -51,22 +66,28 @@ impl Deadlines {
     /// Something moved: idle timeouts begin anew. Free when there is none.
     pub fn touch(&mut self) {
         if let Some(idle) = self.idle {
-            self.at[place(Expired::Idle)] = Instant::now().checked_add(idle);
+            self.set_from(Expired::Idle, Some(idle), Instant::now());
         }
     }
 
     /// Something came from the upstream.
     pub fn touch_try(&mut self) {
         if let Some(idle) = self.try_idle {
-            self.at[place(Expired::TryIdle)] = Instant::now().checked_add(idle);
+            self.set_from(Expired::TryIdle, Some(idle), Instant::now());
         }
         self.touch();
     }
 
     /// Ready when one has run out; that one is then taken away.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
+        if !self.armed {
+            return Poll::Pending;
+        }
         loop {
-            let Some(next) = self.at.iter().flatten().min().copied() else { return Poll::Pending };
+            let Some(next) = self.at.iter().flatten().min().copied() else {
+                self.armed = false;
+                return Poll::Pending;
+            };
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
             // A timer that is set too early fires, finds nothing and is set again: cheaper than moving it at each octet.
             if sleep.deadline() > next {

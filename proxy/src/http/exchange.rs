@@ -95,7 +95,6 @@ async fn proxy<'a>(
     let mut answer = attempt::run(record, downstream, chosen, forwarding, &decisions).await?;
 
     // And back.
-    record.info.response_first_byte = Some(tokio::time::Instant::now().into_std());
     record.deadlines.touch();
     let tunnel = upgrade::begin_tunnel(record, &answer.head, &mut answer.upload);
     respond::upstream_head(record, &mut answer.head);

@@ -25,7 +25,7 @@ pub(super) struct Caller {
 const HOP_BY_HOP: NameSet =
     NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTION, Name::TRANSFER_ENCODING, Name::X_ENVOY_INTERNAL]);
 /// Ends at this hop unless it asks for an upgrade.
-const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE, Name::TE]);
+const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE]);
 /// Only internal callers may say these.
 const INTERNAL_ONLY: NameSet = NameSet::of([
     Name::X_ENVOY_RETRIABLE_STATUS_CODES,
@@ -109,7 +109,7 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// One pass over the headers that drops what must not go on.
+/// Drops what must not go on.
 fn clean(request: &mut RequestHead, caller: Caller, internal_only: &[Name]) {
     let mut drop = HOP_BY_HOP;
     if request.upgrade.is_none() {
@@ -121,24 +121,29 @@ fn clean(request: &mut RequestHead, caller: Caller, internal_only: &[Name]) {
     if caller.edge {
         drop = drop.with(EDGE);
     }
-    let mut referers = 0;
-    request.headers.retain(|header| {
-        if header.name == Name::TE {
-            return accepts_trailers(&header.value);
-        }
-        if header.name == Name::REFERER {
-            referers += 1;
-            return referers == 1 && is_referer(&header.value);
-        }
-        !drop.contains(&header.name) && (caller.internal || !internal_only.contains(&header.name))
-    });
-    if referers > 1 {
-        request.headers.remove(&Name::REFERER);
+    let headers = &mut request.headers;
+    headers.remove_all(drop);
+    if !caller.internal && !internal_only.is_empty() {
+        headers.retain(|header| !internal_only.contains(&header.name));
     }
-    // Of what TE may say only `trailers` is about the message and not the hop.
-    for header in request.headers.iter_mut().filter(|header| header.name == Name::TE) {
-        header.value = Bytes::from_static(b"trailers");
+    if headers.contains(&Name::TE) {
+        clean_te(headers);
     }
+    if headers.contains(&Name::REFERER) {
+        clean_referer(headers);
+    }
+}
+
+/// Of what TE may say only `trailers` is about the message and not the hop.
+fn clean_te(headers: &mut Headers) {
+    headers.retain(|header| header.name != Name::TE || accepts_trailers(&header.value));
+    headers.values_mut(&Name::TE).for_each(|value| *value = Bytes::from_static(b"trailers"));
+}
+
+/// One that is none, or several of them, are dropped.
+fn clean_referer(headers: &mut Headers) {
+    let single = headers.get_all(&Name::REFERER).nth(1).is_none();
+    headers.retain(|header| header.name != Name::REFERER || (single && is_referer(&header.value)));
 }
 
 fn accepts_trailers(value: &[u8]) -> bool {
@@ -199,15 +204,14 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
 
 /// Appends to the first value of a list header, or adds the header.
 pub(super) fn append_list(headers: &mut Headers, name: Name, value: &str, separator: &[u8]) {
-    let existing = headers.iter_mut().find(|header| header.name == name);
-    if let Some(header) = existing {
-        let mut joined = Vec::with_capacity(header.value.len() + separator.len() + value.len());
-        joined.extend_from_slice(&header.value);
+    if let Some(existing) = headers.values_mut(&name).next() {
+        let mut joined = Vec::with_capacity(existing.len() + separator.len() + value.len());
+        joined.extend_from_slice(existing);
         if !joined.is_empty() {
             joined.extend_from_slice(separator);
         }
         joined.extend_from_slice(value.as_bytes());
-        header.value = Bytes::from(joined);
+        *existing = Bytes::from(joined);
         return;
     }
     headers.append(name, Bytes::copy_from_slice(value.as_bytes()));

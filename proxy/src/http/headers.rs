@@ -16,25 +16,35 @@ pub struct Header {
     pub name: Name,
     /// Value, without surrounding white space.
     pub value: Bytes,
-    /// The name as it was spelt on the wire; empty unless the codec was told to keep it (`preserve_case`).
-    pub spelling: Bytes,
+    /// The name as it was spelt on the wire, if the codec was told to keep it (`preserve_case`). Boxed, for it is hardly ever there.
+    pub spelling: Option<Box<Bytes>>,
 }
 
 /// Headers in wire order.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Headers {
     entries: Vec<Header>,
+    /// The interned names that may be there; those that are not in it are not. Most look-ups are for headers that are absent.
+    maybe: NameSet,
 }
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Headers) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Headers {}
 
 impl Headers {
     /// No headers.
     pub const fn new() -> Headers {
-        Headers { entries: Vec::new() }
+        Headers { entries: Vec::new(), maybe: NameSet::EMPTY }
     }
 
     /// Room for `count` without another allocation.
     pub fn with_capacity(count: usize) -> Headers {
-        Headers { entries: Vec::with_capacity(count) }
+        Headers { entries: Vec::with_capacity(count), maybe: NameSet::EMPTY }
     }
 
     /// How many lines (a repeated name counts each time).
@@ -52,13 +62,17 @@ impl Headers {
         self.entries.iter()
     }
 
-    /// All, in order, to change values in place.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Header> {
-        self.entries.iter_mut()
+    /// All values of a name, to change them in place.
+    pub fn values_mut<'a>(&'a mut self, name: &'a Name) -> impl Iterator<Item = &'a mut Bytes> {
+        let entries = if self.maybe.admits(name) { &mut self.entries[..] } else { &mut [] };
+        entries.iter_mut().filter(move |header| header.name == *name).map(|header| &mut header.value)
     }
 
     /// The first value of a name.
     pub fn get(&self, name: &Name) -> Option<&Bytes> {
+        if !self.maybe.admits(name) {
+            return None;
+        }
         self.entries.iter().find(|header| header.name == *name).map(|header| &header.value)
     }
 
@@ -69,27 +83,30 @@ impl Headers {
 
     /// All values of a name.
     pub fn get_all<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Bytes> {
-        self.entries.iter().filter(move |header| header.name == *name).map(|header| &header.value)
+        let entries = if self.maybe.admits(name) { &self.entries[..] } else { &[] };
+        entries.iter().filter(move |header| header.name == *name).map(|header| &header.value)
     }
 
     /// Whether the name is there.
     pub fn contains(&self, name: &Name) -> bool {
-        self.entries.iter().any(|header| header.name == *name)
+        self.maybe.admits(name) && self.entries.iter().any(|header| header.name == *name)
     }
 
     /// Adds a line at the end.
     pub fn append(&mut self, name: Name, value: impl Into<Bytes>) {
-        self.entries.push(Header { name, value: value.into(), spelling: Bytes::new() });
+        self.push(Header { name, value: value.into(), spelling: None });
     }
 
     /// Adds a whole line at the end.
     pub fn push(&mut self, header: Header) {
+        self.maybe.insert(&header.name);
         self.entries.push(header);
     }
 
     /// Replaces the first value and removes further ones; adds at the end when absent.
     pub fn set(&mut self, name: Name, value: impl Into<Bytes>) {
-        let Some(first) = self.entries.iter().position(|header| header.name == name) else {
+        let admitted = self.maybe.admits(&name);
+        let Some(first) = self.entries.iter().position(|header| admitted && header.name == name) else {
             return self.append(name, value);
         };
         self.entries[first].value = value.into();
@@ -102,9 +119,26 @@ impl Headers {
 
     /// Removes every line of a name; the order of the rest stays. Tells whether any was there.
     pub fn remove(&mut self, name: &Name) -> bool {
+        if !self.maybe.admits(name) {
+            return false;
+        }
         let before = self.entries.len();
         self.entries.retain(|header| header.name != *name);
+        self.maybe.remove(name);
         self.entries.len() != before
+    }
+
+    /// Removes every line whose name is in the set.
+    pub fn remove_all(&mut self, names: NameSet) {
+        if self.maybe.meets(names) {
+            self.entries.retain(|header| !names.contains(&header.name));
+            self.maybe = self.maybe.without(names);
+        }
+    }
+
+    /// Whether one of the names may be there.
+    pub fn may_hold(&self, names: NameSet) -> bool {
+        self.maybe.meets(names)
     }
 
     /// Keeps the lines for which `keep` is true.
@@ -115,6 +149,7 @@ impl Headers {
     /// Removes all, keeping the allocation.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.maybe = NameSet::EMPTY;
     }
 }
 

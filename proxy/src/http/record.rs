@@ -129,7 +129,16 @@ impl<'a> Record<'a> {
 
     /// Time since the end of the request; zero before.
     pub fn since_request(&self) -> Duration {
-        self.info.request_complete.map_or(Duration::ZERO, |at| Instant::now().into_std().saturating_duration_since(at))
+        self.until(Instant::now().into_std())
+    }
+
+    /// The head of the response came: how long that took from the end of the request; zero before that end.
+    pub fn response_time(&self) -> Duration {
+        self.info.response_first_byte.map_or(Duration::ZERO, |at| self.until(at))
+    }
+
+    fn until(&self, at: std::time::Instant) -> Duration {
+        self.info.request_complete.map_or(Duration::ZERO, |complete| at.saturating_duration_since(complete))
     }
 
     /// A head went out.
@@ -240,7 +249,9 @@ impl Drop for Record<'_> {
         }
         self.ended = true;
         let manager = &self.context.manager;
-        let end = Instant::now().into_std();
+        let now = Instant::now();
+        self.context.last_end.set(Some(now));
+        let end = now.into_std();
         self.info.end = Some(end);
         manager.stats.downstream_rq_active.dec();
         self.context.active.set(self.context.active.get().saturating_sub(1));

@@ -56,7 +56,7 @@ async fn answer(
     let mut headers = Headers::with_capacity(4);
     headers.append(Name::CONTENT_LENGTH, body.len().to_string());
     headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
-    headers.append(Name::DATE, date::now(std::time::SystemTime::now()));
+    headers.append(Name::DATE, date::at(std::time::SystemTime::now()));
     headers.append(Name::SERVER, context.manager.server.clone());
     let head = ResponseHead {
         protocol: Protocol::Http11,

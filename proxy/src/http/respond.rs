@@ -13,7 +13,7 @@ use super::message::{Method, Protocol, ResponseHead};
 use super::mutate::Mutation;
 use super::record::{Chosen, Record};
 use crate::telemetry::access_log::LogEntry;
-use crate::telemetry::format;
+use crate::telemetry::{format, wall};
 
 /// Ends at this hop, always.
 const HOP_BY_HOP: NameSet = NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTION, Name::TRANSFER_ENCODING]);
@@ -25,7 +25,7 @@ pub(super) fn upstream_head(record: &mut Record<'_>, head: &mut ResponseHead) {
     strip(head);
     if !record.context.manager.config.router.suppress_envoy_headers && record.request_is_complete() {
         let mut digits = itoa::Buffer::new();
-        let milliseconds = digits.format(record.since_request().as_millis());
+        let milliseconds = digits.format(record.response_time().as_millis());
         let value = if milliseconds == "0" {
             Bytes::from_static(b"0")
         } else {
@@ -44,7 +44,8 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
     let config = &context.manager.config;
     let headers = &mut head.headers;
     if !headers.contains(&Name::DATE) {
-        headers.append(Name::DATE, date::now(std::time::SystemTime::now()));
+        let now = record.info.response_first_byte.unwrap_or_else(std::time::Instant::now);
+        headers.append(Name::DATE, date::at(wall::at(now)));
     }
     match config.server_header {
         ServerHeader::Overwrite => headers.set(Name::SERVER, context.manager.server.clone()),
@@ -98,7 +99,7 @@ fn tell_decorator(record: &Record<'_>, headers: &mut Headers) {
 /// Removes what ends at this hop.
 pub(super) fn strip(head: &mut ResponseHead) {
     let drop = if head.status == 101 { HOP_BY_HOP } else { HOP_BY_HOP.with(CONNECTION) };
-    head.headers.retain(|header| !drop.contains(&header.name));
+    head.headers.remove_all(drop);
 }
 
 /// `x-envoy-attempt-count`, if the virtual host wants it told.

@@ -6,3 +6,4 @@ pub mod format;
 pub mod process_log;
 pub mod stats;
 pub mod stream_info;
+pub mod wall;

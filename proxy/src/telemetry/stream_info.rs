@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
 use crate::http::message::Protocol;
+use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
 
 /// Facts of the downstream connection, shared by its requests.
@@ -91,10 +92,11 @@ pub struct StreamInfo {
 impl StreamInfo {
     /// A stream that begins now.
     pub fn begin(connection: Rc<ConnectionInfo>, protocol: Option<Protocol>) -> StreamInfo {
+        let start = Instant::now();
         StreamInfo {
             connection,
-            start_time: SystemTime::now(),
-            start: Instant::now(),
+            start_time: wall::at(start),
+            start,
             request_complete: None,
             response_first_byte: None,
             end: None,

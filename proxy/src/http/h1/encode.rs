@@ -164,17 +164,43 @@ fn status_line(out: &mut BytesMut, protocol: Protocol, status: u16) {
 
 /// Framing is this codec's own matter, so `transfer-encoding` is never copied.
 fn headers(out: &mut BytesMut, headers: &Headers, preserve_case: bool) {
-    for Header { name, value, spelling } in headers.iter() {
-        if *name == Name::TRANSFER_ENCODING {
-            continue;
-        }
-        let name = if preserve_case && !spelling.is_empty() { spelling } else { name.as_bytes() };
-        out.reserve(name.len() + value.len() + 4);
+    let begin = out.len();
+    let mut breaks = 0;
+    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
+        let name = spelling(header, preserve_case);
+        out.reserve(name.len() + header.value.len() + 4);
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
-        clean(out, value, b" ");
+        out.extend_from_slice(&header.value);
+        out.extend_from_slice(b"\r\n");
+        breaks += 2;
+    }
+    // One look at the whole block instead of one at each value.
+    if out[begin..].iter().map(|byte| u32::from(breaks_line(*byte))).sum::<u32>() != breaks {
+        out.truncate(begin);
+        clean_headers(out, headers, preserve_case);
+    }
+}
+
+#[cold]
+fn clean_headers(out: &mut BytesMut, headers: &Headers, preserve_case: bool) {
+    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
+        out.extend_from_slice(spelling(header, preserve_case));
+        out.extend_from_slice(b": ");
+        clean(out, &header.value, b" ");
         out.extend_from_slice(b"\r\n");
     }
+}
+
+fn spelling(header: &Header, preserve_case: bool) -> &[u8] {
+    match &header.spelling {
+        Some(spelling) if preserve_case => spelling,
+        _ => header.name.as_bytes(),
+    }
+}
+
+fn breaks_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
 }
 
 /// Writes text from outside. The codecs let no line break in, but filters may make values of their own (from a token's claims, say):

@@ -3,11 +3,11 @@
 //! httparse takes the well-formed heads, that is nearly all; what it refuses goes through `lenient`, which accepts the rest of what
 //! Envoy accepts. Both give the same parts. No byte is copied or changed here, and nothing is judged but the syntax.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
-use bytes::{Bytes, BytesMut};
-use smallvec::SmallVec;
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{ParseError, lenient};
 use crate::http::headers::{Header, Headers, Name};
@@ -25,8 +25,46 @@ pub(super) struct Line {
     pub(super) broken: bool,
 }
 
-/// Most heads have fewer lines than this and need no allocation to be cut.
-pub(super) type Lines = SmallVec<[Line; 24]>;
+/// The lines of a head. Their memory is kept for the next head on this thread: they live only while a head is taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lines(Vec<Line>);
+
+thread_local! {
+    static SPARE: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+}
+
+/// More lines than this are not kept room for.
+const KEPT_LINES: usize = 128;
+
+impl Lines {
+    pub(super) fn new() -> Lines {
+        Lines(SPARE.take())
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let mut lines = std::mem::take(&mut self.0);
+        if lines.capacity() <= KEPT_LINES {
+            lines.clear();
+            SPARE.set(lines);
+        }
+    }
+}
+
+impl Deref for Lines {
+    type Target = Vec<Line>;
+
+    fn deref(&self) -> &Vec<Line> {
+        &self.0
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut Vec<Line> {
+        &mut self.0
+    }
+}
 
 /// A head cut into its parts: the first line's three words, the header lines, and how many octets all of it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,27 +149,39 @@ pub(super) fn cut(kind: Kind, bytes: &[u8]) -> Result<Option<Cut>, ParseError> {
 /// `buffer` still holds the head: names are lowered and broken values mended in place, then the head is split off.
 pub(super) fn build(buffer: &mut BytesMut, cut: &mut Cut, keep_spelling: bool) -> (Bytes, Headers) {
     let spellings = spellings(buffer, &cut.lines, keep_spelling);
-    for line in &mut cut.lines {
+    for line in cut.lines.iter_mut() {
         buffer[line.name.clone()].make_ascii_lowercase();
         if line.broken {
             line.value = mend(buffer, line.value.clone());
         }
     }
-    let head = buffer.split_to(cut.length).freeze();
+    let head = take(buffer, cut.length);
     let mut headers = Headers::with_capacity(cut.lines.len() + SPARE_LINES);
     let mut spelt = 0;
-    for line in &cut.lines {
-        let spelling = if keep_spelling {
+    for line in cut.lines.iter() {
+        let spelling = keep_spelling.then(|| {
             let length = line.name.len();
             spelt += length;
-            spellings.slice(spelt - length..spelt)
-        } else {
-            Bytes::new()
-        };
+            Box::new(spellings.slice(spelt - length..spelt))
+        });
         let name = Name::from_lower_with(&head[line.name.clone()], || head.slice(line.name.clone()));
         headers.push(Header { name, value: head.slice(line.value.clone()), spelling });
     }
     (head, headers)
+}
+
+/// Heads up to so many octets are copied out of the read buffer.
+const COPIED: usize = 4 * 1024;
+
+/// Takes a head off the front. A small one becomes a piece of memory of its own, so that the read buffer is free again while the
+/// request is served, and the next connection reads into memory that the processor still holds.
+fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
+    if length > COPIED {
+        return buffer.split_to(length).freeze();
+    }
+    let head = Bytes::copy_from_slice(&buffer[..length]);
+    buffer.advance(length);
+    head
 }
 
 /// Room for the headers that the exchange adds.
@@ -143,7 +193,7 @@ fn spellings(buffer: &[u8], lines: &Lines, keep: bool) -> Bytes {
         return Bytes::new();
     }
     let mut all = BytesMut::with_capacity(lines.iter().map(|line| line.name.len()).sum());
-    for line in lines {
+    for line in lines.iter() {
         all.extend_from_slice(&buffer[line.name.clone()]);
     }
     all.freeze()
@@ -176,7 +226,7 @@ pub(super) fn trim(bytes: &[u8], mut span: Span) -> Span {
 fn begins(kind: Kind, buffer: &mut BytesMut) -> Result<bool, ParseError> {
     if kind == Kind::Request {
         let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        bytes::Buf::advance(buffer, blank);
+        buffer.advance(blank);
     }
     match buffer.first() {
         None => Ok(false),

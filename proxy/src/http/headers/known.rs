@@ -127,10 +127,13 @@ const fn by_length() -> [[u8; 8]; LONGEST + 1] {
 }
 
 /// A set of known names, tested with one shift: for passes that drop many headers at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct NameSet(u128);
 
 impl NameSet {
+    /// No name.
+    pub const EMPTY: NameSet = NameSet(0);
+
     /// The set of these known names; others are left out.
     pub const fn of<const COUNT: usize>(names: [Name; COUNT]) -> NameSet {
         let mut bits = 0;
@@ -149,6 +152,41 @@ impl NameSet {
     /// Both sets.
     pub const fn with(self, other: NameSet) -> NameSet {
         NameSet(self.0 | other.0)
+    }
+
+    /// Without those of the other.
+    pub const fn without(self, other: NameSet) -> NameSet {
+        NameSet(self.0 & !other.0)
+    }
+
+    /// Whether they have a name in common.
+    pub const fn meets(self, other: NameSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds a name, if it is a known one.
+    #[inline]
+    pub fn insert(&mut self, name: &Name) {
+        if let Repr::Known(known) = name.0 {
+            self.0 |= 1 << known;
+        }
+    }
+
+    /// Takes a name away.
+    #[inline]
+    pub fn remove(&mut self, name: &Name) {
+        if let Repr::Known(known) = name.0 {
+            self.0 &= !(1 << known);
+        }
+    }
+
+    /// Whether a list of headers whose known names are all in the set may hold the name.
+    #[inline]
+    pub fn admits(self, name: &Name) -> bool {
+        match name.0 {
+            Repr::Known(known) => self.0 >> known & 1 == 1,
+            Repr::Other(_) => true,
+        }
     }
 
     /// Whether the name is in it.
@@ -186,11 +224,14 @@ impl Name {
     /// The interned name for these lower-case bytes.
     pub fn find(lower: &[u8]) -> Option<Name> {
         let candidates = BY_LENGTH.get(lower.len())?;
+        let last = lower.last()?;
         candidates
             .iter()
             .take_while(|index| **index != u8::MAX)
-            .find(|index| TEXT[**index as usize].as_bytes() == lower)
-            .map(|index| Name(Repr::Known(*index)))
+            .map(|index| (*index, TEXT[*index as usize].as_bytes()))
+            // Of names of one length few end alike: that spares most comparisons.
+            .find(|(_, text)| text.last() == Some(last) && *text == lower)
+            .map(|(index, _)| Name(Repr::Known(index)))
     }
 
     /// The text of an interned name.

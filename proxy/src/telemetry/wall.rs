@@ -1,0 +1,46 @@
+//! The wall clock by way of the monotonic one: most requests have read the latter anyway, and a reading is a part of a request's cost.
+//!
+//! Called by `stream_info` and `http`. It is never more than a second behind a wall clock that was set.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment on both clocks.
+type Anchor = (Instant, SystemTime);
+
+/// How long an anchor is believed.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static ANCHOR: Cell<Option<Anchor>> = const { Cell::new(None) };
+}
+
+/// What the wall clock shows at a moment that has just been.
+pub fn at(moment: Instant) -> SystemTime {
+    match ANCHOR.get() {
+        Some((instant, wall)) if moment >= instant && moment - instant < BELIEVED => wall + (moment - instant),
+        _ => anew(moment),
+    }
+}
+
+#[cold]
+fn anew(moment: Instant) -> SystemTime {
+    let wall = SystemTime::now();
+    ANCHOR.set(Some((moment, wall)));
+    wall
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_follows_the_monotonic_clock_and_is_set_anew_after_a_second() {
+        let begin = Instant::now();
+        let first = at(begin);
+        assert_eq!(at(begin + Duration::from_millis(999)), first + Duration::from_millis(999));
+        ANCHOR.set(Some((begin, SystemTime::UNIX_EPOCH)));
+        assert_eq!(at(begin + Duration::from_millis(1)), SystemTime::UNIX_EPOCH + Duration::from_millis(1));
+        assert!(at(begin + BELIEVED) >= first, "read from the system again");
+    }
+}
