@@ -135,7 +135,10 @@ pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
         Kind::ListenerFilter | Kind::NetworkFilter | Kind::HttpFilter | Kind::PerRoute => "filter",
         _ => "extension",
     };
-    let rejection = at.reject(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic));
+    let rejection = at.reject(format!(
+        "{noun} {name:?} ({}) is not supported yet: {}; take it out, or keep Envoy for this workload",
+        entry.type_name, entry.traffic
+    ));
     if carries_policy(entry.type_name) { rejection.withholding_policy() } else { rejection }
 }
 

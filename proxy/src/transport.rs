@@ -10,12 +10,29 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::telemetry::stats::Counter;
+
 /// A connection's byte stream. Bytes that listener filters have read already come first.
 #[derive(Debug)]
 pub struct Stream {
     prefix: Bytes,
     io: Io,
     ahead: ReadAhead,
+    counts: ByteCounts,
+}
+
+/// What counts the octets that pass, as the reader and the writer see them: under TLS, those of the plain text.
+#[derive(Debug, Clone, Copy)]
+pub struct ByteCounts {
+    /// Those that are read.
+    pub read: Counter,
+    /// Those that are written.
+    pub written: Counter,
+}
+
+impl ByteCounts {
+    /// Nobody counts.
+    pub const NONE: ByteCounts = ByteCounts { read: Counter::NONE, written: Counter::NONE };
 }
 
 /// Whether more is read from a socket than was asked for. The TLS library asks for 4 KiB at a time: four calls for each large record.
@@ -54,12 +71,12 @@ pub enum Io {
 impl Stream {
     /// A stream with nothing read from it yet.
     pub fn new(io: Io) -> Stream {
-        Stream { prefix: Bytes::new(), io, ahead: ReadAhead::Off }
+        Stream::with_prefix(Bytes::new(), io)
     }
 
     /// A stream from which `prefix` was read and must be read again.
     pub fn with_prefix(prefix: Bytes, io: Io) -> Stream {
-        Stream { prefix, io, ahead: ReadAhead::Off }
+        Stream { prefix, io, ahead: ReadAhead::Off, counts: ByteCounts::NONE }
     }
 
     /// Bytes that were read before and come first.
@@ -88,6 +105,12 @@ impl Stream {
         Stream { ahead, ..self }
     }
 
+    /// The stream, from now on with its octets counted: those that are put back or taken first as well, when they are read again.
+    /// Who moves octets past [`Io`] counts them himself.
+    pub fn counted(self, counts: ByteCounts) -> Stream {
+        Stream { counts, ..self }
+    }
+
     /// The stream with `bytes`, which were read from it, put back to be read again.
     pub fn unread(self, bytes: Bytes) -> Stream {
         if self.prefix.is_empty() || bytes.is_empty() {
@@ -111,6 +134,18 @@ impl From<TcpStream> for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        let result = self.poll_read_uncounted(cx, out);
+        let read = out.filled().len() - before;
+        if read > 0 {
+            self.counts.read.add(read as u64);
+        }
+        result
+    }
+}
+
+impl Stream {
+    fn poll_read_uncounted(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.prefix.is_empty() {
             let length = self.prefix.len().min(out.remaining());
             out.put_slice(&self.prefix[..length]);
@@ -120,12 +155,11 @@ impl AsyncRead for Stream {
         if self.ahead == ReadAhead::On {
             return self.poll_read_ahead(cx, out);
         }
-        let this = &mut *self;
-        match &mut this.io {
+        match &mut self.io {
             Io::Tcp(io) => {
                 let result = Pin::new(io).poll_read(cx, out);
-                if this.ahead == ReadAhead::Watching && out.remaining() == 0 {
-                    this.ahead = ReadAhead::On;
+                if self.ahead == ReadAhead::Watching && out.remaining() == 0 {
+                    self.ahead = ReadAhead::On;
                 }
                 result
             }
@@ -134,6 +168,13 @@ impl AsyncRead for Stream {
             Io::TlsClient(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::Memory(io) => Pin::new(io).poll_read(cx, out),
         }
+    }
+
+    fn count_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = &result {
+            self.counts.written.add(*written as u64);
+        }
+        result
     }
 }
 
@@ -180,7 +221,8 @@ macro_rules! each {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, io => Pin::new(io).poll_write(cx, data))
+        let result = each!(self, io => Pin::new(io).poll_write(cx, data));
+        self.count_written(result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -196,7 +238,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, io => Pin::new(io).poll_write_vectored(cx, slices))
+        let result = each!(self, io => Pin::new(io).poll_write_vectored(cx, slices));
+        self.count_written(result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -209,3 +252,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

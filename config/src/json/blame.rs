@@ -34,7 +34,7 @@ impl Search {
             return self.deny_unknown.then(|| Fault {
                 path: at,
                 reason: format!(
-                    "is not a field of {}; check its spelling, or allow unknown fields",
+                    "is not a field of {}; check its spelling, or start with --allow-unknown-static-fields",
                     descriptor.full_name()
                 ),
             });

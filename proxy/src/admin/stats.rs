@@ -45,11 +45,11 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
 
 fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, String> {
     let kinds: &[Kind] = match query.get("type").unwrap_or("All") {
-        "All" => &[Kind::Counter, Kind::Gauge, Kind::Histogram],
+        "All" => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
         "Counters" => &[Kind::Counter],
         "Gauges" => &[Kind::Gauge],
         "Histograms" => &[Kind::Histogram],
-        "TextReadouts" => &[],
+        "TextReadouts" => &[Kind::Text],
         _ => return Err("invalid &type= param".into()),
     };
     let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();

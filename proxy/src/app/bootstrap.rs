@@ -29,15 +29,8 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
     if let Some(text) = &options.config_yaml {
         sources.push(Source { name: "--config-yaml", text, is_json: false });
     }
-    let bootstrap = config::bootstrap::load(&sources, static_unknown_fields(options)).map_err(|error| {
-        let error = error.to_string();
-        let may_help = error.contains("is not a field of") || error.contains("no such field");
-        if options.allow_unknown_static_fields || !may_help {
-            error
-        } else {
-            format!("{error} (see also --allow-unknown-static-fields)")
-        }
-    })?;
+    let unknown = unknown_fields(!options.allow_unknown_static_fields);
+    let bootstrap = config::bootstrap::load(&sources, unknown).map_err(|error| error.to_string())?;
     // The descriptors that were needed to read it are gone; so should be their memory.
     crate::sys::trim_memory();
     Ok(bootstrap)
@@ -53,8 +46,8 @@ fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json")
 }
 
-fn static_unknown_fields(options: &Options) -> UnknownFields {
-    if options.allow_unknown_static_fields { UnknownFields::Ignore } else { UnknownFields::Reject }
+fn unknown_fields(reject: bool) -> UnknownFields {
+    if reject { UnknownFields::Reject } else { UnknownFields::Ignore }
 }
 
 /// How static resources are read. Their unknown fields were looked for while the text was read.
@@ -64,7 +57,7 @@ pub fn static_options(bootstrap: &Bootstrap) -> config::Options {
 
 /// How resources of the control plane are read.
 pub fn dynamic_options(options: &Options, bootstrap: &Bootstrap) -> config::Options {
-    bootstrap.options(if options.reject_unknown_dynamic_fields { UnknownFields::Reject } else { UnknownFields::Ignore })
+    bootstrap.options(unknown_fields(options.reject_unknown_dynamic_fields))
 }
 
 /// Checks everything that can be checked without binding or connecting, then says so.

@@ -15,7 +15,7 @@ use crate::http::headers::Headers;
 use crate::http::message::{Frame, Protocol, RequestHead, ResponseHead};
 use crate::tls::AlpnList;
 use crate::tls::info::TlsInfo;
-use crate::transport::Stream;
+use crate::transport::{ByteCounts, Stream};
 
 /// What one HTTP attempt asks of the pool. Everything that makes connections differ is in here.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,11 @@ pub struct TcpLease {
 }
 
 impl TcpLease {
+    /// What counts the octets of the connection. Its stream does not: it may be spliced.
+    pub fn bytes(&self) -> ByteCounts {
+        self.counted.bytes()
+    }
+
     /// Says that the host closed the connection first (`upstream_cx_destroy_remote`).
     pub fn closed_by_peer(&mut self) {
         self.counted.closed_by_peer();

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::Priority;
 use super::circuit_breaker::{BreakerGauges, Resource};
 use crate::telemetry::stats::{Counter, Gauge, Histogram, Scope};
+use crate::transport::ByteCounts;
 
 macro_rules! statistics {
     ($($kind:ident $method:ident: $($name:ident),+;)+) => {
@@ -49,6 +50,11 @@ statistics! {
 }
 
 impl ClusterStats {
+    /// What counts the octets of connections.
+    pub fn bytes(&self) -> ByteCounts {
+        ByteCounts { read: self.upstream_cx_rx_bytes_total, written: self.upstream_cx_tx_bytes_total }
+    }
+
     /// The gauge that is 1 while a breaker is open.
     pub fn breaker(&self, priority: Priority, resource: Resource) -> Gauge {
         self.breakers[priority as usize][resource as usize]

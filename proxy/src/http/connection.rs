@@ -21,7 +21,7 @@ use super::{h1, h2, sniff};
 use crate::drain::DrainWatch;
 use crate::telemetry::stats::Gauge;
 use crate::telemetry::stream_info::ConnectionInfo;
-use crate::transport::Stream;
+use crate::transport::{ByteCounts, Stream};
 use crate::worker::Worker;
 
 /// Serves one downstream connection to its end.
@@ -45,6 +45,8 @@ pub(super) async fn run(context: Rc<Context>, stream: Stream) {
     let mut end = pin!(drain.deadline());
     let Some((protocol, stream)) = choose_codec(&context, stream, &mut limits, end.as_mut()).await else { return };
     let stats = &context.manager.stats;
+    let stream = stream
+        .counted(ByteCounts { read: stats.downstream_cx_rx_bytes_total, written: stats.downstream_cx_tx_bytes_total });
     match protocol {
         Protocol::Http2 => {
             let _active = Active::begin(stats.downstream_cx_http2_total, stats.downstream_cx_http2_active);

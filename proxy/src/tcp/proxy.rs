@@ -101,7 +101,8 @@ async fn session(
     // Connecting needs far more room than relaying: its future is boxed and gone when the relay begins.
     let Some(mut lease) = Box::pin(connect(worker, proxy, info)).await else { return };
     let Some(mut upstream) = lease.stream.take() else { return };
-    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, &proxy.stats).await;
+    let counts = [proxy.stats.bytes, lease.bytes()];
+    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts).await;
     match end {
         End::Closed => {}
         End::Idle => proxy.stats.idle_timeout.inc(),

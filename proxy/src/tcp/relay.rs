@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lane::{Lane, LaneError};
-use super::stats::TcpStats;
-use crate::transport::Stream;
+use crate::transport::{ByteCounts, Stream};
 
 /// How a relay ended.
 #[derive(Debug)]
@@ -35,13 +34,13 @@ pub(super) struct Moved {
 }
 
 /// Relays until both directions have ended, one fails, or nothing moves for `idle`. `moved` is kept up to date, so that it is right
-/// also when the caller gives up.
+/// also when the caller gives up. `counts` are those of downstream and upstream.
 pub(super) async fn relay(
     downstream: &mut Stream,
     upstream: &mut Stream,
     idle: Option<Duration>,
     moved: &mut Moved,
-    stats: &TcpStats,
+    counts: [ByteCounts; 2],
 ) -> End {
     let (mut out, mut back) = (Lane::default(), Lane::default());
     let mut last = Instant::now();
@@ -53,8 +52,12 @@ pub(super) async fn relay(
             poll_lane(back.poll(cx, upstream, downstream), End::Upstream, End::Downstream),
         ];
         if out.moved > moved.received || back.moved > moved.sent {
-            stats.rx_bytes.add(out.moved - moved.received);
-            stats.tx_bytes.add(back.moved - moved.sent);
+            let [down, up] = counts;
+            let (received, sent) = (out.moved - moved.received, back.moved - moved.sent);
+            down.read.add(received);
+            up.written.add(received);
+            up.read.add(sent);
+            down.written.add(sent);
             *moved = Moved { received: out.moved, sent: back.moved };
             last = Instant::now();
         }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::telemetry::stats::{Counter, Stats};
+use crate::transport::ByteCounts;
 
 pub(super) struct TcpStats {
     pub cx_total: Counter,
     pub cx_no_route: Counter,
-    pub rx_bytes: Counter,
-    pub tx_bytes: Counter,
+    pub bytes: ByteCounts,
     pub idle_timeout: Counter,
     pub max_duration: Counter,
 }
@@ -22,8 +22,10 @@ impl TcpStats {
         TcpStats {
             cx_total: counter("downstream_cx_total"),
             cx_no_route: counter("downstream_cx_no_route"),
-            rx_bytes: counter("downstream_cx_rx_bytes_total"),
-            tx_bytes: counter("downstream_cx_tx_bytes_total"),
+            bytes: ByteCounts {
+                read: counter("downstream_cx_rx_bytes_total"),
+                written: counter("downstream_cx_tx_bytes_total"),
+            },
             idle_timeout: counter("idle_timeout"),
             max_duration: counter("max_downstream_connection_duration"),
         }

@@ -9,13 +9,7 @@ use tokio::time::Instant;
 
 use super::pipes;
 use super::relay::{End, Moved, relay};
-use super::stats::TcpStats;
-use crate::telemetry::stats::{Stats, StatsSettings};
-use crate::transport::{Io, Stream};
-
-fn stats() -> TcpStats {
-    TcpStats::new("test", &Stats::new(StatsSettings::default()))
-}
+use crate::transport::{ByteCounts, Io, Stream};
 
 /// Two ends of a TCP connection.
 async fn connection() -> (TcpStream, TcpStream) {
@@ -37,7 +31,7 @@ fn pattern() -> Vec<u8> {
 
 async fn run(mut downstream: Stream, mut upstream: Stream, idle: Option<Duration>) -> (End, Moved) {
     let mut moved = Moved::default();
-    let end = relay(&mut downstream, &mut upstream, idle, &mut moved, &stats()).await;
+    let end = relay(&mut downstream, &mut upstream, idle, &mut moved, [ByteCounts::NONE; 2]).await;
     (end, moved)
 }
 

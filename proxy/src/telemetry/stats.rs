@@ -13,13 +13,17 @@ use std::sync::Arc;
 pub mod expose;
 mod filter;
 mod registry;
+mod sample;
 mod server;
+mod settings;
 mod shard;
 mod tags;
 
 pub use filter::re2;
-pub use registry::{HistogramSample, Kind, Sample, Scope, Stats, StatsSettings, Tag, Tagged};
+pub use registry::{Scope, Stats};
+pub use sample::{HistogramSample, Kind, Sample, Tagged};
 pub use server::{DiscoveryStats, ServerState, ServerStats};
+pub use settings::{StatsSettings, Tag};
 use shard::Shard;
 
 /// A number that only grows. Copy it freely.
@@ -36,6 +40,10 @@ pub struct Histogram {
     slot: Slot,
     bounds: &'static [f64],
 }
+
+/// Words, such as a version. Copy it freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text(Slot);
 
 /// Place of a statistic: which registry, and the first of its cells in every shard. Registry 0 is no registry: nothing happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +125,16 @@ impl Histogram {
             shard.add(self.slot.cell, value);
             shard.add(self.slot.cell + 1 + bucket as u32, 1);
         });
+    }
+}
+
+impl Text {
+    /// Says nothing.
+    pub const NONE: Text = Text(Slot::NOWHERE);
+
+    /// Sets the words. Takes a lock: for the control thread.
+    pub fn set(self, text: &str) {
+        registry::set_text(self.0, text);
     }
 }
 

@@ -164,7 +164,7 @@ fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>,
         .collect::<Result<_, _>>()
         .map_err(|error| format!("certificates{place}: not PEM: {error}"))?;
     if certificates.is_empty() {
-        return Err(format!("certificates{place}: no PEM certificate in it"));
+        return Err(format!("certificates{place}: no PEM certificate in it; it must hold a BEGIN CERTIFICATE block"));
     }
     Ok(certificates)
 }

@@ -4,26 +4,29 @@
 //! listeners that are warm come into use, subscriptions follow what is referred to, and readiness is looked at. It runs on the
 //! control thread alone and never blocks.
 
+mod apply;
+mod start;
+
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use config::bootstrap::DynamicSource;
 use config::listener::Direction;
 use config::tls::{SdsName, SdsSource};
 use tokio::sync::{Notify, mpsc};
-use xds_client::{AdsEvents, AdsHandle, Event, Rejected, Subscription, Update, Verdict, type_url};
+use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
+pub use self::start::Start;
 use super::clusters::Clusters;
 use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
 use super::status::Status;
-use super::store::{ConfigStore, Kind, Stored};
+use super::store::{ConfigStore, Kind};
 use crate::drain::ServerDrain;
-use crate::http::route::RouteTable;
-use crate::telemetry::stats::{DiscoveryStats, ServerState, ServerStats};
+use crate::telemetry::stats::ServerStats;
 
 /// What admin and signals ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,28 +89,6 @@ pub struct Control {
     pub dirty: bool,
 }
 
-/// Progress of the first configuration: CDS, then EDS, then LDS, then RDS; then ready.
-#[derive(Debug)]
-pub struct Start {
-    began: Instant,
-    clusters_came: bool,
-    listeners_wanted: Option<Instant>,
-    listeners_came: bool,
-    live: bool,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Start {
-            began: Instant::now(),
-            clusters_came: false,
-            listeners_wanted: None,
-            listeners_came: false,
-            live: false,
-        }
-    }
-}
-
 impl Control {
     /// Runs until the process ends.
     pub async fn run(
@@ -164,107 +145,11 @@ impl Control {
             Event::Update(update) => {
                 let verdict = self.judge(&update);
                 if let Some(handle) = handle {
+                    self.stats.control_plane_identifier.set(&handle.status().control_plane);
                     handle.verdict(update.id, verdict);
                 }
             }
         }
-    }
-
-    /// Applies a response and tells what was thought of it.
-    pub(super) fn judge(&mut self, update: &Update) -> Verdict {
-        let verdict = self.apply(update);
-        super::tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
-        self.count(update, &verdict);
-        verdict
-    }
-
-    fn count(&self, update: &Update, verdict: &Verdict) {
-        let discovery: DiscoveryStats = match &*update.type_url {
-            type_url::CLUSTER => self.stats.cds,
-            type_url::LISTENER => self.stats.lds,
-            _ => return,
-        };
-        discovery.update_attempt.inc();
-        match verdict {
-            Ok(()) => {
-                discovery.update_success.inc();
-                discovery.update_time.set(unix_milliseconds());
-                discovery.version.set(hash(&update.version));
-            }
-            Err(_) => discovery.update_rejected.inc(),
-        }
-    }
-
-    fn apply(&mut self, update: &Update) -> Verdict {
-        match &*update.type_url {
-            type_url::CLUSTER => {
-                self.start.clusters_came = true;
-                self.dirty = true;
-                self.clusters.update(update)
-            }
-            type_url::ENDPOINT => self.clusters.assign(update),
-            type_url::LISTENER => {
-                self.start.listeners_came = true;
-                self.dirty = true;
-                self.listeners.update(update)
-            }
-            type_url::ROUTE => self.apply_routes(update),
-            type_url::SECRET => self.apply_secrets(update),
-            other => {
-                tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
-                Ok(())
-            }
-        }
-    }
-
-    fn apply_routes(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            let name: Arc<str> = resource.name.as_str().into();
-            let stored = Stored::now(resource.body.clone(), &version);
-            if self.store.is_unchanged(Kind::Route, &name, &stored.body) && self.routes.is_filled(&name) {
-                continue;
-            }
-            let table =
-                config::route::decode(&resource.body, &self.options).and_then(|config| RouteTable::compile(&config));
-            match table {
-                Ok(table) => {
-                    self.routes.publish(&name, table);
-                    self.store.accept(Kind::Route, &name, stored);
-                }
-                Err(rejection) => {
-                    let reason = rejection.to_string();
-                    if rejection.withholds_policy {
-                        tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
-                        self.routes.remove(&name);
-                        self.store.change(Kind::Route, &name, |entry| entry.active = None);
-                    } else {
-                        tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
-                    }
-                    self.store.refuse(Kind::Route, &name, stored, &reason);
-                    rejected.push(Rejected { name: resource.name.clone(), reason });
-                }
-            }
-        }
-        for name in &update.removed {
-            self.routes.remove(name);
-            self.store.remove(Kind::Route, &Arc::from(name.as_str()));
-        }
-        self.store.set_version(Kind::Route, &update.version);
-        super::verdict(rejected)
-    }
-
-    fn apply_secrets(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            let name: Arc<str> = resource.name.as_str().into();
-            if let Err(reason) = self.secrets.apply(&name, resource.body.clone(), &version) {
-                rejected.push(Rejected { name: resource.name.clone(), reason });
-            }
-        }
-        super::verdict(rejected)
     }
 
     fn on_request(&mut self, request: Request) {
@@ -279,22 +164,6 @@ impl Control {
             }
             Request::Quit => self.quit.notify_one(),
         }
-    }
-
-    /// Live only once the first configuration is here and while no operator says otherwise.
-    fn show_health(&self) {
-        if !self.healthy {
-            self.set_state(ServerState::Draining);
-        } else if self.start.live {
-            self.set_state(ServerState::Live);
-        } else {
-            self.set_state(ServerState::Initializing);
-        }
-    }
-
-    fn set_state(&self, state: ServerState) {
-        self.stats.set_state(state);
-        self.status.set_state(state);
     }
 
     fn drain_listeners(&mut self, inbound_only: bool, graceful: bool, skip_exit: bool) {
@@ -361,46 +230,6 @@ impl Control {
         }
     }
 
-    /// LDS is asked for once the first clusters have their endpoints, and even when no listener is to be expected.
-    fn want_listeners(&mut self, ads: &AdsHandle) {
-        let clusters_done = self.start.clusters_came || self.waited_for(&self.cds, self.start.began);
-        if clusters_done && self.start.listeners_wanted.is_none() && !self.clusters.awaits_endpoints() {
-            ads.subscribe(type_url::LISTENER, Subscription::Wildcard);
-            self.start.listeners_wanted = Some(Instant::now());
-            self.set_state(ServerState::Initializing);
-        }
-    }
-
-    /// Whether the initial fetch timeout of a source is over.
-    fn waited_for(&self, source: &Option<DynamicSource>, since: Instant) -> bool {
-        match source {
-            Some(DynamicSource::Ads { initial_fetch_timeout: Some(timeout) }) => since.elapsed() >= *timeout,
-            _ => false,
-        }
-    }
-
-    fn look_at_readiness(&mut self, dynamic: bool) {
-        if self.start.live {
-            return;
-        }
-        let listeners_done = self.start.listeners_came
-            || self.start.listeners_wanted.is_some_and(|since| self.waited_for(&self.lds, since));
-        let configured = !dynamic || listeners_done;
-        if configured && self.listeners.warming_count() == 0 {
-            self.start.live = true;
-            self.show_health();
-            self.stats.workers_started.set(1);
-            tracing::info!(
-                target: "main",
-                "ready after {} ms: {} clusters, {} listeners",
-                self.start.began.elapsed().as_millis(),
-                self.clusters.active_count(),
-                self.listeners.active_count()
-            );
-            crate::sys::trim_memory();
-        }
-    }
-
     fn next_timeout(&self) -> Duration {
         let fetches = [(&self.cds, Some(self.start.began)), (&self.lds, self.start.listeners_wanted)];
         let fetches = fetches.into_iter().filter_map(|(source, since)| match (source, since) {
@@ -425,16 +254,6 @@ async fn next_event(events: &mut Option<AdsEvents>) -> Option<Event> {
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
-}
-
-fn unix_milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A version is shown as a number. Which hash is nobody's business, but it must be stable (FNV-1a, 64 bits).
-fn hash(version: &str) -> u64 {
-    version.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

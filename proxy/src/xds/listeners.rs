@@ -4,23 +4,27 @@
 //! The control loop calls it. A listener that cannot be bound is refused by name and tried again with backoff; nothing else
 //! waits for it. A changed listener keeps its sockets; connections keep the version that they began with.
 
+mod sockets;
+mod warming;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use config::Rejection;
 use config::listener::Direction;
 use config::tls::SdsName;
-use config::{At, Rejection};
 use xds_client::{Rejected, Resource, Update, Verdict};
 
+use self::sockets::{Refusal, Retry, bind_backoff};
+use self::warming::Warming;
 use super::routes::Routes;
-use super::secrets::{self, SecretWatches};
+use super::secrets::SecretWatches;
 use super::status::ActiveListener;
 use super::store::{ConfigStore, Kind, Stored};
 use crate::drain::{Drain, Settings};
-use crate::listener::bind::{self, Bound};
 use crate::listener::{CompileDeps, Listener};
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::stats::{ServerStats, Stats};
@@ -65,23 +69,6 @@ struct Active {
     sockets: Option<u64>,
     /// Where they are bound.
     addresses: Vec<SocketAddr>,
-}
-
-struct Warming {
-    listener: Arc<Listener>,
-    /// New sockets, when the address is new; otherwise those of the active version are kept.
-    bound: Option<Bound>,
-    since: Instant,
-    needs: Vec<SdsName>,
-    routes: Vec<(Arc<str>, Option<Duration>)>,
-}
-
-/// A listener whose address was taken.
-struct Retry {
-    resource: Resource,
-    version: Arc<str>,
-    attempts: u32,
-    at: Instant,
 }
 
 impl Listeners {
@@ -194,27 +181,6 @@ impl Listeners {
         Ok(())
     }
 
-    /// New sockets, unless the version in use, or the one that warms, has those of the same address.
-    fn bind(&mut self, listener: &Arc<Listener>) -> Result<Option<Bound>, Refusal> {
-        let config = listener.config();
-        if config.address.is_none() || !config.bind_to_port {
-            return Ok(None);
-        }
-        let active = self.active.get(&config.name);
-        if active.is_some_and(|active| active.sockets.is_some() && same_sockets(active.listener.config(), config)) {
-            return Ok(None);
-        }
-        if let Some(warming) = self.warming.get_mut(&config.name)
-            && same_sockets(warming.listener.config(), config)
-        {
-            return Ok(warming.bound.take());
-        }
-        bind::bind(config, self.parts.workers.count()).map(Some).map_err(|failure| Refusal {
-            rejection: At::root().field("address").reject(failure.to_string()),
-            try_again: true,
-        })
-    }
-
     fn remove(&mut self, name: &Arc<str>) {
         if self.parts.store.is_static(Kind::Listener, name) {
             return;
@@ -291,21 +257,6 @@ impl Listeners {
         self.active.insert(name, Active { listener, drain, sockets, addresses });
     }
 
-    fn listen(&self, id: u64, listener: &Arc<Listener>, drain: &Arc<Drain>, bound: Bound) {
-        match bound.listen() {
-            Ok(sockets) => {
-                let mut sockets = sockets.into_iter();
-                self.parts.workers.send_all(|| Command::Listen {
-                    id,
-                    listener: listener.clone(),
-                    drain: drain.clone(),
-                    sockets: sockets.next().unwrap_or_default(),
-                });
-            }
-            Err(failure) => tracing::error!(target: "config", "listener '{}': {failure}", listener.config().name),
-        }
-    }
-
     /// Does what is due: binds that failed before, and stops that were asked for with a delay. The moment of the next is in
     /// [`Self::next_timeout`].
     pub fn on_timer(&mut self) {
@@ -316,18 +267,6 @@ impl Listeners {
             self.stop_accepting(direction);
         }
         self.retry_binds(now);
-    }
-
-    fn retry_binds(&mut self, now: Instant) {
-        let due: Vec<Arc<str>> =
-            self.retries.iter().filter(|(_, retry)| retry.at <= now).map(|(name, _)| name.clone()).collect();
-        for name in due {
-            let Some(retry) = self.retries.remove(&name) else { continue };
-            match self.update_one(&retry.resource, &retry.version, retry.attempts) {
-                Ok(()) => tracing::info!(target: "config", "listener '{name}' could be bound at last"),
-                Err(reason) => tracing::warn!(target: "config", "listener '{name}' still not bound: {reason}"),
-            }
-        }
     }
 
     /// Stops accepting on listeners of a direction (`None`: all), for admin's `drain_listeners`.
@@ -384,59 +323,12 @@ impl Listeners {
     }
 }
 
-impl Warming {
-    fn is_warm(&self, secrets: &SecretWatches, routes: &Routes) -> bool {
-        let waited = self.since.elapsed();
-        secrets.are_ready(&self.needs, self.since)
-            && self
-                .routes
-                .iter()
-                .all(|(name, timeout)| routes.is_filled(name) || timeout.is_some_and(|timeout| waited >= timeout))
-    }
-
-    fn next_timeout(&self) -> Option<Duration> {
-        let waited = self.since.elapsed();
-        let routes =
-            self.routes.iter().filter_map(|(_, timeout)| *timeout).map(|timeout| timeout.saturating_sub(waited));
-        routes.chain(secrets::next_timeout(&self.needs, self.since)).filter(|left| !left.is_zero()).min()
-    }
-}
-
-/// Why a listener is not taken.
-struct Refusal {
-    rejection: Rejection,
-    /// The address was taken: it may be free later.
-    try_again: bool,
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Refusal {
-        Refusal { rejection, try_again: false }
-    }
-}
-
-/// Whether sockets of one version serve the other.
-fn same_sockets(left: &config::listener::Listener, right: &config::listener::Listener) -> bool {
-    left.address == right.address
-        && left.additional_addresses == right.additional_addresses
-        && left.socket_options == right.socket_options
-        && left.freebind == right.freebind
-        && left.transparent == right.transparent
-        && left.reuse_port == right.reuse_port
-        && left.bind_to_port == right.bind_to_port
-}
-
 fn drain_and_finish(drain: Arc<Drain>) {
     drain.begin();
     tokio::task::spawn_local(async move {
         tokio::time::sleep(drain.time()).await;
         drain.finish();
     });
-}
-
-/// 100 ms, doubled to 10 s.
-fn bind_backoff(attempts: u32) -> Duration {
-    Duration::from_millis(100 << attempts.min(7)).min(Duration::from_secs(10))
 }
 
 #[cfg(test)]

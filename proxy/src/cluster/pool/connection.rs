@@ -11,7 +11,7 @@ use crate::cluster::connect_failure::{ConnectFailure, ConnectFailureKind};
 use crate::cluster::host_stats::HostShard;
 use crate::cluster::worker::Core;
 use crate::tls::info::TlsInfo;
-use crate::transport::Stream;
+use crate::transport::{ByteCounts, Stream};
 
 /// A connection that has just been made.
 pub struct Connected {
@@ -83,6 +83,11 @@ impl Counted {
     /// The peer has closed it.
     pub fn closed_by_peer(&mut self) {
         self.by_peer = true;
+    }
+
+    /// What counts its octets.
+    pub fn bytes(&self) -> ByteCounts {
+        self.core.stats.bytes()
     }
 
     /// When it was begun.

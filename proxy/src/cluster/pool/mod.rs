@@ -309,7 +309,8 @@ impl Pool {
             match result {
                 Ok(connected) => {
                     counted.connected();
-                    pool.connected(connected, counted).await;
+                    let stream = connected.stream.counted(pool.core.stats.bytes());
+                    pool.connected(Connected { stream, ..connected }, counted).await;
                 }
                 Err(failure) => {
                     counted.failed(&failure);

@@ -20,10 +20,14 @@ pub enum Buckets {
     Disjoint,
 }
 
-/// `name: value` lines: counters and gauges by name, then histograms. One `: ` a line, for readers split there.
+/// `name: value` lines: texts, then counters and gauges by name, then histograms. One `: ` a line but for texts, for readers split
+/// there.
 pub fn text(samples: &[Sample], buckets: Buckets) -> String {
     let mut out = String::with_capacity(samples.len() * 64);
-    for sample in samples.iter().filter(|sample| sample.kind != Kind::Histogram) {
+    for (name, text) in texts(samples) {
+        let _ = writeln!(out, "{}: \"{}\"", one_line(name), text.replace('\n', " "));
+    }
+    for sample in numbers(samples) {
         // A string takes all that is written to it.
         let _ = writeln!(out, "{}: {}", one_line(&sample.name), sample.value);
     }
@@ -32,6 +36,14 @@ pub fn text(samples: &[Sample], buckets: Buckets) -> String {
         let _ = writeln!(out, "{}: {}", one_line(&sample.name), histogram_text(histogram, buckets));
     }
     out
+}
+
+fn texts(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {
+    samples.iter().filter_map(|sample| Some((&*sample.name, sample.text.as_deref()?)))
+}
+
+fn numbers(samples: &[Sample]) -> impl Iterator<Item = &Sample> {
+    samples.iter().filter(|sample| matches!(sample.kind, Kind::Counter | Kind::Gauge))
 }
 
 /// A colon would make the line unreadable for parsers that split at it; makers of names write `_` already.
@@ -106,7 +118,12 @@ fn short(value: f64) -> String {
 pub fn json(samples: &[Sample]) -> String {
     let mut out = String::from("{\"stats\":[");
     let mut separator = "";
-    for sample in samples.iter().filter(|sample| sample.kind != Kind::Histogram) {
+    for (name, text) in texts(samples) {
+        let (name, text) = (serde_json::Value::from(name), serde_json::Value::from(text));
+        let _ = write!(out, "{separator}{{\"name\":{name},\"value\":{text}}}");
+        separator = ",";
+    }
+    for sample in numbers(samples) {
         let name = serde_json::Value::from(&*sample.name);
         let _ = write!(out, "{separator}{{\"name\":{name},\"value\":{}}}", sample.value);
         separator = ",";

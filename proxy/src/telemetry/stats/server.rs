@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Counter, Gauge, Histogram, Stats};
+use super::{Counter, Gauge, Histogram, Stats, Text};
 
 /// `server.state`, and what `/ready` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub struct ServerStats {
     pub cds: DiscoveryStats,
     pub control_plane_connected: Gauge,
     pub control_plane_pending_requests: Gauge,
+    pub control_plane_identifier: Text,
 }
 
 /// Handles of one subscription: `<prefix>.update_success` and its like.
@@ -83,6 +84,8 @@ pub struct DiscoveryStats {
     pub update_time: Gauge,
     /// Hash of the version text.
     pub version: Gauge,
+    /// The version text.
+    pub version_text: Text,
     /// How long taking an update took, ms.
     pub update_duration: Histogram,
 }
@@ -126,6 +129,7 @@ impl ServerStats {
             cds: DiscoveryStats::new(stats, "cluster_manager.cds"),
             control_plane_connected: gauge("control_plane.connected_state"),
             control_plane_pending_requests: gauge("control_plane.pending_requests"),
+            control_plane_identifier: stats.text("control_plane.identifier"),
         }
     }
 
@@ -158,6 +162,7 @@ impl DiscoveryStats {
             init_fetch_timeout: counter("init_fetch_timeout"),
             update_time: stats.gauge(&format!("{prefix}.update_time")),
             version: stats.gauge(&format!("{prefix}.version")),
+            version_text: stats.text(&format!("{prefix}.version_text")),
             update_duration: stats.histogram(&format!("{prefix}.update_duration")),
         }
     }

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::registry::{Tag, Tagged};
+use super::sample::Tagged;
+use super::settings::Tag;
 
 /// All extractors, in the order in which their tags are shown.
 pub struct Extraction {

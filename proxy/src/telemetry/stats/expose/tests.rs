@@ -100,3 +100,21 @@ fn prometheus_as_envoys() {
     );
     assert!(!text.contains("# EOF") && text.contains("le=\"1800000\""));
 }
+
+#[test]
+fn texts_come_first_and_only_when_set() {
+    let stats = istio();
+    stats.counter("a").inc();
+    let version = stats.text("cluster_manager.cds.version_text");
+    stats.text("control_plane.identifier");
+    let all = |_: &str, _: Kind| true;
+    assert_eq!(text(&stats.samples(all), Buckets::Quantiles), "a: 1\n");
+    version.set("v\"1\"");
+    let samples = stats.samples(all);
+    assert_eq!(text(&samples, Buckets::Quantiles), "cluster_manager.cds.version_text: \"v\"1\"\"\na: 1\n");
+    assert_eq!(
+        json(&samples),
+        r#"{"stats":[{"name":"cluster_manager.cds.version_text","value":"v\"1\""},{"name":"a","value":1}]}"#
+    );
+    assert!(!prometheus(&stats, &samples).contains("version_text"));
+}

@@ -1,0 +1,118 @@
+//! One response of the control plane: to whom it goes, what is answered, what is counted.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use xds_client::{Rejected, Update, Verdict, type_url};
+
+use super::Control;
+use crate::http::route::RouteTable;
+use crate::telemetry::stats::DiscoveryStats;
+use crate::xds::store::{Kind, Stored};
+use crate::xds::{tell_notes, verdict};
+
+impl Control {
+    /// Applies a response and tells what was thought of it.
+    pub(in crate::xds) fn judge(&mut self, update: &Update) -> Verdict {
+        let verdict = self.apply(update);
+        tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
+        self.count(update, &verdict);
+        verdict
+    }
+
+    fn apply(&mut self, update: &Update) -> Verdict {
+        match &*update.type_url {
+            type_url::CLUSTER => {
+                self.start.clusters_came = true;
+                self.dirty = true;
+                self.clusters.update(update)
+            }
+            type_url::ENDPOINT => self.clusters.assign(update),
+            type_url::LISTENER => {
+                self.start.listeners_came = true;
+                self.dirty = true;
+                self.listeners.update(update)
+            }
+            type_url::ROUTE => self.apply_routes(update),
+            type_url::SECRET => self.apply_secrets(update),
+            other => {
+                tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
+                Ok(())
+            }
+        }
+    }
+
+    fn apply_routes(&mut self, update: &Update) -> Verdict {
+        let version: Arc<str> = update.version.as_str().into();
+        let mut rejected = Vec::new();
+        for resource in &update.resources {
+            let name: Arc<str> = resource.name.as_str().into();
+            let stored = Stored::now(resource.body.clone(), &version);
+            if self.store.is_unchanged(Kind::Route, &name, &stored.body) && self.routes.is_filled(&name) {
+                continue;
+            }
+            let table =
+                config::route::decode(&resource.body, &self.options).and_then(|config| RouteTable::compile(&config));
+            match table {
+                Ok(table) => {
+                    self.routes.publish(&name, table);
+                    self.store.accept(Kind::Route, &name, stored);
+                }
+                Err(rejection) => {
+                    let reason = rejection.to_string();
+                    if rejection.withholds_policy {
+                        tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
+                        self.routes.remove(&name);
+                        self.store.change(Kind::Route, &name, |entry| entry.active = None);
+                    } else {
+                        tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+                    }
+                    self.store.refuse(Kind::Route, &name, stored, &reason);
+                    rejected.push(Rejected { name: resource.name.clone(), reason });
+                }
+            }
+        }
+        for name in &update.removed {
+            self.routes.remove(name);
+            self.store.remove(Kind::Route, &Arc::from(name.as_str()));
+        }
+        self.store.set_version(Kind::Route, &update.version);
+        verdict(rejected)
+    }
+
+    fn apply_secrets(&mut self, update: &Update) -> Verdict {
+        let version: Arc<str> = update.version.as_str().into();
+        let mut rejected = Vec::new();
+        for resource in &update.resources {
+            let name: Arc<str> = resource.name.as_str().into();
+            if let Err(reason) = self.secrets.apply(&name, resource.body.clone(), &version) {
+                rejected.push(Rejected { name: resource.name.clone(), reason });
+            }
+        }
+        verdict(rejected)
+    }
+
+    fn count(&self, update: &Update, verdict: &Verdict) {
+        let discovery: DiscoveryStats = match &*update.type_url {
+            type_url::CLUSTER => self.stats.cds,
+            type_url::LISTENER => self.stats.lds,
+            _ => return,
+        };
+        discovery.update_attempt.inc();
+        match verdict {
+            Ok(()) => {
+                discovery.update_success.inc();
+                discovery.update_time.set(unix_milliseconds());
+                // Envoy's hash.
+                discovery.version.set(xxhash_rust::xxh64::xxh64(update.version.as_bytes(), 0));
+                discovery.version_text.set(&update.version);
+            }
+            Err(_) => discovery.update_rejected.inc(),
+        }
+    }
+}
+
+fn unix_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
