@@ -28,6 +28,8 @@ use crate::cli::{DrainStrategy, Invocation, Mode, Options};
 use crate::cluster::dns::Resolver;
 use crate::drain::{self, ServerDrain};
 use crate::published::Published;
+use crate::status::Status;
+use crate::store::{ConfigStore, Stored};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::process_log::{self, ProcessLog};
 use crate::telemetry::stats::{ServerState, ServerStats, Stats, StatsSettings};
@@ -38,8 +40,6 @@ use crate::xds::control::{Ads, Control, Start};
 use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
 use crate::xds::secrets::SecretWatches;
-use crate::xds::status::Status;
-use crate::xds::store::{ConfigStore, Stored};
 use crate::xds::tell_notes;
 
 /// Runs the process to its end.

@@ -11,6 +11,8 @@ pub mod failure;
 pub mod http;
 pub mod listener;
 pub mod published;
+pub mod status;
+pub mod store;
 mod sys;
 pub mod tcp;
 pub mod telemetry;

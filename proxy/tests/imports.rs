@@ -11,11 +11,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Wires everything together.
     (
         "app",
-        &["admin", "cli", "cluster", "drain", "listener", "published", "sys", "telemetry", "tls", "workers", "xds"],
+        &[
+            "admin",
+            "cli",
+            "cluster",
+            "drain",
+            "listener",
+            "published",
+            "status",
+            "store",
+            "sys",
+            "telemetry",
+            "tls",
+            "workers",
+            "xds",
+        ],
     ),
-    ("xds", &["cluster", "drain", "http", "listener", "published", "sys", "telemetry", "tls", "workers"]),
+    (
+        "xds",
+        &["cluster", "drain", "http", "listener", "published", "status", "store", "sys", "telemetry", "tls", "workers"],
+    ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
-    ("admin", &["cli", "sys", "telemetry", "tls"]),
+    ("admin", &["cli", "status", "store", "sys", "telemetry", "tls"]),
     ("cli", &["sys", "telemetry"]),
     ("workers", &["cluster", "drain", "listener", "published", "telemetry", "worker"]),
     ("worker", &["cluster", "drain", "published", "telemetry"]),
@@ -23,11 +40,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("listener", &["drain", "failure", "http", "sys", "tcp", "telemetry", "tls", "transport", "worker"]),
     ("tcp", &["cluster", "drain", "failure", "http", "listener", "sys", "telemetry", "tls", "transport", "worker"]),
     ("http", &["cluster", "drain", "failure", "listener", "telemetry", "tls", "transport", "worker"]),
-    ("cluster", &["failure", "http", "published", "sys", "telemetry", "tls", "transport"]),
+    ("cluster", &["failure", "http", "published", "status", "sys", "telemetry", "tls", "transport"]),
     ("tls", &["telemetry", "transport"]),
     ("telemetry", &["drain", "failure", "http", "sys", "tls"]),
     // Counts octets where they pass.
     ("transport", &["telemetry"]),
+    // Plain data, written by the runtime and read by admin.
+    ("status", &["telemetry"]),
+    ("store", &[]),
     ("drain", &[]),
     ("failure", &[]),
     ("sys", &[]),

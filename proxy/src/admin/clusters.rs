@@ -10,8 +10,9 @@ use config::endpoint::HealthStatus;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::source::{ClusterStatus, HostStatus};
+use super::source::ClusterStatus;
 use super::{Admin, reply};
+use crate::status::HostStatus;
 use crate::telemetry::stats::re2;
 
 /// `cluster::address::fact::value` lines, or JSON.
@@ -65,7 +66,7 @@ fn host_text(cluster: &str, host: &HostStatus, out: &mut String) {
         ("cx_total", &counts.cx_total),
         ("rq_active", &counts.rq_active),
         ("rq_error", &counts.rq_error),
-        ("rq_pending_active", &counts.rq_pending_active),
+        ("rq_pending_active", &0),
         ("rq_success", &counts.rq_success),
         ("rq_timeout", &counts.rq_timeout),
         ("rq_total", &counts.rq_total),
@@ -85,16 +86,14 @@ fn host_text(cluster: &str, host: &HostStatus, out: &mut String) {
     }
 }
 
-fn health_flags(host: &HostStatus) -> String {
+fn health_flags(host: &HostStatus) -> &'static str {
     let eds = match host.health {
         HealthStatus::Unknown | HealthStatus::Healthy => "",
         HealthStatus::Degraded => "/degraded_eds_health",
         HealthStatus::Draining => "/eds_status_draining",
         HealthStatus::Unhealthy | HealthStatus::Timeout => "/failed_eds_health",
     };
-    let outlier = if host.failed_outlier_check { "/failed_outlier_check" } else { "" };
-    let flags = format!("{outlier}{eds}");
-    if flags.is_empty() { "healthy".into() } else { flags }
+    if eds.is_empty() { "healthy" } else { eds }
 }
 
 fn limits(thresholds: &Thresholds) -> [(&'static str, u32); 4] {
@@ -165,8 +164,6 @@ struct Count {
 
 #[derive(serde::Serialize)]
 struct Health {
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    failed_outlier_check: bool,
     eds_health_status: &'static str,
 }
 
@@ -217,10 +214,9 @@ fn host_json(host: &HostStatus) -> Host<'_> {
             count(None, "rq_total", counts.rq_total),
             count(Some("GAUGE"), "cx_active", counts.cx_active),
             count(Some("GAUGE"), "rq_active", counts.rq_active),
-            count(Some("GAUGE"), "rq_pending_active", counts.rq_pending_active),
+            count(Some("GAUGE"), "rq_pending_active", 0),
         ],
         health_status: Health {
-            failed_outlier_check: host.failed_outlier_check,
             eds_health_status: match host.health {
                 HealthStatus::Unknown | HealthStatus::Healthy => "HEALTHY",
                 HealthStatus::Degraded => "DEGRADED",

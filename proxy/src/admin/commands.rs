@@ -4,8 +4,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use super::query::Query;
-use super::source::Drain;
 use super::{Admin, certs, clusters, config_dump, listeners, logging, memory, reply, runtime, server_info, stats};
+use crate::status::Request;
 
 struct Command {
     path: &'static str,
@@ -73,14 +73,14 @@ const COMMANDS: &[Command] = &[
         help: "cause the server to fail health checks",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.set_healthy(false)),
+        run: |admin, _| act(|| admin.source.ask(Request::SetHealthy(false))),
     },
     Command {
         path: "/healthcheck/ok",
         help: "cause the server to pass health checks",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.set_healthy(true)),
+        run: |admin, _| act(|| admin.source.ask(Request::SetHealthy(true))),
     },
     Command {
         path: "/help",
@@ -133,7 +133,7 @@ const COMMANDS: &[Command] = &[
         help: "exit the server",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.quit()),
+        run: |admin, _| act(|| admin.source.ask(Request::Quit)),
     },
     Command {
         path: "/ready",
@@ -237,10 +237,10 @@ fn ready(admin: &Admin) -> Response {
 }
 
 fn drain(admin: &std::sync::Arc<Admin>, query: &Query) -> Response {
-    let drain = Drain {
+    let drain = Request::Drain {
         inbound_only: query.has("inboundonly"),
         graceful: query.has("graceful"),
         skip_exit: query.has("skip_exit"),
     };
-    act(|| admin.source.drain(drain))
+    act(|| admin.source.ask(drain))
 }

@@ -4,8 +4,8 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::query::Query;
-use super::source::ListenerStatus;
 use super::{Admin, reply};
+use crate::status::ListenerStatus;
 
 /// `name::address` lines, or JSON.
 pub fn show(admin: &Admin, query: &Query) -> Response {

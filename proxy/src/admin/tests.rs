@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::source::*;
 use super::*;
+use crate::status::{HostCounts, HostStatus, ListenerStatus, Request};
+use crate::store::{Entry, Kind};
 use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
 use crate::telemetry::stats::StatsSettings;
@@ -18,7 +20,7 @@ use crate::tls::CertificateFacts;
 /// A runtime made of plain data.
 pub struct Fake {
     pub state: Mutex<&'static str>,
-    pub resources: Mutex<Vec<(Kind, Resource)>>,
+    pub resources: Mutex<Vec<(Kind, Entry)>>,
     pub bootstrap: Bytes,
     pub asked: Mutex<Vec<String>>,
 }
@@ -39,7 +41,6 @@ impl Source for Fake {
             target: config::address::Address::Socket("10.0.0.1:80".parse().unwrap()),
             hostname: "".into(),
             health: HealthStatus::Unhealthy,
-            failed_outlier_check: true,
             weight: 3,
             priority: 0,
             locality: Locality { region: "a".into(), zone: "b".into(), sub_zone: "".into() },
@@ -71,7 +72,7 @@ impl Source for Fake {
         }]
     }
 
-    fn resources(&self, kind: Kind) -> Vec<Resource> {
+    fn resources(&self, kind: Kind) -> Vec<Entry> {
         let all = self.resources.lock().unwrap();
         all.iter().filter(|(of, _)| *of == kind).map(|(_, resource)| resource.clone()).collect()
     }
@@ -84,20 +85,17 @@ impl Source for Fake {
         (self.bootstrap.clone(), UNIX_EPOCH + Duration::from_millis(1_795_254_660_524))
     }
 
-    fn drain(&self, drain: Drain) {
-        self.asked.lock().unwrap().push(format!("{drain:?}"));
-    }
-
-    fn set_healthy(&self, healthy: bool) {
-        *self.state.lock().unwrap() = if healthy { "LIVE" } else { "DRAINING" };
-    }
-
-    fn quit(&self) {
-        self.asked.lock().unwrap().push("quit".into());
+    fn ask(&self, request: Request) {
+        match request {
+            Request::SetHealthy(healthy) => {
+                *self.state.lock().unwrap() = if healthy { "LIVE" } else { "DRAINING" };
+            }
+            other => self.asked.lock().unwrap().push(format!("{other:?}")),
+        }
     }
 }
 
-pub fn admin_with(resources: Vec<(Kind, Resource)>, bootstrap: Bytes) -> (Arc<Admin>, Arc<Fake>) {
+pub fn admin_with(resources: Vec<(Kind, Entry)>, bootstrap: Bytes) -> (Arc<Admin>, Arc<Fake>) {
     let source = Arc::new(Fake {
         state: Mutex::new("LIVE"),
         resources: Mutex::new(resources),
@@ -256,7 +254,7 @@ async fn readiness_and_health() {
     assert_eq!(get(&admin, "/ready").await.0, 200);
     assert_eq!(get(&admin, "/quitquitquit").await.0, 405);
     assert_eq!(post(&admin, "/quitquitquit").await, (200, "OK\n".into()));
-    assert_eq!(*fake.asked.lock().unwrap(), ["quit"]);
+    assert_eq!(*fake.asked.lock().unwrap(), ["Quit"]);
 }
 
 #[tokio::test]
@@ -355,7 +353,7 @@ async fn clusters() {
         "up::added_via_api::true",
         "up::eds_service_name::up",
         "up::10.0.0.1:80::cx_total::4",
-        "up::10.0.0.1:80::health_flags::/failed_outlier_check/failed_eds_health",
+        "up::10.0.0.1:80::health_flags::/failed_eds_health",
         "up::10.0.0.1:80::weight::3",
         "up::10.0.0.1:80::local_origin_success_rate::-1",
         "other::added_via_api::true",

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::status::HostCounts;
+
 /// A number that one thread writes and any thread reads. A stale read shows an old figure in admin, no more.
 #[derive(Debug, Default)]
 pub struct Owned(AtomicU64);
@@ -48,37 +50,16 @@ pub struct HostShard {
     pub rq_timeout: Owned,
 }
 
-/// The sum over the workers.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct HostStats {
-    /// `cx_active`.
-    pub cx_active: u64,
-    /// `cx_total`.
-    pub cx_total: u64,
-    /// `cx_connect_fail`.
-    pub cx_connect_fail: u64,
-    /// `rq_active`.
-    pub rq_active: u64,
-    /// `rq_total`.
-    pub rq_total: u64,
-    /// `rq_success`.
-    pub rq_success: u64,
-    /// `rq_error`.
-    pub rq_error: u64,
-    /// `rq_timeout`.
-    pub rq_timeout: u64,
-}
-
-impl HostStats {
-    /// Adds one worker's counts.
-    pub fn add(&mut self, shard: &HostShard) {
-        self.cx_active += shard.cx_active.get();
-        self.cx_total += shard.cx_total.get();
-        self.cx_connect_fail += shard.cx_connect_fail.get();
-        self.rq_active += shard.rq_active.get();
-        self.rq_total += shard.rq_total.get();
-        self.rq_success += shard.rq_success.get();
-        self.rq_error += shard.rq_error.get();
-        self.rq_timeout += shard.rq_timeout.get();
+impl HostShard {
+    /// Adds this worker's counts to the sum over all.
+    pub fn add_to(&self, sum: &mut HostCounts) {
+        sum.cx_active += self.cx_active.get();
+        sum.cx_total += self.cx_total.get();
+        sum.cx_connect_fail += self.cx_connect_fail.get();
+        sum.rq_active += self.rq_active.get();
+        sum.rq_total += self.rq_total.get();
+        sum.rq_success += self.rq_success.get();
+        sum.rq_error += self.rq_error.get();
+        sum.rq_timeout += self.rq_timeout.get();
     }
 }

@@ -30,12 +30,10 @@ mod workers;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use host::Host;
-pub use host_stats::HostStats;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{Pick, PickFailure};
 pub use shared::Cluster;
 pub use stats::ClusterStats;
-pub use statuses::HostStatus;
 pub use worker::{RetryPermit, WorkerCluster};
 pub use workers::WorkerClusters;
 

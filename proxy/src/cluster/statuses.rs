@@ -2,31 +2,8 @@
 
 use std::sync::Arc;
 
-use config::endpoint::{HealthStatus, Locality};
-
 use super::Cluster;
-use super::host_stats::HostStats;
-
-/// One endpoint.
-#[derive(Debug, Clone)]
-pub struct HostStatus {
-    /// Address, printed: `10.0.0.1:8080`, or a path.
-    pub address: Arc<str>,
-    /// The same, taken apart.
-    pub target: config::address::Address,
-    /// Health as the control plane said it.
-    pub health: HealthStatus,
-    /// Weight.
-    pub weight: u32,
-    /// Priority, 0 the highest.
-    pub priority: u32,
-    /// Where.
-    pub locality: Locality,
-    /// `hostname`.
-    pub hostname: Arc<str>,
-    /// Counts over all workers.
-    pub stats: HostStats,
-}
+use crate::status::{HostCounts, HostStatus};
 
 impl Cluster {
     /// All endpoints, by priority and locality.
@@ -35,8 +12,8 @@ impl Cluster {
         for (priority, groups) in (0..).zip(&self.endpoints().levels) {
             for group in groups {
                 for endpoint in &group.endpoints {
-                    let mut stats = HostStats::default();
-                    endpoint.identity.shards().iter().for_each(|shard| stats.add(shard));
+                    let mut counts = HostCounts::default();
+                    endpoint.identity.shards().iter().for_each(|shard| shard.add_to(&mut counts));
                     statuses.push(HostStatus {
                         address: super::endpoints::print(&endpoint.address),
                         target: endpoint.address.clone(),
@@ -45,7 +22,7 @@ impl Cluster {
                         priority,
                         locality: group.locality.clone(),
                         hostname: Arc::clone(&endpoint.hostname),
-                        stats,
+                        counts,
                     });
                 }
             }

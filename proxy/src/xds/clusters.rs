@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use xds_client::{Rejected, Resource, Update, Verdict};
 
 use super::secrets::{self, SecretWatches};
-use super::store::{ConfigStore, Kind, Stored};
 use crate::cluster::{Cluster, dns};
 use crate::published::{ClusterTable, Published};
+use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::stats::{ServerStats, Stats};
 use crate::tls::Secrets;
 

@@ -23,28 +23,10 @@ use super::clusters::Clusters;
 use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
-use super::status::Status;
-use super::store::{ConfigStore, Kind};
 use crate::drain::ServerDrain;
+use crate::status::{Request, Status};
+use crate::store::{ConfigStore, Kind};
 use crate::telemetry::stats::ServerStats;
-
-/// What admin and signals ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
-    /// `drain_listeners`.
-    Drain {
-        /// Inbound listeners alone.
-        inbound_only: bool,
-        /// Keep accepting for the drain time.
-        graceful: bool,
-        /// Never stop accepting.
-        skip_exit: bool,
-    },
-    /// `healthcheck/fail` and `healthcheck/ok`.
-    SetHealthy(bool),
-    /// `quitquitquit`.
-    Quit,
-}
 
 /// The streams of a control plane.
 pub struct Ads {

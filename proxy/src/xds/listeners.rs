@@ -22,10 +22,10 @@ use self::sockets::{Refusal, Retry, bind_backoff};
 use self::warming::Warming;
 use super::routes::Routes;
 use super::secrets::SecretWatches;
-use super::status::ActiveListener;
-use super::store::{ConfigStore, Kind, Stored};
 use crate::drain::{Drain, Settings};
 use crate::listener::{CompileDeps, Listener};
+use crate::status::ListenerStatus;
+use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::stats::{ServerStats, Stats};
 use crate::tls::Secrets;
@@ -304,10 +304,10 @@ impl Listeners {
     }
 
     /// Active listeners by name, for admin.
-    pub fn active(&self) -> Vec<ActiveListener> {
+    pub fn active(&self) -> Vec<ListenerStatus> {
         let each = self.active.iter();
         let mut list: Vec<_> = each
-            .map(|(name, active)| ActiveListener { name: name.clone(), addresses: active.addresses.clone() })
+            .map(|(name, active)| ListenerStatus { name: name.clone(), addresses: active.addresses.clone() })
             .collect();
         list.sort_by(|left, right| left.name.cmp(&right.name));
         list

@@ -4,15 +4,13 @@
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
 //! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`secrets`] SDS.
-//! - [`store`] keeps the bytes as they were received, for `config_dump`.
+//! - [`crate::store`] keeps the bytes as they were received, for `config_dump`.
 
 pub mod clusters;
 pub mod control;
 pub mod listeners;
 pub mod routes;
 pub mod secrets;
-pub mod status;
-pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -13,7 +13,7 @@ use config::tls::{SdsName, SdsSource};
 use tokio::sync::mpsc;
 use xds_client::{SdsClient, SdsEvent, SdsHandle, SdsSettings};
 
-use super::store::{ConfigStore, Kind, Stored};
+use crate::store::{ConfigStore, Kind, Stored};
 use crate::tls::Secrets;
 
 /// Something came over SDS.

@@ -13,11 +13,11 @@ use super::control::{Control, Start};
 use super::listeners::{self, Listeners};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
-use super::status::Status;
-use super::store::{ConfigStore, Kind};
 use crate::cluster::{Cluster, dns};
 use crate::drain::ServerDrain;
 use crate::published::Published;
+use crate::status::Status;
+use crate::store::{ConfigStore, Kind};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::stats::{ServerStats, Stats, StatsSettings};
 use crate::tls::Secrets;
@@ -163,7 +163,7 @@ impl World {
     /// Why the last version of a name was refused, as `config_dump` shows it.
     pub fn shown_refusal(&self, kind: Kind, name: &str) -> Option<Arc<str>> {
         let entries = self.control.store.list(kind);
-        entries.into_iter().find(|(of, _)| &**of == name)?.1.refused.map(|refused| refused.reason)
+        entries.into_iter().find(|entry| &*entry.name == name)?.refused.map(|refused| refused.reason)
     }
 
     pub fn value(&self, name: &str) -> u64 {

@@ -6,7 +6,7 @@ use super::inline;
 use super::outline::{Field, Leaf, Mask, Node};
 use super::tree::Tree;
 use crate::admin::Admin;
-use crate::admin::source::{Kind, Resource, Version};
+use crate::store::{Entry, Kind, Refused, Stored};
 
 const PREFIX: &str = "type.googleapis.com/envoy.admin.v3.";
 const BOOTSTRAP: &str = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap";
@@ -110,7 +110,7 @@ impl Section {
 }
 
 /// The bootstrap, its static resources put in from the lists: they may be many and are printed one by one.
-fn bootstrap(admin: &Admin, clusters: &[Resource], listeners: &[Resource], secrets: &[Resource]) -> Section {
+fn bootstrap(admin: &Admin, clusters: &[Entry], listeners: &[Entry], secrets: &[Entry]) -> Section {
     let (body, read) = admin.source.bootstrap();
     let fields = match super::message_tree(BOOTSTRAP, &body) {
         Some(Tree::Map(fields)) => fields,
@@ -127,7 +127,7 @@ fn bootstrap(admin: &Admin, clusters: &[Resource], listeners: &[Resource], secre
         [("listeners", LISTENER, listeners), ("clusters", CLUSTER, clusters), ("secrets", SECRET, secrets)]
     {
         let of_bootstrap = resources.iter().filter(|resource| resource.is_static);
-        let leaf = |resource: &Resource| {
+        let leaf = |resource: &Entry| {
             let value = Field::Message(type_url, resource.active.as_ref().or(resource.warming.as_ref())?.body.clone());
             Some(Node::Leaf(Leaf { name: Arc::clone(&resource.name), value }))
         };
@@ -152,8 +152,8 @@ fn version_part(version: Arc<str>) -> Vec<Part> {
     vec![Part::Single("version_info", Node::Tree(Tree::text(&*version)))]
 }
 
-fn cluster_section(version: Arc<str>, clusters: &[Resource]) -> Section {
-    let element = |resource: &Resource, version: &Version| held(resource, version, "cluster", CLUSTER);
+fn cluster_section(version: Arc<str>, clusters: &[Entry]) -> Section {
+    let element = |resource: &Entry, version: &Stored| held(resource, version, "cluster", CLUSTER);
     let dynamic = || clusters.iter().filter(|resource| !resource.is_static);
     let mut parts = version_part(version);
     parts.push(Part::List("static_clusters", "StaticCluster", static_list(clusters, "cluster", CLUSTER)));
@@ -170,7 +170,7 @@ fn cluster_section(version: Arc<str>, clusters: &[Resource]) -> Section {
     Section { kind: "ClustersConfigDump", parts }
 }
 
-fn endpoint_section(endpoints: &[Resource], clusters: &[Resource]) -> Section {
+fn endpoint_section(endpoints: &[Entry], clusters: &[Entry]) -> Section {
     let fixed = clusters.iter().filter_map(|resource| {
         let version = resource.active.as_ref()?;
         let body = inline::load_assignment(&version.body)?;
@@ -187,9 +187,9 @@ fn endpoint_section(endpoints: &[Resource], clusters: &[Resource]) -> Section {
     Section { kind: "EndpointsConfigDump", parts }
 }
 
-fn listener_section(version: Arc<str>, listeners: &[Resource]) -> Section {
+fn listener_section(version: Arc<str>, listeners: &[Entry]) -> Section {
     let dynamic = listeners.iter().filter(|resource| !resource.is_static).map(|resource| {
-        let state = |version: &Version| Field::Fields(version_fields(version, "listener", LISTENER));
+        let state = |version: &Stored| Field::Fields(version_fields(version, "listener", LISTENER));
         let mut fields = vec![("name", Field::Text(Arc::clone(&resource.name)))];
         fields.extend(resource.active.as_ref().map(|version| ("active_state", state(version))));
         fields.extend(resource.warming.as_ref().map(|version| ("warming_state", state(version))));
@@ -202,7 +202,7 @@ fn listener_section(version: Arc<str>, listeners: &[Resource]) -> Section {
     Section { kind: "ListenersConfigDump", parts }
 }
 
-fn route_section(routes: &[Resource], listeners: &[Resource]) -> Section {
+fn route_section(routes: &[Entry], listeners: &[Entry]) -> Section {
     let in_listeners = listeners.iter().filter_map(|resource| resource.active.as_ref()).flat_map(|version| {
         inline::routes(&version.body).into_iter().map(|(name, body)| {
             let fields = vec![("route_config", Field::Any(ROUTES, body)), updated(version)];
@@ -218,15 +218,15 @@ fn route_section(routes: &[Resource], listeners: &[Resource]) -> Section {
     Section { kind: "RoutesConfigDump", parts }
 }
 
-fn secret_section(secrets: &[Resource]) -> Section {
-    let element = |resource: &Resource, version: &Version| {
+fn secret_section(secrets: &[Entry]) -> Section {
+    let element = |resource: &Entry, version: &Stored| {
         let mut fields = vec![("name", Field::Text(Arc::clone(&resource.name)))];
         fields.extend(version_info(version));
         fields.push(updated(version));
         fields.push(("secret", Field::Any(SECRET, version.body.clone())));
         leaf(resource, fields)
     };
-    let waiting = |resource: &Resource| match &resource.warming {
+    let waiting = |resource: &Entry| match &resource.warming {
         Some(version) => element(resource, version),
         // Asked for, not received.
         None => {
@@ -239,8 +239,8 @@ fn secret_section(secrets: &[Resource]) -> Section {
         }
     };
     let of_kind = |is_static: bool| secrets.iter().filter(move |resource| resource.is_static == is_static);
-    let is_active = |resource: &&Resource| resource.active.is_some();
-    let active = |resource: &Resource| Some(element(resource, resource.active.as_ref()?));
+    let is_active = |resource: &&Entry| resource.active.is_some();
+    let active = |resource: &Entry| Some(element(resource, resource.active.as_ref()?));
     let parts = vec![
         Part::List("static_secrets", "StaticSecret", of_kind(true).filter_map(active).collect()),
         Part::List("dynamic_active_secrets", "DynamicSecret", of_kind(false).filter_map(active).collect()),
@@ -253,8 +253,8 @@ fn secret_section(secrets: &[Resource]) -> Section {
     Section { kind: "SecretsConfigDump", parts }
 }
 
-fn static_list(resources: &[Resource], field: &'static str, type_url: &'static str) -> Vec<Leaf> {
-    let element = |resource: &Resource| {
+fn static_list(resources: &[Entry], field: &'static str, type_url: &'static str) -> Vec<Leaf> {
+    let element = |resource: &Entry| {
         let version = resource.active.as_ref().or(resource.warming.as_ref())?;
         Some(leaf(resource, vec![(field, Field::Any(type_url, version.body.clone())), updated(version)]))
     };
@@ -262,29 +262,29 @@ fn static_list(resources: &[Resource], field: &'static str, type_url: &'static s
 }
 
 /// `{version_info, <field>, last_updated, error_state}`.
-fn held(resource: &Resource, version: &Version, field: &'static str, type_url: &'static str) -> Leaf {
+fn held(resource: &Entry, version: &Stored, field: &'static str, type_url: &'static str) -> Leaf {
     let mut fields = version_fields(version, field, type_url);
     fields.extend(error_state(resource, type_url));
     leaf(resource, fields)
 }
 
-fn version_fields(version: &Version, field: &'static str, type_url: &'static str) -> Vec<(&'static str, Field)> {
+fn version_fields(version: &Stored, field: &'static str, type_url: &'static str) -> Vec<(&'static str, Field)> {
     let mut fields: Vec<(&'static str, Field)> = version_info(version).into_iter().collect();
     fields.push((field, Field::Any(type_url, version.body.clone())));
     fields.push(updated(version));
     fields
 }
 
-fn version_info(version: &Version) -> Option<(&'static str, Field)> {
+fn version_info(version: &Stored) -> Option<(&'static str, Field)> {
     (!version.version.is_empty()).then(|| ("version_info", Field::Text(Arc::clone(&version.version))))
 }
 
-fn updated(version: &Version) -> (&'static str, Field) {
+fn updated(version: &Stored) -> (&'static str, Field) {
     ("last_updated", Field::Time(version.last_updated))
 }
 
-fn error_state(resource: &Resource, type_url: &'static str) -> Option<(&'static str, Field)> {
-    let (version, reason) = resource.refused.as_ref()?;
+fn error_state(resource: &Entry, type_url: &'static str) -> Option<(&'static str, Field)> {
+    let Refused { resource: version, reason } = resource.refused.as_ref()?;
     let mut fields = vec![
         ("failed_configuration", Field::Any(type_url, version.body.clone())),
         ("last_update_attempt", Field::Time(version.last_updated)),
@@ -294,6 +294,6 @@ fn error_state(resource: &Resource, type_url: &'static str) -> Option<(&'static 
     Some(("error_state", Field::Fields(fields)))
 }
 
-fn leaf(resource: &Resource, fields: Vec<(&'static str, Field)>) -> Leaf {
+fn leaf(resource: &Entry, fields: Vec<(&'static str, Field)>) -> Leaf {
     Leaf { name: Arc::clone(&resource.name), value: Field::Fields(fields) }
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::admin::Admin;
-use crate::admin::source::{Kind, Resource, Version};
 use crate::admin::tests::{admin_with, get};
+use crate::store::{Entry, Kind, Refused, Stored};
 
-fn version(body: &Value, version: &str) -> Version {
-    Version {
+fn version(body: &Value, version: &str) -> Stored {
+    Stored {
         body: encode(body).unwrap().into(),
         version: version.into(),
         last_updated: UNIX_EPOCH + Duration::from_millis(1_795_254_660_524),
@@ -54,9 +54,9 @@ fn secret(name: &str) -> Value {
     })
 }
 
-fn held(name: &str, is_static: bool, body: &Value) -> Resource {
+fn held(name: &str, is_static: bool, body: &Value) -> Entry {
     let version = version(body, if is_static { "" } else { "v1" });
-    Resource { name: name.into(), is_static, active: Some(version), ..Resource::default() }
+    Entry { name: name.into(), is_static, active: Some(version), ..Entry::default() }
 }
 
 fn bootstrap() -> Bytes {
@@ -70,13 +70,11 @@ fn bootstrap() -> Bytes {
 
 fn admin() -> Arc<Admin> {
     let mut refused = held("bad", false, &listener("bad"));
-    refused.refused = Some((version(&listener("bad"), "v2"), "filter_chains[0]: no".into()));
-    let warming = Resource {
-        active: None,
-        warming: Some(version(&cluster("slow"), "v3")),
-        ..held("slow", false, &cluster("slow"))
-    };
-    let missing = Resource { name: "ROOTCA".into(), ..Resource::default() };
+    refused.refused =
+        Some(Refused { resource: version(&listener("bad"), "v2"), reason: "filter_chains[0]: no".into() });
+    let warming =
+        Entry { active: None, warming: Some(version(&cluster("slow"), "v3")), ..held("slow", false, &cluster("slow")) };
+    let missing = Entry { name: "ROOTCA".into(), ..Entry::default() };
     let route = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "80" });
     let endpoints = json!({
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -250,8 +248,8 @@ async fn names_choose_in_every_section() {
 
 #[tokio::test]
 async fn what_is_not_known_stays_in_the_dump() {
-    let garbage = Version { body: Bytes::from_static(b"\xff\xff"), ..version(&cluster("x"), "v1") };
-    let resource = Resource { active: Some(garbage), ..held("broken", false, &cluster("broken")) };
+    let garbage = Stored { body: Bytes::from_static(b"\xff\xff"), ..version(&cluster("x"), "v1") };
+    let resource = Entry { active: Some(garbage), ..held("broken", false, &cluster("broken")) };
     let admin = admin_with(vec![(Kind::Cluster, resource)], Bytes::from_static(b"\xff")).0;
     let configs = dump(&admin, "").await;
     let broken = &configs[1]["dynamic_active_clusters"][0]["cluster"];
@@ -266,8 +264,8 @@ async fn large_dumps_come_in_pieces() {
     let resources = (0..2000).map(|index| {
         let name = format!("outbound|80||service-{index}.default.svc.cluster.local");
         let body = Cluster { name: name.clone(), ..Cluster::default() }.encode_to_vec().into();
-        let active = one.active.clone().map(|version| Version { body, ..version });
-        (Kind::Cluster, Resource { name: name.into(), active, ..one.clone() })
+        let active = one.active.clone().map(|version| Stored { body, ..version });
+        (Kind::Cluster, Entry { name: name.into(), active, ..one.clone() })
     });
     let admin = admin_with(resources.collect(), bootstrap()).0;
     let configs = dump(&admin, "").await;

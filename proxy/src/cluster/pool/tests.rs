@@ -66,7 +66,7 @@ fn a_connection_is_used_again() {
         assert_eq!(fixture.bench.stat("upstream_rq_pending_total"), 1);
         assert_eq!(fixture.bench.stat("upstream_rq_pending_active"), 0);
         let status = &fixture.cluster.shared().host_statuses()[0];
-        assert_eq!((status.stats.cx_total, status.stats.rq_total, status.stats.rq_active), (1, 3, 0));
+        assert_eq!((status.counts.cx_total, status.counts.rq_total, status.counts.rq_active), (1, 3, 0));
     });
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 use serde_json::json;
 use xds_client::type_url;
 
-use super::super::store::{Kind, Stored};
 use super::super::testing::{World, bad_cluster, bytes, eds_cluster, endpoints, static_cluster};
 use crate::cluster::testing::run;
+use crate::store::{Kind, Stored};
 
 fn services(world: &World) -> Vec<String> {
     let mut names: Vec<String> = world.control.clusters.service_names().collect();

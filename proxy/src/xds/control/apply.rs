@@ -7,8 +7,8 @@ use xds_client::{Rejected, Update, Verdict, type_url};
 
 use super::Control;
 use crate::http::route::RouteTable;
+use crate::store::{Kind, Stored};
 use crate::telemetry::stats::DiscoveryStats;
-use crate::xds::store::{Kind, Stored};
 use crate::xds::{tell_notes, verdict};
 
 impl Control {

@@ -2,12 +2,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use xds_client::type_url;
 
-use super::super::store::Kind;
 use super::super::testing::{Told, World, bytes, http_listener, resource, route_table, static_cluster, tcp_listener};
-use super::{Control, Request};
+use super::Control;
 use crate::cluster::testing::run;
 use crate::http::route::{RouteSlot, RouteSlots};
-use crate::telemetry::stats::ServerState;
+use crate::status::Request;
+use crate::store::Kind;
+use crate::telemetry::stats::{self, ServerState};
 
 /// A listener of this table, in use.
 fn serving(table: &str) -> World {
@@ -199,5 +200,17 @@ fn the_loop_obeys_until_it_is_told_to_quit() {
         quit.notified().await;
         assert_eq!(status.state(), ServerState::Draining);
         running.abort();
+    });
+}
+
+#[test]
+fn a_version_is_shown_as_its_words_and_as_envoys_number() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        assert_eq!(world.value("cluster_manager.cds.version"), 13_237_225_503_670_494_420);
+        let texts = world.stats.samples(|_, kind| kind == stats::Kind::Text);
+        let texts: Vec<_> = texts.iter().map(|sample| (&*sample.name, sample.text.as_deref())).collect();
+        assert_eq!(texts, [("cluster_manager.cds.version_text", Some("1"))]);
     });
 }

@@ -6,9 +6,9 @@ use config::listener::Direction;
 use serde_json::{Value, json};
 use xds_client::type_url;
 
-use super::super::store::{Kind, Stored};
 use super::super::testing::{Told, World, bytes, http_listener, route_table, tcp_listener, with_http_filter};
 use crate::cluster::testing::run;
+use crate::store::{Kind, Stored};
 
 const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
 

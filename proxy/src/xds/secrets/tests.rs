@@ -6,9 +6,9 @@ use config::tls::{SdsName, SdsSource};
 use serde_json::{Value, json};
 use xds_client::type_url;
 
-use super::super::store::Kind;
 use super::super::testing::{Told, World, bytes, static_cluster, tcp_listener};
 use crate::cluster::testing::run;
+use crate::store::Kind;
 use crate::tls::testing::Authority;
 
 fn certificate(name: &str, chain: &str, key: &str) -> Value {

@@ -44,7 +44,7 @@ fn each_kind_has_its_own_names_and_version() {
         store.change(kind, &name.into(), |entry| entry.active = Some(stored("x", "1")));
     }
     store.set_version(Kind::Cluster, "7");
-    let names = |kind| store.list(kind).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let names = |kind| store.list(kind).into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     assert_eq!(names(Kind::Cluster), ["a".into(), "b".into()]);
     assert_eq!(names(Kind::Route), ["b".into()]);
     assert_eq!(names(Kind::Endpoints), []);

@@ -1,6 +1,6 @@
-//! The bytes of every resource as received, with versions and times. Written by the control loop, read by admin's `config_dump`.
+//! The bytes of every resource as received, with versions and times. Written by `xds`, read by admin's `config_dump`.
 //!
-//! It never decodes.
+//! It never decodes, and names nothing else of the runtime.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +46,8 @@ pub struct Refused {
 /// What is known of one name.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
+    /// Name.
+    pub name: Arc<str>,
     /// From the bootstrap, not from the control plane.
     pub is_static: bool,
     /// In use.
@@ -83,7 +85,7 @@ impl ConfigStore {
     pub fn change(&self, kind: Kind, name: &Arc<str>, change: impl FnOnce(&mut Entry)) {
         let mut kinds = lock(&self.kinds);
         let key = (kind, name.clone());
-        let entry = kinds.entry(key.clone()).or_default();
+        let entry = kinds.entry(key.clone()).or_insert_with(|| Entry { name: name.clone(), ..Entry::default() });
         change(entry);
         if entry.active.is_none() && entry.warming.is_none() && entry.refused.is_none() {
             kinds.remove(&key);
@@ -158,12 +160,12 @@ impl ConfigStore {
     }
 
     /// Entries of a kind, by name. Bodies are shared, not copied.
-    pub fn list(&self, kind: Kind) -> Vec<(Arc<str>, Entry)> {
+    pub fn list(&self, kind: Kind) -> Vec<Entry> {
         let first: Arc<str> = Arc::from("");
         lock(&self.kinds)
             .range((kind, first)..)
             .take_while(|((of, _), _)| *of == kind)
-            .map(|((_, name), entry)| (name.clone(), entry.clone()))
+            .map(|(_, entry)| entry.clone())
             .collect()
     }
 }

@@ -1,0 +1,103 @@
+//! What the runtime tells of itself, as plain data, and what it may be asked. Written by `xds` and `cluster`, read by admin.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
+use config::address::Address;
+use config::endpoint::{HealthStatus, Locality};
+
+use crate::telemetry::stats::ServerState;
+
+/// A listener that is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// Name.
+    pub name: Arc<str>,
+    /// Where it is bound, ports that the system chose filled in.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Shared status. A stale read shows an operator the moment before.
+#[derive(Debug)]
+pub struct Status {
+    state: AtomicU8,
+    /// Listeners in use, by name.
+    pub listeners: ArcSwap<Vec<ListenerStatus>>,
+}
+
+impl Status {
+    /// Pre-initialising, with no listener.
+    pub fn new() -> Arc<Status> {
+        let state = AtomicU8::new(STATES.len() as u8 - 1);
+        Arc::new(Status { state, listeners: ArcSwap::default() })
+    }
+
+    /// The state of this moment.
+    pub fn state(&self) -> ServerState {
+        STATES[usize::from(self.state.load(Ordering::Relaxed))]
+    }
+
+    /// Changes the state.
+    pub fn set_state(&self, state: ServerState) {
+        let index = STATES.iter().position(|known| *known == state).unwrap_or_default();
+        self.state.store(index as u8, Ordering::Relaxed);
+    }
+}
+
+const STATES: [ServerState; 4] =
+    [ServerState::Live, ServerState::Draining, ServerState::Initializing, ServerState::PreInitializing];
+
+/// What admin and signals ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `drain_listeners`.
+    Drain {
+        /// Inbound listeners alone.
+        inbound_only: bool,
+        /// Keep accepting for the drain time.
+        graceful: bool,
+        /// Never stop accepting.
+        skip_exit: bool,
+    },
+    /// `healthcheck/fail` and `healthcheck/ok`.
+    SetHealthy(bool),
+    /// `quitquitquit`.
+    Quit,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone)]
+pub struct HostStatus {
+    /// As printed: `10.0.0.1:80`, or a path.
+    pub address: Arc<str>,
+    /// Taken apart.
+    pub target: Address,
+    /// `hostname`.
+    pub hostname: Arc<str>,
+    /// What the control plane said.
+    pub health: HealthStatus,
+    /// Weight.
+    pub weight: u32,
+    /// 0 is the highest.
+    pub priority: u32,
+    /// Where.
+    pub locality: Locality,
+    /// Counts.
+    pub counts: HostCounts,
+}
+
+/// What happened at an endpoint, over all workers, by Envoy's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the statistics' own.
+pub struct HostCounts {
+    pub cx_active: u64,
+    pub cx_connect_fail: u64,
+    pub cx_total: u64,
+    pub rq_active: u64,
+    pub rq_error: u64,
+    pub rq_success: u64,
+    pub rq_timeout: u64,
+    pub rq_total: u64,
+}
