@@ -48,11 +48,43 @@ const EDGE: NameSet = NameSet::of([
     Name::X_ENVOY_DECORATOR_OPERATION,
     Name::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
     Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+    Name::X_ENVOY_ORIGINAL_HOST,
     Name::X_ENVOY_ORIGINAL_PATH,
 ]);
 
+/// Envoy holds one value of each of these: repeated lines are one list. Whoever appends, believes or reads one line reads all of it.
+const SINGLE: NameSet = NameSet::of([
+    Name::ACCEPT,
+    Name::ACCEPT_ENCODING,
+    Name::AUTHORIZATION,
+    Name::CACHE_CONTROL,
+    Name::CONTENT_ENCODING,
+    Name::CONTENT_TYPE,
+    Name::EXPECT,
+    Name::GRPC_TIMEOUT,
+    Name::ORIGIN,
+    Name::REFERER,
+    Name::USER_AGENT,
+    Name::VIA,
+    Name::X_CLIENT_TRACE_ID,
+    Name::X_ENVOY_ATTEMPT_COUNT,
+    Name::X_ENVOY_DECORATOR_OPERATION,
+    Name::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+    Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+    Name::X_ENVOY_EXTERNAL_ADDRESS,
+    Name::X_ENVOY_ORIGINAL_HOST,
+    Name::X_ENVOY_ORIGINAL_PATH,
+    Name::X_FORWARDED_FOR,
+    Name::X_FORWARDED_HOST,
+    Name::X_FORWARDED_PORT,
+    Name::X_FORWARDED_PROTO,
+    Name::X_REQUEST_ID,
+])
+.with(INTERNAL_ONLY);
+
 /// Cleans and completes the request's headers.
 pub(super) fn apply(context: &Context, request: &mut RequestHead, table: Option<&RouteTable>) -> Caller {
+    request.headers.join_repeated(SINGLE);
     let caller = caller(context, &request.headers);
     clean(request, caller, table.map_or(&[], RouteTable::internal_only));
     complete(context, request, caller);
@@ -84,24 +116,10 @@ fn caller(context: &Context, headers: &Headers) -> Caller {
 
 /// The address that stands `skip` places before the end of `x-forwarded-for`, and whether it is the only one.
 fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
-    let mut lines = headers.iter().filter(|header| header.name == Name::X_FORWARDED_FOR).peekable();
-    if lines.peek().is_none() {
-        return (None, false);
-    }
-    let mut addresses = 0usize;
-    // The list is short, and walked twice rather than collected.
-    let count: usize = lines.map(|line| line.value.split(|octet| *octet == b',').count()).sum();
-    let wanted = count.checked_sub(1 + skip as usize);
-    let mut found = None;
-    for line in headers.iter().filter(|header| header.name == Name::X_FORWARDED_FOR) {
-        for entry in line.value.split(|octet| *octet == b',') {
-            if Some(addresses) == wanted {
-                found = parse_address(entry.trim_ascii());
-            }
-            addresses += 1;
-        }
-    }
-    (found, found.is_some() && count == 1)
+    let Some(list) = headers.get(&Name::X_FORWARDED_FOR) else { return (None, false) };
+    let found =
+        list.rsplit(|octet| *octet == b',').nth(skip as usize).and_then(|entry| parse_address(entry.trim_ascii()));
+    (found, found.is_some() && memchr::memchr(b',', list).is_none())
 }
 
 /// An IP address; one with a port is none.
@@ -140,10 +158,9 @@ fn clean_te(headers: &mut Headers) {
     headers.values_mut(&Name::TE).for_each(|value| *value = Bytes::from_static(b"trailers"));
 }
 
-/// One that is none, or several of them, are dropped.
+/// One that is none is dropped.
 fn clean_referer(headers: &mut Headers) {
-    let single = headers.get_all(&Name::REFERER).nth(1).is_none();
-    headers.retain(|header| header.name != Name::REFERER || (single && is_referer(&header.value)));
+    headers.retain(|header| header.name != Name::REFERER || is_referer(&header.value));
 }
 
 fn accepts_trailers(value: &[u8]) -> bool {
@@ -197,7 +214,8 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
     }
     request.scheme = match (&request.scheme[..], headers.get(&Name::X_FORWARDED_PROTO)) {
         (b"http" | b"https", _) => return,
-        (_, Some(told)) if matches!(&told[..], b"http" | b"https") => told.clone(),
+        (_, Some(told)) if told.eq_ignore_ascii_case(b"https") => Bytes::from_static(b"https"),
+        (_, Some(told)) if told.eq_ignore_ascii_case(b"http") => Bytes::from_static(b"http"),
         _ => Bytes::from_static(scheme),
     };
 }

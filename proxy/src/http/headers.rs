@@ -26,6 +26,8 @@ pub struct Headers {
     entries: Vec<Header>,
     /// The interned names that may be there; those that are not in it are not. Most look-ups are for headers that are absent.
     maybe: NameSet,
+    /// The interned names of which there may be several lines.
+    repeated: NameSet,
 }
 
 impl PartialEq for Headers {
@@ -39,12 +41,12 @@ impl Eq for Headers {}
 impl Headers {
     /// No headers.
     pub const fn new() -> Headers {
-        Headers { entries: Vec::new(), maybe: NameSet::EMPTY }
+        Headers { entries: Vec::new(), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
     }
 
     /// Room for `count` without another allocation.
     pub fn with_capacity(count: usize) -> Headers {
-        Headers { entries: Vec::with_capacity(count), maybe: NameSet::EMPTY }
+        Headers { entries: Vec::with_capacity(count), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
     }
 
     /// How many lines (a repeated name counts each time).
@@ -99,6 +101,9 @@ impl Headers {
 
     /// Adds a whole line at the end.
     pub fn push(&mut self, header: Header) {
+        if self.maybe.contains(&header.name) {
+            self.repeated.insert(&header.name);
+        }
         self.maybe.insert(&header.name);
         self.entries.push(header);
     }
@@ -141,6 +146,25 @@ impl Headers {
         self.maybe.meets(names)
     }
 
+    /// Makes one line, where the first stood, of repeated lines of each of these interned names: `a,b`.
+    pub fn join_repeated(&mut self, names: NameSet) {
+        if !self.repeated.meets(names) {
+            return;
+        }
+        let repeated = self.repeated.and(names);
+        self.repeated = self.repeated.without(names);
+        let mut at = 0;
+        while let Some(header) = self.entries.get(at) {
+            at += 1;
+            if repeated.contains(&header.name) {
+                let name = header.name.clone();
+                let values: Vec<&[u8]> = self.get_all(&name).map(|value| &value[..]).collect();
+                let joined = values.join(&b',');
+                self.set(name, joined);
+            }
+        }
+    }
+
     /// Keeps the lines for which `keep` is true.
     pub fn retain(&mut self, keep: impl FnMut(&Header) -> bool) {
         self.entries.retain(keep);
@@ -150,6 +174,7 @@ impl Headers {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.maybe = NameSet::EMPTY;
+        self.repeated = NameSet::EMPTY;
     }
 }
 

@@ -73,10 +73,10 @@ pub(super) fn host(config: &HttpConnectionManager, request: &mut RequestHead, li
     }
     let host = without_port(&request.authority).len();
     let port = std::str::from_utf8(request.authority.get(host + 1..).unwrap_or_default()).ok();
-    let port = port.and_then(|port| port.parse::<u16>().ok());
+    let port = port.and_then(|port| port.parse::<u32>().ok());
     let strip = match config.strip_host_port {
         StripHostPort::Keep => false,
-        StripHostPort::Matching => port == Some(listener_port),
+        StripHostPort::Matching => port == Some(u32::from(listener_port)),
         StripHostPort::Any => port.is_some(),
     };
     if strip {

@@ -421,6 +421,40 @@ async fn external_callers_are_not_believed() {
     assert_eq!(outcome.info.downstream_remote.unwrap().to_string(), "1.2.3.4:0");
 }
 
+/// Who appends to the first of two lines leaves the client's own line last, where the next hop looks for ours.
+#[tokio::test(start_paused = true)]
+async fn repeated_lines_are_one_list_before_anything_is_appended_or_believed() {
+    let lines = [
+        ("x-forwarded-for", "1.1.1.1"),
+        ("authorization", "a"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-envoy-original-host", "fake"),
+        ("authorization", "b"),
+        ("x-own", "1"),
+        ("x-own", "2"),
+    ];
+    for edge in [false, true] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.use_remote_address = edge;
+        bench.upstream(Script::answers(200, &[], &[]));
+        let outcome = bench.send(with(get("/"), &lines)).await;
+        let seen = &bench.seen()[0];
+        let values = |name: &str| -> Vec<String> {
+            let lines = seen.head.headers.iter().filter(|line| line.name.as_str() == name);
+            lines.map(|line| String::from_utf8_lossy(&line.value).into_owned()).collect()
+        };
+        assert_eq!((values("authorization"), values("x-own")), (vec!["a,b".into()], vec!["1".into(), "2".into()]));
+        let [forwarded] = &values("x-forwarded-for")[..] else { panic!("one line of x-forwarded-for") };
+        if edge {
+            assert!(forwarded.starts_with("1.1.1.1,2.2.2.2,"), "{forwarded}");
+            assert_eq!(values("x-envoy-original-host"), Vec::<String>::new());
+        } else {
+            assert_eq!(forwarded, "1.1.1.1,2.2.2.2");
+            assert_eq!(outcome.info.downstream_remote.unwrap().to_string(), "2.2.2.2:0");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn internal_callers_choose_retries_and_timeouts() {
     let mut bench = Bench::new(to_app(|forward| forward.timeout = Some(Duration::from_secs(15))));

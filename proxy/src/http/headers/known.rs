@@ -159,6 +159,11 @@ impl NameSet {
         NameSet(self.0 & !other.0)
     }
 
+    /// Those of both.
+    pub const fn and(self, other: NameSet) -> NameSet {
+        NameSet(self.0 & other.0)
+    }
+
     /// Whether they have a name in common.
     pub const fn meets(self, other: NameSet) -> bool {
         self.0 & other.0 != 0
