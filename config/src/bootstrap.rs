@@ -9,7 +9,6 @@ mod yaml;
 pub use read::{Source, load};
 pub use statics::StaticConfig;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,16 +104,11 @@ pub struct AdsConfig {
     pub metadata: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// `lds_config` / `cds_config`.
-#[derive(Debug, Clone)]
-pub enum DynamicSource {
-    /// Over ADS; `None` waits for ever.
-    Ads {
-        /// `initial_fetch_timeout`.
-        initial_fetch_timeout: Option<Duration>,
-    },
-    /// From a file that holds a DiscoveryResponse.
-    Path(PathBuf),
+/// `lds_config` / `cds_config`, over ADS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DynamicSource {
+    /// `None` waits for ever.
+    pub initial_fetch_timeout: Option<Duration>,
 }
 
 /// `stats_matcher`.

@@ -23,7 +23,7 @@ fn the_agents_bootstrap_is_read() {
     let ads = bootstrap.ads.unwrap();
     assert!(ads.delta && ads.node_on_first_message_only);
     assert_eq!(&*ads.cluster, "xds-grpc");
-    assert!(matches!(bootstrap.lds, Some(DynamicSource::Ads { initial_fetch_timeout: None })));
+    assert_eq!(bootstrap.lds, Some(DynamicSource { initial_fetch_timeout: None }));
     let names = |list: &[StaticResource]| list.iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&bootstrap.static_clusters), ["prometheus_stats", "agent", "sds-grpc", "xds-grpc"]);
     assert_eq!(names(&bootstrap.static_listeners), ["0.0.0.0_15090", "0.0.0.0_15021"]);
@@ -127,7 +127,7 @@ fn json_with_both_spellings_and_trailing_commas() {
     let ads = bootstrap.ads.as_ref().unwrap();
     assert!(ads.delta && ads.node_on_first_message_only);
     assert_eq!(ads.metadata, [(Arc::from("a"), Arc::from("b"))]);
-    assert!(matches!(bootstrap.lds, Some(DynamicSource::Ads { initial_fetch_timeout: None })));
+    assert_eq!(bootstrap.lds, Some(DynamicSource { initial_fetch_timeout: None }));
     assert_eq!(bootstrap.max_downstream_connections, Some(2_147_483_647));
     let runtime: Vec<_> = bootstrap.runtime.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(runtime, ["n=3", "re2.max_program_size.error_level=32768", "x=false"]);
@@ -144,6 +144,10 @@ fn wrong_bootstraps_say_where() {
         "b.json: static_resources.clusters[\"a\"].connect_timeout: cannot be read: failed to parse duration"
     );
     assert_eq!(wrong(r#"{"static_resources": {"clusters": {}}}"#), "b.json: static_resources.clusters: is not a list");
+    assert_eq!(
+        wrong(r#"{"dynamic_resources": {"lds_config": {"path_config_source": {"path": "/lds.yaml"}}}}"#),
+        "b.json: dynamic_resources.lds_config: only ads: {} with dynamic_resources.ads_config works; files belong into static_resources"
+    );
     assert!(wrong(r#"{"static_resources": 3}"#).starts_with("b.json: static_resources: cannot be read"));
     assert_eq!(
         wrong(r#"{"static_resources": {"clusters": [{"name": "a"}, {"name": "a"}]}}"#),

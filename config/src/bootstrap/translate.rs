@@ -120,17 +120,10 @@ fn dynamic_source(at: &At<'_>, proto: &core::ConfigSource, has_ads: bool) -> Res
     use core::config_source::ConfigSourceSpecifier as Source;
     match &proto.config_source_specifier {
         Some(Source::Ads(_)) if has_ads => {
-            Ok(DynamicSource::Ads { initial_fetch_timeout: tls::decode::fetch_timeout(at, proto)? })
+            Ok(DynamicSource { initial_fetch_timeout: tls::decode::fetch_timeout(at, proto)? })
         }
         Some(Source::Ads(_)) => Err(at.reject("asks for ADS, but dynamic_resources.ads_config is not set")),
-        Some(Source::PathConfigSource(path)) => {
-            let path = field_rules::not_empty(&at.field("path_config_source").field("path"), &path.path)?;
-            Ok(DynamicSource::Path(path.to_string().into()))
-        }
-        Some(Source::Path(path)) => {
-            Ok(DynamicSource::Path(field_rules::not_empty(&at.field("path"), path)?.to_string().into()))
-        }
-        _ => Err(at.reject("give ads: {} with dynamic_resources.ads_config, or path_config_source")),
+        _ => Err(at.reject("only ads: {} with dynamic_resources.ads_config works; files belong into static_resources")),
     }
 }
 

@@ -147,6 +147,7 @@ thread_local! {
 fn on_shard(slot: Slot, act: impl FnOnce(&'static Shard)) {
     match SHARD.get() {
         Some(shard) if shard.registry == slot.registry => act(shard),
+        _ if slot.registry == Slot::NOWHERE.registry => {}
         _ => {
             if let Some(shard) = find_shard(slot.registry) {
                 act(shard);

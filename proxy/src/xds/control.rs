@@ -213,13 +213,7 @@ impl Control {
     }
 
     fn next_timeout(&self) -> Duration {
-        let fetches = [(&self.cds, Some(self.start.began)), (&self.lds, self.start.listeners_wanted)];
-        let fetches = fetches.into_iter().filter_map(|(source, since)| match (source, since) {
-            (Some(DynamicSource::Ads { initial_fetch_timeout: Some(timeout) }), Some(since)) if !self.start.live => {
-                Some(timeout.saturating_sub(since.elapsed())).filter(|left| !left.is_zero())
-            }
-            _ => None,
-        });
+        let fetches = self.fetches_left().into_iter().flatten().filter(|left| !self.start.live && !left.is_zero());
         [self.clusters.next_timeout(), self.listeners.next_timeout()]
             .into_iter()
             .flatten()

@@ -1,6 +1,6 @@
 //! Readiness: the order of the first configuration, and what is told of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use config::bootstrap::DynamicSource;
 use xds_client::{AdsHandle, Subscription, type_url};
@@ -33,7 +33,8 @@ impl Default for Start {
 impl Control {
     /// LDS is asked for once the first clusters have their endpoints, and even when no listener is to be expected.
     pub(super) fn want_listeners(&mut self, ads: &AdsHandle) {
-        let clusters_done = self.start.clusters_came || self.waited_for(&self.cds, self.start.began);
+        let [wait, _] = self.fetches_left();
+        let clusters_done = self.start.clusters_came || wait == Some(Duration::ZERO);
         if clusters_done && self.start.listeners_wanted.is_none() && !self.clusters.awaits_endpoints() {
             ads.subscribe(type_url::LISTENER, Subscription::Wildcard);
             self.start.listeners_wanted = Some(Instant::now());
@@ -41,21 +42,20 @@ impl Control {
         }
     }
 
-    /// Whether the initial fetch timeout of a source is over.
-    fn waited_for(&self, source: &Option<DynamicSource>, since: Instant) -> bool {
-        match source {
-            Some(DynamicSource::Ads { initial_fetch_timeout: Some(timeout) }) => since.elapsed() >= *timeout,
-            _ => false,
-        }
+    /// How long the first CDS and LDS responses are still waited for; zero when that is over, `None` without an end.
+    pub(super) fn fetches_left(&self) -> [Option<Duration>; 2] {
+        let left = |source: Option<DynamicSource>, since: Option<Instant>| {
+            Some(source?.initial_fetch_timeout?.saturating_sub(since?.elapsed()))
+        };
+        [left(self.cds, Some(self.start.began)), left(self.lds, self.start.listeners_wanted)]
     }
 
     pub(super) fn look_at_readiness(&mut self, dynamic: bool) {
         if self.start.live {
             return;
         }
-        let listeners_done = self.start.listeners_came
-            || self.start.listeners_wanted.is_some_and(|since| self.waited_for(&self.lds, since));
-        let configured = !dynamic || listeners_done;
+        let [_, wait] = self.fetches_left();
+        let configured = !dynamic || self.start.listeners_came || wait == Some(Duration::ZERO);
         if configured && self.listeners.warming_count() == 0 {
             self.start.live = true;
             self.show_health();
