@@ -1,6 +1,8 @@
 //! A connection's byte stream, whatever carries it. Made by `listener`, `tls` and `cluster`; read and written by `http` and `tcp`.
 //! It never parses what passes.
 
+mod socket;
+
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -111,6 +113,16 @@ impl Stream {
         Stream { counts, ..self }
     }
 
+    /// Whether it is worth reading; if not, `cx` is woken when it may be. Spares a caller the preparing of a buffer. With TLS only
+    /// reading can tell.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.io {
+            // An error shows in reading.
+            Io::Tcp(io) if self.prefix.is_empty() => io.poll_read_ready(cx).map(drop),
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// The stream with `bytes`, which were read from it, put back to be read again.
     pub fn unread(self, bytes: Bytes) -> Stream {
         if self.prefix.is_empty() || bytes.is_empty() {
@@ -157,7 +169,7 @@ impl Stream {
         }
         match &mut self.io {
             Io::Tcp(io) => {
-                let result = Pin::new(io).poll_read(cx, out);
+                let result = socket::poll_receive(io, cx, out);
                 if self.ahead == ReadAhead::Watching && out.remaining() == 0 {
                     self.ahead = ReadAhead::On;
                 }
@@ -194,7 +206,7 @@ impl Stream {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.resize(AHEAD, 0);
             let mut buffer = ReadBuf::new(scratch);
-            ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+            ready!(socket::poll_receive(io, cx, &mut buffer))?;
             let (now, later) = buffer.filled().split_at(buffer.filled().len().min(out.remaining()));
             out.put_slice(now);
             if later.is_empty() {
@@ -221,7 +233,13 @@ macro_rules! each {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let result = each!(self, io => Pin::new(io).poll_write(cx, data));
+        let result = match &mut self.io {
+            Io::Tcp(io) => socket::poll_send(io, cx, data),
+            Io::Unix(io) => Pin::new(io).poll_write(cx, data),
+            Io::TlsServer(io) => Pin::new(io).poll_write(cx, data),
+            Io::TlsClient(io) => Pin::new(io).poll_write(cx, data),
+            Io::Memory(io) => Pin::new(io).poll_write(cx, data),
+        };
         self.count_written(result)
     }
 

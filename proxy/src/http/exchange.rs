@@ -77,7 +77,6 @@ async fn proxy<'a>(
     record.internal = caller.internal;
     request_id::apply(&record.context.manager, &mut record.request, caller.edge);
     xfcc::apply(record.context, &mut record.request.headers);
-    record.info.request_id = record.request.headers.get(&super::headers::Name::X_REQUEST_ID).cloned();
 
     // Where it goes.
     let chosen = route(record, table)?;

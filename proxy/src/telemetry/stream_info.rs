@@ -5,8 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use bytes::Bytes;
-
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
 use crate::http::message::Protocol;
@@ -85,8 +83,6 @@ pub struct StreamInfo {
     pub attempts: u32,
     /// Route name; empty prints `-`.
     pub route_name: Option<Arc<str>>,
-    /// `x-request-id` as sent upstream.
-    pub request_id: Option<Bytes>,
 }
 
 impl StreamInfo {
@@ -118,7 +114,6 @@ impl StreamInfo {
             downstream_transport_failure: None,
             attempts: 0,
             route_name: None,
-            request_id: None,
         }
     }
 }

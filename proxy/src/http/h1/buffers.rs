@@ -41,6 +41,10 @@ impl ReadBuffer {
         if self.eof {
             return Poll::Ready(Ok(0));
         }
+        if stream.poll_readable(cx).is_pending() {
+            self.release();
+            return Poll::Pending;
+        }
         self.make_room();
         let result = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
         if let Poll::Ready(Ok(0)) = result {

@@ -202,7 +202,6 @@ fn operators_one_by_one() {
     });
     info.downstream_remote = Some("1.2.3.4:0".parse().unwrap());
     info.response_code_details = Some("it went wrong".into());
-    info.request_id = Some("abc".into());
     info.flags = ResponseFlags::NO_ROUTE_FOUND;
     response.headers.append(Name::new("x-dup"), "1");
     response.headers.append(Name::new("x-dup"), "2");
@@ -239,7 +238,7 @@ fn operators_one_by_one() {
         (Operator::DownstreamTlsVersion, "TLSv1.3"),
         (Operator::DownstreamTlsCipher, "TLS_AES_128_GCM_SHA256"),
         (Operator::ConnectionId, "7"),
-        (Operator::StreamId, "abc"),
+        (Operator::StreamId, "0d358dd9-06fb-4b93-a6ca-abb077106386"),
         (Operator::FilterChainName, "chain"),
         (Operator::VirtualClusterName, "-"),
         (Operator::Absent("DYNAMIC_METADATA(a:b)".into()), "-"),

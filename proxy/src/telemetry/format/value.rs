@@ -6,7 +6,7 @@ use std::time::Instant;
 use config::access_log::{AddressPart, Operator};
 
 use crate::failure::ResponseFlags;
-use crate::http::headers::Headers;
+use crate::http::headers::{Headers, Name};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::clock::{digits, strftime, write_iso};
 use crate::telemetry::stream_info::StreamInfo;
@@ -93,7 +93,10 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::DownstreamTlsVersion => some(connection.tls.as_ref().map(|tls| tls.version), out),
         Operator::DownstreamTlsCipher => some(connection.tls.as_ref().map(|tls| tls.cipher), out),
         Operator::ConnectionId => number(connection.id, out),
-        Operator::StreamId => text(info.request_id.as_deref(), out),
+        Operator::StreamId => {
+            let id = entry.request.and_then(|request| request.headers.get(&Name::X_REQUEST_ID));
+            text(id.map(|id| &id[..]), out)
+        }
         // Settled when the configuration arrived; this is for formats that nobody settled.
         Operator::Hostname => some(Some(&hostname()), out),
         Operator::Environment(name) => some(std::env::var(&**name).ok().as_deref(), out),

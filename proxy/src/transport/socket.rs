@@ -1,0 +1,64 @@
+//! Reading and writing a TCP socket, straight to the system. Called by `transport` only. It never blocks and never copies.
+//!
+//! As tokio's own: a transfer that was smaller than asked for has exhausted the socket, so that the next one waits for news from the
+//! system instead of asking it in vain.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::sys;
+
+/// Receives what there is, without an octet at the end of the stream.
+pub fn poll_receive(socket: &TcpStream, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let room = out.remaining();
+    if room == 0 {
+        return Poll::Ready(Ok(()));
+    }
+    loop {
+        ready!(socket.poll_read_ready(cx))?;
+        let result = attempt(socket, Interest::READABLE, room, || sys::receive(socket, out));
+        if let Some(result) = result {
+            return Poll::Ready(result.map(drop));
+        }
+    }
+}
+
+/// Sends as much as the system takes.
+pub fn poll_send(socket: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(socket.poll_write_ready(cx))?;
+        let result = attempt(socket, Interest::WRITABLE, data.len(), || sys::send(socket, data));
+        if let Some(result) = result {
+            return Poll::Ready(result);
+        }
+    }
+}
+
+/// One transfer of up to `wanted` octets; `None` when the socket was not ready after all.
+fn attempt(
+    socket: &TcpStream,
+    interest: Interest,
+    wanted: usize,
+    transfer: impl FnOnce() -> io::Result<usize>,
+) -> Option<io::Result<usize>> {
+    let mut short = None;
+    let result = socket.try_io(interest, || match transfer() {
+        Ok(count) if count > 0 && count < wanted => {
+            short = Some(count);
+            // What tokio takes for "not ready any more".
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        result => result,
+    });
+    match (short, result) {
+        (Some(count), _) => Some(Ok(count)),
+        (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+        (None, result) => Some(result),
+    }
+}
+
+#[cfg(test)]
+mod tests;
