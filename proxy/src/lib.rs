@@ -6,6 +6,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod cluster;
+pub mod compile;
 pub mod drain;
 pub mod failure;
 pub mod http;

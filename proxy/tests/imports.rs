@@ -5,16 +5,35 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Folder (or file) of `proxy/src`, and what it may name with `crate::`. A room not listed may import nothing of ours.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("main", &["app", "cli"]),
+/// A folder (or file) of `proxy/src` and what it may name with `crate::`. Whoever is not listed may import nothing of ours.
+struct Room {
+    name: &'static str,
+    /// Rooms that stand further down in the table.
+    below: &'static [&'static str],
+    /// Rooms that stand further up, each with the reason why it must be so.
+    above: &'static [(&'static str, &'static str)],
+}
+
+const fn room(
+    name: &'static str,
+    below: &'static [&'static str],
+    above: &'static [(&'static str, &'static str)],
+) -> Room {
+    Room { name, below, above }
+}
+
+/// From the top to the bottom.
+const TABLE: &[Room] = &[
+    // Uses the library from outside, by its name.
+    room("main", &[], &[]),
     // Wires everything together.
-    (
+    room(
         "app",
         &[
             "admin",
             "cli",
             "cluster",
+            "compile",
             "drain",
             "listener",
             "published",
@@ -26,47 +45,126 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "workers",
             "xds",
         ],
+        &[],
     ),
-    (
+    room(
         "xds",
-        &["cluster", "drain", "http", "listener", "published", "status", "store", "sys", "telemetry", "tls", "workers"],
+        &[
+            "cluster",
+            "compile",
+            "drain",
+            "http",
+            "listener",
+            "published",
+            "status",
+            "store",
+            "sys",
+            "telemetry",
+            "tls",
+            "workers",
+        ],
+        &[],
     ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
-    ("admin", &["cli", "status", "store", "sys", "telemetry", "tls"]),
-    ("cli", &["sys", "telemetry"]),
-    ("workers", &["cluster", "drain", "listener", "published", "telemetry", "worker"]),
-    ("worker", &["cluster", "drain", "published", "telemetry"]),
-    ("published", &["cluster"]),
-    ("listener", &["drain", "failure", "http", "sys", "tcp", "telemetry", "tls", "transport", "worker"]),
-    ("tcp", &["cluster", "drain", "failure", "http", "listener", "sys", "telemetry", "tls", "transport", "worker"]),
-    ("http", &["cluster", "drain", "failure", "listener", "telemetry", "tls", "transport", "worker"]),
-    ("cluster", &["failure", "http", "published", "status", "sys", "telemetry", "tls", "transport"]),
-    ("tls", &["telemetry", "transport"]),
-    ("telemetry", &["drain", "failure", "http", "sys", "tls"]),
-    // Counts octets where they pass.
-    ("transport", &["telemetry"]),
+    room("admin", &["cli", "status", "store", "sys", "telemetry", "tls"], &[]),
+    room("cli", &["telemetry"], &[]),
+    room("workers", &["cluster", "drain", "listener", "published", "telemetry", "worker"], &[]),
+    room(
+        "listener",
+        &["compile", "drain", "failure", "http", "sys", "tcp", "telemetry", "tls", "transport", "worker"],
+        &[],
+    ),
+    room("tcp", &["cluster", "compile", "drain", "failure", "sys", "telemetry", "tls", "transport", "worker"], &[]),
+    room("http", &["cluster", "compile", "drain", "failure", "telemetry", "tls", "transport", "worker"], &[]),
+    room(
+        "compile",
+        &["telemetry", "tls"],
+        &[("http", "a connection manager is compiled with its route slots, which are named by http's trait")],
+    ),
+    room("worker", &["cluster", "drain", "published", "telemetry"], &[]),
+    room(
+        "cluster",
+        &["failure", "published", "status", "telemetry", "tls", "transport"],
+        &[("http", "pools hold connections of http's two codecs, and a lease of one is a codec's stream")],
+    ),
+    room(
+        "published",
+        &[],
+        &[("cluster", "what is published is clusters; a worker's cluster reads which ones there are")],
+    ),
     // Plain data, written by the runtime and read by admin.
-    ("status", &["telemetry"]),
-    ("store", &[]),
-    ("drain", &[]),
-    ("failure", &[]),
-    ("sys", &[]),
+    room("status", &["telemetry"], &[]),
+    room("store", &[], &[]),
+    room(
+        "telemetry",
+        &["drain", "failure", "tls"],
+        &[("http", "access logs print and filter by heads and headers as they are, without a copy")],
+    ),
+    room("tls", &["transport"], &[]),
+    room("transport", &[], &[("telemetry", "octets are counted where they pass")]),
+    room("drain", &[], &[]),
+    room("failure", &[], &[]),
+    room("sys", &[], &[]),
 ];
 
 #[test]
 fn every_import_between_folders_is_in_the_table() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    for (file, room) in files(&source) {
-        let allowed = ALLOWED.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, allowed)| allowed);
-        let text = fs::read_to_string(&file).expect("a source file can be read");
-        for named in named_rooms(&text) {
-            if named != room && !allowed.contains(&named.as_str()) && room != "lib" {
-                wrong.push(format!("{} imports crate::{named}", file.strip_prefix(&source).unwrap_or(&file).display()));
-            }
+    for (from, to, file) in imports() {
+        let allowed =
+            TABLE.iter().find(|room| room.name == from).is_some_and(|room| room.allowed().any(|name| name == to));
+        if !allowed {
+            wrong.push(format!("{file} imports crate::{to}"));
         }
     }
     assert!(wrong.is_empty(), "not in the table of allowed imports:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_entry_of_the_table_is_used() {
+    let used: BTreeSet<(String, String)> = imports().into_iter().map(|(from, to, _)| (from, to)).collect();
+    for room in TABLE {
+        for to in room.allowed() {
+            assert!(
+                used.contains(&(room.name.to_owned(), to.to_owned())),
+                "{} does not import crate::{to}: take it out",
+                room.name
+            );
+        }
+    }
+}
+
+#[test]
+fn arrows_go_down_or_have_a_reason() {
+    let place = |name: &str| TABLE.iter().position(|room| room.name == name).expect("every room is in the table");
+    for (index, room) in TABLE.iter().enumerate() {
+        for to in room.below {
+            assert!(place(to) > index, "{} to {to} goes up: it needs a reason", room.name);
+        }
+        for (to, reason) in room.above {
+            assert!(place(to) < index && !reason.is_empty(), "{} to {to} goes down: it needs no reason", room.name);
+        }
+    }
+}
+
+impl Room {
+    fn allowed(&self) -> impl Iterator<Item = &'static str> {
+        self.below.iter().copied().chain(self.above.iter().map(|(name, _)| *name))
+    }
+}
+
+/// Who imports whom, and in which file. Tests may import what they like.
+fn imports() -> Vec<(String, String, String)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut imports = Vec::new();
+    for (file, from) in files(&source).into_iter().filter(|(_, room)| room != "lib") {
+        let text = fs::read_to_string(&file).expect("a source file can be read");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let shown = file.strip_prefix(&source).unwrap_or(&file).display().to_string();
+        let others = named_rooms(text).into_iter().filter(|to| *to != from);
+        imports.extend(others.map(|to| (from.clone(), to, shown.clone())));
+    }
+    imports
 }
 
 #[test]
@@ -90,8 +188,10 @@ fn files(source: &Path) -> Vec<(std::path::PathBuf, String)> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
-                let below = path.strip_prefix(source).expect("found below it");
+                continue;
+            }
+            let below = path.strip_prefix(source).expect("found below it");
+            if path.extension().is_some_and(|extension| extension == "rs") && !is_test(below) {
                 let room = below.iter().next().expect("not empty").to_string_lossy().trim_end_matches(".rs").to_owned();
                 found.push((path, room));
             }
@@ -103,7 +203,7 @@ fn files(source: &Path) -> Vec<(std::path::PathBuf, String)> {
 fn is_test(path: &Path) -> bool {
     path.iter().any(|part| {
         let part = part.to_string_lossy();
-        part == "tests" || part == "tests.rs" || part == "test_support" || part == "test_support.rs"
+        part == "tests" || part == "tests.rs" || part == "testing.rs" || part.ends_with("_tests.rs")
     })
 }
 

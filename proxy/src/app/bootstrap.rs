@@ -7,7 +7,8 @@ use config::{At, UnknownFields};
 
 use crate::cli::Options;
 use crate::cluster::Cluster;
-use crate::listener::{CompileDeps, Listener};
+use crate::compile::CompileDeps;
+use crate::listener::Listener;
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;

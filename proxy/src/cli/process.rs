@@ -30,13 +30,18 @@ impl Signals {
     pub fn install() -> io::Result<Signals> {
         // Orphans of the container become children of PID 1; any other process has no child that it did not start itself.
         let child = std::process::id() == 1;
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             user1: signal(SignalKind::user_defined1())?,
             hangup: signal(SignalKind::hangup())?,
             child: child.then(|| signal(SignalKind::child())).transpose()?,
-        })
+        };
+        if child {
+            // Whoever ended before, under a shell that became this process, is not told of again.
+            reap();
+        }
+        Ok(signals)
     }
 
     /// The next request. Reaps children and swallows SIGHUP meanwhile. May be dropped and called again: nothing is lost.

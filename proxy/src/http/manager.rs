@@ -11,7 +11,7 @@ use config::listener::Direction;
 use super::filters::Filter;
 use super::route::{RouteSlot, RouteTable};
 use super::stats::{HttpStats, TracingStats};
-use crate::listener::CompileDeps;
+use crate::compile::CompileDeps;
 use crate::telemetry::access_log::AccessLogs;
 use crate::telemetry::stats::Stats;
 

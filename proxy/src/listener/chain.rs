@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::listener::{Direction, DownstreamTransport, TerminalFilter};
 use config::{At, Rejection};
 
-use super::CompileDeps;
+use crate::compile::CompileDeps;
 use crate::http::ConnectionManager;
 use crate::tcp::TcpProxy;
 use crate::tls::ServerContext;

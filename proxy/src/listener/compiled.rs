@@ -9,10 +9,11 @@ use config::listener::TerminalFilter;
 use config::tls::SdsName;
 use config::{At, Rejection};
 
+use super::bind;
 use super::chain::FilterChain;
 use super::matching::{Facts, Matcher};
 use super::stats::ListenerStats;
-use super::{CompileDeps, bind};
+use crate::compile::CompileDeps;
 use crate::telemetry::access_log::AccessLogs;
 
 /// A compiled listener. Immutable; a changed one takes its place and connections keep the one that they began with.

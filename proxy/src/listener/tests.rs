@@ -13,8 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::accept::{Slot, accept_loop};
-use super::{CompileDeps, Listener, bind};
+use super::{Listener, bind};
 use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
+use crate::compile::CompileDeps;
 use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::published::{ClusterTable, Published};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Command, Shared, Workers};
+use crate::compile::CompileDeps;
 use crate::drain::{Drain, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
-use crate::listener::{CompileDeps, Listener, bind};
+use crate::listener::{Listener, bind};
 use crate::published::Published;
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::stats::{Stats, StatsSettings};

@@ -22,8 +22,9 @@ use self::sockets::{Refusal, Retry, bind_backoff};
 use self::warming::Warming;
 use super::routes::Routes;
 use super::secrets::SecretWatches;
+use crate::compile::CompileDeps;
 use crate::drain::{Drain, Settings};
-use crate::listener::{CompileDeps, Listener};
+use crate::listener::Listener;
 use crate::status::ListenerStatus;
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::access_log::Sinks;
@@ -59,6 +60,8 @@ pub struct Listeners {
     warming: HashMap<Arc<str>, Warming>,
     retries: HashMap<Arc<str>, Retry>,
     stops: Vec<(Option<Direction>, Instant)>,
+    /// Directions that were stopped for good: nothing is added or changed there any more. `None` stands for all.
+    stopped: Vec<Option<Direction>>,
     next_id: u64,
 }
 
@@ -81,6 +84,7 @@ impl Listeners {
             warming: HashMap::new(),
             retries: HashMap::new(),
             stops: Vec::new(),
+            stopped: Vec::new(),
             next_id: 0,
         }
     }
@@ -125,6 +129,11 @@ impl Listeners {
         }
         let stored = Stored::now(resource.body.clone(), version);
         let refusal = match config::listener::decode(&resource.body, &self.options).map_err(Refusal::from) {
+            Ok(config) if self.is_stopped(config.direction) => {
+                // As in Envoy: whoever drains the process does not want it to accept again.
+                tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
+                return Ok(());
+            }
             Ok(config) => match self.add(Arc::new(config), stored.clone(), false) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
@@ -271,6 +280,19 @@ impl Listeners {
 
     /// Stops accepting on listeners of a direction (`None`: all), for admin's `drain_listeners`.
     pub fn stop_accepting(&mut self, direction: Option<Direction>) {
+        if !self.stopped.contains(&direction) {
+            self.stopped.push(direction);
+        }
+        let waiting: Vec<Arc<str>> = self
+            .warming
+            .iter()
+            .filter(|(_, warming)| self.is_stopped(warming.listener.config().direction))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in waiting {
+            self.warming.remove(&name);
+            self.parts.store.change(Kind::Listener, &name, |entry| entry.warming = None);
+        }
         for active in self.active.values_mut() {
             let config = active.listener.config();
             if config.drain_modify_only || direction.is_some_and(|wanted| config.direction != wanted) {
@@ -280,6 +302,10 @@ impl Listeners {
                 self.parts.workers.send_all(|| Command::Stop { id });
             }
         }
+    }
+
+    fn is_stopped(&self, direction: Direction) -> bool {
+        self.stopped.iter().any(|stopped| stopped.is_none_or(|stopped| stopped == direction))
     }
 
     /// The same, later.

@@ -253,6 +253,27 @@ fn bind_attempts_grow_apart_up_to_ten_seconds() {
     assert_eq!(super::bind_backoff(u32::MAX).as_secs(), 10);
 }
 
+/// As Envoy does it: the control plane cannot undo a drain.
+#[test]
+fn what_comes_for_a_stopped_direction_is_ignored() {
+    run(async {
+        let mut world = World::new();
+        let inbound = |mut listener: Value| {
+            listener["traffic_direction"] = json!("INBOUND");
+            listener
+        };
+        world.push(&[inbound(tcp_listener("a", "one"))]).unwrap();
+        world.push(&[inbound(http_listener("waiting", "t")), http_listener("out", "t")]).unwrap();
+        world.control.listeners.stop_accepting(Some(Direction::Inbound));
+        world.told();
+        world.push(&[inbound(tcp_listener("a", "two")), inbound(tcp_listener("new", "one"))]).unwrap();
+        assert_eq!(world.told(), []);
+        assert_eq!(world.active(Kind::Listener, "a"), Some(bytes(&inbound(tcp_listener("a", "one")))));
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(1)], "the outbound one alone");
+    });
+}
+
 #[test]
 fn draining_stops_the_listeners_of_one_direction_or_all_but_those_that_only_modify() {
     run(async {

@@ -1,0 +1,22 @@
+//! What a listener, and everything below it, is compiled with. The control thread fills it; `listener`, `tcp` and `http` take from it
+//! while they compile. Must never be kept: what is needed later is cloned out of it.
+
+use std::sync::Arc;
+
+use crate::http::route::RouteSlots;
+use crate::telemetry::access_log::Sinks;
+use crate::telemetry::stats::Stats;
+use crate::tls::Secrets;
+
+/// What a listener, and everything below it, is compiled with.
+#[derive(Clone, Copy)]
+pub struct CompileDeps<'a> {
+    /// Secrets for TLS contexts.
+    pub secrets: &'a Arc<Secrets>,
+    /// Slots of RDS names.
+    pub routes: &'a dyn RouteSlots,
+    /// Where statistics are registered.
+    pub stats: &'a Arc<Stats>,
+    /// Access log files.
+    pub log_sinks: &'a Sinks,
+}
