@@ -3,6 +3,8 @@
 use outrigger_integration::embedded::client::{Connection, Request};
 use outrigger_integration::embedded::sidecar::Launch;
 use outrigger_integration::embedded::{EmbeddedMesh, Options};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// Access logs are held back for an hour, or until a megabyte is full.
 const HOLDING_BACK: &[&str] = &[
@@ -34,6 +36,24 @@ async fn a_signal_ends_the_process_at_once_and_the_access_log_is_whole() {
         sidecar.wait_access_log("/the-last-one").await;
     }
     assert!(Request::get("/").host("details").try_send(mesh.egress).await.is_err(), "nobody listens any more");
+}
+
+/// As Envoy does it: code 0, flag DC.
+#[tokio::test]
+async fn what_is_under_way_at_the_end_is_logged() {
+    let mesh = holding_back().await;
+    let mut client = TcpStream::connect(mesh.egress).await.expect("the egress listener accepts");
+    let half = b"POST /unfinished HTTP/1.1\r\nhost: details\r\ncontent-length: 10\r\n\r\nhalf";
+    client.write_all(half).await.expect("it reads");
+    let under_way = async || {
+        let hosts = mesh.ratings.admin("/clusters").await.text();
+        hosts.lines().any(|line| line.contains("details") && line.ends_with("::rq_active::1")).then_some(())
+    };
+    mesh.ratings.wait_until("serving the request", under_way).await;
+    mesh.ratings.signal(libc::SIGTERM).await;
+    assert_eq!(mesh.ratings.exit().await.code(), Some(0));
+    let line = mesh.ratings.wait_access_log("/unfinished").await;
+    assert!(line.contains(" 0 DC downstream_local_disconnect"), "{line}");
 }
 
 #[tokio::test]

@@ -238,7 +238,7 @@ async fn control_thread(
         return Ok(());
     }
     tokio::select! {
-        ended = wait_for_end(signals, &sinks, &quit) => ended,
+        ended = wait_for_end(signals, &workers, &sinks, &quit) => ended,
         // Without it the configuration would stay as it is for ever: better that the agent starts us anew.
         broken = control => Err(format!("the control loop ended: {broken:?}; please report this with the log above")),
     }
@@ -308,7 +308,7 @@ async fn flush_stats(stats: Arc<Stats>, interval: Duration) {
 }
 
 /// Serves until a signal ends the process.
-async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) -> Result<(), String> {
+async fn wait_for_end(mut signals: Signals, workers: &Workers, sinks: &Sinks, quit: &Notify) -> Result<(), String> {
     loop {
         let why = tokio::select! {
             () = quit.notified() => "quitquitquit",
@@ -321,6 +321,8 @@ async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) -> Res
             },
         };
         tracing::info!(target: "main", "{why}: shutting down");
+        // What they still log, when they end, is flushed with the rest.
+        workers.end(FLUSH);
         sinks.flush(FLUSH);
         return Ok(());
     }
@@ -329,5 +331,5 @@ async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) -> Res
 /// Secrets that may wait for the control loop before their streams stop reading.
 const ARRIVALS_WAITING: usize = 16;
 
-/// How long the end of the process may wait for a log file that nobody reads.
+/// How long the end of the process may wait for its workers, and then for a log file that nobody reads.
 const FLUSH: Duration = Duration::from_millis(500);

@@ -1,9 +1,12 @@
 //! The worker threads: started by `app`, told by the control thread's [`Command`]s what to accept on.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -44,6 +47,8 @@ pub enum Command {
         /// Name of the sockets.
         id: u64,
     },
+    /// Close everything, log what was under way, and end.
+    End,
 }
 
 /// What all workers share.
@@ -62,28 +67,33 @@ pub struct Shared {
 /// Handles to all workers.
 pub struct Workers {
     senders: Vec<mpsc::UnboundedSender<Command>>,
+    /// Disconnected once the last thread has ended. Only the control thread looks.
+    running: Mutex<std::sync::mpsc::Receiver<Infallible>>,
 }
 
 impl Workers {
     /// Starts `count` threads.
     pub fn start(count: usize, shared: &Shared) -> io::Result<Arc<Workers>> {
         let mut senders = Vec::with_capacity(count);
+        let (runs, running) = std::sync::mpsc::channel();
         for index in 0..count {
             let (sender, commands) = mpsc::unbounded_channel();
-            let shared = shared.clone();
-            std::thread::Builder::new()
-                .name(format!("wrk:worker_{index}"))
-                .spawn(move || run_thread(index, count, shared, commands))?;
+            let (shared, runs) = (shared.clone(), runs.clone());
+            std::thread::Builder::new().name(format!("wrk:worker_{index}")).spawn(move || {
+                run_thread(index, count, shared, commands);
+                drop(runs);
+            })?;
             senders.push(sender);
         }
-        Ok(Arc::new(Workers { senders }))
+        Ok(Arc::new(Workers { senders, running: Mutex::new(running) }))
     }
 
     /// One worker that nobody plays: the commands are the test's to look at.
     #[cfg(test)]
     pub fn recorded() -> (Arc<Workers>, mpsc::UnboundedReceiver<Command>) {
         let (sender, commands) = mpsc::unbounded_channel();
-        (Arc::new(Workers { senders: vec![sender] }), commands)
+        let (_, running) = std::sync::mpsc::channel();
+        (Arc::new(Workers { senders: vec![sender], running: Mutex::new(running) }), commands)
     }
 
     /// How many.
@@ -91,10 +101,18 @@ impl Workers {
         self.senders.len()
     }
 
+    /// Ends every worker: open connections are closed, and each request and connection that was under way is logged. Waits at most
+    /// `limit`; tells whether all have ended.
+    pub fn end(&self, limit: Duration) -> bool {
+        self.send_all(|| Command::End);
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(running.recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
+    }
+
     /// Sends a command to each, in order.
     pub fn send_all(&self, mut command: impl FnMut() -> Command) {
         for sender in &self.senders {
-            // A worker ends only with the process.
+            // A worker that has ended has nothing to do any more.
             let _ = sender.send(command());
         }
     }
@@ -149,6 +167,8 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                     slot.stop();
                 }
             }
+            // What the worker does stands in tasks, and they are dropped with its runtime.
+            Command::End => return,
         }
     }
 }

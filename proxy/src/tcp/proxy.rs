@@ -58,7 +58,8 @@ impl TcpProxy {
     }
 }
 
-/// Proxies one connection to its end, logs it, and returns what is known of it.
+/// Proxies one connection to its end, logs it, and returns what is known of it. It is logged, too, when the future is dropped: the
+/// process ends.
 pub async fn proxy(
     worker: &Rc<Worker>,
     proxy: &TcpProxy,
@@ -69,19 +70,33 @@ pub async fn proxy(
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
     let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
-    let mut moved = Moved::default();
+    let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default() };
     tokio::select! {
-        () = session(worker, proxy, stream, &mut info, &mut moved) => {}
+        () = session(worker, proxy, stream, record.info, &mut record.moved) => {}
         () = at(limit) => {
             proxy.stats.max_duration.inc();
-            info.flags.set(ResponseFlags::DURATION_TIMEOUT);
+            record.info.flags.set(ResponseFlags::DURATION_TIMEOUT);
         }
         () = drain.deadline() => {}
     }
-    (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
-    info.end = Some(std::time::Instant::now());
-    proxy.log(worker, &info);
+    drop(record);
     info
+}
+
+/// Logs a connection at its end.
+struct Record<'a> {
+    worker: &'a Rc<Worker>,
+    proxy: &'a TcpProxy,
+    info: &'a mut StreamInfo,
+    moved: Moved,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        (self.info.bytes_received, self.info.bytes_sent) = (self.moved.received, self.moved.sent);
+        self.info.end = Some(std::time::Instant::now());
+        self.proxy.log(self.worker, self.info);
+    }
 }
 
 async fn at(moment: Option<Instant>) {

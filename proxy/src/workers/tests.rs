@@ -109,6 +109,22 @@ fn workers_accept_change_and_stop_as_they_are_told() {
 }
 
 #[test]
+fn the_end_closes_everything_and_is_waited_for() {
+    let process = Process::start(2);
+    let address = process.listen(1, &process.listener(204));
+    let mut open = TcpStream::connect(address).unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    open.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 204");
+    assert!(process.workers.end(Duration::from_secs(30)));
+    assert_eq!(ask(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    // It returns at all: the connection has ended, whether by FIN or by RST.
+    let _ = open.read_to_end(&mut Vec::new());
+    assert!(process.workers.end(Duration::from_secs(30)), "a second time does nothing");
+}
+
+#[test]
 fn commands_for_sockets_that_are_gone_do_nothing() {
     let process = Process::start(1);
     let address = process.listen(1, &process.listener(200));
