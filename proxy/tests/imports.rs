@@ -101,7 +101,7 @@ const TABLE: &[Room] = &[
         &[("http", "access logs print and filter by heads and headers as they are, without a copy")],
     ),
     room("tls", &["transport"], &[]),
-    room("transport", &[], &[("telemetry", "octets are counted where they pass")]),
+    room("transport", &["sys"], &[("telemetry", "octets are counted where they pass")]),
     room("drain", &[], &[]),
     room("failure", &[], &[]),
     room("sys", &[], &[]),
