@@ -341,6 +341,7 @@ impl Attempt<'_, '_> {
     ) -> Result<Result<ResponseHead, Failure>, Stop> {
         record.arm_try_timeouts();
         let upstream = lease.stream();
+        let mut informational = 0;
         poll_fn(|cx| {
             loop {
                 let uploaded = match upload.poll(cx, downstream, upstream, record) {
@@ -350,7 +351,8 @@ impl Attempt<'_, '_> {
                 match upstream.poll_head(cx) {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
                         record.deadlines.touch_try();
-                        if record.context.manager.config.proxy_100_continue {
+                        informational += 1;
+                        if record.context.manager.config.proxy_100_continue && informational <= MAX_INFORMATIONAL {
                             *informed = true;
                             respond::strip(&mut head);
                             downstream.send_informational(&head)?;
@@ -387,6 +389,9 @@ impl Attempt<'_, '_> {
         .await
     }
 }
+
+/// Informational heads of one response that are passed on. They wait for no window, so an endless row of them would fill the memory.
+const MAX_INFORMATIONAL: u32 = 16;
 
 impl Outcome {
     fn target(&self) -> Option<&Target> {

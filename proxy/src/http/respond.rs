@@ -20,9 +20,22 @@ const HOP_BY_HOP: NameSet = NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTIO
 /// Ends at this hop unless the response is an upgrade.
 const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE]);
 
+/// Envoy holds one value of each of these: repeated lines are one list.
+const SINGLE: NameSet = NameSet::of([
+    Name::CACHE_CONTROL,
+    Name::CONTENT_TYPE,
+    Name::ETAG,
+    Name::GRPC_MESSAGE,
+    Name::GRPC_STATUS,
+    Name::LOCATION,
+    Name::VIA,
+    Name::X_REQUEST_ID,
+]);
+
 /// The router's part of a response that came from upstream.
 pub(super) fn upstream_head(record: &mut Record<'_>, head: &mut ResponseHead) {
     strip(head);
+    head.headers.join_repeated(SINGLE);
     if !record.context.manager.config.router.suppress_envoy_headers && record.request_is_complete() {
         let mut digits = itoa::Buffer::new();
         let milliseconds = digits.format(record.response_time().as_millis());

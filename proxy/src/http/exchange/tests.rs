@@ -341,6 +341,9 @@ async fn informational_heads_pass_and_end_retries() {
     assert_eq!((outcome.client.informational.as_slice(), outcome.status()), (&[100, 103][..], 503));
     assert_eq!(outcome.info.attempts, 1);
     assert!(bench.seen()[0].header("expect").is_some());
+    bench.upstream(Script { informational: vec![103; 1000], ..Script::answers(200, &[], &[]) });
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((outcome.client.informational.len(), outcome.status()), (16, 200), "an endless row has an end");
 
     let mut bench = Bench::new(to_app(|_| {}));
     bench.config.proxy_100_continue = false;

@@ -10,14 +10,14 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 
 use super::convert;
 use super::flood::Counters;
 use super::keepalive::Keepalive;
 use super::server::{AHEAD, SEND_BUFFER, poll_capacity, poll_frame, release};
 use super::shared_io::SharedIo;
-use super::{ConnectionError, Settings, reason, stream_error};
+use super::{ConnectionError, Settings, VIOLATION, reason, stream_error};
 use crate::http::codec::{ResetReason, StreamError, Upstream};
 use crate::http::headers::Headers;
 use crate::http::message::{Frame, RequestHead, ResponseHead};
@@ -209,7 +209,13 @@ impl Stream {
         self.active.as_mut().ok_or_else(|| StreamError::Io("the request is not open".into()))
     }
 
+    /// Why the stream ended: what the upstream did against the protocol is told apart from what happens to connections.
     fn failed(&self, error: &h2::Error) -> StreamError {
+        let found = !error.is_remote() && error.reason().is_some_and(|reason| reason != Reason::NO_ERROR);
+        let told = error.is_reset() && error.is_remote() && error.reason() == Some(Reason::PROTOCOL_ERROR);
+        if found || told || self.shared.io.flood().is_some() {
+            return VIOLATION;
+        }
         match stream_error(error) {
             // What ended the connection says more than that it ended.
             StreamError::Closed(text) => StreamError::Closed(self.shared.end.borrow().clone().unwrap_or(text)),

@@ -23,6 +23,7 @@ pub(super) fn request_head(
     settings: &Settings,
 ) -> Result<RequestHead, StreamError> {
     check_limits(&parts.headers, settings)?;
+    check_length(&parts.headers)?;
     check_request(parts)?;
     let path = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let host = parts.headers.get(http::header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
@@ -72,10 +73,17 @@ pub(super) fn response_head(
     settings: &Settings,
 ) -> Result<ResponseHead, StreamError> {
     check_limits(&parts.headers, settings)?;
+    check_length(&parts.headers)?;
+    let status = parts.status.as_u16();
+    let says_octets = || parts.headers.get(http::header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    // HTTP/2 has no 101 (RFC 9113 section 8.6), and no 204 has octets (RFC 9110 section 8.6).
+    if status == 101 || (status == 204 && says_octets()) {
+        return Err(super::VIOLATION);
+    }
     let headers = headers(&parts.headers);
     Ok(ResponseHead {
         protocol: Protocol::Http2,
-        status: parts.status.as_u16(),
+        status,
         reason: Bytes::new(),
         body: body_length(&headers, ended),
         wire_size: wire_size(&headers),
@@ -206,15 +214,21 @@ fn check_request(parts: &http::request::Parts) -> Result<(), StreamError> {
     let scheme = parts.uri.scheme_str().is_none_or(|scheme| !scheme.is_empty());
     let user_info = parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let headers = &parts.headers;
-    let single = |name| headers.get_all(name).iter().nth(1).is_none();
-    let empty_length = headers.get(http::header::CONTENT_LENGTH).is_some_and(HeaderValue::is_empty);
     let sound = scheme
         && !user_info
-        && single(http::header::HOST)
-        && single(http::header::CONTENT_LENGTH)
-        && !empty_length
+        && headers.get_all(http::header::HOST).iter().nth(1).is_none()
         && parts.extensions.get::<h2::ext::Protocol>().is_none_or(|protocol| !protocol.as_str().is_empty());
     if sound { Ok(()) } else { Err(super::VIOLATION) }
+}
+
+/// `h2` takes an empty length for none, and several that agree for one; HTTP/1 peers do neither.
+fn check_length(map: &HeaderMap) -> Result<(), StreamError> {
+    let mut lengths = map.get_all(http::header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if !length.is_empty() => Ok(()),
+        _ => Err(super::VIOLATION),
+    }
 }
 
 /// `http` takes `"` for a character of a name, which it is not (RFC 9110 section 5.6.2).

@@ -126,8 +126,8 @@ fn stream_error(error: &h2::Error) -> StreamError {
     }
     match error.reason() {
         Some(Reason::REFUSED_STREAM) if error.is_remote() => StreamError::Refused,
-        // Streams above GOAWAY's last one, which the peer promises not to have touched.
-        Some(Reason::NO_ERROR) if error.is_go_away() && error.is_remote() => StreamError::Refused,
+        // Streams above GOAWAY's last one, which the peer promises not to have touched, whatever its reason to go.
+        Some(_) if error.is_go_away() && error.is_remote() => StreamError::Refused,
         Some(reason) if error.is_reset() && error.is_remote() => StreamError::Reset(reason.into()),
         Some(_) if error.is_reset() => VIOLATION,
         _ => StreamError::Closed(error.to_string().into()),

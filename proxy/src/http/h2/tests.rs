@@ -417,6 +417,74 @@ async fn forbidden_characters_end_the_connection() {
     .await;
 }
 
+/// What becomes of a request whose upstream says these frames.
+async fn answered_with(frames: &[Vec<u8>]) -> Result<ResponseHead, StreamError> {
+    let (ours, mut theirs) = pipe();
+    let (handle, driver) = client::connect(ours, &Settings::default()).await.unwrap();
+    spawn_local(driver);
+    let mut stream = handle.open();
+    stream.send_head(&request(Method::Get, "/", &[]), true).unwrap();
+    theirs.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    // The request is on its way before it is answered.
+    let mut preface = vec![0; PREFACE.len()];
+    theirs.read_exact(&mut preface).await.unwrap();
+    let told = loop {
+        let mut head = [0; 9];
+        theirs.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        theirs.read_exact(&mut payload).await.unwrap();
+        if head[3] == 1 {
+            break theirs.write_all(&frames.concat()).await;
+        }
+    };
+    told.unwrap();
+    let head = poll_fn(|cx| stream.poll_head(cx)).await;
+    drop(theirs);
+    head
+}
+
+/// What an upstream does against the protocol is its fault (502), what happens to its connections is not (503), and what it has not
+/// touched may go to another.
+#[tokio::test(start_paused = true)]
+async fn bad_upstreams_are_told_from_lost_ones() {
+    run(async {
+        let ok = |more: &[u8]| frame(1, 4, 1, &[b"\x88", more].concat());
+        let length = |value: &[u8]| [&b"\x00\x0econtent-length"[..], &[value.len() as u8], value].concat();
+        let status = |value: &[u8]| frame(1, 4, 1, &[&[0x08, value.len() as u8], value].concat());
+        let violations = [
+            ("no status", frame(1, 4, 1, b"\x00\x01x\x01y")),
+            ("status 1000", status(b"1000")),
+            ("status 101", status(b"101")),
+            ("upper case", ok(b"\x00\x01X\x01y")),
+            ("line break", ok(b"\x00\x01x\x02\r\n")),
+            ("connection", ok(b"\x00\x0aconnection\x05close")),
+            ("empty length", ok(&length(b""))),
+            ("two lengths", ok(&[length(b"2"), length(b"2")].concat())),
+            ("length of no content", frame(1, 4, 1, &[&b"\x89"[..], &length(b"2")].concat())),
+            ("data first", frame(0, 1, 1, b"hi")),
+            ("push", frame(5, 4, 1, b"\0\0\0\x02\x82")),
+            ("not HTTP/2", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()),
+            ("reset for a violation", frame(3, 0, 1, &[0, 0, 0, 1])),
+            ("empty frames", [frame(0, 0, 1, b""), frame(0, 0, 1, b"")].concat()),
+            ("lines", ok(&b"\x00\x01x\x01y".repeat(101))),
+        ];
+        for (name, bytes) in violations {
+            let answer = answered_with(&[bytes]).await;
+            assert!(matches!(answer, Err(StreamError::Protocol { .. })), "{name}: {answer:?}");
+        }
+        let reset = answered_with(&[frame(3, 0, 1, &[0, 0, 0, 8])]).await;
+        assert!(matches!(reset, Err(StreamError::Reset(8))), "{reset:?}");
+        let untouched =
+            [frame(3, 0, 1, &[0, 0, 0, 7]), frame(7, 0, 0, &[0; 8]), frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])];
+        for bytes in untouched {
+            let answer = answered_with(&[bytes]).await;
+            assert!(matches!(answer, Err(StreamError::Refused)), "{answer:?}");
+        }
+        assert_eq!(answered_with(&[ok(&length(b"2"))]).await.unwrap().status, 200);
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn too_many_headers_are_refused() {
     run(async {

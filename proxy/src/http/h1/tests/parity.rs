@@ -188,7 +188,7 @@ async fn body_to(upstream: &mut client::Connection, downstream: &mut server::Con
 
 #[tokio::test(start_paused = true)]
 async fn responses_are_passed_on_as_by_envoy() {
-    let cases = table::read(RESPONSES);
+    let cases: Vec<_> = table::read(RESPONSES).into_iter().filter(|case| !case.has("above")).collect();
     assert!(cases.len() > 80);
     let mut wrong = Vec::new();
     for case in &cases {
