@@ -11,7 +11,7 @@ use config::Rejection;
 use config::cluster::Discovery;
 use config::tls::SdsName;
 use tokio::task::JoinHandle;
-use xds_client::{Rejected, Resource, Update, Verdict};
+use xds_client::{Update, Verdict};
 
 use super::secrets::{self, SecretWatches};
 use crate::cluster::{Cluster, dns};
@@ -82,41 +82,32 @@ impl Clusters {
 
     /// Applies a CDS response, resource by resource.
     pub fn update(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            if let Err(reason) = self.update_one(resource, &version) {
-                tracing::error!(target: "upstream", "cluster '{}' is refused: {reason}", resource.name);
-                rejected.push(Rejected { name: resource.name.clone(), reason });
-            }
-        }
         self.parts.store.set_version(Kind::Cluster, &update.version);
-        super::verdict(rejected)
+        super::each(update, |name, stored| self.update_one(name, stored))
     }
 
-    fn update_one(&mut self, resource: &Resource, version: &Arc<str>) -> Result<(), String> {
-        let name: Arc<str> = resource.name.as_str().into();
-        if self.parts.store.is_static(Kind::Cluster, &name) {
+    fn update_one(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
+        if self.parts.store.is_static(Kind::Cluster, name) {
             // As in Envoy: what the bootstrap fixed is not changed from outside.
             tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
             return Ok(());
         }
-        if self.parts.store.is_warming(Kind::Cluster, &name, &resource.body) {
+        if self.parts.store.is_warming(Kind::Cluster, name, &stored.body) {
             return Ok(());
         }
-        if self.parts.store.is_unchanged(Kind::Cluster, &name, &resource.body) {
-            self.stop_warming(&name);
+        if self.parts.store.is_unchanged(Kind::Cluster, name, &stored.body) {
+            self.stop_warming(name);
             return Ok(());
         }
-        let stored = Stored::now(resource.body.clone(), version);
-        config::cluster::decode(&resource.body, &self.options)
+        config::cluster::decode(&stored.body, &self.options)
             .and_then(|config| self.add(Arc::new(config), stored.clone(), false))
             .map_err(|rejection| {
                 let reason = rejection.to_string();
-                self.parts.store.refuse(Kind::Cluster, &name, stored, &reason);
+                tracing::error!(target: "upstream", "cluster '{name}' is refused: {reason}");
+                self.parts.store.refuse(Kind::Cluster, name, stored, &reason);
                 reason
             })
     }
@@ -146,30 +137,22 @@ impl Clusters {
 
     /// Applies an EDS response.
     pub fn assign(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            let service: Arc<str> = resource.name.as_str().into();
-            let stored = Stored::now(resource.body.clone(), &version);
-            match config::endpoint::decode(&resource.body, &self.options) {
-                Ok(assignment) => {
-                    self.assign_one(&service, assignment);
-                    self.parts.store.accept(Kind::Endpoints, &service, stored);
-                }
-                Err(rejection) => {
-                    let reason = rejection.to_string();
-                    tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {reason}");
-                    rejected.push(Rejected { name: resource.name.clone(), reason });
-                }
-            }
-        }
+        let verdict = super::each(update, |service, stored| {
+            let assignment = config::endpoint::decode(&stored.body, &self.options).map_err(|rejection| {
+                tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {rejection}");
+                rejection.to_string()
+            })?;
+            self.assign_one(service, assignment);
+            self.parts.store.accept(Kind::Endpoints, service, stored);
+            Ok(())
+        });
         for name in &update.removed {
             let service: Arc<str> = name.as_str().into();
             self.assign_one(&service, config::endpoint::LoadAssignment::default());
             self.parts.store.remove(Kind::Endpoints, &service);
         }
         self.parts.store.set_version(Kind::Endpoints, &update.version);
-        super::verdict(rejected)
+        verdict
     }
 
     fn assign_one(&self, service: &Arc<str>, assignment: config::endpoint::LoadAssignment) {

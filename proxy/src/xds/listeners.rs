@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use config::Rejection;
 use config::listener::Direction;
 use config::tls::SdsName;
-use xds_client::{Rejected, Resource, Update, Verdict};
+use xds_client::{Update, Verdict};
 
 use self::sockets::{Refusal, Retry, bind_backoff};
 use self::warming::Warming;
@@ -97,38 +97,32 @@ impl Listeners {
 
     /// Applies an LDS response, resource by resource.
     pub fn update(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            self.retries.remove(resource.name.as_str());
-            if let Err(reason) = self.update_one(resource, &version, 0) {
-                tracing::error!(target: "config", "listener '{}' is refused: {reason}", resource.name);
-                rejected.push(Rejected { name: resource.name.clone(), reason });
-            }
-        }
         self.parts.store.set_version(Kind::Listener, &update.version);
-        super::verdict(rejected)
+        super::each(update, |name, stored| {
+            self.retries.remove(name);
+            self.update_one(name, stored, 0).inspect_err(|reason| {
+                tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
+            })
+        })
     }
 
-    fn update_one(&mut self, resource: &Resource, version: &Arc<str>, attempts: u32) -> Result<(), String> {
-        let name: Arc<str> = resource.name.as_str().into();
-        if self.parts.store.is_static(Kind::Listener, &name) {
+    fn update_one(&mut self, name: &Arc<str>, stored: Stored, attempts: u32) -> Result<(), String> {
+        if self.parts.store.is_static(Kind::Listener, name) {
             // As in Envoy: what the bootstrap fixed is not changed from outside.
             tracing::debug!(target: "config", "listener '{name}' is static; the control plane's version is ignored");
             return Ok(());
         }
-        if self.parts.store.is_warming(Kind::Listener, &name, &resource.body) {
+        if self.parts.store.is_warming(Kind::Listener, name, &stored.body) {
             return Ok(());
         }
-        if self.parts.store.is_unchanged(Kind::Listener, &name, &resource.body) {
-            self.warming.remove(&name);
+        if self.parts.store.is_unchanged(Kind::Listener, name, &stored.body) {
+            self.warming.remove(name);
             return Ok(());
         }
-        let stored = Stored::now(resource.body.clone(), version);
-        let refusal = match config::listener::decode(&resource.body, &self.options).map_err(Refusal::from) {
+        let refusal = match config::listener::decode(&stored.body, &self.options).map_err(Refusal::from) {
             Ok(config) if self.is_stopped(config.direction) => {
                 // As in Envoy: whoever drains the process does not want it to accept again.
                 tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
@@ -141,16 +135,15 @@ impl Listeners {
             Err(refusal) => refusal,
         };
         if refusal.rejection.withholds_policy {
-            self.stop_unjudged(&name);
+            self.stop_unjudged(name);
         }
         let reason = refusal.rejection.to_string();
         self.parts.server.listener_create_failure.inc();
-        self.parts.store.refuse(Kind::Listener, &name, stored, &reason);
         if refusal.try_again {
             let at = Instant::now() + bind_backoff(attempts);
-            let retry = Retry { resource: resource.clone(), version: version.clone(), attempts: attempts + 1, at };
-            self.retries.insert(name, retry);
+            self.retries.insert(name.clone(), Retry { stored: stored.clone(), attempts: attempts + 1, at });
         }
+        self.parts.store.refuse(Kind::Listener, name, stored, &reason);
         Err(reason)
     }
 

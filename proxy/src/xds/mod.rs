@@ -14,7 +14,11 @@ pub mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use xds_client::{Rejected, Verdict};
+use std::sync::Arc;
+
+use xds_client::{Rejected, Update, Verdict};
+
+use crate::store::Stored;
 
 /// Says once what resources ask for and do not get. `what` names where they came from.
 pub fn tell_notes(what: &str, options: &config::Options) {
@@ -23,7 +27,15 @@ pub fn tell_notes(what: &str, options: &config::Options) {
     }
 }
 
-/// A response is accepted when nothing of it was refused.
-fn verdict(rejected: Vec<Rejected>) -> Verdict {
+/// Hands over the resources of a response one by one. Those that are refused, with their reasons, are the verdict.
+fn each(update: &Update, mut take: impl FnMut(&Arc<str>, Stored) -> Result<(), String>) -> Verdict {
+    let version: Arc<str> = update.version.as_str().into();
+    let mut rejected = Vec::new();
+    for resource in &update.resources {
+        let taken = take(&resource.name.as_str().into(), Stored::now(resource.body.clone(), &version));
+        if let Err(reason) = taken {
+            rejected.push(Rejected { name: resource.name.clone(), reason });
+        }
+    }
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use config::secret::SecretKind;
 use config::tls::{SdsName, SdsSource};
 use tokio::sync::mpsc;
@@ -105,7 +104,7 @@ impl SecretWatches {
     pub fn arrived(&mut self, arrival: Arrival) {
         match arrival.event {
             SdsEvent::Secret { name, id, version, body } => {
-                let verdict = self.apply(&name, body, &version.into());
+                let verdict = self.apply(&name, Stored::now(body, &version.into()));
                 if let Some(client) = self.clients.get(&arrival.cluster) {
                     client.verdict(&name, id, verdict);
                 }
@@ -120,8 +119,7 @@ impl SecretWatches {
     }
 
     /// Checks a secret and puts it in use. The reason names the secret.
-    pub fn apply(&mut self, name: &Arc<str>, body: Bytes, version: &Arc<str>) -> Result<(), String> {
-        let stored = Stored::now(body, version);
+    pub fn apply(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
         match config::secret::decode(&stored.body, &self.options) {
             Ok(secret) => self.put(name, secret.kind, stored),
             Err(rejection) => Err(self.refuse(name, stored, rejection.to_string())),

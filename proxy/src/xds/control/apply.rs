@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use xds_client::{Rejected, Update, Verdict, type_url};
+use xds_client::{Update, Verdict, type_url};
 
 use super::Control;
 use crate::http::route::RouteTable;
 use crate::store::{Kind, Stored};
 use crate::telemetry::stats::DiscoveryStats;
-use crate::xds::{tell_notes, verdict};
+use crate::xds::{each, tell_notes};
 
 impl Control {
     /// Applies a response and tells what was thought of it.
@@ -34,7 +34,7 @@ impl Control {
                 self.listeners.update(update)
             }
             type_url::ROUTE => self.apply_routes(update),
-            type_url::SECRET => self.apply_secrets(update),
+            type_url::SECRET => each(update, |name, stored| self.secrets.apply(name, stored)),
             other => {
                 tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
                 Ok(())
@@ -43,53 +43,38 @@ impl Control {
     }
 
     fn apply_routes(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            let name: Arc<str> = resource.name.as_str().into();
-            let stored = Stored::now(resource.body.clone(), &version);
-            if self.store.is_unchanged(Kind::Route, &name, &stored.body) && self.routes.is_filled(&name) {
-                continue;
-            }
-            let table =
-                config::route::decode(&resource.body, &self.options).and_then(|config| RouteTable::compile(&config));
-            match table {
-                Ok(table) => {
-                    self.routes.publish(&name, table);
-                    self.store.accept(Kind::Route, &name, stored);
-                }
-                Err(rejection) => {
-                    let reason = rejection.to_string();
-                    if rejection.withholds_policy {
-                        tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
-                        self.routes.remove(&name);
-                        self.store.change(Kind::Route, &name, |entry| entry.active = None);
-                    } else {
-                        tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
-                    }
-                    self.store.refuse(Kind::Route, &name, stored, &reason);
-                    rejected.push(Rejected { name: resource.name.clone(), reason });
-                }
-            }
-        }
+        let verdict = each(update, |name, stored| self.apply_table(name, stored));
         for name in &update.removed {
             self.routes.remove(name);
             self.store.remove(Kind::Route, &Arc::from(name.as_str()));
         }
         self.store.set_version(Kind::Route, &update.version);
-        verdict(rejected)
+        verdict
     }
 
-    fn apply_secrets(&mut self, update: &Update) -> Verdict {
-        let version: Arc<str> = update.version.as_str().into();
-        let mut rejected = Vec::new();
-        for resource in &update.resources {
-            let name: Arc<str> = resource.name.as_str().into();
-            if let Err(reason) = self.secrets.apply(&name, resource.body.clone(), &version) {
-                rejected.push(Rejected { name: resource.name.clone(), reason });
+    fn apply_table(&self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
+        if self.store.is_unchanged(Kind::Route, name, &stored.body) && self.routes.is_filled(name) {
+            return Ok(());
+        }
+        match config::route::decode(&stored.body, &self.options).and_then(|config| RouteTable::compile(&config)) {
+            Ok(table) => {
+                self.routes.publish(name, table);
+                self.store.accept(Kind::Route, name, stored);
+                Ok(())
+            }
+            Err(rejection) => {
+                let reason = rejection.to_string();
+                if rejection.withholds_policy {
+                    tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
+                    self.routes.remove(name);
+                    self.store.change(Kind::Route, name, |entry| entry.active = None);
+                } else {
+                    tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+                }
+                self.store.refuse(Kind::Route, name, stored, &reason);
+                Err(reason)
             }
         }
-        verdict(rejected)
     }
 
     fn count(&self, update: &Update, verdict: &Verdict) {

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{At, Rejection};
-use xds_client::Resource;
 
 use super::Listeners;
 use crate::drain::Drain;
 use crate::listener::Listener;
 use crate::listener::bind::{self, Bound};
+use crate::store::Stored;
 use crate::workers::Command;
 
 /// A listener whose address was taken.
 pub(super) struct Retry {
-    pub resource: Resource,
-    pub version: Arc<str>,
+    pub stored: Stored,
     pub attempts: u32,
     pub at: Instant,
 }
@@ -75,7 +74,8 @@ impl Listeners {
             self.retries.iter().filter(|(_, retry)| retry.at <= now).map(|(name, _)| name.clone()).collect();
         for name in due {
             let Some(retry) = self.retries.remove(&name) else { continue };
-            match self.update_one(&retry.resource, &retry.version, retry.attempts) {
+            let again = Stored::now(retry.stored.body, &retry.stored.version);
+            match self.update_one(&name, again, retry.attempts) {
                 Ok(()) => tracing::info!(target: "config", "listener '{name}' could be bound at last"),
                 Err(reason) => tracing::warn!(target: "config", "listener '{name}' still not bound: {reason}"),
             }

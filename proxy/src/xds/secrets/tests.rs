@@ -8,7 +8,7 @@ use xds_client::type_url;
 
 use super::super::testing::{Told, World, bytes, static_cluster, tcp_listener};
 use crate::cluster::testing::run;
-use crate::store::Kind;
+use crate::store::{Kind, Stored};
 use crate::tls::testing::Authority;
 
 fn certificate(name: &str, chain: &str, key: &str) -> Value {
@@ -81,8 +81,9 @@ fn bytes_that_are_no_secret_are_refused() {
     run(async {
         let mut world = World::new();
         let watches = &mut world.control.secrets;
-        let reason =
-            watches.apply(&Arc::from("default"), Bytes::from_static(b"\xff\xff"), &Arc::from("1")).unwrap_err();
+        let reason = watches
+            .apply(&Arc::from("default"), Stored::now(Bytes::from_static(b"\xff\xff"), &Arc::from("1")))
+            .unwrap_err();
         assert!(!reason.is_empty());
         assert!(!watches.secrets.has("default"));
     });
