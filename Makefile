@@ -67,7 +67,8 @@ lab: tools build
 
 numbers: tools
 	@echo "== time to ready and memory under a real agent"
-	$(CARGO) run --quiet --release --package outrigger-integration --bin outrigger-mesh-numbers
+	$(CARGO) build --release --package outrigger
+	OUTRIGGER_BIN=target/release/outrigger $(CARGO) run --quiet --package outrigger-integration --bin outrigger-mesh-numbers
 
 demo:
 	$(CARGO) demo
