@@ -299,12 +299,13 @@ impl Upstream for Stream {
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
+        let settings = self.shared.settings;
         let active = self.active()?;
         let Some(body) = &mut active.body else {
             return Poll::Ready(Err(StreamError::Io("the response head was not taken".into())));
         };
         release(body, &mut active.unreleased);
-        let result = ready!(poll_frame(body, &mut active.unreleased, cx));
+        let result = ready!(poll_frame(body, &mut active.unreleased, &settings, cx));
         Poll::Ready(result.map_err(|error| self.failed(&error)))
     }
 

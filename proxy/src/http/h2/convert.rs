@@ -190,7 +190,8 @@ fn path_and_query(path: &Bytes) -> Result<PathAndQuery, http::uri::InvalidUri> {
     })
 }
 
-fn check_limits(map: &HeaderMap, settings: &Settings) -> Result<(), StreamError> {
+/// What our limits, and the grammar of names, forbid of headers and of trailers.
+pub(super) fn check_limits(map: &HeaderMap, settings: &Settings) -> Result<(), StreamError> {
     if map.len() > settings.max_headers_count as usize {
         return Err(StreamError::Protocol { detail: "http2.too_many_headers", status: 431 });
     }

@@ -39,6 +39,7 @@ enum State {
 /// What streams tell their connection.
 #[derive(Default)]
 struct Shared {
+    settings: Settings,
     open: Cell<usize>,
     /// Streams whose exchange is over.
     closed: Cell<u64>,
@@ -69,7 +70,7 @@ impl Connection {
             io,
             settings: *settings,
             keepalive: None,
-            shared: Rc::default(),
+            shared: Rc::new(Shared { settings: *settings, ..Shared::default() }),
         }
     }
 
@@ -265,7 +266,7 @@ impl Stream {
 impl Downstream for Stream {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
         release(&mut self.body, &mut self.unreleased);
-        let result = poll_frame(&mut self.body, &mut self.unreleased, cx);
+        let result = poll_frame(&mut self.body, &mut self.unreleased, &self.shared.settings, cx);
         result.map_err(|error| stream_error(&error))
     }
 
@@ -360,6 +361,7 @@ pub(super) fn release(body: &mut RecvStream, unreleased: &mut usize) {
 pub(super) fn poll_frame(
     body: &mut RecvStream,
     unreleased: &mut usize,
+    settings: &Settings,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Frame, h2::Error>> {
     if let Some(data) = ready!(body.poll_data(cx)) {
@@ -367,8 +369,9 @@ pub(super) fn poll_frame(
         *unreleased += data.len();
         return Poll::Ready(Ok(Frame::Data(data)));
     }
-    let trailers = ready!(body.poll_trailers(cx))?;
-    Poll::Ready(Ok(trailers.map_or(Frame::End, |trailers| Frame::Trailers(convert::headers(&trailers)))))
+    let Some(trailers) = ready!(body.poll_trailers(cx))? else { return Poll::Ready(Ok(Frame::End)) };
+    let fit = convert::check_limits(&trailers, settings).is_ok();
+    Poll::Ready(if fit { Ok(Frame::Trailers(convert::headers(&trailers))) } else { Err(Reason::PROTOCOL_ERROR.into()) })
 }
 
 /// Ready when the peer's windows, and what waits to be sent already, leave room for more.

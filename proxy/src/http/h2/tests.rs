@@ -497,6 +497,35 @@ async fn too_many_headers_are_refused() {
     .await;
 }
 
+/// Trailers have the limits of headers, in both directions.
+#[tokio::test]
+async fn too_many_trailers_are_refused() {
+    run(async {
+        let (handle, server) = pair(&Settings::default()).await;
+        serve(server, |_, mut stream| async move {
+            if read_all(|cx| stream.poll_body(cx)).await.is_ok() {
+                stream.send_head(&response(200, &[]), false).unwrap();
+                stream.send_trailers(&list(&[("t", "1"); 101])).unwrap();
+            } else {
+                stream.reset(ResetReason::Cancel);
+            }
+        });
+        let mut stream = handle.open();
+        stream.send_head(&request(Method::Post, "/", &[]), false).unwrap();
+        stream.send_trailers(&list(&[("t", "1"); 101])).unwrap();
+        let refused = poll_fn(|cx| stream.poll_head(cx)).await;
+        assert!(matches!(refused, Err(StreamError::Reset(_))), "{refused:?}");
+
+        let mut stream = handle.open();
+        stream.send_head(&request(Method::Post, "/", &[]), false).unwrap();
+        stream.send_trailers(&list(&[("t", "1"); 100])).unwrap();
+        assert_eq!(poll_fn(|cx| stream.poll_head(cx)).await.unwrap().status, 200);
+        let end = read_all(|cx| stream.poll_body(cx)).await;
+        assert!(matches!(end, Err(StreamError::Protocol { .. })), "{end:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn garbage_ends_the_connection_with_an_error() {
     run(async {
