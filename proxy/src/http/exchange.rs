@@ -96,11 +96,11 @@ async fn proxy<'a>(
     // And back.
     record.deadlines.touch();
     let tunnel = upgrade::begin_tunnel(record, &answer.head, &mut answer.upload);
+    let ignored = tunnel.is_none() && upgrade::ignored(&record.request, &mut answer.head);
     respond::upstream_head(record, &mut answer.head);
     respond::finish_head(record, downstream, &mut answer.head);
     record.info.response_headers_bytes = u64::from(answer.head.wire_size);
-    let upgrade_declined = record.request.upgrade.is_some() && tunnel.is_none();
-    let details = if upgrade_declined { "websocket_handshake_unsuccessful" } else { "via_upstream" };
+    let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     record.info.response_code_details = Some(details.into());
     let end = answer.head.body == BodyLength::Empty && tunnel.is_none();
     downstream.send_head(&answer.head, end)?;

@@ -79,6 +79,17 @@ pub(super) fn translate_answer(request: &RequestHead, head: &mut ResponseHead, u
     }
 }
 
+/// Whether an upgrade was answered with a success that is no consent. As with Envoy its body is left out: to a client that asked with
+/// extended CONNECT, the body of a 200 is what comes out of a tunnel.
+pub(super) fn ignored(request: &RequestHead, head: &mut ResponseHead) -> bool {
+    let ignored = request.upgrade.is_some() && (200..300).contains(&head.status);
+    if ignored {
+        head.headers.remove(&Name::CONTENT_LENGTH);
+        head.body = BodyLength::Empty;
+    }
+    ignored
+}
+
 /// Counts a tunnel while it lasts.
 pub(super) struct Tunnel(Gauge);
 

@@ -390,11 +390,12 @@ async fn websockets_become_tunnels_and_other_upgrades_are_refused() {
     bench.upstream(Script::answers(200, &[], &["no"]));
     let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
     assert_eq!((outcome.status(), outcome.details()), (200, "websocket_handshake_unsuccessful"));
+    assert_eq!(outcome.body(), "", "what is no tunnel must not look like one");
 
     // Refused by the app: a plain answer.
     bench.upstream(Script::answers(400, &[], &["no"]));
     let outcome = bench.send_from(Client::sending(&["ping"]), upgrade("websocket")).await;
-    assert_eq!((outcome.status(), outcome.body().as_str()), (400, "no"));
+    assert_eq!((outcome.status(), outcome.body().as_str(), outcome.details()), (400, "no", "via_upstream"));
 }
 
 #[tokio::test(start_paused = true)]
