@@ -19,7 +19,7 @@ tools="$cache/mesh-tools-$key"
 envoy="$cache/envoy-$envoy_version/envoy"
 programs=(pilot-discovery pilot-agent istioctl kube-apiserver)
 # Each program that a Debian package brings, and the package.
-packages=(etcd:etcd-server ip:iproute2 curl:curl nginx:nginx haproxy:haproxy wrk:wrk)
+packages=(etcd:etcd-server ip:iproute2 curl:curl nginx:nginx haproxy:haproxy)
 missing=()
 
 export GOTOOLCHAIN=local

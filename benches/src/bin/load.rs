@@ -102,10 +102,19 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let text = format!("{}\n{}", header(arguments, load), report.markdown());
     println!("{text}");
     if let Some(path) = &arguments.write {
-        fs::write(path, text)?;
+        fs::write(path, merge(&fs::read_to_string(path).unwrap_or_default(), &text))?;
         eprintln!("written to {}", path.display());
     }
     Ok(())
+}
+
+/// What stands around the figures in the file is other people's: only what is between the marks is replaced.
+fn merge(before: &str, figures: &str) -> String {
+    const BEGIN: &str = "<!-- figures: written by `make bench` -->\n";
+    const END: &str = "<!-- end of figures -->\n";
+    let parts = before.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.unwrap_or_default();
+    format!("{head}{BEGIN}{figures}\n{END}{tail}")
 }
 
 fn wanted(names: &[String], name: &str) -> bool {
@@ -135,8 +144,8 @@ fn header(arguments: &Arguments, load: Load) -> String {
         "# Side by side\n\nOne run of `make bench`: {} interleaved rounds of {} s, {} connections, medians. Proxies have one thread and CPU 0 \
          (all proxies of a pair together), clients and backend CPU 1; responses of 1 KiB; ECDSA P-256, TLS 1.3. CPU time is user plus \
          system time of the proxies' threads, divided by what they got done. Ratios are Outrigger ÷ other: below 1 we are ahead.\n\n\
-         Machine:{} · transparent huge pages: {} · Outrigger's allocator: glibc malloc. PSS is read one second after ready, and one \
-         second after the dump.\n",
+         Machine: {} · transparent huge pages: {} · Outrigger's allocator: glibc malloc. PSS is read one second after ready, and one \
+         second after the dump. In `http1-mesh` HAProxy writes no access log: it has no buffered one.\n",
         arguments.rounds,
         load.time.as_secs(),
         load.connections,

@@ -76,9 +76,6 @@ pub fn agent_drains_and_ends_on_sigterm(world: &mut World) -> Result<()> {
 
 /// A third workload with a cluster that needs DNS. Stock Envoy waits for the name (13 s and longer), so it is not held to this.
 pub fn ready_although_dns_is_mute(world: &mut World) -> Result<()> {
-    if world.pair.client != Proxy::Outrigger {
-        return Ok(());
-    }
     let program = world.lab.tools().path("app")?.to_owned();
     let server = world.lab.host("mute", MUTE)?;
     let listen = format!("{}:53", address(MUTE));

@@ -1,4 +1,4 @@
-//! Certificates that live for seconds, replaced again and again while requests run over ever new connections.
+//! Certificates that live for seconds, replaced again and again while requests run whose upstream connections are ever new.
 
 use std::time::Duration;
 

@@ -51,8 +51,14 @@ fn no_quota() {
 
 #[test]
 fn the_soft_limit_becomes_the_hard_one() {
+    let before = rustix::process::getrlimit(Resource::Nofile);
+    // The limit is the process's, which other tests share: it goes down by one, and comes back.
+    let lower = before.maximum.or(before.current).map(|most| most - 1);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: lower, maximum: before.maximum }).unwrap();
     let limit = raise_file_limit();
     assert_eq!(rustix::process::getrlimit(Resource::Nofile).current, limit);
+    assert_eq!(limit, before.maximum);
+    assert_ne!(limit, lower);
 }
 
 #[tokio::test]
