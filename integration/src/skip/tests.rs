@@ -1,3 +1,5 @@
+//! Tests of `skip`.
+
 use std::ffi::OsStr;
 
 use super::says_yes;

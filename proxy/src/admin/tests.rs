@@ -1,3 +1,5 @@
+//! Tests of `admin`.
+
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,3 +1,5 @@
+//! Tests of `cli`.
+
 use super::*;
 
 fn run(line: &str) -> Result<Invocation, Exit> {

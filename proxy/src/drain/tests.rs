@@ -1,3 +1,5 @@
+//! Tests of `drain`.
+
 use super::*;
 
 fn immediate() -> Settings {

@@ -1,3 +1,5 @@
+//! Tests of `store`.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Tests of `transport`.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `worker`.
+
 use std::collections::HashSet;
 
 use super::ConnectionIds;

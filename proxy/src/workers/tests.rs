@@ -1,3 +1,5 @@
+//! Tests of `workers`.
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

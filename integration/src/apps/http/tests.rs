@@ -1,3 +1,5 @@
+//! Tests of `http`.
+
 use super::*;
 
 #[test]

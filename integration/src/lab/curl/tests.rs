@@ -1,3 +1,5 @@
+//! Tests of `curl`.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of `objects`.
+
 use super::*;
 
 const TWO: &str = "# a comment\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: bookinfo\n---\n\

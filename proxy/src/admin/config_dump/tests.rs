@@ -1,3 +1,5 @@
+//! Tests of `config_dump`.
+
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,3 +1,5 @@
+//! Tests of `bootstrap`.
+
 use std::path::PathBuf;
 
 use config::bootstrap::Bootstrap;

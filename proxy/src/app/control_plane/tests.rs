@@ -1,3 +1,5 @@
+//! Tests of `control_plane`.
+
 use std::path::PathBuf;
 
 use config::bootstrap::{Bootstrap, Source};

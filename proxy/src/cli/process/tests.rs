@@ -1,3 +1,5 @@
+//! Tests of `process`.
+
 use super::*;
 
 fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {

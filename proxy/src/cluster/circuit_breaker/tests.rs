@@ -1,3 +1,5 @@
+//! Tests of `circuit_breaker`.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `connect`.
+
 use std::cell::Cell;
 
 use config::cluster::{Cluster as Config, Discovery, TcpKeepalive};

@@ -1,3 +1,5 @@
+//! Tests of `dns`.
+
 use std::net::IpAddr;
 
 use config::endpoint::Endpoint;

@@ -1,3 +1,5 @@
+//! Tests of `endpoints`.
+
 use std::path::PathBuf;
 
 use super::*;

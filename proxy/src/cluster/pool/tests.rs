@@ -1,3 +1,5 @@
+//! Tests of `pool`.
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::Waker;

@@ -1,3 +1,5 @@
+//! Tests of `proxy_protocol`.
+
 use super::*;
 
 fn addresses(source: &str, destination: &str) -> Option<(SocketAddr, SocketAddr)> {

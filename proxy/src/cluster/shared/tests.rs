@@ -1,3 +1,5 @@
+//! Tests of `shared`.
+
 use config::cluster::{DnsFamily, DnsSettings};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `stats`.
+
 use super::*;
 use crate::telemetry::stats::{Stats, StatsSettings};
 

@@ -1,3 +1,5 @@
+//! Tests of `transport`.
+
 use std::sync::Arc;
 
 use config::cluster::TransportMatch;

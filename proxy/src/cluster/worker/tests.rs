@@ -1,3 +1,5 @@
+//! Tests of `worker`.
+
 use config::cluster::Cluster as Config;
 use config::endpoint::{Endpoint, HealthStatus};
 

@@ -1,3 +1,5 @@
+//! Tests of `workers`.
+
 use std::pin::pin;
 
 use config::cluster::{Cluster as Config, Discovery, UpstreamHttp};

@@ -1,3 +1,5 @@
+//! Tests of `connection`.
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

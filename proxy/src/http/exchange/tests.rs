@@ -1,3 +1,5 @@
+//! Tests of `exchange`.
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Tests of `normalize`.
+
 use super::*;
 
 #[track_caller]

@@ -1,3 +1,5 @@
+//! Tests of `redirect`.
+
 use super::*;
 use crate::http::testing::get;
 

@@ -1,3 +1,5 @@
+//! Tests of `request_id`.
+
 use super::*;
 
 #[test]

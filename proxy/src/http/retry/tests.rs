@@ -1,3 +1,5 @@
+//! Tests of `retry`.
+
 use super::*;
 use crate::http::headers::Headers;
 use crate::http::testing::{fake::Script, get, retry_on};

@@ -1,3 +1,5 @@
+//! Tests of `route`.
+
 use std::sync::Arc;
 
 use config::matcher::{Fraction, HeaderMatcher, HeaderRule, QueryParameterMatcher, QueryRule, StringMatcher};

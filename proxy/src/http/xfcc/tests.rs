@@ -1,3 +1,5 @@
+//! Tests of `xfcc`.
+
 use std::sync::Arc;
 
 use super::*;

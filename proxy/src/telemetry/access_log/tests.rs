@@ -1,3 +1,5 @@
+//! Tests of `access_log`.
+
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of `clock`.
+
 use std::time::Duration;
 
 use super::*;

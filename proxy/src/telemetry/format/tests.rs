@@ -1,3 +1,5 @@
+//! Tests of `format`.
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Tests of `process_log`.
+
 use std::io::Read;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `stats`.
+
 use config::bootstrap::StatsMatcher;
 use config::matcher::StringMatcher;
 

@@ -1,3 +1,5 @@
+//! Tests of `socket`.
+
 use std::future::poll_fn;
 use std::task::Waker;
 

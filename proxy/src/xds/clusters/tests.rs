@@ -1,3 +1,5 @@
+//! Tests of `clusters`.
+
 use std::sync::Arc;
 use std::time::Duration;
 

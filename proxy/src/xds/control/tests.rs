@@ -1,3 +1,5 @@
+//! Tests of `control`.
+
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use xds_client::type_url;

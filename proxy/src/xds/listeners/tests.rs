@@ -1,3 +1,5 @@
+//! Tests of `listeners`.
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! Tests of `routes`.
+
 use std::sync::Arc;
 
 use super::super::testing::{bytes, route_table};

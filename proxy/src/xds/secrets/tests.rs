@@ -1,3 +1,5 @@
+//! Tests of `secrets`.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Tests of `chooser`.
+
 use config::cluster::Balancer;
 use config::endpoint::HealthStatus;
 

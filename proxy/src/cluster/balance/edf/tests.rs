@@ -1,3 +1,5 @@
+//! Tests of `edf`.
+
 use super::*;
 
 fn counts(weights: &[f64], picks: usize) -> Vec<usize> {

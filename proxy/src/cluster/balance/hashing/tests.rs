@@ -1,3 +1,5 @@
+//! Tests of `hashing`.
+
 use super::*;
 
 fn shares(found: impl Fn(u64) -> Option<usize>, hosts: usize) -> Vec<usize> {

@@ -1,3 +1,5 @@
+//! Tests of `level`.
+
 use std::collections::BTreeMap;
 
 use config::endpoint::HealthStatus::{self, Degraded, Healthy, Unhealthy};

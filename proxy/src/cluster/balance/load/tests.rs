@@ -1,3 +1,5 @@
+//! Tests of `load`.
+
 use super::*;
 
 /// Priorities with this percentage of healthy hosts, of 100 each.

@@ -1,3 +1,5 @@
+//! Tests of `refresh`.
+
 use config::cluster::{Cluster as Config, DnsFamily};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `resolver`.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -1,3 +1,5 @@
+//! Tests of `key`.
+
 use super::*;
 
 fn alpn(names: &[&[u8]]) -> AlpnList {

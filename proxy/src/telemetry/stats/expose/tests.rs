@@ -1,3 +1,5 @@
+//! Tests of `expose`.
+
 use std::sync::Arc;
 
 use super::*;

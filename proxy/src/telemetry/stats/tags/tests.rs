@@ -1,3 +1,5 @@
+//! Tests of `tags`.
+
 use std::sync::Arc;
 
 use super::*;
