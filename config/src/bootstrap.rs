@@ -135,13 +135,13 @@ pub enum BootstrapError {
         file: String,
         /// `JSON` or `YAML`.
         format: &'static str,
-        /// Parser's message with line and column.
+        /// Parser's message with line and column, and what to do.
         reason: String,
     },
     /// A field is unknown or has a wrong value.
     #[error("{file}: {rejection}")]
     Field {
-        /// File.
+        /// File; the names of all texts when it shows only in what they are together.
         file: String,
         /// Where and why.
         rejection: Rejection,

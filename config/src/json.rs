@@ -39,7 +39,7 @@ pub(crate) fn encode(
 ) -> Result<Vec<u8>, Fault> {
     load_types(descriptors, value);
     let Some(descriptor) = descriptors.message(type_name) else {
-        return Err(Fault { path: String::new(), reason: format!("this proxy does not know the type {type_name}") });
+        return Err(Fault { path: String::new(), reason: unknown_type(type_name) });
     };
     let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
     match DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options) {
@@ -57,7 +57,7 @@ pub(crate) fn encode_text(
 ) -> Result<Vec<u8>, Fault> {
     descriptors.load_named_in(text.as_bytes());
     let Some(descriptor) = descriptors.message(type_name) else {
-        return Err(Fault { path: String::new(), reason: format!("this proxy does not know the type {type_name}") });
+        return Err(Fault { path: String::new(), reason: unknown_type(type_name) });
     };
     let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -68,6 +68,13 @@ pub(crate) fn encode_text(
             Err(_) => Fault { path: String::new(), reason: error.to_string() },
         }),
     }
+}
+
+/// The reason of a fault, and what to do.
+fn unknown_type(name: &str) -> String {
+    format!(
+        "this proxy does not know the type {name}; check its spelling, take it out, or keep Envoy for this workload"
+    )
 }
 
 fn load_types(descriptors: &mut Descriptors, value: &Value) {

@@ -159,16 +159,20 @@ pub(crate) fn carries_policy(type_name: &str) -> bool {
     PACKAGES.iter().any(|package| type_name.contains(package))
 }
 
-/// The rejection of an extension that this build does not know, in Envoy's words.
+/// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
-    at.reject(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+    at.reject(format!(
+        "Didn't find a registered implementation for '{name}' with type URL: '{type_name}'; take it out, or keep Envoy for this workload"
+    ))
 }
 
 /// A transport socket without a config: Envoy knows the plain one by name.
 pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejection> {
     match name {
         "envoy.transport_sockets.raw_buffer" | "raw_buffer" => Ok(()),
-        _ => Err(at.field("typed_config").reject(format!("transport socket {name:?} needs a typed_config"))),
+        _ => {
+            Err(at.field("typed_config").reject(format!("transport socket {name:?} needs a typed_config; give it one")))
+        }
     }
 }
 

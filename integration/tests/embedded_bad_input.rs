@@ -1,17 +1,26 @@
-//! Bad bootstraps and bad clients: the message names the file and the field, and nothing else stops working.
+//! Bad bootstraps and bad clients: the message names the file and the field and says what to do, and nothing else stops working.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use outrigger_integration::control_plane::bootstrap::{self, AdsProtocol};
-use outrigger_integration::control_plane::model::Workload;
-use outrigger_integration::embedded::EmbeddedMesh;
-use outrigger_integration::embedded::ports::Ports;
+use outrigger_integration::control_plane::model::{Mesh, Mtls, Protocol, Service, Workload};
+use outrigger_integration::embedded::app::Echo;
+use outrigger_integration::embedded::ports::{Ports, free, loopback};
 use outrigger_integration::embedded::sidecar::{AGENT_FLAGS, Launch, Sidecar};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, RATINGS};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// What was said names the thing that is wrong, and goes on to say what to do.
+#[track_caller]
+fn assert_says(said: &str, name: &str, advice: &str) {
+    let line = said.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name} is not named: {said}"));
+    let (_, after) = line.split_once(name).expect("it was found");
+    assert!(after.contains(advice), "what to do ({advice}) is not said: {line}");
+}
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -46,15 +55,53 @@ async fn refused_document(change: impl FnOnce(&mut Value)) -> String {
 #[tokio::test]
 async fn a_bootstrap_that_is_not_there_is_named() {
     let said = refused(folder(), Ports::free(), Path::new("etc/istio/proxy/missing.json")).await;
-    assert!(said.contains("etc/istio/proxy/missing.json"), "{said}");
+    assert_says(&said, "etc/istio/proxy/missing.json", "; give its path with -c");
+}
+
+async fn refused_text(name: &str, text: &[u8]) -> String {
+    let root = folder();
+    std::fs::write(root.path().join(name), text).unwrap();
+    refused(root, Ports::free(), Path::new(name)).await
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_is_no_yaml_is_named_with_the_place() {
+    let said = refused_text("broken.yaml", b"node:\n  id: a\n bad: [\n").await;
+    assert_says(&said, "broken.yaml: not valid YAML", "at line 3 column");
+    assert_says(&said, "broken.yaml", "; correct it there");
+}
+
+#[tokio::test]
+async fn a_bootstrap_with_nothing_in_it_is_named() {
+    for (name, text) in [("empty.json", &b""[..]), ("empty.yaml", b""), ("words.yaml", b"# to be written\n")] {
+        let said = refused_text(name, text).await;
+        assert_says(&said, name, "it is empty; a bootstrap needs at least static_resources or dynamic_resources");
+    }
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_is_no_text_is_named() {
+    let said = refused_text("binary.json", b"\x1f\x8b\x08\x00\xff\xfe").await;
+    assert_says(&said, "binary.json", "; it must be JSON or YAML in UTF-8");
+    assert!(!said.contains("-c"), "the path is right: {said}");
+}
+
+#[tokio::test]
+async fn a_comma_that_follows_no_value_is_refused() {
+    for text in ["{,}", r#"{"static_resources":{"listeners":[,]}}"#] {
+        assert_says(
+            &refused_text("commas.json", text.as_bytes()).await,
+            "commas.json: not valid JSON",
+            "; correct it there",
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_bootstrap_that_is_no_json_is_named_with_the_place() {
-    let root = folder();
-    std::fs::write(root.path().join("broken.json"), "{\n  \"node\": {\n    \"id\": ,\n  }\n}").unwrap();
-    let said = refused(root, Ports::free(), Path::new("broken.json")).await;
-    assert!(said.contains("broken.json") && said.contains('3'), "the file and line 3: {said}");
+    let said = refused_text("broken.json", b"{\n  \"node\": {\n    \"id\": ,\n  }\n}").await;
+    assert_says(&said, "broken.json: not valid JSON", "at line 3 column");
+    assert_says(&said, "broken.json", "; correct it there");
 }
 
 #[tokio::test]
@@ -63,7 +110,11 @@ async fn a_wrong_value_is_named_with_its_field() {
         document["static_resources"]["clusters"][0]["connect_timeout"] = json!("soon");
     })
     .await;
-    assert!(said.contains("connect_timeout"), "{said}");
+    assert_says(
+        &said,
+        "envoy-rev.json: static_resources.clusters[\"prometheus_stats\"].connect_timeout",
+        "; write seconds, as in",
+    );
 }
 
 #[tokio::test]
@@ -73,7 +124,7 @@ async fn an_unknown_extension_in_a_static_listener_is_named() {
             json!("type.googleapis.com/example.Unknown");
     })
     .await;
-    assert!(said.contains("example.Unknown"), "{said}");
+    assert_says(&said, "example.Unknown", "take it out, or keep Envoy for this workload");
 }
 
 #[tokio::test]
@@ -132,8 +183,27 @@ async fn a_static_certificate_that_does_not_parse_is_named_with_its_listener() {
         });
     })
     .await;
-    assert!(said.contains("static_resources.listeners[\"0.0.0.0_15090\"].filter_chains[0]"), "{said}");
-    assert!(said.contains("certificate"), "{said}");
+    let place = "static_resources.listeners[\"0.0.0.0_15090\"].filter_chains[0]";
+    assert_says(&said, place, "; it must hold a BEGIN CERTIFICATE block");
+}
+
+#[tokio::test]
+async fn a_static_certificate_whose_file_is_missing_is_named() {
+    let said = refused_document(|document| {
+        let file = json!({ "filename": "nowhere/cert-chain.pem" });
+        let secret =
+            json!({ "name": "own-certificate", "tls_certificate": { "certificate_chain": file, "private_key": file } });
+        document["static_resources"]["secrets"] = json!([secret]);
+    })
+    .await;
+    assert_says(&said, "static_resources.secrets[\"own-certificate\"]", "nowhere/cert-chain.pem");
+    assert_says(&said, "nowhere/cert-chain.pem", "; put the file there, or correct its path");
+}
+
+#[tokio::test]
+async fn an_admin_address_that_is_no_socket_is_named() {
+    let said = refused_document(|document| document["admin"]["address"] = json!({ "pipe": { "path": "admin" } })).await;
+    assert_says(&said, "envoy-rev.json: admin.address", "; give it a socket_address");
 }
 
 #[tokio::test]
@@ -145,7 +215,7 @@ async fn a_static_secret_that_does_not_parse_is_named() {
         document["static_resources"]["secrets"] = json!([secret]);
     })
     .await;
-    assert!(said.contains("static_resources.secrets[\"own-certificate\"]"), "{said}");
+    assert_says(&said, "static_resources.secrets[\"own-certificate\"]", "; it must hold a BEGIN CERTIFICATE block");
 }
 
 #[tokio::test]
@@ -155,13 +225,15 @@ async fn an_admin_port_in_use_is_named() {
     ports.bootstrap.admin = taken.local_addr().unwrap();
     let file = bootstrap::write(root.path(), &usual(&ports));
     let said = refused(root, ports, &file).await;
-    assert!(said.contains(&ports.bootstrap.admin.to_string()), "{said}");
+    assert_says(
+        &said,
+        &ports.bootstrap.admin.to_string(),
+        "; another process holds it, or the address is not this host's",
+    );
 }
 
-#[tokio::test]
-async fn a_client_that_sends_garbage_is_answered_or_dropped_on_every_listener() {
-    let mesh = EmbeddedMesh::start().await;
-    let ports = mesh.ratings.ports().bootstrap;
+/// Sends garbage to each of the listeners; each answers or closes.
+async fn send_garbage(listeners: &[SocketAddr]) {
     let garbage: [&[u8]; 6] = [
         b"\x00\x01\x02\x03\xff\xfe\xfd\r\n\r\n",
         b"\x16\x03\x01\xff\xff\x01\x00\x00\x00",
@@ -170,8 +242,6 @@ async fn a_client_that_sends_garbage_is_answered_or_dropped_on_every_listener() 
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff",
         b"\x16\x03\x01\x00\x05hello",
     ];
-    let local = |address: SocketAddr| SocketAddr::from(([127, 0, 0, 1], address.port()));
-    let listeners = [mesh.egress, mesh.ingress, ports.admin, local(ports.prometheus), local(ports.status)];
     for listener in listeners {
         for bytes in garbage {
             let mut stream = TcpStream::connect(listener).await.unwrap();
@@ -184,6 +254,42 @@ async fn a_client_that_sends_garbage_is_answered_or_dropped_on_every_listener() 
             assert!(ended.is_ok(), "{listener} neither answers nor closes after {bytes:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_garbage_is_answered_or_dropped_on_every_listener() {
+    let mesh = EmbeddedMesh::start().await;
+    let ports = mesh.ratings.ports().bootstrap;
+    let local = |address: SocketAddr| SocketAddr::from(([127, 0, 0, 1], address.port()));
+    send_garbage(&[mesh.egress, mesh.ingress, ports.admin, local(ports.prometheus), local(ports.status)]).await;
     assert_eq!(mesh.get("/").await.status, 200);
     assert_eq!(mesh.ratings.admin("/server_info").await.status, 200);
+}
+
+/// PERMISSIVE has chains for plaintext, for the mesh's TLS and for TLS that is passed through; STRICT the mesh's alone.
+#[tokio::test]
+async fn a_client_that_sends_garbage_to_tcp_or_mtls_listeners_is_answered_or_dropped() {
+    for mtls in [Mtls::Permissive, Mtls::Strict] {
+        let echo = Echo::start().await;
+        let (target, egress) = (echo.address(), free(loopback()));
+        let options = Options::default();
+        let ingress = free(options.addresses.ingress.ip());
+        let change = move |mesh: &mut Mesh| {
+            mesh.services.push(Service::new("db").port(3306, Protocol::Tcp).backed_by("details"));
+            let ratings = mesh.find(RATINGS).clone();
+            *mesh.find_mut(RATINGS) = ratings.egress(egress.ip(), egress.port(), Protocol::Tcp);
+            let details = mesh.find(DETAILS).clone();
+            *mesh.find_mut(DETAILS) = details.ingress(3306, Protocol::Tcp, ingress.port(), target);
+            mesh.find_mut(DETAILS).mtls = mtls;
+        };
+        let mesh = EmbeddedMesh::start_with(Options { mesh: Box::new(change), ..options }).await;
+        send_garbage(&[egress, ingress, mesh.ingress]).await;
+        assert_eq!(mesh.get("/").await.status, 200, "{mtls:?}");
+        let mut stream = TcpStream::connect(egress).await.unwrap();
+        stream.write_all(b"select 1").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"select 1", "{mtls:?}");
+    }
 }

@@ -79,6 +79,7 @@ async fn a_certificate_that_does_not_parse_is_refused_and_the_old_one_serves() {
     let seen = mesh.control_plane.wait_for_after(before, nack).await;
     let What::Nack(reason) = seen.what else { unreachable!("it was asked for") };
     assert!(reason.contains("default"), "{reason}");
+    assert!(reason.contains("; it must hold a BEGIN CERTIFICATE block"), "what to do: {reason}");
     assert_eq!(mesh.get("/").await.status, 200);
     mesh.control_plane.rotate_certificates();
     assert_eq!(mesh.get("/").await.status, 200);

@@ -203,6 +203,7 @@ async fn policy_that_is_not_enforced_stops_the_listener_that_lacked_it() {
     let nack = mesh.control_plane.wait_for(nack_of(types::LISTENER, RATINGS)).await;
     let What::Nack(reason) = nack.what else { unreachable!("it was asked for") };
     assert!(reason.contains("rbac"), "{reason}");
+    assert!(reason.contains("; take it out, or keep Envoy for this workload"), "what to do: {reason}");
     let ask = async || Request::get("/").host("details").try_send(mesh.egress).await.is_err().then_some(());
     mesh.ratings.wait_until("refusing connections", ask).await;
 }
@@ -288,6 +289,35 @@ async fn a_control_plane_that_sends_garbage_or_hangs_up_harms_nothing() {
         mesh.control_plane.wait_for_after(before, back).await;
         assert_eq!(mesh.get("/").await.status, 200, "{misbehaviour:?}");
     }
+    mesh.ratings.wait_line(|line| line.text.contains("authorization failed")).await;
+    for failure in ["what is no discovery response", "authorization failed"] {
+        let lines: Vec<_> = mesh.ratings.lines().into_iter().filter(|line| line.text.contains(failure)).collect();
+        let [line] = &lines[..] else { panic!("said once: {lines:?}") };
+        for part in ["XDS", "the last good configuration stays", "look into the log of the server"] {
+            assert!(line.text.contains(part), "{part}: {line:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_control_plane_that_sends_garbage_first_is_not_said_to_be_connected() {
+    static FLAGS: LazyLock<Vec<&str>> =
+        LazyLock::new(|| [AGENT_FLAGS, &["--component-log-level", "config:info"]].concat());
+    let mesh = EmbeddedMesh::start_with(Options {
+        launch: Launch { flags: &FLAGS, ..Launch::default() },
+        before: Box::new(|control_plane| control_plane.misbehave(RATINGS, Misbehaviour::Garbage)),
+        ..Options::default()
+    })
+    .await;
+    let lines = mesh.ratings.lines();
+    let places = |part: &str| -> Vec<usize> {
+        let found = lines.iter().enumerate().filter(|(_, line)| line.text.contains(part));
+        found.map(|(place, _)| place).collect()
+    };
+    let (failed, connected) = (places("no discovery response"), places("connected to the control plane"));
+    assert!(failed.len() == 1 && connected.len() == 1 && failed < connected, "{}", mesh.ratings.log());
+    let line = &lines[failed[0]].text;
+    assert!(line.contains("no configuration has come yet") && !line.contains("last good"), "{line}");
 }
 
 #[tokio::test]

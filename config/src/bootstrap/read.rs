@@ -44,8 +44,9 @@ pub fn load(sources: &[Source<'_>], unknown_fields: UnknownFields) -> Result<Boo
         merged.extend(reader.read(&mut statics)?);
     }
     drop(descriptors);
-    let name = sources.first().map_or("bootstrap", |source| source.name);
-    let field = |rejection| BootstrapError::Field { file: name.to_owned(), rejection };
+    // Which of the merged texts a field came from is not known any more.
+    let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
+    let field = |rejection| BootstrapError::Field { file: names.join(" merged with "), rejection };
     let proto = pb::Bootstrap::decode(merged.as_slice())
         .map_err(|error| field(crate::proto::not_a_message(&At::root(), &error)))?;
     drop(merged);
@@ -77,7 +78,7 @@ impl Reader<'_> {
             return Err(self.syntax(format, reason.to_owned()));
         }
         let members: Members<'_> =
-            serde_json::from_str(&text).map_err(|error| self.syntax(format, error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| self.syntax(format, mend(self.source, &error)))?;
         let mut rest = Vec::new();
         for (key, value) in members.0 {
             if matches!(&*key, "static_resources" | "staticResources") && value.get() != "null" {
@@ -111,7 +112,10 @@ impl Reader<'_> {
             return Ok(());
         }
         let slices: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| {
-            self.field(Fault { path: format!("static_resources.{name}"), reason: "is not a list".to_owned() })
+            self.field(Fault {
+                path: format!("static_resources.{name}"),
+                reason: "is not a list; put what it holds in [ ]".to_owned(),
+            })
         })?;
         let file: Arc<str> = Arc::from(self.source.name);
         list.reserve(slices.len());
@@ -139,7 +143,8 @@ impl Reader<'_> {
     }
 
     fn not_an_object(&self, path: &str, error: &serde_json::Error) -> BootstrapError {
-        let reason = format!("cannot be read: {}", error.to_string().split(" at line ").next().unwrap_or_default());
+        let error = error.to_string();
+        let reason = format!("cannot be read: {}; correct it", error.split(" at line ").next().unwrap_or_default());
         self.field(Fault { path: path.to_owned(), reason })
     }
 }
@@ -150,8 +155,18 @@ fn json_text<'a>(source: &Source<'a>) -> Result<(Cow<'a, str>, &'static str), Bo
     if source.is_json {
         return Ok((lenient::without_trailing_commas(text), "JSON"));
     }
-    let syntax = |reason| BootstrapError::Syntax { file: source.name.to_owned(), format: "YAML", reason };
+    let syntax = |reason: String| BootstrapError::Syntax {
+        file: source.name.to_owned(),
+        format: "YAML",
+        reason: mend(source, &reason),
+    };
     yaml::to_json(text).map(|text| (Cow::Owned(text), "YAML")).map_err(syntax)
+}
+
+/// The parser's sentence, and what to do.
+fn mend(source: &Source<'_>, error: &dyn std::fmt::Display) -> String {
+    let other = if source.is_json { ", or name the file .yaml if it is YAML" } else { "" };
+    format!("{error}; correct it there{other}")
 }
 
 /// The members as one object again.

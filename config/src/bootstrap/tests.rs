@@ -78,6 +78,10 @@ fn mistakes_name_file_and_place() {
         ("{", "b.json: not valid JSON: EOF while parsing"),
         ("", "b.json: not valid JSON: it is empty"),
         ("[1]", "b.json: not valid JSON: invalid type"),
+        ("{,}", "b.json: not valid JSON: key must be a string at line 1 column 2"),
+        (r#"{"static_resources": {"listeners": [,]}}"#, "b.json: not valid JSON: expected value at line 1 column 37"),
+        (r#"{"admin": {"address": {"pipe": {"path": "a"}}}}"#, "b.json: admin.address: the admin listener needs an IP"),
+        (r#"{"admin": {"profile_path": 1}}"#, "b.json: admin.profile_path: cannot be read"),
         (r#"{"nodes": {}}"#, "b.json: nodes: "),
         (
             r#"{"static_resources": {"clusters": [{"name": "x", "typo": 1}]}}"#,
@@ -93,6 +97,7 @@ fn mistakes_name_file_and_place() {
     for (text, expected) in cases {
         let error = load_one(text).unwrap_err().to_string();
         assert!(error.starts_with(expected), "for {text}: {error}");
+        assert!(error.contains("; "), "what to do, for {text}: {error}");
     }
 }
 
@@ -141,9 +146,13 @@ fn json_with_both_spellings_and_trailing_commas() {
 fn wrong_bootstraps_say_where() {
     assert_eq!(
         wrong(r#"{"static_resources": {"clusters": [{"name": "a", "connect_timeout": "soon"}]}}"#),
-        "b.json: static_resources.clusters[\"a\"].connect_timeout: cannot be read: failed to parse duration"
+        "b.json: static_resources.clusters[\"a\"].connect_timeout: cannot be read: failed to parse duration; \
+         write seconds, as in \"1.5s\""
     );
-    assert_eq!(wrong(r#"{"static_resources": {"clusters": {}}}"#), "b.json: static_resources.clusters: is not a list");
+    assert_eq!(
+        wrong(r#"{"static_resources": {"clusters": {}}}"#),
+        "b.json: static_resources.clusters: is not a list; put what it holds in [ ]"
+    );
     assert_eq!(
         wrong(r#"{"dynamic_resources": {"lds_config": {"path_config_source": {"path": "/lds.yaml"}}}}"#),
         "b.json: dynamic_resources.lds_config: only ads: {} with dynamic_resources.ads_config works; files belong into static_resources"
@@ -155,13 +164,13 @@ fn wrong_bootstraps_say_where() {
     );
     assert_eq!(
         wrong(&MINIMAL.replace("\"cluster_name\": \"xds\"}", "\"cluster_name\": \"nope\"}")),
-        "b.json: dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name: \"nope\" is not among static_resources.clusters"
+        "b.json: dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name: \"nope\" is not among static_resources.clusters; add it there, or correct the name"
     );
     assert_eq!(
         wrong(
             r#"{"bootstrap_extensions": [{"name": "x", "typed_config": {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"}}]}"#
         ),
-        "b.json: bootstrap_extensions[0].typed_config: Didn't find a registered implementation for 'x' with type URL: 'envoy.config.cluster.v3.Cluster'"
+        "b.json: bootstrap_extensions[0].typed_config: Didn't find a registered implementation for 'x' with type URL: 'envoy.config.cluster.v3.Cluster'; take it out, or keep Envoy for this workload"
     );
 }
 

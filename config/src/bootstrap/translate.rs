@@ -80,8 +80,8 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<address::Address>,
     let Some(address) = proto.admin.as_ref().and_then(|admin| admin.address.as_ref()) else { return Ok(None) };
     let at = at.field("address");
     match address::decode::address(&at, address)? {
-        address @ (address::Address::Socket(_) | address::Address::Pipe(_)) => Ok(Some(address)),
-        _ => Err(at.reject("the admin listener needs an IP address and port, or a pipe")),
+        address @ address::Address::Socket(_) => Ok(Some(address)),
+        _ => Err(at.reject("the admin listener needs an IP address and port; give it a socket_address")),
     }
 }
 
@@ -92,7 +92,7 @@ fn ads_config(at: &At<'_>, proto: &core::ApiConfigSource, statics: &Statics) -> 
         ApiType::Grpc | ApiType::AggregatedGrpc => false,
         ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
         ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
-            return Err(at_type.reject("only GRPC and DELTA_GRPC are supported"));
+            return Err(at_type.reject("only GRPC and DELTA_GRPC are supported; choose one of them"));
         }
     };
     let cluster = tls::decode::grpc_cluster(at, proto)?;
@@ -102,7 +102,7 @@ fn ads_config(at: &At<'_>, proto: &core::ApiConfigSource, statics: &Statics) -> 
         return Err(at_service
             .field("envoy_grpc")
             .field("cluster_name")
-            .reject(format!("{cluster:?} is not among static_resources.clusters")));
+            .reject(format!("{cluster:?} is not among static_resources.clusters; add it there, or correct the name")));
     }
     let at_metadata = at_service.field("initial_metadata");
     let headers = proto.grpc_services.iter().flat_map(|service| &service.initial_metadata).enumerate();
@@ -122,7 +122,9 @@ fn dynamic_source(at: &At<'_>, proto: &core::ConfigSource, has_ads: bool) -> Res
         Some(Source::Ads(_)) if has_ads => {
             Ok(DynamicSource { initial_fetch_timeout: tls::decode::fetch_timeout(at, proto)? })
         }
-        Some(Source::Ads(_)) => Err(at.reject("asks for ADS, but dynamic_resources.ads_config is not set")),
+        Some(Source::Ads(_)) => {
+            Err(at.reject("asks for ADS, but dynamic_resources.ads_config is not set; set it, or take this out"))
+        }
         _ => Err(at.reject("only ads: {} with dynamic_resources.ads_config works; files belong into static_resources")),
     }
 }
@@ -169,7 +171,7 @@ fn histogram_buckets(
             || setting.buckets.first().is_some_and(|bound| *bound <= 0.0)
             || setting.buckets.iter().any(|bound| bound.is_nan())
         {
-            return Err(at_buckets.reject("must be positive and rise"));
+            return Err(at_buckets.reject("must be positive and rise; put the bounds in order"));
         }
         Ok((pattern, setting.buckets.clone()))
     };

@@ -14,7 +14,7 @@ const MOST_OUTPUT: usize = 256 << 20;
 /// Levels of nesting.
 const DEEPEST: usize = 100;
 
-/// The document as JSON text. An error is the parser's sentence with line and column.
+/// The document as JSON text, empty when there is no document. An error is the parser's sentence with line and column.
 pub(super) fn to_json(text: &str) -> Result<String, String> {
     let mut writer = Writer::default();
     for event in Parser::new_from_str(text) {
@@ -22,7 +22,7 @@ pub(super) fn to_json(text: &str) -> Result<String, String> {
         let place = || format!("at line {} column {}", span.start.line(), span.start.col() + 1);
         writer.event(&event).map_err(|reason| format!("{reason} {}", place()))?;
     }
-    if writer.out.is_empty() { Ok("{}".to_owned()) } else { Ok(writer.out) }
+    Ok(writer.out)
 }
 
 #[derive(Default)]

@@ -121,7 +121,7 @@ fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> R
         (
             "original_ip_detection_extensions",
             !proto.original_ip_detection_extensions.is_empty(),
-            "the client's address would be another",
+            "the client's address would be another; take it out, or keep Envoy for this workload",
         ),
         (
             "early_header_mutation_extensions",

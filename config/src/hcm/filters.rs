@@ -104,7 +104,7 @@ pub(crate) fn discovered(
         (None, _) => Err(at.field("type_urls").reject("must have at least one element")),
         (_, Some(url)) => Err(at
             .reject(format!(
-                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy",
+                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy; take it out, or keep Envoy for this workload",
                 extension::message_name(url)
             ))
             .withholding_policy()),

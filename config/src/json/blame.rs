@@ -42,8 +42,12 @@ impl Search {
         let single = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
         let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
         let error = DynamicMessage::deserialize_with_options(descriptor.clone(), &single, &options).err()?;
+        if field.is_list() && !value.is_array() {
+            return Some(Fault { path: at, reason: format!("is {}; write a list", kind_of(value)) });
+        }
         Some(
-            self.inside(&field, value, &at).unwrap_or_else(|| Fault { path: at, reason: sentence(&error.to_string()) }),
+            self.inside(&field, value, &at)
+                .unwrap_or_else(|| Fault { path: at, reason: sentence(&error.to_string()) + &advice(&field.kind()) }),
         )
     }
 
@@ -69,7 +73,8 @@ impl Search {
             // Written as a plain value: it has no fields to look into.
             let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
             let error = DynamicMessage::deserialize_with_options(message.clone(), value, &options).err()?;
-            return Some(Fault { path, reason: sentence(&error.to_string()) });
+            let advice = advice(&Kind::Message(message.clone()));
+            return Some(Fault { path, reason: sentence(&error.to_string()) + &advice });
         }
         self.message(message, value, path)
     }
@@ -82,10 +87,7 @@ impl Search {
             return Some(Fault { path, reason: "has no @type; give the type URL of the message".to_owned() });
         };
         let Some(inner) = any.parent_pool().get_message_by_name(crate::extension::message_name(url)) else {
-            return Some(Fault {
-                path: join(&path, "@type"),
-                reason: format!("this proxy does not know the type {url}"),
-            });
+            return Some(Fault { path: join(&path, "@type"), reason: super::unknown_type(url) });
         };
         let mut fields = fields.clone();
         fields.remove("@type");
@@ -109,6 +111,35 @@ fn kind_of(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
+}
+
+/// What to write instead, as the end of a sentence.
+fn advice(kind: &Kind) -> String {
+    let expected = match kind {
+        Kind::Enum(values) => {
+            let names: Vec<_> = values.values().map(|value| value.name().to_owned()).collect();
+            return format!("; write one of {}", names.join(", "));
+        }
+        Kind::Message(message) => match message.full_name() {
+            "google.protobuf.Duration" => "seconds, as in \"1.5s\"",
+            "google.protobuf.Timestamp" => "a time, as in \"2030-12-31T23:59:59Z\"",
+            "google.protobuf.BoolValue" => "true or false",
+            "google.protobuf.StringValue" => "a string",
+            "google.protobuf.BytesValue" => "a string in base64",
+            "google.protobuf.UInt32Value" | "google.protobuf.UInt64Value" => "a whole number, not negative",
+            "google.protobuf.Int32Value" | "google.protobuf.Int64Value" => "a whole number",
+            "google.protobuf.FloatValue" | "google.protobuf.DoubleValue" => "a number",
+            "google.protobuf.ListValue" => "a list",
+            _ => "an object",
+        },
+        Kind::Bool => "true or false",
+        Kind::String => "a string",
+        Kind::Bytes => "a string in base64",
+        Kind::Float | Kind::Double => "a number",
+        Kind::Uint32 | Kind::Uint64 | Kind::Fixed32 | Kind::Fixed64 => "a whole number, not negative",
+        Kind::Int32 | Kind::Int64 | Kind::Sint32 | Kind::Sint64 | Kind::Sfixed32 | Kind::Sfixed64 => "a whole number",
+    };
+    format!("; write {expected}")
 }
 
 /// serde's message without the position, which is that of a slice.

@@ -3,23 +3,29 @@
 
 use std::borrow::Cow;
 
-/// The text with each trailing comma replaced by a space.
+/// The text with each trailing comma replaced by a space: one that follows a value and stands before `}` or `]`. Any other comma is
+/// the parser's to refuse.
 pub(crate) fn without_trailing_commas(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut commas = Vec::new();
     let mut last_comma = None;
+    let mut after_value = false;
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {
-                last_comma = None;
+                (last_comma, after_value) = (None, true);
                 at = end_of_string(bytes, at);
                 continue;
             }
-            b',' => last_comma = Some(at),
-            b']' | b'}' => commas.extend(last_comma.take()),
+            b',' => (last_comma, after_value) = (after_value.then_some(at), false),
+            b']' | b'}' => {
+                commas.extend(last_comma.take());
+                after_value = true;
+            }
+            b'[' | b'{' | b':' => (last_comma, after_value) = (None, false),
             byte if byte.is_ascii_whitespace() => {}
-            _ => last_comma = None,
+            _ => (last_comma, after_value) = (None, true),
         }
         at += 1;
     }

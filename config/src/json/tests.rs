@@ -96,6 +96,10 @@ fn trailing_commas_become_spaces() {
     assert_eq!(strict(r#"{"a": ",]\",}"}"#), r#"{"a": ",]\",}"}"#);
     assert_eq!(strict(r#"["x\\",]"#), r#"["x\\" ]"#);
     strict(r#"{"a": "unfinished \"#);
+    assert_eq!(strict("[[1,],[],]"), "[[1 ],[] ]");
+    for refused in ["[,]", "{,}", r#"{"a": ,}"#, "[1,,]", "[[,],]", "[,1]"] {
+        serde_json::from_str::<Value>(&strict(refused)).expect_err(refused);
+    }
 }
 
 /// A cluster as Envoy 1.40 prints it in its config dump.

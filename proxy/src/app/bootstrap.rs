@@ -1,5 +1,6 @@
 //! The bootstrap from disk and command line, and `--mode validate`. Called by `app`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use config::bootstrap::{Bootstrap, Source, StaticConfig};
@@ -27,7 +28,8 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
     if let Some((name, text, is_json)) = &file {
         sources.push(Source { name, text, is_json: *is_json });
     }
-    if let Some(text) = &options.config_yaml {
+    // Nothing to merge is nothing wrong, as for Envoy.
+    if let Some(text) = options.config_yaml.as_ref().filter(|text| !text.is_empty()) {
         sources.push(Source { name: "--config-yaml", text, is_json: false });
     }
     let unknown = unknown_fields(!options.allow_unknown_static_fields);
@@ -39,7 +41,12 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
 
 fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| {
-        format!("the bootstrap file {} cannot be read: {error}; give its path with -c", path.display())
+        let advice = match error.kind() {
+            ErrorKind::InvalidData => "it must be JSON or YAML in UTF-8, so write it again",
+            ErrorKind::PermissionDenied => "let the proxy's user read it",
+            _ => "give its path with -c",
+        };
+        format!("the bootstrap file {} cannot be read: {error}; {advice}", path.display())
     })
 }
 

@@ -207,7 +207,7 @@ impl Options {
 
     /// What no single option can say: refusals that name the option and what to do.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.config_path.is_none() && self.config_yaml.is_none() {
+        if self.config_path.is_none() && self.config_yaml.as_ref().is_none_or(String::is_empty) {
             return Err("no configuration: give a bootstrap file with -c FILE, or its text with --config-yaml".into());
         }
         crate::telemetry::process_log::parse_levels(&self.component_log_level)

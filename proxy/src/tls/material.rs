@@ -52,12 +52,14 @@ impl Identity {
     pub fn parse(config: &TlsCertificate) -> Result<Identity, String> {
         let (chain_bytes, key_bytes) = (read(&config.chain)?, read(&config.key)?);
         let chain = certificates(&chain_bytes, &place(&config.chain))?;
-        let key = PrivateKeyDer::from_pem_slice(&key_bytes)
-            .map_err(|error| format!("private key{}: not a PEM key: {error}", place(&config.key)))?;
-        let signing = aws_lc_rs::sign::any_supported_type(&key)
-            .map_err(|error| format!("private key{} cannot be used: {error}", place(&config.key)))?;
+        let key = PrivateKeyDer::from_pem_slice(&key_bytes).map_err(|error| {
+            format!("private key{}: not a PEM key: {error}; give one BEGIN PRIVATE KEY block", place(&config.key))
+        })?;
+        let signing = aws_lc_rs::sign::any_supported_type(&key).map_err(|error| {
+            format!("private key{} cannot be used: {error}; give an RSA or ECDSA key", place(&config.key))
+        })?;
         let facts = Facts::parse(&chain[0]).map_err(|error| {
-            format!("certificate chain{}: the first certificate does not parse: {error}", place(&config.chain))
+            format!("certificate chain{}: the first certificate does not parse: {error}; give the chain again, the own certificate first", place(&config.chain))
         })?;
         let key = CertifiedKey::new(chain, signing);
         key.keys_match().map_err(
@@ -122,7 +124,9 @@ impl Roots {
             }
         }
         if anchors.is_empty() {
-            return Err(format!("trusted_ca{place}: no certificate of it can be used as a root"));
+            return Err(format!(
+                "trusted_ca{place}: no certificate of it can be used as a root; give the certificate of an authority"
+            ));
         }
         if unusable > 0 {
             tracing::warn!(
@@ -139,12 +143,12 @@ impl Roots {
 fn read(source: &DataSource) -> Result<Vec<u8>, String> {
     match source {
         DataSource::Inline(bytes) => Ok(bytes.to_vec()),
-        DataSource::File(path) => {
-            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-        }
+        DataSource::File(path) => std::fs::read(path).map_err(|error| {
+            format!("cannot read {}: {error}; put the file there, or correct its path", path.display())
+        }),
         DataSource::Environment(name) => std::env::var(&**name)
             .map(String::into_bytes)
-            .map_err(|_| format!("environment variable {name} is not set")),
+            .map_err(|_| format!("environment variable {name} is not set; set it before the proxy starts")),
     }
 }
 
@@ -162,7 +166,7 @@ fn place(source: &DataSource) -> String {
 fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("certificates{place}: not PEM: {error}"))?;
+        .map_err(|error| format!("certificates{place}: not PEM: {error}; it must hold BEGIN CERTIFICATE blocks"))?;
     if certificates.is_empty() {
         return Err(format!("certificates{place}: no PEM certificate in it; it must hold a BEGIN CERTIFICATE block"));
     }
@@ -174,14 +178,14 @@ pub(super) fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocation
     let place = place(source);
     let mut lists = Vec::new();
     for der in CertificateRevocationListDer::pem_slice_iter(&read(source)?) {
-        let der = der.map_err(|error| format!("crl{place}: not PEM: {error}"))?;
+        let der = der.map_err(|error| format!("crl{place}: not PEM: {error}; it must hold BEGIN X509 CRL blocks"))?;
         let list = BorrowedCertRevocationList::from_der(&der)
             .and_then(|list| list.to_owned())
-            .map_err(|error| format!("crl{place}: a revocation list does not parse: {error:?}"))?;
+            .map_err(|error| format!("crl{place}: a revocation list does not parse: {error:?}; give it again"))?;
         lists.push(list.into());
     }
     if lists.is_empty() {
-        return Err(format!("crl{place}: no PEM revocation list in it"));
+        return Err(format!("crl{place}: no PEM revocation list in it; it must hold a BEGIN X509 CRL block"));
     }
     Ok(lists)
 }

@@ -108,23 +108,31 @@ impl Control {
 
     fn on_ads(&mut self, event: Event, handle: Option<&AdsHandle>) {
         match event {
-            Event::Connected => {
-                tracing::info!(target: "config", "connected to the control plane");
-                self.stats.control_plane_connected.set(1);
-            }
+            Event::Connected => self.stats.control_plane_connected.set(1),
             Event::Disconnected { reason, retry_in } => {
                 self.stats.control_plane_connected.set(0);
+                self.start.answered = false;
                 for discovery in [self.stats.cds, self.stats.lds] {
                     discovery.update_attempt.inc();
                     discovery.update_failure.inc();
                 }
+                let meanwhile = if self.start.clusters_came || self.start.listeners_came {
+                    "the last good configuration stays"
+                } else {
+                    "no configuration has come yet, so the proxy is not ready"
+                };
                 tracing::warn!(
                     target: "config",
-                    "the stream to the control plane ended: {reason}; the last good configuration stays, next attempt in {} ms",
+                    "the stream to the control plane ended: {reason}; {meanwhile}, next attempt in {} ms; if that fails too, look into the \
+                     log of the server at this address (the agent, then istiod)",
                     retry_in.as_millis()
                 );
             }
             Event::Update(update) => {
+                // A stream that was opened may still lead to something else than a control plane.
+                if !std::mem::replace(&mut self.start.answered, true) {
+                    tracing::info!(target: "config", "connected to the control plane");
+                }
                 let verdict = self.judge(&update);
                 if let Some(handle) = handle {
                     self.stats.control_plane_identifier.set(&handle.status().control_plane);

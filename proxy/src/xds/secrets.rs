@@ -111,7 +111,8 @@ impl SecretWatches {
             }
             SdsEvent::Failed { name, reason, retry_in } => tracing::warn!(
                 target: "secret",
-                "no answer for secret '{name}' from cluster '{}': {reason}; the next attempt is in {} ms",
+                "no answer for secret '{name}' from cluster '{}': {reason}; the next attempt is in {} ms; if that fails too, look into the log of \
+                 the server at this address (the agent)",
                 arrival.cluster,
                 retry_in.as_millis()
             ),

@@ -85,7 +85,9 @@ impl Task {
     /// Reports a failure and waits, still taking commands.
     async fn failed(&mut self, reason: String) -> Option<()> {
         let retry_in = self.backoff.next_wait();
-        tracing::warn!("xDS stream to {}: {reason}; next attempt in {retry_in:.1?}", self.settings.endpoint);
+        // Who takes the event says it in the log. Errors of connecting name the endpoint themselves.
+        let endpoint = self.settings.endpoint.to_string();
+        let reason = if reason.contains(&endpoint) { reason } else { format!("{endpoint}: {reason}") };
         self.session.stream_closed(&reason);
         self.publish_status();
         self.emit(Event::Disconnected { reason, retry_in }).await?;

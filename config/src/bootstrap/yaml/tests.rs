@@ -23,7 +23,9 @@ fn structure_aliases_and_blocks() {
     let value = json("x: &x {a: [1, {b: c}]}\ny: *x\nz: [*x, &s text, *s]\nt: |\n  one\n  \"two\"\n");
     let x = serde_json::json!({"a": [1, {"b": "c"}]});
     assert_eq!(value, serde_json::json!({"x": x, "y": x, "z": [x, "text", "text"], "t": "one\n\"two\"\n"}));
-    assert_eq!(json(""), serde_json::json!({}));
+    assert_eq!(to_json("").unwrap(), "");
+    assert_eq!(to_json("# nothing but words\n\n").unwrap(), "");
+    assert_eq!(json("---\n"), serde_json::Value::Null);
     assert_eq!(json("{\"json\": [1, true]}"), serde_json::json!({"json": [1, true]}));
 }
 

@@ -49,7 +49,47 @@ fn a_file_that_cannot_be_parsed_is_named_with_its_line() {
         let path = file(&folder, name, text);
         let reason = load(&options(&["-c", path.to_str().unwrap()])).unwrap_err();
         assert!(reason.contains(name) && reason.contains("line 3"), "{reason}");
+        assert!(reason.contains("; correct it there"), "{reason}");
     }
+}
+
+#[test]
+fn a_file_that_is_no_text_or_has_nothing_in_it_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, advice) in [
+        ("b.json", &b"{\"node\": \"\xff\xfe\"}"[..], "; it must be JSON or YAML in UTF-8"),
+        ("c.yaml", &b"node: \xff"[..], "; it must be JSON or YAML in UTF-8"),
+        ("d.json", b" \n", "it is empty; a bootstrap needs"),
+        ("e.yaml", b"", "it is empty; a bootstrap needs"),
+        ("f.yaml", b"# to be written\n", "it is empty; a bootstrap needs"),
+        ("g.yaml", b"---\n", "it is empty; a bootstrap needs"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let reason = load(&options(&["-c", path.to_str().unwrap()])).unwrap_err();
+        assert!(reason.contains(name) && reason.contains(advice) && !reason.contains("-c"), "{reason}");
+    }
+}
+
+#[test]
+fn an_empty_text_of_the_command_line_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "b.yaml", "node: {id: of-the-file, cluster: c}\n");
+    let merged = load(&options(&["-c", path.to_str().unwrap(), "--config-yaml", ""])).unwrap();
+    assert_eq!(&*merged.node_id, "of-the-file");
+}
+
+#[test]
+fn an_admin_address_that_serving_refuses_is_refused_and_both_texts_are_named() {
+    let pipe = "admin: {address: {pipe: {path: /tmp/admin}}}";
+    let reason = load(&options(&["--config-yaml", pipe])).unwrap_err();
+    let refusal = "admin.address: the admin listener needs an IP address and port; give it a socket_address";
+    assert_eq!(reason, format!("--config-yaml: {refusal}"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "b.yaml", "node: {id: a, cluster: c}\n");
+    let path = path.to_str().unwrap();
+    let reason = load(&options(&["-c", path, "--config-yaml", pipe])).unwrap_err();
+    assert_eq!(reason, format!("{path} merged with --config-yaml: {refusal}"));
 }
 
 #[test]
@@ -105,6 +145,11 @@ fn validation_names_the_resource_that_serving_would_refuse() {
         let reason = validated(&with(list, resource)).unwrap_err();
         assert!(reason.contains(&format!("static_resources.{list}[\"the-bad-one\"]")), "{reason}");
     }
+    let nowhere = json!({"filename": "/nowhere/cert.pem"});
+    let certificate = json!({"certificate_chain": nowhere, "private_key": nowhere});
+    let reason = validated(&with("secrets", json!({"name": "s", "tls_certificate": certificate}))).unwrap_err();
+    assert!(reason.contains("static_resources.secrets[\"s\"]") && reason.contains("/nowhere/cert.pem"), "{reason}");
+    assert!(reason.contains("; put the file there, or correct its path"), "{reason}");
     validated(&with("clusters", json!({"name": "good"}))).unwrap();
 }
 

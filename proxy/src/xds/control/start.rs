@@ -16,6 +16,8 @@ pub struct Start {
     pub(super) listeners_wanted: Option<Instant>,
     pub(super) listeners_came: bool,
     pub(super) live: bool,
+    /// The stream of this moment has carried a response.
+    pub(super) answered: bool,
 }
 
 impl Default for Start {
@@ -26,6 +28,7 @@ impl Default for Start {
             listeners_wanted: None,
             listeners_came: false,
             live: false,
+            answered: false,
         }
     }
 }

@@ -73,6 +73,7 @@ fn a_version_refused_for_its_policy_takes_the_one_before_down() {
         assert!(address(&world, "a").is_some());
         world.told();
         let refused = world.refused(&[with_http_filter(http_listener("a", "t"), RBAC), tcp_listener("other", "one")]);
+        assert!(refused[0].1.contains("; take it out, or keep Envoy for this workload"), "{refused:?}");
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(refused[0].0 == "a" && refused[0].1.contains("http_filters[0]"), "{refused:?}");
         assert!(matches!(world.told()[..], [Told::Stop(_)]));

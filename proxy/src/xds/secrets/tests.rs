@@ -69,6 +69,7 @@ fn a_secret_that_does_not_parse_is_named_and_the_one_before_stays() {
         let refused = world.refused(&[certificate("default", "this is no PEM", "nor is this"), good("beside")]);
         assert!(refused.len() == 1 && refused[0].0 == "default", "{refused:?}");
         assert!(refused[0].1.contains("secret default"), "{}", refused[0].1);
+        assert!(refused[0].1.contains("; it must hold a BEGIN CERTIFICATE block"), "what to do: {}", refused[0].1);
         assert!(!refused[0].1.contains("nor is this"), "keys are not printed: {}", refused[0].1);
         assert_eq!(world.active(Kind::Secret, "default"), Some(bytes(&first)));
         assert!(world.shown_refusal(Kind::Secret, "default").is_some());
