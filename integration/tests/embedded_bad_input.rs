@@ -67,7 +67,7 @@ async fn refused_text(name: &str, text: &[u8]) -> String {
 #[tokio::test]
 async fn a_bootstrap_that_is_no_yaml_is_named_with_the_place() {
     let said = refused_text("broken.yaml", b"node:\n  id: a\n bad: [\n").await;
-    assert_says(&said, "broken.yaml: not valid YAML", "at line 3 column");
+    assert_says(&said, "broken.yaml: not valid YAML", " line 3 column");
     assert_says(&said, "broken.yaml", "; correct it there");
 }
 
