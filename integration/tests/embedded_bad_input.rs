@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 /// What was said names the thing that is wrong, and goes on to say what to do.
 #[track_caller]
 fn assert_says(said: &str, name: &str, advice: &str) {
-    let line = said.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name} is not named: {said}"));
-    let (_, after) = line.split_once(name).expect("it was found");
-    assert!(after.contains(advice), "what to do ({advice}) is not said: {line}");
+    let after = said.lines().find_map(|line| Some(line.split_once(name)?.1));
+    assert!(after.is_some(), "{name} is not named: {said}");
+    assert!(after.is_some_and(|after| after.contains(advice)), "what to do ({advice}) is not said: {said}");
 }
 
 fn folder() -> TempDir {
@@ -60,7 +60,7 @@ async fn a_bootstrap_that_is_not_there_is_named() {
 
 async fn refused_text(name: &str, text: &[u8]) -> String {
     let root = folder();
-    std::fs::write(root.path().join(name), text).unwrap();
+    std::fs::write(root.path().join(name), text).expect("the folder is ours");
     refused(root, Ports::free(), Path::new(name)).await
 }
 
@@ -244,7 +244,7 @@ async fn send_garbage(listeners: &[SocketAddr]) {
     ];
     for listener in listeners {
         for bytes in garbage {
-            let mut stream = TcpStream::connect(listener).await.unwrap();
+            let mut stream = TcpStream::connect(listener).await.expect("it listens");
             // The proxy may have closed before it took everything.
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
