@@ -23,14 +23,14 @@ fn every_file_says_what_it_is() {
 }
 
 fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, &str)) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
+    for entry in fs::read_dir(folder).expect("the tree is there").flatten() {
         let path = entry.path();
         if path.is_dir() {
             if !path.ends_with("target") {
                 walk(&path, visit);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            visit(&path, &fs::read_to_string(&path).unwrap());
+            visit(&path, &fs::read_to_string(&path).expect("sources are text"));
         }
     }
 }
