@@ -11,7 +11,7 @@ use crate::rejection::{At, Rejection};
 pub fn encode(resource: &Value) -> Result<Vec<u8>, Rejection> {
     let at = At::root();
     let Some(url) = resource.get("@type").and_then(Value::as_str) else {
-        return Err(at.field("@type").reject("is required and not set"));
+        return Err(at.field("@type").reject("is required and not set; set it"));
     };
     let mut body = resource.clone();
     if let Value::Object(fields) = &mut body {

@@ -40,7 +40,7 @@ pub(crate) fn open<'a>(at: &At<'_>, any: &'a wkt::Any) -> Result<Extension<'a>, 
     let typed: TypedStruct = proto::message(&any.value, at)?;
     let type_name = message_name(&typed.type_url).to_owned();
     if type_name.is_empty() {
-        return Err(at.field("type_url").reject("is required and not set"));
+        return Err(at.field("type_url").reject("is required and not set; set it"));
     }
     let value =
         typed.value.as_ref().map_or_else(|| serde_json::Value::Object(serde_json::Map::new()), proto::struct_to_json);

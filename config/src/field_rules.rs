@@ -11,7 +11,7 @@ use crate::rejection::{At, Rejection};
 
 /// A message or wrapper that must be there.
 pub(crate) fn required<'a, T>(at: &At<'_>, value: &'a Option<T>) -> Result<&'a T, Rejection> {
-    value.as_ref().ok_or_else(|| at.reject("is required and not set"))
+    value.as_ref().ok_or_else(|| at.reject("is required and not set; set it"))
 }
 
 /// A string of at least one character.

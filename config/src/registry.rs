@@ -135,10 +135,8 @@ pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
         Kind::ListenerFilter | Kind::NetworkFilter | Kind::HttpFilter | Kind::PerRoute => "filter",
         _ => "extension",
     };
-    let rejection = at.reject(format!(
-        "{noun} {name:?} ({}) is not supported yet: {}; take it out, or keep Envoy for this workload",
-        entry.type_name, entry.traffic
-    ));
+    let rejection =
+        at.unsupported(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic));
     if carries_policy(entry.type_name) { rejection.withholding_policy() } else { rejection }
 }
 
@@ -161,9 +159,7 @@ pub(crate) fn carries_policy(type_name: &str) -> bool {
 
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
-    at.reject(format!(
-        "Didn't find a registered implementation for '{name}' with type URL: '{type_name}'; take it out, or keep Envoy for this workload"
-    ))
+    at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
 }
 
 /// A transport socket without a config: Envoy knows the plain one by name.

@@ -71,6 +71,11 @@ impl<'a> At<'a> {
     pub fn reject(&self, reason: impl Into<String>) -> Rejection {
         Rejection { path: self.to_string(), reason: reason.into(), withholds_policy: false }
     }
+
+    /// A rejection of something at this place that Envoy has and this build has not: says what to do about it.
+    pub fn unsupported(&self, reason: impl fmt::Display) -> Rejection {
+        self.reject(format!("{reason}; take it out, or keep Envoy for this workload"))
+    }
 }
 
 impl fmt::Display for At<'_> {

@@ -20,7 +20,7 @@ fn access_log(at: &At<'_>, proto: &pb::AccessLog, options: &Options) -> Result<A
     let filter = proto.filter.as_ref().map(|filter| log_filter(&at.field("filter"), filter, options, 0)).transpose()?;
     let at_config = at.field("typed_config");
     let Some(pb::access_log::ConfigType::TypedConfig(any)) = &proto.config_type else {
-        return Err(at_config.reject("is required and not set"));
+        return Err(at_config.reject("is required and not set; set it"));
     };
     Ok(AccessLog { filter, sink: sink(&at_config, &proto.name, any, options)? })
 }
@@ -226,7 +226,7 @@ fn comparison(at: &At<'_>, proto: &Option<pb::ComparisonFilter>) -> Result<(Comp
 fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options) -> Result<LogFilter, Rejection> {
     let at = at.field("typed_config");
     let Some(pb::extension_filter::ConfigType::TypedConfig(any)) = &proto.config_type else {
-        return Err(at.reject("is required and not set"));
+        return Err(at.reject("is required and not set; set it"));
     };
     let extension = extension::open(&at, any)?;
     registry::inert(&at, Kind::AccessLogFilter, &proto.name, &extension, options)?;

@@ -24,7 +24,7 @@ pub(super) fn parse(name: &str, arguments: &Arguments<'_>) -> Result<Operator, S
     if ABSENT.contains(&name) || ABSENT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Ok(Operator::Absent(Arc::from(name)));
     }
-    Err(format!("Not supported field in StreamInfo: {name}"))
+    Err(format!("Not supported field in StreamInfo: {name}; correct it, or take it out"))
 }
 
 impl Arguments<'_> {

@@ -48,7 +48,7 @@ fn parameters_lengths_and_percent_signs() {
 #[test]
 fn wrong_formats() {
     let wrong = |text: &str| format::parse(text).unwrap_err();
-    assert_eq!(wrong("a %NOPE% b"), "Not supported field in StreamInfo: NOPE");
+    assert_eq!(wrong("a %NOPE% b"), "Not supported field in StreamInfo: NOPE; correct it, or take it out");
     assert_eq!(wrong("ab %REQ(X"), "Incorrect configuration: ab %REQ(X. Couldn't find valid command at position 3");
     for text in [
         "%",

@@ -39,7 +39,7 @@ pub(crate) fn address(at: &At<'_>, proto: &core::Address) -> Result<Address, Rej
                     return Err(at
                         .field("envoy_internal_address")
                         .field("server_listener_name")
-                        .reject("is required and not set"));
+                        .reject("is required and not set; set it"));
                 }
             };
             Ok(Address::Internal { listener, endpoint_id: Arc::from(internal.endpoint_id.as_str()) })
@@ -61,7 +61,7 @@ pub(crate) fn socket_address(at: &At<'_>, proto: &core::SocketAddress) -> Result
         Some(PortSpecifier::NamedPort(_)) => {
             return Err(at.field("named_port").reject("is not supported; give port_value"));
         }
-        None => return Err(at.field("port_value").reject("is required and not set")),
+        None => return Err(at.field("port_value").reject("is required and not set; set it")),
     };
     Ok(match host.parse::<IpAddr>() {
         Ok(ip) => Address::Socket(SocketAddr::new(ip, port)),

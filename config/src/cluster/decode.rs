@@ -237,7 +237,7 @@ fn metadata_exchange(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Res
         if filter.config_discovery.is_some() {
             return Err(at
                 .field("config_discovery")
-                .reject(format!("filter {:?}: discovery of upstream filters is not supported", filter.name)));
+                .unsupported(format!("filter {:?}: discovery of upstream filters is not supported", filter.name)));
         }
         let at = at.field("typed_config");
         let extension = extension::open_required(&at, &filter.typed_config)?;

@@ -54,7 +54,7 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
         if !codec_only {
             return Err(at
                 .field("http_filters")
-                .reject(format!("upstream HTTP filter {:?} is not supported", filter.name)));
+                .unsupported(format!("upstream HTTP filter {:?} is not supported", filter.name)));
         }
     }
     let (protocol, http1, http2) = match &proto.upstream_protocol_options {
@@ -71,7 +71,7 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
                 return Err(at
                     .field("explicit_http_config")
                     .field("http3_protocol_options")
-                    .reject("HTTP/3 upstreams are not supported"));
+                    .unsupported("HTTP/3 upstreams are not supported"));
             }
         },
         Some(Choice::UseDownstreamProtocolConfig(both)) => {

@@ -39,7 +39,7 @@ pub(super) fn balancer(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> R
             _ => Balancer::Maglev { table_size: DEFAULT_TABLE },
         },
         LbPolicy::LoadBalancingPolicyConfig => {
-            return Err(at.field("load_balancing_policy").reject("is required and not set"));
+            return Err(at.field("load_balancing_policy").reject("is required and not set; set it"));
         }
     })
 }

@@ -103,7 +103,7 @@ fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint) -> Result<Endpoint, Rejection> 
         Some(HostIdentifier::EndpointName(_)) => {
             return Err(at.field("endpoint_name").reject("is not supported; give endpoint"));
         }
-        None => return Err(at.field("endpoint").reject("is required and not set")),
+        None => return Err(at.field("endpoint").reject("is required and not set; set it")),
     };
     let at_inner = at.field("endpoint");
     let at_address = at_inner.field("address");

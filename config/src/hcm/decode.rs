@@ -121,7 +121,7 @@ fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> R
         (
             "original_ip_detection_extensions",
             !proto.original_ip_detection_extensions.is_empty(),
-            "the client's address would be another; take it out, or keep Envoy for this workload",
+            "the client's address would be another",
         ),
         (
             "early_header_mutation_extensions",
@@ -140,7 +140,7 @@ fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> R
         ),
     ];
     match refused.iter().find(|(_, set, _)| *set) {
-        Some((field, _, reason)) => Err(at.field(field).reject(format!("is not supported: {reason}"))),
+        Some((field, _, reason)) => Err(at.field(field).unsupported(format!("is not supported: {reason}"))),
         None => Ok(()),
     }
 }
@@ -285,7 +285,7 @@ fn upgrades(at: &At<'_>, list: &[pb::http_connection_manager::UpgradeConfig]) ->
         let at = at.index(index);
         field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
         if !config.filters.is_empty() {
-            return Err(at.field("filters").reject("filters of their own for upgrades are not supported"));
+            return Err(at.field("filters").unsupported("filters of their own for upgrades are not supported"));
         }
         Ok(Upgrade {
             kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),
@@ -341,7 +341,9 @@ fn tracing(at: &At<'_>, proto: &pb::http_connection_manager::Tracing, options: &
     if let Some(provider) = &proto.provider {
         let at = at.field("provider");
         let at = at.field("typed_config");
-        let Some(TypedConfig(any)) = &provider.config_type else { return Err(at.reject("is required and not set")) };
+        let Some(TypedConfig(any)) = &provider.config_type else {
+            return Err(at.reject("is required and not set; set it"));
+        };
         registry::inert(&at, Kind::Tracer, &provider.name, &extension::open(&at, any)?, options)?;
     }
     let percent =

@@ -103,8 +103,8 @@ pub(crate) fn discovered(
         }
         (None, _) => Err(at.field("type_urls").reject("must have at least one element")),
         (_, Some(url)) => Err(at
-            .reject(format!(
-                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy; take it out, or keep Envoy for this workload",
+            .unsupported(format!(
+                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy",
                 extension::message_name(url)
             ))
             .withholding_policy()),
@@ -140,7 +140,7 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
     if let Some(filter) = proto.upstream_http_filters.iter().find(|filter| !filter.name.contains("upstream_codec")) {
         return Err(at
             .field("upstream_http_filters")
-            .reject(format!("upstream HTTP filter {:?} is not supported", filter.name)));
+            .unsupported(format!("upstream HTTP filter {:?} is not supported", filter.name)));
     }
     let inert = [
         ("start_child_span", proto.start_child_span, "is not acting; no spans are sent"),

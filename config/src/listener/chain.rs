@@ -83,7 +83,7 @@ fn transport(
             Ok(DownstreamTransport::Tls(Arc::new(tls::decode::downstream(&at, &context, options)?)))
         }
         registry::QUIC_DOWNSTREAM => {
-            Err(at.reject(format!("transport socket {:?}: QUIC listeners are not supported yet", socket.name)))
+            Err(at.unsupported(format!("transport socket {:?}: QUIC listeners are not supported yet", socket.name)))
         }
         other => Err(registry::not_registered(&at, &socket.name, other)),
     }

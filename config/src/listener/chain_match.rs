@@ -48,7 +48,7 @@ fn server_names(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection
         if plain.contains('*') && name != "*" {
             return Err(at
                 .index(index)
-                .reject(format!("{name:?}: partial wildcards are not supported in server_names")));
+                .unsupported(format!("{name:?}: partial wildcards are not supported in server_names")));
         }
         Ok(Arc::from(name.to_ascii_lowercase()))
     };

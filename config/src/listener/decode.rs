@@ -73,7 +73,7 @@ fn refuse_other_kinds(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection
     let named =
         |text: &str| if proto.name.is_empty() { text.to_owned() } else { format!("listener {:?}: {text}", proto.name) };
     if proto.udp_listener_config.is_some() {
-        return Err(at.field("udp_listener_config").reject(named("UDP and QUIC listeners are not supported yet")));
+        return Err(at.field("udp_listener_config").unsupported(named("UDP and QUIC listeners are not supported yet")));
     }
     if proto.api_listener.is_some() {
         return Err(at.field("api_listener").reject(named("API listeners are not supported; give address")));
@@ -89,7 +89,7 @@ fn refuse_other_kinds(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection
             .reject(named("filter chains are not discovered; send them in the listener")));
     }
     if proto.enable_mptcp {
-        return Err(at.field("enable_mptcp").reject(named("multipath TCP is not supported")));
+        return Err(at.field("enable_mptcp").unsupported(named("multipath TCP is not supported")));
     }
     Ok(())
 }
@@ -125,7 +125,9 @@ fn listening_address(at: &At<'_>, proto: &pb::Listener) -> Result<Option<Address
         use core::socket_address::Protocol;
         let at = at_socket.field("protocol");
         if proto::defined::<Protocol>(&at, socket.protocol)? == Protocol::Udp {
-            return Err(at.reject(format!("listener {:?}: UDP and QUIC listeners are not supported yet", proto.name)));
+            return Err(
+                at.unsupported(format!("listener {:?}: UDP and QUIC listeners are not supported yet", proto.name))
+            );
         }
     }
     match address::decode::address(&at, address)? {

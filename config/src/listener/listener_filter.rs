@@ -72,7 +72,7 @@ fn proxy_protocol(
         return Err(at.field("rules").reject("TLVs are not read; leave the rules out"));
     }
     if !proto.disallowed_versions.is_empty() {
-        return Err(at.field("disallowed_versions").reject("is not supported; both versions would be taken"));
+        return Err(at.field("disallowed_versions").unsupported("is not supported; both versions would be taken"));
     }
     if proto.pass_through_tlvs.is_some() {
         options.note(&at.field("pass_through_tlvs"), "is not acting; TLVs are not passed on");

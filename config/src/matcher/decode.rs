@@ -24,7 +24,9 @@ pub(crate) fn string(at: &At<'_>, proto: &pb::StringMatcher) -> Result<StringMat
         }
         Some(MatchPattern::SafeRegex(regex)) => StringMatcher::Regex(full_regex(&at.field("safe_regex"), regex)?),
         Some(MatchPattern::Custom(custom)) => {
-            return Err(at.field("custom").reject(format!("matcher extension {:?} is not supported", custom.name)));
+            return Err(at
+                .field("custom")
+                .unsupported(format!("matcher extension {:?} is not supported", custom.name)));
         }
     })
 }

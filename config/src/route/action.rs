@@ -28,7 +28,7 @@ pub(super) fn action(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Resul
         Some(Kind::DirectResponse(one)) => Action::Direct(Arc::new(direct(&at.field("direct_response"), one, table)?)),
         Some(Kind::NonForwardingAction(_)) => Action::NonForwarding,
         Some(Kind::FilterAction(_)) => {
-            return Err(at.field("filter_action").reject("is not supported; no filter would answer"));
+            return Err(at.field("filter_action").unsupported("is not supported; no filter would answer"));
         }
     })
 }
@@ -233,7 +233,7 @@ fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec
         let at = at.index(index);
         field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
         if config.connect_config.is_some() {
-            return Err(at.field("connect_config").reject("terminating CONNECT is not supported"));
+            return Err(at.field("connect_config").unsupported("terminating CONNECT is not supported"));
         }
         Ok(Upgrade {
             kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),

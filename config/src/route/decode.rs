@@ -40,14 +40,18 @@ pub(crate) fn route_configuration(
         (
             "vhost_header",
             !proto.vhost_header.is_empty(),
-            "virtual hosts are chosen by host; a table for another header is not supported",
+            "virtual hosts are chosen by host; a table for another header is not supported; take it out, or keep Envoy for this workload",
         ),
         (
             "ignore_path_parameters_in_path_matching",
             proto.ignore_path_parameters_in_path_matching,
-            "is not supported; paths would match otherwise",
+            "is not supported; paths would match otherwise; take it out, or keep Envoy for this workload",
         ),
-        ("route_specifiers", !proto.route_specifiers.is_empty(), "is not supported; requests would go elsewhere"),
+        (
+            "route_specifiers",
+            !proto.route_specifiers.is_empty(),
+            "is not supported; requests would go elsewhere; take it out, or keep Envoy for this workload",
+        ),
     ];
     if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
         return Err(at.field(field).reject(*reason));
@@ -111,7 +115,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         return Err(at.field("matcher").reject("is not supported; give routes"));
     }
     if !proto.route_specifiers.is_empty() {
-        return Err(at.field("route_specifiers").reject("is not supported; requests would go elsewhere"));
+        return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
     }
     let inert = [
         ("cors", proto.cors.is_some(), "is not acting; give CorsPolicy in typed_per_filter_config"),
@@ -177,7 +181,7 @@ fn domains(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
 fn route(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Route, Rejection> {
     let options = table.options;
     if !proto.route_specifiers.is_empty() {
-        return Err(at.field("route_specifiers").reject("is not supported; requests would go elsewhere"));
+        return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
     }
     let at_match = at.field("match");
     let decorator = proto.decorator.as_ref();

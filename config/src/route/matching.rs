@@ -19,7 +19,7 @@ pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options
         ("filter_state", !proto.filter_state.is_empty()),
     ];
     if let Some((field, _)) = untested.iter().find(|(_, set)| *set) {
-        return Err(at.field(field).reject("is not supported; the route would match requests that it must not"));
+        return Err(at.field(field).unsupported("is not supported; the route would match requests that it must not"));
     }
     if proto.runtime_fraction.as_ref().is_some_and(|fraction| !fraction.runtime_key.is_empty()) {
         options.note(&at.field("runtime_fraction").field("runtime_key"), "there is no runtime; the default is used");

@@ -112,7 +112,9 @@ fn previous_hosts(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Re
     for (index, predicate) in proto.retry_host_predicate.iter().enumerate() {
         let at = at.index(index);
         let at = at.field("typed_config");
-        let Some(TypedConfig(any)) = &predicate.config_type else { return Err(at.reject("is required and not set")) };
+        let Some(TypedConfig(any)) = &predicate.config_type else {
+            return Err(at.reject("is required and not set; set it"));
+        };
         let extension = extension::open(&at, any)?;
         registry::inert(&at, Kind::Retry, &predicate.name, &extension, options)?;
         found |= extension.type_name.ends_with(".PreviousHostsPredicate");
@@ -124,7 +126,9 @@ fn previous_priorities(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) 
     use pb::retry_policy::retry_priority::ConfigType::TypedConfig;
     let Some(priority) = &proto.retry_priority else { return Ok(None) };
     let at = at.field("typed_config");
-    let Some(TypedConfig(any)) = &priority.config_type else { return Err(at.reject("is required and not set")) };
+    let Some(TypedConfig(any)) = &priority.config_type else {
+        return Err(at.reject("is required and not set; set it"));
+    };
     let extension = extension::open(&at, any)?;
     if !extension.type_name.ends_with(".PreviousPrioritiesConfig") {
         return Err(registry::not_registered(&at, &priority.name, &extension.type_name));

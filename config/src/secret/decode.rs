@@ -33,7 +33,7 @@ pub fn from_proto(proto: &pb::Secret, _options: &Options) -> Result<Secret, Reje
             let at = at.field("validation_context");
             if let Some(custom) = &context.custom_validator_config {
                 let reason = format!(
-                    "certificate validator {:?} is not supported; peers would not be verified as asked",
+                    "certificate validator {:?} is not supported; peers would not be verified as asked; take it out, or keep Envoy for this workload",
                     custom.name
                 );
                 return Err(at.field("custom_validator_config").reject(reason));

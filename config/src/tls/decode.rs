@@ -102,7 +102,9 @@ fn common(
     let min_version = min.unwrap_or(TlsVersion::Tls12);
     let max_version = max.unwrap_or(default_max.max(min_version));
     if min_version > max_version {
-        return Err(at_params.reject("the minimum protocol version is above the maximum"));
+        return Err(
+            at_params.reject("the minimum protocol version is above the maximum; lower the one or raise the other")
+        );
     }
     if !params.compliance_policies.is_empty() {
         return Err(at_params

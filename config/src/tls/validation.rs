@@ -77,8 +77,10 @@ fn demands(at: &At<'_>, proto: &pb::CertificateValidationContext, options: &Opti
 
 fn refuse_what_would_not_be_enforced(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<(), Rejection> {
     if let Some(custom) = &proto.custom_validator_config {
-        let reason =
-            format!("certificate validator {:?} is not supported; peers would not be verified as asked", custom.name);
+        let reason = format!(
+            "certificate validator {:?} is not supported; peers would not be verified as asked; take it out, or keep Envoy for this workload",
+            custom.name
+        );
         return Err(at.field("custom_validator_config").reject(reason));
     }
     let refused = [
@@ -88,7 +90,7 @@ fn refuse_what_would_not_be_enforced(at: &At<'_>, proto: &pb::CertificateValidat
         ("max_verify_depth", proto.max_verify_depth.is_some()),
     ];
     match refused.iter().find(|(_, set)| *set) {
-        Some((field, _)) => Err(at.field(field).reject("is not supported; peers would not be verified as asked")),
+        Some((field, _)) => Err(at.field(field).unsupported("is not supported; peers would not be verified as asked")),
         None => Ok(()),
     }
 }
