@@ -63,9 +63,13 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            tracing::error!(target: "main", "error initializing configuration: {reason}");
-            process_log::flush(FLUSH);
-            if options.log_path.is_some() || options.mode == Mode::Validate {
+            // Whoever asks whether a file is good wants the answer once.
+            let logged = options.mode != Mode::Validate || options.log_path.is_some();
+            if logged {
+                tracing::error!(target: "main", "error initializing configuration: {reason}");
+                process_log::flush(FLUSH);
+            }
+            if !logged || options.log_path.is_some() {
                 eprintln!("error: {reason}");
             }
             ExitCode::FAILURE

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use config::bootstrap::{Bootstrap, Source, StaticConfig};
 use config::{At, UnknownFields};
@@ -9,7 +10,7 @@ use config::{At, UnknownFields};
 use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::compile::CompileDeps;
-use crate::listener::Listener;
+use crate::listener::{Listener, bind};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
@@ -79,13 +80,23 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let sinks = Sinks::new(SinkSettings::default());
     let routes = Routes::default();
     let deps = CompileDeps { secrets: &secrets, routes: &routes, stats: &stats, log_sinks: &sinks };
+    let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
     let checked = bootstrap.each_static(&checks, |resource, config| match config {
         StaticConfig::Secret(secret) => {
             secrets.update(&resource.name, secret.kind).map_err(|reason| At::root().reject(reason))
         }
         StaticConfig::Cluster(cluster) => Cluster::new(cluster, &secrets, &stats).map(drop),
-        StaticConfig::Listener(listener) => Listener::compile(listener, &deps).map(drop),
+        StaticConfig::Listener(listener) => {
+            Listener::compile(listener.clone(), &deps)?;
+            let others = listeners.iter().filter(|other| other.name != listener.name);
+            if let Some(rejection) = others.into_iter().find_map(|other| bind::duplicate(&listener, other)) {
+                return Err(rejection);
+            }
+            listeners.push(listener);
+            Ok(())
+        }
     });
+    crate::xds::tell_notes("bootstrap", &checks);
     checked.map_err(|error| error.to_string())?;
     super::control_plane::GrpcServers::new(bootstrap, &checks)
         .and_then(|servers| bootstrap.ads.as_ref().map_or(Ok(()), |ads| servers.ads(ads).map(drop)))?;

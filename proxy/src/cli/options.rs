@@ -21,7 +21,8 @@ Examples:
   See more of one part, less of the rest:
     outrigger -c bootstrap.json -l warning --component-log-level upstream:debug,http:info
 
-Signals: SIGTERM and SIGINT stop the process, SIGUSR1 opens log files again, SIGHUP is ignored.
+Signals: SIGTERM and SIGINT stop the process at once, and what is under way is cut (to drain first:
+POST /drain_listeners?graceful, as pilot-agent does); SIGUSR1 opens log files again, SIGHUP is ignored.
 Options that this program does not know are ignored with a warning.";
 
 /// A proxy for workloads of a service mesh. Takes Envoy's arguments and Envoy's bootstrap.

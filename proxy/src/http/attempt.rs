@@ -223,7 +223,15 @@ fn no_cluster(record: &Record<'_>, forwarding: &Forwarding) -> Stop {
     record.context.manager.stats.no_cluster.inc();
     let reply = LocalReply::new(forwarding.config.cluster_not_found, "cluster_not_found")
         .flags(ResponseFlags::NO_CLUSTER_FOUND);
-    reason::tell(record, "cluster_not_found", "the route names a cluster that is not (or not yet) known");
+    let wanted = match (&forwarding.config.cluster, record.route) {
+        (ClusterChoice::Header(header), _) => format!("the request's header {header} names no known cluster"),
+        (_, Some(chosen)) => match cluster_name(chosen, forwarding, &record.request) {
+            Some(name) => format!("the route names the cluster '{name}', which is not (or not yet) known"),
+            None => String::from("the route names no cluster"),
+        },
+        (_, None) => String::from("there is no route"),
+    };
+    reason::tell(record, "cluster_not_found", &wanted);
     reply.into()
 }
 

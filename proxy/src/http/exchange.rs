@@ -62,6 +62,7 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
             downstream.reset(ResetReason::Cancel);
         }
     }
+    record.complete = true;
 }
 
 async fn proxy<'a>(

@@ -48,7 +48,8 @@ pub(super) struct Record<'a> {
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
     pub decorator: Option<Bytes>,
-    ended: bool,
+    /// The exchange came to its own end. Otherwise its task was dropped: the connection, or the process, had to end.
+    pub complete: bool,
 }
 
 impl<'a> Record<'a> {
@@ -81,7 +82,7 @@ impl<'a> Record<'a> {
             timeouts: Timeouts::default(),
             internal: false,
             decorator: None,
-            ended: false,
+            complete: false,
         }
     }
 
@@ -244,10 +245,6 @@ impl<'a> Record<'a> {
 /// Counts and logs. Here, so that a request whose task is dropped (its connection had to end) is told of like any other.
 impl Drop for Record<'_> {
     fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
         let manager = &self.context.manager;
         let now = Instant::now();
         self.context.last_end.set(Some(now));
@@ -257,7 +254,7 @@ impl Drop for Record<'_> {
         self.context.active.set(self.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(self.info.start);
         manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-        if self.info.response_code_details.is_none() {
+        if !self.complete || self.info.response_code_details.is_none() {
             self.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
             self.info.response_code_details = Some(Cow::Borrowed("downstream_local_disconnect"));
         }

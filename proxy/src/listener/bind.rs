@@ -8,6 +8,7 @@ use std::path::Path;
 
 use config::address::Address;
 use config::listener::Listener;
+use config::{At, Rejection};
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 use crate::sys;
@@ -112,11 +113,31 @@ pub(super) fn printed(address: &Address) -> String {
     }
 }
 
+/// Why both listeners cannot be had: they want one address.
+pub fn duplicate(config: &Listener, other: &Listener) -> Option<Rejection> {
+    let taken = tcp_addresses(other).find(|taken| tcp_addresses(config).any(|address| address == *taken))?;
+    let reason = format!(
+        "listener '{}' has duplicate address '{taken}' as existing listener '{}'; give one of them another address or port",
+        config.name, other.name
+    );
+    Some(At::root().field("address").reject(reason))
+}
+
+/// Where a listener binds. Port 0 is a new port each time.
+fn tcp_addresses(config: &Listener) -> impl Iterator<Item = SocketAddr> {
+    let first = match &config.address {
+        Some(Address::Socket(address)) => Some(*address),
+        _ => None,
+    };
+    let all = first.into_iter().chain(config.additional_addresses.iter().copied());
+    all.filter(|address| config.bind_to_port && address.port() != 0)
+}
+
 fn bind_tcp(config: &Listener, address: SocketAddr, bound: &mut Bound) -> Result<(), BindFailure> {
     let fail = |error| BindFailure::new(address.to_string(), error);
     let probe = open(config, address).map_err(fail)?;
     probe.bind(&address.into()).map_err(fail)?;
-    if !config.reuse_port || bound.workers.len() == 1 {
+    if !config.reuse_port {
         return inheritable(&probe, config).and_then(|()| share(&probe, bound)).map_err(fail);
     }
     // SO_REUSEPORT hides a conflict with a socket of the same user, an older copy of ours for one. The first bind was without it and

@@ -91,6 +91,11 @@ impl Listeners {
 
     /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's.
     pub fn add_static(&mut self, config: Arc<config::listener::Listener>, stored: Stored) -> Result<(), Rejection> {
+        if self.parts.store.is_static(Kind::Listener, &config.name) {
+            // As in Envoy, which says nothing.
+            tracing::warn!(target: "config", "the bootstrap has two listeners '{}': the first counts, the other is left out", config.name);
+            return Ok(());
+        }
         tracing::debug!(target: "config", "static listener '{}'", config.name);
         self.add(config, stored, true).map_err(|refusal| refusal.rejection)
     }
@@ -175,6 +180,7 @@ impl Listeners {
             log_sinks: &self.parts.sinks,
         };
         let listener = Listener::compile(config.clone(), &deps)?;
+        self.check_address(&config)?;
         let bound = self.bind(&listener)?;
         self.parts.store.warm(Kind::Listener, &name, stored, is_static);
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
@@ -224,15 +230,19 @@ impl Listeners {
 
     fn activate(&mut self, name: Arc<str>, warming: Warming) {
         let Warming { listener, bound, .. } = warming;
+        let bound = match bound.map(|bound| (bound.addresses(), bound.listen())) {
+            Some((_, Err(failure))) => return self.not_listening(&name, &failure.to_string()),
+            Some((addresses, Ok(sockets))) => Some((addresses, sockets)),
+            None => None,
+        };
         let drain = Drain::new(self.parts.drain);
         let before = self.active.remove(&name);
         let modified = before.is_some();
         let (sockets, addresses) = match (bound, before) {
-            (Some(bound), before) => {
+            (Some((addresses, sockets)), before) => {
                 let id = self.next_id;
                 self.next_id += 1;
-                let addresses = bound.addresses();
-                self.listen(id, &listener, &drain, bound);
+                self.accept(id, &listener, &drain, sockets);
                 if let Some(before) = before {
                     self.retire(before);
                 }
@@ -254,7 +264,7 @@ impl Listeners {
             self.parts.server.listener_added.inc();
         }
         self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
-        tracing::info!(target: "config", "listener '{name}' is in use");
+        tell_active(&name, &addresses);
         self.parts.store.activate(Kind::Listener, &name);
         self.active.insert(name, Active { listener, drain, sockets, addresses });
     }
@@ -339,6 +349,14 @@ impl Listeners {
         let stops = self.stops.iter().map(|(_, at)| at.saturating_duration_since(now));
         let waits = self.warming.values().filter_map(Warming::next_timeout);
         binds.chain(stops).chain(waits).min()
+    }
+}
+
+fn tell_active(name: &str, addresses: &[SocketAddr]) {
+    match addresses {
+        [] => tracing::info!(target: "config", "listener '{name}' is active, without a TCP port of its own"),
+        [address] => tracing::info!(target: "config", "listener '{name}' accepts on {address}"),
+        several => tracing::info!(target: "config", "listener '{name}' accepts on {several:?}"),
     }
 }
 

@@ -163,3 +163,26 @@ fn validation_finds_a_control_plane_without_an_address() {
     let reason = validated(&document).unwrap_err();
     assert!(reason.contains("ads_config") && reason.contains("'xds-grpc'"), "{reason}");
 }
+
+#[test]
+fn validation_finds_two_listeners_with_one_address() {
+    let listener = |name: &str| {
+        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 28_000}});
+        let proxy = json!({
+            "name": "tcp",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "a", "cluster": "a",
+            },
+        });
+        json!({"name": name, "address": address, "filter_chains": [{"filters": [proxy]}]})
+    };
+    let mut document = with("listeners", listener("one"));
+    assert_eq!(validated(&document), Ok(()));
+    document["static_resources"]["listeners"] = json!([listener("one"), listener("two")]);
+    let reason = validated(&document).unwrap_err();
+    assert!(
+        reason.contains("listeners[\"two\"].address: listener 'two' has duplicate address '127.0.0.1:28000'"),
+        "{reason}"
+    );
+}

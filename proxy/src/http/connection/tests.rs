@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::failure::ResponseFlags;
 use crate::http::testing::fake::Script;
 use crate::http::testing::*;
 use crate::transport::{Io, Stream};
@@ -167,6 +168,35 @@ async fn a_draining_listener_asks_clients_to_go_and_ends_those_that_stay() {
                 Some("downstream_local_disconnect"),
                 "it is logged all the same"
             );
+        })
+        .await;
+}
+
+/// The status that went out is not the whole truth of a response that was cut.
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_cut_is_logged_as_cut() {
+    use crate::drain::{Drain, ServerDrain, Settings};
+    let settings = Settings::default();
+    let drain = Drain::new(settings);
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.connection.drain =
+        DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
+    // More than the pipe and the buffers hold.
+    let body: &'static str = Box::leak("x".repeat(4 << 20).into_boxed_str());
+    bench.upstream(Script::answers(200, &[], &[body]));
+    LocalSet::new()
+        .run_until(async {
+            let (context, mut client) = connect(&bench).await;
+            client.write_all(b"GET /a HTTP/1.1\r\nhost: svc\r\n\r\n").await.unwrap();
+            let mut some = [0; 1024];
+            client.read_exact(&mut some).await.unwrap();
+            drain.finish();
+            while context.done.borrow().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let done = context.done.borrow();
+            assert_eq!((done[0].response_code, done[0].flags), (200, ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION));
+            assert_eq!(done[0].response_code_details.as_deref(), Some("downstream_local_disconnect"));
         })
         .await;
 }

@@ -8,8 +8,8 @@ use config::{At, Rejection};
 use super::Listeners;
 use crate::drain::Drain;
 use crate::listener::Listener;
-use crate::listener::bind::{self, Bound};
-use crate::store::Stored;
+use crate::listener::bind::{self, Bound, Socket};
+use crate::store::{Kind, Stored};
 use crate::workers::Command;
 
 /// A listener whose address was taken.
@@ -54,19 +54,37 @@ impl Listeners {
         })
     }
 
-    pub(super) fn listen(&self, id: u64, listener: &Arc<Listener>, drain: &Arc<Drain>, bound: Bound) {
-        match bound.listen() {
-            Ok(sockets) => {
-                let mut sockets = sockets.into_iter();
-                self.parts.workers.send_all(|| Command::Listen {
-                    id,
-                    listener: listener.clone(),
-                    drain: drain.clone(),
-                    sockets: sockets.next().unwrap_or_default(),
-                });
-            }
-            Err(failure) => tracing::error!(target: "config", "listener '{}': {failure}", listener.config().name),
+    /// Refuses an address that another listener of ours has: with `SO_REUSEPORT` the system would deal connections to both.
+    pub(super) fn check_address(&self, config: &config::listener::Listener) -> Result<(), Refusal> {
+        let active = self.active.values().filter(|active| active.sockets.is_some()).map(|active| &active.listener);
+        let others = active.chain(self.warming.values().map(|warming| &warming.listener)).map(|other| other.config());
+        match others.filter(|other| other.name != config.name).find_map(|other| bind::duplicate(config, other)) {
+            Some(rejection) => Err(Refusal { rejection, try_again: true }),
+            None => Ok(()),
         }
+    }
+
+    /// Hands the sockets to the workers.
+    pub(super) fn accept(&self, id: u64, listener: &Arc<Listener>, drain: &Arc<Drain>, sockets: Vec<Vec<Socket>>) {
+        let mut sockets = sockets.into_iter();
+        self.parts.workers.send_all(|| Command::Listen {
+            id,
+            listener: listener.clone(),
+            drain: drain.clone(),
+            sockets: sockets.next().unwrap_or_default(),
+        });
+    }
+
+    /// The address was taken between binding and listening: what was in use stays, and it is tried again.
+    pub(super) fn not_listening(&mut self, name: &Arc<str>, reason: &str) {
+        tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
+        self.parts.server.listener_create_failure.inc();
+        let mut waited = None;
+        self.parts.store.change(Kind::Listener, name, |entry| waited = entry.warming.take());
+        let Some(stored) = waited else { return };
+        self.parts.store.refuse(Kind::Listener, name, stored.clone(), reason);
+        let at = Instant::now() + bind_backoff(0);
+        self.retries.insert(name.clone(), Retry { stored, attempts: 1, at });
     }
 
     pub(super) fn retry_binds(&mut self, now: Instant) {

@@ -239,6 +239,41 @@ fn a_taken_address_is_named_tried_again_and_holds_up_nobody() {
 }
 
 #[test]
+fn an_address_of_another_listener_is_refused_until_that_one_is_gone() {
+    run(async {
+        let mut world = World::new();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        world.push(&[on(tcp_listener("first", "one"), free)]).unwrap();
+        let refused = world.refused(&[on(tcp_listener("second", "one"), free), tcp_listener("third", "one")]);
+        assert!(refused.len() == 1 && refused[0].0 == "second", "{refused:?}");
+        let reason = format!("'second' has duplicate address '{free}' as existing listener 'first'; give one of them");
+        assert!(refused[0].1.contains("address: ") && refused[0].1.contains(&reason), "{}", refused[0].1);
+        assert!(address(&world, "second").is_none() && address(&world, "third").is_some());
+        // One that is never bound takes nothing from anybody.
+        let mut unbound = on(tcp_listener("unbound", "one"), free);
+        unbound["bind_to_port"] = json!(false);
+        world.push(&[unbound]).unwrap();
+        world.take_away(type_url::LISTENER, &["first"]).unwrap();
+        world.told();
+        world.control.listeners.retries.get_mut("second").expect("it will be tried again").at = Instant::now();
+        world.control.listeners.on_timer();
+        world.control.settle(None);
+        assert_eq!(address(&world, "second"), Some(free));
+    });
+}
+
+#[test]
+fn one_worker_binds_all_addresses_and_one_of_them_beside_each_other() {
+    run(async {
+        let mut world = World::new();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let all = SocketAddr::from(([0, 0, 0, 0], free.port()));
+        world.push(&[on(tcp_listener("all", "one"), all), on(tcp_listener("loopback", "one"), free)]).unwrap();
+        assert_eq!((address(&world, "all"), address(&world, "loopback")), (Some(all), Some(free)));
+    });
+}
+
+#[test]
 fn a_listener_that_was_removed_is_not_bound_when_its_address_is_free() {
     run(async {
         let mut world = World::new();
