@@ -67,7 +67,7 @@ lab: tools build
 
 numbers: tools
 	@echo "== time to ready and memory under a real agent"
-	$(CARGO) build --release --package outrigger
+	$(CARGO) build --release --package outrigger --package outrigger-benches
 	OUTRIGGER_BIN=target/release/outrigger $(CARGO) run --quiet --package outrigger-integration --bin outrigger-mesh-numbers
 
 demo:
