@@ -1,12 +1,15 @@
 //! Addresses that nothing else uses.
 //!
-//! Called by the harness. A port that is found free can be taken by another process before it is used; so they are
-//! taken outside of the range from which the kernel gives ports to clients, at random places, and on loopback addresses
-//! of this process's own where the address is free to choose.
+//! Called by the harness. A port that is found free is given to another process, which binds it only later; so they are
+//! taken outside of the range from which the kernel gives ports to clients, and each number is given once, to one test of
+//! one process on this machine, for as long as that process lives.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{self, UnixListener};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::control_plane::bootstrap::Addresses;
@@ -42,9 +45,36 @@ pub fn loopback() -> IpAddr {
 pub fn free(address: IpAddr) -> SocketAddr {
     loop {
         let port = 10_000 + u16::try_from(random() % 20_000).expect("it is less than 20 000");
-        if let Ok(listener) = TcpListener::bind((address, port)) {
+        if reserve(port)
+            && let Ok(listener) = TcpListener::bind((address, port))
+        {
             return listener.local_addr().expect("it is bound");
         }
+    }
+}
+
+/// Takes the number for this process, by a name that the kernel lets one process have and forgets with it. On any address: a
+/// port of all addresses collides with that of each.
+fn reserve(port: u16) -> bool {
+    static RESERVED: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
+    let name = net::SocketAddr::from_abstract_name(format!("outrigger-tests-port-{port}")).expect("it is short");
+    let Ok(reserved) = UnixListener::bind_addr(&name) else { return false };
+    RESERVED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(reserved);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_given_once_whatever_the_address() {
+        let addresses = [loopback(), IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let ports: Vec<u16> = (0..120).map(|turn| free(addresses[turn % 3]).port()).collect();
+        assert_eq!(ports.iter().collect::<HashSet<_>>().len(), ports.len());
+        assert!(!reserve(ports[0]), "held as long as the process lives");
     }
 }
 
