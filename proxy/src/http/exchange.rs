@@ -128,6 +128,7 @@ fn check(record: &Record<'_>) -> Result<(), LocalReply> {
     }
     match request.path.first() {
         Some(b'/') => Ok(()),
+        _ if request.is_about_server() => Ok(()),
         Some(_) => {
             record.context.manager.stats.downstream_rq_non_relative_path.inc();
             Err(LocalReply::new(404, "absolute_path_rejected"))

@@ -9,6 +9,17 @@ use bytes::Bytes;
 mod known;
 pub use known::{Name, NameSet};
 
+/// What no trailer may say: how the message that it ends was framed, and where it went (RFC 9110 section 6.5.1).
+pub const NEVER_TRAILERS: NameSet = NameSet::of([
+    Name::CONTENT_LENGTH,
+    Name::TRANSFER_ENCODING,
+    Name::HOST,
+    Name::CONNECTION,
+    Name::UPGRADE,
+    Name::KEEP_ALIVE,
+    Name::PROXY_CONNECTION,
+]);
+
 /// One header.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {

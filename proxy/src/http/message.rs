@@ -104,6 +104,13 @@ pub struct RequestHead {
     pub wire_size: u32,
 }
 
+impl RequestHead {
+    /// `OPTIONS *` (RFC 9110 section 9.3.7): about the server as a whole. Routes take it for `/`.
+    pub fn is_about_server(&self) -> bool {
+        self.method == Method::Options && self.path[..] == *b"*"
+    }
+}
+
 /// A response without its body.
 #[derive(Debug, Clone)]
 pub struct ResponseHead {

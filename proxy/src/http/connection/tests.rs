@@ -201,6 +201,51 @@ async fn a_response_that_is_cut_is_logged_as_cut() {
         .await;
 }
 
+/// A target without a path: RFC 9112 sections 3.2.1 and 3.2.4.
+#[tokio::test(start_paused = true)]
+async fn a_target_without_a_path_is_given_one() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    let cases = [
+        ("GET http://h?q", "/?q"),
+        ("GET http://h", "/"),
+        ("OPTIONS http://h", "*"),
+        ("OPTIONS http://h?q", "/?q"),
+        ("OPTIONS http://h/", "/"),
+        ("OPTIONS *", "*"),
+    ];
+    for (line, path) in cases {
+        answers(&mut bench, 1);
+        let request = format!("{line} HTTP/1.1\r\nhost: svc\r\nconnection: close\r\n\r\n");
+        let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{line}: {answer}");
+        assert_eq!(bench.seen()[0].head.path, path, "{line}");
+    }
+    let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET * HTTP/1.1\r\nhost: svc\r\n\r\n")).await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+}
+
+/// The length of a message is that of the message as it came: what its client wants to end at this hop is taken away later.
+#[tokio::test(start_paused = true)]
+async fn a_body_whose_framing_is_nominated_is_no_second_request() {
+    let inner = "GET /admin HTTP/1.1\r\nhost: svc\r\n\r\n";
+    let length = format!("connection: content-length, close\r\ncontent-length: {}\r\n\r\n{inner}", inner.len());
+    let chunked = format!(
+        "connection: transfer-encoding, close\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n",
+        inner.len()
+    );
+    for rest in [length, chunked] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
+        let request = format!("POST /a HTTP/1.1\r\nhost: svc\r\n{rest}");
+        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        assert_eq!(context.done.borrow().len(), 1);
+        let seen = bench.seen();
+        assert_eq!((seen.len(), &seen[0].head.path[..], &seen[0].body[..]), (1, &b"/a"[..], inner.as_bytes()));
+        assert!(seen[0].header("content-length").is_none() && seen[0].ended);
+    }
+}
+
 /// Each HTTP/2 stream holds one: a large one is memory for each request under way.
 #[tokio::test(start_paused = true)]
 async fn an_exchange_is_not_large() {

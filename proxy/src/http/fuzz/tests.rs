@@ -27,6 +27,8 @@ const WORDS: &[&[u8]] = &[
     b"Content-Length: 0\r\n",
     b"Connection: close\r\n",
     b"Connection: upgrade\r\n",
+    b"Connection: content-length\r\n",
+    b"Connection: transfer-encoding\r\n",
     b"Upgrade: websocket\r\n",
     b"Host: b\r\n",
     b"GET / HTTP/1.1\r\n",

@@ -40,11 +40,12 @@ pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> 
     let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.preserve_case);
     let method = Method::from_token(&bytes[method.clone()], || bytes.slice(method.clone()));
     let connection = ConnectionOptions::read(&headers);
+    // The length is that of the message as it came: a client may nominate a framing header, and the body is there all the same.
+    let framing = framing(&mut headers, is_connect, settings)?;
     let upgrade = upgrade(&mut headers, &connection);
     if upgrade.is_none() && !is_connect {
         remove_nominated(&mut headers)?;
     }
-    let framing = framing(&mut headers, is_connect, settings)?;
     let target = Target::parse(&bytes, target, &method, settings)?;
     let authority = authority(&mut headers, target.authority)?;
     if !is_authority(&authority) {

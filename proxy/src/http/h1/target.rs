@@ -31,10 +31,10 @@ impl Target {
         if !settings.http1.allow_absolute_url {
             return Ok(Target { path: target, ..Target::default() });
         }
-        Target::absolute(&target)
+        Target::absolute(&target, method)
     }
 
-    fn absolute(target: &Bytes) -> Result<Target, ParseError> {
+    fn absolute(target: &Bytes, method: &Method) -> Result<Target, ParseError> {
         let scheme_end = memchr::memmem::find(target, b"://").ok_or(ParseError::URL)?;
         let scheme = target.slice(..scheme_end);
         if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
@@ -50,7 +50,14 @@ impl Target {
         if host == end || !has_valid_port(&target[host..end], false) {
             return Err(ParseError::URL);
         }
-        let path = if end == target.len() { Bytes::from_static(b"/") } else { target.slice(end..) };
+        let path = match target.get(end) {
+            // RFC 9112 section 3.2.4: the server as a whole.
+            None if *method == Method::Options => Bytes::from_static(b"*"),
+            None => Bytes::from_static(b"/"),
+            // RFC 9112 section 3.2.1: an empty path is sent as `/`.
+            Some(b'?') => [b"/", &target[end..]].concat().into(),
+            Some(_) => target.slice(end..),
+        };
         Ok(Target { scheme, authority: Some(target.slice(host..end)), path })
     }
 }

@@ -132,6 +132,19 @@ mod serving {
     }
 
     #[tokio::test]
+    async fn trailers_say_nothing_of_lengths() {
+        let (stream, mut peer) = pipe();
+        let mut settings = Settings::default();
+        settings.http1.trailers = true;
+        let mut connection = server::Connection::new(stream, &settings);
+        let trailers = "Content-Length: 5\r\nx: 1\r\nTransfer-Encoding: chunked\r\nHost: b\r\nConnection: x\r\n";
+        let text = format!("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{trailers}\r\n");
+        peer.write_all(text.as_bytes()).await.unwrap();
+        connection.next().await.unwrap().unwrap();
+        assert_eq!(body(&mut connection).await.unwrap(), (Vec::new(), Some(list(&[("x", "1")]))));
+    }
+
+    #[tokio::test]
     async fn answers_a_broken_request_and_then_closes() {
         let (stream, mut peer) = pipe();
         let mut connection = server::Connection::new(stream, &Settings::default());

@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use smallvec::SmallVec;
 
 use crate::http::codec::StreamError;
-use crate::http::headers::{Headers, Name};
+use crate::http::headers::{Headers, NEVER_TRAILERS, Name};
 use crate::http::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 use super::Settings;
@@ -91,8 +91,15 @@ pub(super) fn response_head(
     })
 }
 
-/// Trailers, or any header map, as a list.
-pub(super) fn headers(map: &HeaderMap) -> Headers {
+/// Trailers as a list.
+pub(super) fn trailers(map: &HeaderMap) -> Headers {
+    let mut trailers = headers(map);
+    trailers.remove_all(NEVER_TRAILERS);
+    trailers
+}
+
+/// Any header map as a list.
+fn headers(map: &HeaderMap) -> Headers {
     let mut text = Text::with_capacity(map, 0);
     let list = text.lines(map, |_| true);
     text.finish(list).1

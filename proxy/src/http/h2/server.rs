@@ -371,7 +371,11 @@ pub(super) fn poll_frame(
     }
     let Some(trailers) = ready!(body.poll_trailers(cx))? else { return Poll::Ready(Ok(Frame::End)) };
     let fit = convert::check_limits(&trailers, settings).is_ok();
-    Poll::Ready(if fit { Ok(Frame::Trailers(convert::headers(&trailers))) } else { Err(Reason::PROTOCOL_ERROR.into()) })
+    Poll::Ready(if fit {
+        Ok(Frame::Trailers(convert::trailers(&trailers)))
+    } else {
+        Err(Reason::PROTOCOL_ERROR.into())
+    })
 }
 
 /// Ready when the peer's windows, and what waits to be sent already, leave room for more.

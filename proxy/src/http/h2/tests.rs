@@ -121,7 +121,7 @@ async fn heads_bodies_and_trailers_in_both_directions() {
         stream.send_head(&request(Method::Post, "/p?q", &headers), false).unwrap();
         stream.send_data("hello ".into(), false).unwrap();
         stream.send_data("world".into(), false).unwrap();
-        stream.send_trailers(&list(&[("t", "1")])).unwrap();
+        stream.send_trailers(&list(&[("content-length", "5"), ("t", "1")])).unwrap();
         assert_eq!(poll_fn(|cx| stream.poll_head(cx)).await.unwrap().status, 103);
         let head = poll_fn(|cx| stream.poll_head(cx)).await.unwrap();
         assert_eq!((head.status, head.headers), (200, list(&[("y", "2")])));
