@@ -28,6 +28,7 @@ pub mod registry;
 pub mod rejection;
 pub mod route;
 pub mod secret;
+pub mod services;
 pub mod tcp_proxy;
 pub mod tls;
 
