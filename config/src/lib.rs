@@ -23,6 +23,7 @@ pub mod listener;
 pub mod matcher;
 pub mod metadata;
 pub mod options;
+pub mod policy;
 mod proto;
 pub mod registry;
 pub mod rejection;
@@ -33,4 +34,5 @@ pub mod tcp_proxy;
 pub mod tls;
 
 pub use options::{Options, UnknownFields};
+pub use policy::Policy;
 pub use rejection::{At, Rejection};

@@ -96,6 +96,8 @@ pub struct Entry {
     pub type_name: &'static str,
     /// What it does today.
     pub state: State,
+    /// It says who may do what. Where it is wanted and not enforced, nothing may pass, so what was in force without it goes too.
+    pub policy: bool,
     /// What that means for traffic, or why it is refused.
     pub traffic: &'static str,
     /// Whether bytes are a message of this type.
@@ -137,24 +139,7 @@ pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
     };
     let rejection =
         at.unsupported(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic));
-    if carries_policy(entry.type_name) { rejection.withholding_policy() } else { rejection }
-}
-
-/// Filters by which an operator says who may do what.
-pub(crate) fn carries_policy(type_name: &str) -> bool {
-    const PACKAGES: [&str; 10] = [
-        ".rbac.",
-        ".jwt_authn.",
-        ".ext_authz.",
-        ".wasm.",
-        ".lua.",
-        ".ext_proc.",
-        ".basic_auth.",
-        ".api_key_auth.",
-        ".oauth2.",
-        ".csrf.",
-    ];
-    PACKAGES.iter().any(|package| type_name.contains(package))
+    if entry.policy { rejection.withholding_policy() } else { rejection }
 }
 
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.

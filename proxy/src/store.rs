@@ -58,6 +58,15 @@ pub struct Entry {
     pub refused: Option<Refused>,
 }
 
+/// Which versions of a resource were taken down.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TakenDown {
+    /// The one in use.
+    pub active: bool,
+    /// The one that waited.
+    pub warming: bool,
+}
+
 /// All resources.
 #[derive(Debug, Default)]
 pub struct ConfigStore {
@@ -121,6 +130,17 @@ impl ConfigStore {
     /// A resource is refused; what is in use stays.
     pub fn refuse(&self, kind: Kind, name: &Arc<str>, resource: Stored, reason: &str) {
         self.change(kind, name, |entry| entry.refused = Some(Refused { resource, reason: reason.into() }));
+    }
+
+    /// Takes those versions of a name down whose bytes are `unjudged`: a refused one wants policy that they lack.
+    pub fn take_down(&self, kind: Kind, name: &Arc<str>, unjudged: impl Fn(&[u8]) -> bool) -> TakenDown {
+        let mut taken = TakenDown::default();
+        self.change(kind, name, |entry| {
+            let unjudged = |stored: &mut Stored| unjudged(&stored.body);
+            taken.active = entry.active.take_if(unjudged).is_some();
+            taken.warming = entry.warming.take_if(unjudged).is_some();
+        });
+        taken
     }
 
     /// Whether the bytes that came are those in use: then what came between, waiting or refused, is over.

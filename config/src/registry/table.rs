@@ -1,4 +1,4 @@
-//! The table of extensions, in the order of `config/EXTENSIONS.md`.
+//! The table of extensions, in the order of `config/EXTENSIONS.md`. `Policy` behind the state: it says who may do what.
 
 use envoy_types::pb::envoy::config::trace::v3 as trace;
 use envoy_types::pb::envoy::extensions as ext;
@@ -24,9 +24,18 @@ fn unread(_: &[u8]) -> Result<(), prost::DecodeError> {
 }
 
 macro_rules! entries {
-    ($($kind:ident $state:ident $type_name:literal, $check:expr, $traffic:literal;)*) => {
-        &[$(Entry { kind: $kind, type_name: $type_name, state: $state, traffic: $traffic, check: $check }),*]
+    ($($kind:ident $state:ident $($policy:ident)? $type_name:literal, $check:expr, $traffic:literal;)*) => {
+        &[$(Entry {
+            kind: $kind,
+            type_name: $type_name,
+            state: $state,
+            policy: entries!(@policy $($policy)?),
+            traffic: $traffic,
+            check: $check,
+        }),*]
     };
+    (@policy Policy) => { true };
+    (@policy) => { false };
 }
 
 /// All extensions that are known.
@@ -43,10 +52,10 @@ pub static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";
-    NetworkFilter Refused "envoy.extensions.filters.network.rbac.v3.RBAC", unread, "without it connections would pass that policy denies";
-    NetworkFilter Refused "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", unread, "without it connections would pass that the authorizer denies";
-    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
-    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
+    NetworkFilter Refused Policy "envoy.extensions.filters.network.rbac.v3.RBAC", unread, "without it connections would pass that policy denies";
+    NetworkFilter Refused Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", unread, "without it connections would pass that the authorizer denies";
+    NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
+    NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ratelimit.v3.RateLimit", is::<ext::filters::network::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
     NetworkFilter Inert "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::network::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: connections above it are served";
     NetworkFilter Inert "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", is::<ext::filters::network::connection_limit::v3::ConnectionLimit>, "the limit is not enforced: connections above it are served";
@@ -73,18 +82,18 @@ pub static EXTENSIONS: &[Entry] = entries![
     HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
     HttpFilter Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
     HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ratelimit.v3.RateLimit", is::<ext::filters::http::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
-    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
-    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
-    HttpFilter Refused "envoy.extensions.filters.http.rbac.v3.RBAC", unread, "without it requests would pass that policy denies";
-    HttpFilter Refused "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
-    HttpFilter Refused "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
-    HttpFilter Refused "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
+    HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
+    HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.rbac.v3.RBAC", unread, "without it requests would pass that policy denies";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", unread, "headers that it removes would reach the application";
     HttpFilter Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
-    HttpFilter Refused "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
-    HttpFilter Refused "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
-    HttpFilter Refused "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
-    HttpFilter Refused "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "without it forged requests would pass";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "without it forged requests would pass";
 
     PerRoute Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
     PerRoute Inert "envoy.extensions.filters.http.cors.v3.CorsPolicy", is::<ext::filters::http::cors::v3::CorsPolicy>, "preflights reach the application and no CORS header is added, so browsers refuse what the policy would allow";
@@ -94,14 +103,14 @@ pub static EXTENSIONS: &[Entry] = entries![
     PerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute", is::<ext::filters::http::compressor::v3::CompressorPerRoute>, "bodies are sent as they are";
     PerRoute Inert "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", is::<ext::filters::http::buffer::v3::BufferPerRoute>, "requests are streamed and not held back";
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
-    PerRoute Refused "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
-    PerRoute Refused "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
-    PerRoute Refused "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", unread, "requests would pass that the authorizer denies";
-    PerRoute Refused "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
-    PerRoute Refused "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
+    PerRoute Refused Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
+    PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
+    PerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", unread, "requests would pass that the authorizer denies";
+    PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
+    PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
     PerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute", unread, "headers that it removes would reach the application";
-    PerRoute Refused "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
-    PerRoute Refused "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "forged requests would pass";
+    PerRoute Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
+    PerRoute Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "forged requests would pass";
     PerRoute Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
 
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";
@@ -160,7 +169,7 @@ pub static EXTENSIONS: &[Entry] = entries![
     Retry Inert "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", is::<ext::retry::host::omit_host_metadata::v3::OmitHostMetadataConfig>, "endpoints with that metadata are retried too";
 
     Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "a route would match other paths than it says";
-    Matcher Refused "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";
+    Matcher Refused Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";
 
     Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";
     Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";

@@ -50,9 +50,10 @@ impl FilterChain {
         };
         let terminal = match &config.terminal {
             TerminalFilter::Http(manager) => {
-                let at = at.field("http_connection_manager");
+                let (filters, last) = (at.field("filters"), config.filters.len());
+                let filter = filters.index(last);
                 let manager = ConnectionManager::compile(manager, direction, deps)
-                    .map_err(|rejection| at.reject(rejection.to_string()))?;
+                    .map_err(|rejection| rejection.below(&filter.field("typed_config")))?;
                 Terminal::Http(manager)
             }
             TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),

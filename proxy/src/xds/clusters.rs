@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::Rejection;
 use config::cluster::Discovery;
 use config::tls::SdsName;
+use config::{Policy, Rejection};
 use tokio::task::JoinHandle;
 use xds_client::{Update, Verdict};
 
@@ -107,6 +107,7 @@ impl Clusters {
             .map_err(|rejection| {
                 let reason = rejection.to_string();
                 tracing::error!(target: "upstream", "cluster '{name}' is refused: {reason}");
+                self.stop_unjudged(name, &stored, rejection.withholds_policy);
                 self.parts.store.refuse(Kind::Cluster, name, stored, &reason);
                 reason
             })
@@ -125,6 +126,23 @@ impl Clusters {
             self.release_service(&name, &before.cluster);
         }
         Ok(())
+    }
+
+    /// The control plane may want peers verified in a way that the versions before do not: those must not go on.
+    fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
+        let wanted = Policy::of(&refused.body);
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of(body));
+        let taken = self.parts.store.take_down(Kind::Cluster, name, unjudged);
+        if taken.warming {
+            self.stop_warming(name);
+        }
+        if taken.active {
+            tracing::error!(
+                target: "upstream",
+                "cluster '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
+            );
+            self.stop_active(name);
+        }
     }
 
     /// A new version of a cluster takes the endpoints that the one before had: they are still what the control plane said last.
@@ -194,6 +212,11 @@ impl Clusters {
             return;
         }
         self.stop_warming(name);
+        self.stop_active(name);
+        self.parts.store.remove(Kind::Cluster, name);
+    }
+
+    fn stop_active(&mut self, name: &Arc<str>) {
         if let Some(active) = self.active.remove(name) {
             self.changed = true;
             stop(active.dns);
@@ -202,7 +225,6 @@ impl Clusters {
             self.parts.server.cluster_removed.inc();
             tracing::debug!(target: "upstream", "cluster '{name}' removed");
         }
-        self.parts.store.remove(Kind::Cluster, name);
     }
 
     /// Puts every warm cluster in use and publishes once. Tells whether anything changed.

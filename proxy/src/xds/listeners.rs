@@ -13,9 +13,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::Rejection;
 use config::listener::Direction;
 use config::tls::SdsName;
+use config::{Policy, Rejection};
 use xds_client::{Update, Verdict};
 
 use self::sockets::{Refusal, Retry, bind_backoff};
@@ -139,9 +139,7 @@ impl Listeners {
             },
             Err(refusal) => refusal,
         };
-        if refusal.rejection.withholds_policy {
-            self.stop_unjudged(name);
-        }
+        self.stop_unjudged(name, &stored, refusal.rejection.withholds_policy);
         let reason = refusal.rejection.to_string();
         self.parts.server.listener_create_failure.inc();
         if refusal.try_again {
@@ -152,15 +150,18 @@ impl Listeners {
         Err(reason)
     }
 
-    /// The control plane wants policy in front of this listener that is not enforced here: the version before, without it, must
-    /// not go on.
-    fn stop_unjudged(&mut self, name: &Arc<str>) {
-        self.warming.remove(name);
-        self.parts.store.change(Kind::Listener, name, |entry| {
-            entry.active = None;
-            entry.warming = None;
-        });
-        if let Some(active) = self.active.remove(name) {
+    /// The control plane may want policy in front of this listener that the versions before lack: those must not go on without it.
+    /// `withheld`: it is refused for that very policy.
+    pub(super) fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
+        let wanted = Policy::of_listener(&refused.body);
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_listener(body));
+        let taken = self.parts.store.take_down(Kind::Listener, name, unjudged);
+        if taken.warming {
+            self.warming.remove(name);
+        }
+        if taken.active
+            && let Some(active) = self.active.remove(name)
+        {
             tracing::error!(
                 target: "config",
                 "listener '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"

@@ -37,6 +37,27 @@ fn a_bad_cluster_is_refused_with_its_field_and_the_good_one_beside_it_applies() 
 }
 
 #[test]
+fn a_version_whose_verification_is_not_enforced_here_takes_the_one_without_it_down() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("a", 1)]).unwrap();
+        let validator = json!({
+            "name": "spiffe",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig"}
+        });
+        let tls = json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "common_tls_context": {"validation_context": {"custom_validator_config": validator}}
+        });
+        let mut verified = bad_cluster("a");
+        verified["transport_socket"] = json!({"name": "tls", "typed_config": tls});
+        world.refused(&[verified]);
+        assert!(world.cluster("a").is_none());
+        assert!(world.active(Kind::Cluster, "a").is_none() && world.shown_refusal(Kind::Cluster, "a").is_some());
+    });
+}
+
+#[test]
 fn a_refused_version_leaves_the_one_before_and_a_good_one_forgets_the_refusal() {
     run(async {
         let mut world = World::new();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use config::Policy;
 use xds_client::{Update, Verdict, type_url};
 
 use super::Control;
@@ -64,10 +65,14 @@ impl Control {
             }
             Err(rejection) => {
                 let reason = rejection.to_string();
-                if rejection.withholds_policy {
-                    tracing::error!(target: "config", "route table '{name}' is taken away, its policy is not enforced here: {reason}");
+                let wanted = Policy::of_routes(&stored.body);
+                let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of_routes(body));
+                if self.store.take_down(Kind::Route, name, unjudged).active {
+                    tracing::error!(
+                        target: "config",
+                        "route table '{name}' is taken away: its new version carries policy that is not enforced here, and is refused: {reason}"
+                    );
                     self.routes.remove(name);
-                    self.store.change(Kind::Route, name, |entry| entry.active = None);
                 } else {
                     tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
                 }

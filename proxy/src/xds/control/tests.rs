@@ -66,6 +66,22 @@ fn a_table_refused_for_its_policy_takes_the_one_before_away() {
 }
 
 #[test]
+fn policy_behind_another_fault_of_a_table_takes_the_one_before_away() {
+    run(async {
+        let mut world = serving("t");
+        world.refused(&[bad_table("t")]);
+        assert!(world.control.routes.is_filled("t"), "the same fault alone takes nothing away");
+        let mut table = bad_table("t");
+        let policy = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"});
+        let second = json!({"match": {"prefix": "/"}, "direct_response": {"status": 200}, "typed_per_filter_config": {"rbac": policy}});
+        table["virtual_hosts"][0]["routes"].as_array_mut().unwrap().push(second);
+        let refused = world.refused(&[table]);
+        assert!(refused[0].1.contains("routes[0]"), "{refused:?}");
+        assert!(!world.control.routes.is_filled("t") && world.active(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
 fn an_unchanged_table_is_not_compiled_again_but_one_that_was_lost_is() {
     run(async {
         let mut world = serving("t");

@@ -82,6 +82,7 @@ impl Listeners {
         let mut waited = None;
         self.parts.store.change(Kind::Listener, name, |entry| waited = entry.warming.take());
         let Some(stored) = waited else { return };
+        self.stop_unjudged(name, &stored, false);
         self.parts.store.refuse(Kind::Listener, name, stored.clone(), reason);
         let at = Instant::now() + bind_backoff(0);
         self.retries.insert(name.clone(), Retry { stored, attempts: 1, at });

@@ -8,7 +8,9 @@ use config::listener::Direction;
 use serde_json::{Value, json};
 use xds_client::type_url;
 
-use super::super::testing::{Told, World, bytes, http_listener, route_table, tcp_listener, with_http_filter};
+use super::super::testing::{
+    Told, World, answering_listener, bytes, http_listener, route_table, tcp_listener, with_http_filter,
+};
 use crate::cluster::testing::run;
 use crate::store::{Kind, Stored};
 
@@ -92,6 +94,69 @@ fn a_version_refused_for_its_policy_takes_one_that_waits_down_too() {
         assert_eq!(world.control.listeners.warming_count(), 0);
         world.push(&[route_table("t", 200)]).unwrap();
         assert_eq!(world.told(), [], "it never serves");
+    });
+}
+
+/// The verdict must not depend on which field is looked at first.
+#[test]
+fn policy_behind_another_fault_takes_the_version_without_it_down() {
+    run(async {
+        let faulty = |mut listener: Value| {
+            listener["enable_mptcp"] = json!(true);
+            listener
+        };
+        let with_policy = |listener: Value| with_http_filter(listener, RBAC);
+        let per_route = |mut listener: Value| {
+            let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"});
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"] = json!({"rbac": rbac});
+            listener
+        };
+        let discovered = |mut listener: Value| {
+            let url = format!("type.googleapis.com/{RBAC}");
+            let later =
+                json!({"name": "later", "config_discovery": {"config_source": {"ads": {}}, "type_urls": [url]}});
+            let filters = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
+            filters.as_array_mut().unwrap().insert(0, later);
+            listener
+        };
+        let wrapped = |mut listener: Value| {
+            let rbac = json!({"name": "rbac", "typedConfig": {"@type": format!("type.googleapis.com/{RBAC}")}});
+            listener["filter_chains"][0]["filters"][0]["typed_config"] = json!({
+                "@type": "type.googleapis.com/xds.type.v3.TypedStruct",
+                "type_url": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "value": {"statPrefix": "s", "httpFilters": [rbac]}
+            });
+            listener
+        };
+        let ways: [(&str, &dyn Fn(Value) -> Value); 4] =
+            [("filter", &with_policy), ("route", &per_route), ("discovered", &discovered), ("wrapped", &wrapped)];
+        for (way, add) in ways {
+            let mut world = World::new();
+            world.push(&[answering_listener("a", 200)]).unwrap();
+            world.told();
+            let refused = world.refused(&[faulty(add(answering_listener("a", 200)))]);
+            assert!(!refused[0].1.contains("http_filters"), "{way}: the other fault comes first: {refused:?}");
+            assert!(address(&world, "a").is_none(), "{way}: the version without policy goes on");
+            assert!(matches!(world.told()[..], [Told::Stop(_)]), "{way}");
+            // The same fault without policy is no reason to stop.
+            world.push(&[answering_listener("a", 201)]).unwrap();
+            world.refused(&[faulty(answering_listener("a", 202))]);
+            assert!(address(&world, "a").is_some(), "{way}");
+        }
+    });
+}
+
+#[test]
+fn a_fault_that_is_found_when_a_chain_is_compiled_keeps_its_path() {
+    run(async {
+        let mut world = World::new();
+        let mut listener = answering_listener("a", 200);
+        let hosts = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"];
+        hosts[0]["routes"][0]["match"] = json!({"safe_regex": {"regex": "("}});
+        let refused = world.refused(&[listener]);
+        let path = "filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0].match";
+        assert!(refused[0].1.starts_with(path), "{refused:?}");
     });
 }
 

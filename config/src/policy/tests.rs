@@ -1,0 +1,132 @@
+//! Tests of `policy`: every way in which a resource may carry it.
+
+use serde_json::{Value, json};
+
+use super::Policy;
+use crate::dump;
+
+const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+const PER_ROUTE: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute";
+const MANAGER: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+
+fn listener(filter: Value) -> Policy {
+    of_chain(json!({"filters": [{"name": "f", "typed_config": filter}]}))
+}
+
+fn of_chain(chain: Value) -> Policy {
+    let listener = json!({
+        "@type": "type.googleapis.com/envoy.config.listener.v3.Listener", "name": "a", "filter_chains": [chain]
+    });
+    Policy::of_listener(&dump::encode(&listener).unwrap())
+}
+
+fn typed_struct(wrapper: &str, type_url: &str, value: Value) -> Value {
+    json!({"@type": format!("type.googleapis.com/{wrapper}"), "type_url": type_url, "value": value})
+}
+
+#[test]
+fn policy_is_found_wherever_it_stands() {
+    let none = Policy::default();
+    let filter = json!({"name": "rbac", "typed_config": {"@type": RBAC}});
+    let discovered = json!({"name": "later", "config_discovery": {"config_source": {"ads": {}}, "type_urls": [RBAC]}});
+    let inside = typed_struct("xds.type.v3.TypedStruct", RBAC, json!({}));
+    let manager = |filters: Value| json!({"@type": MANAGER, "http_filters": filters});
+    let route = |any: Value| {
+        let route = json!({"match": {"prefix": "/"}, "typed_per_filter_config": {"rbac": any}});
+        json!({"@type": MANAGER, "route_config": {"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [route]}]}})
+    };
+    let wrapped =
+        json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {"@type": PER_ROUTE}});
+    let cases = [
+        ("an HTTP filter", manager(json!([filter]))),
+        ("an HTTP filter in a TypedStruct", manager(json!([{"name": "r", "typed_config": inside}]))),
+        ("one to be discovered", manager(json!([discovered]))),
+        (
+            "a manager in a TypedStruct",
+            typed_struct("udpa.type.v1.TypedStruct", MANAGER, json!({"http_filters": [filter]})),
+        ),
+        (
+            "in camel case",
+            typed_struct(
+                "udpa.type.v1.TypedStruct",
+                MANAGER,
+                json!({"httpFilters": [{"name": "r", "typedConfig": {"@type": RBAC}}]}),
+            ),
+        ),
+        ("settings of a route", route(json!({"@type": PER_ROUTE}))),
+        ("wrapped settings of a route", route(wrapped)),
+    ];
+    for (what, filter) in cases {
+        assert!(listener(filter).exceeds(&none), "{what}");
+    }
+    assert!(!listener(manager(json!([]))).exceeds(&none));
+    assert!(Policy::of(b"\xff\xff no message, and yet envoy.extensions.filters.http.rbac.v3.RBAC").exceeds(&none));
+}
+
+#[test]
+fn a_chain_that_demands_certificates_carries_policy() {
+    let none = Policy::default();
+    let chain = |tls: Value| of_chain(json!({"transport_socket": {"name": "tls", "typed_config": tls}}));
+    let inside = |value| chain(typed_struct("xds.type.v3.TypedStruct", TLS, value));
+    assert!(chain(json!({"@type": TLS, "require_client_certificate": true})).exceeds(&none));
+    assert!(inside(json!({"requireClientCertificate": true})).exceeds(&none));
+    assert!(inside(json!({"require_client_certificate": true})).exceeds(&none));
+    assert!(inside(json!({"require_client_certificate": {"no": "bool"}})).exceeds(&none), "it may");
+    assert!(!chain(json!({"@type": TLS, "require_client_certificate": false})).exceeds(&none));
+}
+
+#[test]
+fn a_part_is_compared_with_itself_and_a_new_one_takes_nothing_down() {
+    let chain = |port: u16, filters: usize| {
+        let filter = json!({"name": "rbac", "typed_config": {"@type": RBAC}});
+        let manager = json!({"@type": MANAGER, "http_filters": vec![filter; filters]});
+        let matches = json!({"destination_port": port});
+        json!({"filter_chain_match": matches, "filters": [{"name": "f", "typed_config": manager}]})
+    };
+    let of = |chains: &[Value]| {
+        let url = "type.googleapis.com/envoy.config.listener.v3.Listener";
+        Policy::of_listener(&dump::encode(&json!({"@type": url, "name": "a", "filter_chains": chains})).unwrap())
+    };
+    let before = of(&[chain(1, 1), chain(2, 0)]);
+    assert!(!of(&[chain(1, 1), chain(2, 0), chain(3, 1)]).exceeds(&before), "another chain beside them");
+    assert!(of(&[chain(1, 1), chain(2, 1)]).exceeds(&before), "a chain that had none");
+    assert!(of(&[chain(1, 2)]).exceeds(&before), "a chain that had less");
+    assert!(!of(&[chain(1, 0)]).exceeds(&before));
+    assert!(of(&[chain(3, 1)]).exceeds(&of(&[chain(2, 0)])), "the first policy of all");
+}
+
+#[test]
+fn no_more_plaintext_is_policy() {
+    let chain = |port: u16, demands: bool| {
+        let tls = json!({"@type": TLS, "require_client_certificate": demands});
+        let matches = json!({"destination_port": port});
+        json!({"filter_chain_match": matches, "transport_socket": {"name": "tls", "typed_config": tls}})
+    };
+    let of = |chains: &[Value]| {
+        let url = "type.googleapis.com/envoy.config.listener.v3.Listener";
+        Policy::of_listener(&dump::encode(&json!({"@type": url, "name": "a", "filter_chains": chains})).unwrap())
+    };
+    let permissive = of(&[chain(1, true), chain(2, false)]);
+    assert!(of(&[chain(1, true)]).exceeds(&permissive), "strict");
+    assert!(!permissive.exceeds(&of(&[chain(1, true)])));
+    assert!(!of(&[chain(1, true), chain(2, false), chain(3, true)]).exceeds(&permissive));
+}
+
+#[test]
+fn virtual_hosts_are_compared_each() {
+    let of = |hosts: &[(&str, usize)]| {
+        let host = |(name, routes): &(&str, usize)| {
+            let route = json!({"match": {"prefix": "/"}, "typed_per_filter_config": {"rbac": {"@type": PER_ROUTE}}});
+            json!({"name": name, "domains": [name], "routes": vec![route; *routes]})
+        };
+        let hosts: Vec<Value> = hosts.iter().map(host).collect();
+        let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+        Policy::of_routes(&dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": hosts})).unwrap())
+    };
+    let before = of(&[("a", 1), ("b", 0)]);
+    assert!(of(&[("b", 1)]).exceeds(&before));
+    assert!(!of(&[("a", 1), ("c", 1)]).exceeds(&before));
+    assert!(of(&[("c", 1)]).exceeds(&of(&[("b", 0)])));
+}
