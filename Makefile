@@ -10,6 +10,7 @@
 #   make numbers     time to ready and memory of each proxy in a real mesh (root, make tools)
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
 #   make bench       Outrigger, Envoy, HAProxy and nginx side by side
+#   make descriptors compiles the .proto files of envoy-types and of config/proto/ again; the result is committed
 #   make fuzz-short  the codecs' properties over many mutations, and libFuzzer for a short while
 #   make clean-lab   removes network namespaces that a killed run left behind
 
@@ -18,7 +19,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short clean-lab fmt lint build
+.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short clean-lab descriptors fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -72,6 +73,11 @@ numbers: tools
 
 demo:
 	$(CARGO) demo
+
+# No build runs this; a test says when it has to be run.
+descriptors:
+	@echo "== descriptors of Envoy's and Istio's messages, in config/src/descriptors/"
+	UPDATE_DESCRIPTORS=1 $(CARGO) test --package outrigger-config --test descriptors
 
 bench: tools
 	@echo "== side by side with Envoy, HAProxy and nginx; results go to benches/RESULTS.md"

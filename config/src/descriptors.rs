@@ -1,6 +1,9 @@
 //! Descriptors of Envoy's and Istio's messages, for protobuf-JSON: loaded file by file as types are asked for, dropped by the
 //! caller. Used for the bootstrap, for TypedStruct, for config dumps and where unknown fields are to be found.
 //!
+//! They are committed (`files.bin`, `table.rs`), written by `make descriptors` and compared with a fresh compilation by the test
+//! `descriptors`: no build compiles `.proto` files.
+//!
 //! All descriptors together take 17 MB, so nothing here stays: whoever makes a [`Descriptors`] drops it when the work is done
 //! (and the proxy then calls `malloc_trim`).
 
@@ -10,13 +13,11 @@ use prost::Message as _;
 use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
-mod table {
-    use super::File;
-    include!(concat!(env!("OUT_DIR"), "/descriptors.rs"));
-}
+#[rustfmt::skip]
+mod table;
 
 /// Encoded `FileDescriptorProto`s, one behind the other.
-static BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+static BYTES: &[u8] = include_bytes!("descriptors/files.bin");
 
 struct File {
     start: usize,
@@ -79,9 +80,9 @@ impl Descriptors {
         }
         let decoded = order.iter().map(|file| {
             let File { start, end, .. } = table::FILES[usize::from(*file)];
-            FileDescriptorProto::decode(&BYTES[start..end]).expect("the build script wrote it")
+            FileDescriptorProto::decode(&BYTES[start..end]).expect("a test compares it with the sources")
         });
-        self.pool.add_file_descriptor_protos(decoded).expect("the build script compiled these files together");
+        self.pool.add_file_descriptor_protos(decoded).expect("these files were compiled together");
     }
 
     /// Notes `file` behind all that it needs.

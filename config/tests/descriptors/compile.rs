@@ -1,45 +1,38 @@
-//! Compiles the `.proto` files that the `envoy-types` crate ships, and our few of Istio's, to descriptors that the crate loads
-//! one file at a time (`src/descriptors.rs`): a binary of encoded `FileDescriptorProto`s and a Rust table of where each lies,
-//! what it needs, and which message types it holds.
+//! Compiles the `.proto` files that the `envoy-types` crate ships, and our few of Istio's, to descriptors.
 //!
-//! Options, services and extensions are left out, for protobuf-JSON needs none of them. Envoy's field rules
-//! (`validate.rules`) are among those options: a generator for them reads the files here, before `strip`.
-
-#![allow(clippy::panic, reason = "a build script has no other way to stop the build and say why")]
+//! Options, services and extensions are left out, for protobuf-JSON needs none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
-use prost::Message as _;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumOptions, FieldOptions, FileDescriptorProto, MessageOptions,
 };
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
-/// The version in Cargo.lock. Stated here so that a new version changes this file, which is what makes cargo run it again.
-const ENVOY_TYPES: &str = "0.7.7";
-
-fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=proto");
-    println!("cargo::rustc-env=OUTRIGGER_ENVOY_TYPES={ENVOY_TYPES}");
-    let shipped = envoy_types_folder().join("proto");
-    let with_own_root = |root: PathBuf| if root.join("proto").is_dir() { root.join("proto") } else { root };
-    let mut roots: Vec<PathBuf> = folders(&shipped).into_iter().map(with_own_root).collect();
-    roots.push(PathBuf::from("proto"));
-    let files = compile(&roots);
-    write(&files, Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")));
+/// What was compiled, and from which version of `envoy-types`.
+pub(crate) struct Compiled {
+    pub version: String,
+    /// Stripped files by name; each names as dependencies what its fields need, no more.
+    pub files: BTreeMap<String, FileDescriptorProto>,
 }
 
-/// Where cargo unpacked `envoy-types`.
-fn envoy_types_folder() -> PathBuf {
-    let cargo = env::var("CARGO").expect("cargo sets CARGO");
-    let output = Command::new(cargo)
-        .args(["metadata", "--offline", "--locked", "--format-version=1", "--filter-platform"])
-        .arg(env::var("TARGET").expect("cargo sets TARGET"))
+/// Everything, from the sources that cargo unpacked for this build.
+pub(crate) fn everything() -> Compiled {
+    let (version, folder) = envoy_types();
+    let with_own_root = |root: PathBuf| if root.join("proto").is_dir() { root.join("proto") } else { root };
+    let mut roots: Vec<PathBuf> = folders(&folder.join("proto")).into_iter().map(with_own_root).collect();
+    roots.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("proto"));
+    Compiled { version, files: compile(&roots) }
+}
+
+/// The version of `envoy-types`, and where cargo unpacked it. Cargo may download what it has not needed so far.
+fn envoy_types() -> (String, PathBuf) {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version=1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata starts");
     assert!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
@@ -47,11 +40,8 @@ fn envoy_types_folder() -> PathBuf {
     let packages = metadata["packages"].as_array().expect("cargo metadata lists packages");
     let package =
         packages.iter().find(|package| package["name"] == "envoy-types").expect("envoy-types is a dependency");
-    assert_eq!(
-        package["version"], ENVOY_TYPES,
-        "envoy-types has changed: set ENVOY_TYPES in config/build.rs to its version"
-    );
-    Path::new(package["manifest_path"].as_str().expect("a path")).parent().expect("a file in a folder").to_path_buf()
+    let text = |name: &str| package[name].as_str().expect("cargo metadata gives it").to_owned();
+    (text("version"), Path::new(&text("manifest_path")).parent().expect("a file in a folder").to_path_buf())
 }
 
 fn folders(parent: &Path) -> Vec<PathBuf> {
@@ -184,29 +174,4 @@ fn strip_enum(declared: &mut EnumDescriptorProto) {
     let alias = declared.options.as_ref().and_then(|options| options.allow_alias);
     declared.options = alias.map(|alias| EnumOptions { allow_alias: Some(alias), ..Default::default() });
     declared.value.iter_mut().for_each(|value| value.options = None);
-}
-
-fn write(files: &BTreeMap<String, FileDescriptorProto>, out: &Path) {
-    let numbers: BTreeMap<&str, usize> =
-        files.keys().enumerate().map(|(number, name)| (name.as_str(), number)).collect();
-    let mut blob = Vec::new();
-    let mut table = String::from("pub(super) static FILES: &[File] = &[\n");
-    let mut types = BTreeMap::new();
-    for (name, file) in files {
-        let start = blob.len();
-        file.encode(&mut blob).expect("a Vec grows");
-        let needs: Vec<usize> = file.dependency.iter().map(|name| numbers[name.as_str()]).collect();
-        writeln!(table, "    File {{ start: {start}, end: {}, needs: &{needs:?} }}, // {name}", blob.len())
-            .expect("a String grows");
-        for message in &file.message_type {
-            types.insert(format!("{}.{}", file.package(), message.name()), numbers[name.as_str()]);
-        }
-    }
-    table.push_str("];\npub(super) static TYPES: &[(&str, u16)] = &[\n");
-    for (name, number) in types {
-        writeln!(table, "    ({name:?}, {number}),").expect("a String grows");
-    }
-    table.push_str("];\n");
-    fs::write(out.join("descriptors.bin"), blob).expect("OUT_DIR is writable");
-    fs::write(out.join("descriptors.rs"), table).expect("OUT_DIR is writable");
 }
