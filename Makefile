@@ -88,7 +88,7 @@ bench: tools
 # same properties over fixed mutations.
 fuzz-short:
 	@echo "== the codecs' properties over many mutations"
-	MUTATIONS=200000 $(CARGO) test --package outrigger --lib http::fuzz
+	MUTATIONS=200000 $(CARGO) test --package outrigger --lib wire::fuzz
 	@if ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  echo "== libFuzzer is left out: no cargo-fuzz or no nightly compiler (see proxy/fuzz/README.md)"; exit 0; \
 	fi; \

@@ -5,10 +5,10 @@ use std::task::{Context, Waker};
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use proxy::http::codec::Upstream;
-use proxy::http::h1::decode::RequestDecoder;
-use proxy::http::h1::{Settings, client};
 use proxy::transport::{Io, Stream};
+use proxy::wire::codec::Upstream;
+use proxy::wire::h1::decode::RequestDecoder;
+use proxy::wire::h1::{Settings, client};
 
 const REQUEST: &[u8] =
     b"GET /details/0?q=1 HTTP/1.1\r\nHost: details.bookinfo:9080\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\

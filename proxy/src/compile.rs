@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::http::route::RouteSlots;
+use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
-use crate::telemetry::stats::Stats;
 use crate::tls::Secrets;
 
 /// What a listener, and everything below it, is compiled with.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use config::address::Address;
 use config::endpoint::{HealthStatus, Locality};
 
-use crate::telemetry::stats::ServerState;
+use crate::stats::ServerState;
 
 /// A listener that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]

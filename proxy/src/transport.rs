@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::telemetry::stats::Counter;
+use crate::stats::Counter;
 
 /// A connection's byte stream. Bytes that listener filters have read already come first.
 #[derive(Debug)]

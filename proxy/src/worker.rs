@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::cluster::WorkerClusters;
 use crate::drain::ServerDrain;
 use crate::published::Published;
+use crate::stats::Stats;
 use crate::telemetry::access_log::WorkerLogs;
-use crate::telemetry::stats::Stats;
 
 /// What every data-path function can reach. One a worker thread.
 pub struct Worker {

@@ -16,8 +16,8 @@ use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
 use crate::listener::bind::Socket;
 use crate::published::Published;
+use crate::stats::Stats;
 use crate::telemetry::access_log::{Sinks, WorkerLogs};
-use crate::telemetry::stats::Stats;
 use crate::worker::{ConnectionIds, Worker};
 
 /// What the control thread asks of a worker.

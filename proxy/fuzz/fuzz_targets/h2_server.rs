@@ -1,4 +1,4 @@
-//! Runs the properties of `proxy::http::fuzz::h2_server` with what libFuzzer makes up.
+//! Runs the properties of `proxy::wire::fuzz::h2_server` with what libFuzzer makes up.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| proxy::http::fuzz::h2_server(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| proxy::wire::fuzz::h2_server(input));

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::query::Query;
 use super::source::ClusterStatus;
 use super::{Admin, reply};
+use crate::stats::re2;
 use crate::status::HostStatus;
-use crate::telemetry::stats::re2;
 
 /// `cluster::address::fact::value` lines, or JSON.
 pub fn show(admin: &Admin, query: &Query) -> Response {

@@ -11,7 +11,7 @@ use futures_util::stream;
 
 use super::query::Query;
 use super::{Admin, reply};
-use crate::telemetry::stats::re2;
+use crate::stats::re2;
 
 mod inline;
 mod outline;

@@ -30,9 +30,9 @@ use query::Query;
 use source::Source;
 
 use crate::cli::Options;
+use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::ProcessLog;
-use crate::telemetry::stats::Stats;
 
 /// What the interface reads and acts on.
 pub struct Admin {

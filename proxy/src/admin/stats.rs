@@ -5,8 +5,8 @@ use axum::response::Response;
 
 use super::query::Query;
 use super::{Admin, reply};
-use crate::telemetry::stats::expose::{self, Buckets};
-use crate::telemetry::stats::{Kind, Sample, re2};
+use crate::stats::expose::{self, Buckets};
+use crate::stats::{Kind, Sample, re2};
 
 /// Text, JSON or Prometheus, as `format` says.
 pub fn show(admin: &Admin, query: &Query) -> Response {

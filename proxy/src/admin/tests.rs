@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::source::*;
 use super::*;
+use crate::stats::StatsSettings;
 use crate::status::{HostCounts, HostStatus, ListenerStatus, Request};
 use crate::store::{Entry, Kind};
 use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
-use crate::telemetry::stats::StatsSettings;
 use crate::tls::CertificateFacts;
 
 /// A runtime made of plain data.

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use crate::admin::source::{ClusterStatus, Source};
 use crate::cluster::Cluster;
 use crate::published::Published;
+use crate::stats::ServerStats;
 use crate::status::{ListenerStatus, Request, Status};
 use crate::store::{ConfigStore, Entry, Kind};
-use crate::telemetry::stats::ServerStats;
 use crate::tls::{CertificateFacts, Secrets};
 
 /// Handles to everything that admin shows.

@@ -11,8 +11,8 @@ use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::compile::CompileDeps;
 use crate::listener::{Listener, bind};
+use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
-use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
 use crate::xds::routes::Routes;
 

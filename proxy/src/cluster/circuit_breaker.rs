@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use config::cluster::Thresholds;
 
 use super::worker::Core;
-use crate::telemetry::stats::Gauge;
+use crate::stats::Gauge;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use super::Priority;
 use super::host::Active;
 use super::pool::{Counted, Http1Stream, Http2Stream};
-use crate::http::codec::{ResetReason, StreamError, Upstream};
-use crate::http::headers::Headers;
-use crate::http::message::{Frame, Protocol, RequestHead, ResponseHead};
 use crate::tls::AlpnList;
 use crate::tls::info::TlsInfo;
 use crate::transport::{ByteCounts, Stream};
+use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::headers::Headers;
+use crate::wire::message::{Frame, Protocol, RequestHead, ResponseHead};
 
 /// What one HTTP attempt asks of the pool. Everything that makes connections differ is in here.
 #[derive(Debug, Clone, Copy)]

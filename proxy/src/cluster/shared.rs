@@ -18,7 +18,7 @@ use super::circuit_breaker::Breakers;
 use super::endpoints::{EndpointSet, Membership};
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
-use crate::telemetry::stats::{Scope, Stats};
+use crate::stats::{Scope, Stats};
 use crate::tls::Secrets;
 
 /// A cluster. Made and fed by the control thread, read by workers.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Priority;
 use super::circuit_breaker::{BreakerGauges, Resource};
-use crate::telemetry::stats::{Counter, Gauge, Histogram, Scope};
+use crate::stats::{Counter, Gauge, Histogram, Scope};
 use crate::transport::ByteCounts;
 
 macro_rules! statistics {

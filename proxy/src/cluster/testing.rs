@@ -22,12 +22,12 @@ use tokio::sync::Notify;
 
 use super::host::{Host, HostState};
 use super::{Cluster, HttpLease, HttpWant, Priority, WorkerCluster, WorkerClusters};
-use crate::http::codec::Upstream;
-use crate::http::headers::Headers;
-use crate::http::message::{BodyLength, Frame, Method, Protocol, RequestHead};
 use crate::published::{ClusterTable, Published};
-use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
+use crate::wire::codec::Upstream;
+use crate::wire::headers::Headers;
+use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead};
 
 /// A cluster as Envoy's defaults have it.
 pub fn config(discovery: Discovery) -> Config {

@@ -22,7 +22,7 @@ use super::stats::{ClusterStats, ResponseCounters};
 use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick, PickFailure, Priority, TcpLease, TcpWant,
 };
-use crate::http::message::Protocol;
+use crate::wire::message::Protocol;
 
 /// What pools and guards of one cluster on one worker share.
 pub struct Core {

@@ -12,12 +12,10 @@ use std::time::Duration;
 use config::route::{ClusterChoice, HostRewrite};
 use tokio::time::Instant;
 
-use super::codec::{Downstream, ResetReason};
 use super::deadlines::Expired;
 use super::filters::Decisions;
 use super::hash;
 use super::local_reply::LocalReply;
-use super::message::{RequestHead, ResponseHead};
 use super::reason;
 use super::record::{Chosen, Record};
 use super::respond;
@@ -31,6 +29,8 @@ use super::upload::{Progress, Upload};
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
 use crate::cluster::{HttpWant, Priority};
 use crate::failure::ResponseFlags;
+use crate::wire::codec::{Downstream, ResetReason};
+use crate::wire::message::{RequestHead, ResponseHead};
 
 use failure::Failure;
 pub(super) use failure::reset_of;
@@ -163,7 +163,7 @@ fn prepare(record: &mut Record<'_>, chosen: Chosen<'_>, forwarding: &Forwarding)
     let retry = Retry::new(policy, &mut record.request, record.internal);
     record.timeouts.tell(forwarding, &mut record.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
-        record.request.headers.set(super::headers::Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
+        record.request.headers.set(crate::wire::headers::Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
     respond::apply_request_changes(record);
     rewrite::apply(chosen, forwarding, &mut record.request, envoy_headers);
@@ -179,7 +179,7 @@ fn again(record: &mut Record<'_>, forwarding: &Forwarding, upload: &mut Upload) 
     timeouts.tell(forwarding, &mut record.request, elapsed, envoy_headers);
     if record.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_request) {
         let count = respond::attempt_count(record.info.attempts + 1);
-        record.request.headers.set(super::headers::Name::X_ENVOY_ATTEMPT_COUNT, count);
+        record.request.headers.set(crate::wire::headers::Name::X_ENVOY_ATTEMPT_COUNT, count);
     }
     upload.rewind();
 }

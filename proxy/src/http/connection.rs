@@ -14,14 +14,14 @@ use super::ConnectionManager;
 use super::context::Context;
 use super::deadlines::{Deadlines, Expired};
 use super::exchange::exchange;
-use super::message::Protocol;
 use super::refusal;
 use super::upstreams::Upstreams;
-use super::{h1, h2, sniff};
 use crate::drain::DrainWatch;
-use crate::telemetry::stats::Gauge;
+use crate::stats::Gauge;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::{ByteCounts, Stream};
+use crate::wire::message::Protocol;
+use crate::wire::{h1, h2, sniff};
 use crate::worker::Worker;
 
 /// Serves one downstream connection to its end.
@@ -129,7 +129,7 @@ async fn next_head(
     connection: &mut h1::server::Connection,
     limits: &mut Limits,
     mut end: Pin<&mut impl Future<Output = ()>>,
-) -> Event<Result<Option<super::message::RequestHead>, h1::server::RequestError>> {
+) -> Event<Result<Option<crate::wire::message::RequestHead>, h1::server::RequestError>> {
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = connection.poll_next(cx) {
             return Poll::Ready(Event::Ready(result));
@@ -369,7 +369,7 @@ impl Drop for Count<'_> {
 struct Active(Gauge);
 
 impl Active {
-    fn begin(total: crate::telemetry::stats::Counter, active: Gauge) -> Active {
+    fn begin(total: crate::stats::Counter, active: Gauge) -> Active {
         total.inc();
         active.inc();
         Active(active)

@@ -6,14 +6,10 @@
 use config::route::Action;
 
 use super::attempt;
-use super::codec::{Downstream, ResetReason, StreamError};
 use super::context::Context;
 use super::filters::{self, Decisions};
 use super::forwarded;
-use super::h1::phrase;
-use super::headers::Name;
 use super::local_reply::{self, LocalReply};
-use super::message::{BodyLength, Method, RequestHead};
 use super::normalize::{self, Normalized};
 use super::record::{Chosen, Record};
 use super::redirect;
@@ -25,6 +21,10 @@ use super::stop::Stop;
 use super::upgrade;
 use super::xfcc;
 use crate::failure::ResponseFlags;
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::h1::phrase;
+use crate::wire::headers::Name;
+use crate::wire::message::{BodyLength, Method, RequestHead};
 
 /// Serves one request to its end: the response has been written, or the stream was reset.
 pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream, request: RequestHead) {

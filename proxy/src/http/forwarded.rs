@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use super::context::Context;
-use super::headers::{Headers, Name, NameSet};
-use super::message::RequestHead;
 use super::route::RouteTable;
+use crate::wire::headers::{Headers, Name, NameSet};
+use crate::wire::message::RequestHead;
 
 /// What was found out about the caller.
 #[derive(Debug, Clone, Copy)]

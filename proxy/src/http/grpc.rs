@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name};
 
 /// `DEADLINE_EXCEEDED`.
 pub(super) const DEADLINE_EXCEEDED: u8 = 4;

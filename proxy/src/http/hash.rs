@@ -2,10 +2,10 @@
 
 use config::route::HashPolicy;
 
-use super::headers::Name;
-use super::message::RequestHead;
 use super::record::{Chosen, Record};
 use super::route::query_parameter;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 /// The hash by the route's policies, combined in their order; `None` when none applies.
 pub(super) fn of_request(chosen: Chosen<'_>, record: &Record<'_>) -> Option<u64> {

@@ -6,15 +6,15 @@ use std::future::poll_fn;
 
 use bytes::Bytes;
 
-use super::codec::Downstream;
 use super::grpc;
-use super::headers::{Headers, Name};
-use super::message::{BodyLength, Method, Protocol, ResponseHead};
 use super::record::Record;
 use super::respond;
 use super::route::is_grpc;
 use super::stop::Stop;
 use crate::failure::ResponseFlags;
+use crate::wire::codec::Downstream;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, Protocol, ResponseHead};
 
 /// An answer of our own.
 #[derive(Debug)]

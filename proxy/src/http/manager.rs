@@ -12,8 +12,8 @@ use super::filters::Filter;
 use super::route::{RouteSlot, RouteTable};
 use super::stats::{HttpStats, TracingStats};
 use crate::compile::CompileDeps;
+use crate::stats::Stats;
 use crate::telemetry::access_log::AccessLogs;
-use crate::telemetry::stats::Stats;
 
 /// A compiled connection manager. Immutable and shared by all workers.
 pub struct ConnectionManager {

@@ -1,15 +1,7 @@
-//! HTTP: codecs (`h1`, `h2`) behind one pair of traits, and the exchange that sees only those.
+//! HTTP: the connection manager, and the exchange of a request for its response. Codecs are `wire`; the exchange sees only their traits.
 
-pub mod codec;
-#[cfg(any(test, fuzzing))]
-pub mod fuzz;
-pub mod h1;
-pub mod h2;
-pub mod headers;
-pub mod message;
 pub mod mutate;
 pub mod route;
-pub mod sniff;
 
 mod attempt;
 mod connection;
@@ -45,8 +37,3 @@ mod xfcc;
 
 pub use connection::serve;
 pub use manager::ConnectionManager;
-
-/// The tables of measured answers in `integration/parity` have one reader for both crates.
-#[cfg(test)]
-#[path = "../../../integration/src/parity/table.rs"]
-mod parity_table;

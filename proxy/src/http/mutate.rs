@@ -10,7 +10,7 @@ use config::access_log::{Format, Part};
 use config::route::{AppendAction, HeaderAdd, HeaderChanges};
 use smallvec::SmallVec;
 
-use super::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name};
 
 /// The header changes of one level (table, virtual host, route or weighted cluster).
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use config::hcm::{EscapedSlashes, HttpConnectionManager, StripHostPort};
 
-use super::message::RequestHead;
 use super::route::without_port;
+use crate::wire::message::RequestHead;
 
 /// What normalising says of a request.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,19 +8,19 @@ use bytes::Bytes;
 use config::listener::Direction;
 use tokio::time::Instant;
 
-use super::codec::{Downstream, StreamError};
 use super::context::Context;
 use super::deadlines::{Deadlines, Expired};
 use super::grpc;
-use super::headers::{Headers, Name};
 use super::local_reply::LocalReply;
-use super::message::{BodyLength, Method, RequestHead, ResponseHead};
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget};
 use super::stop::Stop;
 use super::timeouts::Timeouts;
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::codec::{Downstream, StreamError};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
 /// The route that was chosen for a request. Borrowed from the table that the request pins.
 #[derive(Debug, Clone, Copy)]
@@ -189,7 +189,11 @@ impl<'a> Record<'a> {
         if self.response.is_none() {
             return reply.into();
         }
-        Stop::Abort { flags: reply.flags, details: reply.details, reason: super::codec::ResetReason::InternalError }
+        Stop::Abort {
+            flags: reply.flags,
+            details: reply.details,
+            reason: crate::wire::codec::ResetReason::InternalError,
+        }
     }
 
     fn upstream_timeout(&self, details: &'static str, flags: ResponseFlags) -> LocalReply {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use config::route::{DirectResponse, PathMatch, Redirect, RouteMatch};
 
 use super::local_reply::LocalReply;
-use super::message::RequestHead;
 use super::route::without_port;
+use crate::wire::message::RequestHead;
 
 /// The answer that redirects.
 pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, request: &RequestHead) -> LocalReply {

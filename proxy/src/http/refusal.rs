@@ -5,15 +5,15 @@ use std::future::poll_fn;
 
 use bytes::Bytes;
 
-use super::codec::Downstream;
 use super::context::Context;
 use super::date;
-use super::h1::{self, ParseError};
-use super::headers::{Headers, Name};
-use super::message::{BodyLength, Protocol, ResponseHead};
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::codec::Downstream;
+use crate::wire::h1::{self, ParseError};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Protocol, ResponseHead};
 
 /// Answers a head that breaks the protocol.
 pub(super) async fn malformed(context: &Context, connection: &mut h1::server::Connection, error: ParseError) {

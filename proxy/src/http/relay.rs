@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::attempt;
-use super::codec::{Downstream, StreamError, Upstream};
-use super::message::{Frame, Protocol};
 use super::record::Record;
 use super::stop::Stop;
 use super::upload::{Progress, Upload};
 use crate::failure::ResponseFlags;
+use crate::wire::codec::{Downstream, StreamError, Upstream};
+use crate::wire::message::{Frame, Protocol};
 
 /// What is relayed.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +130,7 @@ fn cut_short(error: &StreamError, kind: Kind) -> Stop {
         }
         other => attempt::reset_of(other),
     };
-    Stop::Abort { flags, details: details(reason).into(), reason: super::codec::ResetReason::InternalError }
+    Stop::Abort { flags, details: details(reason).into(), reason: crate::wire::codec::ResetReason::InternalError }
 }
 
 fn details(reason: &str) -> String {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use config::hcm::{HttpConnectionManager, Tracing};
 
 use super::ConnectionManager;
-use super::headers::Name;
-use super::message::RequestHead;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 const LENGTH: usize = 36;
 /// Place of the UUID's version digit, and of the trace decision.

@@ -5,15 +5,15 @@ use bytes::Bytes;
 use config::hcm::ServerHeader;
 use config::listener::Direction;
 
-use super::codec::Downstream;
 use super::date;
 use super::forwarded::append_list;
-use super::headers::{Headers, Name, NameSet};
-use super::message::{Method, Protocol, ResponseHead};
 use super::mutate::Mutation;
 use super::record::{Chosen, Record};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::{format, wall};
+use crate::wire::codec::Downstream;
+use crate::wire::headers::{Headers, Name, NameSet};
+use crate::wire::message::{Method, Protocol, ResponseHead};
 
 /// Ends at this hop, always.
 const HOP_BY_HOP: NameSet = NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTION, Name::TRANSFER_ENCODING]);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use config::route::{RetryOn, RetryPolicy};
 
 use super::grpc;
-use super::headers::Name;
-use super::message::{RequestHead, ResponseHead};
 use super::upstreams::{Permit, UpstreamCluster};
 use crate::cluster::Priority;
 use crate::failure::ResponseFlags;
+use crate::wire::headers::Name;
+use crate::wire::message::{RequestHead, ResponseHead};
 
 /// The retries of one request.
 pub(super) struct Retry {

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use config::route::{HostRewrite, PathRewrite, RouteMatch};
 
 use super::forwarded::append_list;
-use super::headers::Name;
-use super::message::RequestHead;
 use super::record::Chosen;
 use super::redirect::matched_length;
 use super::route::{Forwarding, without_query};
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 /// Rewrites what the route wants rewritten. `envoy_headers` is false with `suppress_envoy_headers`.
 pub(super) fn apply(chosen: Chosen<'_>, forwarding: &Forwarding, request: &mut RequestHead, envoy_headers: bool) {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::message::Protocol;
-use crate::telemetry::stats::{Counter, Gauge, Histogram, Stats};
+use crate::stats::{Counter, Gauge, Histogram, Stats};
+use crate::wire::message::Protocol;
 
 macro_rules! http_stats {
     (counters: $($counter:ident)*; gauges: $($gauge:ident)*; histograms: $($histogram:ident)*;) => {

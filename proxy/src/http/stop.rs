@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::codec::{ResetReason, StreamError};
 use super::local_reply::LocalReply;
 use crate::failure::ResponseFlags;
+use crate::wire::codec::{ResetReason, StreamError};
 
 /// Why the exchange stops.
 #[derive(Debug)]

@@ -20,16 +20,16 @@ pub use self::configs::*;
 use super::ConnectionManager;
 use super::context::Context;
 use super::exchange::exchange;
-use super::headers::{Headers, Name};
-use super::message::{BodyLength, Method, Protocol, RequestHead};
 use super::route::{RouteSlot, RouteSlots};
 use super::upstreams::Upstreams;
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
+use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
-use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::Secrets;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, Protocol, RequestHead};
 
 /// One connection manager with its clusters, ready for requests.
 pub struct Bench {

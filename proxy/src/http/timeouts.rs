@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::deadlines::{Deadlines, Expired};
 use super::grpc;
-use super::headers::Name;
-use super::message::RequestHead;
 use super::route::{Forwarding, is_grpc};
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 /// Timeouts of the attempts of one request. `None` is never.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,14 +5,14 @@ use bytes::Bytes;
 use config::route::Upgrade;
 
 use super::attempt;
-use super::codec::Downstream;
-use super::headers::{Headers, Name};
 use super::local_reply::LocalReply;
-use super::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 use super::record::{Chosen, Record};
 use super::stop::Stop;
 use super::upload::Upload;
-use crate::telemetry::stats::Gauge;
+use crate::stats::Gauge;
+use crate::wire::codec::Downstream;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 /// Refuses an upgrade that neither the route nor the connection manager allows: 403.
 pub(super) fn check(record: &mut Record<'_>, chosen: Chosen<'_>) -> Result<(), LocalReply> {

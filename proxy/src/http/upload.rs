@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::codec::{Downstream, StreamError, Upstream};
-use super::headers::Headers;
-use super::message::Frame;
 use super::record::Record;
+use crate::wire::codec::{Downstream, StreamError, Upstream};
+use crate::wire::headers::Headers;
+use crate::wire::message::Frame;
 
 /// The body of one request.
 #[derive(Debug)]

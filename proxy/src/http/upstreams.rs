@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::codec::Upstream;
-use super::message::Protocol;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     ConnectFailure, Host, HttpLease, HttpWant, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
 };
-use crate::telemetry::stats::Counter;
+use crate::stats::Counter;
+use crate::wire::codec::Upstream;
+use crate::wire::message::Protocol;
 use crate::worker::Worker;
 
 #[cfg(test)]

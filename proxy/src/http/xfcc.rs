@@ -6,8 +6,8 @@ use bytes::Bytes;
 use config::hcm::{ClientCertDetails, ForwardClientCert};
 
 use super::context::Context;
-use super::headers::{Headers, Name};
 use crate::tls::info::{PeerCertificate, TlsInfo};
+use crate::wire::headers::{Headers, Name};
 
 /// Removes, keeps, appends or sets the header, as `forward_client_cert_details` says.
 pub(super) fn apply(context: &Context, headers: &mut Headers) {

@@ -217,10 +217,10 @@ impl StartTime {
 }
 
 /// Counts something that exists now.
-struct Active(crate::telemetry::stats::Gauge);
+struct Active(crate::stats::Gauge);
 
 impl Active {
-    fn new(gauge: crate::telemetry::stats::Gauge) -> Active {
+    fn new(gauge: crate::stats::Gauge) -> Active {
         gauge.inc();
         Active(gauge)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::telemetry::stats::{Counter, Gauge, Histogram, Stats};
+use crate::stats::{Counter, Gauge, Histogram, Stats};
 use crate::tls::info::TlsInfo;
 use crate::tls::{CIPHER_NAMES, FailureKind, VERSION_NAMES};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::telemetry::stats::{Counter, Stats};
+use crate::stats::{Counter, Stats};
 use crate::transport::ByteCounts;
 
 pub(super) struct TcpStats {

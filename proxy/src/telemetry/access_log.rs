@@ -7,9 +7,9 @@ use std::sync::Arc;
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
 
 use super::format::{self, JsonLine};
-use crate::http::headers::Headers;
-use crate::http::message::{RequestHead, ResponseHead};
 use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::headers::Headers;
+use crate::wire::message::{RequestHead, ResponseHead};
 
 mod filter;
 mod sink;

@@ -1,9 +1,8 @@
-//! Statistics, access logs, the process's own log.
+//! Access logs, the process's own log.
 
 pub mod access_log;
 pub mod clock;
 pub mod format;
 pub mod process_log;
-pub mod stats;
 pub mod stream_info;
 pub mod wall;

@@ -7,9 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
-use crate::http::message::Protocol;
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
+use crate::wire::message::Protocol;
 
 /// Facts of the downstream connection, shared by its requests.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::stats::{Stats, StatsSettings};
 
 #[tokio::test]
 async fn octets_are_counted_once_wherever_they_come_from() {

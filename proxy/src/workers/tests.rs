@@ -11,8 +11,8 @@ use crate::drain::{Drain, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::listener::{Listener, bind};
 use crate::published::Published;
+use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
-use crate::telemetry::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
 use crate::xds::testing::{answering_listener, bytes};
 

@@ -16,8 +16,8 @@ use xds_client::{Update, Verdict};
 use super::secrets::{self, SecretWatches};
 use crate::cluster::{Cluster, dns};
 use crate::published::{ClusterTable, Published};
+use crate::stats::{ServerStats, Stats};
 use crate::store::{ConfigStore, Kind, Stored};
-use crate::telemetry::stats::{ServerStats, Stats};
 use crate::tls::Secrets;
 
 /// What every cluster is built from.

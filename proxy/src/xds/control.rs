@@ -24,9 +24,9 @@ use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
 use crate::drain::ServerDrain;
+use crate::stats::ServerStats;
 use crate::status::{Request, Status};
 use crate::store::{ConfigStore, Kind};
-use crate::telemetry::stats::ServerStats;
 
 /// The streams of a control plane.
 pub struct Ads {

@@ -25,10 +25,10 @@ use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
 use crate::drain::{Drain, Settings};
 use crate::listener::Listener;
+use crate::stats::{ServerStats, Stats};
 use crate::status::ListenerStatus;
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::access_log::Sinks;
-use crate::telemetry::stats::{ServerStats, Stats};
 use crate::tls::Secrets;
 use crate::workers::{Command, Workers};
 

@@ -16,10 +16,10 @@ use super::secrets::SecretWatches;
 use crate::cluster::{Cluster, dns};
 use crate::drain::ServerDrain;
 use crate::published::Published;
+use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
 use crate::store::{ConfigStore, Kind};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
-use crate::telemetry::stats::{ServerStats, Stats, StatsSettings};
 use crate::tls::Secrets;
 use crate::workers::{Command, Workers};
 

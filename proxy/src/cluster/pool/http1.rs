@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
 use crate::cluster::worker::Core;
-use crate::http::h1;
+use crate::wire::h1;
 
 /// A connection, idle or busy.
 pub struct Http1Connection {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
 use crate::cluster::{ConnectFailure, ConnectFailureKind};
-use crate::http::h2;
+use crate::wire::h2;
 
 /// A connection. Dropping it closes it once no stream is open.
 pub struct Http2Connection {

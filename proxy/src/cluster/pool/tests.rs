@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::cluster::testing::*;
 use crate::cluster::{Host, HttpWant, Pick, Priority, WorkerCluster};
-use crate::http::codec::Upstream;
-use crate::http::message::Protocol;
+use crate::wire::codec::Upstream;
+use crate::wire::message::Protocol;
 
 const NAME: &str = "outbound|80||app";
 

@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 
 use crate::cluster::testing::*;
 use crate::cluster::{ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick};
-use crate::http::message::Protocol;
 use crate::tls::testing::{Authority, alpn};
 use crate::tls::{AlpnList, Secrets, ServerContext};
 use crate::transport::Stream;
+use crate::wire::message::Protocol;
 
 /// Server name and negotiated ALPN of a connection.
 type Seen = (Option<String>, Option<String>);

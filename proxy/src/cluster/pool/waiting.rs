@@ -10,7 +10,7 @@ use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::host::{Active, HostState};
 use crate::cluster::lease::{HttpLease, UpstreamStream};
 use crate::cluster::worker::Core;
-use crate::http::message::Protocol;
+use crate::wire::message::Protocol;
 
 /// A request that waits, as the pool holds it.
 pub struct Waiting {

@@ -1,7 +1,7 @@
 //! Tests of `stats`.
 
 use super::*;
-use crate::telemetry::stats::{Stats, StatsSettings};
+use crate::stats::{Stats, StatsSettings};
 
 #[test]
 fn names_lose_what_would_break_a_line() {

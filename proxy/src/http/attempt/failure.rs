@@ -3,12 +3,12 @@
 
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
 use crate::failure::ResponseFlags;
-use crate::http::codec::StreamError;
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 use crate::http::record::Record;
 use crate::http::retry::Reset;
 use crate::http::stop::Stop;
+use crate::wire::codec::StreamError;
 
 /// Why an attempt was not answered.
 pub(super) enum Failure {

@@ -7,11 +7,11 @@ use config::hcm::Tracing;
 use config::route::*;
 
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
-use crate::http::codec::StreamError;
-use crate::http::headers::{Headers, Name};
-use crate::http::message::{Frame, Protocol, RequestHead};
 use crate::http::testing::fake::Script;
 use crate::http::testing::*;
+use crate::wire::codec::StreamError;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{Frame, Protocol, RequestHead};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_goes_up_and_its_response_comes_down() {
@@ -113,7 +113,7 @@ async fn what_finds_no_way_is_refused() {
     let outcome = bench.send(get("/known")).await;
     assert_eq!((outcome.status(), outcome.flags().as_str(), outcome.details()), (503, "NC", "cluster_not_found"));
     let mut connect = get("");
-    connect.method = crate::http::message::Method::Connect;
+    connect.method = crate::wire::message::Method::Connect;
     let outcome = bench.send(connect).await;
     assert_eq!((outcome.status(), outcome.flags().as_str(), outcome.details()), (404, "NR", "route_not_found"));
     let mut hostless = get("/known");
@@ -524,7 +524,7 @@ async fn own_answers() {
     assert_eq!((outcome.status(), outcome.body().as_str(), outcome.details()), (502, "hello", "direct_response"));
     assert_eq!(outcome.header("x-envoy-attempt-count"), None);
     let mut head = get("/");
-    head.method = crate::http::message::Method::Head;
+    head.method = crate::wire::message::Method::Head;
     let outcome = bench.send(head).await;
     assert_eq!((outcome.body().as_str(), outcome.header("content-length").as_deref()), ("", Some("5")));
 }

@@ -1,8 +1,8 @@
 //! Tests of `retry`.
 
 use super::*;
-use crate::http::headers::Headers;
 use crate::http::testing::{fake::Script, get, retry_on};
+use crate::wire::headers::Headers;
 
 fn retry(conditions: u32) -> Retry {
     Retry::new(Some(&retry_on(conditions, 1)), &mut get("/"), false).unwrap()

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite};
 
-use super::super::headers::Name;
-use super::super::message::RequestHead;
 use super::super::mutate::Mutation;
 use super::matching::Matcher;
 use super::stats::RouteStats;
-use crate::telemetry::stats::Stats;
+use crate::stats::Stats;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 /// A compiled virtual host.
 #[derive(Debug)]

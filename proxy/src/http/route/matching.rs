@@ -6,8 +6,8 @@ use config::matcher::{HeaderRule, QueryRule};
 use config::route::{PathMatch, RouteMatch};
 use smallvec::SmallVec;
 
-use super::super::headers::Name;
-use super::super::message::RequestHead;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 /// The header fields that a route looks at, interned; the rules themselves stay in the plain data.
 #[derive(Debug)]

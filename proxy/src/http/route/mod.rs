@@ -7,9 +7,9 @@ use std::sync::Arc;
 use config::rejection::{At, Rejection};
 use config::route::{Action, RequireTls, RouteConfiguration};
 
-use super::headers::Name;
-use super::message::RequestHead;
 use super::mutate::Mutation;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
 
 mod compiled;
 mod hosts;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::telemetry::stats::{Counter, Histogram, Stats};
+use crate::stats::{Counter, Histogram, Stats};
 
 /// Handles of one route.
 pub struct RouteStats {

@@ -6,9 +6,9 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 
-use crate::http::codec::{Downstream, ResetReason, StreamError};
-use crate::http::headers::Headers;
-use crate::http::message::{Frame, ResponseHead};
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::headers::Headers;
+use crate::wire::message::{Frame, ResponseHead};
 
 /// A scripted client: gives a body, takes a response.
 #[derive(Default)]

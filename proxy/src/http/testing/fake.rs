@@ -9,10 +9,10 @@ use std::task::{Context as Task, Poll};
 use bytes::Bytes;
 
 use crate::cluster::{ConnectFailure, HttpWant, PickFailure};
-use crate::http::codec::{ResetReason, StreamError, Upstream};
-use crate::http::headers::{Headers, Name};
-use crate::http::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHead};
 use crate::http::upstreams::Tried;
+use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHead};
 
 pub struct Upstreams {
     pub clusters: HashMap<String, Rc<Cluster>>,

@@ -7,7 +7,7 @@ use config::matcher::HeaderMatcher;
 
 use super::LogEntry;
 use crate::failure::ResponseFlags;
-use crate::http::message::RequestHead;
+use crate::wire::message::RequestHead;
 
 /// A filter whose names are numbers already.
 pub enum Filter {

@@ -144,8 +144,8 @@ fn a_file_that_cannot_be_opened_hurts_nobody() {
 #[test]
 fn filters() {
     let (mut info, mut request, _) = client_side();
-    request.headers.append(crate::http::headers::Name::new("x-a"), "1");
-    request.headers.append(crate::http::headers::Name::new("x-a"), "2");
+    request.headers.append(crate::wire::headers::Name::new("x-a"), "1");
+    request.headers.append(crate::wire::headers::Name::new("x-a"), "2");
     info.flags = ResponseFlags::NO_ROUTE_FOUND;
     info.response_code = 404;
     let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };

@@ -10,10 +10,10 @@ use config::access_log::{AddressPart, JsonFormat};
 
 use super::*;
 use crate::failure::ResponseFlags;
-use crate::http::headers::{Headers, Name};
-use crate::http::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::{PeerCertificate, TlsInfo};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 fn connection() -> ConnectionInfo {
     ConnectionInfo {

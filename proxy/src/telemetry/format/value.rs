@@ -6,11 +6,11 @@ use std::time::Instant;
 use config::access_log::{AddressPart, Operator};
 
 use crate::failure::ResponseFlags;
-use crate::http::headers::{Headers, Name};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::clock::{digits, strftime, write_iso};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::tls::info::TlsInfo;
+use crate::wire::headers::{Headers, Name};
 
 /// What was appended. A number keeps its type in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

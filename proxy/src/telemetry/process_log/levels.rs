@@ -113,7 +113,7 @@ const MODULES: &[(&str, &str)] = &[
     ("proxy::http", "http"),
     ("proxy::http::attempt", "router"),
     ("proxy::http::filters", "filter"),
-    ("proxy::http::h2", "http2"),
+    ("proxy::wire::h2", "http2"),
     ("proxy::http::retry", "router"),
     ("proxy::http::route", "router"),
     ("proxy::listener", "conn_handler"),

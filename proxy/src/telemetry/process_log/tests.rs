@@ -65,7 +65,7 @@ fn modules_belong_to_loggers() {
     for (target, want) in [
         ("proxy::cluster::pool::h2", "pool"),
         ("proxy::cluster", "upstream"),
-        ("proxy::http::h2::server", "http2"),
+        ("proxy::wire::h2::server", "http2"),
         ("proxy::http::exchange", "http"),
         ("proxy::admin::stats", "admin"),
         ("proxy::xds", "config"),

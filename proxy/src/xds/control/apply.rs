@@ -8,8 +8,8 @@ use xds_client::{Update, Verdict, type_url};
 
 use super::Control;
 use crate::http::route::RouteTable;
+use crate::stats::DiscoveryStats;
 use crate::store::{Kind, Stored};
-use crate::telemetry::stats::DiscoveryStats;
 use crate::xds::{each, tell_notes};
 
 impl Control {

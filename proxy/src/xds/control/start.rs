@@ -6,7 +6,7 @@ use config::bootstrap::DynamicSource;
 use xds_client::{AdsHandle, Subscription, type_url};
 
 use super::Control;
-use crate::telemetry::stats::ServerState;
+use crate::stats::ServerState;
 
 /// Progress of the first configuration: CDS, then EDS, then LDS, then RDS; then ready.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use super::super::testing::{Told, World, bytes, http_listener, resource, route_t
 use super::Control;
 use crate::cluster::testing::run;
 use crate::http::route::{RouteSlot, RouteSlots};
+use crate::stats::{self, ServerState};
 use crate::status::Request;
 use crate::store::Kind;
-use crate::telemetry::stats::{self, ServerState};
 
 /// A listener of this table, in use.
 fn serving(table: &str) -> World {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use config::cluster::{Cluster, UpstreamProtocol};
 use config::hcm::IstioAlpn;
 
-use crate::http::message::Protocol;
 use crate::tls::AlpnList;
+use crate::wire::message::Protocol;
 
 /// The filter, compiled: lists by upstream protocol; empty ones leave the cluster's own.
 #[derive(Debug)]

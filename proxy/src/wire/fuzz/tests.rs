@@ -1,0 +1,133 @@
+//! The properties with seeds and a few thousand mutations of them, the same each time.
+
+use super::*;
+use crate::wire::parity_table as table;
+
+const REQUESTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_requests.txt"));
+const RESPONSES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_responses.txt"));
+
+fn seeds(table: &str) -> Vec<Vec<u8>> {
+    let seeds = table::read(table).into_iter().filter_map(|case| case.bytes("send"));
+    seeds.filter(|seed| !seed.is_empty() && seed.len() < 2_000).map(|seed| [&[0], &seed[..]].concat()).collect()
+}
+
+/// Pieces that matter to a parser, to be thrown in.
+const WORDS: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n\r\n",
+    b" ",
+    b"\t",
+    b":",
+    b"0\r\n\r\n",
+    b"5\r\nhello\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Content-Length: 5\r\n",
+    b"Content-Length: 0\r\n",
+    b"Connection: close\r\n",
+    b"Connection: upgrade\r\n",
+    b"Connection: content-length\r\n",
+    b"Connection: transfer-encoding\r\n",
+    b"Upgrade: websocket\r\n",
+    b"Host: b\r\n",
+    b"GET / HTTP/1.1\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"\x00",
+    b"\xff",
+    b"ffffffffffffffff",
+    b";x=y",
+    b"http://",
+    b"@",
+    b"[",
+    b"]",
+    b"*",
+];
+
+fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = seeds[random.usize(..seeds.len())].clone();
+    bytes[0] = random.u8(..);
+    for _ in 0..random.usize(0..6) {
+        let at = random.usize(..=bytes.len());
+        match random.u8(0..6) {
+            0 if at < bytes.len() => bytes[at] = random.u8(..),
+            1 if at < bytes.len() => drop(bytes.remove(at)),
+            2 => bytes.truncate(at.max(1)),
+            3 => {
+                let other = &seeds[random.usize(..seeds.len())];
+                let from = random.usize(..other.len());
+                bytes.splice(at..at, other[from..].iter().copied());
+            }
+            4 if at < bytes.len() => {
+                let end = (at + random.usize(1..40)).min(bytes.len());
+                let copy = bytes[at..end].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            _ => {
+                let word = WORDS[random.usize(..WORDS.len())];
+                bytes.splice(at..at, word.iter().copied());
+            }
+        }
+    }
+    bytes
+}
+
+/// `MUTATIONS=1000000` in the environment makes a long run of it, with other mutations.
+fn run(property: fn(&[u8]), seeds: &[Vec<u8>], seed: u64, count: usize) {
+    let more = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
+    let (seed, count) = more.map_or((seed, count), |count| (seed + 1000, count));
+    seeds.iter().for_each(|seed| property(seed));
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..count {
+        let input = mutate(&mut random, seeds);
+        if std::panic::catch_unwind(|| property(&input)).is_err() {
+            panic!("with b\"{}\"", input.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn mutated_requests() {
+    run(h1_request, &seeds(REQUESTS), 1, 6_000);
+}
+
+#[test]
+fn mutated_responses() {
+    run(h1_response, &seeds(RESPONSES), 2, 6_000);
+}
+
+#[test]
+fn mutated_frames() {
+    run(h2_server, &frames(), 3, 3_000);
+}
+
+#[test]
+fn random_header_operations() {
+    let mut random = fastrand::Rng::with_seed(4);
+    for _ in 0..2_000 {
+        let input: Vec<u8> = (0..random.usize(0..200)).map(|_| random.u8(..)).collect();
+        headers(&input);
+    }
+}
+
+/// Some sound conversations.
+fn frames() -> Vec<Vec<u8>> {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream];
+        frame.extend(payload);
+        frame
+    };
+    let get = b"\x82\x86\x84\x41\x07example";
+    let post = b"\x83\x86\x84\x41\x07example\x00\x01x\x01y";
+    vec![
+        [vec![0], frame(1, 5, 1, get)].concat(),
+        [vec![0], frame(1, 4, 1, post), frame(0, 0, 1, b"hello"), frame(0, 1, 1, b"world")].concat(),
+        [vec![0], frame(1, 4, 1, post), frame(0, 0, 1, b"x"), frame(1, 5, 1, b"\x00\x01t\x011")].concat(),
+        [vec![0], frame(1, 0, 1, &get[..3]), frame(9, 4, 1, &get[3..]), frame(3, 0, 1, &[0, 0, 0, 8])].concat(),
+        [vec![0], frame(4, 0, 0, &[0, 4, 0, 0, 0, 10]), frame(1, 5, 1, get), frame(8, 0, 1, &[0, 0, 1, 0])].concat(),
+        [vec![0], frame(6, 0, 0, &[1; 8]), frame(2, 0, 3, &[0; 5]), frame(7, 0, 0, &[0; 8])].concat(),
+        [vec![0], frame(1, 13, 1, &[&[2][..], get, &[0, 0]].concat()), frame(1, 5, 3, get), frame(1, 5, 5, get)]
+            .concat(),
+    ]
+}

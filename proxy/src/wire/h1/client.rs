@@ -1,0 +1,301 @@
+//! The client side of one HTTP/1 connection. A pool in `cluster` owns it: after [`Connection::begin`] it is one request's
+//! [`Upstream`]; when that is over, [`Connection::is_reusable`] says whether it may carry another. It never retries.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+
+use super::buffers::{ReadBuffer, WriteBuffer};
+use super::decode::{Asked, ResponseDecoder};
+use super::encode::{self, Sending};
+use super::server::push_chunk;
+use super::{ParseError, Settings};
+use crate::transport::Stream;
+use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::headers::Headers;
+use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
+
+/// The client side of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    settings: Settings,
+    read: ReadBuffer,
+    write: WriteBuffer,
+    decoder: ResponseDecoder,
+    sending: Sending,
+    receiving: Receiving,
+    asked: Asked,
+    keep_alive: bool,
+    broken: bool,
+    /// Writing failed. What the server said before it stopped listening is still worth reading.
+    write_error: Option<String>,
+    requests: u64,
+    octets_came: bool,
+}
+
+/// How far the receiving of a response has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receiving {
+    Head,
+    Body,
+    Done,
+}
+
+impl Connection {
+    /// Takes a fresh connection over.
+    pub fn new(stream: Stream, settings: &Settings) -> Connection {
+        Connection {
+            stream,
+            settings: *settings,
+            read: ReadBuffer::default(),
+            write: WriteBuffer::default(),
+            decoder: ResponseDecoder::new(*settings),
+            sending: Sending::Done,
+            receiving: Receiving::Done,
+            asked: Asked::Other,
+            keep_alive: true,
+            broken: false,
+            write_error: None,
+            requests: 0,
+            octets_came: false,
+        }
+    }
+
+    /// Prepares for the next request.
+    pub fn begin(&mut self) {
+        self.sending = Sending::Head;
+        self.receiving = Receiving::Head;
+        self.requests += 1;
+        self.octets_came = false;
+    }
+
+    /// Whether the connection may carry another request: both messages are complete, the server keeps the connection, and nothing
+    /// that was not asked for has arrived.
+    pub fn is_reusable(&self) -> bool {
+        self.keep_alive
+            && !self.broken
+            && self.write_error.is_none()
+            && self.sending == Sending::Done
+            && self.receiving == Receiving::Done
+            && self.write.len() == 0
+            && self.read.len() == 0
+            && !self.read.eof()
+    }
+
+    /// Whether an idle connection is still good, as far as the system has told by now: neither closed nor has the server spoken out
+    /// of turn.
+    pub fn is_alive(&mut self) -> bool {
+        self.is_reusable() && self.poll_closed(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// Ready when an idle connection is no longer good.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let result = ready!(self.read.poll_fill(&mut self.stream, cx));
+        // Octets that nobody asked for (a 408 perhaps), the end, or an error: each ends it.
+        let _ = result;
+        self.broken = true;
+        Poll::Ready(())
+    }
+
+    /// Requests that were begun. Above 1 the connection was reused, and a closing before any octet of a response may only mean that
+    /// the server closed an idle connection at the wrong moment.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Whether octets of a response to the current request have arrived.
+    pub fn response_started(&self) -> bool {
+        self.octets_came || self.read.len() > 0
+    }
+
+    /// The bare stream of a tunnel, after everything that was sent has been written.
+    pub async fn into_upgraded(mut self) -> io::Result<Stream> {
+        poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await?;
+        Ok(self.stream.unread(self.read.take()))
+    }
+
+    /// The stream, e.g. to look at its addresses.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    fn end(&mut self) {
+        match self.sending {
+            Sending::Chunked => encode::last_chunk(self.write.text(), None, self.settings.http1.preserve_case),
+            Sending::Length(1..) | Sending::Tunnel => self.keep_alive = false,
+            _ => {}
+        }
+        self.sending = Sending::Done;
+    }
+
+    fn check_sending(&self) -> Result<(), StreamError> {
+        match self.sending {
+            Sending::Head | Sending::Done => Err(StreamError::Io("the request is not open".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drives writing. A failure is kept until reading fails, too: an early response may have come before it.
+    fn push_out(&mut self, cx: &mut Context<'_>, limit: Option<usize>) -> Poll<()> {
+        if self.write_error.is_some() {
+            self.write.discard();
+            return Poll::Ready(());
+        }
+        let result = match limit {
+            Some(limit) => ready!(self.write.poll_below(limit, &mut self.stream, cx)),
+            None => ready!(self.write.poll_drain(&mut self.stream, cx)),
+        };
+        if let Err(error) = result {
+            self.write_error = Some(error.to_string());
+            self.write.discard();
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads more. `Ok(false)` at the end of the stream.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, StreamError>> {
+        match self.read.poll_fill(&mut self.stream, cx) {
+            Poll::Ready(Ok(count)) => {
+                self.octets_came |= count > 0;
+                Poll::Ready(Ok(count > 0))
+            }
+            Poll::Ready(Err(error)) => {
+                self.broken = true;
+                Poll::Ready(Err(StreamError::Closed(error.to_string().into())))
+            }
+            Poll::Pending => {
+                let _ = self.push_out(cx, None);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The server closed in the middle of things. Envoy calls it a protocol error when some of the answer has come.
+    fn ended_early(&mut self) -> StreamError {
+        self.broken = true;
+        if self.response_started() {
+            return ParseError::CODEC.into();
+        }
+        StreamError::Closed(self.write_error.take().unwrap_or_else(|| "end of stream".to_owned()).into())
+    }
+
+    fn received(&mut self) {
+        self.receiving = Receiving::Done;
+        self.read.release();
+    }
+}
+
+impl Upstream for Connection {
+    fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
+        if self.sending != Sending::Head {
+            return Err(StreamError::Io("the request head was sent before".into()));
+        }
+        self.asked = match head.method {
+            Method::Head => Asked::Head,
+            Method::Connect => Asked::Connect,
+            _ if head.upgrade.is_some() => Asked::Upgrade,
+            _ => Asked::Other,
+        };
+        self.sending = encode::request(self.write.text(), head, end, self.settings.http1.preserve_case);
+        if end && self.sending != Sending::Tunnel {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        ready!(self.push_out(cx, Some(self.settings.buffer_limit)));
+        Poll::Ready(Ok(()))
+    }
+
+    fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        self.check_sending()?;
+        match &mut self.sending {
+            Sending::Length(left) => match left.checked_sub(data.len() as u64) {
+                Some(rest) => {
+                    *left = rest;
+                    self.write.push(data);
+                }
+                None => {
+                    self.broken = true;
+                    return Err(StreamError::Io("more body than content-length says".into()));
+                }
+            },
+            Sending::Chunked if !data.is_empty() => push_chunk(&mut self.write, data),
+            Sending::UntilClose | Sending::Tunnel if !data.is_empty() => self.write.push(data),
+            _ => {}
+        }
+        if end {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        self.check_sending()?;
+        if self.sending == Sending::Chunked && self.settings.http1.trailers {
+            encode::last_chunk(self.write.text(), Some(trailers), self.settings.http1.preserve_case);
+            self.sending = Sending::Done;
+        } else {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        ready!(self.push_out(cx, None));
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+        if self.receiving != Receiving::Head {
+            return Poll::Ready(Err(StreamError::Io("the response head was taken before".into())));
+        }
+        loop {
+            if self.read.len() > 0 {
+                let decoded = self.decoder.head(self.read.bytes(), self.asked).inspect_err(|_| self.broken = true)?;
+                if let Some(decoded) = decoded {
+                    if !decoded.interim {
+                        self.keep_alive &= decoded.keep_alive;
+                        self.receiving = Receiving::Body;
+                        if self.decoder.is_done() {
+                            self.received();
+                        }
+                    }
+                    return Poll::Ready(Ok(decoded.head));
+                }
+            }
+            if !ready!(self.poll_more(cx))? {
+                return Poll::Ready(Err(self.ended_early()));
+            }
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
+        loop {
+            if self.receiving == Receiving::Done {
+                return Poll::Ready(Ok(Frame::End));
+            }
+            if let Some(frame) = self.decoder.body(self.read.bytes()).inspect_err(|_| self.broken = true)? {
+                if self.decoder.is_done() && !matches!(frame, Frame::Data(_)) {
+                    self.received();
+                }
+                return Poll::Ready(Ok(frame));
+            }
+            if !ready!(self.poll_more(cx))? {
+                if !self.decoder.is_until_close() {
+                    return Poll::Ready(Err(self.ended_early()));
+                }
+                self.keep_alive = false;
+                self.received();
+            }
+        }
+    }
+
+    fn reset(&mut self, _reason: ResetReason) {
+        self.broken = true;
+    }
+}

@@ -1,0 +1,123 @@
+//! The core without I/O: bytes in, heads and body frames out. `server` and `client` feed it from their streams; fuzzing feeds it directly.
+//!
+//! Each call takes what it understands off the front of the buffer and leaves the rest. After an error the decoder must not be used.
+
+use bytes::BytesMut;
+
+use super::body::{Body, Framing};
+use super::head::{Finder, Kind};
+use super::{ParseError, Settings, request, response};
+use crate::wire::message::{Frame, RequestHead, ResponseHead};
+
+pub use super::response::Asked;
+
+/// Reads requests.
+#[derive(Debug)]
+pub struct RequestDecoder {
+    settings: Settings,
+    finder: Finder,
+    body: Body,
+}
+
+impl RequestDecoder {
+    /// Ready for the first head.
+    pub fn new(settings: Settings) -> RequestDecoder {
+        RequestDecoder { settings, finder: Finder::default(), body: Body::Done }
+    }
+
+    /// The next head, and whether the client would keep the connection afterwards; `None` when more must be read.
+    /// Only between messages.
+    pub fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<(RequestHead, bool)>, ParseError> {
+        let limit = self.settings.max_headers as usize;
+        let Some(cut) = self.finder.find(Kind::Request, buffer, limit)? else { return Ok(None) };
+        let request = request::take(buffer, cut, &self.settings)?;
+        self.body = Body::new(request.framing);
+        Ok(Some((request.head, request.keep_alive)))
+    }
+
+    /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
+    pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, ParseError> {
+        self.body.next(buffer, &self.settings)
+    }
+
+    /// Whether the message has been taken to its end.
+    pub fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether octets of a head have been seen.
+    pub fn head_started(&self) -> bool {
+        self.finder.started()
+    }
+
+    /// From here on everything is body until the peer closes.
+    pub fn tunnel(&mut self) {
+        self.body = Body::UntilClose;
+    }
+
+    /// Whether everything is body until the peer closes.
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self.body, Body::UntilClose)
+    }
+}
+
+/// Reads responses.
+#[derive(Debug)]
+pub struct ResponseDecoder {
+    settings: Settings,
+    finder: Finder,
+    body: Body,
+}
+
+/// A response head as decoded.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The head.
+    pub head: ResponseHead,
+    /// Whether the server would keep the connection after the body.
+    pub keep_alive: bool,
+    /// An informational head: another one follows.
+    pub interim: bool,
+}
+
+impl ResponseDecoder {
+    /// Ready for the first head.
+    pub fn new(settings: Settings) -> ResponseDecoder {
+        ResponseDecoder { settings, finder: Finder::default(), body: Body::Done }
+    }
+
+    /// The next head of the answer to what was asked; `None` when more must be read. Only between messages.
+    pub fn head(&mut self, buffer: &mut BytesMut, asked: Asked) -> Result<Option<Decoded>, ParseError> {
+        let limit = self.settings.max_headers as usize;
+        let Some(cut) = self.finder.find(Kind::Response, buffer, limit)? else { return Ok(None) };
+        let response = response::take(buffer, cut, asked, &self.settings)?;
+        self.body = Body::new(response.framing);
+        Ok(Some(Decoded { head: response.head, keep_alive: response.keep_alive, interim: response.interim }))
+    }
+
+    /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
+    pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, ParseError> {
+        self.body.next(buffer, &self.settings)
+    }
+
+    /// Whether the message has been taken to its end.
+    pub fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether octets of a head have been seen.
+    pub fn head_started(&self) -> bool {
+        self.finder.started()
+    }
+
+    /// Whether everything is body until the peer closes: then its closing ends the message in good order.
+    pub fn is_until_close(&self) -> bool {
+        matches!(self.body, Body::UntilClose)
+    }
+
+    /// Stops expecting a body, e.g. after a message was given up.
+    pub fn abandon(&mut self) {
+        self.body = Body::new(Framing::None);
+        self.finder = Finder::default();
+    }
+}

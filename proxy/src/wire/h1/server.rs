@@ -1,0 +1,356 @@
+//! The server side of one HTTP/1 connection. The connection task in `http` owns it: [`Connection::next`] gives a request, then the
+//! connection itself is that request's [`Downstream`] until [`Connection::finish`]. It never answers on its own account.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWrite;
+
+use super::buffers::{ReadBuffer, WriteBuffer};
+use super::decode::RequestDecoder;
+use super::encode::{self, ResponseContext, Sending};
+use super::{ParseError, Settings};
+use crate::transport::Stream;
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::headers::Headers;
+use crate::wire::message::{Frame, Method, Protocol, RequestHead, ResponseHead};
+
+/// The server side of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    settings: Settings,
+    read: ReadBuffer,
+    write: WriteBuffer,
+    decoder: RequestDecoder,
+    /// What the response must know of the request.
+    request: Facts,
+    sending: Sending,
+    /// No further request is taken after this one.
+    close: bool,
+    /// The exchange was cut short; the peer must see the connection end.
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Facts {
+    protocol: Protocol,
+    is_head: bool,
+    is_connect: bool,
+}
+
+/// Why there is no next request.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RequestError {
+    /// The client broke the protocol. The connection's task answers with the status and logs the detail: the connection accepts one
+    /// response (`send_head` and so on) and must then be closed.
+    #[error(transparent)]
+    Protocol(#[from] ParseError),
+    /// The client left in the middle of a head. Nothing can be answered; Envoy logs it with flag `DC`.
+    #[error("the client closed the connection within a request head")]
+    Disconnected,
+}
+
+impl Connection {
+    /// Takes a connection over.
+    pub fn new(stream: Stream, settings: &Settings) -> Connection {
+        Connection {
+            stream,
+            settings: *settings,
+            read: ReadBuffer::default(),
+            write: WriteBuffer::default(),
+            decoder: RequestDecoder::new(*settings),
+            request: Facts { protocol: Protocol::Http11, is_head: false, is_connect: false },
+            sending: Sending::Done,
+            close: false,
+            broken: false,
+        }
+    }
+
+    /// Waits for the next request, writing out what is left of the previous response meanwhile. `None` when the client has closed
+    /// between requests. May be dropped and called again.
+    pub async fn next(&mut self) -> Result<Option<RequestHead>, RequestError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// See [`next`](Connection::next).
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, RequestError>> {
+        // An error shows in reading, too.
+        let _ = self.write.poll_drain(&mut self.stream, cx);
+        loop {
+            if self.read.len() > 0 {
+                match self.decoder.head(self.read.bytes()) {
+                    Ok(Some((head, keep_alive))) => return Poll::Ready(Ok(Some(self.begin(head, keep_alive)))),
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.refuse();
+                        return Poll::Ready(Err(error.into()));
+                    }
+                }
+            }
+            match ready!(self.read.poll_fill(&mut self.stream, cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) if self.decoder.head_started() => return Poll::Ready(Err(RequestError::Disconnected)),
+                Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// Whether octets of the next head have arrived: what an expired timer means depends on it.
+    pub fn head_started(&self) -> bool {
+        self.decoder.head_started()
+    }
+
+    /// Whether the request has been read to its end.
+    pub fn request_is_complete(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Ends the exchange. True when the connection can take another request; otherwise [`close`](Connection::close) it.
+    pub fn finish(&mut self) -> bool {
+        !self.close && !self.broken && self.sending == Sending::Done && self.decoder.is_done()
+    }
+
+    /// Whether the connection has become raw bytes in both directions.
+    pub fn is_tunnel(&self) -> bool {
+        self.sending == Sending::Tunnel
+    }
+
+    /// The bare stream of a tunnel, after everything that was sent has been written.
+    pub async fn into_upgraded(mut self) -> io::Result<Stream> {
+        poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await?;
+        Ok(self.stream.unread(self.read.take()))
+    }
+
+    /// Writes out what is left, ends our direction, and then waits (for at most `delay`, Envoy's `delayed_close_timeout`) until the
+    /// client has ended its own: closing with unread bytes would make the kernel drop the response.
+    pub async fn close(mut self, delay: Option<Duration>) {
+        let Some(delay) = delay else {
+            let _ = poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await;
+            let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+            return;
+        };
+        let _ = tokio::time::timeout(delay, async {
+            poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await?;
+            poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+            while poll_fn(|cx| self.read.poll_fill(&mut self.stream, cx)).await? > 0 {
+                self.read.bytes().clear();
+            }
+            io::Result::Ok(())
+        })
+        .await;
+    }
+
+    /// The stream, e.g. to look at its addresses.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Gives up waiting for a head that has begun: the connection accepts one response and must then be closed.
+    pub fn refuse_next(&mut self) {
+        self.refuse();
+    }
+
+    fn begin(&mut self, head: RequestHead, keep_alive: bool) -> RequestHead {
+        self.request = Facts {
+            protocol: head.protocol,
+            is_head: head.method == Method::Head,
+            is_connect: head.method == Method::Connect,
+        };
+        self.sending = Sending::Head;
+        self.close |= !keep_alive;
+        head
+    }
+
+    /// Prepares for the one answer to a request that could not be read.
+    fn refuse(&mut self) {
+        self.request = Facts { protocol: Protocol::Http11, is_head: false, is_connect: false };
+        self.sending = Sending::Head;
+        self.close = true;
+        self.broken = true;
+    }
+
+    fn check_sending(&self) -> Result<(), StreamError> {
+        match self.sending {
+            Sending::Head | Sending::Done => Err(StreamError::Io("the response is not open".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        match self.sending {
+            Sending::Chunked => encode::last_chunk(self.write.text(), None, self.settings.http1.preserve_case),
+            // Less than was promised, or an end that only closing can show.
+            Sending::Length(1..) | Sending::UntilClose | Sending::Tunnel => self.close = true,
+            _ => {}
+        }
+        self.broken |= matches!(self.sending, Sending::Length(1..));
+        self.sending = Sending::Done;
+    }
+
+    /// Lets waiting for the peer also push out what the peer may be waiting for.
+    fn push_out(&mut self, cx: &mut Context<'_>) {
+        if self.write.len() > 0 {
+            let _ = self.write.poll_drain(&mut self.stream, cx);
+        }
+    }
+}
+
+impl Downstream for Connection {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
+        loop {
+            let frame = self.decoder.body(self.read.bytes()).inspect_err(|_| {
+                self.broken = true;
+                self.close = true;
+            })?;
+            if let Some(frame) = frame {
+                return Poll::Ready(Ok(frame));
+            }
+            match self.read.poll_fill(&mut self.stream, cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) if self.decoder.is_tunnel() => return Poll::Ready(Ok(Frame::End)),
+                Poll::Ready(result) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(closed(result)));
+                }
+                Poll::Pending => {
+                    self.push_out(cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError> {
+        // RFC 9110 section 15.2: a server must not send a 1xx response to an HTTP/1.0 client.
+        if self.sending == Sending::Head && self.request.protocol != Protocol::Http10 {
+            encode::informational(self.write.text(), head, self.settings.http1.preserve_case);
+        }
+        Ok(())
+    }
+
+    fn send_head(&mut self, head: &ResponseHead, end: bool) -> Result<(), StreamError> {
+        if self.sending != Sending::Head {
+            return Err(StreamError::Io("the response head was sent before".into()));
+        }
+        self.close |= encode::says_close(&head.headers);
+        // An answer before the end of the question: the rest of it is not waited for.
+        self.close |= !self.decoder.is_done();
+        // Without a length an HTTP/1.0 client sees the end of a body only when the connection closes.
+        let lengthless = !end && !head.headers.contains(&crate::wire::headers::Name::CONTENT_LENGTH);
+        self.close |= self.request.protocol == Protocol::Http10 && lengthless;
+        let context = ResponseContext {
+            protocol: self.request.protocol,
+            to_head: self.request.is_head,
+            to_connect: self.request.is_connect,
+            close: self.close,
+            preserve_case: self.settings.http1.preserve_case,
+        };
+        self.sending = encode::response(self.write.text(), head, end, context);
+        if self.sending == Sending::Tunnel {
+            self.decoder.tunnel();
+            self.close = true;
+        } else if end {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        let limit = self.settings.buffer_limit;
+        let result = ready!(self.write.poll_below(limit, &mut self.stream, cx));
+        Poll::Ready(result.map_err(|error| self.write_failed(&error)))
+    }
+
+    fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        self.check_sending()?;
+        match &mut self.sending {
+            Sending::Length(left) => match left.checked_sub(data.len() as u64) {
+                Some(rest) => {
+                    *left = rest;
+                    self.write.push(data);
+                }
+                None => {
+                    self.broken = true;
+                    return Err(StreamError::Io("more body than content-length says".into()));
+                }
+            },
+            Sending::Chunked if !data.is_empty() => push_chunk(&mut self.write, data),
+            Sending::UntilClose | Sending::Tunnel if !data.is_empty() => self.write.push(data),
+            _ => {}
+        }
+        if end {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        self.check_sending()?;
+        if self.sending == Sending::Chunked && self.settings.http1.trailers {
+            encode::last_chunk(self.write.text(), Some(trailers), self.settings.http1.preserve_case);
+            self.sending = Sending::Done;
+        } else {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        let result = ready!(self.write.poll_drain(&mut self.stream, cx));
+        Poll::Ready(result.map_err(|error| self.write_failed(&error)))
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        self.push_out(cx);
+        // In a tunnel the end of one direction is an ordinary event, seen by reading.
+        if self.decoder.is_tunnel() {
+            return Poll::Pending;
+        }
+        while self.read.len() < self.settings.buffer_limit {
+            match ready!(self.read.poll_fill(&mut self.stream, cx)) {
+                Ok(1..) => {}
+                result => {
+                    self.broken = true;
+                    return Poll::Ready(closed(result));
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn reset(&mut self, _reason: ResetReason) {
+        self.broken = true;
+    }
+
+    fn close_after(&mut self) {
+        self.close = true;
+    }
+}
+
+impl Connection {
+    fn write_failed(&mut self, error: &io::Error) -> StreamError {
+        self.broken = true;
+        self.write.discard();
+        StreamError::Closed(error.to_string().into())
+    }
+}
+
+fn closed(result: io::Result<usize>) -> StreamError {
+    StreamError::Closed(match result {
+        Ok(_) => "end of stream".into(),
+        Err(error) => error.to_string().into(),
+    })
+}
+
+/// One chunk; `data` is not empty.
+pub(super) fn push_chunk(write: &mut WriteBuffer, data: Bytes) {
+    let text: &mut BytesMut = write.text();
+    encode::chunk_head(text, data.len());
+    write.push(data);
+    write.text().extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,127 @@
+//! Request targets and authorities: which characters they may have, and an absolute form taken apart. Called by `request`.
+
+use bytes::Bytes;
+
+use super::head::Span;
+use super::request::parse_length;
+use super::{ParseError, Settings};
+use crate::wire::message::Method;
+
+/// The request target, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    pub(super) scheme: Bytes,
+    pub(super) authority: Option<Bytes>,
+    pub(super) path: Bytes,
+}
+
+impl Target {
+    /// RFC 9112 section 3.2: origin form, `*` of OPTIONS, authority form of CONNECT, absolute form.
+    pub(super) fn parse(head: &Bytes, span: Span, method: &Method, settings: &Settings) -> Result<Target, ParseError> {
+        let target = head.slice(span);
+        if *method == Method::Connect {
+            if !has_valid_port(&target, true) {
+                return Err(ParseError::URL);
+            }
+            return Ok(Target { authority: Some(target), ..Target::default() });
+        }
+        if target.starts_with(b"/") || (*method == Method::Options && target.starts_with(b"*")) {
+            return Ok(Target { path: target, ..Target::default() });
+        }
+        if !settings.http1.allow_absolute_url {
+            return Ok(Target { path: target, ..Target::default() });
+        }
+        Target::absolute(&target, method)
+    }
+
+    fn absolute(target: &Bytes, method: &Method) -> Result<Target, ParseError> {
+        let scheme_end = memchr::memmem::find(target, b"://").ok_or(ParseError::URL)?;
+        let scheme = target.slice(..scheme_end);
+        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+            return Err(ParseError::SCHEME);
+        }
+        let start = scheme_end + 3;
+        let end = target[start..]
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+            .map_or(target.len(), |length| start + length);
+        // User information names the user, not the host.
+        let host = target[start..end].iter().rposition(|byte| *byte == b'@').map_or(start, |at| start + at + 1);
+        if host == end || !has_valid_port(&target[host..end], false) {
+            return Err(ParseError::URL);
+        }
+        let path = match target.get(end) {
+            // RFC 9112 section 3.2.4: the server as a whole.
+            None if *method == Method::Options => Bytes::from_static(b"*"),
+            None => Bytes::from_static(b"/"),
+            // RFC 9112 section 3.2.1: an empty path is sent as `/`.
+            Some(b'?') => [b"/", &target[end..]].concat().into(),
+            Some(_) => target.slice(end..),
+        };
+        Ok(Target { scheme, authority: Some(target.slice(host..end)), path })
+    }
+}
+
+/// Whether the port after the host is a number, when there is one (`required`: there must be).
+fn has_valid_port(authority: &[u8], required: bool) -> bool {
+    let host_end = match authority {
+        [b'[', ..] => match authority.iter().position(|byte| *byte == b']') {
+            Some(at) => at + 1,
+            None => return false,
+        },
+        _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
+    };
+    match &authority[host_end..] {
+        [] => !required,
+        [b':', digits @ ..] => {
+            host_end > 0 && digits.len() <= 5 && parse_length(digits).is_ok_and(|port| port <= u64::from(u16::MAX))
+        }
+        _ => false,
+    }
+}
+
+/// The characters that Envoy takes in a request target.
+pub(super) fn is_target(target: &[u8], is_connect: bool) -> bool {
+    let is_path = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\t' | b'!'..=b'~'));
+    if let [b'/' | b'*', rest @ ..] = target {
+        return is_path(rest);
+    }
+    let mut rest = target;
+    if !is_connect {
+        let scheme = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        match rest.split_at(scheme) {
+            (scheme, [b':', b'/', b'/', after @ ..]) if !scheme.is_empty() => rest = after,
+            _ => return false,
+        }
+    }
+    let host_end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(host_end);
+    !target.is_empty() && host.iter().all(|byte| is_host_byte(*byte)) && is_path(path)
+}
+
+fn is_host_byte(byte: u8) -> bool {
+    HOST_BYTES[byte as usize]
+}
+
+static HOST_BYTES: [bool; 256] = host_bytes();
+
+const fn host_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!$%&'()*+,-.:;=@[]_~";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+}
+
+/// The characters that Envoy takes in an authority.
+pub(super) fn is_authority(authority: &[u8]) -> bool {
+    authority.iter().all(|byte| is_host_byte(*byte))
+}
