@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::http::route::RouteSlots;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
@@ -13,8 +12,6 @@ use crate::tls::Secrets;
 pub struct CompileDeps<'a> {
     /// Secrets for TLS contexts.
     pub secrets: &'a Arc<Secrets>,
-    /// Slots of RDS names.
-    pub routes: &'a dyn RouteSlots,
     /// Where statistics are registered.
     pub stats: &'a Arc<Stats>,
     /// Access log files.

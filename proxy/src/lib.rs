@@ -11,7 +11,6 @@ pub mod drain;
 pub mod failure;
 pub mod http;
 pub mod listener;
-pub mod published;
 pub mod stats;
 pub mod status;
 pub mod store;

@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::cluster::WorkerClusters;
+use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
-use crate::published::Published;
 use crate::stats::Stats;
 use crate::telemetry::access_log::WorkerLogs;
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::cluster::WorkerClusters;
+use crate::cluster::published::Published;
 use crate::drain::{Drain, DrainWatch, ServerDrain};
 use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
 use crate::listener::bind::Socket;
-use crate::published::Published;
 use crate::stats::Stats;
 use crate::telemetry::access_log::{Sinks, WorkerLogs};
 use crate::worker::{ConnectionIds, Worker};

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::source::{ClusterStatus, Source};
 use crate::cluster::Cluster;
-use crate::published::Published;
+use crate::cluster::published::Published;
 use crate::stats::ServerStats;
 use crate::status::{ListenerStatus, Request, Status};
 use crate::store::{ConfigStore, Entry, Kind};

@@ -19,6 +19,7 @@ mod lease;
 mod pick;
 mod pool;
 mod proxy_protocol;
+pub mod published;
 mod shared;
 mod stats;
 mod statuses;

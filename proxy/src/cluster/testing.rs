@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use super::host::{Host, HostState};
 use super::{Cluster, HttpLease, HttpWant, Priority, WorkerCluster, WorkerClusters};
-use crate::published::{ClusterTable, Published};
+use crate::cluster::published::{ClusterTable, Published};
 use crate::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
 use crate::wire::codec::Upstream;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::worker::WorkerCluster;
-use crate::published::{ClusterTable, Published};
+use crate::cluster::published::{ClusterTable, Published};
 
 /// The clusters that this worker has used. One per worker thread.
 #[derive(Default)]

@@ -30,10 +30,10 @@ pub async fn serve(
     manager: Arc<ConnectionManager>,
     stream: Stream,
     connection: Rc<ConnectionInfo>,
-    _drain: DrainWatch,
+    drain: DrainWatch,
 ) {
     let logs = worker.logs;
-    let context = Context::new(manager, connection, Upstreams::Worker(worker), logs);
+    let context = Context::new(manager, connection, Upstreams::Worker(worker), logs, drain);
     run(Rc::new(context), stream).await;
 }
 
@@ -41,7 +41,7 @@ pub async fn serve(
 pub(super) async fn run(context: Rc<Context>, stream: Stream) {
     let _count = Count::begin(&context);
     let mut limits = Limits::new(&context);
-    let drain = context.connection.drain.clone();
+    let drain = context.drain.clone();
     let mut end = pin!(drain.deadline());
     let Some((protocol, stream)) = choose_codec(&context, stream, &mut limits, end.as_mut()).await else { return };
     let stats = &context.manager.stats;

@@ -12,6 +12,7 @@ use super::manager::Routes;
 use super::route::RouteTable;
 use super::upstreams::Upstreams;
 use super::xfcc;
+use crate::drain::DrainWatch;
 use crate::telemetry::access_log::WorkerLogs;
 use crate::telemetry::stream_info::ConnectionInfo;
 
@@ -21,6 +22,8 @@ pub(super) struct Context {
     pub connection: Rc<ConnectionInfo>,
     pub upstreams: Upstreams,
     pub logs: WorkerLogs,
+    /// When this connection should stop taking requests, and when it must end.
+    pub drain: DrainWatch,
     /// Requests begun.
     pub requests: Cell<u32>,
     /// Requests under way.
@@ -49,12 +52,14 @@ impl Context {
         connection: Rc<ConnectionInfo>,
         upstreams: Upstreams,
         logs: WorkerLogs,
+        drain: DrainWatch,
     ) -> Context {
         Context {
             manager,
             connection,
             upstreams,
             logs,
+            drain,
             requests: Cell::new(0),
             active: Cell::new(0),
             last_end: Cell::new(None),

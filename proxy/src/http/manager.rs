@@ -9,7 +9,7 @@ use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 
 use super::filters::Filter;
-use super::route::{RouteSlot, RouteTable};
+use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::{HttpStats, TracingStats};
 use crate::compile::CompileDeps;
 use crate::stats::Stats;
@@ -40,7 +40,7 @@ pub(super) enum Routes {
 }
 
 impl ConnectionManager {
-    /// Compiles. `direction` is the listener's.
+    /// Compiles. `direction` is the listener's; `slots` has the route tables that come over RDS.
     ///
     /// # Errors
     /// The inline route table is refused; the path is relative to the connection manager.
@@ -48,13 +48,14 @@ impl ConnectionManager {
         config: &Arc<HttpConnectionManager>,
         direction: Direction,
         deps: &CompileDeps<'_>,
+        slots: &dyn RouteSlots,
     ) -> Result<Arc<ConnectionManager>, Rejection> {
         let routes = match &config.routes {
             RouteSource::Inline(table) => Routes::Inline(
                 RouteTable::compile(table)
                     .map_err(|rejection| Rejection { path: format!("route_config.{}", rejection.path), ..rejection })?,
             ),
-            RouteSource::Rds { name, .. } => Routes::Rds(deps.routes.slot(name)),
+            RouteSource::Rds { name, .. } => Routes::Rds(slots.slot(name)),
         };
         Ok(Arc::new(ConnectionManager {
             direction,

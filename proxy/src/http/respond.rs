@@ -84,7 +84,7 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
         context.manager.stats.downstream_cx_max_requests_reached.inc();
         close = true;
     }
-    if context.connection.drain.should_close() {
+    if context.drain.should_close() {
         context.manager.stats.downstream_cx_drain_close.inc();
         close = true;
     }

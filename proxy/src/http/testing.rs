@@ -37,6 +37,7 @@ pub struct Bench {
     pub table: RouteConfiguration,
     pub direction: Direction,
     pub connection: ConnectionInfo,
+    pub drain: DrainWatch,
     pub clusters: HashMap<String, Rc<fake::Cluster>>,
     pub slot: Option<Arc<RouteSlot>>,
 }
@@ -62,6 +63,7 @@ impl Bench {
             },
             direction: Direction::Outbound,
             connection: connection(),
+            drain: DrainWatch::never(),
             clusters: HashMap::new(),
             slot: None,
         };
@@ -102,13 +104,12 @@ impl Bench {
         let slots = Slots(self.slot.clone().unwrap_or_default());
         let deps = CompileDeps {
             secrets: &Secrets::new(),
-            routes: &slots,
             stats: &Stats::new(StatsSettings::default()),
             log_sinks: &Sinks::new(SinkSettings::default()),
         };
-        let manager = ConnectionManager::compile(&Arc::new(config), self.direction, &deps).unwrap();
+        let manager = ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap();
         let upstreams = Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone() }));
-        Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0))
+        Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0), self.drain.clone())
     }
 
     /// Sends one request without a body.
@@ -196,6 +197,5 @@ fn connection() -> ConnectionInfo {
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),
-        drain: DrainWatch::never(),
     }
 }

@@ -8,6 +8,7 @@ use config::{At, Rejection};
 
 use crate::compile::CompileDeps;
 use crate::http::ConnectionManager;
+use crate::http::route::RouteSlots;
 use crate::tcp::TcpProxy;
 use crate::tls::ServerContext;
 
@@ -40,6 +41,7 @@ impl FilterChain {
         direction: Direction,
         at: &At<'_>,
         deps: &CompileDeps<'_>,
+        slots: &dyn RouteSlots,
     ) -> Result<FilterChain, Rejection> {
         let tls = match &config.transport {
             DownstreamTransport::Raw => None,
@@ -52,7 +54,7 @@ impl FilterChain {
             TerminalFilter::Http(manager) => {
                 let (filters, last) = (at.field("filters"), config.filters.len());
                 let filter = filters.index(last);
-                let manager = ConnectionManager::compile(manager, direction, deps)
+                let manager = ConnectionManager::compile(manager, direction, deps, slots)
                     .map_err(|rejection| rejection.below(&filter.field("typed_config")))?;
                 Terminal::Http(manager)
             }

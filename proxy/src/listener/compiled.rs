@@ -14,6 +14,7 @@ use super::chain::FilterChain;
 use super::matching::{Facts, Matcher};
 use super::stats::ListenerStats;
 use crate::compile::CompileDeps;
+use crate::http::route::RouteSlots;
 use crate::telemetry::access_log::AccessLogs;
 
 /// A compiled listener. Immutable; a changed one takes its place and connections keep the one that they began with.
@@ -34,11 +35,12 @@ impl Listener {
     pub fn compile(
         config: Arc<config::listener::Listener>,
         deps: &CompileDeps<'_>,
+        slots: &dyn RouteSlots,
     ) -> Result<Arc<Listener>, Rejection> {
         let root = At::root();
         let at = root.field("filter_chains");
         let compile = |chain: &config::listener::FilterChain, at: &At<'_>| {
-            FilterChain::compile(chain, &config.name, config.direction, at, deps)
+            FilterChain::compile(chain, &config.name, config.direction, at, deps, slots)
         };
         let mut chains = Vec::with_capacity(config.filter_chains.len());
         for (index, chain) in config.filter_chains.iter().enumerate() {

@@ -51,7 +51,7 @@ pub(super) async fn run(
 ) {
     let begun = StartTime::now();
     // Boxed, as the terminal filters are: a connection holds the future of what it does now, not of the largest thing it may do.
-    let established = Box::pin(establish(&worker, &listener, &drain, accepted, begun)).await;
+    let established = Box::pin(establish(&worker, &listener, accepted, begun)).await;
     let Some(Established { chain, stream, info, life: _life }) = established else { return };
     let ended = match &chain.terminal {
         Terminal::Http(manager) => {
@@ -70,7 +70,6 @@ pub(super) async fn run(
 async fn establish(
     worker: &Rc<Worker>,
     listener: &Arc<Listener>,
-    drain: &DrainWatch,
     mut accepted: Accepted,
     begun: StartTime,
 ) -> Option<Established> {
@@ -85,7 +84,7 @@ async fn establish(
             if refusal == Refusal::Refused {
                 accepted.reset_on_close();
             }
-            let info = addresses(local, direct_remote, drain);
+            let info = addresses(local, direct_remote);
             log_unserved(worker, listener, begun, info, ResponseFlags::NONE);
             return None;
         }
@@ -105,7 +104,7 @@ async fn establish(
         if !inspected.read.is_empty() {
             accepted.reset_on_close();
         }
-        let mut info = addresses(local, remote, drain);
+        let mut info = addresses(local, remote);
         info.requested_server_name = inspected.server_name;
         log_unserved(worker, listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
         return None;
@@ -116,7 +115,7 @@ async fn establish(
         direct_remote: or_nowhere(direct_remote),
         requested_server_name: server_name,
         filter_chain: chain.name.clone(),
-        ..addresses(local, remote, drain)
+        ..addresses(local, remote)
     };
     let life = Life::begin(listener, begun.at);
     let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
@@ -260,7 +259,7 @@ fn or_nowhere(address: Option<SocketAddr>) -> SocketAddr {
     address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
 }
 
-fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>, drain: &DrainWatch) -> ConnectionInfo {
+fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> ConnectionInfo {
     ConnectionInfo {
         id: 0,
         local: or_nowhere(local),
@@ -269,7 +268,6 @@ fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>, drain: &Drai
         tls: None,
         requested_server_name: None,
         filter_chain: Arc::from(""),
-        drain: drain.clone(),
     }
 }
 

@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 
 use super::accept::{Slot, accept_loop};
 use super::{Listener, bind};
+use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
 use crate::compile::CompileDeps;
 use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
-use crate::published::{ClusterTable, Published};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
 use crate::tls::testing::{Authority, istio_client, istio_server};
@@ -58,11 +58,11 @@ impl Harness {
     }
 
     pub fn deps(&self) -> CompileDeps<'_> {
-        CompileDeps { secrets: &self.secrets, routes: &NoRoutes, stats: &self.stats, log_sinks: &self.sinks }
+        CompileDeps { secrets: &self.secrets, stats: &self.stats, log_sinks: &self.sinks }
     }
 
     pub fn listener(&self, config: config::listener::Listener) -> Arc<Listener> {
-        Listener::compile(Arc::new(config), &self.deps()).unwrap()
+        Listener::compile(Arc::new(config), &self.deps(), &NoRoutes).unwrap()
     }
 
     /// Binds and accepts on the current `LocalSet`.
@@ -418,7 +418,7 @@ fn what_cannot_be_compiled_is_named() {
     let mut tls = istio_server(&[]);
     tls.common.certificates.clear();
     broken.transport = DownstreamTransport::Tls(Arc::new(tls));
-    let refused = |config| Listener::compile(Arc::new(config), &harness.deps()).unwrap_err().to_string();
+    let refused = |config| Listener::compile(Arc::new(config), &harness.deps(), &NoRoutes).unwrap_err().to_string();
     let reason = refused(config("127.0.0.1:0", vec![broken]));
     assert!(
         reason.starts_with("filter_chains[0].transport_socket: server TLS contexts need a certificate"),

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
@@ -28,8 +27,6 @@ pub struct ConnectionInfo {
     pub requested_server_name: Option<Arc<str>>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
-    /// When this connection should stop taking requests, and when it must end.
-    pub drain: DrainWatch,
 }
 
 /// Facts of one request, or of one TCP connection.

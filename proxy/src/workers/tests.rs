@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Command, Shared, Workers};
+use crate::cluster::published::Published;
 use crate::compile::CompileDeps;
 use crate::drain::{Drain, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::listener::{Listener, bind};
-use crate::published::Published;
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
@@ -45,13 +45,8 @@ impl Process {
     fn listener(&self, status: u16) -> Arc<Listener> {
         let config =
             config::listener::decode(&bytes(&answering_listener("l", status)), &config::Options::default()).unwrap();
-        let deps = CompileDeps {
-            secrets: &Secrets::new(),
-            routes: &NoRoutes,
-            stats: &self.shared.stats,
-            log_sinks: &self.shared.sinks,
-        };
-        Listener::compile(Arc::new(config), &deps).unwrap()
+        let deps = CompileDeps { secrets: &Secrets::new(), stats: &self.shared.stats, log_sinks: &self.shared.sinks };
+        Listener::compile(Arc::new(config), &deps, &NoRoutes).unwrap()
     }
 
     fn listen(&self, id: u64, listener: &Arc<Listener>) -> SocketAddr {

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use xds_client::{Update, Verdict};
 
 use super::secrets::{self, SecretWatches};
+use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, dns};
-use crate::published::{ClusterTable, Published};
 use crate::stats::{ServerStats, Stats};
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::tls::Secrets;

@@ -174,13 +174,8 @@ impl Listeners {
 
     fn add(&mut self, config: Arc<config::listener::Listener>, stored: Stored, is_static: bool) -> Result<(), Refusal> {
         let name = config.name.clone();
-        let deps = CompileDeps {
-            secrets: &self.parts.secrets,
-            routes: &*self.parts.routes,
-            stats: &self.parts.stats,
-            log_sinks: &self.parts.sinks,
-        };
-        let listener = Listener::compile(config.clone(), &deps)?;
+        let deps = CompileDeps { secrets: &self.parts.secrets, stats: &self.parts.stats, log_sinks: &self.parts.sinks };
+        let listener = Listener::compile(config.clone(), &deps, &*self.parts.routes)?;
         self.check_address(&config)?;
         let bound = self.bind(&listener)?;
         self.parts.store.warm(Kind::Listener, &name, stored, is_static);

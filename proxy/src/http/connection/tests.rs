@@ -142,8 +142,7 @@ async fn a_draining_listener_asks_clients_to_go_and_ends_those_that_stay() {
     let settings = Settings { time: Duration::from_secs(5), strategy: Strategy::Immediate };
     let drain = Drain::new(settings);
     let mut bench = Bench::new(to_app(|_| {}));
-    bench.connection.drain =
-        DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
+    bench.drain = DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
     bench.upstream(Script::hangs());
     let local = LocalSet::new();
     local
@@ -179,8 +178,7 @@ async fn a_response_that_is_cut_is_logged_as_cut() {
     let settings = Settings::default();
     let drain = Drain::new(settings);
     let mut bench = Bench::new(to_app(|_| {}));
-    bench.connection.drain =
-        DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
+    bench.drain = DrainWatch::new(ServerDrain::new(settings), drain.clone(), config::listener::Direction::Outbound);
     // More than the pipe and the buffers hold.
     let body: &'static str = Box::leak("x".repeat(4 << 20).into_boxed_str());
     bench.upstream(Script::answers(200, &[], &[body]));

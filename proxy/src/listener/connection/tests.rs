@@ -4,7 +4,7 @@ use super::*;
 
 /// A connection from nowhere.
 pub(in crate::listener) fn info() -> ConnectionInfo {
-    addresses(None, None, &DrainWatch::never())
+    addresses(None, None)
 }
 
 /// Every idle connection costs what its task's future takes, whatever it waits for.

@@ -24,7 +24,6 @@ fn connection() -> ConnectionInfo {
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),
-        drain: crate::drain::DrainWatch::never(),
     }
 }
 

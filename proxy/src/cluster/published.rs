@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::cluster::Cluster;
+use super::Cluster;
 
 /// Clusters by name.
 pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>>;
