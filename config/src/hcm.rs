@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::access_log::AccessLog;
 use crate::cluster::Http2Settings;
+use crate::filters::HttpFilterConfig;
 use crate::route::{RouteConfiguration, Upgrade};
 
 pub(crate) mod decode;
@@ -133,30 +134,10 @@ pub enum RouteSource {
 pub struct HttpFilter {
     /// Name in the chain: per-route config is looked up by it.
     pub name: Arc<str>,
-    /// `disabled`.
+    /// `disabled`: it stays in the chain, and a route may switch it on.
     pub disabled: bool,
     /// What it is.
-    pub kind: HttpFilterKind,
-}
-
-/// HTTP filters that are known. What each does to traffic today stands in `config/EXTENSIONS.md`.
-#[derive(Debug, Clone)]
-pub enum HttpFilterKind {
-    /// `istio.alpn`: upstream ALPN by upstream protocol.
-    IstioAlpn(IstioAlpn),
-    /// A filter that is parsed and does not act yet, by type URL; it is none that carries policy.
-    Inert(Arc<str>),
-}
-
-/// `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`: ALPN lists offered upstream.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct IstioAlpn {
-    /// For HTTP/1.0 upstreams.
-    pub http10: Vec<Arc<[u8]>>,
-    /// For HTTP/1.1 upstreams.
-    pub http11: Vec<Arc<[u8]>>,
-    /// For HTTP/2 upstreams.
-    pub http2: Vec<Arc<[u8]>>,
+    pub config: HttpFilterConfig,
 }
 
 /// `envoy.extensions.filters.http.router.v3.Router`.

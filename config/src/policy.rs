@@ -14,7 +14,7 @@ use crate::proto::{
     core::v3 as core, extensions::transport_sockets::tls::v3::DownstreamTlsContext, listener::v3 as listener,
     route::v3 as route,
 };
-use crate::registry::{self, EXTENSIONS};
+use crate::registry;
 use crate::rejection::At;
 
 /// How often each kind of policy stands in something.
@@ -83,7 +83,7 @@ fn is_more(counts: &Counts, others: &Counts) -> bool {
 }
 
 fn named_in(bytes: &[u8]) -> Counts {
-    let policies = EXTENSIONS.iter().filter(|entry| entry.policy);
+    let policies = registry::extensions().filter(|entry| entry.policy);
     policies
         .map(|entry| (entry.type_name, memchr::memmem::find_iter(bytes, entry.type_name).count()))
         .filter(|(_, count)| *count > 0)

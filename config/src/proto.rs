@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+pub(crate) use envoy_types::pb::envoy;
 pub(crate) use envoy_types::pb::envoy::config::{
     accesslog, bootstrap, cluster, core, endpoint, listener, metrics, overload, route, trace,
 };

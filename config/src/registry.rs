@@ -10,11 +10,24 @@ use crate::rejection::{At, Rejection};
 
 mod table;
 
-pub use table::EXTENSIONS;
+/// The word of a row of a table that says that the extension carries policy, or its absence.
+macro_rules! policy {
+    (Policy) => {
+        true
+    };
+    () => {
+        false
+    };
+}
+pub(crate) use policy;
+
+/// All extensions that are known.
+pub fn extensions() -> impl Iterator<Item = &'static Entry> {
+    table::EXTENSIONS.iter().chain(crate::filters::ENTRIES)
+}
 
 pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
 pub(crate) const ISTIO_STATS: &str = "stats.PluginConfig";
-pub(crate) const ISTIO_ALPN: &str = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 pub(crate) const HTTP_CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -104,9 +117,22 @@ pub struct Entry {
     check: fn(&[u8]) -> Result<(), prost::DecodeError>,
 }
 
+impl Entry {
+    /// The row of an extension that its own translation checks.
+    pub(crate) const fn new(
+        kind: Kind,
+        type_name: &'static str,
+        state: State,
+        policy: bool,
+        traffic: &'static str,
+    ) -> Entry {
+        Entry { kind, type_name, state, policy, traffic, check: table::unread }
+    }
+}
+
 /// The entry of a type at a place.
 pub fn find(kind: Kind, type_name: &str) -> Option<&'static Entry> {
-    EXTENSIONS.iter().find(|entry| entry.kind == kind && entry.type_name == type_name)
+    extensions().find(|entry| entry.kind == kind && entry.type_name == type_name)
 }
 
 /// Takes an extension that does not act: known, well-formed and not refused.
@@ -139,6 +165,11 @@ pub(crate) fn refused(at: &At<'_>, name: &str, entry: &Entry) -> Rejection {
     };
     let rejection =
         at.unsupported(format!("{noun} {name:?} ({}) is not supported yet: {}", entry.type_name, entry.traffic));
+    of(rejection, entry)
+}
+
+/// The rejection of something about this extension: it withholds policy where the extension carries it.
+pub(crate) fn of(rejection: Rejection, entry: &Entry) -> Rejection {
     if entry.policy { rejection.withholding_policy() } else { rejection }
 }
 

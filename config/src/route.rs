@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::access_log::Format;
+use crate::filters::ScopedFilter;
 use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 
 mod action;
 pub(crate) mod decode;
 mod hash;
-mod headers;
+pub(crate) mod headers;
 mod matching;
 mod per_filter;
 mod retry;
@@ -34,6 +35,8 @@ pub struct RouteConfiguration {
     pub headers: HeaderChanges,
     /// `most_specific_header_mutations_wins`.
     pub most_specific_headers_win: bool,
+    /// `typed_per_filter_config`, by filter name, sorted.
+    pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
 
 /// `VirtualHost`.
@@ -57,8 +60,8 @@ pub struct VirtualHost {
     pub headers: HeaderChanges,
     /// `per_request_buffer_limit_bytes`.
     pub buffer_limit: Option<u32>,
-    /// `typed_per_filter_config` of filters that are known and not acting: by filter name, their type URL.
-    pub per_filter: Vec<(Arc<str>, Arc<str>)>,
+    /// `typed_per_filter_config`, by filter name, sorted.
+    pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
 
 /// `VirtualHost.require_tls`.
@@ -92,8 +95,8 @@ pub struct Route {
     pub stat_prefix: Option<Arc<str>>,
     /// `metadata`.
     pub metadata: Arc<Metadata>,
-    /// `typed_per_filter_config`, as in [`VirtualHost::per_filter`].
-    pub per_filter: Vec<(Arc<str>, Arc<str>)>,
+    /// `typed_per_filter_config`, by filter name, sorted.
+    pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
 
 /// `RouteMatch`.
@@ -208,6 +211,8 @@ pub struct WeightedCluster {
     pub headers: HeaderChanges,
     /// `host_rewrite_literal`.
     pub host_rewrite: Option<Arc<str>>,
+    /// `typed_per_filter_config`, by filter name, sorted.
+    pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
 
 /// Rewrites of the path.

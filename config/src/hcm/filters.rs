@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{HttpFilter, HttpFilterKind, IstioAlpn, Router};
+use super::{HttpFilter, Router};
 use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
-use crate::istio::AlpnFilterConfig;
+use crate::filters::{self, HttpFilterConfig};
 use crate::options::Options;
 use crate::proto::{bool_or, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb};
 use crate::registry::{self, Kind, State};
@@ -50,13 +50,13 @@ pub(super) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
 fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read, Rejection> {
     use pb::http_filter::ConfigType;
     let name: Arc<str> = crate::field_rules::not_empty(&at.field("name"), &proto.name)?;
-    let kept = |kind| Ok(Read::Filter(HttpFilter { name: name.clone(), disabled: proto.disabled, kind }));
+    let kept = |config| Ok(Read::Filter(HttpFilter { name: name.clone(), disabled: proto.disabled, config }));
     let any = match &proto.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(source)) => {
             let type_name =
                 discovered(&at.field("config_discovery"), Kind::HttpFilter, &name, &source.type_urls, options)?;
-            return kept(HttpFilterKind::Inert(type_name));
+            return kept(HttpFilterConfig::Inert(type_name));
         }
         None => {
             return Err(at.field("typed_config").reject(format!("filter {name:?} has no config; give typed_config")));
@@ -64,10 +64,8 @@ fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read
     };
     let at = at.field("typed_config");
     let extension = extension::open(&at, any)?;
-    match &*extension.type_name {
-        registry::ROUTER => return Ok(Read::Router(router(&at, &extension, options)?)),
-        registry::ISTIO_ALPN => return kept(HttpFilterKind::IstioAlpn(istio_alpn(&at, &extension, options)?)),
-        _ => {}
+    if extension.type_name == registry::ROUTER {
+        return Ok(Read::Router(router(&at, &extension, options)?));
     }
     let Some(entry) = registry::find(Kind::HttpFilter, &extension.type_name) else {
         // Envoy leaves out only what it does not know itself; a type that it knows, or a wrapper of others, may carry policy.
@@ -83,8 +81,7 @@ fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read
     if entry.state == State::InertIfFailOpen && !may_fail_open(&at, &extension, options)? {
         return Err(registry::refused(&at, &name, entry));
     }
-    registry::inert(&at, Kind::HttpFilter, &name, &extension, options)?;
-    kept(HttpFilterKind::Inert(Arc::from(&*extension.type_name)))
+    kept(filters::http(&at, &name, entry, &extension, options)?)
 }
 
 /// A filter that is to be discovered: its config never comes, so it may only be left out where every type it may have is harmless.
@@ -159,24 +156,4 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),
     })
-}
-
-fn istio_alpn(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<IstioAlpn, Rejection> {
-    let proto: AlpnFilterConfig = extension.decode(at, options)?;
-    let mut alpn = IstioAlpn::default();
-    let at_list = at.field("alpn_override");
-    for (index, entry) in proto.alpn_override.iter().enumerate() {
-        let at = at_list.index(index);
-        if entry.alpn_override.iter().any(|name| !(1..=255).contains(&name.len())) {
-            return Err(at.field("alpn_override").reject("a protocol name has 1 to 255 octets"));
-        }
-        let list = entry.alpn_override.iter().map(|name| Arc::from(name.as_bytes())).collect();
-        match entry.upstream_protocol {
-            0 => alpn.http10 = list,
-            1 => alpn.http11 = list,
-            2 => alpn.http2 = list,
-            other => return Err(at.field("upstream_protocol").reject(format!("{other} is not a value of this enum"))),
-        }
-    }
-    Ok(alpn)
 }

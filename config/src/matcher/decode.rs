@@ -117,6 +117,18 @@ pub(crate) fn fraction(at: &At<'_>, proto: &percent::FractionalPercent) -> Resul
     Ok(Fraction { numerator: proto.numerator, denominator })
 }
 
+/// `RuntimeFractionalPercent` of a filter, whose key is named to the operator.
+pub(crate) fn fraction_at(
+    at: &At<'_>,
+    proto: &core::v3::RuntimeFractionalPercent,
+    options: &Options,
+) -> Result<Fraction, Rejection> {
+    if !proto.runtime_key.is_empty() {
+        options.note(&at.field("runtime_key"), "there is no runtime; the default is used");
+    }
+    runtime_fraction(at, proto)
+}
+
 /// `RuntimeFractionalPercent`: its default, for there is no runtime to override it.
 pub(crate) fn runtime_fraction(at: &At<'_>, proto: &core::v3::RuntimeFractionalPercent) -> Result<Fraction, Rejection> {
     let at = at.field("default_value");

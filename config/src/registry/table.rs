@@ -1,10 +1,10 @@
-//! The table of extensions, in the order of `config/EXTENSIONS.md`. `Policy` behind the state: it says who may do what.
+//! The table of extensions but for the filters that `filters/mod.rs` lists. `Policy` behind the state: it says who may do what.
 
 use envoy_types::pb::envoy::config::trace::v3 as trace;
 use envoy_types::pb::envoy::extensions as ext;
 use prost::Message;
 
-use super::{Entry, Kind, State};
+use super::{Entry, Kind, State, policy};
 use crate::istio;
 
 use Kind::{
@@ -19,7 +19,7 @@ fn is<T: Message + Default>(bytes: &[u8]) -> Result<(), prost::DecodeError> {
 }
 
 /// For types whose bytes are not looked at: refused ones, and those without fields that matter.
-fn unread(_: &[u8]) -> Result<(), prost::DecodeError> {
+pub(super) const fn unread(_: &[u8]) -> Result<(), prost::DecodeError> {
     Ok(())
 }
 
@@ -29,17 +29,15 @@ macro_rules! entries {
             kind: $kind,
             type_name: $type_name,
             state: $state,
-            policy: entries!(@policy $($policy)?),
+            policy: policy!($($policy)?),
             traffic: $traffic,
             check: $check,
         }),*]
     };
-    (@policy Policy) => { true };
-    (@policy) => { false };
 }
 
-/// All extensions that are known.
-pub static EXTENSIONS: &[Entry] = entries![
+/// Extensions that have no file of their own.
+pub(super) static EXTENSIONS: &[Entry] = entries![
     ListenerFilter Works "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", is::<ext::filters::listener::tls_inspector::v3::TlsInspector>, "server name, ALPN and transport protocol are found; no JA3 or JA4 fingerprints";
     ListenerFilter Works "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", is::<ext::filters::listener::http_inspector::v3::HttpInspector>, "HTTP is found on plaintext and chooses the filter chain";
     ListenerFilter Inert "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", is::<ext::filters::listener::original_dst::v3::OriginalDst>, "no redirected connections exist here, so there is no address to restore";
@@ -67,12 +65,10 @@ pub static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Refused "envoy.extensions.filters.network.echo.v3.Echo", unread, "nothing would answer";
 
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span and upstream logs are not acting";
-    HttpFilter Works "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", unread, "the upstream ALPN follows the upstream protocol";
     HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
     HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
     HttpFilter Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", is::<ext::filters::http::grpc_stats::v3::FilterConfig>, "gRPC messages are not counted";
     HttpFilter Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
-    HttpFilter Inert "envoy.extensions.filters.http.cors.v3.Cors", is::<ext::filters::http::cors::v3::Cors>, "inert by itself: see CorsPolicy";
     HttpFilter Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb", is::<ext::filters::http::grpc_web::v3::GrpcWeb>, "gRPC-Web requests reach the application unconverted";
     HttpFilter Inert "envoy.extensions.filters.http.compressor.v3.Compressor", is::<ext::filters::http::compressor::v3::Compressor>, "bodies are sent as they are";
     HttpFilter Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor", is::<ext::filters::http::decompressor::v3::Decompressor>, "bodies stay compressed";
@@ -88,7 +84,6 @@ pub static EXTENSIONS: &[Entry] = entries![
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
     HttpFilter Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
-    HttpFilter Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", unread, "headers that it removes would reach the application";
     HttpFilter Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
     HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
     HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
@@ -96,7 +91,6 @@ pub static EXTENSIONS: &[Entry] = entries![
     HttpFilter Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "without it forged requests would pass";
 
     PerRoute Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
-    PerRoute Inert "envoy.extensions.filters.http.cors.v3.CorsPolicy", is::<ext::filters::http::cors::v3::CorsPolicy>, "preflights reach the application and no CORS header is added, so browsers refuse what the policy would allow";
     PerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute", is::<ext::filters::http::stateful_session::v3::StatefulSessionPerRoute>, "requests are balanced without stickiness";
     PerRoute Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
     PerRoute Inert "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", is::<ext::filters::http::ratelimit::v3::RateLimitPerRoute>, "no limit is enforced";
@@ -108,7 +102,6 @@ pub static EXTENSIONS: &[Entry] = entries![
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", unread, "requests would pass that the authorizer denies";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
-    PerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute", unread, "headers that it removes would reach the application";
     PerRoute Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
     PerRoute Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "forged requests would pass";
     PerRoute Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";

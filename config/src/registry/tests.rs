@@ -4,15 +4,18 @@ use std::fmt::Write as _;
 
 use super::*;
 
-const BEGIN: &str = "<!-- the table below is checked against config/src/registry/table.rs -->\n";
+const BEGIN: &str = "<!-- the table below is checked against the code -->\n";
 
 fn rows() -> String {
     let mut text = String::new();
     let mut last = None;
-    for entry in EXTENSIONS {
+    let mut entries: Vec<_> = extensions().collect();
+    entries.sort_by_key(|entry| entry.kind);
+    for entry in entries {
         if last != Some(entry.kind) {
             last = Some(entry.kind);
-            write!(text, "\n### {:?}\n\n| type | state | what that means |\n|---|---|---|\n", entry.kind).unwrap();
+            write!(text, "\n### {:?}\n\n| type | state | policy | what that means |\n|---|---|---|---|\n", entry.kind)
+                .unwrap();
         }
         let state = match entry.state {
             State::Works => "works",
@@ -20,7 +23,8 @@ fn rows() -> String {
             State::InertIfFailOpen => "parsed, not yet acting where it may fail open; refused otherwise",
             State::Refused => "refused",
         };
-        writeln!(text, "| `{}` | {state} | {} |", entry.type_name, entry.traffic).unwrap();
+        let policy = if entry.policy { "yes" } else { "" };
+        writeln!(text, "| `{}` | {state} | {policy} | {} |", entry.type_name, entry.traffic).unwrap();
     }
     text
 }
@@ -40,7 +44,7 @@ fn the_document_has_the_same_rows() {
 #[test]
 fn no_entry_stands_twice() {
     let mut seen = std::collections::BTreeSet::new();
-    for entry in EXTENSIONS {
+    for entry in extensions() {
         assert!(seen.insert((entry.kind, entry.type_name)), "{} stands twice", entry.type_name);
         assert!(!entry.traffic.contains('|'), "{}: would break the table", entry.type_name);
     }
@@ -49,7 +53,7 @@ fn no_entry_stands_twice() {
 #[test]
 fn every_type_is_one_that_exists() {
     let known = crate::descriptors::Descriptors::knows;
-    let missing: Vec<_> = EXTENSIONS.iter().map(|entry| entry.type_name).filter(|name| !known(name)).collect();
+    let missing: Vec<_> = extensions().map(|entry| entry.type_name).filter(|name| !known(name)).collect();
     // Envoy's contrib extensions are not among the files that envoy-types ships.
     assert_eq!(missing, ["envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy"]);
 }

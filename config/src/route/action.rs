@@ -133,8 +133,6 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
             return Err(at.field("cluster_header").reject("is not supported beside weights; give name"));
         }
         use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
-        let at_filters = at.field("typed_per_filter_config");
-        per_filter::per_filter(&at_filters, &proto.typed_per_filter_config, options)?;
         Ok(WeightedCluster {
             name: field_rules::not_empty(&at.field("name"), &proto.name)?,
             weight: *field_rules::required(&at.field("weight"), &uint32(&proto.weight))?,
@@ -151,6 +149,11 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
                 .host_rewrite_specifier
                 .as_ref()
                 .map(|HostRewriteLiteral(host)| Arc::from(host.as_str())),
+            per_filter: per_filter::per_filter(
+                &at.field("typed_per_filter_config"),
+                &proto.typed_per_filter_config,
+                options,
+            )?,
         })
     };
     let clusters = proto.clusters.iter().enumerate().map(one).collect::<Result<Vec<_>, Rejection>>()?;

@@ -59,7 +59,6 @@ pub(crate) fn route_configuration(
     if !proto.request_mirror_policies.is_empty() {
         options.note(&at.field("request_mirror_policies"), "mirrors are not sent");
     }
-    per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?;
     let table = Table { options, most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096) };
     let at_hosts = at.field("virtual_hosts");
     let mut domains = BTreeSet::new();
@@ -85,6 +84,11 @@ pub(crate) fn route_configuration(
             },
         )?,
         most_specific_headers_win: proto.most_specific_header_mutations_wins,
+        per_filter: per_filter::per_filter(
+            &at.field("typed_per_filter_config"),
+            &proto.typed_per_filter_config,
+            options,
+        )?,
     })
 }
 

@@ -43,6 +43,13 @@ fn additions(at: &At<'_>, list: &[core::HeaderValueOption]) -> Result<Vec<Header
 }
 
 fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
+    let name = proto.header.as_ref().map_or("", |header| &header.key);
+    field_rules::mutable_header_name(&at.field("header").field("key"), name)?;
+    any_addition(at, proto)
+}
+
+/// A header that is added or set; pseudo headers too.
+pub(crate) fn any_addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
     use core::header_value_option::HeaderAppendAction;
     let at_header = at.field("header");
     let header = field_rules::required(&at_header, &proto.header)?;
@@ -69,6 +76,6 @@ fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, R
             HeaderAppendAction::OverwriteIfExists => AppendAction::OverwriteIfExists,
         },
     };
-    let name = field_rules::mutable_header_name(&at_header.field("key"), &header.key)?;
+    let name = field_rules::header_name(&at_header.field("key"), &header.key)?;
     Ok(HeaderAdd { name, value, action, keep_empty: proto.keep_empty_value })
 }

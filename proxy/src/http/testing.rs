@@ -60,6 +60,7 @@ impl Bench {
                 internal_only_headers: Vec::new(),
                 headers: HeaderChanges::default(),
                 most_specific_headers_win: false,
+                per_filter: Vec::new(),
             },
             direction: Direction::Outbound,
             connection: connection(),

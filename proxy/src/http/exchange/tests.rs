@@ -552,17 +552,18 @@ async fn sidecars_tell_each_other_the_operation() {
 
 #[tokio::test(start_paused = true)]
 async fn istio_alpn_is_chosen_by_the_clusters_protocol() {
-    use config::hcm::{HttpFilter, HttpFilterKind, IstioAlpn};
+    use config::filters::{HttpFilterConfig, alpn::Alpn};
+    use config::hcm::HttpFilter;
     let list = |words: &[&str]| words.iter().map(|word| std::sync::Arc::from(word.as_bytes())).collect();
     let mut bench = Bench::new(to_app(|_| {}));
     bench.config.filters = vec![HttpFilter {
         name: "istio.alpn".into(),
         disabled: false,
-        kind: HttpFilterKind::IstioAlpn(IstioAlpn {
+        config: HttpFilterConfig::Alpn(std::sync::Arc::new(Alpn {
             http10: Vec::new(),
             http11: list(&["istio-http/1.1", "istio", "http/1.1"]),
             http2: list(&["istio-h2", "istio", "h2"]),
-        }),
+        })),
     }];
     bench.upstream(Script::answers(200, &[], &[]));
     bench.send(get("/")).await;

@@ -2,7 +2,8 @@
 //!
 //! To add one: a folder with its config, code and tests, a variant here, a line in each `match`.
 
-use config::hcm::{HttpFilter, HttpFilterKind};
+use config::filters::HttpFilterConfig;
+use config::hcm::HttpFilter;
 
 pub(super) mod alpn;
 
@@ -16,10 +17,11 @@ pub(super) enum Filter {
 impl Filter {
     /// Compiles a filter; `None` for those that are disabled or do not act.
     pub fn compile(config: &HttpFilter) -> Option<Filter> {
-        match &config.kind {
+        match &config.config {
             _ if config.disabled => None,
-            HttpFilterKind::IstioAlpn(lists) => Some(Filter::Alpn(alpn::Alpn::compile(lists))),
-            HttpFilterKind::Inert(_) => None,
+            HttpFilterConfig::Alpn(lists) => Some(Filter::Alpn(alpn::Alpn::compile(lists))),
+            // Others come as inert while the registry does not say that they work.
+            _ => None,
         }
     }
 }

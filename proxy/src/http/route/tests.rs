@@ -19,6 +19,7 @@ fn table(hosts: &[&[&str]], ignore_port: bool) -> Arc<RouteTable> {
         internal_only_headers: Vec::new(),
         headers: HeaderChanges::default(),
         most_specific_headers_win: false,
+        per_filter: Vec::new(),
     })
     .unwrap()
 }
@@ -73,6 +74,7 @@ fn a_domain_stands_once_in_a_table() {
         internal_only_headers: Vec::new(),
         headers: HeaderChanges::default(),
         most_specific_headers_win: false,
+        per_filter: Vec::new(),
     });
     assert_eq!(refused.unwrap_err().path, "virtual_hosts[1].domains[1]");
 }
@@ -152,6 +154,7 @@ fn weights_divide_the_dice() {
         weight,
         headers: HeaderChanges::default(),
         host_rewrite: None,
+        per_filter: Vec::new(),
     };
     let action = forward("", |forward| {
         forward.cluster =

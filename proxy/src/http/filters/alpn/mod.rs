@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use config::cluster::{Cluster, UpstreamProtocol};
-use config::hcm::IstioAlpn;
 
 use crate::tls::AlpnList;
 use crate::wire::message::Protocol;
@@ -20,7 +19,7 @@ pub(in crate::http) struct Alpn {
 }
 
 impl Alpn {
-    pub fn compile(config: &IstioAlpn) -> Alpn {
+    pub fn compile(config: &config::filters::alpn::Alpn) -> Alpn {
         Alpn { http11: Arc::from(&config.http11[..]), http2: Arc::from(&config.http2[..]) }
     }
 

@@ -1,0 +1,72 @@
+//! `envoy.extensions.filters.http.cors.v3.Cors` and the policies that routes give it. Called by the list of filters.
+
+use std::sync::Arc;
+
+use crate::extension::Extension;
+use crate::field_rules;
+use crate::matcher::{self, Fraction, StringMatcher};
+use crate::options::Options;
+use crate::proto::{self, extensions::filters::http::cors::v3 as pb};
+use crate::rejection::{At, Rejection};
+
+/// The filter has no settings of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cors {}
+
+/// `CorsPolicy`.
+#[derive(Debug, Clone)]
+pub struct CorsPolicy {
+    /// `allow_origin_string_match`: any of.
+    pub allow_origin: Vec<StringMatcher>,
+    /// `allow_methods`; unset: the header is not sent.
+    pub allow_methods: Option<Arc<str>>,
+    /// `allow_headers`.
+    pub allow_headers: Option<Arc<str>>,
+    /// `expose_headers`.
+    pub expose_headers: Option<Arc<str>>,
+    /// `max_age`.
+    pub max_age: Option<Arc<str>>,
+    /// `allow_credentials`; unset says nothing, so that a less specific policy may.
+    pub allow_credentials: Option<bool>,
+    /// `filter_enabled`; unset is always.
+    pub enabled: Option<Fraction>,
+    /// `shadow_enabled`: origins are counted and nothing is enforced, where the filter is not enabled.
+    pub shadow: Option<Fraction>,
+    /// `allow_private_network_access`.
+    pub allow_private_network: Option<bool>,
+    /// `forward_not_matching_preflights`; default true.
+    pub forward_not_matching_preflights: Option<bool>,
+}
+
+pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Cors, Rejection> {
+    let pb::Cors {} = extension.decode(at, options)?;
+    Ok(Cors {})
+}
+
+pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<CorsPolicy, Rejection> {
+    let proto: pb::CorsPolicy = extension.decode(at, options)?;
+    let at_origins = at.field("allow_origin_string_match");
+    let origins = proto.allow_origin_string_match.iter().enumerate();
+    let value = |field: &str, text: &str| {
+        field_rules::header_value(&at.field(field), text)?;
+        Ok::<_, Rejection>(proto::text(text))
+    };
+    let fraction = |field: &str, value: &Option<_>| {
+        value.as_ref().map(|one| matcher::decode::fraction_at(&at.field(field), one, options)).transpose()
+    };
+    let flag = |value: &Option<proto::wkt::BoolValue>| value.as_ref().map(|value| value.value);
+    Ok(CorsPolicy {
+        allow_origin: origins
+            .map(|(index, one)| matcher::decode::string(&at_origins.index(index), one))
+            .collect::<Result<_, _>>()?,
+        allow_methods: value("allow_methods", &proto.allow_methods)?,
+        allow_headers: value("allow_headers", &proto.allow_headers)?,
+        expose_headers: value("expose_headers", &proto.expose_headers)?,
+        max_age: value("max_age", &proto.max_age)?,
+        allow_credentials: flag(&proto.allow_credentials),
+        enabled: fraction("filter_enabled", &proto.filter_enabled)?,
+        shadow: fraction("shadow_enabled", &proto.shadow_enabled)?,
+        allow_private_network: flag(&proto.allow_private_network_access),
+        forward_not_matching_preflights: flag(&proto.forward_not_matching_preflights),
+    })
+}
