@@ -13,6 +13,8 @@ use prost::Message as _;
 use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
+use crate::schema::Message;
+
 #[rustfmt::skip]
 mod table;
 
@@ -40,7 +42,7 @@ impl Descriptors {
 
     /// Whether a message of this name (`envoy.config.cluster.v3.Cluster`) is known to this build.
     pub fn knows(name: &str) -> bool {
-        file_of(name).is_some()
+        Message::named(name).is_some()
     }
 
     /// The descriptor of a message by full name; `None` when this build does not know it.
@@ -96,9 +98,12 @@ impl Descriptors {
     }
 }
 
+/// The file of a message, or of the message that it is nested in.
 fn file_of(name: &str) -> Option<u16> {
-    let index = table::TYPES.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-    Some(table::TYPES[index].1)
+    match table::TYPES.binary_search_by(|(known, _)| (*known).cmp(name)) {
+        Ok(index) => Some(table::TYPES[index].1),
+        Err(_) => file_of(name.rsplit_once('.')?.0),
+    }
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {

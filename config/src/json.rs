@@ -10,6 +10,7 @@ use crate::rejection::{At, Rejection};
 
 mod blame;
 pub(crate) mod lenient;
+mod redact;
 mod write;
 
 pub use write::{AnyJson, MessageJson};
@@ -44,7 +45,7 @@ pub(crate) fn encode(
     let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
     match DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options) {
         Ok(message) => Ok(message.encode_to_vec()),
-        Err(error) => Err(blame::find(&descriptor, value, deny_unknown, &error.to_string())),
+        Err(_) => Err(blame::find(&descriptor, value, deny_unknown)),
     }
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn encode_text(
     match DynamicMessage::deserialize_with_options(descriptor.clone(), &mut deserializer, &options) {
         Ok(message) => Ok(message.encode_to_vec()),
         Err(error) => Err(match serde_json::from_str::<Value>(text) {
-            Ok(value) => blame::find(&descriptor, &value, deny_unknown, &error.to_string()),
+            Ok(value) => blame::find(&descriptor, &value, deny_unknown),
             Err(_) => Fault { path: String::new(), reason: error.to_string() },
         }),
     }

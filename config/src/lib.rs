@@ -30,6 +30,8 @@ mod proto;
 pub mod registry;
 pub mod rejection;
 pub mod route;
+#[allow(dead_code, reason = "the rules of fields are read next")]
+mod schema;
 pub mod secret;
 pub mod services;
 pub mod tcp_proxy;

@@ -1,20 +1,26 @@
 //! Finds the field that a failed conversion stumbled over: serde's errors carry a line and no path. Runs only after a failure.
+//! serde's errors also repeat the value: of what is sensitive they are never shown.
 
 use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 
-use super::Fault;
+use super::{Fault, redact};
+use crate::schema::Message;
 
-/// The deepest place below `value` that does not convert to `descriptor`'s message; `error` is told when none is found.
-pub(super) fn find(descriptor: &MessageDescriptor, value: &Value, deny_unknown: bool, error: &str) -> Fault {
-    let search = Search { deny_unknown };
-    search
-        .message(descriptor, value, String::new())
-        .unwrap_or_else(|| Fault { path: String::new(), reason: sentence(error) })
+/// The deepest place below `value` that does not convert to `descriptor`'s message.
+pub(super) fn find(descriptor: &MessageDescriptor, value: &Value, deny_unknown: bool) -> Fault {
+    let search = Search { deny_unknown, sensitive: false };
+    search.message(descriptor, value, String::new()).unwrap_or_else(|| Fault {
+        path: String::new(),
+        reason: format!("cannot be read as {}; compare it with that message's fields", descriptor.full_name()),
+    })
 }
 
+#[derive(Clone, Copy)]
 struct Search {
     deny_unknown: bool,
+    /// What is looked at must not be shown.
+    sensitive: bool,
 }
 
 impl Search {
@@ -42,13 +48,22 @@ impl Search {
         let single = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
         let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
         let error = DynamicMessage::deserialize_with_options(descriptor.clone(), &single, &options).err()?;
+        let within = self.within(&field);
         if field.is_list() && !value.is_array() {
             return Some(Fault { path: at, reason: format!("is {}; write a list", kind_of(value)) });
         }
         Some(
-            self.inside(&field, value, &at)
-                .unwrap_or_else(|| Fault { path: at, reason: sentence(&error.to_string()) + &advice(&field.kind()) }),
+            within
+                .inside(&field, value, &at)
+                .unwrap_or_else(|| Fault { path: at, reason: within.sentence(&error) + &advice(&field.kind()) }),
         )
+    }
+
+    /// The search below a field.
+    fn within(self, field: &FieldDescriptor) -> Search {
+        let known = Message::named(field.parent_message().full_name());
+        let sensitive = known.and_then(|known| known.field(field.number())).is_some_and(|known| known.is_sensitive());
+        Search { sensitive: self.sensitive || sensitive, ..self }
     }
 
     /// Looks below a field that is known to fail.
@@ -74,9 +89,18 @@ impl Search {
             let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
             let error = DynamicMessage::deserialize_with_options(message.clone(), value, &options).err()?;
             let advice = advice(&Kind::Message(message.clone()));
-            return Some(Fault { path, reason: sentence(&error.to_string()) + &advice });
+            return Some(Fault { path, reason: self.sentence(&error) + &advice });
         }
         self.message(message, value, path)
+    }
+
+    /// serde's message without the position, which is that of a slice.
+    fn sentence(&self, error: &serde_json::Error) -> String {
+        if self.sensitive {
+            return format!("cannot be read ({}: the value is a secret and is not shown)", redact::TEXT);
+        }
+        let text = error.to_string();
+        format!("cannot be read: {}", text.split(" at line ").next().unwrap_or(&text))
     }
 
     fn any(&self, any: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
@@ -140,10 +164,4 @@ fn advice(kind: &Kind) -> String {
         Kind::Int32 | Kind::Int64 | Kind::Sint32 | Kind::Sint64 | Kind::Sfixed32 | Kind::Sfixed64 => "a whole number",
     };
     format!("; write {expected}")
-}
-
-/// serde's message without the position, which is that of a slice.
-fn sentence(error: &str) -> String {
-    let text = error.split(" at line ").next().unwrap_or(error);
-    format!("cannot be read: {text}")
 }

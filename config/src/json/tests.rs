@@ -86,7 +86,7 @@ fn a_foreign_extension_is_printed_in_base64() {
         json!({"@type": "type.googleapis.com/no.Such", "value": "AQID"})
     );
     let garbage = AnyJson::new(&mut Descriptors::new(), "type.googleapis.com/envoy.config.cluster.v3.Cluster", &[0xff]);
-    assert_eq!(serde_json::to_value(&garbage).unwrap()["value"], json!("/w=="));
+    assert_eq!(serde_json::to_value(&garbage).unwrap()["value"], json!("W3JlZGFjdGVkXQ=="), "may hold a key");
 }
 
 #[test]

@@ -2,15 +2,18 @@
 //! as strings. Called by the admin's `config_dump`, one resource at a time, with any serde serializer.
 //!
 //! An Any of a type that this build does not know is printed as its type URL and its bytes in base64, so that one foreign
-//! extension never hides the rest of a dump.
+//! extension never hides the rest of a dump. What Envoy's files mark sensitive is never printed (`redact.rs`), and neither
+//! are bytes of a known type that do not decode, for nobody knows what they hold.
 
 use base64::Engine as _;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, SerializeOptions, Value};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::redact;
 use crate::descriptors::Descriptors;
 use crate::proto::{self, wkt};
+use crate::schema;
 
 /// A binary resource, ready to be serialized.
 #[derive(Debug)]
@@ -27,17 +30,27 @@ enum Content {
 
 /// A message without its `@type`, ready to be serialized.
 #[derive(Debug)]
-pub struct MessageJson<'a>(&'a DynamicMessage);
+pub struct MessageJson<'a> {
+    message: &'a DynamicMessage,
+    /// It stands inside of something sensitive.
+    hidden: bool,
+}
+
+impl<'a> MessageJson<'a> {
+    fn new(message: &'a DynamicMessage, hidden: bool) -> Self {
+        Self { message, hidden }
+    }
+}
 
 impl AnyJson {
     /// A resource as an Any carries it. Loads what descriptors it needs; bytes that do not decode are printed in base64.
     pub fn new(descriptors: &mut Descriptors, type_url: &str, bytes: &[u8]) -> Self {
         descriptors.load_named_in(bytes);
-        let message = descriptors
-            .message(crate::extension::message_name(type_url))
-            .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok());
-        let content = match message {
-            Some(message) => Content::Message(Box::new(message)),
+        let content = match descriptors.message(crate::extension::message_name(type_url)) {
+            Some(descriptor) => match DynamicMessage::decode(descriptor, bytes) {
+                Ok(message) => Content::Message(Box::new(message)),
+                Err(_) => Content::Opaque(redact::TEXT.into()),
+            },
             None => Content::Opaque(bytes.to_vec()),
         };
         Self { type_url: type_url.to_owned(), content }
@@ -46,7 +59,7 @@ impl AnyJson {
     /// The resource without its `@type`, for places whose type is fixed (`bootstrap`); `None` if its type is not known.
     pub fn message(&self) -> Option<MessageJson<'_>> {
         match &self.content {
-            Content::Message(message) => Some(MessageJson(message)),
+            Content::Message(message) => Some(MessageJson::new(message, false)),
             Content::Opaque(_) => None,
         }
     }
@@ -55,7 +68,7 @@ impl AnyJson {
 impl Serialize for AnyJson {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.content {
-            Content::Message(message) => any(&self.type_url, message, serializer),
+            Content::Message(message) => any(&self.type_url, MessageJson::new(message, false), serializer),
             Content::Opaque(bytes) => opaque(&self.type_url, bytes, serializer),
         }
     }
@@ -63,10 +76,11 @@ impl Serialize for AnyJson {
 
 impl Serialize for MessageJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let message = self.0;
+        let message = self.message;
         let descriptor = message.descriptor();
         match descriptor.full_name() {
-            "google.protobuf.Any" => packed(message, serializer),
+            "google.protobuf.Any" => packed(message, self.hidden, serializer),
+            name if self.hidden && name.starts_with("google.protobuf.") => serializer.serialize_str(redact::TEXT),
             "google.protobuf.Struct" => {
                 let decoded = wkt::Struct::decode(message.encode_to_vec().as_slice()).map_err(S::Error::custom)?;
                 proto::struct_to_json(&decoded).serialize(serializer)
@@ -82,7 +96,7 @@ impl Serialize for MessageJson<'_> {
             name if name.starts_with("google.protobuf.") => message.serialize_with_options(serializer, &options()),
             _ => {
                 let mut map = serializer.serialize_map(None)?;
-                fields(message, &mut map)?;
+                fields(self, &mut map)?;
                 map.end()
             }
         }
@@ -104,14 +118,19 @@ fn options() -> SerializeOptions {
 }
 
 /// A message that stands in an Any: its fields beside `@type`, or `value` for those that JSON writes as plain values.
-fn any<S: Serializer>(type_url: &str, message: &DynamicMessage, serializer: S) -> Result<S::Ok, S::Error> {
+fn any<S: Serializer>(type_url: &str, content: MessageJson<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("@type", type_url)?;
-    let descriptor = message.descriptor();
-    if descriptor.full_name().starts_with("google.protobuf.") && descriptor.full_name() != "google.protobuf.Empty" {
-        map.serialize_entry("value", &MessageJson(message))?;
-    } else {
-        fields(message, &mut map)?;
+    let descriptor = content.message.descriptor();
+    match descriptor.full_name() {
+        // A free struct in place of a configuration: nothing says which of its fields are sensitive, so their names do.
+        name @ "google.protobuf.Struct" => {
+            map.serialize_entry("value", &struct_json(content.message, name, content.hidden)?)?
+        }
+        name if name.starts_with("google.protobuf.") && name != "google.protobuf.Empty" => {
+            map.serialize_entry("value", &content)?;
+        }
+        _ => fields(&content, &mut map)?,
     }
     map.end()
 }
@@ -124,7 +143,7 @@ fn opaque<S: Serializer>(type_url: &str, bytes: &[u8], serializer: S) -> Result<
 }
 
 /// A `google.protobuf.Any` inside a message.
-fn packed<S: Serializer>(message: &DynamicMessage, serializer: S) -> Result<S::Ok, S::Error> {
+fn packed<S: Serializer>(message: &DynamicMessage, hidden: bool, serializer: S) -> Result<S::Ok, S::Error> {
     let type_url = message.get_field_by_name("type_url");
     let value = message.get_field_by_name("value");
     let (Some(type_url), Some(value)) =
@@ -135,24 +154,63 @@ fn packed<S: Serializer>(message: &DynamicMessage, serializer: S) -> Result<S::O
     if type_url.is_empty() {
         return serializer.serialize_map(Some(0))?.end();
     }
-    let descriptor = message.descriptor();
-    let inner = descriptor.parent_pool().get_message_by_name(crate::extension::message_name(type_url));
-    match inner.and_then(|inner| DynamicMessage::decode(inner, value.as_ref()).ok()) {
-        Some(inner) => any(type_url, &inner, serializer),
-        None => opaque(type_url, value, serializer),
+    let name = crate::extension::message_name(type_url);
+    // Only URLs with the usual prefix have been loaded.
+    let inner = message.descriptor().parent_pool().get_message_by_name(name).or_else(|| {
+        let mut descriptors = Descriptors::new();
+        descriptors.load_named_in(value);
+        descriptors.message(name)
+    });
+    match inner.map(|inner| DynamicMessage::decode(inner, value.as_ref())) {
+        Some(Ok(inner)) => any(type_url, MessageJson::new(&inner, hidden), serializer),
+        None if !hidden => opaque(type_url, value, serializer),
+        Some(Err(_)) | None => opaque(type_url, redact::TEXT.as_bytes(), serializer),
     }
 }
 
-fn fields<M: SerializeMap>(message: &DynamicMessage, map: &mut M) -> Result<(), M::Error> {
-    for (field, value) in message.fields() {
-        map.serialize_entry(field.name(), &ValueJson { field: &field, value })?;
+fn fields<M: SerializeMap>(content: &MessageJson<'_>, map: &mut M) -> Result<(), M::Error> {
+    let descriptor = content.message.descriptor();
+    let typed_struct = redact::is_typed_struct(descriptor.full_name()).then(|| inner_type(content.message));
+    let known = schema::Message::named(descriptor.full_name());
+    for (field, value) in content.message.fields() {
+        match (value, &typed_struct) {
+            (Value::Message(value), Some(inner)) => {
+                map.serialize_entry(field.name(), &struct_json(value, inner, content.hidden)?)?;
+            }
+            (value, Some(_)) => {
+                map.serialize_entry(field.name(), &ValueJson { field: &field, value, hidden: false })?
+            }
+            (value, None) => {
+                let sensitive =
+                    || known.and_then(|known| known.field(field.number())).is_some_and(|it| it.is_sensitive());
+                let hidden = content.hidden || sensitive();
+                if !hidden || redact::has_text(value) {
+                    map.serialize_entry(field.name(), &ValueJson { field: &field, value, hidden })?;
+                }
+            }
+        }
     }
     Ok(())
+}
+
+/// The type that a TypedStruct stands for.
+fn inner_type(typed_struct: &DynamicMessage) -> String {
+    let url = typed_struct.get_field_by_name("type_url");
+    crate::extension::message_name(url.as_ref().and_then(|url| url.as_str()).unwrap_or_default()).to_owned()
+}
+
+/// A `Struct` that stands for a message of type `of`, redacted.
+fn struct_json<E: serde::ser::Error>(message: &DynamicMessage, of: &str, hidden: bool) -> Result<serde_json::Value, E> {
+    let decoded = wkt::Struct::decode(message.encode_to_vec().as_slice()).map_err(E::custom)?;
+    let mut json = proto::struct_to_json(&decoded);
+    redact::json(&mut json, of, hidden);
+    Ok(json)
 }
 
 struct ValueJson<'a> {
     field: &'a FieldDescriptor,
     value: &'a Value,
+    hidden: bool,
 }
 
 impl Serialize for ValueJson<'_> {
@@ -161,7 +219,7 @@ impl Serialize for ValueJson<'_> {
             Value::List(list) if self.field.is_list() => {
                 let mut sequence = serializer.serialize_seq(Some(list.len()))?;
                 for value in list {
-                    sequence.serialize_element(&Scalar { kind: self.field.kind(), value })?;
+                    sequence.serialize_element(&Scalar { kind: self.field.kind(), value, hidden: self.hidden })?;
                 }
                 sequence.end()
             }
@@ -175,11 +233,11 @@ impl Serialize for ValueJson<'_> {
                 sorted.sort_by(|left, right| left.0.cmp(&right.0));
                 let mut map = serializer.serialize_map(Some(sorted.len()))?;
                 for (key, value) in sorted {
-                    map.serialize_entry(&key, &Scalar { kind: kind.clone(), value })?;
+                    map.serialize_entry(&key, &Scalar { kind: kind.clone(), value, hidden: self.hidden })?;
                 }
                 map.end()
             }
-            value => Scalar { kind: self.field.kind(), value }.serialize(serializer),
+            value => Scalar { kind: self.field.kind(), value, hidden: self.hidden }.serialize(serializer),
         }
     }
 }
@@ -198,6 +256,7 @@ fn key_text(key: &MapKey) -> String {
 struct Scalar<'a> {
     kind: Kind,
     value: &'a Value,
+    hidden: bool,
 }
 
 impl Serialize for Scalar<'_> {
@@ -210,6 +269,10 @@ impl Serialize for Scalar<'_> {
             Value::U64(value) => serializer.collect_str(value),
             Value::F32(value) => float(f64::from(*value), serializer),
             Value::F64(value) => float(*value, serializer),
+            Value::String(_) if self.hidden => serializer.serialize_str(redact::TEXT),
+            Value::Bytes(_) if self.hidden => {
+                serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(redact::TEXT))
+            }
             Value::String(value) => serializer.serialize_str(value),
             Value::Bytes(value) => serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(value)),
             Value::EnumNumber(number) => match &self.kind {
@@ -220,7 +283,7 @@ impl Serialize for Scalar<'_> {
                 },
                 _ => serializer.serialize_i32(*number),
             },
-            Value::Message(message) => MessageJson(message).serialize(serializer),
+            Value::Message(message) => MessageJson::new(message, self.hidden).serialize(serializer),
             Value::List(_) | Value::Map(_) => Err(S::Error::custom("a list in a list")),
         }
     }

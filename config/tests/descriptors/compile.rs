@@ -1,6 +1,6 @@
 //! Compiles the `.proto` files that the `envoy-types` crate ships, and our few of Istio's, to descriptors.
 //!
-//! Options, services and extensions are left out, for protobuf-JSON needs none of them.
+//! Options, services and extensions are left out, for protobuf-JSON needs none of them; `notes.rs` keeps what others need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,11 +12,15 @@ use prost_types::{
 };
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
+use crate::notes::Notes;
+
 /// What was compiled, and from which version of `envoy-types`.
 pub(crate) struct Compiled {
     pub version: String,
     /// Stripped files by name; each names as dependencies what its fields need, no more.
     pub files: BTreeMap<String, FileDescriptorProto>,
+    /// What the options say that are stripped from the files.
+    pub notes: Notes,
 }
 
 /// Everything, from the sources that cargo unpacked for this build.
@@ -25,7 +29,8 @@ pub(crate) fn everything() -> Compiled {
     let with_own_root = |root: PathBuf| if root.join("proto").is_dir() { root.join("proto") } else { root };
     let mut roots: Vec<PathBuf> = folders(&folder.join("proto")).into_iter().map(with_own_root).collect();
     roots.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("proto"));
-    Compiled { version, files: compile(&roots) }
+    let mut notes = Notes::default();
+    Compiled { version, files: compile(&roots, &mut notes), notes }
 }
 
 /// The version of `envoy-types`, and where cargo unpacked it. Cargo may download what it has not needed so far.
@@ -65,7 +70,7 @@ fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// All files by name. File by file: protox resolves relative names against all that it has been given, which goes wrong
 /// where packages share a component (`envoy.type` and `udpa.type`).
-fn compile(roots: &[PathBuf]) -> BTreeMap<String, FileDescriptorProto> {
+fn compile(roots: &[PathBuf], notes: &mut Notes) -> BTreeMap<String, FileDescriptorProto> {
     let mut all = BTreeMap::new();
     for root in roots {
         let mut paths = Vec::new();
@@ -79,9 +84,12 @@ fn compile(roots: &[PathBuf]) -> BTreeMap<String, FileDescriptorProto> {
             let mut compiler = protox::Compiler::with_file_resolver(Sources { roots: roots.to_vec() });
             compiler.include_imports(true);
             compiler.open_file(&name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
-            let set = compiler.file_descriptor_set();
-            for file in set.file {
-                all.entry(file.name().to_owned()).or_insert_with(|| strip(file));
+            let pool = compiler.descriptor_pool();
+            for file in compiler.file_descriptor_set().file {
+                if !all.contains_key(file.name()) {
+                    notes.take(&pool, file.name());
+                    all.insert(file.name().to_owned(), strip(file));
+                }
             }
         }
     }

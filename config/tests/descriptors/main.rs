@@ -1,4 +1,4 @@
-//! The descriptors that are committed (`src/descriptors/files.bin` and `table.rs`) are those of the `.proto` files that the
+//! The descriptors that are committed (`src/descriptors/files.bin`, `table.rs` and `schema.bin`) are those of the `.proto` files that the
 //! `envoy-types` of Cargo.lock ships, and of `proto/`. `make descriptors` writes them again; builds only read them, so that
 //! none compiles 500 files, or needs more than its own dependencies.
 
@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 
 mod compile;
+mod notes;
+mod schema;
 mod write;
 
 fn committed(name: &str) -> PathBuf {
@@ -15,8 +17,10 @@ fn committed(name: &str) -> PathBuf {
 
 #[test]
 fn what_is_committed_is_what_the_proto_files_say() {
-    let written = write::written(&compile::everything());
-    let files = [("files.bin", &written.files), ("table.rs", &written.table)];
+    let compiled = compile::everything();
+    let written = write::written(&compiled);
+    let files =
+        [("files.bin", &written.files), ("table.rs", &written.table), ("schema.bin", &schema::written(&compiled))];
     if std::env::var_os("UPDATE_DESCRIPTORS").is_some() {
         for (name, content) in files {
             std::fs::write(committed(name), content).expect("the sources are writable");

@@ -1,4 +1,5 @@
-//! JSON that keeps the order of its fields, as messages print them; with secrets taken out.
+//! JSON that keeps the order of its fields, as messages print them: without what Envoy's files mark sensitive, which the printer
+//! in `config` leaves out.
 
 use std::fmt;
 
@@ -22,14 +23,14 @@ pub enum Tree {
 /// A resource with its `@type`, redacted. One of an unknown type is its bytes in base64.
 pub fn resource(descriptors: &mut Descriptors, type_url: &str, bytes: &[u8]) -> Tree {
     let any = AnyJson::new(descriptors, type_url, bytes);
-    redacted(Tree::of(&any))
+    Tree::of(&any)
 }
 
 /// A message without `@type`, redacted.
 pub fn message(descriptors: &mut Descriptors, type_url: &str, bytes: &[u8]) -> Option<Tree> {
     let any = AnyJson::new(descriptors, type_url, bytes);
     let message = any.message()?;
-    Some(redacted(Tree::of(&message)))
+    Some(Tree::of(&message))
 }
 
 impl Tree {
@@ -113,48 +114,5 @@ impl<'de> Visitor<'de> for TreeVisitor {
             map.push(field);
         }
         Ok(Tree::Map(map))
-    }
-}
-
-/// Fields that Envoy's protos mark sensitive. Each holds a data source, a list or map of them, or a string.
-const SENSITIVE: &[&str] = &["private_key", "password", "pkcs12", "keys", "secret", "secrets", "auth_password"];
-
-/// Takes out whatever must not be read: the structure stays, values become `[redacted]`.
-fn redacted(mut tree: Tree) -> Tree {
-    redact_below(&mut tree, "");
-    tree
-}
-
-fn redact_below(tree: &mut Tree, parent: &str) {
-    match tree {
-        Tree::Plain(_) => {}
-        Tree::List(items) => items.iter_mut().for_each(|item| redact_below(item, parent)),
-        Tree::Map(fields) => {
-            for (name, value) in fields {
-                let sensitive = match name.as_str() {
-                    // Common words: sensitive only where they are secrets.
-                    "keys" => parent == "session_ticket_keys",
-                    "secret" | "secrets" => parent == "generic_secret",
-                    // A key's provider has its own type; none of it is shown.
-                    "typed_config" => parent == "private_key_provider",
-                    name => SENSITIVE.contains(&name),
-                };
-                if sensitive { hide(value, name) } else { redact_below(value, name) }
-            }
-        }
-    }
-}
-
-/// `[redacted]`, in base64 where the field is bytes.
-fn hide(tree: &mut Tree, name: &str) {
-    match tree {
-        Tree::Plain(Value::String(text)) if name == "inline_bytes" => *text = "W3JlZGFjdGVkXQ==".into(),
-        Tree::Plain(value) => *value = "[redacted]".into(),
-        Tree::List(items) => items.iter_mut().for_each(|item| hide(item, name)),
-        Tree::Map(fields) => fields.iter_mut().for_each(|(name, value)| {
-            if name != "@type" {
-                hide(value, name);
-            }
-        }),
     }
 }

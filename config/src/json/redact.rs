@@ -1,0 +1,110 @@
+//! What is never shown: values of fields that Envoy's files mark `udpa.annotations.sensitive`, and all below them. Called by the
+//! dump's writer for the JSON that a `TypedStruct` or a free `Struct` carries, which may be a message in either spelling, or broken.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use prost_reflect::Value as Reflected;
+use serde_json::Value;
+
+use crate::schema::{Field, Message};
+
+/// Stands where a value was.
+pub(super) const TEXT: &str = "[redacted]";
+
+/// Whether a message holds another one as a `Struct`.
+pub(super) fn is_typed_struct(name: &str) -> bool {
+    matches!(name, "udpa.type.v1.TypedStruct" | "xds.type.v3.TypedStruct")
+}
+
+/// Whether a sensitive value is shown as [`TEXT`]; numbers and the like are left out, as by Envoy.
+pub(super) fn has_text(value: &Reflected) -> bool {
+    match value {
+        Reflected::List(items) => items.iter().any(has_text),
+        Reflected::Map(entries) => entries.values().any(has_text),
+        value => matches!(value, Reflected::String(_) | Reflected::Bytes(_) | Reflected::Message(_)),
+    }
+}
+
+/// Redacts JSON that stands for a message of that type; `hidden` when it is inside of something sensitive.
+pub(super) fn json(value: &mut Value, of: &str, hidden: bool) {
+    if hidden {
+        hide(value);
+    } else {
+        below(value, Message::named(of).filter(|message| !message.name().starts_with("google.protobuf.")));
+    }
+}
+
+/// `message` is what `value` stands for, where that is known.
+fn below(value: &mut Value, message: Option<Message>) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| below(item, message)),
+        Value::Object(fields) => {
+            // An Any says what it is, and a TypedStruct what its value is.
+            let named = |name: &str| fields.get(name).and_then(Value::as_str).map(crate::extension::message_name);
+            let any = named("@type").map(str::to_owned);
+            let message = any.as_deref().map_or(message, Message::named);
+            let inner = message.filter(|message| is_typed_struct(message.name()));
+            let inner = inner.map(|_| named("type_url").or(named("typeUrl")).and_then(Message::named));
+            for (name, value) in fields {
+                match (name.as_str(), inner) {
+                    ("@type", _) => {}
+                    ("type_url" | "typeUrl", Some(_)) => {}
+                    (_, Some(inner)) => below(value, inner),
+                    (name, None) => in_field(value, name, message.map(|message| message.field_of_json(name))),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `field` is none where the message is not known, and holds none where it has no such field.
+fn in_field(value: &mut Value, name: &str, field: Option<Option<Field>>) {
+    match field {
+        Some(Some(field)) if field.is_sensitive() => hide(value),
+        Some(Some(field)) if field.is_map() => {
+            let of = field.message().and_then(|entry| entry.field(2)).and_then(Field::message);
+            match value {
+                Value::Object(entries) => entries.values_mut().for_each(|value| below(value, of)),
+                value => below(value, of),
+            }
+        }
+        Some(Some(field)) => below(value, field.message().filter(|of| !is_free(*of))),
+        // Of an unknown message, or misspelled: the name alone can tell.
+        Some(None) | None if sounds_sensitive(name) => hide(value),
+        Some(None) | None => below(value, None),
+    }
+}
+
+fn is_free(message: Message) -> bool {
+    message.name().starts_with("google.protobuf.")
+}
+
+/// `[redacted]` for whatever is below, and for the value itself; names and types stay.
+fn hide(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Object(fields) => {
+            fields.iter_mut().filter(|(name, _)| *name != "@type").for_each(|(_, value)| hide(value));
+        }
+        value => *value = Value::String(TEXT.to_owned()),
+    }
+}
+
+/// Whether some sensitive field has this name, whatever its case and its separators.
+fn sounds_sensitive(name: &str) -> bool {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let sensitive = Message::all().flat_map(Message::fields).filter(|field| field.is_sensitive());
+        // What a key's provider is told is secret; a typed_config in general is not.
+        sensitive.map(|field| squeezed(field.name())).filter(|name| name != "typedconfig").collect()
+    });
+    NAMES.contains(&squeezed(name))
+}
+
+fn squeezed(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests;
