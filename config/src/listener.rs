@@ -17,9 +17,11 @@ use crate::tls::DownstreamTls;
 mod chain;
 mod chain_match;
 pub(crate) mod decode;
+mod kept;
 mod listener_filter;
 
 pub use decode::{decode, from_proto};
+pub use kept::{KeptChains, kept_chains};
 
 /// A listener.
 #[derive(Debug, Clone)]

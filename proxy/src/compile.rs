@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::drain;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
@@ -16,4 +17,6 @@ pub struct CompileDeps<'a> {
     pub stats: &'a Arc<Stats>,
     /// Access log files.
     pub log_sinks: &'a Sinks,
+    /// How the process drains.
+    pub drain: drain::Settings,
 }

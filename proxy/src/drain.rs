@@ -38,7 +38,7 @@ impl Default for Settings {
     }
 }
 
-/// One thing that can be drained: the whole process, its inbound side, or one version of a listener.
+/// One thing that can be drained: the whole process, its inbound side, a listener or one of its filter chains.
 #[derive(Debug)]
 pub struct Drain {
     settings: Settings,
@@ -109,27 +109,41 @@ pub struct ServerDrain {
     pub inbound: Arc<Drain>,
     /// Everything.
     pub all: Arc<Drain>,
+    /// An operator made health checks fail: whoever balances should find another instance.
+    unhealthy: AtomicBool,
 }
 
 impl ServerDrain {
     /// Neither has begun.
     pub fn new(settings: Settings) -> Arc<ServerDrain> {
-        Arc::new(ServerDrain { inbound: Drain::new(settings), all: Drain::new(settings) })
+        let (inbound, all) = (Drain::new(settings), Drain::new(settings));
+        Arc::new(ServerDrain { inbound, all, unhealthy: AtomicBool::new(false) })
+    }
+
+    /// What `healthcheck/fail` and `healthcheck/ok` said last. A stale read costs one more kept-alive request.
+    pub fn set_healthy(&self, healthy: bool) {
+        self.unhealthy.store(!healthy, Ordering::Relaxed);
     }
 }
 
-/// What one connection watches: its listener's drain and those of the process that apply to it.
+/// What one connection watches: the drain of its filter chain and those of the process that apply to it.
 #[derive(Debug, Clone)]
 pub struct DrainWatch {
     server: Arc<ServerDrain>,
     listener: Arc<Drain>,
     direction: Direction,
+    modify_only: bool,
 }
 
 impl DrainWatch {
     /// For connections of a listener.
     pub fn new(server: Arc<ServerDrain>, listener: Arc<Drain>, direction: Direction) -> DrainWatch {
-        DrainWatch { server, listener, direction }
+        DrainWatch { server, listener, direction, modify_only: false }
+    }
+
+    /// `drain_type: MODIFY_ONLY`: failing health checks are no reason to close.
+    pub fn modify_only(self, modify_only: bool) -> DrainWatch {
+        DrainWatch { modify_only, ..self }
     }
 
     /// A watch that never fires, for tests.
@@ -141,8 +155,19 @@ impl DrainWatch {
     /// Whether the answer that is about to be sent should be the connection's last.
     pub fn should_close(&self) -> bool {
         self.listener.should_close()
+            || (!self.modify_only && self.server.unhealthy.load(Ordering::Relaxed))
             || self.server.all.should_close()
             || (self.direction == Direction::Inbound && self.server.inbound.should_close())
+    }
+
+    /// The value, unless the connection must end before it is there. Costs nothing where it is there at once.
+    pub async fn before_end<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
+        let (mut wanted, mut end) = (pin!(wanted), pin!(self.deadline()));
+        poll_fn(|cx| match wanted.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Fires when the connection must end now. Costs one waker a connection, and one load each time the same task polls it again.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
-use crate::drain::{Drain, DrainWatch, ServerDrain};
+use crate::drain::ServerDrain;
 use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
 use crate::listener::bind::Socket;
@@ -20,31 +20,34 @@ use crate::stats::Stats;
 use crate::telemetry::access_log::{Sinks, WorkerLogs};
 use crate::worker::{ConnectionIds, Worker};
 
-/// What the control thread asks of a worker.
+/// What the control thread asks of a worker. `id` is the control thread's name for the sockets of one address.
 pub enum Command {
-    /// Accept on these sockets.
+    /// Accept on this socket.
     Listen {
-        /// Name of the sockets.
+        /// Name of the socket.
         id: u64,
         /// What new connections get.
         listener: Arc<Listener>,
-        /// Drain of this version.
-        drain: Arc<Drain>,
-        /// One for each address.
-        sockets: Vec<Socket>,
+        /// The socket.
+        socket: Socket,
+        /// Dropped when the socket is closed.
+        open: Arc<()>,
     },
-    /// New connections on these sockets get another version.
+    /// New connections on this socket, and those that were held back, get another version.
     Replace {
-        /// Name of the sockets.
+        /// Name of the socket.
         id: u64,
         /// What new connections get.
         listener: Arc<Listener>,
-        /// Drain of this version.
-        drain: Arc<Drain>,
+    },
+    /// Let connections wait in the queue until a version comes.
+    Hold {
+        /// Name of the socket.
+        id: u64,
     },
     /// Take what the queue holds, then close.
     Stop {
-        /// Name of the sockets.
+        /// Name of the socket.
         id: u64,
     },
     /// Close everything, log what was under way, and end.
@@ -111,9 +114,16 @@ impl Workers {
 
     /// Sends a command to each, in order.
     pub fn send_all(&self, mut command: impl FnMut() -> Command) {
+        self.send_each(|| Some(command()));
+    }
+
+    /// Sends each its own command, in order; a worker may get none.
+    pub fn send_each(&self, mut command: impl FnMut() -> Option<Command>) {
         for sender in &self.senders {
-            // A worker that has ended has nothing to do any more.
-            let _ = sender.send(command());
+            if let Some(command) = command() {
+                // A worker that has ended has nothing to do any more.
+                let _ = sender.send(command);
+            }
         }
     }
 }
@@ -148,18 +158,19 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     let mut slots: HashMap<u64, Rc<Slot>> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Listen { id, listener, drain, sockets } => {
-                let watch = DrainWatch::new(worker.drain.clone(), drain, listener.config().direction);
-                let slot = Rc::new(Slot::new(listener, watch));
-                for socket in sockets {
-                    tokio::task::spawn_local(accept::accept_loop(worker.clone(), slot.clone(), socket));
-                }
+            Command::Listen { id, listener, socket, open } => {
+                let slot = Rc::new(Slot::new(listener));
+                tokio::task::spawn_local(accept::accept_loop(worker.clone(), slot.clone(), socket, open));
                 slots.insert(id, slot);
             }
-            Command::Replace { id, listener, drain } => {
+            Command::Replace { id, listener } => {
                 if let Some(slot) = slots.get(&id) {
-                    let watch = DrainWatch::new(worker.drain.clone(), drain, listener.config().direction);
-                    slot.replace(listener, watch);
+                    slot.replace(listener);
+                }
+            }
+            Command::Hold { id } => {
+                if let Some(slot) = slots.get(&id) {
+                    slot.hold();
                 }
             }
             Command::Stop { id } => {

@@ -70,7 +70,7 @@ const TABLE: &[Room] = &[
         "http",
         &["cluster", "compile", "drain", "failure", "stats", "telemetry", "tls", "transport", "wire", "worker"],
     ),
-    room("compile", &["stats", "telemetry", "tls"]),
+    room("compile", &["drain", "stats", "telemetry", "tls"]),
     room("worker", &["cluster", "drain", "stats", "telemetry"]),
     room("cluster", &["failure", "stats", "status", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.

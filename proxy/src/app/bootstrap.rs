@@ -79,7 +79,7 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let secrets = Secrets::new();
     let sinks = Sinks::new(SinkSettings::default());
     let routes = Routes::default();
-    let deps = CompileDeps { secrets: &secrets, stats: &stats, log_sinks: &sinks };
+    let deps = CompileDeps { secrets: &secrets, stats: &stats, log_sinks: &sinks, drain: Default::default() };
     let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
     let checked = bootstrap.each_static(&checks, |resource, config| match config {
         StaticConfig::Secret(secret) => {
@@ -87,7 +87,7 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
         }
         StaticConfig::Cluster(cluster) => Cluster::new(cluster, &secrets, &stats).map(drop),
         StaticConfig::Listener(listener) => {
-            Listener::compile(listener.clone(), &deps, &routes)?;
+            Listener::compile(listener.clone(), &deps, &routes, None)?;
             let others = listeners.iter().filter(|other| other.name != listener.name);
             if let Some(rejection) = others.into_iter().find_map(|other| bind::duplicate(&listener, other)) {
                 return Err(rejection);

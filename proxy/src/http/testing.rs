@@ -107,6 +107,7 @@ impl Bench {
             secrets: &Secrets::new(),
             stats: &Stats::new(StatsSettings::default()),
             log_sinks: &Sinks::new(SinkSettings::default()),
+            drain: Default::default(),
         };
         let manager = ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap();
         let upstreams = Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone() }));

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use super::bind::Socket;
 use super::connection::{self, Accepted};
 use super::{Listener, limit};
-use crate::drain::DrainWatch;
 use crate::worker::Worker;
 
 /// How long a worker waits when the system has no descriptor or memory left: clients wait in the queue meanwhile.
@@ -20,59 +19,84 @@ const BACKOFF: Duration = Duration::from_millis(100);
 
 /// What new connections of an address get. The worker replaces it when the listener changes; connections keep what they began with.
 pub struct Slot {
-    current: RefCell<(Arc<Listener>, DrainWatch)>,
-    stopped: Cell<bool>,
-    stop: Notify,
+    current: RefCell<Arc<Listener>>,
+    state: Cell<State>,
+    changed: Notify,
     /// The last accept failed: told once, not ten times a second.
     troubled: Cell<bool>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Accepting,
+    /// Connections wait in the queue.
+    Held,
+    Stopped {
+        was_held: bool,
+    },
+}
+
 impl Slot {
     /// A slot with its first version.
-    pub fn new(listener: Arc<Listener>, drain: DrainWatch) -> Slot {
+    pub fn new(listener: Arc<Listener>) -> Slot {
         Slot {
-            current: RefCell::new((listener, drain)),
-            stopped: Cell::new(false),
-            stop: Notify::new(),
+            current: RefCell::new(listener),
+            state: Cell::new(State::Accepting),
+            changed: Notify::new(),
             troubled: Cell::new(false),
         }
     }
 
-    /// New connections get another version.
-    pub fn replace(&self, listener: Arc<Listener>, drain: DrainWatch) {
-        self.current.replace((listener, drain));
+    /// New connections, and those that were held back, get another version.
+    pub fn replace(&self, listener: Arc<Listener>) {
+        self.current.replace(listener);
+        self.change(State::Accepting);
     }
 
-    /// Take what the queues hold, then close the sockets.
+    /// Leave connections in the queue: the listener is gone, another one that takes its address is on its way.
+    pub fn hold(&self) {
+        self.change(State::Held);
+    }
+
+    /// Take what the queues hold, unless that was held back, then close the sockets.
     pub fn stop(&self) {
-        self.stopped.set(true);
-        self.stop.notify_waiters();
+        self.change(State::Stopped { was_held: self.state.get() == State::Held });
     }
 
-    fn load(&self) -> (Arc<Listener>, DrainWatch) {
+    /// The version of this moment.
+    pub(super) fn load(&self) -> Arc<Listener> {
         self.current.borrow().clone()
+    }
+
+    fn change(&self, state: State) {
+        self.state.set(state);
+        self.changed.notify_waiters();
     }
 }
 
-/// Accepts until the slot is stopped. Each connection is a task of its own on this thread.
-pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<Socket>) {
+/// Accepts until the slot is stopped. Each connection is a task of its own on this thread. `_open` goes when the socket is closed.
+pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<Socket>, _open: Arc<()>) {
     let socket = match Acceptor::new(socket.into()) {
         Ok(socket) => socket,
         Err(error) => {
-            tracing::error!(listener = &*slot.load().0.config().name, %error, "cannot accept on a socket");
+            tracing::error!(listener = &*slot.load().common().name, %error, "cannot accept on a socket");
             return;
         }
     };
-    loop {
-        let stop = slot.stop.notified();
-        if slot.stopped.get() {
-            break;
+    let was_held = loop {
+        let changed = slot.changed.notified();
+        match slot.state.get() {
+            State::Stopped { was_held } => break was_held,
+            State::Held => changed.await,
+            State::Accepting => tokio::select! {
+                biased;
+                () = changed => {}
+                accepted = socket.accept() => take(&worker, &slot, accepted).await,
+            },
         }
-        tokio::select! {
-            biased;
-            () = stop => break,
-            accepted = socket.accept() => take(&worker, &slot, accepted).await,
-        }
+    };
+    if was_held {
+        return;
     }
     // Closing resets what waits in the queue: take it first.
     let queued = match socket.into_queued() {
@@ -88,25 +112,26 @@ pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<S
 }
 
 async fn take(worker: &Rc<Worker>, slot: &Rc<Slot>, accepted: io::Result<Accepted>) {
-    let (listener, drain) = slot.load();
+    let listener = slot.load();
+    let common = listener.common();
     let accepted = match accepted {
         Ok(accepted) => accepted,
         Err(error) if is_of_one_connection(&error) => return,
         Err(error) => {
             if !slot.troubled.replace(true) {
-                tracing::warn!(listener = &*listener.config().name, %error, "cannot accept; trying again until it works");
+                tracing::warn!(listener = &*common.name, %error, "cannot accept; trying again until it works");
             }
             tokio::time::sleep(BACKOFF).await;
             return;
         }
     };
     slot.troubled.set(false);
-    let Some(permit) = limit::acquire(listener.config().ignore_global_connection_limit) else {
+    let Some(permit) = limit::acquire(common.ignore_connection_limit) else {
         // As Envoy: the connection is taken and closed at once.
-        listener.stats.global_cx_overflow.inc();
+        common.stats.global_cx_overflow.inc();
         return;
     };
-    tokio::task::spawn_local(connection::run(worker.clone(), listener, drain, accepted, permit));
+    tokio::task::spawn_local(connection::run(worker.clone(), slot.clone(), accepted, permit));
 }
 
 /// Errors that tell of a connection that went away in the queue, not of the socket (accept(2), "Error handling").

@@ -1,4 +1,4 @@
-//! Opening the sockets of a listener: one for each worker and address. Called by the control thread; workers own what it returns for as
+//! Opening the sockets of an address: one for each worker. Called by the control thread; workers own what it returns for as
 //! long as the address is configured, because closing one of several sockets of an address resets what its queue holds.
 
 use std::io;
@@ -7,11 +7,14 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use config::address::Address;
-use config::listener::Listener;
+use config::cluster::TcpKeepalive;
+use config::listener::{Listener, SocketOption};
 use config::{At, Rejection};
-use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
 use crate::sys;
+
+mod strangers;
 
 /// Envoy's default (`net.core.somaxconn`, 4096 on current kernels, cuts it).
 const BACKLOG: i32 = 4096;
@@ -31,11 +34,45 @@ impl From<std::net::TcpListener> for Socket {
     }
 }
 
-/// The bound sockets of one listener, for each worker one for each address. They hold the addresses; clients are refused until
-/// [`Bound::listen`].
+/// How the sockets of a listener are opened. Sockets that were opened in one way serve every listener that wants it so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `enable_reuse_port`: a socket of its own for each worker.
+    pub reuse_port: bool,
+    freebind: bool,
+    transparent: bool,
+    backlog: i32,
+    keepalive: Option<TcpKeepalive>,
+    options: Vec<SocketOption>,
+}
+
+impl Settings {
+    /// What a listener asks for.
+    pub fn of(config: &Listener) -> Settings {
+        Settings {
+            reuse_port: config.reuse_port,
+            freebind: config.freebind,
+            transparent: config.transparent,
+            backlog: config.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX)),
+            keepalive: config.tcp_keepalive,
+            options: config.socket_options.clone(),
+        }
+    }
+}
+
+/// What of ours holds an address, or one that overlaps with it (all addresses of a port, and one of them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbours {
+    /// Nothing: whoever holds it is a stranger.
+    None,
+    /// Sockets of ours: a bind without sharing would fail for them.
+    Ours,
+}
+
+/// The bound sockets of one address, one for each worker. They hold the address; clients are refused until [`Bound::listen`].
 #[derive(Debug)]
 pub struct Bound {
-    workers: Vec<Vec<RawSocket>>,
+    workers: Vec<RawSocket>,
     backlog: i32,
 }
 
@@ -50,39 +87,80 @@ pub struct BindFailure {
     advice: &'static str,
 }
 
-/// Binds. Nothing for listeners with `bind_to_port: false` and internal ones.
+/// Where a listener binds, each address once. Nowhere with `bind_to_port: false`, and internal ones.
+pub fn addresses(config: &Listener) -> Vec<Address> {
+    let mut all = Vec::new();
+    if let Some(address @ (Address::Socket(_) | Address::Pipe(_))) = &config.address
+        && config.bind_to_port
+    {
+        all.push(address.clone());
+        for more in &config.additional_addresses {
+            let more = Address::Socket(*more);
+            if has_port_of_its_own(&more) || !all.contains(&more) {
+                all.push(more);
+            }
+        }
+    }
+    all
+}
+
+/// Port 0 is a new port each time.
+pub fn has_port_of_its_own(address: &Address) -> bool {
+    matches!(address, Address::Socket(address) if address.port() == 0)
+}
+
+/// Whether sockets of both addresses may stand in each other's way.
+pub fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Socket(one), Address::Socket(other)) => {
+            let (left, right) = (one.ip(), other.ip());
+            one.port() != 0
+                && one.port() == other.port()
+                && left.is_ipv4() == right.is_ipv4()
+                && (left == right || left.is_unspecified() || right.is_unspecified())
+        }
+        _ => one == other,
+    }
+}
+
+/// Opens and binds the sockets of an address.
 ///
 /// # Errors
-/// The first address that cannot be had; what was opened before is closed.
-pub fn bind(config: &Listener, workers: usize) -> Result<Bound, BindFailure> {
-    let backlog = config.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX));
-    let mut bound = Bound { workers: (0..workers.max(1)).map(|_| Vec::new()).collect(), backlog };
-    if !config.bind_to_port {
-        return Ok(bound);
-    }
-    match &config.address {
-        Some(Address::Socket(address)) => bind_tcp(config, *address, &mut bound)?,
-        Some(Address::Pipe(path)) => bind_unix(path, &mut bound)?,
-        Some(Address::Name { .. } | Address::Internal { .. }) | None => return Ok(bound),
-    }
-    for address in &config.additional_addresses {
-        bind_tcp(config, *address, &mut bound)?;
-    }
-    Ok(bound)
+/// The address cannot be had; what was opened before is closed.
+pub fn open(
+    address: &Address,
+    settings: &Settings,
+    workers: usize,
+    neighbours: Neighbours,
+) -> Result<Bound, BindFailure> {
+    let fail = |error: io::Error| match (address, error.kind()) {
+        (Address::Socket(address), io::ErrorKind::AddrInUse)
+            if neighbours == Neighbours::Ours && !strangers::listen_on(*address) =>
+        {
+            BindFailure { address: address.to_string(), error, advice: OUR_OWN }
+        }
+        _ => BindFailure::new(printed(address), error),
+    };
+    let workers = workers.max(1);
+    let sockets = match address {
+        Address::Socket(address) => open_tcp(*address, settings, workers, neighbours),
+        Address::Pipe(path) => open_unix(path, neighbours).and_then(|socket| share(&socket, workers)),
+        Address::Name { .. } | Address::Internal { .. } => Err(io::ErrorKind::AddrNotAvailable.into()),
+    };
+    Ok(Bound { workers: sockets.map_err(fail)?, backlog: settings.backlog })
 }
 
 impl Bound {
-    /// Where the first worker's sockets are bound.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let first = self.workers.first().map(Vec::as_slice).unwrap_or_default();
-        first.iter().filter_map(|socket| socket.local_addr().ok()?.as_socket()).collect()
+    /// Where it is bound, a port that the system chose filled in; `None` for Unix sockets.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.workers.first()?.local_addr().ok()?.as_socket()
     }
 
-    /// Begins to take connections: the sockets of each worker, in order.
+    /// Begins to take connections: a socket for each worker, in order.
     ///
     /// # Errors
     /// Another process listens on the address since it was bound.
-    pub fn listen(self) -> Result<Vec<Vec<Socket>>, BindFailure> {
+    pub fn listen(self) -> Result<Vec<Socket>, BindFailure> {
         let listen = |socket: RawSocket| {
             let address = socket.local_addr().ok();
             let fail = |error| BindFailure::new(address.as_ref().map(printed_raw).unwrap_or_default(), error);
@@ -92,7 +170,7 @@ impl Bound {
                 false => Socket::Unix(socket.into()),
             })
         };
-        self.workers.into_iter().map(|sockets| sockets.into_iter().map(listen).collect()).collect()
+        self.workers.into_iter().map(listen).collect()
     }
 }
 
@@ -104,7 +182,7 @@ fn printed_raw(address: &SockAddr) -> String {
 }
 
 /// An address as messages and stats names print it.
-pub(super) fn printed(address: &Address) -> String {
+pub fn printed(address: &Address) -> String {
     match address {
         Address::Socket(address) => address.to_string(),
         Address::Name { host, port } => format!("{host}:{port}"),
@@ -115,108 +193,108 @@ pub(super) fn printed(address: &Address) -> String {
 
 /// Why both listeners cannot be had: they want one address.
 pub fn duplicate(config: &Listener, other: &Listener) -> Option<Rejection> {
-    let taken = tcp_addresses(other).find(|taken| tcp_addresses(config).any(|address| address == *taken))?;
-    let reason = format!(
-        "listener '{}' has duplicate address '{taken}' as existing listener '{}'; give one of them another address or port",
-        config.name, other.name
-    );
-    Some(At::root().field("address").reject(reason))
+    let (wanted, taken) = (addresses(config), addresses(other));
+    let both = wanted.iter().find(|address| !has_port_of_its_own(address) && taken.contains(address))?;
+    Some(duplicate_of(&config.name, both, &other.name))
 }
 
-/// Where a listener binds. Port 0 is a new port each time.
-fn tcp_addresses(config: &Listener) -> impl Iterator<Item = SocketAddr> {
-    let first = match &config.address {
-        Some(Address::Socket(address)) => Some(*address),
-        _ => None,
+/// The refusal of an address that another listener of ours has.
+pub fn duplicate_of(listener: &str, address: &Address, other: &str) -> Rejection {
+    At::root().field("address").reject(format!(
+        "listener '{listener}' has duplicate address '{}' as existing listener '{other}'; give one of them another address or port",
+        printed(address)
+    ))
+}
+
+fn open_tcp(
+    address: SocketAddr,
+    settings: &Settings,
+    workers: usize,
+    neighbours: Neighbours,
+) -> io::Result<Vec<RawSocket>> {
+    // SO_REUSEPORT hides a conflict with a socket of the same user, an older copy of ours for one. So the first bind is without it; it
+    // holds the address alone, and is not listening, so nothing is lost when it goes. Beside sockets of ours it would fail for these.
+    let found = match neighbours {
+        Neighbours::None => {
+            let probe = new_socket(address, settings)?;
+            probe.bind(&address.into())?;
+            if !settings.reuse_port {
+                inheritable(&probe, settings)?;
+                return share(&probe, workers);
+            }
+            // Port 0 keeps the number that it found.
+            probe.local_addr()?
+        }
+        Neighbours::Ours if strangers::listen_on(address) => return Err(io::ErrorKind::AddrInUse.into()),
+        Neighbours::Ours => address.into(),
     };
-    let all = first.into_iter().chain(config.additional_addresses.iter().copied());
-    all.filter(|address| config.bind_to_port && address.port() != 0)
-}
-
-fn bind_tcp(config: &Listener, address: SocketAddr, bound: &mut Bound) -> Result<(), BindFailure> {
-    let fail = |error| BindFailure::new(address.to_string(), error);
-    let probe = open(config, address).map_err(fail)?;
-    probe.bind(&address.into()).map_err(fail)?;
-    if !config.reuse_port {
-        return inheritable(&probe, config).and_then(|()| share(&probe, bound)).map_err(fail);
+    let count = if settings.reuse_port { workers } else { 1 };
+    let mut sockets = Vec::with_capacity(count);
+    for _ in 0..count {
+        let socket = new_socket(address, settings)?;
+        socket.set_reuse_port(settings.reuse_port)?;
+        socket.bind(&found)?;
+        inheritable(&socket, settings)?;
+        sockets.push(socket);
     }
-    // SO_REUSEPORT hides a conflict with a socket of the same user, an older copy of ours for one. The first bind was without it and
-    // held the address alone; it was not listening, so nothing is lost when it goes. Port 0 keeps the number that it found.
-    let found = probe.local_addr().map_err(fail)?;
-    drop(probe);
-    for worker in &mut bound.workers {
-        let socket = open(config, address).map_err(fail)?;
-        socket.set_reuse_port(true).map_err(fail)?;
-        socket.bind(&found).map_err(fail)?;
-        inheritable(&socket, config).map_err(fail)?;
-        worker.push(socket);
-    }
-    Ok(())
+    if settings.reuse_port { Ok(sockets) } else { share(&sockets[0], workers) }
 }
 
 /// One socket for all workers: each has a duplicate of its descriptor.
-fn share(socket: &RawSocket, bound: &mut Bound) -> io::Result<()> {
-    for worker in &mut bound.workers {
-        worker.push(socket.try_clone()?);
-    }
-    Ok(())
+fn share(socket: &RawSocket, workers: usize) -> io::Result<Vec<RawSocket>> {
+    (0..workers).map(|_| socket.try_clone()).collect()
 }
 
-fn open(config: &Listener, address: SocketAddr) -> io::Result<RawSocket> {
+fn new_socket(address: SocketAddr, settings: &Settings) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // Envoy's `ipv4_compat` is off by default: an IPv6 socket takes IPv6 alone.
         socket.set_only_v6(true)?;
     }
-    if config.freebind {
+    if settings.freebind {
         match address {
             SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
             SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
         }
     }
-    if config.transparent && address.is_ipv4() {
+    if settings.transparent && address.is_ipv4() {
         socket.set_ip_transparent_v4(true)?;
-    } else if config.transparent {
+    } else if settings.transparent {
         sys::set_socket_option(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_TRANSPARENT, &1i32.to_ne_bytes())?;
     }
     Ok(socket)
 }
 
 /// Options that accepted connections inherit.
-fn inheritable(socket: &RawSocket, config: &Listener) -> io::Result<()> {
+fn inheritable(socket: &RawSocket, settings: &Settings) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
-    if let Some(keepalive) = &config.tcp_keepalive {
-        let mut settings = TcpKeepalive::new();
+    if let Some(keepalive) = &settings.keepalive {
+        let mut wanted = socket2::TcpKeepalive::new();
         if let Some(time) = keepalive.time {
-            settings = settings.with_time(time);
+            wanted = wanted.with_time(time);
         }
         if let Some(interval) = keepalive.interval {
-            settings = settings.with_interval(interval);
+            wanted = wanted.with_interval(interval);
         }
         if let Some(probes) = keepalive.probes {
-            settings = settings.with_retries(probes);
+            wanted = wanted.with_retries(probes);
         }
-        socket.set_tcp_keepalive(&settings)?;
+        socket.set_tcp_keepalive(&wanted)?;
     }
-    for option in &config.socket_options {
+    for option in &settings.options {
         sys::set_socket_option(socket.as_fd(), option.level, option.name, &option.value)?;
     }
     Ok(())
 }
 
-fn bind_unix(path: &Path, bound: &mut Bound) -> Result<(), BindFailure> {
-    let fail = |error| BindFailure::new(path.display().to_string(), error);
-    open_unix(path).and_then(|socket| share(&socket, bound)).map_err(fail)
-}
-
-fn open_unix(path: &Path) -> io::Result<RawSocket> {
+fn open_unix(path: &Path, neighbours: Neighbours) -> io::Result<RawSocket> {
     let text = path.to_string_lossy();
     let address = match text.strip_prefix('@') {
         // socket2 takes a leading NUL for the abstract name space.
         Some(name) => SockAddr::unix(format!("\0{name}"))?,
         None => {
-            remove_stale(path)?;
+            remove_stale(path, neighbours)?;
             SockAddr::unix(path)?
         }
     };
@@ -225,18 +303,21 @@ fn open_unix(path: &Path) -> io::Result<RawSocket> {
     Ok(socket)
 }
 
-/// A socket file that nobody listens on is what a process left behind when it was killed.
-fn remove_stale(path: &Path) -> io::Result<()> {
+/// A socket file that nobody listens on is what a process left behind when it was killed; one of ours that closes has lost its use.
+fn remove_stale(path: &Path, neighbours: Neighbours) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
     if !is_socket {
         return Ok(());
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        Err(_) => std::fs::remove_file(path),
+    if neighbours == Neighbours::None && std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
     }
+    std::fs::remove_file(path)
 }
+
+const OUR_OWN: &str = "; a listener of this proxy holds an address that overlaps, or held it until now: with enable_reuse_port on both \
+                       they stand beside each other";
 
 impl BindFailure {
     fn new(address: String, error: io::Error) -> BindFailure {
@@ -257,4 +338,4 @@ impl BindFailure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

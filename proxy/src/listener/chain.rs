@@ -7,12 +7,13 @@ use config::listener::{Direction, DownstreamTransport, TerminalFilter};
 use config::{At, Rejection};
 
 use crate::compile::CompileDeps;
+use crate::drain::Drain;
 use crate::http::ConnectionManager;
 use crate::http::route::RouteSlots;
 use crate::tcp::TcpProxy;
 use crate::tls::ServerContext;
 
-/// A filter chain. Immutable; connections keep the one that they began with.
+/// A filter chain. Immutable; connections keep the one that they began with, and versions of a listener share those that stay equal.
 pub struct FilterChain {
     /// Its name; several chains may share one.
     pub name: Arc<str>,
@@ -22,6 +23,8 @@ pub struct FilterChain {
     pub connect_timeout: Option<Duration>,
     /// Who owns the connection.
     pub terminal: Terminal,
+    /// Begins when no version of the listener has this chain any more.
+    pub drain: Arc<Drain>,
 }
 
 /// The last network filter.
@@ -61,6 +64,12 @@ impl FilterChain {
             TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),
             TerminalFilter::None => Terminal::None,
         };
-        Ok(FilterChain { name: config.name.clone(), tls, connect_timeout: config.transport_connect_timeout, terminal })
+        Ok(FilterChain {
+            name: config.name.clone(),
+            tls,
+            connect_timeout: config.transport_connect_timeout,
+            terminal,
+            drain: Drain::new(deps.drain),
+        })
     }
 }

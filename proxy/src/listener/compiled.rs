@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::hcm::RouteSource;
-use config::listener::TerminalFilter;
+use config::listener::{Direction, KeptChains, TerminalFilter};
 use config::tls::SdsName;
 use config::{At, Rejection};
 
@@ -14,21 +14,43 @@ use super::chain::FilterChain;
 use super::matching::{Facts, Matcher};
 use super::stats::ListenerStats;
 use crate::compile::CompileDeps;
+use crate::drain::Drain;
 use crate::http::route::RouteSlots;
 use crate::telemetry::access_log::AccessLogs;
 
-/// A compiled listener. Immutable; a changed one takes its place and connections keep the one that they began with.
+/// A compiled listener. Immutable; a changed one takes its place. Connections that have a chain keep that and what is common, not the
+/// listener: a version that is gone must not stay in memory for one connection of one chain.
 pub struct Listener {
     config: Arc<config::listener::Listener>,
     matcher: Matcher,
     chains: Vec<Arc<FilterChain>>,
     default_chain: Option<Arc<FilterChain>>,
-    pub(super) access_log: AccessLogs,
-    pub(super) stats: ListenerStats,
+    common: Arc<Common>,
+}
+
+/// What all connections of a listener share, whatever their chain. Versions that differ in chains alone share it, too.
+pub(super) struct Common {
+    pub name: Arc<str>,
+    pub direction: Direction,
+    pub modify_only: bool,
+    pub ignore_connection_limit: bool,
+    pub access_log: AccessLogs,
+    pub stats: ListenerStats,
+    /// For connections that have no chain yet.
+    pub drain: Arc<Drain>,
+}
+
+/// The version in use, and which of its chains a new one has unchanged.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    /// That version.
+    pub listener: &'a Listener,
+    /// Its chains that stay.
+    pub kept: &'a KeptChains,
 }
 
 impl Listener {
-    /// Compiles.
+    /// Compiles. Where nothing but chains differs from the version `before`, those that stay are taken over, with their connections.
     ///
     /// # Errors
     /// The field that cannot be honoured, and why.
@@ -36,31 +58,59 @@ impl Listener {
         config: Arc<config::listener::Listener>,
         deps: &CompileDeps<'_>,
         slots: &dyn RouteSlots,
+        before: Option<Before<'_>>,
     ) -> Result<Arc<Listener>, Rejection> {
         let root = At::root();
         let at = root.field("filter_chains");
         let compile = |chain: &config::listener::FilterChain, at: &At<'_>| {
-            FilterChain::compile(chain, &config.name, config.direction, at, deps, slots)
+            FilterChain::compile(chain, &config.name, config.direction, at, deps, slots).map(Arc::new)
         };
         let mut chains = Vec::with_capacity(config.filter_chains.len());
         for (index, chain) in config.filter_chains.iter().enumerate() {
-            chains.push(Arc::new(compile(chain, &at.index(index))?));
+            chains.push(match before.and_then(|before| before.chain(index)) {
+                Some(kept) => kept,
+                None => compile(chain, &at.index(index))?,
+            });
         }
         let default_chain = match &config.default_filter_chain {
-            Some(chain) => Some(Arc::new(compile(chain, &root.field("default_filter_chain"))?)),
+            Some(chain) => Some(match before.and_then(Before::default_chain) {
+                Some(kept) => kept,
+                None => compile(chain, &root.field("default_filter_chain"))?,
+            }),
             None => None,
         };
         if chains.is_empty() && default_chain.is_none() {
             return Err(at.reject("a listener needs at least one filter chain"));
         }
-        Ok(Arc::new(Listener {
-            matcher: Matcher::new(&config.filter_chains, &at)?,
-            chains,
-            default_chain,
-            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
-            stats: ListenerStats::new(&stat_prefix(&config), deps.stats),
-            config,
-        }))
+        let matcher = Matcher::new(&config.filter_chains, &at)?;
+        let common = match before {
+            Some(before) => before.listener.common.clone(),
+            None => Arc::new(Common::compile(&config, deps)),
+        };
+        Ok(Arc::new(Listener { matcher, chains, default_chain, common, config }))
+    }
+
+    /// The drains of what another version of this listener, or its end, leaves without a place.
+    pub fn retired_by(&self, next: Option<&Listener>) -> Vec<Arc<Drain>> {
+        let stays = |chain: &Arc<FilterChain>| {
+            next.is_some_and(|next| next.all_chains().any(|other| Arc::ptr_eq(chain, other)))
+        };
+        let chains = self.all_chains().filter(|chain| !stays(chain)).map(|chain| chain.drain.clone());
+        let common = (!next.is_some_and(|next| self.is_succeeded_by(next))).then(|| self.common.drain.clone());
+        chains.chain(common).collect()
+    }
+
+    /// Whether the other differs in filter chains alone: connections that have none yet may take one of it.
+    pub(super) fn is_succeeded_by(&self, next: &Listener) -> bool {
+        Arc::ptr_eq(&self.common, &next.common)
+    }
+
+    pub(super) fn common(&self) -> &Arc<Common> {
+        &self.common
+    }
+
+    pub(super) fn stats(&self) -> &ListenerStats {
+        &self.common.stats
     }
 
     /// The configuration.
@@ -103,8 +153,33 @@ impl Listener {
         }
     }
 
-    fn all_chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
+    pub(super) fn all_chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         self.chains.iter().chain(&self.default_chain)
+    }
+}
+
+impl Before<'_> {
+    fn chain(self, index: usize) -> Option<Arc<FilterChain>> {
+        let kept = (*self.kept.chains.get(index)?)?;
+        self.listener.chains.get(kept).cloned()
+    }
+
+    fn default_chain(self) -> Option<Arc<FilterChain>> {
+        if self.kept.default { self.listener.default_chain.clone() } else { None }
+    }
+}
+
+impl Common {
+    fn compile(config: &config::listener::Listener, deps: &CompileDeps<'_>) -> Common {
+        Common {
+            name: config.name.clone(),
+            direction: config.direction,
+            modify_only: config.drain_modify_only,
+            ignore_connection_limit: config.ignore_global_connection_limit,
+            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            stats: ListenerStats::new(&stat_prefix(config), deps.stats),
+            drain: Drain::new(deps.drain),
+        }
     }
 }
 

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::Listener;
+use super::accept::Slot;
 use super::chain::{FilterChain, Terminal};
+use super::compiled::Common;
 use super::filters::{self, Inspected, Refusal};
 use super::limit::Permit;
 use super::matching::Facts;
-use super::stats::ListenerStats;
-use crate::drain::DrainWatch;
+use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
@@ -35,24 +36,20 @@ pub(super) enum Accepted {
 
 /// A connection that has its chain and, if the chain says so, TLS.
 struct Established {
+    common: Arc<Common>,
     chain: Arc<FilterChain>,
     stream: Stream,
     info: Rc<ConnectionInfo>,
+    drain: DrainWatch,
     life: Life,
 }
 
 /// Serves an accepted socket to its end.
-pub(super) async fn run(
-    worker: Rc<Worker>,
-    listener: Arc<Listener>,
-    drain: DrainWatch,
-    accepted: Accepted,
-    _permit: Permit,
-) {
+pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, _permit: Permit) {
     let begun = StartTime::now();
     // Boxed, as the terminal filters are: a connection holds the future of what it does now, not of the largest thing it may do.
-    let established = Box::pin(establish(&worker, &listener, accepted, begun)).await;
-    let Some(Established { chain, stream, info, life: _life }) = established else { return };
+    let established = Box::pin(establish(&worker, slot, accepted, begun)).await;
+    let Some(Established { common, chain, stream, info, drain, life: _life }) = established else { return };
     let ended = match &chain.terminal {
         Terminal::Http(manager) => {
             Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain)).await;
@@ -61,31 +58,34 @@ pub(super) async fn run(
         Terminal::Tcp(proxy) => Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain)).await),
         Terminal::None => None,
     };
-    if !listener.access_log.is_empty() {
-        log(&worker, &listener, &ended.unwrap_or_else(|| begun.stream_info(info)));
+    if !common.access_log.is_empty() {
+        log(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info)));
     }
 }
 
 /// Listener filters, filter chain, TLS. `None`: the connection ends here, and has been counted and logged.
 async fn establish(
     worker: &Rc<Worker>,
-    listener: &Arc<Listener>,
+    slot: Rc<Slot>,
     mut accepted: Accepted,
     begun: StartTime,
 ) -> Option<Established> {
+    let listener = slot.load();
+    let common = listener.common().clone();
+    let drain = watch(worker, &common, &common.drain);
     let (local, direct_remote) = accepted.addresses();
     let inspected = {
-        let _waiting = Active::new(listener.stats.pre_cx_active);
-        filters::run(listener, &mut accepted, local).await
+        let _waiting = Active::new(common.stats.pre_cx_active);
+        drain.before_end(filters::run(&listener, &mut accepted, local)).await
     };
     let inspected = match inspected {
-        Ok(inspected) => inspected,
-        Err(refusal) => {
-            if refusal == Refusal::Refused {
+        Some(Ok(inspected)) => inspected,
+        refused => {
+            if refused.is_some_and(|result| matches!(result, Err(Refusal::Refused))) {
                 accepted.reset_on_close();
             }
             let info = addresses(local, direct_remote);
-            log_unserved(worker, listener, begun, info, ResponseFlags::NONE);
+            log_unserved(worker, &common, begun, info, ResponseFlags::NONE);
             return None;
         }
     };
@@ -99,16 +99,18 @@ async fn establish(
         transport_protocol: if inspected.is_tls { "tls" } else { "raw_buffer" },
         application_protocols: &inspected.application_protocols,
     };
-    let Some(chain) = listener.find_chain(&facts).cloned() else {
-        listener.stats.no_filter_chain_match.inc();
+    let Some(chain) = choose_chain(listener, &slot, &facts) else {
+        common.stats.no_filter_chain_match.inc();
         if !inspected.read.is_empty() {
             accepted.reset_on_close();
         }
         let mut info = addresses(local, remote);
         info.requested_server_name = inspected.server_name;
-        log_unserved(worker, listener, begun, info, ResponseFlags::NO_ROUTE_FOUND);
+        log_unserved(worker, &common, begun, info, ResponseFlags::NO_ROUTE_FOUND);
         return None;
     };
+    drop(slot);
+    let drain = watch(worker, &common, &chain.drain);
     let Inspected { read, server_name, .. } = inspected;
     let mut info = ConnectionInfo {
         id: worker.connections.next(),
@@ -117,15 +119,16 @@ async fn establish(
         filter_chain: chain.name.clone(),
         ..addresses(local, remote)
     };
-    let life = Life::begin(listener, begun.at);
+    let life = Life::begin(&common, begun.at);
     let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
-    let stream = match secure(listener, &chain, stream).await {
+    let secured = drain.before_end(secure(&common, &chain, stream)).await;
+    let stream = match secured.unwrap_or_else(|| Err(cut())) {
         Ok((stream, tls)) => {
             info.tls = tls;
             stream
         }
         Err(failure) => {
-            log_failed_handshake(worker, listener, &chain, begun, info, &failure);
+            log_failed_handshake(worker, &common, &chain, begun, info, &failure);
             return None;
         }
     };
@@ -134,23 +137,40 @@ async fn establish(
     {
         info.requested_server_name = tls.server_name.clone();
     }
-    Some(Established { chain, stream, info: Rc::new(info), life })
+    Some(Established { common, chain, stream, info: Rc::new(info), drain, life })
+}
+
+/// What of the process and of this drain concerns a connection of the listener.
+fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
+    DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction).modify_only(common.modify_only)
+}
+
+/// The chain, of the newest version whose listener filters are those that have run.
+fn choose_chain(listener: Arc<Listener>, slot: &Slot, facts: &Facts<'_>) -> Option<Arc<FilterChain>> {
+    let newest = slot.load();
+    let listener = if listener.is_succeeded_by(&newest) { newest } else { listener };
+    listener.find_chain(facts).cloned()
+}
+
+/// A handshake that its listener's drain cut off.
+fn cut() -> HandshakeFailure {
+    HandshakeFailure { reason: "".into(), kind: FailureKind::Closed }
 }
 
 /// TLS, if the chain terminates it.
 async fn secure(
-    listener: &Listener,
+    common: &Common,
     chain: &FilterChain,
     stream: Stream,
 ) -> Result<(Stream, Option<Rc<TlsInfo>>), HandshakeFailure> {
     let Some(context) = &chain.tls else { return Ok((stream, None)) };
-    let stats = &listener.stats.tls;
+    let stats = &common.stats.tls;
     let handshake = context.accept(stream);
     let result = match chain.connect_timeout {
         Some(time) => match tokio::time::timeout(time, handshake).await {
             Ok(result) => result,
             Err(_) => {
-                listener.stats.transport_connect_timeout.inc();
+                common.stats.transport_connect_timeout.inc();
                 return Err(HandshakeFailure {
                     reason: "transport socket timeout was reached".into(),
                     kind: FailureKind::Closed,
@@ -165,7 +185,7 @@ async fn secure(
             Ok((stream, Some(Rc::new(info))))
         }
         Err(failure) => {
-            tracing::debug!(listener = &*listener.config().name, reason = &*failure.reason, "TLS handshake failed");
+            tracing::debug!(listener = &*common.name, reason = &*failure.reason, "TLS handshake failed");
             stats.failed(failure.kind);
             Err(failure)
         }
@@ -233,24 +253,24 @@ impl Drop for Active {
 
 /// A connection that has a chain, in the listener's statistics.
 struct Life {
-    listener: Arc<Listener>,
+    common: Arc<Common>,
     begun: Instant,
     _active: Active,
 }
 
 impl Life {
-    fn begin(listener: &Arc<Listener>, begun: Instant) -> Life {
-        let stats: &ListenerStats = &listener.stats;
+    fn begin(common: &Arc<Common>, begun: Instant) -> Life {
+        let stats = &common.stats;
         stats.cx_total.inc();
-        Life { listener: listener.clone(), begun, _active: Active::new(stats.cx_active) }
+        Life { common: common.clone(), begun, _active: Active::new(stats.cx_active) }
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.listener.stats.cx_destroy.inc();
+        self.common.stats.cx_destroy.inc();
         let length = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.listener.stats.cx_length_ms.record(length);
+        self.common.stats.cx_length_ms.record(length);
     }
 }
 
@@ -272,8 +292,8 @@ fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Connectio
 }
 
 /// A connection that no chain took.
-fn log_unserved(worker: &Worker, listener: &Listener, begun: StartTime, info: ConnectionInfo, flags: ResponseFlags) {
-    if listener.access_log.is_empty() {
+fn log_unserved(worker: &Worker, common: &Common, begun: StartTime, info: ConnectionInfo, flags: ResponseFlags) {
+    if common.access_log.is_empty() {
         return;
     }
     let mut info = begun.stream_info(Rc::new(info));
@@ -281,12 +301,12 @@ fn log_unserved(worker: &Worker, listener: &Listener, begun: StartTime, info: Co
     if flags == ResponseFlags::NO_ROUTE_FOUND {
         info.response_code_details = Some("filter_chain_not_found".into());
     }
-    log(worker, listener, &info);
+    log(worker, common, &info);
 }
 
 fn log_failed_handshake(
     worker: &Worker,
-    listener: &Listener,
+    common: &Common,
     chain: &FilterChain,
     begun: StartTime,
     info: ConnectionInfo,
@@ -296,15 +316,15 @@ fn log_failed_handshake(
     if !failure.reason.is_empty() {
         info.downstream_transport_failure = Some(failure.reason.clone());
     }
-    log(worker, listener, &info);
+    log(worker, common, &info);
     if let Terminal::Tcp(proxy) = &chain.terminal {
         proxy.log(worker, &info);
     }
 }
 
-fn log(worker: &Worker, listener: &Listener, info: &StreamInfo) {
+fn log(worker: &Worker, common: &Common, info: &StreamInfo) {
     let entry = LogEntry { info, request: None, response: None, trailers: None };
-    listener.access_log.log(&worker.logs, &entry);
+    common.access_log.log(&worker.logs, &entry);
 }
 
 #[cfg(test)]

@@ -82,14 +82,14 @@ pub(super) async fn run(
         match result {
             Ok(()) => {}
             Err(Refusal::Timeout) => {
-                listener.stats.pre_cx_timeout.inc();
+                listener.stats().pre_cx_timeout.inc();
                 // Envoy goes on with the chain match and skips the filters that are left.
                 return if config.continue_on_listener_filters_timeout { Ok(inspected) } else { Err(Refusal::Timeout) };
             }
             Err(refusal) => {
                 match refusal {
-                    Refusal::RemoteClose => listener.stats.filter_remote_close.inc(),
-                    Refusal::Error => listener.stats.filter_error.inc(),
+                    Refusal::RemoteClose => listener.stats().filter_remote_close.inc(),
+                    Refusal::Error => listener.stats().filter_error.inc(),
                     Refusal::Refused | Refusal::Timeout => {}
                 }
                 return Err(refusal);
@@ -100,7 +100,7 @@ pub(super) async fn run(
 }
 
 async fn inspect_tls(listener: &Listener, input: &mut Input<'_>, inspected: &mut Inspected) -> Result<(), Refusal> {
-    let stats = &listener.stats.tls_inspector;
+    let stats = &listener.stats().tls_inspector;
     loop {
         // Envoy's inspector waits for the first byte even of a client that never speaks first.
         if !inspected.read.is_empty() {
@@ -141,7 +141,7 @@ async fn inspect_http(listener: &Listener, input: &mut Input<'_>, inspected: &mu
     if inspected.is_tls {
         return Ok(());
     }
-    let stats = &listener.stats.http_inspector;
+    let stats = &listener.stats().http_inspector;
     loop {
         if !inspected.read.is_empty() {
             match http_preface::parse(&inspected.read) {
@@ -187,7 +187,7 @@ async fn read_proxy_header(
             Ok(Progress::More) => {}
             Err(proxy_protocol::Bad::NoHeader) if optional => return Ok(()),
             Err(bad) => {
-                listener.stats.proxy_protocol_error.inc();
+                listener.stats().proxy_protocol_error.inc();
                 tracing::debug!(listener = &*listener.config().name, reason = %bad, "connection refused");
                 return Err(Refusal::Refused);
             }

@@ -15,4 +15,4 @@ mod stats;
 mod tests;
 
 pub use chain::{FilterChain, Terminal};
-pub use compiled::Listener;
+pub use compiled::{Before, Listener};

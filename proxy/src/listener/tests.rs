@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::accept::{Slot, accept_loop};
-use super::{Listener, bind};
+use super::bind::tests::bind;
+use super::{Before, Listener};
 use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
 use crate::compile::CompileDeps;
@@ -58,22 +59,22 @@ impl Harness {
     }
 
     pub fn deps(&self) -> CompileDeps<'_> {
-        CompileDeps { secrets: &self.secrets, stats: &self.stats, log_sinks: &self.sinks }
+        CompileDeps { secrets: &self.secrets, stats: &self.stats, log_sinks: &self.sinks, drain: Default::default() }
     }
 
     pub fn listener(&self, config: config::listener::Listener) -> Arc<Listener> {
-        Listener::compile(Arc::new(config), &self.deps(), &NoRoutes).unwrap()
+        Listener::compile(Arc::new(config), &self.deps(), &NoRoutes, None).unwrap()
     }
 
     /// Binds and accepts on the current `LocalSet`.
     fn serve(&self, config: config::listener::Listener) -> (SocketAddr, Rc<Slot>) {
-        let bound = bind::bind(&config, 1).unwrap();
-        let address = bound.addresses()[0];
-        let slot = Rc::new(Slot::new(self.listener(config), DrainWatch::never()));
-        for socket in bound.listen().unwrap().remove(0) {
-            tokio::task::spawn_local(accept_loop(self.worker.clone(), slot.clone(), socket));
+        let bound = bind(&config, 1).unwrap();
+        let address = bound.address();
+        let slot = Rc::new(Slot::new(self.listener(config)));
+        for socket in bound.listen().unwrap() {
+            tokio::task::spawn_local(accept_loop(self.worker.clone(), slot.clone(), socket, Arc::default()));
         }
-        (address, slot)
+        (address.unwrap_or(([0, 0, 0, 0], 0).into()), slot)
     }
 
     /// A cluster of one plain endpoint that says its name and echoes what comes.
@@ -364,7 +365,7 @@ async fn an_update_keeps_the_socket_and_changes_what_new_connections_get() {
         read_all(&mut TcpStream::connect(address).await.unwrap()).await;
         let mut changed = config("127.0.0.1:0", Vec::new());
         changed.stat_prefix = Some("changed".into());
-        slot.replace(harness.listener(changed), DrainWatch::never());
+        slot.replace(harness.listener(changed));
         read_all(&mut TcpStream::connect(address).await.unwrap()).await;
         assert_eq!(harness.value("listener.test.downstream_cx_total"), 1);
         assert_eq!(harness.value("listener.changed.downstream_cx_total"), 1);
@@ -393,6 +394,125 @@ async fn a_removed_listener_serves_what_its_queue_holds() {
 }
 
 #[tokio::test]
+async fn connections_that_are_held_back_get_the_version_that_comes_and_no_other() {
+    local(async {
+        let harness = Harness::new();
+        let (address, slot) = harness.serve(config("127.0.0.1:0", Vec::new()));
+        slot.hold();
+        let mut waiting = TcpStream::connect(address).await.unwrap();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(harness.value("listener.test.downstream_cx_total"), 0);
+        let mut changed = config("127.0.0.1:0", Vec::new());
+        changed.stat_prefix = Some("changed".into());
+        slot.replace(harness.listener(changed));
+        read_all(&mut waiting).await;
+        assert_eq!(harness.value("listener.changed.downstream_cx_total"), 1);
+        slot.hold();
+        let mut waiting = TcpStream::connect(address).await.unwrap();
+        slot.stop();
+        read_all(&mut waiting).await;
+        assert_eq!(harness.value("listener.changed.downstream_cx_total"), 1, "it was never the old one's");
+    })
+    .await;
+}
+
+/// A client that says nothing, in front of a listener filter or of a handshake.
+#[tokio::test]
+async fn the_end_of_a_drain_reaches_connections_that_have_not_begun() {
+    local(async {
+        let harness = Harness::new();
+        let authority = Authority::new("mesh");
+        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
+        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        let inspecting = strict();
+        let mut handshaking = strict();
+        handshaking.listener_filters.clear();
+        let mut mutual = (*handshaking.filter_chains[0]).clone();
+        mutual.matches = FilterChainMatch::default();
+        handshaking.filter_chains = vec![Arc::new(mutual)];
+        for (config, gauge) in [
+            (inspecting, "listener.test.downstream_pre_cx_active"),
+            (handshaking, "listener.test.downstream_cx_active"),
+        ] {
+            let (address, slot) = harness.serve(config);
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            while harness.value(gauge) == 0 {
+                tokio::task::yield_now().await;
+            }
+            slot.load().retired_by(None).iter().for_each(|drain| drain.finish());
+            assert_eq!(read_all(&mut silent).await, b"", "{gauge}");
+            assert_eq!(harness.value(gauge), 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_still_inspected_gets_a_chain_of_the_newest_version() {
+    local(async {
+        let harness = Harness::new();
+        for name in ["old:", "new:"] {
+            harness.upstream(name).await;
+        }
+        let with = |cluster: &str| {
+            let mut config = config("127.0.0.1:0", vec![chain("only", tcp(cluster))]);
+            config.listener_filters = strict().listener_filters;
+            config
+        };
+        let (address, slot) = harness.serve(with("old:"));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        while harness.value("listener.test.downstream_pre_cx_active") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let before = slot.load();
+        let kept = config::listener::KeptChains { chains: vec![None], default: false };
+        let before = Before { listener: &before, kept: &kept };
+        slot.replace(Listener::compile(Arc::new(with("new:")), &harness.deps(), &NoRoutes, Some(before)).unwrap());
+        client.write_all(b"x").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut client).await, b"new:x");
+    })
+    .await;
+}
+
+/// What a connection holds is its chain: the version that it came in with goes.
+#[tokio::test]
+async fn an_open_connection_keeps_its_chain_and_no_version_of_its_listener() {
+    local(async {
+        let harness = Harness::new();
+        harness.upstream("hello").await;
+        let chains = || {
+            vec![chain("kept", tcp("hello")), {
+                let mut other = chain("other", tcp("hello"));
+                other.matches.destination_port = Some(1);
+                other
+            }]
+        };
+        let (address, slot) = harness.serve(config("127.0.0.1:0", chains()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.read_exact(&mut [0; 5]).await.unwrap();
+        let first = slot.load();
+        let kept = config::listener::KeptChains { chains: vec![Some(0), None], default: false };
+        let next = Listener::compile(
+            Arc::new(config("127.0.0.1:0", chains())),
+            &harness.deps(),
+            &NoRoutes,
+            Some(Before { listener: &first, kept: &kept }),
+        );
+        slot.replace(next.unwrap());
+        let (gone, other) = (Arc::downgrade(&first), Arc::downgrade(first.all_chains().nth(1).unwrap()));
+        drop(first);
+        assert!(gone.upgrade().is_none() && other.upgrade().is_none());
+        client.write_all(b"x").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut client).await, b"x");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn unix_sockets_are_served() {
     local(async {
         let harness = Harness::new();
@@ -400,10 +520,7 @@ async fn unix_sockets_are_served() {
         let path = directory.path().join("socket");
         let mut config = config("127.0.0.1:0", Vec::new());
         config.address = Some(config::address::Address::Pipe(path.clone()));
-        let slot = Rc::new(Slot::new(harness.listener(config.clone()), DrainWatch::never()));
-        for socket in bind::bind(&config, 1).unwrap().listen().unwrap().remove(0) {
-            tokio::task::spawn_local(accept_loop(harness.worker.clone(), slot.clone(), socket));
-        }
+        let _slot = harness.serve(config);
         let mut near = tokio::net::UnixStream::connect(&path).await.unwrap();
         assert_eq!(near.read(&mut [0]).await.unwrap(), 0);
         assert_eq!(harness.value("listener.test.downstream_cx_total"), 1);
@@ -418,7 +535,8 @@ fn what_cannot_be_compiled_is_named() {
     let mut tls = istio_server(&[]);
     tls.common.certificates.clear();
     broken.transport = DownstreamTransport::Tls(Arc::new(tls));
-    let refused = |config| Listener::compile(Arc::new(config), &harness.deps(), &NoRoutes).unwrap_err().to_string();
+    let refused =
+        |config| Listener::compile(Arc::new(config), &harness.deps(), &NoRoutes, None).unwrap_err().to_string();
     let reason = refused(config("127.0.0.1:0", vec![broken]));
     assert!(
         reason.starts_with("filter_chains[0].transport_socket: server TLS contexts need a certificate"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Command, Shared, Workers};
 use crate::cluster::published::Published;
 use crate::compile::CompileDeps;
-use crate::drain::{Drain, ServerDrain};
+use crate::drain::ServerDrain;
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::listener::{Listener, bind};
 use crate::stats::{Stats, StatsSettings};
@@ -45,27 +45,33 @@ impl Process {
     fn listener(&self, status: u16) -> Arc<Listener> {
         let config =
             config::listener::decode(&bytes(&answering_listener("l", status)), &config::Options::default()).unwrap();
-        let deps = CompileDeps { secrets: &Secrets::new(), stats: &self.shared.stats, log_sinks: &self.shared.sinks };
-        Listener::compile(Arc::new(config), &deps, &NoRoutes).unwrap()
+        let deps = CompileDeps {
+            secrets: &Secrets::new(),
+            stats: &self.shared.stats,
+            log_sinks: &self.shared.sinks,
+            drain: Default::default(),
+        };
+        Listener::compile(Arc::new(config), &deps, &NoRoutes, None).unwrap()
     }
 
     fn listen(&self, id: u64, listener: &Arc<Listener>) -> SocketAddr {
-        let bound = bind::bind(listener.config(), self.workers.count()).unwrap();
-        let address = bound.addresses()[0];
+        let config = listener.config();
+        let settings = bind::Settings::of(config);
+        let bound = bind::open(&bind::addresses(config)[0], &settings, self.workers.count(), bind::Neighbours::None);
+        let bound = bound.unwrap();
+        let address = bound.address().unwrap();
         let mut sockets = bound.listen().unwrap().into_iter();
-        let drain = Drain::new(Default::default());
         self.workers.send_all(|| Command::Listen {
             id,
             listener: listener.clone(),
-            drain: drain.clone(),
-            sockets: sockets.next().expect("one for each worker"),
+            socket: sockets.next().expect("one for each worker"),
+            open: Arc::default(),
         });
         address
     }
 
     fn replace(&self, id: u64, listener: &Arc<Listener>) {
-        let drain = Drain::new(Default::default());
-        self.workers.send_all(|| Command::Replace { id, listener: listener.clone(), drain: drain.clone() });
+        self.workers.send_all(|| Command::Replace { id, listener: listener.clone() });
     }
 }
 

@@ -150,6 +150,7 @@ impl Control {
             Request::SetHealthy(healthy) => {
                 tracing::warn!(target: "main", "health checks are made to {} from now on", if healthy { "pass" } else { "fail" });
                 self.healthy = healthy;
+                self.drain.set_healthy(healthy);
                 self.show_health();
             }
             Request::Quit => self.quit.notify_one(),
@@ -159,16 +160,16 @@ impl Control {
     fn drain_listeners(&mut self, inbound_only: bool, graceful: bool, skip_exit: bool) {
         let drain = if inbound_only { &self.drain.inbound } else { &self.drain.all };
         let direction = inbound_only.then_some(Direction::Inbound);
-        if !graceful {
-            return self.listeners.stop_accepting(direction);
-        }
         let which = if inbound_only { "inbound listeners" } else { "all listeners" };
-        if !drain.begin() {
+        let began = drain.begin();
+        if graceful && !began {
             return tracing::info!(target: "main", "{which} are draining already");
         }
         tracing::info!(target: "main", "{which} drain for {} s", drain.time().as_secs());
-        if !skip_exit {
-            self.listeners.stop_accepting_after(direction, Instant::now() + drain.time());
+        match (skip_exit, graceful) {
+            (true, _) => {}
+            (false, true) => self.listeners.stop_accepting_after(direction, Instant::now() + drain.time()),
+            (false, false) => self.listeners.stop_accepting(direction),
         }
     }
 

@@ -2,35 +2,38 @@
 //! to the workers.
 //!
 //! The control loop calls it. A listener that cannot be bound is refused by name and tried again with backoff; nothing else
-//! waits for it. A changed listener keeps its sockets; connections keep the version that they began with.
+//! waits for it. A changed listener keeps its sockets; connections keep the filter chain that they began with, and drain only when that
+//! one changed or went, or when something else than chains changed.
 
+mod retry;
 mod sockets;
 mod warming;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::listener::Direction;
+use config::listener::{Direction, KeptChains};
 use config::tls::SdsName;
 use config::{Policy, Rejection};
 use xds_client::{Update, Verdict};
 
-use self::sockets::{Refusal, Retry, bind_backoff};
+use self::retry::{Holder, Refusal, Retry};
+use self::sockets::{Owners, Sockets};
 use self::warming::Warming;
 use super::routes::Routes;
 use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
 use crate::drain::{Drain, Settings};
-use crate::listener::Listener;
+use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
 use crate::status::ListenerStatus;
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
-use crate::workers::{Command, Workers};
+use crate::workers::Workers;
 
 /// What every listener is compiled from and given to.
 pub struct Parts {
@@ -58,19 +61,18 @@ pub struct Listeners {
     options: Rc<config::Options>,
     active: HashMap<Arc<str>, Active>,
     warming: HashMap<Arc<str>, Warming>,
+    sockets: Sockets,
     retries: HashMap<Arc<str>, Retry>,
     stops: Vec<(Option<Direction>, Instant)>,
     /// Directions that were stopped for good: nothing is added or changed there any more. `None` stands for all.
     stopped: Vec<Option<Direction>>,
-    next_id: u64,
 }
 
 struct Active {
     listener: Arc<Listener>,
-    drain: Arc<Drain>,
-    /// The workers' name for its sockets; `None` for listeners that are never bound.
-    sockets: Option<u64>,
-    /// Where they are bound.
+    /// None for listeners that are never bound, and for stopped ones.
+    sockets: Vec<u64>,
+    /// Where it is bound, or was until it was stopped.
     addresses: Vec<SocketAddr>,
 }
 
@@ -78,6 +80,7 @@ impl Listeners {
     /// None yet. `options` are those for dynamic resources.
     pub fn new(parts: Parts, options: Rc<config::Options>) -> Listeners {
         Listeners {
+            sockets: Sockets::new(parts.workers.clone()),
             parts,
             options,
             active: HashMap::new(),
@@ -85,7 +88,6 @@ impl Listeners {
             retries: HashMap::new(),
             stops: Vec::new(),
             stopped: Vec::new(),
-            next_id: 0,
         }
     }
 
@@ -142,10 +144,7 @@ impl Listeners {
         self.stop_unjudged(name, &stored, refusal.rejection.withholds_policy);
         let reason = refusal.rejection.to_string();
         self.parts.server.listener_create_failure.inc();
-        if refusal.try_again {
-            let at = Instant::now() + bind_backoff(attempts);
-            self.retries.insert(name.clone(), Retry { stored: stored.clone(), attempts: attempts + 1, at });
-        }
+        self.retry_later(name, stored.clone(), attempts, refusal.holder);
         self.parts.store.refuse(Kind::Listener, name, stored, &reason);
         Err(reason)
     }
@@ -167,22 +166,60 @@ impl Listeners {
                 "listener '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
             );
             self.parts.server.listener_removed.inc();
-            active.drain.finish();
-            self.retire(active);
+            let next = self.warming.get(name).map(|warming| &*warming.listener);
+            active.listener.retired_by(next).iter().for_each(|drain| drain.finish());
+            self.address_is_free();
         }
     }
 
     fn add(&mut self, config: Arc<config::listener::Listener>, stored: Stored, is_static: bool) -> Result<(), Refusal> {
         let name = config.name.clone();
-        let deps = CompileDeps { secrets: &self.parts.secrets, stats: &self.parts.stats, log_sinks: &self.parts.sinks };
-        let listener = Listener::compile(config.clone(), &deps, &*self.parts.routes)?;
-        self.check_address(&config)?;
-        let bound = self.bind(&listener)?;
+        let deps = CompileDeps {
+            secrets: &self.parts.secrets,
+            stats: &self.parts.stats,
+            log_sinks: &self.parts.sinks,
+            drain: self.parts.drain,
+        };
+        let kept = self.kept_chains(&name, &stored);
+        let before = self.active.get(&name).zip(kept.as_ref());
+        let before = before.map(|(active, kept)| Before { listener: &active.listener, kept });
+        let listener = Listener::compile(config, &deps, &*self.parts.routes, before)?;
+        let sockets = self.sockets.plan(&listener, &self.owners(&name))?;
         self.parts.store.warm(Kind::Listener, &name, stored, is_static);
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
-        self.warming.insert(name, Warming { listener, bound, since, needs, routes });
+        self.warming.insert(name, Warming { listener, sockets, since, needs, routes });
         Ok(())
+    }
+
+    /// The filter chains of the version in use that stay, where nothing else differs.
+    fn kept_chains(&self, name: &Arc<str>, stored: &Stored) -> Option<KeptChains> {
+        let before = self.parts.store.active(Kind::Listener, name)?;
+        config::listener::kept_chains(&before, &stored.body)
+    }
+
+    /// Whose sockets are whose, as this listener sees it.
+    fn owners(&self, name: &Arc<str>) -> Owners {
+        let active = self.active.iter().map(|(name, active)| (name, &active.sockets));
+        let warming = self.warming.iter().map(|(name, warming)| (name, &warming.sockets));
+        let mut owners = Owners { own: HashSet::new(), others: HashMap::new() };
+        for (owner, sockets) in active.chain(warming) {
+            for id in sockets {
+                if owner == name {
+                    owners.own.insert(*id);
+                } else {
+                    owners.others.insert(*id, owner.clone());
+                }
+            }
+        }
+        owners
+    }
+
+    /// Closes, or holds back, the sockets that no listener serves on any more.
+    fn sweep(&mut self) {
+        let used = self.active.values().flat_map(|active| &active.sockets).copied().collect();
+        let wanted = self.warming.values().flat_map(|warming| &warming.sockets).copied().collect();
+        self.sockets.sweep(&used, &wanted);
     }
 
     fn remove(&mut self, name: &Arc<str>) {
@@ -195,16 +232,21 @@ impl Listeners {
         if let Some(active) = self.active.remove(name) {
             self.parts.server.listener_removed.inc();
             tracing::info!(target: "config", "listener '{name}' removed; its connections drain");
-            self.retire(active);
+            self.drain(active.listener.retired_by(None));
         }
+        self.address_is_free();
     }
 
-    /// No new connections; those that are open end with the drain time.
-    fn retire(&self, active: Active) {
-        if let Some(id) = active.sockets {
-            self.parts.workers.send_all(|| Command::Stop { id });
+    /// Asks connections to go, and ends those that stay beyond the drain time.
+    fn drain(&self, drains: Vec<Arc<Drain>>) {
+        for drain in &drains {
+            drain.begin();
         }
-        drain_and_finish(active.drain);
+        let time = self.parts.drain.time;
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(time).await;
+            drains.iter().for_each(|drain| drain.finish());
+        });
     }
 
     /// Gives every warm listener to the workers. Tells whether anything changed.
@@ -221,48 +263,40 @@ impl Listeners {
                 self.activate(name.clone(), warming);
             }
         }
+        self.sweep();
         !warm.is_empty()
     }
 
     fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { listener, bound, .. } = warming;
-        let bound = match bound.map(|bound| (bound.addresses(), bound.listen())) {
-            Some((_, Err(failure))) => return self.not_listening(&name, &failure.to_string()),
-            Some((addresses, Ok(sockets))) => Some((addresses, sockets)),
-            None => None,
-        };
-        let drain = Drain::new(self.parts.drain);
-        let before = self.active.remove(&name);
-        let modified = before.is_some();
-        let (sockets, addresses) = match (bound, before) {
-            (Some((addresses, sockets)), before) => {
-                let id = self.next_id;
-                self.next_id += 1;
-                self.accept(id, &listener, &drain, sockets);
-                if let Some(before) = before {
-                    self.retire(before);
-                }
-                (Some(id), addresses)
-            }
-            (None, Some(before)) => {
-                if let Some(id) = before.sockets {
-                    let workers = &self.parts.workers;
-                    workers.send_all(|| Command::Replace { id, listener: listener.clone(), drain: drain.clone() });
-                }
-                drain_and_finish(before.drain);
-                (before.sockets, before.addresses)
-            }
-            (None, None) => (None, Vec::new()),
-        };
-        if modified {
-            self.parts.server.listener_modified.inc();
-        } else {
-            self.parts.server.listener_added.inc();
+        let Warming { listener, sockets, .. } = warming;
+        if let Err(failure) = self.sockets.begin(&sockets, &listener) {
+            return self.not_listening(&name, &failure.to_string());
         }
-        self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
+        let addresses = self.sockets.addresses(&sockets);
         tell_active(&name, &addresses);
+        self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
         self.parts.store.activate(Kind::Listener, &name);
-        self.active.insert(name, Active { listener, drain, sockets, addresses });
+        let active = Active { listener: listener.clone(), sockets, addresses };
+        match self.active.insert(name, active) {
+            Some(before) => {
+                self.parts.server.listener_modified.inc();
+                self.drain(before.listener.retired_by(Some(&listener)));
+                self.address_is_free();
+            }
+            None => self.parts.server.listener_added.inc(),
+        }
+    }
+
+    /// The address was taken between binding and listening: what was in use stays, and it is tried again.
+    fn not_listening(&mut self, name: &Arc<str>, reason: &str) {
+        tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
+        self.parts.server.listener_create_failure.inc();
+        let mut waited = None;
+        self.parts.store.change(Kind::Listener, name, |entry| waited = entry.warming.take());
+        let Some(stored) = waited else { return };
+        self.stop_unjudged(name, &stored, false);
+        self.parts.store.refuse(Kind::Listener, name, stored.clone(), reason);
+        self.retry_later(name, stored, 0, Holder::Stranger);
     }
 
     /// Does what is due: binds that failed before, and stops that were asked for with a delay. The moment of the next is in
@@ -294,13 +328,11 @@ impl Listeners {
         }
         for active in self.active.values_mut() {
             let config = active.listener.config();
-            if config.drain_modify_only || direction.is_some_and(|wanted| config.direction != wanted) {
-                continue;
-            }
-            if let Some(id) = active.sockets.take() {
-                self.parts.workers.send_all(|| Command::Stop { id });
+            if direction.is_none_or(|wanted| config.direction == wanted) {
+                active.sockets.clear();
             }
         }
+        self.sweep();
     }
 
     fn is_stopped(&self, direction: Direction) -> bool {
@@ -354,14 +386,6 @@ fn tell_active(name: &str, addresses: &[SocketAddr]) {
         [address] => tracing::info!(target: "config", "listener '{name}' accepts on {address}"),
         several => tracing::info!(target: "config", "listener '{name}' accepts on {several:?}"),
     }
-}
-
-fn drain_and_finish(drain: Arc<Drain>) {
-    drain.begin();
-    tokio::task::spawn_local(async move {
-        tokio::time::sleep(drain.time()).await;
-        drain.finish();
-    });
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub struct World {
 pub enum Told {
     Listen(u64),
     Replace(u64),
+    Hold(u64),
     Stop(u64),
 }
 
@@ -107,6 +108,12 @@ impl World {
         self.respond(type_url, Vec::new(), names)
     }
 
+    /// A response that brings resources and takes names away.
+    pub fn change(&mut self, resources: &[Value], removed: &[&str]) -> Verdict {
+        let url = resources[0]["@type"].as_str().expect("a type").to_owned();
+        self.respond(&url, resources.iter().map(resource).collect(), removed)
+    }
+
     /// A response with one resource whose bytes are the test's own.
     pub fn respond_raw(&mut self, type_url: &str, resource: Resource) -> Verdict {
         self.respond(type_url, vec![resource], &[])
@@ -134,11 +141,17 @@ impl World {
         rejected.into_iter().map(|one| (one.name, one.reason)).collect()
     }
 
+    /// Forgets what the worker was told, but leaves it as if the worker had not come to it yet.
+    pub fn slow_worker(&mut self) -> Vec<Command> {
+        std::iter::from_fn(|| self.commands.try_recv().ok()).collect()
+    }
+
     /// What the worker was told since this was asked last.
     pub fn told(&mut self) -> Vec<Told> {
         let told = |command| match command {
             Command::Listen { id, .. } => Told::Listen(id),
             Command::Replace { id, .. } => Told::Replace(id),
+            Command::Hold { id } => Told::Hold(id),
             Command::Stop { id } => Told::Stop(id),
             Command::End => unreachable!("no test ends the process"),
         };
@@ -223,6 +236,19 @@ pub fn tcp_listener(name: &str, cluster: &str) -> Value {
         "stat_prefix": "s", "cluster": cluster
     });
     listener(name, proxy)
+}
+
+/// A listener of these chains, each named, for a port, and with a proxy to a cluster.
+pub fn chained_listener(name: &str, chains: &[(&str, u16, &str)]) -> Value {
+    let mut listener = tcp_listener(name, "");
+    let one = |(chain, port, cluster): &(&str, u16, &str)| {
+        let mut made = tcp_listener(name, cluster)["filter_chains"][0].take();
+        made["name"] = json!(chain);
+        made["filter_chain_match"] = json!({"destination_port": port});
+        made
+    };
+    listener["filter_chains"] = chains.iter().map(one).collect();
+    listener
 }
 
 /// A listener whose routes come over RDS; it waits for ever.

@@ -6,15 +6,20 @@ use std::os::unix::net::UnixStream;
 use super::*;
 use crate::listener::tests::config;
 
+/// The sockets of a listener's first address.
+pub(crate) fn bind(config: &Listener, workers: usize) -> Result<Bound, BindFailure> {
+    open(&addresses(config)[0], &Settings::of(config), workers, Neighbours::None)
+}
+
 #[test]
 fn every_worker_has_a_socket_of_the_same_address() {
     let bound = bind(&config("127.0.0.1:0", Vec::new()), 3).unwrap();
-    let address = bound.addresses()[0];
+    let address = bound.address().unwrap();
     assert_ne!(address.port(), 0);
     let sockets = bound.listen().unwrap();
     assert_eq!(sockets.len(), 3);
-    for worker in &sockets {
-        let [Socket::Tcp(socket)] = &worker[..] else { panic!("one TCP socket") };
+    for socket in &sockets {
+        let Socket::Tcp(socket) = socket else { panic!("a TCP socket") };
         assert_eq!(socket.local_addr().unwrap(), address);
     }
 }
@@ -22,11 +27,39 @@ fn every_worker_has_a_socket_of_the_same_address() {
 #[test]
 fn an_older_copy_of_ours_is_reported_and_not_shared_with() {
     let older = bind(&config("127.0.0.1:0", Vec::new()), 2).unwrap();
-    let address = older.addresses()[0].to_string();
+    let address = older.address().unwrap().to_string();
     let _sockets = older.listen().unwrap();
     let failure = bind(&config(&address, Vec::new()), 2).unwrap_err().to_string();
     assert!(failure.starts_with(&format!("cannot bind {address}: Address already in use")), "{failure}");
     assert!(failure.contains("another process holds it"), "{failure}");
+}
+
+#[test]
+fn sockets_of_ours_are_joined_where_they_are_known_of() {
+    let older = bind(&config("127.0.0.1:0", Vec::new()), 1).unwrap();
+    let address = Address::Socket(older.address().unwrap());
+    let settings = Settings::of(&config("127.0.0.1:0", Vec::new()));
+    let _sockets = older.listen().unwrap();
+    let beside = open(&address, &settings, 2, Neighbours::Ours).unwrap();
+    assert_eq!(beside.address().map(Address::Socket), Some(address));
+    assert_eq!(beside.listen().unwrap().len(), 2);
+}
+
+#[test]
+fn all_addresses_of_a_port_overlap_with_each_of_them() {
+    let address = |text: &str| Address::Socket(text.parse().unwrap());
+    let pairs = [
+        ("0.0.0.0:80", "127.0.0.5:80", true),
+        ("127.0.0.5:80", "0.0.0.0:80", true),
+        ("127.0.0.5:80", "127.0.0.5:80", true),
+        ("127.0.0.5:80", "127.0.0.6:80", false),
+        ("0.0.0.0:80", "127.0.0.5:81", false),
+        ("[::]:80", "127.0.0.5:80", false),
+        ("0.0.0.0:0", "0.0.0.0:0", false),
+    ];
+    for (left, right, wanted) in pairs {
+        assert_eq!(overlap(&address(left), &address(right)), wanted, "{left} {right}");
+    }
 }
 
 #[test]
@@ -36,17 +69,15 @@ fn an_address_that_is_not_ours_is_named() {
 }
 
 #[test]
-fn unbound_listeners_have_no_sockets_and_additional_addresses_have_theirs() {
-    let mut listener = config("127.0.0.1:0", Vec::new());
+fn unbound_listeners_have_no_addresses_and_additional_addresses_count_once() {
+    let mut listener = config("127.0.0.1:81", Vec::new());
     listener.bind_to_port = false;
-    assert!(bind(&listener, 1).unwrap().addresses().is_empty());
+    assert_eq!(addresses(&listener), []);
     listener.bind_to_port = true;
-    listener.additional_addresses = vec!["127.0.0.2:0".parse().unwrap()];
-    let addresses = bind(&listener, 2).unwrap().addresses();
-    assert_eq!(
-        addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>(),
-        ["127.0.0.1", "127.0.0.2"]
-    );
+    listener.additional_addresses =
+        ["127.0.0.2:82", "127.0.0.1:81", "127.0.0.2:82"].map(|text| text.parse().unwrap()).into();
+    let printed: Vec<String> = addresses(&listener).iter().map(printed).collect();
+    assert_eq!(printed, ["127.0.0.1:81", "127.0.0.2:82"]);
 }
 
 #[test]
@@ -54,12 +85,23 @@ fn options_are_inherited_or_refused() {
     let mut listener = config("127.0.0.1:0", Vec::new());
     listener.freebind = true;
     listener.backlog = Some(7);
-    listener.tcp_keepalive = Some(config::cluster::TcpKeepalive { probes: Some(3), time: None, interval: None });
+    listener.tcp_keepalive = Some(TcpKeepalive { probes: Some(3), time: None, interval: None });
     let bound = bind(&listener, 1).unwrap();
-    let socket = &bound.workers[0][0];
+    let socket = &bound.workers[0];
     assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap() && socket.freebind_v4().unwrap());
-    listener.socket_options.push(config::listener::SocketOption { level: 1, name: 9999, value: vec![0; 4] });
+    listener.socket_options.push(SocketOption { level: 1, name: 9999, value: vec![0; 4] });
     assert!(bind(&listener, 1).is_err());
+}
+
+#[test]
+fn one_socket_is_shared_where_the_port_is_not_reused() {
+    let mut listener = config("127.0.0.1:0", Vec::new());
+    listener.reuse_port = false;
+    let bound = bind(&listener, 3).unwrap();
+    assert_eq!(bound.workers.len(), 3);
+    assert!(!bound.workers[0].reuse_port().unwrap());
+    let addresses: Vec<_> = bound.workers.iter().map(|socket| socket.local_addr().unwrap().as_socket()).collect();
+    assert!(addresses.iter().all(|address| *address == bound.address()), "{addresses:?}");
 }
 
 #[test]
@@ -70,7 +112,7 @@ fn unix_sockets_replace_what_a_killed_process_left() {
     let mut listener = config("127.0.0.1:0", Vec::new());
     listener.address = Some(Address::Pipe(path.clone()));
     let sockets = bind(&listener, 2).unwrap().listen().unwrap();
-    let [Socket::Unix(socket)] = &sockets[1][..] else { panic!("one Unix socket") };
+    let Socket::Unix(socket) = &sockets[1] else { panic!("a Unix socket") };
     let mut near = UnixStream::connect(&path).unwrap();
     socket.set_nonblocking(false).unwrap();
     drop(socket.accept().unwrap());

@@ -14,7 +14,7 @@ async fn the_task_of_a_connection_is_small() {
     let listener = harness.listener(crate::listener::tests::config("127.0.0.1:0", Vec::new()));
     let (near, _far) = UnixStream::pair().unwrap();
     let permit = crate::listener::limit::acquire(true).unwrap();
-    let task = run(harness.worker.clone(), listener, DrainWatch::never(), Accepted::Unix(near), permit);
+    let task = run(harness.worker.clone(), Rc::new(Slot::new(listener)), Accepted::Unix(near), permit);
     let size = size_of_val(&task);
     assert!(size < 512, "{size} octets");
     let config::listener::TerminalFilter::Tcp(config) = crate::listener::tests::tcp("x") else { unreachable!() };

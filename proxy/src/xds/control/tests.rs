@@ -186,22 +186,43 @@ fn not_live_while_the_first_listener_waits() {
     });
 }
 
+/// As Envoy 1.40: whatever is said of stopping, connections are asked to go.
 #[test]
 fn drains_stop_at_once_later_or_never_as_they_were_asked_for() {
     run(async {
         let drain = |graceful, skip_exit| Request::Drain { inbound_only: false, graceful, skip_exit };
-        for (request, stops_now, stops_later) in
-            [(drain(false, false), true, false), (drain(true, false), false, true), (drain(true, true), false, false)]
-        {
+        for (request, stops_now, stops_later) in [
+            (drain(false, false), true, false),
+            (drain(true, false), false, true),
+            (drain(true, true), false, false),
+            (drain(false, true), false, false),
+        ] {
             let mut world = World::new();
             world.push(&[tcp_listener("a", "c")]).unwrap();
             world.told();
             world.control.on_request(request);
             assert_eq!(!world.told().is_empty(), stops_now, "{request:?}");
             assert_eq!(world.control.listeners.next_timeout().is_some(), stops_later, "{request:?}");
-            assert_eq!(world.control.drain.all.has_begun(), !stops_now, "{request:?}");
+            assert!(world.control.drain.all.has_begun(), "{request:?}");
             assert!(!world.control.drain.inbound.has_begun());
         }
+    });
+}
+
+#[test]
+fn failing_health_checks_ask_connections_to_go() {
+    run(async {
+        use crate::drain::{Drain, DrainWatch};
+        let mut world = World::new();
+        let watch = |world: &World| {
+            let drain = Drain::new(Default::default());
+            DrainWatch::new(world.control.drain.clone(), drain, config::listener::Direction::Outbound)
+        };
+        let (default, modify_only) = (watch(&world), watch(&world).modify_only(true));
+        world.control.on_request(Request::SetHealthy(false));
+        assert!(default.should_close() && !modify_only.should_close());
+        world.control.on_request(Request::SetHealthy(true));
+        assert!(!default.should_close());
     });
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use xds_client::type_url;
 
 use super::super::testing::{
-    Told, World, answering_listener, bytes, http_listener, route_table, tcp_listener, with_http_filter,
+    Told, World, answering_listener, bytes, chained_listener, http_listener, route_table, tcp_listener,
+    with_http_filter,
 };
 use crate::cluster::testing::run;
 use crate::store::{Kind, Stored};
@@ -320,10 +321,176 @@ fn an_address_of_another_listener_is_refused_until_that_one_is_gone() {
         world.push(&[unbound]).unwrap();
         world.take_away(type_url::LISTENER, &["first"]).unwrap();
         world.told();
-        world.control.listeners.retries.get_mut("second").expect("it will be tried again").at = Instant::now();
+        assert!(
+            world.control.listeners.retries["second"].at <= Instant::now(),
+            "it need not wait for the next attempt"
+        );
         world.control.listeners.on_timer();
         world.control.settle(None);
         assert_eq!(address(&world, "second"), Some(free));
+    });
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_listener_with_another_name_takes_the_sockets_over() {
+    run(async {
+        let mut world = World::new();
+        let port = free_port();
+        world.push(&[on(tcp_listener("old", "one"), port)]).unwrap();
+        world.told();
+        world.change(&[on(tcp_listener("new", "one"), port)], &["old"]).unwrap();
+        assert_eq!(world.told(), [Told::Replace(0)], "nobody is refused in between");
+        assert_eq!((address(&world, "old"), address(&world, "new")), (None, Some(port)));
+        assert_eq!(world.value("listener_manager.listener_create_failure"), 0);
+    });
+}
+
+#[test]
+fn while_the_new_name_warms_clients_wait_in_the_queue() {
+    run(async {
+        let mut world = World::new();
+        let port = free_port();
+        world.push(&[on(tcp_listener("old", "one"), port)]).unwrap();
+        world.told();
+        world.change(&[on(http_listener("new", "t"), port)], &["old"]).unwrap();
+        assert_eq!(world.told(), [Told::Hold(0)]);
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.told(), [Told::Replace(0)]);
+        // One that never comes lets them go.
+        world.change(&[on(http_listener("newer", "u"), port)], &["new"]).unwrap();
+        world.take_away(type_url::LISTENER, &["newer"]).unwrap();
+        assert_eq!(world.told(), [Told::Hold(0), Told::Stop(0)]);
+    });
+}
+
+#[test]
+fn an_address_that_workers_are_still_closing_can_be_had_again() {
+    run(async {
+        let mut world = World::new();
+        let port = free_port();
+        world.push(&[on(tcp_listener("a", "one"), port)]).unwrap();
+        world.take_away(type_url::LISTENER, &["a"]).unwrap();
+        let _sockets = world.slow_worker();
+        world.push(&[on(tcp_listener("a", "one"), port)]).unwrap();
+        assert_eq!((world.told(), address(&world, "a")), (vec![Told::Listen(1)], Some(port)));
+    });
+}
+
+#[test]
+fn all_addresses_of_a_port_stand_beside_one_of_them_whichever_comes_first() {
+    run(async {
+        for wide_first in [true, false] {
+            let mut world = World::new();
+            let port = free_port().port();
+            let wide = on(tcp_listener("wide", "one"), ([0, 0, 0, 0], port).into());
+            let narrow = on(tcp_listener("narrow", "one"), ([127, 0, 0, 5], port).into());
+            let order = if wide_first { [wide, narrow] } else { [narrow, wide] };
+            for listener in order {
+                world.push(&[listener]).unwrap();
+                // They listen, as on real workers.
+                std::mem::forget(world.slow_worker());
+            }
+            assert!(address(&world, "wide").is_some() && address(&world, "narrow").is_some());
+        }
+    });
+}
+
+#[test]
+fn a_stranger_beside_our_own_sockets_is_found() {
+    use std::process::{Command, Stdio};
+    run(async {
+        let mut world = World::new();
+        let port = free_port().port();
+        world.push(&[on(tcp_listener("wide", "one"), ([0, 0, 0, 0], port).into())]).unwrap();
+        let _ours = world.slow_worker();
+        // Another process of the same user that shares the port, as an older copy of ours does.
+        let script = format!(
+            "import socket as s\nk=s.socket()\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEPORT,1)\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEADDR,1)\nk.bind(('127.0.0.5',{port}))\nk.listen()\nprint('up',flush=True)\ninput()"
+        );
+        let stranger =
+            Command::new("python3").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let Ok(mut stranger) = stranger else { return eprintln!("skipped: no python3 to play the stranger") };
+        let mut line = [0; 3];
+        std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let narrow = on(tcp_listener("narrow", "one"), ([127, 0, 0, 5], port).into());
+        let refused = world.refused(&[narrow]);
+        assert!(refused[0].1.contains("another process holds it"), "{refused:?}");
+        drop(stranger.stdin.take());
+        stranger.wait().unwrap();
+    });
+}
+
+#[test]
+fn additional_addresses_come_and_go_and_the_others_stay() {
+    run(async {
+        let mut world = World::new();
+        let (first, second, third) = (free_port(), free_port(), free_port());
+        let with = |more: &[SocketAddr]| {
+            let more = more.iter().map(|address| json!({"address": on(json!({}), *address)["address"]}));
+            let mut listener = on(tcp_listener("a", "one"), first);
+            listener["additional_addresses"] = more.collect();
+            listener
+        };
+        let shown = |world: &World| world.control.listeners.active()[0].addresses.clone();
+        world.push(&[with(&[second])]).unwrap();
+        assert_eq!((world.told(), shown(&world)), (vec![Told::Listen(0), Told::Listen(1)], vec![first, second]));
+        world.push(&[with(&[third])]).unwrap();
+        assert_eq!(world.told(), [Told::Replace(0), Told::Listen(2), Told::Stop(1)]);
+        assert_eq!(shown(&world), [first, third]);
+        world.push(&[with(&[])]).unwrap();
+        assert_eq!((world.told(), shown(&world)), (vec![Told::Replace(0), Told::Stop(2)], vec![first]));
+    });
+}
+
+#[test]
+fn other_socket_options_take_new_sockets_on_the_same_address() {
+    run(async {
+        let mut world = World::new();
+        let port = free_port();
+        world.push(&[on(tcp_listener("a", "one"), port)]).unwrap();
+        let _sockets = world.slow_worker();
+        let mut changed = on(tcp_listener("a", "one"), port);
+        changed["socket_options"] = json!([{"level": 1, "name": 9, "int_value": 1}]);
+        changed["tcp_keepalive"] = json!({"keepalive_time": 9});
+        world.push(&[changed.clone()]).unwrap();
+        assert_eq!((world.told(), address(&world, "a")), (vec![Told::Listen(1), Told::Stop(0)], Some(port)));
+        changed["enable_reuse_port"] = json!(false);
+        let refused = world.refused(&[changed]);
+        assert!(refused[0].1.starts_with("enable_reuse_port: cannot be changed"), "{refused:?}");
+        assert_eq!(world.told(), []);
+    });
+}
+
+#[test]
+fn only_connections_of_changed_and_removed_chains_drain() {
+    run(async {
+        let mut world = World::new();
+        let chains = |world: &World| world.control.listeners.active["a"].listener.clone();
+        world.push(&[chained_listener("a", &[("kept", 1, "c"), ("changed", 2, "c"), ("removed", 3, "c")])]).unwrap();
+        let first = chains(&world);
+        world.push(&[chained_listener("a", &[("new", 4, "c"), ("changed", 2, "d"), ("kept", 1, "c")])]).unwrap();
+        let second = chains(&world);
+        let gone = first.retired_by(Some(&second));
+        assert_eq!(gone.len(), 2);
+        assert!(gone.iter().all(|drain| drain.has_begun()));
+        let all = first.retired_by(None);
+        assert_eq!(
+            all.iter().filter(|drain| !drain.has_begun()).count(),
+            2,
+            "the chain that stays, and what is common"
+        );
+        assert_eq!(world.told(), [Told::Listen(0), Told::Replace(0)]);
+        // Anything else than chains makes it another listener.
+        let mut other = chained_listener("a", &[("kept", 1, "c")]);
+        other["stat_prefix"] = json!("other");
+        world.push(&[other]).unwrap();
+        assert!(first.retired_by(None).iter().all(|drain| drain.has_begun()));
+        assert!(second.retired_by(None).iter().all(|drain| drain.has_begun()));
+        assert!(chains(&world).retired_by(None).iter().all(|drain| !drain.has_begun()));
     });
 }
 
@@ -351,9 +518,9 @@ fn a_listener_that_was_removed_is_not_bound_when_its_address_is_free() {
 
 #[test]
 fn bind_attempts_grow_apart_up_to_ten_seconds() {
-    let waits: Vec<u128> = (0..9).map(|attempts| super::bind_backoff(attempts).as_millis()).collect();
+    let waits: Vec<u128> = (0..9).map(|attempts| super::retry::bind_backoff(attempts).as_millis()).collect();
     assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-    assert_eq!(super::bind_backoff(u32::MAX).as_secs(), 10);
+    assert_eq!(super::retry::bind_backoff(u32::MAX).as_secs(), 10);
 }
 
 /// As Envoy does it: the control plane cannot undo a drain.
@@ -373,7 +540,7 @@ fn what_comes_for_a_stopped_direction_is_ignored() {
         assert_eq!(world.told(), []);
         assert_eq!(world.active(Kind::Listener, "a"), Some(bytes(&inbound(tcp_listener("a", "one")))));
         world.push(&[route_table("t", 200)]).unwrap();
-        assert_eq!(world.told(), [Told::Listen(1)], "the outbound one alone");
+        assert_eq!(world.told(), [Told::Listen(2)], "the outbound one alone");
     });
 }
 
@@ -386,14 +553,15 @@ fn draining_stops_the_listeners_of_one_direction_or_all_but_those_that_only_modi
             listener["traffic_direction"] = json!(direction);
             listener
         };
-        let mut kept = of("kept", "INBOUND");
-        kept["drain_type"] = json!("MODIFY_ONLY");
+        // What admin asks for concerns all, whatever their drain type.
+        let mut modify_only = of("modify-only", "INBOUND");
+        modify_only["drain_type"] = json!("MODIFY_ONLY");
         world.push(&[of("in", "INBOUND")]).unwrap();
         world.push(&[of("out", "OUTBOUND")]).unwrap();
-        world.push(&[kept]).unwrap();
+        world.push(&[modify_only]).unwrap();
         world.told();
         world.control.listeners.stop_accepting(Some(Direction::Inbound));
-        assert_eq!(world.told(), [Told::Stop(0)]);
+        assert_eq!(world.told(), [Told::Stop(0), Told::Stop(2)]);
         let later = Instant::now() + Duration::from_secs(3600);
         world.control.listeners.stop_accepting_after(None, later);
         world.control.listeners.on_timer();

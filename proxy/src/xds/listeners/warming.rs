@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use config::tls::SdsName;
 
 use crate::listener::Listener;
-use crate::listener::bind::Bound;
 use crate::xds::routes::Routes;
 use crate::xds::secrets::{self, SecretWatches};
 
 pub(super) struct Warming {
     pub listener: Arc<Listener>,
-    /// New sockets, when the address is new; otherwise those of the active version are kept.
-    pub bound: Option<Bound>,
+    /// The sockets that it begins with: those of the active version, of one that is gone, and new ones.
+    pub sockets: Vec<u64>,
     pub since: Instant,
     pub needs: Vec<SdsName>,
     pub routes: Vec<(Arc<str>, Option<Duration>)>,
