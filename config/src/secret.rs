@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::tls::SanMatcher;
+use crate::tls::validation;
+
 pub(crate) mod decode;
 
 pub use decode::{decode, from_proto};
@@ -60,13 +63,27 @@ pub struct TlsCertificate {
     pub key: DataSource,
 }
 
-/// `CertificateValidationContext` as a secret.
+/// `CertificateValidationContext`: roots, and what is demanded of peers on top of them. Given in a TLS context, fetched, or both merged.
 #[derive(Debug, Clone, Default)]
 pub struct ValidationContext {
     /// PEM bundle. `None`: nothing to verify against.
     pub trusted_ca: Option<DataSource>,
     /// PEM certificate revocation lists.
     pub crl: Option<DataSource>,
-    /// SAN matchers given in the secret itself.
-    pub subject_alt_names: Vec<crate::tls::SanMatcher>,
+    /// `only_verify_leaf_cert_crl`.
+    pub only_leaf_crl: bool,
+    /// `allow_expired_certificate`.
+    pub allow_expired: bool,
+    /// `max_verify_depth`.
+    pub max_verify_depth: Option<u32>,
+    /// `match_typed_subject_alt_names`, else the deprecated `match_subject_alt_names`. Empty means any.
+    pub subject_alt_names: Vec<SanMatcher>,
+    /// `trust_chain_verification: ACCEPT_UNTRUSTED`.
+    pub accept_untrusted: bool,
+    /// SHA-256 of the DER certificate, any of.
+    pub certificate_hashes: Vec<[u8; 32]>,
+    /// SHA-256 of the SPKI, any of.
+    pub certificate_spki: Vec<[u8; 32]>,
+    /// As it came, so that it can be merged with another as protobuf merges.
+    pub(crate) proto: validation::AsItCame,
 }

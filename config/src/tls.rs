@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::StringMatcher;
-use crate::secret::{DataSource, TlsCertificate, ValidationContext};
+use crate::secret::{TlsCertificate, ValidationContext};
 
 pub(crate) mod decode;
 pub(crate) mod validation;
@@ -55,32 +55,31 @@ pub struct CommonTls {
     pub alpn: Vec<Arc<[u8]>>,
     /// Own certificates. More than one: chosen by key type.
     pub certificates: Vec<SecretSource<TlsCertificate>>,
-    /// How the peer is checked.
+    /// How the peer is checked; `None`: any certificate is accepted.
     pub validation: Option<Validation>,
 }
 
-/// Peer validation: the root bundle (possibly by SDS) and what is demanded on top of it.
+/// Where the validation context comes from.
 #[derive(Debug, Clone)]
-pub struct Validation {
-    /// Trusted roots and their companions. `None`: no roots (`insecureSkipVerify`), accept any certificate.
-    pub context: Option<SecretSource<ValidationContext>>,
-    /// `match_typed_subject_alt_names` and the deprecated `match_subject_alt_names` of the default (inline) context. Empty means any.
-    pub subject_alt_names: Vec<SanMatcher>,
-    /// `trust_chain_verification: ACCEPT_UNTRUSTED`.
-    pub accept_untrusted: bool,
-    /// SHA-256 of the DER certificate, any of.
-    pub certificate_hashes: Vec<[u8; 32]>,
-    /// SHA-256 of the SPKI, any of.
-    pub certificate_spki: Vec<[u8; 32]>,
-    /// `crl` of the default context beside a fetched one; the fetched one's own wins.
-    pub crl: Option<DataSource>,
+pub enum Validation {
+    /// Given by value.
+    Inline(Arc<ValidationContext>),
+    /// To be fetched, and then merged over the part that is given by value (`combined_validation_context`).
+    Fetched {
+        /// The secret.
+        name: SdsName,
+        /// `default_validation_context`.
+        default: Option<Arc<ValidationContext>>,
+    },
 }
 
 /// One demanded subject alternative name.
 #[derive(Debug, Clone)]
 pub struct SanMatcher {
-    /// `None` matches any kind of SAN (the deprecated field).
+    /// `None` matches e-mail, DNS, URI and IP names alike (the deprecated field).
     pub kind: Option<SanKind>,
+    /// `oid`, which an otherName must have too.
+    pub oid: Option<Arc<str>>,
     /// What it must be.
     pub matcher: StringMatcher,
 }

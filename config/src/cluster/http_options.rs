@@ -86,10 +86,11 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
     http.settings.protocol = protocol;
     http.settings.http2 = http2.map(|http2| http2_settings(at, http2)).transpose()?.unwrap_or_default();
     http.settings.preserve_case = preserve_case(&at.field("http_protocol_options"), http1, options)?;
-    if let Some(upstream) = &proto.upstream_http_protocol_options {
-        http.settings.auto_sni = upstream.auto_sni;
-        http.settings.auto_san_validation = upstream.auto_san_validation;
-    }
+    automatic_names(
+        &at.field("upstream_http_protocol_options"),
+        proto.upstream_http_protocol_options.as_ref(),
+        &mut http.settings,
+    )?;
     if proto.outlier_detection.is_some() {
         options.note(&at.field("outlier_detection"), "is not acting; which answers count as errors is Envoy's default");
     }
@@ -110,12 +111,30 @@ fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Htt
     }
     http.settings.preserve_case =
         preserve_case(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?;
-    if let Some(upstream) = &proto.upstream_http_protocol_options {
-        http.settings.auto_sni = upstream.auto_sni;
-        http.settings.auto_san_validation = upstream.auto_san_validation;
-    }
+    automatic_names(
+        &at.field("upstream_http_protocol_options"),
+        proto.upstream_http_protocol_options.as_ref(),
+        &mut http.settings,
+    )?;
     http.max_requests_per_connection = http.max_requests_per_connection.or(uint32(&proto.max_requests_per_connection));
     Ok(http)
+}
+
+/// `auto_sni` and `auto_san_validation`: which name a request's host demands.
+fn automatic_names(
+    at: &At<'_>,
+    proto: Option<&core::UpstreamHttpProtocolOptions>,
+    settings: &mut UpstreamHttp,
+) -> Result<(), Rejection> {
+    let Some(proto) = proto else { return Ok(()) };
+    if !proto.override_auto_sni_header.is_empty() {
+        return Err(at
+            .field("override_auto_sni_header")
+            .unsupported("is not supported; another name than asked would be sent and verified"));
+    }
+    settings.auto_sni = proto.auto_sni;
+    settings.auto_san_validation = proto.auto_san_validation;
+    Ok(())
 }
 
 fn base(at: &At<'_>, field: &str, common: Option<&core::HttpProtocolOptions>) -> Result<Http, Rejection> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{DataSource, Secret, SecretKind, TlsCertificate, ValidationContext};
+use super::{DataSource, Secret, SecretKind, TlsCertificate};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, extensions::transport_sockets::tls::v3 as pb};
 use crate::rejection::{At, Rejection};
+use crate::tls::validation;
 
 /// A `Secret` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Secret, Rejection> {
@@ -30,24 +31,7 @@ pub fn from_proto(proto: &pb::Secret, _options: &Options) -> Result<Secret, Reje
             SecretKind::TlsCertificate(tls_certificate(&at.field("tls_certificate"), certificate)?)
         }
         Some(Type::ValidationContext(context)) => {
-            let at = at.field("validation_context");
-            if let Some(custom) = &context.custom_validator_config {
-                let reason = format!(
-                    "certificate validator {:?} is not supported; peers would not be verified as asked; take it out, or keep Envoy for this workload",
-                    custom.name
-                );
-                return Err(at.field("custom_validator_config").reject(reason));
-            }
-            let demands = [
-                ("verify_certificate_hash", !context.verify_certificate_hash.is_empty()),
-                ("verify_certificate_spki", !context.verify_certificate_spki.is_empty()),
-            ];
-            if let Some((field, _)) = demands.iter().find(|(_, set)| *set) {
-                return Err(at
-                    .field(field)
-                    .reject("is not supported in a fetched context; give it in the TLS context"));
-            }
-            SecretKind::ValidationContext(validation_context(&at, context)?)
+            SecretKind::ValidationContext(validation::context(&at.field("validation_context"), context)?)
         }
         Some(Type::SessionTicketKeys(_) | Type::GenericSecret(_)) => SecretKind::Other,
     };
@@ -71,21 +55,6 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
     Ok(TlsCertificate {
         chain: data_source(&at_chain, field_rules::required(&at_chain, &proto.certificate_chain)?)?,
         key: data_source(&at_key, field_rules::required(&at_key, &proto.private_key)?)?,
-    })
-}
-
-/// The parts of a `CertificateValidationContext` that a secret may carry.
-pub(crate) fn validation_context(
-    at: &At<'_>,
-    proto: &pb::CertificateValidationContext,
-) -> Result<ValidationContext, Rejection> {
-    let source = |name: &str, value: &Option<core::DataSource>| {
-        value.as_ref().map(|value| data_source(&at.field(name), value)).transpose()
-    };
-    Ok(ValidationContext {
-        trusted_ca: source("trusted_ca", &proto.trusted_ca)?,
-        crl: source("crl", &proto.crl)?,
-        subject_alt_names: crate::tls::validation::subject_alt_names(at, proto)?,
     })
 }
 

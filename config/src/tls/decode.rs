@@ -118,13 +118,18 @@ fn common(
         ecdh_curves: params.ecdh_curves.iter().map(|name| Arc::from(name.as_str())).collect(),
         alpn: alpn(&at.field("alpn_protocols"), &proto.alpn_protocols)?,
         certificates: certificates(&at, proto)?,
-        validation: context(&at, proto, options)?,
+        validation: context(&at, proto)?,
     })
 }
 
 fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(), Rejection> {
     let refused = [
         ("tls_certificate_provider_instance", proto.tls_certificate_provider_instance.is_some()),
+        ("tls_certificate_certificate_provider", proto.tls_certificate_certificate_provider.is_some()),
+        (
+            "tls_certificate_certificate_provider_instance",
+            proto.tls_certificate_certificate_provider_instance.is_some(),
+        ),
         ("custom_tls_certificate_selector", proto.custom_tls_certificate_selector.is_some()),
         ("custom_handshaker", proto.custom_handshaker.is_some()),
     ];
@@ -180,28 +185,48 @@ fn certificates(
     inline.chain(sds).collect()
 }
 
-fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Result<Option<Validation>, Rejection> {
+fn context(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<Option<Validation>, Rejection> {
     use pb::common_tls_context::ValidationContextType as Type;
     Ok(match &proto.validation_context_type {
         None => None,
         Some(Type::ValidationContext(context)) => {
-            Some(validation::inline(&at.field("validation_context"), context, options)?)
+            let at = at.field("validation_context");
+            let context = validation::context(&at, context)?;
+            if !context.subject_alt_names.is_empty() && context.trusted_ca.is_none() && !context.accept_untrusted {
+                return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));
+            }
+            Some(Validation::Inline(Arc::new(context)))
         }
         Some(Type::ValidationContextSdsSecretConfig(config)) => {
             let name = sds_name(&at.field("validation_context_sds_secret_config"), config)?;
-            Some(validation::from_sds(name))
+            Some(Validation::Fetched { name, default: None })
         }
         Some(Type::CombinedValidationContext(combined)) => {
-            let at = at.field("combined_validation_context");
-            let at_default = at.field("default_validation_context");
-            let default = field_rules::required(&at_default, &combined.default_validation_context)?;
-            let at_sds = at.field("validation_context_sds_secret_config");
-            let name =
-                sds_name(&at_sds, field_rules::required(&at_sds, &combined.validation_context_sds_secret_config)?)?;
-            Some(validation::combined(&at_default, default, name, options)?)
+            Some(combined_context(&at.field("combined_validation_context"), combined)?)
         }
         Some(_) => return Err(at.reject("certificate providers are not supported; give the roots inline or by SDS")),
     })
+}
+
+fn combined_context(
+    at: &At<'_>,
+    proto: &pb::common_tls_context::CombinedCertificateValidationContext,
+) -> Result<Validation, Rejection> {
+    let providers = [
+        ("validation_context_certificate_provider", proto.validation_context_certificate_provider.is_some()),
+        (
+            "validation_context_certificate_provider_instance",
+            proto.validation_context_certificate_provider_instance.is_some(),
+        ),
+    ];
+    if let Some((field, _)) = providers.iter().find(|(_, set)| *set) {
+        return Err(at.field(field).reject("is not supported; give the roots inline or by SDS"));
+    }
+    let at_default = at.field("default_validation_context");
+    let default = field_rules::required(&at_default, &proto.default_validation_context)?;
+    let at_sds = at.field("validation_context_sds_secret_config");
+    let name = sds_name(&at_sds, field_rules::required(&at_sds, &proto.validation_context_sds_secret_config)?)?;
+    Ok(Validation::Fetched { name, default: Some(Arc::new(validation::context(&at_default, default)?)) })
 }
 
 /// `SdsSecretConfig`.

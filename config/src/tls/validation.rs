@@ -1,68 +1,67 @@
-//! `CertificateValidationContext` to plain data: inline, fetched, or both merged. Called by [`super::decode`].
+//! `CertificateValidationContext` to plain data. Called for TLS contexts, for secrets, and for a fetched context that is merged over
+//! a given one: whatever way a demand comes, it is read here, and one that this proxy would not enforce is rejected, never dropped.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::{SanKind, SanMatcher, SdsName, SecretSource, Validation};
+use prost::Message;
+
+use super::{SanKind, SanMatcher};
+use crate::field_rules;
 use crate::matcher;
-use crate::options::Options;
 use crate::proto::{self, extensions::transport_sockets::tls::v3 as pb};
 use crate::rejection::{At, Rejection};
-use crate::secret;
+use crate::secret::{ValidationContext, decode::data_source};
 
-/// Everything is in the context itself.
-pub(crate) fn inline(
-    at: &At<'_>,
-    proto: &pb::CertificateValidationContext,
-    options: &Options,
-) -> Result<Validation, Rejection> {
-    let mut validation = demands(at, proto, options)?;
-    if proto.trusted_ca.is_some() {
-        validation.context = Some(SecretSource::Inline(Arc::new(secret::decode::validation_context(at, proto)?)));
-    } else if !validation.subject_alt_names.is_empty() && !validation.accept_untrusted {
-        return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));
-    }
-    Ok(validation)
-}
+/// The message that a context was read from.
+#[derive(Clone, Default)]
+pub(crate) struct AsItCame(Arc<pb::CertificateValidationContext>);
 
-/// All of it is fetched.
-pub(crate) fn from_sds(name: SdsName) -> Validation {
-    Validation {
-        context: Some(SecretSource::Sds(name)),
-        subject_alt_names: Vec::new(),
-        accept_untrusted: false,
-        certificate_hashes: Vec::new(),
-        certificate_spki: Vec::new(),
-        crl: None,
+impl fmt::Debug for AsItCame {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("CertificateValidationContext")
     }
 }
 
-/// The fetched context is merged over the default one: roots come from the fetched one, demands from both.
-pub(crate) fn combined(
-    at: &At<'_>,
-    default: &pb::CertificateValidationContext,
-    name: SdsName,
-    options: &Options,
-) -> Result<Validation, Rejection> {
-    let mut validation = demands(at, default, options)?;
-    validation.crl = default.crl.as_ref().map(|crl| secret::decode::data_source(&at.field("crl"), crl)).transpose()?;
-    validation.context = Some(SecretSource::Sds(name));
-    Ok(validation)
+impl ValidationContext {
+    /// This context merged over `default` as protobuf merges: what is repeated is appended, what is set here replaces, messages merge.
+    /// What comes out is judged as if it had come in one piece.
+    ///
+    /// # Errors
+    /// The two together say something that neither says alone and that would not be enforced.
+    pub fn over(&self, default: &ValidationContext) -> Result<ValidationContext, Rejection> {
+        let at = At::root();
+        let mut merged = pb::CertificateValidationContext::clone(&default.proto.0);
+        merged
+            .merge(&*self.proto.0.encode_to_vec())
+            .map_err(|error| at.reject(format!("cannot be merged with its default: {error}")))?;
+        context(&at, &merged)
+    }
 }
 
-fn demands(at: &At<'_>, proto: &pb::CertificateValidationContext, options: &Options) -> Result<Validation, Rejection> {
+/// `CertificateValidationContext`.
+pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<ValidationContext, Rejection> {
     use pb::certificate_validation_context::TrustChainVerification;
     refuse_what_would_not_be_enforced(at, proto)?;
-    if proto.allow_expired_certificate {
-        options.note(&at.field("allow_expired_certificate"), "is not acting; expired certificates are refused");
-    }
+    let source = |name: &str, value: &Option<crate::proto::core::v3::DataSource>| {
+        value.as_ref().map(|value| data_source(&at.field(name), value)).transpose()
+    };
     let at_trust = at.field("trust_chain_verification");
     let trust = proto::defined::<TrustChainVerification>(&at_trust, proto.trust_chain_verification)?;
     let at_hash = at.field("verify_certificate_hash");
     let at_spki = at.field("verify_certificate_spki");
     let hashes = proto.verify_certificate_hash.iter().enumerate();
     let spki = proto.verify_certificate_spki.iter().enumerate();
-    Ok(Validation {
-        context: None,
+    let max_verify_depth = proto::uint32(&proto.max_verify_depth);
+    if max_verify_depth.is_some_and(|depth| depth > 100) {
+        return Err(at.field("max_verify_depth").reject("must be at most 100"));
+    }
+    Ok(ValidationContext {
+        trusted_ca: source("trusted_ca", &proto.trusted_ca)?,
+        crl: source("crl", &proto.crl)?,
+        only_leaf_crl: proto.only_verify_leaf_cert_crl,
+        allow_expired: proto.allow_expired_certificate,
+        max_verify_depth,
         subject_alt_names: subject_alt_names(at, proto)?,
         accept_untrusted: trust == TrustChainVerification::AcceptUntrusted,
         certificate_hashes: hashes
@@ -71,7 +70,7 @@ fn demands(at: &At<'_>, proto: &pb::CertificateValidationContext, options: &Opti
         certificate_spki: spki
             .map(|(index, text)| base64_hash(&at_spki.index(index), text))
             .collect::<Result<_, _>>()?,
-        crl: None,
+        proto: AsItCame(Arc::new(proto.clone())),
     })
 }
 
@@ -87,7 +86,6 @@ fn refuse_what_would_not_be_enforced(at: &At<'_>, proto: &pb::CertificateValidat
         ("ca_certificate_provider_instance", proto.ca_certificate_provider_instance.is_some()),
         ("system_root_certs", proto.system_root_certs.is_some()),
         ("require_signed_certificate_timestamp", proto::bool_or(&proto.require_signed_certificate_timestamp, false)),
-        ("max_verify_depth", proto.max_verify_depth.is_some()),
     ];
     match refused.iter().find(|(_, set)| *set) {
         Some((field, _)) => Err(at.field(field).unsupported("is not supported; peers would not be verified as asked")),
@@ -95,25 +93,41 @@ fn refuse_what_would_not_be_enforced(at: &At<'_>, proto: &pb::CertificateValidat
     }
 }
 
-/// `match_typed_subject_alt_names`, then the deprecated list that matches any kind.
-pub(crate) fn subject_alt_names(
-    at: &At<'_>,
-    proto: &pb::CertificateValidationContext,
-) -> Result<Vec<SanMatcher>, Rejection> {
+/// `match_typed_subject_alt_names`; the deprecated list, which names no kind, only where that is empty, as Envoy.
+fn subject_alt_names(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<Vec<SanMatcher>, Rejection> {
     let at_typed = at.field("match_typed_subject_alt_names");
     let at_any = at.field("match_subject_alt_names");
-    let typed = proto.match_typed_subject_alt_names.iter().enumerate().map(|(index, name)| {
-        let at = at_typed.index(index);
-        let kind = san_kind(&at.field("san_type"), name.san_type)?;
-        let at_matcher = at.field("matcher");
-        let matcher = matcher::decode::string(&at_matcher, crate::field_rules::required(&at_matcher, &name.matcher)?)?;
-        Ok(SanMatcher { kind: Some(kind), matcher })
-    });
-    let any = proto.match_subject_alt_names.iter().enumerate();
-    let any = any.map(|(index, name)| {
-        Ok(SanMatcher { kind: None, matcher: matcher::decode::string(&at_any.index(index), name)? })
-    });
-    typed.chain(any).collect()
+    if proto.match_typed_subject_alt_names.is_empty() {
+        let any = proto.match_subject_alt_names.iter().enumerate();
+        let any = any.map(|(index, name)| {
+            Ok(SanMatcher { kind: None, oid: None, matcher: matcher::decode::string(&at_any.index(index), name)? })
+        });
+        return any.collect();
+    }
+    let typed = proto.match_typed_subject_alt_names.iter().enumerate();
+    typed.map(|(index, name)| typed_name(&at_typed.index(index), name)).collect()
+}
+
+fn typed_name(at: &At<'_>, proto: &pb::SubjectAltNameMatcher) -> Result<SanMatcher, Rejection> {
+    let kind = san_kind(&at.field("san_type"), proto.san_type)?;
+    let at_matcher = at.field("matcher");
+    let matcher = matcher::decode::string(&at_matcher, field_rules::required(&at_matcher, &proto.matcher)?)?;
+    let oid = match kind {
+        SanKind::OtherName => Some(object_identifier(&at.field("oid"), &proto.oid)?),
+        // Envoy looks at it for other names alone.
+        _ => None,
+    };
+    Ok(SanMatcher { kind: Some(kind), oid, matcher })
+}
+
+/// Numbers with dots between.
+fn object_identifier(at: &At<'_>, text: &str) -> Result<Arc<str>, Rejection> {
+    let numbers = text.split('.').filter(|part| part.parse::<u64>().is_ok_and(|number| number.to_string() == *part));
+    let count = text.split('.').count();
+    if count < 2 || numbers.count() != count {
+        return Err(at.reject("OTHER_NAME needs the object identifier of the name; give numbers with dots between"));
+    }
+    Ok(text.into())
 }
 
 fn san_kind(at: &At<'_>, value: i32) -> Result<SanKind, Rejection> {

@@ -10,7 +10,7 @@ use config::address::Address;
 use config::bootstrap::{AdsConfig, Bootstrap};
 use config::cluster::{Cluster, Discovery, UpstreamTransport};
 use config::secret::DataSource;
-use config::tls::{SecretSource, UpstreamTls};
+use config::tls::{UpstreamTls, Validation};
 use envoy_types::pb::envoy::config::core::v3::Node;
 use prost::Message;
 use xds_client::{AdsSettings, Endpoint, Pem, SdsSettings, TlsSettings};
@@ -101,7 +101,7 @@ fn endpoint_of(cluster: &Cluster) -> Option<Endpoint> {
 }
 
 fn tls_of(tls: &UpstreamTls, host: &str) -> Option<TlsSettings> {
-    let SecretSource::Inline(context) = tls.common.validation.as_ref()?.context.as_ref()? else { return None };
+    let Validation::Inline(context) = tls.common.validation.as_ref()? else { return None };
     let roots = match context.trusted_ca.as_ref()? {
         DataSource::Inline(bytes) => Pem::Inline(bytes.to_vec()),
         DataSource::File(path) => Pem::File(path.clone()),

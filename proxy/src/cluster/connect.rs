@@ -19,7 +19,7 @@ use super::proxy_protocol;
 use super::shared::Cluster;
 use super::transport::{TlsTransport, Transport};
 use super::{ConnectFailure, ConnectFailureKind};
-use crate::tls::AlpnList;
+use crate::tls::{AlpnList, Asked};
 use crate::transport::{Io, Stream};
 
 mod socket;
@@ -103,7 +103,7 @@ async fn handshake(
     let sni = key.sni.as_deref().or(hostname);
     let context = tls.context().map_err(|reason| ConnectFailure::because(ConnectFailureKind::Local, reason))?;
     context
-        .connect(stream, alpn, sni)
+        .connect(stream, Asked { alpn, sni, demanded: key.demanded.as_deref() })
         .await
         .map_err(|failure| ConnectFailure::because(ConnectFailureKind::Remote, failure.reason))
 }

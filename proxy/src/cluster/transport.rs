@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use config::cluster::{Cluster, UpstreamTransport};
 use config::endpoint::Endpoint;
-use config::tls::{SdsName, UpstreamTls};
+use config::tls::{SdsName, UpstreamTls, Validation};
 use config::{At, Rejection};
 
 use crate::tls::{ClientContext, Secrets};
@@ -69,6 +69,11 @@ impl TlsTransport {
         self.config.auto_host_sni
     }
 
+    /// Whether a server name is sent that no request can be the reason of.
+    pub fn has_own_name(&self) -> bool {
+        self.config.auto_host_sni || self.config.sni.is_some()
+    }
+
     fn has_secrets(&self) -> bool {
         self.needs.iter().all(|need| self.secrets.has(&need.name))
     }
@@ -114,13 +119,14 @@ impl Transport {
                 inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
             },
             UpstreamTransport::Tls(tls) => {
-                // `auto_san_validation` demands what `auto_sni_san_validation` demands: the name that was sent as SNI.
-                let config = if cluster.http.auto_san_validation && !tls.auto_sni_san_validation {
-                    Arc::new(UpstreamTls { auto_sni_san_validation: true, ..UpstreamTls::clone(tls) })
-                } else {
-                    Arc::clone(tls)
-                };
-                Transport::Tls(TlsTransport::new(config, secrets, scope)?)
+                let vouched = tls.common.validation.as_ref().is_some_and(may_vouch);
+                if cluster.http.auto_san_validation && !vouched {
+                    return Err(
+                        "auto_san_validation demands names of certificates that nothing verifies; give trusted_ca"
+                            .into(),
+                    );
+                }
+                Transport::Tls(TlsTransport::new(Arc::clone(tls), secrets, scope)?)
             }
         })
     }
@@ -179,6 +185,14 @@ impl Transports {
     /// Whether all of them have arrived.
     pub fn has_secrets(&self) -> bool {
         self.all.iter().filter_map(Transport::tls).all(TlsTransport::has_secrets)
+    }
+}
+
+/// Whether the context may name roots; of one that is fetched that shows only then, and a connection fails without them.
+fn may_vouch(validation: &Validation) -> bool {
+    match validation {
+        Validation::Inline(context) => context.trusted_ca.is_some() || context.accept_untrusted,
+        Validation::Fetched { .. } => true,
     }
 }
 

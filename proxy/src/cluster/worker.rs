@@ -151,7 +151,10 @@ impl WorkerCluster {
             priority: want.priority,
             // Parts that this transport does not use must not split its connections.
             alpn: want.alpn.filter(|_| transport.tls().is_some()),
-            sni: want.sni.or_else(|| auto_sni(config, want.authority)).filter(|_| transport.tls().is_some()),
+            sni: transport
+                .tls()
+                .and_then(|tls| want.sni.or_else(|| auto_sni(config, want.authority, tls.has_own_name()))),
+            demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
         };
         let state = host.state();
@@ -173,6 +176,8 @@ impl WorkerCluster {
             priority: want.priority,
             alpn: want.alpn,
             sni: want.sni,
+            // `auto_san_validation` is about the host of a request, and there is none.
+            demanded: None,
             proxied: want.proxied,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
@@ -337,16 +342,30 @@ fn speaks(protocol: UpstreamProtocol, downstream: Protocol) -> Speaks {
     }
 }
 
-/// The server name of `auto_sni`: the request's host without its port, unless it is an address.
-fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
-    if !cluster.http.auto_sni || authority.starts_with(b"[") {
-        return None;
+/// The server name of `auto_sni`: the request's host. An address is never sent; it counts, for the check of the server's names, where
+/// the transport has no name of its own.
+fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8], has_own_name: bool) -> Option<&'a str> {
+    let host = cluster.http.auto_sni.then(|| host_of(authority)).filter(|host| !host.is_empty())?;
+    let is_address = host.contains(':') || host.parse::<std::net::IpAddr>().is_ok();
+    (!is_address || !has_own_name).then_some(host)
+}
+
+/// The name that `auto_san_validation` demands: the request's host, name or address. Empty, so that nobody can prove it, when there is none.
+fn auto_san<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
+    cluster.http.auto_san_validation.then(|| host_of(authority))
+}
+
+/// The host of an authority: without port, and without the brackets of an IPv6 address. Empty when it is no text.
+fn host_of(authority: &[u8]) -> &str {
+    let Ok(authority) = std::str::from_utf8(authority) else { return "" };
+    if let Some((inside, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return inside;
     }
-    let authority = std::str::from_utf8(authority).ok()?;
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    // What still has a colon is an IPv6 address without its brackets.
-    let is_name = !host.is_empty() && !host.contains(':') && host.parse::<std::net::IpAddr>().is_err();
-    is_name.then_some(host)
+    match authority.rsplit_once(':') {
+        // More than one colon: an IPv6 address without its brackets.
+        Some((host, _)) if !host.contains(':') => host,
+        _ => authority,
+    }
 }
 
 const TELL_INTERVAL: Duration = Duration::from_secs(60);

@@ -23,7 +23,7 @@ use crate::http::route::{RouteSlot, RouteSlots};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
 use crate::tls::testing::{Authority, istio_client, istio_server};
-use crate::tls::{ClientContext, Secrets};
+use crate::tls::{Asked, ClientContext, Secrets};
 use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
 
@@ -200,7 +200,7 @@ async fn strict_takes_the_mesh_and_refuses_the_rest() {
 
         let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
         let stream = Stream::from(TcpStream::connect(address).await.unwrap());
-        let (mut stream, info) = client.connect(stream, None, None).await.unwrap();
+        let (mut stream, info) = client.connect(stream, Asked::default()).await.unwrap();
         assert_eq!(info.alpn, None);
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap_or_default();
@@ -261,7 +261,7 @@ async fn a_permissive_tcp_port_serves_mesh_plain_and_the_apps_own_tls() {
 
         assert_eq!(talk(connect().await, "GET /").await, "plain:GET /");
         let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
-        let (stream, info) = client.connect(connect().await, None, None).await.unwrap();
+        let (stream, info) = client.connect(connect().await, Asked::default()).await.unwrap();
         assert_eq!(info.peer.unwrap().uri_sans[0].as_ref(), "spiffe://cluster.local/ns/a/sa/b");
         assert_eq!(talk(stream, "secret").await, "mesh:secret");
 

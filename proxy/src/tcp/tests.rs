@@ -179,7 +179,7 @@ async fn a_target_that_does_not_read_stops_the_source() {
 #[tokio::test]
 async fn bytes_pass_between_tls_and_plain() {
     use crate::tls::testing::{Authority, istio_client, istio_server};
-    use crate::tls::{ClientContext, Secrets, ServerContext};
+    use crate::tls::{Asked, ClientContext, Secrets, ServerContext};
     let secrets = Secrets::new();
     let authority = Authority::new("mesh");
     secrets.update("ROOTCA", authority.roots()).unwrap();
@@ -187,7 +187,7 @@ async fn bytes_pass_between_tls_and_plain() {
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
     let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
     let (near, far) = connection().await;
-    let (connected, accepted) = tokio::join!(client.connect(near.into(), None, None), server.accept(far.into()));
+    let (connected, accepted) = tokio::join!(client.connect(near.into(), Asked::default()), server.accept(far.into()));
     let (mut near, downstream) = (connected.unwrap().0, accepted.unwrap().0);
     let (upstream, mut far) = connection().await;
     let bytes: Vec<u8> = (0..3 << 20).map(|place: u32| (place / 3) as u8).collect();
@@ -213,7 +213,7 @@ async fn bytes_pass_between_tls_and_plain() {
 #[tokio::test]
 async fn a_tls_peer_that_closes_without_notice_has_ended_its_side() {
     use crate::tls::testing::{Authority, istio_client, istio_server};
-    use crate::tls::{ClientContext, Secrets, ServerContext};
+    use crate::tls::{Asked, ClientContext, Secrets, ServerContext};
     let secrets = Secrets::new();
     let authority = Authority::new("mesh");
     secrets.update("ROOTCA", authority.roots()).unwrap();
@@ -221,7 +221,7 @@ async fn a_tls_peer_that_closes_without_notice_has_ended_its_side() {
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
     let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
     let (near, far) = connection().await;
-    let (connected, accepted) = tokio::join!(client.connect(near.into(), None, None), server.accept(far.into()));
+    let (connected, accepted) = tokio::join!(client.connect(near.into(), Asked::default()), server.accept(far.into()));
     let (mut near, mut far) = (connected.unwrap().0, accepted.unwrap().0);
     far.write_all(b"last words").await.unwrap();
     far.flush().await.unwrap();

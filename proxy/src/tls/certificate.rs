@@ -14,6 +14,8 @@ use x509_parser::x509::X509Name;
 pub(super) struct San {
     pub kind: SanKind,
     pub value: Arc<str>,
+    /// Of an otherName: its object identifier.
+    pub oid: Option<Arc<str>>,
 }
 
 /// What is read from a certificate.
@@ -90,6 +92,10 @@ fn sans(certificate: &X509Certificate<'_>) -> Vec<San> {
 }
 
 fn san(name: &GeneralName<'_>) -> Option<San> {
+    let oid = match name {
+        GeneralName::OtherName(oid, _) => Some(oid.to_id_string().into()),
+        _ => None,
+    };
     let (kind, value): (SanKind, Arc<str>) = match name {
         GeneralName::RFC822Name(value) => (SanKind::Email, (*value).into()),
         GeneralName::DNSName(value) => (SanKind::Dns, (*value).into()),
@@ -98,7 +104,7 @@ fn san(name: &GeneralName<'_>) -> Option<San> {
         GeneralName::OtherName(_, value) => (SanKind::OtherName, other_name(value)?.into()),
         _ => return None,
     };
-    Some(San { kind, value })
+    Some(San { kind, value, oid })
 }
 
 fn ip(octets: &[u8]) -> Option<IpAddr> {

@@ -1,15 +1,17 @@
 //! The client side: contexts of clusters. Called by `cluster` for each new upstream connection.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 use config::tls::{SdsName, UpstreamTls};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{SignatureScheme, SupportedProtocolVersion};
+use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 
 use super::info::TlsInfo;
@@ -17,12 +19,23 @@ use super::material::Identity;
 use super::peer::describe;
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
-use super::verify::Demands;
+use super::verify::{PeerVerifier, ServerVerifier, SideDemands};
 use super::{HandshakeFailure, Secrets, suites};
 use crate::transport::{Io, Stream};
 
 /// ALPN protocols in order of preference.
 pub type AlpnList = Arc<[Arc<[u8]>]>;
+
+/// What one connection asks of its context.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// Offered instead of the configuration's protocols.
+    pub alpn: Option<&'a AlpnList>,
+    /// Sent instead of the configuration's server name. An address is not sent, but is what `auto_sni_san_validation` compares with.
+    pub sni: Option<&'a str>,
+    /// The name that the server must prove on top of what the configuration demands (`auto_san_validation`); nobody proves an empty one.
+    pub demanded: Option<&'a str>,
+}
 
 /// What a cluster needs to open TLS connections.
 pub struct ClientContext {
@@ -38,10 +51,49 @@ pub struct ClientContext {
 
 /// One version of the context. Its session cache belongs to it: sessions do not survive a rotation, and no other context resumes them.
 struct Current {
-    connector: TlsConnector,
-    /// The same without the server name extension, for connections that have none.
-    nameless: TlsConnector,
+    config: ClientConfig,
+    verifier: Arc<PeerVerifier>,
+    /// By the names that a connection demands: a session is resumed only under the verifier that it was made under.
+    named: Mutex<HashMap<NamesKey, Arc<Named>>>,
     uri_sans: Arc<[Arc<str>]>,
+}
+
+/// Server name, and the name demanded beside it.
+type NamesKey = (Option<Box<str>>, Option<Box<str>>);
+
+/// The configuration for connections that demand the same names.
+struct Named {
+    connector: TlsConnector,
+    verifier: Arc<ServerVerifier>,
+}
+
+/// Names of a context that are remembered: requests choose them where the configuration takes them from the host.
+const MOST_NAMES: usize = 256;
+
+impl Current {
+    /// Locked for a look-up when a connection is made; handshakes run without it.
+    fn named(&self, server: Option<&str>, is_sent: bool, demanded: Option<&str>) -> Arc<Named> {
+        let key = (server.map(Box::from), demanded.map(Box::from));
+        // A panic while it was held leaves a map that is whole.
+        let mut all = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&key) {
+            return Arc::clone(known);
+        }
+        if all.len() >= MOST_NAMES {
+            all.clear();
+        }
+        let verifier = Arc::new(ServerVerifier {
+            peers: Arc::clone(&self.verifier),
+            server: server.map(Box::from),
+            demanded: demanded.map(Box::from),
+        });
+        let mut config = self.config.clone();
+        config.enable_sni = is_sent;
+        config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
+        let named = Arc::new(Named { connector: Arc::new(config).into(), verifier });
+        all.insert(key, Arc::clone(&named));
+        named
+    }
 }
 
 impl ClientContext {
@@ -50,13 +102,13 @@ impl ClientContext {
     /// # Errors
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(config: &UpstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ClientContext>, String> {
-        let demands = Demands { match_server_name: config.auto_sni_san_validation, ..Demands::default() };
+        let side = SideDemands { match_server_name: config.auto_sni_san_validation, certificate_required: false };
         if let Some(sni) = config.sni.as_deref() {
             server_name(Some(sni))?;
         }
         let context = Arc::new(ClientContext {
             scope: scope.into(),
-            sources: Sources::new(&config.common, demands)?,
+            sources: Sources::new(&config.common, side)?,
             provider: suites::provider(&config.common, scope)?,
             versions: suites::versions(&config.common)?,
             alpn: negotiable(&config.common.alpn),
@@ -82,28 +134,27 @@ impl ClientContext {
         self.current.load().is_some()
     }
 
-    /// Performs the handshake. `alpn` and `sni` override the configuration's; an IP address as `sni` is not sent.
+    /// Performs the handshake.
     /// A time limit is the caller's matter: dropping the future closes the connection.
     ///
     /// # Errors
     /// The failure in Envoy's words. The alert that belongs to it has been sent.
-    pub async fn connect(
-        &self,
-        stream: Stream,
-        alpn: Option<&AlpnList>,
-        sni: Option<&str>,
-    ) -> Result<(Stream, TlsInfo), HandshakeFailure> {
+    pub async fn connect(&self, stream: Stream, asked: Asked<'_>) -> Result<(Stream, TlsInfo), HandshakeFailure> {
         let Some(current) = self.current.load_full() else { return Err(HandshakeFailure::not_ready()) };
-        let sni = sni.or(self.sni.as_deref()).filter(|name| !name.is_empty());
+        let sni = asked.sni.or(self.sni.as_deref()).filter(|name| !name.is_empty());
         let name = server_name(sni).map_err(|why| HandshakeFailure::refused(&why))?;
-        let connector = match name {
-            ServerName::DnsName(_) => &current.connector,
-            _ => &current.nameless,
+        let is_sent = matches!(name, ServerName::DnsName(_));
+        let named = current.named(sni, is_sent, asked.demanded);
+        let alpn = asked.alpn.map_or_else(|| self.alpn.clone(), |protocols| negotiable(protocols.iter()));
+        let stream = named.connector.with_alpn(alpn).connect(name, Box::new(stream.under_tls())).await?;
+        let connection = stream.get_ref().1;
+        if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
+            named.verifier.check_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
+        }
+        let info = TlsInfo {
+            server_name: sni.filter(|_| is_sent).map(Arc::from),
+            ..describe(connection, current.uri_sans.clone())
         };
-        let alpn = alpn.map_or_else(|| self.alpn.clone(), |protocols| negotiable(protocols.iter()));
-        let stream = connector.with_alpn(alpn).connect(name, Box::new(stream.under_tls())).await?;
-        let info =
-            TlsInfo { server_name: sni.map(Arc::from), ..describe(stream.get_ref().1, current.uri_sans.clone()) };
         Ok((Stream::new(Io::TlsClient(Box::new(stream))), info))
     }
 
@@ -119,7 +170,11 @@ impl ClientContext {
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
             .dangerous()
-            .with_custom_certificate_verifier(parts.verifier);
+            .with_custom_certificate_verifier(Arc::new(ServerVerifier {
+                peers: Arc::clone(&parts.verifier),
+                server: None,
+                demanded: None,
+            }));
         let mut config = match parts.identities.is_empty() {
             true => builder.with_no_client_auth(),
             false => builder.with_client_cert_resolver(Arc::new(Chooser { identities: parts.identities })),
@@ -128,9 +183,7 @@ impl ClientContext {
             0 => Resumption::disabled(),
             keys => Resumption::in_memory_sessions(keys),
         };
-        let named = Arc::new(config.clone());
-        config.enable_sni = false;
-        Ok(Current { connector: named.into(), nameless: Arc::new(config).into(), uri_sans })
+        Ok(Current { config, verifier: parts.verifier, named: Mutex::default(), uri_sans })
     }
 }
 

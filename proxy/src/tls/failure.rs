@@ -43,6 +43,11 @@ impl HandshakeFailure {
         HandshakeFailure { reason: "TLS error: Secret is not supplied by SDS".into(), kind: FailureKind::NotReady }
     }
 
+    /// A peer whose session was resumed and that is not accepted any longer.
+    pub(super) fn of_check(error: Error) -> HandshakeFailure {
+        of_tls(&error)
+    }
+
     /// A failure of our own making, in one sentence.
     pub(super) fn refused(why: &str) -> HandshakeFailure {
         HandshakeFailure { reason: format!("TLS_error:{why}:TLS_error_end").into(), kind: FailureKind::Protocol }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::secret::{DataSource, TlsCertificate, ValidationContext};
-use config::tls::{SanKind, SanMatcher};
+use config::tls::SanKind;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor};
@@ -25,13 +25,18 @@ pub(super) struct Identity {
     pub path: Option<Arc<str>>,
 }
 
+/// A validation context and what was read for it.
+pub(super) struct PeerContext {
+    pub config: ValidationContext,
+    pub trust: Arc<Trust>,
+}
+
 /// What a peer's chain is checked against.
+#[derive(Default)]
 pub(super) struct Trust {
     /// `None`: the context names no roots, any chain is taken.
     pub roots: Option<Roots>,
     pub crls: Vec<CertRevocationList<'static>>,
-    /// SAN matchers that the secret itself carries.
-    pub sans: Vec<SanMatcher>,
 }
 
 /// Trusted roots.
@@ -90,20 +95,47 @@ impl Identity {
     }
 }
 
-impl Trust {
+impl PeerContext {
     /// No roots and no demands.
-    pub fn anything() -> Trust {
-        Trust { roots: None, crls: Vec::new(), sans: Vec::new() }
+    pub fn anything() -> PeerContext {
+        PeerContext { config: ValidationContext::default(), trust: Arc::default() }
     }
 
-    /// Reads roots and revocation lists.
+    /// Reads what the context names.
     ///
     /// # Errors
-    /// What is wrong with them, and of which file.
-    pub fn parse(config: &ValidationContext) -> Result<Trust, String> {
+    /// What is wrong with it, and of which file.
+    pub fn parse(config: ValidationContext) -> Result<PeerContext, String> {
+        Ok(PeerContext { trust: Arc::new(Trust::parse(&config)?), config })
+    }
+
+    /// This context, which was fetched, merged over the part of a TLS context that was given. Roots are read again only where the given
+    /// part changes them: hundreds of clusters share one bundle.
+    ///
+    /// # Errors
+    /// The two do not go together.
+    pub fn over(&self, default: &ValidationContext) -> Result<PeerContext, String> {
+        let merged = self.config.over(default).map_err(|rejection| rejection.to_string())?;
+        if merged.trusted_ca == self.config.trusted_ca && merged.crl == self.config.crl {
+            return Ok(PeerContext { config: merged, trust: Arc::clone(&self.trust) });
+        }
+        PeerContext::parse(merged)
+    }
+}
+
+impl Trust {
+    fn parse(config: &ValidationContext) -> Result<Trust, String> {
+        let unmet = [
+            ("max_verify_depth", config.max_verify_depth.is_some()),
+            ("allow_expired_certificate", config.allow_expired),
+            ("only_verify_leaf_cert_crl", config.only_leaf_crl),
+        ];
+        if let Some((field, _)) = unmet.iter().find(|(_, set)| *set) {
+            return Err(format!("{field} is not supported; peers would not be verified as asked; take it out"));
+        }
         let roots = config.trusted_ca.as_ref().map(Roots::parse).transpose()?;
         let crls = config.crl.as_ref().map(revocation_lists).transpose()?.unwrap_or_default();
-        Ok(Trust { roots, crls, sans: config.subject_alt_names.clone() })
+        Ok(Trust { roots, crls })
     }
 }
 
@@ -174,7 +206,7 @@ fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>,
 }
 
 /// The lists of a PEM bundle.
-pub(super) fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
+fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
     let place = place(source);
     let mut lists = Vec::new();
     for der in CertificateRevocationListDer::pem_slice_iter(&read(source)?) {

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use client::{AlpnList, ClientContext};
+pub use client::{AlpnList, Asked, ClientContext};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{CertificateFacts, Secrets};
 pub use server::ServerContext;

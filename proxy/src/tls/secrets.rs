@@ -8,7 +8,7 @@ use config::secret::SecretKind;
 use config::tls::SanKind;
 
 use super::certificate::Facts;
-use super::material::{Identity, Trust};
+use super::material::{Identity, PeerContext};
 
 /// Secrets by name, and the contexts that use them.
 ///
@@ -27,7 +27,7 @@ struct State {
 #[derive(Default, Clone)]
 struct Held {
     identity: Option<Arc<Identity>>,
-    trust: Option<Arc<Trust>>,
+    peers: Option<Arc<PeerContext>>,
 }
 
 /// A context that uses secrets by name.
@@ -75,7 +75,7 @@ impl Secrets {
             if let Some(identity) = &held.identity {
                 all.push(CertificateFacts::of(&name, &identity.facts, identity.path.clone(), false));
             }
-            if let Some(roots) = held.trust.as_ref().and_then(|trust| trust.roots.as_ref()) {
+            if let Some(roots) = held.peers.as_ref().and_then(|peers| peers.trust.roots.as_ref()) {
                 all.extend(
                     roots.facts.iter().map(|facts| CertificateFacts::of(&name, facts, roots.path.clone(), true)),
                 );
@@ -89,8 +89,8 @@ impl Secrets {
         self.lock().held.get(name)?.identity.clone()
     }
 
-    pub(super) fn trust(&self, name: &str) -> Option<Arc<Trust>> {
-        self.lock().held.get(name)?.trust.clone()
+    pub(super) fn peers(&self, name: &str) -> Option<Arc<PeerContext>> {
+        self.lock().held.get(name)?.peers.clone()
     }
 
     /// From now on `user` is told of new versions of `name`.
@@ -116,10 +116,10 @@ fn parse(name: &str, secret: &SecretKind) -> Result<Held, String> {
             if let Some(warning) = identity.time_warning(SystemTime::now()) {
                 tracing::warn!(secret = name, "the certificate is {warning}");
             }
-            Ok(Held { identity: Some(Arc::new(identity)), trust: None })
+            Ok(Held { identity: Some(Arc::new(identity)), peers: None })
         }
         SecretKind::ValidationContext(context) => {
-            Ok(Held { identity: None, trust: Some(Arc::new(Trust::parse(context)?)) })
+            Ok(Held { identity: None, peers: Some(Arc::new(PeerContext::parse(context.clone())?)) })
         }
         SecretKind::Other => Ok(Held::default()),
     }

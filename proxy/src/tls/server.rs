@@ -7,9 +7,10 @@ use arc_swap::ArcSwapOption;
 use config::tls::{DownstreamTls, SdsName};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
+use rustls::{HandshakeKind, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::info::TlsInfo;
@@ -17,7 +18,7 @@ use super::material::Identity;
 use super::peer::describe;
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
-use super::verify::Demands;
+use super::verify::{PeerVerifier, SideDemands};
 use super::{HandshakeFailure, Secrets, suites};
 use crate::transport::{Io, Stream};
 
@@ -36,6 +37,7 @@ pub struct ServerContext {
 /// One version of the context. Tickets and sessions belong to it: they do not survive a rotation, and no other context takes them.
 struct Current {
     configs: Configs,
+    verifier: Arc<PeerVerifier>,
     uri_sans: Arc<[Arc<str>]>,
 }
 
@@ -81,8 +83,8 @@ impl ServerContext {
     /// # Errors
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(config: &DownstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ServerContext>, String> {
-        let demands = Demands { certificate_required: config.require_client_certificate, ..Demands::default() };
-        let sources = Sources::new(&config.common, demands)?;
+        let side = SideDemands { certificate_required: config.require_client_certificate, match_server_name: false };
+        let sources = Sources::new(&config.common, side)?;
         if !sources.has_certificate() {
             return Err(
                 "server TLS contexts need a certificate: give tls_certificates or tls_certificate_sds_secret_configs"
@@ -131,6 +133,9 @@ impl ServerContext {
         let config = current.configs.choose(&hello, self.shares_protocol(&hello));
         let stream = start.into_stream(config).await?;
         let connection = stream.get_ref().1;
+        if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
+            current.verifier.check_client_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
+        }
         let info = TlsInfo {
             server_name: connection.server_name().map(Arc::from),
             ..describe(connection, current.uri_sans.clone())
@@ -156,7 +161,7 @@ impl ServerContext {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
-            .with_client_cert_verifier(parts.verifier)
+            .with_client_cert_verifier(Arc::clone(&parts.verifier) as Arc<dyn ClientCertVerifier>)
             .with_cert_resolver(Arc::new(Chooser { identities: parts.identities }));
         config.session_storage = Arc::new(NoServerSessionStorage {});
         match self.resumption {
@@ -167,7 +172,7 @@ impl ServerContext {
             }
             false => config.send_tls13_tickets = 0,
         }
-        Ok(Current { configs: Configs::new(config, &self.alpn), uri_sans })
+        Ok(Current { configs: Configs::new(config, &self.alpn), verifier: parts.verifier, uri_sans })
     }
 }
 

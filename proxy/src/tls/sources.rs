@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use config::tls::{CommonTls, SdsName, SecretSource};
+use config::secret::ValidationContext;
+use config::tls::{CommonTls, SdsName, SecretSource, Validation};
 use rustls::crypto::CryptoProvider;
 
 use super::Secrets;
-use super::material::{Identity, Trust, revocation_lists};
-use super::verify::{Demands, PeerVerifier};
+use super::material::{Identity, PeerContext};
+use super::verify::{PeerVerifier, SideDemands};
 
 /// The ALPN name of TCP metadata exchange. While that does not act it is neither offered nor accepted: a peer that negotiates it
 /// expects a frame before the first byte of the application.
@@ -18,8 +19,10 @@ const METADATA_EXCHANGE: &[u8] = b"istio-peer-exchange";
 pub(super) struct Sources {
     pub needs: Vec<SdsName>,
     certificates: Vec<Source<Identity>>,
-    trust: Source<Trust>,
-    demands: Demands,
+    peers: Source<PeerContext>,
+    /// What is given beside a fetched validation context, which is merged over it.
+    default: Option<Arc<ValidationContext>>,
+    side: SideDemands,
 }
 
 enum Source<T> {
@@ -38,7 +41,7 @@ impl Sources {
     ///
     /// # Errors
     /// What is wrong with a certificate, key or bundle given by value.
-    pub fn new(common: &CommonTls, mut demands: Demands) -> Result<Sources, String> {
+    pub fn new(common: &CommonTls, side: SideDemands) -> Result<Sources, String> {
         let mut needs = Vec::new();
         let mut certificates = Vec::with_capacity(common.certificates.len());
         for certificate in &common.certificates {
@@ -47,25 +50,17 @@ impl Sources {
                 SecretSource::Sds(name) => named(name, &mut needs),
             });
         }
-        let validation = common.validation.as_ref();
-        if let Some(validation) = validation {
-            demands.sans.extend(validation.subject_alt_names.iter().cloned());
-            demands.accept_untrusted = validation.accept_untrusted;
-            demands.hashes.extend(&validation.certificate_hashes);
-            demands.public_keys.extend(&validation.certificate_spki);
-        }
-        if let Some(crl) = validation.and_then(|validation| validation.crl.as_ref()) {
-            demands.crls = revocation_lists(crl)?.into();
-        }
-        let trust = match validation.and_then(|validation| validation.context.as_ref()) {
-            Some(SecretSource::Inline(given)) => Source::Given(Arc::new(Trust::parse(given)?)),
-            Some(SecretSource::Sds(name)) => named(name, &mut needs),
-            None => Source::Given(Arc::new(Trust::anything())),
+        let (peers, default) = match &common.validation {
+            None => (Source::Given(Arc::new(PeerContext::anything())), None),
+            Some(Validation::Inline(context)) => {
+                (Source::Given(Arc::new(PeerContext::parse(ValidationContext::clone(context))?)), None)
+            }
+            Some(Validation::Fetched { name, default }) => (named(name, &mut needs), default.clone()),
         };
-        if let Source::Given(trust) = &trust {
-            refuse_blind_names(trust, &demands)?;
+        if let Source::Given(peers) = &peers {
+            refuse_blind_names(peers, side)?;
         }
-        Ok(Sources { needs, certificates, trust, demands })
+        Ok(Sources { needs, certificates, peers, default, side })
     }
 
     /// Whether it has a certificate of its own.
@@ -76,19 +71,24 @@ impl Sources {
     /// The parts, or `None` while a secret is missing.
     ///
     /// # Errors
-    /// Names are demanded, and the secret that should hold the roots holds none.
+    /// Names are demanded, and nothing holds the roots; or what was fetched and what was given do not go together.
     pub fn resolve(&self, secrets: &Secrets, provider: &CryptoProvider) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
             Source::Given(identity) => Some(identity.clone()),
             Source::Named(name) => secrets.identity(name),
         });
-        let trust = match &self.trust {
-            Source::Given(trust) => Some(trust.clone()),
-            Source::Named(name) => secrets.trust(name),
+        let peers = match &self.peers {
+            Source::Given(peers) => Some(peers.clone()),
+            Source::Named(name) => secrets.peers(name),
         };
-        let (Some(identities), Some(trust)) = (identities.collect::<Option<Vec<_>>>(), trust) else { return Ok(None) };
-        refuse_blind_names(&trust, &self.demands)?;
-        let verifier = Arc::new(PeerVerifier::new(trust, self.demands.clone(), provider));
+        let (Some(identities), Some(mut peers)) = (identities.collect::<Option<Vec<_>>>(), peers) else {
+            return Ok(None);
+        };
+        if let Some(default) = &self.default {
+            peers = Arc::new(peers.over(default)?);
+        }
+        refuse_blind_names(&peers, self.side)?;
+        let verifier = Arc::new(PeerVerifier::new(peers, self.side, provider));
         Ok(Some(Parts { identities, verifier }))
     }
 }
@@ -101,14 +101,14 @@ fn named<T>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T> {
 }
 
 /// Envoy's rule: names of a certificate that nobody vouches for say nothing.
-fn refuse_blind_names(trust: &Trust, demands: &Demands) -> Result<(), String> {
-    if trust.roots.is_some() || demands.accept_untrusted {
+fn refuse_blind_names(peers: &PeerContext, side: SideDemands) -> Result<(), String> {
+    if peers.trust.roots.is_some() || peers.config.accept_untrusted {
         return Ok(());
     }
-    if !demands.sans.is_empty() || !trust.sans.is_empty() {
+    if !peers.config.subject_alt_names.is_empty() {
         return Err("SAN-based verification of peer certificates without trusted CA is insecure and not allowed".into());
     }
-    if demands.match_server_name {
+    if side.match_server_name {
         return Err("'auto_sni_san_validation' was configured without configuring a trusted CA".into());
     }
     Ok(())

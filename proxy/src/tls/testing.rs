@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use config::matcher::StringMatcher;
-use config::secret::{DataSource, SecretKind, TlsCertificate, ValidationContext};
-use config::tls::{
-    CommonTls, DownstreamTls, SanMatcher, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls, Validation,
-};
+use config::secret::{DataSource, SecretKind, TlsCertificate};
+use config::tls::{CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
 };
+
+mod demands;
+
+pub use demands::*;
 
 /// Issues certificates as istiod does: SPIFFE URI, no subject, the root last in the chain.
 pub struct Authority {
@@ -106,11 +107,7 @@ impl Authority {
 
     /// The root as a secret.
     pub fn roots(&self) -> SecretKind {
-        SecretKind::ValidationContext(self.validation())
-    }
-
-    pub fn validation(&self) -> ValidationContext {
-        ValidationContext { trusted_ca: Some(inline(&self.root)), ..ValidationContext::default() }
+        secret(&[roots(&self.root)])
     }
 }
 
@@ -136,21 +133,8 @@ pub fn alpn(protocols: &[&str]) -> Vec<Arc<[u8]>> {
     protocols.iter().map(|protocol| Arc::from(protocol.as_bytes())).collect()
 }
 
-/// A matcher of the deprecated field: any kind of name.
-pub fn san(matcher: StringMatcher) -> SanMatcher {
-    SanMatcher { kind: None, matcher }
-}
-
-pub fn exact(value: &str) -> SanMatcher {
-    san(StringMatcher::Exact { value: value.into(), ignore_case: false })
-}
-
-pub fn prefix(value: &str) -> SanMatcher {
-    san(StringMatcher::Prefix { value: value.into(), ignore_case: false })
-}
-
 /// What istiod sends: `default` and `ROOTCA` by SDS, its list of suites.
-pub fn istio_common(protocols: &[&str], sans: Vec<SanMatcher>) -> CommonTls {
+pub fn istio_common(protocols: &[&str], sans: Vec<Part>) -> CommonTls {
     let suites = [
         "ECDHE-ECDSA-AES256-GCM-SHA384",
         "ECDHE-RSA-AES256-GCM-SHA384",
@@ -166,14 +150,7 @@ pub fn istio_common(protocols: &[&str], sans: Vec<SanMatcher>) -> CommonTls {
         ecdh_curves: Vec::new(),
         alpn: alpn(protocols),
         certificates: vec![SecretSource::Sds(sds("default"))],
-        validation: Some(Validation {
-            context: Some(SecretSource::Sds(sds("ROOTCA"))),
-            subject_alt_names: sans,
-            accept_untrusted: false,
-            certificate_hashes: Vec::new(),
-            certificate_spki: Vec::new(),
-            crl: None,
-        }),
+        validation: fetched(&sans),
     }
 }
 
@@ -187,7 +164,7 @@ pub fn istio_server(protocols: &[&str]) -> DownstreamTls {
     }
 }
 
-pub fn istio_client(protocols: &[&str], sans: Vec<SanMatcher>) -> UpstreamTls {
+pub fn istio_client(protocols: &[&str], sans: Vec<Part>) -> UpstreamTls {
     UpstreamTls {
         common: istio_common(protocols, sans),
         sni: Some("outbound_.8080_._.app.default.svc.cluster.local".into()),

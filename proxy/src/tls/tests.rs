@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::matcher::StringMatcher;
 use config::secret::SecretKind;
-use config::tls::{DownstreamTls, SanKind, SanMatcher, SecretSource, TlsVersion, UpstreamTls};
+use config::tls::{DownstreamTls, SecretSource, TlsVersion, UpstreamTls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::info::TlsInfo;
-use super::testing::{Authority, alpn, exact, inline, istio_client, istio_server, prefix};
-use super::{ClientContext, FailureKind, HandshakeFailure, Secrets, ServerContext};
+use super::testing::*;
+use super::{Asked, ClientContext, FailureKind, HandshakeFailure, Secrets, ServerContext};
 use crate::transport::{Io, Stream};
 
 const SERVER: &str = "spiffe://cluster.local/ns/default/sa/details";
@@ -50,10 +49,14 @@ async fn shake_with(
     protocols: Option<&[&str]>,
     sni: Option<&str>,
 ) -> (Finished, Finished) {
-    let (near, far) = tokio::io::duplex(64 * 1024);
     let protocols = protocols.map(|protocols| alpn(protocols).into());
+    shake_asked(client, server, Asked { alpn: protocols.as_ref(), sni, demanded: None }).await
+}
+
+async fn shake_asked(client: &ClientContext, server: &ServerContext, asked: Asked<'_>) -> (Finished, Finished) {
+    let (near, far) = tokio::io::duplex(64 * 1024);
     let connecting = async {
-        let (mut stream, info) = client.connect(Stream::new(Io::Memory(near)), protocols.as_ref(), sni).await?;
+        let (mut stream, info) = client.connect(Stream::new(Io::Memory(near)), asked).await?;
         let mut greeting = [0; 5];
         stream.read_exact(&mut greeting).await?;
         assert_eq!(&greeting, b"hello");
@@ -197,7 +200,7 @@ async fn a_client_without_a_certificate_is_refused_where_one_is_required() {
 
     let mut optional = istio_server(&[]);
     optional.require_client_certificate = false;
-    optional.common.validation.as_mut().unwrap().subject_alt_names.clear();
+    optional.common.validation = fetched(&[]);
     let (_, accepted) = shake(&client, &far.server(&optional)).await;
     assert!(accepted.unwrap().1.peer.is_none());
 }
@@ -379,24 +382,23 @@ async fn revoked_certificates_are_refused() {
     let numbered = |serial: u64| {
         authority.issue_with(CLIENT, now - hour, now + hour, |params| params.serial_number = Some(serial.into()))
     };
-    let mut validation = authority.validation();
-    validation.crl = Some(inline(&authority.revoke(77)));
-    far.secrets.update("ROOTCA", SecretKind::ValidationContext(validation.clone())).unwrap();
+    far.secrets.update("ROOTCA", secret(&[roots(&authority.root), crl(&authority.revoke(77))])).unwrap();
     let (client, server) = (near.client(&istio_client(&[], vec![])), far.server(&istio_server(&[])));
     near.secrets.update("default", numbered(78).secret()).unwrap();
     shake(&client, &server).await.1.unwrap();
     near.secrets.update("default", numbered(77).secret()).unwrap();
     let refused = failure(shake(&client, &server).await.1);
     assert!(refused.reason.contains("certificate revoked"), "{}", refused.reason);
-    validation.crl = Some(inline("garbage"));
-    let reason = far.secrets.update("ROOTCA", SecretKind::ValidationContext(validation)).unwrap_err();
+    let garbage = secret(&[roots(&authority.root), crl("garbage")]);
+    let reason = far.secrets.update("ROOTCA", garbage).unwrap_err();
     assert!(reason.contains("no PEM revocation list"), "{reason}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// Base64 on one line.
+pub(super) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
-    for part in der.chunks(3) {
+    for part in bytes.chunks(3) {
         let word = u32::from(part[0]) << 16
             | u32::from(*part.get(1).unwrap_or(&0)) << 8
             | u32::from(*part.get(2).unwrap_or(&0));
@@ -407,6 +409,11 @@ fn pem(label: &str, der: &[u8]) -> String {
             }
         }
     }
+    text
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
@@ -420,14 +427,12 @@ async fn typed_sans_and_dns_wildcards() {
     server.require_client_certificate = false;
     server.common.validation = None;
     let server = far.server(&server);
-    let typed = |kind, value: &str| SanMatcher {
-        kind: Some(kind),
-        matcher: StringMatcher::Exact { value: value.into(), ignore_case: false },
-    };
+    const DNS: u8 = 2;
+    const URI: u8 = 3;
     for (matcher, fits) in [
-        (typed(SanKind::Dns, "www.example.com"), true),
-        (typed(SanKind::Dns, "a.b.example.com"), false),
-        (typed(SanKind::Uri, "*.example.com"), false),
+        (typed(DNS, "www.example.com", ""), true),
+        (typed(DNS, "a.b.example.com", ""), false),
+        (typed(URI, "*.example.com", ""), false),
         (exact("www.example.com"), true),
         (prefix("*.example"), true),
     ] {
@@ -441,6 +446,112 @@ async fn typed_sans_and_dns_wildcards() {
     assert!(shake_with(&client, &server, None, Some("www.example.org")).await.0.is_err());
 }
 
+/// A client that trusts the authority and demands no more than `change` says, and a server of that authority with these names.
+fn named(change: impl FnOnce(&mut UpstreamTls), names: &[&str]) -> (Arc<ClientContext>, Arc<ServerContext>) {
+    let authority = Authority::new("mesh");
+    let (near, far) = (Side::new(&authority, CLIENT), Side::new(&authority, SERVER));
+    let now = SystemTime::now();
+    let leaf = authority.issue_with(SERVER, now - HOUR, now + HOUR, |params| {
+        params.subject_alt_names = names.iter().map(|name| san_type(name)).collect();
+    });
+    far.secrets.update("default", leaf.secret()).unwrap();
+    let mut config = istio_client(&[], vec![]);
+    config.sni = None;
+    change(&mut config);
+    let mut server = istio_server(&[]);
+    server.require_client_certificate = false;
+    server.common.validation = None;
+    (near.client(&config), far.server(&server))
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn san_type(name: &str) -> rcgen::SanType {
+    match name.parse() {
+        Ok(address) => rcgen::SanType::IpAddress(address),
+        Err(_) if name.contains("://") => rcgen::SanType::URI(name.try_into().unwrap()),
+        Err(_) => rcgen::SanType::DnsName(name.try_into().unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn auto_sni_san_validation_is_not_met_when_nothing_can_be_compared() {
+    let names = ["a.example", "10.0.0.1", "::1", "spiffe://x/y"];
+    let on = |config: &mut UpstreamTls| config.auto_sni_san_validation = true;
+    for (sni, met) in [
+        (None, false),
+        (Some(""), false),
+        (Some("a.example"), true),
+        (Some("b.example"), false),
+        (Some("10.0.0.1"), true),
+        (Some("10.0.0.2"), false),
+        (Some("::1"), true),
+        (Some("0:0::1"), true),
+        (Some("::2"), false),
+    ] {
+        let (client, server) = named(on, &names);
+        let connected = shake_with(&client, &server, None, sni).await.0;
+        assert_eq!(connected.is_ok(), met, "{sni:?}");
+        if let Err(failure) = connected {
+            assert_eq!(failure.kind, FailureKind::SubjectAltName, "{sni:?}: {}", failure.reason);
+        }
+    }
+    // As Envoy: without a server name the matchers are asked.
+    for (matcher, met) in [(exact("a.example"), true), (exact("b.example"), false)] {
+        let on = |config: &mut UpstreamTls| {
+            config.auto_sni_san_validation = true;
+            config.common.validation = fetched(&[matcher]);
+        };
+        let (client, server) = named(on, &names);
+        assert_eq!(shake(&client, &server).await.0.is_ok(), met);
+    }
+}
+
+#[tokio::test]
+async fn a_demanded_name_must_be_proved_whatever_is_sent() {
+    let names = ["*.example", "10.0.0.1", "::1", "spiffe://x/y"];
+    for (sni, demanded, met) in [
+        (None, "", false),
+        (Some("a.example"), "", false),
+        (None, "a.example", true),
+        (Some("a.example"), "example", false),
+        (Some("a.example"), "other", false),
+        (None, "10.0.0.1", true),
+        (None, "10.0.0.2", false),
+        (Some("a.example"), "::1", true),
+        (Some("a.example"), "::2", false),
+    ] {
+        let (client, server) = named(|_| {}, &names);
+        let asked = Asked { sni, demanded: Some(demanded), ..Asked::default() };
+        let connected = shake_asked(&client, &server, asked).await.0;
+        assert_eq!(connected.is_ok(), met, "{sni:?} {demanded:?}");
+        if let Err(failure) = connected {
+            let words =
+                format!("verify cert failed: verify SAN list, expected SANs: [{demanded}], certificate SANs: [");
+            assert!(failure.reason.contains(&words), "{}", failure.reason);
+        }
+    }
+    // It does not take the place of the matchers, and there is none where nothing vouches for the certificate.
+    let other = |config: &mut UpstreamTls| {
+        config.common.validation = fetched(&[exact("b.other")]);
+    };
+    let unverified = |config: &mut UpstreamTls| config.common.validation = given(&[]);
+    let asked = Asked { demanded: Some("a.example"), ..Asked::default() };
+    for (client, server) in [named(other, &names), named(unverified, &names)] {
+        assert!(shake_asked(&client, &server, asked).await.0.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_resumed_session_proves_its_names_again() {
+    let (client, server) = named(|_| {}, &["a.example"]);
+    let asked = |name| Asked { demanded: Some(name), ..Asked::default() };
+    assert!(!shake_asked(&client, &server, asked("a.example")).await.0.unwrap().1.resumed);
+    assert!(shake_asked(&client, &server, asked("a.example")).await.0.unwrap().1.resumed);
+    let refused = failure(shake_asked(&client, &server, asked("b.example")).await.0);
+    assert_eq!(refused.kind, FailureKind::SubjectAltName, "{}", refused.reason);
+}
+
 #[tokio::test]
 async fn without_roots_any_certificate_is_taken_and_names_cannot_be_demanded() {
     let (near, far) = (Side::new(&Authority::new("a"), CLIENT), Side::new(&Authority::new("b"), SERVER));
@@ -449,12 +560,12 @@ async fn without_roots_any_certificate_is_taken_and_names_cannot_be_demanded() {
     server.common.validation = None;
     let server = far.server(&server);
     let mut config = istio_client(&[], vec![]);
-    config.common.validation.as_mut().unwrap().context = None;
+    config.common.validation = given(&[]);
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
-    config.common.validation.as_mut().unwrap().subject_alt_names.push(exact(SERVER));
+    config.common.validation = given(&[exact(SERVER)]);
     let reason = ClientContext::new(&config, &near.secrets, "test").unwrap_err();
     assert!(reason.contains("insecure and not allowed"), "{reason}");
-    config.common.validation.as_mut().unwrap().accept_untrusted = true;
+    config.common.validation = given(&[exact(SERVER), accept_untrusted()]);
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
 }
 
@@ -465,7 +576,7 @@ async fn roots_that_go_missing_do_not_open_the_door() {
     let stranger = Side::new(&Authority::new("other"), SERVER);
     for side in [&near, &far] {
         // Names of a certificate that nobody vouches for say nothing: the former roots stay in use.
-        side.secrets.update("ROOTCA", SecretKind::ValidationContext(Default::default())).unwrap();
+        side.secrets.update("ROOTCA", secret(&[])).unwrap();
     }
     assert!(shake(&client, &server).await.1.is_ok());
     assert!(shake(&client, &stranger.server(&istio_server(&[]))).await.0.is_err());
@@ -479,13 +590,12 @@ async fn pins_are_honoured() {
     let server = far.server(&istio_server(&[]));
     let leaf = shake(&near.client(&istio_client(&[], vec![])), &server).await.0.unwrap().1.peer.unwrap();
     let mut config = istio_client(&[], vec![]);
-    let hash = super::sha256(&leaf.chain[0]);
-    config.common.validation.as_mut().unwrap().certificate_hashes = vec![hash];
+    config.common.validation = fetched(&[hash(super::sha256(&leaf.chain[0]))]);
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
-    config.common.validation.as_mut().unwrap().certificate_hashes = vec![[7; 32]];
+    config.common.validation = fetched(&[hash([7; 32])]);
     assert_eq!(failure(shake(&near.client(&config), &server).await.0).kind, FailureKind::Pin);
     let key = super::certificate::public_key_info(&leaf.chain[0]).unwrap();
-    config.common.validation.as_mut().unwrap().certificate_spki = vec![super::sha256(&key)];
+    config.common.validation = fetched(&[hash([7; 32]), spki(super::sha256(&key))]);
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
 }
 
@@ -523,4 +633,74 @@ fn contexts_that_cannot_work_are_refused() {
     let mut config = istio_client(&[], vec![]);
     config.sni = Some("not a name".into());
     assert!(ClientContext::new(&config, &secrets, "test").unwrap_err().contains("not a name"));
+}
+
+#[tokio::test]
+async fn a_fetched_context_is_merged_over_the_given_one() {
+    let (mesh, other) = (Authority::new("mesh"), Authority::new("other"));
+    let far = Side::new(&mesh, SERVER);
+    let server = |given: &[Part], fetched_parts: &[Part]| {
+        far.secrets.update("ROOTCA", secret(fetched_parts)).unwrap();
+        let mut config = istio_server(&[]);
+        config.require_client_certificate = true;
+        config.common.validation = fetched(given);
+        ServerContext::new(&config, &far.secrets, "test")
+    };
+    let (ours, theirs) = (roots(&mesh.root), roots(&other.root));
+    let named = exact(CLIENT);
+    let nobody = exact("spiffe://nobody");
+    for (given, fetched, (friend, stranger)) in [
+        // Roots are those of the given context where the fetched one has none, else the fetched one's alone.
+        (vec![ours.clone()], vec![], (true, false)),
+        (vec![ours.clone()], vec![theirs.clone()], (false, true)),
+        (vec![], vec![ours.clone()], (true, false)),
+        // Names of both count.
+        (vec![ours.clone(), nobody.clone()], vec![], (false, false)),
+        (vec![ours.clone(), nobody.clone()], vec![named.clone()], (true, false)),
+        (vec![nobody.clone()], vec![ours.clone(), named.clone()], (true, false)),
+        (vec![named.clone()], vec![ours.clone(), nobody.clone()], (true, false)),
+        // The deprecated list counts only where no typed one is, in whichever of the two.
+        (vec![ours.clone(), named.clone()], vec![typed(3, "spiffe://nobody", "")], (false, false)),
+        (vec![typed(3, CLIENT, "")], vec![ours.clone(), nobody.clone()], (true, false)),
+        // Pins, lists and settings of the fetched context act too.
+        (vec![ours.clone()], vec![hash([7; 32])], (false, false)),
+        (vec![hash([7; 32])], vec![ours.clone()], (false, false)),
+        (vec![ours.clone()], vec![crl(&other.revoke(1))], (false, false)),
+        (vec![ours.clone()], vec![accept_untrusted()], (true, true)),
+        (vec![ours.clone(), accept_untrusted()], vec![], (true, true)),
+    ] {
+        let context = server(&given, &fetched).unwrap();
+        for (authority, expected) in [(&mesh, friend), (&other, stranger)] {
+            let near = Side::new(authority, CLIENT);
+            let mut config = istio_client(&[], vec![]);
+            config.common.validation = None;
+            let accepted = shake(&near.client(&config), &context).await.1;
+            assert_eq!(accepted.is_ok(), expected, "{given:?} {fetched:?}");
+        }
+    }
+    // What is merged is judged whole: names without roots are refused.
+    assert!(server(&[named], &[]).unwrap_err().contains("insecure and not allowed"));
+}
+
+#[test]
+fn dns_names_match_as_envoys_do() {
+    use super::verify::dns_name_matches as matches;
+    for (name, pattern, expected) in [
+        ("a.example", "A.Example", true),
+        ("a.example", "*.example", true),
+        ("a.b.example", "*.example", false),
+        ("a.example", "*", false),
+        ("example", "*", false),
+        ("foobar.example", "foo*.example", true),
+        ("foobar.example", "*bar.example", true),
+        ("foobar.example", "f*r.example", true),
+        ("foo.example", "foo*.example", true),
+        ("fo.example", "fo*o.example", false),
+        ("foobar.example", "f*o*.example", false),
+        ("a.b.example", "a.*.example", false),
+        ("xn--a.example", "xn--*.example", false),
+        ("xn--a.example", "*.example", true),
+    ] {
+        assert_eq!(matches(name, pattern), expected, "{name} {pattern}");
+    }
 }

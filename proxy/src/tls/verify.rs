@@ -2,6 +2,7 @@
 //! It never compares host names unless the configuration asks for that: in a mesh the server name is routing data.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,35 +13,34 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
-use webpki::{CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder};
+use webpki::{EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder};
 
 use super::certificate::{Facts, San, public_key_info, subject_alt_names};
-use super::material::{Roots, Trust};
+use super::material::{PeerContext, Roots};
 
 /// What a context demands of its peers.
 pub(super) struct PeerVerifier {
-    trust: Arc<Trust>,
-    demands: Demands,
+    peers: Arc<PeerContext>,
+    side: SideDemands,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Demands on top of the chain.
-#[derive(Clone, Default)]
-pub(super) struct Demands {
-    /// One of them must match; empty matches any.
-    pub sans: Vec<SanMatcher>,
-    /// The chain may be anything (`ACCEPT_UNTRUSTED`).
-    pub accept_untrusted: bool,
-    /// SHA-256 of certificates, any of.
-    pub hashes: Vec<[u8; 32]>,
-    /// SHA-256 of public keys, any of.
-    pub public_keys: Vec<[u8; 32]>,
-    /// Revocation lists for roots that come without any.
-    pub crls: Arc<[CertRevocationList<'static>]>,
-    /// The server name sent must be among the DNS SANs; it takes the place of `sans`.
+/// Demands that come from the side that a context is for, not from its validation context.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SideDemands {
+    /// Client: the server name that was sent must be among the SANs; it takes the place of the matchers (`auto_sni_san_validation`).
     pub match_server_name: bool,
-    /// Server side: a client without a certificate is refused.
+    /// Server: a client without a certificate is refused.
     pub certificate_required: bool,
+}
+
+/// What one connection brings to the check: the names that the peer must prove.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Names<'a> {
+    /// The server name that was sent, or would have been were it no address.
+    pub server: Option<&'a str>,
+    /// A name demanded on top of the context's (`auto_san_validation`); an empty one is met by nobody.
+    pub demanded: Option<&'a str>,
 }
 
 /// A demand that the peer's certificate does not meet; the text is the end of Envoy's failure reason.
@@ -60,27 +60,40 @@ impl std::error::Error for Unmet {}
 
 impl fmt::Debug for PeerVerifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("PeerVerifier").field("sans", &self.demands.sans).finish_non_exhaustive()
+        out.debug_struct("PeerVerifier").field("peers", &self.peers.config).finish_non_exhaustive()
     }
 }
 
 impl PeerVerifier {
-    /// A verifier. SAN matchers of the secret count as those of the context do.
-    pub fn new(trust: Arc<Trust>, mut demands: Demands, provider: &CryptoProvider) -> PeerVerifier {
-        demands.sans.extend(trust.sans.iter().cloned());
-        PeerVerifier { trust, demands, algorithms: provider.signature_verification_algorithms }
+    /// A verifier.
+    pub fn new(peers: Arc<PeerContext>, side: SideDemands, provider: &CryptoProvider) -> PeerVerifier {
+        PeerVerifier { peers, side, algorithms: provider.signature_verification_algorithms }
     }
 
     /// Whether anything at all is asked of the peer.
     fn asks_for_certificate(&self) -> bool {
-        self.trust.roots.is_some()
-            || self.demands.accept_untrusted
-            || self.demands.certificate_required
+        self.peers.trust.roots.is_some()
+            || self.peers.config.accept_untrusted
+            || self.side.certificate_required
             || self.has_demands()
     }
 
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.algorithms
+    }
+
     fn has_demands(&self) -> bool {
-        !(self.demands.sans.is_empty() && self.demands.hashes.is_empty() && self.demands.public_keys.is_empty())
+        !self.peers.config.subject_alt_names.is_empty() || self.has_pins()
+    }
+
+    fn has_pins(&self) -> bool {
+        !(self.peers.config.certificate_hashes.is_empty() && self.peers.config.certificate_spki.is_empty())
+    }
+
+    /// The check of a client whose session was resumed: rustls does not repeat it, and time and lists may have moved on.
+    pub fn check_client_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
+        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
+        self.check(leaf, intermediates, KeyUsage::client_auth(), Names::default(), UnixTime::now())
     }
 
     fn check(
@@ -88,14 +101,13 @@ impl PeerVerifier {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         usage: KeyUsage,
-        server_name: Option<&str>,
+        names: Names<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
         // As with Envoy, a certificate that is not trusted passes when untrusted ones are accepted, demands or not.
-        let result =
-            self.check_chain(leaf, intermediates, usage, now).and_then(|()| self.check_demands(leaf, server_name));
+        let result = self.check_chain(leaf, intermediates, usage, now).and_then(|()| self.check_demands(leaf, names));
         match result {
-            Err(error) if self.demands.accept_untrusted => {
+            Err(error) if self.peers.config.accept_untrusted => {
                 tracing::debug!(%error, "certificate is not trusted and accepted as the context says");
                 Ok(())
             }
@@ -110,9 +122,8 @@ impl PeerVerifier {
         usage: KeyUsage,
         now: UnixTime,
     ) -> Result<(), Error> {
-        let Some(roots) = &self.trust.roots else { return Ok(()) };
-        let own = !self.trust.crls.is_empty();
-        let lists: Vec<_> = if own { self.trust.crls.iter() } else { self.demands.crls.iter() }.collect();
+        let Some(roots) = &self.peers.trust.roots else { return Ok(()) };
+        let lists: Vec<_> = self.peers.trust.crls.iter().collect();
         let revocation = match lists.is_empty() {
             true => None,
             false => RevocationOptionsBuilder::new(&lists)
@@ -134,27 +145,51 @@ impl PeerVerifier {
         }
     }
 
-    fn check_demands(&self, leaf: &CertificateDer<'_>, server_name: Option<&str>) -> Result<(), Error> {
-        let demands = &self.demands;
-        if let (true, Some(name)) = (demands.match_server_name, server_name) {
-            let sans = subject_alt_names(leaf);
-            if !sans.iter().any(|san| san.kind == SanKind::Dns && dns_name_matches(name, &san.value)) {
-                return Err(unmet_san(&sans));
-            }
-        } else if !demands.sans.is_empty() {
-            let sans = subject_alt_names(leaf);
-            if !sans.iter().any(|san| demands.sans.iter().any(|matcher| san_matches(matcher, san))) {
-                return Err(unmet_san(&sans));
-            }
-        }
-        if demands.hashes.is_empty() && demands.public_keys.is_empty() {
+    fn check_demands(&self, leaf: &CertificateDer<'_>, names: Names<'_>) -> Result<(), Error> {
+        self.check_names(leaf, names)?;
+        if !self.has_pins() {
             return Ok(());
         }
-        let by_hash = !demands.hashes.is_empty() && demands.hashes.contains(&super::sha256(leaf));
-        if by_hash || public_key_info(leaf).is_some_and(|key| demands.public_keys.contains(&super::sha256(&key))) {
+        let config = &self.peers.config;
+        let by_hash = !config.certificate_hashes.is_empty() && config.certificate_hashes.contains(&super::sha256(leaf));
+        if by_hash || public_key_info(leaf).is_some_and(|key| config.certificate_spki.contains(&super::sha256(&key))) {
             return Ok(());
         }
         Err(unmet(Unmet { text: "verify cert failed: cert hash and spki".into(), is_san: false }))
+    }
+
+    /// Every name that is demanded, whether its input is there or not: what cannot be compared is not met.
+    fn check_names(&self, leaf: &CertificateDer<'_>, names: Names<'_>) -> Result<(), Error> {
+        let (matchers, match_server_name) = (&self.peers.config.subject_alt_names, self.side.match_server_name);
+        if names.demanded.is_none() && !match_server_name && matchers.is_empty() {
+            return Ok(());
+        }
+        let sans = subject_alt_names(leaf);
+        if let Some(name) = names.demanded {
+            let vouched = self.peers.trust.roots.is_some() || self.has_pins();
+            if !vouched || !sans.iter().any(|san| is_named(name, san)) {
+                return Err(unmet_name(name, &sans));
+            }
+        } else if let (true, Some(name)) = (match_server_name, names.server) {
+            let fits = |san: &San| matches!(san.kind, SanKind::Dns | SanKind::IpAddress) && is_named(name, san);
+            return if sans.iter().any(fits) { Ok(()) } else { Err(unmet_san(&sans)) };
+        } else if match_server_name && matchers.is_empty() {
+            return Err(unmet_name("", &sans));
+        }
+        if matchers.is_empty() || sans.iter().any(|san| matchers.iter().any(|one| san_matches(one, san))) {
+            return Ok(());
+        }
+        Err(unmet_san(&sans))
+    }
+}
+
+/// Whether a SAN is that name: DNS names by their wildcards, addresses as addresses, all else to the letter.
+fn is_named(name: &str, san: &San) -> bool {
+    match san.kind {
+        _ if name.is_empty() => false,
+        SanKind::Dns => dns_name_matches(name, &san.value),
+        SanKind::IpAddress => name.parse::<IpAddr>().is_ok_and(|name| san.value.parse() == Ok(name)),
+        SanKind::Email | SanKind::Uri | SanKind::OtherName => name == &*san.value,
     }
 }
 
@@ -167,7 +202,7 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls12_signature(message, certificate, signature, &self.algorithms)
+            verify_tls12_signature(message, certificate, signature, self.algorithms())
         }
 
         fn verify_tls13_signature(
@@ -176,11 +211,11 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls13_signature(message, certificate, signature, &self.algorithms)
+            verify_tls13_signature(message, certificate, signature, self.algorithms())
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.algorithms.supported_schemes()
+            self.algorithms().supported_schemes()
         }
     };
 }
@@ -192,7 +227,7 @@ impl ClientCertVerifier for PeerVerifier {
 
     fn client_auth_mandatory(&self) -> bool {
         // BoringSSL's modes as Envoy sets them: demands on names or pins fail without a certificate, unless untrusted ones are accepted.
-        self.demands.certificate_required || (self.has_demands() && !self.demands.accept_untrusted)
+        self.side.certificate_required || (self.has_demands() && !self.peers.config.accept_untrusted)
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -206,26 +241,56 @@ impl ClientCertVerifier for PeerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.check(leaf, intermediates, KeyUsage::client_auth(), None, now).map(|()| ClientCertVerified::assertion())
+        let names = Names::default();
+        self.check(leaf, intermediates, KeyUsage::client_auth(), names, now).map(|()| ClientCertVerified::assertion())
     }
 
     signatures!();
 }
 
-impl ServerCertVerifier for PeerVerifier {
+/// The verifier of one connection to a server, which knows the names that this connection demands.
+pub(super) struct ServerVerifier {
+    pub peers: Arc<PeerVerifier>,
+    /// See [`Names::server`].
+    pub server: Option<Box<str>>,
+    /// See [`Names::demanded`].
+    pub demanded: Option<Box<str>>,
+}
+
+impl ServerVerifier {
+    fn names(&self) -> Names<'_> {
+        Names { server: self.server.as_deref(), demanded: self.demanded.as_deref() }
+    }
+
+    /// The same check of a session that was resumed: rustls does not repeat it, and time, names and lists may have moved on.
+    pub fn check_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
+        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
+        self.peers.check(leaf, intermediates, KeyUsage::server_auth(), self.names(), UnixTime::now())
+    }
+
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.peers.algorithms
+    }
+}
+
+impl fmt::Debug for ServerVerifier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ServerVerifier").field("names", &self.names()).finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
+        _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let name = match server_name {
-            ServerName::DnsName(name) => Some(name.as_ref()),
-            _ => None,
-        };
-        self.check(leaf, intermediates, KeyUsage::server_auth(), name, now).map(|()| ServerCertVerified::assertion())
+        self.peers
+            .check(leaf, intermediates, KeyUsage::server_auth(), self.names(), now)
+            .map(|()| ServerCertVerified::assertion())
     }
 
     signatures!();
@@ -243,7 +308,9 @@ fn is_trusted_leaf(roots: &Roots, leaf: &CertificateDer<'_>, now: UnixTime) -> b
 fn san_matches(matcher: &SanMatcher, san: &San) -> bool {
     // The deprecated field stands for DNS, URI, e-mail and IP names together.
     let kind_fits = matcher.kind.map_or(san.kind != SanKind::OtherName, |kind| kind == san.kind);
+    let oid_fits = matcher.oid.is_none() || matcher.oid == san.oid;
     kind_fits
+        && oid_fits
         && match &matcher.matcher {
             // An exact DNS name follows the wildcards of the certificate.
             StringMatcher::Exact { value, .. } if san.kind == SanKind::Dns => dns_name_matches(value, &san.value),
@@ -251,19 +318,42 @@ fn san_matches(matcher: &SanMatcher, san: &San) -> bool {
         }
 }
 
-/// Whether a DNS name is covered by a certificate's name, which may have `*` as its whole first label.
+/// Whether a DNS name is covered by a certificate's name, whose first label may have one `*` for any letters, as Envoy has it.
 pub(super) fn dns_name_matches(name: &str, pattern: &str) -> bool {
     if name.eq_ignore_ascii_case(pattern) {
         return true;
     }
-    let (Some(suffix), Some((first, rest))) = (pattern.strip_prefix("*."), name.split_once('.')) else { return false };
-    !first.is_empty() && !suffix.contains('*') && suffix.contains('.') && rest.eq_ignore_ascii_case(suffix)
+    let (Some((label, rest)), Some((wild, suffix))) = (name.split_once('.'), pattern.split_once('.')) else {
+        return false;
+    };
+    // The encoding of a name in another script says nothing of its letters.
+    let encoded = wild.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+    !encoded && !suffix.contains('*') && rest.eq_ignore_ascii_case(suffix) && label_matches(label, wild)
+}
+
+fn label_matches(label: &str, wild: &str) -> bool {
+    let Some((start, end)) = wild.split_once('*').filter(|(_, end)| !end.contains('*')) else { return false };
+    let (label, start, end) = (label.as_bytes(), start.as_bytes(), end.as_bytes());
+    start.len() + end.len() <= label.len()
+        && label[..start.len()].eq_ignore_ascii_case(start)
+        && label[label.len() - end.len()..].eq_ignore_ascii_case(end)
 }
 
 fn unmet_san(sans: &[San]) -> Error {
     let names: Vec<_> = sans.iter().map(|san| &*san.value).collect();
     unmet(Unmet {
         text: format!("verify cert failed: SAN matcher, certificate SANs are [{}]", names.join(", ")),
+        is_san: true,
+    })
+}
+
+fn unmet_name(name: &str, sans: &[San]) -> Error {
+    let names: Vec<_> = sans.iter().map(|san| &*san.value).collect();
+    unmet(Unmet {
+        text: format!(
+            "verify cert failed: verify SAN list, expected SANs: [{name}], certificate SANs: [{}]",
+            names.join(", ")
+        ),
         is_san: true,
     })
 }

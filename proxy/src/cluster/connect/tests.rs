@@ -12,7 +12,15 @@ use crate::cluster::endpoints::EndpointSet;
 use crate::cluster::testing::*;
 
 fn key() -> Key {
-    Key { transport: 0, speaks: Speaks::Bytes, priority: Priority::Default, alpn: None, sni: None, proxied: None }
+    Key {
+        transport: 0,
+        speaks: Speaks::Bytes,
+        priority: Priority::Default,
+        alpn: None,
+        sni: None,
+        demanded: None,
+        proxied: None,
+    }
 }
 
 async fn connect_to(

@@ -33,6 +33,8 @@ pub struct KeyRef<'a> {
     pub alpn: Option<&'a AlpnList>,
     /// Server name override.
     pub sni: Option<&'a str>,
+    /// Name that the host must prove.
+    pub demanded: Option<&'a str>,
     /// Source and destination to be told by PROXY protocol.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
 }
@@ -51,6 +53,8 @@ pub struct Key {
     /// See [`KeyRef`].
     pub sni: Option<Arc<str>>,
     /// See [`KeyRef`].
+    pub demanded: Option<Arc<str>>,
+    /// See [`KeyRef`].
     pub proxied: Option<(SocketAddr, SocketAddr)>,
 }
 
@@ -58,7 +62,7 @@ impl KeyRef<'_> {
     /// Whether it is this key.
     pub fn is(&self, key: &Key) -> bool {
         // Taken apart without `..`: a field that is added and not compared does not compile.
-        let KeyRef { transport, speaks, priority, alpn, sni, proxied } = *self;
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied } = *self;
         let same_alpn = match (alpn, &key.alpn) {
             (None, None) => true,
             (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
@@ -69,13 +73,22 @@ impl KeyRef<'_> {
             && priority == key.priority
             && same_alpn
             && sni == key.sni.as_deref()
+            && demanded == key.demanded.as_deref()
             && proxied == key.proxied
     }
 
     /// Owned.
     pub fn owned(self) -> Key {
-        let KeyRef { transport, speaks, priority, alpn, sni, proxied } = self;
-        Key { transport, speaks, priority, alpn: alpn.cloned(), sni: sni.map(Arc::from), proxied }
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied } = self;
+        Key {
+            transport,
+            speaks,
+            priority,
+            alpn: alpn.cloned(),
+            sni: sni.map(Arc::from),
+            demanded: demanded.map(Arc::from),
+            proxied,
+        }
     }
 }
 

@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::cluster::{Cluster as Config, Discovery, UpstreamProtocol, UpstreamTransport};
-use config::secret::ValidationContext;
-use config::tls::{CommonTls, DownstreamTls, SecretSource, TlsVersion, UpstreamTls, Validation};
+use config::tls::{CommonTls, DownstreamTls, SecretSource, TlsVersion, UpstreamTls};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use crate::cluster::testing::*;
 use crate::cluster::{ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick};
-use crate::tls::testing::{Authority, alpn};
+use crate::tls::testing::{Authority, alpn, given, roots};
 use crate::tls::{AlpnList, Secrets, ServerContext};
 use crate::transport::Stream;
 use crate::wire::message::Protocol;
@@ -81,17 +80,8 @@ impl Server {
 
     /// A cluster that trusts it.
     fn cluster(&self, protocol: UpstreamProtocol, protocols: &[&str], change: impl FnOnce(&mut Config)) -> Config {
-        let context = SecretSource::Inline(Arc::new(ValidationContext { ..self.authority.validation() }));
-        let validation = Validation {
-            context: Some(context),
-            subject_alt_names: Vec::new(),
-            accept_untrusted: false,
-            certificate_hashes: Vec::new(),
-            certificate_spki: Vec::new(),
-            crl: None,
-        };
         let tls = UpstreamTls {
-            common: CommonTls { validation: Some(validation), ..common(protocols) },
+            common: CommonTls { validation: given(&[roots(&self.authority.root)]), ..common(protocols) },
             sni: Some("outbound_.80_._.app".into()),
             auto_host_sni: false,
             auto_sni_san_validation: false,
@@ -170,21 +160,50 @@ fn server_names() {
 }
 
 #[test]
-fn auto_san_validation_demands_the_name_that_was_sent() {
+fn auto_san_validation_demands_the_host_of_the_request() {
+    run(async {
+        let server = Server::start(&[]).await;
+        for auto_sni in [true, false] {
+            let cluster = || {
+                server.cluster(UpstreamProtocol::Http1, &[], |config| {
+                    config.http.auto_sni = auto_sni;
+                    config.http.auto_san_validation = true;
+                })
+            };
+            for authority in [&b"app.example"[..], b"app.example:8443"] {
+                let good = HttpWant { authority, ..want() };
+                assert!(server.ask(cluster(), &good).await.0.is_ok());
+            }
+            for authority in [&b"evil.example"[..], b"127.0.0.1", b"127.0.0.1:443", b"[::1]", b"", b"\xff"] {
+                let bad = HttpWant { authority, ..want() };
+                let failure = server.ask(cluster(), &bad).await.0.err().expect("refused");
+                assert_eq!(failure.kind, ConnectFailureKind::Remote, "{authority:?}");
+                assert!(failure.transport_reason.is_some_and(|reason| reason.contains("verify SAN list")));
+            }
+        }
+    });
+}
+
+#[test]
+fn auto_sni_san_validation_is_met_by_nobody_where_the_host_is_an_address() {
     run(async {
         let server = Server::start(&[]).await;
         let cluster = || {
             server.cluster(UpstreamProtocol::Http1, &[], |config| {
                 config.http.auto_sni = true;
-                config.http.auto_san_validation = true;
+                let UpstreamTransport::Tls(tls) = &mut config.transport else { unreachable!("it is TLS") };
+                let tls = Arc::get_mut(tls).expect("nobody else has it");
+                (tls.sni, tls.auto_sni_san_validation) = (None, true);
             })
         };
-        let good = HttpWant { authority: b"app.example", ..want() };
-        assert!(server.ask(cluster(), &good).await.0.is_ok());
-        let bad = HttpWant { authority: b"evil.example", ..want() };
-        let failure = server.ask(cluster(), &bad).await.0.err().expect("refused");
-        assert_eq!(failure.kind, ConnectFailureKind::Remote);
-        assert!(failure.transport_reason.is_some_and(|reason| reason.starts_with("TLS_error:")));
+        let ask = |authority: &'static [u8]| {
+            let cluster = cluster();
+            let server = &server;
+            async move { server.ask(cluster, &HttpWant { authority, ..want() }).await.0.is_ok() }
+        };
+        assert!(ask(b"app.example").await);
+        assert!(!ask(b"127.0.0.1").await);
+        assert!(!ask(b"evil.example").await);
     });
 }
 

@@ -17,6 +17,7 @@ fn every_part_counts() {
         priority: Priority::Default,
         alpn: Some(&istio),
         sni: Some("a"),
+        demanded: Some("a"),
         proxied: Some(here(1)),
     };
     let others = [
@@ -28,6 +29,8 @@ fn every_part_counts() {
         KeyRef { alpn: None, ..base },
         KeyRef { sni: Some("b"), ..base },
         KeyRef { sni: None, ..base },
+        KeyRef { demanded: Some("b"), ..base },
+        KeyRef { demanded: None, ..base },
         KeyRef { proxied: Some(here(2)), ..base },
         KeyRef { proxied: None, ..base },
     ];

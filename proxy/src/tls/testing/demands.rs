@@ -1,0 +1,102 @@
+//! Validation contexts for tests, as a control plane would encode them: parts of a `CertificateValidationContext`, which protobuf
+//! merges when they are written one after the other.
+
+use std::sync::Arc;
+
+use config::secret::{SecretKind, ValidationContext};
+use config::tls::Validation;
+
+use super::sds;
+
+/// An encoded part of a context.
+pub type Part = Vec<u8>;
+
+fn field(number: u8, bytes: &[u8]) -> Part {
+    let mut out = number_of(number, 2);
+    out.extend(varint(bytes.len()));
+    out.extend(bytes);
+    out
+}
+
+fn number_of(number: u8, wire: u8) -> Part {
+    varint(usize::from(number) << 3 | usize::from(wire))
+}
+
+fn varint(mut value: usize) -> Part {
+    let mut out = Vec::new();
+    while value > 0x7f {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+    out
+}
+
+fn set(number: u8, value: u8) -> Part {
+    [number_of(number, 0), vec![value]].concat()
+}
+
+/// `trusted_ca.inline_string`.
+pub fn roots(pem: &str) -> Part {
+    field(1, &field(3, pem.as_bytes()))
+}
+
+/// `crl.inline_string`.
+pub fn crl(pem: &str) -> Part {
+    field(7, &field(3, pem.as_bytes()))
+}
+
+/// An exact name of the deprecated field: any kind of name.
+pub fn exact(value: &str) -> Part {
+    field(9, &field(1, value.as_bytes()))
+}
+
+/// A prefix of the deprecated field.
+pub fn prefix(value: &str) -> Part {
+    field(9, &field(2, value.as_bytes()))
+}
+
+/// `match_typed_subject_alt_names` with the number of a type, and an exact name.
+pub fn typed(san_type: u8, value: &str, oid: &str) -> Part {
+    let name = [set(1, san_type), field(2, &field(1, value.as_bytes())), field(3, oid.as_bytes())].concat();
+    field(15, &name)
+}
+
+/// `trust_chain_verification: ACCEPT_UNTRUSTED`.
+pub fn accept_untrusted() -> Part {
+    set(10, 1)
+}
+
+/// `verify_certificate_hash`.
+pub fn hash(sha256: [u8; 32]) -> Part {
+    field(2, sha256.iter().map(|octet| format!("{octet:02x}")).collect::<String>().as_bytes())
+}
+
+/// `verify_certificate_spki`.
+pub fn spki(sha256: [u8; 32]) -> Part {
+    field(3, super::super::tests::base64(&sha256).as_bytes())
+}
+
+/// The secret that these parts are.
+pub fn secret(parts: &[Part]) -> SecretKind {
+    let bytes = field(4, &parts.concat());
+    config::secret::decode(&bytes, &config::Options::default()).expect("a good context").kind
+}
+
+/// The context that these parts are.
+pub fn context(parts: &[Part]) -> Arc<ValidationContext> {
+    match secret(parts) {
+        SecretKind::ValidationContext(context) => Arc::new(context),
+        _ => unreachable!("it is a validation context"),
+    }
+}
+
+/// Given by value.
+pub fn given(parts: &[Part]) -> Option<Validation> {
+    Some(Validation::Inline(context(parts)))
+}
+
+/// `ROOTCA` by SDS, merged over these parts.
+pub fn fetched(parts: &[Part]) -> Option<Validation> {
+    Some(Validation::Fetched { name: sds("ROOTCA"), default: Some(context(parts)) })
+}
