@@ -206,6 +206,7 @@ async fn control_thread(
         options: dynamic_options,
         drain: server_drain,
         stats: server_stats,
+        registry: stats.clone(),
         cds: bootstrap.cds,
         lds: bootstrap.lds,
         status: status.clone(),

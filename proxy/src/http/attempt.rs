@@ -1,6 +1,7 @@
 //! The attempt loop: pick a host, borrow a stream, send, wait for the response head; again if the retry policy says so. Called by
 //! `exchange` for routes that forward; hands back the response head with the stream that its body comes from.
 
+mod ends;
 mod failure;
 
 use std::future::{Future, poll_fn};
@@ -13,76 +14,66 @@ use config::route::{ClusterChoice, HostRewrite};
 use tokio::time::Instant;
 
 use super::deadlines::Expired;
-use super::filters::Decisions;
+use super::exchange::{Answer, Exchange};
 use super::hash;
 use super::local_reply::LocalReply;
 use super::reason;
-use super::record::{Chosen, Record};
 use super::respond;
 use super::retry::{Decision, Retry};
 use super::rewrite;
 use super::route::Forwarding;
 use super::stop::Stop;
+use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
 use super::upgrade;
-use super::upload::{Progress, Upload};
+use super::upload::Upload;
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
 use crate::cluster::{HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{Downstream, ResetReason};
-use crate::wire::message::{RequestHead, ResponseHead};
+use crate::wire::headers::Name;
+use crate::wire::message::ResponseHead;
 
+use ends::Ends;
 use failure::Failure;
 pub(super) use failure::reset_of;
-
-/// A response head and where its body comes from.
-pub(super) struct Answer {
-    pub lease: Lease,
-    pub head: ResponseHead,
-    pub upload: Upload,
-}
 
 /// Octets of a request that may be kept for a retry, when the virtual host says nothing else.
 const RETRY_BUFFER: u32 = 1024 * 1024;
 
-/// Sends the request until an attempt is answered.
-pub(super) async fn run<'a>(
-    record: &mut Record<'a>,
+/// Sends the request until an attempt is answered. However that ends, cluster and route count it together.
+pub(super) async fn run<'s>(
+    exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
-    chosen: Chosen<'a>,
-    forwarding: &'a Forwarding,
-    decisions: &Decisions<'a>,
+    chosen: Chosen<'s>,
+    forwarding: &'s Forwarding,
 ) -> Result<Answer, Stop> {
-    let name = cluster_name(chosen, forwarding, &record.request).ok_or_else(|| no_cluster(record, forwarding))?;
-    let cluster = record.context.upstreams.get(&name).ok_or_else(|| no_cluster(record, forwarding))?;
-    record.info.upstream_cluster = Some(name);
+    let stream = &mut exchange.stream;
+    let name = cluster_name(stream, chosen, forwarding).ok_or_else(|| no_cluster(stream, forwarding))?;
+    let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
+    stream.info.upstream_cluster = Some(name);
     let config = cluster.config();
-    record.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
-    let mut retry = prepare(record, chosen, forwarding);
+    stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    let mut retry = prepare(exchange, chosen, forwarding);
     let priority = if forwarding.config.high_priority { Priority::High } else { Priority::Default };
+    let mut upload = upload(exchange, chosen, retry.is_some());
 
-    let upgrade = record.request.upgrade.is_some();
-    let has_body = !record.request_is_complete() && !upgrade;
-    let keep = retry.as_ref().map(|_| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
-    let mut upload = Upload::new(has_body || upgrade, keep);
-    upload.paused = upgrade;
-
-    let of_route = chosen.route.stats(&record.context.manager.registry, chosen.host);
+    let of_route = chosen.route.stats(&exchange.stream.context.manager.registry, chosen.host);
+    let ends = Ends { cluster: &cluster, of_route, internal: exchange.stream.internal };
     let mut tried = Tried::default();
     loop {
-        record.info.attempts += 1;
-        if let Some(stats) = of_route {
-            stats.total.inc();
-        }
+        exchange.stream.info.attempts += 1;
+        ends.begins();
         let attempt = Attempt {
             cluster: &cluster,
             priority,
-            decisions,
             host_rewrite: forwarding.config.host_rewrite.as_ref(),
             append_forwarded_host: forwarding.config.append_x_forwarded_host,
         };
-        let outcome = attempt.run(record, downstream, &mut upload, &tried, retry.as_ref()).await?;
-        record.disarm_try_timeouts();
+        let outcome = match attempt.run(exchange, downstream, &mut upload, &tried, retry.as_ref()).await {
+            Ok(outcome) => outcome,
+            Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
+        };
         let decision = match (&outcome, retry.as_mut()) {
             (_, None) => Decision::PassOn(ResponseFlags::NONE),
             (_, Some(_)) if !upload.can_replay() => Decision::PassOn(ResponseFlags::NONE),
@@ -101,51 +92,32 @@ pub(super) async fn run<'a>(
                     tried.add(target);
                 }
                 if let Outcome::Answer(_, head, (target, _)) = &outcome {
-                    cluster.count_response(Some(target), head.status, record.internal, None);
+                    cluster.count_response(Some(target), head.status, exchange.stream.internal, None);
                 }
-                cluster.count(|stats| stats.upstream_rq_retry);
-                if let Some(stats) = of_route {
-                    stats.retry.inc();
-                }
-                cluster.count(|stats| stats.upstream_rq_retry_backoff_exponential);
+                ends.retries();
+                exchange.watch.try_ends();
                 drop(outcome);
-                back_off(record, downstream, wait).await?;
-                again(record, forwarding, &mut upload);
+                if let Err(stop) = back_off(exchange, downstream, wait).await {
+                    return Err(ends.stopped(exchange.timed_out, stop));
+                }
+                again(exchange, forwarding, &mut upload);
             }
             Decision::PassOn(flags) => {
-                record.info.flags.set(flags);
-                if flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED) {
-                    cluster.count(|stats| stats.upstream_rq_retry_limit_exceeded);
-                    if let Some(stats) = of_route {
-                        stats.retry_limit_exceeded.inc();
-                    }
-                }
+                exchange.stream.info.flags.set(flags);
+                ends.gives_up(flags);
                 let retried = retry.as_ref().is_some_and(|retry| retry.retried);
                 return match outcome {
                     Outcome::Answer(lease, head, (target, _)) => {
-                        record.info.response_first_byte = Some(Instant::now().into_std());
-                        let time = u64::try_from(record.response_time().as_millis()).ok();
-                        cluster.count_response(Some(&target), head.status, record.internal, time);
-                        if let Some(stats) = of_route {
-                            stats.count_response(head.status, time);
-                        }
-                        if retried && head.status < 500 {
-                            cluster.count(|stats| stats.upstream_rq_retry_success);
-                            if let Some(stats) = of_route {
-                                stats.retry_success.inc();
-                            }
-                        }
+                        exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
+                        let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
+                        ends.answered(&target, head.status, time, retried);
                         upload.forget();
-                        Ok(Answer { lease, head, upload })
+                        Ok(Answer { head, lease, upload })
                     }
                     Outcome::Failed(failure, ..) => {
-                        let stop = failure.into_stop(record, retried);
-                        if let Stop::Reply(reply) = &stop {
-                            cluster.count_response(None, reply.status, record.internal, None);
-                            if let Some(stats) = of_route {
-                                stats.count_response(reply.status, None);
-                            }
-                        }
+                        exchange.watch.try_ends();
+                        let stop = failure.into_stop(&exchange.stream, retried);
+                        ends.failed(&stop);
                         Err(stop)
                     }
                 };
@@ -154,92 +126,95 @@ pub(super) async fn run<'a>(
     }
 }
 
+/// The request's body, which is kept while a retry is possible.
+fn upload(exchange: &Exchange<'_>, chosen: Chosen<'_>, may_retry: bool) -> Upload {
+    let tunnel = asks_for_tunnel(&exchange.stream.request);
+    // Filters may hold a body that the client has sent to its end.
+    let has_body = tunnel || !exchange.stream.request_is_complete() || exchange.request_frames.is_some();
+    let keep = may_retry.then(|| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
+    let mut upload = Upload::new(has_body, keep);
+    // Nothing of a tunnel goes up before it is accepted: to a server that refuses, it would be the next request.
+    upload.paused = tunnel;
+    upload
+}
+
 /// What is done to the request once, before its first attempt.
-fn prepare(record: &mut Record<'_>, chosen: Chosen<'_>, forwarding: &Forwarding) -> Option<Retry> {
-    let envoy_headers = !record.context.manager.config.router.suppress_envoy_headers;
-    timeouts::arm_stream_timeouts(forwarding, &mut record.request, &mut record.deadlines);
-    record.timeouts = Timeouts::decide(forwarding, &mut record.request);
+fn prepare<'s>(exchange: &mut Exchange<'s>, chosen: Chosen<'s>, forwarding: &Forwarding) -> Option<Retry> {
+    let Exchange { stream, watch, .. } = exchange;
+    let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
+    timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
+    let timeouts = Timeouts::decide(forwarding, &mut stream.request);
     let policy = forwarding.config.retry.as_deref().or(chosen.host.config.retry.as_deref());
-    let retry = Retry::new(policy, &mut record.request, record.internal);
-    record.timeouts.tell(forwarding, &mut record.request, Duration::ZERO, envoy_headers);
+    let retry = Retry::new(policy, &mut stream.request, stream.internal);
+    timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
-        record.request.headers.set(crate::wire::headers::Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
+        stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
-    respond::apply_request_changes(record);
-    rewrite::apply(chosen, forwarding, &mut record.request, envoy_headers);
-    record.arm_response_timeouts();
+    respond::apply_request_changes(stream);
+    rewrite::apply(chosen, forwarding, &mut stream.request, envoy_headers);
+    watch.routed(timeouts, asks_for_tunnel(&stream.request));
     retry
 }
 
 /// What is done to the request before a further attempt.
-fn again(record: &mut Record<'_>, forwarding: &Forwarding, upload: &mut Upload) {
-    let envoy_headers = !record.context.manager.config.router.suppress_envoy_headers;
-    let elapsed = record.since_request();
-    let timeouts = record.timeouts;
-    timeouts.tell(forwarding, &mut record.request, elapsed, envoy_headers);
-    if record.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_request) {
-        let count = respond::attempt_count(record.info.attempts + 1);
-        record.request.headers.set(crate::wire::headers::Name::X_ENVOY_ATTEMPT_COUNT, count);
+fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding, upload: &mut Upload) {
+    let Exchange { stream, watch, .. } = exchange;
+    let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
+    let elapsed = stream.since_request();
+    watch.timeouts.tell(forwarding, &mut stream.request, elapsed, envoy_headers);
+    if stream.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_request) {
+        let count = respond::attempt_count(stream.info.attempts + 1);
+        stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, count);
     }
     upload.rewind();
 }
 
-async fn back_off(record: &mut Record<'_>, downstream: &mut dyn Downstream, wait: Duration) -> Result<(), Stop> {
+async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, wait: Duration) -> Result<(), Stop> {
     let mut sleep = pin!(tokio::time::sleep(wait));
     poll_fn(|cx| {
         if sleep.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        watch(record, downstream, cx)
+        exchange.poll_over(downstream, cx)
     })
     .await
 }
 
-/// What may end a wait: the client is gone, or time is up.
-fn watch<T>(
-    record: &mut Record<'_>,
-    downstream: &mut dyn Downstream,
-    cx: &mut std::task::Context<'_>,
-) -> Poll<Result<T, Stop>> {
-    if let Poll::Ready(error) = downstream.poll_gone(cx) {
-        return Poll::Ready(Err(Stop::Gone(error)));
+/// The cluster of a request: a filter's choice, else its route's.
+pub(super) fn cluster_name(stream: &Stream<'_>, chosen: Chosen<'_>, forwarding: &Forwarding) -> Option<Arc<str>> {
+    if let Some(cluster) = stream.plan.cluster() {
+        return Some(cluster.clone());
     }
-    record.deadlines.poll(cx).map(|expired| Err(record.expired(expired)))
-}
-
-/// The cluster of a request by its route.
-pub(super) fn cluster_name(chosen: Chosen<'_>, forwarding: &Forwarding, request: &RequestHead) -> Option<Arc<str>> {
     match &forwarding.config.cluster {
         ClusterChoice::Single(name) => Some(name.clone()),
         ClusterChoice::Weighted(_) => chosen.weighted.map(|target| target.name.clone()),
         ClusterChoice::Header(_) => {
-            let value = request.headers.get(forwarding.cluster_header.as_ref()?)?;
+            let value = stream.request.headers.get(forwarding.cluster_header.as_ref()?)?;
             std::str::from_utf8(value).ok().map(Arc::from)
         }
     }
 }
 
-fn no_cluster(record: &Record<'_>, forwarding: &Forwarding) -> Stop {
-    record.context.manager.stats.no_cluster.inc();
+fn no_cluster(stream: &Stream<'_>, forwarding: &Forwarding) -> Stop {
+    stream.context.manager.stats.no_cluster.inc();
     let reply = LocalReply::new(forwarding.config.cluster_not_found, "cluster_not_found")
         .flags(ResponseFlags::NO_CLUSTER_FOUND);
-    let wanted = match (&forwarding.config.cluster, record.route) {
+    let wanted = match (&forwarding.config.cluster, stream.route) {
         (ClusterChoice::Header(header), _) => format!("the request's header {header} names no known cluster"),
-        (_, Some(chosen)) => match cluster_name(chosen, forwarding, &record.request) {
+        (_, Some(chosen)) => match cluster_name(stream, chosen, forwarding) {
             Some(name) => format!("the route names the cluster '{name}', which is not (or not yet) known"),
             None => String::from("the route names no cluster"),
         },
         (_, None) => String::from("there is no route"),
     };
-    reason::tell(record, "cluster_not_found", &wanted);
+    reason::tell(stream, "cluster_not_found", &wanted);
     reply.into()
 }
 
 /// One attempt.
-struct Attempt<'a, 'b> {
-    cluster: &'b UpstreamCluster,
+struct Attempt<'a> {
+    cluster: &'a UpstreamCluster,
     priority: Priority,
-    decisions: &'b Decisions<'a>,
     host_rewrite: Option<&'a HostRewrite>,
     append_forwarded_host: bool,
 }
@@ -254,16 +229,16 @@ enum Outcome {
     Failed(Failure, Option<Target>, bool),
 }
 
-impl Attempt<'_, '_> {
+impl Attempt<'_> {
     async fn run(
         &self,
-        record: &mut Record<'_>,
+        exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
         upload: &mut Upload,
         tried: &Tried,
         retry: Option<&Retry>,
     ) -> Result<Outcome, Stop> {
-        let hash = record.route.and_then(|chosen| hash::of_request(chosen, record));
+        let hash = exchange.stream.route.and_then(|chosen| hash::of_request(chosen, &exchange.stream));
         let again = retry.and_then(|retry| retry.avoid).unwrap_or(0);
         let target = match self.cluster.pick(hash, tried, again) {
             Ok(target) => target,
@@ -271,33 +246,33 @@ impl Attempt<'_, '_> {
         };
         if let Some(name) = target.hostname()
             && matches!(self.host_rewrite, Some(HostRewrite::Auto))
-            && record.request.authority != name.as_bytes()
+            && exchange.stream.request.authority != name.as_bytes()
         {
-            let append = record.info.attempts == 1 && self.append_forwarded_host;
-            rewrite::set_host(&mut record.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
+            let append = exchange.stream.info.attempts == 1 && self.append_forwarded_host;
+            rewrite::set_host(&mut exchange.stream.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
         }
-        let mut lease = match self.connect(record, downstream, &target).await? {
+        let mut lease = match self.connect(exchange, downstream, &target).await? {
             Ok(lease) => lease,
             Err(Failure::Connect(failure)) => {
                 if failure.names_host {
-                    record.info.upstream_host = Some(target.address());
+                    exchange.stream.info.upstream_host = Some(target.address());
                 }
-                record.info.upstream_transport_failure.clone_from(&failure.transport_reason);
+                exchange.stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
                 return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), false));
             }
             Err(failure) => return Ok(Outcome::Failed(failure, Some(target), false)),
         };
-        record.info.upstream_host = Some(lease.host());
-        record.info.upstream_local = lease.local();
+        exchange.stream.info.upstream_host = Some(lease.host());
+        exchange.stream.info.upstream_local = lease.local();
         let end = upload.is_empty();
-        if let Err(error) = lease.stream().send_head(&record.request, end) {
+        if let Err(error) = lease.stream().send_head(&exchange.stream.request, end) {
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
         }
         let mut informed = false;
         let protocol = lease.protocol();
-        match self.await_head(record, downstream, &mut lease, upload, &mut informed).await? {
+        match self.await_head(exchange, downstream, &mut lease, upload, &mut informed).await? {
             Ok(mut head) => {
-                upgrade::translate_answer(&record.request, &mut head, protocol);
+                upgrade::translate_answer(&exchange.stream.request, &mut head, protocol);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
@@ -314,18 +289,18 @@ impl Attempt<'_, '_> {
     /// Waits for a stream.
     async fn connect(
         &self,
-        record: &mut Record<'_>,
+        exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
         target: &Target,
     ) -> Result<Result<Lease, Failure>, Stop> {
-        let authority = record.request.authority.clone();
-        let downstream_protocol = record.request.protocol;
+        let authority = exchange.stream.request.authority.clone();
+        let downstream_protocol = exchange.stream.request.protocol;
         let want = HttpWant {
             downstream: downstream_protocol,
-            alpn: self.decisions.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), downstream_protocol)),
+            alpn: exchange.stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), downstream_protocol)),
             sni: None,
             authority: &authority,
-            proxied: Some((record.context.connection.remote, record.context.connection.local)),
+            proxied: Some((exchange.stream.context.connection.remote, exchange.stream.context.connection.local)),
             priority: self.priority,
         };
         let mut connecting = pin!(self.cluster.http(target, &want));
@@ -333,7 +308,7 @@ impl Attempt<'_, '_> {
             if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(Ok(result.map_err(Failure::Connect)));
             }
-            watch(record, downstream, cx)
+            exchange.poll_over(downstream, cx)
         })
         .await
     }
@@ -341,26 +316,25 @@ impl Attempt<'_, '_> {
     /// Sends the body and waits for the final head, passing informational ones on.
     async fn await_head(
         &self,
-        record: &mut Record<'_>,
+        exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
         lease: &mut Lease,
         upload: &mut Upload,
         informed: &mut bool,
     ) -> Result<Result<ResponseHead, Failure>, Stop> {
-        record.arm_try_timeouts();
+        exchange.watch.try_begins();
         let upstream = lease.stream();
         let mut informational = 0;
         poll_fn(|cx| {
             loop {
-                let uploaded = match upload.poll(cx, downstream, upstream, record) {
-                    Ok(progress) => progress == Progress::Done,
-                    Err(error) => return Poll::Ready(Err(Stop::Gone(error))),
-                };
+                upload.poll(cx, downstream, upstream, exchange)?;
                 match upstream.poll_head(cx) {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
-                        record.deadlines.touch_try();
+                        exchange.watch.deadlines.touch_try();
                         informational += 1;
-                        if record.context.manager.config.proxy_100_continue && informational <= MAX_INFORMATIONAL {
+                        if exchange.stream.context.manager.config.proxy_100_continue
+                            && informational <= MAX_INFORMATIONAL
+                        {
                             *informed = true;
                             respond::strip(&mut head);
                             downstream.send_informational(&head)?;
@@ -370,26 +344,22 @@ impl Attempt<'_, '_> {
                         }
                         continue;
                     }
-                    Poll::Ready(result) => return Poll::Ready(Ok(result.map_err(Failure::Stream))),
+                    Poll::Ready(result) => {
+                        exchange.watch.try_answers();
+                        return Poll::Ready(Ok(result.map_err(Failure::Stream)));
+                    }
                     Poll::Pending => {}
                 }
-                if (uploaded || upload.paused)
-                    && let Poll::Ready(error) = downstream.poll_gone(cx)
-                {
+                // Also while the upload waits for the upstream: nobody else would see the client go.
+                if let Poll::Ready(error) = downstream.poll_gone(cx) {
                     return Poll::Ready(Err(Stop::Gone(error)));
                 }
-                return match record.deadlines.poll(cx) {
+                return match exchange.watch.deadlines.poll(cx) {
                     Poll::Ready(expired @ (Expired::Try | Expired::TryIdle)) => {
                         self.cluster.count(|stats| stats.upstream_rq_per_try_timeout);
-                        Poll::Ready(Ok(Err(Failure::Timeout(record.expired(expired)))))
+                        Poll::Ready(Ok(Err(Failure::Timeout(exchange.expired(expired)))))
                     }
-                    Poll::Ready(expired) => {
-                        if expired == Expired::Response {
-                            self.cluster.count(|stats| stats.upstream_rq_timeout);
-                            self.cluster.count_response(None, 504, record.internal, None);
-                        }
-                        Poll::Ready(Err(record.expired(expired)))
-                    }
+                    Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
                     Poll::Pending => Poll::Pending,
                 };
             }

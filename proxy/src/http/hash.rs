@@ -2,30 +2,30 @@
 
 use config::route::HashPolicy;
 
-use super::record::{Chosen, Record};
 use super::route::query_parameter;
+use super::stream::{Chosen, Stream};
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
 /// The hash by the route's policies, combined in their order; `None` when none applies.
-pub(super) fn of_request(chosen: Chosen<'_>, record: &Record<'_>) -> Option<u64> {
+pub(super) fn of_request(chosen: Chosen<'_>, stream: &Stream<'_>) -> Option<u64> {
     let policies = &chosen.forwarding?.config.hash;
     let mut combined = None;
     for policy in policies {
-        if let Some(hash) = of_policy(policy, record) {
+        if let Some(hash) = of_policy(policy, stream) {
             combined = Some(combined.map_or(hash, |earlier: u64| earlier.rotate_left(1) ^ hash));
         }
     }
     combined
 }
 
-fn of_policy(policy: &HashPolicy, record: &Record<'_>) -> Option<u64> {
-    let request = &record.request;
+fn of_policy(policy: &HashPolicy, stream: &Stream<'_>) -> Option<u64> {
+    let request = &stream.request;
     match policy {
         HashPolicy::Header(name) => request.headers.get_str(name).map(|value| hash(value)),
         HashPolicy::Cookie { name, .. } => cookie(request, name.as_bytes()).map(hash),
         HashPolicy::SourceIp => {
-            let address = record.info.downstream_remote.unwrap_or(record.context.connection.remote);
+            let address = stream.info.downstream_remote.unwrap_or(stream.context.connection.remote);
             Some(hash(address.ip().to_string().as_bytes()))
         }
         HashPolicy::QueryParameter(name) => {

@@ -1,16 +1,15 @@
 //! Answers that the proxy gives itself: which status, body, flag and response-code detail. The texts are Envoy's, octet for octet:
-//! people and tools search for them. Built where a request goes wrong, sent by `exchange` through [`send`].
+//! people and tools search for them. Built where a request goes wrong and by filters, sent by
+//! `exchange`.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
 
 use bytes::Bytes;
 
 use super::grpc;
-use super::record::Record;
 use super::respond;
 use super::route::is_grpc;
-use super::stop::Stop;
+use super::stream::Stream;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
@@ -18,7 +17,7 @@ use crate::wire::message::{BodyLength, Method, Protocol, ResponseHead};
 
 /// An answer of our own.
 #[derive(Debug)]
-pub(super) struct LocalReply {
+pub(crate) struct LocalReply {
     pub status: u16,
     pub body: Bytes,
     /// Response-code details.
@@ -27,6 +26,8 @@ pub(super) struct LocalReply {
     /// For gRPC requests; otherwise it follows from the status.
     pub grpc_status: Option<u8>,
     pub location: Option<Bytes>,
+    /// Headers of a filter's answer, after those that every answer has.
+    pub headers: Vec<(Name, Bytes)>,
     /// `x-envoy-overloaded: true`.
     pub overloaded: bool,
     /// After the router began an attempt: the attempt count may be told.
@@ -43,6 +44,7 @@ impl LocalReply {
             flags: ResponseFlags::NONE,
             grpc_status: None,
             location: None,
+            headers: Vec::new(),
             overloaded: false,
             attempted: false,
         }
@@ -67,17 +69,18 @@ impl LocalReply {
     }
 }
 
-/// Sends an answer and waits until it is written.
-pub(super) async fn send(
-    record: &mut Record<'_>,
+/// The head and the body of an answer, and what the log says of it.
+pub(super) fn build(
+    stream: &mut Stream<'_>,
     downstream: &mut dyn Downstream,
     reply: LocalReply,
-) -> Result<(), Stop> {
-    record.info.flags.set(reply.flags);
-    record.info.response_code_details = Some(reply.details.clone());
-    let grpc = is_grpc(&record.request);
+) -> (ResponseHead, Bytes) {
+    stream.info.flags.set(reply.flags);
+    stream.info.response_code_details = Some(reply.details.clone());
+    stream.info.response_code = 0;
+    let grpc = is_grpc(&stream.request);
     let mut head = ResponseHead {
-        protocol: record.request.protocol,
+        protocol: stream.request.protocol,
         status: if grpc { 200 } else { reply.status },
         reason: Bytes::new(),
         headers: Headers::with_capacity(8),
@@ -88,12 +91,15 @@ pub(super) async fn send(
         head.headers.append(Name::LOCATION, location.clone());
     }
     // Formats that print the status see none yet, as with Envoy.
-    respond::apply_route_changes(record, &mut head);
-    if reply.overloaded && !record.context.manager.config.router.suppress_envoy_headers {
+    respond::apply_route_changes(stream, &mut head);
+    if reply.overloaded && !stream.context.manager.config.router.suppress_envoy_headers {
         head.headers.append(Name::X_ENVOY_OVERLOADED, Bytes::from_static(b"true"));
     }
     if reply.attempted {
-        respond::add_attempt_count(record, &mut head.headers);
+        respond::add_attempt_count(stream, &mut head.headers);
+    }
+    for (name, value) in reply.headers {
+        head.headers.append(name, value);
     }
     let mut body = Bytes::new();
     if grpc {
@@ -105,22 +111,17 @@ pub(super) async fn send(
         }
     } else if !reply.body.is_empty() {
         head.headers.append(Name::CONTENT_LENGTH, reply.body.len().to_string());
-        head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
-        if record.request.method != Method::Head {
+        if !head.headers.contains(&Name::CONTENT_TYPE) {
+            head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
+        }
+        if stream.request.method != Method::Head {
             head.body = BodyLength::Exact(reply.body.len() as u64);
             body = reply.body;
         }
     }
     // After a malformed request the framing of what follows cannot be trusted.
-    if reply.status == 400 && record.request.protocol != Protocol::Http2 {
+    if reply.status == 400 && stream.request.protocol != Protocol::Http2 {
         downstream.close_after();
     }
-    respond::finish_head(record, downstream, &mut head);
-    downstream.send_head(&head, body.is_empty())?;
-    record.response_sent(head);
-    if !body.is_empty() {
-        record.info.bytes_sent += body.len() as u64;
-        downstream.send_data(body, true)?;
-    }
-    poll_fn(|cx| record.poll_flush(downstream, cx)).await
+    (head, body)
 }

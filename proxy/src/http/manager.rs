@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::Rejection;
 use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
+use config::{At, Rejection};
 
-use super::filters::Filter;
+use super::filters::chain::Chain;
+use super::filters::filter::FilterDeps;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::{HttpStats, TracingStats};
 use crate::compile::CompileDeps;
@@ -20,7 +21,7 @@ pub struct ConnectionManager {
     pub(super) config: Arc<HttpConnectionManager>,
     pub(super) direction: Direction,
     pub(super) routes: Routes,
-    pub(super) filters: Vec<Filter>,
+    pub(super) chain: Chain,
     pub(super) access_log: AccessLogs,
     pub(super) stats: HttpStats,
     /// Where trace decisions are counted, with tracing.
@@ -43,16 +44,19 @@ impl ConnectionManager {
     /// Compiles. `direction` is the listener's; `slots` has the route tables that come over RDS.
     ///
     /// # Errors
-    /// The inline route table is refused; the path is relative to the connection manager.
+    /// The inline route table or a filter is refused; the path is relative to the connection manager.
     pub fn compile(
         config: &Arc<HttpConnectionManager>,
         direction: Direction,
         deps: &CompileDeps<'_>,
         slots: &dyn RouteSlots,
     ) -> Result<Arc<ConnectionManager>, Rejection> {
+        let at = At::root();
+        let scope = format!("http.{}.", config.stat_prefix);
+        let filter_deps = FilterDeps { stats: deps.stats, scope: &scope };
         let routes = match &config.routes {
             RouteSource::Inline(table) => Routes::Inline(
-                RouteTable::compile(table)
+                RouteTable::compile(table, deps.stats)
                     .map_err(|rejection| Rejection { path: format!("route_config.{}", rejection.path), ..rejection })?,
             ),
             RouteSource::Rds { name, .. } => Routes::Rds(slots.slot(name)),
@@ -60,7 +64,7 @@ impl ConnectionManager {
         Ok(Arc::new(ConnectionManager {
             direction,
             routes,
-            filters: config.filters.iter().filter_map(Filter::compile).collect(),
+            chain: Chain::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
             registry: deps.stats.clone(),

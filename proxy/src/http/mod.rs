@@ -4,6 +4,7 @@ pub mod mutate;
 pub mod route;
 
 mod attempt;
+mod codec_error;
 mod connection;
 mod context;
 mod date;
@@ -16,8 +17,8 @@ mod hash;
 mod local_reply;
 mod manager;
 mod normalize;
+mod plan;
 mod reason;
-mod record;
 mod redirect;
 mod refusal;
 mod relay;
@@ -25,14 +26,17 @@ mod request_id;
 mod respond;
 mod retry;
 mod rewrite;
+mod router;
 mod stats;
 mod stop;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod timeouts;
 mod upgrade;
 mod upload;
 mod upstreams;
+mod watch;
 mod xfcc;
 
 pub use connection::serve;

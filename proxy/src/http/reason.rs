@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::record::Record;
 use super::route::without_query;
+use super::stream::Stream;
 
 /// Lines a second that one worker writes.
 const LINES: u32 = 5;
@@ -16,15 +16,15 @@ thread_local! {
 }
 
 /// Tells why a request was answered with a 503 (or gRPC's UNAVAILABLE).
-pub(super) fn tell(record: &Record<'_>, details: &str, why: &str) {
+pub(super) fn tell(stream: &Stream<'_>, details: &str, why: &str) {
     let Some(left_out) = take_line() else { return };
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     tracing::warn!(
         target: "http",
-        authority = text(&record.request.authority),
-        path = text(without_query(&record.request.path)),
-        cluster = record.info.upstream_cluster.as_deref().unwrap_or("-"),
-        host = record.info.upstream_host.as_deref().unwrap_or("-"),
+        authority = text(&stream.request.authority),
+        path = text(without_query(&stream.request.path)),
+        cluster = stream.info.upstream_cluster.as_deref().unwrap_or("-"),
+        host = stream.info.upstream_host.as_deref().unwrap_or("-"),
         details,
         left_out,
         "request failed: {why}"

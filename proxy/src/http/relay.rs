@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::attempt;
-use super::record::Record;
+use super::exchange::Exchange;
+use super::filters::frames::{Own, Source};
 use super::stop::Stop;
+use super::stream::Stream;
 use super::upload::{Progress, Upload};
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{Downstream, StreamError, Upstream};
@@ -23,51 +25,57 @@ pub(super) struct Kind {
     pub upstream: Protocol,
 }
 
-/// How far the response has come.
-#[derive(Debug)]
-struct Download {
+/// Where a response's body comes from.
+pub(super) enum Origin<'x> {
+    /// An attempt.
+    Upstream(FromUpstream<'x>),
+    /// It is there.
+    Own(Own),
+}
+
+/// The body of an upstream's response, and what is left of the request's.
+pub(super) struct FromUpstream<'x> {
+    upstream: &'x mut dyn Upstream,
+    upload: &'x mut Upload,
     kind: Kind,
+    /// Something came since this was last asked.
+    touched: bool,
+}
+
+/// How far the response has come.
+#[derive(Debug, Default)]
+struct Download {
     /// The client must say that it takes more before it gets more.
     blocked: bool,
     ended: bool,
 }
 
 /// Relays until the response has ended and is written.
-pub(super) async fn run(
-    record: &mut Record<'_>,
+pub(super) async fn run<'s>(
+    exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
-    upstream: &mut dyn Upstream,
-    upload: &mut Upload,
-    kind: Kind,
+    origin: &mut Origin<'_>,
 ) -> Result<(), Stop> {
-    let mut download = Download { kind, blocked: false, ended: false };
+    let mut download = Download::default();
     poll_fn(|cx| {
-        if let Poll::Ready(result) = download.poll(cx, downstream, upstream, record) {
+        if let Poll::Ready(result) = download.poll(cx, downstream, origin, exchange) {
             return Poll::Ready(result);
         }
-        let uploaded = match upload.poll(cx, downstream, upstream, record) {
-            Ok(progress) => progress == Progress::Done,
-            Err(error) => return Poll::Ready(Err(Stop::Gone(error))),
-        };
-        if uploaded && kind.tunnel && upload.is_read() && record.request.protocol != Protocol::Http2 {
-            // As with Envoy an HTTP/1 client's tunnel ends with either of its directions; an HTTP/2 stream has two ends.
-            return Poll::Ready(Err(Stop::Gone(StreamError::Closed("end of stream".into()))));
+        if let Err(stop) = origin.drive(cx, exchange, downstream) {
+            return Poll::Ready(Err(stop));
         }
-        if uploaded && let Poll::Ready(error) = downstream.poll_gone(cx) {
-            return Poll::Ready(Err(Stop::Gone(error)));
-        }
-        record.deadlines.poll(cx).map(|expired| Err(record.expired(expired)))
+        exchange.poll_over(downstream, cx)
     })
     .await
 }
 
 impl Download {
-    fn poll(
+    fn poll<'s>(
         &mut self,
         cx: &mut Context<'_>,
         downstream: &mut dyn Downstream,
-        upstream: &mut dyn Upstream,
-        record: &mut Record<'_>,
+        origin: &mut Origin<'_>,
+        exchange: &mut Exchange<'s>,
     ) -> Poll<Result<(), Stop>> {
         loop {
             if self.ended {
@@ -80,9 +88,12 @@ impl Download {
                 }
                 self.blocked = false;
             }
-            match upstream.poll_body(cx) {
-                Poll::Ready(Ok(frame)) => self.pass(frame, downstream, record)?,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(cut_short(&error, self.kind))),
+            let frame = exchange.poll_response_body(origin, cx);
+            if origin.take_touched() {
+                exchange.watch.deadlines.touch_try();
+            }
+            match frame {
+                Poll::Ready(frame) => self.pass(frame?, downstream, &mut exchange.stream)?,
                 Poll::Pending => {
                     // What has come so far goes out before more is awaited.
                     return match downstream.poll_flush(cx) {
@@ -94,30 +105,84 @@ impl Download {
         }
     }
 
-    fn pass(&mut self, frame: Frame, downstream: &mut dyn Downstream, record: &mut Record<'_>) -> Result<(), Stop> {
-        record.deadlines.touch_try();
+    fn pass(&mut self, frame: Frame, downstream: &mut dyn Downstream, stream: &mut Stream<'_>) -> Result<(), Stop> {
         match frame {
             Frame::Data(data) => {
-                record.info.bytes_sent += data.len() as u64;
+                stream.info.bytes_sent += data.len() as u64;
                 self.blocked = true;
                 downstream.send_data(data, false)?;
             }
             Frame::Trailers(trailers) => {
                 self.ended = true;
                 downstream.send_trailers(&trailers)?;
-                record.trailers = Some(trailers);
+                stream.trailers = Some(trailers);
             }
             Frame::End => {
                 self.ended = true;
-                if self.kind.tunnel && self.kind.upstream != Protocol::Http2 {
-                    // The only way in which such a tunnel ends; Envoy takes it for a loss.
-                    record.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
-                    record.info.response_code_details = Some(details("connection termination").into());
-                }
                 downstream.send_data(Bytes::new(), true)?;
             }
         }
         Ok(())
+    }
+}
+
+impl<'s> Source<'s> for Origin<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        match self {
+            Origin::Upstream(from) => from.poll(cx, stream),
+            Origin::Own(own) => own.poll(cx, stream),
+        }
+    }
+
+    fn drive(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange<'s>,
+        downstream: &mut dyn Downstream,
+    ) -> Result<(), Stop> {
+        let Origin::Upstream(from) = self else { return Ok(()) };
+        let uploaded = from.upload.poll(cx, downstream, from.upstream, exchange)? == Progress::Done;
+        if uploaded && from.kind.tunnel && from.upload.is_read() && exchange.stream.request.protocol != Protocol::Http2
+        {
+            // As with Envoy an HTTP/1 client's tunnel ends with either of its directions; an HTTP/2 stream has two ends.
+            return Err(Stop::Gone(StreamError::Closed("end of stream".into())));
+        }
+        Ok(())
+    }
+}
+
+impl<'x> FromUpstream<'x> {
+    pub fn new(upstream: &'x mut dyn Upstream, upload: &'x mut Upload, kind: Kind) -> FromUpstream<'x> {
+        FromUpstream { upstream, upload, kind, touched: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'_>) -> Poll<Result<Frame, Stop>> {
+        let frame = match self.upstream.poll_body(cx) {
+            Poll::Ready(Ok(frame)) => frame,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(cut_short(&error, self.kind))),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.touched = true;
+        if matches!(frame, Frame::End) && self.kind.tunnel && self.kind.upstream != Protocol::Http2 {
+            // The only way in which such a tunnel ends; Envoy takes it for a loss.
+            stream.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
+            stream.info.response_code_details = Some(details("connection termination").into());
+        }
+        Poll::Ready(Ok(frame))
+    }
+}
+
+impl Origin<'_> {
+    /// Raw bytes both ways.
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self, Origin::Upstream(from) if from.kind.tunnel)
+    }
+
+    fn take_touched(&mut self) -> bool {
+        match self {
+            Origin::Upstream(from) => std::mem::take(&mut from.touched),
+            Origin::Own(_) => false,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use config::listener::Direction;
 use super::date;
 use super::forwarded::append_list;
 use super::mutate::Mutation;
-use super::record::{Chosen, Record};
+use super::stream::{Chosen, Stream};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::{format, wall};
 use crate::wire::codec::Downstream;
@@ -33,12 +33,12 @@ const SINGLE: NameSet = NameSet::of([
 ]);
 
 /// The router's part of a response that came from upstream.
-pub(super) fn upstream_head(record: &mut Record<'_>, head: &mut ResponseHead) {
+pub(super) fn upstream_head(stream: &mut Stream<'_>, head: &mut ResponseHead) {
     strip(head);
     head.headers.join_repeated(SINGLE);
-    if !record.context.manager.config.router.suppress_envoy_headers && record.request_is_complete() {
+    if !stream.context.manager.config.router.suppress_envoy_headers && stream.request_is_complete() {
         let mut digits = itoa::Buffer::new();
-        let milliseconds = digits.format(record.response_time().as_millis());
+        let milliseconds = digits.format(stream.response_time().as_millis());
         let value = if milliseconds == "0" {
             Bytes::from_static(b"0")
         } else {
@@ -46,18 +46,18 @@ pub(super) fn upstream_head(record: &mut Record<'_>, head: &mut ResponseHead) {
         };
         head.headers.set(Name::X_ENVOY_UPSTREAM_SERVICE_TIME, value);
     }
-    record.info.response_code = head.status;
-    apply_route_changes(record, head);
-    add_attempt_count(record, &mut head.headers);
+    stream.info.response_code = head.status;
+    apply_route_changes(stream, head);
+    add_attempt_count(stream, &mut head.headers);
 }
 
 /// The connection manager's part, of every final response.
-pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
-    let context = record.context;
+pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
+    let context = stream.context;
     let config = &context.manager.config;
     let headers = &mut head.headers;
     if !headers.contains(&Name::DATE) {
-        let now = record.info.response_first_byte.unwrap_or_else(std::time::Instant::now);
+        let now = stream.info.response_first_byte.unwrap_or_else(std::time::Instant::now);
         headers.append(Name::DATE, date::at(wall::at(now)));
     }
     match config.server_header {
@@ -67,18 +67,18 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
         }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
     }
-    if (config.request_id_in_response || record.request.headers.contains(&Name::X_ENVOY_FORCE_TRACE))
-        && let Some(id) = record.request.headers.get(&Name::X_REQUEST_ID)
+    if (config.request_id_in_response || stream.request.headers.contains(&Name::X_ENVOY_FORCE_TRACE))
+        && let Some(id) = stream.request.headers.get(&Name::X_REQUEST_ID)
     {
         headers.set(Name::X_REQUEST_ID, id.clone());
     }
     if let Some(via) = &config.via {
         append_list(headers, Name::VIA, via, b", ");
     }
-    let http1 = record.request.protocol != Protocol::Http2;
+    let http1 = stream.request.protocol != Protocol::Http2;
     // Where the next request begins is not known before this one has ended, and a CONNECT never ends.
-    let refused_tunnel = record.request.method == Method::Connect && head.status >= 300;
-    let mut close = http1 && (!record.request_is_complete() || refused_tunnel) && head.status != 101;
+    let refused_tunnel = stream.request.method == Method::Connect && head.status >= 300;
+    let mut close = http1 && (!stream.request_is_complete() || refused_tunnel) && head.status != 101;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();
@@ -94,17 +94,17 @@ pub(super) fn finish_head(record: &Record<'_>, downstream: &mut dyn Downstream, 
             headers.append(Name::CONNECTION, Bytes::from_static(b"close"));
         }
     }
-    tell_decorator(record, headers);
+    tell_decorator(stream, headers);
 }
 
 /// With tracing the two sidecars tell each other the name of the operation; apps see none of it.
-fn tell_decorator(record: &Record<'_>, headers: &mut Headers) {
-    if record.context.manager.config.tracing.is_none() {
+fn tell_decorator(stream: &Stream<'_>, headers: &mut Headers) {
+    if stream.context.manager.config.tracing.is_none() {
         return;
     }
-    if record.context.manager.direction == Direction::Outbound {
+    if stream.context.manager.direction == Direction::Outbound {
         headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION);
-    } else if let Some(operation) = &record.decorator {
+    } else if let Some(operation) = &stream.decorator {
         headers.set(Name::X_ENVOY_DECORATOR_OPERATION, operation.clone());
     }
 }
@@ -116,9 +116,9 @@ pub(super) fn strip(head: &mut ResponseHead) {
 }
 
 /// `x-envoy-attempt-count`, if the virtual host wants it told.
-pub(super) fn add_attempt_count(record: &Record<'_>, headers: &mut Headers) {
-    if record.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_response) {
-        headers.set(Name::X_ENVOY_ATTEMPT_COUNT, attempt_count(record.info.attempts));
+pub(super) fn add_attempt_count(stream: &Stream<'_>, headers: &mut Headers) {
+    if stream.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_response) {
+        headers.set(Name::X_ENVOY_ATTEMPT_COUNT, attempt_count(stream.info.attempts));
     }
 }
 
@@ -131,15 +131,15 @@ pub(super) fn attempt_count(attempts: u32) -> Bytes {
 }
 
 /// Response header changes of route, virtual host and table, the most specific last if so configured.
-pub(super) fn apply_route_changes(record: &Record<'_>, head: &mut ResponseHead) {
-    let Some(chosen) = record.route else { return };
+pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) {
+    let Some(chosen) = stream.route else { return };
     for mutation in levels(chosen) {
         if mutation.leaves_responses() {
             continue;
         }
         let values = {
             let entry =
-                LogEntry { info: &record.info, request: Some(&record.request), response: Some(head), trailers: None };
+                LogEntry { info: &stream.info, request: Some(&stream.request), response: Some(head), trailers: None };
             mutation.response_values(|format, out| format::write(format, &entry, out))
         };
         mutation.apply_to_response(&mut head.headers, values);
@@ -147,17 +147,17 @@ pub(super) fn apply_route_changes(record: &Record<'_>, head: &mut ResponseHead) 
 }
 
 /// Request header changes, likewise.
-pub(super) fn apply_request_changes(record: &mut Record<'_>) {
-    let Some(chosen) = record.route else { return };
+pub(super) fn apply_request_changes(stream: &mut Stream<'_>) {
+    let Some(chosen) = stream.route else { return };
     for mutation in levels(chosen) {
         if mutation.leaves_requests() {
             continue;
         }
         let values = {
-            let entry = LogEntry { info: &record.info, request: Some(&record.request), response: None, trailers: None };
+            let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
             mutation.request_values(|format, out| format::write(format, &entry, out))
         };
-        mutation.apply_to_request(&mut record.request.headers, values);
+        mutation.apply_to_request(&mut stream.request.headers, values);
     }
 }
 

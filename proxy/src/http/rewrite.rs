@@ -4,9 +4,9 @@ use bytes::Bytes;
 use config::route::{HostRewrite, PathRewrite, RouteMatch};
 
 use super::forwarded::append_list;
-use super::record::Chosen;
 use super::redirect::matched_length;
 use super::route::{Forwarding, without_query};
+use super::stream::Chosen;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 

@@ -6,31 +6,32 @@ use config::route::Upgrade;
 
 use super::attempt;
 use super::local_reply::LocalReply;
-use super::record::{Chosen, Record};
 use super::stop::Stop;
+use super::stream::Stream;
 use super::upload::Upload;
 use crate::stats::Gauge;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
-/// Refuses an upgrade that neither the route nor the connection manager allows: 403.
-pub(super) fn check(record: &mut Record<'_>, chosen: Chosen<'_>) -> Result<(), LocalReply> {
-    let request = &record.request;
+/// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
+pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), LocalReply> {
+    let Some(chosen) = stream.route else { return Ok(()) };
+    let request = &stream.request;
     let kind: &[u8] = match (&request.upgrade, &request.method) {
         (Some(kind), _) => kind,
         (None, Method::Connect) => b"connect",
         (None, _) => return Ok(()),
     };
     let of_route = chosen.forwarding.map_or(&[][..], |forwarding| &forwarding.config.upgrades[..]);
-    let allowed = find(of_route, kind).or_else(|| find(&record.context.manager.config.upgrades, kind));
+    let allowed = find(of_route, kind).or_else(|| find(&stream.context.manager.config.upgrades, kind));
     if allowed == Some(true) && chosen.forwarding.is_some() {
-        record.context.manager.stats.downstream_cx_upgrades_total.inc();
+        stream.context.manager.stats.downstream_cx_upgrades_total.inc();
         return Ok(());
     }
-    record.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
-    let name = chosen.forwarding.and_then(|forwarding| attempt::cluster_name(chosen, forwarding, &record.request));
-    record.info.upstream_cluster = name.filter(|name| record.context.upstreams.get(name).is_some());
+    stream.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
+    let name = chosen.forwarding.and_then(|forwarding| attempt::cluster_name(stream, chosen, forwarding));
+    stream.info.upstream_cluster = name.filter(|name| stream.context.upstreams.get(name).is_some());
     Err(LocalReply::new(403, "upgrade_failed"))
 }
 
@@ -39,15 +40,15 @@ fn find(upgrades: &[Upgrade], kind: &[u8]) -> Option<bool> {
 }
 
 /// Answers `Expect: 100-continue` here, unless that is left to the upstream.
-pub(super) fn expect_continue(record: &mut Record<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
-    if record.context.manager.config.proxy_100_continue {
+pub(super) fn expect_continue(stream: &mut Stream<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
+    if stream.context.manager.config.proxy_100_continue {
         return Ok(());
     }
-    let expects = record.request.headers.get(&Name::EXPECT);
+    let expects = stream.request.headers.get(&Name::EXPECT);
     if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
-        record.request.headers.remove(&Name::EXPECT);
+        stream.request.headers.remove(&Name::EXPECT);
         downstream.send_informational(&ResponseHead {
-            protocol: record.request.protocol,
+            protocol: stream.request.protocol,
             status: 100,
             reason: Bytes::new(),
             headers: Headers::new(),
@@ -100,8 +101,8 @@ impl Drop for Tunnel {
 }
 
 /// Whether the response opens a tunnel; then the client's bytes may flow.
-pub(super) fn begin_tunnel(record: &Record<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<Tunnel> {
-    let request = &record.request;
+pub(super) fn begin_tunnel(stream: &Stream<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<Tunnel> {
+    let request = &stream.request;
     let accepted = match (&request.upgrade, &request.method, request.protocol) {
         (Some(_), _, Protocol::Http2) => head.body == BodyLength::UntilClose,
         (Some(_), _, _) => head.status == 101,
@@ -114,7 +115,7 @@ pub(super) fn begin_tunnel(record: &Record<'_>, head: &ResponseHead, upload: &mu
         return None;
     }
     upload.paused = false;
-    let active = record.context.manager.stats.downstream_cx_upgrades_active;
+    let active = stream.context.manager.stats.downstream_cx_upgrades_active;
     active.inc();
     Some(Tunnel(active))
 }

@@ -5,8 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::record::Record;
-use crate::wire::codec::{Downstream, StreamError, Upstream};
+use super::exchange::Exchange;
+use super::stop::Stop;
+use crate::wire::codec::{Downstream, Upstream};
 use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
@@ -112,8 +113,8 @@ impl Upload {
         cx: &mut Context<'_>,
         downstream: &mut dyn Downstream,
         upstream: &mut dyn Upstream,
-        record: &mut Record<'_>,
-    ) -> Result<Progress, StreamError> {
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Progress, Stop> {
         loop {
             if self.sent || self.refused {
                 if !self.flushed && upstream.poll_flush(cx).is_ready() {
@@ -137,8 +138,8 @@ impl Upload {
             if self.replay(upstream) {
                 continue;
             }
-            match downstream.poll_body(cx) {
-                Poll::Ready(frame) => self.take(frame?, upstream, record),
+            match exchange.poll_request_body(downstream, cx) {
+                Poll::Ready(frame) => self.take(frame?, upstream),
                 Poll::Pending => {
                     let _ = upstream.poll_flush(cx);
                     return Ok(Progress::Waiting);
@@ -170,17 +171,15 @@ impl Upload {
         true
     }
 
-    fn take(&mut self, frame: Frame, upstream: &mut dyn Upstream, record: &mut Record<'_>) {
-        record.deadlines.touch();
+    fn take(&mut self, frame: Frame, upstream: &mut dyn Upstream) {
         let result = match frame {
             Frame::Data(data) => {
-                record.info.bytes_received += data.len() as u64;
                 self.blocked = true;
                 self.keep(&data);
                 upstream.send_data(data, false)
             }
             Frame::Trailers(trailers) => {
-                self.finish(record);
+                self.finish();
                 let result = upstream.send_trailers(&trailers);
                 if let Some(kept) = &mut self.kept {
                     kept.trailers = Some(trailers);
@@ -188,17 +187,16 @@ impl Upload {
                 result
             }
             Frame::End => {
-                self.finish(record);
+                self.finish();
                 upstream.send_data(Bytes::new(), true)
             }
         };
         self.refused |= result.is_err();
     }
 
-    fn finish(&mut self, record: &mut Record<'_>) {
+    fn finish(&mut self) {
         self.read = true;
         self.sent = true;
-        record.complete_request();
     }
 
     fn keep(&mut self, data: &Bytes) {

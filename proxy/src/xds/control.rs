@@ -24,7 +24,7 @@ use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
 use crate::drain::ServerDrain;
-use crate::stats::ServerStats;
+use crate::stats::{ServerStats, Stats};
 use crate::status::{Request, Status};
 use crate::store::{ConfigStore, Kind};
 
@@ -54,6 +54,8 @@ pub struct Control {
     pub drain: Arc<ServerDrain>,
     /// Gauges and counters of the server.
     pub stats: ServerStats,
+    /// Where filters' settings in route tables register their statistics.
+    pub registry: Arc<Stats>,
     /// What admin shows.
     pub status: Arc<Status>,
     /// Ends the process when notified.

@@ -86,6 +86,7 @@ impl World {
             options,
             drain: ServerDrain::new(Default::default()),
             stats: server,
+            registry: stats.clone(),
             status: Status::new(),
             quit: Arc::new(Notify::new()),
             cds: None,

@@ -5,9 +5,9 @@ use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
-use crate::http::record::Record;
 use crate::http::retry::Reset;
 use crate::http::stop::Stop;
+use crate::http::stream::Stream;
 use crate::wire::codec::StreamError;
 
 /// Why an attempt was not answered.
@@ -32,7 +32,7 @@ impl Failure {
     }
 
     /// The answer to the client.
-    pub fn into_stop(self, record: &Record<'_>, retried: bool) -> Stop {
+    pub fn into_stop(self, stream: &Stream<'_>, retried: bool) -> Stop {
         match self {
             // The cluster has said in the process log why it has no host.
             Failure::Pick(failure) => LocalReply::new(503, failure.details())
@@ -47,7 +47,7 @@ impl Failure {
                     details.push('|');
                     details.push_str(transport);
                 }
-                reason::tell(record, why, &failure.to_string());
+                reason::tell(stream, why, &failure.to_string());
                 let mut reply = before_response(503, failure.flags(), why, &details, retried);
                 reply.overloaded = failure.kind == ConnectFailureKind::Overflow;
                 reply.into()
@@ -55,7 +55,7 @@ impl Failure {
             Failure::Stream(error) => {
                 let (flags, why) = reset_of(&error);
                 let status = if flags.has(ResponseFlags::UPSTREAM_PROTOCOL_ERROR) { 502 } else { 503 };
-                reason::tell(record, why, &error.to_string());
+                reason::tell(stream, why, &error.to_string());
                 before_response(status, flags, why, why, retried).into()
             }
             Failure::Timeout(stop) => stop,

@@ -122,7 +122,11 @@ async fn a_request_waits_for_the_first_route_table() {
     answers(&mut bench, 1);
     let slot = crate::http::route::RouteSlot::new();
     bench.slot = Some(slot.clone());
-    let table = crate::http::route::RouteTable::compile(&bench.table).unwrap();
+    let table = crate::http::route::RouteTable::compile(
+        &bench.table,
+        &crate::stats::Stats::new(crate::stats::StatsSettings::default()),
+    )
+    .unwrap();
     let local = LocalSet::new();
     local
         .run_until(async {

@@ -1,43 +1,27 @@
-//! HTTP filters, in the order of the configuration. A closed set: an enum and a loop with a `match`.
+//! HTTP filters. The list below is all there are; the contract is [`filter`], a request's share of a chain [`chain`], and who calls
+//! the hooks [`run`] (heads) and [`frames`] (bodies).
 //!
-//! To add one: a folder with its config, code and tests, a variant here, a line in each `match`.
+//! To add one: a folder with its code and tests, a line here, and its line in `config/src/filters/mod.rs`.
 
-use config::filters::HttpFilterConfig;
-use config::hcm::HttpFilter;
+pub(crate) mod chain;
+pub(crate) mod filter;
+pub(in crate::http) mod frames;
+mod list;
+pub(in crate::http) mod run;
+pub(crate) mod wait;
 
-pub(super) mod alpn;
+pub(in crate::http) mod alpn;
 
-/// A filter that acts, compiled.
-#[derive(Debug)]
-pub(super) enum Filter {
-    /// `istio.alpn`.
-    Alpn(alpn::Alpn),
-}
+use self::filter::HttpFilter as _;
+use self::list::http_filters;
+use self::run::Run;
+use super::stream::Stream;
+use crate::wire::message::Frame;
 
-impl Filter {
-    /// Compiles a filter; `None` for those that are disabled or do not act.
-    pub fn compile(config: &HttpFilter) -> Option<Filter> {
-        match &config.config {
-            _ if config.disabled => None,
-            HttpFilterConfig::Alpn(lists) => Some(Filter::Alpn(alpn::Alpn::compile(lists))),
-            // Others come as inert while the registry does not say that they work.
-            _ => None,
-        }
+http_filters! {
+    acting {
+        Alpn alpn;
     }
-}
-
-/// What filters have decided for the attempts of one request.
-#[derive(Debug, Default)]
-pub(super) struct Decisions<'a> {
-    /// ALPN lists that replace the cluster's own.
-    pub alpn: Option<&'a alpn::Alpn>,
-}
-
-/// Runs the request side of a chain.
-pub(super) fn request_headers<'a>(filters: &'a [Filter], decisions: &mut Decisions<'a>) {
-    for filter in filters {
-        match filter {
-            Filter::Alpn(alpn) => decisions.alpn = Some(alpn),
-        }
-    }
+    // Read by `config`, and never handed on as acting.
+    inert { Cors HeaderMutation }
 }

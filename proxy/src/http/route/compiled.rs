@@ -4,7 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite};
+use config::{At, Rejection};
 
+use super::super::filters::chain::Scopes;
+use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
 use super::matching::Matcher;
 use super::stats::RouteStats;
@@ -21,6 +24,8 @@ pub struct VirtualHost {
     pub routes: Vec<Arc<Route>>,
     /// Header changes of the virtual host.
     pub mutation: Mutation,
+    /// What it tells filters.
+    pub(in crate::http) scopes: Scopes,
 }
 
 /// A compiled route.
@@ -32,6 +37,8 @@ pub struct Route {
     pub forwarding: Option<Forwarding>,
     /// Header changes of the route.
     pub mutation: Mutation,
+    /// What it tells filters.
+    pub(in crate::http) scopes: Scopes,
     /// `decorator.operation`, when it is to be told to the next hop.
     pub decorator: Option<Bytes>,
     matcher: Matcher,
@@ -61,36 +68,46 @@ pub struct WeightedTarget {
     pub name: Arc<str>,
     /// Header changes when this one is chosen.
     pub mutation: Mutation,
+    /// What it tells filters.
+    pub(in crate::http) scopes: Scopes,
     /// `host_rewrite_literal`.
     pub host_rewrite: Option<Bytes>,
     weight: u64,
 }
 
 impl VirtualHost {
-    pub(super) fn compile(config: &Arc<config::route::VirtualHost>) -> VirtualHost {
-        VirtualHost {
+    pub(super) fn compile(
+        at: &At<'_>,
+        config: &Arc<config::route::VirtualHost>,
+        deps: &FilterDeps<'_>,
+    ) -> Result<VirtualHost, Rejection> {
+        let list = at.field("routes");
+        let route = |(index, route)| Ok(Arc::new(Route::compile(&list.index(index), route, deps)?));
+        Ok(VirtualHost {
             config: config.clone(),
-            routes: config.routes.iter().map(|route| Arc::new(Route::compile(route))).collect(),
+            routes: config.routes.iter().enumerate().map(route).collect::<Result<_, Rejection>>()?,
             mutation: Mutation::compile(&config.headers),
-        }
+            scopes: Scopes::compile(at, &config.per_filter, deps)?,
+        })
     }
 }
 
 impl Route {
-    fn compile(config: &Arc<config::route::Route>) -> Route {
+    fn compile(at: &At<'_>, config: &Arc<config::route::Route>, deps: &FilterDeps<'_>) -> Result<Route, Rejection> {
         let forwarding = match &config.action {
-            Action::Forward(forward) => Some(Forwarding::compile(forward)),
+            Action::Forward(forward) => Some(Forwarding::compile(at, forward, deps)?),
             Action::Redirect(_) | Action::Direct(_) | Action::NonForwarding => None,
         };
         let decorator = config.decorator.as_ref().filter(|_| config.decorator_propagate);
-        Route {
+        Ok(Route {
             config: config.clone(),
             forwarding,
             mutation: Mutation::compile(&config.headers),
             decorator: decorator.map(|operation| Bytes::copy_from_slice(operation.as_bytes())),
             matcher: Matcher::compile(&config.matches),
+            scopes: Scopes::compile(at, &config.per_filter, deps)?,
             stats: OnceLock::new(),
-        }
+        })
     }
 
     /// Statistics of a route with a `stat_prefix`.
@@ -105,21 +122,27 @@ impl Route {
 }
 
 impl Forwarding {
-    fn compile(config: &Arc<Forward>) -> Forwarding {
+    fn compile(at: &At<'_>, config: &Arc<Forward>, deps: &FilterDeps<'_>) -> Result<Forwarding, Rejection> {
         let bytes = |text: &Arc<str>| Bytes::copy_from_slice(text.as_bytes());
         let weighted: Vec<WeightedTarget> = match &config.cluster {
-            ClusterChoice::Weighted(clusters) => clusters
-                .iter()
-                .map(|cluster| WeightedTarget {
-                    name: cluster.name.clone(),
-                    mutation: Mutation::compile(&cluster.headers),
-                    host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
-                    weight: u64::from(cluster.weight),
-                })
-                .collect(),
+            ClusterChoice::Weighted(clusters) => {
+                let route = at.field("route");
+                let weighted = route.field("weighted_clusters");
+                let list = weighted.field("clusters");
+                let target = |(index, cluster): (usize, &config::route::WeightedCluster)| {
+                    Ok(WeightedTarget {
+                        name: cluster.name.clone(),
+                        mutation: Mutation::compile(&cluster.headers),
+                        host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
+                        scopes: Scopes::compile(&list.index(index), &cluster.per_filter, deps)?,
+                        weight: u64::from(cluster.weight),
+                    })
+                };
+                clusters.iter().enumerate().map(target).collect::<Result<_, Rejection>>()?
+            }
             ClusterChoice::Single(_) | ClusterChoice::Header(_) => Vec::new(),
         };
-        Forwarding {
+        Ok(Forwarding {
             cluster_header: match &config.cluster {
                 ClusterChoice::Header(name) => Some(Name::new(name)),
                 _ => None,
@@ -135,7 +158,7 @@ impl Forwarding {
             total_weight: weighted.iter().map(|target| target.weight).sum(),
             weighted,
             config: config.clone(),
-        }
+        })
     }
 
     /// The weighted cluster that a random number falls on; `None` when all weights are zero.
@@ -153,5 +176,7 @@ impl Forwarding {
 
 #[cfg(test)]
 pub(super) fn compile_for_test(config: config::route::Route) -> Route {
-    Route::compile(&Arc::new(config))
+    let stats = Stats::new(crate::stats::StatsSettings::default());
+    let deps = FilterDeps { stats: &stats, scope: "" };
+    Route::compile(&At::root(), &Arc::new(config), &deps).unwrap_or_else(|rejection| unreachable!("{rejection}"))
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use config::rejection::{At, Rejection};
 use config::route::{Action, RequireTls, RouteConfiguration};
 
+use super::filters::chain::Scopes;
+use super::filters::filter::FilterDeps;
 use super::mutate::Mutation;
+use crate::stats::Stats;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -34,6 +37,7 @@ pub struct RouteTable {
     internal_only: Vec<Name>,
     /// Header changes of the table.
     mutation: Mutation,
+    scopes: Scopes,
     most_specific_headers_win: bool,
 }
 
@@ -52,9 +56,10 @@ impl RouteTable {
     /// Compiles a table.
     ///
     /// # Errors
-    /// Two virtual hosts that claim one domain, or two that claim `*`.
-    pub fn compile(config: &RouteConfiguration) -> Result<Arc<RouteTable>, Rejection> {
+    /// Two virtual hosts that claim one domain, or two that claim `*`; settings of a filter that cannot be honoured.
+    pub fn compile(config: &RouteConfiguration, stats: &Arc<Stats>) -> Result<Arc<RouteTable>, Rejection> {
         let root = At::root();
+        let deps = FilterDeps { stats, scope: "" };
         let at = root.field("virtual_hosts");
         let mut hosts = Hosts::new(config.ignore_port_in_host);
         let mut virtual_hosts = Vec::with_capacity(config.virtual_hosts.len());
@@ -65,7 +70,7 @@ impl RouteTable {
                     .insert(domain, position)
                     .map_err(|reason| at.index(index).field("domains").index(domain_index).reject(reason))?;
             }
-            virtual_hosts.push(Arc::new(VirtualHost::compile(host)));
+            virtual_hosts.push(Arc::new(VirtualHost::compile(&at.index(index), host, &deps)?));
         }
         Ok(Arc::new(RouteTable {
             name: config.name.clone(),
@@ -73,6 +78,7 @@ impl RouteTable {
             virtual_hosts,
             internal_only: config.internal_only_headers.iter().map(|name| Name::new(name)).collect(),
             mutation: Mutation::compile(&config.headers),
+            scopes: Scopes::compile(&root, &config.per_filter, &deps)?,
             most_specific_headers_win: config.most_specific_headers_win,
         }))
     }
@@ -90,6 +96,11 @@ impl RouteTable {
     /// Header changes of the whole table.
     pub fn mutation(&self) -> &Mutation {
         &self.mutation
+    }
+
+    /// What the table tells filters.
+    pub(in crate::http) fn scopes(&self) -> &Scopes {
+        &self.scopes
     }
 
     /// `most_specific_header_mutations_wins`.

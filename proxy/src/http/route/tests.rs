@@ -8,19 +8,26 @@ use config::route::{HeaderChanges, PathMatch, RouteMatch};
 use super::*;
 use crate::http::testing::{forward, get, prefix_match, route, virtual_host, with};
 
+fn stats() -> Arc<crate::stats::Stats> {
+    crate::stats::Stats::new(crate::stats::StatsSettings::default())
+}
+
 fn table(hosts: &[&[&str]], ignore_port: bool) -> Arc<RouteTable> {
     let hosts = hosts.iter().enumerate().map(|(index, domains)| {
         Arc::new(virtual_host(&index.to_string(), domains, vec![route("/", forward("app", |_| {}))]))
     });
-    RouteTable::compile(&RouteConfiguration {
-        name: "t".into(),
-        virtual_hosts: hosts.collect(),
-        ignore_port_in_host: ignore_port,
-        internal_only_headers: Vec::new(),
-        headers: HeaderChanges::default(),
-        most_specific_headers_win: false,
-        per_filter: Vec::new(),
-    })
+    RouteTable::compile(
+        &RouteConfiguration {
+            name: "t".into(),
+            virtual_hosts: hosts.collect(),
+            ignore_port_in_host: ignore_port,
+            internal_only_headers: Vec::new(),
+            headers: HeaderChanges::default(),
+            most_specific_headers_win: false,
+            per_filter: Vec::new(),
+        },
+        &stats(),
+    )
     .unwrap()
 }
 
@@ -64,18 +71,21 @@ fn ports_are_ignored_where_configured_and_tried_second() {
 
 #[test]
 fn a_domain_stands_once_in_a_table() {
-    let refused = RouteTable::compile(&RouteConfiguration {
-        name: "t".into(),
-        virtual_hosts: vec![
-            Arc::new(virtual_host("a", &["x"], Vec::new())),
-            Arc::new(virtual_host("b", &["y", "X"], Vec::new())),
-        ],
-        ignore_port_in_host: false,
-        internal_only_headers: Vec::new(),
-        headers: HeaderChanges::default(),
-        most_specific_headers_win: false,
-        per_filter: Vec::new(),
-    });
+    let refused = RouteTable::compile(
+        &RouteConfiguration {
+            name: "t".into(),
+            virtual_hosts: vec![
+                Arc::new(virtual_host("a", &["x"], Vec::new())),
+                Arc::new(virtual_host("b", &["y", "X"], Vec::new())),
+            ],
+            ignore_port_in_host: false,
+            internal_only_headers: Vec::new(),
+            headers: HeaderChanges::default(),
+            most_specific_headers_win: false,
+            per_filter: Vec::new(),
+        },
+        &stats(),
+    );
     assert_eq!(refused.unwrap_err().path, "virtual_hosts[1].domains[1]");
 }
 

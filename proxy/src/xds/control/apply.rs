@@ -57,7 +57,9 @@ impl Control {
         if self.store.is_unchanged(Kind::Route, name, &stored.body) && self.routes.is_filled(name) {
             return Ok(());
         }
-        match config::route::decode(&stored.body, &self.options).and_then(|config| RouteTable::compile(&config)) {
+        match config::route::decode(&stored.body, &self.options)
+            .and_then(|config| RouteTable::compile(&config, &self.registry))
+        {
             Ok(table) => {
                 self.routes.publish(name, table);
                 self.store.accept(Kind::Route, name, stored);

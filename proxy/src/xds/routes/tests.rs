@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::super::testing::{bytes, route_table};
 use super::Routes;
 use crate::http::route::{RouteSlots, RouteTable};
+use crate::stats::{Stats, StatsSettings};
 
 fn table() -> Arc<RouteTable> {
     let config = config::route::decode(&bytes(&route_table("t", 200)), &config::Options::default());
-    RouteTable::compile(&config.unwrap()).unwrap()
+    RouteTable::compile(&config.unwrap(), &Stats::new(StatsSettings::default())).unwrap()
 }
 
 #[test]

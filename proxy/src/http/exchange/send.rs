@@ -1,0 +1,94 @@
+//! The one way out: response filters, then the connection manager's own headers, then head and body. [`answer`] for what came from
+//! upstream, [`reply`] for our own.
+
+use std::future::poll_fn;
+
+use super::Exchange;
+use crate::http::filters;
+use crate::http::filters::filter::Hooks;
+use crate::http::filters::frames::Own;
+use crate::http::local_reply::{self, LocalReply};
+use crate::http::relay::{self, FromUpstream, Kind, Origin};
+use crate::http::respond;
+use crate::http::stop::Stop;
+use crate::http::upgrade;
+use crate::http::upload::Upload;
+use crate::http::upstreams::Lease;
+use crate::wire::codec::Downstream;
+use crate::wire::message::{BodyLength, ResponseHead};
+
+/// A response of an upstream, where its body comes from, and what is left of the request's.
+pub(in crate::http) struct Answer {
+    pub head: ResponseHead,
+    pub lease: Lease,
+    pub upload: Upload,
+}
+
+/// Sends what the router has got.
+pub(super) async fn answer(
+    exchange: &mut Exchange<'_>,
+    downstream: &mut dyn Downstream,
+    answer: Answer,
+) -> Result<(), Stop> {
+    let Answer { mut head, mut lease, mut upload } = answer;
+    exchange.watch.deadlines.touch();
+    let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, &mut upload);
+    if tunnel.is_some() {
+        exchange.watch.tunnel_opens();
+    }
+    let ignored = tunnel.is_none() && upgrade::ignored(&exchange.stream.request, &mut head);
+    respond::upstream_head(&mut exchange.stream, &mut head);
+    exchange.stream.info.response_headers_bytes = u64::from(head.wire_size);
+    let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
+    exchange.stream.info.response_code_details = Some(details.into());
+    let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol() };
+    let origin = Origin::Upstream(FromUpstream::new(lease.stream(), &mut upload, kind));
+    deliver(exchange, downstream, head, origin, true).await
+}
+
+/// Sends an answer of our own.
+pub(super) async fn reply(
+    exchange: &mut Exchange<'_>,
+    downstream: &mut dyn Downstream,
+    reply: LocalReply,
+) -> Result<(), Stop> {
+    if exchange.response_begun() {
+        return Err(reply.into());
+    }
+    exchange.start_filters();
+    let (head, body) = local_reply::build(&mut exchange.stream, downstream, reply);
+    deliver(exchange, downstream, head, Origin::Own(Own(Some(body))), true).await
+}
+
+/// Everything that a response goes through. A filter's own answer to a response goes past the filters (`filtered` is false then).
+async fn deliver(
+    exchange: &mut Exchange<'_>,
+    downstream: &mut dyn Downstream,
+    head: ResponseHead,
+    mut origin: Origin<'_>,
+    filtered: bool,
+) -> Result<(), Stop> {
+    exchange.stream.info.response_code = head.status;
+    exchange.stream.response = Some(head);
+    if filtered && exchange.filters.iter().any(|filter| filter.hooks().has(Hooks::RESPONSE)) {
+        match Box::pin(filters::run::response(exchange, downstream, &mut origin)).await {
+            Ok(()) => {}
+            Err(Stop::Reply(reply)) => {
+                exchange.response_frames = None;
+                let (head, body) = local_reply::build(&mut exchange.stream, downstream, *reply);
+                let own = Origin::Own(Own(Some(body)));
+                return Box::pin(deliver(exchange, downstream, head, own, false)).await;
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    let Some(mut head) = exchange.stream.response.take() else { return Ok(()) };
+    respond::finish_head(&exchange.stream, downstream, &mut head);
+    let end = head.body == BodyLength::Empty && !origin.is_tunnel();
+    downstream.send_head(&head, end)?;
+    exchange.response_sent(head);
+    if end {
+        return poll_fn(|cx| exchange.poll_flush(downstream, cx)).await;
+    }
+    relay::run(exchange, downstream, &mut origin).await
+}

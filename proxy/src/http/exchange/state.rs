@@ -1,0 +1,306 @@
+//! What an exchange holds while it runs: the stream, what may end it, the filters that act on it. At its end, however that comes, it is
+//! counted and logged: [`Drop`].
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context as Task, Poll};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::failure::ResponseFlags;
+use crate::http::context::{Context, PinnedTable};
+use crate::http::deadlines::Expired;
+use crate::http::filters::chain::RunningFilters;
+use crate::http::filters::filter::Way;
+use crate::http::filters::frames::{Frames, Source};
+use crate::http::grpc;
+use crate::http::local_reply::LocalReply;
+use crate::http::router;
+use crate::http::stop::Stop;
+use crate::http::stream::Stream;
+use crate::http::watch::Watch;
+use crate::telemetry::access_log::LogEntry;
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
+
+/// One request with its response.
+pub(in crate::http) struct Exchange<'s> {
+    pub stream: Stream<'s>,
+    pub watch: Watch,
+    /// The filters that act on it.
+    pub filters: RunningFilters<'s>,
+    /// Filters that look at the request's body.
+    pub request_frames: Option<Box<Frames>>,
+    /// Filters that look at the response's body.
+    pub response_frames: Option<Box<Frames>>,
+    started: bool,
+    /// The timeout that has run out.
+    pub timed_out: Option<Expired>,
+    /// The head of the response was sent.
+    begun: bool,
+    /// It came to its own end. Otherwise its task was dropped: the connection, or the process, had to end.
+    complete: bool,
+}
+
+impl<'s> Exchange<'s> {
+    /// A request that begins now. It counts, has its timeouts and its line in the log from here on.
+    pub fn begin(context: &'s Context, request: RequestHead) -> Exchange<'s> {
+        context.manager.stats.request_begins(request.protocol);
+        context.active.set(context.active.get() + 1);
+        let stream = Stream::begin(context, request);
+        Exchange {
+            watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
+            stream,
+            filters: SmallVec::new(),
+            request_frames: None,
+            response_frames: None,
+            started: false,
+            timed_out: None,
+            begun: false,
+            complete: false,
+        }
+    }
+
+    /// It came to its own end.
+    pub fn end(&mut self) {
+        self.complete = true;
+    }
+
+    /// Whether the head of the response was sent.
+    pub fn response_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Makes the list of filters that act on this request. Once: a request that is refused before its route is known has them, too, for
+    /// its answer.
+    pub fn start_filters(&mut self) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        self.filters = self.stream.context.manager.chain.start(self.stream.route.as_ref());
+        if !self.filters.is_empty() {
+            self.request_frames = Frames::new(Way::Request, &self.filters);
+            self.response_frames = Frames::new(Way::Response, &self.filters);
+        }
+    }
+
+    /// Chooses the route again, if a filter wants that.
+    pub fn reroute(&mut self) {
+        if self.stream.plan.take_reroute() {
+            let table = self.stream.route.map(|chosen| chosen.table);
+            router::choose(&mut self.stream, table);
+        }
+    }
+
+    /// The first route table, when it is still on its way.
+    pub async fn wait_for_table(&mut self, downstream: &mut dyn Downstream) -> Result<Option<PinnedTable>, Stop> {
+        let context = self.stream.context;
+        let mut table = pin!(context.wait_for_table());
+        std::future::poll_fn(|cx| match table.as_mut().poll(cx) {
+            Poll::Ready(table) => Poll::Ready(Ok(table)),
+            Poll::Pending => self.poll_over(downstream, cx),
+        })
+        .await
+    }
+
+    /// What may end a wait: the client is gone, or time is up.
+    pub fn poll_over<T>(&mut self, downstream: &mut dyn Downstream, cx: &mut Task<'_>) -> Poll<Result<T, Stop>> {
+        if let Poll::Ready(error) = downstream.poll_gone(cx) {
+            return Poll::Ready(Err(Stop::Gone(error)));
+        }
+        self.watch.deadlines.poll(cx).map(|expired| Err(self.expired(expired)))
+    }
+
+    /// The next frame of the request's body that has passed the filters.
+    pub fn poll_request_body(
+        &mut self,
+        downstream: &mut dyn Downstream,
+        cx: &mut Task<'_>,
+    ) -> Poll<Result<Frame, Stop>> {
+        let mut source = Incoming { downstream, watch: &mut self.watch };
+        match &mut self.request_frames {
+            None => source.poll(cx, &mut self.stream),
+            Some(frames) => frames.poll(cx, &mut source, &mut self.filters, &mut self.stream),
+        }
+    }
+
+    /// The next frame of a response's body that has passed the filters.
+    pub fn poll_response_body(&mut self, source: &mut dyn Source<'s>, cx: &mut Task<'_>) -> Poll<Result<Frame, Stop>> {
+        match &mut self.response_frames {
+            None => source.poll(cx, &mut self.stream),
+            Some(frames) => frames.poll(cx, source, &mut self.filters, &mut self.stream),
+        }
+    }
+
+    /// A filter reads the body before anybody upstream could ask for it: a client that waits to be asked is.
+    pub fn invite_body(&mut self, downstream: &mut dyn Downstream) -> Result<(), Stop> {
+        let request = &mut self.stream.request;
+        let expects = request.headers.get(&Name::EXPECT);
+        if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+            request.headers.remove(&Name::EXPECT);
+            downstream.send_informational(&ResponseHead {
+                protocol: request.protocol,
+                status: 100,
+                reason: Bytes::new(),
+                headers: Headers::new(),
+                body: BodyLength::Empty,
+                wire_size: 0,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A head went out.
+    pub fn response_sent(&mut self, head: ResponseHead) {
+        self.begun = true;
+        self.stream.info.response_code = head.status;
+        self.stream.context.manager.stats.response(head.status);
+        self.stream.response = Some(head);
+        self.watch.response_begins();
+    }
+
+    /// Waits until all is written, no longer than the timeouts allow.
+    pub fn poll_flush(&mut self, downstream: &mut dyn Downstream, cx: &mut Task<'_>) -> Poll<Result<(), Stop>> {
+        match downstream.poll_flush(cx) {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Stop::Gone)),
+            Poll::Pending => self.watch.deadlines.poll(cx).map(|expired| Err(self.expired(expired))),
+        }
+    }
+
+    /// What an expired timeout means: an answer, or the end of one that has begun.
+    pub fn expired(&mut self, expired: Expired) -> Stop {
+        self.timed_out = Some(expired);
+        // RFC 9110 section 15.5.9: 408 when the server waited for the request.
+        let status = if self.stream.request_is_complete() { 504 } else { 408 };
+        let stats = &self.stream.context.manager.stats;
+        let reply = match expired {
+            Expired::Idle => {
+                stats.downstream_rq_idle_timeout.inc();
+                LocalReply::new(status, "stream_idle_timeout")
+                    .body(&b"stream timeout"[..])
+                    .flags(ResponseFlags::STREAM_IDLE_TIMEOUT)
+            }
+            Expired::Duration => {
+                stats.downstream_rq_max_duration_reached.inc();
+                let mut reply =
+                    LocalReply::new(status, "max_duration_timeout").body(&b"downstream duration timeout"[..]);
+                reply.grpc_status = Some(grpc::DEADLINE_EXCEEDED);
+                reply
+            }
+            Expired::Request => {
+                stats.downstream_rq_timeout.inc();
+                LocalReply::new(408, "request_overall_timeout").body(&b"request timeout"[..])
+            }
+            Expired::Response => self.upstream_timeout("response_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
+            Expired::Try => self.upstream_timeout("upstream_per_try_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
+            Expired::TryIdle => {
+                self.upstream_timeout("upstream_per_try_idle_timeout", ResponseFlags::STREAM_IDLE_TIMEOUT)
+            }
+        };
+        if !self.begun {
+            return reply.into();
+        }
+        Stop::Abort { flags: reply.flags, details: reply.details, reason: ResetReason::InternalError }
+    }
+
+    fn upstream_timeout(&self, details: &'static str, flags: ResponseFlags) -> LocalReply {
+        if self.watch.timeouts.alternative_response {
+            return LocalReply::new(204, details).flags(flags).attempted();
+        }
+        LocalReply::new(504, details).body(&b"upstream request timeout"[..]).flags(flags).attempted()
+    }
+
+    /// The response could not be finished.
+    pub fn abort(&mut self, flags: ResponseFlags, details: Cow<'static, str>) {
+        let stats = &self.stream.context.manager.stats;
+        if self.begun {
+            stats.rq_reset_after_downstream_response_started.inc();
+        }
+        stats.downstream_rq_tx_reset.inc();
+        self.stream.info.flags.set(flags);
+        self.stream.info.response_code_details = Some(details);
+    }
+
+    /// The client went away, or broke the protocol in the body.
+    pub fn client_gone(&mut self, error: &StreamError) {
+        let context = self.stream.context;
+        let (flags, details) = match error {
+            StreamError::Protocol { detail, .. } => (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, Cow::Borrowed(*detail)),
+            StreamError::Reset(_) | StreamError::Refused => {
+                context.manager.stats.downstream_rq_rx_reset.inc();
+                (ResponseFlags::DOWNSTREAM_REMOTE_RESET, Cow::Borrowed("http2.remote_reset"))
+            }
+            StreamError::Closed(_) | StreamError::Io(_) => {
+                context.ended.set((true, true));
+                context.manager.stats.downstream_rq_rx_reset.inc();
+                (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, Cow::Borrowed("downstream_remote_disconnect"))
+            }
+        };
+        self.stream.info.flags.set(flags);
+        self.stream.info.response_code_details = Some(details);
+    }
+}
+
+/// Counts and logs. Here, so that a request whose task is dropped (its connection had to end) is told of like any other.
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        let stream = &mut self.stream;
+        let manager = &stream.context.manager;
+        let now = Instant::now();
+        stream.context.last_end.set(Some(now));
+        let end = now.into_std();
+        stream.info.end = Some(end);
+        manager.stats.downstream_rq_active.dec();
+        stream.context.active.set(stream.context.active.get().saturating_sub(1));
+        let elapsed = end.saturating_duration_since(stream.info.start);
+        manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        if !self.complete || stream.info.response_code_details.is_none() {
+            stream.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
+            stream.info.response_code_details = Some(Cow::Borrowed("downstream_local_disconnect"));
+        }
+        for filter in &mut self.filters {
+            filter.end(stream);
+        }
+        if !manager.access_log.is_empty() {
+            let entry = LogEntry {
+                info: &stream.info,
+                request: Some(&stream.request),
+                response: stream.response.as_ref().filter(|_| self.begun),
+                trailers: stream.trailers.as_ref(),
+            };
+            manager.access_log.log(&stream.context.logs, &entry);
+        }
+        #[cfg(test)]
+        stream.context.done.borrow_mut().push(stream.info.clone());
+    }
+}
+
+/// The request's body as it comes from the client.
+pub(in crate::http) struct Incoming<'x> {
+    pub downstream: &'x mut dyn Downstream,
+    pub watch: &'x mut Watch,
+}
+
+impl<'s> Source<'s> for Incoming<'_> {
+    fn poll(&mut self, cx: &mut Task<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        let frame = match self.downstream.poll_body(cx) {
+            Poll::Ready(frame) => frame.map_err(Stop::Gone)?,
+            Poll::Pending => return Poll::Pending,
+        };
+        self.watch.deadlines.touch();
+        match &frame {
+            Frame::Data(data) => stream.info.bytes_received += data.len() as u64,
+            Frame::Trailers(_) | Frame::End => {
+                if stream.info.request_complete.is_none() {
+                    stream.info.request_complete = Some(Instant::now().into_std());
+                }
+                self.watch.request_ends();
+            }
+        }
+        Poll::Ready(Ok(frame))
+    }
+}

@@ -1,0 +1,222 @@
+//! The contract of an HTTP filter: a value in a chain, with synchronous hooks. Filters implement [`HttpFilter`]; `run` and `frames`
+//! call it. A filter never names another filter, the exchange or a socket: what it may see and change is in its [`Turn`].
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use config::Rejection;
+
+use super::chain::Slot;
+use super::wait::{Wait, Waited};
+use crate::failure::ResponseFlags;
+use crate::http::local_reply::LocalReply;
+use crate::http::stream::Stream;
+use crate::stats::Stats;
+use crate::wire::headers::Headers;
+use crate::wire::message::Frame;
+
+/// A filter. Made once on the control thread and shared by all workers.
+pub(crate) trait HttpFilter: Sized + Send + Sync + 'static {
+    /// Plain data of `config::filters::<name>`.
+    type Config;
+    /// Plain data of what a table, host, route or weighted cluster tells it; `Infallible` where they tell nothing.
+    type ScopedConfig;
+    /// That, compiled.
+    type Scoped: Send + Sync + 'static;
+    /// What one request remembers. Boxes what only few requests need: see [`super::list::STATE`].
+    type State: Default + 'static;
+
+    /// Compiles the filter of a chain.
+    ///
+    /// # Errors
+    /// The field that cannot be honoured; the path begins at the filter's config.
+    fn compile(config: &Self::Config, deps: &FilterDeps<'_>) -> Result<Self, Rejection>;
+
+    /// Compiles what one level tells it.
+    ///
+    /// # Errors
+    /// As [`compile`](HttpFilter::compile).
+    fn scope(config: &Self::ScopedConfig, deps: &FilterDeps<'_>) -> Result<Self::Scoped, Rejection>;
+
+    /// Which hooks are called for a request whose route says that. None: the request does not see the filter at all.
+    fn acts(&self, scope: Option<&Self::Scoped>) -> Hooks;
+
+    /// The request's head, in the order of the chain.
+    fn request(&self, _turn: &mut Turn<'_, '_, Self>) -> Step {
+        Step::Continue
+    }
+
+    /// The response's head, in reverse order; our own replies too, also those to a request that the filter has not seen.
+    fn response(&self, _turn: &mut Turn<'_, '_, Self>) -> Step {
+        Step::Continue
+    }
+
+    /// One frame of a body: data, trailers and the end are frames. What goes on is put into `out`, now or in a later call; the end
+    /// goes on exactly once, after everything else.
+    fn frame(&self, _turn: &mut Turn<'_, '_, Self>, _way: Way, frame: Frame, out: &mut Out<'_>) -> Step {
+        out.push(frame);
+        Step::Continue
+    }
+
+    /// What was waited for came. `body` is what [`Step::Collect`] has read, or what [`frame`](HttpFilter::frame) has put out and
+    /// nobody took yet; it may be read and changed. The default fails closed.
+    fn resumed(&self, _turn: &mut Turn<'_, '_, Self>, _way: Way, _waited: Waited, _body: &mut Out<'_>) -> Step {
+        Step::Abort(ResponseFlags::NONE, "filter_not_resumable")
+    }
+
+    /// Counts a frame that passes, and never changes it.
+    fn sees(&self, _turn: &mut Turn<'_, '_, Self>, _way: Way, _frame: &Frame) {}
+
+    /// The request is over: called exactly once, also when its task is dropped.
+    fn end(&self, _turn: &mut Turn<'_, '_, Self>) {}
+}
+
+/// What a filter is compiled with.
+#[derive(Clone, Copy)]
+pub(crate) struct FilterDeps<'a> {
+    /// Where its statistics are registered.
+    pub stats: &'a std::sync::Arc<Stats>,
+    /// `http.<stat_prefix>.` of its connection manager; `cluster.<name>.` of a cluster's; empty for what a route table tells.
+    pub scope: &'a str,
+}
+
+/// A set of hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hooks(u8);
+
+#[allow(missing_docs)]
+impl Hooks {
+    pub const NONE: Hooks = Hooks(0);
+    pub const REQUEST: Hooks = Hooks(1);
+    pub const RESPONSE: Hooks = Hooks(2);
+    pub const REQUEST_FRAMES: Hooks = Hooks(4);
+    pub const RESPONSE_FRAMES: Hooks = Hooks(8);
+    pub const REQUEST_SEES: Hooks = Hooks(16);
+    pub const RESPONSE_SEES: Hooks = Hooks(32);
+    pub const END: Hooks = Hooks(64);
+
+    /// Both.
+    pub const fn with(self, other: Hooks) -> Hooks {
+        Hooks(self.0 | other.0)
+    }
+
+    /// Any of these.
+    pub const fn has(self, any: Hooks) -> bool {
+        self.0 & any.0 != 0
+    }
+}
+
+/// A direction of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the client.
+    Request,
+    /// To the client.
+    Response,
+}
+
+/// What a hook wants next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The next filter.
+    Continue,
+    /// This answer, now; the filters that follow do not see the request. In a response: instead of it, past the other filters.
+    Reply(Box<LocalReply>),
+    /// [`HttpFilter::resumed`] when it has come.
+    Wait(Wait),
+    /// The body of this way first, then [`HttpFilter::resumed`]. From the hooks of heads only.
+    Collect(Collect),
+    /// The stream is reset, with this in the log.
+    Abort(ResponseFlags, &'static str),
+}
+
+impl From<LocalReply> for Step {
+    fn from(reply: LocalReply) -> Step {
+        Step::Reply(Box::new(reply))
+    }
+}
+
+/// How much of a body is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Collect {
+    /// Octets. With more than that, what was read is handed over as it is: [`Waited::Collected`] says so.
+    pub limit: usize,
+}
+
+/// A hook's view of its request.
+pub(crate) struct Turn<'t, 's, F: HttpFilter> {
+    /// The filter itself, for what outlives the hook.
+    pub filter: &'s F,
+    /// Its place in the chain.
+    pub slot: &'s Slot,
+    /// What it remembers of this request.
+    pub state: &'t mut F::State,
+    /// What the most specific level tells it.
+    pub scope: Option<&'s F::Scoped>,
+    /// The request.
+    pub stream: &'t mut Stream<'s>,
+}
+
+impl<'s, F: HttpFilter> Turn<'_, 's, F> {
+    /// What each level tells it, from the table to the weighted cluster.
+    pub fn scopes(
+        &self,
+        of: impl Fn(&'s super::Scope) -> Option<&'s F::Scoped>,
+    ) -> impl Iterator<Item = &'s F::Scoped> {
+        let name = &self.slot.name;
+        let levels = self.stream.route.map(|chosen| chosen.scopes());
+        levels
+            .into_iter()
+            .flat_map(|levels| levels.into_iter().rev())
+            .flatten()
+            .filter_map(move |level| level.find(name)?.scope.as_ref())
+            .filter_map(of)
+    }
+}
+
+/// Where a filter puts what goes on.
+#[derive(Debug)]
+pub(crate) struct Out<'q>(pub(super) &'q mut VecDeque<Frame>);
+
+impl Out<'_> {
+    /// At the end.
+    pub fn push(&mut self, frame: Frame) {
+        self.0.push_back(frame);
+    }
+
+    /// The octets that are there, in one piece.
+    pub fn data(&self) -> Bytes {
+        let mut pieces = self.0.iter().filter_map(|frame| match frame {
+            Frame::Data(data) => Some(data),
+            Frame::Trailers(_) | Frame::End => None,
+        });
+        let Some(first) = pieces.next() else { return Bytes::new() };
+        let Some(second) = pieces.next() else { return first.clone() };
+        let mut joined = BytesMut::with_capacity(self.len());
+        [first, second].into_iter().chain(pieces).for_each(|piece| joined.extend_from_slice(piece));
+        joined.freeze()
+    }
+
+    /// Octets that are there.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|frame| if let Frame::Data(data) = frame { data.len() } else { 0 }).sum()
+    }
+
+    /// The trailers that are there.
+    pub fn trailers(&self) -> Option<&Headers> {
+        self.0.iter().find_map(|frame| if let Frame::Trailers(trailers) = frame { Some(trailers) } else { None })
+    }
+
+    /// Other octets in place of those that are there; trailers and end stay.
+    pub fn replace_data(&mut self, data: Bytes) {
+        self.0.retain(|frame| !matches!(frame, Frame::Data(_)));
+        if !data.is_empty() {
+            self.0.push_front(Frame::Data(data));
+        }
+    }
+
+    /// Takes all of it away.
+    pub fn take(&mut self) -> Vec<Frame> {
+        self.0.drain(..).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! What a filter may wait for, and the one way to do it: [`Wait::poll`], called by `run` and `frames` beside the client and the
+//! deadlines. A closed set on purpose: cancellation, timeouts and counters are in one place.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::{Instant, Sleep};
+
+/// What a filter waits for.
+pub(crate) enum Wait {
+    /// A moment.
+    Until(Instant),
+    /// The same, with its timer.
+    Timer(Pin<Box<Sleep>>),
+    /// Somebody on this worker who raises it.
+    Signal(Rc<Signal>),
+}
+
+impl std::fmt::Debug for Wait {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Wait::Until(_) | Wait::Timer(_) => "Until",
+            Wait::Signal(_) => "Signal",
+        })
+    }
+}
+
+/// What came of a wait.
+#[derive(Debug)]
+pub(crate) enum Waited {
+    /// The moment is here.
+    Elapsed,
+    /// The signal was raised.
+    Signalled,
+    /// The body, or the first part of it that is larger than the limit.
+    Collected {
+        /// The end of the body is there, too. Otherwise there is more than was asked for.
+        complete: bool,
+    },
+}
+
+impl Wait {
+    /// Ready when it has come.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        loop {
+            match self {
+                Wait::Until(at) => *self = Wait::Timer(Box::pin(tokio::time::sleep_until(*at))),
+                Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
+                Wait::Signal(signal) => return signal.poll(cx).map(|()| Waited::Signalled),
+            }
+        }
+    }
+}
+
+/// A flag that tasks of one worker wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    raised: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Signal {
+    /// Wakes all who wait.
+    pub fn raise(&self) {
+        self.raised.set(true);
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.raised.get() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,68 @@
+//! The router: the last filter. It says where a request goes, and answers what goes nowhere: 404, redirects, direct responses. Called by
+//! `exchange` after all other filters, so that a caller whom they turn away learns nothing of routes.
+
+use config::route::Action;
+
+use super::attempt;
+use super::exchange::{Answer, Exchange};
+use super::local_reply::LocalReply;
+use super::redirect;
+use super::route::{Found, RouteTable};
+use super::stop::Stop;
+use super::stream::{Chosen, Stream};
+use crate::failure::ResponseFlags;
+use crate::wire::codec::Downstream;
+
+/// Looks the route up and rolls the dice of weighted clusters.
+pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>) {
+    let random = fastrand::u64(..);
+    (stream.route, stream.to_tls) = (None, false);
+    let Some(table) = table else { return };
+    match table.find(&stream.request, random) {
+        Found::Route(host, route) => {
+            let forwarding = route.forwarding.as_ref();
+            let weighted = forwarding.and_then(|forwarding| forwarding.choose(random));
+            stream.route = Some(Chosen { table, host, route, forwarding, weighted });
+            stream.info.route_name = Some(route.config.name.clone());
+        }
+        Found::RedirectToTls => stream.to_tls = true,
+        Found::Nothing => {}
+    }
+}
+
+/// Forwards the request, or answers it.
+pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<Answer, Stop> {
+    let Some(chosen) = exchange.stream.route else { return Err(nowhere(&exchange.stream).into()) };
+    let Some(forwarding) = chosen.forwarding else { return Err(own_answer(&exchange.stream, chosen).into()) };
+    exchange.stream.context.manager.stats.rq_total.inc();
+    attempt::run(exchange, downstream, chosen, forwarding).await
+}
+
+/// No route.
+fn nowhere(stream: &Stream<'_>) -> LocalReply {
+    let stats = &stream.context.manager.stats;
+    if stream.to_tls {
+        stats.rq_redirect.inc();
+        return redirect::to_tls(&stream.request);
+    }
+    stats.no_route.inc();
+    LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND)
+}
+
+/// Routes that are answered here.
+fn own_answer(stream: &Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
+    let stats = &stream.context.manager.stats;
+    match &chosen.route.config.action {
+        Action::Redirect(redirect) => {
+            stats.rq_redirect.inc();
+            redirect::reply(redirect, &chosen.route.config.matches, &stream.request)
+        }
+        Action::Direct(direct) => {
+            stats.rq_direct_response.inc();
+            redirect::direct(direct, &stream.request)
+        }
+        Action::Forward(_) | Action::NonForwarding => {
+            LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One request as header rules, filters, the router and logs see and change it: heads, route, plan, what is known. Owned by `exchange`;
+//! must never hold a socket, a timer or a stream.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::listener::Direction;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::filters::chain::Scopes;
+use super::plan::Plan;
+use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget};
+use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
+
+/// The route that was chosen for a request. Borrowed from the table that the request pins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen<'s> {
+    pub table: &'s RouteTable,
+    pub host: &'s VirtualHost,
+    pub route: &'s Route,
+    /// The route forwards.
+    pub forwarding: Option<&'s Forwarding>,
+    /// And this is the weighted cluster that the dice fell on.
+    pub weighted: Option<&'s WeightedTarget>,
+}
+
+impl<'s> Chosen<'s> {
+    /// What its levels tell filters, the most specific first.
+    pub fn scopes(&self) -> [Option<&'s Scopes>; 4] {
+        let weighted = self.weighted.map(|target| &target.scopes);
+        [weighted, Some(&self.route.scopes), Some(&self.host.scopes), Some(self.table.scopes())]
+    }
+
+    /// Any of its levels tells filters anything.
+    pub fn has_scopes(&self) -> bool {
+        !(self.route.scopes.is_empty() && self.host.scopes.is_empty() && self.table.scopes().is_empty())
+            || self.weighted.is_some_and(|target| !target.scopes.is_empty())
+    }
+}
+
+/// One request while it is served.
+pub(crate) struct Stream<'s> {
+    pub context: &'s Context,
+    pub info: StreamInfo,
+    pub request: RequestHead,
+    /// The response's head, once there is one.
+    pub response: Option<ResponseHead>,
+    pub trailers: Option<Headers>,
+    /// None: the router answers 404, or redirects to https.
+    pub route: Option<Chosen<'s>>,
+    /// The virtual host insists on TLS.
+    pub to_tls: bool,
+    /// What filters have decided for the router.
+    pub plan: Plan<'s>,
+    /// From an internal caller.
+    pub internal: bool,
+    /// Inbound: the operation that the caller's sidecar is told.
+    pub decorator: Option<Bytes>,
+}
+
+impl<'s> Stream<'s> {
+    /// A request that begins now.
+    pub fn begin(context: &'s Context, request: RequestHead) -> Stream<'s> {
+        let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
+        info.request_headers_bytes = u64::from(request.wire_size);
+        // What follows an upgrade or a CONNECT is of unknown length.
+        if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
+            info.request_complete = Some(info.start);
+        }
+        Stream {
+            context,
+            info,
+            request,
+            response: None,
+            trailers: None,
+            route: None,
+            to_tls: false,
+            plan: Plan::default(),
+            internal: false,
+            decorator: None,
+        }
+    }
+
+    /// Whether the request has been read to its end.
+    pub fn request_is_complete(&self) -> bool {
+        self.info.request_complete.is_some()
+    }
+
+    /// Time since the end of the request; zero before.
+    pub fn since_request(&self) -> Duration {
+        self.until(Instant::now().into_std())
+    }
+
+    /// The head of the response came: how long that took from the end of the request; zero before that end.
+    pub fn response_time(&self) -> Duration {
+        self.info.response_first_byte.map_or(Duration::ZERO, |at| self.until(at))
+    }
+
+    fn until(&self, at: std::time::Instant) -> Duration {
+        self.info.request_complete.map_or(Duration::ZERO, |complete| at.saturating_duration_since(complete))
+    }
+
+    /// Outbound, the next sidecar is told the name of the operation; inbound, what a sidecar told wins over the route's, which otherwise
+    /// goes back with the response. All of it only with tracing, as with Envoy.
+    pub fn take_decorator(&mut self) {
+        if self.context.manager.config.tracing.is_none() {
+            return;
+        }
+        let Some(chosen) = self.route else { return };
+        let operation = chosen.route.decorator.as_ref();
+        if self.context.manager.direction == Direction::Outbound {
+            if let Some(operation) = operation {
+                self.request.headers.set(Name::X_ENVOY_DECORATOR_OPERATION, operation.clone());
+            }
+        } else if !self.request.headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION) {
+            self.decorator = operation.cloned();
+        }
+    }
+}
+
+/// What follows the head is no body but a tunnel, if the upstream agrees.
+pub(super) fn asks_for_tunnel(request: &RequestHead) -> bool {
+    request.upgrade.is_some() || request.method == Method::Connect
+}

@@ -1,0 +1,93 @@
+//! What may end a request before its time: the timeouts, by the phase that it is in. Held by `exchange` beside the stream, so that
+//! both can be lent at once. Which timeout runs in which phase is the table in `docs/timeouts.md`.
+
+use super::deadlines::{Deadlines, Expired};
+use super::timeouts::Timeouts;
+use config::hcm::HttpConnectionManager;
+
+/// The timeouts of one request.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub deadlines: Deadlines,
+    pub timeouts: Timeouts,
+    /// An attempt has its stream and no answer yet: a try's clock may run.
+    trying: bool,
+    /// The request has been read to its end, or is a question about a tunnel, which has no end.
+    complete: bool,
+}
+
+impl Watch {
+    /// For a request that begins now.
+    pub fn begin(config: &HttpConnectionManager, complete: bool) -> Watch {
+        let mut watch = Watch { complete, ..Watch::default() };
+        if config.stream_idle_timeout.is_some() {
+            watch.deadlines.set(Expired::Idle, config.stream_idle_timeout);
+        }
+        if config.request_timeout.is_some() && !complete {
+            watch.deadlines.set(Expired::Request, config.request_timeout);
+        }
+        watch
+    }
+
+    /// The router has decided how long all may take. `tunnel`: the request asks for one, and has no end before it is there.
+    pub fn routed(&mut self, timeouts: Timeouts, tunnel: bool) {
+        self.timeouts = timeouts;
+        self.complete |= tunnel;
+        if self.complete {
+            self.deadlines.set(Expired::Response, self.timeouts.response);
+        }
+    }
+
+    /// The last octet of the request was read.
+    pub fn request_ends(&mut self) {
+        if self.complete {
+            return;
+        }
+        self.complete = true;
+        self.deadlines.set(Expired::Request, None);
+        if self.timeouts.response.is_some() {
+            self.deadlines.set(Expired::Response, self.timeouts.response);
+        }
+        if self.trying {
+            self.deadlines.set(Expired::Try, self.timeouts.per_try);
+        }
+    }
+
+    /// An attempt has its stream: its clock begins, if the request is complete; otherwise with the end of the request.
+    pub fn try_begins(&mut self) {
+        self.trying = true;
+        if self.complete && self.timeouts.per_try.is_some() {
+            self.deadlines.set(Expired::Try, self.timeouts.per_try);
+        }
+        if self.timeouts.per_try_idle.is_some() {
+            self.deadlines.set(Expired::TryIdle, self.timeouts.per_try_idle);
+        }
+    }
+
+    /// The head of the answer is here: the try may take its time, but not be silent.
+    pub fn try_answers(&mut self) {
+        self.trying = false;
+        if self.timeouts.per_try.is_some() {
+            self.deadlines.set(Expired::Try, None);
+        }
+    }
+
+    /// The attempt is over without an answer that is passed on.
+    pub fn try_ends(&mut self) {
+        self.try_answers();
+        if self.timeouts.per_try_idle.is_some() {
+            self.deadlines.set(Expired::TryIdle, None);
+        }
+    }
+
+    /// The response goes out: the time for the request to arrive is over with it.
+    pub fn response_begins(&mut self) {
+        self.deadlines.set(Expired::Request, None);
+    }
+
+    /// A tunnel is open: it lives as long as it likes.
+    pub fn tunnel_opens(&mut self) {
+        self.deadlines.set(Expired::Response, None);
+        self.try_ends();
+    }
+}
