@@ -85,9 +85,8 @@ impl Watch {
         self.deadlines.set(Expired::Request, None);
     }
 
-    /// A tunnel is open: it lives as long as it likes.
+    /// A tunnel is open: it lives as long as it likes, while it is not idle.
     pub fn tunnel_opens(&mut self) {
         self.deadlines.set(Expired::Response, None);
-        self.try_ends();
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of `exchange`.
 
+mod timers;
+
 use std::time::Duration;
 
 use bytes::Bytes;

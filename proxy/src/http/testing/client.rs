@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::task::{Context as Task, Poll};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
 
 use bytes::Bytes;
+use tokio::time::Sleep;
 
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::Headers;
@@ -15,6 +18,8 @@ use crate::wire::message::{Frame, ResponseHead};
 pub struct Client {
     /// Pieces of the request body.
     pub pieces: VecDeque<Result<Frame, StreamError>>,
+    /// The end of the body comes at that time.
+    pub ends_at: Option<Pin<Box<Sleep>>>,
     /// Has gone away once the response has not come by now.
     pub gone: Option<StreamError>,
     /// The client takes no more body for so many polls of readiness.
@@ -37,7 +42,10 @@ impl Client {
 }
 
 impl Downstream for Client {
-    fn poll_body(&mut self, _cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
+    fn poll_body(&mut self, cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
+        if let (Some(Ok(Frame::End)), Some(ends)) = (self.pieces.front(), &mut self.ends_at) {
+            ready!(ends.as_mut().poll(cx));
+        }
         match self.pieces.pop_front() {
             Some(piece) => Poll::Ready(piece),
             None => Poll::Pending,

@@ -2,11 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as Task, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Sleep;
 
 use crate::cluster::{ConnectFailure, HttpWant, PickFailure};
 use crate::http::upstreams::Tried;
@@ -40,6 +44,14 @@ pub struct Cluster {
 pub struct Script {
     pub no_host: Option<PickFailure>,
     pub connect: Option<ConnectFailure>,
+    /// The connection takes so long.
+    pub connects_in: Duration,
+    /// The head takes so long.
+    pub head_in: Duration,
+    /// The end of the body comes so long after the head.
+    pub ends_in: Duration,
+    /// It takes nothing of the request's body.
+    pub deaf: bool,
     /// Never answers.
     pub hangs: bool,
     pub informational: Vec<u16>,
@@ -134,13 +146,15 @@ impl Cluster {
 
     pub async fn http(self: &Rc<Self>, host: &Arc<str>, want: &HttpWant<'_>) -> Result<Lease, ConnectFailure> {
         let script = self.scripts.borrow_mut().pop_front().expect("an attempt that the test did not expect");
+        tokio::time::sleep(script.connects_in).await;
         if let Some(failure) = script.connect {
             return Err(failure);
         }
         let alpn =
             want.alpn.map(|list| list.iter().map(|protocol| String::from_utf8(protocol.to_vec()).unwrap()).collect());
         let (host, protocol) = (host.clone(), self.protocol.get());
-        Ok(Lease { host, alpn, protocol, cluster: self.clone(), script, seen: None })
+        let timers = [script.head_in, script.ends_in].map(|time| Box::pin(tokio::time::sleep(time)));
+        Ok(Lease { host, alpn, protocol, cluster: self.clone(), script, seen: None, timers })
     }
 }
 
@@ -151,6 +165,8 @@ pub struct Lease {
     cluster: Rc<Cluster>,
     script: Script,
     seen: Option<Seen>,
+    /// Until the head, and until the end.
+    timers: [Pin<Box<Sleep>>; 2],
 }
 
 impl Drop for Lease {
@@ -180,7 +196,7 @@ impl Upstream for Lease {
     }
 
     fn poll_ready(&mut self, _cx: &mut Task<'_>) -> Poll<Result<(), StreamError>> {
-        Poll::Ready(Ok(()))
+        if self.script.deaf { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
@@ -202,7 +218,8 @@ impl Upstream for Lease {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_head(&mut self, _cx: &mut Task<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+    fn poll_head(&mut self, cx: &mut Task<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+        ready!(self.timers[0].as_mut().poll(cx));
         if self.script.hangs || (self.script.after_request && !self.seen().ended) {
             return Poll::Pending;
         }
@@ -217,7 +234,10 @@ impl Upstream for Lease {
         Poll::Ready(Ok(self.script.head.take().expect("a script answers or fails")))
     }
 
-    fn poll_body(&mut self, _cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
+    fn poll_body(&mut self, cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
+        if matches!(self.script.body.front(), Some(Ok(Frame::End))) {
+            ready!(self.timers[1].as_mut().poll(cx));
+        }
         match self.script.body.pop_front() {
             Some(Ok(Frame::End)) if self.script.stalls => Poll::Pending,
             Some(frame) => Poll::Ready(frame),

@@ -1,0 +1,208 @@
+//! Which timeout runs in which phase of a request: the table of `docs/timeouts.md`, cell by cell. Each timeout is 300 ms, alone, and
+//! the phase would take ten seconds.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::route::{Forward, RetryOn, RetryPolicy};
+use tokio::time::Instant;
+
+use crate::http::testing::fake::Script;
+use crate::http::testing::*;
+use crate::wire::codec::StreamError;
+use crate::wire::message::{Protocol, RequestHead};
+
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// The connection to the upstream is being made.
+    Connecting,
+    /// The client has not ended its request, and nothing was answered.
+    Uploading,
+    /// The request is complete, and nothing was answered.
+    Waiting,
+    /// The response's body comes.
+    Downloading,
+    /// The response's body comes, and the client goes on sending for a second.
+    BothWays,
+    /// An upgrade was asked for and not answered.
+    TunnelAsked,
+    /// It was granted.
+    TunnelOpen,
+}
+
+const PHASES: [Phase; 7] = [
+    Phase::Connecting,
+    Phase::Uploading,
+    Phase::Waiting,
+    Phase::Downloading,
+    Phase::BothWays,
+    Phase::TunnelAsked,
+    Phase::TunnelOpen,
+];
+
+fn script(phase: Phase) -> Script {
+    let ok = Script::answers(200, &[], &["body"]);
+    let switches = Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["pong"]);
+    match phase {
+        Phase::Connecting => Script { connects_in: LONG, ..ok },
+        Phase::Uploading => Script { after_request: true, ..ok },
+        Phase::Waiting => Script { head_in: LONG, ..ok },
+        Phase::Downloading | Phase::BothWays => Script { ends_in: LONG, ..ok },
+        Phase::TunnelAsked => Script { head_in: LONG, ..switches },
+        Phase::TunnelOpen => Script { ends_in: LONG, ..switches },
+    }
+}
+
+fn request(phase: Phase) -> (Client, RequestHead) {
+    let later = |time| Some(Box::pin(tokio::time::sleep(time)));
+    match phase {
+        Phase::Connecting | Phase::Waiting | Phase::Downloading => (Client::default(), get("/")),
+        Phase::Uploading => (Client { ends_at: later(LONG), ..Client::sending(&["some"]) }, post("/")),
+        Phase::BothWays => (Client { ends_at: later(Duration::from_secs(1)), ..Client::sending(&["some"]) }, post("/")),
+        Phase::TunnelAsked | Phase::TunnelOpen => {
+            let mut request = with(get("/"), &[("connection", "Upgrade"), ("upgrade", "websocket")]);
+            request.upgrade = Some(Bytes::from_static(b"websocket"));
+            (Client { ends_at: later(LONG), ..Client::sending(&["ping"]) }, request)
+        }
+    }
+}
+
+/// What becomes of a request: the details if a timeout ended it, and after how long.
+async fn outcome(phase: Phase, set: impl FnOnce(&mut Bench)) -> (u16, String, u128) {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.stream_idle_timeout = None;
+    set(&mut bench);
+    bench.upstream(script(phase));
+    let (client, request) = request(phase);
+    let start = Instant::now();
+    let outcome = bench.send_from(client, request).await;
+    (outcome.status(), outcome.details().to_owned(), start.elapsed().as_millis())
+}
+
+/// The details of each phase's end; empty where the timeout does not run.
+async fn row(set: impl Fn(&mut Bench), expected: [(u16, &str); 7]) {
+    for (phase, (status, details)) in PHASES.into_iter().zip(expected) {
+        let (got_status, got, elapsed) = outcome(phase, &set).await;
+        if details.is_empty() {
+            assert!(!got.contains("timeout") && elapsed >= 10_000, "{phase:?}: {got} after {elapsed} ms");
+        } else {
+            assert_eq!((got_status, got.as_str()), (status, details), "{phase:?} after {elapsed} ms");
+            let began = if phase == Phase::BothWays && details == "response_timeout" { 1000 } else { 0 };
+            assert_eq!(elapsed / 10, (began + 300) / 10, "{phase:?}");
+        }
+    }
+}
+
+fn forward(set: impl Fn(&mut Forward)) -> impl Fn(&mut Bench) {
+    move |bench| {
+        let routes = to_app(|forward| set(forward)).into_iter().map(std::sync::Arc::new).collect();
+        bench.host(|host| host.routes = routes);
+    }
+}
+
+fn policy(set: impl Fn(&mut RetryPolicy)) -> impl Fn(&mut Bench) {
+    forward(move |forward| {
+        let mut policy = retry_on(RetryOn::RETRIABLE_4XX, 0);
+        set(&mut policy);
+        forward.retry = Some(policy.into());
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_timeout_waits_for_the_request_until_the_response_begins() {
+    let details = "request_overall_timeout";
+    let expected = [(0, ""), (408, details), (0, ""), (0, ""), (0, ""), (408, details), (0, "")];
+    row(|bench| bench.config.request_timeout = Some(SHORT), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_routes_timeout_counts_from_the_end_of_the_request_and_covers_the_response() {
+    let details = "response_timeout";
+    let expected = [(504, details), (0, ""), (504, details), (200, details), (200, details), (504, details), (0, "")];
+    row(forward(|forward| forward.timeout = Some(SHORT)), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_has_its_time_from_its_stream_and_the_complete_request_to_the_head() {
+    let details = "upstream_per_try_timeout";
+    let expected = [(0, ""), (0, ""), (504, details), (0, ""), (0, ""), (504, details), (0, "")];
+    row(policy(|policy| policy.per_try_timeout = Some(SHORT)), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_may_not_be_silent_from_its_stream_to_its_end() {
+    let details = "upstream_per_try_idle_timeout";
+    let expected =
+        [(0, ""), (504, details), (504, details), (200, details), (200, details), (504, details), (101, details)];
+    row(policy(|policy| policy.per_try_idle_timeout = Some(SHORT)), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_not_be_idle_in_any_phase() {
+    let details = "stream_idle_timeout";
+    let expected = [
+        (504, details),
+        (408, details),
+        (504, details),
+        (200, details),
+        (200, details),
+        (408, details),
+        (101, details),
+    ];
+    row(forward(|forward| forward.idle_timeout = Some(Some(SHORT))), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_has_its_longest_duration_in_any_phase() {
+    let details = "max_duration_timeout";
+    let expected = [
+        (504, details),
+        (408, details),
+        (504, details),
+        (200, details),
+        (200, details),
+        (408, details),
+        (101, details),
+    ];
+    row(forward(|forward| forward.max_stream_duration = Some(Some(SHORT))), expected).await;
+}
+
+/// A client that leaves while its upload waits for the upstream is noticed, and the upstream is told.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_while_its_upload_waits_is_noticed() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.upstream(Script { deaf: true, hangs: true, ..Script::default() });
+    let client = Client { gone: Some(StreamError::Reset(8)), ..Client::sending(&["one", "two", "three"]) };
+    let outcome = bench.send_from(client, RequestHead { protocol: Protocol::Http2, ..post("/") }).await;
+    assert_eq!((outcome.status(), outcome.flags().as_str()), (0, "DR"));
+    assert!(!bench.seen()[0].ended);
+}
+
+/// A server that refuses would take what follows for its next request.
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_sends_nothing_before_it_is_granted() {
+    let mut bench = Bench::new(to_app(|forward| {
+        forward.upgrades = vec![config::route::Upgrade { kind: "connect".into(), enabled: true }];
+    }));
+    let mut connect = get("");
+    connect.method = crate::wire::message::Method::Connect;
+    connect.protocol = Protocol::Http2;
+    bench.host(|host| {
+        let mut route = (*host.routes[0]).clone();
+        route.matches.path = config::route::PathMatch::Connect;
+        host.routes = vec![std::sync::Arc::new(route)];
+    });
+    bench.upstream(Script::answers(403, &[], &["no"]));
+    let outcome = bench.send_from(Client::sending(&["GET /evil HTTP/1.1\r\n\r\n"]), connect.clone()).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (403, "no"));
+    assert_eq!(bench.seen()[0].body, b"");
+
+    bench.upstream(Script { ends_in: LONG, ..Script::answers(200, &[], &["hello"]) });
+    let outcome = bench.send_from(Client::sending(&["ping"]), connect).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "hello"));
+    let seen = &bench.seen()[0];
+    assert_eq!((seen.body.as_slice(), seen.ended), (&b"ping"[..], true), "the client's end goes on");
+}
