@@ -142,6 +142,7 @@ async fn control_thread(
         drain: server_drain.clone(),
         stats: stats.clone(),
         sinks: sinks.clone(),
+        address: process::local_address(options.local_address_ip_version),
     };
     let workers = Workers::start(workers_wanted, &shared).map_err(|error| format!("workers cannot start: {error}"))?;
 

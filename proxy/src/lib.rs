@@ -1,9 +1,10 @@
 //! The runtime of Outrigger: listeners, TLS, TCP and HTTP proxying, clusters, telemetry, admin. The binary and the tests call it.
 //!
-//! The data path (`listener`, `tls`, `tcp`, `http`, `cluster`) never imports protobuf types or [`xds`].
+//! The data path (`listener`, `tls`, `tcp`, `http`, `call`, `cluster`) never imports protobuf types or [`xds`].
 
 pub mod admin;
 pub mod app;
+pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod compile;

@@ -3,8 +3,10 @@
 //! Nothing on a worker needs `Send`, a contended lock or a shared cache line.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
@@ -18,7 +20,9 @@ pub struct Worker {
     /// What the control thread has published.
     pub published: Arc<Published>,
     /// Pools and balancer cursors.
-    pub clusters: WorkerClusters,
+    pub clusters: Rc<WorkerClusters>,
+    /// Calls to services over the same.
+    pub calls: Calls,
     /// Access log buffers.
     pub logs: WorkerLogs,
     /// Drains of the process.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
@@ -65,6 +67,8 @@ pub struct Shared {
     pub stats: Arc<Stats>,
     /// Access log files.
     pub sinks: Arc<Sinks>,
+    /// This host's address, which called services are told.
+    pub address: Option<IpAddr>,
 }
 
 /// Handles to all workers.
@@ -139,10 +143,12 @@ fn run_thread(index: usize, count: usize, shared: Shared, commands: mpsc::Unboun
     shared.stats.register_shard();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
+        let clusters = Rc::new(WorkerClusters::new(index));
         let worker = Rc::new(Worker {
             index,
+            calls: Calls::new(clusters.clone(), shared.published.clone(), &shared.stats, shared.address),
             published: shared.published,
-            clusters: WorkerClusters::new(index),
+            clusters,
             logs: WorkerLogs::new(index),
             drain: shared.drain,
             stats: shared.stats,

@@ -60,7 +60,7 @@ const TABLE: &[Room] = &[
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
     room("admin", &["cli", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
-    room("workers", &["cluster", "drain", "listener", "stats", "telemetry", "worker"]),
+    room("workers", &["call", "cluster", "drain", "listener", "stats", "telemetry", "worker"]),
     room(
         "listener",
         &["compile", "drain", "failure", "http", "stats", "sys", "tcp", "telemetry", "tls", "transport", "worker"],
@@ -71,7 +71,9 @@ const TABLE: &[Room] = &[
         &["cluster", "compile", "drain", "failure", "stats", "telemetry", "tls", "transport", "wire", "worker"],
     ),
     room("compile", &["drain", "stats", "telemetry", "tls"]),
-    room("worker", &["cluster", "drain", "stats", "telemetry"]),
+    room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
+    // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
+    room("call", &["cluster", "failure", "stats", "wire"]),
     room("cluster", &["failure", "stats", "status", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats"]),
@@ -140,7 +142,7 @@ fn imports() -> Vec<(String, String, String)> {
 #[test]
 fn the_data_path_names_no_protobuf_types() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let data_path = ["listener", "tls", "tcp", "http", "cluster", "wire"];
+    let data_path = ["listener", "tls", "tcp", "http", "call", "cluster", "wire"];
     for (file, _) in files(&source).into_iter().filter(|(_, room)| data_path.contains(&room.as_str())) {
         let text = fs::read_to_string(&file).expect("a source file can be read");
         for word in ["envoy_types", "prost"] {

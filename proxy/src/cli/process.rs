@@ -2,10 +2,13 @@
 //! `main` and the control thread call it.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::IpVersion;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,14 @@ pub fn default_concurrency() -> usize {
         Some(quota) => cores.min(quota.ceil().max(1.0) as usize),
         None => cores,
     }
+}
+
+/// This host's address, as services that are called see it in `x-forwarded-for`: the first one of an interface that is not loopback.
+/// `None` when there is none, or the system does not say.
+pub fn local_address(version: IpVersion) -> Option<IpAddr> {
+    let addresses = if_addrs::get_if_addrs().ok()?;
+    let wanted = |address: &IpAddr| !address.is_loopback() && address.is_ipv6() == (version == IpVersion::V6);
+    addresses.iter().map(if_addrs::Interface::ip).find(wanted)
 }
 
 /// The CPUs that the control group grants, e.g. 0.25; `None` without a limit. `root` is `/` but in tests.

@@ -20,6 +20,7 @@ mod pick;
 mod pool;
 mod proxy_protocol;
 pub mod published;
+pub mod retry;
 mod shared;
 mod stats;
 mod statuses;

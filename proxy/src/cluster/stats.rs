@@ -74,12 +74,16 @@ fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
 }
 
 /// Counters by response code, made as codes are seen: `upstream_rq_200`, `upstream_rq_2xx`, and the same under `internal.` and
-/// `external.`. One per worker and cluster.
+/// `external.`; those of answers that were retried are under `retry.` alone. One per worker and cluster.
 #[derive(Debug, Default)]
 pub struct ResponseCounters {
     seen: RefCell<SmallVec<[Seen; 2]>>,
+    retried: RefCell<SmallVec<[Retried; 1]>>,
     times: RefCell<[Option<Histogram>; 2]>,
 }
+
+/// A status that was retried, and what counts it.
+type Retried = (u16, [Counter; 3]);
 
 /// A status and an origin that were seen, and what counts them.
 type Seen = (u16, bool, [Counter; 4]);
@@ -102,6 +106,22 @@ impl ResponseCounters {
         ];
         counters.iter().for_each(|counter| counter.inc());
         seen.push((status, internal, counters));
+    }
+
+    /// Counts a response that is not passed on, for the request is tried again.
+    pub fn count_retried(&self, scope: &Scope, status: u16) {
+        let mut retried = self.retried.borrow_mut();
+        let known = retried.iter().position(|(code, _)| *code == status).unwrap_or_else(|| {
+            let class = status / 100;
+            let counters = [
+                scope.counter("retry.upstream_rq_completed"),
+                scope.counter(&format!("retry.upstream_rq_{status}")),
+                scope.counter(&format!("retry.upstream_rq_{class}xx")),
+            ];
+            retried.push((status, counters));
+            retried.len() - 1
+        });
+        retried[known].1.iter().for_each(|counter| counter.inc());
     }
 
     /// Records how long the upstream took, in milliseconds, under `internal.` or `external.`.

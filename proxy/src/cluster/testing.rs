@@ -120,20 +120,20 @@ pub fn host(last: u8, weight: u32, health: HealthStatus) -> Host {
 
 /// A process with one worker.
 pub struct Bench {
-    pub published: Published,
+    pub published: Arc<Published>,
     pub stats: Arc<Stats>,
     pub secrets: Arc<Secrets>,
-    pub workers: WorkerClusters,
+    pub workers: Rc<WorkerClusters>,
     made: RefCell<HashMap<Arc<str>, Arc<Cluster>>>,
 }
 
 impl Bench {
     pub fn new() -> Rc<Bench> {
         Rc::new(Bench {
-            published: Published::default(),
+            published: Arc::default(),
             stats: Stats::new(StatsSettings::default()),
             secrets: Secrets::new(),
-            workers: WorkerClusters::new(0),
+            workers: Rc::new(WorkerClusters::new(0)),
             made: RefCell::default(),
         })
     }

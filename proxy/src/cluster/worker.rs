@@ -98,6 +98,11 @@ impl WorkerCluster {
         }
     }
 
+    /// Counts a response that is not passed on, for the request is tried again.
+    pub fn count_retried(&self, status: u16) {
+        self.responses.count_retried(self.core.shared.scope(), status);
+    }
+
     /// Chooses a host for one attempt.
     ///
     /// # Errors

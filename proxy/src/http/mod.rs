@@ -12,7 +12,6 @@ mod deadlines;
 mod exchange;
 mod filters;
 mod forwarded;
-mod grpc;
 mod hash;
 mod local_reply;
 mod manager;
@@ -38,6 +37,8 @@ mod upload;
 mod upstreams;
 mod watch;
 mod xfcc;
+
+use crate::wire::grpc;
 
 pub use connection::serve;
 pub use manager::ConnectionManager;

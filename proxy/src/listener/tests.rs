@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use super::accept::{Slot, accept_loop};
 use super::bind::tests::bind;
 use super::{Before, Listener};
+use crate::call::Calls;
 use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
 use crate::compile::CompileDeps;
@@ -46,10 +47,12 @@ impl RouteSlots for NoRoutes {
 impl Harness {
     pub fn new() -> Harness {
         let stats = Stats::new(StatsSettings::default());
+        let (published, clusters) = (Arc::new(Published::default()), Rc::new(WorkerClusters::new(0)));
         let worker = Rc::new(Worker {
             index: 0,
-            published: Arc::new(Published::default()),
-            clusters: WorkerClusters::new(0),
+            calls: Calls::new(clusters.clone(), published.clone(), &stats, None),
+            published,
+            clusters,
             logs: WorkerLogs::new(0),
             drain: ServerDrain::new(Default::default()),
             stats: stats.clone(),

@@ -4,6 +4,7 @@
 pub mod codec;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod grpc;
 pub mod h1;
 pub mod h2;
 pub mod headers;

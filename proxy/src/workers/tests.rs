@@ -36,6 +36,7 @@ impl Process {
             drain: ServerDrain::new(Default::default()),
             stats: Stats::new(StatsSettings::default()),
             sinks: Arc::new(Sinks::new(SinkSettings::default())),
+            address: None,
         };
         let workers = Workers::start(workers, &shared).unwrap();
         Process { shared, workers }

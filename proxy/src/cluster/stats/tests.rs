@@ -30,3 +30,18 @@ fn breakers_have_gauges_of_their_own() {
     assert_eq!(stats.value("cluster.app.circuit_breakers.high.rq_pending_open"), Some(1));
     assert_eq!(stats.value("cluster.app.circuit_breakers.default.rq_pending_open"), Some(0));
 }
+
+#[test]
+fn answers_that_are_retried_are_counted_apart() {
+    let stats = Stats::new(StatsSettings::default());
+    let scope = stats.scope("cluster.app.");
+    let counters = ResponseCounters::default();
+    counters.count_retried(&scope, 503);
+    counters.count_retried(&scope, 502);
+    counters.count_retried(&scope, 503);
+    let value = |name: &str| stats.value(&format!("cluster.app.{name}"));
+    assert_eq!(value("retry.upstream_rq_503"), Some(2));
+    assert_eq!(value("retry.upstream_rq_5xx"), Some(3));
+    assert_eq!(value("retry.upstream_rq_completed"), Some(3));
+    assert_eq!(value("upstream_rq_503"), None);
+}

@@ -117,16 +117,34 @@ pub(super) fn request(head: &RequestHead) -> Result<Request<()>, StreamError> {
             .map_err(|_| StreamError::Io("the method does not fit HTTP/2".into()))?,
     };
     let mut uri = http::uri::Parts::default();
-    uri.authority = Some(Authority::from_maybe_shared(head.authority.clone()).map_err(unfit)?);
     let is_plain_connect = head.method == Method::Connect && upgrade.is_none();
-    if !is_plain_connect {
+    *request.version_mut() = http::Version::HTTP_2;
+    let mut host = None;
+    match Authority::from_maybe_shared(head.authority.clone()) {
+        Ok(authority) => uri.authority = Some(authority),
+        Err(error) if is_plain_connect || upgrade.is_some() => return Err(unfit(error)),
+        // Envoy's default for a call is the cluster's name (`outbound|80||app`), which is no authority to `http`. As `Host` it passes
+        // (RFC 9113 section 8.3.1), in the form that an intermediary gives what came as HTTP/1: that has no scheme either.
+        Err(_) => {
+            host = Some(
+                HeaderValue::from_maybe_shared(head.authority.clone())
+                    .map_err(|_| StreamError::Io("the request's host has octets that no header may have".into()))?,
+            );
+            *request.version_mut() = http::Version::HTTP_11;
+        }
+    }
+    if host.is_some() {
+        uri.path_and_query = Some(path_and_query(&head.path).map_err(unfit)?);
+    } else if !is_plain_connect {
         uri.scheme = Some(if head.scheme.eq_ignore_ascii_case(b"https") { Scheme::HTTPS } else { Scheme::HTTP });
         uri.path_and_query = Some(path_and_query(&head.path).map_err(unfit)?);
     }
     *request.uri_mut() =
         Uri::from_parts(uri).map_err(|_| StreamError::Io("the request target does not fit HTTP/2".into()))?;
-    *request.version_mut() = http::Version::HTTP_2;
     *request.headers_mut() = map(&head.headers);
+    if let Some(host) = host {
+        request.headers_mut().insert(http::header::HOST, host);
+    }
     if let Some(protocol) = upgrade {
         // Nothing has a length in a tunnel.
         request.headers_mut().remove(http::header::CONTENT_LENGTH);
