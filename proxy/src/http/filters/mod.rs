@@ -3,6 +3,8 @@
 //!
 //! To add one: a folder with its code and tests, a line here, and its line in `config/src/filters/mod.rs`.
 
+#[cfg(test)]
+pub(in crate::http) mod bench;
 pub(crate) mod chain;
 pub(crate) mod filter;
 pub(in crate::http) mod frames;
