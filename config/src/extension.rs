@@ -55,7 +55,10 @@ pub(crate) fn open_required<'a>(at: &At<'_>, any: &'a Option<wkt::Any>) -> Resul
 impl Extension<'_> {
     /// The content as a message.
     pub fn decode<T: Message + Default>(&self, at: &At<'_>, options: &Options) -> Result<T, Rejection> {
-        proto::message(&self.bytes(at, options)?, at)
+        let bytes = self.bytes(at, options)?;
+        let at_inner = at.field("value");
+        crate::fields::check(&self.type_name, &bytes, if self.is_json() { &at_inner } else { at }, options)?;
+        proto::message(&bytes, at)
     }
 
     /// The content as the message's bytes.
@@ -82,15 +85,10 @@ pub(crate) fn message_name(type_url: &str) -> &str {
     type_url.rsplit_once('/').map_or(type_url, |(_, name)| name)
 }
 
-/// With [`UnknownFields::Reject`]: refuses a resource that holds a field which this build does not know.
-pub(crate) fn refuse_unknown_fields(
-    type_name: &str,
-    bytes: &[u8],
-    at: &At<'_>,
-    options: &Options,
-) -> Result<(), Rejection> {
-    match options.unknown_fields {
-        UnknownFields::Ignore => Ok(()),
-        UnknownFields::Reject => unknown::refuse(type_name, bytes, at),
+/// Checks a message that is about to be decoded: unknown fields where the options refuse them, Envoy's rules, and what does not act.
+pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
+    if options.unknown_fields == UnknownFields::Reject {
+        unknown::refuse(type_name, bytes, at)?;
     }
+    crate::fields::check(type_name, bytes, at, options)
 }

@@ -1,8 +1,7 @@
 //! Rules on field values: names, ports, header names and values, percentages. Called by every `decode` module.
 //!
-//! These are the rules of Envoy's `validate.rules` options that matter to what istiod sends, written by hand. When the rules
-//! of the `.proto` files become checks made at build time, they are called from [`crate::extension::open`] and from each
-//! resource's `decode`, before the translation, and the functions here that they cover go away.
+//! Envoy's `validate.rules` are checked before (`fields`); here is what a translation needs for itself, and what Envoy's code demands
+//! beyond those rules.
 
 use std::sync::Arc;
 

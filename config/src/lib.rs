@@ -16,6 +16,7 @@ pub mod dump;
 pub mod endpoint;
 mod extension;
 mod field_rules;
+mod fields;
 pub mod filters;
 pub mod hcm;
 pub mod header_mutation;
@@ -30,7 +31,6 @@ mod proto;
 pub mod registry;
 pub mod rejection;
 pub mod route;
-#[allow(dead_code, reason = "the rules of fields are read next")]
 mod schema;
 pub mod secret;
 pub mod services;

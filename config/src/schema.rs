@@ -23,6 +23,7 @@ const HEADER_SIZE: usize = 20;
 const REPEATED: u8 = 1;
 const MAP: u8 = 2;
 const SENSITIVE: u8 = 4;
+const CHOICE: u8 = 8;
 const UNRULED: u16 = 1;
 
 /// A message type.
@@ -136,6 +137,11 @@ impl Field {
     /// Whether Envoy never shows what it holds (`udpa.annotations.sensitive`).
     pub(crate) fn is_sensitive(self) -> bool {
         self.octet(10) & SENSITIVE != 0
+    }
+
+    /// Whether it is one of several that exclude each other, or optional: then absent is not the default.
+    pub(crate) fn is_choice(self) -> bool {
+        self.octet(10) & CHOICE != 0
     }
 
     /// Its place among the oneofs that are required.

@@ -180,8 +180,8 @@ fn a_refused_static_resource_is_named() {
     let bootstrap = load_one(text).unwrap();
     assert_eq!(
         bootstrap.each_static(&Options::default(), |_, _| Ok(())).unwrap_err().to_string(),
-        "b.json: static_resources.clusters[\"b\"].circuit_breakers.thresholds[0].priority: 7 is not a value of this enum; the control \
-         plane is newer than this proxy"
+        "b.json: static_resources.clusters[\"b\"].circuit_breakers.thresholds[0].priority: value must be one of the defined \
+         enum values; 7 is none, the sender is newer"
     );
 }
 

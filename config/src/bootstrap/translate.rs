@@ -11,6 +11,7 @@ use super::{AdsConfig, Bootstrap, DynamicSource, StatsMatcher};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
+use crate::fields;
 use crate::matcher;
 use crate::options::{Options, UnknownFields};
 use crate::proto::{
@@ -29,6 +30,8 @@ pub(super) fn bootstrap(
 ) -> Result<Bootstrap, Rejection> {
     let at = At::root();
     let options = Options::new(unknown_fields, false);
+    let body = Bytes::from(proto.encode_to_vec());
+    fields::check("envoy.config.bootstrap.v3.Bootstrap", &body, &at, &options)?;
     let node = proto.node.clone().unwrap_or_default();
     let dynamic = proto.dynamic_resources.as_ref();
     let at_dynamic = at.field("dynamic_resources");
@@ -49,7 +52,7 @@ pub(super) fn bootstrap(
     let flush = proto::positive(&at.field("stats_flush_interval"), &proto.stats_flush_interval)?;
     ignored.extend(options.take_notes());
     Ok(Bootstrap {
-        body: Bytes::from(proto.encode_to_vec()),
+        body,
         node_id: Arc::from(node.id.as_str()),
         node_cluster: Arc::from(node.cluster.as_str()),
         node: Bytes::from(node.encode_to_vec()),

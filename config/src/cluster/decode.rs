@@ -16,7 +16,7 @@ use crate::rejection::{At, Rejection};
 /// A `Cluster` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Cluster, Rejection> {
     let at = At::root();
-    extension::refuse_unknown_fields("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
+    extension::check("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
     from_proto(&proto::message(bytes, &at)?, options)
 }
 

@@ -14,7 +14,7 @@ use crate::rejection::{At, Rejection};
 /// A `ClusterLoadAssignment` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<LoadAssignment, Rejection> {
     let at = At::root();
-    extension::refuse_unknown_fields("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
+    extension::check("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
     from_proto(&proto::message(bytes, &at)?, options)
 }
 

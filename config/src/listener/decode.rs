@@ -16,7 +16,7 @@ use crate::rejection::{At, Rejection};
 /// A `Listener` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Listener, Rejection> {
     let at = At::root();
-    extension::refuse_unknown_fields("envoy.config.listener.v3.Listener", bytes, &at, options)?;
+    extension::check("envoy.config.listener.v3.Listener", bytes, &at, options)?;
     from_proto(&proto::message(bytes, &at)?, options)
 }
 

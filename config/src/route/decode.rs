@@ -13,7 +13,7 @@ use crate::rejection::{At, Rejection};
 /// A `RouteConfiguration` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<RouteConfiguration, Rejection> {
     let at = At::root();
-    extension::refuse_unknown_fields("envoy.config.route.v3.RouteConfiguration", bytes, &at, options)?;
+    extension::check("envoy.config.route.v3.RouteConfiguration", bytes, &at, options)?;
     from_proto(&proto::message(bytes, &at)?, options)
 }
 

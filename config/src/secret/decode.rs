@@ -17,7 +17,7 @@ use crate::tls::validation;
 /// A `Secret` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Secret, Rejection> {
     let at = At::root();
-    extension::refuse_unknown_fields("envoy.extensions.transport_sockets.tls.v3.Secret", bytes, &at, options)?;
+    extension::check("envoy.extensions.transport_sockets.tls.v3.Secret", bytes, &at, options)?;
     from_proto(&proto::message(bytes, &at)?, options)
 }
 

@@ -14,6 +14,7 @@ use crate::compile::Compiled;
 const REPEATED: u8 = 1;
 const MAP: u8 = 2;
 const SENSITIVE: u8 = 4;
+const CHOICE: u8 = 8;
 const UNRULED: u16 = 1;
 const NONE: u16 = u16::MAX;
 const NO_ONEOF: u8 = u8::MAX;
@@ -139,7 +140,7 @@ fn length(length: usize) -> u16 {
 
 fn flags(message: &DescriptorProto, field: &FieldDescriptorProto) -> u8 {
     if field.label() != Label::Repeated {
-        return 0;
+        return if field.oneof_index.is_some() { CHOICE } else { 0 };
     }
     let entry = |nested: &DescriptorProto| {
         nested.options.as_ref().is_some_and(|options| options.map_entry())

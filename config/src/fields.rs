@@ -1,0 +1,123 @@
+//! Every message that is decoded passes here first: Envoy's own rules on its fields hold (`rules`), and what is set and does not
+//! act is refused or named (`table`). Called for each resource and each opened extension, on the control thread.
+//!
+//! Works on the bytes as they came, so that no decoder can forget a field: the table is compared with Envoy's files, and its
+//! `acts` with what the decoders do. Makes no copies and needs no descriptors, for a push may hold thousands of resources.
+
+use std::borrow::Cow;
+
+use crate::options::Options;
+use crate::rejection::{At, Rejection};
+use crate::schema::{Field, Message};
+
+mod patterns;
+mod rules;
+pub(crate) mod table;
+mod wire;
+
+use wire::Occurrence;
+
+/// As deep as prost itself decodes.
+const DEEPEST: usize = 100;
+
+/// Checks a message that is about to be decoded.
+pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
+    let Some(message) = Message::named(type_name) else { return Ok(()) };
+    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)
+}
+
+/// What is asked of a message.
+#[derive(Clone, Copy)]
+struct Interest {
+    rules: bool,
+    table: bool,
+}
+
+struct Walk<'o> {
+    options: &'o Options,
+}
+
+impl Walk<'_> {
+    fn message(
+        &self,
+        message: Message,
+        bytes: &[u8],
+        at: &At<'_>,
+        interest: Interest,
+        depth: usize,
+    ) -> Result<(), Rejection> {
+        // Decoding refuses what is deeper, and bytes that are no fields.
+        if depth > DEEPEST || message.name().starts_with("google.protobuf.") {
+            return Ok(());
+        }
+        let seen = wire::occurrences(message, bytes);
+        let interest = Interest { rules: interest.rules && message.is_ruled(), ..interest };
+        if interest.rules {
+            rules::oneofs(message, &seen, at)?;
+        }
+        for field in message.fields() {
+            let occurrences = seen.iter().filter(|one| one.field.number() == field.number());
+            self.field(message, field, occurrences, at, interest, depth)?;
+        }
+        Ok(())
+    }
+
+    fn field<'a>(
+        &self,
+        message: Message,
+        field: Field,
+        occurrences: impl Iterator<Item = &'a Occurrence<'a>> + Clone,
+        at: &At<'_>,
+        mut interest: Interest,
+        depth: usize,
+    ) -> Result<(), Rejection> {
+        let at = at.field(field.name());
+        if interest.rules && !field.rules().is_empty() {
+            interest.rules = rules::field(field, occurrences.clone(), &at)?;
+        }
+        let mut set = occurrences.clone().filter(|one| !one.value.is_default(field)).peekable();
+        if set.peek().is_none() {
+            return Ok(());
+        }
+        if interest.table {
+            interest.table = table::judge(message, field, &at, self.options)?;
+        }
+        match field.message() {
+            Some(of) if interest.rules || interest.table => self.children(field, of, occurrences, &at, interest, depth),
+            _ => Ok(()),
+        }
+    }
+
+    fn children<'a>(
+        &self,
+        field: Field,
+        of: Message,
+        occurrences: impl Iterator<Item = &'a Occurrence<'a>>,
+        at: &At<'_>,
+        interest: Interest,
+        depth: usize,
+    ) -> Result<(), Rejection> {
+        let bodies = occurrences.filter_map(|one| one.value.bytes());
+        if field.is_map() {
+            let Some(value) = of.field(2).and_then(Field::message) else { return Ok(()) };
+            for entry in bodies {
+                let (key, body) = wire::entry(of, entry);
+                self.message(value, body, &at.key(&key), interest, depth + 1)?;
+            }
+        } else if field.is_repeated() {
+            for (index, body) in bodies.enumerate() {
+                self.message(of, body, &at.index(index), interest, depth + 1)?;
+            }
+        } else {
+            // Encodings that stand behind one another are one message, merged.
+            let body = bodies.fold(Cow::Borrowed(&[][..]), |body: Cow<'_, [u8]>, more| {
+                if body.is_empty() { Cow::Borrowed(more) } else { Cow::Owned([&body, more].concat()) }
+            });
+            self.message(of, &body, at, interest, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Fields of an encoded message as they lie in its bytes. What is no field ends the list: decoding says what is wrong.
+
+use smallvec::SmallVec;
+
+use crate::schema::{Field, Message};
+
+/// `google.protobuf.FieldDescriptorProto.Type`, those that matter here.
+pub(super) mod kind {
+    pub(in crate::fields) const DOUBLE: u8 = 1;
+    pub(in crate::fields) const FLOAT: u8 = 2;
+    pub(in crate::fields) const STRING: u8 = 9;
+    pub(in crate::fields) const BYTES: u8 = 12;
+    pub(in crate::fields) const SINT32: u8 = 17;
+    pub(in crate::fields) const SINT64: u8 = 18;
+}
+
+/// A field that occurs.
+pub(super) struct Occurrence<'a> {
+    pub field: Field,
+    pub value: Wire<'a>,
+}
+
+/// Its value as it lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Wire<'a> {
+    /// A varint, or eight or four octets.
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Wire<'a> {
+    pub(super) fn bytes(self) -> Option<&'a [u8]> {
+        match self {
+            Wire::Bytes(bytes) => Some(bytes),
+            Wire::Number(_) => None,
+        }
+    }
+
+    /// A value that proto3 does not tell from none.
+    pub(super) fn is_default(self, field: Field) -> bool {
+        match self {
+            Wire::Number(number) => number == 0 && !field.is_repeated(),
+            Wire::Bytes(bytes) => bytes.is_empty() && field.message().is_none() && !field.is_repeated(),
+        }
+    }
+}
+
+/// All fields of `message` in `bytes` that are known.
+pub(super) fn occurrences<'a>(message: Message, bytes: &'a [u8]) -> SmallVec<[Occurrence<'a>; 16]> {
+    let mut found = SmallVec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some((number, value)) = next(&mut rest) else { break };
+        if let (Some(field), Some(value)) = (message.field(number), value) {
+            found.push(Occurrence { field, value });
+        }
+    }
+    found
+}
+
+/// Key and value of a map's entry.
+pub(super) fn entry(entry: Message, bytes: &[u8]) -> (String, &[u8]) {
+    let (mut key, mut value) = (String::new(), &[][..]);
+    for one in occurrences(entry, bytes) {
+        match (one.field.number(), one.value) {
+            (1, Wire::Bytes(text)) => key = String::from_utf8_lossy(text).into_owned(),
+            (1, Wire::Number(number)) => key = number.to_string(),
+            (2, Wire::Bytes(bytes)) => value = bytes,
+            _ => {}
+        }
+    }
+    (key, value)
+}
+
+/// The numbers of a packed field.
+pub(super) fn packed(mut bytes: &[u8]) -> impl Iterator<Item = u64> {
+    std::iter::from_fn(move || varint(&mut bytes))
+}
+
+/// A field's number and value; groups have none.
+fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Option<Wire<'a>>)> {
+    let tag = varint(rest)?;
+    let number = u32::try_from(tag >> 3).ok()?;
+    let value = match tag & 7 {
+        0 => Some(Wire::Number(varint(rest)?)),
+        1 => Some(Wire::Number(u64::from_le_bytes(*split(rest, 8)?.first_chunk()?))),
+        2 => {
+            let length = usize::try_from(varint(rest)?).ok()?;
+            Some(Wire::Bytes(split(rest, length)?))
+        }
+        5 => Some(Wire::Number(u32::from_le_bytes(*split(rest, 4)?.first_chunk()?).into())),
+        3 | 4 => None,
+        _ => return None,
+    };
+    Some((number, value))
+}
+
+fn split<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (head, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    Some(head)
+}
+
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (index, byte) in rest.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            *rest = &rest[index + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
