@@ -199,5 +199,7 @@ fn connection() -> ConnectionInfo {
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),
+        metadata: Default::default(),
+        filter_state: Default::default(),
     }
 }

@@ -288,6 +288,8 @@ fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Connectio
         tls: None,
         requested_server_name: None,
         filter_chain: Arc::from(""),
+        metadata: Default::default(),
+        filter_state: Default::default(),
     }
 }
 

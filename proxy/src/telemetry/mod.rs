@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod clock;
+pub mod dynamic;
 pub mod format;
 pub mod process_log;
 pub mod stream_info;

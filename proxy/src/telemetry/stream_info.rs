@@ -1,11 +1,13 @@
 //! What is known of a request or a TCP connection when it ends. Filled by `http` and `tcp`, written out by access logs. Plain data.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::failure::ResponseFlags;
+use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
 use crate::wire::message::Protocol;
@@ -27,6 +29,10 @@ pub struct ConnectionInfo {
     pub requested_server_name: Option<Arc<str>>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
+    /// What filters have written about the connection.
+    pub metadata: RefCell<DynamicMetadata>,
+    /// And set on it.
+    pub filter_state: RefCell<FilterState>,
 }
 
 /// Facts of one request, or of one TCP connection.
@@ -80,6 +86,10 @@ pub struct StreamInfo {
     pub attempts: u32,
     /// Route name; empty prints `-`.
     pub route_name: Option<Arc<str>>,
+    /// What filters have written about the request.
+    pub metadata: DynamicMetadata,
+    /// And set on it.
+    pub filter_state: FilterState,
 }
 
 impl StreamInfo {
@@ -111,6 +121,8 @@ impl StreamInfo {
             downstream_transport_failure: None,
             attempts: 0,
             route_name: None,
+            metadata: DynamicMetadata::default(),
+            filter_state: FilterState::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ fn connection() -> ConnectionInfo {
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),
+        metadata: Default::default(),
+        filter_state: Default::default(),
     }
 }
 

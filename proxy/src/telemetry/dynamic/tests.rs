@@ -1,0 +1,31 @@
+//! Tests of `dynamic`.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn metadata_is_merged_by_key_and_found_by_path() {
+    let mut metadata = DynamicMetadata::default();
+    assert_eq!(metadata.at("ns", ["a"]), None);
+    metadata.merge("ns", &json!({"a": {"b": 1}, "c": 2}));
+    metadata.merge("ns", &json!({"a": {"d": 3}}));
+    assert_eq!(metadata.get("ns"), Some(&json!({"a": {"d": 3}, "c": 2})), "keys of the new one win, whole");
+    assert_eq!(metadata.at("ns", ["a", "d"]), Some(&json!(3)));
+    metadata.set("ns", json!({}));
+    assert_eq!(metadata.at("ns", ["c"]), None);
+}
+
+#[test]
+fn a_read_only_object_stays() {
+    let object = |value: &'static str, read_only| StateObject {
+        key: "k".into(),
+        value: Bytes::from_static(value.as_bytes()),
+        read_only,
+        shared: Shared::None,
+    };
+    let mut state = FilterState::default();
+    assert!(state.set(object("1", false)) && state.set(object("2", true)));
+    assert!(!state.set(object("3", false)));
+    assert_eq!(state.get("k").map(|object| &object.value[..]), Some(&b"2"[..]));
+}
