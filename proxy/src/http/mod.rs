@@ -13,6 +13,7 @@ mod exchange;
 mod filters;
 mod forwarded;
 mod hash;
+mod kept;
 mod local_reply;
 mod manager;
 mod normalize;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::exchange::Exchange;
+use super::kept::Kept;
 use super::stop::Stop;
 use crate::wire::codec::{Downstream, Upstream};
-use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
 /// The body of one request.
@@ -16,13 +16,15 @@ use crate::wire::message::Frame;
 pub(super) struct Upload {
     /// What was read, for the next attempt. `None` once no retry can follow.
     kept: Option<Kept>,
+    /// No further attempt will follow: what is kept is what this one has not been given yet.
+    last_attempt: bool,
     /// The client has sent everything.
     read: bool,
     /// This attempt has been given everything.
     sent: bool,
     /// And the system has taken it.
     flushed: bool,
-    /// Pieces of `kept` that this attempt was given.
+    /// Octets of `kept` that this attempt was given.
     replayed: usize,
     /// The stream must say that it takes more before it gets more.
     blocked: bool,
@@ -30,14 +32,6 @@ pub(super) struct Upload {
     refused: bool,
     /// Nothing is sent until the upgrade has been accepted.
     pub paused: bool,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    pieces: Vec<Bytes>,
-    trailers: Option<Headers>,
-    octets: usize,
-    limit: usize,
 }
 
 /// What became of keeping a body.
@@ -53,7 +47,8 @@ impl Upload {
     /// For a request that has a body or not. `keep` is how many octets may be kept for a retry.
     pub fn new(has_body: bool, keep: Option<usize>) -> Upload {
         Upload {
-            kept: keep.map(|limit| Kept { limit, ..Kept::default() }),
+            kept: keep.map(Kept::new),
+            last_attempt: false,
             read: !has_body,
             sent: !has_body,
             flushed: false,
@@ -66,7 +61,7 @@ impl Upload {
 
     /// Whether the head ends the request.
     pub fn is_empty(&self) -> bool {
-        self.read && self.kept.as_ref().is_none_or(|kept| kept.pieces.is_empty() && kept.trailers.is_none())
+        self.read && self.kept.as_ref().is_none_or(Kept::is_empty)
     }
 
     /// The client has sent everything.
@@ -85,20 +80,18 @@ impl Upload {
 
     /// No retry will follow.
     pub fn forget(&mut self) {
-        if let Some(kept) = &mut self.kept
-            && self.replayed == kept.pieces.len()
-            && (kept.trailers.is_none() || self.sent)
+        self.last_attempt = true;
+        if let Some(kept) = &self.kept
+            && self.replayed == kept.octets()
+            && (kept.kept_trailers().is_none() || self.sent)
         {
             self.kept = None;
-        } else if let Some(kept) = &mut self.kept {
-            // What this attempt has not been given yet is still needed.
-            kept.limit = 0;
         }
     }
 
     /// Whether the body can be sent once more.
     pub fn can_replay(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.octets <= kept.limit)
+        self.kept.is_some() && !self.last_attempt
     }
 
     /// Sends nothing more: the upgrade was not accepted.
@@ -151,10 +144,10 @@ impl Upload {
     /// Sends the next kept piece. False when this attempt has been given all of them.
     fn replay(&mut self, upstream: &mut dyn Upstream) -> bool {
         let Some(kept) = &self.kept else { return false };
-        if let Some(piece) = kept.pieces.get(self.replayed) {
-            self.replayed += 1;
-            let end = self.read && self.replayed == kept.pieces.len() && kept.trailers.is_none();
-            self.refused = upstream.send_data(piece.clone(), end).is_err();
+        if let Some(piece) = kept.after(self.replayed) {
+            self.replayed += piece.len();
+            let end = self.read && self.replayed == kept.octets() && kept.kept_trailers().is_none();
+            self.refused = upstream.send_data(piece, end).is_err();
             self.sent = end;
             self.blocked = true;
             return true;
@@ -162,7 +155,7 @@ impl Upload {
         if !self.read {
             return false;
         }
-        let result = match &kept.trailers {
+        let result = match kept.kept_trailers() {
             Some(trailers) => upstream.send_trailers(trailers),
             None => upstream.send_data(Bytes::new(), true),
         };
@@ -181,8 +174,8 @@ impl Upload {
             Frame::Trailers(trailers) => {
                 self.finish();
                 let result = upstream.send_trailers(&trailers);
-                if let Some(kept) = &mut self.kept {
-                    kept.trailers = Some(trailers);
+                if self.kept.as_mut().is_some_and(|kept| !kept.trailers(&trailers)) {
+                    self.kept = None;
                 }
                 result
             }
@@ -201,13 +194,11 @@ impl Upload {
 
     fn keep(&mut self, data: &Bytes) {
         let Some(kept) = &mut self.kept else { return };
-        kept.octets += data.len();
-        if kept.octets > kept.limit {
+        if self.last_attempt || !kept.push(data) {
             // Too much to hold for a retry that may never come.
             self.kept = None;
             return;
         }
-        kept.pieces.push(data.clone());
-        self.replayed = kept.pieces.len();
+        self.replayed = kept.octets();
     }
 }
