@@ -2,8 +2,9 @@
 //! Plain TCP on both sides is spliced in the kernel; anything else goes through the thread's scratch buffer. An idle lane holds no buffer.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -14,10 +15,8 @@ use super::pipes;
 use crate::sys::{self, Pipe};
 use crate::transport::{Io, Stream};
 
-/// Octets of the scratch buffer.
-const SCRATCH: usize = 256 * 1024;
-/// Rounds after which the other tasks of the worker get their turn.
-const ROUNDS: usize = 8;
+/// Octets of a lane's turn, after which the worker's other connections get theirs. Also of the scratch buffer.
+pub(super) const TURN: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -69,7 +68,8 @@ impl Lane {
 
     /// Moves what can be moved. Ready when the end has been passed on.
     pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
-        for _ in 0..ROUNDS {
+        let begun = self.moved;
+        while self.moved - begun < TURN as u64 {
             ready!(self.poll_write_out(cx, to)).map_err(LaneError::Write)?;
             if let Some(error) = self.failed.take() {
                 return Poll::Ready(Err(LaneError::Read(error)));
@@ -100,7 +100,9 @@ impl Lane {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        // The next turn comes when the others had theirs: also those of whom only the system knows by now that they can go on. A task that
+        // wakes itself at once would be run dozens of times before the system is asked again.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
         Poll::Pending
     }
 
@@ -140,7 +142,7 @@ impl Lane {
             self.copies = true;
             return Poll::Ready(Ok(()));
         };
-        match source.try_io(Interest::READABLE, || sys::splice(source, &pipe.write, pipe.capacity)) {
+        match source.try_io(Interest::READABLE, || sys::splice(source, &pipe.write, pipe.capacity.min(TURN))) {
             Ok(0) => {
                 self.state = State::Ended;
                 pipes::give_back(pipe);
@@ -159,7 +161,7 @@ impl Lane {
     /// Fills the thread's buffer and writes from it at once; only what the target does not take is kept.
     fn poll_copy(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
         BUFFER.with_borrow_mut(|buffer| {
-            buffer.resize(SCRATCH, 0);
+            buffer.resize(TURN, 0);
             let mut target = ReadBuf::new(buffer);
             ready!(self.poll_fill(cx, from, &mut target)).map_err(LaneError::Read)?;
             let mut read = target.filled();

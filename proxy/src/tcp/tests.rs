@@ -230,3 +230,78 @@ async fn a_tls_peer_that_closes_without_notice_has_ended_its_side() {
     near.read_to_end(&mut all).await.unwrap();
     assert_eq!(all, b"last words");
 }
+
+/// However much is there, and however much the other side takes: a turn has an end, and then the others have theirs.
+#[tokio::test]
+async fn a_turn_is_bounded_in_octets() {
+    use super::lane::{Lane, TURN};
+    use std::future::poll_fn;
+    use std::task::Poll;
+    const ALL: usize = 8 << 20;
+    for spliced in [false, true] {
+        let (mut from, mut to, feed, drain) = if spliced {
+            let (mut client, downstream) = connection().await;
+            let (upstream, mut server) = connection().await;
+            let feed = tokio::spawn(async move { client.write_all(&vec![7; ALL]).await.unwrap() });
+            let drain = tokio::spawn(async move { server.read_exact(&mut vec![0; ALL]).await.unwrap() });
+            (downstream.into(), upstream.into(), feed, drain)
+        } else {
+            let (mut client, downstream) = tokio::io::duplex(ALL);
+            let (upstream, mut server) = tokio::io::duplex(ALL);
+            client.write_all(&vec![7; ALL]).await.unwrap();
+            let drain = tokio::spawn(async move { server.read_exact(&mut vec![0; ALL]).await.unwrap() });
+            (Stream::new(Io::Memory(downstream)), Stream::new(Io::Memory(upstream)), tokio::spawn(async {}), drain)
+        };
+        let mut lane = Lane::default();
+        let mut turns = 0;
+        poll_fn(|cx| {
+            let before = lane.moved;
+            let result = lane.poll(cx, &mut from, &mut to);
+            turns += 1;
+            assert!(lane.moved - before <= 2 * TURN as u64, "{} octets in a turn", lane.moved - before);
+            assert!(result.is_pending() || lane.is_done());
+            if lane.moved == ALL as u64 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(turns >= ALL / (2 * TURN), "{turns}");
+        feed.await.unwrap();
+        drain.await.unwrap();
+    }
+}
+
+/// A connection of which only the system knows that it can go on has its turn between those of one that always can.
+#[tokio::test]
+async fn one_that_always_can_go_on_leaves_turns_to_others() {
+    use super::lane::{Lane, TURN};
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::task::Poll;
+    const ALL: usize = 64 << 20;
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            let (mut client, downstream) = tokio::io::duplex(ALL);
+            let (upstream, _server) = tokio::io::duplex(ALL);
+            client.write_all(&vec![7; ALL]).await.unwrap();
+            let moved = Rc::new(Cell::new(0));
+            let busy = Rc::clone(&moved);
+            tokio::task::spawn_local(async move {
+                let (mut from, mut to) = (Stream::new(Io::Memory(downstream)), Stream::new(Io::Memory(upstream)));
+                let mut lane = Lane::default();
+                poll_fn(|cx| {
+                    let _ = lane.poll(cx, &mut from, &mut to);
+                    busy.set(lane.moved);
+                    if lane.moved == ALL as u64 { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            });
+            let (near, mut far) = connection().await;
+            let seen = tokio::task::spawn_local(async move { far.read_u8().await.map(|_| moved.get()) });
+            // The octet is on its way before the busy one has its first turn after this.
+            let before = near.try_write(b"x").unwrap();
+            assert_eq!(before, 1);
+            let seen = seen.await.unwrap().unwrap();
+            assert!(seen < 16 * TURN as u64, "{seen} octets passed before another had its turn");
+        })
+        .await;
+}
