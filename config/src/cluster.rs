@@ -181,6 +181,27 @@ pub struct UpstreamHttp {
     pub auto_san_validation: bool,
     /// Header case is kept towards HTTP/1 (`preserve_case`).
     pub preserve_case: bool,
+    /// `common_http_protocol_options.max_headers_count`; default 100.
+    pub max_headers_count: u32,
+    /// `common_http_protocol_options.max_response_headers_kb` in octets; `None` is the codec's default.
+    pub max_response_headers: Option<u32>,
+}
+
+impl Default for UpstreamHttp {
+    /// What holds where a cluster says nothing.
+    fn default() -> UpstreamHttp {
+        UpstreamHttp {
+            protocol: UpstreamProtocol::Http1,
+            idle_timeout: Some(Duration::from_secs(3600)),
+            max_connection_duration: None,
+            http2: Http2Settings::default(),
+            auto_sni: false,
+            auto_san_validation: false,
+            preserve_case: false,
+            max_headers_count: 100,
+            max_response_headers: None,
+        }
+    }
 }
 
 /// Choice of the upstream HTTP version.

@@ -86,6 +86,8 @@ pub struct HttpConnectionManager {
     pub underscores: Underscores,
     /// `stream_idle_timeout`; default 5 min, `None` = never.
     pub stream_idle_timeout: Option<Duration>,
+    /// `stream_flush_timeout`; default `stream_idle_timeout`, `None` = never.
+    pub stream_flush_timeout: Option<Duration>,
     /// `request_timeout`; `None` = never (the default).
     pub request_timeout: Option<Duration>,
     /// `request_headers_timeout`; `None` = never (the default).

@@ -101,6 +101,11 @@ impl Stream {
         }
     }
 
+    /// Whether the peer is known to have gone, behind octets that nobody has read yet: reading would tell only after those.
+    pub fn has_peer_left(&self) -> bool {
+        self.tcp_socket().is_some_and(socket::has_peer_left)
+    }
+
     /// The stream as the TLS library reads it: in bulk it reads more at a time than the library asks for.
     pub fn under_tls(self) -> Stream {
         let ahead = if matches!(self.io, Io::Tcp(_)) { ReadAhead::Watching } else { ReadAhead::Off };

@@ -80,7 +80,7 @@ const TABLE: &[Room] = &[
     room("store", &[]),
     room("telemetry", &["failure", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
-    room("wire", &["transport"]),
+    room("wire", &["stats", "transport"]),
     room("tls", &["transport"]),
     room("transport", &["stats", "sys"]),
     room("stats", &[]),

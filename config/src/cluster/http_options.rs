@@ -1,8 +1,6 @@
 //! HTTP settings towards the endpoints: `HttpProtocolOptions`, else the cluster's deprecated fields. Called by
 //! [`super::decode`]; the HTTP/2 part also by the connection manager.
 
-use std::time::Duration;
-
 use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
 use crate::extension;
 use crate::field_rules;
@@ -138,26 +136,38 @@ fn automatic_names(
 }
 
 fn base(at: &At<'_>, field: &str, common: Option<&core::HttpProtocolOptions>) -> Result<Http, Rejection> {
-    const HOUR: Duration = Duration::from_secs(3600);
     let at = at.field(field);
     let unset = core::HttpProtocolOptions::default();
     let common = common.unwrap_or(&unset);
+    let usual = UpstreamHttp::default();
     Ok(Http {
         settings: UpstreamHttp {
-            protocol: UpstreamProtocol::Http1,
-            idle_timeout: proto::timeout(&at.field("idle_timeout"), &common.idle_timeout, Some(HOUR))?,
+            idle_timeout: proto::timeout(&at.field("idle_timeout"), &common.idle_timeout, usual.idle_timeout)?,
             max_connection_duration: proto::timeout(
                 &at.field("max_connection_duration"),
                 &common.max_connection_duration,
                 None,
             )?,
-            http2: Http2Settings::default(),
-            auto_sni: false,
-            auto_san_validation: false,
-            preserve_case: false,
+            max_headers_count: header_count(&at.field("max_headers_count"), &common.max_headers_count)?,
+            max_response_headers: uint32(&common.max_response_headers_kb)
+                .map(|kib| kibibytes(&at.field("max_response_headers_kb"), kib))
+                .transpose()?,
+            ..usual
         },
         max_requests_per_connection: uint32(&common.max_requests_per_connection).filter(|most| *most > 0),
     })
+}
+
+/// How many header lines a message may have; 100 when nothing is said.
+pub(crate) fn header_count(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>) -> Result<u32, Rejection> {
+    let count = uint32(value).unwrap_or(100);
+    if count == 0 { Err(at.reject("must be at least 1")) } else { Ok(count) }
+}
+
+/// The size of a message's headers in octets.
+pub(crate) fn kibibytes(at: &At<'_>, kib: u32) -> Result<u32, Rejection> {
+    field_rules::within(at, u64::from(kib), 1, 8192)?;
+    Ok(kib * 1024)
 }
 
 /// `Http2ProtocolOptions`, within the ranges that Envoy allows.

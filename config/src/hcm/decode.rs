@@ -38,6 +38,8 @@ pub(crate) fn http_connection_manager(
     let request_id = request_id(&at.field("request_id_extension"), proto, options)?;
     let http2 = proto.http2_protocol_options.as_ref();
     let timeout = |field: &str, value, default| proto::timeout(&at.field(field), value, default);
+    let stream_idle_timeout =
+        timeout("stream_idle_timeout", &proto.stream_idle_timeout, Some(Duration::from_secs(300)))?;
     Ok(HttpConnectionManager {
         stat_prefix: field_rules::not_empty(&at.field("stat_prefix"), &proto.stat_prefix)?,
         codec: codec(&at.field("codec_type"), proto.codec_type)?,
@@ -88,17 +90,20 @@ pub(crate) fn http_connection_manager(
             None,
         )?,
         max_requests_per_connection: uint32(&common.max_requests_per_connection).filter(|most| *most > 0),
-        max_headers_count: header_count(&at_common.field("max_headers_count"), &common.max_headers_count)?,
-        max_request_headers: header_octets(&at.field("max_request_headers_kb"), &proto.max_request_headers_kb)?,
+        max_headers_count: http_options::header_count(
+            &at_common.field("max_headers_count"),
+            &common.max_headers_count,
+        )?,
+        max_request_headers: http_options::kibibytes(
+            &at.field("max_request_headers_kb"),
+            uint32(&proto.max_request_headers_kb).unwrap_or(60),
+        )?,
         underscores: underscores(
             &at_common.field("headers_with_underscores_action"),
             common.headers_with_underscores_action,
         )?,
-        stream_idle_timeout: timeout(
-            "stream_idle_timeout",
-            &proto.stream_idle_timeout,
-            Some(Duration::from_secs(300)),
-        )?,
+        stream_idle_timeout,
+        stream_flush_timeout: timeout("stream_flush_timeout", &proto.stream_flush_timeout, stream_idle_timeout)?,
         request_timeout: timeout("request_timeout", &proto.request_timeout, None)?,
         request_headers_timeout: timeout("request_headers_timeout", &proto.request_headers_timeout, None)?,
         drain_timeout: proto::duration(&at.field("drain_timeout"), &proto.drain_timeout)?
@@ -158,7 +163,6 @@ fn note_what_does_not_act(at: &At<'_>, proto: &pb::HttpConnectionManager, option
         ),
         ("access_log_options", proto.access_log_options.is_some(), "is not acting; entries are written at the end"),
         ("forward_proto_config", proto.forward_proto_config.is_some(), "is not acting"),
-        ("stream_flush_timeout", proto.stream_flush_timeout.is_some(), "is not acting"),
     ];
     for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
         options.note(&at.field(field), text);
@@ -314,17 +318,6 @@ fn http1(
         preserve_case: http_options::preserve_case(at, proto, options)?,
         allow_chunked_length: http1.allow_chunked_length,
     })
-}
-
-fn header_count(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>) -> Result<u32, Rejection> {
-    let count = uint32(value).unwrap_or(100);
-    if count == 0 { Err(at.reject("must be at least 1")) } else { Ok(count) }
-}
-
-fn header_octets(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>) -> Result<u32, Rejection> {
-    let kib = uint32(value).unwrap_or(60);
-    field_rules::within(at, u64::from(kib), 1, 8192)?;
-    Ok(kib * 1024)
 }
 
 fn underscores(at: &At<'_>, value: i32) -> Result<Underscores, Rejection> {

@@ -10,10 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::address::Address;
-use config::cluster::{
-    Balancer, Cluster as Config, Discovery, Http2Settings, Thresholds, UpstreamHttp, UpstreamProtocol,
-    UpstreamTransport,
-};
+use config::cluster::{Balancer, Cluster as Config, Discovery, Thresholds, UpstreamHttp, UpstreamTransport};
 use config::endpoint::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,15 +38,7 @@ pub fn config(discovery: Discovery) -> Config {
         locality_weighted: false,
         circuit_breaker: Thresholds::default(),
         circuit_breaker_high: Thresholds::default(),
-        http: UpstreamHttp {
-            protocol: UpstreamProtocol::Http1,
-            idle_timeout: Some(Duration::from_secs(3600)),
-            max_connection_duration: None,
-            http2: Http2Settings::default(),
-            auto_sni: false,
-            auto_san_validation: false,
-            preserve_case: false,
-        },
+        http: UpstreamHttp::default(),
         transport: UpstreamTransport::Raw,
         transport_matches: Vec::new(),
         tcp_keepalive: None,

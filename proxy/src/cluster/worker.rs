@@ -1,6 +1,6 @@
 //! A cluster as one worker uses it: balancer state, hosts with their pools, permits. Made by [`WorkerClusters`](super::WorkerClusters).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use super::stats::{ClusterStats, ResponseCounters};
 use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick, PickFailure, Priority, TcpLease, TcpWant,
 };
+use crate::wire::h2::CodecStats;
 use crate::wire::message::Protocol;
 
 /// What pools and guards of one cluster on one worker share.
@@ -30,6 +31,23 @@ pub struct Core {
     pub shared: Arc<Cluster>,
     /// Its statistics, copied so that a count costs no detour.
     pub stats: ClusterStats,
+    codec: OnceCell<CodecStats>,
+}
+
+impl Core {
+    /// A cluster on this worker.
+    pub fn new(shared: &Arc<Cluster>) -> Rc<Core> {
+        Rc::new(Core { shared: Arc::clone(shared), stats: *shared.stats(), codec: OnceCell::new() })
+    }
+
+    /// What the HTTP/2 codec counts; as with Envoy it is there once HTTP/2 is spoken.
+    pub fn codec_stats(&self) -> CodecStats {
+        let scope = self.shared.scope();
+        *self.codec.get_or_init(|| CodecStats {
+            close_notify: self.stats.upstream_cx_close_notify,
+            ..CodecStats::new(|name| scope.counter(name), |name| scope.gauge(name))
+        })
+    }
 }
 
 /// A cluster as this worker uses it.
@@ -57,7 +75,7 @@ impl WorkerCluster {
     /// Nothing under way yet.
     pub(super) fn new(shared: &Arc<Cluster>, worker: usize) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
-        let core = Rc::new(Core { shared: Arc::clone(shared), stats: *shared.stats() });
+        let core = Core::new(shared);
         let mut hosts = HashMap::new();
         let balancer = build_balancer(&core, &endpoints, &mut hosts, worker);
         Rc::new(WorkerCluster {

@@ -8,6 +8,8 @@ mod send;
 mod state;
 
 use std::cell::OnceCell;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use super::codec_error;
 use super::context::Context;
@@ -53,6 +55,7 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
         Err(Stop::Abort { flags, details, reason }) => {
             exchange.abort(flags, details);
             // What was sent leaves before the reset: HTTP/2's would overtake it in the connection's queue.
+            let _ = poll_fn(|cx| Poll::Ready(downstream.poll_flush(cx))).await;
             tokio::task::yield_now().await;
             downstream.reset(reason);
         }

@@ -1,7 +1,7 @@
 //! The HTTP connection manager, compiled: what all connections of a filter chain share. `listener` compiles it, [`super::serve`] reads it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use config::hcm::{HttpConnectionManager, RouteSource};
@@ -15,6 +15,7 @@ use super::stats::{HttpStats, TracingStats};
 use crate::compile::CompileDeps;
 use crate::stats::Stats;
 use crate::telemetry::access_log::AccessLogs;
+use crate::wire::h2::CodecStats;
 
 /// A compiled connection manager. Immutable and shared by all workers.
 pub struct ConnectionManager {
@@ -26,6 +27,8 @@ pub struct ConnectionManager {
     pub(super) stats: HttpStats,
     /// Where trace decisions are counted, with tracing.
     pub(super) tracing: Option<TracingStats>,
+    /// What the HTTP/2 codec counts; as with Envoy it is there once a client has spoken HTTP/2.
+    codec: OnceLock<CodecStats>,
     /// Where statistics of routes are registered.
     pub(super) registry: Arc<Stats>,
     /// Value of `server`.
@@ -67,11 +70,18 @@ impl ConnectionManager {
             chain: Chain::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
+            codec: OnceLock::new(),
             registry: deps.stats.clone(),
             tracing: config.tracing.map(|_| TracingStats::new(&config.stat_prefix, deps.stats)),
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         }))
+    }
+
+    /// What the HTTP/2 codec counts, for all listeners together.
+    pub(super) fn codec_stats(&self) -> CodecStats {
+        let stats = &self.registry;
+        *self.codec.get_or_init(|| CodecStats::new(|name| stats.counter(name), |name| stats.gauge(name)))
     }
 
     /// The configuration.

@@ -6,6 +6,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -35,6 +36,13 @@ pub fn poll_send(socket: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<
             return Poll::Ready(result);
         }
     }
+}
+
+/// Whether the peer has ended its direction or reset the connection, though there may be octets to read before that.
+pub fn has_peer_left(socket: &TcpStream) -> bool {
+    let mut polled = [PollFd::new(socket, PollFlags::RDHUP)];
+    let told = rustix::event::poll(&mut polled, Some(&Timespec::default()));
+    told.is_ok() && polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
 }
 
 /// One transfer of up to `wanted` octets; `None` when the socket was not ready after all.

@@ -78,7 +78,7 @@ pub fn h1_response(input: &[u8]) {
 /// gives is sound.
 pub fn h2_server(input: &[u8]) {
     let (mut peer, ours) = memory();
-    let mut connection = h2::server::Connection::new(ours, &h2::Settings::default());
+    let mut connection = h2::server::Connection::new(ours, &h2::Settings::default(), h2::CodecStats::NONE);
     let Some((choice, input)) = input.split_first() else { return };
     if choice % 2 == 0 {
         peer.write(super::sniff::PREFACE);

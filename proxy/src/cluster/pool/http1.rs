@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::task::Context;
 
-use config::hcm::Http1Settings;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
@@ -22,10 +21,7 @@ pub struct Http1Connection {
 impl Http1Connection {
     /// A fresh one.
     pub fn new(connected: Connected, counted: Counted, cluster: &config::cluster::Cluster) -> Http1Connection {
-        let settings = h1::Settings::upstream(Http1Settings {
-            preserve_case: cluster.http.preserve_case,
-            ..Http1Settings::default()
-        });
+        let settings = h1::Settings::upstream(&cluster.http);
         Http1Connection {
             codec: Box::new(h1::client::Connection::new(connected.stream, &settings)),
             facts: connected.facts,
@@ -53,6 +49,12 @@ impl Http1Connection {
 
     /// Whether a connection that comes back may be kept.
     pub fn may_be_reused(&mut self, core: &Core) -> bool {
+        if self.codec.is_told_to_close() {
+            core.stats.upstream_cx_close_notify.inc();
+        }
+        if self.codec.is_violated() {
+            core.stats.upstream_cx_protocol_error.inc();
+        }
         if !self.codec.is_reusable() {
             return false;
         }

@@ -98,8 +98,9 @@ impl Drop for Http2Stream {
 /// Puts a connection that has just been made into the pool and drives it to its end.
 pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     let cluster = pool.core.shared.config();
-    let settings = h2::Settings::upstream(&cluster.http.http2);
-    let (handle, driver) = match h2::client::connect(connected.stream, &settings).await {
+    let settings = h2::Settings::upstream(&cluster.http);
+    let stats = pool.core.codec_stats();
+    let (handle, driver) = match h2::client::connect(connected.stream, &settings, stats).await {
         Ok(made) => made,
         Err(error) => {
             return pool.fail_waiting(&ConnectFailure::because(ConnectFailureKind::Remote, error.to_string()));
@@ -124,8 +125,12 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     }
     // The pool alone decides how long the connection lives: without it there is nothing to tell.
     let (weak_pool, weak_connection) = (Rc::downgrade(&pool), Rc::downgrade(&connection));
+    let violations = pool.core.stats.upstream_cx_protocol_error;
     drop((pool, connection));
     let result = driver.await;
+    if matches!(result, Err(h2::ConnectionError::Protocol(_) | h2::ConnectionError::Flood(_))) {
+        violations.inc();
+    }
     if let Some(connection) = weak_connection.upgrade() {
         // It ended while the pool still held it: the host closed it, or broke the protocol.
         connection.counted.borrow_mut().closed_by_peer();

@@ -466,8 +466,67 @@ fn http2_follows_goaway_to_a_new_connection() {
         assert_eq!(exchange(&mut fixture.lease().await).await.1, "1");
         server.go_away.notify_waiters();
         until(|| server.closed.get() == 1).await;
+        assert_eq!(fixture.bench.stat("upstream_cx_close_notify"), 1, "graceful_shutdown says GOAWAY twice");
         assert_eq!(exchange(&mut fixture.lease().await).await.1, "2");
         until(|| fixture.bench.stat("upstream_cx_active") == 1).await;
+        assert_eq!(fixture.bench.stat("http2.streams_active"), 0);
+    });
+}
+
+/// A server that answers each connection with this text and closes it.
+async fn says(text: String) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::task::spawn_local(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_announces_its_end_is_counted() {
+    run(async {
+        let address = says("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok".to_owned()).await;
+        let fixture = fixture(address, |_| {});
+        for count in 1..=2 {
+            assert_eq!(exchange(&mut fixture.lease().await).await.1, "ok");
+            assert_eq!(fixture.bench.stat("upstream_cx_close_notify"), count);
+        }
+        assert_eq!(fixture.bench.stat("upstream_cx_protocol_error"), 0);
+    });
+}
+
+/// `max_response_headers_kb` and `max_headers_count`: a head of 100 kB in 10 lines, and one of 150 lines.
+#[test]
+fn the_limits_of_response_heads_are_the_clusters() {
+    run(async {
+        let head = |lines: usize, octets: usize| {
+            let line = format!("x: {}\r\n", "v".repeat(octets / lines));
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{}\r\nok", line.repeat(lines))
+        };
+        for (text, octets, lines, passes) in [
+            (head(10, 100_000), None, 100, false),
+            (head(10, 100_000), Some(128 * 1024), 100, true),
+            (head(10, 10_000), Some(8 * 1024), 100, false),
+            (head(150, 1_000), None, 100, false),
+            (head(150, 1_000), None, 200, true),
+        ] {
+            let fixture = fixture(says(text).await, |config| {
+                config.http.max_response_headers = octets;
+                config.http.max_headers_count = lines;
+            });
+            let mut lease = fixture.lease().await;
+            lease.stream.send_head(&get(), true).unwrap();
+            let head = std::future::poll_fn(|cx| lease.stream.poll_head(cx)).await;
+            assert_eq!(head.is_ok(), passes, "{octets:?}, {lines}: {head:?}");
+            drop(lease);
+            assert_eq!(fixture.bench.stat("upstream_cx_protocol_error"), u64::from(!passes));
+        }
     });
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use super::*;
 use crate::failure::ResponseFlags;
@@ -256,4 +258,91 @@ async fn an_exchange_is_not_large() {
     let mut client = Client::default();
     let size = std::mem::size_of_val(&crate::http::exchange::exchange(&context, &mut client, get("/")));
     assert!(size < 8 * 1024, "{size}");
+}
+
+/// `max_connection_duration` asks the client to go before the connection does.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_too_old_says_so_first() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.max_connection_duration = Some(Duration::from_secs(10));
+    let request = "GET /a HTTP/1.1\r\nhost: svc\r\n\r\n";
+    LocalSet::new()
+        .run_until(async {
+            answers(&mut bench, 1);
+            let (context, mut client) = connect(&bench).await;
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut some = [0; 4096];
+            let count = client.read(&mut some).await.unwrap();
+            assert!(!String::from_utf8_lossy(&some[..count]).contains("connection: close"));
+            // Between two requests: the next answer says it, within `drain_timeout`.
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            bench.cluster("app").scripts.borrow_mut().clear();
+            answers(&mut bench, 1);
+            client.write_all(request.repeat(2).as_bytes()).await.unwrap();
+            let mut rest = String::new();
+            client.read_to_string(&mut rest).await.unwrap();
+            assert_eq!(
+                (rest.matches("HTTP/1.1 200 OK").count(), rest.matches("connection: close").count()),
+                (1, 1),
+                "{rest}"
+            );
+            assert_eq!(context.done.borrow().len(), 2, "a client that pipelines is ended, too");
+        })
+        .await;
+    // Nothing more is asked: it ends after `drain_timeout`, and so does one that was idle for too long.
+    for duration in [Some(Duration::from_secs(10)), None] {
+        bench.config.max_connection_duration = duration;
+        bench.config.idle_timeout = Some(Duration::from_secs(10));
+        answers(&mut bench, 1);
+        let begun = Instant::now();
+        let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+        assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+        assert_eq!((answer.matches("connection: close").count(), begun.elapsed().as_secs()), (0, 15));
+    }
+}
+
+/// An answer whose head leaves after `max_connection_duration` is the connection's last, and says so.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_grows_too_old_within_a_request_says_so_in_its_answer() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.max_connection_duration = Some(Duration::from_secs(10));
+    bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
+    LocalSet::new()
+        .run_until(async {
+            let (_, mut client) = connect(&bench).await;
+            client.write_all(b"POST /a HTTP/1.1\r\nhost: svc\r\ncontent-length: 1\r\n\r\n").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            client.write_all(b"x").await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("connection: close"), "{answer}");
+        })
+        .await;
+}
+
+/// A response that outlives `max_connection_duration` and `drain_timeout` comes to its own end.
+#[tokio::test(start_paused = true)]
+async fn streams_of_an_old_connection_end_in_their_own_time() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.max_connection_duration = Some(Duration::from_secs(10));
+    bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
+    LocalSet::new()
+        .run_until(async {
+            let (context, client) = connect(&bench).await;
+            let (mut send, connection) = ::h2::client::handshake(client).await.unwrap();
+            let driven = tokio::task::spawn_local(connection);
+            send = send.ready().await.unwrap();
+            let request = ::http::Request::post("http://svc/a").body(()).unwrap();
+            let (answer, mut body) = send.send_request(request, false).unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let refused = send.ready().await;
+            assert!(refused.is_err(), "GOAWAY was said");
+            body.send_data(Bytes::new(), true).unwrap();
+            let answer = answer.await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200);
+            assert_eq!(&answer.into_body().data().await.unwrap().unwrap()[..], b"ok");
+            driven.await.unwrap().unwrap();
+            assert_eq!(context.done.borrow()[0].flags, ResponseFlags::NONE);
+        })
+        .await;
 }

@@ -29,7 +29,10 @@ pub struct Connection {
     receiving: Receiving,
     asked: Asked,
     keep_alive: bool,
+    told_to_close: bool,
     broken: bool,
+    /// The server broke the protocol.
+    violated: bool,
     /// Writing failed. What the server said before it stopped listening is still worth reading.
     write_error: Option<String>,
     requests: u64,
@@ -57,7 +60,9 @@ impl Connection {
             receiving: Receiving::Done,
             asked: Asked::Other,
             keep_alive: true,
+            told_to_close: false,
             broken: false,
+            violated: false,
             write_error: None,
             requests: 0,
             octets_came: false,
@@ -109,6 +114,21 @@ impl Connection {
     /// Whether octets of a response to the current request have arrived.
     pub fn response_started(&self) -> bool {
         self.octets_came || self.read.len() > 0
+    }
+
+    /// Whether the server has said that it closes the connection.
+    pub fn is_told_to_close(&self) -> bool {
+        self.told_to_close
+    }
+
+    /// Whether the server has broken the protocol.
+    pub fn is_violated(&self) -> bool {
+        self.violated
+    }
+
+    fn violation(&mut self) {
+        self.broken = true;
+        self.violated = true;
     }
 
     /// The bare stream of a tunnel, after everything that was sent has been written.
@@ -177,6 +197,7 @@ impl Connection {
     fn ended_early(&mut self) -> StreamError {
         self.broken = true;
         if self.response_started() {
+            self.violated = true;
             return ParseError::CODEC.into();
         }
         StreamError::Closed(self.write_error.take().unwrap_or_else(|| "end of stream".to_owned()).into())
@@ -256,10 +277,11 @@ impl Upstream for Connection {
         }
         loop {
             if self.read.len() > 0 {
-                let decoded = self.decoder.head(self.read.bytes(), self.asked).inspect_err(|_| self.broken = true)?;
+                let decoded = self.decoder.head(self.read.bytes(), self.asked).inspect_err(|_| self.violation())?;
                 if let Some(decoded) = decoded {
                     if !decoded.interim {
                         self.keep_alive &= decoded.keep_alive;
+                        self.told_to_close |= decoded.says_close;
                         self.receiving = Receiving::Body;
                         if self.decoder.is_done() {
                             self.received();
@@ -279,7 +301,7 @@ impl Upstream for Connection {
             if self.receiving == Receiving::Done {
                 return Poll::Ready(Ok(Frame::End));
             }
-            if let Some(frame) = self.decoder.body(self.read.bytes()).inspect_err(|_| self.broken = true)? {
+            if let Some(frame) = self.decoder.body(self.read.bytes()).inspect_err(|_| self.violation())? {
                 if self.decoder.is_done() && !matches!(frame, Frame::Data(_)) {
                     self.received();
                 }

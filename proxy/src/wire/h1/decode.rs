@@ -76,6 +76,8 @@ pub struct Decoded {
     pub head: ResponseHead,
     /// Whether the server would keep the connection after the body.
     pub keep_alive: bool,
+    /// Whether it said that it would not.
+    pub says_close: bool,
     /// An informational head: another one follows.
     pub interim: bool,
 }
@@ -92,7 +94,8 @@ impl ResponseDecoder {
         let Some(cut) = self.finder.find(Kind::Response, buffer, limit)? else { return Ok(None) };
         let response = response::take(buffer, cut, asked, &self.settings)?;
         self.body = Body::new(response.framing);
-        Ok(Some(Decoded { head: response.head, keep_alive: response.keep_alive, interim: response.interim }))
+        let response::Response { head, keep_alive, says_close, interim, .. } = response;
+        Ok(Some(Decoded { head, keep_alive, says_close, interim }))
     }
 
     /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.

@@ -27,6 +27,7 @@ mod tests;
 
 pub use reason::phrase;
 
+use config::cluster::UpstreamHttp;
 use config::hcm::{Http1Settings, HttpConnectionManager, Underscores};
 
 /// What one side of a connection needs to know. Copied into each connection.
@@ -57,8 +58,13 @@ impl Settings {
     }
 
     /// For connections to upstream hosts.
-    pub fn upstream(http1: Http1Settings) -> Settings {
-        Settings { http1, max_headers: 80 * 1024, ..Settings::default() }
+    pub fn upstream(http: &UpstreamHttp) -> Settings {
+        Settings {
+            http1: Http1Settings { preserve_case: http.preserve_case, ..Http1Settings::default() },
+            max_headers: http.max_response_headers.unwrap_or(80 * 1024),
+            max_headers_count: http.max_headers_count,
+            ..Settings::default()
+        }
     }
 }
 

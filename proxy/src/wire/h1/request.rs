@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::body::Framing;
 use super::head::{Cut, Span, build};
-use super::target::{Target, is_authority, is_target};
+use super::target::{Target, is_target};
 use super::{ParseError, Settings};
+use crate::wire::authority::is_authority;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead};
 use config::hcm::Underscores;

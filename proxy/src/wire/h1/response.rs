@@ -30,6 +30,8 @@ pub(super) struct Response {
     pub(super) framing: Framing,
     /// The server is willing to take another request on this connection.
     pub(super) keep_alive: bool,
+    /// It said that it is not.
+    pub(super) says_close: bool,
     /// 1xx other than 101: another head follows.
     pub(super) interim: bool,
 }
@@ -53,7 +55,8 @@ pub(super) fn take(
     let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.preserve_case);
     let reason = if reason.end <= bytes.len() { bytes.slice(reason) } else { Bytes::new() };
     let framing = framing(&mut headers, status, asked, settings)?;
-    let keep_alive = framing != Framing::UntilClose && keeps_alive(&headers, protocol);
+    let says_close = !keeps_alive(&headers, protocol);
+    let keep_alive = framing != Framing::UntilClose && !says_close;
     let head = ResponseHead {
         protocol,
         status,
@@ -62,7 +65,7 @@ pub(super) fn take(
         body: length(framing, status, asked),
         wire_size: u32::try_from(cut.length).unwrap_or(u32::MAX),
     };
-    Ok(Response { head, framing, keep_alive, interim: (100..200).contains(&status) && status != 101 })
+    Ok(Response { head, framing, keep_alive, says_close, interim: (100..200).contains(&status) && status != 101 })
 }
 
 /// Three digits from 100 on.

@@ -1,14 +1,17 @@
 //! The server side of one HTTP/1 connection. The connection task in `http` owns it: [`Connection::next`] gives a request, then the
 //! connection itself is that request's [`Downstream`] until [`Connection::finish`]. It never answers on its own account.
 
-use std::future::poll_fn;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
 
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::RequestDecoder;
@@ -32,6 +35,10 @@ pub struct Connection {
     sending: Sending,
     /// No further request is taken after this one.
     close: bool,
+    /// The same, as the connection's owner has it while the request is served.
+    last: Rc<Cell<bool>>,
+    /// When to look again whether the client of an unread body has gone.
+    look: Option<Pin<Box<Sleep>>>,
     /// The exchange was cut short; the peer must see the connection end.
     broken: bool,
 }
@@ -67,6 +74,8 @@ impl Connection {
             request: Facts { protocol: Protocol::Http11, is_head: false, is_connect: false },
             sending: Sending::Done,
             close: false,
+            last: Rc::default(),
+            look: None,
             broken: false,
         }
     }
@@ -143,6 +152,11 @@ impl Connection {
             io::Result::Ok(())
         })
         .await;
+    }
+
+    /// Set while a request is served, it makes that the connection's last: the response says so, if its head has not been sent.
+    pub fn last_request(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.last)
     }
 
     /// The stream, e.g. to look at its addresses.
@@ -237,7 +251,7 @@ impl Downstream for Connection {
         if self.sending != Sending::Head {
             return Err(StreamError::Io("the response head was sent before".into()));
         }
-        self.close |= encode::says_close(&head.headers);
+        self.close |= encode::says_close(&head.headers) || self.last.get();
         // An answer before the end of the question: the rest of it is not waited for.
         self.close |= !self.decoder.is_done();
         // Without a length an HTTP/1.0 client sees the end of a body only when the connection closes.
@@ -320,7 +334,7 @@ impl Downstream for Connection {
                 }
             }
         }
-        Poll::Pending
+        self.poll_left(cx)
     }
 
     fn reset(&mut self, _reason: ResetReason) {
@@ -333,6 +347,19 @@ impl Downstream for Connection {
 }
 
 impl Connection {
+    /// While the buffer is full of a body that nobody reads, reading does not tell that the client goes: the system is asked now and then.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        loop {
+            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK)));
+            ready!(look.as_mut().poll(cx));
+            self.look = None;
+            if self.stream.has_peer_left() {
+                self.broken = true;
+                return Poll::Ready(closed(Ok(0)));
+            }
+        }
+    }
+
     fn write_failed(&mut self, error: &io::Error) -> StreamError {
         self.broken = true;
         self.write.discard();
@@ -346,6 +373,9 @@ fn closed(result: io::Result<usize>) -> StreamError {
         Err(error) => error.to_string().into(),
     })
 }
+
+/// How often it is looked whether the client of an unread body has gone.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One chunk; `data` is not empty.
 pub(super) fn push_chunk(write: &mut WriteBuffer, data: Bytes) {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::head::Span;
 use super::request::parse_length;
 use super::{ParseError, Settings};
+use crate::wire::authority::is_authority;
 use crate::wire::message::Method;
 
 /// The request target, taken apart.
@@ -96,32 +97,5 @@ pub(super) fn is_target(target: &[u8], is_connect: bool) -> bool {
     }
     let host_end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (host, path) = rest.split_at(host_end);
-    !target.is_empty() && host.iter().all(|byte| is_host_byte(*byte)) && is_path(path)
-}
-
-fn is_host_byte(byte: u8) -> bool {
-    HOST_BYTES[byte as usize]
-}
-
-static HOST_BYTES: [bool; 256] = host_bytes();
-
-const fn host_bytes() -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"!$%&'()*+,-.:;=@[]_~";
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    table
-}
-
-/// The characters that Envoy takes in an authority.
-pub(super) fn is_authority(authority: &[u8]) -> bool {
-    authority.iter().all(|byte| is_host_byte(*byte))
+    !target.is_empty() && is_authority(host) && is_path(path)
 }

@@ -168,6 +168,25 @@ mod serving {
         assert!(!connection.finish());
     }
 
+    /// Also behind a body that nobody reads, of which the system holds a part.
+    #[tokio::test(start_paused = true)]
+    async fn sees_the_client_leave_behind_an_unread_body() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut connection = server::Connection::new(listener.accept().await.unwrap().0.into(), &Settings::default());
+        client.writable().await.unwrap();
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n";
+        client.try_write(&[head.as_bytes(), &[b'x'; 100_000]].concat()).unwrap();
+        connection.next().await.unwrap().unwrap();
+        let stays =
+            tokio::time::timeout(std::time::Duration::from_secs(60), poll_fn(|cx| connection.poll_gone(cx))).await;
+        assert!(stays.is_err(), "{stays:?}");
+        drop(client);
+        assert!(matches!(poll_fn(|cx| connection.poll_gone(cx)).await, StreamError::Closed(_)));
+        // What it said is still there.
+        assert!(matches!(poll_fn(|cx| connection.poll_body(cx)).await, Ok(Frame::Data(data)) if !data.is_empty()));
+    }
+
     #[tokio::test]
     async fn an_answer_before_the_end_of_the_request_ends_the_connection() {
         let (stream, mut peer) = pipe();

@@ -10,24 +10,27 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream};
 
 use super::convert;
 use super::flood::Counters;
+use super::incoming::{Failure, Incoming};
 use super::keepalive::Keepalive;
-use super::server::{AHEAD, SEND_BUFFER, poll_capacity, poll_frame, release};
-use super::shared_io::SharedIo;
-use super::{ConnectionError, Settings, VIOLATION, reason, stream_error};
+use super::outgoing::Outgoing;
+use super::server::SEND_BUFFER;
+use super::shared_io::{Held, SharedIo};
+use super::{CodecStats, ConnectionError, Settings, VIOLATION, reason, stream_error};
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
-use crate::wire::message::{Frame, RequestHead, ResponseHead};
+use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
 
 /// Starts HTTP/2 on a stream. Requests may be opened at once: they are sent as soon as the driver runs.
 pub async fn connect(
     stream: crate::transport::Stream,
     settings: &Settings,
+    stats: CodecStats,
 ) -> Result<(Handle, Driver), ConnectionError> {
-    let io = SharedIo::new(stream, false);
+    let io = SharedIo::new(stream, false, stats);
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -46,6 +49,7 @@ pub async fn connect(
         end: RefCell::new(None),
         io: io.clone(),
         settings: *settings,
+        stats,
         waiting: RefCell::default(),
     });
     let handle = Handle { send, shared: shared.clone() };
@@ -59,6 +63,7 @@ struct Shared {
     end: RefCell<Option<Arc<str>>>,
     io: SharedIo,
     settings: Settings,
+    stats: CodecStats,
     /// Woken when a stream ends or the connection does.
     waiting: RefCell<Vec<Waker>>,
 }
@@ -147,6 +152,7 @@ impl Driver {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
         if self.keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
+            self.shared.stats.keepalive_timeout.inc();
             return Poll::Ready(Err(ConnectionError::PingTimeout));
         }
         let ended = Pin::new(connection).poll(cx);
@@ -196,12 +202,15 @@ pub struct Stream {
 }
 
 struct Active {
-    send: SendStream<Bytes>,
-    sent: usize,
-    send_done: bool,
+    outgoing: Outgoing,
     response: Option<ResponseFuture>,
-    body: Option<RecvStream>,
-    unreleased: usize,
+    body: Option<Incoming>,
+    /// What was read of the body while its head was looked at.
+    first: Option<Box<Result<Frame, Failure>>>,
+    /// The response has no body (RFC 9110 section 6.4.1), whatever the upstream sends.
+    bodiless: bool,
+    /// After `outgoing`, which still speaks of the stream when it is dropped.
+    held: Held,
 }
 
 impl Stream {
@@ -214,13 +223,40 @@ impl Stream {
         let found = !error.is_remote() && error.reason().is_some_and(|reason| reason != Reason::NO_ERROR);
         let told = error.is_reset() && error.is_remote() && error.reason() == Some(Reason::PROTOCOL_ERROR);
         if found || told || self.shared.io.flood().is_some() {
+            self.shared.stats.rx_messaging_error.inc();
             return VIOLATION;
         }
         match stream_error(error) {
             // What ended the connection says more than that it ended.
             StreamError::Closed(text) => StreamError::Closed(self.shared.end.borrow().clone().unwrap_or(text)),
+            StreamError::Refused => {
+                self.shared.stats.stream_refused_errors.inc();
+                StreamError::Refused
+            }
             other => other,
         }
+    }
+
+    /// The final head came. An upstream may close the connection behind a complete response while the request is still open: `h2` then
+    /// takes the stream for broken, but the wire has told that nothing is missing.
+    fn answered(&mut self, body: RecvStream) -> Result<bool, StreamError> {
+        let (settings, stats) = (self.shared.settings, self.shared.stats);
+        let active = self.active()?;
+        let mut body = Incoming::new(body);
+        let mut ended = body.is_ended();
+        if !ended && active.held.has_remote_ended() {
+            // Its end is here, perhaps with nothing before it: then the head is the whole answer.
+            let mut context = Context::from_waker(Waker::noop());
+            match body.poll_frame(&settings, &stats, &mut context) {
+                Poll::Ready(Ok(Frame::End)) => ended = true,
+                Poll::Ready(Err(Failure::H2(error))) if error.is_io() => ended = true,
+                Poll::Ready(first) => active.first = Some(Box::new(first)),
+                Poll::Pending => {}
+            }
+        }
+        active.body = Some(body);
+        active.response = None;
+        Ok(ended)
     }
 }
 
@@ -232,9 +268,15 @@ impl Upstream for Stream {
         let request = convert::request(head)?;
         match send.send_request(request, end) {
             Ok((response, send)) => {
-                let active =
-                    Active { send, sent: 0, send_done: end, response: Some(response), body: None, unreleased: 0 };
-                self.active = Some(active);
+                let held = Held::new(self.shared.io.clone(), send.stream_id().as_u32());
+                self.active = Some(Active {
+                    outgoing: Outgoing::new(send, self.shared.io.clone(), end),
+                    response: Some(response),
+                    body: None,
+                    first: None,
+                    bodiless: head.method == Method::Head,
+                    held,
+                });
                 Ok(())
             }
             // It never left this process, so another connection may take it.
@@ -244,74 +286,73 @@ impl Upstream for Stream {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        let Some(active) = &mut self.active else { return Poll::Ready(Ok(())) };
-        if active.sent < AHEAD || active.send_done {
-            return Poll::Ready(Ok(()));
+        match &mut self.active {
+            Some(active) => active.outgoing.poll_ready(cx),
+            None => Poll::Ready(Ok(())),
         }
-        let result = ready!(poll_capacity(&mut active.send, cx));
-        active.sent = 0;
-        Poll::Ready(result.map_err(|error| self.failed(&error)))
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
-        let active = self.active()?;
-        if active.send_done {
-            return Err(StreamError::Io("the request is complete".into()));
-        }
-        active.sent += data.len();
-        active.send_done = end;
-        if !data.is_empty() || end {
-            let result = active.send.send_data(data, end);
-            result.map_err(|error| self.failed(&error))?;
-        }
-        Ok(())
+        self.active()?.outgoing.push(data, end)
     }
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
-        let active = self.active()?;
-        active.send_done = true;
-        let result = active.send.send_trailers(convert::map(trailers));
-        result.map_err(|error| self.failed(&error))
+        self.active()?.outgoing.trailers(trailers)
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        match &mut self.active {
+            Some(active) => active.outgoing.poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
-        let settings = self.shared.settings;
+        let (settings, stats) = (self.shared.settings, self.shared.stats);
         let active = self.active()?;
         let Some(response) = &mut active.response else {
             return Poll::Ready(Err(StreamError::Io("the response head was taken before".into())));
         };
+        let refused = |error: &StreamError| convert::count_refused(error, &stats);
         if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
             let informational = informational.map_err(|error| self.failed(&error))?;
             let (parts, ()) = informational.into_parts();
-            return Poll::Ready(convert::response_head(&parts, false, &settings));
+            return Poll::Ready(convert::response_head(&parts, false, &settings).inspect_err(refused));
         }
         let result = ready!(Pin::new(response).poll(cx));
         let (parts, body) = result.map_err(|error| self.failed(&error))?.into_parts();
-        let head = convert::response_head(&parts, body.is_end_stream(), &settings)?;
-        let active = self.active()?;
-        active.body = Some(body);
-        active.response = None;
+        let ended = self.answered(body)?;
+        let head = convert::response_head(&parts, ended, &settings).inspect_err(refused)?;
+        self.active()?.bodiless |= matches!(head.status, 204 | 304);
         Poll::Ready(Ok(head))
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
-        let settings = self.shared.settings;
+        let (settings, stats) = (self.shared.settings, self.shared.stats);
         let active = self.active()?;
         let Some(body) = &mut active.body else {
             return Poll::Ready(Err(StreamError::Io("the response head was not taken".into())));
         };
-        release(body, &mut active.unreleased);
-        let result = ready!(poll_frame(body, &mut active.unreleased, &settings, cx));
-        Poll::Ready(result.map_err(|error| self.failed(&error)))
+        let result = match active.first.take() {
+            Some(first) => *first,
+            None => ready!(body.poll_frame(&settings, &stats, cx)),
+        };
+        Poll::Ready(match result {
+            Ok(Frame::Data(data)) if active.bodiless && !data.is_empty() => {
+                self.shared.stats.rx_messaging_error.inc();
+                Err(VIOLATION)
+            }
+            Ok(frame) => Ok(frame),
+            // All that came before has been read: see `answered`.
+            Err(Failure::H2(error)) if error.is_io() && active.held.has_remote_ended() => Ok(Frame::End),
+            Err(Failure::H2(error)) => Err(self.failed(&error)),
+            Err(Failure::Refused(error)) => Err(error),
+        })
     }
 
     fn reset(&mut self, why: ResetReason) {
         if let Some(active) = &mut self.active {
-            active.send.send_reset(reason(why));
+            active.outgoing.reset(reason(why));
         }
         self.send = None;
     }
@@ -319,9 +360,8 @@ impl Upstream for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(Active { body: Some(body), unreleased, .. }) = &mut self.active {
-            release(body, unreleased);
-        }
+        // The stream is open until all that belongs to it is gone.
+        self.active = None;
         self.shared.open.set(self.shared.open.get().saturating_sub(1));
         self.shared.wake();
     }

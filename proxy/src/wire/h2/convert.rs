@@ -9,11 +9,13 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use smallvec::SmallVec;
 
+use crate::wire::authority::is_authority;
 use crate::wire::codec::StreamError;
 use crate::wire::headers::{Headers, NEVER_TRAILERS, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 use super::Settings;
+use super::stats::CodecStats;
 use config::hcm::Underscores;
 
 /// A request head from what `h2` decoded; `ended` when no body follows. `Err` when our limits forbid it.
@@ -21,6 +23,7 @@ pub(super) fn request_head(
     parts: &http::request::Parts,
     ended: bool,
     settings: &Settings,
+    stats: &CodecStats,
 ) -> Result<RequestHead, StreamError> {
     check_limits(&parts.headers, settings)?;
     check_length(&parts.headers)?;
@@ -39,7 +42,11 @@ pub(super) fn request_head(
     let protocol = text.add(protocol.as_bytes());
     let drop_underscores = settings.underscores == Underscores::DropHeader;
     let list = text.lines(&parts.headers, |name| {
-        *name != http::header::HOST && !(drop_underscores && name.as_str().contains('_'))
+        let dropped = drop_underscores && name.as_str().contains('_');
+        if dropped {
+            stats.dropped_headers_with_underscores.inc();
+        }
+        *name != http::header::HOST && !dropped
     });
     let (text, mut headers) = text.finish(list);
     let upgrade = (!protocol.is_empty()).then(|| text.slice(protocol));
@@ -215,20 +222,33 @@ fn path_and_query(path: &Bytes) -> Result<PathAndQuery, http::uri::InvalidUri> {
     })
 }
 
+/// Counts why a message was refused.
+pub(super) fn count_refused(error: &StreamError, stats: &CodecStats) {
+    match error {
+        StreamError::Protocol { detail: TOO_MANY_HEADERS, .. } => stats.header_overflow.inc(),
+        StreamError::Protocol { detail: UNDERSCORE, .. } => stats.requests_rejected_with_underscores_in_headers.inc(),
+        StreamError::Protocol { .. } => stats.rx_messaging_error.inc(),
+        _ => {}
+    }
+}
+
+const TOO_MANY_HEADERS: &str = "http2.too_many_headers";
+const UNDERSCORE: &str = "http2.unexpected_underscore";
+
 /// What our limits, and the grammar of names, forbid of headers and of trailers.
 pub(super) fn check_limits(map: &HeaderMap, settings: &Settings) -> Result<(), StreamError> {
     if map.len() > settings.max_headers_count as usize {
-        return Err(StreamError::Protocol { detail: "http2.too_many_headers", status: 431 });
+        return Err(StreamError::Protocol { detail: TOO_MANY_HEADERS, status: 431 });
     }
     if text_size(map) > settings.max_headers as usize {
-        return Err(StreamError::Protocol { detail: "http2.too_many_headers", status: 431 });
+        return Err(StreamError::Protocol { detail: TOO_MANY_HEADERS, status: 431 });
     }
     if !are_tokens(map) {
         return Err(super::VIOLATION);
     }
     let reject = settings.underscores == Underscores::RejectRequest;
     if reject && map.keys().any(|name| name.as_str().contains('_')) {
-        return Err(StreamError::Protocol { detail: "http2.unexpected_underscore", status: 400 });
+        return Err(StreamError::Protocol { detail: UNDERSCORE, status: 400 });
     }
     Ok(())
 }
@@ -238,13 +258,20 @@ pub(super) fn check_limits(map: &HeaderMap, settings: &Settings) -> Result<(), S
 fn check_request(parts: &http::request::Parts) -> Result<(), StreamError> {
     // `h2` demands that there is one, and shows none where there is no authority either.
     let scheme = parts.uri.scheme_str().is_none_or(|scheme| !scheme.is_empty());
-    let user_info = parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let headers = &parts.headers;
+    // Whichever of the two is used, and the other as well: some hop may believe it.
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let hosts = headers.get_all(http::header::HOST).iter().map(HeaderValue::as_bytes);
     let sound = scheme
-        && !user_info
+        && authority.into_iter().chain(hosts).all(is_named_authority)
         && headers.get_all(http::header::HOST).iter().nth(1).is_none()
         && parts.extensions.get::<h2::ext::Protocol>().is_none_or(|protocol| !protocol.as_str().is_empty());
     if sound { Ok(()) } else { Err(super::VIOLATION) }
+}
+
+/// An authority that names a host and no user (RFC 9113 section 8.3.1).
+fn is_named_authority(authority: &[u8]) -> bool {
+    !authority.is_empty() && is_authority(authority) && !authority.contains(&b'@')
 }
 
 /// `h2` takes an empty length for none, and several that agree for one; HTTP/1 peers do neither.

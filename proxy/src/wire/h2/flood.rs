@@ -1,5 +1,8 @@
-//! Reads the 9-octet frame headers in passing, counts, and says when a peer floods us, by Envoy's limits. Called by `shared_io` with
-//! every byte read and written. It never looks into payloads.
+//! Reads the 9-octet frame headers in passing, counts, tells `progress` of streams, and says when a peer floods us, by Envoy's limits.
+//! Called by `shared_io` with every byte read and written. It never looks into payloads.
+
+use super::progress::Progress;
+use super::stats::CodecStats;
 
 /// What passed over one connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,11 +26,14 @@ pub struct Counters {
 }
 
 /// Watches both directions of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watch {
     inbound: FrameHeaders,
     outbound: FrameHeaders,
     counters: Counters,
+    stats: CodecStats,
+    receiving: Endings,
+    sending: Endings,
     highest_inbound: u32,
     highest_outbound: u32,
     consecutive_empty: u32,
@@ -35,15 +41,20 @@ pub(super) struct Watch {
 
 impl Watch {
     /// For the side that receives (`server`) or sends the client's preface.
-    pub(super) fn new(server: bool) -> Watch {
-        let mut watch = Watch::default();
+    pub(super) fn new(server: bool, stats: CodecStats) -> Watch {
         let preface = crate::wire::sniff::PREFACE.len();
-        if server {
-            watch.inbound.skip = preface
-        } else {
-            watch.outbound.skip = preface
+        let (inbound, outbound) = if server { (preface, 0) } else { (0, preface) };
+        Watch {
+            inbound: FrameHeaders::after(inbound),
+            outbound: FrameHeaders::after(outbound),
+            counters: Counters::default(),
+            stats,
+            receiving: Endings::default(),
+            sending: Endings::default(),
+            highest_inbound: 0,
+            highest_outbound: 0,
+            consecutive_empty: 0,
         }
-        watch
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -51,26 +62,54 @@ impl Watch {
     }
 
     /// Takes note of bytes that were read. An error names the flood.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
-        while let Some(frame) = self.inbound.next(&mut bytes) {
-            self.received(frame)?;
+    pub(super) fn read(&mut self, mut bytes: &[u8], progress: &mut Progress) -> Result<(), &'static str> {
+        while let Some(step) = self.inbound.next(&mut bytes) {
+            match step {
+                Step::Began(frame) => self.received(frame)?,
+                Step::Ended(frame) => self.arrived(frame, progress),
+            }
         }
         Ok(())
     }
 
-    /// Takes note of bytes that are written.
-    pub(super) fn written(&mut self, mut bytes: &[u8]) {
-        while let Some(frame) = self.outbound.next(&mut bytes) {
+    /// A frame is here to its last octet.
+    fn arrived(&mut self, frame: FrameHeader, progress: &mut Progress) {
+        if frame.kind == RST_STREAM {
+            progress.reset(frame.stream);
+        }
+        if let Some(stream) = self.receiving.ended_by(&frame) {
+            progress.remote_ended(stream);
+        }
+    }
+
+    /// Takes note of bytes that are written; before them there were so many.
+    pub(super) fn written(&mut self, bytes: &[u8], before: u64, progress: &mut Progress) {
+        let mut rest = bytes;
+        while let Some(step) = self.outbound.next(&mut rest) {
+            let Step::Began(frame) = step else { continue };
+            let end = before + (bytes.len() - rest.len()) as u64 + u64::from(frame.length);
             match frame.kind {
-                DATA => self.counters.tx_data += 1,
+                DATA => {
+                    self.counters.tx_data += 1;
+                    progress.left(frame.stream, frame.length as usize);
+                }
                 // A response's HEADERS carry the id of a stream that the client opened before.
                 HEADERS if frame.stream > self.highest_outbound.max(self.highest_inbound) => {
                     self.highest_outbound = frame.stream;
                     self.counters.opened_streams += 1;
                 }
-                RST_STREAM => self.counters.tx_reset += 1,
-                GOAWAY => self.counters.tx_goaway = true,
+                RST_STREAM => {
+                    self.counters.tx_reset += 1;
+                    self.stats.tx_reset.inc();
+                }
+                GOAWAY => {
+                    self.counters.tx_goaway = true;
+                    self.stats.goaway_sent.inc();
+                }
                 _ => {}
+            }
+            if let Some(stream) = self.sending.ended_by(&frame) {
+                progress.ends_at(stream, end);
             }
         }
     }
@@ -81,6 +120,7 @@ impl Watch {
             let pointless = frame.length == 0 && frame.flags & END_STREAM == 0;
             self.consecutive_empty = if pointless { self.consecutive_empty + 1 } else { 0 };
             if self.consecutive_empty > MAX_CONSECUTIVE_EMPTY {
+                self.stats.inbound_empty_frames_flood.inc();
                 return Err("http2.inbound_empty_frames_flood");
             }
         }
@@ -92,6 +132,7 @@ impl Watch {
             PRIORITY => {
                 counters.rx_priority += 1;
                 if counters.rx_priority > MAX_PRIORITY_PER_STREAM * (1 + counters.opened_streams) {
+                    self.stats.inbound_priority_frames_flood.inc();
                     return Err("http2.inbound_priority_frames_flood");
                 }
             }
@@ -99,11 +140,18 @@ impl Watch {
                 counters.rx_window_update += 1;
                 let sent = MAX_WINDOW_UPDATES_PER_DATA * counters.tx_data;
                 if counters.rx_window_update > 5 + 2 * (counters.opened_streams + sent) {
+                    self.stats.inbound_window_update_frames_flood.inc();
                     return Err("http2.inbound_window_update_frames_flood");
                 }
             }
-            RST_STREAM => counters.rx_reset += 1,
-            GOAWAY => counters.rx_goaway = true,
+            RST_STREAM => {
+                counters.rx_reset += 1;
+                self.stats.rx_reset.inc();
+            }
+            GOAWAY if !counters.rx_goaway => {
+                counters.rx_goaway = true;
+                self.stats.close_notify.inc();
+            }
             _ => {}
         }
         Ok(())
@@ -125,6 +173,7 @@ const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct FrameHeader {
@@ -134,21 +183,63 @@ struct FrameHeader {
     stream: u32,
 }
 
-/// Finds frame headers in a stream of bytes that comes in pieces.
+/// Finds the frames that are the last of their stream: a header block may go on in further frames.
+#[derive(Debug, Default)]
+struct Endings {
+    /// The stream that the header block under way ends.
+    block: Option<u32>,
+}
+
+impl Endings {
+    /// The stream of which this frame is the last.
+    fn ended_by(&mut self, frame: &FrameHeader) -> Option<u32> {
+        let ends = frame.flags & END_STREAM != 0;
+        match frame.kind {
+            DATA => return ends.then_some(frame.stream),
+            HEADERS => self.block = ends.then_some(frame.stream),
+            CONTINUATION => {}
+            _ => return None,
+        }
+        if frame.flags & END_HEADERS != 0 { self.block.take() } else { None }
+    }
+}
+
+/// Finds frames in a stream of bytes that comes in pieces.
 #[derive(Debug, Default)]
 struct FrameHeaders {
     /// Octets of payload (or preface) still to be passed over.
     skip: usize,
+    /// The frame whose payload that is.
+    open: Option<FrameHeader>,
     partial: [u8; 9],
     have: usize,
 }
 
+/// What is seen of a frame.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Its header.
+    Began(FrameHeader),
+    /// The last octet of its payload.
+    Ended(FrameHeader),
+}
+
 impl FrameHeaders {
-    /// The next complete frame header; what was looked at is cut off `bytes`.
-    fn next(&mut self, bytes: &mut &[u8]) -> Option<FrameHeader> {
+    /// After so many octets of something else.
+    fn after(preface: usize) -> FrameHeaders {
+        FrameHeaders { skip: preface, ..FrameHeaders::default() }
+    }
+
+    /// The next frame header or end of a frame; what was looked at is cut off `bytes`.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Step> {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
         *bytes = &bytes[skipped..];
+        if self.skip == 0
+            && let Some(frame) = self.open.take()
+        {
+            return Some(Step::Ended(frame));
+        }
         let taken = (self.partial.len() - self.have).min(bytes.len());
         self.partial[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
         self.have += taken;
@@ -160,7 +251,9 @@ impl FrameHeaders {
         let length = u32::from_be_bytes([0, l0, l1, l2]);
         self.have = 0;
         self.skip = length as usize;
-        Some(FrameHeader { length, kind, flags, stream: u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]) })
+        let frame = FrameHeader { length, kind, flags, stream: u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]) };
+        self.open = Some(frame);
+        Some(Step::Began(frame))
     }
 }
 

@@ -5,28 +5,34 @@
 //! after `h2` has done all it can. Woken tasks run in order, so that task comes behind the streams that were woken with it, and what
 //! they wrote leaves together.
 //!
-//! The same adapter reads frame headers in passing and ends connections that flood us, by Envoy's limits ([`flood`]). It never looks
-//! into payloads; messages are judged by `h2` and by [`convert`].
+//! The same adapter reads frame headers in passing: it ends connections that flood us, by Envoy's limits ([`flood`]), and it knows what
+//! of each stream has been written and arrived ([`progress`]), which `h2` does not tell. It never looks into payloads; messages are
+//! judged by `h2` and by [`convert`].
 
 pub mod client;
 pub mod server;
 
 mod convert;
 mod flood;
+mod incoming;
 mod keepalive;
+mod outgoing;
+mod progress;
 mod shared_io;
+mod stats;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::cluster::Http2Settings;
+use config::cluster::{Http2Settings, UpstreamHttp};
 use config::hcm::{HttpConnectionManager, Underscores};
 use h2::Reason;
 
 use super::codec::{ResetReason, StreamError};
 pub use flood::Counters;
+pub use stats::CodecStats;
 
 /// What one side of a connection needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +55,8 @@ pub struct Settings {
     pub keepalive_interval: Option<Duration>,
     /// The connection ends when a PING is unanswered for so long.
     pub keepalive_timeout: Duration,
+    /// A complete response is given up when the client has not taken it for so long.
+    pub flush_timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -58,12 +66,23 @@ impl Settings {
             max_headers: manager.max_request_headers,
             max_headers_count: manager.max_headers_count,
             underscores: manager.underscores,
-            ..Settings::upstream(&manager.http2)
+            flush_timeout: manager.stream_flush_timeout,
+            ..Settings::of(&manager.http2)
         }
     }
 
     /// For connections to upstream hosts.
-    pub fn upstream(http2: &Http2Settings) -> Settings {
+    pub fn upstream(http: &UpstreamHttp) -> Settings {
+        let of = Settings::of(&http.http2);
+        Settings {
+            max_headers: http.max_response_headers.unwrap_or(of.max_headers),
+            max_headers_count: http.max_headers_count,
+            ..of
+        }
+    }
+
+    /// With Envoy's defaults for what the message does not say.
+    fn of(http2: &Http2Settings) -> Settings {
         Settings {
             max_concurrent_streams: http2.max_concurrent_streams.unwrap_or(1024),
             initial_stream_window: http2.initial_stream_window.unwrap_or(16 * MIB).min(MAX_WINDOW),
@@ -74,6 +93,7 @@ impl Settings {
             allow_connect: http2.allow_connect,
             keepalive_interval: http2.keepalive_interval,
             keepalive_timeout: http2.keepalive_timeout.unwrap_or(Duration::from_secs(20)),
+            flush_timeout: None,
         }
     }
 
@@ -86,7 +106,7 @@ impl Settings {
 impl Default for Settings {
     /// Envoy's defaults.
     fn default() -> Settings {
-        Settings::upstream(&Http2Settings::default())
+        Settings::of(&Http2Settings::default())
     }
 }
 

@@ -6,17 +6,19 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::server::{Builder, Handshake, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream};
+use tokio::time::Sleep;
 
 use super::convert;
 use super::flood::Counters;
+use super::incoming::{Failure, Incoming};
 use super::keepalive::Keepalive;
-use super::shared_io::SharedIo;
-use super::{ConnectionError, Settings, reason, stream_error};
+use super::outgoing::Outgoing;
+use super::shared_io::{Held, SharedIo};
+use super::{CodecStats, ConnectionError, Settings, reason, stream_error};
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
@@ -37,22 +39,20 @@ enum State {
 }
 
 /// What streams tell their connection.
-#[derive(Default)]
 struct Shared {
     settings: Settings,
+    stats: CodecStats,
     open: Cell<usize>,
     /// Streams whose exchange is over.
     closed: Cell<u64>,
-    /// Those of them that ended young and unanswered.
-    premature: Cell<u64>,
     goaway_wanted: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Connection {
     /// Takes a connection over; the handshake happens while it is polled.
-    pub fn new(stream: crate::transport::Stream, settings: &Settings) -> Connection {
-        let io = SharedIo::new(stream, true);
+    pub fn new(stream: crate::transport::Stream, settings: &Settings, stats: CodecStats) -> Connection {
+        let io = SharedIo::new(stream, true, stats);
         let mut builder = Builder::new();
         builder
             .initial_window_size(settings.initial_stream_window)
@@ -70,7 +70,14 @@ impl Connection {
             io,
             settings: *settings,
             keepalive: None,
-            shared: Rc::new(Shared { settings: *settings, ..Shared::default() }),
+            shared: Rc::new(Shared {
+                settings: *settings,
+                stats,
+                open: Cell::new(0),
+                closed: Cell::new(0),
+                goaway_wanted: Cell::new(false),
+                waker: RefCell::default(),
+            }),
         }
     }
 
@@ -141,10 +148,19 @@ impl Connection {
                         connection.graceful_shutdown();
                     }
                     if self.keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
+                        self.shared.stats.keepalive_timeout.inc();
                         return Poll::Ready(Some(Err(ConnectionError::PingTimeout)));
                     }
-                    if self.shared.resets_too_much() {
-                        return Poll::Ready(Some(Err(ConnectionError::Flood("http2.premature_resets"))));
+                    let premature = self.io.progress(|progress| progress.premature());
+                    if premature * 2 >= self.shared.closed.get().max(PREMATURE_TOTAL) {
+                        return Poll::Ready(Some(Err(ConnectionError::Flood(PREMATURE_RESETS))));
+                    }
+                    // `h2` does not count streams that the client has reset, and somebody may hold them for a while yet.
+                    if self.shared.open.get() >= self.settings.max_concurrent_streams as usize {
+                        return match ready!(connection.poll_closed(cx)) {
+                            Ok(()) => Poll::Ready(None),
+                            Err(error) => Poll::Ready(Some(Err(self.failure(&error)))),
+                        };
                     }
                     match ready!(connection.poll_accept(cx)) {
                         None => return Poll::Ready(None),
@@ -173,20 +189,21 @@ impl Connection {
         mut respond: SendResponse<Bytes>,
     ) -> Option<(RequestHead, Stream)> {
         let (parts, body) = request.into_parts();
-        let head = match convert::request_head(&parts, body.is_end_stream(), &self.settings) {
+        let stats = self.shared.stats;
+        let head = match convert::request_head(&parts, body.is_end_stream(), &self.settings, &stats) {
             Ok(head) => head,
-            Err(_) => {
+            Err(error) => {
+                convert::count_refused(&error, &stats);
                 respond.send_reset(Reason::PROTOCOL_ERROR);
                 return None;
             }
         };
         self.shared.open.set(self.shared.open.get() + 1);
         let stream = Stream {
-            body,
-            unreleased: 0,
+            body: Incoming::new(body),
+            held: Held::new(self.io.clone(), respond.stream_id().as_u32()),
             respond: Respond::Waiting(respond),
-            sent: 0,
-            since: Instant::now(),
+            flush: None,
             shared: self.shared.clone(),
         };
         Some((head, stream))
@@ -200,13 +217,15 @@ impl Connection {
     }
 }
 
-impl Shared {
-    /// Whether half of all streams ended prematurely (rapid reset, CVE-2023-44487); fewer streams than a certain number count as so
-    /// many.
-    fn resets_too_much(&self) -> bool {
-        self.premature.get() * 2 >= self.closed.get().max(PREMATURE_TOTAL)
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Streams hold the socket, too.
+        self.state = State::Closed;
+        self.io.close();
     }
+}
 
+impl Shared {
     fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -223,51 +242,55 @@ impl Shared {
 
 /// One request of a connection.
 pub struct Stream {
-    body: RecvStream,
-    /// Octets given to the reader and not yet given back to the flow control.
-    unreleased: usize,
+    body: Incoming,
     respond: Respond,
-    /// Octets sent since the peer's window was last looked at.
-    sent: usize,
-    since: Instant,
+    /// Gives up on a client that does not take the end of the response.
+    flush: Option<Pin<Box<Sleep>>>,
     shared: Rc<Shared>,
+    /// After `respond`, which still speaks of the stream when it is dropped.
+    held: Held,
 }
 
 enum Respond {
     Waiting(SendResponse<Bytes>),
-    Sending { send: SendStream<Bytes>, done: bool },
+    Sending(Outgoing),
 }
 
 impl Stream {
-    fn sending(&mut self) -> Result<&mut SendStream<Bytes>, StreamError> {
+    fn sending(&mut self) -> Result<&mut Outgoing, StreamError> {
         match &mut self.respond {
-            Respond::Sending { send, done: false } => Ok(send),
-            _ => Err(StreamError::Io("the response is not open".into())),
+            Respond::Sending(outgoing) => Ok(outgoing),
+            Respond::Waiting(_) => Err(StreamError::Io("the response is not open".into())),
         }
     }
 
-    fn end(&mut self) {
-        if let Respond::Sending { done, .. } = &mut self.respond {
-            *done = true;
-        }
+    /// Ready when the client has not taken the end of the response in time.
+    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        let Some(timeout) = self.shared.settings.flush_timeout else { return Poll::Pending };
+        let sleep = self.flush.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(sleep.as_mut().poll(cx));
+        self.shared.stats.tx_flush_timeout.inc();
+        self.respond.reset(Reason::NO_ERROR);
+        Poll::Ready(StreamError::Closed("the client did not take the response in time".into()))
     }
+}
 
-    /// Counts a stream that ends: many that the client gave up at once are an attack.
-    fn note_end(&self) {
-        self.shared.open.set(self.shared.open.get().saturating_sub(1));
-        self.shared.closed.set(self.shared.closed.get() + 1);
-        if matches!(self.respond, Respond::Waiting(_)) && self.since.elapsed() < PREMATURE {
-            self.shared.premature.set(self.shared.premature.get() + 1);
+impl Respond {
+    fn reset(&mut self, reason: Reason) {
+        match self {
+            Respond::Waiting(respond) => respond.send_reset(reason),
+            Respond::Sending(outgoing) => outgoing.reset(reason),
         }
-        self.shared.wake();
     }
 }
 
 impl Downstream for Stream {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
-        release(&mut self.body, &mut self.unreleased);
-        let result = poll_frame(&mut self.body, &mut self.unreleased, &self.shared.settings, cx);
-        result.map_err(|error| stream_error(&error))
+        let result = ready!(self.body.poll_frame(&self.shared.settings, &self.shared.stats, cx));
+        Poll::Ready(result.map_err(|failure| match failure {
+            Failure::H2(error) => stream_error(&error),
+            Failure::Refused(error) => error,
+        }))
     }
 
     fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError> {
@@ -279,58 +302,58 @@ impl Downstream for Stream {
         let Respond::Waiting(respond) = &mut self.respond else {
             return Err(StreamError::Io("the response head was sent before".into()));
         };
-        let send = respond.send_response(convert::response(head)?, end).map_err(|error| stream_error(&error))?;
-        self.respond = Respond::Sending { send, done: end };
+        let send = respond.send_response(convert::response(head)?, end);
+        let send = send.map_err(|error| match respond.poll_reset(&mut Context::from_waker(Waker::noop())) {
+            // `h2` itself only says that the stream is not active.
+            Poll::Ready(Ok(reason)) => StreamError::Reset(reason.into()),
+            _ => stream_error(&error),
+        })?;
+        self.held.io().progress(|progress| progress.answered(self.held.id()));
+        self.respond = Respond::Sending(Outgoing::new(send, self.held.io().clone(), end));
         Ok(())
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        if self.sent < AHEAD {
-            return Poll::Ready(Ok(()));
+        match &mut self.respond {
+            Respond::Waiting(_) => Poll::Ready(Ok(())),
+            Respond::Sending(outgoing) => outgoing.poll_ready(cx),
         }
-        let Respond::Sending { send, done: false } = &mut self.respond else { return Poll::Ready(Ok(())) };
-        ready!(poll_capacity(send, cx)).map_err(|error| stream_error(&error))?;
-        self.sent = 0;
-        Poll::Ready(Ok(()))
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
-        self.sent += data.len();
-        if !data.is_empty() || end {
-            self.sending()?.send_data(data, end).map_err(|error| stream_error(&error))?;
-        }
-        if end {
-            self.end();
-        }
-        Ok(())
+        self.sending()?.push(data, end)
     }
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
-        self.sending()?.send_trailers(convert::map(trailers)).map_err(|error| stream_error(&error))?;
-        self.end();
-        Ok(())
+        self.sending()?.trailers(trailers)
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        let Respond::Sending(outgoing) = &mut self.respond else { return Poll::Ready(Ok(())) };
+        if !outgoing.has_ended() {
+            return outgoing.poll_flush(cx);
+        }
+        match outgoing.poll_delivered(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_flush_timeout(cx).map(Err),
+        }
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
-        let reset = match &mut self.respond {
-            Respond::Waiting(respond) => ready!(respond.poll_reset(cx)),
-            Respond::Sending { send, .. } => ready!(send.poll_reset(cx)),
+        let gone = match &mut self.respond {
+            Respond::Waiting(respond) => match ready!(respond.poll_reset(cx)) {
+                Ok(reason) => StreamError::Reset(reason.into()),
+                Err(error) => stream_error(&error),
+            },
+            Respond::Sending(outgoing) => ready!(outgoing.poll_lost(cx)),
         };
-        Poll::Ready(match reset {
-            Ok(reason) => StreamError::Reset(reason.into()),
-            Err(error) => stream_error(&error),
-        })
+        // Who asked may take its time; the other streams need the window.
+        self.body.discard();
+        Poll::Ready(gone)
     }
 
     fn reset(&mut self, why: ResetReason) {
-        match &mut self.respond {
-            Respond::Waiting(respond) => respond.send_reset(reason(why)),
-            Respond::Sending { send, .. } => send.send_reset(reason(why)),
-        }
+        self.respond.reset(reason(why));
     }
 
     fn close_after(&mut self) {
@@ -341,60 +364,17 @@ impl Downstream for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        release(&mut self.body, &mut self.unreleased);
         // A response that is complete while the request is not: the rest of it is not wanted, and that is no error (RFC 9113, 8.1).
         // The library says so by itself, after what is queued; an explicit reset would throw the queued response away.
-        self.note_end();
+        self.shared.open.set(self.shared.open.get().saturating_sub(1));
+        self.shared.closed.set(self.shared.closed.get() + 1);
+        self.shared.wake();
     }
 }
 
-/// Gives the octets that the reader has done with back to the flow control.
-pub(super) fn release(body: &mut RecvStream, unreleased: &mut usize) {
-    if *unreleased > 0 {
-        // Fails only when the stream is gone, and then there is nothing to give back.
-        let _ = body.flow_control().release_capacity(*unreleased);
-        *unreleased = 0;
-    }
-}
-
-/// The next piece of a body; its octets are released when the reader comes back for more.
-pub(super) fn poll_frame(
-    body: &mut RecvStream,
-    unreleased: &mut usize,
-    settings: &Settings,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Frame, h2::Error>> {
-    if let Some(data) = ready!(body.poll_data(cx)) {
-        let data = data?;
-        *unreleased += data.len();
-        return Poll::Ready(Ok(Frame::Data(data)));
-    }
-    let Some(trailers) = ready!(body.poll_trailers(cx))? else { return Poll::Ready(Ok(Frame::End)) };
-    let fit = convert::check_limits(&trailers, settings).is_ok();
-    Poll::Ready(if fit {
-        Ok(Frame::Trailers(convert::trailers(&trailers)))
-    } else {
-        Err(Reason::PROTOCOL_ERROR.into())
-    })
-}
-
-/// Ready when the peer's windows, and what waits to be sent already, leave room for more.
-pub(super) fn poll_capacity(send: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-    send.reserve_capacity(1);
-    while send.capacity() == 0 {
-        match ready!(send.poll_capacity(cx)) {
-            Some(result) => drop(result?),
-            None => return Poll::Ready(Err(Reason::CANCEL.into())),
-        }
-    }
-    Poll::Ready(Ok(()))
-}
-
-/// Octets a stream may send before the peer's window is looked at (again).
-pub(super) const AHEAD: usize = 16 * 1024;
+/// The detail of a connection whose client resets too many streams (rapid reset, CVE-2023-44487).
+pub const PREMATURE_RESETS: &str = "http2.premature_resets";
 /// Octets of one stream that may wait in `h2`.
 pub(super) const SEND_BUFFER: usize = 64 * 1024;
-/// `overload.premature_reset_min_stream_lifetime_seconds`: unanswered streams that end younger are suspicious.
-const PREMATURE: Duration = Duration::from_secs(1);
 /// `overload.premature_reset_total_stream_count`: half of so many, and then half of all, end the connection.
 const PREMATURE_TOTAL: u64 = 500;

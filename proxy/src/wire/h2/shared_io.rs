@@ -11,6 +11,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::flood::{Counters, Watch};
+use super::progress::Progress;
+use super::stats::CodecStats;
 use crate::transport::Stream;
 
 /// A handle to one connection's stream and what waits to be written to it. Clones are the same connection.
@@ -22,17 +24,22 @@ struct Inner {
     /// `None` once closed.
     stream: Option<Stream>,
     out: BytesMut,
+    /// Octets that were ever collected.
+    collected: u64,
     watch: Watch,
+    progress: Progress,
     flushed: bool,
     flood: Option<&'static str>,
 }
 
 impl SharedIo {
-    pub(super) fn new(stream: Stream, server: bool) -> SharedIo {
+    pub(super) fn new(stream: Stream, server: bool, stats: CodecStats) -> SharedIo {
         SharedIo(Rc::new(RefCell::new(Inner {
             stream: Some(stream),
             out: BytesMut::new(),
-            watch: Watch::new(server),
+            collected: 0,
+            watch: Watch::new(server, stats),
+            progress: Progress::new(stats),
             flushed: true,
             flood: None,
         })))
@@ -49,6 +56,12 @@ impl SharedIo {
         inner.stream = None;
         inner.out = BytesMut::new();
         inner.flushed = true;
+        inner.progress.close();
+    }
+
+    /// Asks or tells what is known of streams.
+    pub(super) fn progress<T>(&self, with: impl FnOnce(&mut Progress) -> T) -> T {
+        with(&mut self.0.borrow_mut().progress)
     }
 
     /// The flood for which reading was refused.
@@ -75,6 +88,7 @@ impl Inner {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.out.advance(written);
+        self.progress.written(self.collected - self.out.len() as u64);
         Poll::Ready(Ok(()))
     }
 
@@ -100,9 +114,10 @@ impl Inner {
     }
 
     fn collect(&mut self, data: &[u8]) {
-        self.watch.written(data);
+        self.watch.written(data, self.collected, &mut self.progress);
         self.flushed = false;
         self.out.extend_from_slice(data);
+        self.collected += data.len() as u64;
     }
 }
 
@@ -111,7 +126,7 @@ impl AsyncRead for SharedIo {
         let inner = &mut *self.0.borrow_mut();
         let before = out.filled().len();
         ready!(inner.stream()?.poll_read(cx, out))?;
-        if let Err(flood) = inner.watch.read(&out.filled()[before..]) {
+        if let Err(flood) = inner.watch.read(&out.filled()[before..], &mut inner.progress) {
             inner.flood = Some(flood);
             return Poll::Ready(Err(io::Error::other(flood)));
         }
@@ -156,3 +171,36 @@ impl AsyncWrite for SharedIo {
 
 /// Octets that are collected before writing for real within a poll.
 const COLLECT: usize = 60 * 1024;
+
+/// A stream of the connection that somebody holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    io: SharedIo,
+    id: u32,
+}
+
+impl Held {
+    pub(super) fn new(io: SharedIo, id: u32) -> Held {
+        io.progress(|progress| progress.register(id));
+        Held { io, id }
+    }
+
+    pub(super) fn io(&self) -> &SharedIo {
+        &self.io
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The peer has ended the stream, and all of it is here.
+    pub(super) fn has_remote_ended(&self) -> bool {
+        self.io.progress(|progress| progress.has_remote_ended(self.id))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.io.progress(|progress| progress.forget(self.id));
+    }
+}

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::{ConnectionError, Settings, client, server};
+use super::{CodecStats, ConnectionError, Settings, client, server};
 use crate::transport::{Io, Stream};
 use crate::wire::codec::{Downstream, ResetReason, StreamError, Upstream};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
 use crate::wire::sniff::PREFACE;
+
+mod streams;
 
 fn pipe() -> (Stream, DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
@@ -53,8 +55,8 @@ fn response(status: u16, headers: &[(&str, &str)]) -> ResponseHead {
 /// A client and a server connected to each other; the client's driver runs.
 async fn pair(settings: &Settings) -> (client::Handle, server::Connection) {
     let (ours, theirs) = pipe();
-    let server = server::Connection::new(Stream::new(Io::Memory(theirs)), settings);
-    let (handle, driver) = client::connect(ours, settings).await.unwrap();
+    let server = server::Connection::new(Stream::new(Io::Memory(theirs)), settings, CodecStats::NONE);
+    let (handle, driver) = client::connect(ours, settings, CodecStats::NONE).await.unwrap();
     spawn_local(driver);
     (handle, server)
 }
@@ -242,7 +244,7 @@ async fn a_silent_peer_is_noticed() {
             ..Settings::default()
         };
         let (ours, mut theirs) = pipe();
-        let (handle, driver) = client::connect(ours, &settings).await.unwrap();
+        let (handle, driver) = client::connect(ours, &settings, CodecStats::NONE).await.unwrap();
         theirs.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
         let started = tokio::time::Instant::now();
         assert!(matches!(driver.await, Err(ConnectionError::PingTimeout)));
@@ -265,7 +267,7 @@ const GET: &[u8] = b"\x82\x86\x84\x41\x07example";
 
 async fn serve_bytes(frames: &[Vec<u8>]) -> (Vec<RequestHead>, Option<ConnectionError>, Vec<u8>) {
     let (ours, mut theirs) = pipe();
-    let mut connection = server::Connection::new(ours, &Settings::default());
+    let mut connection = server::Connection::new(ours, &Settings::default(), CodecStats::NONE);
     theirs.write_all(PREFACE).await.unwrap();
     theirs.write_all(&frame(4, 0, 0, &[])).await.unwrap();
     theirs.write_all(&frames.concat()).await.unwrap();
@@ -317,6 +319,11 @@ async fn broken_messages_reset_their_stream_alone() {
             ("no path", frame(1, 5, 1, b"\x82\x86\x41\x07example")),
             ("empty scheme", frame(1, 5, 1, b"\x82\x06\x00\x84\x41\x07example")),
             ("user in the authority", frame(1, 5, 1, b"\x82\x86\x84\x41\x03u@a")),
+            ("space in the host", frame(1, 5, 1, b"\x82\x86\x84\x00\x04host\x03a b")),
+            ("user in the host", frame(1, 5, 1, b"\x82\x86\x84\x00\x04host\x09user@evil")),
+            ("path in the host", frame(1, 5, 1, b"\x82\x86\x84\x00\x04host\x09evil/../x")),
+            ("empty host", frame(1, 5, 1, b"\x82\x86\x84\x00\x04host\x00")),
+            ("path in the host beside an authority", with(b"\x00\x04host\x09evil/../x")),
             ("two hosts", with(b"\x00\x04host\x01a\x00\x04host\x01b")),
             ("two lengths", with(b"\x00\x0econtent-length\x010\x00\x0econtent-length\x010")),
             ("empty length", with(b"\x00\x0econtent-length\x00")),
@@ -379,7 +386,7 @@ async fn rapid_resets_end_the_connection() {
     run(async {
         for (answered, resets, ends) in [(0, 249, false), (0, 250, true), (400, 399, false), (300, 300, true)] {
             let (ours, mut theirs) = pipe();
-            let mut connection = server::Connection::new(ours, &Settings::default());
+            let mut connection = server::Connection::new(ours, &Settings::default(), CodecStats::NONE);
             let mut next = 1;
             theirs.write_all(&[&PREFACE[..], &frame(4, 0, 0, &[])].concat()).await.unwrap();
             let mut result = None;
@@ -420,7 +427,7 @@ async fn forbidden_characters_end_the_connection() {
 /// What becomes of a request whose upstream says these frames.
 async fn answered_with(frames: &[Vec<u8>]) -> Result<ResponseHead, StreamError> {
     let (ours, mut theirs) = pipe();
-    let (handle, driver) = client::connect(ours, &Settings::default()).await.unwrap();
+    let (handle, driver) = client::connect(ours, &Settings::default(), CodecStats::NONE).await.unwrap();
     spawn_local(driver);
     let mut stream = handle.open();
     stream.send_head(&request(Method::Get, "/", &[]), true).unwrap();
@@ -531,7 +538,7 @@ async fn garbage_ends_the_connection_with_an_error() {
     run(async {
         for garbage in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &[0xff; 64], &[]] {
             let (ours, mut theirs) = pipe();
-            let mut connection = server::Connection::new(ours, &Settings::default());
+            let mut connection = server::Connection::new(ours, &Settings::default(), CodecStats::NONE);
             theirs.write_all(garbage).await.unwrap();
             drop(theirs);
             while let Some(next) = connection.next().await {
@@ -546,7 +553,7 @@ async fn garbage_ends_the_connection_with_an_error() {
 async fn several_responses_leave_in_one_write() {
     run(async {
         let (ours, mut theirs) = pipe();
-        let mut connection = server::Connection::new(ours, &Settings::default());
+        let mut connection = server::Connection::new(ours, &Settings::default(), CodecStats::NONE);
         theirs.write_all(PREFACE).await.unwrap();
         theirs.write_all(&frame(4, 0, 0, &[])).await.unwrap();
         for stream in [1, 3, 5] {

@@ -1,0 +1,110 @@
+//! HTTP/1: requests one after another, each served to its end before the next is read. Called by `connection`.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use super::limits::{Ending, Event, Limits};
+use crate::http::context::Context;
+use crate::http::deadlines::Expired;
+use crate::http::exchange::exchange;
+use crate::http::refusal;
+use crate::transport::Stream;
+use crate::wire::h1;
+use crate::wire::h1::server::{Connection, RequestError};
+use crate::wire::message::RequestHead;
+
+pub(super) async fn serve(
+    context: &Context,
+    stream: Stream,
+    mut limits: Limits,
+    mut end: Pin<&mut impl Future<Output = ()>>,
+) {
+    let manager = &context.manager;
+    let delay = manager.config.delayed_close_timeout;
+    let mut connection = Connection::new(stream, &h1::Settings::downstream(&manager.config));
+    loop {
+        limits.begin_idle(context.last_end.get());
+        let request = match next_head(context, &mut connection, &mut limits, end.as_mut()).await {
+            Event::Ready(Ok(Some(request))) => request,
+            Event::Ready(Ok(None)) => return context.ended.set((true, false)),
+            Event::Drained => return,
+            Event::Ready(Err(RequestError::Disconnected)) => {
+                refusal::disconnected(context);
+                return context.ended.set((true, true));
+            }
+            Event::Ready(Err(RequestError::Protocol(error))) => {
+                refusal::malformed(context, &mut connection, error).await;
+                return connection.close(delay).await;
+            }
+            Event::Expired(Expired::Request) => {
+                refusal::slow_head(context, &mut connection).await;
+                return connection.close(delay).await;
+            }
+            Event::Expired(_) => return,
+        };
+        limits.end_idle();
+        context.requests.set(context.requests.get().saturating_add(1));
+        if !answer(context, &mut connection, request, &mut limits, end.as_mut()).await {
+            return;
+        }
+        if !connection.finish() || limits.ending() == Ending::Over {
+            return connection.close(delay).await;
+        }
+    }
+}
+
+/// Serves one request. False when the connection had to end meanwhile.
+async fn answer(
+    context: &Context,
+    connection: &mut Connection,
+    request: RequestHead,
+    limits: &mut Limits,
+    mut end: Pin<&mut impl Future<Output = ()>>,
+) -> bool {
+    let last = connection.last_request();
+    last.set(limits.ending() != Ending::No);
+    let mut exchange = pin!(exchange(context, connection, request));
+    poll_fn(|cx| {
+        // The answer says `connection: close`, if its head has not left yet.
+        while limits.poll_age(context, cx).is_ready() {
+            last.set(true);
+        }
+        if exchange.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        end.as_mut().poll(cx).map(|()| false)
+    })
+    .await
+}
+
+/// The next request. The time for its head begins with its first octet.
+async fn next_head(
+    context: &Context,
+    connection: &mut Connection,
+    limits: &mut Limits,
+    mut end: Pin<&mut impl Future<Output = ()>>,
+) -> Event<Result<Option<RequestHead>, RequestError>> {
+    let result = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = connection.poll_next(cx) {
+                return Poll::Ready(Event::Ready(result));
+            }
+            if connection.head_started() {
+                limits.head_begins();
+            }
+            if end.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Drained);
+            }
+            match limits.poll(context, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Expired::Idle) => limits.tell(context, Expired::Idle),
+                Poll::Ready(Expired::Duration) if limits.ending() == Ending::Told => {}
+                Poll::Ready(expired) => return Poll::Ready(Event::Expired(expired)),
+            }
+        }
+    })
+    .await;
+    limits.head_ends();
+    result
+}

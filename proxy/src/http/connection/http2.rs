@@ -1,0 +1,117 @@
+//! HTTP/2: requests side by side, each a task of this worker. Called by `connection`.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::{Ending, Limits};
+use crate::http::context::Context;
+use crate::http::deadlines::Expired;
+use crate::http::exchange::exchange;
+use crate::transport::Stream;
+use crate::wire::codec::{Downstream, ResetReason};
+use crate::wire::h2::server::{Connection, PREMATURE_RESETS, Stream as Request};
+use crate::wire::h2::{self, ConnectionError};
+use crate::wire::message::RequestHead;
+
+/// What the connection's task has to do.
+// Moved once, and in the usual case the large variant: a box would cost an allocation a request.
+#[allow(clippy::large_enum_variant)]
+enum Event {
+    Next(Option<Result<(RequestHead, Request), ConnectionError>>),
+    /// The process, or the listener, ends: so do the streams.
+    Drained,
+    /// Its time is over, and no stream is left.
+    Over,
+    Expired(Expired),
+}
+
+pub(super) async fn serve(
+    context: &Rc<Context>,
+    stream: Stream,
+    mut limits: Limits,
+    mut end: Pin<&mut impl Future<Output = ()>>,
+) {
+    let manager = &context.manager;
+    let mut connection = Connection::new(stream, &h2::Settings::downstream(&manager.config), manager.codec_stats());
+    let last_end = Rc::new(Cell::new(Instant::now()));
+    limits.begin_idle(None);
+    loop {
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(next) = connection.poll_next(cx) {
+                return Poll::Ready(Event::Next(next));
+            }
+            if end.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Drained);
+            }
+            if limits.ending() == Ending::Over && connection.open_streams() == 0 {
+                return Poll::Ready(Event::Over);
+            }
+            limits.poll(context, cx).map(Event::Expired)
+        })
+        .await;
+        match event {
+            Event::Next(None) => return context.ended.set((true, connection.open_streams() > 0)),
+            Event::Next(Some(Err(error))) => return failed(context, &connection, &error),
+            // The client was told long ago that no more is taken, and did not listen.
+            Event::Next(Some(Ok((_, mut stream)))) if limits.ending() == Ending::Over => {
+                stream.reset(ResetReason::Refused);
+            }
+            Event::Next(Some(Ok((head, stream)))) => begin(context, head, stream, &last_end),
+            Event::Drained | Event::Over => {
+                connection.abrupt_shutdown();
+                let _ = tokio::time::timeout(FAREWELL, poll_fn(|cx| farewell(&mut connection, cx))).await;
+                return;
+            }
+            Event::Expired(Expired::Idle) => {
+                if limits.was_idle(connection.open_streams() == 0, last_end.get()) {
+                    limits.tell(context, Expired::Idle);
+                    connection.graceful_shutdown();
+                }
+            }
+            Event::Expired(_) if limits.ending() == Ending::Told => connection.graceful_shutdown(),
+            Event::Expired(_) => {}
+        }
+    }
+}
+
+fn begin(context: &Rc<Context>, head: RequestHead, mut stream: Request, last_end: &Rc<Cell<Instant>>) {
+    context.requests.set(context.requests.get().saturating_add(1));
+    let context = Rc::clone(context);
+    let last_end = Rc::clone(last_end);
+    tokio::task::spawn_local(async move {
+        exchange(&context, &mut stream, head).await;
+        last_end.set(Instant::now());
+    });
+}
+
+fn failed(context: &Context, connection: &Connection, error: &ConnectionError) {
+    let lost = matches!(error, ConnectionError::Io(_));
+    context.ended.set((lost, connection.open_streams() > 0));
+    let stats = &context.manager.stats;
+    match error {
+        ConnectionError::Io(_) => {}
+        ConnectionError::Flood(PREMATURE_RESETS) => stats.downstream_rq_too_many_premature_resets.inc(),
+        _ => stats.downstream_cx_protocol_error.inc(),
+    }
+    tracing::debug!(target: "http", connection = context.connection.id, "HTTP/2 connection ended: {error}");
+}
+
+/// Writes what is left; further requests are not taken.
+fn farewell(connection: &mut Connection, cx: &mut Task<'_>) -> Poll<()> {
+    loop {
+        match connection.poll_next(cx) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(_) => return Poll::Ready(()),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
+/// Time for a last GOAWAY to leave.
+const FAREWELL: Duration = Duration::from_secs(1);

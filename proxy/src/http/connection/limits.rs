@@ -1,0 +1,168 @@
+//! The limits of one downstream connection: `idle_timeout`, `max_connection_duration`, `request_headers_timeout`, and the drain that the
+//! first two begin: the client is told that the connection ends, has `drain_timeout` to finish, and requests under way end in their own
+//! time. Polled by the connection's task; it closes nothing itself.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::http::context::Context;
+use crate::http::deadlines::{Deadlines, Expired};
+
+/// What a connection waited for.
+pub(super) enum Event<T> {
+    /// It came.
+    Ready(T),
+    /// It did not come in time.
+    Expired(Expired),
+    /// The connection must end now.
+    Drained,
+}
+
+/// How far the end of a connection that is too old or was idle for too long has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It does not end.
+    No,
+    /// The client is told that no more requests are wanted.
+    Told,
+    /// It has had its time: the connection ends with the last request under way.
+    Over,
+}
+
+/// The limits of one connection.
+pub(super) struct Limits {
+    deadlines: Deadlines,
+    idle: Option<Duration>,
+    head: Option<Duration>,
+    drain: Duration,
+    head_began: bool,
+    /// There is a limit to the connection's life: it is looked at before each request, for a client that pipelines never lets us wait.
+    mortal: bool,
+    ending: Ending,
+}
+
+impl Limits {
+    pub(super) fn new(context: &Context) -> Limits {
+        let config = &context.manager.config;
+        let mut deadlines = Deadlines::default();
+        if config.max_connection_duration.is_some() {
+            deadlines.set(Expired::Duration, config.max_connection_duration);
+        }
+        let mut limits = Limits {
+            deadlines,
+            idle: config.idle_timeout,
+            head: config.request_headers_timeout,
+            drain: config.drain_timeout,
+            head_began: false,
+            mortal: config.max_connection_duration.is_some(),
+            ending: Ending::No,
+        };
+        limits.begin_idle(None);
+        limits
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Idle from that moment, or from now on.
+    pub(super) fn begin_idle(&mut self, since: Option<Instant>) {
+        if self.idle.is_some() && self.ending == Ending::No {
+            self.deadlines.set_from(Expired::Idle, self.idle, since.unwrap_or_else(Instant::now));
+        }
+    }
+
+    /// A request of a connection that takes one at a time: it is not idle now.
+    pub(super) fn end_idle(&mut self) {
+        if self.idle.is_some() {
+            self.deadlines.set(Expired::Idle, None);
+        }
+    }
+
+    pub(super) fn head_begins(&mut self) {
+        if !self.head_began {
+            self.head_began = true;
+            if self.head.is_some() {
+                self.deadlines.set(Expired::Request, self.head);
+            }
+        }
+    }
+
+    pub(super) fn head_ends(&mut self) {
+        if self.head_began {
+            self.head_began = false;
+            self.deadlines.set(Expired::Request, None);
+        }
+    }
+
+    /// Whether a connection with several streams was idle for all the time; if not, the timeout is set anew.
+    pub(super) fn was_idle(&mut self, idle: bool, last_end: Instant) -> bool {
+        let Some(timeout) = self.idle else { return false };
+        let left = if idle { timeout.saturating_sub(last_end.elapsed()) } else { timeout };
+        if left.is_zero() {
+            return true;
+        }
+        self.deadlines.set(Expired::Idle, Some(left));
+        false
+    }
+
+    /// Ready when a time has run out. One that only ends the connection takes its first step: see [`ending`](Limits::ending).
+    pub(super) fn poll(&mut self, context: &Context, cx: &mut Task<'_>) -> Poll<Expired> {
+        let Poll::Ready(expired) = self.deadlines.poll(cx) else { return Poll::Pending };
+        Poll::Ready(self.step(context, expired))
+    }
+
+    /// As [`poll`](Limits::poll), for nothing where the connection may live for ever.
+    pub(super) fn poll_age(&mut self, context: &Context, cx: &mut Task<'_>) -> Poll<Expired> {
+        if self.mortal { self.poll(context, cx) } else { Poll::Pending }
+    }
+
+    fn step(&mut self, context: &Context, expired: Expired) -> Expired {
+        match (expired, self.ending) {
+            (Expired::Duration, Ending::No) => self.tell(context, expired),
+            (Expired::Duration, _) => self.ending = Ending::Over,
+            _ => {}
+        }
+        expired
+    }
+
+    /// The connection was idle for too long, or is too old.
+    pub(super) fn tell(&mut self, context: &Context, expired: Expired) {
+        self.count(context, expired);
+        self.ending = Ending::Told;
+        self.mortal = true;
+        self.end_idle();
+        self.deadlines.set(Expired::Duration, Some(self.drain));
+    }
+
+    pub(super) fn count(&self, context: &Context, expired: Expired) {
+        let stats = &context.manager.stats;
+        match expired {
+            Expired::Idle => stats.downstream_cx_idle_timeout.inc(),
+            Expired::Duration => stats.downstream_cx_max_duration_reached.inc(),
+            _ => {}
+        }
+    }
+
+    /// Waits for something on an otherwise idle connection.
+    pub(super) async fn idle<T>(
+        &mut self,
+        mut wanted: Pin<&mut impl Future<Output = T>>,
+        mut end: Pin<&mut impl Future<Output = ()>>,
+    ) -> Event<T> {
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = wanted.as_mut().poll(cx) {
+                return Poll::Ready(Event::Ready(value));
+            }
+            if end.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Drained);
+            }
+            self.deadlines.poll(cx).map(Event::Expired)
+        })
+        .await
+    }
+}

@@ -1,0 +1,188 @@
+//! What the wire tells of a connection's streams that `h2` does not: how much of what it was given has left, whether a stream's end has
+//! been written, whether the peer has ended or reset it. Kept by `shared_io`, which sees every frame header pass; asked by the streams.
+//! It holds wakers and numbers, never payloads.
+
+use std::collections::{HashMap, VecDeque};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use super::stats::CodecStats;
+
+/// The streams of one connection that somebody still holds.
+#[derive(Debug)]
+pub(super) struct Progress {
+    streams: HashMap<u32, Entry>,
+    /// Where the last frames of streams end, counted in octets that were collected, in their order.
+    ends: VecDeque<(u64, u32)>,
+    stats: CodecStats,
+    /// Streams that ended young and unanswered.
+    premature: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    since: Instant,
+    /// The final head has been sent.
+    answered: bool,
+    /// Octets of bodies that `h2` was given and that have not left it.
+    queued: usize,
+    /// The last frame has been written to the socket.
+    delivered: bool,
+    /// The peer has ended the stream, and all of that has arrived.
+    remote_ended: bool,
+    /// The peer has reset it.
+    reset: bool,
+    /// Who waits until no more than so much is queued, or for any of the rest.
+    waiting: Option<(usize, Waker)>,
+}
+
+impl Progress {
+    pub(super) fn new(stats: CodecStats) -> Progress {
+        Progress { streams: HashMap::new(), ends: VecDeque::new(), stats, premature: 0, closed: false }
+    }
+
+    /// Somebody holds the stream from now on.
+    pub(super) fn register(&mut self, id: u32) {
+        self.stats.streams_active.inc();
+        let entry = Entry {
+            since: Instant::now(),
+            answered: false,
+            queued: 0,
+            delivered: false,
+            remote_ended: false,
+            reset: false,
+            waiting: None,
+        };
+        self.streams.insert(id, entry);
+    }
+
+    /// Nobody does any more.
+    pub(super) fn forget(&mut self, id: u32) {
+        if let Some(entry) = self.streams.remove(&id) {
+            self.premature += u64::from(!entry.reset && entry.is_premature());
+            self.stats.streams_active.dec();
+            self.stats.pending_send_bytes.sub(entry.queued as u64);
+        }
+    }
+
+    /// The final head has been sent.
+    pub(super) fn answered(&mut self, id: u32) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            entry.answered = true;
+        }
+    }
+
+    /// Streams that ended young and unanswered. One that was reset counts at once, whoever still holds it.
+    pub(super) fn premature(&self) -> u64 {
+        self.premature
+    }
+
+    /// `h2` was given a piece.
+    pub(super) fn handed(&mut self, id: u32, octets: usize) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            entry.queued += octets;
+            self.stats.pending_send_bytes.add(octets as u64);
+        }
+    }
+
+    /// Octets that wait in `h2`.
+    pub(super) fn queued(&self, id: u32) -> usize {
+        self.streams.get(&id).map_or(0, |entry| entry.queued)
+    }
+
+    pub(super) fn is_delivered(&self, id: u32) -> bool {
+        self.streams.get(&id).is_none_or(|entry| entry.delivered)
+    }
+
+    pub(super) fn has_remote_ended(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|entry| entry.remote_ended)
+    }
+
+    pub(super) fn is_reset(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|entry| entry.reset)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Wakes `cx` when at most `queued` octets wait in `h2`, and when the stream or the connection ends.
+    pub(super) fn watch(&mut self, id: u32, queued: usize, cx: &Context<'_>) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            match &mut entry.waiting {
+                Some((below, waker)) if waker.will_wake(cx.waker()) => *below = queued,
+                waiting => *waiting = Some((queued, cx.waker().clone())),
+            }
+        }
+    }
+
+    /// A DATA frame of so many octets has left `h2`.
+    pub(super) fn left(&mut self, id: u32, octets: usize) {
+        let Some(entry) = self.streams.get_mut(&id) else { return };
+        let octets = octets.min(entry.queued);
+        entry.queued -= octets;
+        self.stats.pending_send_bytes.sub(octets as u64);
+        if entry.waiting.as_ref().is_some_and(|(below, _)| entry.queued <= *below) {
+            entry.wake();
+        }
+    }
+
+    /// The last frame of a stream ends at this octet.
+    pub(super) fn ends_at(&mut self, id: u32, octet: u64) {
+        if self.streams.contains_key(&id) {
+            self.ends.push_back((octet, id));
+        }
+    }
+
+    /// So many octets have been written to the socket.
+    pub(super) fn written(&mut self, octets: u64) {
+        while let Some((end, id)) = self.ends.front().copied() {
+            if end > octets {
+                return;
+            }
+            self.ends.pop_front();
+            if let Some(entry) = self.streams.get_mut(&id) {
+                entry.delivered = true;
+                entry.wake();
+            }
+        }
+    }
+
+    /// The peer has ended a stream.
+    pub(super) fn remote_ended(&mut self, id: u32) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            entry.remote_ended = true;
+        }
+    }
+
+    /// The peer has reset a stream.
+    pub(super) fn reset(&mut self, id: u32) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            self.premature += u64::from(!entry.reset && entry.is_premature());
+            entry.reset = true;
+            entry.wake();
+        }
+    }
+
+    /// The connection is over.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.streams.values_mut().for_each(Entry::wake);
+    }
+}
+
+/// `overload.premature_reset_min_stream_lifetime_seconds`: unanswered streams that end younger are suspicious.
+const PREMATURE: Duration = Duration::from_secs(1);
+
+impl Entry {
+    fn is_premature(&self) -> bool {
+        !self.answered && self.since.elapsed() < PREMATURE
+    }
+
+    fn wake(&mut self) {
+        if let Some((_, waker)) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+}
