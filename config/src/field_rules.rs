@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::options::Options;
 use crate::proto::{core, types};
 use crate::rejection::{At, Rejection};
 
@@ -86,6 +89,52 @@ pub(crate) fn plain_header(at: &At<'_>, header: &core::v3::HeaderValue) -> Resul
     let name = header_name(&at.field("key"), &header.key)?;
     header_value(&at.field("value"), &header.value)?;
     Ok((name, Arc::from(header.value.as_str())))
+}
+
+/// A flag that may only be set, never set to false.
+pub(crate) fn only_true(at: &At<'_>, value: bool) -> Result<(), Rejection> {
+    if value { Ok(()) } else { Err(at.reject("must be true; leave it out otherwise")) }
+}
+
+/// A `RuntimeFeatureFlag`: its default, for there is no runtime to override it; `unset` where the flag is not there.
+pub(crate) fn feature_flag(
+    at: &At<'_>,
+    value: &Option<core::v3::RuntimeFeatureFlag>,
+    unset: bool,
+    options: &Options,
+) -> Result<bool, Rejection> {
+    let Some(flag) = value else { return Ok(unset) };
+    note_runtime_key(&at.field("runtime_key"), &flag.runtime_key, options);
+    Ok(required(&at.field("default_value"), &flag.default_value)?.value)
+}
+
+/// Names a runtime key to the operator: there is no runtime that it could be looked up in.
+pub(crate) fn note_runtime_key(at: &At<'_>, key: &str, options: &Options) {
+    if !key.is_empty() {
+        options.note(at, "there is no runtime; the default is used");
+    }
+}
+
+/// The content of a `DataSource` that stands in the configuration itself.
+pub(crate) fn inline(at: &At<'_>, source: &core::v3::DataSource) -> Result<Bytes, Rejection> {
+    use core::v3::data_source::Specifier;
+    match &source.specifier {
+        Some(Specifier::InlineBytes(bytes)) => Ok(Bytes::copy_from_slice(bytes)),
+        Some(Specifier::InlineString(text)) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        None => Err(at.reject("is empty; give inline_string or inline_bytes")),
+        Some(_) => Err(at.reject("is not read from files or the environment; give inline_string or inline_bytes")),
+    }
+}
+
+/// An `HttpStatus`.
+pub(crate) fn http_status(at: &At<'_>, value: &Option<types::v3::HttpStatus>) -> Result<Option<u16>, Rejection> {
+    let Some(status) = value else { return Ok(None) };
+    let at = at.field("code");
+    let code: types::v3::StatusCode = crate::proto::defined(&at, status.code)?;
+    match u16::try_from(code as i32) {
+        Ok(0) | Err(_) => Err(at.reject("is not a status; give one")),
+        Ok(code) => Ok(Some(code)),
+    }
 }
 
 fn is_token(byte: u8) -> bool {

@@ -1,5 +1,5 @@
 //! `envoy.config.common.mutation_rules.v3.HeaderMutation`: one change of headers, as filters make them. Called by the filters that have
-//! lists of it. Unlike those of routes they may set pseudo headers.
+//! lists of it.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ fn mutation(at: &At<'_>, proto: &pb::HeaderMutation) -> Result<HeaderMutation, R
     use pb::header_mutation::Action;
     Ok(match &proto.action {
         None => return Err(at.reject("says nothing; give remove, append or remove_on_match")),
-        Some(Action::Remove(name)) => HeaderMutation::Remove(field_rules::header_name(&at.field("remove"), name)?),
-        Some(Action::Append(option)) => HeaderMutation::Append(headers::any_addition(&at.field("append"), option)?),
+        Some(Action::Remove(name)) => remove(&at.field("remove"), name)?,
+        Some(Action::Append(option)) => HeaderMutation::Append(headers::addition(&at.field("append"), option)?),
         Some(Action::RemoveOnMatch(remove)) => {
             let at = at.field("remove_on_match");
             let at = at.field("key_matcher");
@@ -38,4 +38,10 @@ fn mutation(at: &At<'_>, proto: &pb::HeaderMutation) -> Result<HeaderMutation, R
             HeaderMutation::RemoveOnMatch(matcher::decode::string(&at, matcher)?)
         }
     })
+}
+
+/// Envoy takes any text; what is no header's name removes nothing.
+fn remove(at: &At<'_>, name: &str) -> Result<HeaderMutation, Rejection> {
+    field_rules::header_value(at, name)?;
+    Ok(HeaderMutation::Remove(Arc::from(name.to_ascii_lowercase())))
 }

@@ -28,6 +28,7 @@ pub mod metadata;
 pub mod options;
 pub mod policy;
 mod proto;
+pub mod rate_limit;
 pub mod registry;
 pub mod rejection;
 pub mod route;

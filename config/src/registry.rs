@@ -42,6 +42,12 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const GZIP_COMPRESSOR: &str = "envoy.extensions.compression.gzip.compressor.v3.Gzip";
+pub(crate) const GZIP_DECOMPRESSOR: &str = "envoy.extensions.compression.gzip.decompressor.v3.Gzip";
+pub(crate) const BROTLI_COMPRESSOR: &str = "envoy.extensions.compression.brotli.compressor.v3.Brotli";
+pub(crate) const BROTLI_DECOMPRESSOR: &str = "envoy.extensions.compression.brotli.decompressor.v3.Brotli";
+pub(crate) const ZSTD_COMPRESSOR: &str = "envoy.extensions.compression.zstd.compressor.v3.Zstd";
+pub(crate) const ZSTD_DECOMPRESSOR: &str = "envoy.extensions.compression.zstd.decompressor.v3.Zstd";
 pub(crate) const LOAD_BALANCING_PREFIX: &str = "envoy.extensions.load_balancing_policies.";
 
 /// Where an extension may stand.
@@ -55,6 +61,10 @@ pub enum Kind {
     HttpFilter,
     /// `typed_per_filter_config` of routes, virtual hosts and weighted clusters.
     PerRoute,
+    /// `compressor_library` and `decompressor_library`.
+    Compression,
+    /// `StatefulSession.session_state`.
+    SessionState,
     /// `transport_socket` of a chain or a cluster.
     TransportSocket,
     /// `Cluster.cluster_type`.

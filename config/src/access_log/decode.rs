@@ -85,7 +85,8 @@ pub(crate) fn text_format(at: &At<'_>, text: &str) -> Result<Format, Rejection> 
     format::parse(text).map_err(|reason| at.reject(reason))
 }
 
-fn substitution(
+/// A `SubstitutionFormatString`.
+pub(crate) fn substitution(
     at: &At<'_>,
     proto: &core::SubstitutionFormatString,
     options: &Options,

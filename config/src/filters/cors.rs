@@ -45,8 +45,6 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
 
 pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<CorsPolicy, Rejection> {
     let proto: pb::CorsPolicy = extension.decode(at, options)?;
-    let at_origins = at.field("allow_origin_string_match");
-    let origins = proto.allow_origin_string_match.iter().enumerate();
     let value = |field: &str, text: &str| {
         field_rules::header_value(&at.field(field), text)?;
         Ok::<_, Rejection>(proto::text(text))
@@ -56,9 +54,10 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     };
     let flag = |value: &Option<proto::wkt::BoolValue>| value.as_ref().map(|value| value.value);
     Ok(CorsPolicy {
-        allow_origin: origins
-            .map(|(index, one)| matcher::decode::string(&at_origins.index(index), one))
-            .collect::<Result<_, _>>()?,
+        allow_origin: matcher::decode::strings(
+            &at.field("allow_origin_string_match"),
+            &proto.allow_origin_string_match,
+        )?,
         allow_methods: value("allow_methods", &proto.allow_methods)?,
         allow_headers: value("allow_headers", &proto.allow_headers)?,
         expose_headers: value("expose_headers", &proto.expose_headers)?,

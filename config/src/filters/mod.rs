@@ -14,8 +14,23 @@ use crate::registry::{self, Entry, Kind, State, policy};
 use crate::rejection::{At, Rejection};
 
 pub mod alpn;
+pub mod buffer;
+pub mod compression;
+pub mod compressor;
 pub mod cors;
+pub mod csrf;
+pub mod decompressor;
+pub mod fault;
+pub mod grpc_http1_bridge;
+pub mod grpc_stats;
+pub mod grpc_web;
 pub mod header_mutation;
+pub mod health_check;
+pub mod local_ratelimit;
+pub mod set_filter_state;
+pub mod set_metadata;
+pub mod stateful_session;
+pub mod token_bucket;
 
 /// The settings of a filter at one level: a table, a virtual host, a route or a weighted cluster.
 ///
@@ -89,6 +104,26 @@ http_filters! {
         routes CorsPolicy Inert "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights reach the application and no CORS header is added, so browsers refuse what the policy would allow";
     HeaderMutation header_mutation Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers that it removes would reach the application"
         routes HeaderMutationPerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "headers that it removes would reach the application";
+    GrpcStats grpc_stats Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC messages are not counted";
+    Fault fault Inert "envoy.extensions.filters.http.fault.v3.HTTPFault" "no delay or abort is injected"
+        routes Fault Inert "envoy.extensions.filters.http.fault.v3.HTTPFault" "no delay or abort is injected";
+    GrpcWeb grpc_web Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web requests reach the application unconverted";
+    Compressor compressor Inert "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are sent as they are"
+        routes CompressorPerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "bodies are sent as they are";
+    Decompressor decompressor Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies stay compressed";
+    Buffer buffer Inert "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are streamed and not held back; no 413 above max_request_bytes"
+        routes BufferPerRoute Inert "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "requests are streamed and not held back";
+    HealthCheck health_check Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks reach the application";
+    StatefulSession stateful_session Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSession" "requests are balanced without stickiness"
+        routes StatefulSessionPerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "requests are balanced without stickiness";
+    LocalRateLimit local_ratelimit Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: requests above it reach the application"
+        routes LocalRateLimit Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: requests above it reach the application";
+    SetFilterState set_filter_state Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets"
+        routes SetFilterState Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets";
+    Csrf csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "without it forged requests would pass"
+        routes Csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "forged requests would pass";
+    SetMetadata set_metadata Refused "envoy.extensions.filters.http.set_metadata.v3.Config" "later filters decide by what it sets";
+    GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }
 
 /// A filter of a chain that is known. One that acts has been read; one that does not is checked and named to the operator.

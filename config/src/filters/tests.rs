@@ -2,13 +2,27 @@
 //! `UPDATE_GOLDENS=1` rewrites what is expected; the diff is the review. The states of the registry do not matter here.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::*;
 use crate::extension;
 use crate::proto::wkt::Any;
+
+/// The files and their cases, sorted.
+fn files() -> Vec<(PathBuf, Vec<Value>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/filters");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let cases = serde_json::from_str(&std::fs::read_to_string(&path).unwrap());
+        let cases = cases.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path, cases)
+    };
+    paths.into_iter().map(read).collect()
+}
 
 /// What a config becomes: a filter's, or else settings for routes.
 fn translated(config: &Value, routes: bool, options: &Options) -> Result<String, Rejection> {
@@ -25,20 +39,14 @@ fn translated(config: &Value, routes: bool, options: &Options) -> Result<String,
 
 #[test]
 fn goldens() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/filters");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        seen += 1;
-        let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&path).unwrap())
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, cases) in files() {
         let mut text = String::new();
         for case in &cases {
             let name = case["case"].as_str().unwrap();
             let options = Options::default();
+            let kind = if case["routes"] == true { Kind::PerRoute } else { Kind::HttpFilter };
+            seen.insert((kind, extension::message_name(case["config"]["@type"].as_str().unwrap()).to_owned()));
             let told = match translated(&case["config"], case["routes"] == true, &options) {
                 Ok(text) => text,
                 Err(rejection) => format!("rejected: {rejection}"),
@@ -53,7 +61,41 @@ fn goldens() {
         }
         assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), text, "{}", golden.display());
     }
-    assert_eq!(seen, 3, "one file a filter");
+    for entry in ENTRIES {
+        assert!(seen.contains(&(entry.kind, entry.type_name.to_owned())), "{} has no case", entry.type_name);
+    }
+}
+
+/// A small generator of numbers (SplitMix64), so that a failure can be repeated.
+fn random(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 27)) as usize
+}
+
+#[test]
+fn damaged_configs_are_read_or_rejected() {
+    let (mut state, mut read_ones) = (1, 0);
+    for (_, cases) in files() {
+        for case in cases {
+            let type_url = case["config"]["@type"].as_str().unwrap().to_owned();
+            let bytes = crate::dump::encode(&case["config"]).unwrap();
+            for _ in 0..100 {
+                let mut value = bytes.clone();
+                value.truncate(value.len() - random(&mut state) % (value.len() + 1) / 8);
+                if !value.is_empty() {
+                    let place = random(&mut state) % value.len();
+                    value[place] = random(&mut state) as u8;
+                }
+                let any = Any { type_url: type_url.clone(), value };
+                let (at, options) = (At::root(), Options::default());
+                let extension = extension::open(&at, &any).unwrap();
+                read_ones += usize::from(matches!(read(&at, &extension, &options), Some(Ok(_))));
+                read_ones += usize::from(matches!(read_scoped(&at, &extension, &options), Some(Ok(_))));
+            }
+        }
+    }
+    assert!(read_ones > 1000, "{read_ones}: damage that nothing survives tests little");
 }
 
 #[test]

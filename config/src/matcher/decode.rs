@@ -31,6 +31,11 @@ pub(crate) fn string(at: &At<'_>, proto: &pb::StringMatcher) -> Result<StringMat
     })
 }
 
+/// Several string matchers.
+pub(crate) fn strings(at: &At<'_>, list: &[pb::StringMatcher]) -> Result<Vec<StringMatcher>, Rejection> {
+    list.iter().enumerate().map(|(index, one)| string(&at.index(index), one)).collect()
+}
+
 /// A regular expression that must match the whole value.
 pub(crate) fn full_regex(at: &At<'_>, proto: &pb::RegexMatcher) -> Result<regex::bytes::Regex, Rejection> {
     let at = at.field("regex");
@@ -123,9 +128,7 @@ pub(crate) fn fraction_at(
     proto: &core::v3::RuntimeFractionalPercent,
     options: &Options,
 ) -> Result<Fraction, Rejection> {
-    if !proto.runtime_key.is_empty() {
-        options.note(&at.field("runtime_key"), "there is no runtime; the default is used");
-    }
+    field_rules::note_runtime_key(&at.field("runtime_key"), &proto.runtime_key, options);
     runtime_fraction(at, proto)
 }
 

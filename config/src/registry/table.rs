@@ -8,9 +8,9 @@ use super::{Entry, Kind, State, policy};
 use crate::istio;
 
 use Kind::{
-    AccessLog, AccessLogFilter, Bootstrap, Cluster, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
     ListenerFilter, LoadBalancing, Matcher, NetworkFilter, PerRoute, ProtocolOptions, RequestId, ResourceMonitor,
-    Retry, Tracer, TransportSocket,
+    Retry, SessionState, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -67,16 +67,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span and upstream logs are not acting";
     HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
     HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
-    HttpFilter Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", is::<ext::filters::http::grpc_stats::v3::FilterConfig>, "gRPC messages are not counted";
-    HttpFilter Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
-    HttpFilter Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb", is::<ext::filters::http::grpc_web::v3::GrpcWeb>, "gRPC-Web requests reach the application unconverted";
-    HttpFilter Inert "envoy.extensions.filters.http.compressor.v3.Compressor", is::<ext::filters::http::compressor::v3::Compressor>, "bodies are sent as they are";
-    HttpFilter Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor", is::<ext::filters::http::decompressor::v3::Decompressor>, "bodies stay compressed";
-    HttpFilter Inert "envoy.extensions.filters.http.buffer.v3.Buffer", is::<ext::filters::http::buffer::v3::Buffer>, "requests are streamed and not held back; no 413 above max_request_bytes";
-    HttpFilter Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck", is::<ext::filters::http::health_check::v3::HealthCheck>, "health checks reach the application";
-    HttpFilter Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSession", is::<ext::filters::http::stateful_session::v3::StatefulSession>, "requests are balanced without stickiness";
     HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
-    HttpFilter Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
     HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ratelimit.v3.RateLimit", is::<ext::filters::http::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
@@ -84,18 +75,11 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
     HttpFilter Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
-    HttpFilter Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
     HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
     HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
     HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "without it forged requests would pass";
 
-    PerRoute Inert "envoy.extensions.filters.http.fault.v3.HTTPFault", is::<ext::filters::http::fault::v3::HttpFault>, "no delay or abort is injected";
-    PerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute", is::<ext::filters::http::stateful_session::v3::StatefulSessionPerRoute>, "requests are balanced without stickiness";
-    PerRoute Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::http::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: requests above it reach the application";
     PerRoute Inert "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", is::<ext::filters::http::ratelimit::v3::RateLimitPerRoute>, "no limit is enforced";
-    PerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute", is::<ext::filters::http::compressor::v3::CompressorPerRoute>, "bodies are sent as they are";
-    PerRoute Inert "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", is::<ext::filters::http::buffer::v3::BufferPerRoute>, "requests are streamed and not held back";
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
     PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
@@ -103,8 +87,16 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
-    PerRoute Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy", unread, "forged requests would pass";
-    PerRoute Refused "envoy.extensions.filters.http.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
+
+    Compression Works "envoy.extensions.compression.gzip.compressor.v3.Gzip", unread, "as far as the compressor filter that names it acts";
+    Compression Works "envoy.extensions.compression.gzip.decompressor.v3.Gzip", unread, "as far as the decompressor filter that names it acts";
+    Compression Works "envoy.extensions.compression.brotli.compressor.v3.Brotli", unread, "as far as the compressor filter that names it acts";
+    Compression Works "envoy.extensions.compression.brotli.decompressor.v3.Brotli", unread, "as far as the decompressor filter that names it acts";
+    Compression Works "envoy.extensions.compression.zstd.compressor.v3.Zstd", unread, "as far as the compressor filter that names it acts";
+    Compression Works "envoy.extensions.compression.zstd.decompressor.v3.Zstd", unread, "as far as the decompressor filter that names it acts";
+
+    SessionState Works "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState", unread, "as far as the filter that names it acts";
+    SessionState Works "envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", unread, "as far as the filter that names it acts";
 
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", unread, "TLS 1.2 and 1.3 towards endpoints";

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::decode::Table;
 use super::{
     Action, ClusterChoice, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, Upgrade,
@@ -290,19 +288,12 @@ fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejecti
 }
 
 fn direct(at: &At<'_>, proto: &pb::DirectResponseAction, table: &Table<'_>) -> Result<DirectResponse, Rejection> {
-    use core::data_source::Specifier;
     field_rules::within(&at.field("status"), u64::from(proto.status), 200, 599)?;
     if proto.body_format.is_some() {
         table.options.note(&at.field("body_format"), "is not acting; body is sent as it is");
     }
-    let body = match proto.body.as_ref().and_then(|body| body.specifier.as_ref()) {
-        None => Bytes::new(),
-        Some(Specifier::InlineBytes(bytes)) => Bytes::copy_from_slice(bytes),
-        Some(Specifier::InlineString(text)) => Bytes::copy_from_slice(text.as_bytes()),
-        Some(_) => {
-            return Err(at.field("body").reject("is not read from files or the environment; give inline_string"));
-        }
-    };
+    let body = proto.body.as_ref().filter(|body| body.specifier.is_some());
+    let body = body.map(|body| field_rules::inline(&at.field("body"), body)).transpose()?.unwrap_or_default();
     if body.len() as u64 > u64::from(table.most_direct_body) {
         return Err(at.field("body").reject(format!(
             "response body size is {} bytes; maximum is {}",

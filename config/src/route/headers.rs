@@ -19,9 +19,9 @@ pub(super) struct Lists<'a> {
 /// All changes of one level.
 pub(super) fn changes(at: &At<'_>, lists: &Lists<'_>) -> Result<HeaderChanges, Rejection> {
     Ok(HeaderChanges {
-        request_add: additions(&at.field("request_headers_to_add"), lists.request_add)?,
+        request_add: additions(&at.field("request_headers_to_add"), lists.request_add, 1000)?,
         request_remove: removals(&at.field("request_headers_to_remove"), lists.request_remove)?,
-        response_add: additions(&at.field("response_headers_to_add"), lists.response_add)?,
+        response_add: additions(&at.field("response_headers_to_add"), lists.response_add, 1000)?,
         response_remove: removals(&at.field("response_headers_to_remove"), lists.response_remove)?,
     })
 }
@@ -35,21 +35,20 @@ fn removals(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
     list.iter().enumerate().map(|(index, name)| field_rules::mutable_header_name(&at.index(index), name)).collect()
 }
 
-fn additions(at: &At<'_>, list: &[core::HeaderValueOption]) -> Result<Vec<HeaderAdd>, Rejection> {
-    if list.len() > 1000 {
-        return Err(at.reject("must have at most 1000 elements"));
+/// Headers that are added or set, at most so many.
+pub(crate) fn additions(
+    at: &At<'_>,
+    list: &[core::HeaderValueOption],
+    most: usize,
+) -> Result<Vec<HeaderAdd>, Rejection> {
+    if list.len() > most {
+        return Err(at.reject(format!("must have at most {most} elements")));
     }
     list.iter().enumerate().map(|(index, one)| addition(&at.index(index), one)).collect()
 }
 
-fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
-    let name = proto.header.as_ref().map_or("", |header| &header.key);
-    field_rules::mutable_header_name(&at.field("header").field("key"), name)?;
-    any_addition(at, proto)
-}
-
-/// A header that is added or set; pseudo headers too.
-pub(crate) fn any_addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
+/// A header that is added or set.
+pub(crate) fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
     use core::header_value_option::HeaderAppendAction;
     let at_header = at.field("header");
     let header = field_rules::required(&at_header, &proto.header)?;
@@ -76,6 +75,6 @@ pub(crate) fn any_addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Resu
             HeaderAppendAction::OverwriteIfExists => AppendAction::OverwriteIfExists,
         },
     };
-    let name = field_rules::header_name(&at_header.field("key"), &header.key)?;
+    let name = field_rules::mutable_header_name(&at_header.field("key"), &header.key)?;
     Ok(HeaderAdd { name, value, action, keep_empty: proto.keep_empty_value })
 }

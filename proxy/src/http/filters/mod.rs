@@ -25,5 +25,8 @@ http_filters! {
         Alpn alpn;
     }
     // Read by `config`, and never handed on as acting.
-    inert { Cors HeaderMutation }
+    inert {
+        Cors HeaderMutation Buffer Compressor Csrf Decompressor Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        SetFilterState SetMetadata StatefulSession
+    }
 }
