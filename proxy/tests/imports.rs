@@ -68,7 +68,7 @@ const TABLE: &[Room] = &[
     room("tcp", &["cluster", "compile", "drain", "failure", "stats", "sys", "telemetry", "tls", "transport", "worker"]),
     room(
         "http",
-        &["cluster", "compile", "drain", "failure", "stats", "telemetry", "tls", "transport", "wire", "worker"],
+        &["call", "cluster", "compile", "drain", "failure", "stats", "telemetry", "tls", "transport", "wire", "worker"],
     ),
     room("compile", &["drain", "stats", "telemetry", "tls"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),

@@ -40,6 +40,8 @@ pub struct Bench {
     pub drain: DrainWatch,
     pub clusters: HashMap<String, Rc<fake::Cluster>>,
     pub slot: Option<Arc<RouteSlot>>,
+    /// For filters that call services.
+    pub calls: Option<crate::call::Calls>,
 }
 
 /// What a request led to.
@@ -67,6 +69,7 @@ impl Bench {
             drain: DrainWatch::never(),
             clusters: HashMap::new(),
             slot: None,
+            calls: None,
         };
         bench.cluster("app");
         bench
@@ -110,7 +113,8 @@ impl Bench {
             drain: Default::default(),
         };
         let manager = ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap();
-        let upstreams = Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone() }));
+        let upstreams =
+            Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone(), calls: self.calls.clone() }));
         Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0), self.drain.clone())
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::call::Calls;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     ConnectFailure, Host, HttpLease, HttpWant, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
@@ -71,6 +72,17 @@ impl Upstreams {
             Upstreams::Worker(worker) => worker.clusters.get(&worker.published, name).map(UpstreamCluster::Worker),
             #[cfg(test)]
             Upstreams::Fake(fake) => fake.get(name).map(UpstreamCluster::Fake),
+        }
+    }
+}
+
+impl Upstreams {
+    /// Calls to services.
+    pub fn calls(&self) -> &Calls {
+        match self {
+            Upstreams::Worker(worker) => &worker.calls,
+            #[cfg(test)]
+            Upstreams::Fake(fake) => fake.calls.as_ref().expect("the test sets up calls"),
         }
     }
 }

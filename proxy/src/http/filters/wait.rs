@@ -7,7 +7,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
+
+use crate::call::{CallFailure, GrpcStream, Pending, Reply};
 
 /// What a filter waits for.
 pub(crate) enum Wait {
@@ -15,6 +18,10 @@ pub(crate) enum Wait {
     Until(Instant),
     /// The same, with its timer.
     Timer(Pin<Box<Sleep>>),
+    /// The answer of a called service.
+    Call(Pending),
+    /// The next message of a stream to a called service.
+    Message(Rc<GrpcStream>),
     /// Somebody on this worker who raises it.
     Signal(Rc<Signal>),
 }
@@ -23,6 +30,8 @@ impl std::fmt::Debug for Wait {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Wait::Until(_) | Wait::Timer(_) => "Until",
+            Wait::Call(_) => "Call",
+            Wait::Message(_) => "Message",
             Wait::Signal(_) => "Signal",
         })
     }
@@ -33,6 +42,10 @@ impl std::fmt::Debug for Wait {
 pub(crate) enum Waited {
     /// The moment is here.
     Elapsed,
+    /// The answer, or why there is none.
+    Call(Result<Reply, CallFailure>),
+    /// The message; `None` at the stream's end.
+    Message(Result<Option<Bytes>, CallFailure>),
     /// The signal was raised.
     Signalled,
     /// The body, or the first part of it that is larger than the limit.
@@ -49,6 +62,8 @@ impl Wait {
             match self {
                 Wait::Until(at) => *self = Wait::Timer(Box::pin(tokio::time::sleep_until(*at))),
                 Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
+                Wait::Call(call) => return call.poll(cx).map(Waited::Call),
+                Wait::Message(stream) => return stream.poll_message(cx).map(Waited::Message),
                 Wait::Signal(signal) => return signal.poll(cx).map(|()| Waited::Signalled),
             }
         }

@@ -20,6 +20,7 @@ use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHea
 
 pub struct Upstreams {
     pub clusters: HashMap<String, Rc<Cluster>>,
+    pub calls: Option<crate::call::Calls>,
 }
 
 impl Upstreams {
