@@ -12,6 +12,7 @@ pub mod drain;
 pub mod failure;
 pub mod http;
 pub mod listener;
+pub mod policy;
 pub mod stats;
 pub mod status;
 pub mod store;

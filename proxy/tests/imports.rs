@@ -68,7 +68,20 @@ const TABLE: &[Room] = &[
     room("tcp", &["cluster", "compile", "drain", "failure", "stats", "sys", "telemetry", "tls", "transport", "worker"]),
     room(
         "http",
-        &["call", "cluster", "compile", "drain", "failure", "stats", "telemetry", "tls", "transport", "wire", "worker"],
+        &[
+            "call",
+            "cluster",
+            "compile",
+            "drain",
+            "failure",
+            "policy",
+            "stats",
+            "telemetry",
+            "tls",
+            "transport",
+            "wire",
+            "worker",
+        ],
     ),
     room("compile", &["drain", "stats", "telemetry", "tls"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
@@ -78,7 +91,9 @@ const TABLE: &[Room] = &[
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats"]),
     room("store", &[]),
-    room("telemetry", &["failure", "tls", "wire"]),
+    room("telemetry", &["failure", "policy", "tls", "wire"]),
+    // Judgements that routes, logs and filters share.
+    room("policy", &["wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
     room("tls", &["transport"]),

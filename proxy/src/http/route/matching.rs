@@ -1,97 +1,31 @@
-//! Whether a route is meant: path, method and other headers, query, gRPC, a random share. Allocates nothing but for a header that is
-//! repeated (its values are joined) beyond 256 octets.
+//! Whether a route is meant: path, method and other headers, query, gRPC, a random share.
 
-use bytes::Bytes;
-use config::matcher::{HeaderRule, QueryRule};
+use config::matcher::QueryRule;
 use config::route::{PathMatch, RouteMatch};
-use smallvec::SmallVec;
+
+use crate::policy::{self, headers::HeaderMatchers};
 
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
-/// The header fields that a route looks at, interned; the rules themselves stay in the plain data.
+/// What of a route's match is compiled; the rest stays in the plain data.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    fields: Vec<Field>,
-}
-
-#[derive(Debug)]
-enum Field {
-    Method,
-    Path,
-    Authority,
-    Scheme,
-    Header(Name),
+    headers: HeaderMatchers,
 }
 
 impl Matcher {
     pub(super) fn compile(config: &RouteMatch) -> Matcher {
-        let field = |name: &str| match name {
-            ":method" => Field::Method,
-            ":path" => Field::Path,
-            ":authority" | "host" => Field::Authority,
-            ":scheme" => Field::Scheme,
-            _ => Field::Header(Name::new(name)),
-        };
-        Matcher { fields: config.headers.iter().map(|header| field(&header.name)).collect() }
+        Matcher { headers: HeaderMatchers::compile(&config.headers) }
     }
 
     pub(super) fn matches(&self, config: &RouteMatch, head: &RequestHead, random: u64) -> bool {
         path_matches(config, head)
-            && self.headers_match(config, head)
+            && self.headers.match_request(head)
             && query_matches(config, head)
             && (!config.grpc || is_grpc(head))
             && config.dynamic_metadata.iter().all(|condition| condition.matches_absent)
-            && config.fraction.is_none_or(|fraction| {
-                random.checked_rem(u64::from(fraction.denominator)).is_some_and(|at| at < u64::from(fraction.numerator))
-            })
-    }
-
-    fn headers_match(&self, config: &RouteMatch, head: &RequestHead) -> bool {
-        self.fields.iter().zip(&config.headers).all(|(field, header)| {
-            let mut joined = SmallVec::<[u8; 256]>::new();
-            let value = field.value(head, &mut joined);
-            match (&header.rule, value) {
-                (HeaderRule::Present(wanted), value) => (value.is_some() == *wanted) != header.invert,
-                (rule, None) => header.missing_is_empty && rule_matches(rule, b"") != header.invert,
-                (rule, Some(value)) => rule_matches(rule, value) != header.invert,
-            }
-        })
-    }
-}
-
-impl Field {
-    /// The value, several joined with `,`.
-    fn value<'a>(&self, head: &'a RequestHead, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
-        let present = |value: &'a Bytes| (!value.is_empty()).then_some(&value[..]);
-        match self {
-            Field::Method => Some(head.method.as_bytes()),
-            Field::Path => present(&head.path),
-            Field::Authority => present(&head.authority),
-            Field::Scheme => present(&head.scheme),
-            Field::Header(name) => {
-                let mut values = head.headers.iter().filter(|header| header.name == *name).map(|header| &header.value);
-                let first = values.next()?;
-                let Some(second) = values.next() else { return Some(first) };
-                joined.extend_from_slice(first);
-                for value in std::iter::once(second).chain(values) {
-                    joined.push(b',');
-                    joined.extend_from_slice(value);
-                }
-                Some(joined)
-            }
-        }
-    }
-}
-
-fn rule_matches(rule: &HeaderRule, value: &[u8]) -> bool {
-    match rule {
-        HeaderRule::Present(wanted) => *wanted,
-        HeaderRule::String(matcher) => matcher.matches(value),
-        HeaderRule::Range { start, end } => {
-            let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
-            number.is_some_and(|number| (*start..*end).contains(&number))
-        }
+            && config.fraction.is_none_or(|fraction| policy::falls_into(fraction, random))
     }
 }
 

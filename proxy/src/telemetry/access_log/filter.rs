@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use config::access_log::{Comparison, LogFilter};
-use config::matcher::HeaderMatcher;
 
 use super::LogEntry;
 use crate::failure::ResponseFlags;
-use crate::wire::message::RequestHead;
+use crate::policy::headers::HeaderMatchers;
 
 /// A filter whose names are numbers already.
 pub enum Filter {
@@ -17,7 +16,7 @@ pub enum Filter {
     Duration(Comparison, u64),
     And(Vec<Filter>),
     Or(Vec<Filter>),
-    Header(HeaderMatcher),
+    Header(HeaderMatchers),
     All,
 }
 
@@ -38,7 +37,7 @@ impl Filter {
             LogFilter::Duration(comparison, value) => Filter::Duration(*comparison, (*value).into()),
             LogFilter::And(filters) => Filter::And(filters.iter().map(Filter::compile).collect()),
             LogFilter::Or(filters) => Filter::Or(filters.iter().map(Filter::compile).collect()),
-            LogFilter::Header(matcher) => Filter::Header(matcher.clone()),
+            LogFilter::Header(matcher) => Filter::Header(HeaderMatchers::compile(std::slice::from_ref(matcher))),
             // There is no health check filter, so no request is a health check.
             LogFilter::NotHealthCheck | LogFilter::LogAll(_) => Filter::All,
         }
@@ -56,7 +55,7 @@ impl Filter {
             }
             Filter::And(filters) => filters.iter().all(|filter| filter.takes(entry)),
             Filter::Or(filters) => filters.iter().any(|filter| filter.takes(entry)),
-            Filter::Header(matcher) => entry.request.is_some_and(|request| header_matches(matcher, request)),
+            Filter::Header(matcher) => entry.request.is_some_and(|request| matcher.match_request(request)),
             Filter::All => true,
         }
     }
@@ -69,26 +68,4 @@ fn compare(comparison: Comparison, value: u64, bound: u64) -> bool {
         Comparison::AtMost => value <= bound,
         Comparison::NotEqual => value != bound,
     }
-}
-
-fn header_matches(matcher: &HeaderMatcher, request: &RequestHead) -> bool {
-    let pseudo = match &*matcher.name {
-        ":method" => Some(request.method.as_bytes()),
-        ":path" => Some(&request.path[..]),
-        ":authority" | "host" => Some(&request.authority[..]),
-        ":scheme" => Some(&request.scheme[..]),
-        _ => None,
-    };
-    if let Some(value) = pseudo {
-        return matcher.matches((!value.is_empty()).then_some(value));
-    }
-    let mut values = request
-        .headers
-        .iter()
-        .filter(|header| header.name.as_bytes() == matcher.name.as_bytes())
-        .map(|header| &header.value);
-    let first = values.next();
-    let Some(second) = values.next() else { return matcher.matches(first.map(|value| &value[..])) };
-    let parts: Vec<&[u8]> = first.into_iter().chain([second]).chain(values).map(|value| &value[..]).collect();
-    matcher.matches(Some(&parts.join(&b','))) // A repeated header in a filter is rare: it may allocate.
 }

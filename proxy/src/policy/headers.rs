@@ -1,0 +1,75 @@
+//! The one header matcher (`envoy.config.route.v3.HeaderMatcher`). Names are interned when it is compiled; a match allocates nothing but
+//! for a header that is repeated (its values are joined) beyond 256 octets.
+
+use bytes::Bytes;
+use config::matcher::HeaderMatcher;
+use smallvec::SmallVec;
+
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::RequestHead;
+
+/// Conditions on headers, all of which must hold.
+#[derive(Debug, Default)]
+pub struct HeaderMatchers(Box<[(Field, HeaderMatcher)]>);
+
+#[derive(Debug)]
+enum Field {
+    Method,
+    Path,
+    Authority,
+    Scheme,
+    Header(Name),
+}
+
+impl HeaderMatchers {
+    /// Compiles.
+    pub fn compile(config: &[HeaderMatcher]) -> HeaderMatchers {
+        let field = |name: &str| match name {
+            ":method" => Field::Method,
+            ":path" => Field::Path,
+            ":authority" | "host" => Field::Authority,
+            ":scheme" => Field::Scheme,
+            _ => Field::Header(Name::new(name)),
+        };
+        HeaderMatchers(config.iter().map(|matcher| (field(&matcher.name), matcher.clone())).collect())
+    }
+
+    /// There is no condition.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all conditions hold.
+    pub fn match_request(&self, head: &RequestHead) -> bool {
+        self.0.iter().all(|(field, matcher)| {
+            let mut joined = SmallVec::new();
+            matcher.matches(field.of_request(head, &mut joined))
+        })
+    }
+}
+
+impl Field {
+    fn of_request<'a>(&'a self, head: &'a RequestHead, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
+        let present = |value: &'a Bytes| (!value.is_empty()).then_some(&value[..]);
+        match self {
+            Field::Method => Some(head.method.as_bytes()),
+            Field::Path => present(&head.path),
+            Field::Authority => present(&head.authority),
+            Field::Scheme => present(&head.scheme),
+            Field::Header(name) => value(&head.headers, name, joined),
+        }
+    }
+}
+
+/// The value of a header, several joined with `,`.
+pub fn value<'a>(headers: &'a Headers, name: &'a Name, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name);
+    let first = values.next()?;
+    let Some(second) = values.next() else { return Some(first) };
+    joined.extend_from_slice(first);
+    for value in std::iter::once(second).chain(values) {
+        joined.push(b',');
+        joined.extend_from_slice(value);
+    }
+    Some(joined)
+}

@@ -1,0 +1,11 @@
+//! Judgements that several places make alike: whether headers are as a rule wants them, whether a share of requests is meant. Called by
+//! routes, logs and filters. Compiled when configuration arrives; must never know who asks.
+
+pub mod headers;
+
+use config::matcher::Fraction;
+
+/// Whether a random number falls into the share; a share of nothing is never meant.
+pub fn falls_into(fraction: Fraction, random: u64) -> bool {
+    random.checked_rem(u64::from(fraction.denominator)).is_some_and(|at| at < u64::from(fraction.numerator))
+}
