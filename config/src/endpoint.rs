@@ -56,6 +56,8 @@ pub struct Endpoint {
     pub hostname: Arc<str>,
     /// `metadata.filter_metadata["envoy.transport_socket_match"]`: picks the transport socket.
     pub transport_socket_match: BTreeMap<Arc<str>, serde_json::Value>,
+    /// The same of its locality's metadata: asked when no transport socket fits the endpoint's own.
+    pub locality_socket_match: Arc<BTreeMap<Arc<str>, serde_json::Value>>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
 }

@@ -23,10 +23,15 @@ pub(super) fn transport(
     }
 }
 
-/// `transport_socket_matches`.
+/// `transport_socket_matches`, of which endpoint and locality metadata choose.
 pub(super) fn matches(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Vec<TransportMatch>, Rejection> {
+    if proto.transport_socket_matcher.is_some() {
+        return Err(at.field("transport_socket_matcher").unsupported(
+            "is not supported: endpoints would be reached by another transport socket than the one it chooses",
+        ));
+    }
     let at = at.field("transport_socket_matches");
-    let one = |(index, entry): (usize, &pb::cluster::TransportSocketMatch)| {
+    let entry = |(index, entry): (usize, &pb::cluster::TransportSocketMatch)| {
         let at = at.index(index);
         let criteria = match entry.r#match.as_ref().map(proto::struct_to_json) {
             Some(serde_json::Value::Object(fields)) => {
@@ -34,13 +39,16 @@ pub(super) fn matches(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Re
             }
             _ => Default::default(),
         };
+        let at_socket = at.field("transport_socket");
+        // Unlike the cluster's own, which is plain when unset: whoever matches endpoints chooses how they are reached.
+        let socket = field_rules::required(&at_socket, &entry.transport_socket)?;
         Ok(TransportMatch {
             name: field_rules::not_empty(&at.field("name"), &entry.name)?,
             criteria,
-            transport: transport(&at.field("transport_socket"), &entry.transport_socket, options)?,
+            transport: one(&at_socket, socket, options, 0)?,
         })
     };
-    proto.transport_socket_matches.iter().enumerate().map(one).collect()
+    proto.transport_socket_matches.iter().enumerate().map(entry).collect()
 }
 
 fn one(

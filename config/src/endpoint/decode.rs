@@ -7,6 +7,7 @@ use super::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints}
 use crate::address::{self, Address};
 use crate::extension;
 use crate::field_rules;
+use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, endpoint::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
@@ -80,8 +81,12 @@ fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<Lo
                 .reject("is not supported; send the endpoints in the assignment"));
         }
     };
-    let endpoints =
-        list.iter().enumerate().map(|(index, one)| endpoint(&at_list.index(index), one)).collect::<Result<_, _>>()?;
+    let of_locality = Arc::new(socket_match(&proto::metadata(&proto.metadata)));
+    let endpoints = list
+        .iter()
+        .enumerate()
+        .map(|(index, one)| endpoint(&at_list.index(index), one, &of_locality))
+        .collect::<Result<_, _>>()?;
     Ok(LocalityEndpoints {
         locality: proto.locality.as_ref().map(locality).unwrap_or_default(),
         weight: uint32(&proto.load_balancing_weight),
@@ -96,7 +101,21 @@ pub(crate) fn locality(proto: &core::Locality) -> Locality {
     Locality { region: name(&proto.region), zone: name(&proto.zone), sub_zone: name(&proto.sub_zone) }
 }
 
-fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint) -> Result<Endpoint, Rejection> {
+/// What chooses a transport socket.
+fn socket_match(metadata: &Metadata) -> BTreeMap<Arc<str>, serde_json::Value> {
+    match metadata.0.get("envoy.transport_socket_match") {
+        Some(serde_json::Value::Object(fields)) => {
+            fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+fn endpoint(
+    at: &At<'_>,
+    proto: &pb::LbEndpoint,
+    of_locality: &Arc<BTreeMap<Arc<str>, serde_json::Value>>,
+) -> Result<Endpoint, Rejection> {
     use pb::lb_endpoint::HostIdentifier;
     let inner = match &proto.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
@@ -124,19 +143,14 @@ fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint) -> Result<Endpoint, Rejection> 
         weight => weight.unwrap_or(1),
     };
     let metadata = proto::metadata(&proto.metadata);
-    let transport_socket_match = match metadata.0.get("envoy.transport_socket_match") {
-        Some(serde_json::Value::Object(fields)) => {
-            fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect()
-        }
-        _ => BTreeMap::new(),
-    };
     Ok(Endpoint {
         address,
         additional_addresses,
         health: health(&at.field("health_status"), proto.health_status)?,
         weight,
         hostname: Arc::from(inner.hostname.as_str()),
-        transport_socket_match,
+        transport_socket_match: socket_match(&metadata),
+        locality_socket_match: of_locality.clone(),
         metadata,
     })
 }

@@ -146,6 +146,7 @@ impl Cluster {
             weight: 1,
             hostname: "".into(),
             transport_socket_match: Default::default(),
+            locality_socket_match: Default::default(),
             metadata: Default::default(),
         };
         self.transports.choose(&self.config, &endpoint)

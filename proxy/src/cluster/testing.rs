@@ -85,6 +85,7 @@ pub fn endpoint_at(address: Address) -> Endpoint {
         weight: 1,
         hostname: "".into(),
         transport_socket_match: BTreeMap::new(),
+        locality_socket_match: Arc::default(),
         metadata: Arc::default(),
     }
 }

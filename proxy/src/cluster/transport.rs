@@ -157,11 +157,12 @@ impl Transports {
         Ok(Transports { all: all.into() })
     }
 
-    /// The transport for an endpoint: the first match all of whose criteria its metadata holds, else the fallback. `None` when that one
-    /// cannot be used.
+    /// The transport for an endpoint: the first match all of whose criteria its metadata holds, then the first for its locality's
+    /// metadata, else the fallback. `None` when that one cannot be used.
     pub fn choose(&self, cluster: &Cluster, endpoint: &Endpoint) -> Option<u16> {
         let matches = &cluster.transport_matches;
-        let chosen = matches.iter().position(|entry| holds(&endpoint.transport_socket_match, &entry.criteria));
+        let first = |metadata| matches.iter().position(|entry| holds(metadata, &entry.criteria));
+        let chosen = first(&endpoint.transport_socket_match).or_else(|| first(&endpoint.locality_socket_match));
         let chosen = chosen.unwrap_or(matches.len());
         self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
     }

@@ -50,6 +50,26 @@ fn without_a_match_the_cluster_s_own_transport_is_taken() {
 }
 
 #[test]
+fn the_locality_s_metadata_is_asked_when_the_endpoint_s_fits_nothing() {
+    let cluster = Cluster {
+        transport_matches: vec![
+            entry("a", &[("x", json!(1))], UpstreamTransport::Raw),
+            entry("b", &[("x", json!(2))], UpstreamTransport::Raw),
+        ],
+        ..config(eds())
+    };
+    let transports = Transports::new(&cluster, &Secrets::new()).expect("good transports");
+    let chosen = |own: &[(&str, serde_json::Value)], of_locality: &[(&str, serde_json::Value)]| {
+        let locality_socket_match = Arc::new(criteria(of_locality));
+        let transport_socket_match = criteria(own);
+        transports.choose(&cluster, &Endpoint { transport_socket_match, locality_socket_match, ..endpoint(address(1)) })
+    };
+    assert_eq!(chosen(&[], &[("x", json!(1))]), Some(0));
+    assert_eq!(chosen(&[("x", json!(2))], &[("x", json!(1))]), Some(1), "the endpoint's own comes first");
+    assert_eq!(chosen(&[("x", json!(3))], &[("x", json!(3))]), Some(2));
+}
+
+#[test]
 fn a_proxy_protocol_wrapper_is_as_good_as_what_it_wraps() {
     let wrap = |inner| UpstreamTransport::ProxyProtocol { version: 2, inner: Box::new(inner) };
     let cluster = Cluster { transport: wrap(UpstreamTransport::Raw), ..config(eds()) };
