@@ -18,6 +18,7 @@ use crate::address::Address;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
 use crate::rejection::Rejection;
+use crate::xds_server::XdsServer;
 
 /// A checked bootstrap. Static resources stay bytes: they take the road of xDS resources, one by one.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ pub struct Bootstrap {
     /// Admin listener; `None` = no admin.
     pub admin: Option<Address>,
     /// ADS, when there is any.
-    pub ads: Option<AdsConfig>,
+    pub ads: Option<XdsServer>,
     /// `dynamic_resources.lds_config` is over ADS.
     pub lds: Option<DynamicSource>,
     /// `dynamic_resources.cds_config` is over ADS.
@@ -89,19 +90,6 @@ pub struct StaticResource {
     pub body: Bytes,
     /// The file it came from.
     pub file: Arc<str>,
-}
-
-/// The ADS stream.
-#[derive(Debug, Clone)]
-pub struct AdsConfig {
-    /// Delta or state of the world.
-    pub delta: bool,
-    /// The static cluster that carries it.
-    pub cluster: Arc<str>,
-    /// `set_node_on_first_message_only`.
-    pub node_on_first_message_only: bool,
-    /// `initial_metadata` of the gRPC service.
-    pub metadata: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// `lds_config` / `cds_config`, over ADS.

@@ -37,6 +37,7 @@ pub mod secret;
 pub mod services;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod xds_server;
 
 pub use options::{Options, UnknownFields};
 pub use policy::Policy;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::matcher::StringMatcher;
 use crate::secret::{TlsCertificate, ValidationContext};
+use crate::xds_server::XdsServer;
 
 pub(crate) mod decode;
 pub(crate) mod validation;
@@ -29,11 +30,39 @@ pub struct SdsName {
     pub initial_fetch_timeout: Option<Duration>,
 }
 
+/// What a secret is held under: two sources may each have a `default`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecretId {
+    /// Where it comes from.
+    pub source: SdsSource,
+    /// Resource name.
+    pub name: Arc<str>,
+}
+
+impl SecretId {
+    /// A secret of the bootstrap.
+    pub fn of_bootstrap(name: &Arc<str>) -> SecretId {
+        SecretId { source: SdsSource::Static, name: name.clone() }
+    }
+
+    /// A secret that comes over ADS.
+    pub fn over_ads(name: &Arc<str>) -> SecretId {
+        SecretId { source: SdsSource::Ads, name: name.clone() }
+    }
+}
+
+impl SdsName {
+    /// What it is held under.
+    pub fn id(&self) -> SecretId {
+        SecretId { source: self.source.clone(), name: self.name.clone() }
+    }
+}
+
 /// Where a secret is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SdsSource {
-    /// A gRPC server named by a static cluster (`sds-grpc`).
-    Cluster(Arc<str>),
+    /// A gRPC server behind a static cluster (`sds-grpc`).
+    Server(Arc<XdsServer>),
     /// The ADS stream.
     Ads,
     /// A static secret of the bootstrap (no `sds_config`).

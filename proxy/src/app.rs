@@ -15,6 +15,7 @@ use std::time::Duration;
 use config::At;
 use config::address::Address;
 use config::bootstrap::{Bootstrap, StaticConfig};
+use config::tls::SecretId;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
@@ -148,8 +149,9 @@ async fn control_thread(
 
     let static_options = bootstrap::static_options(bootstrap);
     let dynamic_options = Rc::new(bootstrap::dynamic_options(options, bootstrap));
-    let servers = GrpcServers::new(bootstrap, &static_options)?;
     let secrets = Secrets::new();
+    let resolver = Resolver::system();
+    let servers = GrpcServers::new(bootstrap, &static_options, &secrets, &resolver)?;
     let store = ConfigStore::new();
     let status = Status::new();
     let quit = Arc::new(Notify::new());
@@ -162,7 +164,7 @@ async fn control_thread(
         secrets.clone(),
         store.clone(),
         dynamic_options.clone(),
-        Box::new(move |cluster| sds_servers.sds(cluster)),
+        Box::new(move |server| sds_servers.settings(server)),
         arrival_sender,
     );
     let mut clusters = Clusters::new(
@@ -172,7 +174,7 @@ async fn control_thread(
             store: store.clone(),
             published: published.clone(),
             server: server_stats,
-            resolver: Resolver::system(),
+            resolver,
         },
         dynamic_options.clone(),
     );
@@ -193,7 +195,8 @@ async fn control_thread(
 
     let ads = match &bootstrap.ads {
         Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
-            let (handle, events) = AdsClient::spawn(servers.ads(ads)?);
+            let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
+            let (handle, events) = AdsClient::spawn(settings);
             Some(Ads { handle, events })
         }
         _ => None,
@@ -270,7 +273,8 @@ fn add_static(
         let stored = Stored::now(resource.body.clone(), &no_version);
         match config {
             StaticConfig::Secret(secret) => {
-                secrets.put(&resource.name, secret.kind, stored).map_err(|reason| At::root().reject(reason))
+                let id = SecretId::of_bootstrap(&resource.name);
+                secrets.put(&id, secret.kind, stored).map_err(|reason| At::root().reject(reason))
             }
             StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
             StaticConfig::Listener(listener) => listeners.add_static(listener, stored),

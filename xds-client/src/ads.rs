@@ -73,7 +73,8 @@ impl AdsClient {
 
 /// A client for one secret's stream, over a connection that it shares. An SDS stream is an ADS stream with one type.
 pub(crate) fn spawn_secret_stream(settings: AdsSettings, channel: Arc<SharedChannel>) -> (AdsHandle, AdsEvents) {
-    spawn(settings, Route { method: SECRETS, channel: Some(channel) })
+    let method = if settings.delta { DELTA_SECRETS } else { SECRETS };
+    spawn(settings, Route { method, channel: Some(channel) })
 }
 
 fn spawn(settings: AdsSettings, route: Route) -> (AdsHandle, AdsEvents) {
@@ -146,6 +147,7 @@ pub(crate) enum Command {
 
 const DELTA: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const STATE_OF_THE_WORLD: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+const DELTA_SECRETS: &str = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
 const SECRETS: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 
 /// Events that may wait for the proxy before the client stops reading from the server.

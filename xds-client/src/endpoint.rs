@@ -1,122 +1,72 @@
-//! Where a gRPC control plane is, and how to reach it.
+//! Where a gRPC control plane is, and HTTP/2 over the connections that the proxy makes to it.
 //!
-//! Called by the ADS and SDS tasks, for every attempt anew: host names are resolved and files are read again. Must
-//! never read a certificate for anything but this channel.
+//! Called by the ADS and SDS tasks, for every attempt anew. Must never know what a connection runs over: addresses, TLS
+//! and whatever else the configuration says about a server are the proxy's matter, as for every cluster.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::transport::{Channel, Uri};
 use tower::service_fn;
 
-/// A gRPC server's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A Unix socket; a relative path is relative to the process's working directory.
-    Uds(PathBuf),
-    /// Plaintext HTTP/2 over TCP.
-    Tcp {
-        /// Host name or IP address.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-    /// HTTP/2 over TLS.
-    Tls {
-        /// Host name or IP address.
-        host: String,
-        /// TCP port.
-        port: u16,
-        /// Whom to trust and who to be.
-        tls: TlsSettings,
-    },
+/// A byte stream to a server.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A connection that is being made, or why there is none.
+pub type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn Connection>, String>> + Send>>;
+
+/// Makes a new connection at each call.
+pub type Connector = Arc<dyn Fn() -> Connecting + Send + Sync>;
+
+/// A gRPC server.
+#[derive(Clone)]
+pub struct Endpoint {
+    name: Arc<str>,
+    origin: Uri,
+    connector: Connector,
+    http2: Http2,
 }
 
-/// TLS to a control plane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsSettings {
-    /// The roots to trust, PEM.
-    pub roots: Pem,
-    /// The name that the server's certificate must carry, also sent as SNI.
-    pub server_name: String,
-    /// A client certificate, if the server may ask for one.
-    pub identity: Option<ClientIdentity>,
+/// HTTP/2 towards a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2 {
+    /// Pings, where the configuration asks for them: a gRPC server in Go ends connections that are pinged more often than
+    /// every five minutes, unless it is told otherwise.
+    pub keepalive: Option<Keepalive>,
+    /// Octets that a stream may send ahead.
+    pub stream_window: u32,
+    /// Octets that all streams together may send ahead.
+    pub connection_window: u32,
 }
 
-/// A client certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientIdentity {
-    /// The chain, leaf first, PEM.
-    pub chain: Pem,
-    /// The private key, PEM.
-    pub key: Pem,
-}
-
-/// PEM text, or the file that holds it; the file is read for every new connection.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Pem {
-    /// The text itself.
-    Inline(Vec<u8>),
-    /// A file.
-    File(PathBuf),
-}
-
-impl std::fmt::Debug for Pem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            // It may be a private key: never into a log.
-            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
-            Self::File(path) => write!(f, "File({})", path.display()),
-        }
-    }
-}
-
-impl Pem {
-    fn read(&self) -> Result<Vec<u8>, ConnectError> {
-        match self {
-            Self::Inline(bytes) => Ok(bytes.clone()),
-            Self::File(path) => std::fs::read(path).map_err(|source| ConnectError::File { path: path.clone(), source }),
-        }
+impl Default for Http2 {
+    /// No pings, and windows so that a push of several megabytes does not wait for a round trip every 64 KiB.
+    fn default() -> Self {
+        const WINDOW: u32 = 1024 * 1024;
+        Self { keepalive: None, stream_window: WINDOW, connection_window: WINDOW }
     }
 }
 
 /// HTTP/2 pings that find a dead server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Time between two pings, 30 s by default. Servers may end a connection that is pinged more often than every 15 s.
+    /// Time between two pings.
     pub interval: Duration,
-    /// How long to wait for the answer, 10 s by default.
+    /// How long to wait for the answer.
     pub timeout: Duration,
-}
-
-impl Default for Keepalive {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(30), timeout: Duration::from_secs(10) }
-    }
 }
 
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A certificate or key file cannot be read.
-    #[error("{path}: {source}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The address or the TLS material makes no sense.
-    #[error("{endpoint}: {reason}")]
-    Unusable {
-        /// The endpoint, printable.
-        endpoint: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// Refused, unreachable, no such socket, TLS failed.
     #[error("cannot connect to {endpoint}: {reason}")]
     Failed {
@@ -135,26 +85,54 @@ pub enum ConnectError {
     },
 }
 
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Uds(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Tls { host, port, .. } => write!(f, "{host}:{port} (TLS)"),
-        }
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.name)
     }
 }
 
 impl Endpoint {
+    /// A server that `connector` reaches. `name` stands for it in messages; `origin` is what requests say of it: scheme and
+    /// authority.
+    pub fn new(name: impl Into<Arc<str>>, origin: Uri, connector: Connector, http2: Http2) -> Self {
+        Self { name: name.into(), origin, connector, http2 }
+    }
+
+    /// A server on a Unix socket, without anything around HTTP/2.
+    pub fn uds(path: impl Into<PathBuf>) -> Self {
+        let path: PathBuf = path.into();
+        let name = format!("unix:{}", path.display());
+        let connector: Connector = Arc::new(move || {
+            let path = path.clone();
+            Box::pin(async move {
+                let stream = UnixStream::connect(path).await.map_err(|error| error.to_string())?;
+                Ok(Box::new(stream) as Box<dyn Connection>)
+            })
+        });
+        Self::new(name, Uri::from_static("http://localhost"), connector, Http2::default())
+    }
+
+    /// Its settings.
+    pub fn http2(&self) -> Http2 {
+        self.http2
+    }
+
+    /// The same, with other settings.
+    #[must_use]
+    pub fn with_http2(self, http2: Http2) -> Self {
+        Self { http2, ..self }
+    }
+
     /// A new connection, ready for use.
-    pub(crate) async fn connect(&self, timeout: Duration, keepalive: Keepalive) -> Result<Channel, ConnectError> {
-        let endpoint = self.transport(keepalive)?;
-        let connecting = async {
-            match self {
-                Self::Uds(path) => endpoint.connect_with_connector(unix_connector(path)).await,
-                Self::Tcp { .. } | Self::Tls { .. } => endpoint.connect().await,
-            }
-        };
+    pub(crate) async fn connect(&self, timeout: Duration) -> Result<Channel, ConnectError> {
+        let transport = self.transport();
+        let connecting = transport.connect_with_connector(self.service());
         match tokio::time::timeout(timeout, connecting).await {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(ConnectError::Failed { endpoint: self.to_string(), reason: chain(&error) }),
@@ -162,32 +140,35 @@ impl Endpoint {
         }
     }
 
-    fn transport(&self, keepalive: Keepalive) -> Result<tonic::transport::Endpoint, ConnectError> {
-        // A Unix socket has no authority of its own; Envoy sends the cluster's name, agents ignore it.
-        let uri = match self {
-            Self::Uds(_) => "http://localhost".to_owned(),
-            Self::Tcp { host, port } => format!("http://{}:{port}", bracketed(host)),
-            Self::Tls { host, port, .. } => format!("https://{}:{port}", bracketed(host)),
-        };
-        let unusable = |reason: String| ConnectError::Unusable { endpoint: self.to_string(), reason };
-        let mut endpoint = tonic::transport::Endpoint::from_shared(uri)
-            .map_err(|error| unusable(chain(&error)))?
-            .http2_keep_alive_interval(keepalive.interval)
-            .keep_alive_timeout(keepalive.timeout)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .tcp_nodelay(true);
-        if let Self::Tls { tls, .. } = self {
-            let mut config = ClientTlsConfig::new()
-                .ca_certificate(Certificate::from_pem(tls.roots.read()?))
-                .domain_name(tls.server_name.clone());
-            if let Some(identity) = &tls.identity {
-                config = config.identity(Identity::from_pem(identity.chain.read()?, identity.key.read()?));
-            }
-            endpoint = endpoint.tls_config(config).map_err(|error| unusable(chain(&error)))?;
+    fn transport(&self) -> tonic::transport::Endpoint {
+        // The connector does not look at the address.
+        let endpoint = tonic::transport::Endpoint::from_static("http://localhost")
+            .origin(self.origin.clone())
+            .initial_stream_window_size(self.http2.stream_window)
+            .initial_connection_window_size(self.http2.connection_window);
+        match self.http2.keepalive {
+            Some(keepalive) => endpoint
+                .http2_keep_alive_interval(keepalive.interval)
+                .keep_alive_timeout(keepalive.timeout)
+                .keep_alive_while_idle(true),
+            None => endpoint,
         }
-        Ok(endpoint)
+    }
+
+    fn service(
+        &self,
+    ) -> impl tower::Service<
+        Uri,
+        Response = TokioIo<Box<dyn Connection>>,
+        Error = std::io::Error,
+        Future = impl Future<Output = std::io::Result<TokioIo<Box<dyn Connection>>>> + Send,
+    > + Send
+    + 'static {
+        let connector = self.connector.clone();
+        service_fn(move |_| {
+            let connecting = connector();
+            async move { connecting.await.map(TokioIo::new).map_err(std::io::Error::other) }
+        })
     }
 }
 
@@ -198,43 +179,11 @@ pub(crate) struct SharedChannel {
 }
 
 impl SharedChannel {
-    pub(crate) fn get(
-        &self,
-        endpoint: &Endpoint,
-        timeout: Duration,
-        keepalive: Keepalive,
-    ) -> Result<Channel, ConnectError> {
+    pub(crate) fn get(&self, endpoint: &Endpoint, timeout: Duration) -> Channel {
         let mut slot = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = &*slot {
-            return Ok(channel.clone());
-        }
-        let transport = endpoint.transport(keepalive)?.connect_timeout(timeout);
-        let channel = match endpoint {
-            Endpoint::Uds(path) => transport.connect_with_connector_lazy(unix_connector(path)),
-            Endpoint::Tcp { .. } | Endpoint::Tls { .. } => transport.connect_lazy(),
-        };
-        Ok(slot.insert(channel).clone())
+        let connect = || endpoint.transport().connect_timeout(timeout).connect_with_connector_lazy(endpoint.service());
+        slot.get_or_insert_with(connect).clone()
     }
-}
-
-fn unix_connector(
-    path: &Path,
-) -> impl tower::Service<
-    tonic::transport::Uri,
-    Response = TokioIo<UnixStream>,
-    Error = std::io::Error,
-    Future = impl Future<Output = std::io::Result<TokioIo<UnixStream>>> + Send,
-> + Send
-+ 'static {
-    let path = path.to_owned();
-    service_fn(move |_| {
-        let path = path.clone();
-        async move { Ok(TokioIo::new(UnixStream::connect(path).await?)) }
-    })
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// An error with its causes: tonic's own text is "transport error" and no more.
@@ -251,9 +200,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// HTTP/2 windows: a push of several megabytes should not wait for a round trip every 64 KiB.
-const WINDOW: u32 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

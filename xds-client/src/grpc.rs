@@ -28,6 +28,7 @@ pub(crate) struct CallEnd(pub(crate) String);
 pub(crate) struct Answers {
     body: Body,
     buffer: BytesMut,
+    largest: usize,
 }
 
 /// Starts a call. Messages put into `requests` are sent as they come, also while this waits for the response's head.
@@ -36,6 +37,7 @@ pub(crate) async fn call(
     path: &'static str,
     metadata: &[(String, String)],
     requests: mpsc::Receiver<Bytes>,
+    largest: usize,
 ) -> Result<Answers, CallEnd> {
     let frames = ReceiverStream::new(requests).map(|message| Ok::<_, std::convert::Infallible>(framed(&message)));
     let mut request = http::Request::new(Body::new(StreamBody::new(frames)));
@@ -56,12 +58,13 @@ pub(crate) async fn call(
     if head.status != http::StatusCode::OK {
         return Err(CallEnd(format!("the server answered HTTP status {} to a gRPC call", head.status)));
     }
-    Ok(Answers::over(body))
+    Ok(Answers::over(body, largest))
 }
 
 impl Answers {
-    pub(crate) fn over(body: Body) -> Self {
-        Self { body, buffer: BytesMut::new() }
+    /// Messages of at most `largest` octets.
+    pub(crate) fn over(body: Body, largest: usize) -> Self {
+        Self { body, buffer: BytesMut::new(), largest }
     }
 
     /// The next message. Safe to drop and call again: what was read stays in the buffer.
@@ -89,9 +92,10 @@ impl Answers {
             return Err(CallEnd("the server sent a compressed message, or no gRPC at all".into()));
         }
         let length = (&self.buffer[1..PREFIX]).get_u32() as usize;
-        if length > LARGEST_MESSAGE {
+        if length > self.largest {
+            let most = self.largest;
             return Err(CallEnd(format!(
-                "the server announced a message of {length} octets; more than {LARGEST_MESSAGE} are not taken"
+                "the server announced a message of {length} octets; more than {most} are not taken"
             )));
         }
         if self.buffer.len() - PREFIX < length {
@@ -150,8 +154,6 @@ fn ended(status: &tonic::Status) -> CallEnd {
 }
 
 /// Compressed flag and length.
-/// Largest message that is taken, in octets: fifty times what 5 000 clusters need. More would let a broken server end us.
-const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
 const PREFIX: usize = 5;
 
 #[cfg(test)]

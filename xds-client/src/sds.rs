@@ -1,4 +1,4 @@
-//! The SDS client: one state-of-the-world stream for each secret, all over one connection.
+//! The SDS client: one stream for each secret, all over one connection.
 //!
 //! Spawned by the proxy's control thread, once for each config source. A stream of its own for each name, because
 //! Istio's agent keeps one set of names for a stream and answers an addition with the new name alone. A secret that the
@@ -11,55 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::config::core::v3::Node;
 use tokio::sync::mpsc;
 
 use crate::ads::settings::AdsSettings;
 use crate::ads::{self, AdsEvents, AdsHandle, Command, Event, Subscription};
 use crate::endpoint::SharedChannel;
+use crate::type_url;
 use crate::update::{Rejected, UpdateId};
-use crate::{BackoffSettings, Endpoint, Keepalive, MetadataProvider, type_url};
-
-/// Where secrets come from.
-#[derive(Clone)]
-pub struct SdsSettings {
-    /// The server.
-    pub endpoint: Endpoint,
-    /// Sent as it stands in the bootstrap.
-    pub node: Node,
-    /// `ApiConfigSource.set_node_on_first_message_only`.
-    pub set_node_on_first_message_only: bool,
-    /// How long one connection attempt may take.
-    pub connect_timeout: Duration,
-    /// HTTP/2 pings.
-    pub keepalive: Keepalive,
-    /// Metadata of each new stream.
-    pub metadata: Option<MetadataProvider>,
-    /// Waits between two attempts at one secret.
-    pub backoff: BackoffSettings,
-}
-
-impl SdsSettings {
-    /// What istiod's resources ask of the agent's socket.
-    pub fn new(endpoint: Endpoint, node: Node) -> Self {
-        let ads = AdsSettings::new(endpoint, node);
-        Self {
-            endpoint: ads.endpoint,
-            node: ads.node,
-            set_node_on_first_message_only: true,
-            connect_timeout: ads.connect_timeout,
-            keepalive: ads.keepalive,
-            metadata: None,
-            backoff: ads.backoff,
-        }
-    }
-}
-
-impl std::fmt::Debug for SdsSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SdsSettings").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
 
 /// What happens to the secrets that are watched.
 pub enum SdsEvent {
@@ -100,7 +58,7 @@ pub struct SdsClient;
 
 impl SdsClient {
     /// Starts a client on the current tokio runtime. Nothing connects before the first secret is watched.
-    pub fn spawn(settings: SdsSettings) -> (SdsHandle, SdsEvents) {
+    pub fn spawn(settings: AdsSettings) -> (SdsHandle, SdsEvents) {
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
         let channel = Arc::new(SharedChannel::default());
         (SdsHandle { settings, channel, sender, watches: HashMap::new() }, SdsEvents { events })
@@ -110,7 +68,7 @@ impl SdsClient {
 /// Says which secrets are wanted and what was thought of them. Nothing here waits. Dropping it ends every stream.
 #[derive(Debug)]
 pub struct SdsHandle {
-    settings: SdsSettings,
+    settings: AdsSettings,
     channel: Arc<SharedChannel>,
     sender: mpsc::Sender<SdsEvent>,
     watches: HashMap<Arc<str>, AdsHandle>,
@@ -126,20 +84,7 @@ impl SdsHandle {
             return;
         }
         let name: Arc<str> = name.into();
-        let settings = self.settings.clone();
-        let (handle, events) = ads::spawn_secret_stream(
-            AdsSettings {
-                endpoint: settings.endpoint,
-                delta: false,
-                node: settings.node,
-                set_node_on_first_message_only: settings.set_node_on_first_message_only,
-                connect_timeout: settings.connect_timeout,
-                keepalive: settings.keepalive,
-                metadata: settings.metadata,
-                backoff: settings.backoff,
-            },
-            self.channel.clone(),
-        );
+        let (handle, events) = ads::spawn_secret_stream(self.settings.clone(), self.channel.clone());
         handle.subscribe(type_url::SECRET, Subscription::Names([name.to_string()].into()));
         tokio::spawn(forward(name.clone(), handle.downgrade(), events, self.sender.clone()));
         self.watches.insert(name, handle);

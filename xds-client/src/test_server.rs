@@ -52,7 +52,7 @@ impl TestServer {
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::Uds(self.path())
+        Endpoint::uds(self.path())
     }
 
     /// Listens (again).
@@ -96,7 +96,7 @@ fn answer(
     let stream = TestStream {
         path: head.uri.path().to_owned(),
         headers: head.headers,
-        requests: Answers::over(Body::new(body)),
+        requests: Answers::over(Body::new(body), 1 << 20),
         frames,
     };
     sender.send(stream).expect("the test runs");

@@ -9,7 +9,7 @@ use bytes::Bytes;
 /// One resource as it came: the bytes are never changed, so that they can be shown as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// The resource's name. Empty only if a state-of-the-world response carried bytes without one.
+    /// The resource's name, never empty.
     pub name: String,
     /// The resource's own version; many control planes leave it empty.
     pub version: String,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdsConfig, Bootstrap, DynamicSource, StatsMatcher};
+use super::{Bootstrap, DynamicSource, StatsMatcher};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
@@ -21,6 +21,7 @@ use crate::proto::{
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 use crate::tls;
+use crate::xds_server::{self, XdsServer};
 
 /// Everything but the static resources, which are given.
 pub(super) fn bootstrap(
@@ -36,7 +37,7 @@ pub(super) fn bootstrap(
     let dynamic = proto.dynamic_resources.as_ref();
     let at_dynamic = at.field("dynamic_resources");
     let ads = dynamic.and_then(|dynamic| dynamic.ads_config.as_ref());
-    let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics)).transpose()?;
+    let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics, &options)).transpose()?;
     let source = |field: &str, config: Option<&core::ConfigSource>| {
         config.map(|config| dynamic_source(&at_dynamic.field(field), config, ads.is_some())).transpose()
     };
@@ -88,35 +89,22 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<address::Address>,
     }
 }
 
-fn ads_config(at: &At<'_>, proto: &core::ApiConfigSource, statics: &Statics) -> Result<AdsConfig, Rejection> {
-    use core::api_config_source::ApiType;
-    let at_type = at.field("api_type");
-    let delta = match proto::defined::<ApiType>(&at_type, proto.api_type)? {
-        ApiType::Grpc | ApiType::AggregatedGrpc => false,
-        ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
-        ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
-            return Err(at_type.reject("only GRPC and DELTA_GRPC are supported; choose one of them"));
-        }
-    };
-    let cluster = tls::decode::grpc_cluster(at, proto)?;
-    let at_services = at.field("grpc_services");
-    let at_service = at_services.index(0);
-    if !statics.clusters.iter().any(|known| known.name == cluster) {
-        return Err(at_service
-            .field("envoy_grpc")
-            .field("cluster_name")
-            .reject(format!("{cluster:?} is not among static_resources.clusters; add it there, or correct the name")));
+fn ads_config(
+    at: &At<'_>,
+    proto: &core::ApiConfigSource,
+    statics: &Statics,
+    options: &Options,
+) -> Result<XdsServer, Rejection> {
+    let server = xds_server::decode(at, proto, options)?;
+    if !statics.clusters.iter().any(|known| known.name == server.cluster) {
+        let at = at.field("grpc_services");
+        let at = at.index(0);
+        return Err(at.field("envoy_grpc").field("cluster_name").reject(format!(
+            "{:?} is not among static_resources.clusters; add it there, or correct the name",
+            server.cluster
+        )));
     }
-    let at_metadata = at_service.field("initial_metadata");
-    let headers = proto.grpc_services.iter().flat_map(|service| &service.initial_metadata).enumerate();
-    Ok(AdsConfig {
-        delta,
-        cluster,
-        node_on_first_message_only: proto.set_node_on_first_message_only,
-        metadata: headers
-            .map(|(index, header)| field_rules::plain_header(&at_metadata.index(index), header))
-            .collect::<Result<_, _>>()?,
-    })
+    Ok(server)
 }
 
 fn dynamic_source(at: &At<'_>, proto: &core::ConfigSource, has_ads: bool) -> Result<DynamicSource, Rejection> {

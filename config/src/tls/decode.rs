@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, extensions::transport_sockets::tls::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
 use crate::secret;
+use crate::xds_server;
 
 /// `UpstreamTlsContext`.
 pub(crate) fn upstream(
@@ -117,8 +118,8 @@ fn common(
         cipher_suites: params.cipher_suites.iter().map(|name| Arc::from(name.as_str())).collect(),
         ecdh_curves: params.ecdh_curves.iter().map(|name| Arc::from(name.as_str())).collect(),
         alpn: alpn(&at.field("alpn_protocols"), &proto.alpn_protocols)?,
-        certificates: certificates(&at, proto)?,
-        validation: context(&at, proto)?,
+        certificates: certificates(&at, proto, options)?,
+        validation: context(&at, proto, options)?,
     })
 }
 
@@ -173,6 +174,7 @@ fn alpn(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<[u8]>>, Rejection> {
 fn certificates(
     at: &At<'_>,
     proto: &pb::CommonTlsContext,
+    options: &Options,
 ) -> Result<Vec<SecretSource<secret::TlsCertificate>>, Rejection> {
     let at_inline = at.field("tls_certificates");
     let at_sds = at.field("tls_certificate_sds_secret_configs");
@@ -181,11 +183,11 @@ fn certificates(
         Ok(SecretSource::Inline(Arc::new(certificate)))
     });
     let sds = proto.tls_certificate_sds_secret_configs.iter().enumerate();
-    let sds = sds.map(|(index, config)| Ok(SecretSource::Sds(sds_name(&at_sds.index(index), config)?)));
+    let sds = sds.map(|(index, config)| Ok(SecretSource::Sds(sds_name(&at_sds.index(index), config, options)?)));
     inline.chain(sds).collect()
 }
 
-fn context(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<Option<Validation>, Rejection> {
+fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Result<Option<Validation>, Rejection> {
     use pb::common_tls_context::ValidationContextType as Type;
     Ok(match &proto.validation_context_type {
         None => None,
@@ -198,11 +200,11 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<Option<Validatio
             Some(Validation::Inline(Arc::new(context)))
         }
         Some(Type::ValidationContextSdsSecretConfig(config)) => {
-            let name = sds_name(&at.field("validation_context_sds_secret_config"), config)?;
+            let name = sds_name(&at.field("validation_context_sds_secret_config"), config, options)?;
             Some(Validation::Fetched { name, default: None })
         }
         Some(Type::CombinedValidationContext(combined)) => {
-            Some(combined_context(&at.field("combined_validation_context"), combined)?)
+            Some(combined_context(&at.field("combined_validation_context"), combined, options)?)
         }
         Some(_) => return Err(at.reject("certificate providers are not supported; give the roots inline or by SDS")),
     })
@@ -211,6 +213,7 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<Option<Validatio
 fn combined_context(
     at: &At<'_>,
     proto: &pb::common_tls_context::CombinedCertificateValidationContext,
+    options: &Options,
 ) -> Result<Validation, Rejection> {
     let providers = [
         ("validation_context_certificate_provider", proto.validation_context_certificate_provider.is_some()),
@@ -225,12 +228,13 @@ fn combined_context(
     let at_default = at.field("default_validation_context");
     let default = field_rules::required(&at_default, &proto.default_validation_context)?;
     let at_sds = at.field("validation_context_sds_secret_config");
-    let name = sds_name(&at_sds, field_rules::required(&at_sds, &proto.validation_context_sds_secret_config)?)?;
+    let config = field_rules::required(&at_sds, &proto.validation_context_sds_secret_config)?;
+    let name = sds_name(&at_sds, config, options)?;
     Ok(Validation::Fetched { name, default: Some(Arc::new(validation::context(&at_default, default)?)) })
 }
 
 /// `SdsSecretConfig`.
-fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig) -> Result<SdsName, Rejection> {
+fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Options) -> Result<SdsName, Rejection> {
     use core::config_source::ConfigSourceSpecifier as Source;
     let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
     let Some(config) = &proto.sds_config else {
@@ -239,7 +243,9 @@ fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig) -> Result<SdsName, Rejecti
     let at = at.field("sds_config");
     let source = match &config.config_source_specifier {
         Some(Source::Ads(_) | Source::Self_(_)) => SdsSource::Ads,
-        Some(Source::ApiConfigSource(api)) => SdsSource::Cluster(grpc_cluster(&at.field("api_config_source"), api)?),
+        Some(Source::ApiConfigSource(api)) => {
+            SdsSource::Server(Arc::new(xds_server::decode(&at.field("api_config_source"), api, options)?))
+        }
         _ => {
             return Err(at.reject(
                 "secrets come over gRPC (api_config_source or ads); give files as filename in the context itself",
@@ -257,19 +263,4 @@ pub(crate) fn fetch_timeout(
 ) -> Result<Option<std::time::Duration>, Rejection> {
     let default = Some(std::time::Duration::from_secs(15));
     proto::timeout(&at.field("initial_fetch_timeout"), &config.initial_fetch_timeout, default)
-}
-
-/// The static cluster behind an `ApiConfigSource`.
-pub(crate) fn grpc_cluster(at: &At<'_>, api: &core::ApiConfigSource) -> Result<Arc<str>, Rejection> {
-    use core::grpc_service::TargetSpecifier;
-    let at = at.field("grpc_services");
-    match api.grpc_services.as_slice() {
-        [service] => match &service.target_specifier {
-            Some(TargetSpecifier::EnvoyGrpc(grpc)) => {
-                field_rules::not_empty(&at.index(0).field("envoy_grpc").field("cluster_name"), &grpc.cluster_name)
-            }
-            _ => Err(at.index(0).reject("only envoy_grpc is supported; name a static cluster")),
-        },
-        list => Err(at.reject(format!("must name exactly one gRPC service and names {}", list.len()))),
-    }
 }

@@ -2,7 +2,7 @@
 
 use xds_client::{
     AdsClient, AdsEvents, AdsHandle, AdsSettings, BackoffSettings, Endpoint, Event, Rejected, SdsClient, SdsEvent,
-    SdsSettings, Subscription, Update,
+    Subscription, Update,
 };
 
 use super::model::{Protocol, Service, Workload};
@@ -30,7 +30,7 @@ fn start() -> Mesh1 {
 impl Mesh1 {
     fn client(&self, delta: bool) -> (AdsHandle, AdsEvents) {
         let node = envoy_types::pb::envoy::config::core::v3::Node { id: "ratings".into(), ..Default::default() };
-        let mut settings = AdsSettings::new(Endpoint::Uds(self.root.path().join(bootstrap::XDS_SOCKET)), node);
+        let mut settings = AdsSettings::new(Endpoint::uds(self.root.path().join(bootstrap::XDS_SOCKET)), node);
         settings.delta = delta;
         settings.connect_timeout = DEADLINE;
         let wait = std::time::Duration::from_millis(2);
@@ -152,7 +152,8 @@ async fn misbehaviour_stop_and_restart_are_survived_and_told() {
 async fn secrets_rotate() {
     let mesh = start();
     let node = envoy_types::pb::envoy::config::core::v3::Node::default();
-    let settings = SdsSettings::new(Endpoint::Uds(mesh.root.path().join(bootstrap::SDS_SOCKET)), node);
+    let mut settings = AdsSettings::new(Endpoint::uds(mesh.root.path().join(bootstrap::SDS_SOCKET)), node);
+    settings.delta = false;
     let (mut handle, mut events) = SdsClient::spawn(settings);
     handle.watch("default");
     let mut bodies = Vec::new();

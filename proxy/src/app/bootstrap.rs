@@ -5,10 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::bootstrap::{Bootstrap, Source, StaticConfig};
+use config::tls::SecretId;
 use config::{At, UnknownFields};
 
+use super::control_plane::GrpcServers;
 use crate::cli::Options;
 use crate::cluster::Cluster;
+use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
 use crate::listener::{Listener, bind};
 use crate::stats::{Stats, StatsSettings};
@@ -83,7 +86,8 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
     let checked = bootstrap.each_static(&checks, |resource, config| match config {
         StaticConfig::Secret(secret) => {
-            secrets.update(&resource.name, secret.kind).map_err(|reason| At::root().reject(reason))
+            let id = SecretId::of_bootstrap(&resource.name);
+            secrets.update(&id, secret.kind).map_err(|reason| At::root().reject(reason))
         }
         StaticConfig::Cluster(cluster) => Cluster::new(cluster, &secrets, &stats).map(drop),
         StaticConfig::Listener(listener) => {
@@ -98,8 +102,10 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     });
     crate::xds::tell_notes("bootstrap", &checks);
     checked.map_err(|error| error.to_string())?;
-    super::control_plane::GrpcServers::new(bootstrap, &checks)
-        .and_then(|servers| bootstrap.ads.as_ref().map_or(Ok(()), |ads| servers.ads(ads).map(drop)))?;
+    let servers = GrpcServers::new(bootstrap, &checks, &secrets, &Resolver::system())?;
+    if let Some(ads) = &bootstrap.ads {
+        servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
+    }
     let name = options.config_path.as_ref().map_or("--config-yaml".to_owned(), |path| path.display().to_string());
     println!("configuration '{name}' OK");
     Ok(())

@@ -1,5 +1,5 @@
-//! How the gRPC servers that the bootstrap names are reached: a static cluster with one address, as the agent writes them.
-//! Called by `app` and, for each SDS source, by `xds::secrets`.
+//! How the gRPC servers that the bootstrap names are reached: over static clusters, with everything that those say about their
+//! connections. Called by `app` and, for each SDS source, by `xds::secrets`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,37 +7,46 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::address::Address;
-use config::bootstrap::{AdsConfig, Bootstrap};
-use config::cluster::{Cluster, Discovery, UpstreamTransport};
-use config::secret::DataSource;
-use config::tls::{UpstreamTls, Validation};
+use config::bootstrap::Bootstrap;
+use config::cluster::{Cluster, Http2Settings};
+use config::xds_server::XdsServer;
 use envoy_types::pb::envoy::config::core::v3::Node;
 use prost::Message;
-use xds_client::{AdsSettings, Endpoint, Pem, SdsSettings, TlsSettings};
+use xds_client::{AdsSettings, BackoffSettings, Connection, Connector, Endpoint, Http2, Keepalive, Uri};
 
-/// The static clusters that can carry gRPC to a control plane, by name.
-#[derive(Clone, Default)]
+use crate::cluster::Dialer;
+use crate::cluster::dns::Resolver;
+use crate::tls::Secrets;
+
+/// The static clusters, which can carry gRPC to a control plane, by name.
+#[derive(Clone)]
 pub struct GrpcServers {
-    servers: Arc<HashMap<Arc<str>, Server>>,
+    clusters: Arc<HashMap<Arc<str>, Arc<Cluster>>>,
     node: Node,
-}
-
-struct Server {
-    endpoint: Endpoint,
-    connect_timeout: Duration,
+    secrets: Arc<Secrets>,
+    resolver: Arc<Resolver>,
 }
 
 impl GrpcServers {
-    /// Reads every static cluster that has an address. Clusters that cannot be read are reported elsewhere.
-    pub fn new(bootstrap: &Bootstrap, options: &config::Options) -> Result<GrpcServers, String> {
-        let mut servers = HashMap::new();
+    /// Reads every static cluster. Those that cannot be read are reported elsewhere.
+    pub fn new(
+        bootstrap: &Bootstrap,
+        options: &config::Options,
+        secrets: &Arc<Secrets>,
+        resolver: &Arc<Resolver>,
+    ) -> Result<GrpcServers, String> {
+        let mut clusters = HashMap::new();
         for resource in &bootstrap.static_clusters {
-            let Ok(cluster) = config::cluster::decode(&resource.body, options) else { continue };
-            if let Some(endpoint) = endpoint_of(&cluster) {
-                servers.insert(resource.name.clone(), Server { endpoint, connect_timeout: cluster.connect_timeout });
+            if let Ok(cluster) = config::cluster::decode(&resource.body, options) {
+                clusters.insert(resource.name.clone(), Arc::new(cluster));
             }
         }
-        Ok(GrpcServers { servers: Arc::new(servers), node: node_of(bootstrap)? })
+        Ok(GrpcServers {
+            clusters: Arc::new(clusters),
+            node: node_of(bootstrap)?,
+            secrets: secrets.clone(),
+            resolver: resolver.clone(),
+        })
     }
 
     /// The node as it is sent to the control plane.
@@ -45,33 +54,33 @@ impl GrpcServers {
         self.node.encode_to_vec().into()
     }
 
-    /// Settings of the ADS stream.
-    pub fn ads(&self, ads: &AdsConfig) -> Result<AdsSettings, String> {
-        let server = self.servers.get(&ads.cluster).ok_or_else(|| {
-            format!(
-                "dynamic_resources.ads_config names the cluster '{}', which is not a static cluster with an address: add it to \
-                 static_resources.clusters",
-                ads.cluster
-            )
+    /// Settings of the streams to a server.
+    ///
+    /// # Errors
+    /// The cluster is not there, or cannot carry them.
+    pub fn settings(&self, server: &XdsServer) -> Result<AdsSettings, String> {
+        let name = &server.cluster;
+        let cluster = self.clusters.get(name).ok_or_else(|| {
+            format!("cluster '{name}' is not a static cluster: add it to the bootstrap's static_resources.clusters")
         })?;
-        let mut settings = AdsSettings::new(server.endpoint.clone(), self.node.clone());
-        settings.delta = ads.delta;
-        settings.set_node_on_first_message_only = ads.node_on_first_message_only;
-        settings.connect_timeout = server.connect_timeout;
-        if !ads.metadata.is_empty() {
+        let dialer = Dialer::new(cluster.clone(), &server.authority, &self.secrets, self.resolver.clone())
+            .map_err(|rejection| format!("cluster '{name}': {rejection}"))?;
+        let mut settings = AdsSettings::new(endpoint(Arc::new(dialer), &server.authority), self.node.clone());
+        settings.delta = server.delta;
+        settings.set_node_on_first_message_only = server.node_on_first_message_only;
+        settings.connect_timeout = cluster.connect_timeout;
+        if let Some((base, max)) = server.back_off {
+            settings.backoff = BackoffSettings { base, max };
+        }
+        if let Some(most) = server.largest_message {
+            settings.largest_message = most as usize;
+        }
+        if !server.metadata.is_empty() {
             let metadata: Vec<(String, String)> =
-                ads.metadata.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+                server.metadata.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
             settings.metadata = Some(Arc::new(move || metadata.clone()));
         }
         Ok(settings)
-    }
-
-    /// Settings of SDS streams over a static cluster.
-    pub fn sds(&self, cluster: &str) -> Option<SdsSettings> {
-        let server = self.servers.get(cluster)?;
-        let mut settings = SdsSettings::new(server.endpoint.clone(), self.node.clone());
-        settings.connect_timeout = server.connect_timeout;
-        Some(settings)
     }
 }
 
@@ -81,35 +90,48 @@ fn node_of(bootstrap: &Bootstrap) -> Result<Node, String> {
     Ok(node)
 }
 
-fn endpoint_of(cluster: &Cluster) -> Option<Endpoint> {
-    let (Discovery::Static(assignment) | Discovery::StrictDns(assignment, _) | Discovery::LogicalDns(assignment, _)) =
-        &cluster.discovery
-    else {
-        return None;
-    };
-    let first = assignment.localities.first()?.endpoints.first()?;
-    let (host, port) = match &first.address {
-        Address::Pipe(path) => return Some(Endpoint::Uds(path.clone())),
-        Address::Socket(address) => (address.ip().to_string(), address.port()),
-        Address::Name { host, port } => (host.to_string(), *port),
-        Address::Internal { .. } => return None,
-    };
-    match &cluster.transport {
-        UpstreamTransport::Tls(tls) => Some(Endpoint::Tls { tls: tls_of(tls, &host)?, host, port }),
-        _ => Some(Endpoint::Tcp { host, port }),
+fn endpoint(dialer: Arc<Dialer>, authority: &str) -> Endpoint {
+    let name = printed(&dialer);
+    let scheme = if dialer.is_encrypted() { "https" } else { "http" };
+    // A cluster's name need not be an authority; who needs one there says so with `envoy_grpc.authority`.
+    let origin = format!("{scheme}://{authority}").parse().unwrap_or(Uri::from_static("http://localhost"));
+    let http2 = http2(&dialer.config().http.http2);
+    let connector: Connector = Arc::new(move || {
+        let dialer = dialer.clone();
+        Box::pin(async move {
+            let stream = dialer.connect().await.map_err(|failure| failure.to_string())?;
+            Ok(Box::new(stream) as Box<dyn Connection>)
+        })
+    });
+    Endpoint::new(name, origin, connector, http2)
+}
+
+/// For messages: the cluster, and where it is.
+fn printed(dialer: &Dialer) -> String {
+    let place = dialer.first_address().map(|address| match address {
+        Address::Socket(address) => address.to_string(),
+        Address::Pipe(path) => format!("unix:{}", path.display()),
+        Address::Name { host, port } => format!("{host}:{port}"),
+        Address::Internal { .. } => "an internal listener".to_owned(),
+    });
+    let tls = if dialer.is_encrypted() { ", TLS" } else { "" };
+    format!("cluster '{}' ({}{tls})", dialer.config().name, place.unwrap_or_default())
+}
+
+/// Pings only where the cluster asks for them, and its windows where it names them.
+fn http2(settings: &Http2Settings) -> Http2 {
+    let default = Http2::default();
+    Http2 {
+        keepalive: settings
+            .keepalive_interval
+            .map(|interval| Keepalive { interval, timeout: settings.keepalive_timeout.unwrap_or(PING_TIMEOUT) }),
+        stream_window: settings.initial_stream_window.unwrap_or(default.stream_window),
+        connection_window: settings.initial_connection_window.unwrap_or(default.connection_window),
     }
 }
 
-fn tls_of(tls: &UpstreamTls, host: &str) -> Option<TlsSettings> {
-    let Validation::Inline(context) = tls.common.validation.as_ref()? else { return None };
-    let roots = match context.trusted_ca.as_ref()? {
-        DataSource::Inline(bytes) => Pem::Inline(bytes.to_vec()),
-        DataSource::File(path) => Pem::File(path.clone()),
-        DataSource::Environment(name) => Pem::Inline(std::env::var(&**name).ok()?.into_bytes()),
-    };
-    let server_name = tls.sni.as_deref().unwrap_or(host).to_owned();
-    Some(TlsSettings { roots, server_name, identity: None })
-}
+/// For an interval without a timeout, which Envoy refuses.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use super::proxy_protocol;
 use super::shared::Cluster;
 use super::transport::{TlsTransport, Transport};
 use super::{ConnectFailure, ConnectFailureKind};
+use crate::tls::info::TlsInfo;
 use crate::tls::{AlpnList, Asked};
 use crate::transport::{Io, Stream};
 
@@ -37,58 +38,67 @@ pub async fn connect(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Resul
 }
 
 async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
-    let config = cluster.config();
-    let (stream, peer) = match &endpoint.address {
-        Address::Socket(first) if endpoint.additional.is_empty() => {
-            let stream = socket::tcp(*first, config.bind_address, config.tcp_keepalive.as_ref()).await?;
-            (Io::Tcp(stream), own_copy(&endpoint.identity.printed))
-        }
-        Address::Socket(first) => {
-            let addresses = interleave(*first, &endpoint.additional);
-            let (stream, address) =
-                race(&addresses, |address| socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref()))
-                    .await?;
-            (Io::Tcp(stream), address.to_string().into())
-        }
-        Address::Pipe(path) => (Io::Unix(socket::unix(path).await?), own_copy(&endpoint.identity.printed)),
-        // Never chosen: the endpoint set holds neither.
-        Address::Name { .. } | Address::Internal { .. } => {
-            return Err(ConnectFailure::new(ConnectFailureKind::Local));
-        }
-    };
+    let (stream, raced) = open(cluster.config(), &endpoint.address, &endpoint.additional).await?;
+    let peer = raced.map_or_else(|| own_copy(&endpoint.identity.printed), |address| address.to_string().into());
     // A logical host's identity is its name; logs show where it was reached.
     let peer = if endpoint.address == endpoint.identity.address { peer } else { printed_peer(&stream, peer) };
     let local = match &stream {
         Io::Tcp(stream) => stream.local_addr().ok(),
         _ => None,
     };
-    let mut stream = Stream::new(stream);
-    let mut transport = cluster.transport(key.transport);
-    let mut tls = None;
+    let transport = cluster.transport(key.transport);
+    let (stream, tls) = dress(Stream::new(stream), transport, &endpoint.hostname, key).await?;
+    Ok(Connected { stream, facts: Facts { peer, local, tls: tls.map(Rc::new) } })
+}
+
+/// A bare connection to an address, and which of several it is.
+pub(super) async fn open(
+    config: &config::cluster::Cluster,
+    address: &Address,
+    additional: &[SocketAddr],
+) -> Result<(Io, Option<SocketAddr>), ConnectFailure> {
+    let connect = |address| socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref());
+    match address {
+        Address::Socket(only) if additional.is_empty() => Ok((Io::Tcp(connect(*only).await?), None)),
+        Address::Socket(first) => {
+            let (stream, address) = race(&interleave(*first, additional), connect).await?;
+            Ok((Io::Tcp(stream), Some(address)))
+        }
+        Address::Pipe(path) => Ok((Io::Unix(socket::unix(path).await?), None)),
+        // Never chosen: the endpoint set holds neither.
+        Address::Name { .. } | Address::Internal { .. } => Err(ConnectFailure::new(ConnectFailureKind::Local)),
+    }
+}
+
+/// Puts on what the cluster's transport socket says: PROXY protocol headers, TLS.
+pub(super) async fn dress(
+    mut stream: Stream,
+    mut transport: &Transport,
+    hostname: &str,
+    key: &Key,
+) -> Result<(Stream, Option<TlsInfo>), ConnectFailure> {
     loop {
         match transport {
-            Transport::Raw => break,
+            Transport::Raw => return Ok((stream, None)),
             Transport::Unavailable => return Err(ConnectFailure::new(ConnectFailureKind::Local)),
             Transport::ProxyProtocol { version, inner } => {
                 announce(&mut stream, *version, key.proxied).await?;
                 transport = inner;
             }
             Transport::Tls(context) => {
-                let (wrapped, info) = handshake(context, stream, endpoint, key).await?;
-                (stream, tls) = (wrapped, Some(Rc::new(info)));
-                break;
+                let (stream, info) = handshake(context, stream, hostname, key).await?;
+                return Ok((stream, Some(info)));
             }
         }
     }
-    Ok(Connected { stream, facts: Facts { peer, local, tls } })
 }
 
 async fn handshake(
     tls: &TlsTransport,
     stream: Stream,
-    endpoint: &Endpoint,
+    hostname: &str,
     key: &Key,
-) -> Result<(Stream, crate::tls::info::TlsInfo), ConnectFailure> {
+) -> Result<(Stream, TlsInfo), ConnectFailure> {
     let fallback;
     let alpn = match (&key.alpn, tls.has_alpn()) {
         (Some(list), _) => Some(list),
@@ -99,7 +109,7 @@ async fn handshake(
             fallback.as_ref()
         }
     };
-    let hostname = (tls.auto_host_sni() && !endpoint.hostname.is_empty()).then_some(&*endpoint.hostname);
+    let hostname = (tls.auto_host_sni() && !hostname.is_empty()).then_some(hostname);
     let sni = key.sni.as_deref().or(hostname);
     let context = tls.context().map_err(|reason| ConnectFailure::because(ConnectFailureKind::Local, reason))?;
     context

@@ -11,6 +11,7 @@ mod balance;
 mod circuit_breaker;
 mod connect;
 mod connect_failure;
+mod dial;
 pub mod dns;
 mod endpoints;
 mod host;
@@ -31,6 +32,7 @@ mod worker;
 mod workers;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
+pub use dial::Dialer;
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{Pick, PickFailure};

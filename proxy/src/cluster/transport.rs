@@ -75,7 +75,7 @@ impl TlsTransport {
     }
 
     fn has_secrets(&self) -> bool {
-        self.needs.iter().all(|need| self.secrets.has(&need.name))
+        self.needs.iter().all(|need| self.secrets.has(&need.id()))
     }
 }
 

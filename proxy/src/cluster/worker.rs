@@ -367,14 +367,18 @@ fn speaks(protocol: UpstreamProtocol, downstream: Protocol) -> Speaks {
 
 /// The server name of `auto_sni`: the request's host. An address is never sent; it counts, for the check of the server's names, where
 /// the transport has no name of its own.
-fn auto_sni<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8], has_own_name: bool) -> Option<&'a str> {
+pub(super) fn auto_sni<'a>(
+    cluster: &config::cluster::Cluster,
+    authority: &'a [u8],
+    has_own_name: bool,
+) -> Option<&'a str> {
     let host = cluster.http.auto_sni.then(|| host_of(authority)).filter(|host| !host.is_empty())?;
     let is_address = host.contains(':') || host.parse::<std::net::IpAddr>().is_ok();
     (!is_address || !has_own_name).then_some(host)
 }
 
 /// The name that `auto_san_validation` demands: the request's host, name or address. Empty, so that nobody can prove it, when there is none.
-fn auto_san<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
+pub(super) fn auto_san<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
     cluster.http.auto_san_validation.then(|| host_of(authority))
 }
 

@@ -23,7 +23,7 @@ use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
-use crate::tls::testing::{Authority, istio_client, istio_server};
+use crate::tls::testing::{Authority, istio_client, istio_server, sds};
 use crate::tls::{Asked, ClientContext, Secrets};
 use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
@@ -197,8 +197,11 @@ async fn strict_takes_the_mesh_and_refuses_the_rest() {
     local(async {
         let harness = Harness::new();
         let authority = Authority::new("mesh");
-        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
-        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        harness.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        harness
+            .secrets
+            .update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret())
+            .unwrap();
         let (address, _slot) = harness.serve(strict());
 
         let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
@@ -245,8 +248,11 @@ async fn a_permissive_tcp_port_serves_mesh_plain_and_the_apps_own_tls() {
     local(async {
         let harness = Harness::new();
         let authority = Authority::new("mesh");
-        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
-        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        harness.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        harness
+            .secrets
+            .update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret())
+            .unwrap();
         for name in ["mesh:", "plain:", "opaque:"] {
             harness.upstream(name).await;
         }
@@ -323,8 +329,11 @@ async fn a_handshake_of_one_byte_at_a_time_succeeds() {
     local(async {
         let harness = Harness::new();
         let authority = Authority::new("mesh");
-        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
-        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        harness.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        harness
+            .secrets
+            .update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret())
+            .unwrap();
         let (address, _slot) = harness.serve(strict());
         let mut near = TcpStream::connect(address).await.unwrap();
         near.set_nodelay(true).unwrap();
@@ -344,8 +353,11 @@ async fn a_handshake_that_takes_too_long_is_ended() {
     local(async {
         let harness = Harness::new();
         let authority = Authority::new("mesh");
-        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
-        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        harness.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        harness
+            .secrets
+            .update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret())
+            .unwrap();
         let mut config = strict();
         config.listener_filters.clear();
         let mut mutual = (*config.filter_chains[0]).clone();
@@ -427,8 +439,11 @@ async fn the_end_of_a_drain_reaches_connections_that_have_not_begun() {
     local(async {
         let harness = Harness::new();
         let authority = Authority::new("mesh");
-        harness.secrets.update("ROOTCA", authority.roots()).unwrap();
-        harness.secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+        harness.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        harness
+            .secrets
+            .update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret())
+            .unwrap();
         let inspecting = strict();
         let mut handshaking = strict();
         handshaking.listener_filters.clear();

@@ -178,12 +178,12 @@ async fn a_target_that_does_not_read_stops_the_source() {
 
 #[tokio::test]
 async fn bytes_pass_between_tls_and_plain() {
-    use crate::tls::testing::{Authority, istio_client, istio_server};
+    use crate::tls::testing::{Authority, istio_client, istio_server, sds};
     use crate::tls::{Asked, ClientContext, Secrets, ServerContext};
     let secrets = Secrets::new();
     let authority = Authority::new("mesh");
-    secrets.update("ROOTCA", authority.roots()).unwrap();
-    secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+    secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+    secrets.update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
     let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
     let (near, far) = connection().await;
@@ -212,12 +212,12 @@ async fn bytes_pass_between_tls_and_plain() {
 
 #[tokio::test]
 async fn a_tls_peer_that_closes_without_notice_has_ended_its_side() {
-    use crate::tls::testing::{Authority, istio_client, istio_server};
+    use crate::tls::testing::{Authority, istio_client, istio_server, sds};
     use crate::tls::{Asked, ClientContext, Secrets, ServerContext};
     let secrets = Secrets::new();
     let authority = Authority::new("mesh");
-    secrets.update("ROOTCA", authority.roots()).unwrap();
-    secrets.update("default", authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
+    secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+    secrets.update(&sds("default").id(), authority.issue("spiffe://cluster.local/ns/a/sa/b").secret()).unwrap();
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
     let client = ClientContext::new(&istio_client(&[], vec![]), &secrets, "test").unwrap();
     let (near, far) = connection().await;

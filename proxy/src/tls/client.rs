@@ -116,9 +116,10 @@ impl ClientContext {
             session_keys: usize::try_from(config.max_session_keys).unwrap_or(usize::MAX).min(1024),
             current: ArcSwapOption::empty(),
         });
+        context.sources.refuse_unknown(secrets)?;
         let user: Weak<dyn SecretUser> = Arc::downgrade(&(context.clone() as Arc<dyn SecretUser>));
         for need in &context.sources.needs {
-            secrets.watch(&need.name, user.clone());
+            secrets.watch(need.id(), user.clone());
         }
         context.try_rebuild(secrets)?;
         Ok(context)

@@ -1,16 +1,16 @@
-//! The store of secrets by name. The control thread updates it; contexts that use a name rebuild at once.
+//! The store of secrets, by source and name. The control thread updates it; contexts that use one rebuild at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use config::secret::SecretKind;
-use config::tls::SanKind;
+use config::tls::{SanKind, SecretId};
 
 use super::certificate::Facts;
 use super::material::{Identity, PeerContext};
 
-/// Secrets by name, and the contexts that use them.
+/// Secrets by source and name, and the contexts that use them.
 ///
 /// The lock is taken by the control thread and when a context is made, never by a handshake.
 pub struct Secrets {
@@ -19,8 +19,8 @@ pub struct Secrets {
 
 #[derive(Default)]
 struct State {
-    held: HashMap<Arc<str>, Held>,
-    users: HashMap<Arc<str>, Vec<Weak<dyn SecretUser>>>,
+    held: HashMap<SecretId, Held>,
+    users: HashMap<SecretId, Vec<Weak<dyn SecretUser>>>,
 }
 
 /// The current version of a secret.
@@ -30,7 +30,7 @@ struct Held {
     peers: Option<Arc<PeerContext>>,
 }
 
-/// A context that uses secrets by name.
+/// A context that uses secrets of this store.
 pub(super) trait SecretUser: Send + Sync {
     /// A secret that it names has changed.
     fn rebuild(&self, secrets: &Secrets);
@@ -47,14 +47,19 @@ impl Secrets {
     ///
     /// # Errors
     /// One sentence that names the secret and what is wrong with it; the version before stays in use.
-    pub fn update(&self, name: &str, secret: SecretKind) -> Result<(), String> {
+    pub fn update(&self, id: &SecretId, secret: SecretKind) -> Result<(), String> {
+        let name = &id.name;
         let held = parse(name, &secret).map_err(|reason| format!("secret {name}: {reason}"))?;
         let users: Vec<_> = {
             let mut state = self.lock();
-            state.held.insert(name.into(), held);
-            let users = state.users.entry(name.into()).or_default();
-            users.retain(|user| user.strong_count() > 0);
-            users.iter().filter_map(Weak::upgrade).collect()
+            state.held.insert(id.clone(), held);
+            match state.users.get_mut(id) {
+                Some(users) => {
+                    users.retain(|user| user.strong_count() > 0);
+                    users.iter().filter_map(Weak::upgrade).collect()
+                }
+                None => Vec::new(),
+            }
         };
         for user in users {
             user.rebuild(self);
@@ -63,15 +68,35 @@ impl Secrets {
     }
 
     /// Whether some version of the secret is held.
-    pub fn has(&self, name: &str) -> bool {
-        self.lock().held.contains_key(name)
+    pub fn has(&self, id: &SecretId) -> bool {
+        self.lock().held.contains_key(id)
+    }
+
+    /// Tells versions of a secret apart.
+    #[cfg(test)]
+    pub(crate) fn version(&self, id: &SecretId) -> Option<usize> {
+        let held = self.lock().held.get(id)?.clone();
+        held.identity
+            .map(|identity| Arc::as_ptr(&identity).addr())
+            .or(held.peers.map(|peers| Arc::as_ptr(&peers).addr()))
+    }
+
+    /// Forgets the secrets that `keep` does not want, and gives their names: whoever needs one again waits for it again.
+    pub fn forget(&self, keep: impl Fn(&SecretId) -> bool) -> Vec<SecretId> {
+        let mut state = self.lock();
+        let gone: Vec<SecretId> = state.held.keys().filter(|id| !keep(id)).cloned().collect();
+        for id in &gone {
+            state.held.remove(id);
+        }
+        state.users.retain(|_, users| users.iter().any(|user| user.strong_count() > 0));
+        gone
     }
 
     /// What the certificates held are, for the admin's `/certs`.
     pub fn certificates(&self) -> Vec<CertificateFacts> {
         let held = self.lock().held.clone();
         let mut all = Vec::new();
-        for (name, held) in held {
+        for (SecretId { name, .. }, held) in held {
             if let Some(identity) = &held.identity {
                 all.push(CertificateFacts::of(&name, &identity.facts, identity.path.clone(), false));
             }
@@ -85,18 +110,18 @@ impl Secrets {
         all
     }
 
-    pub(super) fn identity(&self, name: &str) -> Option<Arc<Identity>> {
-        self.lock().held.get(name)?.identity.clone()
+    pub(super) fn identity(&self, id: &SecretId) -> Option<Arc<Identity>> {
+        self.lock().held.get(id)?.identity.clone()
     }
 
-    pub(super) fn peers(&self, name: &str) -> Option<Arc<PeerContext>> {
-        self.lock().held.get(name)?.peers.clone()
+    pub(super) fn peers(&self, id: &SecretId) -> Option<Arc<PeerContext>> {
+        self.lock().held.get(id)?.peers.clone()
     }
 
-    /// From now on `user` is told of new versions of `name`.
-    pub(super) fn watch(&self, name: &Arc<str>, user: Weak<dyn SecretUser>) {
+    /// From now on `user` is told of new versions of a secret.
+    pub(super) fn watch(&self, id: SecretId, user: Weak<dyn SecretUser>) {
         let mut state = self.lock();
-        let users = state.users.entry(name.clone()).or_default();
+        let users = state.users.entry(id).or_default();
         if users.len() == users.capacity() {
             users.retain(|user| user.strong_count() > 0);
         }

@@ -101,9 +101,10 @@ impl ServerContext {
             resumption: !config.disable_resumption,
             current: ArcSwapOption::empty(),
         });
+        context.sources.refuse_unknown(secrets)?;
         let user: Weak<dyn SecretUser> = Arc::downgrade(&(context.clone() as Arc<dyn SecretUser>));
         for need in &context.sources.needs {
-            secrets.watch(&need.name, user.clone());
+            secrets.watch(need.id(), user.clone());
         }
         context.try_rebuild(secrets)?;
         Ok(context)

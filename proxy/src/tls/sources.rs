@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use config::secret::ValidationContext;
-use config::tls::{CommonTls, SdsName, SecretSource, Validation};
+use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 use rustls::crypto::CryptoProvider;
 
 use super::Secrets;
@@ -27,7 +27,16 @@ pub(super) struct Sources {
 
 enum Source<T> {
     Given(Arc<T>),
-    Named(Arc<str>),
+    Named(SecretId),
+}
+
+impl<T> Source<T> {
+    fn named(&self) -> Option<&SecretId> {
+        match self {
+            Source::Given(_) => None,
+            Source::Named(id) => Some(id),
+        }
+    }
 }
 
 /// Everything a context is built from, once all of it is here.
@@ -63,6 +72,24 @@ impl Sources {
         Ok(Sources { needs, certificates, peers, default, side })
     }
 
+    /// A secret of the bootstrap is there already, or never will be.
+    ///
+    /// # Errors
+    /// The one that is missing.
+    pub fn refuse_unknown(&self, secrets: &Secrets) -> Result<(), String> {
+        let is_missing = |id: &&SecretId, is_held: bool| id.source == SdsSource::Static && !is_held;
+        let certificates = self.certificates.iter().filter_map(Source::named);
+        let missing = certificates.filter(|id| is_missing(id, secrets.identity(id).is_some())).map(|id| ("secret", id));
+        let roots = self.peers.named().filter(|id| is_missing(id, secrets.peers(id).is_some()));
+        match missing.chain(roots.map(|id| ("certificate validation context", id))).next() {
+            None => Ok(()),
+            Some((what, id)) => Err(format!(
+                "Unknown static {what}: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
+                id.name
+            )),
+        }
+    }
+
     /// Whether it has a certificate of its own.
     pub fn has_certificate(&self) -> bool {
         !self.certificates.is_empty()
@@ -75,11 +102,11 @@ impl Sources {
     pub fn resolve(&self, secrets: &Secrets, provider: &CryptoProvider) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
             Source::Given(identity) => Some(identity.clone()),
-            Source::Named(name) => secrets.identity(name),
+            Source::Named(id) => secrets.identity(id),
         });
         let peers = match &self.peers {
             Source::Given(peers) => Some(peers.clone()),
-            Source::Named(name) => secrets.peers(name),
+            Source::Named(id) => secrets.peers(id),
         };
         let (Some(identities), Some(mut peers)) = (identities.collect::<Option<Vec<_>>>(), peers) else {
             return Ok(None);
@@ -97,7 +124,7 @@ fn named<T>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T> {
     if !needs.contains(name) {
         needs.push(name.clone());
     }
-    Source::Named(name.name.clone())
+    Source::Named(name.id())
 }
 
 /// Envoy's rule: names of a certificate that nobody vouches for say nothing.

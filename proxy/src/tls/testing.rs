@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use config::secret::{DataSource, SecretKind, TlsCertificate};
 use config::tls::{CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls};
+use config::xds_server::XdsServer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
@@ -126,7 +127,20 @@ pub fn inline(text: &str) -> DataSource {
 }
 
 pub fn sds(name: &str) -> SdsName {
-    SdsName { name: name.into(), source: SdsSource::Cluster("sds-grpc".into()), initial_fetch_timeout: None }
+    SdsName { name: name.into(), source: SdsSource::Server(Arc::new(server("sds-grpc"))), initial_fetch_timeout: None }
+}
+
+/// A gRPC server behind this cluster.
+pub fn server(cluster: &str) -> XdsServer {
+    XdsServer {
+        cluster: cluster.into(),
+        authority: cluster.into(),
+        delta: false,
+        node_on_first_message_only: true,
+        metadata: Vec::new(),
+        back_off: None,
+        largest_message: None,
+    }
 }
 
 pub fn alpn(protocols: &[&str]) -> Vec<Arc<[u8]>> {

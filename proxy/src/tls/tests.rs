@@ -22,8 +22,8 @@ struct Side {
 impl Side {
     fn new(authority: &Authority, identity: &str) -> Side {
         let secrets = Secrets::new();
-        secrets.update("ROOTCA", authority.roots()).unwrap();
-        secrets.update("default", authority.issue(identity).secret()).unwrap();
+        secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        secrets.update(&sds("default").id(), authority.issue(identity).secret()).unwrap();
         Side { secrets }
     }
 
@@ -228,7 +228,7 @@ async fn expired_and_not_yet_valid_certificates_are_told_apart() {
         (now + hour, now + 2 * hour, "certificate is not yet valid (if it is right, the clock is 3"),
     ] {
         let far = Side::new(&authority, SERVER);
-        far.secrets.update("default", authority.issue_for(SERVER, from, until).secret()).unwrap();
+        far.secrets.update(&sds("default").id(), authority.issue_for(SERVER, from, until).secret()).unwrap();
         let (connected, accepted) = shake(&client, &far.server(&istio_server(&[]))).await;
         let refused = failure(connected);
         assert!(refused.reason.contains(words), "{}", refused.reason);
@@ -247,13 +247,13 @@ async fn rotation_serves_new_handshakes_and_leaves_open_connections_alone() {
     let (mut open_near, mut open_far) = (connected.unwrap().0, accepted.unwrap().0);
 
     for side in [&near, &far] {
-        side.secrets.update("ROOTCA", new.roots()).unwrap();
+        side.secrets.update(&sds("ROOTCA").id(), new.roots()).unwrap();
     }
     let (connected, _) = shake(&client, &server).await;
     assert_eq!(failure(connected).kind, FailureKind::Certificate, "no session of the old roots is resumed");
 
-    near.secrets.update("default", new.issue(CLIENT).secret()).unwrap();
-    far.secrets.update("default", new.issue(SERVER).secret()).unwrap();
+    near.secrets.update(&sds("default").id(), new.issue(CLIENT).secret()).unwrap();
+    far.secrets.update(&sds("default").id(), new.issue(SERVER).secret()).unwrap();
     let (connected, accepted) = shake(&client, &server).await;
     assert!(!connected.unwrap().1.resumed);
     assert!(accepted.is_ok());
@@ -298,9 +298,9 @@ async fn a_context_waits_for_its_secrets() {
     drop(near);
     let refused = failure(server.accept(Stream::new(Io::Memory(far))).await);
     assert_eq!(&*refused.reason, "TLS error: Secret is not supplied by SDS");
-    secrets.update("default", authority.issue(SERVER).secret()).unwrap();
+    secrets.update(&sds("default").id(), authority.issue(SERVER).secret()).unwrap();
     assert!(!server.is_ready());
-    secrets.update("ROOTCA", authority.roots()).unwrap();
+    secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
     assert!(server.is_ready());
     assert_eq!(secrets.certificates().len(), 2);
 }
@@ -310,7 +310,7 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
     let authority = Authority::new("mesh");
     let secrets = Secrets::new();
     let good = authority.issue(SERVER);
-    secrets.update("default", good.secret()).unwrap();
+    secrets.update(&sds("default").id(), good.secret()).unwrap();
     let mut mixed = good.config();
     mixed.key = inline(&authority.issue(SERVER).key);
     let mut garbage = good.config();
@@ -325,11 +325,11 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
         (empty, "no PEM certificate"),
         (missing, "cannot read /no/such/key.pem: No such file"),
     ] {
-        let reason = secrets.update("default", SecretKind::TlsCertificate(config)).unwrap_err();
+        let reason = secrets.update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap_err();
         assert!(reason.starts_with("secret default: ") && reason.contains(words), "{reason}");
     }
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
-    secrets.update("ROOTCA", authority.roots()).unwrap();
+    secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
     assert!(server.is_ready());
 }
 
@@ -346,14 +346,14 @@ async fn keys_of_every_pem_kind_are_taken() {
     let sec1 = pem("EC PRIVATE KEY", &der[start..start + 0x6d]);
     let mut config = leaf.config();
     config.key = inline(&sec1);
-    Secrets::new().update("default", SecretKind::TlsCertificate(config)).unwrap();
+    Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap();
 
     let (leaf, pkcs8) = authority.issue_rsa(SERVER);
-    Secrets::new().update("default", leaf.secret()).unwrap();
+    Secrets::new().update(&sds("default").id(), leaf.secret()).unwrap();
     // The head of PKCS#8 for a key of 2048 bits has 26 octets.
     let mut config = leaf.config();
     config.key = inline(&pem("RSA PRIVATE KEY", &pkcs8[26..]));
-    Secrets::new().update("default", SecretKind::TlsCertificate(config)).unwrap();
+    Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap();
 }
 
 #[tokio::test]
@@ -361,8 +361,8 @@ async fn rsa_keys_work_with_both_versions() {
     let (near, far) = mesh();
     let authority = Authority::new("rsa");
     for side in [&near, &far] {
-        side.secrets.update("ROOTCA", authority.roots()).unwrap();
-        side.secrets.update("default", authority.issue_rsa(SERVER).0.secret()).unwrap();
+        side.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        side.secrets.update(&sds("default").id(), authority.issue_rsa(SERVER).0.secret()).unwrap();
     }
     let server = far.server(&istio_server(&[]));
     let mut config = istio_client(&[], vec![exact(SERVER)]);
@@ -382,15 +382,15 @@ async fn revoked_certificates_are_refused() {
     let numbered = |serial: u64| {
         authority.issue_with(CLIENT, now - hour, now + hour, |params| params.serial_number = Some(serial.into()))
     };
-    far.secrets.update("ROOTCA", secret(&[roots(&authority.root), crl(&authority.revoke(77))])).unwrap();
+    far.secrets.update(&sds("ROOTCA").id(), secret(&[roots(&authority.root), crl(&authority.revoke(77))])).unwrap();
     let (client, server) = (near.client(&istio_client(&[], vec![])), far.server(&istio_server(&[])));
-    near.secrets.update("default", numbered(78).secret()).unwrap();
+    near.secrets.update(&sds("default").id(), numbered(78).secret()).unwrap();
     shake(&client, &server).await.1.unwrap();
-    near.secrets.update("default", numbered(77).secret()).unwrap();
+    near.secrets.update(&sds("default").id(), numbered(77).secret()).unwrap();
     let refused = failure(shake(&client, &server).await.1);
     assert!(refused.reason.contains("certificate revoked"), "{}", refused.reason);
     let garbage = secret(&[roots(&authority.root), crl("garbage")]);
-    let reason = far.secrets.update("ROOTCA", garbage).unwrap_err();
+    let reason = far.secrets.update(&sds("ROOTCA").id(), garbage).unwrap_err();
     assert!(reason.contains("no PEM revocation list"), "{reason}");
 }
 
@@ -454,7 +454,7 @@ fn named(change: impl FnOnce(&mut UpstreamTls), names: &[&str]) -> (Arc<ClientCo
     let leaf = authority.issue_with(SERVER, now - HOUR, now + HOUR, |params| {
         params.subject_alt_names = names.iter().map(|name| san_type(name)).collect();
     });
-    far.secrets.update("default", leaf.secret()).unwrap();
+    far.secrets.update(&sds("default").id(), leaf.secret()).unwrap();
     let mut config = istio_client(&[], vec![]);
     config.sni = None;
     change(&mut config);
@@ -576,7 +576,7 @@ async fn roots_that_go_missing_do_not_open_the_door() {
     let stranger = Side::new(&Authority::new("other"), SERVER);
     for side in [&near, &far] {
         // Names of a certificate that nobody vouches for say nothing: the former roots stay in use.
-        side.secrets.update("ROOTCA", secret(&[])).unwrap();
+        side.secrets.update(&sds("ROOTCA").id(), secret(&[])).unwrap();
     }
     assert!(shake(&client, &server).await.1.is_ok());
     assert!(shake(&client, &stranger.server(&istio_server(&[]))).await.0.is_err());
@@ -640,7 +640,7 @@ async fn a_fetched_context_is_merged_over_the_given_one() {
     let (mesh, other) = (Authority::new("mesh"), Authority::new("other"));
     let far = Side::new(&mesh, SERVER);
     let server = |given: &[Part], fetched_parts: &[Part]| {
-        far.secrets.update("ROOTCA", secret(fetched_parts)).unwrap();
+        far.secrets.update(&sds("ROOTCA").id(), secret(fetched_parts)).unwrap();
         let mut config = istio_server(&[]);
         config.require_client_certificate = true;
         config.common.validation = fetched(given);

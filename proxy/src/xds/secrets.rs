@@ -1,31 +1,34 @@
 //! SDS: which secrets are watched, and where. Secrets themselves live in [`crate::tls::Secrets`].
 //!
-//! The control loop tells it what is needed and hands it what came. A refused secret leaves the one before in use.
+//! The control loop tells it what is needed and hands it what came. A refused secret leaves the one before in use; one that
+//! nobody needs any more is forgotten.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::secret::SecretKind;
-use config::tls::{SdsName, SdsSource};
+use config::tls::{SdsName, SdsSource, SecretId};
+use config::xds_server::XdsServer;
 use tokio::sync::mpsc;
-use xds_client::{SdsClient, SdsEvent, SdsHandle, SdsSettings};
+use xds_client::{AdsSettings, SdsClient, SdsEvent, SdsHandle};
 
-use crate::store::{ConfigStore, Kind, Stored};
+use crate::store::{ConfigStore, Entry, Kind, Refused, Stored};
 use crate::tls::Secrets;
 
 /// Something came over SDS.
 #[derive(Debug)]
 pub struct Arrival {
-    /// The cluster that carries the stream.
-    pub cluster: Arc<str>,
+    /// The source that it came from.
+    pub server: Arc<XdsServer>,
     /// What.
     pub event: SdsEvent,
 }
 
-/// How a static cluster that carries SDS is reached; `None` when there is no such cluster.
-pub type Resolve = Box<dyn Fn(&str) -> Option<SdsSettings>>;
+/// How a server is reached, or why it cannot be.
+pub type Resolve = Box<dyn Fn(&XdsServer) -> Result<AdsSettings, String>>;
 
 /// The watches.
 pub struct SecretWatches {
@@ -34,8 +37,8 @@ pub struct SecretWatches {
     options: Rc<config::Options>,
     resolve: Resolve,
     arrivals: mpsc::Sender<Arrival>,
-    clients: HashMap<Arc<str>, SdsHandle>,
-    unknown: HashSet<Arc<str>>,
+    clients: HashMap<Arc<XdsServer>, SdsHandle>,
+    unknown: HashSet<Arc<XdsServer>>,
 }
 
 impl SecretWatches {
@@ -50,50 +53,51 @@ impl SecretWatches {
         SecretWatches { secrets, store, options, resolve, arrivals, clients: HashMap::new(), unknown: HashSet::new() }
     }
 
-    /// Watches exactly these; those that nobody needs any more are let go.
+    /// Watches exactly these; those that nobody needs any more are let go and forgotten.
     pub fn want(&mut self, needed: &HashSet<SdsName>) {
-        for name in needed {
-            if let SdsSource::Cluster(cluster) = &name.source {
-                self.watch(cluster, &name.name);
+        let ids: HashSet<SecretId> = needed.iter().map(SdsName::id).collect();
+        for id in &ids {
+            if let SdsSource::Server(server) = &id.source {
+                self.watch(server, &id.name);
             }
         }
-        for (cluster, client) in &mut self.clients {
-            let gone: Vec<String> = client
-                .watched()
-                .filter(|watched| {
-                    !needed.iter().any(|name| {
-                        &*name.name == *watched && matches!(&name.source, SdsSource::Cluster(of) if of == cluster)
-                    })
-                })
-                .map(str::to_owned)
-                .collect();
+        self.clients.retain(|server, client| {
+            let is_needed =
+                |name: &str| ids.contains(&SecretId { source: SdsSource::Server(server.clone()), name: name.into() });
+            let gone: Vec<String> = client.watched().filter(|name| !is_needed(name)).map(str::to_owned).collect();
             for name in gone {
                 client.unwatch(&name);
             }
+            // A source without a watch holds a connection for nothing.
+            client.watched().next().is_some()
+        });
+        // The bootstrap's secrets are never sent again.
+        for id in self.secrets.forget(|id| id.source == SdsSource::Static || ids.contains(id)) {
+            tracing::debug!(target: "secret", "secret '{}' is needed no more and forgotten", id.name);
+            self.store.remove(Kind::Secret, &key(&id));
         }
     }
 
-    fn watch(&mut self, cluster: &Arc<str>, name: &str) {
-        if let Some(client) = self.clients.get_mut(cluster) {
+    fn watch(&mut self, server: &Arc<XdsServer>, name: &str) {
+        if let Some(client) = self.clients.get_mut(server) {
             return client.watch(name);
         }
-        let Some(settings) = (self.resolve)(cluster) else {
-            if self.unknown.insert(cluster.clone()) {
-                tracing::error!(
-                    target: "secret",
-                    "secret '{name}' is to come from cluster '{cluster}', which is not a static cluster with one address: \
-                     add it to the bootstrap's static_resources"
-                );
+        let settings = match (self.resolve)(server) {
+            Ok(settings) => settings,
+            Err(reason) => {
+                if self.unknown.insert(server.clone()) {
+                    tracing::error!(target: "secret", "secret '{name}' cannot be asked for: {reason}");
+                }
+                return;
             }
-            return;
         };
         let (mut handle, mut events) = SdsClient::spawn(settings);
         handle.watch(name);
-        self.clients.insert(cluster.clone(), handle);
-        let (cluster, arrivals) = (cluster.clone(), self.arrivals.clone());
+        self.clients.insert(server.clone(), handle);
+        let (server, arrivals) = (server.clone(), self.arrivals.clone());
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                if arrivals.send(Arrival { cluster: cluster.clone(), event }).await.is_err() {
+                if arrivals.send(Arrival { server: server.clone(), event }).await.is_err() {
                     return;
                 }
             }
@@ -102,10 +106,18 @@ impl SecretWatches {
 
     /// Takes what came and answers it.
     pub fn arrived(&mut self, arrival: Arrival) {
-        match arrival.event {
+        let Arrival { server, event } = arrival;
+        match event {
             SdsEvent::Secret { name, id, version, body } => {
-                let verdict = self.apply(&name, Stored::now(body, &version.into()));
-                if let Some(client) = self.clients.get(&arrival.cluster) {
+                // It may have been on its way when it was let go.
+                let is_watched =
+                    self.clients.get(&server).is_some_and(|client| client.watched().any(|watched| watched == &*name));
+                if !is_watched {
+                    return;
+                }
+                let secret = SecretId { source: SdsSource::Server(server.clone()), name: name.clone() };
+                let verdict = self.apply(&secret, Stored::now(body, &version.into()));
+                if let Some(client) = self.clients.get(&server) {
                     client.verdict(&name, id, verdict);
                 }
             }
@@ -113,41 +125,71 @@ impl SecretWatches {
                 target: "secret",
                 "no answer for secret '{name}' from cluster '{}': {reason}; the next attempt is in {} ms; if that fails too, look into the log of \
                  the server at this address (the agent)",
-                arrival.cluster,
+                server.cluster,
                 retry_in.as_millis()
             ),
         }
     }
 
     /// Checks a secret and puts it in use. The reason names the secret.
-    pub fn apply(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
+    pub fn apply(&mut self, id: &SecretId, stored: Stored) -> Result<(), String> {
+        // Sent again by a new stream: nothing is built anew, no session is lost.
+        if self.store.is_unchanged(Kind::Secret, &key(id), &stored.body) {
+            return Ok(());
+        }
         match config::secret::decode(&stored.body, &self.options) {
-            Ok(secret) => self.put(name, secret.kind, stored),
-            Err(rejection) => Err(self.refuse(name, stored, rejection.to_string())),
+            Ok(secret) => self.put(id, secret.kind, stored),
+            Err(rejection) => Err(self.refuse(id, stored, rejection.to_string())),
         }
     }
 
     /// Puts a secret in use.
-    pub fn put(&mut self, name: &Arc<str>, secret: SecretKind, stored: Stored) -> Result<(), String> {
-        if let Err(reason) = self.secrets.update(name, secret) {
-            return Err(self.refuse(name, stored, reason));
+    pub fn put(&mut self, id: &SecretId, secret: SecretKind, stored: Stored) -> Result<(), String> {
+        if let Err(reason) = self.secrets.update(id, secret) {
+            return Err(self.refuse(id, stored, reason));
         }
-        tracing::info!(target: "secret", "secret '{name}' is in use, version '{}'", stored.version);
-        self.store.accept(Kind::Secret, name, stored);
+        tracing::info!(target: "secret", "secret '{}' is in use, version '{}'", id.name, stored.version);
+        self.record(id, |entry| {
+            entry.active = Some(stored);
+            entry.refused = None;
+        });
         Ok(())
     }
 
-    fn refuse(&self, name: &Arc<str>, stored: Stored, reason: String) -> String {
-        tracing::error!(target: "secret", "secret '{name}' is refused, the one before it stays: {reason}");
-        self.store.refuse(Kind::Secret, name, stored, &reason);
+    fn refuse(&self, id: &SecretId, stored: Stored, reason: String) -> String {
+        tracing::error!(target: "secret", "secret '{}' is refused, the one before it stays: {reason}", id.name);
+        self.record(id, |entry| {
+            entry.refused = Some(Refused { resource: stored, reason: reason.as_str().into() });
+        });
         reason
+    }
+
+    fn record(&self, id: &SecretId, change: impl FnOnce(&mut Entry)) {
+        self.store.change(Kind::Secret, &key(id), |entry| {
+            entry.name = id.name.clone();
+            entry.is_static = id.source == SdsSource::Static;
+            change(entry);
+        });
     }
 
     /// Whether every secret is here, or was waited for long enough since `since`.
     pub fn are_ready(&self, needed: &[SdsName], since: Instant) -> bool {
         needed.iter().all(|name| {
-            self.secrets.has(&name.name) || name.initial_fetch_timeout.is_some_and(|timeout| since.elapsed() >= timeout)
+            self.secrets.has(&name.id()) || name.initial_fetch_timeout.is_some_and(|timeout| since.elapsed() >= timeout)
         })
+    }
+}
+
+/// What a secret is stored under: its name over ADS; of other sources more, for each may have one of that name.
+fn key(id: &SecretId) -> Arc<str> {
+    match &id.source {
+        SdsSource::Ads => id.name.clone(),
+        SdsSource::Static => format!("{}\0", id.name).into(),
+        SdsSource::Server(server) => {
+            let mut hasher = DefaultHasher::new();
+            server.hash(&mut hasher);
+            format!("{}\0{}\0{:x}", id.name, server.cluster, hasher.finish()).into()
+        }
     }
 }
 

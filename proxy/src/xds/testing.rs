@@ -57,7 +57,7 @@ impl World {
         let secrets = Secrets::new();
         let (workers, commands) = Workers::recorded();
         let (arrivals, _) = mpsc::channel(1);
-        let no_server = Box::new(|_: &str| None);
+        let no_server = Box::new(|server: &config::xds_server::XdsServer| Err(format!("no server {}", server.cluster)));
         let parts = clusters::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),

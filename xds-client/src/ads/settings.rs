@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
 
-use crate::{BackoffSettings, Endpoint, Keepalive};
+use crate::{BackoffSettings, Endpoint};
 
 /// Gives the gRPC metadata (`authorization`, `clusterid`, …) of a new stream; asked for every stream, for a token may
 /// have been renewed. It runs on the runtime's thread and should not take long.
@@ -26,12 +26,12 @@ pub struct AdsSettings {
     pub set_node_on_first_message_only: bool,
     /// How long one connection attempt may take; the cluster's `connect_timeout`.
     pub connect_timeout: Duration,
-    /// HTTP/2 pings.
-    pub keepalive: Keepalive,
     /// Metadata of each new stream.
     pub metadata: Option<MetadataProvider>,
     /// Waits between two attempts.
     pub backoff: BackoffSettings,
+    /// Largest message that is taken, in octets.
+    pub largest_message: usize,
 }
 
 impl AdsSettings {
@@ -43,12 +43,15 @@ impl AdsSettings {
             node,
             set_node_on_first_message_only: true,
             connect_timeout: Duration::from_secs(1),
-            keepalive: Keepalive::default(),
             metadata: None,
             backoff: BackoffSettings::default(),
+            largest_message: LARGEST_MESSAGE,
         }
     }
 }
+
+/// Fifty times what 5 000 clusters need. More would let a broken server end us.
+const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
 
 impl std::fmt::Debug for AdsSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

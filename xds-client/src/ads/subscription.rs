@@ -192,8 +192,19 @@ impl TypeState {
         if *received.any_type_url != *self.type_url {
             return Err(format!("is a {}, in a response of type {}", received.any_type_url, self.type_url));
         }
+        match received.own_name.as_deref() {
+            None if received.name.is_empty() => {
+                return Err("does not parse; send a protobuf message of its type".into());
+            }
+            Some("") if received.name.is_empty() => return Err("has no name; give it one".into()),
+            _ => {}
+        }
         if seen.contains(received.name.as_str()) {
             return Err("is there twice in one response".into());
+        }
+        // What it would replace is looked up by the name on the wire, what it becomes is called as it says itself.
+        if let Some(own) = received.own_name.as_ref().filter(|own| **own != received.name) {
+            return Err(format!("says of itself that its name is {own:?}; send it under its own name"));
         }
         Ok(match &*self.wanted {
             Subscription::Wildcard => true,
@@ -203,6 +214,10 @@ impl TypeState {
 
     fn absent(&self, seen: &HashSet<Arc<str>>, refused: &[Rejected]) -> Vec<String> {
         if !is_whole_state(&self.type_url) || *self.wanted != Subscription::Wildcard {
+            return Vec::new();
+        }
+        // Bytes without a name may be any of those that are held.
+        if refused.iter().any(|one| one.name.is_empty()) {
             return Vec::new();
         }
         let refused: HashSet<&str> = refused.iter().map(|one| one.name.as_str()).collect();

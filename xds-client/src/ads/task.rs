@@ -123,7 +123,7 @@ impl Task {
         if self.emit(Event::Connected).await.is_none() {
             return End::Abandoned;
         }
-        let call = grpc::call(channel, self.route.method, &metadata, receiver);
+        let call = grpc::call(channel, self.route.method, &metadata, receiver, self.settings.largest_message);
         self.talk(call, sender).await
     }
 
@@ -176,8 +176,8 @@ impl Task {
 
 async fn connect(settings: AdsSettings, shared: Option<Arc<SharedChannel>>) -> Result<Channel, ConnectError> {
     match shared {
-        Some(shared) => shared.get(&settings.endpoint, settings.connect_timeout, settings.keepalive),
-        None => settings.endpoint.connect(settings.connect_timeout, settings.keepalive).await,
+        Some(shared) => Ok(shared.get(&settings.endpoint, settings.connect_timeout)),
+        None => settings.endpoint.connect(settings.connect_timeout).await,
     }
 }
 

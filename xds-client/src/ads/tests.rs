@@ -199,17 +199,26 @@ async fn the_servers_status_is_the_reason() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_no_protobuf_reaches_the_proxy_without_a_name() {
+async fn a_resource_that_is_no_protobuf_is_refused_and_the_others_are_taken() {
     let mut server = TestServer::start();
     let (handle, mut events) = start(&server, false);
     handle.subscribe(CLUSTER, Subscription::Wildcard);
-    let stream = server.stream().await;
+    let mut stream = server.stream().await;
+    let _: discovery::DiscoveryRequest = stream.request().await;
+    let bad = Any { type_url: CLUSTER.into(), value: vec![0xff, 0xff] };
+    let wrapped = Any { type_url: WRAPPED_RESOURCE.into(), value: vec![0xff] };
     stream.send(&discovery::DiscoveryResponse {
         type_url: CLUSTER.into(),
-        resources: vec![Any { type_url: CLUSTER.into(), value: b"\xff\xff".to_vec() }],
+        resources: vec![bad, wrapped, cluster("a")],
+        nonce: "n".into(),
         ..Default::default()
     });
-    assert_eq!(update(&mut events).await.resources[0].name, "");
+    let update = update(&mut events).await;
+    assert_eq!(update.resources.iter().map(|resource| &*resource.name).collect::<Vec<_>>(), ["a"]);
+    handle.verdict(update.id, Ok(()));
+    let nack: discovery::DiscoveryRequest = stream.request().await;
+    let message = nack.error_detail.unwrap().message;
+    assert!(message.contains("does not parse") && message.contains("discovery.v3.Resource"), "{message}");
 }
 
 #[tokio::test]
@@ -262,10 +271,10 @@ async fn a_server_that_answers_no_ping_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("XDS");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
-    let mut settings = AdsSettings::new(crate::Endpoint::Uds(path), Node::default());
     let short = Duration::from_millis(10);
-    settings.keepalive = crate::Keepalive { interval: short, timeout: short };
-    let (handle, mut events) = AdsClient::spawn(settings);
+    let keepalive = Some(crate::Keepalive { interval: short, timeout: short });
+    let endpoint = crate::Endpoint::uds(path).with_http2(crate::Http2 { keepalive, ..Default::default() });
+    let (handle, mut events) = AdsClient::spawn(AdsSettings::new(endpoint, Node::default()));
     handle.subscribe(CLUSTER, Subscription::Wildcard);
     // Says SETTINGS and no more, as a server does whose process is stopped; the socket stays open.
     let (mut stream, _) = listener.accept().await.unwrap();

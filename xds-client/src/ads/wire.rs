@@ -63,6 +63,8 @@ pub(crate) struct Received {
     pub(crate) version: String,
     pub(crate) any_type_url: String,
     pub(crate) body: Bytes,
+    /// The name that the resource itself has; `None` if the bytes are no protobuf.
+    pub(crate) own_name: Option<String>,
 }
 
 impl Response {
@@ -91,7 +93,7 @@ impl Response {
         let response = discovery::DiscoveryResponse::decode(message)?;
         let mut resources = Vec::with_capacity(response.resources.len());
         for any in response.resources {
-            resources.extend(unwrapped(any, &response.version_info)?);
+            resources.extend(unwrapped(any, &response.version_info));
         }
         Ok(Self {
             resources,
@@ -106,31 +108,41 @@ impl Response {
 
 impl Received {
     fn new(name: String, version: String, any: Any) -> Self {
-        Self { name, version, any_type_url: any.type_url, body: any.value.into() }
+        let own_name = name_of(&any.value);
+        Self { name, version, any_type_url: any.type_url, body: any.value.into(), own_name }
+    }
+
+    /// Under its own name; the empty one if it has none, which is for the proxy to refuse.
+    fn unnamed(version: String, any: Any) -> Self {
+        let received = Self::new(String::new(), version, any);
+        Self { name: received.own_name.clone().unwrap_or_default(), ..received }
     }
 }
 
 /// A state-of-the-world resource, which may be wrapped to carry its name; a wrapped heartbeat has no body.
-fn unwrapped(any: Any, version: &str) -> Result<Option<Received>, prost::DecodeError> {
-    if any.type_url == WRAPPED_RESOURCE {
-        let wrapped = discovery::Resource::decode(any.value.as_slice())?;
-        return Ok(wrapped.resource.map(|inner| {
-            let name = if wrapped.name.is_empty() { name_of(&inner.value) } else { wrapped.name };
-            Received::new(name, wrapped.version, inner)
-        }));
+fn unwrapped(any: Any, version: &str) -> Option<Received> {
+    if any.type_url != WRAPPED_RESOURCE {
+        return Some(Received::unnamed(version.to_owned(), any));
     }
-    Ok(Some(Received::new(name_of(&any.value), version.to_owned(), any)))
+    let Ok(wrapped) = discovery::Resource::decode(any.value.as_slice()) else {
+        // Whatever it is, the others of the response are good.
+        return Some(Received { own_name: None, ..Received::new(String::new(), version.to_owned(), any) });
+    };
+    let inner = wrapped.resource?;
+    Some(match wrapped.name.is_empty() {
+        true => Received::unnamed(wrapped.version, inner),
+        false => Received::new(wrapped.name, wrapped.version, inner),
+    })
 }
 
-/// The name of a resource. Every xDS type that can be asked for by name keeps it in field 1; bytes that are no
-/// protobuf, or have no such string, have the empty name and are for the proxy to refuse.
-fn name_of(body: &[u8]) -> String {
+/// The name of a resource. Every xDS type that can be asked for by name keeps it in field 1.
+fn name_of(body: &[u8]) -> Option<String> {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Named {
         #[prost(string, tag = "1")]
         name: String,
     }
-    Named::decode(body).map(|named| named.name).unwrap_or_default()
+    Named::decode(body).map(|named| named.name).ok()
 }
 
 /// The `error_detail` of a NACK, with the code that Envoy uses.

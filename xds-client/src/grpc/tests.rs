@@ -4,7 +4,7 @@ use super::*;
 
 fn answers(chunks: Vec<Bytes>) -> Answers {
     let frames = chunks.into_iter().map(|chunk| Ok::<_, std::convert::Infallible>(http_body::Frame::data(chunk)));
-    Answers::over(Body::new(StreamBody::new(futures_util::stream::iter(frames))))
+    Answers::over(Body::new(StreamBody::new(futures_util::stream::iter(frames))), 256 << 20)
 }
 
 /// The bytes in pieces of random length, empty ones too.

@@ -1,15 +1,18 @@
 //! Secrets from a server that is played by hand.
 
+use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
 use super::*;
+use crate::BackoffSettings;
 use crate::test_server::{TestServer, TestStream};
 
 fn start(server: &TestServer) -> (SdsHandle, SdsEvents) {
-    let mut settings = SdsSettings::new(server.endpoint(), Node { id: "n".into(), ..Default::default() });
+    let mut settings = AdsSettings::new(server.endpoint(), Node { id: "n".into(), ..Default::default() });
+    settings.delta = false;
     settings.backoff = BackoffSettings { base: Duration::from_millis(1), max: Duration::from_millis(5) };
     settings.connect_timeout = Duration::from_secs(20);
     SdsClient::spawn(settings)

@@ -65,7 +65,8 @@ pub fn names(assignment: &LoadAssignment) -> Vec<Arc<str>> {
     names
 }
 
-fn literal(host: &str) -> Option<IpAddr> {
+/// The address that a host name is, if it is one.
+pub fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 

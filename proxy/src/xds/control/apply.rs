@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::Policy;
+use config::tls::SecretId;
 use xds_client::{Update, Verdict, type_url};
 
 use super::Control;
@@ -35,7 +36,7 @@ impl Control {
                 self.listeners.update(update)
             }
             type_url::ROUTE => self.apply_routes(update),
-            type_url::SECRET => each(update, |name, stored| self.secrets.apply(name, stored)),
+            type_url::SECRET => each(update, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored)),
             other => {
                 tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
                 Ok(())

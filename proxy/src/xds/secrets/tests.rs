@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::tls::{SdsName, SdsSource};
+use config::tls::{SdsName, SdsSource, SecretId};
+use config::xds_server::XdsServer;
 use serde_json::{Value, json};
 use xds_client::type_url;
 
 use super::super::testing::{Told, World, bytes, static_cluster, tcp_listener};
 use crate::cluster::testing::run;
 use crate::store::{Kind, Stored};
-use crate::tls::testing::Authority;
+use crate::tls::testing::{Authority, server};
 
 fn certificate(name: &str, chain: &str, key: &str) -> Value {
     json!({
@@ -63,6 +64,7 @@ fn a_cluster_and_a_listener_wait_for_their_secret_and_the_ones_before_go_on() {
 fn a_secret_that_does_not_parse_is_named_and_the_one_before_stays() {
     run(async {
         let mut world = World::new();
+        world.control.settle(None);
         let first = good("default");
         world.push(std::slice::from_ref(&first)).unwrap();
         let shown = world.control.secrets.secrets.certificates();
@@ -74,7 +76,7 @@ fn a_secret_that_does_not_parse_is_named_and_the_one_before_stays() {
         assert_eq!(world.active(Kind::Secret, "default"), Some(bytes(&first)));
         assert!(world.shown_refusal(Kind::Secret, "default").is_some());
         let secrets = &world.control.secrets.secrets;
-        assert!(secrets.has("beside"));
+        assert!(secrets.has(&SecretId::over_ads(&"beside".into())));
         assert!(secrets.certificates().iter().any(|facts| facts.serial == shown[0].serial), "the old one is in use");
     });
 }
@@ -84,11 +86,10 @@ fn bytes_that_are_no_secret_are_refused() {
     run(async {
         let mut world = World::new();
         let watches = &mut world.control.secrets;
-        let reason = watches
-            .apply(&Arc::from("default"), Stored::now(Bytes::from_static(b"\xff\xff"), &Arc::from("1")))
-            .unwrap_err();
+        let id = SecretId::over_ads(&"default".into());
+        let reason = watches.apply(&id, Stored::now(Bytes::from_static(b"\xff\xff"), &Arc::from("1"))).unwrap_err();
         assert!(!reason.is_empty());
-        assert!(!watches.secrets.has("default"));
+        assert!(!watches.secrets.has(&id));
     });
 }
 
@@ -98,7 +99,7 @@ fn a_source_that_is_no_static_cluster_leaves_the_rest_alone() {
         let mut world = World::new();
         let wanted = |cluster: &str| SdsName {
             name: "default".into(),
-            source: SdsSource::Cluster(cluster.into()),
+            source: SdsSource::Server(Arc::new(server(cluster))),
             initial_fetch_timeout: None,
         };
         let needed: HashSet<SdsName> = [wanted("nowhere")].into();
@@ -107,5 +108,112 @@ fn a_source_that_is_no_static_cluster_leaves_the_rest_alone() {
         assert!(world.control.secrets.clients.is_empty());
         assert_eq!(world.control.secrets.unknown.len(), 1, "it is told once");
         assert!(!world.control.secrets.are_ready(&[wanted("nowhere")], std::time::Instant::now()));
+    });
+}
+
+fn id(source: SdsSource, name: &str) -> SecretId {
+    SecretId { source, name: name.into() }
+}
+
+fn stored(secret: &Value, version: &str) -> Stored {
+    Stored::now(bytes(secret), &version.into())
+}
+
+#[test]
+fn each_source_has_its_own_secret_of_a_name() {
+    run(async {
+        let mut world = World::new();
+        let watches = &mut world.control.secrets;
+        let other = SdsSource::Server(Arc::new(server("other")));
+        let with_token = XdsServer { metadata: vec![("token".into(), "t".into())], ..server("other") };
+        let sources = [SdsSource::Ads, SdsSource::Static, other, SdsSource::Server(Arc::new(with_token))];
+        for (number, source) in sources.iter().enumerate() {
+            assert!(!watches.secrets.has(&id(source.clone(), "default")));
+            watches.apply(&id(source.clone(), "default"), stored(&good("default"), &number.to_string())).unwrap();
+        }
+        assert_eq!(watches.secrets.certificates().len(), 4);
+        let shown = watches.store.list(Kind::Secret);
+        let mut versions: Vec<_> = shown.iter().map(|entry| &*entry.active.as_ref().unwrap().version).collect();
+        versions.sort_unstable();
+        assert_eq!(versions, ["0", "1", "2", "3"]);
+        assert!(shown.iter().all(|entry| &*entry.name == "default"));
+        assert_eq!(shown.iter().filter(|entry| entry.is_static).count(), 1);
+    });
+}
+
+#[test]
+fn a_listener_takes_the_secret_of_its_own_source() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("c", 1)]).unwrap();
+        world.push(&[with_tls(tcp_listener("l", "c"), "Downstream", "default")]).unwrap();
+        let elsewhere = id(SdsSource::Server(Arc::new(server("sds-grpc"))), "default");
+        world.control.secrets.apply(&elsewhere, stored(&good("default"), "1")).unwrap();
+        world.control.settle(None);
+        assert_eq!(world.told(), []);
+        world.push(&[good("default")]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(0)]);
+    });
+}
+
+#[test]
+fn a_secret_that_nobody_needs_any_more_is_forgotten() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("c", 1)]).unwrap();
+        let listener = with_tls(tcp_listener("l", "c"), "Downstream", "own");
+        world.push(std::slice::from_ref(&listener)).unwrap();
+        world.push(&[good("own")]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        let of_bootstrap = id(SdsSource::Static, "fixed");
+        world.control.secrets.apply(&of_bootstrap, stored(&good("fixed"), "")).unwrap();
+        world.take_away(type_url::LISTENER, &["l"]).unwrap();
+        assert_eq!(world.told(), [Told::Stop(0)]);
+        assert!(!world.control.secrets.secrets.has(&id(SdsSource::Ads, "own")));
+        assert_eq!(world.active(Kind::Secret, "own"), None);
+        assert!(world.control.secrets.secrets.has(&of_bootstrap), "it is never sent again");
+        world.push(&[listener]).unwrap();
+        assert_eq!(world.told(), [], "the old one is not used again");
+        world.push(&[good("own")]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(1)]);
+    });
+}
+
+#[test]
+fn a_secret_that_is_sent_again_unchanged_builds_nothing() {
+    run(async {
+        let mut world = World::new();
+        world.control.settle(None);
+        let secret = good("own");
+        world.push(std::slice::from_ref(&secret)).unwrap();
+        let own = id(SdsSource::Ads, "own");
+        let before = world.control.secrets.secrets.version(&own);
+        world.push(&[secret]).unwrap();
+        assert_eq!(world.control.secrets.secrets.version(&own), before);
+        world.push(&[good("own")]).unwrap();
+        assert_ne!(world.control.secrets.secrets.version(&own), before);
+    });
+}
+
+#[test]
+fn a_secret_that_the_bootstrap_does_not_have_is_refused_with_who_names_it() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("c", 1)]).unwrap();
+        for (side, resource) in [("Downstream", tcp_listener("l", "c")), ("Upstream", static_cluster("d", 1))] {
+            let mut resource = with_tls(resource, side, "fixed");
+            let socket = match side {
+                "Downstream" => &mut resource["filter_chains"][0]["transport_socket"],
+                _ => &mut resource["transport_socket"],
+            };
+            socket["typed_config"]["common_tls_context"]["tls_certificate_sds_secret_configs"] =
+                json!([{"name": "fixed"}]);
+            let refused = world.refused(std::slice::from_ref(&resource));
+            assert!(refused[0].1.contains("Unknown static secret: fixed; add it"), "{}", refused[0].1);
+            let fixed = id(SdsSource::Static, "fixed");
+            world.control.secrets.apply(&fixed, stored(&good("fixed"), "")).unwrap();
+            world.push(&[resource]).unwrap();
+            world.control.secrets.secrets.forget(|_| false);
+        }
     });
 }

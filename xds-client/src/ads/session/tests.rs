@@ -15,7 +15,7 @@ struct Peer {
 impl Peer {
     fn new(delta: bool) -> Self {
         let node = Node { id: "sidecar~1.2.3.4~a.b~b.svc.cluster.local".into(), ..Default::default() };
-        let mut settings = AdsSettings::new(Endpoint::Uds("XDS".into()), node);
+        let mut settings = AdsSettings::new(Endpoint::uds("XDS"), node);
         settings.delta = delta;
         Self { session: Session::new(&settings) }
     }
@@ -55,6 +55,7 @@ impl Peer {
             version: version.to_string(),
             any_type_url: type_url.into(),
             body: Default::default(),
+            own_name: Some(name.to_string()),
         };
         self.session
             .receive(Response {
@@ -97,7 +98,7 @@ fn the_first_delta_request_alone_carries_the_node_and_a_wildcard_is_empty() {
 
 #[test]
 fn every_request_carries_the_node_if_asked_to() {
-    let mut settings = AdsSettings::new(Endpoint::Uds("XDS".into()), Node::default());
+    let mut settings = AdsSettings::new(Endpoint::uds("XDS"), Node::default());
     settings.set_node_on_first_message_only = false;
     let mut peer = Peer { session: Session::new(&settings) };
     peer.session.stream_opened();
@@ -297,6 +298,58 @@ fn sotw_absence_removes_clusters_and_listeners_alone() {
     }
 }
 
+/// A cluster as it stands in a response: under this name, saying of itself that it has that one.
+fn called(name: &str, own_name: Option<&str>) -> Received {
+    Received {
+        name: name.into(),
+        version: String::new(),
+        any_type_url: CLUSTER.into(),
+        body: Default::default(),
+        own_name: own_name.map(str::to_owned),
+    }
+}
+
+fn clusters(resources: Vec<Received>) -> Response {
+    Response {
+        type_url: CLUSTER.into(),
+        version: "v".into(),
+        nonce: "n".into(),
+        control_plane: None,
+        resources,
+        removed: Vec::new(),
+    }
+}
+
+#[test]
+fn bytes_without_a_name_remove_nothing_by_absence() {
+    for bad in [None, Some("")] {
+        let mut peer = Peer::open(false);
+        peer.wildcard(CLUSTER);
+        let update = peer.push(CLUSTER, "n1", &[("a", "1"), ("b", "1")], &[]);
+        peer.accept(&update);
+        peer.drain();
+        let update = peer.session.receive(clusters(vec![called("a", Some("a")), called("", bad)])).unwrap();
+        assert_eq!((names(&update), update.removed.len()), (vec!["a"], 0), "it may have been meant for b");
+        peer.accept(&update);
+        let nack = peer.sotw_request().unwrap();
+        assert!(nack.error_detail.is_some() && nack.version_info == "version of n1", "{nack:?}");
+        let update = peer.session.receive(clusters(vec![called("a", Some("a"))])).unwrap();
+        assert_eq!(update.removed, ["b"]);
+    }
+}
+
+#[test]
+fn a_name_on_the_wire_that_is_not_the_resource_s_own_is_refused() {
+    let mut peer = Peer::open(true);
+    peer.wildcard(CLUSTER);
+    peer.drain();
+    let update = peer.session.receive(clusters(vec![called("a", Some("xds-grpc")), called("b", Some("b"))])).unwrap();
+    assert_eq!(names(&update), ["b"]);
+    peer.accept(&update);
+    let message = peer.delta_request().unwrap().error_detail.unwrap().message;
+    assert!(message.starts_with("a: ") && message.contains("\"xds-grpc\""), "{message}");
+}
+
 #[test]
 fn sotw_removal_is_found_across_streams_too() {
     let mut peer = Peer::open(false);
@@ -360,6 +413,7 @@ fn a_resource_of_another_type_and_a_repeated_one_are_refused_here() {
         version: String::new(),
         any_type_url: any_type_url.into(),
         body: Default::default(),
+        own_name: Some(name.into()),
     };
     let update = peer
         .session
