@@ -2,7 +2,7 @@
 //! resources (static, dynamic) and passed to every `decode`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rejection::At;
 
@@ -14,6 +14,8 @@ pub struct Options {
     /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
     pub reject_fragment: bool,
     notes: RefCell<BTreeMap<String, Note>>,
+    /// What was told before: an operator who reads it at every push reads it no more.
+    told: RefCell<BTreeSet<String>>,
 }
 
 /// Where something was first noted, and how often it was noted again.
@@ -43,25 +45,34 @@ impl Default for Options {
 impl Options {
     /// Settings for one source of resources.
     pub fn new(unknown_fields: UnknownFields, reject_fragment: bool) -> Self {
-        Self { unknown_fields, reject_fragment, notes: RefCell::default() }
+        Self { unknown_fields, reject_fragment, notes: RefCell::default(), told: RefCell::default() }
     }
 
     /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first
-    /// field. At most [`Options::MOST_NOTES`] are kept between two calls.
+    /// field, and each kind once. At most [`Options::MOST_NOTES`] are kept between two calls.
     pub fn take_notes(&self) -> Vec<String> {
         let line = |(text, note): (String, Note)| match note.again {
             0 => format!("{}: {text}", note.first),
             again => format!("{}: {text} (and {again} more)", note.first),
         };
-        self.notes.take().into_iter().map(line).collect()
+        let notes = self.notes.take();
+        let mut told = self.told.borrow_mut();
+        let room = Self::MOST_TOLD.saturating_sub(told.len());
+        told.extend(notes.keys().take(room).cloned());
+        notes.into_iter().map(line).collect()
     }
 
     /// A bound on memory: a control plane may repeat one unsupported field in thousands of resources.
     pub const MOST_NOTES: usize = 256;
+    /// Another one: texts may hold names that a control plane makes up. What is beyond is told again.
+    const MOST_TOLD: usize = 4096;
 
     pub(crate) fn note(&self, at: &At<'_>, text: impl std::fmt::Display) {
         let mut notes = self.notes.borrow_mut();
         let text = text.to_string();
+        if self.told.borrow().contains(&text) {
+            return;
+        }
         if let Some(note) = notes.get_mut(&text) {
             note.again += 1;
         } else if notes.len() < Self::MOST_NOTES {

@@ -6,6 +6,7 @@
 mod admin;
 mod bootstrap;
 mod control_plane;
+mod node;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -97,7 +98,7 @@ fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: 
         log.set_pattern(pattern);
     }
     if !bootstrap.ignored.is_empty() {
-        tracing::info!(target: "config", "set in the bootstrap and without effect here: {}", bootstrap.ignored.join(", "));
+        tracing::warn!(target: "config", "set in the bootstrap and without effect here: {}", bootstrap.ignored.join(", "));
     }
     process::raise_file_limit();
     if options.enable_core_dump {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use config::bootstrap::{Bootstrap, Source, StaticConfig};
 use config::tls::SecretId;
 use config::{At, UnknownFields};
+use prost::Message;
 
 use super::control_plane::GrpcServers;
 use crate::cli::Options;
@@ -37,7 +38,10 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
         sources.push(Source { name: "--config-yaml", text, is_json: false });
     }
     let unknown = unknown_fields(!options.allow_unknown_static_fields);
-    let bootstrap = config::bootstrap::load(&sources, unknown).map_err(|error| error.to_string())?;
+    let mut bootstrap = config::bootstrap::load(&sources, unknown).map_err(|error| error.to_string())?;
+    let node = super::node::complete(&bootstrap.node, options)?;
+    (bootstrap.node_id, bootstrap.node_cluster) = (node.id.as_str().into(), node.cluster.as_str().into());
+    bootstrap.node = node.encode_to_vec().into();
     // The descriptors that were needed to read it are gone; so should be their memory.
     crate::sys::trim_memory();
     Ok(bootstrap)

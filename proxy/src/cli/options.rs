@@ -105,15 +105,15 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub admin_address_path: Option<PathBuf>,
 
-    /// Name of the cluster that this proxy serves, when the bootstrap's node has none
+    /// Name of the cluster that this proxy serves, in place of what the bootstrap's node says
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub service_cluster: String,
 
-    /// Identifier of this proxy, when the bootstrap's node has none
+    /// Identifier of this proxy, in place of what the bootstrap's node says
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub service_node: String,
 
-    /// Zone of this proxy, when the bootstrap's node has none
+    /// Zone of this proxy, in place of what the bootstrap's node says
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ZONE")]
     pub service_zone: String,
 

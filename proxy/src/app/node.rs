@@ -1,0 +1,91 @@
+//! The node as control planes see it: that of the bootstrap, with what the command line says instead, and what this build is and can
+//! do. Called by `app::bootstrap` once the bootstrap is read.
+
+use bytes::Bytes;
+use config::registry::{Entry, Kind, State, extensions};
+use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
+use envoy_types::pb::envoy::config::core::v3::{BuildVersion, Extension, Node};
+use envoy_types::pb::envoy::r#type::v3::SemanticVersion;
+use envoy_types::pb::google::protobuf::{Struct, Value, value};
+use prost::Message;
+
+use crate::cli::{Options, version};
+
+/// The bootstrap's node, completed.
+///
+/// # Errors
+/// The bytes are no node.
+pub fn complete(node: &Bytes, options: &Options) -> Result<Node, String> {
+    let mut node = Node::decode(node.clone()).map_err(|error| format!("node: {error}"))?;
+    // As in Envoy, the command line counts.
+    if !options.service_node.is_empty() {
+        node.id.clone_from(&options.service_node);
+    }
+    if !options.service_cluster.is_empty() {
+        node.cluster.clone_from(&options.service_cluster);
+    }
+    if !options.service_zone.is_empty() {
+        node.locality.get_or_insert_default().zone.clone_from(&options.service_zone);
+    }
+    node.user_agent_name = "outrigger".to_owned();
+    node.user_agent_version_type = Some(UserAgentVersionType::UserAgentBuildVersion(build()));
+    node.extensions = extensions().filter(|entry| entry.state == State::Works).filter_map(extension).collect();
+    Ok(node)
+}
+
+fn build() -> BuildVersion {
+    let [major_number, minor_number, patch] = version::numbers();
+    let text = |text: &str| Value { kind: Some(value::Kind::StringValue(text.to_owned())) };
+    let facts = [
+        ("build.type", version::BUILD_TYPE),
+        ("revision.sha", version::REVISION),
+        ("revision.status", version::status()),
+        ("ssl.version", version::SSL),
+    ];
+    let fields = facts.iter().map(|(name, fact)| ((*name).to_owned(), text(fact))).collect();
+    BuildVersion {
+        version: Some(SemanticVersion { major_number, minor_number, patch }),
+        metadata: Some(Struct { fields }),
+    }
+}
+
+/// An extension by Envoy's name for it, which is its package.
+fn extension(entry: &Entry) -> Option<Extension> {
+    let category = match entry.kind {
+        Kind::ListenerFilter => "envoy.filters.listener",
+        Kind::NetworkFilter => "envoy.filters.network",
+        Kind::HttpFilter => "envoy.filters.http",
+        Kind::TransportSocket if entry.type_name.contains("Downstream") => "envoy.transport_sockets.downstream",
+        Kind::TransportSocket => "envoy.transport_sockets.upstream",
+        Kind::Cluster => "envoy.clusters",
+        Kind::ProtocolOptions => "envoy.upstream_options",
+        Kind::LoadBalancing => "envoy.load_balancing_policies",
+        Kind::DnsResolver => "envoy.network.dns_resolver",
+        Kind::AccessLog => "envoy.access_loggers",
+        Kind::AccessLogFilter => "envoy.access_loggers.extension_filters",
+        Kind::Formatter => "envoy.formatter",
+        Kind::Tracer => "envoy.tracers",
+        Kind::RequestId => "envoy.request_id_extension",
+        Kind::HeaderFormatter => "envoy.http.stateful_header_formatters",
+        Kind::Retry if entry.type_name.contains(".priority.") => "envoy.retry_priorities",
+        Kind::Retry => "envoy.retry_host_predicates",
+        Kind::Matcher => "envoy.matching.input_matchers",
+        Kind::Bootstrap => "envoy.bootstrap",
+        Kind::ResourceMonitor => "envoy.resource_monitors",
+        Kind::Compression if entry.type_name.contains(".decompressor.") => "envoy.compression.decompressor",
+        Kind::Compression => "envoy.compression.compressor",
+        Kind::SessionState => "envoy.http.stateful_session",
+        // Settings of filters, which are listed themselves.
+        Kind::PerRoute => return None,
+    };
+    let package = entry.type_name.rsplit_once(".v").map_or(entry.type_name, |(package, _)| package);
+    Some(Extension {
+        name: package.replacen("envoy.extensions.", "envoy.", 1),
+        category: category.to_owned(),
+        type_urls: vec![entry.type_name.to_owned()],
+        ..Extension::default()
+    })
+}
+
+#[cfg(test)]
+mod tests;
