@@ -217,6 +217,11 @@ impl EndpointSet {
         })
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// All endpoints, by priority and locality.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.levels.iter().flat_map(|level| level.iter()).flat_map(|group| group.endpoints.iter())

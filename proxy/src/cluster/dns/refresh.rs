@@ -2,26 +2,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::cluster::{Discovery, DnsSettings};
+use config::cluster::DnsSettings;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
 use super::resolver::{Answer, LookupFailure, Resolver};
-use super::{Answers, names};
+use super::{Known, names};
 use crate::cluster::Cluster;
 
-/// Keeps a `STRICT_DNS` or `LOGICAL_DNS` cluster's endpoints as its names resolve. Never ends, but for other clusters; whoever spawns it
-/// ends it with the cluster. A name that does not answer delays no other name.
-pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>) {
-    let (Discovery::StrictDns(assignment, settings) | Discovery::LogicalDns(assignment, settings)) =
-        &cluster.config().discovery
-    else {
-        return;
-    };
-    let mut answers = Answers::new();
+/// Keeps a `STRICT_DNS` or `LOGICAL_DNS` cluster's endpoints as its names resolve. Never ends, but for other clusters; [`super::Names`]
+/// spawns it and ends it with the cluster. A name that does not answer delays no other name.
+pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<Known>) {
+    let Some((assignment, settings)) = super::names::of(&cluster) else { return };
     let mut look_ups = FuturesUnordered::new();
     for name in names(assignment) {
         look_ups.push(look_up(Arc::clone(&resolver), settings, name, Duration::ZERO, 0));
@@ -35,9 +31,11 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>) {
                 if failures > 0 {
                     tracing::info!(cluster = %cluster.config().name, %name, "DNS answers again");
                 }
+                let mut answers = known.answers.borrow_mut();
                 if answers.get(&name) != Some(&answer.addresses) {
                     answers.insert(Arc::clone(&name), answer.addresses);
                     cluster.assign_resolved(assignment, &answers);
+                    known.news.notify_one();
                 }
             }
             Err(failure) if failures == 1 => {
@@ -45,6 +43,7 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>) {
                     cluster = %cluster.config().name, %name, %failure,
                     "DNS does not answer; the cluster serves what it knew before and asks again"
                 );
+                known.news.notify_one();
             }
             Err(_) => {}
         }

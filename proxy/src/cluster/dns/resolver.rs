@@ -80,9 +80,15 @@ impl Resolver {
         };
         let Some((second, both)) = second else { return self.ask(&parsed, first, servers).await };
         if !both {
-            return match self.ask(&parsed, first, servers).await {
-                Ok(answer) if !answer.addresses.is_empty() => Ok(answer),
-                failed => self.ask(&parsed, second, servers).await.or(failed),
+            let first = self.ask(&parsed, first, servers).await;
+            if first.as_ref().is_ok_and(|answer| !answer.addresses.is_empty()) {
+                return first;
+            }
+            let second = self.ask(&parsed, second, servers).await;
+            // A name without addresses of one family may have some of the other: only two answers say that it has none.
+            return match (first, second) {
+                (Err(failure), Ok(second)) if second.addresses.is_empty() => Err(failure),
+                (_, second) => second,
             };
         }
         let (first, second) =

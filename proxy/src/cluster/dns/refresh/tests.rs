@@ -1,6 +1,6 @@
 //! Tests of `refresh`.
 
-use config::cluster::{Cluster as Config, DnsFamily};
+use config::cluster::{Cluster as Config, Discovery, DnsFamily};
 
 use super::*;
 use crate::cluster::testing::{Bench, assignment, config, endpoint_at, run_paused};
@@ -61,7 +61,7 @@ fn a_name_in_the_hosts_file_is_found_when_the_file_appears() {
             bench.publish(Config { ..config(Discovery::StrictDns(assignment(vec![endpoint_at(name)]), settings())) });
         assert!(shared.is_warm(), "DNS delays no readiness");
         let cluster = bench.worker("outbound|80||app");
-        let upkeep = refresh(Arc::clone(&shared), resolver);
+        let upkeep = refresh(Arc::clone(&shared), resolver, Rc::default());
         let scenario = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             assert_eq!(cluster.pick(&Pick::default()).err(), Some(PickFailure::Unresolved));

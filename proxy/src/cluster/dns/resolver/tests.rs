@@ -154,6 +154,23 @@ fn no_such_name_is_an_answer_and_a_broken_server_is_none() {
     });
 }
 
+/// Then what was known before still holds.
+#[test]
+fn one_family_without_addresses_and_the_other_without_an_answer_is_no_answer() {
+    run(async {
+        for broken in [A, AAAA] {
+            let server = Server::start(
+                move |_, kind| if kind == broken { Says::Code(2) } else { Says::Addresses(Vec::new(), 0) },
+            )
+            .await;
+            for family in [DnsFamily::Auto, DnsFamily::V4Preferred, DnsFamily::All] {
+                let answer = resolver().lookup("app.example.", family, &[server.address]).await;
+                assert!(answer.is_err(), "{broken} {family:?} {answer:?}");
+            }
+        }
+    });
+}
+
 #[test]
 fn nothing_is_cached() {
     run(async {
