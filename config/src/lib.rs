@@ -41,4 +41,5 @@ pub mod xds_server;
 
 pub use options::{Options, UnknownFields};
 pub use policy::Policy;
+pub use proto::resource_name;
 pub use rejection::{At, Rejection};

@@ -20,6 +20,16 @@ pub(crate) fn message<T: prost::Message + Default>(bytes: &[u8], at: &At<'_>) ->
     T::decode(bytes).map_err(|error| not_a_message(at, &error))
 }
 
+/// The name inside a resource, which every kind that is discovered keeps in field 1. Empty where there is none.
+pub fn resource_name(bytes: &[u8]) -> String {
+    #[derive(prost::Message)]
+    struct Named {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+    <Named as prost::Message>::decode(bytes).map(|named| named.name).unwrap_or_default()
+}
+
 /// The rejection of bytes that are no message of the type they claim to be.
 pub(crate) fn not_a_message(at: &At<'_>, error: &prost::DecodeError) -> Rejection {
     at.reject(format!(

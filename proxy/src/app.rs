@@ -219,6 +219,7 @@ async fn control_thread(
         start: Start::default(),
         healthy: true,
         dirty: true,
+        trim_at: None,
     };
     let runtime = Runtime {
         published,

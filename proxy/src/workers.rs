@@ -15,6 +15,7 @@ use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
+use crate::http;
 use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
 use crate::listener::bind::Socket;
@@ -52,6 +53,8 @@ pub enum Command {
         /// Name of the socket.
         id: u64,
     },
+    /// Route tables have changed: let go of those that were replaced.
+    LetGo,
     /// Close everything, log what was under way, and end.
     End,
 }
@@ -184,6 +187,7 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                     slot.stop();
                 }
             }
+            Command::LetGo => http::route::let_go(),
             // What the worker does stands in tasks, and they are dropped with its runtime.
             Command::End => return,
         }

@@ -60,7 +60,7 @@ const TABLE: &[Room] = &[
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
     room("admin", &["cli", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
-    room("workers", &["call", "cluster", "drain", "listener", "stats", "telemetry", "worker"]),
+    room("workers", &["call", "cluster", "drain", "http", "listener", "stats", "telemetry", "worker"]),
     room(
         "listener",
         &["compile", "drain", "failure", "http", "stats", "sys", "tcp", "telemetry", "tls", "transport", "worker"],

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::cluster::published::{ClusterTable, Published};
 pub struct WorkerClusters {
     index: usize,
     used: RefCell<HashMap<Arc<str>, Rc<WorkerCluster>>>,
-    /// The table that `used` was last compared with.
-    table: RefCell<Arc<ClusterTable>>,
+    /// The table that `used` was last compared with. A worker that has nothing to do must not keep it, and all its clusters, in memory.
+    table: RefCell<Weak<ClusterTable>>,
     /// Wakes [`WorkerClusters::maintain`] when endpoints or clusters leave, or when a first cluster is used.
     changed: Arc<Notify>,
 }
@@ -35,7 +35,7 @@ impl WorkerClusters {
     /// The cluster of that name as this worker uses it; `None` when there is no such cluster (`NC`).
     pub fn get(&self, published: &Published, name: &str) -> Option<Rc<WorkerCluster>> {
         let table = published.clusters.load();
-        if !Arc::ptr_eq(&table, &self.table.borrow()) {
+        if !self.is_compared_with(&table) {
             self.forget_removed(&table);
         }
         if let Some(known) = self.used.borrow().get(name) {
@@ -74,7 +74,7 @@ impl WorkerClusters {
             })
             .await;
             let table = published.clusters.load();
-            if !Arc::ptr_eq(&table, &self.table.borrow()) {
+            if !self.is_compared_with(&table) {
                 self.forget_removed(&table);
             }
             for cluster in self.all() {
@@ -85,6 +85,11 @@ impl WorkerClusters {
                 self.forget_unused();
             }
         }
+    }
+
+    /// The reference that is kept lets no other table have the same address.
+    fn is_compared_with(&self, table: &Arc<ClusterTable>) -> bool {
+        std::ptr::eq(Arc::as_ptr(table), self.table.borrow().as_ptr())
     }
 
     fn all(&self) -> Vec<Rc<WorkerCluster>> {
@@ -112,7 +117,7 @@ impl WorkerClusters {
 
     /// Lets go of clusters that the table no longer holds, or holds in another version.
     fn forget_removed(&self, table: &Arc<ClusterTable>) {
-        *self.table.borrow_mut() = Arc::clone(table);
+        *self.table.borrow_mut() = Arc::downgrade(table);
         let mut removed = Vec::new();
         self.used.borrow_mut().retain(|name, cluster| {
             let stays = table.get(name).is_some_and(|shared| Arc::ptr_eq(shared, cluster.shared()));

@@ -1,6 +1,6 @@
 //! What all requests of one downstream connection share. One `Rc` a connection; `exchange` and its stages read it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::ConnectionManager;
 use super::manager::Routes;
-use super::route::RouteTable;
+use super::route::HeldTable;
+pub(super) use super::route::PinnedTable;
 use super::upstreams::Upstreams;
 use super::xfcc;
 use crate::drain::DrainWatch;
@@ -32,19 +33,22 @@ pub(super) struct Context {
     pub last_end: Cell<Option<tokio::time::Instant>>,
     /// How the connection ended: by the client, and with requests under way.
     pub ended: Cell<(bool, bool)>,
-    table: RefCell<Option<PinnedTable>>,
+    tables: Tables,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
     /// What was logged.
     #[cfg(test)]
-    pub done: RefCell<Vec<crate::telemetry::stream_info::StreamInfo>>,
+    pub done: std::cell::RefCell<Vec<crate::telemetry::stream_info::StreamInfo>>,
+}
+
+/// Where the connection's requests find their route table. It is they who hold one, not the connection.
+enum Tables {
+    Inline(PinnedTable),
+    Rds(Rc<HeldTable>),
 }
 
 /// How long a request waits for the first route table.
 const FIRST_TABLE: Duration = Duration::from_secs(3);
-
-/// A route table that a request holds. The reference count is the worker's own, so that workers do not fight over a cache line.
-pub(super) type PinnedTable = Rc<Arc<RouteTable>>;
 
 impl Context {
     pub fn new(
@@ -54,6 +58,10 @@ impl Context {
         logs: WorkerLogs,
         drain: DrainWatch,
     ) -> Context {
+        let tables = match &manager.routes {
+            Routes::Inline(table) => Tables::Inline(Rc::new(table.clone())),
+            Routes::Rds(slot) => Tables::Rds(HeldTable::of(slot)),
+        };
         Context {
             manager,
             connection,
@@ -64,31 +72,28 @@ impl Context {
             active: Cell::new(0),
             last_end: Cell::new(None),
             ended: Cell::default(),
-            table: RefCell::new(None),
+            tables,
             xfcc: OnceCell::new(),
             #[cfg(test)]
-            done: RefCell::default(),
+            done: std::cell::RefCell::default(),
         }
     }
 
     /// The route table of this moment; `None` when RDS took it away or has not brought it yet.
     pub fn table(&self) -> Option<PinnedTable> {
-        let mut held = self.table.borrow_mut();
-        match &self.manager.routes {
-            Routes::Inline(table) => Some(Rc::clone(held.get_or_insert_with(|| Rc::new(table.clone())))),
-            Routes::Rds(slot) => {
-                if !held.as_ref().is_some_and(|held| slot.is_current(held)) {
-                    *held = slot.load().map(Rc::new);
-                }
-                held.clone()
-            }
+        match &self.tables {
+            Tables::Inline(table) => Some(Rc::clone(table)),
+            Tables::Rds(held) => held.current(),
         }
     }
 
     /// The first route table, when it is still on its way: a request that comes that early is held for a moment rather than refused.
     pub async fn wait_for_table(&self) -> Option<PinnedTable> {
-        let Routes::Rds(slot) = &self.manager.routes else { return self.table() };
-        let _ = tokio::time::timeout(FIRST_TABLE, slot.wait()).await;
+        if let Tables::Rds(held) = &self.tables
+            && !held.slot().was_taken_away()
+        {
+            let _ = tokio::time::timeout(FIRST_TABLE, held.slot().wait()).await;
+        }
         self.table()
     }
 

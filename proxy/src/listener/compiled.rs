@@ -101,7 +101,7 @@ impl Listener {
     }
 
     /// Whether the other differs in filter chains alone: connections that have none yet may take one of it.
-    pub(super) fn is_succeeded_by(&self, next: &Listener) -> bool {
+    pub fn is_succeeded_by(&self, next: &Listener) -> bool {
         Arc::ptr_eq(&self.common, &next.common)
     }
 

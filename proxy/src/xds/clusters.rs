@@ -1,6 +1,7 @@
 //! CDS and EDS: clusters are checked and built when they arrive, warmed until their endpoints and secrets are here, then published.
 //!
-//! The control loop calls it. While a new version warms, the one before serves. DNS never holds a cluster back.
+//! The control loop calls it. While a new version warms, the one before serves. DNS never holds a first version back; one that takes
+//! the place of a version with endpoints waits for its first answer.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -10,12 +11,14 @@ use std::time::{Duration, Instant};
 use config::cluster::Discovery;
 use config::tls::SdsName;
 use config::{Policy, Rejection};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
+use super::Named;
 use super::secrets::{self, SecretWatches};
+use crate::cluster::Cluster;
+use crate::cluster::dns::{self, Names};
 use crate::cluster::published::{ClusterTable, Published};
-use crate::cluster::{Cluster, dns};
 use crate::stats::{ServerStats, Stats};
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::tls::Secrets;
@@ -47,17 +50,21 @@ pub struct Clusters {
     changed: bool,
     /// Removed or replaced since the last publication: their idle connections are to be closed.
     retired: Vec<Arc<Cluster>>,
+    /// A name has been looked up for the first time: a version that warms may be warm.
+    answered: Rc<Notify>,
 }
 
 struct Active {
     cluster: Arc<Cluster>,
-    dns: Option<JoinHandle<()>>,
+    names: Option<Names>,
 }
 
 struct Warming {
     cluster: Arc<Cluster>,
     since: Instant,
     needs: Vec<SdsName>,
+    /// Looked up beforehand, where there is something to lose.
+    names: Option<Names>,
 }
 
 impl Clusters {
@@ -71,6 +78,7 @@ impl Clusters {
             by_service: HashMap::new(),
             changed: false,
             retired: Vec::new(),
+            answered: Rc::default(),
         }
     }
 
@@ -86,7 +94,7 @@ impl Clusters {
             self.remove(&Arc::from(name.as_str()));
         }
         self.parts.store.set_version(Kind::Cluster, &update.version);
-        super::each(update, |name, stored| self.update_one(name, stored))
+        super::each(update, Named::ByItself, |name, stored| self.update_one(name, stored))
     }
 
     fn update_one(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
@@ -121,8 +129,10 @@ impl Clusters {
             self.reuse_assignment(service_name, &cluster);
         }
         let needs = cluster.needed_secrets();
+        let names = self.active.get(&name).and_then(|before| self.names_beside(&cluster, before));
         self.parts.store.warm(Kind::Cluster, &name, stored, is_static);
-        if let Some(before) = self.warming.insert(name.clone(), Warming { cluster, since: Instant::now(), needs }) {
+        let warming = Warming { cluster, since: Instant::now(), needs, names };
+        if let Some(before) = self.warming.insert(name.clone(), warming) {
             self.release_service(&name, &before.cluster);
         }
         Ok(())
@@ -145,6 +155,27 @@ impl Clusters {
         }
     }
 
+    /// Names are looked up before the version in use gives way, if that one has endpoints; what it knows is known to the new one, too.
+    fn names_beside(&self, cluster: &Arc<Cluster>, before: &Active) -> Option<Names> {
+        if before.cluster.endpoints().is_empty() {
+            return None;
+        }
+        let names = self.names_of(cluster)?;
+        if let Some(known) = &before.names {
+            names.take_over(known);
+        }
+        Some(names)
+    }
+
+    fn names_of(&self, cluster: &Arc<Cluster>) -> Option<Names> {
+        Names::follow(cluster, self.parts.resolver.clone(), self.answered.clone())
+    }
+
+    /// Fires when a cluster may have become warm without an event of the control plane.
+    pub fn answered(&self) -> Rc<Notify> {
+        self.answered.clone()
+    }
+
     /// A new version of a cluster takes the endpoints that the one before had: they are still what the control plane said last.
     fn reuse_assignment(&self, service_name: &Arc<str>, cluster: &Arc<Cluster>) {
         let Some(body) = self.parts.store.active(Kind::Endpoints, service_name) else { return };
@@ -155,32 +186,39 @@ impl Clusters {
 
     /// Applies an EDS response.
     pub fn assign(&mut self, update: &Update) -> Verdict {
-        let verdict = super::each(update, |service, stored| {
+        let verdict = super::each(update, Named::AsAskedFor("EDS cluster"), |service, stored| {
             let assignment = config::endpoint::decode(&stored.body, &self.options).map_err(|rejection| {
                 tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {rejection}");
                 rejection.to_string()
             })?;
-            self.assign_one(service, assignment);
-            self.parts.store.accept(Kind::Endpoints, service, stored);
+            // Kept only for who asks: they would be old when somebody does.
+            if self.by_service.contains_key(service) {
+                self.assign_one(service, &assignment, |_| true);
+                self.parts.store.accept(Kind::Endpoints, service, stored);
+            }
             Ok(())
         });
+        // As in Envoy: endpoints in use stay. A cluster that waits for them waits no longer.
         for name in &update.removed {
-            let service: Arc<str> = name.as_str().into();
-            self.assign_one(&service, config::endpoint::LoadAssignment::default());
-            self.parts.store.remove(Kind::Endpoints, &service);
+            let none = config::endpoint::LoadAssignment::default();
+            self.assign_one(&name.as_str().into(), &none, |cluster| !cluster.is_warm());
         }
         self.parts.store.set_version(Kind::Endpoints, &update.version);
         verdict
     }
 
-    fn assign_one(&self, service: &Arc<str>, assignment: config::endpoint::LoadAssignment) {
+    fn assign_one(
+        &self,
+        service: &Arc<str>,
+        assignment: &config::endpoint::LoadAssignment,
+        concerns: impl Fn(&Cluster) -> bool,
+    ) {
         for name in self.by_service.get(service).into_iter().flatten() {
             let active = self.active.get(name).map(|active| &active.cluster);
             let warming = self.warming.get(name).map(|warming| &warming.cluster);
             // Two versions of a cluster may name two services.
-            for cluster in active.into_iter().chain(warming).filter(|cluster| service_of(cluster) == Some(service)) {
-                cluster.assign(&assignment);
-            }
+            let of_service = active.into_iter().chain(warming).filter(|cluster| service_of(cluster) == Some(service));
+            of_service.filter(|cluster| concerns(cluster)).for_each(|cluster| cluster.assign(assignment));
         }
     }
 
@@ -219,7 +257,6 @@ impl Clusters {
     fn stop_active(&mut self, name: &Arc<str>) {
         if let Some(active) = self.active.remove(name) {
             self.changed = true;
-            stop(active.dns);
             self.release_service(name, &active.cluster);
             self.retired.push(active.cluster);
             self.parts.server.cluster_removed.inc();
@@ -251,17 +288,11 @@ impl Clusters {
     }
 
     fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { cluster, .. } = warming;
-        let dns = match cluster.config().discovery {
-            Discovery::StrictDns(..) | Discovery::LogicalDns(..) => {
-                Some(tokio::task::spawn_local(dns::refresh(cluster.clone(), self.parts.resolver.clone())))
-            }
-            _ => None,
-        };
+        let Warming { cluster, names, .. } = warming;
+        let names = names.or_else(|| self.names_of(&cluster));
         self.parts.store.activate(Kind::Cluster, &name);
-        match self.active.insert(name.clone(), Active { cluster, dns }) {
+        match self.active.insert(name.clone(), Active { cluster, names }) {
             Some(before) => {
-                stop(before.dns);
                 self.release_service(&name, &before.cluster);
                 self.retired.push(before.cluster);
                 self.parts.server.cluster_modified.inc();
@@ -308,12 +339,6 @@ impl Clusters {
     }
 }
 
-fn stop(task: Option<JoinHandle<()>>) {
-    if let Some(task) = task {
-        task.abort();
-    }
-}
-
 /// The EDS service that a cluster asks about.
 fn service_of(cluster: &Cluster) -> Option<&Arc<str>> {
     match &cluster.config().discovery {
@@ -323,7 +348,9 @@ fn service_of(cluster: &Cluster) -> Option<&Arc<str>> {
 }
 
 fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
-    endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
+    let answered =
+        warming.names.as_ref().is_none_or(|names| !warming.cluster.endpoints().is_empty() || names.are_answered());
+    answered && endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
 }
 
 fn endpoints_came(warming: &Warming) -> bool {

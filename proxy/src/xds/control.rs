@@ -71,7 +71,12 @@ pub struct Control {
     /// Clusters or listeners were added, changed or removed since subscriptions were looked at. Nothing else names secrets,
     /// endpoints or routes.
     pub dirty: bool,
+    /// When memory is given back to the system.
+    pub trim_at: Option<Instant>,
 }
+
+/// Quiet time after an update before memory is given back: updates come in bursts, and it is no cheap thing to do.
+const TRIM_AFTER: Duration = Duration::from_secs(2);
 
 impl Control {
     /// Runs until the process ends.
@@ -89,6 +94,7 @@ impl Control {
             handle.subscribe(type_url::CLUSTER, Subscription::Wildcard);
         }
         self.settle(handle.as_ref());
+        let answered = self.clusters.answered();
         loop {
             let timer = tokio::time::sleep(self.next_timeout());
             tokio::select! {
@@ -98,7 +104,9 @@ impl Control {
                 },
                 Some(arrival) = arrivals.recv() => self.secrets.arrived(arrival),
                 Some(request) = requests.recv() => self.on_request(request),
+                () = answered.notified() => {}
                 () = timer => {
+                    self.trim_if_due();
                     self.listeners.on_timer();
                     // A listener that could be bound at last needs its routes and secrets.
                     self.dirty = true;
@@ -178,7 +186,8 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
-        if std::mem::take(&mut self.dirty) | settled | self.forget_routes() {
+        if std::mem::take(&mut self.dirty) | settled {
+            self.forget_routes();
             self.status.listeners.store(Arc::new(self.listeners.active()));
             self.watch_secrets(ads);
             if let Some(ads) = ads {
@@ -195,13 +204,23 @@ impl Control {
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
     }
 
-    /// Lets go of the route tables that no listener holds any more; tells whether there were any.
-    fn forget_routes(&self) -> bool {
-        let unused = self.routes.forget_unused();
-        for name in &unused {
-            self.store.remove(Kind::Route, name);
+    /// Lets go of the route tables that no listener names any more.
+    fn forget_routes(&mut self) {
+        for name in self.routes.forget_unused(self.listeners.tables_in_use()) {
+            self.store.remove(Kind::Route, &name);
         }
-        !unused.is_empty()
+    }
+
+    /// What an update has replaced is given back to the system once the workers have let go of it.
+    fn trim_soon(&mut self) {
+        self.trim_at = Some(Instant::now() + TRIM_AFTER);
+    }
+
+    fn trim_if_due(&mut self) {
+        if self.trim_at.is_some_and(|at| at <= Instant::now()) {
+            self.trim_at = None;
+            crate::sys::trim_memory();
+        }
     }
 
     fn watch_secrets(&mut self, ads: Option<&AdsHandle>) {
@@ -229,6 +248,7 @@ impl Control {
             .into_iter()
             .flatten()
             .chain(fetches)
+            .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()
             .unwrap_or(Duration::from_secs(3600))
             .max(Duration::from_millis(1))

@@ -5,6 +5,7 @@
 //! waits for it. A changed listener keeps its sockets; connections keep the filter chain that they began with, and drain only when that
 //! one changed or went, or when something else than chains changed.
 
+mod draining;
 mod retry;
 mod sockets;
 mod warming;
@@ -20,20 +21,22 @@ use config::tls::SdsName;
 use config::{Policy, Rejection};
 use xds_client::{Update, Verdict};
 
+use self::draining::Draining;
 use self::retry::{Holder, Refusal, Retry};
 use self::sockets::{Owners, Sockets};
 use self::warming::Warming;
+use super::Named;
 use super::routes::Routes;
 use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
-use crate::drain::{Drain, Settings};
+use crate::drain::Settings;
 use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
 use crate::status::ListenerStatus;
 use crate::store::{ConfigStore, Kind, Stored};
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
-use crate::workers::Workers;
+use crate::workers::{Command, Workers};
 
 /// What every listener is compiled from and given to.
 pub struct Parts {
@@ -62,6 +65,7 @@ pub struct Listeners {
     active: HashMap<Arc<str>, Active>,
     warming: HashMap<Arc<str>, Warming>,
     sockets: Sockets,
+    draining: Vec<Draining>,
     retries: HashMap<Arc<str>, Retry>,
     stops: Vec<(Option<Direction>, Instant)>,
     /// Directions that were stopped for good: nothing is added or changed there any more. `None` stands for all.
@@ -85,6 +89,7 @@ impl Listeners {
             options,
             active: HashMap::new(),
             warming: HashMap::new(),
+            draining: Vec::new(),
             retries: HashMap::new(),
             stops: Vec::new(),
             stopped: Vec::new(),
@@ -108,7 +113,7 @@ impl Listeners {
             self.remove(&Arc::from(name.as_str()));
         }
         self.parts.store.set_version(Kind::Listener, &update.version);
-        super::each(update, |name, stored| {
+        super::each(update, Named::ByItself, |name, stored| {
             self.retries.remove(name);
             self.update_one(name, stored, 0).inspect_err(|reason| {
                 tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
@@ -135,7 +140,7 @@ impl Listeners {
                 tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
                 return Ok(());
             }
-            Ok(config) => match self.add(Arc::new(config), stored.clone(), false) {
+            Ok(config) => match self.add(named(config, name), stored.clone(), false) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
@@ -232,21 +237,9 @@ impl Listeners {
         if let Some(active) = self.active.remove(name) {
             self.parts.server.listener_removed.inc();
             tracing::info!(target: "config", "listener '{name}' removed; its connections drain");
-            self.drain(active.listener.retired_by(None));
+            self.drain(&active.listener, None);
         }
         self.address_is_free();
-    }
-
-    /// Asks connections to go, and ends those that stay beyond the drain time.
-    fn drain(&self, drains: Vec<Arc<Drain>>) {
-        for drain in &drains {
-            drain.begin();
-        }
-        let time = self.parts.drain.time;
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(time).await;
-            drains.iter().for_each(|drain| drain.finish());
-        });
     }
 
     /// Gives every warm listener to the workers. Tells whether anything changed.
@@ -280,7 +273,10 @@ impl Listeners {
         match self.active.insert(name, active) {
             Some(before) => {
                 self.parts.server.listener_modified.inc();
-                self.drain(before.listener.retired_by(Some(&listener)));
+                if before.listener.is_succeeded_by(&listener) {
+                    self.parts.server.listener_in_place_updated.inc();
+                }
+                self.drain(&before.listener, Some(&listener));
                 self.address_is_free();
             }
             None => self.parts.server.listener_added.inc(),
@@ -299,7 +295,7 @@ impl Listeners {
         self.retry_later(name, stored, 0, Holder::Stranger);
     }
 
-    /// Does what is due: binds that failed before, and stops that were asked for with a delay. The moment of the next is in
+    /// Does what is due: ends of drains, binds that failed before, and stops that were asked for with a delay. The moment of the next is in
     /// [`Self::next_timeout`].
     pub fn on_timer(&mut self) {
         let now = Instant::now();
@@ -308,6 +304,7 @@ impl Listeners {
         for (direction, _) in due {
             self.stop_accepting(direction);
         }
+        self.end_drains(now);
         self.retry_binds(now);
     }
 
@@ -344,6 +341,11 @@ impl Listeners {
         self.stops.push((direction, at));
     }
 
+    /// Route tables have changed: workers let go of those that were replaced.
+    pub fn let_go_of_tables(&self) {
+        self.parts.workers.send_all(|| Command::LetGo);
+    }
+
     /// Secrets that listeners of either state need.
     pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
         let active = self.active.values().flat_map(|active| active.listener.needed_secrets());
@@ -376,8 +378,14 @@ impl Listeners {
         let binds = self.retries.values().map(|retry| retry.at.saturating_duration_since(now));
         let stops = self.stops.iter().map(|(_, at)| at.saturating_duration_since(now));
         let waits = self.warming.values().filter_map(Warming::next_timeout);
-        binds.chain(stops).chain(waits).min()
+        let drains = self.draining.iter().map(|draining| draining.left(now));
+        binds.chain(stops).chain(waits).chain(drains).min()
     }
+}
+
+/// A listener without a name has that of its resource.
+fn named(config: config::listener::Listener, name: &Arc<str>) -> Arc<config::listener::Listener> {
+    Arc::new(config::listener::Listener { name: name.clone(), ..config })
 }
 
 fn tell_active(name: &str, addresses: &[SocketAddr]) {

@@ -14,28 +14,54 @@ pub mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use xds_client::{Rejected, Update, Verdict};
+use xds_client::{Rejected, Resource, Update, Verdict};
 
 use crate::store::Stored;
 
 /// Says once what resources ask for and do not get. `what` names where they came from.
 pub fn tell_notes(what: &str, options: &config::Options) {
     for note in options.take_notes() {
-        tracing::info!(target: "config", "{what}: {note}");
+        tracing::warn!(target: "config", "{what}: {note}");
     }
 }
 
+/// Which of its two names a resource goes by, where the one that it travels under is not the one inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// The one inside, as Envoy takes clusters and listeners.
+    ByItself,
+    /// They must be the same: the kind (as messages print it) is asked for by name.
+    AsAskedFor(&'static str),
+}
+
 /// Hands over the resources of a response one by one. Those that are refused, with their reasons, are the verdict.
-fn each(update: &Update, mut take: impl FnMut(&Arc<str>, Stored) -> Result<(), String>) -> Verdict {
+fn each(update: &Update, named: Named, mut take: impl FnMut(&Arc<str>, Stored) -> Result<(), String>) -> Verdict {
     let version: Arc<str> = update.version.as_str().into();
     let mut rejected = Vec::new();
+    let mut seen: HashSet<Arc<str>> = HashSet::new();
     for resource in &update.resources {
-        let taken = take(&resource.name.as_str().into(), Stored::now(resource.body.clone(), &version));
+        let taken = name_of(resource, named).and_then(|name| {
+            if !seen.insert(name.clone()) {
+                // As in Envoy: the first has been applied already.
+                return Err(format!("duplicate resource {name} found"));
+            }
+            take(&name, Stored::now(resource.body.clone(), &version))
+        });
         if let Err(reason) = taken {
             rejected.push(Rejected { name: resource.name.clone(), reason });
         }
     }
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+}
+
+fn name_of(resource: &Resource, named: Named) -> Result<Arc<str>, String> {
+    let asked = resource.name.as_str();
+    match (config::resource_name(&resource.body), named) {
+        (inside, _) if inside.is_empty() || inside == asked => Ok(asked.into()),
+        (inside, Named::ByItself) => Ok(inside.into()),
+        (inside, Named::AsAskedFor(kind)) => Err(format!("Unexpected {kind} (expecting {asked}): {inside}")),
+    }
 }

@@ -2,12 +2,12 @@
 //!
 //! The control loop fills slots; connection managers hold them. A refused table leaves the one before in its slot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::route::{RouteSlot, RouteSlots, RouteTable};
 
-/// All slots. A slot stays until it is found that no listener holds it: a listener that is removed and comes back at once
+/// All slots. A slot stays while a listener names it, be it one that drains: a listener that is removed and comes back at once
 /// finds its table, which the control plane would not send again.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -26,11 +26,23 @@ impl Routes {
         }
     }
 
-    /// Empties a slot.
+    /// Empties a slot: its table may serve no longer.
     pub fn remove(&self, name: &str) {
         if let Some(slot) = self.get(name) {
             slot.remove();
         }
+    }
+
+    /// The control plane says that there is no such table: nobody waits for it any more. A table that has come stays, as in Envoy.
+    pub fn does_not_exist(&self, name: &str) {
+        if let Some(slot) = self.get(name).filter(|slot| slot.load().is_none()) {
+            slot.remove();
+        }
+    }
+
+    /// Whether there is nothing to wait for: the table has come, or does not exist.
+    pub fn is_settled(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|slot| slot.load().is_some() || slot.was_taken_away())
     }
 
     /// Whether a table has come for this name.
@@ -38,11 +50,11 @@ impl Routes {
         self.get(name).is_some_and(|slot| slot.load().is_some())
     }
 
-    /// Forgets the names that no listener holds any more and returns them.
-    pub fn forget_unused(&self) -> Vec<Arc<str>> {
+    /// Forgets the names that are not in use any more and returns them.
+    pub fn forget_unused(&self, in_use: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+        let in_use: HashSet<Arc<str>> = in_use.collect();
         let mut slots = self.lock();
-        let unused: Vec<Arc<str>> =
-            slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1).map(|(name, _)| name.clone()).collect();
+        let unused: Vec<Arc<str>> = slots.keys().filter(|name| !in_use.contains(*name)).cloned().collect();
         for name in &unused {
             slots.remove(name);
         }

@@ -49,6 +49,15 @@ impl World {
 
     /// With these options for what comes from the control plane.
     pub fn with(options: config::Options) -> World {
+        World::made(options, dns::Resolver::system())
+    }
+
+    /// With a resolver of the test's own.
+    pub fn with_resolver(resolver: Arc<dns::Resolver>) -> World {
+        World::made(config::Options::default(), resolver)
+    }
+
+    fn made(options: config::Options, resolver: Arc<dns::Resolver>) -> World {
         let options = Rc::new(options);
         let stats = Stats::new(StatsSettings::default());
         let server = ServerStats::new(&stats);
@@ -64,7 +73,7 @@ impl World {
             store: store.clone(),
             published: published.clone(),
             server,
-            resolver: dns::Resolver::system(),
+            resolver,
         };
         let clusters = Clusters::new(parts, options.clone());
         let parts = listeners::Parts {
@@ -94,6 +103,7 @@ impl World {
             start: Start::default(),
             healthy: true,
             dirty: true,
+            trim_at: None,
         };
         World { control, stats, published, commands, updates: 0 }
     }
@@ -150,13 +160,14 @@ impl World {
     /// What the worker was told since this was asked last.
     pub fn told(&mut self) -> Vec<Told> {
         let told = |command| match command {
-            Command::Listen { id, .. } => Told::Listen(id),
-            Command::Replace { id, .. } => Told::Replace(id),
-            Command::Hold { id } => Told::Hold(id),
-            Command::Stop { id } => Told::Stop(id),
+            Command::Listen { id, .. } => Some(Told::Listen(id)),
+            Command::Replace { id, .. } => Some(Told::Replace(id)),
+            Command::Hold { id } => Some(Told::Hold(id)),
+            Command::Stop { id } => Some(Told::Stop(id)),
+            Command::LetGo => None,
             Command::End => unreachable!("no test ends the process"),
         };
-        std::iter::from_fn(|| self.commands.try_recv().ok()).map(told).collect()
+        std::iter::from_fn(|| self.commands.try_recv().ok()).filter_map(told).collect()
     }
 
     /// A cluster that requests may use.

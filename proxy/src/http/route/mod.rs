@@ -15,12 +15,14 @@ use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
 mod compiled;
+mod held;
 mod hosts;
 mod matching;
 mod slot;
 mod stats;
 
 pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
+pub use held::{HeldTable, PinnedTable, let_go};
 use hosts::Hosts;
 pub(crate) use hosts::without_port;
 pub(crate) use matching::{is_grpc, query_parameter, without_query};

@@ -1,6 +1,7 @@
 //! Where a route table that comes by RDS is found: a slot that the control thread fills and workers read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
@@ -11,6 +12,8 @@ use super::RouteTable;
 #[derive(Debug, Default)]
 pub struct RouteSlot {
     table: ArcSwapOption<RouteTable>,
+    /// There was one, and it may serve no longer. A stale read costs one request the wait for a first table.
+    taken_away: AtomicBool,
     published: Notify,
 }
 
@@ -23,12 +26,20 @@ impl RouteSlot {
     /// Makes a table visible to requests that begin from now on.
     pub fn publish(&self, table: Arc<RouteTable>) {
         self.table.store(Some(table));
+        self.taken_away.store(false, Ordering::Release);
         self.published.notify_waiters();
     }
 
-    /// Takes the table away: requests find no route.
+    /// Takes the table away: requests find no route, those too that wait for a first one.
     pub fn remove(&self) {
+        self.taken_away.store(true, Ordering::Release);
         self.table.store(None);
+        self.published.notify_waiters();
+    }
+
+    /// Whether there is no use in waiting for a table.
+    pub fn was_taken_away(&self) -> bool {
+        self.taken_away.load(Ordering::Acquire)
     }
 
     /// The table of this moment.
@@ -41,15 +52,15 @@ impl RouteSlot {
         self.table.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, table))
     }
 
-    /// The table, waiting for the first one.
-    pub async fn wait(&self) -> Arc<RouteTable> {
+    /// Waits for the first table, or for the word that there is none.
+    pub async fn wait(&self) {
         loop {
             let published = self.published.notified();
             let mut published = std::pin::pin!(published);
             // Registered before the load, so that a table published between the two is not missed.
             published.as_mut().enable();
-            if let Some(table) = self.load() {
-                return table;
+            if self.table.load().is_some() || self.was_taken_away() {
+                return;
             }
             published.await;
         }

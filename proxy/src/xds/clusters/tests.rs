@@ -7,7 +7,8 @@ use serde_json::json;
 use xds_client::type_url;
 
 use super::super::testing::{World, bad_cluster, bytes, eds_cluster, endpoints, static_cluster};
-use crate::cluster::testing::run;
+use crate::cluster::dns::Resolver;
+use crate::cluster::testing::{run, run_paused};
 use crate::store::{Kind, Stored};
 
 fn services(world: &World) -> Vec<String> {
@@ -120,16 +121,6 @@ fn a_cluster_waits_for_endpoints_that_come_later() {
 }
 
 #[test]
-fn endpoints_that_came_before_their_cluster_are_not_asked_for_again() {
-    run(async {
-        let mut world = World::new();
-        world.push(&[endpoints("svc", &[7])]).unwrap();
-        world.push(&[eds_cluster("a", "svc")]).unwrap();
-        assert_eq!(world.ports("a"), ["10.0.0.1:7"]);
-    });
-}
-
-#[test]
 fn a_new_version_begins_with_the_endpoints_of_the_one_before() {
     run(async {
         let mut world = World::new();
@@ -227,19 +218,82 @@ fn endpoints_that_cannot_be_read_are_named_and_the_others_apply() {
     });
 }
 
+/// As in Envoy.
 #[test]
-fn removed_endpoints_leave_an_empty_cluster() {
+fn endpoints_that_are_said_to_be_gone_stay_and_who_waits_for_them_waits_no_longer() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc"), eds_cluster("b", "never-there")]).unwrap();
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        world.take_away(type_url::ENDPOINT, &["svc", "never-there"]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
+        assert_eq!(world.ports("b"), [""; 0], "in use, and without endpoints");
+    });
+}
+
+#[test]
+fn endpoints_of_a_cluster_that_is_gone_do_not_come_back() {
     run(async {
         let mut world = World::new();
         world.push(&[eds_cluster("a", "svc")]).unwrap();
         world.push(&[endpoints("svc", &[1])]).unwrap();
-        world.take_away(type_url::ENDPOINT, &["svc"]).unwrap();
-        assert_eq!(world.ports("a"), [""; 0]);
+        world.take_away(type_url::CLUSTER, &["a"]).unwrap();
+        // It was on its way.
+        world.push(&[endpoints("svc", &[2])]).unwrap();
         assert!(world.active(Kind::Endpoints, "svc").is_none());
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        assert!(world.cluster("a").is_none(), "it waits for new ones");
     });
 }
 
-/// Envoy takes such an update, and leaves the static cluster as it is.
+fn dns_cluster(name: &str, host: &str) -> serde_json::Value {
+    let endpoint = json!({"endpoint": {"address": {"socket_address": {"address": host, "port_value": 80}}}});
+    json!({
+        "@type": type_url::CLUSTER, "name": name, "type": "STRICT_DNS", "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    })
+}
+
+/// Until the control loop has something to look at, and then it does.
+async fn answered(world: &mut World) {
+    world.control.clusters.answered().notified().await;
+    world.control.settle(None);
+}
+
+#[test]
+fn a_changed_dns_cluster_serves_as_before_until_the_new_names_answer() {
+    run_paused(async {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = folder.path().join("hosts");
+        std::fs::write(&hosts, "10.0.0.1 one.example\n").unwrap();
+        let mut world = World::with_resolver(Resolver::with_files(folder.path().join("resolv.conf"), &hosts));
+        world.push(&[dns_cluster("a", "one.example")]).unwrap();
+        assert_eq!(world.ports("a"), [""; 0], "a first version waits for nothing");
+        answered(&mut world).await;
+        assert_eq!(world.ports("a"), ["10.0.0.1:80"]);
+        // What the old version knows, the new one need not ask.
+        let mut same_names = dns_cluster("a", "one.example");
+        same_names["connect_timeout"] = json!("2s");
+        let before = world.cluster("a").unwrap();
+        world.push(&[same_names]).unwrap();
+        assert!(!Arc::ptr_eq(&before, &world.cluster("a").unwrap()));
+        assert_eq!(world.ports("a"), ["10.0.0.1:80"]);
+        // Other names it does: no server answers, and the file says nothing yet.
+        world.push(&[dns_cluster("a", "two.example")]).unwrap();
+        answered(&mut world).await;
+        assert_eq!((world.ports("a"), world.control.clusters.warming_count()), (vec!["10.0.0.1:80".to_owned()], 1));
+        assert!(!world.control.clusters.awaits_endpoints(), "listeners do not wait for DNS");
+        std::fs::write(&hosts, "10.0.0.2 two.example\n").unwrap();
+        // The file system's clock may not have moved on since it was written first.
+        let later = std::time::SystemTime::now() + Duration::from_secs(10);
+        std::fs::File::options().write(true).open(&hosts).unwrap().set_modified(later).unwrap();
+        while world.control.clusters.warming_count() > 0 {
+            answered(&mut world).await;
+        }
+        assert_eq!(world.ports("a"), ["10.0.0.2:80"]);
+    });
+}
+
 #[test]
 fn a_static_cluster_is_not_changed_from_outside() {
     run(async {
@@ -250,7 +304,8 @@ fn a_static_cluster_is_not_changed_from_outside() {
             world.control.clusters.add_static(Arc::new(config), stored).unwrap();
         }
         world.control.settle(None);
-        world.push(&[static_cluster("ready", 2), static_cluster("waiting", 2), bad_cluster("ready")]).unwrap();
+        world.push(&[static_cluster("ready", 2), static_cluster("waiting", 2)]).unwrap();
+        world.push(&[bad_cluster("ready")]).unwrap();
         world.take_away(type_url::CLUSTER, &["ready", "waiting"]).unwrap();
         assert_eq!(world.ports("ready"), ["10.0.0.1:1"]);
         assert_eq!(services(&world), ["svc"], "the one that waits is still the bootstrap's");

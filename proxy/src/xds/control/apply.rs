@@ -11,7 +11,7 @@ use super::Control;
 use crate::http::route::RouteTable;
 use crate::stats::DiscoveryStats;
 use crate::store::{Kind, Stored};
-use crate::xds::{each, tell_notes};
+use crate::xds::{Named, each, tell_notes};
 
 impl Control {
     /// Applies a response and tells what was thought of it.
@@ -36,7 +36,10 @@ impl Control {
                 self.listeners.update(update)
             }
             type_url::ROUTE => self.apply_routes(update),
-            type_url::SECRET => each(update, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored)),
+            type_url::SECRET => {
+                let named = Named::AsAskedFor("SDS secret");
+                each(update, named, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored))
+            }
             other => {
                 tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
                 Ok(())
@@ -45,11 +48,15 @@ impl Control {
     }
 
     fn apply_routes(&mut self, update: &Update) -> Verdict {
-        let verdict = each(update, |name, stored| self.apply_table(name, stored));
+        let verdict =
+            each(update, Named::AsAskedFor("RDS configuration"), |name, stored| self.apply_table(name, stored));
+        // As Envoy: a table lives as long as listeners that name it. One that the control plane says is gone goes on.
         for name in &update.removed {
-            self.routes.remove(name);
-            self.store.remove(Kind::Route, &Arc::from(name.as_str()));
+            tracing::debug!(target: "config", "the control plane has no route table '{name}' any more; where it is in use it stays");
+            self.routes.does_not_exist(name);
         }
+        self.listeners.let_go_of_tables();
+        self.trim_soon();
         self.store.set_version(Kind::Route, &update.version);
         verdict
     }
@@ -62,8 +69,9 @@ impl Control {
             .and_then(|config| RouteTable::compile(&config, &self.registry))
         {
             Ok(table) => {
-                self.routes.publish(name, table);
-                self.store.accept(Kind::Route, name, stored);
+                if self.routes.publish(name, table) {
+                    self.store.accept(Kind::Route, name, stored);
+                }
                 Ok(())
             }
             Err(rejection) => {

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use xds_client::type_url;
 
-use super::super::testing::{Told, World, bytes, http_listener, resource, route_table, static_cluster, tcp_listener};
+use super::super::testing::{
+    Told, World, bytes, endpoints, http_listener, resource, route_table, static_cluster, tcp_listener,
+};
 use super::Control;
 use crate::cluster::testing::run;
 use crate::http::route::{RouteSlot, RouteSlots};
@@ -88,24 +90,69 @@ fn an_unchanged_table_is_not_compiled_again_but_one_that_was_lost_is() {
         let before = slot(&world, "t").load().unwrap();
         world.push(&[route_table("t", 200)]).unwrap();
         assert!(slot(&world, "t").is_current(&before));
-        world.take_away(type_url::ROUTE, &["t"]).unwrap();
-        assert!(!world.control.routes.is_filled("t") && world.active(Kind::Route, "t").is_none());
+        world.control.routes.remove("t");
         world.push(&[route_table("t", 200)]).unwrap();
         assert!(world.control.routes.is_filled("t"));
     });
 }
 
+/// As in Envoy.
 #[test]
-fn a_table_goes_with_the_last_listener_that_named_it() {
+fn a_table_that_is_said_to_be_gone_goes_on_and_one_that_never_was_is_not_waited_for() {
+    run(async {
+        let mut world = serving("t");
+        world.take_away(type_url::ROUTE, &["t", "never-there"]).unwrap();
+        assert!(world.control.routes.is_filled("t") && world.active(Kind::Route, "t").is_some());
+        world.push(&[http_listener("b", "u")]).unwrap();
+        assert_eq!(world.told(), []);
+        world.take_away(type_url::ROUTE, &["u"]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(1)], "it serves, and finds no route");
+        assert!(slot(&world, "u").was_taken_away(), "nor does a request wait");
+        world.push(&[route_table("u", 200)]).unwrap();
+        assert!(!slot(&world, "u").was_taken_away() && world.control.routes.is_filled("u"));
+    });
+}
+
+#[test]
+fn a_table_goes_when_the_last_listener_that_named_it_has_drained() {
     run(async {
         let mut world = serving("t");
         world.take_away(type_url::LISTENER, &["a"]).unwrap();
-        // The worker's copy of the listener is what held it.
-        world.told();
+        assert_eq!(world.control.routes.wanted().collect::<Vec<_>>(), ["t"], "open connections want it still");
+        assert!(world.control.listeners.next_timeout().is_some(), "the loop looks again when they are gone");
+        world.control.listeners.let_drains_end();
+        world.control.listeners.on_timer();
         world.control.dirty = true;
         world.control.settle(None);
         assert_eq!(world.control.routes.wanted().count(), 0);
         assert!(world.active(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
+fn a_resource_goes_by_the_name_that_is_in_it() {
+    run(async {
+        let mut world = serving("t");
+        let under = |name: &str, body: &Value| xds_client::Resource { name: name.to_owned(), ..resource(body) };
+        world.respond_raw(type_url::CLUSTER, under("outside", &static_cluster("inside", 1))).unwrap();
+        assert!(world.cluster("inside").is_some() && world.cluster("outside").is_none());
+        world.respond_raw(type_url::LISTENER, under("outside", &tcp_listener("inside", "c"))).unwrap();
+        assert!(world.active(Kind::Listener, "inside").is_some() && world.active(Kind::Listener, "outside").is_none());
+        // What is asked for by name is not taken under another one.
+        let refused = world.respond_raw(type_url::ROUTE, under("t", &route_table("other", 201))).unwrap_err();
+        assert_eq!(refused[0].reason, "Unexpected RDS configuration (expecting t): other");
+        let refused = world.respond_raw(type_url::ENDPOINT, under("s", &endpoints("other", &[1]))).unwrap_err();
+        assert_eq!(refused[0].reason, "Unexpected EDS cluster (expecting s): other");
+    });
+}
+
+#[test]
+fn of_two_resources_of_one_name_the_first_counts() {
+    run(async {
+        let mut world = World::new();
+        let refused = world.refused(&[static_cluster("a", 1), static_cluster("a", 2)]);
+        assert_eq!(refused, [("a".to_owned(), "duplicate resource a found".to_owned())]);
+        assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
     });
 }
 

@@ -178,6 +178,11 @@ fn a_listener_waits_for_its_routes_and_the_one_before_goes_on() {
         world.push(&[route_table("two", 200)]).unwrap();
         assert_eq!(world.told(), [Told::Replace(0)]);
         assert_eq!(address(&world, "a"), bound, "the sockets stay");
+        assert!(world.control.routes.is_filled("one"), "until connections that use it are gone");
+        world.control.listeners.let_drains_end();
+        world.control.listeners.on_timer();
+        world.control.dirty = true;
+        world.control.settle(None);
         assert_eq!(world.control.routes.wanted().collect::<Vec<_>>(), ["two"], "nobody asks for the old table");
     });
 }
@@ -270,7 +275,8 @@ fn a_static_listener_is_not_changed_from_outside() {
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
         let policy = with_http_filter(http_listener("ready", "t"), RBAC);
-        world.push(&[tcp_listener("ready", "two"), tcp_listener("waiting", "two"), policy]).unwrap();
+        world.push(&[tcp_listener("ready", "two"), tcp_listener("waiting", "two")]).unwrap();
+        world.push(&[policy]).unwrap();
         world.take_away(type_url::LISTENER, &["ready", "waiting"]).unwrap();
         assert_eq!(world.told(), []);
         assert_eq!(world.active(Kind::Listener, "ready"), Some(bytes(&tcp_listener("ready", "one"))));
@@ -409,7 +415,7 @@ fn a_stranger_beside_our_own_sockets_is_found() {
         let _ours = world.slow_worker();
         // Another process of the same user that shares the port, as an older copy of ours does.
         let script = format!(
-            "import socket as s\nk=s.socket()\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEPORT,1)\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEADDR,1)\nk.bind(('127.0.0.5',{port}))\nk.listen()\nprint('up',flush=True)\ninput()"
+            "import socket as s\nk=s.socket()\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEPORT,1)\nk.setsockopt(s.SOL_SOCKET,s.SO_REUSEADDR,1)\nk.bind(('127.0.0.5',{port}))\nk.listen()\nprint('up',flush=True)\nimport sys\nsys.stdin.read()"
         );
         let stranger =
             Command::new("python3").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();

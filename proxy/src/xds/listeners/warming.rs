@@ -25,7 +25,7 @@ impl Warming {
             && self
                 .routes
                 .iter()
-                .all(|(name, timeout)| routes.is_filled(name) || timeout.is_some_and(|timeout| waited >= timeout))
+                .all(|(name, timeout)| routes.is_settled(name) || timeout.is_some_and(|timeout| waited >= timeout))
     }
 
     pub fn next_timeout(&self) -> Option<Duration> {

@@ -1,0 +1,69 @@
+//! Listeners and filter chains that are on their way out: asked to go, ended when the drain time is over. Until then their connections
+//! still want their route tables.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Listeners;
+use crate::drain::Drain;
+use crate::listener::Listener;
+
+pub(super) struct Draining {
+    drains: Vec<Arc<Drain>>,
+    tables: Vec<Arc<str>>,
+    /// All of a listener, or some of its chains.
+    whole: bool,
+    ends: Instant,
+}
+
+impl Draining {
+    pub fn left(&self, now: Instant) -> Duration {
+        self.ends.saturating_duration_since(now)
+    }
+}
+
+impl Listeners {
+    /// Asks the connections of a version to go that `next` has no place for, and ends those that stay beyond the drain time.
+    pub(super) fn drain(&mut self, before: &Listener, next: Option<&Listener>) {
+        let drains = before.retired_by(next);
+        for drain in &drains {
+            drain.begin();
+        }
+        if !drains.is_empty() {
+            let whole = next.is_none_or(|next| !before.is_succeeded_by(next));
+            let tables = before.rds_names().into_iter().map(|(name, _)| name).collect();
+            self.draining.push(Draining { drains, tables, whole, ends: Instant::now() + self.parts.drain.time });
+            self.count_draining();
+        }
+    }
+
+    pub(super) fn end_drains(&mut self, now: Instant) {
+        let over = |draining: &Draining| draining.ends <= now;
+        for draining in self.draining.iter().filter(|draining| over(draining)) {
+            draining.drains.iter().for_each(|drain| drain.finish());
+        }
+        self.draining.retain(|draining| !over(draining));
+        self.count_draining();
+    }
+
+    /// Names of the route tables that connections or requests may ask for.
+    pub fn tables_in_use(&self) -> impl Iterator<Item = Arc<str>> {
+        let active = self.active.values().flat_map(|active| active.listener.rds_names());
+        let warming = self.warming.values().flat_map(|warming| warming.routes.iter().cloned());
+        let draining = self.draining.iter().flat_map(|draining| draining.tables.iter().cloned());
+        active.chain(warming).map(|(name, _)| name).chain(draining)
+    }
+
+    /// As if their time were over.
+    #[cfg(test)]
+    pub fn let_drains_end(&mut self) {
+        self.draining.iter_mut().for_each(|draining| draining.ends = Instant::now());
+    }
+
+    fn count_draining(&self) {
+        let of = |whole: bool| self.draining.iter().filter(move |draining| draining.whole == whole);
+        self.parts.server.total_listeners_draining.set(of(true).count() as u64);
+        let chains = of(false).map(|draining| draining.drains.len()).sum::<usize>();
+        self.parts.server.total_filter_chains_draining.set(chains as u64);
+    }
+}
