@@ -75,7 +75,7 @@ pub struct Control {
     pub trim_at: Option<Instant>,
 }
 
-/// Quiet time after an update before memory is given back: updates come in bursts, and it is no cheap thing to do.
+/// From an update to the moment when memory is given back: updates come in bursts, and it is no cheap thing to do.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
 
 impl Control {
@@ -213,7 +213,7 @@ impl Control {
 
     /// What an update has replaced is given back to the system once the workers have let go of it.
     fn trim_soon(&mut self) {
-        self.trim_at = Some(Instant::now() + TRIM_AFTER);
+        self.trim_at.get_or_insert_with(|| Instant::now() + TRIM_AFTER);
     }
 
     fn trim_if_due(&mut self) {

@@ -325,8 +325,9 @@ impl Listeners {
         }
         for active in self.active.values_mut() {
             let config = active.listener.config();
-            if direction.is_none_or(|wanted| config.direction == wanted) {
+            if direction.is_none_or(|wanted| config.direction == wanted) && !active.sockets.is_empty() {
                 active.sockets.clear();
+                self.parts.server.listener_stopped.inc();
             }
         }
         self.sweep();

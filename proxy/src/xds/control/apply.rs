@@ -13,12 +13,18 @@ use crate::stats::DiscoveryStats;
 use crate::store::{Kind, Stored};
 use crate::xds::{Named, each, tell_notes};
 
+/// Octets of an update that leave something behind which is worth giving back to the system.
+const WORTH_TRIMMING: usize = 64 * 1024;
+
 impl Control {
     /// Applies a response and tells what was thought of it.
     pub(in crate::xds) fn judge(&mut self, update: &Update) -> Verdict {
         let verdict = self.apply(update);
         tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
         self.count(update, &verdict);
+        if update.resources.iter().map(|resource| resource.body.len()).sum::<usize>() >= WORTH_TRIMMING {
+            self.trim_soon();
+        }
         verdict
     }
 
@@ -56,7 +62,6 @@ impl Control {
             self.routes.does_not_exist(name);
         }
         self.listeners.let_go_of_tables();
-        self.trim_soon();
         self.store.set_version(Kind::Route, &update.version);
         verdict
     }
