@@ -143,5 +143,8 @@ pub struct Fraction {
     pub denominator: u32,
 }
 
+pub use value::{MetadataMatcher, ValueMatcher};
+
 pub(crate) mod decode;
 pub(crate) mod re2;
+pub(crate) mod value;

@@ -112,6 +112,27 @@ pub(crate) fn value_to_json(value: &wkt::Value) -> serde_json::Value {
     }
 }
 
+/// A JSON object as `google.protobuf.Struct`; anything else is an empty one.
+pub(crate) fn json_to_struct(value: &serde_json::Value) -> wkt::Struct {
+    let fields = value.as_object().into_iter().flatten();
+    wkt::Struct { fields: fields.map(|(key, value)| (key.clone(), json_to_value(value))).collect() }
+}
+
+fn json_to_value(value: &serde_json::Value) -> wkt::Value {
+    use serde_json::Value as Json;
+    use wkt::value::Kind;
+    let kind = match value {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(*value),
+        // Every number of a Struct is a double.
+        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
+        Json::String(value) => Kind::StringValue(value.clone()),
+        Json::Array(values) => Kind::ListValue(wkt::ListValue { values: values.iter().map(json_to_value).collect() }),
+        Json::Object(_) => Kind::StructValue(json_to_struct(value)),
+    };
+    wkt::Value { kind: Some(kind) }
+}
+
 fn number(value: f64) -> serde_json::Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {

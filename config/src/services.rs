@@ -1,5 +1,9 @@
 //! Services that filters and the control thread call over clusters of the mesh: `GrpcService`, `HttpUri` and the retry policy that goes
-//! with them. Called by the translations of filters; the proxy's `call` acts on what comes out. It says nothing of the messages.
+//! with them. Called by the translations of filters; the proxy's `call` acts on what comes out. The messages of each service are in a
+//! file below: plain data on one side, bytes on the other.
+
+pub mod ext_authz;
+pub mod grpc_health;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,6 +20,7 @@ pub mod compressor;
 pub mod cors;
 pub mod csrf;
 pub mod decompressor;
+pub mod ext_authz;
 pub mod fault;
 pub mod grpc_http1_bridge;
 pub mod grpc_stats;
@@ -122,6 +123,8 @@ http_filters! {
         routes SetFilterState Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets";
     Csrf csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "without it forged requests would pass"
         routes Csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "forged requests would pass";
+    ExtAuthz ext_authz Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "without it requests would pass that the authorizer denies, also with failure_mode_allow"
+        routes ExtAuthzPerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "requests would pass that the authorizer denies";
     SetMetadata set_metadata Refused "envoy.extensions.filters.http.set_metadata.v3.Config" "later filters decide by what it sets";
     GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }

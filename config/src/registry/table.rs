@@ -73,7 +73,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.rbac.v3.RBAC", unread, "without it requests would pass that policy denies";
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", unread, "without it requests would pass that the authorizer denies, also with failure_mode_allow";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
     HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
@@ -83,7 +82,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
     PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
-    PerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", unread, "requests would pass that the authorizer denies";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";

@@ -26,7 +26,7 @@ http_filters! {
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        Cors HeaderMutation Buffer Compressor Csrf Decompressor Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        Cors HeaderMutation Buffer Compressor Csrf Decompressor ExtAuthz Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
         SetFilterState SetMetadata StatefulSession
     }
 }
