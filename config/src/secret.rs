@@ -61,6 +61,8 @@ pub struct TlsCertificate {
     pub chain: DataSource,
     /// PKCS#1, SEC1 or PKCS#8.
     pub key: DataSource,
+    /// What the key is encrypted with.
+    pub password: Option<DataSource>,
 }
 
 /// `CertificateValidationContext`: roots, and what is demanded of peers on top of them. Given in a TLS context, fetched, or both merged.

@@ -43,9 +43,6 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
     if proto.pkcs12.is_some() {
         return Err(at.field("pkcs12").reject("is not supported; give certificate_chain and private_key as PEM"));
     }
-    if proto.password.is_some() {
-        return Err(at.field("password").reject("encrypted keys are not supported; give the key unencrypted"));
-    }
     if let Some(provider) = &proto.private_key_provider {
         let reason = format!("{:?} is not supported; give private_key", provider.provider_name);
         return Err(at.field("private_key_provider").reject(reason));
@@ -55,6 +52,7 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
     Ok(TlsCertificate {
         chain: data_source(&at_chain, field_rules::required(&at_chain, &proto.certificate_chain)?)?,
         key: data_source(&at_key, field_rules::required(&at_key, &proto.private_key)?)?,
+        password: proto.password.as_ref().map(|password| data_source(&at.field("password"), password)).transpose()?,
     })
 }
 

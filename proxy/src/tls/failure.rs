@@ -1,11 +1,14 @@
 //! Why a handshake failed, in the words that Envoy prints as transport failure reason. Born in `tls`, read by logs and retries.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible};
 
 use super::verify::Unmet;
+use super::x509::{Certificate, ChainFault};
 
 /// A failed handshake.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -91,7 +94,54 @@ fn of_tls(error: &Error) -> HandshakeFailure {
     }
 }
 
+thread_local! {
+    /// The fault behind the certificate error that was made last: rustls carries only its own words. It is read in the same turn of
+    /// the same task, for the error ends the handshake.
+    static FAULT: RefCell<Option<(CertificateError, String)>> = const { RefCell::new(None) };
+}
+
+/// A chain that is not trusted, as the error that sends BoringSSL's alert.
+pub(super) fn untrusted(fault: ChainFault, leaf: &Certificate, now: u64) -> Error {
+    let mut text = format!("verify cert failed: X509_verify_cert: {fault}");
+    if fault.is_early() && fault.depth == 0 {
+        let starts = leaf.validity().0.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let behind = starts.saturating_sub(now);
+        text.push_str(&format!(" (if it is right, the clock is {behind} s behind)"));
+    }
+    let error = match fault.alert() {
+        AlertDescription::UnknownCA => CertificateError::UnknownIssuer,
+        AlertDescription::BadCertificate => CertificateError::BadEncoding,
+        AlertDescription::DecryptError => CertificateError::BadSignature,
+        AlertDescription::CertificateExpired => CertificateError::Expired,
+        AlertDescription::CertificateRevoked => CertificateError::Revoked,
+        AlertDescription::UnsupportedCertificate => CertificateError::InvalidPurpose,
+        _ => {
+            return Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Unmet {
+                text,
+                is_san: false,
+            }))));
+        }
+    };
+    FAULT.set(Some((error.clone(), text)));
+    Error::InvalidCertificate(error)
+}
+
+/// A key that signs though its certificate says that it is for something else.
+pub(super) fn wrong_usage() -> Error {
+    FAULT.set(Some((CertificateError::InvalidPurpose, KEY_USAGE.to_owned())));
+    Error::InvalidCertificate(CertificateError::InvalidPurpose)
+}
+
+const KEY_USAGE: &str = "KEY_USAGE_BIT_INCORRECT";
+
 fn of_certificate(error: &CertificateError) -> HandshakeFailure {
+    if let Some((_, text)) = FAULT.take().filter(|(of, _)| of == error) {
+        let reason = match &*text {
+            KEY_USAGE => ssl(321, KEY_USAGE, None),
+            detail => ssl(125, "CERTIFICATE_VERIFY_FAILED", Some(detail)),
+        };
+        return HandshakeFailure { reason, kind: FailureKind::Certificate };
+    }
     let unmet = match error {
         CertificateError::Other(other) => other.0.downcast_ref::<Unmet>(),
         _ => None,
@@ -105,28 +155,13 @@ fn of_certificate(error: &CertificateError) -> HandshakeFailure {
     HandshakeFailure { reason: ssl(125, "CERTIFICATE_VERIFY_FAILED", Some(&detail)), kind }
 }
 
+/// What rustls itself found wrong with a certificate.
 fn chain_detail(error: &CertificateError) -> String {
-    let words = match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired".into(),
-        CertificateError::NotValidYetContext { time, not_before } => {
-            let behind = not_before.as_secs().saturating_sub(time.as_secs());
-            format!("certificate is not yet valid (if it is right, the clock is {behind} s behind)")
-        }
-        CertificateError::NotValidYet => "certificate is not yet valid".into(),
-        CertificateError::Revoked => "certificate revoked".into(),
-        CertificateError::UnknownIssuer => "unable to get local issuer certificate".into(),
-        CertificateError::UnknownRevocationStatus => "unable to get certificate CRL".into(),
-        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            "CRL has expired".into()
-        }
+    match error {
         CertificateError::BadSignature => "certificate signature failure".into(),
-        CertificateError::UnhandledCriticalExtension => "unhandled critical extension".into(),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "unsuitable certificate purpose".into()
-        }
+        CertificateError::BadEncoding => "certificate does not parse".into(),
         other => other.to_string(),
-    };
-    format!("verify cert failed: X509_verify_cert: certificate verification error at depth 0: {words}")
+    }
 }
 
 fn of_protocol(error: &Error) -> Arc<str> {

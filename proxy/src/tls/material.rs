@@ -7,12 +7,11 @@ use std::time::SystemTime;
 use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::SanKind;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor};
-use rustls::sign::CertifiedKey;
-use webpki::{BorrowedCertRevocationList, CertRevocationList};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::certificate::Facts;
+use super::x509::{self, Checks, PemFault, RevocationList, Store};
 
 /// An own certificate chain with its key.
 pub(super) struct Identity {
@@ -36,14 +35,11 @@ pub(super) struct PeerContext {
 pub(super) struct Trust {
     /// `None`: the context names no roots, any chain is taken.
     pub roots: Option<Roots>,
-    pub crls: Vec<CertRevocationList<'static>>,
 }
 
-/// Trusted roots.
+/// Trusted roots, with the revocation lists that came with them.
 pub(super) struct Roots {
-    pub anchors: Vec<TrustAnchor<'static>>,
-    /// The certificates that the anchors were read from: a peer may present one of them as its leaf.
-    pub certificates: Vec<CertificateDer<'static>>,
+    pub store: Store,
     pub facts: Vec<Facts>,
     /// The file that they came from.
     pub path: Option<Arc<str>>,
@@ -55,24 +51,30 @@ impl Identity {
     /// # Errors
     /// What is wrong with them, and of which file.
     pub fn parse(config: &TlsCertificate) -> Result<Identity, String> {
-        let (chain_bytes, key_bytes) = (read(&config.chain)?, read(&config.key)?);
-        let chain = certificates(&chain_bytes, &place(&config.chain))?;
-        let key = PrivateKeyDer::from_pem_slice(&key_bytes).map_err(|error| {
-            format!("private key{}: not a PEM key: {error}; give one BEGIN PRIVATE KEY block", place(&config.key))
+        let (chain, key) = (read(&config.chain)?, read(&config.key)?);
+        let password = config.password.as_ref().map(read).transpose()?;
+        let chain = x509::chain(&chain).map_err(|fault| {
+            let what = match fault {
+                PemFault::Missing => "no PEM certificate in it; it must hold a BEGIN CERTIFICATE block",
+                PemFault::Broken => {
+                    "a certificate of it does not parse; give the chain again, the own certificate first"
+                }
+            };
+            format!("certificate chain{}: {what}", place(&config.chain))
         })?;
-        let signing = aws_lc_rs::sign::any_supported_type(&key).map_err(|error| {
-            format!("private key{} cannot be used: {error}; give an RSA or ECDSA key", place(&config.key))
-        })?;
-        let facts = Facts::parse(&chain[0]).map_err(|error| {
-            format!("certificate chain{}: the first certificate does not parse: {error}; give the chain again, the own certificate first", place(&config.chain))
-        })?;
-        let key = CertifiedKey::new(chain, signing);
-        key.keys_match().map_err(
-            |_| "the private key does not match the certificate; send the key of the first certificate of the chain",
-        )?;
+        let key = private_key(&key, password.as_deref(), &place(&config.key))?;
+        let leaf = &chain[0];
+        if key.public_key().is_none_or(|own| *own != *leaf.public_key_info()) {
+            return Err(
+                "the private key does not match the certificate; send the key of the first certificate of the chain"
+                    .into(),
+            );
+        }
+        let facts = Facts::of(leaf);
+        let chain = chain.iter().map(|certificate| certificate.der().into()).collect();
         Ok(Identity {
             uri_sans: facts.of_kind(SanKind::Uri).collect(),
-            key: Arc::new(key),
+            key: Arc::new(CertifiedKey::new(chain, key)),
             facts,
             path: path(&config.chain),
         })
@@ -116,7 +118,8 @@ impl PeerContext {
     /// The two do not go together.
     pub fn over(&self, default: &ValidationContext) -> Result<PeerContext, String> {
         let merged = self.config.over(default).map_err(|rejection| rejection.to_string())?;
-        if merged.trusted_ca == self.config.trusted_ca && merged.crl == self.config.crl {
+        let same_checks = checks(&merged) == checks(&self.config);
+        if same_checks && merged.trusted_ca == self.config.trusted_ca && merged.crl == self.config.crl {
             return Ok(PeerContext { config: merged, trust: Arc::clone(&self.trust) });
         }
         PeerContext::parse(merged)
@@ -125,50 +128,40 @@ impl PeerContext {
 
 impl Trust {
     fn parse(config: &ValidationContext) -> Result<Trust, String> {
-        let unmet = [
-            ("max_verify_depth", config.max_verify_depth.is_some()),
-            ("allow_expired_certificate", config.allow_expired),
-            ("only_verify_leaf_cert_crl", config.only_leaf_crl),
-        ];
-        if let Some((field, _)) = unmet.iter().find(|(_, set)| *set) {
-            return Err(format!("{field} is not supported; peers would not be verified as asked; take it out"));
+        let lists = config.crl.as_ref().map(revocation_lists).transpose()?.unwrap_or_default();
+        let Some(source) = &config.trusted_ca else { return Ok(Trust { roots: None }) };
+        let place = place(source);
+        let mut bundle = x509::bundle(&read(source)?).map_err(|_| {
+            format!("trusted_ca{place}: a block of it does not parse; it must hold whole BEGIN CERTIFICATE blocks")
+        })?;
+        if bundle.certificates.is_empty() {
+            return Err(format!("trusted_ca{place}: no PEM certificate in it; give the certificate of an authority"));
         }
-        let roots = config.trusted_ca.as_ref().map(Roots::parse).transpose()?;
-        let crls = config.crl.as_ref().map(revocation_lists).transpose()?.unwrap_or_default();
-        Ok(Trust { roots, crls })
+        bundle.lists.extend(lists);
+        let store = Store::new(&bundle.certificates, &bundle.lists, checks(config))
+            .ok_or_else(|| format!("trusted_ca{place}: out of memory"))?;
+        let facts = bundle.certificates.iter().map(Facts::of).collect();
+        Ok(Trust { roots: Some(Roots { store, facts, path: path(source) }) })
     }
 }
 
-impl Roots {
-    fn parse(source: &DataSource) -> Result<Roots, String> {
-        let place = place(source);
-        let certificates = certificates(&read(source)?, &place)?;
-        let mut anchors = Vec::with_capacity(certificates.len());
-        let mut facts = Vec::with_capacity(certificates.len());
-        let mut unusable = 0;
-        for certificate in &certificates {
-            match (webpki::anchor_from_trusted_cert(certificate), Facts::parse(certificate)) {
-                (Ok(anchor), Ok(read)) => {
-                    anchors.push(anchor.to_owned());
-                    facts.push(read);
-                }
-                _ => unusable += 1,
-            }
-        }
-        if anchors.is_empty() {
-            return Err(format!(
-                "trusted_ca{place}: no certificate of it can be used as a root; give the certificate of an authority"
-            ));
-        }
-        if unusable > 0 {
-            tracing::warn!(
-                unusable,
-                used = anchors.len(),
-                "some certificates of a trusted_ca bundle cannot be used and are left out"
-            );
-        }
-        Ok(Roots { anchors, certificates, facts, path: path(source) })
-    }
+fn checks(config: &ValidationContext) -> Checks {
+    Checks { only_leaf_crl: config.only_leaf_crl, allow_expired: config.allow_expired }
+}
+
+/// A private key that can sign handshakes. Nothing of it, nor of what a library says of it, gets into an error.
+fn private_key(text: &[u8], password: Option<&[u8]>, place: &str) -> Result<Arc<dyn SigningKey>, String> {
+    let der = x509::private_key(text, password).map_err(|fault| {
+        let what = match (fault, password) {
+            (PemFault::Missing, _) => "no PEM key in it; give one BEGIN PRIVATE KEY block",
+            (PemFault::Broken, None) => "does not parse, or is encrypted and no password is given; give it again",
+            (PemFault::Broken, Some(_)) => "does not parse, or the password does not open it; give both again",
+        };
+        format!("private key{place}: {what}")
+    })?;
+    aws_lc_rs::sign::any_supported_type(&PrivateKeyDer::Pkcs8(der.into())).map_err(|_| {
+        format!("private key{place} cannot be used; give an RSA key of at least 2048 bits, or an ECDSA key on P-256, P-384 or P-521")
+    })
 }
 
 /// The bytes of a source.
@@ -195,29 +188,13 @@ fn place(source: &DataSource) -> String {
     path(source).map(|path| format!(" ({path})")).unwrap_or_default()
 }
 
-fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("certificates{place}: not PEM: {error}; it must hold BEGIN CERTIFICATE blocks"))?;
-    if certificates.is_empty() {
-        return Err(format!("certificates{place}: no PEM certificate in it; it must hold a BEGIN CERTIFICATE block"));
-    }
-    Ok(certificates)
-}
-
 /// The lists of a PEM bundle.
-fn revocation_lists(source: &DataSource) -> Result<Vec<CertRevocationList<'static>>, String> {
+fn revocation_lists(source: &DataSource) -> Result<Vec<RevocationList>, String> {
     let place = place(source);
-    let mut lists = Vec::new();
-    for der in CertificateRevocationListDer::pem_slice_iter(&read(source)?) {
-        let der = der.map_err(|error| format!("crl{place}: not PEM: {error}; it must hold BEGIN X509 CRL blocks"))?;
-        let list = BorrowedCertRevocationList::from_der(&der)
-            .and_then(|list| list.to_owned())
-            .map_err(|error| format!("crl{place}: a revocation list does not parse: {error:?}; give it again"))?;
-        lists.push(list.into());
-    }
-    if lists.is_empty() {
+    let bundle = x509::bundle(&read(source)?)
+        .map_err(|_| format!("crl{place}: a revocation list does not parse; give it again"))?;
+    if bundle.lists.is_empty() {
         return Err(format!("crl{place}: no PEM revocation list in it; it must hold a BEGIN X509 CRL block"));
     }
-    Ok(lists)
+    Ok(bundle.lists)
 }

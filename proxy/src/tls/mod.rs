@@ -9,9 +9,11 @@ mod material;
 mod peer;
 mod secrets;
 mod server;
+mod signature;
 mod sources;
 mod suites;
 mod verify;
+mod x509;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -12,6 +12,7 @@ use rustls::{CommonState, HandshakeKind};
 
 use super::certificate::{Facts, hex};
 use super::info::{PeerCertificate, TlsInfo};
+use super::x509::Certificate;
 use super::{sha256, suites};
 
 /// Peers remembered per thread, and the largest chain that is (octets): together the bound of what strangers can make us keep.
@@ -44,7 +45,7 @@ fn peer(chain: &[CertificateDer<'_>]) -> Option<Rc<PeerCertificate>> {
     {
         return Some(known);
     }
-    let facts = Facts::parse(leaf).ok();
+    let facts = Certificate::from_der(leaf).map(|leaf| Facts::of(&leaf));
     let of_kind = |kind| facts.as_ref().map(|facts| facts.of_kind(kind).collect()).unwrap_or_default();
     let peer = Rc::new(PeerCertificate {
         uri_sans: of_kind(SanKind::Uri),

@@ -152,7 +152,7 @@ impl ServerContext {
     }
 
     fn try_rebuild(&self, secrets: &Secrets) -> Result<(), String> {
-        let Some(parts) = self.sources.resolve(secrets, &self.provider)? else { return Ok(()) };
+        let Some(parts) = self.sources.resolve(secrets)? else { return Ok(()) };
         self.current.store(Some(Arc::new(self.build(parts)?)));
         Ok(())
     }

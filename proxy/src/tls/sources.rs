@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use config::secret::ValidationContext;
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
-use rustls::crypto::CryptoProvider;
 
 use super::Secrets;
 use super::material::{Identity, PeerContext};
@@ -99,7 +98,7 @@ impl Sources {
     ///
     /// # Errors
     /// Names are demanded, and nothing holds the roots; or what was fetched and what was given do not go together.
-    pub fn resolve(&self, secrets: &Secrets, provider: &CryptoProvider) -> Result<Option<Parts>, String> {
+    pub fn resolve(&self, secrets: &Secrets) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
             Source::Given(identity) => Some(identity.clone()),
             Source::Named(id) => secrets.identity(id),
@@ -115,7 +114,7 @@ impl Sources {
             peers = Arc::new(peers.over(default)?);
         }
         refuse_blind_names(&peers, self.side)?;
-        let verifier = Arc::new(PeerVerifier::new(peers, self.side, provider));
+        let verifier = Arc::new(PeerVerifier::new(peers, self.side));
         Ok(Some(Parts { identities, verifier }))
     }
 }

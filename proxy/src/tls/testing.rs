@@ -114,7 +114,7 @@ impl Authority {
 
 impl Leaf {
     pub fn config(&self) -> TlsCertificate {
-        TlsCertificate { chain: inline(&self.chain), key: inline(&self.key) }
+        TlsCertificate { chain: inline(&self.chain), key: inline(&self.key), password: None }
     }
 
     pub fn secret(&self) -> SecretKind {

@@ -212,7 +212,8 @@ async fn a_certificate_of_another_authority_is_refused() {
     let (connected, accepted) = shake(&near.client(&istio_client(&[], vec![])), &far.server(&istio_server(&[]))).await;
     let refused = failure(connected);
     assert_eq!(refused.kind, FailureKind::Certificate);
-    assert!(refused.reason.contains("unable to get local issuer certificate"), "{}", refused.reason);
+    let words = "error at depth 1: self signed certificate in certificate chain";
+    assert!(refused.reason.contains(words), "istiod appends the root: {}", refused.reason);
     assert!(failure(accepted).reason.contains("TLSV1_ALERT_UNKNOWN_CA"));
 }
 
@@ -343,7 +344,10 @@ async fn keys_of_every_pem_kind_are_taken() {
     // The SEC1 structure is the OCTET STRING inside of PKCS#8.
     let der = pkcs8.secret_pkcs8_der();
     let start = der.windows(2).position(|pair| pair == [0x04, 0x6d]).expect("an OCTET STRING of 109 octets") + 2;
-    let sec1 = pem("EC PRIVATE KEY", &der[start..start + 0x6d]);
+    // Inside of PKCS#8 it does not name the curve; alone it must: version and key come first, then the curve, then the public key.
+    const CURVE: [u8; 12] = [0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    let (private, public) = der[start + 2..start + 0x6d].split_at(3 + 34);
+    let sec1 = pem("EC PRIVATE KEY", &[&[0x30, 0x6b + 12], private, &CURVE, public].concat());
     let mut config = leaf.config();
     config.key = inline(&sec1);
     Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap();
@@ -354,6 +358,69 @@ async fn keys_of_every_pem_kind_are_taken() {
     let mut config = leaf.config();
     config.key = inline(&pem("RSA PRIVATE KEY", &pkcs8[26..]));
     Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap();
+}
+
+#[tokio::test]
+async fn chains_and_roots_have_all_of_openssls_labels_and_nothing_broken() {
+    let authority = Authority::new("mesh");
+    let leaf = authority.issue(SERVER);
+    let relabelled = |text: &str, label: &str| {
+        text.replace("BEGIN CERTIFICATE", &format!("BEGIN {label}")).replace("END CERTIFICATE", &format!("END {label}"))
+    };
+    let take = |chain: &str| {
+        let mut config = leaf.config();
+        config.chain = inline(chain);
+        Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config))
+    };
+    let trust = |bundle: &str| Secrets::new().update(&sds("ROOTCA").id(), secret(&[roots(bundle)]));
+    for label in ["X509 CERTIFICATE", "TRUSTED CERTIFICATE"] {
+        take(&relabelled(&leaf.chain, label)).unwrap();
+        trust(&relabelled(&authority.root, label)).unwrap();
+    }
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let cut = &authority.root[..authority.root.len() / 2];
+    for tail in [broken, cut] {
+        let after = take(&format!("{}{tail}", leaf.chain)).unwrap_err();
+        assert!(after.contains("a certificate of it does not parse"), "{after}");
+        let after = trust(&format!("{}{tail}", authority.root)).unwrap_err();
+        assert!(after.contains("does not parse"), "{after}");
+    }
+    take(&format!("said before\n{}said after", leaf.chain)).unwrap();
+    // Lists among the roots count.
+    let far = Side::new(&authority, SERVER);
+    let bundle = format!("{}{}", authority.root, authority.revoke(77));
+    far.secrets.update(&sds("ROOTCA").id(), secret(&[roots(&bundle)])).unwrap();
+    let near = Side::new(&authority, CLIENT);
+    let now = SystemTime::now();
+    let numbered = |serial: u64| {
+        authority.issue_with(CLIENT, now - HOUR, now + HOUR, |params| params.serial_number = Some(serial.into()))
+    };
+    let (client, server) = (near.client(&istio_client(&[], vec![])), far.server(&istio_server(&[])));
+    for (serial, accepted) in [(78, true), (77, false)] {
+        near.secrets.update(&sds("default").id(), numbered(serial).secret()).unwrap();
+        assert_eq!(shake(&client, &server).await.1.is_ok(), accepted, "{serial}");
+    }
+}
+
+#[test]
+fn encrypted_keys_are_opened_with_their_password() {
+    let chain = include_str!("testing/encrypted_chain.pem");
+    for (file, key) in [
+        ("PKCS#8", include_str!("testing/encrypted_pkcs8.pem")),
+        ("as OpenSSL once wrote them", include_str!("testing/encrypted_old.pem")),
+    ] {
+        let take = |password: Option<&str>| {
+            let password = password.map(inline);
+            let config = config::secret::TlsCertificate { chain: inline(chain), key: inline(key), password };
+            Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config))
+        };
+        take(Some("correct horse")).unwrap_or_else(|reason| panic!("{file}: {reason}"));
+        for password in [None, Some(""), Some("battery staple"), Some("correct horse "), Some(&*"x".repeat(5000))] {
+            let reason = take(password).unwrap_err();
+            assert!(reason.contains("password"), "{file}: {reason}");
+            assert!(!reason.contains("battery"), "{reason}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -594,7 +661,7 @@ async fn pins_are_honoured() {
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
     config.common.validation = fetched(&[hash([7; 32])]);
     assert_eq!(failure(shake(&near.client(&config), &server).await.0).kind, FailureKind::Pin);
-    let key = super::certificate::public_key_info(&leaf.chain[0]).unwrap();
+    let key = super::x509::Certificate::from_der(&leaf.chain[0]).unwrap().public_key_info();
     config.common.validation = fetched(&[hash([7; 32]), spki(super::sha256(&key))]);
     assert!(shake(&near.client(&config), &server).await.0.is_ok());
 }

@@ -4,25 +4,24 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use config::matcher::StringMatcher;
 use config::tls::{SanKind, SanMatcher};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
-use webpki::{EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder};
 
-use super::certificate::{Facts, San, public_key_info, subject_alt_names};
-use super::material::{PeerContext, Roots};
+use super::certificate::San;
+use super::failure;
+use super::material::PeerContext;
+use super::signature::{self, Version};
+use super::x509::{Certificate, Purpose};
 
 /// What a context demands of its peers.
 pub(super) struct PeerVerifier {
     peers: Arc<PeerContext>,
     side: SideDemands,
-    algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// Demands that come from the side that a context is for, not from its validation context.
@@ -66,8 +65,8 @@ impl fmt::Debug for PeerVerifier {
 
 impl PeerVerifier {
     /// A verifier.
-    pub fn new(peers: Arc<PeerContext>, side: SideDemands, provider: &CryptoProvider) -> PeerVerifier {
-        PeerVerifier { peers, side, algorithms: provider.signature_verification_algorithms }
+    pub fn new(peers: Arc<PeerContext>, side: SideDemands) -> PeerVerifier {
+        PeerVerifier { peers, side }
     }
 
     /// Whether anything at all is asked of the peer.
@@ -76,10 +75,6 @@ impl PeerVerifier {
             || self.peers.config.accept_untrusted
             || self.side.certificate_required
             || self.has_demands()
-    }
-
-    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
-        &self.algorithms
     }
 
     fn has_demands(&self) -> bool {
@@ -92,20 +87,24 @@ impl PeerVerifier {
 
     /// The check of a client whose session was resumed: rustls does not repeat it, and time and lists may have moved on.
     pub fn check_client_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
-        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
-        self.check(leaf, intermediates, KeyUsage::client_auth(), Names::default(), UnixTime::now())
+        let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
+        self.check(leaf, rest, Purpose::Client, Names::default(), UnixTime::now())
     }
 
     fn check(
         &self,
         leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        usage: KeyUsage,
+        rest: &[CertificateDer<'_>],
+        purpose: Purpose,
         names: Names<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
+        let read = std::iter::once(leaf).chain(rest).map(|der| Certificate::from_der(der));
+        let Some(chain) = read.collect::<Option<Vec<_>>>() else {
+            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        };
         // As with Envoy, a certificate that is not trusted passes when untrusted ones are accepted, demands or not.
-        let result = self.check_chain(leaf, intermediates, usage, now).and_then(|()| self.check_demands(leaf, names));
+        let result = self.check_chain(&chain, purpose, now).and_then(|()| self.check_demands(leaf, &chain[0], names));
         match result {
             Err(error) if self.peers.config.accept_untrusted => {
                 tracing::debug!(%error, "certificate is not trusted and accepted as the context says");
@@ -115,56 +114,36 @@ impl PeerVerifier {
         }
     }
 
-    fn check_chain(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        usage: KeyUsage,
-        now: UnixTime,
-    ) -> Result<(), Error> {
+    fn check_chain(&self, chain: &[Certificate], purpose: Purpose, now: UnixTime) -> Result<(), Error> {
         let Some(roots) = &self.peers.trust.roots else { return Ok(()) };
-        let lists: Vec<_> = self.peers.trust.crls.iter().collect();
-        let revocation = match lists.is_empty() {
-            true => None,
-            false => RevocationOptionsBuilder::new(&lists)
-                .ok()
-                .map(|builder| builder.with_expiration_policy(ExpirationPolicy::Enforce).build()),
-        };
-        let result = EndEntityCert::try_from(leaf).and_then(|certificate| {
-            certificate
-                .verify_for_usage(self.algorithms.all, &roots.anchors, intermediates, now, usage, revocation, None)
-                .map(drop)
-        });
-        match result {
-            Err(webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity)
-                if is_trusted_leaf(roots, leaf, now) =>
-            {
-                Ok(())
-            }
-            result => result.map_err(|error| Error::InvalidCertificate(translate(error))),
-        }
+        // As Envoy, which sets the depth for clients' certificates alone.
+        let depth = self.peers.config.max_verify_depth.filter(|_| purpose == Purpose::Client);
+        roots
+            .store
+            .check(chain, purpose, depth, now.as_secs())
+            .map_err(|fault| failure::untrusted(fault, &chain[0], now.as_secs()))
     }
 
-    fn check_demands(&self, leaf: &CertificateDer<'_>, names: Names<'_>) -> Result<(), Error> {
+    fn check_demands(&self, der: &[u8], leaf: &Certificate, names: Names<'_>) -> Result<(), Error> {
         self.check_names(leaf, names)?;
         if !self.has_pins() {
             return Ok(());
         }
         let config = &self.peers.config;
-        let by_hash = !config.certificate_hashes.is_empty() && config.certificate_hashes.contains(&super::sha256(leaf));
-        if by_hash || public_key_info(leaf).is_some_and(|key| config.certificate_spki.contains(&super::sha256(&key))) {
+        let is_pinned = |pins: &[[u8; 32]], bytes: &[u8]| !pins.is_empty() && pins.contains(&super::sha256(bytes));
+        if is_pinned(&config.certificate_hashes, der) || is_pinned(&config.certificate_spki, &leaf.public_key_info()) {
             return Ok(());
         }
         Err(unmet(Unmet { text: "verify cert failed: cert hash and spki".into(), is_san: false }))
     }
 
     /// Every name that is demanded, whether its input is there or not: what cannot be compared is not met.
-    fn check_names(&self, leaf: &CertificateDer<'_>, names: Names<'_>) -> Result<(), Error> {
+    fn check_names(&self, leaf: &Certificate, names: Names<'_>) -> Result<(), Error> {
         let (matchers, match_server_name) = (&self.peers.config.subject_alt_names, self.side.match_server_name);
         if names.demanded.is_none() && !match_server_name && matchers.is_empty() {
             return Ok(());
         }
-        let sans = subject_alt_names(leaf);
+        let sans = leaf.sans();
         if let Some(name) = names.demanded {
             let vouched = self.peers.trust.roots.is_some() || self.has_pins();
             if !vouched || !sans.iter().any(|san| is_named(name, san)) {
@@ -202,7 +181,7 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls12_signature(message, certificate, signature, self.algorithms())
+            signature::check(message, certificate, signature, Version::Tls12)
         }
 
         fn verify_tls13_signature(
@@ -211,11 +190,11 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls13_signature(message, certificate, signature, self.algorithms())
+            signature::check(message, certificate, signature, Version::Tls13)
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.algorithms().supported_schemes()
+            signature::SCHEMES.to_vec()
         }
     };
 }
@@ -242,7 +221,7 @@ impl ClientCertVerifier for PeerVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let names = Names::default();
-        self.check(leaf, intermediates, KeyUsage::client_auth(), names, now).map(|()| ClientCertVerified::assertion())
+        self.check(leaf, intermediates, Purpose::Client, names, now).map(|()| ClientCertVerified::assertion())
     }
 
     signatures!();
@@ -264,12 +243,8 @@ impl ServerVerifier {
 
     /// The same check of a session that was resumed: rustls does not repeat it, and time, names and lists may have moved on.
     pub fn check_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
-        let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
-        self.peers.check(leaf, intermediates, KeyUsage::server_auth(), self.names(), UnixTime::now())
-    }
-
-    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
-        &self.peers.algorithms
+        let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
+        self.peers.check(leaf, rest, Purpose::Server, self.names(), UnixTime::now())
     }
 }
 
@@ -289,20 +264,11 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.peers
-            .check(leaf, intermediates, KeyUsage::server_auth(), self.names(), now)
+            .check(leaf, intermediates, Purpose::Server, self.names(), now)
             .map(|()| ServerCertVerified::assertion())
     }
 
     signatures!();
-}
-
-/// A bundle may hold the peer's own certificate; OpenSSL takes that as a chain of one.
-fn is_trusted_leaf(roots: &Roots, leaf: &CertificateDer<'_>, now: UnixTime) -> bool {
-    if !roots.certificates.iter().any(|certificate| certificate == leaf) {
-        return false;
-    }
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
-    Facts::parse(leaf).is_ok_and(|facts| (facts.not_before..=facts.not_after).contains(&now))
 }
 
 fn san_matches(matcher: &SanMatcher, san: &San) -> bool {
@@ -360,26 +326,4 @@ fn unmet_name(name: &str, sans: &[San]) -> Error {
 
 fn unmet(unmet: Unmet) -> Error {
     Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(unmet))))
-}
-
-/// rustls' own names for webpki's errors, so that the alert sent fits.
-fn translate(error: webpki::Error) -> CertificateError {
-    use webpki::Error::*;
-    match error {
-        BadDer | BadDerTime | TrailingData(_) => CertificateError::BadEncoding,
-        CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
-        CertNotValidYet { time, not_before } => CertificateError::NotValidYetContext { time, not_before },
-        InvalidCertValidity => CertificateError::Expired,
-        UnknownIssuer => CertificateError::UnknownIssuer,
-        CertRevoked => CertificateError::Revoked,
-        UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
-        CrlExpired { time, next_update } => CertificateError::ExpiredRevocationListContext { time, next_update },
-        InvalidSignatureForPublicKey => CertificateError::BadSignature,
-        UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
-        RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-        other => CertificateError::Other(OtherError(Arc::new(Unmet {
-            text: format!("verify cert failed: X509_verify_cert: certificate verification error at depth 0: {other}"),
-            is_san: false,
-        }))),
-    }
 }
