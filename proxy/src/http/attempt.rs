@@ -269,10 +269,9 @@ impl Attempt<'_> {
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
         }
         let mut informed = false;
-        let protocol = lease.protocol();
         match self.await_head(exchange, downstream, &mut lease, upload, &mut informed).await? {
             Ok(mut head) => {
-                upgrade::translate_answer(&exchange.stream.request, &mut head, protocol);
+                upgrade::mark_answer(&exchange.stream.request, &mut head);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {

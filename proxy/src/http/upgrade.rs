@@ -12,7 +12,7 @@ use super::upload::Upload;
 use crate::stats::Gauge;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
 /// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
 pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), LocalReply> {
@@ -59,24 +59,15 @@ pub(super) fn expect_continue(stream: &mut Stream<'_>, downstream: &mut dyn Down
     Ok(())
 }
 
-/// The answer to an upgrade in the words of the client's protocol: HTTP/1's 101 is a 200 to extended CONNECT (RFC 8441 section 5). One that
-/// is accepted has a body without an end.
-pub(super) fn translate_answer(request: &RequestHead, head: &mut ResponseHead, upstream: Protocol) {
-    let Some(kind) = &request.upgrade else { return };
-    let accepted = head.status == if upstream == Protocol::Http2 { 200 } else { 101 };
-    if accepted {
+/// Whether the answer to an upgrade accepts it: then its body has no end. The codecs have a 101 for that, whatever the wire says.
+pub(super) fn mark_answer(request: &RequestHead, head: &mut ResponseHead) {
+    if request.upgrade.is_none() {
+        return;
+    }
+    if head.status == 101 {
         head.body = BodyLength::UntilClose;
     } else if head.body == BodyLength::UntilClose {
         head.body = BodyLength::Unknown;
-    }
-    match (request.protocol, upstream) {
-        (Protocol::Http10 | Protocol::Http11, Protocol::Http2) if accepted => {
-            head.status = 101;
-            head.headers.set(Name::UPGRADE, kind.clone());
-            head.headers.set(Name::CONNECTION, Bytes::from_static(b"upgrade"));
-        }
-        (Protocol::Http2, Protocol::Http10 | Protocol::Http11) if accepted => head.status = 200,
-        _ => {}
     }
 }
 
@@ -103,11 +94,10 @@ impl Drop for Tunnel {
 /// Whether the response opens a tunnel; then the client's bytes may flow.
 pub(super) fn begin_tunnel(stream: &Stream<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<Tunnel> {
     let request = &stream.request;
-    let accepted = match (&request.upgrade, &request.method, request.protocol) {
-        (Some(_), _, Protocol::Http2) => head.body == BodyLength::UntilClose,
-        (Some(_), _, _) => head.status == 101,
-        (None, Method::Connect, _) => (200..300).contains(&head.status),
-        (None, _, _) => return None,
+    let accepted = match (&request.upgrade, &request.method) {
+        (Some(_), _) => head.status == 101,
+        (None, Method::Connect) => (200..300).contains(&head.status),
+        (None, _) => return None,
     };
     if !accepted {
         // A plain answer: whatever the client sends is no request of the upstream's.

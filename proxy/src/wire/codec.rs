@@ -18,7 +18,8 @@ pub trait Downstream {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>>;
     /// Sends an informational head (100, 103). Not for 101.
     fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError>;
-    /// Sends the head. With `end` there is no body. A 101, or a 2xx to CONNECT, turns both directions into raw bytes.
+    /// Sends the head. With `end` there is no body. A 101, or a 2xx to CONNECT, turns both directions into raw bytes. An upgrade is accepted
+    /// with 101 whatever the protocol: HTTP/2 says it with 200.
     fn send_head(&mut self, head: &ResponseHead, end: bool) -> Result<(), StreamError>;
     /// Ready when more body may be sent (below the buffer limit). Drives writing.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>>;
@@ -26,7 +27,7 @@ pub trait Downstream {
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError>;
     /// Sends trailers, which end the response.
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError>;
-    /// Ready when all that was sent has been handed to the system (HTTP/2: to the connection's task).
+    /// Ready when all that was sent has been handed to the system (HTTP/2: before the end of the response, to the connection's task).
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>>;
     /// Ready when the peer is gone or has reset the stream, without consuming body bytes. Polled while the upstream is awaited.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
@@ -48,7 +49,7 @@ pub trait Upstream {
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError>;
     /// Ready when all that was sent has been handed to the system (HTTP/2: to the connection's task).
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>>;
-    /// The next head: informational ones (1xx but 101) first, then the final one.
+    /// The next head: informational ones (1xx but 101) first, then the final one. An upgrade that was accepted is a 101.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>>;
     /// Next piece of the response body, after the final head; back-pressure is not to poll.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>>;

@@ -207,6 +207,8 @@ struct Active {
     body: Option<Incoming>,
     /// What was read of the body while its head was looked at.
     first: Option<Box<Result<Frame, Failure>>>,
+    /// What was asked for with extended CONNECT.
+    upgrade: Option<Bytes>,
     /// The response has no body (RFC 9110 section 6.4.1), whatever the upstream sends.
     bodiless: bool,
     /// After `outgoing`, which still speaks of the stream when it is dropped.
@@ -274,6 +276,7 @@ impl Upstream for Stream {
                     response: Some(response),
                     body: None,
                     first: None,
+                    upgrade: head.upgrade.clone(),
                     bodiless: head.method == Method::Head,
                     held,
                 });
@@ -322,8 +325,12 @@ impl Upstream for Stream {
         let result = ready!(Pin::new(response).poll(cx));
         let (parts, body) = result.map_err(|error| self.failed(&error))?.into_parts();
         let ended = self.answered(body)?;
-        let head = convert::response_head(&parts, ended, &settings).inspect_err(refused)?;
-        self.active()?.bodiless |= matches!(head.status, 204 | 304);
+        let mut head = convert::response_head(&parts, ended, &settings).inspect_err(refused)?;
+        let active = self.active()?;
+        active.bodiless |= matches!(head.status, 204 | 304);
+        if let Some(protocol) = &active.upgrade {
+            convert::accept_upgrade(&mut head, protocol);
+        }
         Poll::Ready(Ok(head))
     }
 

@@ -98,6 +98,16 @@ pub(super) fn response_head(
     })
 }
 
+/// The answer to an upgrade as HTTP/1 gives it: 200 to extended CONNECT (RFC 8441 section 5) is a 101.
+pub(super) fn accept_upgrade(head: &mut ResponseHead, protocol: &Bytes) {
+    if head.status == 200 {
+        head.status = 101;
+        head.headers.set(Name::UPGRADE, protocol.clone());
+        head.headers.set(Name::CONNECTION, Bytes::from_static(b"upgrade"));
+        head.body = BodyLength::UntilClose;
+    }
+}
+
 /// Trailers as a list.
 pub(super) fn trailers(map: &HeaderMap) -> Headers {
     let mut trailers = headers(map);
@@ -163,8 +173,10 @@ pub(super) fn request(head: &RequestHead) -> Result<Request<()>, StreamError> {
 /// A response for `h2` to send.
 pub(super) fn response(head: &ResponseHead) -> Result<Response<()>, StreamError> {
     let mut response = Response::new(());
+    // A 101 to extended CONNECT (RFC 8441 section 5): HTTP/2 itself has none.
+    let status = if head.status == 101 { 200 } else { head.status };
     *response.status_mut() =
-        StatusCode::from_u16(head.status).map_err(|_| StreamError::Io("not a status code".into()))?;
+        StatusCode::from_u16(status).map_err(|_| StreamError::Io("not a status code".into()))?;
     *response.headers_mut() = map(&head.headers);
     Ok(response)
 }

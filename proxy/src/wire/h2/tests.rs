@@ -359,7 +359,7 @@ async fn upgrades_cross_as_extended_connect() {
             assert_eq!((&head.path[..], &head.authority[..]), (&b"/chat"[..], &b"example:80"[..]));
             let lines: Vec<_> = head.headers.iter().map(|line| format!("{line:?}")).collect();
             assert_eq!(lines, ["sec-websocket-version: 13", "upgrade: websocket", "connection: upgrade"]);
-            stream.send_head(&response(200, &[]), false).unwrap();
+            stream.send_head(&response(101, &[("connection", "upgrade"), ("upgrade", "websocket")]), false).unwrap();
             let (body, _) = read_all(|cx| stream.poll_body(cx)).await.unwrap();
             stream.send_data(body.into(), true).unwrap();
         });
@@ -374,7 +374,8 @@ async fn upgrades_cross_as_extended_connect() {
         head.upgrade = Some("websocket".into());
         stream.send_head(&head, false).unwrap();
         stream.send_data("frames".into(), true).unwrap();
-        assert_eq!(poll_fn(|cx| stream.poll_head(cx)).await.unwrap().status, 200);
+        let head = poll_fn(|cx| stream.poll_head(cx)).await.unwrap();
+        assert_eq!((head.status, head.headers), (101, list(&[("upgrade", "websocket"), ("connection", "upgrade")])));
         assert_eq!(read_all(|cx| stream.poll_body(cx)).await.unwrap().0, b"frames");
     })
     .await;
