@@ -346,3 +346,42 @@ async fn streams_of_an_old_connection_end_in_their_own_time() {
         })
         .await;
 }
+
+/// Before the first route table, too, streams are watched and logged, and a client that only resets is sent away.
+#[tokio::test(start_paused = true)]
+async fn resets_before_the_first_route_table_are_seen_at_once() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.slot = Some(crate::http::route::RouteSlot::new());
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    LocalSet::new()
+        .run_until(async {
+            let begun = Instant::now();
+            let (context, client) = connect(&bench).await;
+            let (mut read, mut write) = tokio::io::split(client);
+            let reading = tokio::task::spawn_local(async move { read.read_to_end(&mut Vec::new()).await });
+            write.write_all(&[&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat()).await.unwrap();
+            for number in 0..300 {
+                let id = 2 * number + 1;
+                let get = frame(1, 5, id, b"\x82\x86\x84\x41\x07example");
+                if write.write_all(&[get, frame(3, 0, id, &[0, 0, 0, 8])].concat()).await.is_err() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            reading.await.unwrap().unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(3), "nobody waited for the table");
+            let done = context.done.borrow();
+            assert!((200..=300).contains(&done.len()), "{}", done.len());
+            assert!(
+                done.iter().all(|info| info.flags == ResponseFlags::DOWNSTREAM_REMOTE_RESET),
+                "{:?}",
+                done[0].flags
+            );
+        })
+        .await;
+}

@@ -175,8 +175,7 @@ pub(super) fn response(head: &ResponseHead) -> Result<Response<()>, StreamError>
     let mut response = Response::new(());
     // A 101 to extended CONNECT (RFC 8441 section 5): HTTP/2 itself has none.
     let status = if head.status == 101 { 200 } else { head.status };
-    *response.status_mut() =
-        StatusCode::from_u16(status).map_err(|_| StreamError::Io("not a status code".into()))?;
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| StreamError::Io("not a status code".into()))?;
     *response.headers_mut() = map(&head.headers);
     Ok(response)
 }
