@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::access_log::AccessLog;
 use crate::address::Address;
 use crate::cluster::TcpKeepalive;
+use crate::filters::NetworkFilterConfig;
 use crate::hcm::HttpConnectionManager;
 use crate::metadata::Metadata;
 use crate::tcp_proxy::TcpProxy;
@@ -208,16 +209,11 @@ pub enum DownstreamTransport {
 
 /// A network filter that is not the last one.
 #[derive(Debug, Clone)]
-pub enum NetworkFilter {
-    /// Istio's TCP metadata exchange: parsed; while it does not act its ALPN is not negotiated.
-    MetadataExchange {
-        /// The ALPN it answers to.
-        protocol: Arc<str>,
-    },
-    /// Istio's TCP metrics: parsed, not yet acting.
-    IstioStats,
-    /// A filter that passes bytes on unchanged, by type URL (mongo_proxy).
-    Transparent(Arc<str>),
+pub struct NetworkFilter {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is.
+    pub config: NetworkFilterConfig,
 }
 
 /// The last network filter of a chain.
@@ -227,6 +223,8 @@ pub enum TerminalFilter {
     Http(Arc<HttpConnectionManager>),
     /// Bytes.
     Tcp(Arc<TcpProxy>),
+    /// A filter that answers by itself.
+    Answers(NetworkFilter),
     /// No filter at all: the connection is closed at once, as Envoy does.
     None,
 }

@@ -4,7 +4,7 @@
 //! The rule behind the states: what could let traffic pass that a policy forbids is refused, so that the resource is
 //! rejected with the filter's name; what only observes or improves traffic may be parsed without acting.
 
-use crate::extension::{Extension, message_name};
+use crate::extension::Extension;
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
 
@@ -23,11 +23,10 @@ pub(crate) use policy;
 
 /// All extensions that are known.
 pub fn extensions() -> impl Iterator<Item = &'static Entry> {
-    table::EXTENSIONS.iter().chain(crate::filters::ENTRIES)
+    table::EXTENSIONS.iter().chain(crate::filters::ENTRIES).chain(crate::filters::network::ENTRIES)
 }
 
 pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
-pub(crate) const ISTIO_STATS: &str = "stats.PluginConfig";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 pub(crate) const HTTP_CONNECTION_MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -198,9 +197,9 @@ pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejectio
     }
 }
 
-/// Whether a type URL names an extension of this kind that may be skipped without harm.
-pub(crate) fn is_harmless(kind: Kind, type_url: &str) -> bool {
-    find(kind, message_name(type_url)).is_some_and(|entry| matches!(entry.state, State::Works | State::Inert))
+/// Whether leaving out an extension of this type changes nothing: it does not act where it is configured either, and carries no policy.
+pub(crate) fn is_harmless(kind: Kind, type_name: &str) -> bool {
+    find(kind, type_name).is_some_and(|entry| entry.state == State::Inert && !entry.policy)
 }
 
 #[cfg(test)]

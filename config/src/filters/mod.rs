@@ -20,6 +20,7 @@ pub mod compressor;
 pub mod cors;
 pub mod csrf;
 pub mod decompressor;
+pub mod discovery;
 pub mod ext_authz;
 pub mod fault;
 pub mod grpc_http1_bridge;
@@ -28,10 +29,14 @@ pub mod grpc_web;
 pub mod header_mutation;
 pub mod health_check;
 pub mod local_ratelimit;
+pub mod network;
 pub mod set_filter_state;
 pub mod set_metadata;
 pub mod stateful_session;
 pub mod token_bucket;
+pub(crate) mod typed;
+
+pub use network::NetworkFilterConfig;
 
 /// The settings of a filter at one level: a table, a virtual host, a route or a weighted cluster.
 ///
@@ -55,6 +60,8 @@ macro_rules! http_filters {
         #[derive(Debug, Clone)]
         pub enum HttpFilterConfig {
             $(#[doc = concat!("`", $type_name, "`.")] $variant(Arc<$module::$variant>),)*
+            /// `config_discovery`.
+            Discovered(Arc<discovery::Discovery<HttpFilterConfig>>),
             /// A filter that is parsed and does not act yet, by type; it is none that carries policy.
             Inert(Arc<str>),
         }

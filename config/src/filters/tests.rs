@@ -24,16 +24,25 @@ fn files() -> Vec<(PathBuf, Vec<Value>)> {
     paths.into_iter().map(read).collect()
 }
 
+/// Where a case stands.
+fn kind(case: &Value) -> Kind {
+    match (case["routes"] == true, case["network"] == true) {
+        (true, _) => Kind::PerRoute,
+        (_, true) => Kind::NetworkFilter,
+        _ => Kind::HttpFilter,
+    }
+}
+
 /// What a config becomes: a filter's, or else settings for routes.
-fn translated(config: &Value, routes: bool, options: &Options) -> Result<String, Rejection> {
+fn translated(config: &Value, kind: Kind, options: &Options) -> Result<String, Rejection> {
     let at = At::root();
     let type_url = config["@type"].as_str().expect("a config has an @type").to_owned();
     let any = Any { type_url, value: crate::dump::encode(config)? };
     let extension = extension::open(&at, &any)?;
-    Ok(if routes {
-        format!("{:#?}", read_scoped(&at, &extension, options).expect("a line for its routes")?)
-    } else {
-        format!("{:#?}", read(&at, &extension, options).expect("a line")?)
+    Ok(match kind {
+        Kind::PerRoute => format!("{:#?}", read_scoped(&at, &extension, options).expect("a line for its routes")?),
+        Kind::NetworkFilter => format!("{:#?}", network::read(&at, &extension, options).expect("a line")?),
+        _ => format!("{:#?}", read(&at, &extension, options).expect("a line")?),
     })
 }
 
@@ -45,9 +54,9 @@ fn goldens() {
         for case in &cases {
             let name = case["case"].as_str().unwrap();
             let options = Options::default();
-            let kind = if case["routes"] == true { Kind::PerRoute } else { Kind::HttpFilter };
+            let kind = kind(case);
             seen.insert((kind, extension::message_name(case["config"]["@type"].as_str().unwrap()).to_owned()));
-            let told = match translated(&case["config"], case["routes"] == true, &options) {
+            let told = match translated(&case["config"], kind, &options) {
                 Ok(text) => text,
                 Err(rejection) => format!("rejected: {rejection}"),
             };
@@ -61,7 +70,7 @@ fn goldens() {
         }
         assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), text, "{}", golden.display());
     }
-    for entry in ENTRIES {
+    for entry in ENTRIES.iter().chain(network::ENTRIES) {
         assert!(seen.contains(&(entry.kind, entry.type_name.to_owned())), "{} has no case", entry.type_name);
     }
 }
@@ -91,6 +100,7 @@ fn damaged_configs_are_read_or_rejected() {
                 let (at, options) = (At::root(), Options::default());
                 let extension = extension::open(&at, &any).unwrap();
                 read_ones += usize::from(matches!(read(&at, &extension, &options), Some(Ok(_))));
+                read_ones += usize::from(matches!(network::read(&at, &extension, &options), Some(Ok(_))));
                 read_ones += usize::from(matches!(read_scoped(&at, &extension, &options), Some(Ok(_))));
             }
         }
@@ -100,7 +110,7 @@ fn damaged_configs_are_read_or_rejected() {
 
 #[test]
 fn policy_is_never_inert() {
-    for entry in ENTRIES {
+    for entry in ENTRIES.iter().chain(network::ENTRIES) {
         assert!(!entry.policy || matches!(entry.state, State::Works | State::Refused), "{}", entry.type_name);
     }
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::{HttpFilter, Router};
 use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
-use crate::filters::{self, HttpFilterConfig};
+use crate::filters::{self, HttpFilterConfig, discovery};
 use crate::options::Options;
-use crate::proto::{bool_or, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb};
-use crate::registry::{self, Kind, State};
+use crate::proto::{
+    bool_or, core::v3 as core, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb,
+};
+use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 /// The filters before the router, and the router.
@@ -54,9 +56,7 @@ fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read
     let any = match &proto.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(source)) => {
-            let type_name =
-                discovered(&at.field("config_discovery"), Kind::HttpFilter, &name, &source.type_urls, options)?;
-            return kept(HttpFilterConfig::Inert(type_name));
+            return kept(discovered(&at.field("config_discovery"), &name, source, options)?);
         }
         None => {
             return Err(at.field("typed_config").reject(format!("filter {name:?} has no config; give typed_config")));
@@ -67,69 +67,27 @@ fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read
     if extension.type_name == registry::ROUTER {
         return Ok(Read::Router(router(&at, &extension, options)?));
     }
-    let Some(entry) = registry::find(Kind::HttpFilter, &extension.type_name) else {
-        // Envoy leaves out only what it does not know itself; a type that it knows, or a wrapper of others, may carry policy.
-        if proto.is_optional && !Descriptors::knows(&extension.type_name) {
-            options.note(
-                &at,
-                format_args!("filter {name:?} ({}) is optional and not known; left out", extension.type_name),
-            );
-            return Ok(Read::LeftOut);
-        }
-        return Err(registry::not_registered(&at, &name, &extension.type_name));
-    };
-    if entry.state == State::InertIfFailOpen && !may_fail_open(&at, &extension, options)? {
-        return Err(registry::refused(&at, &name, entry));
+    let is_known = registry::find(Kind::HttpFilter, &extension.type_name).is_some();
+    // Envoy leaves out only what it does not know itself; a type that it knows, or a wrapper of others, may carry policy.
+    if proto.is_optional && !is_known && !Descriptors::knows(&extension.type_name) {
+        options
+            .note(&at, format_args!("filter {name:?} ({}) is optional and not known; left out", extension.type_name));
+        return Ok(Read::LeftOut);
     }
-    kept(filters::http(&at, &name, entry, &extension, options)?)
+    kept(filters::typed::http(&at, &name, &extension, options)?)
 }
 
-/// A filter that is to be discovered: its config never comes, so it may only be left out where every type it may have is harmless.
-pub(crate) fn discovered(
+fn discovered(
     at: &At<'_>,
-    kind: Kind,
     name: &str,
-    type_urls: &[String],
+    source: &core::ExtensionConfigSource,
     options: &Options,
-) -> Result<Arc<str>, Rejection> {
-    let harmful = type_urls.iter().find(|url| !registry::is_harmless(kind, url));
-    match (type_urls.first(), harmful) {
-        (Some(first), None) => {
-            options.note(at, format_args!("filter {name:?} is not discovered and not acting"));
-            Ok(Arc::from(extension::message_name(first)))
-        }
-        (None, _) => Err(at.field("type_urls").reject("must have at least one element")),
-        (_, Some(url)) => Err(at
-            .unsupported(format!(
-                "filter {name:?} may turn out to be {}, which is not supported yet and may hold policy",
-                extension::message_name(url)
-            ))
-            .withholding_policy()),
+) -> Result<HttpFilterConfig, Rejection> {
+    let discovery = discovery::of_http(at, name, source, options)?;
+    if discovery::ACTS {
+        return Ok(HttpFilterConfig::Discovered(Arc::new(discovery)));
     }
-}
-
-/// Whether the config asks to let requests pass when the filter fails, so that its absence is what the operator accepted.
-fn may_fail_open(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<bool, Rejection> {
-    Ok(match &*extension.type_name {
-        "envoy.extensions.filters.http.wasm.v3.Wasm" => {
-            let wasm: ext::filters::http::wasm::v3::Wasm = extension.decode(at, options)?;
-            wasm.config.is_some_and(|plugin| plugin_may_fail_open(&plugin))
-        }
-        "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor" => {
-            let processor: ext::filters::http::ext_proc::v3::ExternalProcessor = extension.decode(at, options)?;
-            processor.failure_mode_allow
-        }
-        "envoy.extensions.filters.http.ratelimit.v3.RateLimit" => {
-            let limit: ext::filters::http::ratelimit::v3::RateLimit = extension.decode(at, options)?;
-            !limit.failure_mode_deny
-        }
-        _ => false,
-    })
-}
-
-/// `fail_open`, or a failure policy that says the same.
-pub(crate) fn plugin_may_fail_open(plugin: &ext::wasm::v3::PluginConfig) -> bool {
-    plugin.fail_open || plugin.failure_policy == ext::wasm::v3::FailurePolicy::FailOpen as i32
+    Ok(HttpFilterConfig::Inert(discovery::left_out(at, Kind::HttpFilter, name, &discovery.type_names, options)?))
 }
 
 fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Router, Rejection> {

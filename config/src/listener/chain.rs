@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DownstreamTransport, FilterChain, NetworkFilter, TerminalFilter, chain_match};
-use crate::extension::{self, Extension};
+use crate::extension;
+use crate::filters::{self, NetworkFilterConfig, discovery};
 use crate::hcm;
-use crate::istio::MetadataExchange;
 use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, extensions as ext, listener::v3 as pb};
-use crate::registry::{self, Kind, State};
+use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 use crate::{tcp_proxy, tls};
 
@@ -52,7 +52,7 @@ fn chain(at: &At<'_>, proto: &pb::FilterChain, options: &Options) -> Result<Filt
         &proto.transport_socket_connect_timeout,
         DEFAULT_CONNECT,
     )?;
-    let (filters, terminal) = filters(&at.field("filters"), &proto.filters, options)?;
+    let (filters, terminal) = network_filters(&at.field("filters"), &proto.filters, options)?;
     Ok(FilterChain {
         name: Arc::from(proto.name.as_str()),
         matches: matches.unwrap_or_default(),
@@ -94,7 +94,7 @@ enum Read {
     Terminal(TerminalFilter),
 }
 
-fn filters(
+fn network_filters(
     at: &At<'_>,
     list: &[pb::Filter],
     options: &Options,
@@ -129,9 +129,8 @@ fn filter(at: &At<'_>, proto: &pb::Filter, options: &Options) -> Result<Read, Re
     let any = match &proto.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(source)) => {
-            let at = at.field("config_discovery");
-            let type_name = hcm::filters::discovered(&at, Kind::NetworkFilter, &name, &source.type_urls, options)?;
-            return Ok(Read::Filter(NetworkFilter::Transparent(type_name)));
+            let config = discovered(&at.field("config_discovery"), &name, source, options)?;
+            return Ok(Read::Filter(NetworkFilter { name, config }));
         }
         None => {
             return Err(at.field("typed_config").reject(format!("filter {name:?} has no config; give typed_config")));
@@ -148,57 +147,24 @@ fn filter(at: &At<'_>, proto: &pb::Filter, options: &Options) -> Result<Read, Re
             let proxy = tcp_proxy::decode::tcp_proxy(&at, &extension.decode(&at, options)?, options)?;
             Read::Terminal(TerminalFilter::Tcp(Arc::new(proxy)))
         }
-        registry::METADATA_EXCHANGE => Read::Filter(metadata_exchange(&at, &name, &extension, options)?),
-        _ => Read::Filter(transparent(&at, &name, &extension, options)?),
+        _ => {
+            let config = filters::typed::network(&at, &name, &extension, options)?;
+            let is_terminal = config.is_terminal();
+            let filter = NetworkFilter { name, config };
+            if is_terminal { Read::Terminal(TerminalFilter::Answers(filter)) } else { Read::Filter(filter) }
+        }
     })
 }
 
-fn metadata_exchange(
+fn discovered(
     at: &At<'_>,
     name: &str,
-    extension: &Extension<'_>,
+    source: &core::ExtensionConfigSource,
     options: &Options,
-) -> Result<NetworkFilter, Rejection> {
-    registry::inert(at, Kind::NetworkFilter, name, extension, options)?;
-    let config: MetadataExchange = extension.decode(at, options)?;
-    Ok(NetworkFilter::MetadataExchange { protocol: Arc::from(config.protocol) })
-}
-
-/// A filter that lets bytes pass unchanged while it does not act.
-fn transparent(
-    at: &At<'_>,
-    name: &str,
-    extension: &Extension<'_>,
-    options: &Options,
-) -> Result<NetworkFilter, Rejection> {
-    let Some(entry) = registry::find(Kind::NetworkFilter, &extension.type_name) else {
-        return Err(registry::not_registered(at, name, &extension.type_name));
-    };
-    if entry.state == State::InertIfFailOpen && !may_fail_open(at, extension, options)? {
-        return Err(registry::refused(at, name, entry));
+) -> Result<NetworkFilterConfig, Rejection> {
+    let discovery = discovery::of_network(at, name, source, options)?;
+    if discovery::ACTS {
+        return Ok(NetworkFilterConfig::Discovered(Arc::new(discovery)));
     }
-    registry::inert(at, Kind::NetworkFilter, name, extension, options)?;
-    if extension.type_name == registry::ISTIO_STATS {
-        return Ok(NetworkFilter::IstioStats);
-    }
-    Ok(NetworkFilter::Transparent(Arc::from(&*extension.type_name)))
-}
-
-fn may_fail_open(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<bool, Rejection> {
-    use ext::filters::network as filters;
-    Ok(match &*extension.type_name {
-        "envoy.extensions.filters.network.wasm.v3.Wasm" => {
-            let wasm: filters::wasm::v3::Wasm = extension.decode(at, options)?;
-            wasm.config.is_some_and(|plugin| hcm::filters::plugin_may_fail_open(&plugin))
-        }
-        "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor" => {
-            let processor: filters::ext_proc::v3::NetworkExternalProcessor = extension.decode(at, options)?;
-            processor.failure_mode_allow
-        }
-        "envoy.extensions.filters.network.ratelimit.v3.RateLimit" => {
-            let limit: filters::ratelimit::v3::RateLimit = extension.decode(at, options)?;
-            !limit.failure_mode_deny
-        }
-        _ => false,
-    })
+    Ok(NetworkFilterConfig::Inert(discovery::left_out(at, Kind::NetworkFilter, name, &discovery.type_names, options)?))
 }

@@ -45,7 +45,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     NetworkFilter Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", unread, "HTTP";
     NetworkFilter Works "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", unread, "bytes; with tunneling_config connections are closed until it acts";
-    NetworkFilter Inert "envoy.tcp.metadataexchange.config.MetadataExchange", is::<istio::MetadataExchange>, "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
     NetworkFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_tcp_* metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
@@ -55,14 +54,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ratelimit.v3.RateLimit", is::<ext::filters::network::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
-    NetworkFilter Inert "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit", is::<ext::filters::network::local_ratelimit::v3::LocalRateLimit>, "the limit is not enforced: connections above it are served";
-    NetworkFilter Inert "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", is::<ext::filters::network::connection_limit::v3::ConnectionLimit>, "the limit is not enforced: connections above it are served";
     NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
-    NetworkFilter Refused "envoy.extensions.filters.network.sni_cluster.v3.SniCluster", unread, "the cluster would not follow the server name";
     NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
-    NetworkFilter Refused "envoy.extensions.filters.network.set_filter_state.v3.Config", unread, "later filters decide by what it sets";
-    NetworkFilter Refused "envoy.extensions.filters.network.direct_response.v3.Config", unread, "nothing would answer";
-    NetworkFilter Refused "envoy.extensions.filters.network.echo.v3.Echo", unread, "nothing would answer";
 
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span and upstream logs are not acting";
     HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";

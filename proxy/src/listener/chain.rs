@@ -62,7 +62,8 @@ impl FilterChain {
                 Terminal::Http(manager)
             }
             TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),
-            TerminalFilter::None => Terminal::None,
+            // None of those that answer by themselves comes here while the registry refuses them.
+            TerminalFilter::Answers(_) | TerminalFilter::None => Terminal::None,
         };
         Ok(FilterChain {
             name: config.name.clone(),

@@ -38,7 +38,7 @@ macro_rules! http_filters {
                 Ok(match config {
                     $(Config::$variant(config) => Some(Filter::$variant($module::$variant::compile(config, deps)?)),)*
                     $(Config::$inert(_) => None,)*
-                    Config::Inert(_) => None,
+                    Config::Discovered(_) | Config::Inert(_) => None,
                 })
             }
 

@@ -1,0 +1,85 @@
+//! Network filters as plain data: one line a filter in the list below, one file a filter beside it. Called by the translation of filter
+//! chains (`listener/chain.rs`). The last filters of chains that are protocols of their own (HTTP, TCP) are not here.
+
+use std::sync::Arc;
+
+use super::discovery::Discovery;
+use crate::extension::Extension;
+use crate::options::Options;
+use crate::registry::{self, Entry, Kind, State, policy};
+use crate::rejection::{At, Rejection};
+
+pub mod connection_limit;
+pub mod direct_response;
+pub mod echo;
+pub mod local_ratelimit;
+pub mod metadata_exchange;
+pub mod set_filter_state;
+pub mod sni_cluster;
+
+/// One line a filter: variant, module, state, `Policy` where it carries any, type, what it does to traffic.
+macro_rules! network_filters {
+    ($($variant:ident $module:ident $state:ident $($policy:ident)? $type_name:literal $traffic:literal;)*) => {
+        /// Network filters that are known. What each does to traffic today stands in `config/EXTENSIONS.md`.
+        #[derive(Debug, Clone)]
+        pub enum NetworkFilterConfig {
+            $(#[doc = concat!("`", $type_name, "`.")] $variant(Arc<$module::$variant>),)*
+            /// `config_discovery`.
+            Discovered(Arc<Discovery<NetworkFilterConfig>>),
+            /// A filter that is parsed and does not act yet, by type; it is none that carries policy.
+            Inert(Arc<str>),
+        }
+
+        /// The rows of the registry.
+        pub(crate) static ENTRIES: &[Entry] = &[
+            $(Entry::new(Kind::NetworkFilter, $type_name, State::$state, policy!($($policy)?), $traffic),)*
+        ];
+
+        /// The config of a filter that has a line, whatever its state.
+        pub(super) fn read(
+            at: &At<'_>,
+            extension: &Extension<'_>,
+            options: &Options,
+        ) -> Option<Result<NetworkFilterConfig, Rejection>> {
+            Some(match &*extension.type_name {
+                $($type_name => $module::decode(at, extension, options)
+                    .map(|config| NetworkFilterConfig::$variant(Arc::new(config))),)*
+                _ => return None,
+            })
+        }
+    };
+}
+
+network_filters! {
+    MetadataExchange metadata_exchange Inert "envoy.tcp.metadataexchange.config.MetadataExchange" "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
+    LocalRateLimit local_ratelimit Inert "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: connections above it are served";
+    ConnectionLimit connection_limit Inert "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "the limit is not enforced: connections above it are served";
+    SniCluster sni_cluster Refused "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "the cluster would not follow the server name";
+    SetFilterState set_filter_state Refused "envoy.extensions.filters.network.set_filter_state.v3.Config" "later filters decide by what it sets";
+    DirectResponse direct_response Refused "envoy.extensions.filters.network.direct_response.v3.Config" "nothing would answer";
+    Echo echo Refused "envoy.extensions.filters.network.echo.v3.Echo" "nothing would answer";
+}
+
+/// A filter of a chain that is known. One that acts has been read; one that does not is checked and named to the operator.
+pub(crate) fn network(
+    at: &At<'_>,
+    name: &str,
+    entry: &Entry,
+    extension: &Extension<'_>,
+    options: &Options,
+) -> Result<NetworkFilterConfig, Rejection> {
+    match super::acting(at, name, entry, || read(at, extension, options))? {
+        Some(config) => Ok(config),
+        None => {
+            registry::inert(at, Kind::NetworkFilter, name, extension, options)?;
+            Ok(NetworkFilterConfig::Inert(Arc::from(&*extension.type_name)))
+        }
+    }
+}
+
+impl NetworkFilterConfig {
+    /// Whether it answers by itself, so that it must be the last of its chain.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::DirectResponse(_) | Self::Echo(_))
+    }
+}
