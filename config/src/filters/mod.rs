@@ -108,8 +108,8 @@ macro_rules! http_filters {
 
 http_filters! {
     Alpn alpn Works "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig" "the upstream ALPN follows the upstream protocol";
-    Cors cors Inert "envoy.extensions.filters.http.cors.v3.Cors" "inert by itself: see CorsPolicy"
-        routes CorsPolicy Inert "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights reach the application and no CORS header is added, so browsers refuse what the policy would allow";
+    Cors cors Works "envoy.extensions.filters.http.cors.v3.Cors" "acts where a route has a CorsPolicy"
+        routes CorsPolicy Works "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights are answered, and allowed origins may read responses; shares go by their default values";
     HeaderMutation header_mutation Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers that it removes would reach the application"
         routes HeaderMutationPerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "headers that it removes would reach the application";
     GrpcStats grpc_stats Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC messages are not counted";
@@ -128,11 +128,11 @@ http_filters! {
         routes LocalRateLimit Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: requests above it reach the application";
     SetFilterState set_filter_state Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets"
         routes SetFilterState Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets";
-    Csrf csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "without it forged requests would pass"
-        routes Csrf Refused Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "forged requests would pass";
+    Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin; shares go by their default values"
+        routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
     ExtAuthz ext_authz Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "without it requests would pass that the authorizer denies, also with failure_mode_allow"
         routes ExtAuthzPerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "requests would pass that the authorizer denies";
-    SetMetadata set_metadata Refused "envoy.extensions.filters.http.set_metadata.v3.Config" "later filters decide by what it sets";
+    SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
     GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }
 

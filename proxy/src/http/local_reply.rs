@@ -28,6 +28,8 @@ pub(crate) struct LocalReply {
     pub location: Option<Bytes>,
     /// Headers of a filter's answer, after those that every answer has.
     pub headers: Vec<(Name, Bytes)>,
+    /// A filter's own response rather than a refusal: the route's changes do not apply, and gRPC is not spoken.
+    pub plain: bool,
     /// `x-envoy-overloaded: true`.
     pub overloaded: bool,
     /// After the router began an attempt: the attempt count may be told.
@@ -45,6 +47,7 @@ impl LocalReply {
             grpc_status: None,
             location: None,
             headers: Vec::new(),
+            plain: false,
             overloaded: false,
             attempted: false,
         }
@@ -59,6 +62,12 @@ impl LocalReply {
     /// With a flag.
     pub fn flags(mut self, flags: ResponseFlags) -> LocalReply {
         self.flags.set(flags);
+        self
+    }
+
+    /// As it is: without what the route adds to responses, and not in gRPC's clothes.
+    pub fn plain(mut self) -> LocalReply {
+        self.plain = true;
         self
     }
 
@@ -78,7 +87,7 @@ pub(super) fn build(
     stream.info.flags.set(reply.flags);
     stream.info.response_code_details = Some(reply.details.clone());
     stream.info.response_code = 0;
-    let grpc = is_grpc(&stream.request);
+    let grpc = is_grpc(&stream.request) && !reply.plain;
     let mut head = ResponseHead {
         protocol: stream.request.protocol,
         status: if grpc { 200 } else { reply.status },
@@ -91,7 +100,9 @@ pub(super) fn build(
         head.headers.append(Name::LOCATION, location.clone());
     }
     // Formats that print the status see none yet, as with Envoy.
-    respond::apply_route_changes(stream, &mut head);
+    if !reply.plain {
+        respond::apply_route_changes(stream, &mut head);
+    }
     if reply.overloaded && !stream.context.manager.config.router.suppress_envoy_headers {
         head.headers.append(Name::X_ENVOY_OVERLOADED, Bytes::from_static(b"true"));
     }

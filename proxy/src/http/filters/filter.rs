@@ -158,19 +158,14 @@ pub(crate) struct Turn<'t, 's, F: HttpFilter> {
 }
 
 impl<'s, F: HttpFilter> Turn<'_, 's, F> {
-    /// What each level tells it, from the table to the weighted cluster.
-    pub fn scopes(
+    /// What each level tells it, the most specific first.
+    pub fn levels(
         &self,
         of: impl Fn(&'s super::Scope) -> Option<&'s F::Scoped>,
     ) -> impl Iterator<Item = &'s F::Scoped> {
         let name = &self.slot.name;
         let levels = self.stream.route.map(|chosen| chosen.scopes());
-        levels
-            .into_iter()
-            .flat_map(|levels| levels.into_iter().rev())
-            .flatten()
-            .filter_map(move |level| level.find(name)?.scope.as_ref())
-            .filter_map(of)
+        levels.into_iter().flatten().flatten().filter_map(move |level| level.find(name)?.scope.as_ref()).filter_map(of)
     }
 }
 

@@ -13,6 +13,9 @@ pub(in crate::http) mod run;
 pub(crate) mod wait;
 
 pub(in crate::http) mod alpn;
+mod cors;
+mod csrf;
+mod set_metadata;
 
 use self::filter::HttpFilter as _;
 use self::list::http_filters;
@@ -23,10 +26,13 @@ use crate::wire::message::Frame;
 http_filters! {
     acting {
         Alpn alpn;
+        Cors cors routes;
+        Csrf csrf routes;
+        SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        Cors HeaderMutation Buffer Compressor Csrf Decompressor ExtAuthz Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
-        SetFilterState SetMetadata StatefulSession
+        HeaderMutation Buffer Compressor Decompressor ExtAuthz Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        SetFilterState StatefulSession
     }
 }
