@@ -1,6 +1,8 @@
 //! What must hold for any bytes a stranger sends. Called by the fuzz targets in `proxy/fuzz` and, with mutated seeds, by `tests` here;
 //! not part of the binary. Each function takes bytes and panics when a property does not hold.
 
+use std::future::Future;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +13,7 @@ use super::h1::decode::{Asked, RequestDecoder, ResponseDecoder};
 use super::h1::{self, ParseError};
 use super::h2;
 use super::headers::{Headers, Name};
-use super::message::{BodyLength, Frame, RequestHead, ResponseHead};
+use super::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
 use crate::transport::{Io, Stream};
 
 #[cfg(test)]
@@ -105,11 +107,17 @@ pub fn h2_server(input: &[u8]) {
                 };
                 let _ = stream.send_head(&reply, false);
                 let _ = stream.send_data(Bytes::from_static(b"hello"), choice % 5 == 0);
+                let _ = stream.poll_flush(&mut context);
+                let _ = stream.send_data(Bytes::from_static(b"h"), choice % 7 == 0);
             }
             streams.push(stream);
         }
         for stream in &mut streams {
             while let Poll::Ready(Ok(Frame::Data(_))) = stream.poll_body(&mut context) {}
+            if stream.poll_gone(&mut context).is_pending() && stream.poll_ready(&mut context).is_ready() {
+                let _ = stream.send_data(Bytes::from_static(b"more"), false);
+            }
+            let _ = stream.poll_flush(&mut context);
         }
         peer.drain();
     }
@@ -117,6 +125,92 @@ pub fn h2_server(input: &[u8]) {
     for _ in 0..8 {
         if !matches!(connection.poll_next(&mut context), Poll::Ready(Some(Ok(_)))) {
             return;
+        }
+    }
+}
+
+/// An upstream's bytes over HTTP/2: nothing panics, a request is over once its connection is, and a body that is complete has the length
+/// that was announced.
+pub fn h2_client(input: &[u8]) {
+    let Some((choice, input)) = input.split_first() else { return };
+    let (mut peer, ours) = memory();
+    let mut context = Context::from_waker(Waker::noop());
+    let settings = h2::Settings::default();
+    let mut connecting = pin!(h2::client::connect(ours, &settings, h2::CodecStats::NONE));
+    let Poll::Ready(Ok((handle, driver))) = connecting.as_mut().poll(&mut context) else { return };
+    let mut driver = pin!(driver);
+    let mut stream = handle.open();
+    stream.send_head(&question(), choice % 2 == 0).expect("a fresh stream takes a head");
+    let mut answer = Answer::default();
+    let mut over = false;
+    for piece in input.chunks(usize::from(*choice) * 8 + 9) {
+        peer.write(piece);
+        over = over || driver.as_mut().poll(&mut context).is_ready();
+        if choice % 2 == 1 {
+            let _ = stream.send_data(Bytes::from_static(b"x"), false);
+            let _ = stream.poll_flush(&mut context);
+        }
+        if choice % 3 > 0 {
+            answer.read(&mut stream, &mut context);
+        }
+        peer.drain();
+    }
+    drop(peer);
+    for _ in 0..8 {
+        over = over || driver.as_mut().poll(&mut context).is_ready();
+    }
+    assert!(over, "a connection ends with its peer");
+    answer.read(&mut stream, &mut context);
+    assert!(answer.ended, "a request ends with its connection");
+}
+
+fn question() -> RequestHead {
+    RequestHead {
+        protocol: Protocol::Http2,
+        method: Method::Post,
+        path: Bytes::from_static(b"/"),
+        authority: Bytes::from_static(b"app"),
+        scheme: Bytes::from_static(b"http"),
+        headers: Headers::new(),
+        body: BodyLength::Unknown,
+        upgrade: None,
+        wire_size: 0,
+    }
+}
+
+/// What came of an answer so far.
+#[derive(Default)]
+struct Answer {
+    head: Option<ResponseHead>,
+    octets: u64,
+    ended: bool,
+}
+
+impl Answer {
+    fn read(&mut self, stream: &mut h2::client::Stream, context: &mut Context<'_>) {
+        while !self.ended {
+            if self.head.is_none() {
+                match stream.poll_head(context) {
+                    Poll::Pending => return,
+                    Poll::Ready(Ok(head)) if head.status < 200 => {}
+                    Poll::Ready(Ok(head)) => self.head = Some(head),
+                    Poll::Ready(Err(_)) => self.ended = true,
+                }
+                continue;
+            }
+            match stream.poll_body(context) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(Frame::Data(data))) => self.octets += data.len() as u64,
+                Poll::Ready(Ok(Frame::Trailers(_) | Frame::End)) => {
+                    self.ended = true;
+                    if let Some(ResponseHead { body: BodyLength::Exact(length), status, .. }) = self.head
+                        && !matches!(status, 204 | 304)
+                    {
+                        assert_eq!(self.octets, length, "complete is complete");
+                    }
+                }
+                Poll::Ready(Err(_)) => self.ended = true,
+            }
         }
     }
 }

@@ -103,6 +103,11 @@ fn mutated_frames() {
 }
 
 #[test]
+fn mutated_answers() {
+    run(h2_client, &answers(), 5, 3_000);
+}
+
+#[test]
 fn random_header_operations() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..2_000 {
@@ -111,13 +116,31 @@ fn random_header_operations() {
     }
 }
 
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream];
+    frame.extend(payload);
+    frame
+}
+
+/// Some sound answers.
+fn answers() -> Vec<Vec<u8>> {
+    let settings = || [vec![0], frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat();
+    let length = |digit: u8| [&b"\x88\x00\x0econtent-length\x01"[..], &[digit]].concat();
+    let trailers = b"\x00\x0bgrpc-status\x010";
+    vec![
+        [settings(), frame(1, 5, 1, b"\x88")].concat(),
+        [settings(), frame(1, 4, 1, &length(b'5')), frame(0, 1, 1, b"hello")].concat(),
+        [settings(), frame(1, 4, 1, &length(b'5')), frame(0, 0, 1, b"hel"), frame(0, 1, 1, b"lo")].concat(),
+        [settings(), frame(1, 4, 1, b"\x88"), frame(0, 0, 1, b"hello"), frame(1, 5, 1, trailers)].concat(),
+        [settings(), frame(1, 4, 1, b"\x08\x03103"), frame(1, 0, 1, b"\x88"), frame(9, 4, 1, trailers)].concat(),
+        [settings(), frame(1, 5, 1, b"\x89"), frame(7, 0, 0, &[0; 8])].concat(),
+        [settings(), frame(8, 0, 1, &[0, 0, 1, 0]), frame(3, 0, 1, &[0, 0, 0, 7])].concat(),
+        [settings(), frame(1, 5, 1, &length(b'0')), frame(3, 0, 1, &[0, 0, 0, 0])].concat(),
+    ]
+}
+
 /// Some sound conversations.
 fn frames() -> Vec<Vec<u8>> {
-    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
-        let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream];
-        frame.extend(payload);
-        frame
-    };
     let get = b"\x82\x86\x84\x41\x07example";
     let post = b"\x83\x86\x84\x41\x07example\x00\x01x\x01y";
     vec![
