@@ -32,13 +32,14 @@ use crate::cluster::published::Published;
 use crate::drain::{self, ServerDrain};
 use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
 use crate::status::Status;
-use crate::store::{ConfigStore, Stored};
+use crate::store::Stored;
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::telemetry::process_log::{self, ProcessLog};
 use crate::tls::Secrets;
 use crate::workers::{Shared, Workers};
 use crate::xds::clusters::{self, Clusters};
 use crate::xds::control::{Ads, Control, Start};
+use crate::xds::held::Held;
 use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
 use crate::xds::secrets::SecretWatches;
@@ -153,7 +154,6 @@ async fn control_thread(
     let secrets = Secrets::new();
     let resolver = Resolver::system();
     let servers = GrpcServers::new(bootstrap, &static_options, &secrets, &resolver)?;
-    let store = ConfigStore::new();
     let status = Status::new();
     let quit = Arc::new(Notify::new());
     let read_at = std::time::SystemTime::now();
@@ -163,7 +163,6 @@ async fn control_thread(
     let sds_servers = servers.clone();
     let mut watches = SecretWatches::new(
         secrets.clone(),
-        store.clone(),
         dynamic_options.clone(),
         Box::new(move |server| sds_servers.settings(server)),
         arrival_sender,
@@ -172,7 +171,6 @@ async fn control_thread(
         clusters::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),
-            store: store.clone(),
             published: published.clone(),
             server: server_stats,
             resolver,
@@ -183,7 +181,6 @@ async fn control_thread(
         listeners::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),
-            store: store.clone(),
             sinks: sinks.clone(),
             routes: routes.clone(),
             workers: workers.clone(),
@@ -207,7 +204,7 @@ async fn control_thread(
         listeners,
         routes,
         secrets: watches,
-        store: store.clone(),
+        tables: Held::default(),
         options: dynamic_options,
         drain: server_drain,
         stats: server_stats,
@@ -224,7 +221,6 @@ async fn control_thread(
     let runtime = Runtime {
         published,
         secrets,
-        store,
         status,
         server: server_stats,
         bootstrap: bootstrap.body.clone(),

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use arc_swap::ArcSwap;
 use config::address::Address;
 use config::endpoint::{HealthStatus, Locality};
+use tokio::sync::oneshot;
 
 use crate::stats::ServerState;
+use crate::store::Snapshot;
 
 /// A listener that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +24,13 @@ pub struct ListenerStatus {
 #[derive(Debug)]
 pub struct Status {
     state: AtomicU8,
-    /// Listeners in use, by name.
-    pub listeners: ArcSwap<Vec<ListenerStatus>>,
 }
 
 impl Status {
-    /// Pre-initialising, with no listener.
+    /// Pre-initialising.
     pub fn new() -> Arc<Status> {
         let state = AtomicU8::new(STATES.len() as u8 - 1);
-        Arc::new(Status { state, listeners: ArcSwap::default() })
+        Arc::new(Status { state })
     }
 
     /// The state of this moment.
@@ -48,6 +47,24 @@ impl Status {
 
 const STATES: [ServerState; 4] =
     [ServerState::Live, ServerState::Draining, ServerState::Initializing, ServerState::PreInitializing];
+
+/// What configuration is at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// Every resource.
+    pub resources: Snapshot,
+    /// Listeners in use, by name.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// What the control loop is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// To do something.
+    Do(Request),
+    /// To tell what configuration is.
+    Show(oneshot::Sender<Shown>),
+}
 
 /// What admin and signals ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
-//! The bytes of every resource as received, with versions and times. Written by `xds`, read by admin's `config_dump`.
+//! What configuration is at one moment, as plain data: the bytes of every resource as received, with versions and times. The control
+//! thread makes a [`Snapshot`] when admin asks for one.
 //!
-//! It never decodes, and names nothing else of the runtime.
+//! It never decodes, holds nothing of the runtime, and nothing here is shared: the truth is what `xds` holds.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -58,135 +59,36 @@ pub struct Entry {
     pub refused: Option<Refused>,
 }
 
-/// Which versions of a resource were taken down.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TakenDown {
-    /// The one in use.
-    pub active: bool,
-    /// The one that waited.
-    pub warming: bool,
+/// All resources of a kind.
+#[derive(Debug, Clone, Default)]
+pub struct Resources {
+    /// The version of the last response; empty when there was none.
+    pub version: Arc<str>,
+    /// By name. Bodies are shared, not copied.
+    pub entries: Vec<Entry>,
 }
 
 /// All resources.
-#[derive(Debug, Default)]
-pub struct ConfigStore {
-    kinds: Mutex<BTreeMap<(Kind, Arc<str>), Entry>>,
-    versions: Mutex<BTreeMap<Kind, Arc<str>>>,
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Each kind that holds anything.
+    pub kinds: BTreeMap<Kind, Resources>,
 }
 
-impl ConfigStore {
-    /// Empty.
-    pub fn new() -> Arc<ConfigStore> {
-        Arc::new(ConfigStore::default())
+impl Snapshot {
+    /// Everything of a kind, by name.
+    pub fn resources(&self, kind: Kind) -> &[Entry] {
+        self.kinds.get(&kind).map(|resources| &*resources.entries).unwrap_or_default()
     }
 
-    /// The version of the last accepted response of a kind.
+    /// The version of a kind.
     pub fn version(&self, kind: Kind) -> Arc<str> {
-        lock(&self.versions).get(&kind).cloned().unwrap_or_default()
+        self.kinds.get(&kind).map(|resources| resources.version.clone()).unwrap_or_default()
     }
 
-    /// Notes the version of an accepted response.
-    pub fn set_version(&self, kind: Kind, version: &str) {
-        lock(&self.versions).insert(kind, version.into());
-    }
-
-    /// Changes one entry; an entry that holds nothing afterwards is forgotten.
-    pub fn change(&self, kind: Kind, name: &Arc<str>, change: impl FnOnce(&mut Entry)) {
-        let mut kinds = lock(&self.kinds);
-        let key = (kind, name.clone());
-        let entry = kinds.entry(key.clone()).or_insert_with(|| Entry { name: name.clone(), ..Entry::default() });
-        change(entry);
-        if entry.active.is_none() && entry.warming.is_none() && entry.refused.is_none() {
-            kinds.remove(&key);
-        }
-    }
-
-    /// A resource is in use at once.
-    pub fn accept(&self, kind: Kind, name: &Arc<str>, stored: Stored) {
-        self.change(kind, name, |entry| {
-            entry.active = Some(stored);
-            entry.refused = None;
-        });
-    }
-
-    /// A resource is checked and waits for what it depends on.
-    pub fn warm(&self, kind: Kind, name: &Arc<str>, stored: Stored, is_static: bool) {
-        self.change(kind, name, |entry| {
-            entry.is_static = is_static;
-            entry.warming = Some(stored);
-            entry.refused = None;
-        });
-    }
-
-    /// What waited is in use now.
-    pub fn activate(&self, kind: Kind, name: &Arc<str>) {
-        self.change(kind, name, |entry| {
-            if let Some(stored) = entry.warming.take() {
-                entry.active = Some(stored);
-            }
-        });
-    }
-
-    /// A resource is refused; what is in use stays.
-    pub fn refuse(&self, kind: Kind, name: &Arc<str>, resource: Stored, reason: &str) {
-        self.change(kind, name, |entry| entry.refused = Some(Refused { resource, reason: reason.into() }));
-    }
-
-    /// Takes those versions of a name down whose bytes are `unjudged`: a refused one wants policy that they lack.
-    pub fn take_down(&self, kind: Kind, name: &Arc<str>, unjudged: impl Fn(&[u8]) -> bool) -> TakenDown {
-        let mut taken = TakenDown::default();
-        self.change(kind, name, |entry| {
-            let unjudged = |stored: &mut Stored| unjudged(&stored.body);
-            taken.active = entry.active.take_if(unjudged).is_some();
-            taken.warming = entry.warming.take_if(unjudged).is_some();
-        });
-        taken
-    }
-
-    /// Whether the bytes that came are those in use: then what came between, waiting or refused, is over.
-    pub fn is_unchanged(&self, kind: Kind, name: &Arc<str>, body: &Bytes) -> bool {
-        let unchanged = self.active(kind, name).is_some_and(|active| active == *body);
-        if unchanged {
-            self.change(kind, name, |entry| (entry.warming, entry.refused) = (None, None));
-        }
-        unchanged
-    }
-
-    /// Whether the bytes that came are those that wait already: they go on waiting, and a refusal between is over.
-    pub fn is_warming(&self, kind: Kind, name: &Arc<str>, body: &Bytes) -> bool {
-        let mut is_warming = false;
-        self.change(kind, name, |entry| {
-            is_warming = entry.warming.as_ref().is_some_and(|stored| stored.body == *body);
-            if is_warming {
-                entry.refused = None;
-            }
-        });
-        is_warming
-    }
-
-    /// Forgets a name.
-    pub fn remove(&self, kind: Kind, name: &Arc<str>) {
-        lock(&self.kinds).remove(&(kind, name.clone()));
-    }
-
-    /// The bytes in use for a name.
-    pub fn active(&self, kind: Kind, name: &Arc<str>) -> Option<Bytes> {
-        lock(&self.kinds).get(&(kind, name.clone()))?.active.as_ref().map(|stored| stored.body.clone())
-    }
-
-    /// Whether a name is the bootstrap's.
-    pub fn is_static(&self, kind: Kind, name: &Arc<str>) -> bool {
-        lock(&self.kinds).get(&(kind, name.clone())).is_some_and(|entry| entry.is_static)
-    }
-
-    /// Entries of a kind, by name. Bodies are shared, not copied.
-    pub fn list(&self, kind: Kind) -> Vec<Entry> {
-        let first: Arc<str> = Arc::from("");
-        lock(&self.kinds)
-            .range((kind, first)..)
-            .take_while(|((of, _), _)| *of == kind)
-            .map(|(_, entry)| entry.clone())
-            .collect()
+    /// One name.
+    pub fn find(&self, kind: Kind, name: &str) -> Option<&Entry> {
+        self.resources(kind).iter().find(|entry| &*entry.name == name)
     }
 }
 
@@ -196,11 +98,3 @@ impl Stored {
         Stored { body, version: version.clone(), last_updated: SystemTime::now() }
     }
 }
-
-/// A poisoned lock means that a reader panicked, and readers do not change anything.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests;

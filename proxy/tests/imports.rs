@@ -89,7 +89,7 @@ const TABLE: &[Room] = &[
     room("call", &["cluster", "failure", "stats", "wire"]),
     room("cluster", &["failure", "stats", "status", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.
-    room("status", &["stats"]),
+    room("status", &["stats", "store"]),
     room("store", &[]),
     room("telemetry", &["failure", "policy", "tls", "wire"]),
     // Judgements that routes, logs and filters share.

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::query::Query;
 use super::{Admin, certs, clusters, config_dump, listeners, logging, memory, reply, runtime, server_info, stats};
-use crate::status::Request;
+use crate::status::{Request, Shown};
 
 struct Command {
     path: &'static str,
@@ -13,20 +13,28 @@ struct Command {
     parameters: &'static [(&'static str, &'static str)],
     /// Only POST may call it.
     changes: bool,
-    run: fn(&std::sync::Arc<Admin>, &Query) -> Response,
+    run: Run,
 }
+
+enum Run {
+    Now(fn(&std::sync::Arc<Admin>, &Query) -> Response),
+    /// It shows what configuration is, which has been asked for.
+    OfConfiguration(fn(&std::sync::Arc<Admin>, &Query, &Shown) -> Response),
+}
+
+use Run::{Now, OfConfiguration};
 
 const FILTER: (&str, &str) = ("filter", "Regular expression (RE2 syntax, partial match) for filtering stats");
 const USED_ONLY: (&str, &str) = ("usedonly", "Only include stats that have been written since the start");
 
 const COMMANDS: &[Command] = &[
-    Command { path: "/", help: "this list", parameters: &[], changes: false, run: |_, _| reply::text(help()) },
+    Command { path: "/", help: "this list", parameters: &[], changes: false, run: Now(|_, _| reply::text(help())) },
     Command {
         path: "/certs",
         help: "print certificates in use",
         parameters: &[],
         changes: false,
-        run: |admin, _| certs::show(admin),
+        run: Now(|admin, _| certs::show(admin)),
     },
     Command {
         path: "/clusters",
@@ -36,7 +44,7 @@ const COMMANDS: &[Command] = &[
             ("format", "One of (text, json)"),
         ],
         changes: false,
-        run: |admin, query| clusters::show(admin, query),
+        run: OfConfiguration(|admin, query, shown| clusters::show(admin, query, shown)),
     },
     Command {
         path: "/config_dump",
@@ -48,14 +56,14 @@ const COMMANDS: &[Command] = &[
             ("include_eds", "Dump endpoints as well"),
         ],
         changes: false,
-        run: |admin, query| config_dump::show(admin, query),
+        run: OfConfiguration(|admin, query, shown| config_dump::show(admin, query, shown)),
     },
     Command {
         path: "/contention",
         help: "dump mutex contention stats",
         parameters: &[],
         changes: false,
-        run: |_, _| reply::text("Mutex contention tracing is not enabled.\n"),
+        run: Now(|_, _| reply::text("Mutex contention tracing is not enabled.\n")),
     },
     Command {
         path: "/drain_listeners",
@@ -66,49 +74,49 @@ const COMMANDS: &[Command] = &[
             ("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
         ],
         changes: true,
-        run: drain,
+        run: Now(drain),
     },
     Command {
         path: "/healthcheck/fail",
         help: "cause the server to fail health checks",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.ask(Request::SetHealthy(false))),
+        run: Now(|admin, _| act(|| admin.source.ask(Request::SetHealthy(false)))),
     },
     Command {
         path: "/healthcheck/ok",
         help: "cause the server to pass health checks",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.ask(Request::SetHealthy(true))),
+        run: Now(|admin, _| act(|| admin.source.ask(Request::SetHealthy(true)))),
     },
     Command {
         path: "/help",
         help: "print out list of admin commands",
         parameters: &[],
         changes: false,
-        run: |_, _| reply::text(help()),
+        run: Now(|_, _| reply::text(help())),
     },
     Command {
         path: "/hot_restart_version",
         help: "print the hot restart compatibility version",
         parameters: &[],
         changes: false,
-        run: |_, _| reply::text("disabled"),
+        run: Now(|_, _| reply::text("disabled")),
     },
     Command {
         path: "/init_dump",
         help: "dump what the start still waits for",
         parameters: &[],
         changes: false,
-        run: |_, _| reply::json("{}\n"),
+        run: Now(|_, _| reply::json("{}\n")),
     },
     Command {
         path: "/listeners",
         help: "print listener info",
         parameters: &[("format", "One of (text, json)")],
         changes: false,
-        run: |admin, query| listeners::show(admin, query),
+        run: OfConfiguration(|_, query, shown| listeners::show(query, shown)),
     },
     Command {
         path: "/logging",
@@ -119,63 +127,63 @@ const COMMANDS: &[Command] = &[
             ("level", "Change all loggers; one of (trace, debug, info, warning, error, critical, off)"),
         ],
         changes: true,
-        run: |admin, query| logging::change(admin, query),
+        run: Now(|admin, query| logging::change(admin, query)),
     },
     Command {
         path: "/memory",
         help: "print current allocation/heap usage",
         parameters: &[],
         changes: false,
-        run: |_, _| memory::show(),
+        run: Now(|_, _| memory::show()),
     },
     Command {
         path: "/quitquitquit",
         help: "exit the server",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.source.ask(Request::Quit)),
+        run: Now(|admin, _| act(|| admin.source.ask(Request::Quit))),
     },
     Command {
         path: "/ready",
         help: "print server state, return 200 if LIVE, otherwise return 503",
         parameters: &[],
         changes: false,
-        run: |admin, _| ready(admin),
+        run: Now(|admin, _| ready(admin)),
     },
     Command {
         path: "/reopen_logs",
         help: "reopen access logs",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.sinks.reopen()),
+        run: Now(|admin, _| act(|| admin.sinks.reopen())),
     },
     Command {
         path: "/reset_counters",
         help: "reset all counters to zero",
         parameters: &[],
         changes: true,
-        run: |admin, _| act(|| admin.stats.reset_counters()),
+        run: Now(|admin, _| act(|| admin.stats.reset_counters())),
     },
     Command {
         path: "/runtime",
         help: "print runtime values",
         parameters: &[],
         changes: false,
-        run: |admin, _| runtime::show(admin),
+        run: Now(|admin, _| runtime::show(admin)),
     },
     Command {
         path: "/runtime_modify",
         help: "refused: runtime values come from the bootstrap alone",
         parameters: &[],
         changes: true,
-        run: |_, query| runtime::modify(query),
+        run: Now(|_, query| runtime::modify(query)),
     },
     Command {
         path: "/server_info",
         help: "print server version/status information",
         parameters: &[],
         changes: false,
-        run: |admin, _| server_info::show(admin),
+        run: Now(|admin, _| server_info::show(admin)),
     },
     Command {
         path: "/stats",
@@ -189,28 +197,40 @@ const COMMANDS: &[Command] = &[
             ("histogram_buckets", "One of (cumulative, disjoint, summary)"),
         ],
         changes: false,
-        run: |admin, query| stats::show(admin, query),
+        run: Now(|admin, query| stats::show(admin, query)),
     },
     Command {
         path: "/stats/prometheus",
         help: "print server stats in prometheus format",
         parameters: &[USED_ONLY, FILTER, ("invert_filter", "Invert the filter regex")],
         changes: false,
-        run: |admin, query| stats::prometheus(admin, query),
+        run: Now(|admin, query| stats::prometheus(admin, query)),
     },
 ];
 
-/// Finds the command and runs it.
-pub fn run(admin: &std::sync::Arc<Admin>, method: &Method, path: &str, query: &Query) -> Response {
+fn find(path: &str) -> Option<&'static Command> {
     let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let Some(command) = COMMANDS.iter().find(|command| command.path == path) else {
+    COMMANDS.iter().find(|command| command.path == path)
+}
+
+/// Whether the command wants to know what configuration is.
+pub fn show_configuration(path: &str) -> bool {
+    find(path).is_some_and(|command| matches!(command.run, OfConfiguration(_)))
+}
+
+/// Finds the command and runs it.
+pub fn run(admin: &std::sync::Arc<Admin>, method: &Method, path: &str, query: &Query, shown: &Shown) -> Response {
+    let Some(command) = find(path) else {
         return reply::failure(StatusCode::NOT_FOUND, format!("invalid path. {}", help()));
     };
     if command.changes && method != Method::POST {
         let text = format!("Method {method} not allowed, POST required.");
         return reply::failure(StatusCode::METHOD_NOT_ALLOWED, text);
     }
-    (command.run)(admin, query)
+    match command.run {
+        Now(run) => run(admin, query),
+        OfConfiguration(run) => run(admin, query, shown),
+    }
 }
 
 fn help() -> String {

@@ -12,6 +12,7 @@ use futures_util::stream;
 use super::query::Query;
 use super::{Admin, reply};
 use crate::stats::re2;
+use crate::status::Shown;
 
 mod inline;
 mod outline;
@@ -22,7 +23,7 @@ use outline::{Mask, Piece};
 pub use tree::Tree;
 
 /// Answers with the parts that the query asks for.
-pub fn show(admin: &Admin, query: &Query) -> Response {
+pub fn show(admin: &Admin, query: &Query, shown: &Shown) -> Response {
     let names = match query.get("name_regex").map(re2).transpose() {
         Ok(names) => names,
         Err(reason) => {
@@ -31,7 +32,7 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
         }
     };
     let mask = query.get("mask").map(Mask::parse);
-    let mut sections = sections::all(admin, query.has("include_eds"));
+    let mut sections = sections::all(admin, &shown.resources, query.has("include_eds"));
     if let Some(names) = &names {
         sections.iter_mut().for_each(|section| section.keep_names(|name| names.is_match(name)));
     }

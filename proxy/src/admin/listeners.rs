@@ -4,12 +4,12 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::query::Query;
-use super::{Admin, reply};
-use crate::status::ListenerStatus;
+use super::reply;
+use crate::status::{ListenerStatus, Shown};
 
 /// `name::address` lines, or JSON.
-pub fn show(admin: &Admin, query: &Query) -> Response {
-    let listeners = admin.source.listeners();
+pub fn show(query: &Query, shown: &Shown) -> Response {
+    let listeners = &shown.listeners;
     if query.get("format") == Some("json") {
         let statuses: Vec<_> = listeners.iter().map(status).collect();
         return match statuses.is_empty() {
@@ -18,7 +18,7 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
         };
     }
     let mut text = String::new();
-    for listener in &listeners {
+    for listener in listeners {
         for address in &listener.addresses {
             text.push_str(&format!("{}::{address}\n", listener.name));
         }

@@ -31,6 +31,7 @@ use source::Source;
 
 use crate::cli::Options;
 use crate::stats::Stats;
+use crate::status::Shown;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::ProcessLog;
 
@@ -72,7 +73,14 @@ fn router(admin: Arc<Admin>) -> Router {
 
 async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    commands::run(&admin, request.method(), request.uri().path(), &query)
+    let path = request.uri().path();
+    // The loop runs on this very thread: it answers when it has its turn.
+    let shown = if commands::show_configuration(path) {
+        admin.source.shown().await.unwrap_or_default()
+    } else {
+        Shown::default()
+    };
+    commands::run(&admin, request.method(), path, &query, &shown)
 }
 
 #[cfg(test)]

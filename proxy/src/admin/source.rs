@@ -6,26 +6,22 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use config::cluster::Thresholds;
+use tokio::sync::oneshot;
 
-use crate::status::{HostStatus, ListenerStatus, Request};
-use crate::store::{Entry, Kind};
+use crate::status::{HostStatus, Request, Shown};
 use crate::tls::CertificateFacts;
 
-/// The runtime, as admin sees it. Methods answer at once, from what is at hand.
+/// The runtime, as admin sees it. Methods answer at once, from what is at hand; what configuration is, the control loop tells.
 pub trait Source: Send + Sync + 'static {
     /// `LIVE`, `DRAINING`, `PRE_INITIALIZING` or `INITIALIZING`.
     fn state(&self) -> &'static str;
-    /// Active listeners.
-    fn listeners(&self) -> Vec<ListenerStatus>;
+    /// Asks the control loop what configuration is.
+    fn shown(&self) -> oneshot::Receiver<Shown>;
     /// Active clusters.
-    fn clusters(&self) -> Vec<ClusterStatus>;
+    fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus>;
     /// Certificates in use.
     fn certificates(&self) -> Vec<CertificateFacts>;
-    /// Everything of a kind that configuration holds, by name.
-    fn resources(&self, kind: Kind) -> Vec<Entry>;
-    /// Version of the last accepted response of a kind; empty when there was none.
-    fn version(&self, kind: Kind) -> Arc<str>;
-    /// The encoded `Bootstrap` (static resources may be left out: they are in [`Source::resources`]) and when it was read.
+    /// The encoded `Bootstrap` (static resources may be left out: they are in [`Source::shown`]) and when it was read.
     fn bootstrap(&self) -> (Bytes, SystemTime);
     /// Brings gauges up to date that nobody sets on change (uptime, memory). Called before statistics are read.
     fn refresh_stats(&self) {}

@@ -9,12 +9,13 @@ use config::cluster::Thresholds;
 use config::endpoint::{HealthStatus, Locality};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
 
 use super::source::*;
 use super::*;
 use crate::stats::StatsSettings;
-use crate::status::{HostCounts, HostStatus, ListenerStatus, Request};
-use crate::store::{Entry, Kind};
+use crate::status::{HostCounts, HostStatus, ListenerStatus, Request, Shown};
+use crate::store::{Entry, Kind, Snapshot};
 use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
 use crate::tls::CertificateFacts;
@@ -32,12 +33,20 @@ impl Source for Fake {
         *self.state.lock().unwrap()
     }
 
-    fn listeners(&self) -> Vec<ListenerStatus> {
+    fn shown(&self) -> oneshot::Receiver<Shown> {
+        let mut resources = Snapshot::default();
+        for (kind, entry) in &*self.resources.lock().unwrap() {
+            resources.kinds.entry(*kind).or_default().entries.push(entry.clone());
+        }
+        resources.kinds.entry(Kind::Cluster).or_default().version = "v7".into();
         let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
-        vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses }]
+        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses }];
+        let (reply, shown) = oneshot::channel();
+        reply.send(Shown { resources, listeners }).unwrap();
+        shown
     }
 
-    fn clusters(&self) -> Vec<ClusterStatus> {
+    fn clusters(&self, _shown: &Shown) -> Vec<ClusterStatus> {
         let host = HostStatus {
             address: "10.0.0.1:80".into(),
             target: config::address::Address::Socket("10.0.0.1:80".parse().unwrap()),
@@ -72,15 +81,6 @@ impl Source for Fake {
             valid_from: UNIX_EPOCH,
             expires: now + Duration::from_secs(86_400 * 3 + 100),
         }]
-    }
-
-    fn resources(&self, kind: Kind) -> Vec<Entry> {
-        let all = self.resources.lock().unwrap();
-        all.iter().filter(|(of, _)| *of == kind).map(|(_, resource)| resource.clone()).collect()
-    }
-
-    fn version(&self, kind: Kind) -> Arc<str> {
-        if kind == Kind::Cluster { "v7".into() } else { "".into() }
     }
 
     fn bootstrap(&self) -> (Bytes, SystemTime) {
@@ -143,7 +143,7 @@ fn admin() -> (Arc<Admin>, Arc<Fake>) {
 
 pub async fn ask(admin: &Arc<Admin>, method: Method, target: &str) -> (u16, String) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let response = commands::run(admin, &method, path, &Query::parse(query));
+    let response = commands::run(admin, &method, path, &Query::parse(query), &admin.source.shown().try_recv().unwrap());
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())

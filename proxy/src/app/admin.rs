@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use config::cluster::Discovery;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::source::{ClusterStatus, Source};
 use crate::cluster::Cluster;
 use crate::cluster::published::Published;
 use crate::stats::ServerStats;
-use crate::status::{ListenerStatus, Request, Status};
-use crate::store::{ConfigStore, Entry, Kind};
+use crate::status::{Ask, Request, Shown, Status};
+use crate::store::Kind;
 use crate::tls::{CertificateFacts, Secrets};
 
 /// Handles to everything that admin shows.
@@ -21,9 +21,7 @@ pub struct Runtime {
     pub published: Arc<Published>,
     /// Certificates in use.
     pub secrets: Arc<Secrets>,
-    /// Received bytes.
-    pub store: Arc<ConfigStore>,
-    /// State and listeners.
+    /// The state.
     pub status: Arc<Status>,
     /// Gauges to bring up to date.
     pub server: ServerStats,
@@ -32,7 +30,7 @@ pub struct Runtime {
     /// When it was read.
     pub read_at: SystemTime,
     /// To the control loop.
-    pub requests: mpsc::UnboundedSender<Request>,
+    pub requests: mpsc::UnboundedSender<Ask>,
 }
 
 impl Source for Runtime {
@@ -40,27 +38,22 @@ impl Source for Runtime {
         self.status.state().as_str()
     }
 
-    fn listeners(&self) -> Vec<ListenerStatus> {
-        Vec::clone(&self.status.listeners.load())
+    fn shown(&self) -> oneshot::Receiver<Shown> {
+        let (reply, shown) = oneshot::channel();
+        // The control loop ends only with the process.
+        let _ = self.requests.send(Ask::Show(reply));
+        shown
     }
 
-    fn clusters(&self) -> Vec<ClusterStatus> {
+    fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus> {
         let table = self.published.clusters.load();
         let mut clusters: Vec<&Arc<Cluster>> = table.values().collect();
         clusters.sort_by(|left, right| left.config().name.cmp(&right.config().name));
-        clusters.into_iter().map(|cluster| self.cluster_status(cluster)).collect()
+        clusters.into_iter().map(|cluster| cluster_status(cluster, shown)).collect()
     }
 
     fn certificates(&self) -> Vec<CertificateFacts> {
         self.secrets.certificates()
-    }
-
-    fn resources(&self, kind: Kind) -> Vec<Entry> {
-        self.store.list(kind)
-    }
-
-    fn version(&self, kind: Kind) -> Arc<str> {
-        self.store.version(kind)
     }
 
     fn bootstrap(&self) -> (Bytes, SystemTime) {
@@ -74,24 +67,22 @@ impl Source for Runtime {
 
     fn ask(&self, request: Request) {
         // The control loop ends only with the process.
-        let _ = self.requests.send(request);
+        let _ = self.requests.send(Ask::Do(request));
     }
 }
 
-impl Runtime {
-    fn cluster_status(&self, cluster: &Arc<Cluster>) -> ClusterStatus {
-        let config = cluster.config();
-        let is_static = self.store.is_static(Kind::Cluster, &config.name);
-        ClusterStatus {
-            name: config.name.clone(),
-            observability_name: config.stat_name.clone(),
-            added_via_api: !is_static,
-            eds_service_name: match &config.discovery {
-                Discovery::Eds { service_name, .. } => Some(service_name.clone()),
-                _ => None,
-            },
-            thresholds: [config.circuit_breaker, config.circuit_breaker_high],
-            hosts: cluster.host_statuses(),
-        }
+fn cluster_status(cluster: &Arc<Cluster>, shown: &Shown) -> ClusterStatus {
+    let config = cluster.config();
+    let known = shown.resources.find(Kind::Cluster, &config.name);
+    ClusterStatus {
+        name: config.name.clone(),
+        observability_name: config.stat_name.clone(),
+        added_via_api: !known.is_some_and(|entry| entry.is_static),
+        eds_service_name: match &config.discovery {
+            Discovery::Eds { service_name, .. } => Some(service_name.clone()),
+            _ => None,
+        },
+        thresholds: [config.circuit_breaker, config.circuit_breaker_high],
+        hosts: cluster.host_statuses(),
     }
 }

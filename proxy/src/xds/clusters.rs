@@ -15,12 +15,13 @@ use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
 use super::Named;
+use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
 use crate::cluster::published::{ClusterTable, Published};
 use crate::stats::{ServerStats, Stats};
-use crate::store::{ConfigStore, Kind, Stored};
+use crate::store::{Kind, Resources, Stored};
 use crate::tls::Secrets;
 
 /// What every cluster is built from.
@@ -29,8 +30,6 @@ pub struct Parts {
     pub secrets: Arc<Secrets>,
     /// Stats.
     pub stats: Arc<Stats>,
-    /// Bytes for dumps.
-    pub store: Arc<ConfigStore>,
     /// Where warm clusters become visible.
     pub published: Arc<Published>,
     /// Counts of clusters.
@@ -43,8 +42,8 @@ pub struct Parts {
 pub struct Clusters {
     parts: Parts,
     options: Rc<config::Options>,
-    active: HashMap<Arc<str>, Active>,
-    warming: HashMap<Arc<str>, Warming>,
+    held: Held<Active, Warming>,
+    assignments: Held<(), ()>,
     /// EDS service name to cluster names.
     by_service: HashMap<Arc<str>, HashSet<Arc<str>>>,
     changed: bool,
@@ -73,8 +72,8 @@ impl Clusters {
         Clusters {
             parts,
             options,
-            active: HashMap::new(),
-            warming: HashMap::new(),
+            held: Held::default(),
+            assignments: Held::default(),
             by_service: HashMap::new(),
             changed: false,
             retired: Vec::new(),
@@ -93,22 +92,23 @@ impl Clusters {
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
-        self.parts.store.set_version(Kind::Cluster, &update.version);
+        self.held.set_version(&update.version);
         super::each(update, Named::ByItself, |name, stored| self.update_one(name, stored))
     }
 
     fn update_one(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
-        if self.parts.store.is_static(Kind::Cluster, name) {
-            // As in Envoy: what the bootstrap fixed is not changed from outside.
-            tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
-            return Ok(());
-        }
-        if self.parts.store.is_warming(Kind::Cluster, name, &stored.body) {
-            return Ok(());
-        }
-        if self.parts.store.is_unchanged(Kind::Cluster, name, &stored.body) {
-            self.stop_warming(name);
-            return Ok(());
+        match self.held.look(name, &stored.body) {
+            Seen::New => {}
+            Seen::Waits => return Ok(()),
+            Seen::InUse => {
+                self.stop_warming(name);
+                return Ok(());
+            }
+            Seen::Static => {
+                // As in Envoy: what the bootstrap fixed is not changed from outside.
+                tracing::debug!(target: "upstream", "cluster '{name}' is static; the control plane's version is ignored");
+                return Ok(());
+            }
         }
         config::cluster::decode(&stored.body, &self.options)
             .and_then(|config| self.add(Arc::new(config), stored.clone(), false))
@@ -116,7 +116,7 @@ impl Clusters {
                 let reason = rejection.to_string();
                 tracing::error!(target: "upstream", "cluster '{name}' is refused: {reason}");
                 self.stop_unjudged(name, &stored, rejection.withholds_policy);
-                self.parts.store.refuse(Kind::Cluster, name, stored, &reason);
+                self.held.refuse(name, stored, &reason);
                 reason
             })
     }
@@ -129,10 +129,9 @@ impl Clusters {
             self.reuse_assignment(service_name, &cluster);
         }
         let needs = cluster.needed_secrets();
-        let names = self.active.get(&name).and_then(|before| self.names_beside(&cluster, before));
-        self.parts.store.warm(Kind::Cluster, &name, stored, is_static);
+        let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
         let warming = Warming { cluster, since: Instant::now(), needs, names };
-        if let Some(before) = self.warming.insert(name.clone(), warming) {
+        if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
             self.release_service(&name, &before.cluster);
         }
         Ok(())
@@ -142,16 +141,16 @@ impl Clusters {
     fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
         let wanted = Policy::of(&refused.body);
         let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of(body));
-        let taken = self.parts.store.take_down(Kind::Cluster, name, unjudged);
-        if taken.warming {
-            self.stop_warming(name);
+        let (active, warming) = self.held.take_down(name, unjudged);
+        if let Some(warming) = warming {
+            self.release_service(name, &warming.cluster);
         }
-        if taken.active {
+        if let Some(active) = active {
             tracing::error!(
                 target: "upstream",
                 "cluster '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
             );
-            self.stop_active(name);
+            self.retire(name, active);
         }
     }
 
@@ -178,8 +177,8 @@ impl Clusters {
 
     /// A new version of a cluster takes the endpoints that the one before had: they are still what the control plane said last.
     fn reuse_assignment(&self, service_name: &Arc<str>, cluster: &Arc<Cluster>) {
-        let Some(body) = self.parts.store.active(Kind::Endpoints, service_name) else { return };
-        if let Ok(assignment) = config::endpoint::decode(&body, &self.options) {
+        let Some(body) = self.assignments.active_body(service_name) else { return };
+        if let Ok(assignment) = config::endpoint::decode(body, &self.options) {
             cluster.assign(&assignment);
         }
     }
@@ -194,7 +193,7 @@ impl Clusters {
             // Kept only for who asks: they would be old when somebody does.
             if self.by_service.contains_key(service) {
                 self.assign_one(service, &assignment, |_| true);
-                self.parts.store.accept(Kind::Endpoints, service, stored);
+                self.assignments.put(service, stored, ());
             }
             Ok(())
         });
@@ -203,7 +202,7 @@ impl Clusters {
             let none = config::endpoint::LoadAssignment::default();
             self.assign_one(&name.as_str().into(), &none, |cluster| !cluster.is_warm());
         }
-        self.parts.store.set_version(Kind::Endpoints, &update.version);
+        self.assignments.set_version(&update.version);
         verdict
     }
 
@@ -214,92 +213,94 @@ impl Clusters {
         concerns: impl Fn(&Cluster) -> bool,
     ) {
         for name in self.by_service.get(service).into_iter().flatten() {
-            let active = self.active.get(name).map(|active| &active.cluster);
-            let warming = self.warming.get(name).map(|warming| &warming.cluster);
             // Two versions of a cluster may name two services.
-            let of_service = active.into_iter().chain(warming).filter(|cluster| service_of(cluster) == Some(service));
+            let of_service = self.versions(name).filter(|cluster| service_of(cluster) == Some(service));
             of_service.filter(|cluster| concerns(cluster)).for_each(|cluster| cluster.assign(assignment));
         }
     }
 
     fn stop_warming(&mut self, name: &Arc<str>) {
-        if let Some(warming) = self.warming.remove(name) {
-            self.release_service(name, &warming.cluster);
+        if let Some(warming) = self.held.take_warming(name) {
+            self.release_service(name, &warming.made.cluster);
         }
+    }
+
+    /// The versions of a name, in use and waiting.
+    fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Cluster>> {
+        let active = self.held.active(name).map(|active| &active.cluster);
+        active.into_iter().chain(self.held.warming(name).map(|warming| &warming.cluster))
     }
 
     /// A version of a cluster is gone: nothing is asked any more about a service that only it named.
     fn release_service(&mut self, name: &Arc<str>, gone: &Cluster) {
         let Some(service) = service_of(gone) else { return };
-        let active = self.active.get(name).map(|active| &active.cluster);
-        let warming = self.warming.get(name).map(|warming| &warming.cluster);
-        if active.into_iter().chain(warming).any(|cluster| service_of(cluster) == Some(service)) {
+        if self.versions(name).any(|cluster| service_of(cluster) == Some(service)) {
             return;
         }
         if let Some(names) = self.by_service.get_mut(service) {
             names.remove(name);
             if names.is_empty() {
                 self.by_service.remove(service);
-                self.parts.store.remove(Kind::Endpoints, service);
+                self.assignments.remove(service);
             }
         }
     }
 
     fn remove(&mut self, name: &Arc<str>) {
-        if self.parts.store.is_static(Kind::Cluster, name) {
+        if self.held.is_static(name) {
             return;
         }
-        self.stop_warming(name);
-        self.stop_active(name);
-        self.parts.store.remove(Kind::Cluster, name);
+        let (active, warming) = self.held.remove(name);
+        if let Some(warming) = warming {
+            self.release_service(name, &warming.cluster);
+        }
+        if let Some(active) = active {
+            self.retire(name, active);
+        }
     }
 
-    fn stop_active(&mut self, name: &Arc<str>) {
-        if let Some(active) = self.active.remove(name) {
-            self.changed = true;
-            self.release_service(name, &active.cluster);
-            self.retired.push(active.cluster);
-            self.parts.server.cluster_removed.inc();
-            tracing::debug!(target: "upstream", "cluster '{name}' removed");
-        }
+    fn retire(&mut self, name: &Arc<str>, active: Active) {
+        self.changed = true;
+        self.release_service(name, &active.cluster);
+        self.retired.push(active.cluster);
+        self.parts.server.cluster_removed.inc();
+        tracing::debug!(target: "upstream", "cluster '{name}' removed");
     }
 
     /// Puts every warm cluster in use and publishes once. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
-        let warm: Vec<Arc<str>> = self
-            .warming
-            .iter()
-            .filter(|(_, warming)| is_warm(warming, secrets))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let warm = self.held.all_warming().filter(|(_, warming)| is_warm(warming, secrets));
+        let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in warm {
-            if let Some(warming) = self.warming.remove(&name) {
-                self.activate(name, warming);
-            }
+            self.activate(&name);
         }
         let changed = std::mem::take(&mut self.changed);
         if changed {
-            let table: ClusterTable =
-                self.active.iter().map(|(name, active)| (name.clone(), active.cluster.clone())).collect();
-            self.parts.published.clusters.store(Arc::new(table));
+            let clusters = self.held.all_active().map(|(name, active)| (name.clone(), active.cluster.clone()));
+            self.parts.published.clusters.store(Arc::new(clusters.collect::<ClusterTable>()));
             self.retired.drain(..).for_each(|cluster| cluster.retire());
         }
         changed
     }
 
-    fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { cluster, names, .. } = warming;
-        let names = names.or_else(|| self.names_of(&cluster));
-        self.parts.store.activate(Kind::Cluster, &name);
-        match self.active.insert(name.clone(), Active { cluster, names }) {
+    fn activate(&mut self, name: &Arc<str>) {
+        let Some(mut warmed) = self.held.take_warming(name) else { return };
+        let cluster = warmed.made.cluster.clone();
+        let names = warmed.made.names.take().or_else(|| self.names_of(&cluster));
+        match self.held.activate(name, warmed, Active { cluster, names }) {
             Some(before) => {
-                self.release_service(&name, &before.cluster);
+                self.release_service(name, &before.cluster);
                 self.retired.push(before.cluster);
                 self.parts.server.cluster_modified.inc();
             }
             None => self.parts.server.cluster_added.inc(),
         }
         self.changed = true;
+    }
+
+    /// Clusters, and endpoints, for admin.
+    pub fn snapshot(&self) -> [(Kind, Resources); 2] {
+        [(Kind::Cluster, self.held.snapshot()), (Kind::Endpoints, self.assignments.snapshot())]
     }
 
     /// EDS names to subscribe to.
@@ -309,28 +310,28 @@ impl Clusters {
 
     /// Whether clusters are still waiting for endpoints or secrets.
     pub fn warming_count(&self) -> usize {
-        self.warming.len()
+        self.held.all_warming().count()
     }
 
     /// How many are in use.
     pub fn active_count(&self) -> usize {
-        self.active.len()
+        self.held.all_active().count()
     }
 
     /// Whether some cluster still waits for its endpoints.
     pub fn awaits_endpoints(&self) -> bool {
-        self.warming.values().any(|warming| !endpoints_came(warming))
+        self.held.all_warming().any(|(_, warming)| !endpoints_came(warming))
     }
 
     /// Secrets that clusters of either state need.
     pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
-        let active = self.active.values().flat_map(|active| active.cluster.needed_secrets());
-        active.chain(self.warming.values().flat_map(|warming| warming.needs.iter().cloned()))
+        let active = self.held.all_active().flat_map(|(_, active)| active.cluster.needed_secrets());
+        active.chain(self.held.all_warming().flat_map(|(_, warming)| warming.needs.iter().cloned()))
     }
 
     /// How long until a wait is over by its timeout.
     pub fn next_timeout(&self) -> Option<Duration> {
-        let waits = self.warming.values().filter_map(|warming| {
+        let waits = self.held.all_warming().filter_map(|(_, warming)| {
             let secret = secrets::next_timeout(&warming.needs, warming.since);
             let endpoints = eds_timeout(warming).map(|timeout| timeout.saturating_sub(warming.since.elapsed()));
             [secret, endpoints].into_iter().flatten().filter(|left| !left.is_zero()).min()

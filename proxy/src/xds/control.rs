@@ -7,7 +7,7 @@
 mod apply;
 mod start;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,13 +20,14 @@ use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
 use super::clusters::Clusters;
+use super::held::Held;
 use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
 use crate::drain::ServerDrain;
 use crate::stats::{ServerStats, Stats};
-use crate::status::{Request, Status};
-use crate::store::{ConfigStore, Kind};
+use crate::status::{Ask, Request, Shown, Status};
+use crate::store::{Kind, Snapshot};
 
 /// The streams of a control plane.
 pub struct Ads {
@@ -46,8 +47,8 @@ pub struct Control {
     pub routes: Arc<Routes>,
     /// SDS.
     pub secrets: SecretWatches,
-    /// Bytes for dumps.
-    pub store: Arc<ConfigStore>,
+    /// Route tables, which are in use in their slots.
+    pub tables: Held<(), ()>,
     /// Checks of dynamic resources.
     pub options: Rc<config::Options>,
     /// Drains of the process.
@@ -84,7 +85,7 @@ impl Control {
         mut self,
         ads: Option<Ads>,
         mut arrivals: mpsc::Receiver<Arrival>,
-        mut requests: mpsc::UnboundedReceiver<Request>,
+        mut requests: mpsc::UnboundedReceiver<Ask>,
     ) {
         let (handle, mut events) = match ads {
             Some(ads) => (Some(ads.handle), Some(ads.events)),
@@ -103,7 +104,7 @@ impl Control {
                     None => events = None,
                 },
                 Some(arrival) = arrivals.recv() => self.secrets.arrived(arrival),
-                Some(request) = requests.recv() => self.on_request(request),
+                Some(ask) = requests.recv() => self.on_ask(ask),
                 () = answered.notified() => {}
                 () = timer => {
                     self.trim_if_due();
@@ -152,6 +153,23 @@ impl Control {
         }
     }
 
+    fn on_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Do(request) => self.on_request(request),
+            // Who asked may be gone.
+            Ask::Show(reply) => drop(reply.send(self.show())),
+        }
+    }
+
+    /// What configuration is now.
+    pub(in crate::xds) fn show(&self) -> Shown {
+        let mut kinds = BTreeMap::from(self.clusters.snapshot());
+        kinds.insert(Kind::Listener, self.listeners.snapshot());
+        kinds.insert(Kind::Route, self.tables.snapshot());
+        kinds.insert(Kind::Secret, self.secrets.snapshot());
+        Shown { resources: Snapshot { kinds }, listeners: self.listeners.active() }
+    }
+
     fn on_request(&mut self, request: Request) {
         match request {
             Request::Drain { inbound_only, graceful, skip_exit } => {
@@ -188,7 +206,6 @@ impl Control {
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
         if std::mem::take(&mut self.dirty) | settled {
             self.forget_routes();
-            self.status.listeners.store(Arc::new(self.listeners.active()));
             self.watch_secrets(ads);
             if let Some(ads) = ads {
                 self.subscribe(ads);
@@ -207,7 +224,7 @@ impl Control {
     /// Lets go of the route tables that no listener names any more.
     fn forget_routes(&mut self) {
         for name in self.routes.forget_unused(self.listeners.tables_in_use()) {
-            self.store.remove(Kind::Route, &name);
+            self.tables.remove(&name);
         }
     }
 

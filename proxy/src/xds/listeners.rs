@@ -26,6 +26,7 @@ use self::retry::{Holder, Refusal, Retry};
 use self::sockets::{Owners, Sockets};
 use self::warming::Warming;
 use super::Named;
+use super::held::{Held, Seen};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
@@ -33,7 +34,7 @@ use crate::drain::Settings;
 use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
 use crate::status::ListenerStatus;
-use crate::store::{ConfigStore, Kind, Stored};
+use crate::store::{Resources, Stored};
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
 use crate::workers::{Command, Workers};
@@ -44,8 +45,6 @@ pub struct Parts {
     pub secrets: Arc<Secrets>,
     /// Stats.
     pub stats: Arc<Stats>,
-    /// Bytes for dumps.
-    pub store: Arc<ConfigStore>,
     /// Access log files.
     pub sinks: Arc<Sinks>,
     /// Route slots.
@@ -62,8 +61,7 @@ pub struct Parts {
 pub struct Listeners {
     parts: Parts,
     options: Rc<config::Options>,
-    active: HashMap<Arc<str>, Active>,
-    warming: HashMap<Arc<str>, Warming>,
+    held: Held<Active, Warming>,
     sockets: Sockets,
     draining: Vec<Draining>,
     retries: HashMap<Arc<str>, Retry>,
@@ -87,8 +85,7 @@ impl Listeners {
             sockets: Sockets::new(parts.workers.clone()),
             parts,
             options,
-            active: HashMap::new(),
-            warming: HashMap::new(),
+            held: Held::default(),
             draining: Vec::new(),
             retries: HashMap::new(),
             stops: Vec::new(),
@@ -98,7 +95,7 @@ impl Listeners {
 
     /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's.
     pub fn add_static(&mut self, config: Arc<config::listener::Listener>, stored: Stored) -> Result<(), Rejection> {
-        if self.parts.store.is_static(Kind::Listener, &config.name) {
+        if self.held.is_static(&config.name) {
             // As in Envoy, which says nothing.
             tracing::warn!(target: "config", "the bootstrap has two listeners '{}': the first counts, the other is left out", config.name);
             return Ok(());
@@ -112,7 +109,7 @@ impl Listeners {
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
-        self.parts.store.set_version(Kind::Listener, &update.version);
+        self.held.set_version(&update.version);
         super::each(update, Named::ByItself, |name, stored| {
             self.retries.remove(name);
             self.update_one(name, stored, 0).inspect_err(|reason| {
@@ -122,17 +119,18 @@ impl Listeners {
     }
 
     fn update_one(&mut self, name: &Arc<str>, stored: Stored, attempts: u32) -> Result<(), String> {
-        if self.parts.store.is_static(Kind::Listener, name) {
-            // As in Envoy: what the bootstrap fixed is not changed from outside.
-            tracing::debug!(target: "config", "listener '{name}' is static; the control plane's version is ignored");
-            return Ok(());
-        }
-        if self.parts.store.is_warming(Kind::Listener, name, &stored.body) {
-            return Ok(());
-        }
-        if self.parts.store.is_unchanged(Kind::Listener, name, &stored.body) {
-            self.warming.remove(name);
-            return Ok(());
+        match self.held.look(name, &stored.body) {
+            Seen::New => {}
+            Seen::Waits => return Ok(()),
+            Seen::InUse => {
+                self.held.take_warming(name);
+                return Ok(());
+            }
+            Seen::Static => {
+                // As in Envoy: what the bootstrap fixed is not changed from outside.
+                tracing::debug!(target: "config", "listener '{name}' is static; the control plane's version is ignored");
+                return Ok(());
+            }
         }
         let refusal = match config::listener::decode(&stored.body, &self.options).map_err(Refusal::from) {
             Ok(config) if self.is_stopped(config.direction) => {
@@ -150,7 +148,7 @@ impl Listeners {
         let reason = refusal.rejection.to_string();
         self.parts.server.listener_create_failure.inc();
         self.retry_later(name, stored.clone(), attempts, refusal.holder);
-        self.parts.store.refuse(Kind::Listener, name, stored, &reason);
+        self.held.refuse(name, stored, &reason);
         Err(reason)
     }
 
@@ -159,19 +157,14 @@ impl Listeners {
     pub(super) fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
         let wanted = Policy::of_listener(&refused.body);
         let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_listener(body));
-        let taken = self.parts.store.take_down(Kind::Listener, name, unjudged);
-        if taken.warming {
-            self.warming.remove(name);
-        }
-        if taken.active
-            && let Some(active) = self.active.remove(name)
-        {
+        let (active, _) = self.held.take_down(name, unjudged);
+        if let Some(active) = active {
             tracing::error!(
                 target: "config",
                 "listener '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
             );
             self.parts.server.listener_removed.inc();
-            let next = self.warming.get(name).map(|warming| &*warming.listener);
+            let next = self.held.warming(name).map(|warming| &*warming.listener);
             active.listener.retired_by(next).iter().for_each(|drain| drain.finish());
             self.address_is_free();
         }
@@ -186,27 +179,25 @@ impl Listeners {
             drain: self.parts.drain,
         };
         let kept = self.kept_chains(&name, &stored);
-        let before = self.active.get(&name).zip(kept.as_ref());
+        let before = self.held.active(&name).zip(kept.as_ref());
         let before = before.map(|(active, kept)| Before { listener: &active.listener, kept });
         let listener = Listener::compile(config, &deps, &*self.parts.routes, before)?;
         let sockets = self.sockets.plan(&listener, &self.owners(&name))?;
-        self.parts.store.warm(Kind::Listener, &name, stored, is_static);
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
-        self.warming.insert(name, Warming { listener, sockets, since, needs, routes });
+        self.held.warm(&name, stored, is_static, Warming { listener, sockets, since, needs, routes });
         Ok(())
     }
 
     /// The filter chains of the version in use that stay, where nothing else differs.
     fn kept_chains(&self, name: &Arc<str>, stored: &Stored) -> Option<KeptChains> {
-        let before = self.parts.store.active(Kind::Listener, name)?;
-        config::listener::kept_chains(&before, &stored.body)
+        config::listener::kept_chains(self.held.active_body(name)?, &stored.body)
     }
 
     /// Whose sockets are whose, as this listener sees it.
     fn owners(&self, name: &Arc<str>) -> Owners {
-        let active = self.active.iter().map(|(name, active)| (name, &active.sockets));
-        let warming = self.warming.iter().map(|(name, warming)| (name, &warming.sockets));
+        let active = self.held.all_active().map(|(name, active)| (name, &active.sockets));
+        let warming = self.held.all_warming().map(|(name, warming)| (name, &warming.sockets));
         let mut owners = Owners { own: HashSet::new(), others: HashMap::new() };
         for (owner, sockets) in active.chain(warming) {
             for id in sockets {
@@ -222,19 +213,18 @@ impl Listeners {
 
     /// Closes, or holds back, the sockets that no listener serves on any more.
     fn sweep(&mut self) {
-        let used = self.active.values().flat_map(|active| &active.sockets).copied().collect();
-        let wanted = self.warming.values().flat_map(|warming| &warming.sockets).copied().collect();
+        let used = self.held.all_active().flat_map(|(_, active)| &active.sockets).copied().collect();
+        let wanted = self.held.all_warming().flat_map(|(_, warming)| &warming.sockets).copied().collect();
         self.sockets.sweep(&used, &wanted);
     }
 
     fn remove(&mut self, name: &Arc<str>) {
-        if self.parts.store.is_static(Kind::Listener, name) {
+        if self.held.is_static(name) {
             return;
         }
-        self.warming.remove(name);
         self.retries.remove(name);
-        self.parts.store.remove(Kind::Listener, name);
-        if let Some(active) = self.active.remove(name) {
+        let (active, _) = self.held.remove(name);
+        if let Some(active) = active {
             self.parts.server.listener_removed.inc();
             tracing::info!(target: "config", "listener '{name}' removed; its connections drain");
             self.drain(&active.listener, None);
@@ -244,33 +234,26 @@ impl Listeners {
 
     /// Gives every warm listener to the workers. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
-        let routes = self.parts.routes.clone();
-        let warm: Vec<Arc<str>> = self
-            .warming
-            .iter()
-            .filter(|(_, warming)| warming.is_warm(secrets, &routes))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let warm = self.held.all_warming().filter(|(_, warming)| warming.is_warm(secrets, &self.parts.routes));
+        let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in &warm {
-            if let Some(warming) = self.warming.remove(name) {
-                self.activate(name.clone(), warming);
-            }
+            self.activate(name);
         }
         self.sweep();
         !warm.is_empty()
     }
 
-    fn activate(&mut self, name: Arc<str>, warming: Warming) {
-        let Warming { listener, sockets, .. } = warming;
+    fn activate(&mut self, name: &Arc<str>) {
+        let Some(warmed) = self.held.take_warming(name) else { return };
+        let (listener, sockets) = (warmed.made.listener.clone(), warmed.made.sockets.clone());
         if let Err(failure) = self.sockets.begin(&sockets, &listener) {
-            return self.not_listening(&name, &failure.to_string());
+            return self.not_listening(name, warmed.stored, &failure.to_string());
         }
         let addresses = self.sockets.addresses(&sockets);
-        tell_active(&name, &addresses);
+        tell_active(name, &addresses);
         self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
-        self.parts.store.activate(Kind::Listener, &name);
         let active = Active { listener: listener.clone(), sockets, addresses };
-        match self.active.insert(name, active) {
+        match self.held.activate(name, warmed, active) {
             Some(before) => {
                 self.parts.server.listener_modified.inc();
                 if before.listener.is_succeeded_by(&listener) {
@@ -284,15 +267,12 @@ impl Listeners {
     }
 
     /// The address was taken between binding and listening: what was in use stays, and it is tried again.
-    fn not_listening(&mut self, name: &Arc<str>, reason: &str) {
+    fn not_listening(&mut self, name: &Arc<str>, waited: Stored, reason: &str) {
         tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
         self.parts.server.listener_create_failure.inc();
-        let mut waited = None;
-        self.parts.store.change(Kind::Listener, name, |entry| waited = entry.warming.take());
-        let Some(stored) = waited else { return };
-        self.stop_unjudged(name, &stored, false);
-        self.parts.store.refuse(Kind::Listener, name, stored.clone(), reason);
-        self.retry_later(name, stored, 0, Holder::Stranger);
+        self.stop_unjudged(name, &waited, false);
+        self.held.refuse(name, waited.clone(), reason);
+        self.retry_later(name, waited, 0, Holder::Stranger);
     }
 
     /// Does what is due: ends of drains, binds that failed before, and stops that were asked for with a delay. The moment of the next is in
@@ -313,17 +293,13 @@ impl Listeners {
         if !self.stopped.contains(&direction) {
             self.stopped.push(direction);
         }
-        let waiting: Vec<Arc<str>> = self
-            .warming
-            .iter()
-            .filter(|(_, warming)| self.is_stopped(warming.listener.config().direction))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let waiting = self.held.all_warming();
+        let waiting = waiting.filter(|(_, warming)| self.is_stopped(warming.listener.config().direction));
+        let waiting: Vec<Arc<str>> = waiting.map(|(name, _)| name.clone()).collect();
         for name in waiting {
-            self.warming.remove(&name);
-            self.parts.store.change(Kind::Listener, &name, |entry| entry.warming = None);
+            self.held.take_warming(&name);
         }
-        for active in self.active.values_mut() {
+        for active in self.held.all_active_mut() {
             let config = active.listener.config();
             if direction.is_none_or(|wanted| config.direction == wanted) && !active.sockets.is_empty() {
                 active.sockets.clear();
@@ -349,28 +325,29 @@ impl Listeners {
 
     /// Secrets that listeners of either state need.
     pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
-        let active = self.active.values().flat_map(|active| active.listener.needed_secrets());
-        active.chain(self.warming.values().flat_map(|warming| warming.needs.iter().cloned()))
+        let active = self.held.all_active().flat_map(|(_, active)| active.listener.needed_secrets());
+        active.chain(self.held.all_warming().flat_map(|(_, warming)| warming.needs.iter().cloned()))
     }
 
     /// How many wait.
     pub fn warming_count(&self) -> usize {
-        self.warming.len()
+        self.held.all_warming().count()
     }
 
     /// How many are in use.
     pub fn active_count(&self) -> usize {
-        self.active.len()
+        self.held.all_active().count()
     }
 
     /// Active listeners by name, for admin.
     pub fn active(&self) -> Vec<ListenerStatus> {
-        let each = self.active.iter();
-        let mut list: Vec<_> = each
-            .map(|(name, active)| ListenerStatus { name: name.clone(), addresses: active.addresses.clone() })
-            .collect();
-        list.sort_by(|left, right| left.name.cmp(&right.name));
-        list
+        let each = self.held.all_active();
+        each.map(|(name, active)| ListenerStatus { name: name.clone(), addresses: active.addresses.clone() }).collect()
+    }
+
+    /// All versions, for admin.
+    pub fn snapshot(&self) -> Resources {
+        self.held.snapshot()
     }
 
     /// How long until something is due: a bind, or the end of a wait.
@@ -378,7 +355,7 @@ impl Listeners {
         let now = Instant::now();
         let binds = self.retries.values().map(|retry| retry.at.saturating_duration_since(now));
         let stops = self.stops.iter().map(|(_, at)| at.saturating_duration_since(now));
-        let waits = self.warming.values().filter_map(Warming::next_timeout);
+        let waits = self.held.all_warming().filter_map(|(_, warming)| warming.next_timeout());
         let drains = self.draining.iter().map(|draining| draining.left(now));
         binds.chain(stops).chain(waits).chain(drains).min()
     }

@@ -4,10 +4,11 @@
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
 //! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`secrets`] SDS.
-//! - [`crate::store`] keeps the bytes as they were received, for `config_dump`.
+//! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
 pub mod clusters;
 pub mod control;
+pub mod held;
 pub mod listeners;
 pub mod routes;
 pub mod secrets;

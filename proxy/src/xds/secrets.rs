@@ -15,7 +15,8 @@ use config::xds_server::XdsServer;
 use tokio::sync::mpsc;
 use xds_client::{AdsSettings, SdsClient, SdsEvent, SdsHandle};
 
-use crate::store::{ConfigStore, Entry, Kind, Refused, Stored};
+use super::held::{Held, Seen};
+use crate::store::{Resources, Stored};
 use crate::tls::Secrets;
 
 /// Something came over SDS.
@@ -33,7 +34,7 @@ pub type Resolve = Box<dyn Fn(&XdsServer) -> Result<AdsSettings, String>>;
 /// The watches.
 pub struct SecretWatches {
     secrets: Arc<Secrets>,
-    store: Arc<ConfigStore>,
+    held: Held<(), ()>,
     options: Rc<config::Options>,
     resolve: Resolve,
     arrivals: mpsc::Sender<Arrival>,
@@ -45,12 +46,19 @@ impl SecretWatches {
     /// No watch yet; what comes goes to `arrivals`.
     pub fn new(
         secrets: Arc<Secrets>,
-        store: Arc<ConfigStore>,
         options: Rc<config::Options>,
         resolve: Resolve,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Self {
-        SecretWatches { secrets, store, options, resolve, arrivals, clients: HashMap::new(), unknown: HashSet::new() }
+        SecretWatches {
+            secrets,
+            held: Held::default(),
+            options,
+            resolve,
+            arrivals,
+            clients: HashMap::new(),
+            unknown: HashSet::new(),
+        }
     }
 
     /// Watches exactly these; those that nobody needs any more are let go and forgotten.
@@ -74,7 +82,7 @@ impl SecretWatches {
         // The bootstrap's secrets are never sent again.
         for id in self.secrets.forget(|id| id.source == SdsSource::Static || ids.contains(id)) {
             tracing::debug!(target: "secret", "secret '{}' is needed no more and forgotten", id.name);
-            self.store.remove(Kind::Secret, &key(&id));
+            self.held.remove(&key(&id));
         }
     }
 
@@ -134,7 +142,7 @@ impl SecretWatches {
     /// Checks a secret and puts it in use. The reason names the secret.
     pub fn apply(&mut self, id: &SecretId, stored: Stored) -> Result<(), String> {
         // Sent again by a new stream: nothing is built anew, no session is lost.
-        if self.store.is_unchanged(Kind::Secret, &key(id), &stored.body) {
+        if self.held.look(&key(id), &stored.body) == Seen::InUse {
             return Ok(());
         }
         match config::secret::decode(&stored.body, &self.options) {
@@ -149,27 +157,25 @@ impl SecretWatches {
             return Err(self.refuse(id, stored, reason));
         }
         tracing::info!(target: "secret", "secret '{}' is in use, version '{}'", id.name, stored.version);
-        self.record(id, |entry| {
-            entry.active = Some(stored);
-            entry.refused = None;
-        });
+        self.held.put(&key(id), stored, ());
+        self.show(id);
         Ok(())
     }
 
-    fn refuse(&self, id: &SecretId, stored: Stored, reason: String) -> String {
+    fn refuse(&mut self, id: &SecretId, stored: Stored, reason: String) -> String {
         tracing::error!(target: "secret", "secret '{}' is refused, the one before it stays: {reason}", id.name);
-        self.record(id, |entry| {
-            entry.refused = Some(Refused { resource: stored, reason: reason.as_str().into() });
-        });
+        self.held.refuse(&key(id), stored, &reason);
+        self.show(id);
         reason
     }
 
-    fn record(&self, id: &SecretId, change: impl FnOnce(&mut Entry)) {
-        self.store.change(Kind::Secret, &key(id), |entry| {
-            entry.name = id.name.clone();
-            entry.is_static = id.source == SdsSource::Static;
-            change(entry);
-        });
+    fn show(&mut self, id: &SecretId) {
+        self.held.show_as(&key(id), &id.name, id.source == SdsSource::Static);
+    }
+
+    /// All versions, for admin.
+    pub fn snapshot(&self) -> Resources {
+        self.held.snapshot()
     }
 
     /// Whether every secret is here, or was waited for long enough since `since`.

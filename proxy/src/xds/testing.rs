@@ -10,6 +10,7 @@ use xds_client::{Resource, Update, UpdateId, Verdict, type_url};
 
 use super::clusters::{self, Clusters};
 use super::control::{Control, Start};
+use super::held::Held;
 use super::listeners::{self, Listeners};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
@@ -18,7 +19,7 @@ use crate::cluster::{Cluster, dns};
 use crate::drain::ServerDrain;
 use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
-use crate::store::{ConfigStore, Kind};
+use crate::store::{Entry, Kind};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
 use crate::workers::{Command, Workers};
@@ -61,8 +62,7 @@ impl World {
         let options = Rc::new(options);
         let stats = Stats::new(StatsSettings::default());
         let server = ServerStats::new(&stats);
-        let (store, published, routes) =
-            (ConfigStore::new(), Arc::new(Published::default()), Arc::new(Routes::default()));
+        let (published, routes) = (Arc::new(Published::default()), Arc::new(Routes::default()));
         let secrets = Secrets::new();
         let (workers, commands) = Workers::recorded();
         let (arrivals, _) = mpsc::channel(1);
@@ -70,7 +70,6 @@ impl World {
         let parts = clusters::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),
-            store: store.clone(),
             published: published.clone(),
             server,
             resolver,
@@ -79,7 +78,6 @@ impl World {
         let parts = listeners::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),
-            store: store.clone(),
             sinks: Arc::new(Sinks::new(SinkSettings::default())),
             routes: routes.clone(),
             workers,
@@ -90,8 +88,8 @@ impl World {
             clusters,
             listeners: Listeners::new(parts, options.clone()),
             routes,
-            secrets: SecretWatches::new(secrets, store.clone(), options.clone(), no_server, arrivals),
-            store,
+            secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
+            tables: Held::default(),
             options,
             drain: ServerDrain::new(Default::default()),
             stats: server,
@@ -183,13 +181,19 @@ impl World {
 
     /// The bytes in use, as `config_dump` shows them.
     pub fn active(&self, kind: Kind, name: &str) -> Option<Bytes> {
-        self.control.store.active(kind, &name.into())
+        let shown = self.control.show().resources;
+        shown.find(kind, name)?.active.as_ref().map(|stored| stored.body.clone())
     }
 
     /// Why the last version of a name was refused, as `config_dump` shows it.
     pub fn shown_refusal(&self, kind: Kind, name: &str) -> Option<Arc<str>> {
-        let entries = self.control.store.list(kind);
-        entries.into_iter().find(|entry| &*entry.name == name)?.refused.map(|refused| refused.reason)
+        let shown = self.control.show().resources;
+        shown.find(kind, name)?.refused.as_ref().map(|refused| refused.reason.clone())
+    }
+
+    /// All of a kind, as `config_dump` shows it.
+    pub fn shown(&self, kind: Kind) -> Vec<Entry> {
+        self.control.show().resources.resources(kind).to_vec()
     }
 
     pub fn value(&self, name: &str) -> u64 {

@@ -6,7 +6,7 @@ use super::inline;
 use super::outline::{Field, Leaf, Mask, Node};
 use super::tree::Tree;
 use crate::admin::Admin;
-use crate::store::{Entry, Kind, Refused, Stored};
+use crate::store::{Entry, Kind, Refused, Snapshot, Stored};
 
 const PREFIX: &str = "type.googleapis.com/envoy.admin.v3.";
 const BOOTSTRAP: &str = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap";
@@ -31,20 +31,19 @@ enum Part {
 }
 
 /// Every section, in Envoy's order.
-pub fn all(admin: &Admin, endpoints: bool) -> Vec<Section> {
-    let source = &admin.source;
-    let clusters = source.resources(Kind::Cluster);
-    let listeners = source.resources(Kind::Listener);
-    let secrets = source.resources(Kind::Secret);
-    let mut sections = vec![bootstrap(admin, &clusters, &listeners, &secrets)];
-    sections.push(cluster_section(source.version(Kind::Cluster), &clusters));
+pub fn all(admin: &Admin, shown: &Snapshot, endpoints: bool) -> Vec<Section> {
+    let clusters = shown.resources(Kind::Cluster);
+    let listeners = shown.resources(Kind::Listener);
+    let secrets = shown.resources(Kind::Secret);
+    let mut sections = vec![bootstrap(admin, clusters, listeners, secrets)];
+    sections.push(cluster_section(shown.version(Kind::Cluster), clusters));
     if endpoints {
-        sections.push(endpoint_section(&source.resources(Kind::Endpoints), &clusters));
+        sections.push(endpoint_section(shown.resources(Kind::Endpoints), clusters));
     }
-    sections.push(listener_section(source.version(Kind::Listener), &listeners));
+    sections.push(listener_section(shown.version(Kind::Listener), listeners));
     sections.push(Section { kind: "ScopedRoutesConfigDump", parts: Vec::new() });
-    sections.push(route_section(&source.resources(Kind::Route), &listeners));
-    sections.push(secret_section(&secrets));
+    sections.push(route_section(shown.resources(Kind::Route), listeners));
+    sections.push(secret_section(secrets));
     sections
 }
 

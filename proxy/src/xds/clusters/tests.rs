@@ -175,7 +175,7 @@ fn a_warming_version_sent_again_does_not_begin_to_wait_anew() {
         let mut world = World::new();
         world.push(&[eds_cluster("a", "svc")]).unwrap();
         let warming = |world: &World| {
-            let warming = &world.control.clusters.warming["a"];
+            let warming = world.control.clusters.held.warming("a").unwrap();
             (warming.since, Arc::as_ptr(&warming.cluster))
         };
         let before = warming(&world);
@@ -194,7 +194,7 @@ fn endpoints_are_waited_for_no_longer_than_the_cluster_says() {
         assert!(world.cluster("a").is_none());
         let wait = world.control.clusters.next_timeout().expect("the loop is to look again");
         assert!(wait <= Duration::from_secs(15) && !wait.is_zero(), "{wait:?}");
-        world.control.clusters.warming.get_mut("a").unwrap().since -= Duration::from_secs(15);
+        world.control.clusters.held.warming_mut("a").unwrap().since -= Duration::from_secs(15);
         world.control.settle(None);
         assert_eq!(world.ports("a"), [""; 0], "in use, and without endpoints");
     });

@@ -10,7 +10,8 @@ use xds_client::{Update, Verdict, type_url};
 use super::Control;
 use crate::http::route::RouteTable;
 use crate::stats::DiscoveryStats;
-use crate::store::{Kind, Stored};
+use crate::store::Stored;
+use crate::xds::held::Seen;
 use crate::xds::{Named, each, tell_notes};
 
 /// Octets of an update that leave something behind which is worth giving back to the system.
@@ -62,12 +63,12 @@ impl Control {
             self.routes.does_not_exist(name);
         }
         self.listeners.let_go_of_tables();
-        self.store.set_version(Kind::Route, &update.version);
+        self.tables.set_version(&update.version);
         verdict
     }
 
-    fn apply_table(&self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
-        if self.store.is_unchanged(Kind::Route, name, &stored.body) && self.routes.is_filled(name) {
+    fn apply_table(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
+        if self.tables.look(name, &stored.body) == Seen::InUse && self.routes.is_filled(name) {
             return Ok(());
         }
         match config::route::decode(&stored.body, &self.options)
@@ -75,7 +76,7 @@ impl Control {
         {
             Ok(table) => {
                 if self.routes.publish(name, table) {
-                    self.store.accept(Kind::Route, name, stored);
+                    self.tables.put(name, stored, ());
                 }
                 Ok(())
             }
@@ -83,7 +84,7 @@ impl Control {
                 let reason = rejection.to_string();
                 let wanted = Policy::of_routes(&stored.body);
                 let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of_routes(body));
-                if self.store.take_down(Kind::Route, name, unjudged).active {
+                if self.tables.take_down(name, unjudged).0.is_some() {
                     tracing::error!(
                         target: "config",
                         "route table '{name}' is taken away: its new version carries policy that is not enforced here, and is refused: {reason}"
@@ -92,7 +93,7 @@ impl Control {
                 } else {
                     tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
                 }
-                self.store.refuse(Kind::Route, name, stored, &reason);
+                self.tables.refuse(name, stored, &reason);
                 Err(reason)
             }
         }

@@ -11,7 +11,7 @@ use super::Control;
 use crate::cluster::testing::run;
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::stats::{self, ServerState};
-use crate::status::Request;
+use crate::status::{Ask, Request};
 use crate::store::Kind;
 
 /// A listener of this table, in use.
@@ -280,10 +280,13 @@ fn the_loop_obeys_until_it_is_told_to_quit() {
         let (quit, status) = (control.quit.clone(), control.status.clone());
         let (_arrivals, arrivals) = mpsc::channel(1);
         let (requests, receiver) = mpsc::unbounded_channel();
-        requests.send(Request::SetHealthy(false)).unwrap();
-        requests.send(Request::Quit).unwrap();
+        requests.send(Ask::Do(Request::SetHealthy(false))).unwrap();
+        let (reply, shown) = tokio::sync::oneshot::channel();
+        requests.send(Ask::Show(reply)).unwrap();
+        requests.send(Ask::Do(Request::Quit)).unwrap();
         let running = tokio::task::spawn_local(Control::run(control, None, arrivals, receiver));
         quit.notified().await;
+        assert!(shown.await.unwrap().listeners.is_empty());
         assert_eq!(status.state(), ServerState::Draining);
         running.abort();
     });

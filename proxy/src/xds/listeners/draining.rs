@@ -48,8 +48,8 @@ impl Listeners {
 
     /// Names of the route tables that connections or requests may ask for.
     pub fn tables_in_use(&self) -> impl Iterator<Item = Arc<str>> {
-        let active = self.active.values().flat_map(|active| active.listener.rds_names());
-        let warming = self.warming.values().flat_map(|warming| warming.routes.iter().cloned());
+        let active = self.held.all_active().flat_map(|(_, active)| active.listener.rds_names());
+        let warming = self.held.all_warming().flat_map(|(_, warming)| warming.routes.iter().cloned());
         let draining = self.draining.iter().flat_map(|draining| draining.tables.iter().cloned());
         active.chain(warming).map(|(name, _)| name).chain(draining)
     }

@@ -197,7 +197,7 @@ fn a_listener_waits_for_routes_no_longer_than_it_says() {
         world.push(&[listener]).unwrap();
         let wait = world.control.listeners.next_timeout().expect("the loop is to look again");
         assert!(wait <= Duration::from_secs(15) && !wait.is_zero(), "{wait:?}");
-        world.control.listeners.warming.get_mut("a").unwrap().since -= Duration::from_secs(15);
+        world.control.listeners.held.warming_mut("a").unwrap().since -= Duration::from_secs(15);
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
     });
@@ -208,13 +208,17 @@ fn unchanged_bytes_change_nothing() {
     run(async {
         let mut world = World::new();
         world.push(&[tcp_listener("a", "one"), http_listener("waiting", "t")]).unwrap();
-        let (bound, since) = (address(&world, "a"), world.control.listeners.warming["waiting"].since);
+        let (bound, since) = (address(&world, "a"), world.control.listeners.held.warming("waiting").unwrap().since);
         world.told();
         world.push(&[tcp_listener("a", "one"), http_listener("waiting", "t")]).unwrap();
         assert_eq!(world.told(), []);
         assert_eq!(address(&world, "a"), bound);
         assert_eq!(world.value("listener_manager.listener_modified"), 0);
-        assert_eq!(world.control.listeners.warming["waiting"].since, since, "the wait does not begin anew");
+        assert_eq!(
+            world.control.listeners.held.warming("waiting").unwrap().since,
+            since,
+            "the wait does not begin anew"
+        );
     });
 }
 
@@ -257,7 +261,7 @@ fn a_removed_listener_stops_whether_it_serves_or_waits() {
         world.take_away(type_url::LISTENER, &["a", "waiting", "never-there"]).unwrap();
         assert_eq!(world.told(), [Told::Stop(0)]);
         assert_eq!((world.control.listeners.active_count(), world.control.listeners.warming_count()), (0, 0));
-        assert_eq!(world.control.store.list(Kind::Listener).len(), 0);
+        assert_eq!(world.shown(Kind::Listener).len(), 0);
         assert_eq!(world.value("listener_manager.listener_removed"), 1);
     });
 }
@@ -475,7 +479,7 @@ fn other_socket_options_take_new_sockets_on_the_same_address() {
 fn only_connections_of_changed_and_removed_chains_drain() {
     run(async {
         let mut world = World::new();
-        let chains = |world: &World| world.control.listeners.active["a"].listener.clone();
+        let chains = |world: &World| world.control.listeners.held.active("a").unwrap().listener.clone();
         world.push(&[chained_listener("a", &[("kept", 1, "c"), ("changed", 2, "c"), ("removed", 3, "c")])]).unwrap();
         let first = chains(&world);
         world.push(&[chained_listener("a", &[("new", 4, "c"), ("changed", 2, "d"), ("kept", 1, "c")])]).unwrap();

@@ -132,7 +132,7 @@ fn each_source_has_its_own_secret_of_a_name() {
             watches.apply(&id(source.clone(), "default"), stored(&good("default"), &number.to_string())).unwrap();
         }
         assert_eq!(watches.secrets.certificates().len(), 4);
-        let shown = watches.store.list(Kind::Secret);
+        let shown = watches.snapshot().entries;
         let mut versions: Vec<_> = shown.iter().map(|entry| &*entry.active.as_ref().unwrap().version).collect();
         versions.sort_unstable();
         assert_eq!(versions, ["0", "1", "2", "3"]);
