@@ -130,8 +130,8 @@ http_filters! {
         routes SetFilterState Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin; shares go by their default values"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
-    ExtAuthz ext_authz Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "without it requests would pass that the authorizer denies, also with failure_mode_allow"
-        routes ExtAuthzPerRoute Refused Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "requests would pass that the authorizer denies";
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC service is asked; an HTTP service, labels of the node and emit_filter_state_stats are refused; shares go by their default values"
+        routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
     GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }

@@ -12,7 +12,7 @@ mod incoming;
 mod request;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unary;
 
 use std::future::Future;

@@ -26,12 +26,12 @@ mod http_calls;
 mod streams;
 mod unary_calls;
 
-const CLUSTER: &str = "outbound|80||app";
+pub(crate) const CLUSTER: &str = "outbound|80||app";
 
 /// A thread that makes calls, and the one cluster that they go to.
-struct World {
-    bench: Rc<Bench>,
-    calls: Calls,
+pub(crate) struct World {
+    pub bench: Rc<Bench>,
+    pub calls: Calls,
 }
 
 impl World {
@@ -46,11 +46,11 @@ impl World {
         World { bench, calls }
     }
 
-    fn http2(endpoint: SocketAddr) -> World {
+    pub fn http2(endpoint: SocketAddr) -> World {
         World::new(&[endpoint], UpstreamProtocol::Http2)
     }
 
-    fn stat(&self, name: &str) -> u64 {
+    pub fn stat(&self, name: &str) -> u64 {
         self.bench.stat(name)
     }
 
@@ -69,7 +69,7 @@ fn ping(service: &GrpcService) -> GrpcCall {
 }
 
 /// A service without a timeout.
-fn service() -> GrpcService {
+pub(crate) fn service() -> GrpcService {
     GrpcService {
         cluster: CLUSTER.into(),
         authority: "app.example".into(),
@@ -97,17 +97,17 @@ fn retrying(on: u32, retries: u32) -> Option<Arc<RetryPolicy>> {
 }
 
 /// A request that came to a service, and what answers it.
-struct Asked {
-    request: Request<RecvStream>,
+pub(crate) struct Asked {
+    pub request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     /// 0 is the first.
     number: usize,
 }
 
-type Answering = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = ()>>>;
 
 /// An HTTP/2 service that does what `answer` does, for each request in a task of its own.
-async fn serve(answer: impl Fn(Asked) -> Answering + 'static) -> SocketAddr {
+pub(crate) async fn serve(answer: impl Fn(Asked) -> Answering + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let answer = Rc::new(answer);
@@ -129,7 +129,7 @@ async fn serve(answer: impl Fn(Asked) -> Answering + 'static) -> SocketAddr {
 
 impl Asked {
     /// Reads the whole request body.
-    async fn body(&mut self) -> Vec<u8> {
+    pub async fn body(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(data) = self.request.body_mut().data().await {
             let data = data.unwrap();
@@ -146,7 +146,7 @@ impl Asked {
     }
 
     /// Sends these octets and trailers.
-    fn answer(&mut self, pieces: &[&[u8]], trailers: &[(&'static str, &str)]) {
+    pub fn answer(&mut self, pieces: &[&[u8]], trailers: &[(&'static str, &str)]) {
         let mut stream = self.begin();
         for piece in pieces {
             stream.send_data(Bytes::copy_from_slice(piece), false).unwrap();
@@ -155,7 +155,7 @@ impl Asked {
     }
 
     /// A head that is all of the answer.
-    fn only_head(&mut self, status: u16, headers: &[(&'static str, &str)]) {
+    pub fn only_head(&mut self, status: u16, headers: &[(&'static str, &str)]) {
         let mut head = Response::builder().status(status).body(()).unwrap();
         *head.headers_mut() = fields(headers);
         self.respond.send_response(head, true).unwrap();
@@ -167,8 +167,8 @@ fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 /// A message with its prefix.
-fn framed(message: &[u8]) -> Bytes {
+pub(crate) fn framed(message: &[u8]) -> Bytes {
     Framed::of(message).into_bytes()
 }
 
-const OK: &[(&str, &str)] = &[("grpc-status", "0")];
+pub(crate) const OK: &[(&str, &str)] = &[("grpc-status", "0")];

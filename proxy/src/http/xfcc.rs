@@ -90,7 +90,7 @@ pub(super) fn element(details: ClientCertDetails, tls: &TlsInfo, peer: &PeerCert
 }
 
 /// PEM of the certificates, with the octets escaped that Envoy escapes.
-fn url_encoded_pem(certificates: &[Bytes]) -> String {
+pub(super) fn url_encoded_pem(certificates: &[Bytes]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for der in certificates {

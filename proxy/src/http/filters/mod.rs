@@ -15,6 +15,7 @@ pub(crate) mod wait;
 pub(in crate::http) mod alpn;
 mod cors;
 mod csrf;
+mod ext_authz;
 mod set_metadata;
 
 use self::filter::HttpFilter as _;
@@ -28,11 +29,12 @@ http_filters! {
         Alpn alpn;
         Cors cors routes;
         Csrf csrf routes;
+        ExtAuthz ext_authz routes;
         SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        HeaderMutation Buffer Compressor Decompressor ExtAuthz Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        HeaderMutation Buffer Compressor Decompressor Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
         SetFilterState StatefulSession
     }
 }

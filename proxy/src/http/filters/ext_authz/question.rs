@@ -1,0 +1,134 @@
+//! What the authorizer is asked: `CheckRequest` of a request. Called by [`super`].
+
+use bytes::Bytes;
+use config::services::ext_authz as message;
+
+use super::ExtAuthz;
+use crate::http::filters::filter::Turn;
+use crate::http::stream::Stream;
+use crate::http::xfcc;
+use crate::wire::headers::Name;
+use crate::wire::message::RequestHead;
+
+/// The bytes of the question.
+pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Option<&(Bytes, bool)>) -> Vec<u8> {
+    let stream = &*turn.stream;
+    let request = &stream.request;
+    let connection = &stream.context.connection;
+    let tls = connection.tls.as_deref();
+    let peer = tls.and_then(|tls| tls.peer.as_deref());
+    let certificate = match peer {
+        Some(peer) if filter.config.include_peer_certificate => {
+            xfcc::url_encoded_pem(peer.chain.get(..1).unwrap_or_default())
+        }
+        _ => String::new(),
+    };
+    let principal = peer.map_or("", |peer| {
+        let name = peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject);
+        name
+    });
+    let mut question = message::CheckRequest {
+        source: message::Peer {
+            address: Some(stream.info.downstream_remote.unwrap_or(connection.remote)),
+            service: request.headers.get(&filter.names.downstream_service).map_or("", |value| text(value)),
+            principal,
+            certificate: &certificate,
+            ..message::Peer::default()
+        },
+        destination: message::Peer {
+            address: Some(connection.local),
+            principal: tls.and_then(|tls| tls.local_uri_sans.first()).map_or("", |name| name),
+            ..message::Peer::default()
+        },
+        time: Some(stream.info.start_time),
+        http: Some(http(filter, stream, body)),
+        sni: tls
+            .filter(|_| filter.config.include_tls_session)
+            .map(|_| connection.requested_server_name.as_deref().unwrap_or_default()),
+        ..message::CheckRequest::default()
+    };
+    for scope in super::levels(turn) {
+        for (key, value) in &scope.config.context_extensions {
+            if question.context_extensions.iter().all(|(known, _)| *known != &**key) {
+                question.context_extensions.push((key, value));
+            }
+        }
+    }
+    metadata(filter, stream, &mut question.metadata);
+    message::encode(&question)
+}
+
+fn http<'q>(filter: &ExtAuthz, stream: &'q Stream<'_>, body: Option<&'q (Bytes, bool)>) -> message::HttpRequest<'q> {
+    let request = &stream.request;
+    let (body, partial) = body.map_or((None, false), |(body, partial)| (Some(body), *partial));
+    let mut headers = headers(filter, request);
+    if body.is_some() {
+        headers.push(("x-envoy-auth-partial-body", if partial { b"true" } else { b"false" }));
+    }
+    message::HttpRequest {
+        id: format!(
+            "{}",
+            stream.context.connection.id.wrapping_mul(1 << 20).wrapping_add(stream.context.requests.get().into())
+        ),
+        method: text(request.method.as_bytes()),
+        headers,
+        raw_headers: filter.config.raw_headers,
+        path: text(&request.path),
+        host: text(&request.authority),
+        scheme: text(&request.scheme),
+        size: body.map_or_else(|| length(request), |body| i64::try_from(body.len()).unwrap_or(i64::MAX)),
+        protocol: request.protocol.as_str(),
+        body: body.map_or(&[], |body| body),
+        raw_body: filter.config.body.is_some_and(|settings| settings.as_bytes),
+    }
+}
+
+/// The headers that are told, pseudo headers first. What a client claims of itself in our own name is not.
+fn headers<'q>(filter: &ExtAuthz, request: &'q RequestHead) -> Vec<(&'q str, &'q [u8])> {
+    let pseudo: [(&str, &[u8]); 4] = [
+        (":authority", &request.authority),
+        (":method", request.method.as_bytes()),
+        (":path", &request.path),
+        (":scheme", &request.scheme),
+    ];
+    let plain = request
+        .headers
+        .iter()
+        .filter(|header| header.name != filter.names.partial_body)
+        .map(|header| (header.name.as_str(), &header.value[..]));
+    let config = &filter.config;
+    pseudo
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .chain(plain)
+        .filter(|(name, _)| {
+            let listed =
+                |list: &[config::matcher::StringMatcher]| list.iter().any(|matcher| matcher.matches(name.as_bytes()));
+            !listed(&config.disallowed_headers) && config.allowed_headers.as_deref().is_none_or(listed)
+        })
+        .collect()
+}
+
+fn metadata<'q>(filter: &'q ExtAuthz, stream: &'q Stream<'_>, told: &mut message::MetadataContext<'q>) {
+    for namespace in &filter.config.metadata {
+        if let Some(value) = stream.info.metadata.get(namespace) {
+            told.plain.push((namespace, value));
+        }
+    }
+    for namespace in &filter.config.typed_metadata {
+        if let Some(value) = stream.info.metadata.typed(namespace) {
+            told.typed.push((namespace, (&value.type_url, &value.bytes)));
+        }
+    }
+}
+
+/// The length that the request claims; -1: it claims none.
+fn length(request: &RequestHead) -> i64 {
+    let claimed = request.headers.get(&Name::CONTENT_LENGTH).and_then(|value| text(value).parse().ok());
+    claimed.unwrap_or(-1)
+}
+
+/// Text of octets; what is no text is not told.
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap_or_default()
+}

@@ -1,0 +1,242 @@
+//! Tests of `ext_authz`, against a gRPC service on loopback over real pools and codecs.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use config::filters::ext_authz::{BodySettings, ExtAuthz as Config, ExtAuthzPerRoute, Service};
+use config::filters::{HttpFilterConfig, ScopedConfig};
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse};
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
+use envoy_types::pb::google::rpc::Status;
+use prost::Message as _;
+
+use crate::call::tests::{Asked, OK, World, framed, serve, service};
+use crate::cluster::testing::run;
+use crate::http::filters::bench::{Filtered, Level};
+use crate::http::testing::fake::Script;
+use crate::http::testing::{Client, get, post, with};
+
+fn config(change: impl FnOnce(&mut Config)) -> Config {
+    let mut service = service();
+    service.timeout = Some(Duration::from_secs(5));
+    let mut config = Config {
+        service: Service::Grpc(service.into()),
+        failure_mode_allow: false,
+        failure_mode_allow_header: false,
+        body: None,
+        clear_route_cache: false,
+        status_on_error: 403,
+        validate_mutations: false,
+        metadata: Vec::new(),
+        typed_metadata: Vec::new(),
+        route_metadata: Vec::new(),
+        enabled: None,
+        enabled_metadata: None,
+        deny_at_disable: false,
+        include_peer_certificate: false,
+        include_tls_session: false,
+        stat_prefix: None,
+        labels_key: None,
+        allowed_headers: None,
+        disallowed_headers: Vec::new(),
+        charge_cluster: true,
+        raw_headers: false,
+        mutation_rules: None,
+        takes_metadata: true,
+        filter_metadata: None,
+        emit_filter_state: false,
+        max_denied_body: None,
+        enforce_header_limits: false,
+    };
+    change(&mut config);
+    config
+}
+
+/// A chain with the filter, and a service that says this; what it was asked is kept.
+async fn authorizer(
+    config: Config,
+    answer: impl Fn(&mut Asked) + 'static,
+) -> (Filtered, World, Rc<RefCell<Vec<CheckRequest>>>) {
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let (kept, answer) = (asked.clone(), Rc::new(answer));
+    let address = serve(move |mut one: Asked| {
+        let (kept, answer) = (kept.clone(), answer.clone());
+        Box::pin(async move {
+            let body = one.body().await;
+            kept.borrow_mut().push(CheckRequest::decode(&body[5..]).unwrap());
+            answer(&mut one);
+        })
+    })
+    .await;
+    let world = World::http2(address);
+    let mut bench = Filtered::new([("authz", HttpFilterConfig::ExtAuthz(config.into()))]);
+    bench.calls = Some(world.calls.clone());
+    (bench, world, asked)
+}
+
+fn says(response: CheckResponse) -> impl Fn(&mut Asked) {
+    move |asked| asked.answer(&[&framed(&response.encode_to_vec())], OK)
+}
+
+fn header(name: &str, value: &str) -> HeaderValueOption {
+    let header = HeaderValue { key: name.into(), value: value.into(), raw_value: Vec::new() };
+    HeaderValueOption { header: Some(header), ..Default::default() }
+}
+
+fn allows(ok: OkHttpResponse) -> CheckResponse {
+    CheckResponse { http_response: Some(HttpResponse::OkResponse(ok)), ..Default::default() }
+}
+
+fn denies(denied: DeniedHttpResponse) -> CheckResponse {
+    let status = Some(Status { code: 7, ..Default::default() });
+    CheckResponse { status, http_response: Some(HttpResponse::DeniedResponse(denied)), ..Default::default() }
+}
+
+#[test]
+fn what_may_pass_passes_changed_as_the_service_says() {
+    run(async {
+        let ok = OkHttpResponse {
+            headers: vec![header("x-user", "eve"), header("x-bad\r\nx", "1")],
+            headers_to_remove: vec!["authorization".into(), ":path".into(), "host".into()],
+            response_headers_to_add: vec![header("x-seen", "yes")],
+            query_parameters_to_remove: vec!["token".into()],
+            ..Default::default()
+        };
+        let (mut bench, _world, asked) = authorizer(config(|_| {}), says(allows(ok))).await;
+        bench.app(Script::answers(200, &[], &["fine"]));
+        let outcome = bench.send(with(get("/a?token=1&b=2"), &[("authorization", "secret")])).await;
+        assert_eq!((outcome.status(), outcome.body().as_str()), (200, "fine"));
+        assert_eq!(outcome.header("x-seen").as_deref(), Some("yes"));
+        let seen = bench.app_saw();
+        assert_eq!((seen.header("x-user").as_deref(), seen.header("authorization")), (Some("eve"), None));
+        assert_eq!(&seen.head.path[..], b"/a?b=2");
+        let asked = asked.borrow();
+        let http = asked[0].attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
+        assert_eq!((http.method.as_str(), http.path.as_str(), http.host.as_str()), ("GET", "/a?token=1&b=2", "svc"));
+        assert_eq!(http.headers.get("authorization").map(String::as_str), Some("secret"));
+        assert_eq!(bench.stat("http.test.ext_authz.ok"), 1);
+    });
+}
+
+#[test]
+fn what_may_not_is_answered_as_the_service_says() {
+    run(async {
+        let denied = DeniedHttpResponse {
+            status: Some(HttpStatus { code: 401 }),
+            headers: vec![header("www-authenticate", "Basic")],
+            body: "who are you".into(),
+        };
+        let (bench, _world, _) = authorizer(config(|_| {}), says(denies(denied))).await;
+        let outcome = bench.send(get("/nowhere/at/all")).await;
+        assert_eq!((outcome.status(), outcome.body().as_str()), (401, "who are you"));
+        assert_eq!((outcome.flags().as_str(), outcome.details()), ("UAEX", "ext_authz_denied"));
+        assert_eq!(outcome.header("www-authenticate").as_deref(), Some("Basic"));
+        assert_eq!(bench.stat("http.test.ext_authz.denied"), 1);
+    });
+}
+
+#[test]
+fn without_a_verdict_nobody_passes_unless_that_is_wanted() {
+    run(async {
+        let broken: [fn(&mut Asked); 4] = [
+            |asked| asked.only_head(200, &[("content-type", "application/grpc"), ("grpc-status", "14")]),
+            |asked| asked.only_head(500, &[]),
+            |asked| asked.answer(&[&framed(b"\xff\xff\xff")], OK),
+            |asked| asked.answer(&[b"\x00\x00\x00\x00\x20half"], OK),
+        ];
+        for answer in broken {
+            let (bench, _world, _) = authorizer(config(|config| config.status_on_error = 503), answer).await;
+            let outcome = bench.send(get("/")).await;
+            assert_eq!(
+                (outcome.status(), outcome.details(), outcome.flags().as_str()),
+                (503, "ext_authz_error", "UAEX")
+            );
+            assert_eq!(bench.stat("http.test.ext_authz.error"), 1);
+
+            let open = config(|config| (config.failure_mode_allow, config.failure_mode_allow_header) = (true, true));
+            let (mut bench, _world, _) = authorizer(open, answer).await;
+            bench.app(Script::answers(200, &[], &[]));
+            assert_eq!(bench.send(get("/")).await.status(), 200);
+            assert_eq!(bench.app_saw().header("x-envoy-auth-failure-mode-allowed").as_deref(), Some("true"));
+            assert_eq!(bench.stat("http.test.ext_authz.failure_mode_allowed"), 1);
+        }
+    });
+}
+
+#[test]
+fn an_unknown_cluster_is_no_permission() {
+    run(async {
+        let mut unknown = service();
+        unknown.cluster = "nowhere".into();
+        let (bench, _world, _) =
+            authorizer(config(|config| config.service = Service::Grpc(unknown.into())), |_| {}).await;
+        assert_eq!(bench.send(get("/")).await.status(), 403);
+    });
+}
+
+#[test]
+fn the_service_sees_a_body_up_to_its_limit_and_the_application_all_of_it() {
+    run(async {
+        let body = |partial| Some(BodySettings { most: 5, partial, as_bytes: false });
+        let (mut bench, _world, asked) =
+            authorizer(config(|config| config.body = body(true)), says(allows(OkHttpResponse::default()))).await;
+        bench.app(Script { after_request: true, ..Script::answers(200, &[], &[]) });
+        let outcome = bench.send_pieces(post("/"), &["abc", "def", "ghi"]).await;
+        assert_eq!(outcome.status(), 200);
+        assert_eq!(bench.app_saw().body, b"abcdefghi");
+        let asked = asked.borrow();
+        let http = asked[0].attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
+        assert_eq!(http.body, "abcde");
+        assert_eq!(http.headers.get("x-envoy-auth-partial-body").map(String::as_str), Some("true"));
+
+        let (bench, _world, asked) =
+            authorizer(config(|config| config.body = body(false)), says(allows(OkHttpResponse::default()))).await;
+        let outcome = bench.send_pieces(post("/"), &["abc", "def"]).await;
+        assert_eq!((outcome.status(), outcome.details()), (413, "request_payload_too_large"));
+        assert!(asked.borrow().is_empty(), "nobody was asked");
+    });
+}
+
+#[test]
+fn a_route_may_switch_it_off_or_say_more() {
+    run(async {
+        let per_route = |disabled| {
+            ScopedConfig::ExtAuthz(
+                ExtAuthzPerRoute {
+                    disabled,
+                    context_extensions: vec![("who".into(), "route".into())],
+                    without_body: false,
+                    body: None,
+                    service: None,
+                }
+                .into(),
+            )
+        };
+        let (bench, _world, asked) = authorizer(config(|_| {}), says(denies(DeniedHttpResponse::default()))).await;
+        let mut bench = bench.tell(Level::Route, "authz", per_route(true));
+        bench.app(Script::answers(200, &[], &[]));
+        assert_eq!(bench.send(get("/")).await.status(), 200);
+        assert!(asked.borrow().is_empty());
+
+        let (bench, _world, asked) = authorizer(config(|_| {}), says(denies(DeniedHttpResponse::default()))).await;
+        let bench = bench.tell(Level::Route, "authz", per_route(false));
+        assert_eq!(bench.send(get("/")).await.status(), 403);
+        let asked = asked.borrow();
+        let extensions = &asked[0].attributes.as_ref().unwrap().context_extensions;
+        assert_eq!(extensions.get("who").map(String::as_str), Some("route"));
+    });
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_question() {
+    run(async {
+        let (bench, world, _) = authorizer(config(|_| {}), |_| {}).await;
+        let client = Client { gone: Some(crate::wire::codec::StreamError::Reset(8)), ..Client::default() };
+        let outcome = bench.send_from(client, get("/")).await;
+        assert_eq!((outcome.status(), outcome.flags().as_str()), (0, "DR"));
+        drop(world);
+    });
+}
