@@ -24,7 +24,7 @@ pub(crate) struct LocalReply {
     pub details: Cow<'static, str>,
     pub flags: ResponseFlags,
     /// For gRPC requests; otherwise it follows from the status.
-    pub grpc_status: Option<u8>,
+    pub grpc_status: Option<u32>,
     pub location: Option<Bytes>,
     /// Headers of a filter's answer, after those that every answer has.
     pub headers: Vec<(Name, Bytes)>,
@@ -115,7 +115,7 @@ pub(super) fn build(
     let mut body = Bytes::new();
     if grpc {
         head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
-        let status = reply.grpc_status.unwrap_or_else(|| grpc::status_of(reply.status));
+        let status = reply.grpc_status.unwrap_or_else(|| u32::from(grpc::status_of(reply.status)));
         head.headers.append(Name::GRPC_STATUS, status.to_string());
         if !reply.body.is_empty() {
             head.headers.append(Name::GRPC_MESSAGE, grpc::message(&reply.body));

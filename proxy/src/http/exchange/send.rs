@@ -5,8 +5,8 @@ use std::future::poll_fn;
 
 use super::Exchange;
 use crate::http::filters;
-use crate::http::filters::filter::Hooks;
-use crate::http::filters::frames::Own;
+use crate::http::filters::filter::{Hooks, Way};
+use crate::http::filters::frames::{Frames, Own};
 use crate::http::local_reply::{self, LocalReply};
 use crate::http::relay::{self, FromUpstream, Kind, Origin};
 use crate::http::respond;
@@ -83,6 +83,9 @@ async fn deliver(
         }
     }
     let Some(mut head) = exchange.stream.response.take() else { return Ok(()) };
+    if filtered && head.body != BodyLength::Empty && exchange.response_frames.is_none() {
+        exchange.response_frames = Frames::new(Way::Response, &exchange.filters);
+    }
     respond::finish_head(&exchange.stream, downstream, &mut head);
     let end = head.body == BodyLength::Empty && !origin.is_tunnel();
     downstream.send_head(&head, end)?;

@@ -14,7 +14,6 @@ use crate::failure::ResponseFlags;
 use crate::http::context::{Context, PinnedTable};
 use crate::http::deadlines::Expired;
 use crate::http::filters::chain::RunningFilters;
-use crate::http::filters::filter::Way;
 use crate::http::filters::frames::{Frames, Source};
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
@@ -82,10 +81,6 @@ impl<'s> Exchange<'s> {
             return;
         }
         self.filters = self.stream.context.manager.chain.start(self.stream.route.as_ref());
-        if !self.filters.is_empty() {
-            self.request_frames = Frames::new(Way::Request, &self.filters);
-            self.response_frames = Frames::new(Way::Response, &self.filters);
-        }
     }
 
     /// Chooses the route again, if a filter wants that.
@@ -188,7 +183,7 @@ impl<'s> Exchange<'s> {
                 stats.downstream_rq_max_duration_reached.inc();
                 let mut reply =
                     LocalReply::new(status, "max_duration_timeout").body(&b"downstream duration timeout"[..]);
-                reply.grpc_status = Some(grpc::DEADLINE_EXCEEDED);
+                reply.grpc_status = Some(u32::from(grpc::DEADLINE_EXCEEDED));
                 reply
             }
             Expired::Request => {

@@ -100,6 +100,11 @@ impl Hooks {
         Hooks(self.0 | other.0)
     }
 
+    /// Those that are not among the others.
+    pub const fn without(self, other: Hooks) -> Hooks {
+        Hooks(self.0 & !other.0)
+    }
+
     /// Any of these.
     pub const fn has(self, any: Hooks) -> bool {
         self.0 & any.0 != 0
@@ -155,9 +160,15 @@ pub(crate) struct Turn<'t, 's, F: HttpFilter> {
     pub scope: Option<&'s F::Scoped>,
     /// The request.
     pub stream: &'t mut Stream<'s>,
+    pub(super) hooks: &'t mut Hooks,
 }
 
 impl<'s, F: HttpFilter> Turn<'_, 's, F> {
+    /// These hooks need not be called for this request. A filter that says so of frames when it sees the head costs nothing for bodies.
+    pub fn skip(&mut self, hooks: Hooks) {
+        *self.hooks = self.hooks.without(hooks);
+    }
+
     /// What each level tells it, the most specific first.
     pub fn levels(
         &self,

@@ -80,9 +80,10 @@ impl Frames {
         (!frames.stages.is_empty()).then(|| Box::new(frames))
     }
 
-    /// No filter looks yet; [`collect`](Frames::collect) makes places.
-    pub fn empty(way: Way) -> Box<Frames> {
-        Box::new(Frames { way, stages: Vec::new() })
+    /// Those that are there, or new ones, perhaps without a filter: [`collect`](Frames::collect) makes places.
+    pub fn of(there: &mut Option<Box<Frames>>, way: Way, running: &RunningFilters<'_>) -> Box<Frames> {
+        let frames = there.take().or_else(|| Frames::new(way, running));
+        frames.unwrap_or_else(|| Box::new(Frames { way, stages: Vec::new() }))
     }
 
     /// The next frame that has passed all filters.

@@ -11,8 +11,9 @@ use super::frames::{Frames, Source};
 use super::wait::{Wait, Waited};
 use crate::http::exchange::{Exchange, Incoming};
 use crate::http::stop::Stop;
-use crate::http::stream::Stream;
+use crate::http::stream::{Stream, asks_for_tunnel};
 use crate::wire::codec::{Downstream, ResetReason};
+use crate::wire::message::BodyLength;
 
 /// One filter in one request.
 pub(in crate::http) struct Run<'s, F: HttpFilter> {
@@ -31,7 +32,8 @@ impl<'s, F: HttpFilter> Run<'s, F> {
     }
 
     pub(super) fn turn<'t>(&'t mut self, stream: &'t mut Stream<'s>) -> Turn<'t, 's, F> {
-        Turn { filter: self.filter, slot: self.slot, state: &mut self.state, scope: self.scope, stream }
+        let Run { filter, slot, scope, state, hooks } = self;
+        Turn { filter, slot, state, scope: *scope, stream, hooks }
     }
 }
 
@@ -47,6 +49,10 @@ pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &m
             Box::pin(follow(exchange, downstream, index, Way::Request, step, None)).await?;
             exchange.reroute();
         }
+    }
+    let has_body = exchange.stream.request.body != BodyLength::Empty || asks_for_tunnel(&exchange.stream.request);
+    if has_body && exchange.request_frames.is_none() && !exchange.filters.is_empty() {
+        exchange.request_frames = Frames::new(Way::Request, &exchange.filters);
     }
     Ok(())
 }
@@ -123,7 +129,7 @@ async fn collect_request(
     collect: Collect,
 ) -> Result<Waited, Stop> {
     exchange.invite_body(downstream)?;
-    let mut frames = exchange.request_frames.take().unwrap_or_else(|| Frames::empty(Way::Request));
+    let mut frames = Frames::of(&mut exchange.request_frames, Way::Request, &exchange.filters);
     let result = poll_fn(|cx| {
         let (stream, watch, filters) = (&mut exchange.stream, &mut exchange.watch, &mut exchange.filters);
         let mut source = Incoming { downstream: &mut *downstream, watch };
@@ -144,7 +150,7 @@ async fn collect_response<'s>(
     collect: Collect,
     body: &mut dyn Source<'s>,
 ) -> Result<Waited, Stop> {
-    let mut frames = exchange.response_frames.take().unwrap_or_else(|| Frames::empty(Way::Response));
+    let mut frames = Frames::of(&mut exchange.response_frames, Way::Response, &exchange.filters);
     let result =
         poll_fn(|cx| match frames.collect(index, collect, cx, body, &mut exchange.filters, &mut exchange.stream) {
             Poll::Ready(result) => Poll::Ready(result),

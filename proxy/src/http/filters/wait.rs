@@ -14,6 +14,8 @@ use crate::call::{CallFailure, GrpcStream, Pending, Reply};
 
 /// What a filter waits for.
 pub(crate) enum Wait {
+    /// That what was put out is taken: there is more to put out, a piece at a time. For bodies only.
+    Taken,
     /// A moment.
     Until(Instant),
     /// The same, with its timer.
@@ -29,6 +31,7 @@ pub(crate) enum Wait {
 impl std::fmt::Debug for Wait {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
+            Wait::Taken => "Taken",
             Wait::Until(_) | Wait::Timer(_) => "Until",
             Wait::Call(_) => "Call",
             Wait::Message(_) => "Message",
@@ -40,6 +43,8 @@ impl std::fmt::Debug for Wait {
 /// What came of a wait.
 #[derive(Debug)]
 pub(crate) enum Waited {
+    /// Nothing of what was put out is left.
+    Taken,
     /// The moment is here.
     Elapsed,
     /// The answer, or why there is none.
@@ -60,6 +65,8 @@ impl Wait {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
         loop {
             match self {
+                // Asked only when there is nothing left to take.
+                Wait::Taken => return Poll::Ready(Waited::Taken),
                 Wait::Until(at) => *self = Wait::Timer(Box::pin(tokio::time::sleep_until(*at))),
                 Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
                 Wait::Call(call) => return call.poll(cx).map(Waited::Call),
