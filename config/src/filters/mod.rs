@@ -113,14 +113,14 @@ http_filters! {
     HeaderMutation header_mutation Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers that it removes would reach the application"
         routes HeaderMutationPerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "headers that it removes would reach the application";
     GrpcStats grpc_stats Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC messages are not counted";
-    Fault fault Inert "envoy.extensions.filters.http.fault.v3.HTTPFault" "no delay or abort is injected"
-        routes Fault Inert "envoy.extensions.filters.http.fault.v3.HTTPFault" "no delay or abort is injected";
+    Fault fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected"
+        routes Fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected";
     GrpcWeb grpc_web Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web requests reach the application unconverted";
     Compressor compressor Inert "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are sent as they are"
         routes CompressorPerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "bodies are sent as they are";
     Decompressor decompressor Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies stay compressed";
-    Buffer buffer Inert "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are streamed and not held back; no 413 above max_request_bytes"
-        routes BufferPerRoute Inert "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "requests are streamed and not held back";
+    Buffer buffer Works "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are held back until they are here; 413 above max_request_bytes"
+        routes BufferPerRoute Works "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "as for the chain";
     HealthCheck health_check Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks reach the application";
     StatefulSession stateful_session Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSession" "requests are balanced without stickiness"
         routes StatefulSessionPerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "requests are balanced without stickiness";

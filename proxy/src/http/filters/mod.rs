@@ -13,9 +13,11 @@ pub(in crate::http) mod run;
 pub(crate) mod wait;
 
 pub(in crate::http) mod alpn;
+mod buffer;
 mod cors;
 mod csrf;
 mod ext_authz;
+mod fault;
 mod set_metadata;
 
 use self::filter::HttpFilter as _;
@@ -27,14 +29,16 @@ use crate::wire::message::Frame;
 http_filters! {
     acting {
         Alpn alpn;
+        Buffer buffer routes;
         Cors cors routes;
         Csrf csrf routes;
         ExtAuthz ext_authz routes;
+        Fault fault routes;
         SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        HeaderMutation Buffer Compressor Decompressor Fault GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        HeaderMutation Compressor Decompressor GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
         SetFilterState StatefulSession
     }
 }
