@@ -63,6 +63,15 @@ impl Deadlines {
         }
     }
 
+    /// Takes all away, but for the stream's idle timeout where `idle` says so.
+    pub fn clear(&mut self, idle: bool) {
+        let left = self.at[place(Expired::Idle)].filter(|_| idle);
+        self.at = [None; KINDS.len()];
+        self.at[place(Expired::Idle)] = left;
+        self.idle = self.idle.filter(|_| idle);
+        self.try_idle = None;
+    }
+
     /// Something moved: idle timeouts begin anew. Free when there is none.
     pub fn touch(&mut self) {
         if let Some(idle) = self.idle {

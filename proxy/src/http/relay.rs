@@ -93,7 +93,12 @@ impl Download {
                 exchange.watch.deadlines.touch_try();
             }
             match frame {
-                Poll::Ready(frame) => self.pass(frame?, downstream, &mut exchange.stream)?,
+                Poll::Ready(frame) => {
+                    self.pass(frame?, downstream, &mut exchange.stream)?;
+                    if self.ended {
+                        exchange.watch.response_ends(exchange.stream.request.protocol);
+                    }
+                }
                 Poll::Pending => {
                     // What has come so far goes out before more is awaited.
                     return match downstream.poll_flush(cx) {

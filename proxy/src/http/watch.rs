@@ -3,6 +3,7 @@
 
 use super::deadlines::{Deadlines, Expired};
 use super::timeouts::Timeouts;
+use crate::wire::message::Protocol;
 use config::hcm::HttpConnectionManager;
 
 /// The timeouts of one request.
@@ -83,6 +84,11 @@ impl Watch {
     /// The response goes out: the time for the request to arrive is over with it.
     pub fn response_begins(&mut self) {
         self.deadlines.set(Expired::Request, None);
+    }
+
+    /// The response has been handed on to its end. What is left is that the client takes it, for which HTTP/2's codec has a time of its own.
+    pub fn response_ends(&mut self, client: Protocol) {
+        self.deadlines.clear(client != Protocol::Http2);
     }
 
     /// A tunnel is open: it lives as long as it likes, while it is not idle.

@@ -385,3 +385,50 @@ async fn resets_before_the_first_route_table_are_seen_at_once() {
         })
         .await;
 }
+
+/// A response that is complete here is the client's to take, in its own time: only `stream_flush_timeout` ends that.
+#[tokio::test(start_paused = true)]
+async fn no_timeout_of_the_request_cuts_the_delivery_of_its_response() {
+    let body: &'static str = Box::leak("x".repeat(100_000).into_boxed_str());
+    for (flush, taken) in [(None, true), (Some(Duration::from_secs(30)), false)] {
+        let mut bench = Bench::new(to_app(|forward| {
+            forward.timeout = Some(Duration::from_secs(2));
+            forward.max_stream_duration = Some(Some(Duration::from_secs(3)));
+        }));
+        bench.config.stream_idle_timeout = Some(Duration::from_secs(4));
+        bench.config.stream_flush_timeout = flush;
+        bench.upstream(Script::answers(200, &[], &[body]));
+        LocalSet::new()
+            .run_until(async {
+                let (context, client) = connect(&bench).await;
+                let (send, connection) = ::h2::client::handshake(client).await.unwrap();
+                tokio::task::spawn_local(async move {
+                    let _ = connection.await;
+                });
+                let request = ::http::Request::get("http://svc/a").body(()).unwrap();
+                let answer = send.ready().await.unwrap().send_request(request, true).unwrap().0.await.unwrap();
+                let mut answer = answer.into_body();
+                // The window is shut with some of it here and some of it there.
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                let (mut octets, mut whole) = (0, true);
+                while let Some(data) = answer.data().await {
+                    match data {
+                        Ok(data) => {
+                            octets += data.len();
+                            answer.flow_control().release_capacity(data.len()).unwrap();
+                        }
+                        Err(_) => whole = false,
+                    }
+                    if !whole {
+                        break;
+                    }
+                }
+                assert_eq!((whole, octets == body.len()), (taken, taken), "{octets}");
+                while context.done.borrow().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(context.done.borrow()[0].flags == ResponseFlags::NONE, taken);
+            })
+            .await;
+    }
+}

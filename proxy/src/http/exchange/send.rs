@@ -91,6 +91,7 @@ async fn deliver(
     downstream.send_head(&head, end)?;
     exchange.response_sent(head);
     if end {
+        exchange.watch.response_ends(exchange.stream.request.protocol);
         return poll_fn(|cx| exchange.poll_flush(downstream, cx)).await;
     }
     relay::run(exchange, downstream, &mut origin).await
