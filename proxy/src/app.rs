@@ -1,49 +1,33 @@
 //! Starting, running and ending the process: bootstrap, workers, control loop, admin, signals. `main` calls [`run`].
 //!
-//! Order matters here and is written top to bottom. It exits only for a bootstrap that cannot be used, or when asked to: never
+//! Order matters here and is written top to bottom: [`ground`] is what everything stands on, [`wiring`] the control loop upon it. It exits only for a bootstrap that cannot be used, or when asked to: never
 //! because the control plane is away.
 
 mod admin;
 mod bootstrap;
 mod control_plane;
+mod ground;
 mod node;
+mod wiring;
 
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::At;
 use config::address::Address;
-use config::bootstrap::{Bootstrap, StaticConfig};
-use config::tls::SecretId;
+use config::bootstrap::Bootstrap;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::sync::mpsc;
-use xds_client::AdsClient;
 
-use self::admin::Runtime;
-use self::control_plane::GrpcServers;
+use self::ground::Ground;
+use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
-use crate::cli::{DrainStrategy, Invocation, Mode, Options};
-use crate::cluster::dns::Resolver;
-use crate::cluster::published::Published;
-use crate::drain::{self, ServerDrain};
-use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
-use crate::status::Status;
-use crate::store::Stored;
-use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::cli::{Invocation, Mode, Options};
+use crate::stats::Stats;
+use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
-use crate::tls::Secrets;
-use crate::workers::{Shared, Workers};
-use crate::xds::clusters::{self, Clusters};
-use crate::xds::control::{Ads, Control, Start};
-use crate::xds::held::Held;
-use crate::xds::listeners::{self, Listeners};
-use crate::xds::routes::Routes;
-use crate::xds::secrets::SecretWatches;
-use crate::xds::tell_notes;
+use crate::workers::Workers;
 
 /// Runs the process to its end.
 pub fn run(invocation: &Invocation) -> ExitCode {
@@ -113,6 +97,7 @@ fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: 
     local.block_on(&runtime, control_thread(options, bootstrap, log, init_only))
 }
 
+/// The life of the process, from the first thread to the last line of the log.
 async fn control_thread(
     options: &Options,
     bootstrap: &Bootstrap,
@@ -121,165 +106,21 @@ async fn control_thread(
 ) -> Result<(), String> {
     // First of all: as process 1, a signal without a handler is lost.
     let signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
-    let workers_wanted =
-        options.concurrency.filter(|count| *count > 0).map_or_else(process::default_concurrency, |n| n as usize);
-    let stats = Stats::new(StatsSettings::of(bootstrap));
-    stats.register_shard();
-    let server_stats = ServerStats::new(&stats);
-    server_stats.concurrency.set(workers_wanted as u64);
-    server_stats.workers_started.set(0);
-    server_stats.set_state(ServerState::PreInitializing);
-    let sinks = Arc::new(Sinks::new(SinkSettings {
-        workers: workers_wanted,
-        flush_interval: options.flush_interval(),
-        flush_size: options.flush_size(),
-    }));
-    let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
-    let server_drain = ServerDrain::new(drain_settings);
-    let published = Arc::new(Published::default());
-    if let Some(limit) = bootstrap.max_downstream_connections {
-        crate::listener::limit::set_max(limit);
-    }
-    let shared = Shared {
-        published: published.clone(),
-        drain: server_drain.clone(),
-        stats: stats.clone(),
-        sinks: sinks.clone(),
-        address: process::local_address(options.local_address_ip_version),
-    };
-    let workers = Workers::start(workers_wanted, &shared).map_err(|error| format!("workers cannot start: {error}"))?;
-
-    let static_options = bootstrap::static_options(bootstrap);
-    let dynamic_options = Rc::new(bootstrap::dynamic_options(options, bootstrap));
-    let secrets = Secrets::new();
-    let resolver = Resolver::system();
-    let servers = GrpcServers::new(bootstrap, &static_options, &secrets, &resolver)?;
-    let status = Status::new();
-    let quit = Arc::new(Notify::new());
-    let read_at = std::time::SystemTime::now();
-    let routes = Arc::new(Routes::default());
-    let (arrival_sender, arrivals) = mpsc::channel(ARRIVALS_WAITING);
-    let (request_sender, requests) = mpsc::unbounded_channel();
-    let sds_servers = servers.clone();
-    let mut watches = SecretWatches::new(
-        secrets.clone(),
-        dynamic_options.clone(),
-        Box::new(move |server| sds_servers.settings(server)),
-        arrival_sender,
-    );
-    let mut clusters = Clusters::new(
-        clusters::Parts {
-            secrets: secrets.clone(),
-            stats: stats.clone(),
-            published: published.clone(),
-            server: server_stats,
-            resolver,
-        },
-        dynamic_options.clone(),
-    );
-    let mut listeners = Listeners::new(
-        listeners::Parts {
-            secrets: secrets.clone(),
-            stats: stats.clone(),
-            sinks: sinks.clone(),
-            routes: routes.clone(),
-            workers: workers.clone(),
-            drain: drain_settings,
-            server: server_stats,
-        },
-        dynamic_options.clone(),
-    );
-    add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
-
-    let ads = match &bootstrap.ads {
-        Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
-            let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
-            let (handle, events) = AdsClient::spawn(settings);
-            Some(Ads { handle, events })
-        }
-        _ => None,
-    };
-    let control = Control {
-        clusters,
-        listeners,
-        routes,
-        secrets: watches,
-        tables: Held::default(),
-        options: dynamic_options,
-        drain: server_drain,
-        stats: server_stats,
-        registry: stats.clone(),
-        cds: bootstrap.cds,
-        lds: bootstrap.lds,
-        status: status.clone(),
-        quit: quit.clone(),
-        start: Start::default(),
-        healthy: true,
-        dirty: true,
-        trim_at: None,
-    };
-    let runtime = Runtime {
-        published,
-        secrets,
-        status,
-        server: server_stats,
-        bootstrap: bootstrap.body.clone(),
-        read_at,
-        requests: request_sender,
-    };
-    let admin = Admin {
-        source: Arc::new(runtime),
-        stats,
-        sinks: (*sinks).clone(),
-        log: log.clone(),
-        options: options.clone(),
-        concurrency: workers_wanted,
-        node: servers.node_bytes(),
-        runtime: bootstrap.runtime.clone(),
-        started: std::time::Instant::now(),
-    };
-    tokio::task::spawn_local(flush_stats(admin.stats.clone(), bootstrap.stats_flush_interval));
+    let ground = Ground::start(options, bootstrap)?;
+    let wired = Wired::new(&ground, options, bootstrap)?;
+    let admin = wired.admin(&ground, options, bootstrap, log);
+    tokio::task::spawn_local(flush_stats(ground.stats.clone(), bootstrap.stats_flush_interval));
     start_admin(options, bootstrap, admin).await?;
-    let control = tokio::task::spawn_local(control.run(ads, arrivals, requests));
+    let quit = wired.control.quit.clone();
+    let control = tokio::task::spawn_local(wired.run());
     if init_only {
         return Ok(());
     }
     tokio::select! {
-        ended = wait_for_end(signals, &workers, &sinks, &quit) => ended,
+        ended = wait_for_end(signals, &ground.workers, &ground.sinks, &quit) => ended,
         // Without it the configuration would stay as it is for ever: better that the agent starts us anew.
         broken = control => Err(format!("the control loop ended: {broken:?}; please report this with the log above")),
     }
-}
-
-fn strategy_of(options: &Options) -> drain::Strategy {
-    match options.drain_strategy {
-        DrainStrategy::Gradual => drain::Strategy::Gradual,
-        DrainStrategy::Immediate => drain::Strategy::Immediate,
-    }
-}
-
-/// Static resources take the road of dynamic ones; a refusal is the bootstrap's.
-fn add_static(
-    bootstrap: &Bootstrap,
-    options: &config::Options,
-    secrets: &mut SecretWatches,
-    clusters: &mut Clusters,
-    listeners: &mut Listeners,
-) -> Result<(), String> {
-    let no_version: Arc<str> = Arc::from("");
-    let added = bootstrap.each_static(options, |resource, config| {
-        let stored = Stored::now(resource.body.clone(), &no_version);
-        match config {
-            StaticConfig::Secret(secret) => {
-                let id = SecretId::of_bootstrap(&resource.name);
-                secrets.put(&id, secret.kind, stored).map_err(|reason| At::root().reject(reason))
-            }
-            StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
-            StaticConfig::Listener(listener) => listeners.add_static(listener, stored),
-        }
-    });
-    tell_notes("bootstrap", options);
-    added.map_err(|error| error.to_string())
 }
 
 /// Binds the admin's address and serves it beside everything else.
@@ -335,9 +176,6 @@ async fn wait_for_end(mut signals: Signals, workers: &Workers, sinks: &Sinks, qu
         return Ok(());
     }
 }
-
-/// Secrets that may wait for the control loop before their streams stop reading.
-const ARRIVALS_WAITING: usize = 16;
 
 /// How long the end of the process may wait for its workers, and then for a log file that nobody reads.
 const FLUSH: Duration = Duration::from_millis(500);

@@ -1,0 +1,80 @@
+//! What everything else stands on: statistics, log files, drains, what workers and the control thread share, and the workers. Made
+//! first, by `app`; nothing here knows of a resource.
+
+use std::sync::Arc;
+
+use config::bootstrap::Bootstrap;
+
+use crate::cli::process;
+use crate::cli::{DrainStrategy, Options};
+use crate::cluster::published::Published;
+use crate::drain::{self, ServerDrain};
+use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
+use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::tls::Secrets;
+use crate::workers::{Shared, Workers};
+
+/// Handles to all of it.
+pub struct Ground {
+    /// Statistics.
+    pub stats: Arc<Stats>,
+    /// Those of the server.
+    pub server: ServerStats,
+    /// Access log files.
+    pub sinks: Arc<Sinks>,
+    /// How the process drains.
+    pub drain_settings: drain::Settings,
+    /// Drains of the process.
+    pub drain: Arc<ServerDrain>,
+    /// Clusters that workers see.
+    pub published: Arc<Published>,
+    /// Secrets in use.
+    pub secrets: Arc<Secrets>,
+    /// The threads.
+    pub workers: Arc<Workers>,
+}
+
+impl Ground {
+    /// Makes it, and starts the workers, which have nothing to do yet.
+    ///
+    /// # Errors
+    /// A thread cannot start.
+    pub fn start(options: &Options, bootstrap: &Bootstrap) -> Result<Ground, String> {
+        let count =
+            options.concurrency.filter(|count| *count > 0).map_or_else(process::default_concurrency, |n| n as usize);
+        let stats = Stats::new(StatsSettings::of(bootstrap));
+        stats.register_shard();
+        let server = ServerStats::new(&stats);
+        server.concurrency.set(count as u64);
+        server.workers_started.set(0);
+        server.set_state(ServerState::PreInitializing);
+        let sinks = Arc::new(Sinks::new(SinkSettings {
+            workers: count,
+            flush_interval: options.flush_interval(),
+            flush_size: options.flush_size(),
+        }));
+        let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
+        let drain = ServerDrain::new(drain_settings);
+        let published = Arc::new(Published::default());
+        if let Some(limit) = bootstrap.max_downstream_connections {
+            crate::listener::limit::set_max(limit);
+        }
+        let shared = Shared {
+            published: published.clone(),
+            drain: drain.clone(),
+            stats: stats.clone(),
+            sinks: sinks.clone(),
+            address: process::local_address(options.local_address_ip_version),
+        };
+        let workers = Workers::start(count, &shared).map_err(|error| format!("workers cannot start: {error}"))?;
+        let secrets = Secrets::new();
+        Ok(Ground { stats, server, sinks, drain_settings, drain, published, secrets, workers })
+    }
+}
+
+fn strategy_of(options: &Options) -> drain::Strategy {
+    match options.drain_strategy {
+        DrainStrategy::Gradual => drain::Strategy::Gradual,
+        DrainStrategy::Immediate => drain::Strategy::Immediate,
+    }
+}

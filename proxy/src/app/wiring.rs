@@ -1,0 +1,186 @@
+//! The control loop with everything that it holds and hears, static resources in it, not yet running; and the admin interface beside
+//! it. Made by `app` once the [`Ground`] is there.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use config::At;
+use config::bootstrap::{Bootstrap, StaticConfig};
+use config::tls::SecretId;
+use tokio::sync::{Notify, mpsc};
+use xds_client::AdsClient;
+
+use super::admin::Runtime;
+use super::bootstrap;
+use super::control_plane::GrpcServers;
+use super::ground::Ground;
+use crate::admin::Admin;
+use crate::cli::Options;
+use crate::cluster::dns::Resolver;
+use crate::status::{Ask, Status};
+use crate::store::Stored;
+use crate::telemetry::process_log::ProcessLog;
+use crate::xds::clusters::{self, Clusters};
+use crate::xds::control::{Ads, Control, Start};
+use crate::xds::held::Held;
+use crate::xds::listeners::{self, Listeners};
+use crate::xds::routes::Routes;
+use crate::xds::secrets::{Arrival, SecretWatches};
+use crate::xds::tell_notes;
+
+/// Secrets that may wait for the control loop before their streams stop reading.
+const ARRIVALS_WAITING: usize = 16;
+
+/// The control loop and its ears.
+pub struct Wired {
+    /// The loop.
+    pub control: Control,
+    ads: Option<Ads>,
+    arrivals: mpsc::Receiver<Arrival>,
+    asked: mpsc::UnboundedReceiver<Ask>,
+    ask: mpsc::UnboundedSender<Ask>,
+    servers: GrpcServers,
+    read_at: SystemTime,
+}
+
+impl Wired {
+    /// Wires it, adds what the bootstrap names, and opens the stream to the control plane.
+    ///
+    /// # Errors
+    /// What of the bootstrap cannot be used, and why.
+    pub fn new(ground: &Ground, options: &Options, bootstrap: &Bootstrap) -> Result<Wired, String> {
+        let static_options = bootstrap::static_options(bootstrap);
+        let dynamic_options = Rc::new(bootstrap::dynamic_options(options, bootstrap));
+        let resolver = Resolver::system();
+        let servers = GrpcServers::new(bootstrap, &static_options, &ground.secrets, &resolver)?;
+        let read_at = SystemTime::now();
+        let routes = Arc::new(Routes::default());
+        let (arrival, arrivals) = mpsc::channel(ARRIVALS_WAITING);
+        let (ask, asked) = mpsc::unbounded_channel();
+        let mut watches = watches(ground, &dynamic_options, &servers, arrival);
+        let mut clusters = Clusters::new(cluster_parts(ground, resolver), dynamic_options.clone());
+        let mut listeners = Listeners::new(listener_parts(ground, &routes), dynamic_options.clone());
+        add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
+        let ads = open_ads(bootstrap, &servers)?;
+        let control = Control {
+            clusters,
+            listeners,
+            routes,
+            secrets: watches,
+            tables: Held::default(),
+            options: dynamic_options,
+            drain: ground.drain.clone(),
+            stats: ground.server,
+            registry: ground.stats.clone(),
+            cds: bootstrap.cds,
+            lds: bootstrap.lds,
+            status: Status::new(),
+            quit: Arc::new(Notify::new()),
+            start: Start::default(),
+            healthy: true,
+            dirty: true,
+            trim_at: None,
+        };
+        Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at })
+    }
+
+    /// The admin interface, which sees the rest through plain data.
+    pub fn admin(&self, ground: &Ground, options: &Options, bootstrap: &Bootstrap, log: &ProcessLog) -> Admin {
+        let runtime = Runtime {
+            published: ground.published.clone(),
+            secrets: ground.secrets.clone(),
+            status: self.control.status.clone(),
+            server: ground.server,
+            bootstrap: bootstrap.body.clone(),
+            read_at: self.read_at,
+            requests: self.ask.clone(),
+        };
+        Admin {
+            source: Arc::new(runtime),
+            stats: ground.stats.clone(),
+            sinks: (*ground.sinks).clone(),
+            log: log.clone(),
+            options: options.clone(),
+            concurrency: ground.workers.count(),
+            node: self.servers.node_bytes(),
+            runtime: bootstrap.runtime.clone(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs the loop until the process ends.
+    pub async fn run(self) {
+        // The sender stays: a loop that nobody can ask is no reason to end.
+        let Wired { control, ads, arrivals, asked, ask: _ask, .. } = self;
+        control.run(ads, arrivals, asked).await;
+    }
+}
+
+fn watches(
+    ground: &Ground,
+    options: &Rc<config::Options>,
+    servers: &GrpcServers,
+    arrivals: mpsc::Sender<Arrival>,
+) -> SecretWatches {
+    let servers = servers.clone();
+    let resolve = Box::new(move |server: &_| servers.settings(server));
+    SecretWatches::new(ground.secrets.clone(), options.clone(), resolve, arrivals)
+}
+
+fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>) -> clusters::Parts {
+    clusters::Parts {
+        secrets: ground.secrets.clone(),
+        stats: ground.stats.clone(),
+        published: ground.published.clone(),
+        server: ground.server,
+        resolver,
+    }
+}
+
+fn listener_parts(ground: &Ground, routes: &Arc<Routes>) -> listeners::Parts {
+    listeners::Parts {
+        secrets: ground.secrets.clone(),
+        stats: ground.stats.clone(),
+        sinks: ground.sinks.clone(),
+        routes: routes.clone(),
+        workers: ground.workers.clone(),
+        drain: ground.drain_settings,
+        server: ground.server,
+    }
+}
+
+fn open_ads(bootstrap: &Bootstrap, servers: &GrpcServers) -> Result<Option<Ads>, String> {
+    match &bootstrap.ads {
+        Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
+            let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
+            let (handle, events) = AdsClient::spawn(settings);
+            Ok(Some(Ads { handle, events }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Static resources take the road of dynamic ones; a refusal is the bootstrap's.
+fn add_static(
+    bootstrap: &Bootstrap,
+    options: &config::Options,
+    secrets: &mut SecretWatches,
+    clusters: &mut Clusters,
+    listeners: &mut Listeners,
+) -> Result<(), String> {
+    let no_version: Arc<str> = Arc::from("");
+    let added = bootstrap.each_static(options, |resource, config| {
+        let stored = Stored::now(resource.body.clone(), &no_version);
+        match config {
+            StaticConfig::Secret(secret) => {
+                let id = SecretId::of_bootstrap(&resource.name);
+                secrets.put(&id, secret.kind, stored).map_err(|reason| At::root().reject(reason))
+            }
+            StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
+            StaticConfig::Listener(listener) => listeners.add_static(listener, stored),
+        }
+    });
+    tell_notes("bootstrap", options);
+    added.map_err(|error| error.to_string())
+}
