@@ -6,6 +6,7 @@ pub mod echo;
 pub mod http;
 pub mod load;
 pub mod mute_dns;
+pub mod service;
 pub mod tls;
 
 /// Writes one line of what was seen, whole, so that a reader never finds half of it.

@@ -35,6 +35,14 @@ enum App {
         certificate: PathBuf,
         names: Vec<String>,
     },
+    /// Authorization (ext_authz over gRPC and HTTP) and a stream (ext_proc), for a proxy to call
+    Service {
+        name: String,
+        listen: SocketAddr,
+        /// What it does with every request
+        #[arg(long, value_enum, default_value = "ok")]
+        mode: apps::service::Mode,
+    },
     /// Name server that never answers
     MuteDns { listen: SocketAddr },
     /// TCP client that follows a script of say=TEXT and hear=TEXT, ends its direction, and prints all that came
@@ -57,6 +65,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         App::Http { name, listen } => apps::http::serve(name, listen).await?,
         App::Echo { name, listen, greeting } => apps::echo::serve(name, listen, greeting).await?,
         App::Tls { name, listen, certificate, names } => apps::tls::serve(name, listen, names, &certificate).await?,
+        App::Service { name, listen, mode } => apps::service::serve(name, listen, mode).await?,
         App::MuteDns { listen } => apps::mute_dns::serve(listen).await?,
         App::Talk { target, script } => print!("{}", apps::echo::talk(target, &script).await?),
         App::Sweep => outrigger_integration::lab::net::Network::sweep_leftovers()?,

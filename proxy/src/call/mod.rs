@@ -14,6 +14,7 @@ mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unary;
+pub(crate) mod wait;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -10,7 +10,6 @@ pub(crate) mod filter;
 pub(in crate::http) mod frames;
 mod list;
 pub(in crate::http) mod run;
-pub(crate) mod wait;
 
 pub(in crate::http) mod alpn;
 mod buffer;
@@ -19,6 +18,8 @@ mod csrf;
 mod ext_authz;
 mod fault;
 mod set_metadata;
+
+pub(crate) use crate::call::wait;
 
 use self::filter::HttpFilter as _;
 use self::list::http_filters;

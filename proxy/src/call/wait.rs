@@ -1,5 +1,5 @@
-//! What a filter may wait for, and the one way to do it: [`Wait::poll`], called by `run` and `frames` beside the client and the
-//! deadlines. A closed set on purpose: cancellation, timeouts and counters are in one place.
+//! What a filter may wait for, and the one way to do it: [`Wait::poll`], called by whoever runs filters of HTTP (beside the client and
+//! the deadlines) and of connections. A closed set on purpose: cancellation, timeouts and counters are in one place.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
-use crate::call::{CallFailure, GrpcStream, Pending, Reply};
+use super::{CallFailure, GrpcStream, Pending, Reply};
 
 /// What a filter waits for.
 pub(crate) enum Wait {
