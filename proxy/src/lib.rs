@@ -20,6 +20,7 @@ mod sys;
 pub mod tcp;
 pub mod telemetry;
 pub mod tls;
+mod token_bucket;
 pub mod transport;
 pub mod wire;
 pub mod worker;

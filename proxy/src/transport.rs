@@ -86,6 +86,16 @@ impl Stream {
         &self.prefix
     }
 
+    /// Closing sends a reset if octets were read that nobody took: Envoy only peeks at what it inspects, and closing with unread octets
+    /// resets.
+    pub fn reset_if_unread(&self) {
+        if !self.prefix.is_empty()
+            && let Some(socket) = self.tcp_socket()
+        {
+            let _ = socket2::SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
     /// What carries it.
     pub fn io(&self) -> &Io {
         &self.io
@@ -129,12 +139,18 @@ impl Stream {
     }
 
     /// The stream with `bytes`, which were read from it, put back to be read again.
-    pub fn unread(self, bytes: Bytes) -> Stream {
-        if self.prefix.is_empty() || bytes.is_empty() {
-            let prefix = if bytes.is_empty() { self.prefix } else { bytes };
-            return Stream { prefix, ..self };
+    pub fn unread(mut self, bytes: Bytes) -> Stream {
+        self.put_back(bytes);
+        self
+    }
+
+    /// Puts `bytes`, which were read from it, back to be read again.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        if self.prefix.is_empty() {
+            self.prefix = bytes;
+        } else if !bytes.is_empty() {
+            self.prefix = [&bytes[..], &self.prefix].concat().into();
         }
-        Stream { prefix: [bytes, self.prefix].concat().into(), ..self }
     }
 
     /// The parts: bytes still to be read first, and what carries the rest.

@@ -65,7 +65,23 @@ const TABLE: &[Room] = &[
         "listener",
         &["compile", "drain", "failure", "http", "stats", "sys", "tcp", "telemetry", "tls", "transport", "worker"],
     ),
-    room("tcp", &["cluster", "compile", "drain", "failure", "stats", "sys", "telemetry", "tls", "transport", "worker"]),
+    room(
+        "tcp",
+        &[
+            "call",
+            "cluster",
+            "compile",
+            "drain",
+            "failure",
+            "stats",
+            "sys",
+            "telemetry",
+            "tls",
+            "token_bucket",
+            "transport",
+            "worker",
+        ],
+    ),
     room(
         "http",
         &[
@@ -102,6 +118,7 @@ const TABLE: &[Room] = &[
     room("drain", &[]),
     room("failure", &[]),
     room("sys", &[]),
+    room("token_bucket", &[]),
 ];
 
 #[test]

@@ -44,6 +44,11 @@ pub(super) enum Routes {
 }
 
 impl ConnectionManager {
+    /// How long a connection may be without a request.
+    pub fn idle_timeout(&self) -> Option<std::time::Duration> {
+        self.config.idle_timeout
+    }
+
     /// Compiles. `direction` is the listener's; `slots` has the route tables that come over RDS.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use config::filters::NetworkFilterConfig;
 use config::listener::{Direction, DownstreamTransport, TerminalFilter};
 use config::{At, Rejection};
 
@@ -11,6 +13,7 @@ use crate::drain::Drain;
 use crate::http::ConnectionManager;
 use crate::http::route::RouteSlots;
 use crate::tcp::TcpProxy;
+use crate::tcp::filters::Filters;
 use crate::tls::ServerContext;
 
 /// A filter chain. Immutable; connections keep the one that they began with, and versions of a listener share those that stay equal.
@@ -21,6 +24,8 @@ pub struct FilterChain {
     pub tls: Option<Arc<ServerContext>>,
     /// Time for the handshake.
     pub connect_timeout: Option<Duration>,
+    /// Filters before the one that owns the connection.
+    pub filters: Filters,
     /// Who owns the connection.
     pub terminal: Terminal,
     /// Begins when no version of the listener has this chain any more.
@@ -33,6 +38,10 @@ pub enum Terminal {
     Http(Arc<ConnectionManager>),
     /// Bytes.
     Tcp(Arc<TcpProxy>),
+    /// Bytes come back.
+    Echo,
+    /// These bytes are the answer.
+    Direct(Bytes),
     /// None: the connection is closed at once.
     None,
 }
@@ -62,13 +71,19 @@ impl FilterChain {
                 Terminal::Http(manager)
             }
             TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),
-            // None of those that answer by themselves comes here while the registry refuses them.
-            TerminalFilter::Answers(_) | TerminalFilter::None => Terminal::None,
+            TerminalFilter::Answers(filter) => match &filter.config {
+                NetworkFilterConfig::Echo(_) => Terminal::Echo,
+                NetworkFilterConfig::DirectResponse(direct) => Terminal::Direct(direct.response.clone()),
+                // The others are no last filters: `config` has told them apart.
+                _ => Terminal::None,
+            },
+            TerminalFilter::None => Terminal::None,
         };
         Ok(FilterChain {
             name: config.name.clone(),
             tls,
             connect_timeout: config.transport_connect_timeout,
+            filters: Filters::compile(&config.filters, &at.field("filters"), deps.stats)?,
             terminal,
             drain: Drain::new(deps.drain),
         })

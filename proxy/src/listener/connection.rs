@@ -17,6 +17,7 @@ use super::limit::Permit;
 use super::matching::Facts;
 use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
+use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::TlsInfo;
@@ -42,6 +43,8 @@ struct Established {
     info: Rc<ConnectionInfo>,
     drain: DrainWatch,
     life: Life,
+    /// Kept until the connection has ended.
+    filters: Option<Rc<Started>>,
 }
 
 /// Serves an accepted socket to its end.
@@ -49,18 +52,37 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
     let begun = StartTime::now();
     // Boxed, as the terminal filters are: a connection holds the future of what it does now, not of the largest thing it may do.
     let established = Box::pin(establish(&worker, slot, accepted, begun)).await;
-    let Some(Established { common, chain, stream, info, drain, life: _life }) = established else { return };
+    let Some(established) = established else { return };
+    let Established { common, chain, stream, info, drain, life: _life, filters } = established;
     let ended = match &chain.terminal {
         Terminal::Http(manager) => {
+            let mut stream = stream;
+            if let Some(first) = filters.as_ref().and_then(|filters| filters.first(&info)) {
+                let seen = Box::pin(first_octets(first, &mut stream, manager.idle_timeout(), &drain)).await;
+                if seen.is_none() {
+                    return log_served(&worker, &common, &begun.stream_info(info));
+                }
+            }
             Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain)).await;
             None
         }
-        Terminal::Tcp(proxy) => Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain)).await),
+        Terminal::Tcp(proxy) => {
+            let first = filters.as_ref().and_then(|filters| filters.first(&info));
+            Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain, first)).await)
+        }
+        Terminal::Echo => {
+            Box::pin(tcp::echo(stream, &drain)).await;
+            None
+        }
+        Terminal::Direct(response) => {
+            Box::pin(tcp::direct(stream, response, &drain)).await;
+            let mut info = begun.stream_info(info.clone());
+            info.response_code_details = Some("direct_response".into());
+            Some(info)
+        }
         Terminal::None => None,
     };
-    if !common.access_log.is_empty() {
-        log(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info)));
-    }
+    log_served(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info)));
 }
 
 /// Listener filters, filter chain, TLS. `None`: the connection ends here, and has been counted and logged.
@@ -112,19 +134,28 @@ async fn establish(
     drop(slot);
     let drain = watch(worker, &common, &chain.drain);
     let Inspected { read, server_name, .. } = inspected;
-    let mut info = ConnectionInfo {
+    let mut info = Rc::new(ConnectionInfo {
         id: worker.connections.next(),
         direct_remote: or_nowhere(direct_remote),
         requested_server_name: server_name,
         filter_chain: chain.name.clone(),
         ..addresses(local, remote)
-    };
+    });
     let life = Life::begin(&common, begun.at);
     let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
+    let filters = chain.filters.start(&worker.calls);
+    if let Some(filters) = &filters
+        && let Err(closed) =
+            drain.before_end(filters.connected(&info)).await.unwrap_or(Err(Closed(ResponseFlags::NONE)))
+    {
+        turn_away(worker, &common, &chain, begun, info, (&stream, closed));
+        return None;
+    }
     let secured = drain.before_end(secure(&common, &chain, stream)).await;
     let stream = match secured.unwrap_or_else(|| Err(cut())) {
         Ok((stream, tls)) => {
-            info.tls = tls;
+            // Nobody else holds it yet, so that nothing is copied.
+            Rc::make_mut(&mut info).tls = tls;
             stream
         }
         Err(failure) => {
@@ -135,14 +166,56 @@ async fn establish(
     if let Some(tls) = &info.tls
         && info.requested_server_name.is_none()
     {
-        info.requested_server_name = tls.server_name.clone();
+        let name = tls.server_name.clone();
+        Rc::make_mut(&mut info).requested_server_name = name;
     }
-    Some(Established { common, chain, stream, info: Rc::new(info), drain, life })
+    let Some(filters) = filters else {
+        return Some(Established { common, chain, stream, info, drain, life, filters: None });
+    };
+    let secured = drain.before_end(filters.secured(&info)).await;
+    if let Err(closed) = secured.unwrap_or(Err(Closed(ResponseFlags::NONE))) {
+        turn_away(worker, &common, &chain, begun, info, (&stream, closed));
+        return None;
+    }
+    Some(Established { common, chain, stream, info, drain, life, filters: Some(filters) })
 }
 
 /// What of the process and of this drain concerns a connection of the listener.
 fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
     DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction).modify_only(common.modify_only)
+}
+
+/// HTTP's clients speak first: filters see what they say before the codec does. `None`: the connection is over.
+async fn first_octets(
+    mut first: Box<First>,
+    stream: &mut Stream,
+    idle: Option<Duration>,
+    drain: &DrainWatch,
+) -> Option<()> {
+    let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, stream)));
+    let seen = match idle {
+        Some(idle) => tokio::time::timeout(idle, seen).await.ok().flatten(),
+        None => seen.await,
+    };
+    seen?.ok()
+}
+
+/// A connection that a network filter closes.
+fn turn_away(
+    worker: &Worker,
+    common: &Common,
+    chain: &FilterChain,
+    begun: StartTime,
+    info: Rc<ConnectionInfo>,
+    (stream, Closed(flags)): (&Stream, Closed),
+) {
+    stream.reset_if_unread();
+    let mut info = begun.stream_info(info);
+    info.flags = flags;
+    if let Terminal::Tcp(proxy) = &chain.terminal {
+        proxy.turned_away(worker, &info);
+    }
+    log(worker, common, &info);
 }
 
 /// The chain, of the newest version whose listener filters are those that have run.
@@ -311,16 +384,22 @@ fn log_failed_handshake(
     common: &Common,
     chain: &FilterChain,
     begun: StartTime,
-    info: ConnectionInfo,
+    info: Rc<ConnectionInfo>,
     failure: &HandshakeFailure,
 ) {
-    let mut info = begun.stream_info(Rc::new(info));
+    let mut info = begun.stream_info(info);
     if !failure.reason.is_empty() {
         info.downstream_transport_failure = Some(failure.reason.clone());
     }
     log(worker, common, &info);
     if let Terminal::Tcp(proxy) = &chain.terminal {
         proxy.log(worker, &info);
+    }
+}
+
+fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
+    if !common.access_log.is_empty() {
+        log(worker, common, info);
     }
 }
 

@@ -28,6 +28,8 @@ use crate::tls::{Asked, ClientContext, Secrets};
 use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
 
+mod network_filters;
+
 /// What listeners are compiled with and served by.
 pub(super) struct Harness {
     pub stats: Arc<Stats>,
@@ -313,12 +315,13 @@ async fn an_upstream_that_cannot_be_had_is_told_with_envoys_flags() {
             let (_near, far) = tokio::io::duplex(64);
             let stream = Stream::new(crate::transport::Io::Memory(far));
             let info = Rc::new(super::connection::tests::info());
-            let info = crate::tcp::proxy(&harness.worker, &proxy, stream, info, DrainWatch::never()).await;
+            let info = crate::tcp::proxy(&harness.worker, &proxy, stream, info, DrainWatch::never(), None).await;
             let mut printed = Vec::new();
             info.flags.write_short(&mut printed);
             assert_eq!(String::from_utf8(printed).unwrap(), flags, "{name}");
             assert_eq!(info.upstream_host.as_deref(), upstream.as_deref());
-            assert_eq!(info.upstream_cluster.as_deref(), Some(name));
+            // Envoy shows no cluster that is not there.
+            assert_eq!(info.upstream_cluster.as_deref(), (name != "nowhere").then_some(name));
         }
     })
     .await;

@@ -1,7 +1,9 @@
 //! The TCP proxy: bytes from one connection to another. `listener` compiles it and hands it connections.
 //! It never looks at what passes.
 
+pub mod filters;
 mod lane;
+mod own;
 mod pipes;
 mod proxy;
 mod relay;
@@ -10,4 +12,5 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use own::{direct, echo};
 pub use proxy::{TcpProxy, proxy};

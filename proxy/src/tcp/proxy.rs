@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::tcp_proxy::{self, WeightedTcpCluster};
 use tokio::time::{Instant, sleep_until};
 
+use super::filters::First;
 use super::relay::{End, Moved, relay};
 use super::stats::TcpStats;
 use crate::cluster::{Pick, TcpLease, TcpWant};
@@ -16,6 +17,7 @@ use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::{AccessLogs, LogEntry};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::tls::AlpnList;
 use crate::transport::Stream;
 use crate::worker::Worker;
 
@@ -41,21 +43,47 @@ impl TcpProxy {
         self.access_log.log(&worker.logs, &LogEntry { info, request: None, response: None, trailers: None });
     }
 
-    /// The cluster of one connection, by weight.
-    fn choose(&self) -> Option<&WeightedTcpCluster> {
+    /// A connection that a filter closed before it came here: counted and logged, as in Envoy.
+    pub fn turned_away(&self, worker: &Worker, info: &StreamInfo) {
+        self.stats.cx_total.inc();
+        self.log(worker, info);
+    }
+
+    /// The cluster of one connection: the one that a filter has named, else by weight.
+    fn choose(&self, connection: &ConnectionInfo) -> Option<Arc<str>> {
+        if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
+            return Some(named);
+        }
         if let [only] = &*self.config.clusters {
-            return Some(only);
+            return Some(only.name.clone());
         }
         let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
         let mut left = fastrand::u64(..total.max(1));
-        self.config.clusters.iter().find(|cluster| match left.checked_sub(cluster.weight.into()) {
-            Some(rest) => {
-                left = rest;
-                false
+        let chosen = self.config.clusters.iter().find(|cluster: &&WeightedTcpCluster| {
+            match left.checked_sub(cluster.weight.into()) {
+                Some(rest) => {
+                    left = rest;
+                    false
+                }
+                None => true,
             }
-            None => true,
-        })
+        });
+        chosen.map(|cluster| cluster.name.clone())
     }
+}
+
+/// An object of filter state, as text.
+fn state_text(connection: &ConnectionInfo, key: &str) -> Option<Arc<str>> {
+    let state = connection.filter_state.borrow();
+    std::str::from_utf8(&state.get(key)?.value).ok().map(Arc::from)
+}
+
+/// The ALPN names of a connection's filter state.
+fn state_alpn(connection: &ConnectionInfo) -> Option<AlpnList> {
+    let state = connection.filter_state.borrow();
+    let names = state.get("envoy.network.application_protocols")?.value.split(|octet| *octet == b',');
+    let names: Vec<Arc<[u8]>> = names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()).map(Arc::from).collect();
+    (!names.is_empty()).then(|| names.into())
 }
 
 /// Proxies one connection to its end, logs it, and returns what is known of it. It is logged, too, when the future is dropped: the
@@ -66,13 +94,14 @@ pub async fn proxy(
     stream: Stream,
     connection: Rc<ConnectionInfo>,
     drain: DrainWatch,
+    first: Option<Box<First>>,
 ) -> StreamInfo {
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
     let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default() };
     tokio::select! {
-        () = session(worker, proxy, stream, record.info, &mut record.moved) => {}
+        () = session(worker, proxy, stream, record.info, &mut record.moved, first) => {}
         () = at(limit) => {
             proxy.stats.max_duration.inc();
             record.info.flags.set(ResponseFlags::DURATION_TIMEOUT);
@@ -112,12 +141,16 @@ async fn session(
     mut downstream: Stream,
     info: &mut StreamInfo,
     moved: &mut Moved,
+    first: Option<Box<First>>,
 ) {
     // Connecting needs far more room than relaying: its future is boxed and gone when the relay begins.
-    let Some(mut lease) = Box::pin(connect(worker, proxy, info)).await else { return };
+    let Some(mut lease) = Box::pin(connect(worker, proxy, info)).await else {
+        downstream.reset_if_unread();
+        return;
+    };
     let Some(mut upstream) = lease.stream.take() else { return };
     let counts = [proxy.stats.bytes, lease.bytes()];
-    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts).await;
+    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first).await;
     match end {
         End::Closed => {}
         End::Idle => proxy.stats.idle_timeout.inc(),
@@ -148,29 +181,36 @@ fn pass_on_reset(error: &io::Error, other: &Stream) {
 
 /// Connects to a host of the chosen cluster. `None`: `info` says why not.
 async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
-    let chosen = proxy.choose()?;
-    info.upstream_cluster = Some(chosen.name.clone());
+    let chosen = proxy.choose(&info.connection)?;
     if let Some(tunneling) = &proxy.config.tunneling {
         tracing::warn!(
-            cluster = &*chosen.name,
+            cluster = &*chosen,
             hostname = &*tunneling.hostname,
             "connection refused: tunneling_config (CONNECT through the upstream) is not supported"
         );
         info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
         return None;
     }
-    let Some(cluster) = worker.clusters.get(&worker.published, &chosen.name) else {
+    let Some(cluster) = worker.clusters.get(&worker.published, &chosen) else {
         proxy.stats.cx_no_route.inc();
         info.flags.set(ResponseFlags::NO_CLUSTER_FOUND);
-        tracing::debug!(cluster = &*chosen.name, "connection refused: there is no such cluster");
+        tracing::debug!(cluster = &*chosen, "connection refused: there is no such cluster");
         return None;
     };
+    info.upstream_cluster = Some(chosen);
     info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
         // As Envoy hashes it, so that a mixed fleet sends a client to the same host.
         xxhash_rust::xxh64::xxh64(info.connection.remote.ip().to_string().as_bytes(), 0)
     });
-    let want = TcpWant { proxied: Some((info.connection.remote, info.connection.local)), ..TcpWant::default() };
+    let (sni, alpn) =
+        (state_text(&info.connection, "envoy.network.upstream_server_name"), state_alpn(&info.connection));
+    let want = TcpWant {
+        proxied: Some((info.connection.remote, info.connection.local)),
+        sni: sni.as_deref(),
+        alpn: alpn.as_ref(),
+        ..TcpWant::default()
+    };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
             Ok(host) => host,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::filters::First;
 use super::lane::{Lane, LaneError};
 use crate::transport::{ByteCounts, Stream};
 
@@ -34,21 +35,33 @@ pub(super) struct Moved {
 }
 
 /// Relays until both directions have ended, one fails, or nothing moves for `idle`. `moved` is kept up to date, so that it is right
-/// also when the caller gives up. `counts` are those of downstream and upstream.
+/// also when the caller gives up. `counts` are those of downstream and upstream. `first` sees what comes first from downstream, while the
+/// other direction flows already.
 pub(super) async fn relay(
     downstream: &mut Stream,
     upstream: &mut Stream,
     idle: Option<Duration>,
     moved: &mut Moved,
     counts: [ByteCounts; 2],
+    mut first: Option<Box<First>>,
 ) -> End {
     let (mut out, mut back) = (Lane::default(), Lane::default());
     let mut last = Instant::now();
     // One timer that is set again when it fires, not with every byte.
     let mut timer = pin!(tokio::time::sleep(idle.unwrap_or(Duration::from_secs(86400 * 365))));
     poll_fn(|cx| {
+        if let Some(filters) = &mut first {
+            match filters.poll(cx, downstream) {
+                Poll::Ready(Ok(())) => first = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Downstream(error)),
+                Poll::Pending => {}
+            }
+        }
         let results = [
-            poll_lane(out.poll(cx, downstream, upstream), End::Downstream, End::Upstream),
+            first
+                .is_none()
+                .then(|| poll_lane(out.poll(cx, downstream, upstream), End::Downstream, End::Upstream))
+                .flatten(),
             poll_lane(back.poll(cx, upstream, downstream), End::Upstream, End::Downstream),
         ];
         if out.moved > moved.received || back.moved > moved.sent {

@@ -52,12 +52,12 @@ macro_rules! network_filters {
 
 network_filters! {
     MetadataExchange metadata_exchange Inert "envoy.tcp.metadataexchange.config.MetadataExchange" "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
-    LocalRateLimit local_ratelimit Inert "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: connections above it are served";
-    ConnectionLimit connection_limit Inert "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "the limit is not enforced: connections above it are served";
-    SniCluster sni_cluster Refused "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "the cluster would not follow the server name";
-    SetFilterState set_filter_state Refused "envoy.extensions.filters.network.set_filter_state.v3.Config" "later filters decide by what it sets";
-    DirectResponse direct_response Refused "envoy.extensions.filters.network.direct_response.v3.Config" "nothing would answer";
-    Echo echo Refused "envoy.extensions.filters.network.echo.v3.Echo" "nothing would answer";
+    LocalRateLimit local_ratelimit Works "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "connections that find no token are closed";
+    ConnectionLimit connection_limit Works "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "connections above the limit of a chain are closed, after the delay if there is one";
+    SniCluster sni_cluster Works "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "TCP goes to the cluster that has the server name for its name";
+    SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name or the ALPN of TCP proxying act; texts are kept; upstream subject names are rejected";
+    DirectResponse direct_response Works "envoy.extensions.filters.network.direct_response.v3.Config" "what is configured is sent, and the connection is closed";
+    Echo echo Works "envoy.extensions.filters.network.echo.v3.Echo" "bytes come back as they were sent";
 }
 
 /// A filter of a chain that is known. One that acts has been read; one that does not is checked and named to the operator.

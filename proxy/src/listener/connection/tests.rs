@@ -21,7 +21,7 @@ async fn the_task_of_a_connection_is_small() {
     let proxy = crate::tcp::TcpProxy::compile(&config, &harness.deps());
     let (_near, far) = UnixStream::pair().unwrap();
     let stream = Stream::new(Io::Unix(far));
-    let relaying = crate::tcp::proxy(&harness.worker, &proxy, stream, Rc::new(info()), DrainWatch::never());
+    let relaying = crate::tcp::proxy(&harness.worker, &proxy, stream, Rc::new(info()), DrainWatch::never(), None);
     let size = size_of_val(&relaying);
     assert!(size < 2048, "{size} octets");
 }

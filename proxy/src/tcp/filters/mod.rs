@@ -1,0 +1,26 @@
+//! Network filters before the last one, for chains of TCP and of HTTP alike. The list below is all there are; the contract is
+//! [`filter`], and who calls the hooks [`run`]. `listener` compiles them with a chain and starts them with a connection.
+//!
+//! To add one: a file, a line here, its line in `config/src/filters/network/mod.rs`, and its tests over real connections in
+//! `listener/tests/network_filters.rs`.
+
+pub(crate) mod filter;
+mod list;
+mod run;
+
+mod connection_limit;
+mod local_ratelimit;
+mod set_filter_state;
+mod sni_cluster;
+
+use self::filter::{FilterDeps, Hooks, NetworkFilter as _, Step, Turn};
+use self::list::network_filters;
+
+pub use run::{Closed, Filters, First, Started};
+
+network_filters! {
+    ConnectionLimit connection_limit;
+    LocalRateLimit local_ratelimit;
+    SetFilterState set_filter_state;
+    SniCluster sni_cluster;
+}

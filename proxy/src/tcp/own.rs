@@ -1,0 +1,42 @@
+//! The last filters that answer by themselves: echo, and direct response. Called by `listener` in place of the TCP proxy.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::drain::DrainWatch;
+use crate::transport::Stream;
+
+/// Octets that are read at a time.
+const PIECE: usize = 16 * 1024;
+
+/// Sends back what comes, to the end of the stream.
+pub async fn echo(mut stream: Stream, drain: &DrainWatch) {
+    let echoing = async {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = stream.read(&mut piece).await?;
+            if count == 0 {
+                return stream.shutdown().await;
+            }
+            stream.write_all(&piece[..count]).await?;
+            stream.flush().await?;
+        }
+    };
+    tokio::select! {
+        // Whose fault it is does not matter to an echo.
+        _ = echoing => {}
+        () = drain.deadline() => {}
+    }
+}
+
+/// Sends the response and closes, whatever the client says.
+pub async fn direct(mut stream: Stream, response: &[u8], drain: &DrainWatch) {
+    let answering = async {
+        stream.write_all(response).await?;
+        stream.shutdown().await
+    };
+    tokio::select! {
+        // The client may be gone; there is nobody to tell.
+        _ = answering => {}
+        () = drain.deadline() => {}
+    }
+}
