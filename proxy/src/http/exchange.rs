@@ -103,31 +103,31 @@ async fn proxy<'s>(
 }
 
 /// Envoy's own demands on a request, in its order.
-fn check(exchange: &Exchange<'_>) -> Result<(), LocalReply> {
+fn check(exchange: &Exchange<'_>) -> Result<(), Stop> {
     let request = &exchange.stream.request;
     if request.authority.is_empty() {
-        return Err(LocalReply::new(400, "missing_host_header"));
+        return Err(LocalReply::new(400, "missing_host_header").into());
     }
     if request.method == Method::Connect {
         return Ok(());
     }
     // The body of a QUERY is the question: without its type nobody can read it.
     if request.method.as_bytes() == b"QUERY" && !request.headers.contains(&Name::CONTENT_TYPE) {
-        return Err(LocalReply::new(400, "query_missing_content_type"));
+        return Err(LocalReply::new(400, "query_missing_content_type").into());
     }
     match request.path.first() {
         Some(b'/') => Ok(()),
         _ if request.is_about_server() => Ok(()),
         Some(_) => {
             exchange.stream.context.manager.stats.downstream_rq_non_relative_path.inc();
-            Err(LocalReply::new(404, "absolute_path_rejected"))
+            Err(LocalReply::new(404, "absolute_path_rejected").into())
         }
         None if request.upgrade.is_some() => Ok(()),
-        None => Err(LocalReply::new(404, "missing_path_rejected")),
+        None => Err(LocalReply::new(404, "missing_path_rejected").into()),
     }
 }
 
-fn normalize(exchange: &mut Exchange<'_>) -> Result<(), LocalReply> {
+fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
     let manager = &stream.context.manager;
     if !stream.request.path.is_empty() {
@@ -135,13 +135,13 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), LocalReply> {
             Normalized::Done => {}
             Normalized::Refused => {
                 manager.stats.downstream_rq_failed_path_normalization.inc();
-                return Err(LocalReply::new(400, "path_normalization_failed"));
+                return Err(LocalReply::new(400, "path_normalization_failed").into());
             }
             Normalized::Redirect => {
                 manager.stats.downstream_rq_redirected_with_normalized_path.inc();
                 let mut reply = LocalReply::new(307, "path_normalization_failed");
                 reply.location = Some(stream.request.path.clone());
-                return Err(reply);
+                return Err(reply.into());
             }
         }
     }

@@ -19,17 +19,6 @@ pub(crate) struct Rare {
     pub reroute: bool,
     /// A cluster in place of the route's.
     pub cluster: Option<Arc<str>>,
-    /// A host of the cluster, `address:port`, in place of the balancer's choice.
-    pub host: Option<HostOverride>,
-}
-
-/// A host that a filter has chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HostOverride {
-    /// `address:port`.
-    pub address: Arc<str>,
-    /// No other host will do: without it the request fails.
-    pub strict: bool,
 }
 
 impl Plan<'_> {
@@ -41,11 +30,6 @@ impl Plan<'_> {
     /// The cluster that a filter has chosen.
     pub fn cluster(&self) -> Option<&Arc<str>> {
         self.rare.as_ref()?.cluster.as_ref()
-    }
-
-    /// The host that a filter has chosen.
-    pub fn host(&self) -> Option<&HostOverride> {
-        self.rare.as_ref()?.host.as_ref()
     }
 
     /// Whether the route is to be chosen again; asked once.

@@ -15,7 +15,7 @@ use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
 /// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
-pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), LocalReply> {
+pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
     let Some(chosen) = stream.route else { return Ok(()) };
     let request = &stream.request;
     let kind: &[u8] = match (&request.upgrade, &request.method) {
@@ -32,7 +32,7 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), LocalReply> {
     stream.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
     let name = chosen.forwarding.and_then(|forwarding| attempt::cluster_name(stream, chosen, forwarding));
     stream.info.upstream_cluster = name.filter(|name| stream.context.upstreams.get(name).is_some());
-    Err(LocalReply::new(403, "upgrade_failed"))
+    Err(LocalReply::new(403, "upgrade_failed").into())
 }
 
 fn find(upgrades: &[Upgrade], kind: &[u8]) -> Option<bool> {

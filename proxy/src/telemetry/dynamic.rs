@@ -78,7 +78,7 @@ impl DynamicMetadata {
 
 /// Filter state: objects by key.
 #[derive(Debug, Clone, Default)]
-pub struct FilterState(Option<Box<Vec<StateObject>>>);
+pub struct FilterState(Vec<StateObject>);
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,12 +107,12 @@ pub enum Shared {
 impl FilterState {
     /// The object of a key.
     pub fn get(&self, key: &str) -> Option<&StateObject> {
-        self.0.as_ref()?.iter().find(|object| *object.key == *key)
+        self.0.iter().find(|object| *object.key == *key)
     }
 
     /// Sets an object. False if there is one that is read only: it stays.
     pub fn set(&mut self, object: StateObject) -> bool {
-        let objects = self.0.get_or_insert_default();
+        let objects = &mut self.0;
         match objects.iter_mut().find(|old| old.key == object.key) {
             Some(old) if old.read_only => return false,
             Some(old) => *old = object,
@@ -123,7 +123,7 @@ impl FilterState {
 
     /// All objects, in the order in which they were first set.
     pub fn objects(&self) -> impl Iterator<Item = &StateObject> {
-        self.0.iter().flat_map(|objects| objects.iter())
+        self.0.iter()
     }
 }
 

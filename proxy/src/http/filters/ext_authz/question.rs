@@ -23,10 +23,7 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
         }
         _ => String::new(),
     };
-    let principal = peer.map_or("", |peer| {
-        let name = peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject);
-        name
-    });
+    let principal = peer.map_or("", |peer| peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject));
     let mut question = message::CheckRequest {
         source: message::Peer {
             address: Some(stream.info.downstream_remote.unwrap_or(connection.remote)),

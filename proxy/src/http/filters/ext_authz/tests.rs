@@ -187,8 +187,8 @@ fn the_service_sees_a_body_up_to_its_limit_and_the_application_all_of_it() {
         let outcome = bench.send_pieces(post("/"), &["abc", "def", "ghi"]).await;
         assert_eq!(outcome.status(), 200);
         assert_eq!(bench.app_saw().body, b"abcdefghi");
-        let asked = asked.borrow();
-        let http = asked[0].attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
+        let attributes = asked.borrow()[0].attributes.clone().unwrap();
+        let http = attributes.request.unwrap().http.unwrap();
         assert_eq!(http.body, "abcde");
         assert_eq!(http.headers.get("x-envoy-auth-partial-body").map(String::as_str), Some("true"));
 
