@@ -25,16 +25,71 @@ fn a_pattern_cannot_leave_its_anchors() {
 }
 
 #[test]
-fn perl_classes_are_ascii() {
+fn envoy_is_the_referee() {
+    let table = include_str!("../../../testdata/re2.txt");
+    let (mut taken, mut refused, mut wrong) = (0, 0, Vec::new());
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(pattern) = line.strip_prefix("refuses ") {
+            refused += 1;
+            if full_match(pattern).is_ok() {
+                wrong.push(format!("{pattern} is taken"));
+            }
+            continue;
+        }
+        let (pattern, values) = line.strip_prefix("takes ").unwrap().split_once('\t').unwrap();
+        taken += 1;
+        let regex = match full_match(pattern) {
+            Ok(regex) => regex,
+            Err(reason) => {
+                wrong.push(format!("{pattern} is refused: {reason}"));
+                continue;
+            }
+        };
+        for value in values.split(' ').filter(|value| !value.is_empty()) {
+            let (expected, digits) = value.split_at(1);
+            let octets: Vec<u8> =
+                (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+            if regex.is_match(&octets) != (expected == "+") {
+                wrong.push(format!("{pattern} on {digits}, not {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(taken > 70 && refused > 50, "{taken} {refused}");
+}
+
+#[test]
+fn refusals_are_in_re2s_words() {
+    for (pattern, words) in [
+        ("a**", "bad repetition operator: **"),
+        ("a*??", "bad repetition operator: *??"),
+        ("x{1000}{2}", "bad repetition operator: {1000}{2}"),
+        ("+a", "no argument for repetition operator: +"),
+        ("a{1001}", "invalid repetition size: {1001}"),
+        ("(a{40}){40}", "invalid repetition size: {40}"),
+        ("(?ix)a", "invalid perl operator: (?ix"),
+        ("(?P<n-x>a)", "invalid named capture group: (?P<n-x>"),
+        (r"\u0041", r"invalid escape sequence: \u"),
+        (r"\x{41", r"invalid escape sequence: \x{41"),
+        ("[z-a]", "invalid character class range: z-a"),
+        (r"\p{latin}", r"invalid character class range: \p{latin}"),
+        ("[a", "missing ]: [a"),
+        ("a)", "unexpected ): a)"),
+        ("(a", "missing ): (a"),
+    ] {
+        assert_eq!(full_match(pattern).unwrap_err(), format!("not a regular expression: {words}"));
+    }
+}
+
+#[test]
+fn everything_runs_over_octets() {
     assert!(full(r"\d\w\s", "1a "));
-    assert!(!full(r"\d", "٣"));
-    assert!(full(r"\D", "٣"));
-    assert!(!full(r"\w", "é"));
     assert!(full(r"[\w.-]+", "a.b-c_9"));
-    assert!(full(r"[^\d]", "x"));
-    assert!(full(r"[\D]", "x"));
+    assert!(full(r"[^\d]", "x") && !full(r"[^\d]", "1"));
+    assert!(full(r"[\D]", "x") && !full(r"[\D]", "1"));
     assert!(full(r"a\b.*", "a b"));
-    assert!(full(".", "é"), "a dot is one character");
+    assert!(full("..", "é") && !full(".", "é"), "two octets");
+    assert!(full("é+", "é") && full_match("é+").unwrap().is_match(b"\xc3\xa9\xa9"), "the last octet is repeated");
 }
 
 #[test]
