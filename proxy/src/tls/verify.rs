@@ -118,6 +118,8 @@ impl PeerVerifier {
         let Some(roots) = &self.peers.trust.roots else { return Ok(()) };
         // As Envoy, which sets the depth for clients' certificates alone.
         let depth = self.peers.config.max_verify_depth.filter(|_| purpose == Purpose::Client);
+        // The field counts the root, the check does not.
+        let depth = depth.map(|depth| depth.saturating_sub(1));
         roots
             .store
             .check(chain, purpose, depth, now.as_secs())

@@ -170,6 +170,7 @@ impl Store {
                 let depth = c_int::try_from(depth).unwrap_or(c_int::MAX);
                 lc::X509_VERIFY_PARAM_set_depth(lc::X509_STORE_CTX_get0_param(check.context), depth);
             }
+            lc::X509_STORE_CTX_set_verify_cb(check.context, Some(on_fault));
             lc::X509_STORE_CTX_set_time_posix(check.context, 0, i64::try_from(now).unwrap_or(i64::MAX));
             if lc::X509_verify_cert(check.context) == 1 {
                 return Ok(());
@@ -191,7 +192,8 @@ impl Drop for Store {
 
 fn flags(lists: bool, checks: Checks) -> c_ulong {
     // A chain may end at any certificate of the bundle, as Envoy has it.
-    let mut flags = lc::X509_V_FLAG_PARTIAL_CHAIN;
+    // Policies are looked at when a certificate asks for that; BoringSSL always does.
+    let mut flags = lc::X509_V_FLAG_PARTIAL_CHAIN | lc::X509_V_FLAG_POLICY_CHECK;
     if lists {
         flags |= lc::X509_V_FLAG_CRL_CHECK;
         if !checks.only_leaf_crl {
@@ -202,6 +204,30 @@ fn flags(lists: bool, checks: Checks) -> c_ulong {
         flags |= lc::X509_V_FLAG_NO_CHECK_TIME;
     }
     flags.unsigned_abs().into()
+}
+
+/// Called for each fault; 1 goes on. Whoever put a certificate into the bundle trusts it as an authority: BoringSSL asks nothing more
+/// of it, where AWS-LC would want it to say so itself. Whether its key may sign certificates, how deep its chain may be and when it is
+/// valid is checked elsewhere.
+///
+/// # Safety
+/// `context` is that of a check under way.
+unsafe extern "C" fn on_fault(good: c_int, context: *mut lc::X509_STORE_CTX) -> c_int {
+    // SAFETY: the caller's promise; the chain belongs to the context.
+    unsafe {
+        let last = lc::OPENSSL_sk_num(lc::X509_STORE_CTX_get0_chain(context).cast()).checked_sub(1);
+        let depth = usize::try_from(lc::X509_STORE_CTX_get_error_depth(context)).ok();
+        let is_anchor = depth == last && depth != Some(0);
+        let forgiven = matches!(
+            lc::X509_STORE_CTX_get_error(context),
+            lc::X509_V_ERR_INVALID_CA | lc::X509_V_ERR_INVALID_PURPOSE | lc::X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION
+        );
+        if good == 0 && is_anchor && forgiven {
+            lc::X509_STORE_CTX_set_error(context, lc::X509_V_OK);
+            return 1;
+        }
+    }
+    good
 }
 
 /// One check under way.
