@@ -116,9 +116,9 @@ http_filters! {
     Fault fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected"
         routes Fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected";
     GrpcWeb grpc_web Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web requests reach the application unconverted";
-    Compressor compressor Inert "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are sent as they are"
-        routes CompressorPerRoute Inert "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "bodies are sent as they are";
-    Decompressor decompressor Inert "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies stay compressed";
+    Compressor compressor Works "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are compressed by gzip, brotli or zstd"
+        routes CompressorPerRoute Works "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "as for the chain";
+    Decompressor decompressor Works "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies are decompressed; one that is none, or a bomb, ends its stream";
     Buffer buffer Works "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are held back until they are here; 413 above max_request_bytes"
         routes BufferPerRoute Works "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "as for the chain";
     HealthCheck health_check Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks reach the application";

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::filters::chain::Scopes;
+use super::filters::compressor::Encodings;
 use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget};
 use crate::telemetry::stream_info::StreamInfo;
@@ -55,6 +56,8 @@ pub(crate) struct Stream<'s> {
     pub to_tls: bool,
     /// What filters have decided for the router.
     pub plan: Plan<'s>,
+    /// What the compressors of the chain know of each other.
+    pub encodings: Option<Box<Encodings<'s>>>,
     /// From an internal caller.
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
@@ -79,6 +82,7 @@ impl<'s> Stream<'s> {
             route: None,
             to_tls: false,
             plan: Plan::default(),
+            encodings: None,
             internal: false,
             decorator: None,
         }

@@ -13,11 +13,16 @@ pub(in crate::http) mod run;
 
 pub(in crate::http) mod alpn;
 mod buffer;
+mod compression;
+pub(in crate::http) mod compressor;
 mod cors;
 mod csrf;
+mod decompressor;
 mod ext_authz;
 mod fault;
 mod set_metadata;
+#[cfg(test)]
+mod stacked;
 
 pub(crate) use crate::call::wait;
 
@@ -31,15 +36,17 @@ http_filters! {
     acting {
         Alpn alpn;
         Buffer buffer routes;
+        Compressor compressor routes;
         Cors cors routes;
         Csrf csrf routes;
+        Decompressor decompressor;
         ExtAuthz ext_authz routes;
         Fault fault routes;
         SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        HeaderMutation Compressor Decompressor GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        HeaderMutation GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
         SetFilterState StatefulSession
     }
 }

@@ -71,6 +71,7 @@ known! {
     WWW_AUTHENTICATE "www-authenticate"
     X_CLIENT_TRACE_ID "x-client-trace-id"
     X_ENVOY_ATTEMPT_COUNT "x-envoy-attempt-count"
+    X_ENVOY_COMPRESSION_STATUS "x-envoy-compression-status"
     X_ENVOY_DECORATOR_OPERATION "x-envoy-decorator-operation"
     X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER "x-envoy-downstream-service-cluster"
     X_ENVOY_DOWNSTREAM_SERVICE_NODE "x-envoy-downstream-service-node"

@@ -2,8 +2,8 @@
 //! a fault of its own; what VirtualServices inject comes with their routes.
 //!
 //! Fields honoured: `delay`, `abort` and `response_rate_limit`, each fixed or by the request's headers (`controls`), each for a
-//! percentage; `headers`, `upstream_cluster`, `downstream_nodes`, `max_active_faults`, `disable_downstream_cluster_stats`. The decoder
-//! names the keys of runtime values and `filter_metadata`, which nothing here reads.
+//! percentage; `headers`, `upstream_cluster`, `downstream_nodes`, `max_active_faults`, `disable_downstream_cluster_stats`,
+//! `filter_metadata`. The decoder names the keys of runtime values, which nothing here reads.
 
 mod controls;
 mod counts;
@@ -105,6 +105,7 @@ impl HttpFilter for Fault {
         {
             self.counts.delay(turn.state.caller());
             turn.stream.info.flags.set(ResponseFlags::DELAY_INJECTED);
+            settings.mark(turn);
             return Step::Wait(Wait::Until(after(delay)));
         }
         match controls::abort(&settings.config, &turn.stream.request.headers) {
@@ -162,6 +163,7 @@ impl Fault {
     fn abort(&self, turn: &mut Turn<'_, '_, Fault>, with: AbortWith) -> Step {
         let settings = turn.scope.unwrap_or(&self.settings);
         self.counts.abort(turn.state.caller());
+        settings.mark(turn);
         let (status, grpc_status) = match with {
             AbortWith::Http(status) => (status, None),
             AbortWith::Grpc(status) => (200, Some(status)),
@@ -193,6 +195,13 @@ impl Settings {
             headers: HeaderMatchers::compile(&config.headers),
             body: Bytes::copy_from_slice(words.as_bytes()),
             config: config.clone(),
+        }
+    }
+
+    /// Writes what logs are to be told of a request that is delayed or aborted, under the filter's name in the chain.
+    fn mark(&self, turn: &mut Turn<'_, '_, Fault>) {
+        if let Some(metadata) = &self.config.metadata {
+            turn.stream.info.metadata.merge(&turn.slot.name, metadata);
         }
     }
 

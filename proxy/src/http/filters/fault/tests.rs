@@ -71,6 +71,22 @@ async fn an_abort_is_an_answer_with_its_flag() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn metadata_tells_of_delays_and_aborts() {
+    let metadata = Some(Arc::new(serde_json::json!({"a": "b"})));
+    for (headers, told) in [
+        (&[][..], false),
+        (&[("x-envoy-fault-abort-request", "418")], true),
+        (&[("x-envoy-fault-delay-request", "10")], true),
+        (&[("x-envoy-fault-throughput-response", "100")], false),
+    ] {
+        let mut bench = fault(Fault { metadata: metadata.clone(), ..asked() });
+        let outcome = sent(&mut bench, headers).await;
+        let there = outcome.info.metadata.get("fault");
+        assert_eq!(there, told.then(|| serde_json::json!({"a": "b"})).as_ref(), "{headers:?}");
+    }
+}
+
 #[tokio::test]
 async fn callers_are_not_counted_where_nobody_wants_that() {
     let mut bench = fault(Fault { disable_downstream_cluster_stats: true, ..aborting(500) });

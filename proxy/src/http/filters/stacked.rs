@@ -1,0 +1,161 @@
+//! A property of all body filters together: whatever they are stacked to and however a body is cut, the same octets arrive. Chains,
+//! bodies and cuts are made up from fixed seeds; the clock is the test's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::filters::HttpFilterConfig;
+use config::filters::compression::*;
+use config::filters::fault::{Fault, RateLimit};
+use config::filters::{buffer::Buffer, compressor, decompressor};
+use config::matcher::Fraction;
+
+use super::bench::Filtered;
+use crate::http::testing::{Client, fake::Script, post, with};
+use crate::wire::message::Frame;
+
+type Chain = Vec<(&'static str, HttpFilterConfig)>;
+
+const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
+
+fn packer(encoding: &str) -> Compression {
+    let library = match encoding {
+        "gzip" => {
+            CompressorLibrary::Gzip { level: None, strategy: GzipStrategy::Default, memory_level: 5, window_bits: 12 }
+        }
+        "br" => CompressorLibrary::Brotli {
+            quality: 1,
+            mode: BrotliMode::Generic,
+            window_bits: 16,
+            input_block_bits: 16,
+            disable_literal_context_modeling: false,
+        },
+        _ => CompressorLibrary::Zstd { level: 1, checksum: true, strategy: None, dictionary: None },
+    };
+    Compression { name: "x".into(), library, chunk_size: Some(4096) }
+}
+
+fn unpacker(encoding: &str) -> Decompression {
+    let library = match encoding {
+        "gzip" => DecompressorLibrary::Gzip { window_bits: 15, max_inflate_ratio: 1032 },
+        "br" => DecompressorLibrary::Brotli { disable_ring_buffer_reallocation: false },
+        _ => DecompressorLibrary::Zstd { dictionaries: Vec::new() },
+    };
+    Decompression { name: "x".into(), library, chunk_size: Some(4096) }
+}
+
+fn compress(encoding: &str, requests: bool) -> HttpFilterConfig {
+    let direction = |enabled| compressor::Direction { enabled, min_content_length: 1, content_types: Vec::new() };
+    HttpFilterConfig::Compressor(Arc::new(compressor::Compressor {
+        library: packer(encoding),
+        choose_first: false,
+        request: Some(direction(requests)),
+        response: compressor::Response {
+            common: direction(!requests),
+            own_statistics: true,
+            disable_on_etag: false,
+            weaken_etag: false,
+            remove_accept_encoding: false,
+            uncompressible_statuses: Vec::new(),
+            status_header: false,
+        },
+    }))
+}
+
+fn decompress(encoding: &str, requests: bool) -> HttpFilterConfig {
+    let direction = |enabled| decompressor::Direction { enabled, ignore_no_transform: false };
+    HttpFilterConfig::Decompressor(Arc::new(decompressor::Decompressor {
+        library: unpacker(encoding),
+        request: direction(requests),
+        advertise: false,
+        response: direction(!requests),
+    }))
+}
+
+fn slow() -> HttpFilterConfig {
+    HttpFilterConfig::Fault(Arc::new(Fault {
+        delay: None,
+        abort: None,
+        response_rate_limit: Some(RateLimit {
+            kib_per_second: Some(1),
+            percentage: Fraction { numerator: 100, denominator: 100 },
+        }),
+        upstream_cluster: None,
+        headers: Vec::new(),
+        downstream_nodes: Vec::new(),
+        max_active_faults: None,
+        disable_downstream_cluster_stats: true,
+        metadata: None,
+    }))
+}
+
+/// What is compressed on one side of the chain is decompressed on its other, each way; others stand anywhere.
+fn chain(dice: &mut fastrand::Rng) -> Chain {
+    let (mut outer, mut inner): (Chain, Chain) = (Vec::new(), Vec::new());
+    for encoding in ENCODINGS {
+        if dice.bool() {
+            outer.push((encoding, compress(encoding, true)));
+            inner.push((encoding, decompress(encoding, true)));
+        }
+        if dice.bool() {
+            outer.push((encoding, decompress(encoding, false)));
+            inner.push((encoding, compress(encoding, false)));
+        }
+    }
+    let mut chain = outer;
+    chain.append(&mut inner);
+    for (name, config) in [
+        ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
+        ("fault", slow()),
+        ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
+    ] {
+        if dice.bool() {
+            chain.insert(dice.usize(..=chain.len()), (name, config));
+        }
+    }
+    chain
+}
+
+fn body(dice: &mut fastrand::Rng) -> Vec<u8> {
+    let length = [0, 1, 100, 3000][dice.usize(..4)];
+    let random = dice.bool();
+    // Compressible, and by less than what a decompressor takes for a bomb.
+    (0..length).map(|_| if random { dice.u8(..) } else { dice.u8(b'a'..b'e') }).collect()
+}
+
+fn cut(
+    dice: &mut fastrand::Rng,
+    body: &[u8],
+) -> std::collections::VecDeque<Result<Frame, crate::wire::codec::StreamError>> {
+    let most = [1, 7, 1000, 5000][dice.usize(..4)];
+    let mut pieces = std::collections::VecDeque::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(dice.usize(1..=most).min(rest.len()));
+        pieces.push_back(Ok(Frame::Data(Bytes::copy_from_slice(piece))));
+        rest = after;
+    }
+    pieces.push_back(Ok(Frame::End));
+    pieces
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_octets_arrive() {
+    for seed in 0..200 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let chain = chain(&mut dice);
+        let names: Vec<&str> = chain.iter().map(|(name, _)| *name).collect();
+        let (up, down) = (body(&mut dice), body(&mut dice));
+        let mut bench = Filtered::new(chain);
+        let mut script = Script::answers(200, &[], &["some"]);
+        script.body = cut(&mut dice, &down);
+        script.after_request = true;
+        bench.app(script);
+        let client = Client { pieces: cut(&mut dice, &up), ..Client::default() };
+        let outcome = bench.send_from(client, with(post("/"), &[("accept-encoding", "gzip, br, zstd")])).await;
+        assert_eq!(outcome.status(), 200, "seed {seed}: {names:?} {}", outcome.details());
+        assert!(outcome.client.ended, "seed {seed}: {names:?}");
+        assert!(outcome.client.body.concat() == down, "seed {seed}: {names:?}, the response");
+        assert!(bench.app_saw().body == up, "seed {seed}: {names:?}, the request");
+    }
+}
