@@ -39,7 +39,7 @@ pub enum DataSource {
     /// `inline_bytes` or `inline_string`.
     Inline(Bytes),
     /// `filename`.
-    File(PathBuf),
+    File(FileSource),
     /// `environment_variable`.
     Environment(Arc<str>),
 }
@@ -48,8 +48,66 @@ impl fmt::Debug for DataSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline(bytes) => write!(out, "Inline({} bytes)", bytes.len()),
-            Self::File(path) => write!(out, "File({})", path.display()),
+            Self::File(file) => match &file.watched {
+                None => write!(out, "File({})", file.path.display()),
+                Some(watched) => write!(out, "File({}, as {} changes)", file.path.display(), watched.path.display()),
+            },
             Self::Environment(name) => write!(out, "Environment({name})"),
+        }
+    }
+}
+
+/// A file, and what tells that it has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileSource {
+    /// `filename`.
+    pub path: PathBuf,
+    /// `watched_directory`; otherwise the file itself is looked at.
+    pub watched: Option<WatchedDirectory>,
+}
+
+/// `WatchedDirectory`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WatchedDirectory {
+    /// `path`: the file is read again when something is moved there.
+    pub path: PathBuf,
+    /// `watch_modify`: and when the file itself is written to.
+    pub modify: bool,
+}
+
+impl DataSource {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&FileSource> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Inline(_) | Self::Environment(_) => None,
+        }
+    }
+}
+
+impl TlsCertificate {
+    /// Everything that it is read from.
+    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+        // Taken apart without `..`: a source that is added and not watched does not compile.
+        let TlsCertificate { chain, key, password } = self;
+        [chain, key].into_iter().chain(password)
+    }
+}
+
+impl ValidationContext {
+    /// Everything that it is read from.
+    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+        self.trusted_ca.iter().chain(&self.crl)
+    }
+}
+
+impl SecretKind {
+    /// Everything that it is read from.
+    pub fn sources(&self) -> Vec<&DataSource> {
+        match self {
+            Self::TlsCertificate(certificate) => certificate.sources().collect(),
+            Self::ValidationContext(context) => context.sources().collect(),
+            Self::Other => Vec::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::secret::{self, Secret};
 #[derive(Debug)]
 pub enum StaticConfig {
     /// Of `static_resources.secrets`.
-    Secret(Secret),
+    Secret(Box<Secret>),
     /// Of `static_resources.clusters`.
     Cluster(Arc<Cluster>),
     /// Of `static_resources.listeners`.
@@ -33,7 +33,9 @@ impl Bootstrap {
     ) -> Result<(), BootstrapError> {
         type Read = fn(&[u8], &Options) -> Result<StaticConfig, Rejection>;
         let lists: [(&str, &[StaticResource], Read); 3] = [
-            ("secrets", &self.static_secrets, |body, options| secret::decode(body, options).map(StaticConfig::Secret)),
+            ("secrets", &self.static_secrets, |body, options| {
+                secret::decode(body, options).map(|secret| StaticConfig::Secret(Box::new(secret)))
+            }),
             ("clusters", &self.static_clusters, |body, options| {
                 cluster::decode(body, options).map(Arc::new).map(StaticConfig::Cluster)
             }),

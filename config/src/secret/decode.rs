@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{DataSource, Secret, SecretKind, TlsCertificate};
+use super::{DataSource, FileSource, Secret, SecretKind, TlsCertificate, WatchedDirectory};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -49,11 +49,43 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
     }
     let at_chain = at.field("certificate_chain");
     let at_key = at.field("private_key");
+    let watched = watched_directory(at, &proto.watched_directory)?;
+    let watched = watched.as_ref();
     Ok(TlsCertificate {
-        chain: data_source(&at_chain, field_rules::required(&at_chain, &proto.certificate_chain)?)?,
-        key: data_source(&at_key, field_rules::required(&at_key, &proto.private_key)?)?,
-        password: proto.password.as_ref().map(|password| data_source(&at.field("password"), password)).transpose()?,
+        chain: data_source_in(&at_chain, field_rules::required(&at_chain, &proto.certificate_chain)?, watched)?,
+        key: data_source_in(&at_key, field_rules::required(&at_key, &proto.private_key)?, watched)?,
+        password: proto
+            .password
+            .as_ref()
+            .map(|password| data_source_in(&at.field("password"), password, watched))
+            .transpose()?,
     })
+}
+
+/// A data source inside of a message that may name a directory to watch for all of its files.
+pub(crate) fn data_source_in(
+    at: &At<'_>,
+    proto: &core::DataSource,
+    watched: Option<&WatchedDirectory>,
+) -> Result<DataSource, Rejection> {
+    let mut source = data_source(at, proto)?;
+    if let DataSource::File(file) = &mut source
+        && file.watched.is_none()
+    {
+        file.watched = watched.cloned();
+    }
+    Ok(source)
+}
+
+/// `watched_directory` of the message at this place.
+pub(crate) fn watched_directory(
+    at: &At<'_>,
+    proto: &Option<core::WatchedDirectory>,
+) -> Result<Option<WatchedDirectory>, Rejection> {
+    let Some(proto) = proto else { return Ok(None) };
+    let at = at.field("watched_directory");
+    let path = field_rules::not_empty(&at.field("path"), &proto.path)?;
+    Ok(Some(WatchedDirectory { path: PathBuf::from(&*path), modify: proto.watch_modify }))
 }
 
 /// `DataSource`.
@@ -62,7 +94,8 @@ pub(crate) fn data_source(at: &At<'_>, proto: &core::DataSource) -> Result<DataS
     Ok(match &proto.specifier {
         None => return Err(at.reject("is empty; give filename, inline_string, inline_bytes or environment_variable")),
         Some(Specifier::Filename(path)) => {
-            DataSource::File(PathBuf::from(&*field_rules::not_empty(&at.field("filename"), path)?))
+            let path = PathBuf::from(&*field_rules::not_empty(&at.field("filename"), path)?);
+            DataSource::File(FileSource { path, watched: watched_directory(at, &proto.watched_directory)? })
         }
         Some(Specifier::InlineBytes(bytes)) => DataSource::Inline(Bytes::copy_from_slice(bytes)),
         Some(Specifier::InlineString(text)) => DataSource::Inline(Bytes::copy_from_slice(text.as_bytes())),

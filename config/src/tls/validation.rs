@@ -11,7 +11,10 @@ use crate::field_rules;
 use crate::matcher;
 use crate::proto::{self, extensions::transport_sockets::tls::v3 as pb};
 use crate::rejection::{At, Rejection};
-use crate::secret::{ValidationContext, decode::data_source};
+use crate::secret::{
+    ValidationContext,
+    decode::{data_source_in, watched_directory},
+};
 
 /// The message that a context was read from.
 #[derive(Clone, Default)]
@@ -43,8 +46,9 @@ impl ValidationContext {
 pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<ValidationContext, Rejection> {
     use pb::certificate_validation_context::TrustChainVerification;
     refuse_what_would_not_be_enforced(at, proto)?;
+    let watched = watched_directory(at, &proto.watched_directory)?;
     let source = |name: &str, value: &Option<crate::proto::core::v3::DataSource>| {
-        value.as_ref().map(|value| data_source(&at.field(name), value)).transpose()
+        value.as_ref().map(|value| data_source_in(&at.field(name), value, watched.as_ref())).transpose()
     };
     let at_trust = at.field("trust_chain_verification");
     let trust = proto::defined::<TrustChainVerification>(&at_trust, proto.trust_chain_verification)?;

@@ -34,29 +34,37 @@ pub struct TlsTransport {
     secrets: Arc<Secrets>,
     scope: Box<str>,
     needs: Box<[SdsName]>,
-    context: OnceLock<Result<Arc<ClientContext>, String>>,
+    context: OnceLock<Arc<ClientContext>>,
 }
 
 impl TlsTransport {
-    /// Checks that a context can be made, and lets it go again.
+    /// Checks that a context can be made, and lets it go again. One that reads files is kept: files are not read on a worker, and are
+    /// looked at as long as it lives.
     fn new(config: Arc<UpstreamTls>, secrets: &Arc<Secrets>, scope: &str) -> Result<TlsTransport, String> {
         let context = ClientContext::new(&config, secrets, scope)?;
-        Ok(TlsTransport {
+        let transport = TlsTransport {
             needs: context.needs().into(),
             config,
             secrets: Arc::clone(secrets),
             scope: scope.into(),
             context: OnceLock::new(),
-        })
+        };
+        if context.has_files() {
+            transport.context.get_or_init(|| context);
+        }
+        Ok(transport)
     }
 
     /// The context.
     ///
     /// # Errors
-    /// What it was made of is no longer good (a file has changed).
-    pub fn context(&self) -> Result<&Arc<ClientContext>, &str> {
-        let context = self.context.get_or_init(|| ClientContext::new(&self.config, &self.secrets, &self.scope));
-        context.as_ref().map_err(String::as_str)
+    /// It does not go with the secrets of this moment; with others it may.
+    pub fn context(&self) -> Result<&Arc<ClientContext>, String> {
+        if let Some(context) = self.context.get() {
+            return Ok(context);
+        }
+        let context = ClientContext::new(&self.config, &self.secrets, &self.scope)?;
+        Ok(self.context.get_or_init(|| context))
     }
 
     /// Whether the configuration names ALPN protocols; otherwise the pool offers those of its own codec.

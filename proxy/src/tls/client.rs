@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 
+use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::describe;
@@ -108,7 +109,7 @@ impl ClientContext {
         }
         let context = Arc::new(ClientContext {
             scope: scope.into(),
-            sources: Sources::new(&config.common, side)?,
+            sources: Sources::new(&config.common, side, secrets)?,
             provider: suites::provider(&config.common, scope)?,
             versions: suites::versions(&config.common)?,
             alpn: negotiable(&config.common.alpn),
@@ -121,13 +122,21 @@ impl ClientContext {
         for need in &context.sources.needs {
             secrets.watch(need.id(), user.clone());
         }
-        context.try_rebuild(secrets)?;
+        if !context.sources.files().is_empty() {
+            secrets.watch_files(user);
+        }
+        context.try_rebuild(secrets, View::Current)?;
         Ok(context)
     }
 
     /// The secrets that it waits for or uses.
     pub fn needs(&self) -> &[SdsName] {
         &self.sources.needs
+    }
+
+    /// Whether material of its own is read from files.
+    pub fn has_files(&self) -> bool {
+        !self.sources.files().is_empty()
     }
 
     /// Whether all of them have arrived.
@@ -159,8 +168,8 @@ impl ClientContext {
         Ok((Stream::new(Io::TlsClient(Box::new(stream))), info))
     }
 
-    fn try_rebuild(&self, secrets: &Secrets) -> Result<(), String> {
-        let Some(parts) = self.sources.resolve(secrets)? else { return Ok(()) };
+    fn try_rebuild(&self, secrets: &Secrets, view: View) -> Result<(), String> {
+        let Some(parts) = self.sources.resolve(secrets, view)? else { return Ok(()) };
         self.current.store(Some(Arc::new(self.build(parts)?)));
         Ok(())
     }
@@ -194,16 +203,29 @@ impl ClientContext {
     pub(super) fn with_provider(self: Arc<Self>, provider: CryptoProvider, secrets: &Secrets) -> Arc<Self> {
         let mut context = Arc::into_inner(self).expect("nobody else has it");
         context.provider = Arc::new(provider);
-        context.try_rebuild(secrets).expect("it was built before");
+        context.try_rebuild(secrets, View::Current).expect("it was built before");
         Arc::new(context)
     }
 }
 
 impl SecretUser for ClientContext {
     fn rebuild(&self, secrets: &Secrets) {
-        if let Err(error) = self.try_rebuild(secrets) {
+        if let Err(error) = self.try_rebuild(secrets, View::Current) {
             tracing::warn!(scope = &*self.scope, error, "TLS context keeps its former secrets");
         }
+    }
+
+    fn files(&self) -> &files::Held {
+        self.sources.files()
+    }
+
+    fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
+        let former = self.sources.put(self.sources.read_again(secrets)?);
+        let rebuilt = self.try_rebuild(secrets, View::Newest);
+        if rebuilt.is_err() {
+            self.sources.put(former);
+        }
+        rebuilt.map_err(|reason| format!("{}: {reason}", self.scope))
     }
 }
 

@@ -11,6 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::certificate::Facts;
+use super::files::Reader;
 use super::x509::{self, Checks, PemFault, RevocationList, Store};
 
 /// An own certificate chain with its key.
@@ -50,9 +51,9 @@ impl Identity {
     ///
     /// # Errors
     /// What is wrong with them, and of which file.
-    pub fn parse(config: &TlsCertificate) -> Result<Identity, String> {
-        let (chain, key) = (read(&config.chain)?, read(&config.key)?);
-        let password = config.password.as_ref().map(read).transpose()?;
+    pub fn parse(config: &TlsCertificate, reader: Reader<'_>) -> Result<Identity, String> {
+        let (chain, key) = (reader.read(&config.chain)?, reader.read(&config.key)?);
+        let password = config.password.as_ref().map(|source| reader.read(source)).transpose()?;
         let chain = x509::chain(&chain).map_err(|fault| {
             let what = match fault {
                 PemFault::Missing => "no PEM certificate in it; it must hold a BEGIN CERTIFICATE block",
@@ -107,8 +108,8 @@ impl PeerContext {
     ///
     /// # Errors
     /// What is wrong with it, and of which file.
-    pub fn parse(config: ValidationContext) -> Result<PeerContext, String> {
-        Ok(PeerContext { trust: Arc::new(Trust::parse(&config)?), config })
+    pub fn parse(config: ValidationContext, reader: Reader<'_>) -> Result<PeerContext, String> {
+        Ok(PeerContext { trust: Arc::new(Trust::parse(&config, reader)?), config })
     }
 
     /// This context, which was fetched, merged over the part of a TLS context that was given. Roots are read again only where the given
@@ -116,22 +117,22 @@ impl PeerContext {
     ///
     /// # Errors
     /// The two do not go together.
-    pub fn over(&self, default: &ValidationContext) -> Result<PeerContext, String> {
+    pub fn over(&self, default: &ValidationContext, reader: Reader<'_>) -> Result<PeerContext, String> {
         let merged = self.config.over(default).map_err(|rejection| rejection.to_string())?;
         let same_checks = checks(&merged) == checks(&self.config);
         if same_checks && merged.trusted_ca == self.config.trusted_ca && merged.crl == self.config.crl {
             return Ok(PeerContext { config: merged, trust: Arc::clone(&self.trust) });
         }
-        PeerContext::parse(merged)
+        PeerContext::parse(merged, reader)
     }
 }
 
 impl Trust {
-    fn parse(config: &ValidationContext) -> Result<Trust, String> {
-        let lists = config.crl.as_ref().map(revocation_lists).transpose()?.unwrap_or_default();
+    fn parse(config: &ValidationContext, reader: Reader<'_>) -> Result<Trust, String> {
+        let lists = config.crl.as_ref().map(|source| revocation_lists(source, reader)).transpose()?.unwrap_or_default();
         let Some(source) = &config.trusted_ca else { return Ok(Trust { roots: None }) };
         let place = place(source);
-        let mut bundle = x509::bundle(&read(source)?).map_err(|_| {
+        let mut bundle = x509::bundle(&reader.read(source)?).map_err(|_| {
             format!("trusted_ca{place}: a block of it does not parse; it must hold whole BEGIN CERTIFICATE blocks")
         })?;
         if bundle.certificates.is_empty() {
@@ -164,24 +165,8 @@ fn private_key(text: &[u8], password: Option<&[u8]>, place: &str) -> Result<Arc<
     })
 }
 
-/// The bytes of a source.
-fn read(source: &DataSource) -> Result<Vec<u8>, String> {
-    match source {
-        DataSource::Inline(bytes) => Ok(bytes.to_vec()),
-        DataSource::File(path) => std::fs::read(path).map_err(|error| {
-            format!("cannot read {}: {error}; put the file there, or correct its path", path.display())
-        }),
-        DataSource::Environment(name) => std::env::var(&**name)
-            .map(String::into_bytes)
-            .map_err(|_| format!("environment variable {name} is not set; set it before the proxy starts")),
-    }
-}
-
 fn path(source: &DataSource) -> Option<Arc<str>> {
-    match source {
-        DataSource::File(path) => Some(path.display().to_string().into()),
-        _ => None,
-    }
+    source.file().map(|file| file.path.display().to_string().into())
 }
 
 fn place(source: &DataSource) -> String {
@@ -189,9 +174,9 @@ fn place(source: &DataSource) -> String {
 }
 
 /// The lists of a PEM bundle.
-fn revocation_lists(source: &DataSource) -> Result<Vec<RevocationList>, String> {
+fn revocation_lists(source: &DataSource, reader: Reader<'_>) -> Result<Vec<RevocationList>, String> {
     let place = place(source);
-    let bundle = x509::bundle(&read(source)?)
+    let bundle = x509::bundle(&reader.read(source)?)
         .map_err(|_| format!("crl{place}: a revocation list does not parse; give it again"))?;
     if bundle.lists.is_empty() {
         return Err(format!("crl{place}: no PEM revocation list in it; it must hold a BEGIN X509 CRL block"));

@@ -4,6 +4,7 @@
 mod certificate;
 mod client;
 mod failure;
+mod files;
 pub mod info;
 mod material;
 mod peer;

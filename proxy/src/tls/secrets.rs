@@ -1,6 +1,6 @@
 //! The store of secrets, by source and name. The control thread updates it; contexts that use one rebuild at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -8,6 +8,7 @@ use config::secret::SecretKind;
 use config::tls::{SanKind, SecretId};
 
 use super::certificate::Facts;
+use super::files::{self, File, Files, Reader, View};
 use super::material::{Identity, PeerContext};
 
 /// Secrets by source and name, and the contexts that use them.
@@ -15,12 +16,15 @@ use super::material::{Identity, PeerContext};
 /// The lock is taken by the control thread and when a context is made, never by a handshake.
 pub struct Secrets {
     state: Mutex<State>,
+    files: Files,
 }
 
 #[derive(Default)]
 struct State {
     held: HashMap<SecretId, Held>,
     users: HashMap<SecretId, Vec<Weak<dyn SecretUser>>>,
+    /// Contexts with material of their own in files.
+    readers: Vec<Weak<dyn SecretUser>>,
 }
 
 /// The current version of a secret.
@@ -28,18 +32,32 @@ struct State {
 struct Held {
     identity: Option<Arc<Identity>>,
     peers: Option<Arc<PeerContext>>,
+    /// What it is read from, where that is files.
+    from: Option<Arc<FromFiles>>,
+}
+
+/// A secret that names files.
+struct FromFiles {
+    secret: SecretKind,
+    files: files::Held,
 }
 
 /// A context that uses secrets of this store.
 pub(super) trait SecretUser: Send + Sync {
     /// A secret that it names has changed.
     fn rebuild(&self, secrets: &Secrets);
+
+    /// The files that its own material is read from.
+    fn files(&self) -> &files::Held;
+
+    /// One of them has changed. What is no good leaves the former in use.
+    fn read_again(&self, secrets: &Secrets) -> Result<(), String>;
 }
 
 impl Secrets {
     /// An empty store.
     pub fn new() -> Arc<Secrets> {
-        Arc::new(Secrets { state: Mutex::default() })
+        Arc::new(Secrets { state: Mutex::default(), files: Files::default() })
     }
 
     /// Takes a new version of a secret. Every context that names it uses it for its next handshake; open connections live on.
@@ -49,22 +67,88 @@ impl Secrets {
     /// One sentence that names the secret and what is wrong with it; the version before stays in use.
     pub fn update(&self, id: &SecretId, secret: SecretKind) -> Result<(), String> {
         let name = &id.name;
-        let held = parse(name, &secret).map_err(|reason| format!("secret {name}: {reason}"))?;
-        let users: Vec<_> = {
-            let mut state = self.lock();
-            state.held.insert(id.clone(), held);
-            match state.users.get_mut(id) {
-                Some(users) => {
-                    users.retain(|user| user.strong_count() > 0);
-                    users.iter().filter_map(Weak::upgrade).collect()
-                }
-                None => Vec::new(),
+        let named = |reason| format!("secret {name}: {reason}");
+        let files = self.files.hold(secret.sources()).map_err(named)?;
+        let mut held = parse(name, &secret, self.reader(View::Current)).map_err(named)?;
+        if !files.is_empty() {
+            held.from = Some(Arc::new(FromFiles { secret, files }));
+        }
+        self.lock().held.insert(id.clone(), held);
+        self.rebuild_users(id);
+        Ok(())
+    }
+
+    fn rebuild_users(&self, id: &SecretId) {
+        let users: Vec<_> = match self.lock().users.get_mut(id) {
+            Some(users) => {
+                users.retain(|user| user.strong_count() > 0);
+                users.iter().filter_map(Weak::upgrade).collect()
             }
+            None => return,
         };
         for user in users {
             user.rebuild(self);
         }
-        Ok(())
+    }
+
+    /// Whether anything in use was read from files, so that [`Secrets::look_at_files`] is worth calling.
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Looks whether files have changed, and has those who use them read them again: a certificate with its key, or neither. What is no
+    /// good leaves the former in use, and is told once. The control thread calls it again and again.
+    pub fn look_at_files(&self) {
+        let changed = self.files.look();
+        if changed.is_empty() {
+            return;
+        }
+        let mut pass = Pass { changed: &changed, good: Vec::new(), bad: Vec::new(), reasons: BTreeSet::new() };
+        let secrets = self.read_secrets_again(&mut pass);
+        let readers: Vec<_> = self.lock().readers.iter().filter_map(Weak::upgrade).collect();
+        for reader in readers {
+            if pass.concerns(reader.files()) {
+                pass.note(reader.files(), reader.read_again(self));
+            }
+        }
+        pass.settle();
+        for id in secrets {
+            tracing::info!(target: "secret", "secret '{}' was read again from its files", id.name);
+            self.rebuild_users(&id);
+        }
+    }
+
+    fn read_secrets_again(&self, pass: &mut Pass<'_>) -> Vec<SecretId> {
+        let held = self.lock().held.clone();
+        let mut read = Vec::new();
+        for (id, held) in held {
+            let Some(from) = held.from.filter(|from| pass.concerns(&from.files)) else { continue };
+            let parsed = parse(&id.name, &from.secret, self.reader(View::Newest));
+            let parsed = parsed.map_err(|reason| format!("secret {}: {reason}", id.name));
+            let result = parsed.map(|new| {
+                self.lock().held.insert(id.clone(), Held { from: Some(from.clone()), ..new });
+                read.push(id);
+            });
+            pass.note(&from.files, result);
+        }
+        read
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    pub(super) fn reader(&self, view: View) -> Reader<'_> {
+        Reader { files: &self.files, view }
+    }
+
+    /// From now on `user` is told when its own files have changed.
+    pub(super) fn watch_files(&self, user: Weak<dyn SecretUser>) {
+        let mut state = self.lock();
+        if state.readers.len() == state.readers.capacity() {
+            state.readers.retain(|user| user.strong_count() > 0);
+        }
+        state.readers.push(user);
     }
 
     /// Whether some version of the secret is held.
@@ -134,17 +218,56 @@ impl Secrets {
     }
 }
 
-fn parse(name: &str, secret: &SecretKind) -> Result<Held, String> {
+/// One time through everything that files were changed of.
+struct Pass<'a> {
+    changed: &'a files::Held,
+    good: Vec<Arc<File>>,
+    bad: Vec<Arc<File>>,
+    reasons: BTreeSet<String>,
+}
+
+impl Pass<'_> {
+    fn concerns(&self, files: &files::Held) -> bool {
+        files.iter().any(|file| holds(self.changed, file))
+    }
+
+    fn note(&mut self, files: &files::Held, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.good.extend(files.iter().cloned()),
+            Err(reason) => {
+                self.bad.extend(files.iter().cloned());
+                self.reasons.insert(reason);
+            }
+        }
+    }
+
+    /// What somebody has made something good of is in use from now on, and what nobody has looked at.
+    fn settle(self) {
+        for file in self.changed.iter().filter(|file| holds(&self.good, file) || !holds(&self.bad, file)) {
+            Files::settle(file);
+        }
+        for reason in self.reasons {
+            tracing::warn!(target: "secret", "a file has changed and is no good, the former stays in use: {reason}");
+        }
+    }
+}
+
+fn holds(files: &[Arc<File>], file: &Arc<File>) -> bool {
+    files.iter().any(|held| Arc::ptr_eq(held, file))
+}
+
+fn parse(name: &str, secret: &SecretKind, reader: Reader<'_>) -> Result<Held, String> {
     match secret {
         SecretKind::TlsCertificate(certificate) => {
-            let identity = Identity::parse(certificate)?;
+            let identity = Identity::parse(certificate, reader)?;
             if let Some(warning) = identity.time_warning(SystemTime::now()) {
                 tracing::warn!(secret = name, "the certificate is {warning}");
             }
-            Ok(Held { identity: Some(Arc::new(identity)), peers: None })
+            Ok(Held { identity: Some(Arc::new(identity)), ..Held::default() })
         }
         SecretKind::ValidationContext(context) => {
-            Ok(Held { identity: None, peers: Some(Arc::new(PeerContext::parse(context.clone())?)) })
+            let peers = PeerContext::parse(context.clone(), reader)?;
+            Ok(Held { peers: Some(Arc::new(peers)), ..Held::default() })
         }
         SecretKind::Other => Ok(Held::default()),
     }

@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::describe;
@@ -84,7 +85,7 @@ impl ServerContext {
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(config: &DownstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ServerContext>, String> {
         let side = SideDemands { certificate_required: config.require_client_certificate, match_server_name: false };
-        let sources = Sources::new(&config.common, side)?;
+        let sources = Sources::new(&config.common, side, secrets)?;
         if !sources.has_certificate() {
             return Err(
                 "server TLS contexts need a certificate: give tls_certificates or tls_certificate_sds_secret_configs"
@@ -106,7 +107,10 @@ impl ServerContext {
         for need in &context.sources.needs {
             secrets.watch(need.id(), user.clone());
         }
-        context.try_rebuild(secrets)?;
+        if !context.sources.files().is_empty() {
+            secrets.watch_files(user);
+        }
+        context.try_rebuild(secrets, View::Current)?;
         Ok(context)
     }
 
@@ -151,8 +155,8 @@ impl ServerContext {
         }
     }
 
-    fn try_rebuild(&self, secrets: &Secrets) -> Result<(), String> {
-        let Some(parts) = self.sources.resolve(secrets)? else { return Ok(()) };
+    fn try_rebuild(&self, secrets: &Secrets, view: View) -> Result<(), String> {
+        let Some(parts) = self.sources.resolve(secrets, view)? else { return Ok(()) };
         self.current.store(Some(Arc::new(self.build(parts)?)));
         Ok(())
     }
@@ -179,9 +183,22 @@ impl ServerContext {
 
 impl SecretUser for ServerContext {
     fn rebuild(&self, secrets: &Secrets) {
-        if let Err(error) = self.try_rebuild(secrets) {
+        if let Err(error) = self.try_rebuild(secrets, View::Current) {
             tracing::warn!(scope = &*self.scope, error, "TLS context keeps its former secrets");
         }
+    }
+
+    fn files(&self) -> &files::Held {
+        self.sources.files()
+    }
+
+    fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
+        let former = self.sources.put(self.sources.read_again(secrets)?);
+        let rebuilt = self.try_rebuild(secrets, View::Newest);
+        if rebuilt.is_err() {
+            self.sources.put(former);
+        }
+        rebuilt.map_err(|reason| format!("{}: {reason}", self.scope))
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use config::secret::ValidationContext;
+use arc_swap::ArcSwap;
+use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 
 use super::Secrets;
+use super::files::{self, View};
 use super::material::{Identity, PeerContext};
 use super::verify::{PeerVerifier, SideDemands};
 
@@ -17,25 +19,49 @@ const METADATA_EXCHANGE: &[u8] = b"istio-peer-exchange";
 /// Where a context's key material comes from.
 pub(super) struct Sources {
     pub needs: Vec<SdsName>,
-    certificates: Vec<Source<Identity>>,
-    peers: Source<PeerContext>,
+    certificates: Vec<Source<Identity, Arc<TlsCertificate>>>,
+    peers: Source<PeerContext, Arc<ValidationContext>>,
     /// What is given beside a fetched validation context, which is merged over it.
     default: Option<Arc<ValidationContext>>,
     side: SideDemands,
+    /// Those that the given parts name.
+    files: files::Held,
 }
 
-enum Source<T> {
-    Given(Arc<T>),
+enum Source<T, C> {
+    /// With what it is read from.
+    Given(C, ArcSwap<T>),
     Named(SecretId),
 }
 
-impl<T> Source<T> {
+impl<T, C> Source<T, C> {
     fn named(&self) -> Option<&SecretId> {
         match self {
-            Source::Given(_) => None,
+            Source::Given(..) => None,
             Source::Named(id) => Some(id),
         }
     }
+
+    /// What is given, read again.
+    fn again(&self, parse: impl FnOnce(&C) -> Result<T, String>) -> Result<Option<Arc<T>>, String> {
+        match self {
+            Source::Given(config, _) => parse(config).map(|read| Some(Arc::new(read))),
+            Source::Named(_) => Ok(None),
+        }
+    }
+
+    fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
+        match self {
+            Source::Given(_, now) => new.map(|new| now.swap(new)),
+            Source::Named(_) => None,
+        }
+    }
+}
+
+/// Another version of what is given.
+pub(super) struct Given {
+    identities: Vec<Option<Arc<Identity>>>,
+    peers: Option<Arc<PeerContext>>,
 }
 
 /// Everything a context is built from, once all of it is here.
@@ -49,26 +75,56 @@ impl Sources {
     ///
     /// # Errors
     /// What is wrong with a certificate, key or bundle given by value.
-    pub fn new(common: &CommonTls, side: SideDemands) -> Result<Sources, String> {
+    pub fn new(common: &CommonTls, side: SideDemands, secrets: &Secrets) -> Result<Sources, String> {
+        let files = secrets.files().hold(given(common))?;
+        let reader = secrets.reader(View::Current);
         let mut needs = Vec::new();
         let mut certificates = Vec::with_capacity(common.certificates.len());
         for certificate in &common.certificates {
             certificates.push(match certificate {
-                SecretSource::Inline(given) => Source::Given(Arc::new(Identity::parse(given)?)),
+                SecretSource::Inline(given) => {
+                    Source::Given(given.clone(), ArcSwap::from_pointee(Identity::parse(given, reader)?))
+                }
                 SecretSource::Sds(name) => named(name, &mut needs),
             });
         }
         let (peers, default) = match &common.validation {
-            None => (Source::Given(Arc::new(PeerContext::anything())), None),
+            None => (Source::Given(Arc::default(), ArcSwap::from_pointee(PeerContext::anything())), None),
             Some(Validation::Inline(context)) => {
-                (Source::Given(Arc::new(PeerContext::parse(ValidationContext::clone(context))?)), None)
+                let read = PeerContext::parse(ValidationContext::clone(context), reader)?;
+                (Source::Given(context.clone(), ArcSwap::from_pointee(read)), None)
             }
             Some(Validation::Fetched { name, default }) => (named(name, &mut needs), default.clone()),
         };
-        if let Source::Given(peers) = &peers {
-            refuse_blind_names(peers, side)?;
+        if let Source::Given(_, peers) = &peers {
+            refuse_blind_names(&peers.load(), side)?;
         }
-        Ok(Sources { needs, certificates, peers, default, side })
+        Ok(Sources { needs, certificates, peers, default, side, files })
+    }
+
+    /// The files that the given parts name.
+    pub fn files(&self) -> &files::Held {
+        &self.files
+    }
+
+    /// What is given, read anew from the newest octets of its files; all of it, or none.
+    ///
+    /// # Errors
+    /// What is wrong with it, and of which file.
+    pub fn read_again(&self, secrets: &Secrets) -> Result<Given, String> {
+        let reader = secrets.reader(View::Newest);
+        let read = |source: &Source<Identity, Arc<TlsCertificate>>| {
+            source.again(|certificate| Identity::parse(certificate, reader))
+        };
+        let identities = self.certificates.iter().map(read).collect::<Result<_, _>>()?;
+        let peers = self.peers.again(|context| PeerContext::parse(ValidationContext::clone(context), reader))?;
+        Ok(Given { identities, peers })
+    }
+
+    /// Puts another version in the place of the one before, which it gives back.
+    pub fn put(&self, new: Given) -> Given {
+        let identities = self.certificates.iter().zip(new.identities).map(|(source, new)| source.swap(new));
+        Given { identities: identities.collect(), peers: self.peers.swap(new.peers) }
     }
 
     /// A secret of the bootstrap is there already, or never will be.
@@ -98,20 +154,20 @@ impl Sources {
     ///
     /// # Errors
     /// Names are demanded, and nothing holds the roots; or what was fetched and what was given do not go together.
-    pub fn resolve(&self, secrets: &Secrets) -> Result<Option<Parts>, String> {
+    pub fn resolve(&self, secrets: &Secrets, view: View) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
-            Source::Given(identity) => Some(identity.clone()),
+            Source::Given(_, identity) => Some(identity.load_full()),
             Source::Named(id) => secrets.identity(id),
         });
         let peers = match &self.peers {
-            Source::Given(peers) => Some(peers.clone()),
+            Source::Given(_, peers) => Some(peers.load_full()),
             Source::Named(id) => secrets.peers(id),
         };
         let (Some(identities), Some(mut peers)) = (identities.collect::<Option<Vec<_>>>(), peers) else {
             return Ok(None);
         };
         if let Some(default) = &self.default {
-            peers = Arc::new(peers.over(default)?);
+            peers = Arc::new(peers.over(default, secrets.reader(view))?);
         }
         refuse_blind_names(&peers, self.side)?;
         let verifier = Arc::new(PeerVerifier::new(peers, self.side));
@@ -119,7 +175,20 @@ impl Sources {
     }
 }
 
-fn named<T>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T> {
+/// Everything that the parts given by value are read from.
+fn given(common: &CommonTls) -> impl Iterator<Item = &DataSource> {
+    let certificates = common.certificates.iter().filter_map(|certificate| match certificate {
+        SecretSource::Inline(given) => Some(given.sources()),
+        SecretSource::Sds(_) => None,
+    });
+    let context = common.validation.as_ref().and_then(|validation| match validation {
+        Validation::Inline(context) => Some(context),
+        Validation::Fetched { default, .. } => default.as_ref(),
+    });
+    certificates.flatten().chain(context.into_iter().flat_map(|context| context.sources()))
+}
+
+fn named<T, C>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T, C> {
     if !needs.contains(name) {
         needs.push(name.clone());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use config::secret::{DataSource, SecretKind, TlsCertificate};
+use config::secret::{DataSource, FileSource, SecretKind, TlsCertificate};
 use config::tls::{CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls};
 use config::xds_server::XdsServer;
 use rcgen::{
@@ -124,6 +124,11 @@ impl Leaf {
 
 pub fn inline(text: &str) -> DataSource {
     DataSource::Inline(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// A file that is looked at itself.
+pub fn file(path: impl Into<std::path::PathBuf>) -> DataSource {
+    DataSource::File(FileSource { path: path.into(), watched: None })
 }
 
 pub fn sds(name: &str) -> SdsName {

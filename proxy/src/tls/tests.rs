@@ -319,7 +319,7 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
     let mut empty = good.config();
     empty.chain = inline("");
     let mut missing = good.config();
-    missing.key = config::secret::DataSource::File("/no/such/key.pem".into());
+    missing.key = file("/no/such/key.pem");
     for (config, words) in [
         (mixed, "the private key does not match the certificate"),
         (garbage, "does not parse"),

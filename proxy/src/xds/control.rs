@@ -97,7 +97,8 @@ impl Control {
         self.settle(handle.as_ref());
         let answered = self.clusters.answered();
         loop {
-            let timer = tokio::time::sleep(self.next_timeout());
+            let look = self.secrets.look_at_files().unwrap_or(Duration::MAX);
+            let timer = tokio::time::sleep(self.next_timeout().min(look));
             tokio::select! {
                 event = next_event(&mut events) => match event {
                     Some(event) => self.on_ads(event, handle.as_ref()),

@@ -40,6 +40,8 @@ pub struct SecretWatches {
     arrivals: mpsc::Sender<Arrival>,
     clients: HashMap<Arc<XdsServer>, SdsHandle>,
     unknown: HashSet<Arc<XdsServer>>,
+    /// When files were looked at last.
+    looked: Instant,
 }
 
 impl SecretWatches {
@@ -58,6 +60,7 @@ impl SecretWatches {
             arrivals,
             clients: HashMap::new(),
             unknown: HashSet::new(),
+            looked: Instant::now(),
         }
     }
 
@@ -178,6 +181,21 @@ impl SecretWatches {
         self.held.snapshot()
     }
 
+    /// Looks at the files that secrets and contexts were read from, when it is time again. Gives how long until the next time, if there
+    /// are any.
+    pub fn look_at_files(&mut self) -> Option<Duration> {
+        if !self.secrets.has_files() {
+            return None;
+        }
+        let since = self.looked.elapsed();
+        if since >= LOOK_INTERVAL {
+            self.secrets.look_at_files();
+            self.looked = Instant::now();
+            return Some(LOOK_INTERVAL);
+        }
+        Some(LOOK_INTERVAL - since)
+    }
+
     /// Whether every secret is here, or was waited for long enough since `since`.
     pub fn are_ready(&self, needed: &[SdsName], since: Instant) -> bool {
         needed.iter().all(|name| {
@@ -185,6 +203,9 @@ impl SecretWatches {
         })
     }
 }
+
+/// A change is read at the second look that finds it: two seconds at most after it was made.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a secret is stored under: its name over ADS; of other sources more, for each may have one of that name.
 fn key(id: &SecretId) -> Arc<str> {

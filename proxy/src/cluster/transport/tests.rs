@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use config::cluster::TransportMatch;
+use config::secret::TlsCertificate;
+use config::tls::SecretSource;
 use serde_json::json;
 
 use super::*;
 use crate::cluster::testing::{address, config, eds, endpoint};
+use crate::tls::testing::{Authority, file, istio_client};
 
 fn criteria(pairs: &[(&str, serde_json::Value)]) -> BTreeMap<Arc<str>, serde_json::Value> {
     pairs.iter().map(|(key, value)| (Arc::from(*key), value.clone())).collect()
@@ -79,4 +82,23 @@ fn a_proxy_protocol_wrapper_is_as_good_as_what_it_wraps() {
     assert_eq!(transports.get(7).proxy_protocol(), None);
     let cluster = Cluster { transport: wrap(UpstreamTransport::Internal), ..config(eds()) };
     assert_eq!(chosen(&cluster, &[]), None);
+}
+
+#[test]
+fn files_of_a_context_are_read_before_the_first_connection_needs_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let leaf = Authority::new("mesh").issue("spiffe://mesh/ns/a/sa/b");
+    let paths = [("chain.pem", &leaf.chain), ("key.pem", &leaf.key)].map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    });
+    let pair = TlsCertificate { chain: file(&paths[0]), key: file(&paths[1]), password: None };
+    let mut tls = istio_client(&[], vec![]);
+    tls.common.certificates = vec![SecretSource::Inline(Arc::new(pair))];
+    let cluster = Cluster { transport: UpstreamTransport::Tls(Arc::new(tls)), ..config(eds()) };
+    let transports = Transports::new(&cluster, &Secrets::new()).expect("good transports");
+    folder.close().expect("removed");
+    let context = transports.get(0).tls().expect("TLS").context();
+    assert!(context.is_ok(), "{:?}", context.err());
 }

@@ -46,6 +46,11 @@ pub fn crl(pem: &str) -> Part {
     field(7, &field(3, pem.as_bytes()))
 }
 
+/// `crl.filename`.
+pub fn crl_file(path: &str) -> Part {
+    field(7, &field(1, path.as_bytes()))
+}
+
 /// An exact name of the deprecated field: any kind of name.
 pub fn exact(value: &str) -> Part {
     field(9, &field(1, value.as_bytes()))

@@ -1,0 +1,210 @@
+//! Files that TLS material is read from: certificates, keys, roots, revocation lists. The control thread reads a file when something
+//! that names it arrives, looks at it once a second, and reads it again when it has changed. Workers see what was read.
+//!
+//! Looking is by `stat`, not by inotify: it follows whichever link of a path was swapped, works on every file system, needs no
+//! descriptor, and a few microseconds a second are all it costs. It must never lose what was read before: new octets count once a
+//! user has made something good of them ([`Files::settle`]).
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+use config::secret::{DataSource, FileSource};
+
+/// All files in use, each held by those who use it.
+#[derive(Default)]
+pub(super) struct Files {
+    held: Mutex<HashMap<FileSource, Weak<File>>>,
+}
+
+/// A file in use.
+pub(super) struct File {
+    source: FileSource,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// As it was when it was read.
+    seen: Stamp,
+    /// As it was at the last look, when that differs.
+    unsettled: Option<Stamp>,
+    /// What is in use.
+    current: Bytes,
+    /// What was read since and is not in use (yet).
+    newest: Option<Bytes>,
+}
+
+/// The files that one user holds.
+pub(super) type Held = Vec<Arc<File>>;
+
+/// What tells two states of a file apart: of the file, of the directory that is watched, or of both. `None` for what is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    directory: Option<Inode>,
+    file: Option<Inode>,
+}
+
+/// Device, number, size, last modification, last change.
+type Inode = (u64, u64, u64, (i64, i64), (i64, i64));
+
+/// Which octets are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// Those in use.
+    Current,
+    /// The newest ones, to see whether they are good.
+    Newest,
+}
+
+/// Reads the sources of a configuration.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub files: &'a Files,
+    pub view: View,
+}
+
+impl Reader<'_> {
+    /// The octets of a source.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn read(&self, source: &DataSource) -> Result<Bytes, String> {
+        match source {
+            DataSource::Inline(bytes) => Ok(bytes.clone()),
+            DataSource::File(file) => Ok(self.files.open(file)?.octets(self.view)),
+            DataSource::Environment(name) => std::env::var(&**name)
+                .map(Bytes::from)
+                .map_err(|_| format!("environment variable {name} is not set; set it before the proxy starts")),
+        }
+    }
+}
+
+impl Files {
+    /// Reads those of the sources that are files, and are not held yet. They are held as long as what this gives is.
+    ///
+    /// # Errors
+    /// The file that cannot be read.
+    pub fn hold<'s>(&self, sources: impl IntoIterator<Item = &'s DataSource>) -> Result<Held, String> {
+        sources.into_iter().filter_map(DataSource::file).map(|file| self.open(file)).collect()
+    }
+
+    fn open(&self, source: &FileSource) -> Result<Arc<File>, String> {
+        let mut held = lock(&self.held);
+        if let Some(file) = held.get(source).and_then(Weak::upgrade) {
+            return Ok(file);
+        }
+        // Looked at before it is read: a change between the two is found at the next look.
+        let seen = Stamp::of(source);
+        if let (Some(watched), None) = (&source.watched, seen.directory) {
+            let path = watched.path.display();
+            return Err(format!("watched_directory {path} is not there; make it, or correct its path"));
+        }
+        let current = read(&source.path)?;
+        let state = Mutex::new(State { seen, unsettled: None, current, newest: None });
+        let file = Arc::new(File { source: source.clone(), state });
+        held.insert(source.clone(), Arc::downgrade(&file));
+        Ok(file)
+    }
+
+    /// Whether there is any file to look at.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.held).is_empty()
+    }
+
+    /// Looks at every file. A change that has stood since the last look is read, so that what is still being written is let be. Gives
+    /// the files with octets that are not in use, if there is news of any.
+    pub fn look(&self) -> Held {
+        let all: Held = {
+            let mut held = lock(&self.held);
+            held.retain(|_, file| file.strong_count() > 0);
+            held.values().filter_map(Weak::upgrade).collect()
+        };
+        let mut is_news = false;
+        for file in &all {
+            is_news |= file.look();
+        }
+        match is_news {
+            true => all.into_iter().filter(|file| lock(&file.state).newest.is_some()).collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// The newest octets of a file are good: from now on they are in use.
+    pub fn settle(file: &File) {
+        let mut state = lock(&file.state);
+        if let Some(newest) = state.newest.take() {
+            state.current = newest;
+        }
+    }
+}
+
+impl File {
+    fn octets(&self, view: View) -> Bytes {
+        let state = lock(&self.state);
+        match (&state.newest, view) {
+            (Some(newest), View::Newest) => newest.clone(),
+            _ => state.current.clone(),
+        }
+    }
+
+    /// Tells whether something new was read.
+    fn look(&self) -> bool {
+        let mut state = lock(&self.state);
+        let now = Stamp::of(&self.source);
+        if now == state.seen {
+            state.unsettled = None;
+            return false;
+        }
+        if state.unsettled.replace(now) != Some(now) {
+            return false;
+        }
+        state.seen = now;
+        state.unsettled = None;
+        match read(&self.source.path) {
+            Ok(read) => {
+                let before = state.newest.replace(read);
+                if state.newest.as_ref() == Some(&state.current) {
+                    state.newest = None;
+                }
+                state.newest.is_some() && state.newest != before
+            }
+            Err(reason) => {
+                tracing::warn!(target: "secret", "{reason}; what was read before stays in use");
+                false
+            }
+        }
+    }
+}
+
+impl Stamp {
+    fn of(source: &FileSource) -> Stamp {
+        let directory = source.watched.as_ref().and_then(|watched| inode(&watched.path));
+        let file = match &source.watched {
+            Some(watched) if !watched.modify => None,
+            _ => inode(&source.path),
+        };
+        Stamp { directory, file }
+    }
+}
+
+fn inode(path: &Path) -> Option<Inode> {
+    let found = std::fs::metadata(path).ok()?;
+    let (modified, changed) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
+    Some((found.dev(), found.ino(), found.size(), modified, changed))
+}
+
+fn read(path: &Path) -> Result<Bytes, String> {
+    std::fs::read(path)
+        .map(Bytes::from)
+        .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", path.display()))
+}
+
+/// A panic while it was held leaves a state that is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
