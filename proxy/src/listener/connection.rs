@@ -56,14 +56,11 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
     let Established { common, chain, stream, info, drain, life: _life, filters } = established;
     let ended = match &chain.terminal {
         Terminal::Http(manager) => {
-            let mut stream = stream;
-            if let Some(first) = filters.as_ref().and_then(|filters| filters.first(&info)) {
-                let seen = Box::pin(first_octets(first, &mut stream, manager.idle_timeout(), &drain)).await;
-                if seen.is_none() {
-                    return log_served(&worker, &common, &begun.stream_info(info));
-                }
+            let (worker, manager, connection) = (worker.clone(), manager.clone(), info.clone());
+            match filters.as_ref().and_then(|filters| filters.first(&info)) {
+                None => Box::pin(http::serve(worker, manager, stream, connection, drain)).await,
+                Some(first) => Box::pin(after_first(first, worker, manager, stream, connection, drain)).await,
             }
-            Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain)).await;
             None
         }
         Terminal::Tcp(proxy) => {
@@ -185,19 +182,23 @@ fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
     DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction).modify_only(common.modify_only)
 }
 
-/// HTTP's clients speak first: filters see what they say before the codec does. `None`: the connection is over.
-async fn first_octets(
+/// HTTP's clients speak first: filters see what they say before the codec does.
+async fn after_first(
     mut first: Box<First>,
-    stream: &mut Stream,
-    idle: Option<Duration>,
-    drain: &DrainWatch,
-) -> Option<()> {
-    let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, stream)));
-    let seen = match idle {
+    worker: Rc<Worker>,
+    manager: Arc<http::ConnectionManager>,
+    mut stream: Stream,
+    info: Rc<ConnectionInfo>,
+    drain: DrainWatch,
+) {
+    let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, &mut stream)));
+    let seen = match manager.idle_timeout() {
         Some(idle) => tokio::time::timeout(idle, seen).await.ok().flatten(),
         None => seen.await,
     };
-    seen?.ok()
+    if let Some(Ok(())) = seen {
+        http::serve(worker, manager, stream, info, drain).await;
+    }
 }
 
 /// A connection that a network filter closes.
