@@ -2,13 +2,14 @@
 //! config dump. Nothing here may run per request.
 
 use prost::Message as _;
-use prost_reflect::{DeserializeOptions, DynamicMessage};
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use serde_json::Value;
 
 use crate::descriptors::Descriptors;
 use crate::rejection::{At, Rejection};
 
 mod blame;
+mod coerce;
 pub(crate) mod lenient;
 mod redact;
 mod write;
@@ -45,8 +46,23 @@ pub(crate) fn encode(
     let options = DeserializeOptions::new().deny_unknown_fields(deny_unknown);
     match DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options) {
         Ok(message) => Ok(message.encode_to_vec()),
-        Err(_) => Err(blame::find(&descriptor, value, deny_unknown)),
+        Err(_) => encode_leniently(&descriptor, value, &options, deny_unknown),
     }
+}
+
+/// Once more, with all that protobuf's parser takes, for a value that the strict reading refused.
+fn encode_leniently(
+    descriptor: &MessageDescriptor,
+    value: &Value,
+    options: &DeserializeOptions,
+    deny_unknown: bool,
+) -> Result<Vec<u8>, Fault> {
+    let Some(strict) = coerce::coerced(descriptor, value) else {
+        return Err(blame::find(descriptor, value, deny_unknown));
+    };
+    DynamicMessage::deserialize_with_options(descriptor.clone(), &strict, options)
+        .map(|message| message.encode_to_vec())
+        .map_err(|_| blame::find(descriptor, &strict, deny_unknown))
 }
 
 /// A slice of JSON text as the encoded message of that type, without a tree of values between.
@@ -64,10 +80,10 @@ pub(crate) fn encode_text(
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match DynamicMessage::deserialize_with_options(descriptor.clone(), &mut deserializer, &options) {
         Ok(message) => Ok(message.encode_to_vec()),
-        Err(error) => Err(match serde_json::from_str::<Value>(text) {
-            Ok(value) => blame::find(&descriptor, &value, deny_unknown),
-            Err(_) => Fault { path: String::new(), reason: error.to_string() },
-        }),
+        Err(error) => match serde_json::from_str::<Value>(text) {
+            Ok(value) => encode_leniently(&descriptor, &value, &options, deny_unknown),
+            Err(_) => Err(Fault { path: String::new(), reason: error.to_string() }),
+        },
     }
 }
 

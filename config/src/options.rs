@@ -13,6 +13,9 @@ pub struct Options {
     pub unknown_fields: UnknownFields,
     /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
     pub reject_fragment: bool,
+    /// Nothing is checked before it is decoded, so that a test sees what decoders do themselves.
+    #[cfg(test)]
+    pub(crate) unchecked: bool,
     notes: RefCell<BTreeMap<String, Note>>,
     /// What was told before: an operator who reads it at every push reads it no more.
     told: RefCell<BTreeSet<String>>,
@@ -45,21 +48,39 @@ impl Default for Options {
 impl Options {
     /// Settings for one source of resources.
     pub fn new(unknown_fields: UnknownFields, reject_fragment: bool) -> Self {
-        Self { unknown_fields, reject_fragment, notes: RefCell::default(), told: RefCell::default() }
+        Self {
+            unknown_fields,
+            reject_fragment,
+            #[cfg(test)]
+            unchecked: false,
+            notes: RefCell::default(),
+            told: RefCell::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unchecked() -> Self {
+        Self { unchecked: true, ..Self::default() }
     }
 
     /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first
-    /// field, and each kind once. At most [`Options::MOST_NOTES`] are kept between two calls.
+    /// field, and once. At most [`Options::MOST_NOTES`] are kept between two calls.
     pub fn take_notes(&self) -> Vec<String> {
-        let line = |(text, note): (String, Note)| match note.again {
-            0 => format!("{}: {text}", note.first),
-            again => format!("{}: {text} (and {again} more)", note.first),
-        };
-        let notes = self.notes.take();
         let mut told = self.told.borrow_mut();
-        let room = Self::MOST_TOLD.saturating_sub(told.len());
-        told.extend(notes.keys().take(room).cloned());
-        notes.into_iter().map(line).collect()
+        let mut lines = Vec::new();
+        for (text, note) in self.notes.take() {
+            if told.contains(&text) {
+                continue;
+            }
+            lines.push(match note.again {
+                0 => format!("{}: {text}", note.first),
+                again => format!("{}: {text} (and {again} more)", note.first),
+            });
+            if told.len() < Self::MOST_TOLD {
+                told.insert(text);
+            }
+        }
+        lines
     }
 
     /// A bound on memory: a control plane may repeat one unsupported field in thousands of resources.

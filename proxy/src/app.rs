@@ -83,7 +83,7 @@ fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: 
         log.set_pattern(pattern);
     }
     if !bootstrap.ignored.is_empty() {
-        tracing::warn!(target: "config", "set in the bootstrap and without effect here: {}", bootstrap.ignored.join(", "));
+        crate::xds::tell("bootstrap", &bootstrap.ignored);
     }
     process::raise_file_limit();
     if options.enable_core_dump {

@@ -29,10 +29,19 @@ pub(super) fn bootstrap(
     statics: Statics,
     unknown_fields: UnknownFields,
 ) -> Result<Bootstrap, Rejection> {
-    let at = At::root();
     let options = Options::new(unknown_fields, false);
+    fields::check("envoy.config.bootstrap.v3.Bootstrap", &proto.encode_to_vec(), &At::root(), &options)?;
+    translated(proto, statics, &options)
+}
+
+#[cfg(test)]
+pub(super) fn bootstrap_unchecked(proto: &pb::Bootstrap) -> Result<Bootstrap, Rejection> {
+    translated(proto, Statics::default(), &Options::unchecked())
+}
+
+fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Result<Bootstrap, Rejection> {
+    let at = At::root();
     let body = Bytes::from(proto.encode_to_vec());
-    fields::check("envoy.config.bootstrap.v3.Bootstrap", &body, &at, &options)?;
     let node = proto.node.clone().unwrap_or_default();
     let dynamic = proto.dynamic_resources.as_ref();
     let at_dynamic = at.field("dynamic_resources");
@@ -44,9 +53,9 @@ pub(super) fn bootstrap(
     let stats = proto.stats_config.clone().unwrap_or_default();
     let at_stats = at.field("stats_config");
     let runtime = runtime(proto);
-    extensions(&at.field("bootstrap_extensions"), proto, &options)?;
-    let max_connections = max_connections(&at.field("overload_manager"), proto, &options)?;
-    let mut ignored = ignored(proto);
+    extensions(&at.field("bootstrap_extensions"), proto, options)?;
+    let max_connections = max_connections(&at.field("overload_manager"), proto, options)?;
+    let mut ignored = Vec::new();
     let log_format = proto.application_log_config.as_ref().and_then(|config| config.log_format.as_ref());
     let log_format = log_format.and_then(|format| format.log_format.as_ref());
     use pb::bootstrap::application_log_config::log_format::LogFormat;
@@ -230,37 +239,4 @@ fn max_connections(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Res
         }
     }
     Ok(most)
-}
-
-/// Fields that are set and do nothing here.
-fn ignored(proto: &pb::Bootstrap) -> Vec<String> {
-    use pb::runtime_layer::LayerSpecifier;
-    let layers = proto.layered_runtime.iter().flat_map(|runtime| &runtime.layers);
-    let other_layers = layers.filter(|layer| {
-        matches!(layer.layer_specifier, Some(LayerSpecifier::RtdsLayer(_) | LayerSpecifier::DiskLayer(_)))
-    });
-    let fields = [
-        ("cluster_manager", proto.cluster_manager.is_some()),
-        ("hds_config", proto.hds_config.is_some()),
-        ("stats_sinks", !proto.stats_sinks.is_empty()),
-        ("tracing", proto.tracing.is_some()),
-        ("watchdog", proto.watchdog.is_some()),
-        ("watchdogs", proto.watchdogs.is_some()),
-        ("layered_runtime.layers: disk_layer and rtds_layer", other_layers.count() > 0),
-        (
-            "overload_manager.actions",
-            proto.overload_manager.as_ref().is_some_and(|manager| !manager.actions.is_empty()),
-        ),
-        ("header_prefix", !proto.header_prefix.is_empty()),
-        ("typed_dns_resolver_config", proto.typed_dns_resolver_config.is_some()),
-        ("dns_resolution_config", proto.dns_resolution_config.is_some()),
-        ("fatal_actions", !proto.fatal_actions.is_empty()),
-        ("config_sources", !proto.config_sources.is_empty()),
-        ("default_socket_interface", !proto.default_socket_interface.is_empty()),
-        ("certificate_provider_instances", !proto.certificate_provider_instances.is_empty()),
-        ("inline_headers", !proto.inline_headers.is_empty()),
-        ("default_regex_engine", proto.default_regex_engine.is_some()),
-        ("admin.allow_paths", proto.admin.as_ref().is_some_and(|admin| !admin.allow_paths.is_empty())),
-    ];
-    fields.iter().filter(|(_, set)| *set).map(|(field, _)| format!("{field}: is not acting")).collect()
 }

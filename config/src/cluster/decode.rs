@@ -24,7 +24,6 @@ pub fn decode(bytes: &[u8], options: &Options) -> Result<Cluster, Rejection> {
 pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rejection> {
     let at = At::root();
     let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
-    note_what_does_not_act(&at, proto, options);
     let (circuit_breaker, circuit_breaker_high) = circuit_breakers(&at, proto)?;
     let common = proto.common_lb_config.as_ref();
     let at_common = at.field("common_lb_config");
@@ -64,25 +63,6 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
     })
 }
 
-fn note_what_does_not_act(at: &At<'_>, proto: &pb::Cluster, options: &Options) {
-    let inert = [
-        (
-            "health_checks",
-            !proto.health_checks.is_empty(),
-            "active health checks are not acting; endpoints count as the control plane says",
-        ),
-        ("lb_subset_config", proto.lb_subset_config.is_some(), "is not acting; all endpoints are used"),
-        ("preconnect_policy", proto.preconnect_policy.is_some(), "is not acting"),
-        ("lrs_server", proto.lrs_server.is_some(), "load reports are not sent"),
-        ("upstream_config", proto.upstream_config.is_some(), "upstream connection pool extensions are not acting"),
-    ];
-    for (field, set, text) in inert {
-        if set {
-            options.note(&at.field(field), text);
-        }
-    }
-}
-
 fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
     use pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig;
     common.is_some_and(|common| matches!(common.locality_config_specifier, Some(LocalityWeightedLbConfig(_))))
@@ -103,15 +83,13 @@ fn discovery(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>, options: &Option
     }
     Ok(match kind {
         DiscoveryType::Static => {
-            let assignment = assignment(at, proto, options)?;
+            let assignment = assignment(at, proto)?;
             only_ip_addresses(at, &assignment)?;
             Discovery::Static(assignment)
         }
-        DiscoveryType::StrictDns => {
-            Discovery::StrictDns(assignment(at, proto, options)?, dns::settings(at, proto, options)?)
-        }
+        DiscoveryType::StrictDns => Discovery::StrictDns(assignment(at, proto)?, dns::settings(at, proto, options)?),
         DiscoveryType::LogicalDns => {
-            let assignment = assignment(at, proto, options)?;
+            let assignment = assignment(at, proto)?;
             single_endpoint(at, &assignment)?;
             Discovery::LogicalDns(assignment, dns::settings(at, proto, options)?)
         }
@@ -128,10 +106,10 @@ fn discovery(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>, options: &Option
 }
 
 /// The endpoints inside a cluster; none when unset.
-pub(super) fn assignment(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<LoadAssignment, Rejection> {
+pub(super) fn assignment(at: &At<'_>, proto: &pb::Cluster) -> Result<LoadAssignment, Rejection> {
     let empty = envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment::default();
     let assignment = proto.load_assignment.as_ref().unwrap_or(&empty);
-    endpoint::decode::load_assignment(&at.field("load_assignment"), assignment, options)
+    endpoint::decode::load_assignment(&at.field("load_assignment"), assignment)
 }
 
 fn only_ip_addresses(at: &At<'_>, assignment: &LoadAssignment) -> Result<(), Rejection> {

@@ -82,7 +82,7 @@ fn dns_cluster(
         },
     };
     let root = At::root();
-    let assignment = decode::assignment(&root, proto, options)?;
+    let assignment = decode::assignment(&root, proto)?;
     if dns.all_addresses_in_single_endpoint {
         decode::single_endpoint(&root, &assignment)?;
         return Ok(Discovery::LogicalDns(assignment, settings));
@@ -100,9 +100,6 @@ fn resolvers(
     if extension.type_name == "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig" {
         let cares: extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig =
             extension.decode(&at, options)?;
-        if cares.filter_unroutable_families {
-            options.note(&at.field("filter_unroutable_families"), "is not acting");
-        }
         return addresses(&at.field("resolvers"), &cares.resolvers);
     }
     registry::inert(&at, Kind::DnsResolver, &config.name, &extension, options)?;

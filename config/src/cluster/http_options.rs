@@ -89,9 +89,6 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
         proto.upstream_http_protocol_options.as_ref(),
         &mut http.settings,
     )?;
-    if proto.outlier_detection.is_some() {
-        options.note(&at.field("outlier_detection"), "is not acting; which answers count as errors is Envoy's default");
-    }
     Ok(http)
 }
 

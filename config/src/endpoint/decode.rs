@@ -16,36 +16,27 @@ use crate::rejection::{At, Rejection};
 pub fn decode(bytes: &[u8], options: &Options) -> Result<LoadAssignment, Rejection> {
     let at = At::root();
     extension::check("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?, options)
+    from_proto(&proto::message(bytes, &at)?)
 }
 
 /// A `ClusterLoadAssignment`.
-pub fn from_proto(proto: &pb::ClusterLoadAssignment, options: &Options) -> Result<LoadAssignment, Rejection> {
+pub fn from_proto(proto: &pb::ClusterLoadAssignment) -> Result<LoadAssignment, Rejection> {
     let at = At::root();
     field_rules::not_empty(&at.field("cluster_name"), &proto.cluster_name)?;
-    load_assignment(&at, proto, options)
+    load_assignment(&at, proto)
 }
 
 /// The assignment at some place. The cluster's name may be empty where it stands inside a cluster.
-pub(crate) fn load_assignment(
-    at: &At<'_>,
-    proto: &pb::ClusterLoadAssignment,
-    options: &Options,
-) -> Result<LoadAssignment, Rejection> {
+pub(crate) fn load_assignment(at: &At<'_>, proto: &pb::ClusterLoadAssignment) -> Result<LoadAssignment, Rejection> {
     const DEFAULT_OVERPROVISIONING: u32 = 140;
     let overprovisioning_factor = match &proto.policy {
         None => DEFAULT_OVERPROVISIONING,
-        Some(policy) => {
-            if !policy.drop_overloads.is_empty() {
-                options.note(&at.field("policy").field("drop_overloads"), "is not supported; no request is dropped");
+        Some(policy) => match uint32(&policy.overprovisioning_factor) {
+            Some(0) => {
+                return Err(at.field("policy").field("overprovisioning_factor").reject("must be greater than 0"));
             }
-            match uint32(&policy.overprovisioning_factor) {
-                Some(0) => {
-                    return Err(at.field("policy").field("overprovisioning_factor").reject("must be greater than 0"));
-                }
-                other => other.unwrap_or(DEFAULT_OVERPROVISIONING),
-            }
-        }
+            other => other.unwrap_or(DEFAULT_OVERPROVISIONING),
+        },
     };
     let at_endpoints = at.field("endpoints");
     let mut localities = Vec::with_capacity(proto.endpoints.len());

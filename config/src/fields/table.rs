@@ -4,7 +4,7 @@
 //! - `acts`: as in Envoy, as far as the documents say;
 //! - `harmless: why`: nothing that traffic or an operator could notice depends on it;
 //! - `inert: what that means`: accepted and without effect; named to the operator when it is set;
-//! - `refused: why`: a resource that sets it is rejected;
+//! - `refused: why`: a resource that sets it is rejected; without a reason: by the decoder, which gives it;
 //! - `policy: why`: the same, and what was in force without it ends, for it lets pass what the field forbids.
 //!
 //! `tests.rs` holds the table to Envoy's files (nothing is missing, nothing is left over) and to what the decoders do.
@@ -54,7 +54,10 @@ fn parse(message: &'static str, row: &'static str) -> Option<Row> {
     let (field, rest) = row.split_once(' ')?;
     let (class, why) = rest.split_once(": ").unwrap_or((rest, ""));
     let class = match class {
-        "acts" => return Some(Row { message, field, class: Class::Acts, why: "" }),
+        "acts" | "refused" if why.is_empty() => {
+            let class = if class == "acts" { Class::Acts } else { Class::Refused };
+            return Some(Row { message, field, class, why });
+        }
         "harmless" => Class::Harmless,
         "inert" => Class::Inert,
         "refused" => Class::Refused,
@@ -77,6 +80,8 @@ pub(super) fn judge(message: Message, field: Field, at: &At<'_>, options: &Optio
             let short = message.name().rsplit('.').next().unwrap_or_default();
             options.note(at, format_args!("{short}.{} is not acting: {why}", field.name()));
         }
+        // By its decoder, which says why.
+        Class::Refused if why.is_empty() => {}
         Class::Refused => return Err(at.unsupported(format!("is not supported yet: {why}"))),
         Class::Policy => return Err(at.unsupported(format!("is not supported yet: {why}")).withholding_policy()),
     }

@@ -1,6 +1,59 @@
 //! Rules in Envoy's words, by example; and that each of them is understood.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::table::{Class, Row};
 use super::*;
+
+mod probe;
+
+/// Fields that act where the probe cannot see it: by message (the end of its name) and field.
+const UNSEEN: &[(&str, &str)] = &[
+    // Taken apart before the bootstrap is decoded, one resource at a time.
+    ("bootstrap.v3.Bootstrap", "static_resources"),
+    ("bootstrap.v3.Bootstrap.StaticResources", "*"),
+    // Need a cluster that is named elsewhere, or a whole service.
+    ("core.v3.ApiConfigSource", "*"),
+    ("core.v3.ConfigSource", "self"),
+    ("core.v3.GrpcService", "*"),
+    ("core.v3.GrpcService.EnvoyGrpc", "*"),
+    ("core.v3.BackoffStrategy", "*"),
+    ("core.v3.RetryPolicy", "*"),
+    ("core.v3.RetryPolicy.RetryHostPredicate", "*"),
+    ("core.v3.RetryPolicy.RetryPriority", "*"),
+    ("core.v3.WatchedDirectory", "path"),
+    ("metrics.v3.TagSpecifier", "*"),
+    // Need a second element, or another field beside them.
+    ("accesslog.v3.AndFilter", "filters"),
+    ("accesslog.v3.OrFilter", "filters"),
+    ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
+    ("listener.v3.AdditionalAddress", "*"),
+    ("cluster.v3.CircuitBreakers.Thresholds", "priority"),
+    ("cluster.v3.Cluster.LeastRequestLbConfig", "choice_count"),
+    ("cluster.v3.Cluster.MaglevLbConfig", "table_size"),
+    ("core.v3.KeepaliveSettings", "interval"),
+    ("core.v3.KeepaliveSettings", "timeout"),
+    ("route.v3.RouteAction.HashPolicy", "terminal"),
+    ("tls.v3.SubjectAltNameMatcher", "oid"),
+    // Chosen by being there: what is inside is the default, or compared with metadata of a request.
+    ("route.v3.HeaderMatcher", "present_match"),
+    ("route.v3.QueryParameterMatcher", "present_match"),
+    ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),
+    ("type.v3.HashPolicy.FilterState", "key"),
+    ("xds.core.v3.TypedExtensionConfig", "typed_config"),
+    // Decoded where its filter is in the chain (`filters`, which has tests of its own).
+    ("cors.v3.CorsPolicy", "*"),
+];
+
+/// Fields that are decoded, or at least checked, and have no effect yet.
+const READ_IN_VAIN: &[(&str, &str)] = &[
+    ("accesslog.v3.AccessLogFilter", "extension_filter"),
+    ("bootstrap.v3.RuntimeLayer", "*"),
+    ("cluster.v3.Cluster", "outlier_detection"),
+    ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
+    ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
+    ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
+];
 
 #[test]
 fn every_pattern_of_envoys_files_compiles() {
@@ -158,4 +211,98 @@ fn pieces_of_a_message_are_judged_together() {
     // name "c", then transport_socket {} and transport_socket { name: "t" }.
     let bytes = b"\x0a\x01c\xc2\x01\x00\xc2\x01\x03\x0a\x01t";
     assert!(check("envoy.config.cluster.v3.Cluster", bytes, &At::root(), &Options::default()).is_ok());
+}
+
+/// Messages that are decoded from bytes of their own: resources, and what an extension's Any may hold.
+const ROOTS: [&str; 7] = [
+    "envoy.config.bootstrap.v3.Bootstrap",
+    "envoy.config.cluster.v3.Cluster",
+    "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "envoy.config.listener.v3.Listener",
+    "envoy.config.route.v3.FilterConfig",
+    "envoy.config.route.v3.RouteConfiguration",
+    "envoy.extensions.transport_sockets.tls.v3.Secret",
+];
+
+fn table() -> BTreeMap<&'static str, BTreeMap<&'static str, Row>> {
+    let mut sections: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for line in table::TEXT.lines().filter(|line| !line.starts_with([' ', '#']) && !line.is_empty()) {
+        assert!(sections.insert(line, BTreeMap::new()).is_none(), "{line} has two sections");
+    }
+    for row in table::rows() {
+        let row = row.unwrap();
+        let section = sections.get_mut(row.message).unwrap_or_else(|| panic!("{row:?} has no section"));
+        assert!(section.insert(row.field, row).is_none(), "{row:?} stands twice");
+    }
+    sections
+}
+
+/// A new version of Envoy's files brings new fields: each needs its row, and what it does here is to be decided.
+#[test]
+fn every_field_of_every_message_has_its_row() {
+    let table = table();
+    let mut wanted: Vec<&str> = ROOTS.into_iter().collect();
+    wanted.extend(crate::registry::extensions().map(|entry| entry.type_name).filter(|name| table.contains_key(name)));
+    let mut reached = BTreeSet::new();
+    let mut faults = Vec::new();
+    while let Some(name) = wanted.pop() {
+        if !reached.insert(name) {
+            continue;
+        }
+        let Some(section) = table.get(name) else {
+            faults.push(format!("{name} is decoded and has no section"));
+            continue;
+        };
+        let message = Message::named(name).unwrap_or_else(|| panic!("there is no message {name}"));
+        for field in message.fields() {
+            match section.get(field.name()) {
+                None => faults.push(format!("{name}.{} has no row", field.name())),
+                Some(row) if row.class == Class::Acts => {
+                    let of = if field.is_map() {
+                        field.message().and_then(|entry| entry.field(2)).and_then(Field::message)
+                    } else {
+                        field.message()
+                    };
+                    wanted.extend(of.map(Message::name).filter(|name| !name.starts_with("google.protobuf.")));
+                }
+                Some(_) => {}
+            }
+        }
+        for field in section.keys().filter(|field| message.fields().all(|known| known.name() != **field)) {
+            faults.push(format!("{name} has no field {field}"));
+        }
+    }
+    faults.extend(table.keys().filter(|name| !reached.contains(**name)).map(|name| format!("{name} is never decoded")));
+    assert!(faults.is_empty(), "config/src/fields/table.txt: {faults:#?}");
+}
+
+/// `acts` is no claim: changing the field changes what the decoder gives. A decoder that forgets a field fails here, and so does
+/// one that has learned a field which the table still calls inert.
+#[test]
+fn the_table_says_what_decoders_do() {
+    let table = table();
+    let rows = || table.values().flat_map(BTreeMap::values);
+    let place = |row: &Row| (row.message.to_owned(), row.field.to_owned());
+    let closed = rows().filter(|row| row.class != Class::Acts).map(place).collect();
+    let found = probe::probe(&closed);
+    let known = |list: &[(&str, &str)], row: &Row| {
+        list.iter().any(|(message, field)| row.message.ends_with(message) && (*field == row.field || *field == "*"))
+    };
+    let mut faults = Vec::new();
+    for row in rows().filter(|row| found.reached.contains(row.message)) {
+        let read = found.read.contains(&place(row));
+        match row.class {
+            Class::Acts if !read && !known(UNSEEN, row) => {
+                faults.push(format!("no decoder looks at {}.{}", row.message, row.field))
+            }
+            Class::Harmless | Class::Inert if read && !known(READ_IN_VAIN, row) => {
+                faults.push(format!(
+                    "a decoder looks at {}.{}, which the table calls {:?}",
+                    row.message, row.field, row.class
+                ));
+            }
+            _ => {}
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -36,11 +36,15 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A value that proto3 does not tell from none.
+    /// A value that says no more than none.
     pub(super) fn is_default(self, field: Field) -> bool {
         match self {
             Wire::Number(number) => number == 0 && !field.is_repeated(),
-            Wire::Bytes(bytes) => bytes.is_empty() && field.message().is_none() && !field.is_repeated(),
+            Wire::Bytes(bytes) => match field.message() {
+                None => bytes.is_empty() && !field.is_repeated(),
+                // Off is what nearly all of them are when they are not set, and senders write it out.
+                Some(of) => of.name() == "google.protobuf.BoolValue" && matches!(bytes, [] | [8, 0]),
+            },
         }
     }
 }

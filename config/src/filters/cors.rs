@@ -50,7 +50,7 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         Ok::<_, Rejection>(proto::text(text))
     };
     let fraction = |field: &str, value: &Option<_>| {
-        value.as_ref().map(|one| matcher::decode::fraction_at(&at.field(field), one, options)).transpose()
+        value.as_ref().map(|one| matcher::decode::runtime_fraction(&at.field(field), one)).transpose()
     };
     let flag = |value: &Option<proto::wkt::BoolValue>| value.as_ref().map(|value| value.value);
     Ok(CorsPolicy {

@@ -30,7 +30,6 @@ pub(crate) fn http_connection_manager(
     options: &Options,
 ) -> Result<HttpConnectionManager, Rejection> {
     refuse_what_would_differ(at, proto)?;
-    note_what_does_not_act(at, proto, options);
     let unset = core::HttpProtocolOptions::default();
     let common = proto.common_http_protocol_options.as_ref().unwrap_or(&unset);
     let at_common = at.field("common_http_protocol_options");
@@ -147,25 +146,6 @@ fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> R
     match refused.iter().find(|(_, set, _)| *set) {
         Some((field, _, reason)) => Err(at.field(field).unsupported(format!("is not supported: {reason}"))),
         None => Ok(()),
-    }
-}
-
-fn note_what_does_not_act(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) {
-    let inert = [
-        ("local_reply_config", proto.local_reply_config.is_some(), "is not acting; replies are Envoy's defaults"),
-        ("scheme_header_transformation", proto.scheme_header_transformation.is_some(), "is not acting"),
-        ("proxy_status_config", proto.proxy_status_config.is_some(), "is not acting; no proxy-status header is sent"),
-        ("add_user_agent", bool_or(&proto.add_user_agent, false), "is not acting"),
-        (
-            "typed_header_validation_config",
-            proto.typed_header_validation_config.is_some(),
-            "is not acting; the built-in rules hold",
-        ),
-        ("access_log_options", proto.access_log_options.is_some(), "is not acting; entries are written at the end"),
-        ("forward_proto_config", proto.forward_proto_config.is_some(), "is not acting"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
     }
 }
 

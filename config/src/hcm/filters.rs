@@ -97,19 +97,6 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
             .field("upstream_http_filters")
             .unsupported(format!("upstream HTTP filter {:?} is not supported", filter.name)));
     }
-    let inert = [
-        ("start_child_span", proto.start_child_span, "is not acting; no spans are sent"),
-        ("upstream_log", !proto.upstream_log.is_empty(), "is not acting; upstream attempts are not logged"),
-        (
-            "strict_check_headers",
-            !proto.strict_check_headers.is_empty(),
-            "is not acting; wrong x-envoy headers are ignored",
-        ),
-        ("respect_expected_rq_timeout", proto.respect_expected_rq_timeout, "is not acting"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
-    }
     Ok(Router {
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),

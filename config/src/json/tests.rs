@@ -115,3 +115,60 @@ fn a_cluster_prints_as_envoy_prints_it() {
     serde::Serialize::serialize(&dump, &mut serde_json::Serializer::with_formatter(&mut text, one_space)).unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), ENVOYS_DUMP.trim_end());
 }
+
+/// Measured with the real binary: what it takes of a cluster, and what it does not.
+#[test]
+fn protobufs_own_parser_takes_more_than_the_strict_form() {
+    let encoded = |fields: serde_json::Value| {
+        let mut cluster = serde_json::json!({ "name": "c" });
+        cluster.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        encode(&mut Descriptors::new(), "envoy.config.cluster.v3.Cluster", &cluster, true)
+    };
+    let same = [
+        (
+            json!({ "type": "strict_dns", "lb_policy": "Ring_Hash" }),
+            json!({ "type": "STRICT_DNS", "lb_policy": "RING_HASH" }),
+        ),
+        (json!({ "lb_policy": "1" }), json!({ "lb_policy": "LEAST_REQUEST" })),
+        (json!({ "lb_policy": 1.0 }), json!({ "lb_policy": "LEAST_REQUEST" })),
+        (json!({ "respect_dns_ttl": "true" }), json!({ "respect_dns_ttl": true })),
+        (json!({ "respect_dns_ttl": "Yes" }), json!({ "respect_dns_ttl": true })),
+        (json!({ "connect_timeout": { "seconds": "1", "nanos": 5 } }), json!({ "connect_timeout": "1.000000005s" })),
+        (json!({ "connect_timeout": { "nanos": -5e8 } }), json!({ "connect_timeout": "-0.5s" })),
+        (json!({ "per_connection_buffer_limit_bytes": "5" }), json!({ "per_connection_buffer_limit_bytes": 5 })),
+        (json!({ "per_connection_buffer_limit_bytes": "5e2" }), json!({ "per_connection_buffer_limit_bytes": 500 })),
+        (
+            json!({ "per_connection_buffer_limit_bytes": { "value": 5.0 } }),
+            json!({ "per_connection_buffer_limit_bytes": 5 }),
+        ),
+        (json!({ "track_cluster_stats": { "timeout_budgets": "n" } }), json!({ "track_cluster_stats": {} })),
+        (
+            json!({ "common_lb_config": { "healthy_panic_threshold": { "value": "5.5" } } }),
+            json!({ "common_lb_config": { "healthy_panic_threshold": { "value": 5.5 } } }),
+        ),
+        (
+            json!({ "dns_resolvers": { "pipe": { "path": "p", "mode": "7" } } }),
+            json!({ "dns_resolvers": [{ "pipe": { "path": "p", "mode": 7 } }] }),
+        ),
+        (
+            json!({ "transport_socket": { "name": "t", "typed_config": { "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "type": "eds" } } }),
+            json!({ "transport_socket": { "name": "t", "typed_config": { "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "type": "EDS" } } }),
+        ),
+    ];
+    for (lenient, strict) in same {
+        assert_eq!(encoded(lenient.clone()).unwrap(), encoded(strict).unwrap(), "{lenient}");
+    }
+    for wrong in [
+        json!({ "respect_dns_ttl": 1 }),
+        json!({ "connect_timeout": 1 }),
+        json!({ "connect_timeout": "1" }),
+        json!({ "lb_policy": "LEAST-REQUEST" }),
+        json!({ "alt_stat_name": 5 }),
+        json!({ "per_connection_buffer_limit_bytes": "5.5" }),
+        json!({ "per_connection_buffer_limit_bytes": "many" }),
+        json!({ "outlier_detection": [] }),
+        json!({ "connect_timeout": { "nanos": 2_000_000_000_u64 } }),
+    ] {
+        assert!(encoded(wrong.clone()).is_err(), "{wrong}");
+    }
+}

@@ -24,7 +24,6 @@ pub fn decode(bytes: &[u8], options: &Options) -> Result<Listener, Rejection> {
 pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, Rejection> {
     let at = At::root();
     refuse_other_kinds(&at, proto)?;
-    note_what_does_not_act(&at, proto, options);
     let address = listening_address(&at, proto)?;
     let filters = listener_filter::listener_filters(&at.field("listener_filters"), &proto.listener_filters, options)?;
     let (filter_chains, default_filter_chain) = match address {
@@ -92,25 +91,6 @@ fn refuse_other_kinds(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection
         return Err(at.field("enable_mptcp").unsupported(named("multipath TCP is not supported")));
     }
     Ok(())
-}
-
-fn note_what_does_not_act(at: &At<'_>, proto: &pb::Listener, options: &Options) {
-    let inert = [
-        (
-            "use_original_dst",
-            bool_or(&proto.use_original_dst, false),
-            "connections are not handed to other listeners here",
-        ),
-        ("tcp_fast_open_queue_length", proto.tcp_fast_open_queue_length.is_some(), "is not acting"),
-        (
-            "connection_balance_config",
-            proto.connection_balance_config.is_some(),
-            "the kernel balances connections between workers",
-        ),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
-    }
 }
 
 /// `None` for internal listeners.

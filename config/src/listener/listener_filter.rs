@@ -4,7 +4,7 @@ use super::{ListenerFilter, ListenerFilterKind, ListenerPredicate};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
-use crate::proto::{bool_or, extensions::filters::listener as filters, listener::v3 as pb, uint32};
+use crate::proto::{extensions::filters::listener as filters, listener::v3 as pb, uint32};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -34,10 +34,10 @@ fn listener_filter(at: &At<'_>, proto: &pb::ListenerFilter, options: &Options) -
     let extension = extension::open(&at, any)?;
     registry::inert(&at, Kind::ListenerFilter, &proto.name, &extension, options)?;
     let kind = match extension.type_name.rsplit('.').next().unwrap_or_default() {
-        "TlsInspector" => tls_inspector(&at, &extension.decode(&at, options)?, options)?,
+        "TlsInspector" => tls_inspector(&at, &extension.decode(&at, options)?)?,
         "HttpInspector" => ListenerFilterKind::HttpInspector,
         "OriginalDst" => ListenerFilterKind::OriginalDst,
-        "ProxyProtocol" => proxy_protocol(&at, &extension.decode(&at, options)?, options)?,
+        "ProxyProtocol" => proxy_protocol(&at, &extension.decode(&at, options)?)?,
         _ => return Err(registry::not_registered(&at, &proto.name, &extension.type_name)),
     };
     Ok(ListenerFilter { kind, disabled })
@@ -46,16 +46,7 @@ fn listener_filter(at: &At<'_>, proto: &pb::ListenerFilter, options: &Options) -
 fn tls_inspector(
     at: &At<'_>,
     proto: &filters::tls_inspector::v3::TlsInspector,
-    options: &Options,
 ) -> Result<ListenerFilterKind, Rejection> {
-    for (field, set) in [
-        ("enable_ja3_fingerprinting", bool_or(&proto.enable_ja3_fingerprinting, false)),
-        ("enable_ja4_fingerprinting", bool_or(&proto.enable_ja4_fingerprinting, false)),
-    ] {
-        if set {
-            options.note(&at.field(field), "is not acting");
-        }
-    }
     let initial_read_buffer = uint32(&proto.initial_read_buffer_size);
     if let Some(size) = initial_read_buffer {
         field_rules::within(&at.field("initial_read_buffer_size"), u64::from(size), 256, 65_536)?;
@@ -66,16 +57,12 @@ fn tls_inspector(
 fn proxy_protocol(
     at: &At<'_>,
     proto: &filters::proxy_protocol::v3::ProxyProtocol,
-    options: &Options,
 ) -> Result<ListenerFilterKind, Rejection> {
     if !proto.rules.is_empty() {
         return Err(at.field("rules").reject("TLVs are not read; leave the rules out"));
     }
     if !proto.disallowed_versions.is_empty() {
         return Err(at.field("disallowed_versions").unsupported("is not supported; both versions would be taken"));
-    }
-    if proto.pass_through_tlvs.is_some() {
-        options.note(&at.field("pass_through_tlvs"), "is not acting; TLVs are not passed on");
     }
     Ok(ListenerFilterKind::ProxyProtocol { optional: proto.allow_requests_without_proxy_protocol })
 }

@@ -122,7 +122,7 @@ pub(crate) fn fraction(at: &At<'_>, proto: &percent::FractionalPercent) -> Resul
     Ok(Fraction { numerator: proto.numerator, denominator })
 }
 
-/// `RuntimeFractionalPercent` of a filter, whose key is named to the operator.
+/// `RuntimeFractionalPercent` of a filter.
 pub(crate) fn fraction_at(
     at: &At<'_>,
     proto: &core::v3::RuntimeFractionalPercent,

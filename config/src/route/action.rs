@@ -33,7 +33,6 @@ pub(super) fn action(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Resul
 
 fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Forward, Rejection> {
     use pb::route_action::ClusterNotFoundResponseCode as NotFound;
-    note_what_does_not_act(at, proto, options);
     let not_found = proto::defined::<NotFound>(
         &at.field("cluster_not_found_response_code"),
         proto.cluster_not_found_response_code,
@@ -71,31 +70,11 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         rewrite: path_rewrite(at, proto, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,
         append_x_forwarded_host: proto.append_x_forwarded_host,
-        mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
+        mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         high_priority: priority == core::RoutingPriority::High,
     })
-}
-
-fn note_what_does_not_act(at: &At<'_>, proto: &pb::RouteAction, options: &Options) {
-    let inert = [
-        ("metadata_match", proto.metadata_match.is_some(), "is not acting; all endpoints of the cluster are used"),
-        (
-            "internal_redirect_policy",
-            proto.internal_redirect_policy.is_some(),
-            "is not acting; redirects reach the client",
-        ),
-        ("hedge_policy", proto.hedge_policy.is_some(), "is not acting"),
-        ("rate_limits", !proto.rate_limits.is_empty(), "is not acting; no limit is enforced"),
-        ("cors", proto.cors.is_some(), "is not acting; give CorsPolicy in typed_per_filter_config"),
-        ("grpc_timeout_offset", proto.grpc_timeout_offset.is_some(), "is not acting"),
-        ("early_data_policy", proto.early_data_policy.is_some(), "is not acting; early data is never sent"),
-        ("flush_timeout", proto.flush_timeout.is_some(), "is not acting"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
-    }
 }
 
 /// Unset, never (zero), or so long.
@@ -120,9 +99,6 @@ fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Cl
 }
 
 fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Result<ClusterChoice, Rejection> {
-    if proto.random_value_specifier.is_some() {
-        options.note(at, "header_name and use_hash_policy are not acting; the cluster is chosen at random");
-    }
     let at_list = at.field("clusters");
     field_rules::at_least_one(&at_list, &proto.clusters)?;
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
@@ -209,15 +185,10 @@ fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Resu
     })
 }
 
-fn mirrors(
-    at: &At<'_>,
-    list: &[pb::route_action::RequestMirrorPolicy],
-    options: &Options,
-) -> Result<Vec<Mirror>, Rejection> {
+fn mirrors(at: &At<'_>, list: &[pb::route_action::RequestMirrorPolicy]) -> Result<Vec<Mirror>, Rejection> {
     let mut mirrors = Vec::with_capacity(list.len());
     for (index, policy) in list.iter().enumerate() {
         let at = at.index(index);
-        options.note(&at, "mirrors are not sent");
         if policy.cluster.is_empty() {
             continue;
         }
@@ -289,9 +260,6 @@ fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejecti
 
 fn direct(at: &At<'_>, proto: &pb::DirectResponseAction, table: &Table<'_>) -> Result<DirectResponse, Rejection> {
     field_rules::within(&at.field("status"), u64::from(proto.status), 200, 599)?;
-    if proto.body_format.is_some() {
-        table.options.note(&at.field("body_format"), "is not acting; body is sent as it is");
-    }
     let body = proto.body.as_ref().filter(|body| body.specifier.is_some());
     let body = body.map(|body| field_rules::inline(&at.field("body"), body)).transpose()?.unwrap_or_default();
     if body.len() as u64 > u64::from(table.most_direct_body) {

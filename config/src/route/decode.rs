@@ -56,9 +56,6 @@ pub(crate) fn route_configuration(
     if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
         return Err(at.field(field).reject(*reason));
     }
-    if !proto.request_mirror_policies.is_empty() {
-        options.note(&at.field("request_mirror_policies"), "mirrors are not sent");
-    }
     let table = Table { options, most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096) };
     let at_hosts = at.field("virtual_hosts");
     let mut domains = BTreeSet::new();
@@ -120,16 +117,6 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
     }
     if !proto.route_specifiers.is_empty() {
         return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
-    }
-    let inert = [
-        ("cors", proto.cors.is_some(), "is not acting; give CorsPolicy in typed_per_filter_config"),
-        ("hedge_policy", proto.hedge_policy.is_some(), "is not acting"),
-        ("request_mirror_policies", !proto.request_mirror_policies.is_empty(), "mirrors are not sent"),
-        ("rate_limits", !proto.rate_limits.is_empty(), "is not acting; no limit is enforced"),
-        ("include_is_timeout_retry_header", proto.include_is_timeout_retry_header, "is not acting"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
     }
     let require_tls = match proto::defined::<TlsRequirementType>(&at.field("require_tls"), proto.require_tls)? {
         TlsRequirementType::None => RequireTls::No,
@@ -194,7 +181,7 @@ fn route(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Route, Rej
     }
     Ok(Route {
         name: Arc::from(proto.name.as_str()),
-        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?, options)?,
+        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?)?,
         action: action::action(at, proto, table)?,
         headers: headers::changes(
             at,

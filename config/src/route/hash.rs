@@ -23,9 +23,6 @@ fn policy(at: &At<'_>, proto: &pb::HashPolicy, options: &Options) -> Result<Opti
         None => return Err(at.reject("is empty; give header, cookie, connection_properties or query_parameter")),
         Some(Policy::Header(header)) => {
             let at = at.field("header");
-            if header.regex_rewrite.is_some() {
-                options.note(&at.field("regex_rewrite"), "is not acting; the whole value is hashed");
-            }
             HashPolicy::Header(field_rules::header_name(&at.field("header_name"), &header.header_name)?)
         }
         Some(Policy::Cookie(cookie)) => {

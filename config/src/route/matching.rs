@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::{DynamicMetadataMatch, PathMatch, RouteMatch};
 use crate::extension;
 use crate::matcher;
-use crate::options::Options;
 use crate::proto::{bool_or, route::v3 as pb};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 /// A route's conditions.
-pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options) -> Result<RouteMatch, Rejection> {
+pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMatch, Rejection> {
     let untested = [
         ("cookies", !proto.cookies.is_empty()),
         ("tls_context", proto.tls_context.is_some()),
@@ -20,9 +19,6 @@ pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options
     ];
     if let Some((field, _)) = untested.iter().find(|(_, set)| *set) {
         return Err(at.field(field).unsupported("is not supported; the route would match requests that it must not"));
-    }
-    if proto.runtime_fraction.as_ref().is_some_and(|fraction| !fraction.runtime_key.is_empty()) {
-        options.note(&at.field("runtime_fraction").field("runtime_key"), "there is no runtime; the default is used");
     }
     let at_query = at.field("query_parameters");
     let query = proto.query_parameters.iter().enumerate();

@@ -40,23 +40,6 @@ impl RetryOn {
 
 /// A retry policy.
 pub(super) fn policy(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Result<RetryPolicy, Rejection> {
-    let inert = [
-        (
-            "retriable_headers",
-            !proto.retriable_headers.is_empty(),
-            "is not acting; answers are not retried for their headers",
-        ),
-        (
-            "retriable_request_headers",
-            !proto.retriable_request_headers.is_empty(),
-            "is not acting; all requests are retried alike",
-        ),
-        ("rate_limited_retry_back_off", proto.rate_limited_retry_back_off.is_some(), "is not acting"),
-        ("retry_options_predicates", !proto.retry_options_predicates.is_empty(), "is not acting"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
-    }
     let (base_interval, max_interval) = back_off(&at.field("retry_back_off"), proto.retry_back_off.as_ref())?;
     let at_codes = at.field("retriable_status_codes");
     let codes = proto.retriable_status_codes.iter().enumerate();

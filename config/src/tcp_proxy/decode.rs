@@ -13,17 +13,6 @@ use crate::rejection::{At, Rejection};
 /// A TCP proxy.
 pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) -> Result<TcpProxy, Rejection> {
     const HOUR: Duration = Duration::from_secs(3600);
-    let inert = [
-        ("metadata_match", proto.metadata_match.is_some(), "is not acting; all endpoints of the cluster are used"),
-        ("on_demand", proto.on_demand.is_some(), "is not acting; unknown clusters close the connection"),
-        ("downstream_idle_timeout", proto.downstream_idle_timeout.is_some(), "is not acting; idle_timeout is"),
-        ("upstream_idle_timeout", proto.upstream_idle_timeout.is_some(), "is not acting; idle_timeout is"),
-        ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty(), "is not acting"),
-        ("access_log_options", proto.access_log_options.is_some(), "is not acting; entries are written at the end"),
-    ];
-    for (field, _, text) in inert.iter().filter(|(_, set, _)| *set) {
-        options.note(&at.field(field), text);
-    }
     let max_connect_attempts = uint32(&proto.max_connect_attempts).unwrap_or(1);
     if max_connect_attempts == 0 {
         return Err(at.field("max_connect_attempts").reject("must be at least 1"));

@@ -19,12 +19,6 @@ pub(crate) fn upstream(
     proto: &pb::UpstreamTlsContext,
     options: &Options,
 ) -> Result<UpstreamTls, Rejection> {
-    if proto.allow_renegotiation {
-        options.note(
-            &at.field("allow_renegotiation"),
-            "TLS renegotiation does not exist here; a server that asks for it is refused",
-        );
-    }
     if proto.sni.len() > 255 {
         return Err(at.field("sni").reject("is longer than 255 octets"));
     }
@@ -48,13 +42,6 @@ pub(crate) fn downstream(
     use pb::downstream_tls_context::{OcspStaplePolicy, SessionTicketKeysType as Tickets};
     let stateless_off =
         matches!(proto.session_ticket_keys_type, Some(Tickets::DisableStatelessSessionResumption(true)));
-    if matches!(
-        proto.session_ticket_keys_type,
-        Some(Tickets::SessionTicketKeys(_) | Tickets::SessionTicketKeysSdsSecretConfig(_))
-    ) {
-        options
-            .note(&at.field("session_ticket_keys"), "is not acting; ticket keys are made and rotated in this process");
-    }
     let at_staple = at.field("ocsp_staple_policy");
     if proto::defined::<OcspStaplePolicy>(&at_staple, proto.ocsp_staple_policy)? != OcspStaplePolicy::LenientStapling {
         return Err(at_staple.reject("OCSP stapling is not supported; use LENIENT_STAPLING"));
@@ -91,9 +78,6 @@ fn common(
     let empty = pb::CommonTlsContext::default();
     let proto = proto.as_ref().unwrap_or(&empty);
     refuse_other_sources(&at, proto)?;
-    if proto.key_log.is_some() {
-        options.note(&at.field("key_log"), "is not supported; no key is ever written");
-    }
     let params = proto.tls_params.clone().unwrap_or_default();
     let at_params = at.field("tls_params");
     let min =

@@ -59,6 +59,15 @@ const COMMANDS: &[Command] = &[
         run: OfConfiguration(|admin, query, shown| config_dump::show(admin, query, shown)),
     },
     Command {
+        path: "/config_not_acting",
+        help: "what the configuration asks for and this proxy does not do",
+        parameters: &[],
+        changes: false,
+        run: |admin, _| {
+            reply::text(admin.source.not_acting().iter().map(|line| format!("{line}\n")).collect::<String>())
+        },
+    },
+    Command {
         path: "/contention",
         help: "dump mutex contention stats",
         parameters: &[],

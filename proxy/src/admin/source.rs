@@ -23,6 +23,10 @@ pub trait Source: Send + Sync + 'static {
     fn certificates(&self) -> Vec<CertificateFacts>;
     /// The encoded `Bootstrap` (static resources may be left out: they are in [`Source::shown`]) and when it was read.
     fn bootstrap(&self) -> (Bytes, SystemTime);
+    /// What the configuration asks for and does not get.
+    fn not_acting(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Brings gauges up to date that nobody sets on change (uptime, memory). Called before statistics are read.
     fn refresh_stats(&self) {}
     /// Asks the control loop for something; it happens soon after this returned.

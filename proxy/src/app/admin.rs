@@ -34,6 +34,10 @@ pub struct Runtime {
 }
 
 impl Source for Runtime {
+    fn not_acting(&self) -> Vec<String> {
+        crate::xds::told()
+    }
+
     fn state(&self) -> &'static str {
         self.status.state().as_str()
     }

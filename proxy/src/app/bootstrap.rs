@@ -104,7 +104,8 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
             Ok(())
         }
     });
-    crate::xds::tell_notes("bootstrap", &checks);
+    let notes = bootstrap.ignored.iter().cloned().chain(checks.take_notes());
+    notes.for_each(|note| println!("not acting: {note}"));
     checked.map_err(|error| error.to_string())?;
     let servers = GrpcServers::new(bootstrap, &checks, &secrets, &Resolver::system())?;
     if let Some(ads) = &bootstrap.ads {

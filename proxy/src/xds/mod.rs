@@ -16,16 +16,34 @@ pub mod secrets;
 pub(crate) mod testing;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use xds_client::{Rejected, Resource, Update, Verdict};
 
 use crate::store::Stored;
 
+/// What has been told, for the admin interface. Of the process, as the log is.
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+const MOST_TOLD: usize = 1024;
+
+/// What the configuration asks for and does not get, in the order in which it came.
+pub fn told() -> Vec<String> {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Says once what resources ask for and do not get. `what` names where they came from.
 pub fn tell_notes(what: &str, options: &config::Options) {
-    for note in options.take_notes() {
+    tell(what, &options.take_notes());
+}
+
+/// The same of notes that are at hand.
+pub fn tell(what: &str, notes: &[String]) {
+    for note in notes {
         tracing::warn!(target: "config", "{what}: {note}");
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST_TOLD {
+            told.push(format!("{what}: {note}"));
+        }
     }
 }
 
