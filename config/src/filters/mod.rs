@@ -110,8 +110,8 @@ http_filters! {
     Alpn alpn Works "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig" "the upstream ALPN follows the upstream protocol";
     Cors cors Works "envoy.extensions.filters.http.cors.v3.Cors" "acts where a route has a CorsPolicy"
         routes CorsPolicy Works "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights are answered, and allowed origins may read responses; shares go by their default values";
-    HeaderMutation header_mutation Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers that it removes would reach the application"
-        routes HeaderMutationPerRoute Refused "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "headers that it removes would reach the application";
+    HeaderMutation header_mutation Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers, trailers and the query; pseudo headers are never removed"
+        routes HeaderMutationPerRoute Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "after those of the filter, in the order that Envoy has";
     GrpcStats grpc_stats Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC messages are not counted";
     Fault fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected"
         routes Fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected";

@@ -12,6 +12,10 @@ use smallvec::SmallVec;
 
 use crate::wire::headers::{Headers, Name};
 
+mod ordered;
+
+pub(in crate::http) use ordered::OrderedMutations;
+
 /// The header changes of one level (table, virtual host, route or weighted cluster).
 #[derive(Debug, Default)]
 pub struct Mutation {
@@ -105,17 +109,7 @@ impl Side {
     }
 
     fn values(&self, mut render: impl FnMut(&Format, &mut Vec<u8>)) -> Values {
-        let value = |addition: &Addition| match &addition.value {
-            Value::Constant(value) => value.clone(),
-            Value::Computed(format) => {
-                let mut text = Vec::new();
-                render(format, &mut text);
-                // A value from the request may hold anything; what would break framing never gets into a header.
-                text.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
-                Bytes::from(text)
-            }
-        };
-        self.add.iter().map(value).collect()
+        self.add.iter().map(|addition| addition.value.now(&mut render)).collect()
     }
 
     fn apply(&self, headers: &mut Headers, values: Values) {
@@ -151,6 +145,19 @@ impl Addition {
 }
 
 impl Value {
+    fn now(&self, render: impl FnOnce(&Format, &mut Vec<u8>)) -> Bytes {
+        match self {
+            Value::Constant(value) => value.clone(),
+            Value::Computed(format) => {
+                let mut text = Vec::new();
+                render(format, &mut text);
+                // A value from the request may hold anything; what would break framing never gets into a header.
+                text.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
+                Bytes::from(text)
+            }
+        }
+    }
+
     fn compile(format: &Format) -> Value {
         let mut text = Vec::new();
         for part in &format.parts {

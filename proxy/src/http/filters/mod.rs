@@ -20,6 +20,7 @@ mod csrf;
 mod decompressor;
 mod ext_authz;
 mod fault;
+mod header_mutation;
 mod set_metadata;
 #[cfg(test)]
 mod stacked;
@@ -39,14 +40,14 @@ http_filters! {
         Compressor compressor routes;
         Cors cors routes;
         Csrf csrf routes;
-        Decompressor decompressor;
+        decompressor; header_mutation routes;
         ExtAuthz ext_authz routes;
         Fault fault routes;
         SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        HeaderMutation GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
+        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
         SetFilterState StatefulSession
     }
 }
