@@ -23,6 +23,7 @@ pub mod header_mutation;
 mod istio;
 pub mod json;
 pub mod listener;
+pub mod match_tree;
 pub mod matcher;
 pub mod metadata;
 pub mod options;

@@ -1,10 +1,10 @@
 //! How strictly a resource is read, and what was noticed while reading it. Made by the proxy once for each source of
 //! resources (static, dynamic) and passed to every `decode`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rejection::At;
+use crate::rejection::{At, Rejection};
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     #[cfg(test)]
     pub(crate) unchecked: bool,
     notes: RefCell<BTreeMap<String, Note>>,
+    /// Configs that hold the config that is being read.
+    nesting: Cell<u8>,
     /// What was told before: an operator who reads it at every push reads it no more.
     told: RefCell<BTreeSet<String>>,
 }
@@ -54,6 +56,7 @@ impl Options {
             #[cfg(test)]
             unchecked: false,
             notes: RefCell::default(),
+            nesting: Cell::default(),
             told: RefCell::default(),
         }
     }
@@ -87,6 +90,19 @@ impl Options {
     pub const MOST_NOTES: usize = 256;
     /// Another one: texts may hold names that a control plane makes up. What is beyond is told again.
     const MOST_TOLD: usize = 4096;
+
+    /// Reads a config that stands inside another. Each is bytes of its own, so that nothing else bounds how deep they go.
+    pub(crate) fn nested<T>(&self, at: &At<'_>, read: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejection> {
+        const DEEPEST: u8 = 8;
+        let depth = self.nesting.get();
+        if depth == DEEPEST {
+            return Err(at.reject(format!("stands inside {DEEPEST} others; that is too deep")));
+        }
+        self.nesting.set(depth + 1);
+        let found = read();
+        self.nesting.set(depth);
+        found
+    }
 
     pub(crate) fn note(&self, at: &At<'_>, text: impl std::fmt::Display) {
         let mut notes = self.notes.borrow_mut();

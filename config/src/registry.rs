@@ -64,6 +64,8 @@ pub enum Kind {
     Compression,
     /// `StatefulSession.session_state`.
     SessionState,
+    /// Inputs, conditions and actions of match trees.
+    MatchTree,
     /// `transport_socket` of a chain or a cluster.
     TransportSocket,
     /// `Cluster.cluster_type`.

@@ -15,6 +15,7 @@ use crate::rejection::{At, Rejection};
 
 pub mod alpn;
 pub mod buffer;
+pub mod composite;
 pub mod compression;
 pub mod compressor;
 pub mod cors;
@@ -29,6 +30,7 @@ pub mod grpc_web;
 pub mod header_mutation;
 pub mod health_check;
 pub mod local_ratelimit;
+pub mod match_delegate;
 pub mod network;
 pub mod set_filter_state;
 pub mod set_metadata;
@@ -132,6 +134,10 @@ http_filters! {
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
     ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC service is asked; an HTTP service, labels of the node and emit_filter_state_stats are refused; shares go by their default values"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
+    MatchDelegate match_delegate Refused "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside would act where it must not"
+        routes MatchDelegatePerRoute Refused "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "the filter inside would act where it must not";
+    Composite composite Refused "envoy.extensions.filters.http.composite.v3.Composite" "no filter would be chosen"
+        routes CompositePerRoute Refused "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "no filter would be chosen";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
     GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }

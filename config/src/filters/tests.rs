@@ -114,3 +114,13 @@ fn policy_is_never_inert() {
         assert!(!entry.policy || matches!(entry.state, State::Works | State::Refused), "{}", entry.type_name);
     }
 }
+
+#[test]
+fn configs_inside_configs_end_somewhere() {
+    fn dive(at: &At<'_>, options: &Options) -> Result<(), Rejection> {
+        options.nested(at, || dive(at, options))
+    }
+    let (at, options) = (At::root(), Options::default());
+    assert!(dive(&at, &options).unwrap_err().reason.contains("too deep"));
+    assert_eq!(options.nested(&at, || Ok(1)).unwrap(), 1, "the next one begins anew");
+}

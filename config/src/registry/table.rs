@@ -9,8 +9,8 @@ use crate::istio;
 
 use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
-    ListenerFilter, LoadBalancing, Matcher, NetworkFilter, PerRoute, ProtocolOptions, RequestId, ResourceMonitor,
-    Retry, SessionState, Tracer, TransportSocket,
+    ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute, ProtocolOptions, RequestId,
+    ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -88,6 +88,33 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     SessionState Works "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState", unread, "as far as the filter that names it acts";
     SessionState Works "envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", unread, "as far as the filter that names it acts";
+
+    MatchTree Works "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpRequestTrailerMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpResponseHeaderMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpResponseTrailerMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpRequestQueryParamMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.SourcePortInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.input_matchers.ip.v3.Ip", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.input_matchers.metadata.v3.Metadata", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
 
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", unread, "TLS 1.2 and 1.3 towards endpoints";

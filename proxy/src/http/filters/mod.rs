@@ -40,14 +40,14 @@ http_filters! {
         Compressor compressor routes;
         Cors cors routes;
         Csrf csrf routes;
-        decompressor; header_mutation routes;
+        Decompressor decompressor;
+        HeaderMutation header_mutation routes;
         ExtAuthz ext_authz routes;
         Fault fault routes;
         SetMetadata set_metadata;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit
-        SetFilterState StatefulSession
+        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession MatchDelegate Composite
     }
 }

@@ -1,0 +1,128 @@
+//! What a tree may look at. Called by this folder.
+
+use std::sync::Arc;
+
+use crate::extension;
+use crate::field_rules;
+use crate::options::Options;
+use crate::proto::{
+    core::v3 as core, extensions::matching::common_inputs::network::v3 as network, types::matcher::v3 as http,
+};
+use crate::registry;
+use crate::rejection::{At, Rejection};
+
+/// An input. One that is not there is none; header names are lower case, pseudo headers among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// `HttpRequestHeaderMatchInput`.
+    RequestHeader(Arc<str>),
+    /// `HttpRequestTrailerMatchInput`.
+    RequestTrailer(Arc<str>),
+    /// `HttpResponseHeaderMatchInput`.
+    ResponseHeader(Arc<str>),
+    /// `HttpResponseTrailerMatchInput`.
+    ResponseTrailer(Arc<str>),
+    /// `HttpRequestQueryParamMatchInput`.
+    QueryParameter(Arc<str>),
+    /// `HttpResponseStatusCodeMatchInput`.
+    StatusCode,
+    /// `HttpResponseStatusCodeClassMatchInput`: `2xx` and the like.
+    StatusCodeClass,
+    /// `DestinationIPInput`.
+    DestinationIp,
+    /// `DestinationPortInput`.
+    DestinationPort,
+    /// `SourceIPInput`.
+    SourceIp,
+    /// `SourcePortInput`.
+    SourcePort,
+    /// `DirectSourceIPInput`.
+    DirectSourceIp,
+    /// `SourceTypeInput`: `local`, or none.
+    SourceType,
+    /// `ServerNameInput`.
+    ServerName,
+    /// `TransportProtocolInput`.
+    TransportProtocol,
+    /// `ApplicationProtocolInput`.
+    ApplicationProtocol,
+    /// `FilterStateInput`.
+    FilterState(Arc<str>),
+    /// `DynamicMetadataInput`: filter and path.
+    DynamicMetadata(Arc<str>, Vec<Arc<str>>),
+    /// `UriSanInput`: of the peer's certificate.
+    UriSan,
+    /// `DnsSanInput`.
+    DnsSan,
+    /// `SubjectInput`.
+    Subject,
+}
+
+/// An input by its type.
+pub(super) fn input(at: &At<'_>, proto: &core::TypedExtensionConfig, options: &Options) -> Result<Input, Rejection> {
+    const HTTP: &str = "envoy.type.matcher.v3.";
+    const COMMON: &str = "envoy.extensions.matching.common_inputs.";
+    let at = at.field("typed_config");
+    let extension = extension::open_required(&at, &proto.typed_config)?;
+    let unknown = || registry::not_registered(&at, &proto.name, &extension.type_name);
+    let header = |name: &str| field_rules::header_name(&at.field("header_name"), name);
+    if let Some(name) = extension.type_name.strip_prefix(HTTP) {
+        return Ok(match name {
+            "HttpRequestHeaderMatchInput" => Input::RequestHeader(header(
+                &extension.decode::<http::HttpRequestHeaderMatchInput>(&at, options)?.header_name,
+            )?),
+            "HttpRequestTrailerMatchInput" => Input::RequestTrailer(header(
+                &extension.decode::<http::HttpRequestTrailerMatchInput>(&at, options)?.header_name,
+            )?),
+            "HttpResponseHeaderMatchInput" => Input::ResponseHeader(header(
+                &extension.decode::<http::HttpResponseHeaderMatchInput>(&at, options)?.header_name,
+            )?),
+            "HttpResponseTrailerMatchInput" => Input::ResponseTrailer(header(
+                &extension.decode::<http::HttpResponseTrailerMatchInput>(&at, options)?.header_name,
+            )?),
+            "HttpRequestQueryParamMatchInput" => {
+                let query: http::HttpRequestQueryParamMatchInput = extension.decode(&at, options)?;
+                Input::QueryParameter(field_rules::not_empty(&at.field("query_param"), &query.query_param)?)
+            }
+            "HttpResponseStatusCodeMatchInput" => Input::StatusCode,
+            "HttpResponseStatusCodeClassMatchInput" => Input::StatusCodeClass,
+            _ => return Err(unknown()),
+        });
+    }
+    let Some(name) = extension.type_name.strip_prefix(COMMON) else { return Err(unknown()) };
+    Ok(match name {
+        "network.v3.DestinationIPInput" => Input::DestinationIp,
+        "network.v3.DestinationPortInput" => Input::DestinationPort,
+        "network.v3.SourceIPInput" => Input::SourceIp,
+        "network.v3.SourcePortInput" => Input::SourcePort,
+        "network.v3.DirectSourceIPInput" => Input::DirectSourceIp,
+        "network.v3.SourceTypeInput" => Input::SourceType,
+        "network.v3.ServerNameInput" => Input::ServerName,
+        "network.v3.TransportProtocolInput" => Input::TransportProtocol,
+        "network.v3.ApplicationProtocolInput" => Input::ApplicationProtocol,
+        "network.v3.FilterStateInput" => {
+            let state: network::FilterStateInput = extension.decode(&at, options)?;
+            if !state.field.is_empty() {
+                return Err(at.field("field").unsupported("fields of objects are not looked into"));
+            }
+            Input::FilterState(field_rules::not_empty(&at.field("key"), &state.key)?)
+        }
+        "network.v3.DynamicMetadataInput" => metadata(&at, &extension.decode(&at, options)?)?,
+        "ssl.v3.UriSanInput" => Input::UriSan,
+        "ssl.v3.DnsSanInput" => Input::DnsSan,
+        "ssl.v3.SubjectInput" => Input::Subject,
+        _ => return Err(unknown()),
+    })
+}
+
+fn metadata(at: &At<'_>, proto: &network::DynamicMetadataInput) -> Result<Input, Rejection> {
+    use network::dynamic_metadata_input::path_segment::Segment;
+    let at_path = at.field("path");
+    field_rules::at_least_one(&at_path, &proto.path)?;
+    let segment = |(index, one): (usize, &network::dynamic_metadata_input::PathSegment)| match &one.segment {
+        Some(Segment::Key(key)) => field_rules::not_empty(&at_path.index(index).field("key"), key),
+        None => Err(at_path.index(index).reject("is empty; give key")),
+    };
+    let path = proto.path.iter().enumerate().map(segment).collect::<Result<_, _>>()?;
+    Ok(Input::DynamicMetadata(field_rules::not_empty(&at.field("filter"), &proto.filter)?, path))
+}
