@@ -75,6 +75,9 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::Compression if entry.type_name.contains(".decompressor.") => "envoy.compression.decompressor",
         Kind::Compression => "envoy.compression.compressor",
         Kind::SessionState => "envoy.http.stateful_session",
+        Kind::MatchTree if entry.type_name.contains(".input_matchers.") => "envoy.matching.input_matchers",
+        Kind::MatchTree if entry.type_name.ends_with("Input") => "envoy.matching.http.input",
+        Kind::MatchTree => "envoy.matching.action",
         // Settings of filters, which are listed themselves.
         Kind::PerRoute => return None,
     };
