@@ -63,9 +63,9 @@ const COMMANDS: &[Command] = &[
         help: "what the configuration asks for and this proxy does not do",
         parameters: &[],
         changes: false,
-        run: |admin, _| {
+        run: Now(|admin, _| {
             reply::text(admin.source.not_acting().iter().map(|line| format!("{line}\n")).collect::<String>())
-        },
+        }),
     },
     Command {
         path: "/contention",
