@@ -46,7 +46,7 @@ fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Res
     let dynamic = proto.dynamic_resources.as_ref();
     let at_dynamic = at.field("dynamic_resources");
     let ads = dynamic.and_then(|dynamic| dynamic.ads_config.as_ref());
-    let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics, &options)).transpose()?;
+    let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics, options)).transpose()?;
     let source = |field: &str, config: Option<&core::ConfigSource>| {
         config.map(|config| dynamic_source(&at_dynamic.field(field), config, ads.is_some())).transpose()
     };
