@@ -57,11 +57,14 @@ impl World {
         .await;
         let (leaf, roots) = mesh.control_plane.issue(CALLER);
         let config = cluster(mesh.ingress, &leaf.chain, &leaf.key, &roots, identity);
-        let config =
-            config::cluster::decode(&config::dump::encode(&config).unwrap(), &config::Options::default()).unwrap();
+        let config = config::cluster::decode(
+            &config::dump::encode(&config).expect("it is made here"),
+            &config::Options::default(),
+        )
+        .expect("it is valid");
         let stats = Stats::new(StatsSettings::default());
         let published = Arc::new(Published::default());
-        let made = Cluster::new(Arc::new(config), &Secrets::new(), &stats).unwrap();
+        let made = Cluster::new(Arc::new(config), &Secrets::new(), &stats).expect("it compiles");
         published.clusters.store(Arc::new([(made.config().name.clone(), made)].into_iter().collect()));
         let calls = Calls::new(Rc::new(WorkerClusters::new(0)), published, &stats, None);
         World { service, calls, stats, _mesh: mesh }

@@ -1,11 +1,10 @@
 //! What a filter may wait for, and the one way to do it: [`Wait::poll`], called by whoever runs filters of HTTP (beside the client and
 //! the deadlines) and of connections. A closed set on purpose: cancellation, timeouts and counters are in one place.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
@@ -23,9 +22,8 @@ pub(crate) enum Wait {
     /// The answer of a called service.
     Call(Pending),
     /// The next message of a stream to a called service.
+    #[allow(dead_code)] // For filters that hold a stream to a service: none of those that act does yet.
     Message(Rc<GrpcStream>),
-    /// Somebody on this worker who raises it.
-    Signal(Rc<Signal>),
 }
 
 impl std::fmt::Debug for Wait {
@@ -35,7 +33,6 @@ impl std::fmt::Debug for Wait {
             Wait::Until(_) | Wait::Timer(_) => "Until",
             Wait::Call(_) => "Call",
             Wait::Message(_) => "Message",
-            Wait::Signal(_) => "Signal",
         })
     }
 }
@@ -50,9 +47,8 @@ pub(crate) enum Waited {
     /// The answer, or why there is none.
     Call(Result<Reply, CallFailure>),
     /// The message; `None` at the stream's end.
+    #[allow(dead_code)] // As Wait::Message.
     Message(Result<Option<Bytes>, CallFailure>),
-    /// The signal was raised.
-    Signalled,
     /// The body, or the first part of it that is larger than the limit.
     Collected {
         /// The end of the body is there, too. Otherwise there is more than was asked for.
@@ -71,34 +67,7 @@ impl Wait {
                 Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
                 Wait::Call(call) => return call.poll(cx).map(Waited::Call),
                 Wait::Message(stream) => return stream.poll_message(cx).map(Waited::Message),
-                Wait::Signal(signal) => return signal.poll(cx).map(|()| Waited::Signalled),
             }
         }
-    }
-}
-
-/// A flag that tasks of one worker wait for.
-#[derive(Debug, Default)]
-pub(crate) struct Signal {
-    raised: Cell<bool>,
-    waiting: RefCell<Vec<Waker>>,
-}
-
-impl Signal {
-    /// Wakes all who wait.
-    pub fn raise(&self) {
-        self.raised.set(true);
-        self.waiting.take().into_iter().for_each(Waker::wake);
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.raised.get() {
-            return Poll::Ready(());
-        }
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
     }
 }

@@ -12,7 +12,6 @@ use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
 use crate::stats::Stats;
-use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
 /// A filter. Made once on the control thread and shared by all workers.
@@ -93,7 +92,6 @@ impl Hooks {
     pub const RESPONSE_FRAMES: Hooks = Hooks(8);
     pub const REQUEST_SEES: Hooks = Hooks(16);
     pub const RESPONSE_SEES: Hooks = Hooks(32);
-    pub const END: Hooks = Hooks(64);
 
     /// Both.
     pub const fn with(self, other: Hooks) -> Hooks {
@@ -206,23 +204,5 @@ impl Out<'_> {
     /// Octets that are there.
     pub fn len(&self) -> usize {
         self.0.iter().map(|frame| if let Frame::Data(data) = frame { data.len() } else { 0 }).sum()
-    }
-
-    /// The trailers that are there.
-    pub fn trailers(&self) -> Option<&Headers> {
-        self.0.iter().find_map(|frame| if let Frame::Trailers(trailers) = frame { Some(trailers) } else { None })
-    }
-
-    /// Other octets in place of those that are there; trailers and end stay.
-    pub fn replace_data(&mut self, data: Bytes) {
-        self.0.retain(|frame| !matches!(frame, Frame::Data(_)));
-        if !data.is_empty() {
-            self.0.push_front(Frame::Data(data));
-        }
-    }
-
-    /// Takes all of it away.
-    pub fn take(&mut self) -> Vec<Frame> {
-        self.0.drain(..).collect()
     }
 }

@@ -9,6 +9,7 @@ macro_rules! network_filters {
         }
 
         /// What a filter remembers of one connection. Dropped with it.
+        #[allow(clippy::enum_variant_names)] // They are the filters' names.
         enum State {
             $(#[doc = stringify!($module)] $variant(<$module::$variant as filter::NetworkFilter>::State),)*
         }

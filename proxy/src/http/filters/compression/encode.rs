@@ -16,13 +16,13 @@ use super::PIECE;
 
 /// A configured library.
 #[derive(Debug)]
-pub(in crate::http::filters) struct Packer {
+pub(in crate::http) struct Packer {
     library: CompressorLibrary,
     piece: usize,
 }
 
 /// One body's compressor. Boxed: they are large, and bodies few.
-pub(in crate::http::filters) struct Encoder {
+pub(in crate::http) struct Encoder {
     state: State,
     piece: usize,
 }

@@ -5,7 +5,8 @@ mod decode;
 mod encode;
 
 pub(super) use decode::{Broken, Decoder, Unpacker};
-pub(super) use encode::{Encoder, Packer};
+
+pub(in crate::http) use encode::{Encoder, Packer};
 
 /// Octets that are given on at a time where the configuration does not say.
 const PIECE: usize = 16 * 1024;
