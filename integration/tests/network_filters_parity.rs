@@ -1,6 +1,8 @@
 //! Network filters of the real Envoy and of Outrigger, from one bootstrap: the same bytes to the same client, the same lines in the logs,
 //! the same counters.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test: what they cannot do fails it")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -190,7 +190,11 @@ pub(super) fn escaped(rest: &[u8]) -> Result<(u8, &[u8]), String> {
         b'a' => 0x07,
         b'f' => 0x0c,
         b'v' => 0x0b,
-        b'x' => return hexadecimal(tail).ok_or_else(|| wrong(rest.len().min(4))),
+        b'x' => {
+            let braced =
+                tail.strip_prefix(b"{").map(|inside| inside.iter().take_while(|one| one.is_ascii_hexdigit()).count());
+            return hexadecimal(tail).ok_or_else(|| wrong(braced.map_or(4, |digits| 3 + digits)));
+        }
         b'0'..=b'7' => return octal(*octet, tail).ok_or_else(|| wrong(4)),
         b'_' => b'_',
         punctuation if punctuation.is_ascii() && !punctuation.is_ascii_alphanumeric() => *punctuation,
