@@ -1,7 +1,7 @@
 //! The endpoints of a cluster at one moment: immutable, swapped as a whole. Made by the control thread out of an assignment,
 //! read by workers and by admin. It never resolves names: endpoints of DNS clusters arrive resolved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -225,6 +225,14 @@ impl EndpointSet {
     /// All endpoints, by priority and locality.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.levels.iter().flat_map(|level| level.iter()).flat_map(|group| group.endpoints.iter())
+    }
+
+    /// Whether hosts were added or removed since that set. Health, weights and metadata may differ and are no such change.
+    pub fn has_other_hosts(&self, before: &EndpointSet) -> bool {
+        let identities = |set: &EndpointSet| -> HashSet<*const Identity> {
+            set.iter().map(|endpoint| Arc::as_ptr(&endpoint.identity)).collect()
+        };
+        identities(self) != identities(before)
     }
 
     /// How many there are, and how many of them are healthy.

@@ -90,6 +90,9 @@ impl Cluster {
 
     fn publish(&self, set: EndpointSet) {
         let counts = set.counts();
+        if set.has_other_hosts(&self.endpoints.load()) {
+            self.scope().counter("membership_change").inc();
+        }
         self.endpoints.store(Arc::new(set));
         self.assigned.store(true, Ordering::Relaxed);
         self.show_membership(counts);
@@ -181,7 +184,6 @@ impl Cluster {
 
     fn show_membership(&self, counts: Membership) {
         let scope = self.scope();
-        scope.counter("membership_change").inc();
         scope.gauge("membership_total").set(counts.total);
         scope.gauge("membership_healthy").set(counts.healthy);
         scope.gauge("membership_degraded").set(counts.degraded);

@@ -192,7 +192,9 @@ impl Clusters {
             })?;
             // Kept only for who asks: they would be old when somebody does.
             if self.by_service.contains_key(service) {
-                self.assign_one(service, &assignment, |_| true);
+                // What is sent again unchanged concerns only who waits for it.
+                let unchanged = self.assignments.active_body(service) == Some(&stored.body);
+                self.assign_one(service, &assignment, |cluster| !unchanged || !cluster.is_warm());
                 self.assignments.put(service, stored, ());
             }
             Ok(())

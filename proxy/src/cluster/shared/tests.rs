@@ -80,3 +80,18 @@ fn statistics_end_with_their_cluster() {
     bench.remove("outbound|80||app");
     assert!(bench.stats.value("cluster.app.upstream_cx_total").is_none());
 }
+
+/// As with Envoy: health and weights may change without a host coming or going.
+#[test]
+fn membership_changes_when_hosts_come_or_go() {
+    let bench = Bench::new();
+    let cluster = bench.publish(config(eds()));
+    let one = |weight| config::endpoint::Endpoint { weight, ..endpoint(address(1)) };
+    cluster.assign(&assignment(vec![one(1)]));
+    cluster.assign(&assignment(vec![one(1)]));
+    cluster.assign(&assignment(vec![one(7)]));
+    assert_eq!(bench.stat("membership_change"), 1);
+    cluster.assign(&assignment(vec![one(7), endpoint(address(2))]));
+    cluster.assign(&assignment(Vec::new()));
+    assert_eq!((bench.stat("membership_change"), bench.stat("membership_total")), (3, 0));
+}
