@@ -92,7 +92,7 @@ pub(super) async fn run<'s>(
                     tried.add(target);
                 }
                 if let Outcome::Answer(_, head, (target, _)) = &outcome {
-                    cluster.count_response(Some(target), head.status, exchange.stream.internal, None);
+                    cluster.count_retried(target, head.status);
                 }
                 ends.retries();
                 exchange.watch.try_ends();
@@ -269,7 +269,12 @@ impl Attempt<'_> {
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
         }
         let mut informed = false;
-        match self.await_head(exchange, downstream, &mut lease, upload, &mut informed).await? {
+        exchange.timed_out = None;
+        let awaited = self.await_head(exchange, downstream, &mut lease, upload, &mut informed).await;
+        if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
+            target.count_timeout();
+        }
+        match awaited? {
             Ok(mut head) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
                 Ok(Outcome::Answer(lease, head, (target, informed)))

@@ -147,6 +147,19 @@ impl UpstreamCluster {
         }
     }
 
+    /// Counts a response that is not passed on, for the request is tried again.
+    pub fn count_retried(&self, target: &Target, status: u16) {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.count_retried(status),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => {}
+        }
+        #[allow(irrefutable_let_patterns)]
+        if let Target::Host(host) = target {
+            host.count_response(status);
+        }
+    }
+
     /// Permission for one more retry.
     pub fn retry_permit(&self, priority: Priority) -> Option<Permit> {
         match self {
@@ -179,6 +192,14 @@ impl Target {
 }
 
 impl Target {
+    /// Counts a request of it that timed out.
+    pub fn count_timeout(&self) {
+        #[allow(irrefutable_let_patterns)]
+        if let Target::Host(host) = self {
+            host.count_timeout();
+        }
+    }
+
     /// The endpoint's host name, when it has one.
     pub fn hostname(&self) -> Option<&str> {
         match self {
