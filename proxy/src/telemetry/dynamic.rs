@@ -78,7 +78,10 @@ impl DynamicMetadata {
 
 /// Filter state: objects by key.
 #[derive(Debug, Clone, Default)]
-pub struct FilterState(Vec<StateObject>);
+pub struct FilterState(Option<Box<Objects>>);
+
+#[derive(Debug, Clone, Default)]
+struct Objects(Vec<StateObject>);
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,12 +110,12 @@ pub enum Shared {
 impl FilterState {
     /// The object of a key.
     pub fn get(&self, key: &str) -> Option<&StateObject> {
-        self.0.iter().find(|object| *object.key == *key)
+        self.objects().find(|object| *object.key == *key)
     }
 
     /// Sets an object. False if there is one that is read only: it stays.
     pub fn set(&mut self, object: StateObject) -> bool {
-        let objects = &mut self.0;
+        let objects = &mut self.0.get_or_insert_default().0;
         match objects.iter_mut().find(|old| old.key == object.key) {
             Some(old) if old.read_only => return false,
             Some(old) => *old = object,
@@ -123,7 +126,7 @@ impl FilterState {
 
     /// All objects, in the order in which they were first set.
     pub fn objects(&self) -> impl Iterator<Item = &StateObject> {
-        self.0.iter()
+        self.0.iter().flat_map(|objects| &objects.0)
     }
 }
 
