@@ -1,10 +1,10 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`: asks a service about each request before it goes on. Carries policy: what
 //! cannot be asked is refused, unless `failure_mode_allow` says otherwise.
 //!
-//! Fields honoured: all, with a gRPC service; an HTTP service is refused at load. `filter_enabled` and `deny_at_disable` go by their default
-//! values: there is no runtime here. `bootstrap_metadata_labels_key`,
-//! `route_metadata_context_namespaces` and `emit_filter_state_stats` are refused; the cluster does not count denials
-//! (`charge_cluster_response_stats`).
+//! With a gRPC service; an HTTP service is refused at load. `filter_enabled` and `deny_at_disable` go by their default values: there is
+//! no runtime here. `bootstrap_metadata_labels_key`, `route_metadata_context_namespaces` and `emit_filter_state_stats` are refused.
+//! Not acting: `charge_cluster_response_stats` (the cluster does not count denials), `filter_metadata`, `enforce_response_header_limits`,
+//! and `pack_as_bytes` of a route's own body settings (the filter's is taken). None of them decides who passes.
 //! `question` makes what is asked, `verdict` does what is answered.
 
 mod question;
