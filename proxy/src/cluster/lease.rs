@@ -151,6 +151,10 @@ impl Upstream for UpstreamStream {
         either!(self, stream => stream.poll_body(cx))
     }
 
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        either!(self, stream => stream.poll_lost(cx))
+    }
+
     fn reset(&mut self, reason: ResetReason) {
         either!(self, stream => stream.reset(reason))
     }

@@ -61,6 +61,14 @@ pub(super) async fn run<'s>(
         if let Poll::Ready(result) = download.poll(cx, downstream, origin, exchange) {
             return Poll::Ready(result);
         }
+        // While the client takes no more, or a filter waits, nobody reads what comes from the upstream; that it is lost is noticed all
+        // the same.
+        if (download.blocked || exchange.response_frames.is_some())
+            && !download.ended
+            && let Poll::Ready(stop) = origin.poll_lost(cx)
+        {
+            return Poll::Ready(Err(stop));
+        }
         if let Err(stop) = origin.drive(cx, exchange, downstream) {
             return Poll::Ready(Err(stop));
         }
@@ -136,6 +144,13 @@ impl<'s> Source<'s> for Origin<'_> {
         match self {
             Origin::Upstream(from) => from.poll(cx, stream),
             Origin::Own(own) => own.poll(cx, stream),
+        }
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        match self {
+            Origin::Upstream(from) => from.upstream.poll_lost(cx).map(|error| cut_short(&error, from.kind)),
+            Origin::Own(_) => Poll::Pending,
         }
     }
 

@@ -53,6 +53,10 @@ pub trait Upstream {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>>;
     /// Next piece of the response body, after the final head; back-pressure is not to poll.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>>;
+    /// Ready when the stream was lost before its response was complete, without taking anything of the body. Polled after the final head
+    /// by who cannot ask for the body now. HTTP/1 never tells: what came before the end of the connection may be all of the response, and
+    /// only who reads it knows (as Envoy, whose upstream connections do not look for an early close).
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
     /// Aborts the stream.
     fn reset(&mut self, reason: ResetReason);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::hcm::Tracing;
 use config::route::*;
+use tokio::time::Instant;
 
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
 use crate::http::testing::fake::Script;
@@ -317,6 +318,26 @@ async fn an_upstream_that_fails_within_the_body_resets() {
         script.body.push_back(Err(error));
         bench.upstream(script);
         let outcome = bench.send(get("/")).await;
+        assert_eq!((outcome.flags().as_str(), outcome.body().as_str()), (flags, "abc"));
+        assert_eq!(outcome.details(), format!("upstream_reset_after_response_started{{{reason}}}"));
+        assert!(outcome.client.reset.is_some());
+    }
+}
+
+/// Nobody reads from the upstream while the client takes nothing.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_lost_while_the_client_takes_no_more_ends_the_request() {
+    for (error, flags, reason) in [
+        (StreamError::Closed("end of stream".into()), "UC", "connection_termination"),
+        (StreamError::Reset(8), "UR", "remote_reset"),
+    ] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.cluster("app").protocol.set(Protocol::Http2);
+        let lost_in = Some((Duration::from_secs(5), error));
+        bench.upstream(Script { lost_in, ..Script::answers(200, &[], &["abc", "def"]) });
+        let begun = Instant::now();
+        let outcome = bench.send_from(Client { deaf: true, ..Client::default() }, get("/")).await;
+        assert_eq!(begun.elapsed().as_secs(), 5);
         assert_eq!((outcome.flags().as_str(), outcome.body().as_str()), (flags, "abc"));
         assert_eq!(outcome.details(), format!("upstream_reset_after_response_started{{{reason}}}"));
         assert!(outcome.client.reset.is_some());

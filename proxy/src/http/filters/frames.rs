@@ -29,6 +29,11 @@ pub(in crate::http) trait Source<'s> {
     /// The next one.
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>>;
 
+    /// Ready when no further frame can come. Asked where the next one is not asked for.
+    fn poll_lost(&mut self, _cx: &mut Context<'_>) -> Poll<Stop> {
+        Poll::Pending
+    }
+
     /// Moves what flows the other way while this one is waited for.
     fn drive(
         &mut self,

@@ -91,7 +91,7 @@ async fn follow<'s>(
             Step::Abort(flags, details) => {
                 return Err(Stop::Abort { flags, details: details.into(), reason: ResetReason::InternalError });
             }
-            Step::Wait(wait) => wait_for(exchange, downstream, wait).await?,
+            Step::Wait(wait) => wait_for(exchange, downstream, wait, &mut body).await?,
             Step::Collect(collect) => match &mut body {
                 Some(body) => collect_response(exchange, downstream, index, collect, *body).await?,
                 None => collect_request(exchange, downstream, index, collect).await?,
@@ -110,14 +110,21 @@ async fn follow<'s>(
     }
 }
 
-async fn wait_for(
-    exchange: &mut Exchange<'_>,
+/// Waits for what a filter waits for. A response's `body` may be lost meanwhile.
+async fn wait_for<'s>(
+    exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
     mut wait: Wait,
+    body: &mut Option<&mut dyn Source<'s>>,
 ) -> Result<Waited, Stop> {
-    poll_fn(|cx| match wait.poll(cx) {
-        Poll::Ready(waited) => Poll::Ready(Ok(waited)),
-        Poll::Pending => exchange.poll_over(downstream, cx),
+    poll_fn(|cx| {
+        if let Poll::Ready(waited) = wait.poll(cx) {
+            return Poll::Ready(Ok(waited));
+        }
+        if let Some(Poll::Ready(stop)) = body.as_mut().map(|body| body.poll_lost(cx)) {
+            return Poll::Ready(Err(stop));
+        }
+        exchange.poll_over(downstream, cx)
     })
     .await
 }

@@ -22,6 +22,8 @@ pub struct Client {
     pub ends_at: Option<Pin<Box<Sleep>>>,
     /// Has gone away once the response has not come by now.
     pub gone: Option<StreamError>,
+    /// The client takes nothing of the body after its first piece.
+    pub deaf: bool,
     /// The client takes no more body for so many polls of readiness.
     pub slow: Cell<u32>,
     pub informational: Vec<u16>,
@@ -66,6 +68,9 @@ impl Downstream for Client {
     }
 
     fn poll_ready(&mut self, cx: &mut Task<'_>) -> Poll<Result<(), StreamError>> {
+        if self.deaf {
+            return Poll::Pending;
+        }
         match self.slow.get().checked_sub(1) {
             Some(left) => {
                 self.slow.set(left);

@@ -62,6 +62,8 @@ pub struct Script {
     /// The head waits for the end of the request.
     pub after_request: bool,
     pub body: VecDeque<Result<Frame, StreamError>>,
+    /// It is lost so long after the head, whether anybody reads or not.
+    pub lost_in: Option<(Duration, StreamError)>,
     /// The body is followed by nothing, not even an end.
     pub stalls: bool,
 }
@@ -154,7 +156,8 @@ impl Cluster {
         let alpn =
             want.alpn.map(|list| list.iter().map(|protocol| String::from_utf8(protocol.to_vec()).unwrap()).collect());
         let (host, protocol) = (host.clone(), self.protocol.get());
-        let timers = [script.head_in, script.ends_in].map(|time| Box::pin(tokio::time::sleep(time)));
+        let lost_in = script.lost_in.as_ref().map_or(Duration::MAX, |(time, _)| *time);
+        let timers = [script.head_in, script.ends_in, lost_in].map(|time| Box::pin(tokio::time::sleep(time)));
         Ok(Lease { host, alpn, protocol, cluster: self.clone(), script, seen: None, timers })
     }
 }
@@ -166,8 +169,8 @@ pub struct Lease {
     cluster: Rc<Cluster>,
     script: Script,
     seen: Option<Seen>,
-    /// Until the head, and until the end.
-    timers: [Pin<Box<Sleep>>; 2],
+    /// Until the head, the end, the loss.
+    timers: [Pin<Box<Sleep>>; 3],
 }
 
 impl Drop for Lease {
@@ -244,6 +247,12 @@ impl Upstream for Lease {
             Some(frame) => Poll::Ready(frame),
             None => Poll::Pending,
         }
+    }
+
+    fn poll_lost(&mut self, cx: &mut Task<'_>) -> Poll<StreamError> {
+        let Some((_, error)) = &self.script.lost_in else { return Poll::Pending };
+        ready!(self.timers[2].as_mut().poll(cx));
+        Poll::Ready(error.clone())
     }
 
     fn reset(&mut self, reason: ResetReason) {

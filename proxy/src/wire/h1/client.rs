@@ -317,6 +317,10 @@ impl Upstream for Connection {
         }
     }
 
+    fn poll_lost(&mut self, _cx: &mut Context<'_>) -> Poll<StreamError> {
+        Poll::Pending
+    }
+
     fn reset(&mut self, _reason: ResetReason) {
         self.broken = true;
     }

@@ -239,6 +239,26 @@ impl Stream {
         }
     }
 
+    /// The same of a loss that the sending side was told of.
+    fn lost(&self, lost: StreamError) -> StreamError {
+        let violated = match &lost {
+            StreamError::Reset(code) => {
+                let told = self.active.as_ref().is_some_and(|active| active.held.is_reset());
+                // What the upstream did not say was found here.
+                !told || *code == u32::from(Reason::PROTOCOL_ERROR)
+            }
+            _ => false,
+        };
+        if violated || self.shared.io.flood().is_some() {
+            self.shared.stats.rx_messaging_error.inc();
+            return VIOLATION;
+        }
+        match lost {
+            StreamError::Closed(text) => StreamError::Closed(self.shared.end.borrow().clone().unwrap_or(text)),
+            other => other,
+        }
+    }
+
     /// The final head came. An upstream may close the connection behind a complete response while the request is still open: `h2` then
     /// takes the stream for broken, but the wire has told that nothing is missing.
     fn answered(&mut self, body: RecvStream) -> Result<bool, StreamError> {
@@ -355,6 +375,16 @@ impl Upstream for Stream {
             Err(Failure::H2(error)) => Err(self.failed(&error)),
             Err(Failure::Refused(error)) => Err(error),
         })
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        let Some(active) = &mut self.active else { return Poll::Pending };
+        if active.held.has_remote_ended() {
+            // All of it is here. What becomes of the stream now is only the end of the request.
+            return Poll::Pending;
+        }
+        let lost = ready!(active.outgoing.poll_lost(cx));
+        Poll::Ready(self.lost(lost))
     }
 
     fn reset(&mut self, why: ResetReason) {

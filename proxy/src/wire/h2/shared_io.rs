@@ -193,6 +193,11 @@ impl Held {
         self.id
     }
 
+    /// The peer has reset the stream.
+    pub(super) fn is_reset(&self) -> bool {
+        self.io.progress(|progress| progress.is_reset(self.id))
+    }
+
     /// The peer has ended the stream, and all of it is here.
     pub(super) fn has_remote_ended(&self) -> bool {
         self.io.progress(|progress| progress.has_remote_ended(self.id))

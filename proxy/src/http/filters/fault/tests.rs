@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::{Outcome, fake::Script, get, with};
+use crate::wire::codec::StreamError;
 
 const ALWAYS: Fraction = Fraction { numerator: 100, denominator: 100 };
 const NEVER: Fraction = Fraction { numerator: 0, denominator: 100 };
@@ -246,6 +247,20 @@ async fn a_response_is_slowed_down() {
     assert!(outcome.client.body.iter().all(|piece| piece.len() <= 53), "{:?}", outcome.client.body);
     assert_eq!(bench.stat("http.test.fault.response_rl_injected"), 1);
     assert_eq!((bench.stat("http.test.fault.active_faults"), outcome.flags().as_str()), (0, "-"));
+}
+
+/// While a filter holds the response back, its upstream is watched.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_lost_meanwhile_is_noticed() {
+    let limit = RateLimit { kib_per_second: Some(1), percentage: ALWAYS };
+    let mut bench = fault(Fault { response_rate_limit: Some(limit), ..nothing() });
+    let text: &'static str = "x".repeat(10_240).leak();
+    let lost_in = Some((Duration::from_millis(2010), StreamError::Reset(2)));
+    bench.app(Script { lost_in, ..Script::answers(200, &[], &[text]) });
+    let begin = Instant::now();
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((begin.elapsed().as_secs(), outcome.flags().as_str()), (2, "UR"));
+    assert_eq!(bench.stat("http.test.fault.active_faults"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::task::Poll;
 use super::*;
 
 /// The next frame that the other side says: kind, flags, stream, payload.
-async fn said(peer: &mut DuplexStream) -> (u8, u8, u32, Vec<u8>) {
+pub(super) async fn said(peer: &mut DuplexStream) -> (u8, u8, u32, Vec<u8>) {
     let mut head = [0; 9];
     peer.read_exact(&mut head).await.unwrap();
     let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
