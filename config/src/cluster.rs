@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::endpoint::LoadAssignment;
+use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::metadata::Metadata;
 use crate::tls::UpstreamTls;
 
@@ -34,6 +34,8 @@ pub struct Cluster {
     pub panic_threshold: f64,
     /// `common_lb_config.locality_weighted_lb_config` is set.
     pub locality_weighted: bool,
+    /// `common_lb_config.override_host_status`: a host that a filter insists on is taken in one of these.
+    pub override_host_statuses: Box<[HealthStatus]>,
     /// Limits for `DEFAULT` priority.
     pub circuit_breaker: Thresholds,
     /// Limits for `HIGH` priority.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Cluster, Discovery, OutlierDetection, Thresholds, dns, http_options, transport};
 use crate::address::{self, Address};
-use crate::endpoint::{self, LoadAssignment};
+use crate::endpoint::{self, HealthStatus, LoadAssignment};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -43,6 +43,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         balancer: super::policy::balancer(&at, proto, options)?,
         panic_threshold: panic_threshold.unwrap_or(50.0),
         locality_weighted: locality_weighted(common),
+        override_host_statuses: override_host_statuses(&at_common, common)?,
         circuit_breaker,
         circuit_breaker_high,
         max_requests_per_connection: http.max_requests_per_connection,
@@ -61,6 +62,19 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         metadata_exchange: metadata_exchange(&at, proto, options)?,
         name,
     })
+}
+
+fn override_host_statuses(
+    at: &At<'_>,
+    common: Option<&pb::cluster::CommonLbConfig>,
+) -> Result<Box<[HealthStatus]>, Rejection> {
+    let Some(set) = common.and_then(|common| common.override_host_status.as_ref()) else {
+        return Ok(Box::new([HealthStatus::Unknown, HealthStatus::Healthy, HealthStatus::Degraded]));
+    };
+    let at_status = at.field("override_host_status");
+    let at_list = at_status.field("statuses");
+    let statuses = set.statuses.iter().enumerate();
+    statuses.map(|(index, one)| endpoint::decode::health(&at_list.index(index), *one)).collect()
 }
 
 fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {

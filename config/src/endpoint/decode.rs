@@ -146,7 +146,8 @@ fn endpoint(
     })
 }
 
-fn health(at: &At<'_>, value: i32) -> Result<HealthStatus, Rejection> {
+/// A health status.
+pub(crate) fn health(at: &At<'_>, value: i32) -> Result<HealthStatus, Rejection> {
     Ok(match proto::defined::<core::HealthStatus>(at, value)? {
         core::HealthStatus::Unknown => HealthStatus::Unknown,
         core::HealthStatus::Healthy => HealthStatus::Healthy,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use config::endpoint::HealthStatus;
 use smallvec::SmallVec;
 
 use super::circuit_breaker::{Permit, Resource};
@@ -47,6 +48,16 @@ impl Host {
     /// Health for balancing.
     pub fn health(&self) -> Health {
         self.0.endpoint.health
+    }
+
+    /// Health as a filter that chooses hosts is told it: who must not be balanced to is unhealthy, whatever the control plane said.
+    pub fn status(&self) -> HealthStatus {
+        match (self.0.endpoint.status, self.health()) {
+            (HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded, Health::Unhealthy) => {
+                HealthStatus::Unhealthy
+            }
+            (status, _) => status,
+        }
     }
 
     /// Weight, at least 1.

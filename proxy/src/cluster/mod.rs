@@ -35,7 +35,7 @@ pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
-pub use pick::{Pick, PickFailure};
+pub use pick::{OverrideHost, Pick, PickFailure};
 pub use shared::Cluster;
 pub use stats::ClusterStats;
 pub use worker::{RetryPermit, WorkerCluster};

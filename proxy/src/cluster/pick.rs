@@ -14,8 +14,19 @@ pub struct Pick<'a> {
     pub avoid: &'a [Host],
     /// `host_selection_retry_max_attempts`: after so many further picks an avoided host is taken after all.
     pub host_selection_retries: u32,
+    /// The host that a filter has chosen.
+    pub prefer: Option<&'a OverrideHost>,
     /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.
     pub original_destination: Option<SocketAddr>,
+}
+
+/// A host that a filter has chosen, whatever the balancer would say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverrideHost {
+    /// Its address, as [`Host::address`] prints it.
+    pub address: Box<str>,
+    /// No other will do: the status of the answer where it is not there, or not in one of the cluster's `override_host_status`.
+    pub strict: Option<u16>,
 }
 
 /// Why there is no host. All of them are `UH`, `no_healthy_upstream`.
@@ -39,12 +50,23 @@ pub enum PickFailure {
     /// A kind of cluster that is accepted but not acted on.
     #[error("clusters of this type are accepted but hold no endpoints here")]
     Inert,
+    /// The host that the request insists on, and the status of the answer.
+    #[error("the endpoint that the request insists on is gone or not healthy")]
+    OverrideHost(u16),
 }
 
 impl PickFailure {
     /// Envoy's response flag.
     pub fn flags(self) -> ResponseFlags {
         ResponseFlags::NO_HEALTHY_UPSTREAM
+    }
+
+    /// Status of the answer.
+    pub fn status(self) -> u16 {
+        match self {
+            PickFailure::OverrideHost(status) => status,
+            _ => 503,
+        }
     }
 
     /// Envoy's response code details.

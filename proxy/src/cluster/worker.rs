@@ -20,7 +20,8 @@ use super::host::{Active, Host, HostState};
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, ResponseCounters};
 use super::{
-    Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, Pick, PickFailure, Priority, TcpLease, TcpWant,
+    Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
+    TcpLease, TcpWant,
 };
 use crate::wire::h2::CodecStats;
 use crate::wire::message::Protocol;
@@ -127,8 +128,19 @@ impl WorkerCluster {
     /// There is none: 503 `UH`.
     pub fn pick(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
         self.follow_endpoints();
+        let result = match want.prefer {
+            Some(wanted) => self.preferred(wanted).unwrap_or_else(|| self.balanced(want)),
+            None => self.balanced(want),
+        };
+        if result.is_err() {
+            self.core.stats.upstream_cx_none_healthy.inc();
+        }
+        result
+    }
+
+    fn balanced(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
         let config = self.core.shared.config();
-        let result = match &config.discovery {
+        match &config.discovery {
             Discovery::OriginalDst => self.destination(want.original_destination),
             Discovery::Inert(_) => Err(PickFailure::Inert),
             Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
@@ -145,11 +157,19 @@ impl WorkerCluster {
                     None => Err(PickFailure::NoEndpoints),
                 }
             }
-        };
-        if result.is_err() {
-            self.core.stats.upstream_cx_none_healthy.inc();
         }
-        result
+    }
+
+    /// The host that a filter has chosen; `None` where the balancer is to choose another.
+    fn preferred(&self, wanted: &OverrideHost) -> Option<Result<Host, PickFailure>> {
+        let statuses = &self.core.shared.config().override_host_statuses;
+        let mut balance = self.balance.borrow_mut();
+        let host = balance.balancer.host(&wanted.address).filter(|host| statuses.contains(&host.status()));
+        match (host, wanted.strict) {
+            (Some(host), _) => Some(Ok(host.clone())),
+            (None, Some(status)) => Some(Err(PickFailure::OverrideHost(status))),
+            (None, None) => None,
+        }
     }
 
     /// Says why there is no host, for connections that have no other line: one a minute for each cluster and worker, however many fail.

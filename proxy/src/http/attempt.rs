@@ -240,7 +240,8 @@ impl Attempt<'_> {
     ) -> Result<Outcome, Stop> {
         let hash = exchange.stream.route.and_then(|chosen| hash::of_request(chosen, &exchange.stream));
         let again = retry.and_then(|retry| retry.avoid).unwrap_or(0);
-        let target = match self.cluster.pick(hash, tried, again) {
+        let prefer = exchange.stream.plan.host(exchange.stream.info.attempts);
+        let target = match self.cluster.pick(prefer, hash, tried, again) {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::filters::alpn::Alpn;
+use crate::cluster::OverrideHost;
 
 /// The decisions of one request. What only few filters decide is boxed.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Rare {
     pub reroute: bool,
     /// A cluster in place of the route's.
     pub cluster: Option<Arc<str>>,
+    /// An endpoint for the first attempt.
+    pub host: Option<OverrideHost>,
 }
 
 impl Plan<'_> {
@@ -30,6 +33,11 @@ impl Plan<'_> {
     /// The cluster that a filter has chosen.
     pub fn cluster(&self) -> Option<&Arc<str>> {
         self.rare.as_ref()?.cluster.as_ref()
+    }
+
+    /// The endpoint that a filter has chosen for this attempt: a retry goes where the balancer says.
+    pub fn host(&self, attempt: u32) -> Option<&OverrideHost> {
+        self.rare.as_ref()?.host.as_ref().filter(|_| attempt == 1)
     }
 
     /// Whether the route is to be chosen again; asked once.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::call::Calls;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    ConnectFailure, Host, HttpLease, HttpWant, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
+    ConnectFailure, Host, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
 };
 use crate::stats::Counter;
 use crate::wire::codec::Upstream;
@@ -97,16 +97,27 @@ impl UpstreamCluster {
         }
     }
 
-    /// Chooses a host; `retries` is how often an earlier one may be passed over.
-    pub fn pick(&self, hash: Option<u64>, tried: &Tried, retries: u32) -> Result<Target, PickFailure> {
+    /// Chooses a host: the one that is preferred, else by the hash; `retries` is how often an earlier one may be passed over.
+    pub fn pick(
+        &self,
+        prefer: Option<&OverrideHost>,
+        hash: Option<u64>,
+        tried: &Tried,
+        retries: u32,
+    ) -> Result<Target, PickFailure> {
         match self {
             UpstreamCluster::Worker(cluster) => {
-                let pick =
-                    Pick { hash, avoid: &tried.hosts, host_selection_retries: retries, original_destination: None };
+                let pick = Pick {
+                    hash,
+                    prefer,
+                    avoid: &tried.hosts,
+                    host_selection_retries: retries,
+                    original_destination: None,
+                };
                 cluster.pick(&pick).map(Target::Host)
             }
             #[cfg(test)]
-            UpstreamCluster::Fake(cluster) => cluster.pick(tried).map(Target::Fake),
+            UpstreamCluster::Fake(cluster) => cluster.pick(prefer, tried).map(Target::Fake),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The balancer of one cluster on one worker: priority, then locality, then host. Rebuilt when the endpoints change; its lists are made
 //! when they are first needed.
 
+use std::collections::HashMap;
+
 use config::cluster;
 
 use super::chooser::Chooser;
@@ -15,6 +17,8 @@ use crate::cluster::pick::Pick;
 pub struct Balancer {
     load: PriorityLoad,
     levels: Vec<Level>,
+    /// All hosts by their address, made when one is first asked for.
+    addresses: Option<HashMap<Box<str>, Host>>,
     random: fastrand::Rng,
 }
 
@@ -70,6 +74,7 @@ impl Balancer {
         Balancer {
             load: PriorityLoad::new(&health, overprovisioning, panic_threshold),
             levels: levels.collect(),
+            addresses: None,
             random,
         }
     }
@@ -77,6 +82,20 @@ impl Balancer {
     /// Whether it has any host at all.
     pub fn is_empty(&self) -> bool {
         self.levels.iter().all(|level| level.groups.iter().all(|group| group.hosts.is_empty()))
+    }
+
+    /// The host of an address, whatever its health.
+    pub fn host(&mut self, address: &str) -> Option<&Host> {
+        let hosts = self.levels.iter().flat_map(|level| &level.groups).flat_map(|group| &group.hosts);
+        let addresses = self.addresses.get_or_insert_with(|| {
+            let mut addresses = HashMap::new();
+            for host in hosts {
+                // Of equal addresses the first counts.
+                addresses.entry(host.address().into()).or_insert_with(|| host.clone());
+            }
+            addresses
+        });
+        addresses.get(address)
     }
 
     /// Picks a host, again and again while it is one to avoid and attempts are left; then that one after all.

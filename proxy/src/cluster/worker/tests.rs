@@ -37,6 +37,46 @@ fn reasons_for_no_host() {
 }
 
 #[test]
+fn a_host_that_a_filter_has_chosen_is_taken_where_its_health_allows_it() {
+    use HealthStatus::{Degraded, Draining, Healthy, Unhealthy};
+    let hosts = [Healthy, Degraded, Unhealthy, Draining].into_iter().zip(1..);
+    let hosts: Vec<_> = hosts.map(|(health, last)| Endpoint { health, ..endpoint(address(last)) }).collect();
+    let bench = Bench::new();
+    let publish = |statuses: &[HealthStatus]| {
+        let discovery = Discovery::Static(assignment(hosts.clone()));
+        bench.publish(Config { override_host_statuses: statuses.into(), ..config(discovery) });
+    };
+    let usual = [HealthStatus::Unknown, Healthy, Degraded];
+    for (statuses, last, taken) in [
+        (&usual[..], 1, true),
+        (&usual, 2, true),
+        (&usual, 3, false),
+        (&usual, 4, false),
+        (&[Draining], 4, true),
+        (&[Draining], 1, false),
+        (&[], 1, false),
+        (&usual, 9, false),
+    ] {
+        publish(statuses);
+        let cluster = bench.worker(NAME);
+        for strict in [None, Some(504)] {
+            let wanted = OverrideHost { address: address(last).to_string().into(), strict };
+            let before = bench.stat("upstream_cx_none_healthy");
+            let host = cluster.pick(&Pick { prefer: Some(&wanted), ..Pick::default() });
+            match (taken, strict) {
+                (true, _) => assert_eq!(host.expect("the host").address(), &*wanted.address),
+                (false, None) => assert!(host.is_ok(), "the balancer chooses"),
+                (false, Some(status)) => {
+                    let failure = host.expect_err("no other will do");
+                    assert_eq!((failure, failure.status()), (PickFailure::OverrideHost(504), status));
+                    assert_eq!(bench.stat("upstream_cx_none_healthy"), before + 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_restored_original_destination_is_reached_and_forgotten_when_idle() {
     run_paused(async {
         let server = Http1Server::start().await;

@@ -35,7 +35,7 @@ impl Failure {
     pub fn into_stop(self, stream: &Stream<'_>, retried: bool) -> Stop {
         match self {
             // The cluster has said in the process log why it has no host.
-            Failure::Pick(failure) => LocalReply::new(503, failure.details())
+            Failure::Pick(failure) => LocalReply::new(failure.status(), failure.details())
                 .body(failure.body().as_bytes())
                 .flags(failure.flags())
                 .attempted()

@@ -157,6 +157,7 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         connect_timeout: Duration::from_secs(5),
         balancer: Balancer::RoundRobin,
         panic_threshold: 50.0,
+        override_host_statuses: Box::default(),
         locality_weighted: false,
         circuit_breaker: Thresholds::default(),
         circuit_breaker_high: Thresholds::default(),

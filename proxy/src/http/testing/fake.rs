@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use crate::cluster::{ConnectFailure, HttpWant, PickFailure};
+use crate::cluster::{ConnectFailure, HttpWant, OverrideHost, PickFailure};
 use crate::http::upstreams::Tried;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::{Headers, Name};
@@ -138,11 +138,17 @@ impl Cluster {
         }
     }
 
-    pub fn pick(&self, tried: &Tried) -> Result<Arc<str>, PickFailure> {
+    pub fn pick(&self, prefer: Option<&OverrideHost>, tried: &Tried) -> Result<Arc<str>, PickFailure> {
         if let Some(failure) = self.scripts.borrow().front().and_then(|script| script.no_host) {
             return Err(failure);
         }
         let hosts = self.hosts.borrow();
+        if let Some(wanted) = prefer {
+            match hosts.iter().find(|host| ***host == *wanted.address) {
+                Some(host) => return Ok(host.clone()),
+                None => wanted.strict.map_or(Ok(()), |status| Err(PickFailure::OverrideHost(status)))?,
+            }
+        }
         self.picks.borrow_mut().push(tried.fakes.len());
         Ok(hosts.iter().find(|host| !tried.fakes.contains(host)).unwrap_or(&hosts[0]).clone())
     }
