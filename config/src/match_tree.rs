@@ -77,6 +77,16 @@ pub enum Condition {
     Fraction(Fraction, u64),
 }
 
+/// Where a tree stands: what may be looked at depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a filter of HTTP.
+    Http,
+    /// In a network filter.
+    #[allow(dead_code, reason = "policies of connections have one")]
+    Network,
+}
+
 /// Reads an action.
 pub(crate) type ReadAction<'r, A> = &'r dyn Fn(&At<'_>, &proto::core::v3::TypedExtensionConfig) -> Result<A, Rejection>;
 
@@ -84,16 +94,18 @@ pub(crate) type ReadAction<'r, A> = &'r dyn Fn(&At<'_>, &proto::core::v3::TypedE
 pub(crate) fn xds<A>(
     at: &At<'_>,
     proto: &envoy_types::pb::xds::r#type::matcher::v3::Matcher,
+    place: Place,
     options: &Options,
     action: ReadAction<'_, A>,
 ) -> Result<Matcher<A>, Rejection> {
-    matcher(at, &proto::message(&proto.encode_to_vec(), at)?, options, action)
+    matcher(at, &proto::message(&proto.encode_to_vec(), at)?, place, options, action)
 }
 
 /// A tree of `envoy.config.common.matcher.v3`.
 pub(crate) fn matcher<A>(
     at: &At<'_>,
     proto: &pb::Matcher,
+    place: Place,
     options: &Options,
     action: ReadAction<'_, A>,
 ) -> Result<Matcher<A>, Rejection> {
@@ -108,29 +120,33 @@ pub(crate) fn matcher<A>(
                 let at = at.index(index);
                 let (at_predicate, at_match) = (at.field("predicate"), at.field("on_match"));
                 let condition =
-                    predicate(&at_predicate, field_rules::required(&at_predicate, &one.predicate)?, options)?;
-                Ok((condition, on_match(&at_match, field_rules::required(&at_match, &one.on_match)?, options, action)?))
+                    predicate(&at_predicate, field_rules::required(&at_predicate, &one.predicate)?, place, options)?;
+                Ok((
+                    condition,
+                    on_match(&at_match, field_rules::required(&at_match, &one.on_match)?, place, options, action)?,
+                ))
             };
             Rules::List(list.matchers.iter().enumerate().map(one).collect::<Result<_, Rejection>>()?)
         }
-        Some(MatcherType::MatcherTree(one)) => tree(&at.field("matcher_tree"), one, options, action)?,
+        Some(MatcherType::MatcherTree(one)) => tree(&at.field("matcher_tree"), one, place, options, action)?,
     };
     let no_match = proto.on_no_match.as_deref();
     Ok(Matcher {
         rules,
-        no_match: no_match.map(|one| on_match(&at.field("on_no_match"), one, options, action)).transpose()?,
+        no_match: no_match.map(|one| on_match(&at.field("on_no_match"), one, place, options, action)).transpose()?,
     })
 }
 
 fn tree<A>(
     at: &At<'_>,
     proto: &pb::matcher::MatcherTree,
+    place: Place,
     options: &Options,
     action: ReadAction<'_, A>,
 ) -> Result<Rules<A>, Rejection> {
     use pb::matcher::matcher_tree::{MatchMap, TreeType};
     let at_input = at.field("input");
-    let input = input::input(&at_input, field_rules::required(&at_input, &proto.input)?, options)?;
+    let input = input::input(&at_input, field_rules::required(&at_input, &proto.input)?, place, options)?;
     let map = |field: &str, map: &MatchMap| {
         let at = at.field(field);
         let at = at.field("map");
@@ -142,7 +158,7 @@ fn tree<A>(
         entries.sort_by_key(|(key, _)| *key);
         entries
             .into_iter()
-            .map(|(key, one)| Ok((Arc::from(key.as_str()), on_match(&at.key(key), one, options, action)?)))
+            .map(|(key, one)| Ok((Arc::from(key.as_str()), on_match(&at.key(key), one, place, options, action)?)))
             .collect::<Result<BTreeMap<_, _>, Rejection>>()
     };
     match &proto.tree_type {
@@ -161,6 +177,7 @@ fn tree<A>(
 fn on_match<A>(
     at: &At<'_>,
     proto: &pb::matcher::OnMatch,
+    place: Place,
     options: &Options,
     action: ReadAction<'_, A>,
 ) -> Result<OnMatch<A>, Rejection> {
@@ -170,7 +187,9 @@ fn on_match<A>(
     }
     Ok(match &proto.on_match {
         None => return Err(at.reject("says nothing; give matcher or action")),
-        Some(Kind::Matcher(one)) => OnMatch::Matcher(Box::new(matcher(&at.field("matcher"), one, options, action)?)),
+        Some(Kind::Matcher(one)) => {
+            OnMatch::Matcher(Box::new(matcher(&at.field("matcher"), one, place, options, action)?))
+        }
         Some(Kind::Action(one)) => OnMatch::Action(action(&at.field("action"), one)?),
     })
 }
@@ -178,6 +197,7 @@ fn on_match<A>(
 fn predicate(
     at: &At<'_>,
     proto: &pb::matcher::matcher_list::Predicate,
+    place: Place,
     options: &Options,
 ) -> Result<Predicate, Rejection> {
     use pb::matcher::matcher_list::predicate::{MatchType, PredicateList};
@@ -188,15 +208,15 @@ fn predicate(
             return Err(at.reject("must have at least two elements"));
         }
         let list = list.predicate.iter().enumerate();
-        list.map(|(index, one)| predicate(&at.index(index), one, options)).collect::<Result<Vec<_>, _>>()
+        list.map(|(index, one)| predicate(&at.index(index), one, place, options)).collect::<Result<Vec<_>, _>>()
     };
     Ok(match &proto.match_type {
         None => return Err(at.reject("is empty; give a predicate")),
-        Some(MatchType::SinglePredicate(one)) => single(&at.field("single_predicate"), one, options)?,
+        Some(MatchType::SinglePredicate(one)) => single(&at.field("single_predicate"), one, place, options)?,
         Some(MatchType::OrMatcher(list)) => Predicate::Any(all("or_matcher", list)?),
         Some(MatchType::AndMatcher(list)) => Predicate::All(all("and_matcher", list)?),
         Some(MatchType::NotMatcher(one)) => {
-            Predicate::Not(Box::new(predicate(&at.field("not_matcher"), one, options)?))
+            Predicate::Not(Box::new(predicate(&at.field("not_matcher"), one, place, options)?))
         }
     })
 }
@@ -204,11 +224,12 @@ fn predicate(
 fn single(
     at: &At<'_>,
     proto: &pb::matcher::matcher_list::predicate::SinglePredicate,
+    place: Place,
     options: &Options,
 ) -> Result<Predicate, Rejection> {
     use pb::matcher::matcher_list::predicate::single_predicate::Matcher as Kind;
     let at_input = at.field("input");
-    let input = input::input(&at_input, field_rules::required(&at_input, &proto.input)?, options)?;
+    let input = input::input(&at_input, field_rules::required(&at_input, &proto.input)?, place, options)?;
     let condition = match &proto.matcher {
         None => return Err(at.reject("has no condition; give value_match or custom_match")),
         Some(Kind::ValueMatch(value)) => Condition::Text(matcher::decode::string(&at.field("value_match"), value)?),

@@ -109,7 +109,7 @@ const TABLE: &[Room] = &[
     room("store", &[]),
     room("telemetry", &["failure", "policy", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
-    room("policy", &["wire"]),
+    room("policy", &["tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
     room("tls", &["transport"]),

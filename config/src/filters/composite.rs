@@ -7,7 +7,7 @@ use super::HttpFilterConfig;
 use super::discovery::{self, Discovery};
 use crate::extension::{self, Extension};
 use crate::field_rules;
-use crate::match_tree::{self, Matcher};
+use crate::match_tree::{self, Matcher, Place};
 use crate::matcher::{self, Fraction};
 use crate::options::Options;
 use crate::proto::{core::v3 as core, extensions::filters::http::composite::v3 as pb};
@@ -76,7 +76,9 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     let matcher = proto.matcher.as_ref();
     Ok(Composite {
         chains,
-        matcher: matcher.map(|tree| match_tree::xds(&at.field("matcher"), tree, options, &read)).transpose()?,
+        matcher: matcher
+            .map(|tree| match_tree::xds(&at.field("matcher"), tree, Place::Http, options, &read))
+            .transpose()?,
     })
 }
 
@@ -89,7 +91,7 @@ pub(super) fn scoped(
     let read = |at: &At<'_>, one: &core::TypedExtensionConfig| action(at, one, options);
     let at = at.field("matcher");
     let tree = field_rules::required(&at, &proto.matcher)?;
-    Ok(CompositePerRoute { matcher: match_tree::xds(&at, tree, options, &read)? })
+    Ok(CompositePerRoute { matcher: match_tree::xds(&at, tree, Place::Http, options, &read)? })
 }
 
 fn action(at: &At<'_>, proto: &core::TypedExtensionConfig, options: &Options) -> Result<Arc<ExecuteFilter>, Rejection> {

@@ -7,7 +7,7 @@ use super::HttpFilterConfig;
 use super::composite::{self, ExecuteFilter};
 use crate::extension::{self, Extension};
 use crate::field_rules;
-use crate::match_tree::{self, Matcher};
+use crate::match_tree::{self, Matcher, Place};
 use crate::options::Options;
 use crate::proto::{core::v3 as core, extensions::common::matching::v3 as pb};
 use crate::registry;
@@ -20,8 +20,10 @@ pub struct MatchDelegate {
     pub name: Arc<str>,
     /// `extension_config`.
     pub filter: HttpFilterConfig,
-    /// `xds_matcher`, or the deprecated `matcher`; `None`: the filter always acts.
+    /// `xds_matcher`, or the deprecated `matcher`; `None`: the filter is skipped, unless a route has a tree.
     pub matcher: Option<Matcher<DelegateAction>>,
+    /// It was `matcher`.
+    pub deprecated: bool,
 }
 
 /// What a tree says of the filter.
@@ -36,7 +38,7 @@ pub enum DelegateAction {
 /// `ExtensionWithMatcherPerRoute`.
 #[derive(Debug, Clone)]
 pub struct MatchDelegatePerRoute {
-    /// `xds_matcher`, in place of the filter's.
+    /// `xds_matcher`, in place of the filter's; `None`: the filter is not skipped.
     pub matcher: Option<Matcher<DelegateAction>>,
 }
 
@@ -47,8 +49,8 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         (Some(_), Some(_)) => {
             return Err(at.field("matcher").reject("may not stand beside xds_matcher; take it out"));
         }
-        (Some(tree), None) => Some(match_tree::xds(&at.field("xds_matcher"), tree, options, &read)?),
-        (None, Some(tree)) => Some(match_tree::matcher(&at.field("matcher"), tree, options, &read)?),
+        (Some(tree), None) => Some(match_tree::xds(&at.field("xds_matcher"), tree, Place::Http, options, &read)?),
+        (None, Some(tree)) => Some(match_tree::matcher(&at.field("matcher"), tree, Place::Http, options, &read)?),
         (None, None) => None,
     };
     let at = at.field("extension_config");
@@ -57,7 +59,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     let at = at.field("typed_config");
     let inner = extension::open_required(&at, &config.typed_config)?;
     let filter = options.nested(&at, || super::typed::http(&at, &name, &inner, options))?;
-    Ok(MatchDelegate { name, filter, matcher })
+    Ok(MatchDelegate { name, filter, matcher, deprecated: proto.matcher.is_some() })
 }
 
 pub(super) fn scoped(
@@ -69,7 +71,9 @@ pub(super) fn scoped(
     let read = |at: &At<'_>, one: &core::TypedExtensionConfig| action(at, one, options);
     let matcher = proto.xds_matcher.as_ref();
     Ok(MatchDelegatePerRoute {
-        matcher: matcher.map(|tree| match_tree::xds(&at.field("xds_matcher"), tree, options, &read)).transpose()?,
+        matcher: matcher
+            .map(|tree| match_tree::xds(&at.field("xds_matcher"), tree, Place::Http, options, &read))
+            .transpose()?,
     })
 }
 

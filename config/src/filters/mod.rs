@@ -134,10 +134,10 @@ http_filters! {
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
     ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC service is asked; an HTTP service, labels of the node and emit_filter_state_stats are refused; shares go by their default values"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
-    MatchDelegate match_delegate Refused "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside would act where it must not"
-        routes MatchDelegatePerRoute Refused "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "the filter inside would act where it must not";
-    Composite composite Refused "envoy.extensions.filters.http.composite.v3.Composite" "no filter would be chosen"
-        routes CompositePerRoute Refused "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "no filter would be chosen";
+    MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"
+        routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
+    Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; dynamic_config and trees inside trees are refused"
+        routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
     GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Place;
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -59,14 +60,19 @@ pub enum Input {
 }
 
 /// An input by its type.
-pub(super) fn input(at: &At<'_>, proto: &core::TypedExtensionConfig, options: &Options) -> Result<Input, Rejection> {
+pub(super) fn input(
+    at: &At<'_>,
+    proto: &core::TypedExtensionConfig,
+    place: Place,
+    options: &Options,
+) -> Result<Input, Rejection> {
     const HTTP: &str = "envoy.type.matcher.v3.";
     const COMMON: &str = "envoy.extensions.matching.common_inputs.";
     let at = at.field("typed_config");
     let extension = extension::open_required(&at, &proto.typed_config)?;
     let unknown = || registry::not_registered(&at, &proto.name, &extension.type_name);
     let header = |name: &str| field_rules::header_name(&at.field("header_name"), name);
-    if let Some(name) = extension.type_name.strip_prefix(HTTP) {
+    if let Some(name) = extension.type_name.strip_prefix(HTTP).filter(|_| place == Place::Http) {
         return Ok(match name {
             "HttpRequestHeaderMatchInput" => Input::RequestHeader(header(
                 &extension.decode::<http::HttpRequestHeaderMatchInput>(&at, options)?.header_name,
@@ -98,8 +104,8 @@ pub(super) fn input(at: &At<'_>, proto: &core::TypedExtensionConfig, options: &O
         "network.v3.DirectSourceIPInput" => Input::DirectSourceIp,
         "network.v3.SourceTypeInput" => Input::SourceType,
         "network.v3.ServerNameInput" => Input::ServerName,
-        "network.v3.TransportProtocolInput" => Input::TransportProtocol,
-        "network.v3.ApplicationProtocolInput" => Input::ApplicationProtocol,
+        "network.v3.TransportProtocolInput" if place == Place::Network => Input::TransportProtocol,
+        "network.v3.ApplicationProtocolInput" if place == Place::Network => Input::ApplicationProtocol,
         "network.v3.FilterStateInput" => {
             let state: network::FilterStateInput = extension.decode(&at, options)?;
             if !state.field.is_empty() {

@@ -12,8 +12,9 @@ use crate::wire::message::RequestHead;
 #[derive(Debug, Default)]
 pub struct HeaderMatchers(Box<[(Field, HeaderMatcher)]>);
 
+/// A header or a pseudo header of a request.
 #[derive(Debug)]
-enum Field {
+pub(crate) enum Field {
     Method,
     Path,
     Authority,
@@ -24,14 +25,7 @@ enum Field {
 impl HeaderMatchers {
     /// Compiles.
     pub fn compile(config: &[HeaderMatcher]) -> HeaderMatchers {
-        let field = |name: &str| match name {
-            ":method" => Field::Method,
-            ":path" => Field::Path,
-            ":authority" | "host" => Field::Authority,
-            ":scheme" => Field::Scheme,
-            _ => Field::Header(Name::new(name)),
-        };
-        HeaderMatchers(config.iter().map(|matcher| (field(&matcher.name), matcher.clone())).collect())
+        HeaderMatchers(config.iter().map(|matcher| (Field::compile(&matcher.name), matcher.clone())).collect())
     }
 
     /// There is no condition.
@@ -49,7 +43,23 @@ impl HeaderMatchers {
 }
 
 impl Field {
-    fn of_request<'a>(&'a self, head: &'a RequestHead, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
+    /// By its name, lower case.
+    pub(crate) fn compile(name: &str) -> Field {
+        match name {
+            ":method" => Field::Method,
+            ":path" => Field::Path,
+            ":authority" | "host" => Field::Authority,
+            ":scheme" => Field::Scheme,
+            _ => Field::Header(Name::new(name)),
+        }
+    }
+
+    /// Its value; several lines are joined.
+    pub(crate) fn of_request<'a>(
+        &'a self,
+        head: &'a RequestHead,
+        joined: &'a mut SmallVec<[u8; 256]>,
+    ) -> Option<&'a [u8]> {
         let present = |value: &'a Bytes| (!value.is_empty()).then_some(&value[..]);
         match self {
             Field::Method => Some(head.method.as_bytes()),

@@ -1,7 +1,9 @@
 //! Judgements that several places make alike: whether headers are as a rule wants them, whether a share of requests is meant. Called by
 //! routes, logs and filters. Compiled when configuration arrives; must never know who asks.
 
+pub mod facts;
 pub mod headers;
+pub(crate) mod match_tree;
 
 use config::matcher::Fraction;
 

@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod clock;
 pub mod dynamic;
+pub mod facts;
 pub mod format;
 pub mod process_log;
 pub mod stream_info;

@@ -27,7 +27,21 @@ pub(crate) struct Slot {
     pub name: Arc<str>,
     /// Switched off unless a route switches it on.
     disabled: bool,
-    filter: Filter,
+    pub(super) filter: Filter,
+}
+
+impl Slot {
+    /// One that is switched on.
+    pub(super) fn new(name: Arc<str>, filter: Filter) -> Slot {
+        Slot { name, disabled: false, filter }
+    }
+
+    fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
+        match &self.filter {
+            Filter::Delegate(delegate) => delegate.start(scope, running),
+            filter => running.extend(filter.start(self, scope)),
+        }
+    }
 }
 
 /// The filters that act on one request. One fits without an allocation: most sidecars have but `istio.alpn`.
@@ -41,7 +55,7 @@ impl Chain {
     pub fn compile(at: &At<'_>, filters: &[HttpFilterEntry], deps: &FilterDeps<'_>) -> Result<Chain, Rejection> {
         let mut slots = Vec::with_capacity(filters.len());
         for (index, entry) in filters.iter().enumerate() {
-            let filter = Filter::compile(&entry.config, deps)
+            let filter = Filter::compile(&entry.config, &entry.name, deps)
                 .map_err(|rejection| rejection.below(&at.index(index).field("typed_config")))?;
             if let Some(filter) = filter {
                 slots.push(Slot { name: entry.name.clone(), disabled: entry.disabled, filter });
@@ -63,7 +77,7 @@ impl Chain {
                 let mut running = RunningFilters::new();
                 for index in &self.always {
                     if let Some(slot) = self.slots.get(usize::from(*index)) {
-                        running.extend(slot.filter.start(slot, None));
+                        slot.start(None, &mut running);
                     }
                 }
                 running
@@ -81,7 +95,7 @@ impl Chain {
                 continue;
             }
             let scope = first.into_iter().chain(told).find_map(|scope| scope.scope.as_ref());
-            running.extend(slot.filter.start(slot, scope));
+            slot.start(scope, &mut running);
         }
         running
     }
@@ -109,7 +123,7 @@ impl Scopes {
     ) -> Result<Scopes, Rejection> {
         let at = at.field("typed_per_filter_config");
         let one = |(name, filter): &(Arc<str>, ScopedFilter)| {
-            let scope = filter.config.as_ref().map(|config| Scope::compile(config, deps)).transpose();
+            let scope = filter.config.as_ref().map(|config| Scope::compile(config, name, deps)).transpose();
             let scope = scope.map_err(|rejection| rejection.below(&at.key(name)))?;
             Ok(NamedScope { name: name.clone(), disabled: filter.disabled, scope: scope.flatten() })
         };

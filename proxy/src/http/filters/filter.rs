@@ -118,6 +118,16 @@ pub(crate) enum Way {
     Response,
 }
 
+impl Way {
+    /// The hooks of those that change its body, and of those that count it.
+    pub(super) const fn hooks(self) -> (Hooks, Hooks) {
+        match self {
+            Way::Request => (Hooks::REQUEST_FRAMES, Hooks::REQUEST_SEES),
+            Way::Response => (Hooks::RESPONSE_FRAMES, Hooks::RESPONSE_SEES),
+        }
+    }
+}
+
 /// What a hook wants next.
 #[derive(Debug)]
 pub(crate) enum Step {

@@ -9,7 +9,8 @@ use bytes::BytesMut;
 
 use super::Running;
 use super::chain::RunningFilters;
-use super::filter::{Collect, Hooks, Out, Step, Way};
+use super::delegate::running::{Moment, meet};
+use super::filter::{Collect, Out, Step, Way};
 use super::wait::Wait;
 use crate::http::exchange::Exchange;
 use crate::http::stop::Stop;
@@ -178,6 +179,9 @@ impl Frames {
                 None => ready!(self.poll_stage(place, cx, source, running, stream))?,
             };
             let (stage, way) = (&mut self.stages[place], self.way);
+            if let Frame::Trailers(trailers) = &frame {
+                meet(running, stage.filter, stream, Moment::Trailers(way, trailers));
+            }
             let filter = &mut running[stage.filter];
             match stage.role {
                 Role::Holds => return Poll::Ready(Ok(frame)),
@@ -219,10 +223,7 @@ impl Stage {
 
 impl Role {
     fn of(way: Way, filter: &Running<'_>) -> Option<Role> {
-        let (changes, sees) = match way {
-            Way::Request => (Hooks::REQUEST_FRAMES, Hooks::REQUEST_SEES),
-            Way::Response => (Hooks::RESPONSE_FRAMES, Hooks::RESPONSE_SEES),
-        };
+        let (changes, sees) = way.hooks();
         let hooks = filter.hooks();
         if hooks.has(changes) { Some(Role::Changes) } else { hooks.has(sees).then_some(Role::Sees) }
     }

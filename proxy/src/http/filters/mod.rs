@@ -18,6 +18,7 @@ pub(in crate::http) mod compressor;
 mod cors;
 mod csrf;
 mod decompressor;
+pub(in crate::http) mod delegate;
 mod ext_authz;
 mod fault;
 mod header_mutation;
@@ -48,6 +49,6 @@ http_filters! {
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession MatchDelegate Composite
+        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession
     }
 }

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::chain::Slot;
+use super::delegate::running::{Moment, meet};
 use super::filter::{Collect, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::frames::{Frames, Source};
 use super::wait::{Wait, Waited};
@@ -40,6 +41,7 @@ impl<'s, F: HttpFilter> Run<'s, F> {
 /// Runs the request's side of the chain.
 pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
     for index in 0..exchange.filters.len() {
+        meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Request);
         if !exchange.filters[index].hooks().has(Hooks::REQUEST) {
             continue;
         }
@@ -64,6 +66,7 @@ pub(in crate::http) async fn response<'s>(
     body: &mut dyn Source<'s>,
 ) -> Result<(), Stop> {
     for index in (0..exchange.filters.len()).rev() {
+        meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Response);
         if !exchange.filters[index].hooks().has(Hooks::RESPONSE) {
             continue;
         }

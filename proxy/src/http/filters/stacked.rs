@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use config::filters::HttpFilterConfig;
+use config::filters::composite::{Composite, Execute, ExecuteFilter, NamedFilter};
 use config::filters::compression::*;
 use config::filters::fault::{Fault, RateLimit};
+use config::filters::match_delegate::{DelegateAction, MatchDelegate};
 use config::filters::{buffer::Buffer, compressor, decompressor};
-use config::matcher::Fraction;
+use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules};
+use config::matcher::{Fraction, StringMatcher};
 
 use super::bench::Filtered;
 use crate::http::testing::{Client, fake::Script, post, with};
@@ -89,6 +92,30 @@ fn slow() -> HttpFilterConfig {
     }))
 }
 
+/// The same filter, perhaps behind a match tree: one that never skips it, early or late, or one that makes it of a composite filter.
+fn behind(dice: &mut fastrand::Rng, filter: HttpFilterConfig) -> HttpFilterConfig {
+    let skips = |input| {
+        let never = Condition::Text(StringMatcher::Exact { value: "never".into(), ignore_case: false });
+        vec![(Predicate::Single(input, never), OnMatch::Action(DelegateAction::Skip))]
+    };
+    let delegate = |rules, no_match, filter| {
+        let matcher = Some(Matcher { rules: Rules::List(rules), no_match });
+        let delegate = MatchDelegate { name: "inner".into(), filter, matcher, deprecated: false };
+        HttpFilterConfig::MatchDelegate(Arc::new(delegate))
+    };
+    match dice.usize(..6) {
+        0 => delegate(skips(Input::RequestHeader("x".into())), None, filter),
+        1 => delegate(skips(Input::ResponseTrailer("x".into())), None, filter),
+        2 => {
+            let what = Execute::Chain(vec![NamedFilter { name: "n".into(), config: filter }]);
+            let execute = DelegateAction::Execute(Arc::new(ExecuteFilter { what, sample: None }));
+            let composite = HttpFilterConfig::Composite(Arc::new(Composite { chains: Vec::new(), matcher: None }));
+            delegate(skips(Input::RequestHeader("x".into())), Some(OnMatch::Action(execute)), composite)
+        }
+        _ => filter,
+    }
+}
+
 /// What is compressed on one side of the chain is decompressed on its other, each way; others stand anywhere.
 fn chain(dice: &mut fastrand::Rng) -> Chain {
     let (mut outer, mut inner): (Chain, Chain) = (Vec::new(), Vec::new());
@@ -113,7 +140,7 @@ fn chain(dice: &mut fastrand::Rng) -> Chain {
             chain.insert(dice.usize(..=chain.len()), (name, config));
         }
     }
-    chain
+    chain.into_iter().map(|(name, config)| (name, behind(dice, config))).collect()
 }
 
 fn body(dice: &mut fastrand::Rng) -> Vec<u8> {

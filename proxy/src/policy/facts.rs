@@ -1,0 +1,48 @@
+//! What judgements may look at: one request or one connection, whoever holds it. Implemented by `telemetry`; asked by match trees and
+//! policies, which know neither where a fact comes from nor whether there is a request at all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::tls::info::TlsInfo;
+use crate::wire::headers::Headers;
+use crate::wire::message::{RequestHead, ResponseHead};
+
+/// What is known of a request or a connection at this moment.
+pub trait Facts {
+    /// The request's head; `None` before it, and on connections.
+    fn request(&self) -> Option<&RequestHead>;
+
+    /// The request's trailers; `None` before they came.
+    fn request_trailers(&self) -> Option<&Headers>;
+
+    /// The response's head; `None` before it.
+    fn response(&self) -> Option<&ResponseHead>;
+
+    /// The response's trailers; `None` before they came.
+    fn response_trailers(&self) -> Option<&Headers>;
+
+    /// Where the client connected to.
+    fn local(&self) -> SocketAddr;
+
+    /// The client, as headers and PROXY protocol say.
+    fn remote(&self) -> SocketAddr;
+
+    /// The peer that is connected, whatever it says.
+    fn direct_remote(&self) -> SocketAddr;
+
+    /// The server name that the client asked for.
+    fn server_name(&self) -> Option<&str>;
+
+    /// The handshake; `None` on plaintext.
+    fn tls(&self) -> Option<&TlsInfo>;
+
+    /// Shows what dynamic metadata has under a filter, at the end of a path.
+    fn metadata(&self, filter: &str, path: &[Arc<str>], see: &mut dyn FnMut(Option<&Value>));
+
+    /// A filter state object, as it is printed.
+    fn filter_state(&self, key: &str) -> Option<Bytes>;
+}

@@ -1,0 +1,77 @@
+//! What is known of a stream, as match trees and policies ask for it. Made by filters for the time of one question.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::policy::facts::Facts;
+use crate::telemetry::stream_info::StreamInfo;
+use crate::tls::info::TlsInfo;
+use crate::wire::headers::Headers;
+use crate::wire::message::{RequestHead, ResponseHead};
+
+/// A request, or a connection that carries none, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The stream.
+    pub info: &'a StreamInfo,
+    /// The request's head, once it may be looked at.
+    pub request: Option<&'a RequestHead>,
+    /// Its trailers.
+    pub request_trailers: Option<&'a Headers>,
+    /// The response's head.
+    pub response: Option<&'a ResponseHead>,
+    /// Its trailers.
+    pub response_trailers: Option<&'a Headers>,
+}
+
+impl Facts for Known<'_> {
+    fn request(&self) -> Option<&RequestHead> {
+        self.request
+    }
+
+    fn request_trailers(&self) -> Option<&Headers> {
+        self.request_trailers
+    }
+
+    fn response(&self) -> Option<&ResponseHead> {
+        self.response
+    }
+
+    fn response_trailers(&self) -> Option<&Headers> {
+        self.response_trailers
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.info.connection.local
+    }
+
+    fn remote(&self) -> SocketAddr {
+        self.info.downstream_remote.unwrap_or(self.info.connection.remote)
+    }
+
+    fn direct_remote(&self) -> SocketAddr {
+        self.info.connection.direct_remote
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        let connection = &self.info.connection;
+        let of_tls = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+        of_tls.or(connection.requested_server_name.as_deref())
+    }
+
+    fn tls(&self) -> Option<&TlsInfo> {
+        self.info.connection.tls.as_deref()
+    }
+
+    fn metadata(&self, filter: &str, path: &[Arc<str>], see: &mut dyn FnMut(Option<&Value>)) {
+        see(self.info.metadata.at(filter, path.iter().map(|key| &**key)));
+    }
+
+    fn filter_state(&self, key: &str) -> Option<Bytes> {
+        let own = self.info.filter_state.get(key).map(|object| object.value.clone());
+        own.or_else(|| self.info.connection.filter_state.borrow().get(key).map(|object| object.value.clone()))
+    }
+}
