@@ -16,7 +16,7 @@ mod hash;
 pub(crate) mod headers;
 mod matching;
 mod per_filter;
-mod retry;
+pub(crate) mod retry;
 
 pub use decode::{decode, from_proto};
 
@@ -277,7 +277,7 @@ pub enum HashPolicy {
 }
 
 /// `RetryPolicy`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RetryPolicy {
     /// When.
     pub on: RetryOn,
@@ -289,16 +289,51 @@ pub struct RetryPolicy {
     pub per_try_idle_timeout: Option<Duration>,
     /// With `retriable-status-codes`.
     pub status_codes: Vec<u16>,
+    /// With `retriable-headers`: a response that any of these fits.
+    pub headers: Vec<HeaderMatcher>,
+    /// `retriable_request_headers`: only requests that any of these fits; without one, all.
+    pub request_headers: Vec<HeaderMatcher>,
     /// `retry_back_off.base_interval`; default 25 ms.
     pub base_interval: Duration,
     /// `retry_back_off.max_interval`; default ten times the base.
     pub max_interval: Duration,
-    /// `previous_hosts` predicate: avoid hosts that were tried.
-    pub avoid_previous_hosts: bool,
+    /// `rate_limited_retry_back_off`: when the response itself says how long to wait.
+    pub rate_limited: Option<RateLimitedBackOff>,
+    /// `retry_host_predicate`: hosts that a retry declines.
+    pub predicates: Vec<HostPredicate>,
     /// `host_selection_retry_max_attempts`; default 1.
     pub host_selection_attempts: u32,
     /// `previous_priorities`, with its update frequency.
     pub previous_priorities: Option<u32>,
+}
+
+/// `RetryPolicy.RateLimitedRetryBackOff`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateLimitedBackOff {
+    /// Looked at in order; the first that gives a time within `max_interval` counts.
+    pub headers: Vec<ResetHeader>,
+    /// Longer waits are not believed; default 300 s.
+    pub max_interval: Duration,
+}
+
+/// `RetryPolicy.ResetHeader`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetHeader {
+    /// Lower case.
+    pub name: Arc<str>,
+    /// The value is a moment (`UNIX_TIMESTAMP`), not a number of seconds.
+    pub is_timestamp: bool,
+}
+
+/// A predicate of `retry_host_predicate`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostPredicate {
+    /// `envoy.retry_host_predicates.previous_hosts`: those that were tried.
+    PreviousHosts,
+    /// `envoy.retry_host_predicates.omit_canary_hosts`.
+    OmitCanaryHosts,
+    /// `envoy.retry_host_predicates.omit_host_metadata`: those that have all of these under `envoy.lb`.
+    OmitMetadata(Vec<(Arc<str>, serde_json::Value)>),
 }
 
 /// Conditions of `retry_on`.
@@ -336,6 +371,22 @@ impl RetryOn {
     pub const RETRIABLE_HEADERS: u32 = 1 << 13;
     /// `envoy-ratelimited`.
     pub const ENVOY_RATELIMITED: u32 = 1 << 14;
+
+    const GRPC: u32 = RetryOn::GRPC_CANCELLED
+        | RetryOn::GRPC_DEADLINE_EXCEEDED
+        | RetryOn::GRPC_RESOURCE_EXHAUSTED
+        | RetryOn::GRPC_UNAVAILABLE
+        | RetryOn::GRPC_INTERNAL;
+
+    /// Those about gRPC statuses.
+    pub fn grpc(self) -> RetryOn {
+        RetryOn(self.0 & RetryOn::GRPC)
+    }
+
+    /// The others.
+    pub fn http(self) -> RetryOn {
+        RetryOn(self.0 & !RetryOn::GRPC)
+    }
 
     /// Whether any of these conditions is asked for.
     pub fn has(self, conditions: u32) -> bool {

@@ -12,9 +12,9 @@ use crate::access_log;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, uint32};
-use crate::registry::{self, Kind};
+
 use crate::rejection::{At, Rejection};
-use crate::route::{AppendAction, HeaderAdd, RetryOn, RetryPolicy};
+use crate::route::{AppendAction, HeaderAdd, HostPredicate, RetryOn, RetryPolicy, retry};
 
 /// `GrpcService` with `envoy_grpc`.
 #[derive(Debug, Clone)]
@@ -180,26 +180,22 @@ pub fn retry_policy(
         status_codes: Vec::new(),
         base_interval,
         max_interval,
-        avoid_previous_hosts: previous_hosts(&at.field("retry_host_predicate"), proto, options)?,
+        headers: Vec::new(),
+        request_headers: Vec::new(),
+        rate_limited: None,
+        predicates: host_predicates(&at.field("retry_host_predicate"), proto, options)?,
         host_selection_attempts: attempts.max(1),
         previous_priorities: None,
     })
 }
 
-fn previous_hosts(at: &At<'_>, proto: &core::RetryPolicy, options: &Options) -> Result<bool, Rejection> {
+fn host_predicates(at: &At<'_>, proto: &core::RetryPolicy, options: &Options) -> Result<Vec<HostPredicate>, Rejection> {
     use core::retry_policy::retry_host_predicate::ConfigType::TypedConfig;
-    let mut found = false;
-    for (index, predicate) in proto.retry_host_predicate.iter().enumerate() {
-        let at = at.index(index);
-        let at = at.field("typed_config");
-        let Some(TypedConfig(any)) = &predicate.config_type else {
-            return Err(at.reject("is required and not set; set it"));
-        };
-        let extension = crate::extension::open(&at, any)?;
-        registry::inert(&at, Kind::Retry, &predicate.name, &extension, options)?;
-        found |= extension.type_name.ends_with(".PreviousHostsPredicate");
-    }
-    Ok(found)
+    let one = |(index, predicate): (usize, &core::retry_policy::RetryHostPredicate)| {
+        let TypedConfig(any) = predicate.config_type.as_ref().ok_or_else(|| retry::untyped(&at.index(index)))?;
+        retry::host_predicate(&at.index(index), &predicate.name, any, options)
+    };
+    proto.retry_host_predicate.iter().enumerate().map(one).collect()
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ const TABLE: &[Room] = &[
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
-    room("cluster", &["failure", "stats", "status", "tls", "transport", "wire"]),
+    room("cluster", &["failure", "policy", "stats", "status", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats", "store"]),
     room("store", &[]),

@@ -168,8 +168,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     Retry Works "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", is::<ext::retry::host::previous_hosts::v3::PreviousHostsPredicate>, "endpoints that were tried are avoided";
     Retry Works "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", unread, "priorities that were tried are avoided";
-    Retry Inert "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate", is::<ext::retry::host::omit_canary_hosts::v3::OmitCanaryHostsPredicate>, "canary endpoints are retried too";
-    Retry Inert "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", is::<ext::retry::host::omit_host_metadata::v3::OmitHostMetadataConfig>, "endpoints with that metadata are retried too";
+    Retry Works "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate", is::<ext::retry::host::omit_canary_hosts::v3::OmitCanaryHostsPredicate>, "canary endpoints are avoided";
+    Retry Works "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", is::<ext::retry::host::omit_host_metadata::v3::OmitHostMetadataConfig>, "endpoints with that metadata are avoided";
 
     Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "a route would match other paths than it says";
     Matcher Refused Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";

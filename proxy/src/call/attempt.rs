@@ -12,7 +12,7 @@ use config::route::RetryPolicy;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{CallFailure, Why};
-use crate::cluster::retry::{Decision, Reset, Retries, Wishes};
+use crate::cluster::retry::{Again, BackOff, Decision, Reset, Retries, Rules, Wishes};
 use crate::cluster::{ConnectFailureKind, Host, HttpLease, HttpWant, Pick, Priority, RetryPermit, WorkerCluster};
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
@@ -127,14 +127,13 @@ impl Outgoing {
     }
 
     async fn run(&mut self) -> Result<(Open, Option<ResponseHead>), CallFailure> {
-        let policy = self.retry.clone();
-        let mut retries: Option<Retries<RetryPermit>> =
-            Retries::begin(Wishes::of(policy.as_deref()), policy.as_deref());
+        let rules = self.retry.as_ref().map(Rules::compile);
+        let mut retries: Option<Retries<'_, RetryPermit>> = Retries::begin(Wishes::of(rules.as_ref()), rules.as_ref());
         let mut tried: Vec<Host> = Vec::new();
         let mut elapsed = Duration::ZERO;
         loop {
             self.tell(elapsed);
-            let outcome = self.attempt(&tried, retries.as_ref().and_then(|retries| retries.avoid)).await;
+            let outcome = self.attempt(retries.as_ref().and_then(|retries| retries.again(&tried))).await;
             let decision = match (&outcome, retries.as_mut()) {
                 (_, None) | (Ok((_, None)), _) => Decision::PassOn(ResponseFlags::NONE),
                 (Ok((_, Some(head))), Some(retries)) => retries.answered(head, || self.cluster.retry_permit(PRIORITY)),
@@ -145,15 +144,16 @@ impl Outgoing {
             };
             match decision {
                 Decision::After(wait) => {
-                    self.count_retry(&outcome);
+                    self.count_retry(&outcome, wait);
                     let host = match outcome {
                         Ok((open, _)) => Some(open.host.clone()),
                         Err(failed) => failed.host,
                     };
-                    if retries.as_ref().is_some_and(|retries| retries.avoid.is_some()) {
-                        tried.extend(host);
+                    if let (Some(host), Some(retries)) = (host, retries.as_mut()) {
+                        retries.attempted(&host);
+                        tried.push(host);
                     }
-                    if within(self.deadline(), tokio::time::sleep(wait)).await.is_err() {
+                    if within(self.deadline(), tokio::time::sleep(wait.time)).await.is_err() {
                         return Err(self.timed_out());
                     }
                     elapsed = self.begun.elapsed();
@@ -169,10 +169,10 @@ impl Outgoing {
         }
     }
 
-    fn count_retry(&self, outcome: &Result<(Open, Option<ResponseHead>), Failed>) {
+    fn count_retry(&self, outcome: &Result<(Open, Option<ResponseHead>), Failed>, after: BackOff) {
         let stats = self.cluster.stats();
         stats.upstream_rq_retry.inc();
-        stats.upstream_rq_retry_backoff_exponential.inc();
+        after.counter(stats).inc();
         if let Ok((open, Some(head))) = outcome {
             self.cluster.count_retried(head.status);
             open.host.count_response(status_for_host(head));
@@ -228,13 +228,9 @@ impl Outgoing {
         self.timeout.is_none_or(|all| per_try < all).then_some(per_try)
     }
 
-    async fn attempt(&self, tried: &[Host], avoid: Option<u32>) -> Result<(Open, Option<ResponseHead>), Failed> {
+    async fn attempt(&self, again: Option<Again<'_>>) -> Result<(Open, Option<ResponseHead>), Failed> {
         let before = |why, reset, host| Failed { why, reset, sent: false, host };
-        let pick = Pick {
-            avoid: if avoid.is_some() { tried } else { &[] },
-            host_selection_retries: avoid.unwrap_or(0),
-            ..Pick::default()
-        };
+        let pick = Pick { again, ..Pick::default() };
         let host = self.cluster.pick(&pick).map_err(|failure| before(Why::NoHost(failure), None, None))?;
         let want = HttpWant {
             // Where a cluster leaves the protocol to its clients: gRPC needs HTTP/2, and Envoy's client takes HTTP/1.1 for the rest.

@@ -90,7 +90,10 @@ fn retrying(on: u32, retries: u32) -> Option<Arc<RetryPolicy>> {
         status_codes: Vec::new(),
         base_interval: Duration::from_millis(20),
         max_interval: Duration::from_millis(200),
-        avoid_previous_hosts: false,
+        headers: Vec::new(),
+        request_headers: Vec::new(),
+        rate_limited: None,
+        predicates: Vec::new(),
         host_selection_attempts: 1,
         previous_priorities: None,
     }))

@@ -89,6 +89,8 @@ pub struct Endpoint {
     pub status: HealthStatus,
     /// At least 1.
     pub weight: u32,
+    /// 0 is the highest.
+    pub priority: u32,
     /// `hostname`; for names of DNS clusters the name.
     pub hostname: Arc<str>,
     /// Which of the cluster's transports carries it.
@@ -140,6 +142,7 @@ impl EndpointSet {
         let mut levels: Vec<Vec<LocalityGroup>> = Vec::new();
         levels.resize_with(highest.map_or(0, |highest| highest as usize + 1), Vec::new);
         for group in &assignment.localities {
+            let priority = group.priority.min(MAX_PRIORITY);
             let mut endpoints = Vec::with_capacity(group.endpoints.len());
             for endpoint in &group.endpoints {
                 if !seen.insert(&endpoint.address) {
@@ -150,9 +153,9 @@ impl EndpointSet {
                     Some(identity) => Arc::clone(identity),
                     None => Identity::new(endpoint.address.clone()),
                 };
-                endpoints.push(Arc::new(Endpoint::new(endpoint, identity, transport)));
+                endpoints.push(Arc::new(Endpoint::new(endpoint, identity, transport, priority)));
             }
-            levels[group.priority.min(MAX_PRIORITY) as usize].push(LocalityGroup {
+            levels[priority as usize].push(LocalityGroup {
                 locality: group.locality.clone(),
                 weight: group.weight,
                 endpoints: endpoints.into(),
@@ -191,7 +194,7 @@ impl EndpointSet {
         let endpoint = Endpoint {
             address: Address::Socket(*first),
             additional: rest.into(),
-            ..Endpoint::new(endpoint, identity, transport)
+            ..Endpoint::new(endpoint, identity, transport, 0)
         };
         let group = LocalityGroup {
             locality: group.locality.clone(),
@@ -211,6 +214,7 @@ impl EndpointSet {
             health: Health::Healthy,
             status: HealthStatus::Unknown,
             weight: 1,
+            priority: 0,
             hostname: "".into(),
             transport,
             metadata: Arc::default(),
@@ -262,7 +266,7 @@ pub struct Membership {
 }
 
 impl Endpoint {
-    fn new(endpoint: &endpoint::Endpoint, identity: Arc<Identity>, transport: u16) -> Endpoint {
+    fn new(endpoint: &endpoint::Endpoint, identity: Arc<Identity>, transport: u16, priority: u32) -> Endpoint {
         let additional = endpoint.additional_addresses.iter().filter_map(|address| match address {
             Address::Socket(address) => Some(*address),
             Address::Name { .. } | Address::Pipe(_) | Address::Internal { .. } => None,
@@ -274,6 +278,7 @@ impl Endpoint {
             health: endpoint.health.into(),
             status: endpoint.health,
             weight: endpoint.weight.max(1),
+            priority,
             hostname: Arc::clone(&endpoint.hostname),
             transport,
             metadata: Arc::clone(&endpoint.metadata),

@@ -65,6 +65,11 @@ impl Host {
         self.0.endpoint.weight
     }
 
+    /// Its priority, 0 the highest.
+    pub fn priority(&self) -> u32 {
+        self.0.endpoint.priority
+    }
+
     /// Requests (or TCP sessions) of this worker that are under way.
     pub fn active(&self) -> u32 {
         self.0.state.active.get()

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::host::Host;
+use super::retry::Again;
 use crate::failure::ResponseFlags;
 
 /// What one attempt asks of the balancer.
@@ -10,10 +10,8 @@ use crate::failure::ResponseFlags;
 pub struct Pick<'a> {
     /// Hash of the request, for ring hash and maglev. Without one they choose at random.
     pub hash: Option<u64>,
-    /// Hosts of earlier attempts, to be avoided (`envoy.retry_host_predicates.previous_hosts`). Empty when the predicate is not set.
-    pub avoid: &'a [Host],
-    /// `host_selection_retry_max_attempts`: after so many further picks an avoided host is taken after all.
-    pub host_selection_retries: u32,
+    /// It is a retry, whose policy has wishes about its host.
+    pub again: Option<Again<'a>>,
     /// The host that a filter has chosen.
     pub prefer: Option<&'a OverrideHost>,
     /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.

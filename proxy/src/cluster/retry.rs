@@ -1,27 +1,37 @@
-//! Whether a failed attempt is tried again, and when: one [`Retries`] a request or call. `http` and `call` ask it, and do what it says;
-//! `P` is what they hold while a retry is under way, so that the circuit breaker counts it.
+//! Whether a failed attempt is tried again, when, and where: one [`Retries`] a request or call, by the [`Rules`] of its policy. `http` and
+//! `call` ask it, and do what it says; `P` is what they hold while a retry is under way, so that the circuit breaker counts it.
+
+mod again;
+mod back_off;
+mod rules;
 
 use std::time::Duration;
 
-use config::route::{RetryOn, RetryPolicy};
+use config::route::{HostPredicate, RetryOn};
 
+use super::host::Host;
 use crate::failure::ResponseFlags;
 use crate::wire::grpc;
 use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 
+pub use self::again::{Again, PreviousPriorities};
+pub use self::back_off::BackOff;
+pub use self::rules::Rules;
+
+use self::back_off::Pace;
+
 /// The retries of one request.
-pub struct Retries<P> {
+pub struct Retries<'p, P> {
+    rules: Option<&'p Rules>,
     on: RetryOn,
     left: u32,
     status_codes: Vec<u16>,
-    /// The longest wait before the next retry.
-    interval: Duration,
-    longest: Duration,
+    headers: Vec<Name>,
+    pace: Pace,
+    previous: Option<PreviousPriorities>,
     /// Counts this retry against the circuit breaker while it lasts.
     permit: Option<P>,
-    /// Earlier hosts are avoided, so many times in a pick.
-    pub avoid: Option<u32>,
     /// At least one retry was made.
     pub retried: bool,
 }
@@ -47,7 +57,7 @@ pub enum Decision {
     /// Pass the failure on; these flags tell why it is not retried.
     PassOn(ResponseFlags),
     /// Try again after this time.
-    After(Duration),
+    After(BackOff),
 }
 
 /// `retry_on` and what belongs to it, where a request may have its say beside the policy.
@@ -59,36 +69,59 @@ pub struct Wishes {
     pub retries: u32,
     /// With `retriable-status-codes`.
     pub status_codes: Vec<u16>,
+    /// With `retriable-headers`, beside those of the policy.
+    pub headers: Vec<Name>,
 }
 
 impl Wishes {
     /// What a policy says; without one nothing is retried.
-    pub fn of(policy: Option<&RetryPolicy>) -> Wishes {
+    pub fn of(rules: Option<&Rules>) -> Wishes {
+        let policy = rules.map(|rules| &rules.policy);
         Wishes {
             on: policy.map_or(RetryOn::default(), |policy| policy.on),
             retries: policy.map_or(1, |policy| policy.num_retries),
             status_codes: policy.map_or_else(Vec::new, |policy| policy.status_codes.clone()),
+            headers: Vec::new(),
         }
     }
 }
 
 const SERVER_ERRORS: u32 = RetryOn::SERVER_ERROR;
-const BASE_INTERVAL: Duration = Duration::from_millis(25);
 
-impl<P> Retries<P> {
+impl<'p, P> Retries<'p, P> {
     /// By these wishes, at the policy's pace. `None` when there is no chance of a retry.
-    pub fn begin(wishes: Wishes, policy: Option<&RetryPolicy>) -> Option<Retries<P>> {
-        let Wishes { on, retries, status_codes } = wishes;
+    pub fn begin(wishes: Wishes, rules: Option<&'p Rules>) -> Option<Retries<'p, P>> {
+        let Wishes { on, retries, status_codes, headers } = wishes;
+        let policy = rules.map(|rules| &*rules.policy);
         (on.0 != 0).then(|| Retries {
+            rules,
             on,
             left: retries,
             status_codes,
-            interval: policy.map_or(BASE_INTERVAL, |policy| policy.base_interval),
-            longest: policy.map_or(BASE_INTERVAL * 10, |policy| policy.max_interval),
+            headers,
+            pace: Pace::of(policy),
+            previous: policy.and_then(|policy| policy.previous_priorities).map(PreviousPriorities::new),
             permit: None,
-            avoid: policy.filter(|policy| policy.avoid_previous_hosts).map(|policy| policy.host_selection_attempts),
             retried: false,
         })
+    }
+
+    /// The policy's wishes about the host of a retry; none about that of the first attempt. `tried` are the hosts of earlier attempts.
+    pub fn again<'a>(&'a self, tried: &'a [Host]) -> Option<Again<'a>> {
+        let policy = self.rules.filter(|_| self.retried).map(|rules| &*rules.policy)?;
+        Again::new(policy, tried, self.previous.as_ref())
+    }
+
+    /// Whether hosts that were tried are to be told to [`again`](Retries::again).
+    pub fn declines_tried(&self) -> bool {
+        self.rules.is_some_and(|rules| rules.policy.predicates.contains(&HostPredicate::PreviousHosts))
+    }
+
+    /// An attempt that is not the last had this host.
+    pub fn attempted(&mut self, host: &Host) {
+        if let Some(previous) = &self.previous {
+            previous.attempted(host.priority());
+        }
     }
 
     /// About a response. `permit` asks the circuit breaker, if it comes to a retry.
@@ -97,7 +130,8 @@ impl<P> Retries<P> {
         if !self.wants_response(head) {
             return Decision::PassOn(ResponseFlags::NONE);
         }
-        self.decide(permit)
+        let told = self.rules.and_then(|rules| rules.told_to_wait(head));
+        self.decide(told, permit)
     }
 
     /// About an attempt that failed before its response. `sent` tells whether any octet of the request went out.
@@ -106,7 +140,7 @@ impl<P> Retries<P> {
         if !self.wants_reset(reset, sent) {
             return Decision::PassOn(ResponseFlags::NONE);
         }
-        self.decide(permit)
+        self.decide(None, permit)
     }
 
     fn wants_response(&self, head: &ResponseHead) -> bool {
@@ -117,7 +151,13 @@ impl<P> Retries<P> {
             || (self.on.has(RetryOn::GATEWAY_ERROR) && (502..=504).contains(&head.status))
             || (self.on.has(RetryOn::RETRIABLE_4XX) && head.status == 409)
             || (self.on.has(RetryOn::STATUS_CODES) && self.status_codes.contains(&head.status))
+            || (self.on.has(RetryOn::RETRIABLE_HEADERS) && self.wants_headers(head))
             || grpc::status(&head.headers).is_some_and(|status| self.wants_grpc(status))
+    }
+
+    fn wants_headers(&self, head: &ResponseHead) -> bool {
+        self.rules.is_some_and(|rules| rules.headers.any_of_response(head))
+            || self.headers.iter().any(|name| head.headers.contains(name))
     }
 
     fn wants_grpc(&self, status: u8) -> bool {
@@ -142,7 +182,7 @@ impl<P> Retries<P> {
             || (self.on.has(RetryOn::CONNECT_FAILURE) && reset == Reset::Connect)
     }
 
-    fn decide(&mut self, permit: impl FnOnce() -> Option<P>) -> Decision {
+    fn decide(&mut self, told: Option<Duration>, permit: impl FnOnce() -> Option<P>) -> Decision {
         if self.left == 0 {
             return Decision::PassOn(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
         }
@@ -152,10 +192,7 @@ impl<P> Retries<P> {
             return Decision::PassOn(ResponseFlags::UPSTREAM_OVERFLOW);
         }
         self.retried = true;
-        // Full jitter, so that clients that failed together do not come back together.
-        let wait = self.interval.mul_f64(fastrand::f64());
-        self.interval = (self.interval * 2).min(self.longest);
-        Decision::After(Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        Decision::After(self.pace.next(told))
     }
 }
 

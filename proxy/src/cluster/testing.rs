@@ -12,7 +12,7 @@ use bytes::Bytes;
 use config::address::Address;
 use config::cluster::{Balancer, Cluster as Config, Discovery, Thresholds, UpstreamHttp, UpstreamTransport};
 use config::endpoint::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
-
+use config::route::{HostPredicate, RetryOn, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -98,15 +98,36 @@ pub fn address(last: u8) -> SocketAddr {
 
 /// A host without pools.
 pub fn host(last: u8, weight: u32, health: HealthStatus) -> Host {
-    let endpoint = Endpoint { weight, health, ..endpoint(address(last)) };
-    let set = super::endpoints::EndpointSet::new(
-        &assignment(vec![endpoint]),
-        &super::endpoints::EndpointSet::empty(),
-        |_| Some(0),
-    );
+    host_of(Endpoint { weight, health, ..endpoint(address(last)) }, 0)
+}
+
+/// The same, of an endpoint at some priority.
+pub fn host_of(endpoint: Endpoint, priority: u32) -> Host {
+    let mut assignment = assignment(vec![endpoint]);
+    assignment.localities[0].priority = priority;
+    let set = super::endpoints::EndpointSet::new(&assignment, &super::endpoints::EndpointSet::empty(), |_| Some(0));
     let endpoint = Arc::clone(set.iter().next().expect("one endpoint"));
     let state = HostState::new(&endpoint.identity, 0);
     Host::new(endpoint, state)
+}
+
+/// A policy whose retries want such hosts.
+pub fn retrying(predicates: Vec<HostPredicate>) -> RetryPolicy {
+    RetryPolicy {
+        on: RetryOn(RetryOn::SERVER_ERROR),
+        num_retries: 1,
+        per_try_timeout: None,
+        per_try_idle_timeout: None,
+        status_codes: Vec::new(),
+        headers: Vec::new(),
+        request_headers: Vec::new(),
+        base_interval: Duration::from_millis(25),
+        max_interval: Duration::from_millis(250),
+        rate_limited: None,
+        predicates,
+        host_selection_attempts: 5,
+        previous_priorities: None,
+    }
 }
 
 /// A process with one worker.

@@ -86,18 +86,16 @@ pub(super) async fn run<'s>(
         };
         match decision {
             Decision::After(wait) => {
-                if let Some(target) = outcome.target()
-                    && retry.as_ref().is_some_and(|retry| retry.avoid.is_some())
-                {
-                    tried.add(target);
+                if let (Some(target), Some(retry)) = (outcome.target(), retry.as_mut()) {
+                    tried.add(target, retry);
                 }
                 if let Outcome::Answer(_, head, (target, _)) = &outcome {
                     cluster.count_retried(target, head.status);
                 }
-                ends.retries();
+                ends.retries(wait);
                 exchange.watch.try_ends();
                 drop(outcome);
-                if let Err(stop) = back_off(exchange, downstream, wait).await {
+                if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, stop));
                 }
                 again(exchange, forwarding, &mut upload);
@@ -139,13 +137,13 @@ fn upload(exchange: &Exchange<'_>, chosen: Chosen<'_>, may_retry: bool) -> Uploa
 }
 
 /// What is done to the request once, before its first attempt.
-fn prepare<'s>(exchange: &mut Exchange<'s>, chosen: Chosen<'s>, forwarding: &Forwarding) -> Option<Retry> {
+fn prepare<'s>(exchange: &mut Exchange<'s>, chosen: Chosen<'s>, forwarding: &'s Forwarding) -> Option<Retry<'s>> {
     let Exchange { stream, watch, .. } = exchange;
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
-    let timeouts = Timeouts::decide(forwarding, &mut stream.request);
-    let policy = forwarding.config.retry.as_deref().or(chosen.host.config.retry.as_deref());
-    let retry = Retry::new(policy, &mut stream.request, stream.internal);
+    let rules = forwarding.retry.as_ref().or(chosen.host.retry.as_ref());
+    let timeouts = Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), &mut stream.request);
+    let retry = Retry::new(rules, &mut stream.request, stream.internal);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
@@ -236,12 +234,11 @@ impl Attempt<'_> {
         downstream: &mut dyn Downstream,
         upload: &mut Upload,
         tried: &Tried,
-        retry: Option<&Retry>,
+        retry: Option<&Retry<'_>>,
     ) -> Result<Outcome, Stop> {
         let hash = exchange.stream.route.and_then(|chosen| hash::of_request(chosen, &exchange.stream));
-        let again = retry.and_then(|retry| retry.avoid).unwrap_or(0);
         let prefer = exchange.stream.plan.host(exchange.stream.info.attempts);
-        let target = match self.cluster.pick(prefer, hash, tried, again) {
+        let target = match self.cluster.pick(prefer, hash, tried, retry) {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
         };

@@ -1,7 +1,7 @@
 //! The retries of one request: the route's policy, and what an internal caller asks for in headers. `attempt` makes and asks them;
 //! how is decided in `cluster::retry`.
 
-use config::route::{RetryOn, RetryPolicy};
+use config::route::RetryOn;
 
 use super::upstreams::{Permit, UpstreamCluster};
 use crate::cluster::Priority;
@@ -9,20 +9,21 @@ use crate::cluster::retry::{Retries, Wishes};
 use crate::wire::headers::Name;
 use crate::wire::message::{RequestHead, ResponseHead};
 
-pub(super) use crate::cluster::retry::{Decision, Reset};
+pub(super) use crate::cluster::retry::{Decision, Reset, Rules};
 
 /// The retries of one request.
-pub(super) type Retry = Retries<Permit>;
+pub(super) type Retry<'p> = Retries<'p, Permit>;
 
-impl Retry {
+impl<'p> Retry<'p> {
     /// From the route's policy and, for internal callers, the request's own headers. Takes those headers away. `None` when there is no
     /// chance of a retry.
-    pub(super) fn new(policy: Option<&RetryPolicy>, request: &mut RequestHead, internal: bool) -> Option<Retry> {
-        let mut wishes = Wishes::of(policy);
+    pub(super) fn new(rules: Option<&'p Rules>, request: &mut RequestHead, internal: bool) -> Option<Retry<'p>> {
+        let wanted = rules.is_none_or(|rules| rules.means(request));
+        let mut wishes = Wishes::of(rules);
         if internal {
             read_headers(request, &mut wishes);
         }
-        Retries::begin(wishes, policy)
+        if wanted { Retries::begin(wishes, rules) } else { None }
     }
 
     /// About a response.
@@ -53,16 +54,19 @@ fn read_headers(request: &mut RequestHead, wishes: &mut Wishes) {
         request.headers.remove(name);
         value.and_then(|value| String::from_utf8(value.to_vec()).ok())
     };
-    let words = |value: Option<String>| value.map_or(0, |value| RetryOn::parse(&value).0);
-    wishes.on.0 |= words(take(&Name::X_ENVOY_RETRY_ON));
-    wishes.on.0 |= words(take(&Name::X_ENVOY_RETRY_GRPC_ON));
-    if let Some(retries) = take(&Name::X_ENVOY_MAX_RETRIES).and_then(|value| value.parse().ok()) {
+    let words = |value: Option<String>| value.map_or(RetryOn::default(), |value| RetryOn::parse(&value));
+    wishes.on.0 |= words(take(&Name::X_ENVOY_RETRY_ON)).http().0;
+    wishes.on.0 |= words(take(&Name::X_ENVOY_RETRY_GRPC_ON)).grpc().0;
+    if let Some(retries) = take(&Name::X_ENVOY_MAX_RETRIES).and_then(|value| value.trim().parse().ok()) {
         wishes.retries = retries;
     }
     if let Some(codes) = take(&Name::X_ENVOY_RETRIABLE_STATUS_CODES) {
         wishes.status_codes.extend(codes.split(',').filter_map(|code| code.trim().parse::<u16>().ok()));
     }
-    let _ = take(&Name::X_ENVOY_RETRIABLE_HEADER_NAMES);
+    if let Some(names) = take(&Name::X_ENVOY_RETRIABLE_HEADER_NAMES) {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        wishes.headers.extend(names.map(|name| Name::new(&name.to_ascii_lowercase())));
+    }
     let _ = take(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::route::RetryPolicy;
 
 use super::deadlines::{Deadlines, Expired};
 use super::grpc;
@@ -24,8 +25,8 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    /// Reads and takes away the caller's wishes (only internal callers still have any).
-    pub fn decide(forwarding: &Forwarding, request: &mut RequestHead) -> Timeouts {
+    /// Reads and takes away the caller's wishes (only internal callers still have any). `retry` is the policy that holds.
+    pub fn decide(forwarding: &Forwarding, retry: Option<&RetryPolicy>, request: &mut RequestHead) -> Timeouts {
         let config = &forwarding.config;
         // With `max_stream_duration` the route's timeout is not asked for.
         let response = if config.max_stream_duration.is_some() {
@@ -39,7 +40,6 @@ impl Timeouts {
         } else {
             config.timeout
         };
-        let retry = config.retry.as_deref();
         let mut timeouts = Timeouts {
             response,
             per_try: retry.and_then(|retry| retry.per_try_timeout),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::retry::Retry;
 use crate::call::Calls;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
@@ -97,23 +98,18 @@ impl UpstreamCluster {
         }
     }
 
-    /// Chooses a host: the one that is preferred, else by the hash; `retries` is how often an earlier one may be passed over.
+    /// Chooses a host: the one that is preferred, else by the hash; `retry` may have wishes about it.
     pub fn pick(
         &self,
         prefer: Option<&OverrideHost>,
         hash: Option<u64>,
         tried: &Tried,
-        retries: u32,
+        retry: Option<&Retry<'_>>,
     ) -> Result<Target, PickFailure> {
         match self {
             UpstreamCluster::Worker(cluster) => {
-                let pick = Pick {
-                    hash,
-                    prefer,
-                    avoid: &tried.hosts,
-                    host_selection_retries: retries,
-                    original_destination: None,
-                };
+                let again = retry.and_then(|retry| retry.again(&tried.hosts));
+                let pick = Pick { hash, prefer, again, original_destination: None };
                 cluster.pick(&pick).map(Target::Host)
             }
             #[cfg(test)]
@@ -222,10 +218,15 @@ impl Target {
 }
 
 impl Tried {
-    /// Remembers a host.
-    pub fn add(&mut self, target: &Target) {
+    /// Remembers a host, where the policy wants to know.
+    pub fn add(&mut self, target: &Target, retry: &mut Retry<'_>) {
         match target {
-            Target::Host(host) => self.hosts.push(host.clone()),
+            Target::Host(host) => {
+                retry.attempted(host);
+                if retry.declines_tried() {
+                    self.hosts.push(host.clone());
+                }
+            }
             #[cfg(test)]
             Target::Fake(host) => self.fakes.push(host.clone()),
         }

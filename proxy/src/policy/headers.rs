@@ -6,7 +6,7 @@ use config::matcher::HeaderMatcher;
 use smallvec::SmallVec;
 
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::RequestHead;
+use crate::wire::message::{RequestHead, ResponseHead};
 
 /// Conditions on headers, all of which must hold.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub(crate) enum Field {
     Path,
     Authority,
     Scheme,
+    Status,
     Header(Name),
 }
 
@@ -35,11 +36,26 @@ impl HeaderMatchers {
 
     /// Whether all conditions hold.
     pub fn match_request(&self, head: &RequestHead) -> bool {
-        self.0.iter().all(|(field, matcher)| {
+        self.0.iter().all(|condition| holds_for_request(condition, head))
+    }
+
+    /// Whether one of the conditions holds.
+    pub fn any_of_request(&self, head: &RequestHead) -> bool {
+        self.0.iter().any(|condition| holds_for_request(condition, head))
+    }
+
+    /// Whether one of the conditions holds.
+    pub fn any_of_response(&self, head: &ResponseHead) -> bool {
+        self.0.iter().any(|(field, matcher)| {
             let mut joined = SmallVec::new();
-            matcher.matches(field.of_request(head, &mut joined))
+            matcher.matches(field.of_response(head, &mut joined))
         })
     }
+}
+
+fn holds_for_request((field, matcher): &(Field, HeaderMatcher), head: &RequestHead) -> bool {
+    let mut joined = SmallVec::new();
+    matcher.matches(field.of_request(head, &mut joined))
 }
 
 impl Field {
@@ -50,6 +66,7 @@ impl Field {
             ":path" => Field::Path,
             ":authority" | "host" => Field::Authority,
             ":scheme" => Field::Scheme,
+            ":status" => Field::Status,
             _ => Field::Header(Name::new(name)),
         }
     }
@@ -66,6 +83,18 @@ impl Field {
             Field::Path => present(&head.path),
             Field::Authority => present(&head.authority),
             Field::Scheme => present(&head.scheme),
+            Field::Status => None,
+            Field::Header(name) => value(&head.headers, name, joined),
+        }
+    }
+
+    fn of_response<'a>(&'a self, head: &'a ResponseHead, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
+        match self {
+            Field::Method | Field::Path | Field::Authority | Field::Scheme => None,
+            Field::Status => {
+                joined.extend_from_slice(itoa::Buffer::new().format(head.status).as_bytes());
+                Some(joined)
+            }
             Field::Header(name) => value(&head.headers, name, joined),
         }
     }

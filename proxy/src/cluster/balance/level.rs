@@ -16,6 +16,7 @@ use crate::cluster::pick::Pick;
 #[derive(Debug)]
 pub struct Balancer {
     load: PriorityLoad,
+    sizes: Vec<LevelHealth>,
     levels: Vec<Level>,
     /// All hosts by their address, made when one is first asked for.
     addresses: Option<HashMap<Box<str>, Host>>,
@@ -64,7 +65,7 @@ impl Balancer {
         panic_threshold: f64,
         random: fastrand::Rng,
     ) -> Balancer {
-        let health: Vec<LevelHealth> = levels.iter().map(|groups| count(groups)).collect();
+        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups)).collect();
         let levels = levels.into_iter().map(|groups| Level {
             groups,
             overprovisioning,
@@ -72,7 +73,8 @@ impl Balancer {
             localities: Vec::new(),
         });
         Balancer {
-            load: PriorityLoad::new(&health, overprovisioning, panic_threshold),
+            load: PriorityLoad::new(&sizes, overprovisioning, panic_threshold),
+            sizes,
             levels: levels.collect(),
             addresses: None,
             random,
@@ -98,12 +100,12 @@ impl Balancer {
         addresses.get(address)
     }
 
-    /// Picks a host, again and again while it is one to avoid and attempts are left; then that one after all.
+    /// Picks a host; a retry picks again and again while it is one to decline and attempts are left, then takes that one after all.
     pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Picked> {
-        let attempts = if want.avoid.is_empty() { 0 } else { want.host_selection_retries };
         let mut picked = self.pick_once(cluster, want, 0)?;
-        for attempt in 1..=attempts {
-            if !want.avoid.contains(&picked.0) {
+        let Some(again) = want.again else { return Some(picked) };
+        for attempt in 1..=again.attempts() {
+            if !again.declines(&picked.0) {
                 break;
             }
             picked = self.pick_once(cluster, want, attempt)?;
@@ -111,12 +113,20 @@ impl Balancer {
         Some(picked)
     }
 
+    /// The load without priorities that a retry would rather not have again.
+    fn other_priorities(&self, want: &Pick<'_>) -> Option<PriorityLoad> {
+        let previous = want.again.and_then(|again| again.previous_priorities())?;
+        let overprovisioning = self.levels.first()?.overprovisioning;
+        previous.load(|excluded| self.load.without(&self.sizes, overprovisioning, excluded))
+    }
+
     fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Picked> {
+        let others = self.other_priorities(want);
         let random = &mut self.random;
         let (priority, degraded) = match self.levels.len() {
             0 => return None,
             1 if self.load.healthy[0] == 100 => (0, false),
-            _ => self.load.choose(want.hash.unwrap_or_else(|| random.u64(..))),
+            _ => others.as_ref().unwrap_or(&self.load).choose(want.hash.unwrap_or_else(|| random.u64(..))),
         };
         let level = &mut self.levels[priority];
         let panic = self.load.panic[priority];

@@ -57,6 +57,26 @@ impl PriorityLoad {
         load
     }
 
+    /// The same load over other priorities alone; `None` when none of those has a host to offer.
+    pub fn without(&self, levels: &[LevelHealth], overprovisioning: u32, excluded: &[u32]) -> Option<PriorityLoad> {
+        let of = |usable: fn(&LevelHealth) -> u32| -> Vec<u32> {
+            let levels = levels.iter().enumerate();
+            let one = |(priority, level): (usize, &LevelHealth)| match u32::try_from(priority) {
+                Ok(priority) if excluded.contains(&priority) => 0,
+                _ => availability(usable(level), level.total, overprovisioning),
+            };
+            levels.map(one).collect()
+        };
+        let (health, degraded) = (of(|level| level.healthy), of(|level| level.degraded));
+        let available = (health.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
+        let zeros = vec![0; levels.len()];
+        let mut load = PriorityLoad { healthy: zeros.clone(), degraded: zeros, panic: self.panic.clone() };
+        (available > 0).then(|| {
+            load.spread(&health, &degraded, available);
+            load
+        })
+    }
+
     /// Where the `point`-th percent (0 to 99) goes: the priority, and whether to its degraded hosts.
     pub fn choose(&self, point: u64) -> (usize, bool) {
         let point = u32::try_from(point % 100).unwrap_or(0) + 1;

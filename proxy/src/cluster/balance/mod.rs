@@ -7,3 +7,4 @@ mod level;
 mod load;
 
 pub use level::{Balancer, Group};
+pub use load::PriorityLoad;

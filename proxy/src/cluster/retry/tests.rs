@@ -1,6 +1,11 @@
 //! Tests of `retry`.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use bytes::Bytes;
+use config::matcher::{HeaderMatcher, HeaderRule};
+use config::route::{RateLimitedBackOff, ResetHeader, RetryPolicy};
 
 use super::*;
 use crate::wire::headers::Headers;
@@ -15,15 +20,22 @@ fn policy(conditions: u32) -> RetryPolicy {
         status_codes: vec![418],
         base_interval: Duration::from_millis(25),
         max_interval: Duration::from_millis(250),
-        avoid_previous_hosts: false,
+        headers: Vec::new(),
+        request_headers: Vec::new(),
+        rate_limited: None,
+        predicates: Vec::new(),
         host_selection_attempts: 1,
         previous_priorities: None,
     }
 }
 
-fn retries(conditions: u32) -> Retries<()> {
-    let policy = policy(conditions);
-    Retries::begin(Wishes::of(Some(&policy)), Some(&policy)).unwrap()
+fn retries(conditions: u32) -> Retries<'static, ()> {
+    by(policy(conditions))
+}
+
+fn by(policy: RetryPolicy) -> Retries<'static, ()> {
+    let rules: &Rules = Box::leak(Box::new(Rules::compile(&Arc::new(policy))));
+    Retries::begin(Wishes::of(Some(rules)), Some(rules)).unwrap()
 }
 
 fn head(status: u16, headers: &[(&str, &'static str)]) -> ResponseHead {
@@ -33,6 +45,51 @@ fn head(status: u16, headers: &[(&str, &'static str)]) -> ResponseHead {
     }
     let (reason, body) = (Bytes::new(), BodyLength::Empty);
     ResponseHead { protocol: Protocol::Http11, status, reason, headers: list, body, wire_size: 0 }
+}
+
+fn present(name: &str) -> HeaderMatcher {
+    HeaderMatcher { name: name.into(), rule: HeaderRule::Present(true), invert: false, missing_is_empty: false }
+}
+
+/// `Retry-After: 1` and its like, as Envoy reads them.
+#[test]
+fn a_response_says_how_long_to_wait() {
+    let header = |name: &str, is_timestamp| ResetHeader { name: name.into(), is_timestamp };
+    let back_off = RateLimitedBackOff {
+        headers: vec![header("retry-after", false), header("x-reset", true)],
+        max_interval: Duration::from_secs(60),
+    };
+    let wait = |headers: &[(&str, String)]| {
+        let mut retries = by(RetryPolicy { rate_limited: Some(back_off.clone()), ..policy(RetryOn::SERVER_ERROR) });
+        let mut answer = head(503, &[]);
+        for (name, value) in headers {
+            answer.headers.append(Name::new(name), value.clone().into_bytes());
+        }
+        match retries.answered(&answer, || Some(())) {
+            Decision::After(wait) if wait.rate_limited => {
+                let time = wait.time.as_millis();
+                Some(time)
+            }
+            Decision::After(wait) => {
+                assert!(wait.time < Duration::from_millis(25));
+                None
+            }
+            Decision::PassOn(flags) => panic!("{flags:?}"),
+        }
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let second = wait(&[("retry-after", "1".into())]).unwrap();
+    assert!((1000..1500).contains(&second), "{second}");
+    let moment = wait(&[("x-reset", (now + 31).to_string())]).unwrap();
+    assert!((28_000..46_500).contains(&moment), "{moment}");
+    // Too long, too late, no number: the next header, or the usual.
+    let next = wait(&[("retry-after", "61".into()), ("x-reset", (now + 31).to_string())]).unwrap();
+    assert!((28_000..46_500).contains(&next), "{next}");
+    for (name, value) in [("retry-after", "61"), ("retry-after", "soon"), ("retry-after", "0"), ("x-reset", "1")] {
+        assert_eq!(wait(&[(name, value.into())]), None, "{name} {value}");
+    }
+    assert_eq!(wait(&[("retry-after", "0".into()), ("x-reset", (now + 31).to_string())]), None, "the first counts");
+    assert_eq!(wait(&[]), None);
 }
 
 #[test]
@@ -52,9 +109,17 @@ fn responses_are_retried_by_their_condition() {
         (RetryOn::ENVOY_RATELIMITED, 429, &[("x-envoy-ratelimited", "true")], true),
         (RetryOn::STATUS_CODES, 418, &[], true),
         (RetryOn::STATUS_CODES, 417, &[], false),
+        (RetryOn::RETRIABLE_HEADERS, 200, &[("x-again", "1")], true),
+        (RetryOn::RETRIABLE_HEADERS, 200, &[("x-again-too", "1")], true),
+        (RetryOn::RETRIABLE_HEADERS, 201, &[], true),
+        (RetryOn::RETRIABLE_HEADERS, 503, &[("x-else", "1")], false),
+        (RetryOn::SERVER_ERROR, 200, &[("x-again", "1")], false),
     ];
     for (conditions, status, headers, wanted) in cases {
-        assert_eq!(retries(*conditions).wants_response(&head(*status, headers)), *wanted, "{conditions} {status}");
+        let created = HeaderMatcher { rule: HeaderRule::Range { start: 201, end: 202 }, ..present(":status") };
+        let mut policy = policy(*conditions);
+        policy.headers = vec![present("x-again"), present("x-again-too"), created];
+        assert_eq!(by(policy).wants_response(&head(*status, headers)), *wanted, "{conditions} {status}");
     }
 }
 
@@ -90,6 +155,6 @@ fn retries_end_with_the_policy_or_the_circuit_breaker() {
     assert_eq!(flags(over), ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
     let mut retries = self::retries(RetryOn::SERVER_ERROR);
     assert_eq!(flags(retries.failed(Reset::Ended, true, || None)), ResponseFlags::UPSTREAM_OVERFLOW);
-    let none = Wishes::of(None);
+    let none = Wishes::of(None::<&Rules>);
     assert!(Retries::<()>::begin(none, None).is_none());
 }

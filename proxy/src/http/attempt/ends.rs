@@ -1,5 +1,6 @@
 //! Where attempts are counted: cluster and route together, whatever the end. Used by the loop in [`super`] alone.
 
+use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::route::RouteStats;
@@ -23,9 +24,9 @@ impl Ends<'_> {
     }
 
     /// It is over, and another one follows.
-    pub fn retries(&self) {
+    pub fn retries(&self, after: BackOff) {
         self.cluster.count(|stats| stats.upstream_rq_retry);
-        self.cluster.count(|stats| stats.upstream_rq_retry_backoff_exponential);
+        self.cluster.count(|stats| after.counter(stats));
         if let Some(stats) = self.of_route {
             stats.retry.inc();
         }

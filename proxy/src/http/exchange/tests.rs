@@ -178,7 +178,7 @@ async fn an_early_response_ends_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn connect_failures_are_retried_elsewhere() {
     let mut policy = retry_on(RetryOn::CONNECT_FAILURE, 2);
-    policy.avoid_previous_hosts = true;
+    policy.predicates = vec![HostPredicate::PreviousHosts];
     let mut bench = Bench::new(to_app(|forward| {
         forward.retry = Some(policy.into());
         forward.timeout = Some(Duration::from_secs(15));

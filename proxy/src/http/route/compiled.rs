@@ -9,6 +9,7 @@ use config::{At, Rejection};
 use super::super::filters::chain::Scopes;
 use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
+use super::super::retry::Rules;
 use super::matching::Matcher;
 use super::stats::RouteStats;
 use crate::stats::Stats;
@@ -22,6 +23,8 @@ pub struct VirtualHost {
     pub config: Arc<config::route::VirtualHost>,
     /// In order; the first match is taken.
     pub routes: Vec<Arc<Route>>,
+    /// `retry_policy`, for routes that have none.
+    pub(in crate::http) retry: Option<Rules>,
     /// Header changes of the virtual host.
     pub mutation: Mutation,
     /// What it tells filters.
@@ -50,6 +53,8 @@ pub struct Route {
 pub struct Forwarding {
     /// As configured.
     pub config: Arc<Forward>,
+    /// `retry_policy`.
+    pub(in crate::http) retry: Option<Rules>,
     /// With `cluster_header`: that header.
     pub cluster_header: Option<Name>,
     /// With `host_rewrite_header`: that header.
@@ -86,6 +91,7 @@ impl VirtualHost {
         Ok(VirtualHost {
             config: config.clone(),
             routes: config.routes.iter().enumerate().map(route).collect::<Result<_, Rejection>>()?,
+            retry: config.retry.as_ref().map(Rules::compile),
             mutation: Mutation::compile(&config.headers),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
         })
@@ -143,6 +149,7 @@ impl Forwarding {
             ClusterChoice::Single(_) | ClusterChoice::Header(_) => Vec::new(),
         };
         Ok(Forwarding {
+            retry: config.retry.as_ref().map(Rules::compile),
             cluster_header: match &config.cluster {
                 ClusterChoice::Header(name) => Some(Name::new(name)),
                 _ => None,

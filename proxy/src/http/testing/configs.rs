@@ -68,7 +68,10 @@ pub fn retry_on(conditions: u32, num_retries: u32) -> RetryPolicy {
         status_codes: Vec::new(),
         base_interval: Duration::from_millis(25),
         max_interval: Duration::from_millis(250),
-        avoid_previous_hosts: false,
+        headers: Vec::new(),
+        request_headers: Vec::new(),
+        rate_limited: None,
+        predicates: Vec::new(),
         host_selection_attempts: 1,
         previous_priorities: None,
     }

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use config::endpoint::HealthStatus::{self, Degraded, Healthy, Unhealthy};
 
+use config::metadata::Metadata;
+use config::route::HostPredicate;
+use serde_json::json;
+
 use super::*;
-use crate::cluster::testing::{config, eds, host};
+use crate::cluster::retry::{Again, PreviousPriorities};
+use crate::cluster::testing::{address, config, eds, endpoint, host, host_of, retrying};
 
 fn group(weight: u32, hosts: &[(u8, HealthStatus)]) -> Group {
     Group { weight, hosts: hosts.iter().map(|(last, health)| host(*last, 1, *health)).collect() }
@@ -98,8 +103,9 @@ fn hosts_of_earlier_attempts_are_avoided_while_picks_are_left() {
     let (first, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
     let (second, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
     let tried = [first, second];
+    let policy = retrying(vec![HostPredicate::PreviousHosts]);
     for _ in 0..9 {
-        let want = Pick { avoid: &tried, host_selection_retries: 5, ..Pick::default() };
+        let want = Pick { again: Again::new(&policy, &tried, None), ..Pick::default() };
         assert!(!tried.contains(&balancer.pick(&cluster, &want).expect("a host").0));
     }
 }
@@ -110,8 +116,56 @@ fn when_only_avoided_hosts_are_left_one_of_them_is_taken() {
     let cluster = config(eds());
     let (only, _) = balancer.pick(&cluster, &Pick::default()).expect("a host");
     let tried = [only.clone()];
-    let want = Pick { avoid: &tried, host_selection_retries: 5, ..Pick::default() };
+    let policy = retrying(vec![HostPredicate::PreviousHosts]);
+    let want = Pick { again: Again::new(&policy, &tried, None), ..Pick::default() };
     assert_eq!(balancer.pick(&cluster, &want).expect("a host").0, only);
+}
+
+#[test]
+fn retries_decline_canaries_and_hosts_of_some_metadata() {
+    let labelled = |last: u8, labels: serde_json::Value| {
+        let metadata = Metadata([("envoy.lb".into(), labels)].into());
+        host_of(config::endpoint::Endpoint { metadata: metadata.into(), ..endpoint(address(last)) }, 0)
+    };
+    let hosts = [
+        labelled(1, json!({ "canary": true, "tier": "a" })),
+        labelled(2, json!({ "canary": false, "tier": ["a", "b"] })),
+        labelled(3, json!({ "tier": "b" })),
+    ];
+    let metadata = |tier: &str| HostPredicate::OmitMetadata(vec![("tier".into(), json!(tier))]);
+    let cases = [
+        (vec![HostPredicate::OmitCanaryHosts], [true, false, false]),
+        (vec![metadata("a")], [true, true, false]),
+        (vec![metadata("b")], [false, true, true]),
+        (vec![HostPredicate::OmitCanaryHosts, metadata("b")], [true, true, true]),
+    ];
+    for (predicates, declined) in cases {
+        let policy = retrying(predicates);
+        let again = Again::new(&policy, &[], None).expect("it wishes something");
+        assert_eq!(hosts.each_ref().map(|host| again.declines(host)), declined, "{policy:?}");
+    }
+}
+
+/// `previous_priorities`: after each attempt (or every other) the priorities of all before are left out, until none is left.
+#[test]
+fn retries_go_to_other_priorities() {
+    let level = |last: u8, priority: u32| {
+        let host = host_of(endpoint(address(last)), priority);
+        vec![Group { weight: 1, hosts: vec![host] }]
+    };
+    let cluster = config(eds());
+    for (frequency, expected) in [(1, [0, 1, 2, 0, 1]), (2, [0, 0, 1, 1, 2])] {
+        let mut balancer = balancer(vec![level(1, 0), level(2, 1), level(3, 2)], 50.0);
+        let policy = retrying(Vec::new());
+        let previous = PreviousPriorities::new(frequency);
+        let picked = expected.map(|_| {
+            let want = Pick { again: Again::new(&policy, &[], Some(&previous)), ..Pick::default() };
+            let (host, _) = balancer.pick(&cluster, &want).expect("a host");
+            previous.attempted(host.priority());
+            host.priority()
+        });
+        assert_eq!(picked, expected, "{frequency}");
+    }
 }
 
 #[test]
