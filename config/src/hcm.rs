@@ -149,6 +149,8 @@ pub struct Router {
     pub suppress_envoy_headers: bool,
     /// `dynamic_stats`, default true.
     pub dynamic_stats: bool,
+    /// `suppress_grpc_request_failure_code_stats`.
+    pub suppress_grpc_codes: bool,
 }
 
 /// `server_header_transformation`.

@@ -114,7 +114,7 @@ http_filters! {
         routes CorsPolicy Works "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights are answered, and allowed origins may read responses; shares go by their default values";
     HeaderMutation header_mutation Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers, trailers and the query; pseudo headers are never removed"
         routes HeaderMutationPerRoute Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "after those of the filter, in the order that Envoy has";
-    GrpcStats grpc_stats Inert "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC messages are not counted";
+    GrpcStats grpc_stats Works "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC requests and messages are counted for their cluster; methods by name up to 1024 a cluster and worker";
     Fault fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected"
         routes Fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected";
     GrpcWeb grpc_web Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web requests reach the application unconverted";

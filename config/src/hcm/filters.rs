@@ -100,5 +100,6 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
     Ok(Router {
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),
+        suppress_grpc_codes: proto.suppress_grpc_request_failure_code_stats,
     })
 }

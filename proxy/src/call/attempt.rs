@@ -13,7 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::failure::{CallFailure, Why};
 use crate::cluster::retry::{Again, BackOff, Decision, Reset, Retries, Rules, Wishes};
-use crate::cluster::{ConnectFailureKind, Host, HttpLease, HttpWant, Pick, Priority, RetryPermit, WorkerCluster};
+use crate::cluster::{
+    Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Pick, Priority, RetryPermit, WorkerCluster,
+};
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Name;
@@ -51,7 +53,7 @@ impl Open {
     /// Counts the answer that is passed on.
     pub fn answered(&self, head: &ResponseHead) {
         let time = u64::try_from(self.begun.elapsed().as_millis()).ok();
-        self.cluster.count_response(head.status, self.internal, time);
+        self.cluster.count_response(head.status, Codes::of(self.internal), time);
     }
 
     /// The answer did not end in time.
@@ -174,7 +176,7 @@ impl Outgoing {
         stats.upstream_rq_retry.inc();
         after.counter(stats).inc();
         if let Ok((open, Some(head))) = outcome {
-            self.cluster.count_retried(head.status);
+            self.cluster.count_retried(head.status, Codes::of(self.internal));
             open.host.count_response(status_for_host(head));
         }
     }
@@ -197,7 +199,7 @@ impl Outgoing {
             Err(failed) => {
                 let failure = self.failure(failed.why);
                 if let Some(status) = failure.counted_as() {
-                    self.cluster.count_response(status, self.internal, None);
+                    self.cluster.count_response(status, Codes::of(self.internal), None);
                 }
                 Err(failure)
             }
@@ -207,7 +209,7 @@ impl Outgoing {
     /// The whole call took too long; nothing was answered.
     fn timed_out(&self) -> CallFailure {
         self.cluster.stats().upstream_rq_timeout.inc();
-        self.cluster.count_response(504, self.internal, None);
+        self.cluster.count_response(504, Codes::of(self.internal), None);
         self.failure(Why::Timeout(self.timeout.unwrap_or_default(), false))
     }
 

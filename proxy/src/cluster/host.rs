@@ -77,8 +77,13 @@ impl Host {
 
     /// Counts a response of it: `rq_success` below 500, else `rq_error`.
     pub fn count_response(&self, status: u16) {
+        self.count(status >= 500);
+    }
+
+    /// Counts a request of it that is over: `rq_error` or `rq_success`.
+    pub fn count(&self, error: bool) {
         let shard = &self.0.state.shard;
-        if status >= 500 { shard.rq_error.inc() } else { shard.rq_success.inc() }
+        if error { shard.rq_error.inc() } else { shard.rq_success.inc() }
     }
 
     /// Counts a request of it that timed out: `rq_timeout`.

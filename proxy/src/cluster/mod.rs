@@ -14,6 +14,7 @@ mod connect_failure;
 mod dial;
 pub mod dns;
 mod endpoints;
+mod grpc;
 mod host;
 mod host_stats;
 mod lease;
@@ -33,11 +34,12 @@ mod workers;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;
+pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{OverrideHost, Pick, PickFailure};
 pub use shared::Cluster;
-pub use stats::ClusterStats;
+pub use stats::{ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};
 pub use workers::WorkerClusters;
 

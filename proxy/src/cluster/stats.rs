@@ -73,6 +73,22 @@ fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
     })
 }
 
+/// Where a response is counted by its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codes {
+    /// Under `internal.`, else under `external.`: the request's origin as the connection manager judges it.
+    pub internal: bool,
+    /// And without either: always, but where a router leaves the codes of gRPC out.
+    pub own: bool,
+}
+
+impl Codes {
+    /// Of a request that is counted everywhere.
+    pub fn of(internal: bool) -> Codes {
+        Codes { internal, own: true }
+    }
+}
+
 /// Counters by response code, made as codes are seen: `upstream_rq_200`, `upstream_rq_2xx`, and the same under `internal.` and
 /// `external.`; those of answers that were retried are under `retry.` alone. One per worker and cluster.
 #[derive(Debug, Default)]
@@ -83,45 +99,49 @@ pub struct ResponseCounters {
 }
 
 /// A status that was retried, and what counts it.
-type Retried = (u16, [Counter; 3]);
+type Retried = (u16, bool, [Counter; 3]);
 
 /// A status and an origin that were seen, and what counts them.
-type Seen = (u16, bool, [Counter; 4]);
+type Seen = (u16, Codes, [Counter; 5]);
 
 impl ResponseCounters {
-    /// Counts one response. `internal` as the connection manager judges the request's origin.
-    pub fn count(&self, scope: &Scope, status: u16, internal: bool) {
+    /// Counts one response.
+    pub fn count(&self, scope: &Scope, status: u16, codes: Codes) {
         let mut seen = self.seen.borrow_mut();
-        if let Some((_, _, counters)) = seen.iter().find(|(code, origin, _)| *code == status && *origin == internal) {
+        if let Some((_, _, counters)) = seen.iter().find(|(code, others, _)| *code == status && *others == codes) {
             return counters.iter().for_each(|counter| counter.inc());
         }
         // Codes come from upstreams, in three digits: at most a thousand of them.
-        let origin = origin(internal);
+        let origin = origin(codes.internal);
         let class = status / 100;
+        let own = |name: String| if codes.own { scope.counter(&name) } else { Counter::NONE };
         let counters = [
-            scope.counter(&format!("upstream_rq_{status}")),
-            scope.counter(&format!("upstream_rq_{class}xx")),
+            own(format!("upstream_rq_{status}")),
+            own(format!("upstream_rq_{class}xx")),
+            scope.counter(&format!("{origin}.upstream_rq_completed")),
             scope.counter(&format!("{origin}.upstream_rq_{status}")),
             scope.counter(&format!("{origin}.upstream_rq_{class}xx")),
         ];
         counters.iter().for_each(|counter| counter.inc());
-        seen.push((status, internal, counters));
+        seen.push((status, codes, counters));
     }
 
     /// Counts a response that is not passed on, for the request is tried again.
-    pub fn count_retried(&self, scope: &Scope, status: u16) {
+    pub fn count_retried(&self, scope: &Scope, status: u16, codes: Codes) {
         let mut retried = self.retried.borrow_mut();
-        let known = retried.iter().position(|(code, _)| *code == status).unwrap_or_else(|| {
+        let known = retried.iter().position(|(code, own, _)| *code == status && *own == codes.own);
+        let known = known.unwrap_or_else(|| {
             let class = status / 100;
+            let own = |name: String| if codes.own { scope.counter(&name) } else { Counter::NONE };
             let counters = [
                 scope.counter("retry.upstream_rq_completed"),
-                scope.counter(&format!("retry.upstream_rq_{status}")),
-                scope.counter(&format!("retry.upstream_rq_{class}xx")),
+                own(format!("retry.upstream_rq_{status}")),
+                own(format!("retry.upstream_rq_{class}xx")),
             ];
-            retried.push((status, counters));
+            retried.push((status, codes.own, counters));
             retried.len() - 1
         });
-        retried[known].1.iter().for_each(|counter| counter.inc());
+        retried[known].2.iter().for_each(|counter| counter.inc());
     }
 
     /// Records how long the upstream took, in milliseconds, under `internal.` or `external.`.

@@ -16,9 +16,10 @@ use super::balance::{Balancer, Group};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::connect;
 use super::endpoints::{EndpointSet, Identity};
+use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
 use super::pool::{Counted, KeyRef, Speaks};
-use super::stats::{ClusterStats, ResponseCounters};
+use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
     TcpLease, TcpWant,
@@ -59,6 +60,8 @@ pub struct WorkerCluster {
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
     responses: ResponseCounters,
+    /// What filters count of gRPC requests.
+    pub grpc: GrpcCounters,
     touched: Cell<bool>,
     /// When it was last said why there is no host.
     told: Cell<Option<Instant>>,
@@ -85,6 +88,7 @@ impl WorkerCluster {
             hosts: RefCell::new(hosts),
             balance: RefCell::new(Balance { endpoints, balancer }),
             responses: ResponseCounters::default(),
+            grpc: GrpcCounters::default(),
             touched: Cell::new(true),
             told: Cell::new(None),
             destinations: RefCell::default(),
@@ -107,19 +111,19 @@ impl WorkerCluster {
     }
 
     /// Counts a response by its code, and how long it took in milliseconds (`None` for replies made here).
-    pub fn count_response(&self, status: u16, internal: bool, milliseconds: Option<u64>) {
+    pub fn count_response(&self, status: u16, codes: Codes, milliseconds: Option<u64>) {
         let scope = self.core.shared.scope();
         self.core.stats.upstream_rq_completed.inc();
-        self.responses.count(scope, status, internal);
+        self.responses.count(scope, status, codes);
         if let Some(milliseconds) = milliseconds {
             self.core.stats.upstream_rq_time.record(milliseconds);
-            self.responses.time(scope, internal, milliseconds);
+            self.responses.time(scope, codes.internal, milliseconds);
         }
     }
 
     /// Counts a response that is not passed on, for the request is tried again.
-    pub fn count_retried(&self, status: u16) {
-        self.responses.count_retried(self.core.shared.scope(), status);
+    pub fn count_retried(&self, status: u16, codes: Codes) {
+        self.responses.count_retried(self.core.shared.scope(), status, codes);
     }
 
     /// Chooses a host for one attempt.

@@ -21,14 +21,14 @@ use super::reason;
 use super::respond;
 use super::retry::{Decision, Retry};
 use super::rewrite;
-use super::route::Forwarding;
+use super::route::{Forwarding, is_grpc};
 use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
 use super::upgrade;
 use super::upload::Upload;
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
-use crate::cluster::{HttpWant, Priority};
+use crate::cluster::{Codes, HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{Downstream, ResetReason};
 use crate::wire::headers::Name;
@@ -36,7 +36,7 @@ use crate::wire::message::ResponseHead;
 
 use ends::Ends;
 use failure::Failure;
-pub(super) use failure::reset_of;
+pub(super) use failure::{reset_of, reset_reply};
 
 /// Octets of a request that may be kept for a retry, when the virtual host says nothing else.
 const RETRY_BUFFER: u32 = 1024 * 1024;
@@ -54,12 +54,15 @@ pub(super) async fn run<'s>(
     stream.info.upstream_cluster = Some(name);
     let config = cluster.config();
     stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    let grpc = is_grpc(&stream.request);
     let mut retry = prepare(exchange, chosen, forwarding);
     let priority = if forwarding.config.high_priority { Priority::High } else { Priority::Default };
     let mut upload = upload(exchange, chosen, retry.is_some());
 
     let of_route = chosen.route.stats(&exchange.stream.context.manager.registry, chosen.host);
-    let ends = Ends { cluster: &cluster, of_route, internal: exchange.stream.internal };
+    let router = &exchange.stream.context.manager.config.router;
+    let codes = Codes { internal: exchange.stream.internal, own: !(grpc && router.suppress_grpc_codes) };
+    let ends = Ends { cluster: &cluster, of_route, codes, grpc };
     let mut tried = Tried::default();
     loop {
         exchange.stream.info.attempts += 1;
@@ -89,10 +92,7 @@ pub(super) async fn run<'s>(
                 if let (Some(target), Some(retry)) = (outcome.target(), retry.as_mut()) {
                     tried.add(target, retry);
                 }
-                if let Outcome::Answer(_, head, (target, _)) = &outcome {
-                    cluster.count_retried(target, head.status);
-                }
-                ends.retries(wait);
+                ends.retries(outcome.target(), outcome.status(), wait);
                 exchange.watch.try_ends();
                 drop(outcome);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
@@ -108,14 +108,14 @@ pub(super) async fn run<'s>(
                     Outcome::Answer(lease, head, (target, _)) => {
                         exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
                         let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
-                        ends.answered(&target, head.status, time, retried);
+                        let awaits_trailers = ends.answered(target, &head, time, retried);
                         upload.forget();
-                        Ok(Answer { head, lease, upload })
+                        Ok(Answer { head, lease, upload, awaits_trailers })
                     }
-                    Outcome::Failed(failure, ..) => {
+                    Outcome::Failed(failure, host, _) => {
                         exchange.watch.try_ends();
                         let stop = failure.into_stop(&exchange.stream, retried);
-                        ends.failed(&stop);
+                        ends.failed(host.as_ref(), &stop);
                         Err(stop)
                     }
                 };
@@ -272,6 +272,9 @@ impl Attempt<'_> {
         if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
             target.count_timeout();
         }
+        if exchange.timed_out == Some(Expired::Response) {
+            target.count(true);
+        }
         match awaited? {
             Ok(mut head) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
@@ -378,6 +381,13 @@ impl Outcome {
         match self {
             Outcome::Answer(_, _, (target, _)) => Some(target),
             Outcome::Failed(_, target, _) => target.as_ref(),
+        }
+    }
+
+    fn status(&self) -> Option<u16> {
+        match self {
+            Outcome::Answer(_, head, _) => Some(head.status),
+            Outcome::Failed(..) => None,
         }
     }
 

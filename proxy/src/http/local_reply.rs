@@ -8,12 +8,11 @@ use bytes::Bytes;
 
 use super::grpc;
 use super::respond;
-use super::route::is_grpc;
 use super::stream::Stream;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::{BodyLength, Method, Protocol, ResponseHead};
+use crate::wire::message::{BodyLength, Protocol, ResponseHead};
 
 /// An answer of our own.
 #[derive(Debug)]
@@ -87,7 +86,7 @@ pub(super) fn build(
     stream.info.flags.set(reply.flags);
     stream.info.response_code_details = Some(reply.details.clone());
     stream.info.response_code = 0;
-    let grpc = is_grpc(&stream.request) && !reply.plain;
+    let grpc = stream.asked.grpc && !reply.plain;
     let mut head = ResponseHead {
         protocol: stream.request.protocol,
         status: if grpc { 200 } else { reply.status },
@@ -125,7 +124,7 @@ pub(super) fn build(
         if !head.headers.contains(&Name::CONTENT_TYPE) {
             head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
         }
-        if stream.request.method != Method::Head {
+        if !stream.asked.head {
             head.body = BodyLength::Exact(reply.body.len() as u64);
             body = reply.body;
         }

@@ -12,8 +12,11 @@ use super::filters::frames::{Own, Source};
 use super::stop::Stop;
 use super::stream::Stream;
 use super::upload::{Progress, Upload};
+use super::upstreams::Target;
 use crate::failure::ResponseFlags;
+use crate::stats::Counter;
 use crate::wire::codec::{Downstream, StreamError, Upstream};
+use crate::wire::grpc;
 use crate::wire::message::{Frame, Protocol};
 
 /// What is relayed.
@@ -38,8 +41,18 @@ pub(super) struct FromUpstream<'x> {
     upstream: &'x mut dyn Upstream,
     upload: &'x mut Upload,
     kind: Kind,
+    awaits_trailers: Option<AwaitsTrailers>,
+    /// The head has gone to the client: what is lost from here on is cut short, and not answered.
+    head_sent: bool,
     /// Something came since this was last asked.
     touched: bool,
+}
+
+/// A gRPC request counts as an error of its host or not by what the trailers say.
+pub(super) struct AwaitsTrailers {
+    pub host: Target,
+    /// Counts those that end without any, in a reset.
+    pub lost: Counter,
 }
 
 /// How far the response has come.
@@ -57,6 +70,9 @@ pub(super) async fn run<'s>(
     origin: &mut Origin<'_>,
 ) -> Result<(), Stop> {
     let mut download = Download::default();
+    if let Origin::Upstream(from) = origin {
+        from.head_sent = true;
+    }
     poll_fn(|cx| {
         if let Poll::Ready(result) = download.poll(cx, downstream, origin, exchange) {
             return Poll::Ready(result);
@@ -149,7 +165,7 @@ impl<'s> Source<'s> for Origin<'_> {
 
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         match self {
-            Origin::Upstream(from) => from.upstream.poll_lost(cx).map(|error| cut_short(&error, from.kind)),
+            Origin::Upstream(from) => from.upstream.poll_lost(cx).map(|error| from.lost(&error)),
             Origin::Own(_) => Poll::Pending,
         }
     }
@@ -172,17 +188,49 @@ impl<'s> Source<'s> for Origin<'_> {
 }
 
 impl<'x> FromUpstream<'x> {
-    pub fn new(upstream: &'x mut dyn Upstream, upload: &'x mut Upload, kind: Kind) -> FromUpstream<'x> {
-        FromUpstream { upstream, upload, kind, touched: false }
+    pub fn new(
+        upstream: &'x mut dyn Upstream,
+        upload: &'x mut Upload,
+        kind: Kind,
+        awaits_trailers: Option<AwaitsTrailers>,
+    ) -> FromUpstream<'x> {
+        FromUpstream { upstream, upload, kind, awaits_trailers, head_sent: false, touched: false }
+    }
+
+    /// The upstream failed within the body.
+    fn lost(&mut self, error: &StreamError) -> Stop {
+        if let Some(awaits) = self.awaits_trailers.take() {
+            awaits.host.count(true);
+            awaits.lost.inc();
+        }
+        let (flags, reason) = match error {
+            // Envoy's HTTP/1 codec takes a connection that ends within a body for a breach of the protocol.
+            StreamError::Closed(_) | StreamError::Io(_)
+                if !self.kind.tunnel && self.kind.upstream != Protocol::Http2 =>
+            {
+                (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error")
+            }
+            other => attempt::reset_of(other),
+        };
+        if !self.head_sent {
+            return attempt::reset_reply(flags, reason, details(reason)).into();
+        }
+        Stop::Abort { flags, details: details(reason).into(), reason: crate::wire::codec::ResetReason::InternalError }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'_>) -> Poll<Result<Frame, Stop>> {
         let frame = match self.upstream.poll_body(cx) {
             Poll::Ready(Ok(frame)) => frame,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(cut_short(&error, self.kind))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.lost(&error))),
             Poll::Pending => return Poll::Pending,
         };
         self.touched = true;
+        if !matches!(frame, Frame::Data(_))
+            && let Some(awaits) = self.awaits_trailers.take()
+        {
+            let status = if let Frame::Trailers(trailers) = &frame { grpc::status(trailers) } else { None };
+            awaits.host.count(grpc::is_host_error(status));
+        }
         if matches!(frame, Frame::End) && self.kind.tunnel && self.kind.upstream != Protocol::Http2 {
             // The only way in which such a tunnel ends; Envoy takes it for a loss.
             stream.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
@@ -204,18 +252,6 @@ impl Origin<'_> {
             Origin::Own(_) => false,
         }
     }
-}
-
-/// The upstream failed within the body.
-fn cut_short(error: &StreamError, kind: Kind) -> Stop {
-    let (flags, reason) = match error {
-        // Envoy's HTTP/1 codec takes a connection that ends within a body for a breach of the protocol.
-        StreamError::Closed(_) | StreamError::Io(_) if !kind.tunnel && kind.upstream != Protocol::Http2 => {
-            (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error")
-        }
-        other => attempt::reset_of(other),
-    };
-    Stop::Abort { flags, details: details(reason).into(), reason: crate::wire::codec::ResetReason::InternalError }
 }
 
 fn details(reason: &str) -> String {

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
-use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget};
+use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
@@ -42,11 +42,22 @@ impl<'s> Chosen<'s> {
     }
 }
 
+/// What a request was before anybody changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// gRPC, by its content type.
+    pub grpc: bool,
+    /// Only for the head of a response.
+    pub head: bool,
+}
+
 /// One request while it is served.
 pub(crate) struct Stream<'s> {
     pub context: &'s Context,
     pub info: StreamInfo,
     pub request: RequestHead,
+    /// What it was when it came. Answers of our own are in its kind, whatever filters made of the request since.
+    pub asked: Asked,
     /// The response's head, once there is one.
     pub response: Option<ResponseHead>,
     pub trailers: Option<Headers>,
@@ -58,6 +69,8 @@ pub(crate) struct Stream<'s> {
     pub plan: Plan<'s>,
     /// What the compressors of the chain know of each other.
     pub encodings: Option<Box<Encodings<'s>>>,
+    /// A filter wants to know when the request has been sent: [`StreamInfo::upstream_sent`].
+    pub times_upload: bool,
     /// From an internal caller.
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
@@ -73,16 +86,19 @@ impl<'s> Stream<'s> {
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);
         }
+        let asked = Asked { grpc: is_grpc(&request), head: request.method == Method::Head };
         Stream {
             context,
             info,
             request,
+            asked,
             response: None,
             trailers: None,
             route: None,
             to_tls: false,
             plan: Plan::default(),
             encodings: None,
+            times_upload: false,
             internal: false,
             decorator: None,
         }

@@ -106,9 +106,13 @@ impl Bench {
             config.routes = RouteSource::Inline(Arc::new(self.table.clone()));
         }
         let slots = Slots(self.slot.clone().unwrap_or_default());
+        let stats = Stats::new(StatsSettings::default());
+        for (name, cluster) in &self.clusters {
+            cluster.scope.get_or_init(|| stats.scope(&format!("cluster.{name}.")));
+        }
         let deps = CompileDeps {
             secrets: &Secrets::new(),
-            stats: &Stats::new(StatsSettings::default()),
+            stats: &stats,
             log_sinks: &Sinks::new(SinkSettings::default()),
             drain: Default::default(),
         };

@@ -4,6 +4,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::exchange::Exchange;
 use super::kept::Kept;
@@ -112,6 +113,9 @@ impl Upload {
             if self.sent || self.refused {
                 if !self.flushed && upstream.poll_flush(cx).is_ready() {
                     self.flushed = true;
+                    if self.sent && exchange.stream.times_upload {
+                        exchange.stream.info.upstream_sent = Some(Instant::now().into_std());
+                    }
                 }
                 let done = self.flushed || self.refused;
                 return Ok(if done { Progress::Done } else { Progress::Waiting });

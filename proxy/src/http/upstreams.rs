@@ -9,9 +9,10 @@ use super::retry::Retry;
 use crate::call::Calls;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    ConnectFailure, Host, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority, RetryPermit, WorkerCluster,
+    Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
+    RetryPermit, WorkerCluster,
 };
-use crate::stats::Counter;
+use crate::stats::{Counter, Scope};
 use crate::wire::codec::Upstream;
 use crate::wire::message::Protocol;
 use crate::worker::Worker;
@@ -142,28 +143,29 @@ impl UpstreamCluster {
     }
 
     /// Counts a response by its status; `milliseconds` when it came from upstream.
-    pub fn count_response(&self, target: Option<&Target>, status: u16, internal: bool, milliseconds: Option<u64>) {
+    pub fn count_response(&self, status: u16, codes: Codes, milliseconds: Option<u64>) {
         match self {
-            UpstreamCluster::Worker(cluster) => cluster.count_response(status, internal, milliseconds),
+            UpstreamCluster::Worker(cluster) => cluster.count_response(status, codes, milliseconds),
             #[cfg(test)]
-            UpstreamCluster::Fake(_) => {}
-        }
-        #[allow(irrefutable_let_patterns)]
-        if let Some(Target::Host(host)) = target {
-            host.count_response(status);
+            UpstreamCluster::Fake(cluster) => cluster.counted.borrow_mut().push((status, codes)),
         }
     }
 
     /// Counts a response that is not passed on, for the request is tried again.
-    pub fn count_retried(&self, target: &Target, status: u16) {
+    pub fn count_retried(&self, status: u16, codes: Codes) {
         match self {
-            UpstreamCluster::Worker(cluster) => cluster.count_retried(status),
+            UpstreamCluster::Worker(cluster) => cluster.count_retried(status, codes),
             #[cfg(test)]
             UpstreamCluster::Fake(_) => {}
         }
-        #[allow(irrefutable_let_patterns)]
-        if let Target::Host(host) = target {
-            host.count_response(status);
+    }
+
+    /// What counts its gRPC requests, and where names for that are made.
+    pub fn grpc(&self) -> (&GrpcCounters, &Scope) {
+        match self {
+            UpstreamCluster::Worker(cluster) => (&cluster.grpc, cluster.shared().scope()),
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => (&cluster.grpc, cluster.scope.get().expect("a context was made of it")),
         }
     }
 
@@ -199,6 +201,14 @@ impl Target {
 }
 
 impl Target {
+    /// Counts a request of it that is over: an error of the host, or none.
+    pub fn count(&self, error: bool) {
+        #[allow(irrefutable_let_patterns)]
+        if let Target::Host(host) = self {
+            host.count(error);
+        }
+    }
+
     /// Counts a request of it that timed out.
     pub fn count_timeout(&self) {
         #[allow(irrefutable_let_patterns)]

@@ -10,6 +10,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 use super::headers::{Headers, Name};
 
 pub mod frames;
+mod method;
+
+pub use method::Method;
 
 /// `UNKNOWN`.
 pub const UNKNOWN: u8 = 2;
@@ -32,6 +35,23 @@ pub fn status_of(http: u16) -> u8 {
         429 | 502 | 503 | 504 => 14,
         _ => 2,
     }
+}
+
+/// Whether the content type is gRPC's: `application/grpc`, alone or with a format. gRPC-Web's are not.
+pub fn has_content_type(headers: &Headers) -> bool {
+    headers.get(&Name::CONTENT_TYPE).is_some_and(|value| {
+        value.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    })
+}
+
+/// Whether a request that ended with this status, or without any, is an error of its host: one that HTTP would call 5xx.
+pub fn is_host_error(status: Option<u8>) -> bool {
+    status.is_none_or(|status| http_status_of(status) >= 500)
+}
+
+/// What stands before a path's `?`.
+pub fn before_query(path: &[u8]) -> &[u8] {
+    &path[..memchr::memchr(b'?', path).unwrap_or(path.len())]
 }
 
 /// `grpc-status` of a head.

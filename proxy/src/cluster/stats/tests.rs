@@ -36,12 +36,33 @@ fn answers_that_are_retried_are_counted_apart() {
     let stats = Stats::new(StatsSettings::default());
     let scope = stats.scope("cluster.app.");
     let counters = ResponseCounters::default();
-    counters.count_retried(&scope, 503);
-    counters.count_retried(&scope, 502);
-    counters.count_retried(&scope, 503);
+    let codes = Codes::of(false);
+    counters.count_retried(&scope, 503, codes);
+    counters.count_retried(&scope, 502, codes);
+    counters.count_retried(&scope, 503, codes);
     let value = |name: &str| stats.value(&format!("cluster.app.{name}"));
     assert_eq!(value("retry.upstream_rq_503"), Some(2));
     assert_eq!(value("retry.upstream_rq_5xx"), Some(3));
     assert_eq!(value("retry.upstream_rq_completed"), Some(3));
     assert_eq!(value("upstream_rq_503"), None);
+}
+
+#[test]
+fn codes_may_be_counted_by_origin_alone() {
+    let stats = Stats::new(StatsSettings::default());
+    let scope = stats.scope("cluster.app.");
+    let counters = ResponseCounters::default();
+    let without = Codes { internal: false, own: false };
+    counters.count(&scope, 503, without);
+    counters.count_retried(&scope, 503, without);
+    let value = |name: &str| stats.value(&format!("cluster.app.{name}"));
+    assert_eq!(
+        (value("upstream_rq_503"), value("upstream_rq_5xx"), value("retry.upstream_rq_503")),
+        (None, None, None)
+    );
+    assert_eq!((value("external.upstream_rq_503"), value("retry.upstream_rq_completed")), (Some(1), Some(1)));
+    counters.count(&scope, 503, Codes::of(false));
+    counters.count_retried(&scope, 503, Codes::of(false));
+    assert_eq!((value("upstream_rq_503"), value("retry.upstream_rq_503")), (Some(1), Some(1)));
+    assert_eq!((value("external.upstream_rq_503"), value("external.upstream_rq_completed")), (Some(2), Some(2)));
 }

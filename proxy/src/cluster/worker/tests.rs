@@ -127,9 +127,9 @@ fn responses_are_counted_by_code_and_origin() {
     let bench = Bench::new();
     bench.publish(config(eds()));
     let cluster = bench.worker(NAME);
-    cluster.count_response(200, false, Some(3));
-    cluster.count_response(200, false, Some(4));
-    cluster.count_response(503, true, None);
+    cluster.count_response(200, Codes::of(false), Some(3));
+    cluster.count_response(200, Codes::of(false), Some(4));
+    cluster.count_response(503, Codes::of(true), None);
     for (name, expected) in [
         ("upstream_rq_completed", 3),
         ("upstream_rq_200", 2),

@@ -1,18 +1,23 @@
 //! Where attempts are counted: cluster and route together, whatever the end. Used by the loop in [`super`] alone.
 
+use crate::cluster::Codes;
 use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::route::RouteStats;
 use crate::http::stop::Stop;
 use crate::http::upstreams::{Target, UpstreamCluster};
+use crate::wire::grpc;
+use crate::wire::message::{BodyLength, ResponseHead};
 
 /// Who counts the attempts of one request.
 pub(super) struct Ends<'a> {
     pub cluster: &'a UpstreamCluster,
     pub of_route: Option<&'a RouteStats>,
-    /// From an internal caller.
-    pub internal: bool,
+    /// Where codes are counted.
+    pub codes: Codes,
+    /// The request is gRPC: how it ended is told by its `grpc-status`.
+    pub grpc: bool,
 }
 
 impl Ends<'_> {
@@ -23,8 +28,14 @@ impl Ends<'_> {
         }
     }
 
-    /// It is over, and another one follows.
-    pub fn retries(&self, after: BackOff) {
+    /// It is over, with this status if it was answered, and another one follows.
+    pub fn retries(&self, host: Option<&Target>, status: Option<u16>, after: BackOff) {
+        if let Some(host) = host {
+            host.count(true);
+        }
+        if let Some(status) = status {
+            self.cluster.count_retried(status, self.codes);
+        }
         self.cluster.count(|stats| stats.upstream_rq_retry);
         self.cluster.count(|stats| after.counter(stats));
         if let Some(stats) = self.of_route {
@@ -47,9 +58,16 @@ impl Ends<'_> {
         }
     }
 
-    /// With an answer from upstream.
-    pub fn answered(&self, target: &Target, status: u16, milliseconds: Option<u64>, retried: bool) {
-        self.cluster.count_response(Some(target), status, self.internal, milliseconds);
+    /// With an answer from upstream. Gives the host back if only the trailers will tell whether it is to be counted as an error.
+    pub fn answered(
+        &self,
+        target: Target,
+        head: &ResponseHead,
+        milliseconds: Option<u64>,
+        retried: bool,
+    ) -> Option<Target> {
+        let status = head.status;
+        self.cluster.count_response(status, self.codes, milliseconds);
         if let Some(stats) = self.of_route {
             stats.count_response(status, milliseconds);
         }
@@ -59,12 +77,24 @@ impl Ends<'_> {
                 stats.retry_success.inc();
             }
         }
+        if self.grpc && status < 500 {
+            if head.body != BodyLength::Empty {
+                return Some(target);
+            }
+            target.count(grpc::is_host_error(grpc::status(&head.headers)));
+        } else {
+            target.count(status >= 500);
+        }
+        None
     }
 
     /// With one of ours.
-    pub fn failed(&self, stop: &Stop) {
+    pub fn failed(&self, host: Option<&Target>, stop: &Stop) {
+        if let Some(host) = host {
+            host.count(true);
+        }
         if let Stop::Reply(reply) = stop {
-            self.cluster.count_response(None, reply.status, self.internal, None);
+            self.cluster.count_response(reply.status, self.codes, None);
             if let Some(stats) = self.of_route {
                 stats.count_response(reply.status, None);
             }
@@ -78,7 +108,7 @@ impl Ends<'_> {
             if let Some(stats) = self.of_route {
                 stats.timeout.inc();
             }
-            self.failed(&stop);
+            self.failed(None, &stop);
         }
         stop
     }

@@ -54,9 +54,8 @@ impl Failure {
             }
             Failure::Stream(error) => {
                 let (flags, why) = reset_of(&error);
-                let status = if flags.has(ResponseFlags::UPSTREAM_PROTOCOL_ERROR) { 502 } else { 503 };
                 reason::tell(stream, why, &error.to_string());
-                before_response(status, flags, why, why, retried).into()
+                before_response(status_of(flags), flags, why, why, retried).into()
             }
             Failure::Timeout(stop) => stop,
         }
@@ -69,6 +68,15 @@ fn before_response(status: u16, flags: ResponseFlags, why: &str, details: &str, 
     let body = format!("upstream connect error or disconnect/reset before headers. {retried}reset reason: {why}");
     let details = format!("upstream_reset_before_response_started{{{}}}", details.replace(' ', "_"));
     LocalReply::new(status, details).body(body).flags(flags).attempted()
+}
+
+fn status_of(flags: ResponseFlags) -> u16 {
+    if flags.has(ResponseFlags::UPSTREAM_PROTOCOL_ERROR) { 502 } else { 503 }
+}
+
+/// Envoy's answer to an upstream that failed within a response that a filter still holds back.
+pub(in crate::http) fn reset_reply(flags: ResponseFlags, why: &str, details: String) -> LocalReply {
+    LocalReply { details: details.into(), ..before_response(status_of(flags), flags, why, why, false) }
 }
 
 /// Envoy's flag and words for a stream that ended before its time.

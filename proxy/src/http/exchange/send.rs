@@ -8,12 +8,12 @@ use crate::http::filters;
 use crate::http::filters::filter::{Hooks, Way};
 use crate::http::filters::frames::{Frames, Own};
 use crate::http::local_reply::{self, LocalReply};
-use crate::http::relay::{self, FromUpstream, Kind, Origin};
+use crate::http::relay::{self, AwaitsTrailers, FromUpstream, Kind, Origin};
 use crate::http::respond;
 use crate::http::stop::Stop;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
-use crate::http::upstreams::Lease;
+use crate::http::upstreams::{Lease, Target};
 use crate::wire::codec::Downstream;
 use crate::wire::message::{BodyLength, ResponseHead};
 
@@ -22,6 +22,8 @@ pub(in crate::http) struct Answer {
     pub head: ResponseHead,
     pub lease: Lease,
     pub upload: Upload,
+    /// Of gRPC: the host, which is counted by the status in the trailers.
+    pub awaits_trailers: Option<Target>,
 }
 
 /// Sends what the router has got.
@@ -30,7 +32,7 @@ pub(super) async fn answer(
     downstream: &mut dyn Downstream,
     answer: Answer,
 ) -> Result<(), Stop> {
-    let Answer { mut head, mut lease, mut upload } = answer;
+    let Answer { mut head, mut lease, mut upload, awaits_trailers } = answer;
     exchange.watch.deadlines.touch();
     let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, &mut upload);
     if tunnel.is_some() {
@@ -42,7 +44,9 @@ pub(super) async fn answer(
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
     let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol() };
-    let origin = Origin::Upstream(FromUpstream::new(lease.stream(), &mut upload, kind));
+    let lost = exchange.stream.context.manager.stats.rq_reset_after_downstream_response_started;
+    let awaits_trailers = awaits_trailers.map(|host| AwaitsTrailers { host, lost });
+    let origin = Origin::Upstream(FromUpstream::new(lease.stream(), &mut upload, kind, awaits_trailers));
     deliver(exchange, downstream, head, origin, true).await
 }
 

@@ -212,9 +212,6 @@ impl<'s> Exchange<'s> {
     /// The response could not be finished.
     pub fn abort(&mut self, flags: ResponseFlags, details: Cow<'static, str>) {
         let stats = &self.stream.context.manager.stats;
-        if self.begun {
-            stats.rq_reset_after_downstream_response_started.inc();
-        }
         stats.downstream_rq_tx_reset.inc();
         self.stream.info.flags.set(flags);
         self.stream.info.response_code_details = Some(details);

@@ -9,7 +9,8 @@ use config::hcm::Tracing;
 use config::route::*;
 use tokio::time::Instant;
 
-use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
+use crate::cluster::{Codes, ConnectFailure, ConnectFailureKind, PickFailure};
+use crate::http::exchange::exchange;
 use crate::http::testing::fake::Script;
 use crate::http::testing::*;
 use crate::wire::codec::StreamError;
@@ -601,5 +602,38 @@ async fn the_request_id_carries_the_trace_decision() {
         bench.send(with(get("/"), headers)).await;
         let sent = bench.seen()[0].header("x-request-id").unwrap();
         assert_eq!((sent.len(), sent.chars().nth(14)), (36, Some(expected)), "{headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn codes_of_grpc_are_left_out_where_the_router_says_so() {
+    for (suppressed, kind, own) in
+        [(true, "application/grpc", false), (true, "text/plain", true), (false, "application/grpc", true)]
+    {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.router.suppress_grpc_codes = suppressed;
+        bench.upstream(Script::answers(500, &[], &[])).upstream(Script::fails(StreamError::Reset(8)));
+        let request = || with(get("/"), &[("content-type", kind)]);
+        bench.send(request()).await;
+        bench.send(request()).await;
+        let codes = Codes { internal: false, own };
+        let counted = bench.cluster("app").counted.take();
+        assert_eq!(counted, [(500, codes), (503, codes)], "{suppressed} {kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_after_the_head_is_counted_for_grpc() {
+    for (kind, count) in [("application/grpc", 1), ("text/plain", 0)] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        let mut script = Script::answers(200, &[], &["abc"]);
+        script.body.pop_back();
+        script.body.push_back(Err(StreamError::Reset(8)));
+        bench.upstream(script);
+        let context = bench.context();
+        let mut client = Client::default();
+        exchange(&context, &mut client, with(get("/"), &[("content-type", kind)])).await;
+        let name = "http.test.rq_reset_after_downstream_response_started";
+        assert_eq!((client.reset.is_some(), context.manager.registry.value(name)), (true, Some(count)), "{kind}");
     }
 }

@@ -12,6 +12,7 @@ use config::route::{Action, ClusterChoice, Route};
 use crate::http::context::Context;
 use crate::http::exchange::exchange;
 use crate::http::testing::{Bench, Client, Outcome, fake, to_app};
+use crate::stats::{Kind, Sample};
 use crate::wire::message::RequestHead;
 
 /// A connection with a chain of filters. What is changed is changed before the first request.
@@ -122,6 +123,13 @@ impl Filtered {
     /// Whether the statistic is there at all.
     pub fn has_stat(&self, name: &str) -> bool {
         self.context().manager.registry.value(name).is_some()
+    }
+
+    /// How many values a histogram has, and their sum.
+    pub fn histogram(&self, name: &str) -> (u64, u64) {
+        let samples = self.context().manager.registry.samples(|known, kind| known == name && kind == Kind::Histogram);
+        let values = |sample: &Sample| sample.histogram.as_ref().map_or(0, |histogram| histogram.counts.iter().sum());
+        samples.first().map_or((0, 0), |sample| (values(sample), sample.value))
     }
 
     fn context(&self) -> &Context {

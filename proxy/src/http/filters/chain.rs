@@ -44,8 +44,8 @@ impl Slot {
     }
 }
 
-/// The filters that act on one request. One fits without an allocation: most sidecars have but `istio.alpn`.
-pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 1]>;
+/// The filters that act on one request. Two fit without an allocation: most sidecars have but `istio.alpn` and `grpc_stats`.
+pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 2]>;
 
 impl Chain {
     /// Compiles.

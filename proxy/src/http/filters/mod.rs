@@ -21,6 +21,7 @@ mod decompressor;
 pub(in crate::http) mod delegate;
 mod ext_authz;
 mod fault;
+mod grpc_stats;
 mod header_mutation;
 mod set_metadata;
 #[cfg(test)]
@@ -46,9 +47,10 @@ http_filters! {
         ExtAuthz ext_authz routes;
         Fault fault routes;
         SetMetadata set_metadata;
+        GrpcStats grpc_stats;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        GrpcHttp1Bridge GrpcStats GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession
+        GrpcHttp1Bridge GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession
     }
 }

@@ -5,7 +5,7 @@ use config::route::{PathMatch, RouteMatch};
 
 use crate::policy::{self, headers::HeaderMatchers};
 
-use crate::wire::headers::Name;
+use crate::wire::grpc;
 use crate::wire::message::RequestHead;
 
 /// What of a route's match is compiled; the rest stays in the plain data.
@@ -89,9 +89,7 @@ pub(crate) fn query_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u
     })
 }
 
-/// Whether a request is gRPC by its content type.
+/// Whether a request is gRPC by its content type. A CONNECT, which has no path, is not.
 pub(crate) fn is_grpc(head: &RequestHead) -> bool {
-    head.headers.get(&Name::CONTENT_TYPE).is_some_and(|value| {
-        value.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
-    })
+    !head.path.is_empty() && grpc::has_content_type(&head.headers)
 }

@@ -108,7 +108,7 @@ pub(super) fn manager() -> HttpConnectionManager {
         codec: CodecType::Auto,
         routes: RouteSource::Rds { name: "test".into(), initial_fetch_timeout: None },
         filters: Vec::new(),
-        router: Router { suppress_envoy_headers: false, dynamic_stats: true },
+        router: Router { suppress_envoy_headers: false, dynamic_stats: true, suppress_grpc_codes: false },
         use_remote_address: false,
         xff_num_trusted_hops: 0,
         skip_xff_append: false,

@@ -1,6 +1,6 @@
 //! Scripted upstreams.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use crate::cluster::{ConnectFailure, HttpWant, OverrideHost, PickFailure};
+use crate::cluster::{Codes, ConnectFailure, GrpcCounters, HttpWant, OverrideHost, PickFailure};
 use crate::http::upstreams::Tried;
+use crate::stats::Scope;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHead};
@@ -38,6 +39,11 @@ pub struct Cluster {
     pub picks: RefCell<Vec<usize>>,
     pub retries_allowed: Cell<bool>,
     pub protocol: Cell<Protocol>,
+    pub grpc: GrpcCounters,
+    /// Of the first context that was made: filters' tests make one.
+    pub scope: OnceCell<Scope>,
+    /// Statuses that were counted, and where.
+    pub counted: RefCell<Vec<(u16, Codes)>>,
 }
 
 /// One attempt.
@@ -135,6 +141,9 @@ impl Cluster {
             picks: RefCell::default(),
             retries_allowed: Cell::new(true),
             protocol: Cell::new(Protocol::Http11),
+            counted: RefCell::default(),
+            grpc: GrpcCounters::default(),
+            scope: OnceCell::new(),
         }
     }
 
@@ -245,7 +254,7 @@ impl Upstream for Lease {
     }
 
     fn poll_body(&mut self, cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
-        if matches!(self.script.body.front(), Some(Ok(Frame::End))) {
+        if matches!(self.script.body.front(), Some(Ok(Frame::End | Frame::Trailers(_)))) {
             ready!(self.timers[1].as_mut().poll(cx));
         }
         match self.script.body.pop_front() {

@@ -51,6 +51,68 @@ pub enum Malformed {
     },
 }
 
+/// Follows a body from message to message, and holds nothing of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Follow {
+    /// Octets of the prefix that have passed.
+    prefix: u8,
+    flags: u8,
+    /// The message's length, then what is left of it.
+    left: u32,
+}
+
+/// How far [`Follow::pass`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Octets: all that were there, or fewer if a message ended.
+    pub taken: usize,
+    /// A message began with the first of them.
+    pub begun: bool,
+    /// A message ended with the last of them.
+    pub ended: bool,
+}
+
+impl Follow {
+    /// Goes on to the end of the message, or of the data.
+    pub fn pass(&mut self, data: &[u8]) -> Passed {
+        let begun = self.prefix == 0 && !data.is_empty();
+        let mut taken = 0;
+        while usize::from(self.prefix) < PREFIX {
+            let Some(octet) = data.get(taken) else { return Passed { taken, begun, ended: false } };
+            match self.prefix {
+                0 => (self.flags, self.left) = (*octet, 0),
+                _ => self.left = self.left << 8 | u32::from(*octet),
+            }
+            self.prefix += 1;
+            taken += 1;
+        }
+        let rest = data.len() - taken;
+        let passes = u32::try_from(rest).unwrap_or(u32::MAX).min(self.left);
+        self.left -= passes;
+        let ended = self.left == 0;
+        if ended {
+            self.prefix = 0;
+        }
+        Passed { taken: taken + passes as usize, begun, ended }
+    }
+
+    /// How many messages begin in this piece.
+    pub fn count(&mut self, mut data: &[u8]) -> u64 {
+        let mut count = 0;
+        while !data.is_empty() {
+            let passed = self.pass(data);
+            count += u64::from(passed.begun);
+            data = &data[passed.taken..];
+        }
+        count
+    }
+
+    /// The first octet of the message that it is in.
+    pub fn flags(&self) -> u8 {
+        self.flags
+    }
+}
+
 /// Takes a body apart into messages. Push a piece, then take messages until there is none.
 #[derive(Debug)]
 pub struct Messages {

@@ -54,3 +54,23 @@ fn a_message_of_one_piece_is_not_copied() {
     let message = messages.take().unwrap().unwrap();
     assert_eq!(message.as_ptr(), body[PREFIX..].as_ptr());
 }
+
+#[test]
+fn messages_are_followed_however_the_body_is_cut() {
+    let body = body(&[b"one", b"", &[7; 300], b"four"]);
+    for size in 1..=body.len() {
+        let (mut follow, mut begun, mut ends, mut at) = (Follow::default(), 0, Vec::new(), 0);
+        for mut piece in body.chunks(size) {
+            while !piece.is_empty() {
+                let passed = follow.pass(piece);
+                at += passed.taken;
+                begun += usize::from(passed.begun);
+                ends.extend(passed.ended.then_some(at));
+                piece = &piece[passed.taken..];
+            }
+        }
+        assert_eq!((begun, ends), (4, vec![8, 13, 318, 327]), "in pieces of {size}");
+    }
+    assert_eq!(Follow::default().count(&[&body[..], &[0, 0]].concat()), 5, "half of a message counts");
+    assert_eq!(Follow::default().pass(b""), Passed { taken: 0, begun: false, ended: false });
+}
