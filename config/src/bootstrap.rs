@@ -31,6 +31,8 @@ pub struct Bootstrap {
     pub node_id: Arc<str>,
     /// `node.cluster`.
     pub node_cluster: Arc<str>,
+    /// `cluster_manager.local_cluster_name`.
+    pub local_cluster: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
     pub admin: Option<Address>,
     /// ADS, when there is any.
@@ -77,7 +79,10 @@ impl Bootstrap {
     /// The settings for reading resources under this bootstrap.
     pub fn options(&self, unknown_fields: UnknownFields) -> Options {
         let reject = self.runtime_flag("envoy.reloadable_features.http_reject_path_with_fragment");
-        Options::new(unknown_fields, reject.unwrap_or(true))
+        let mut options = Options::new(unknown_fields, reject.unwrap_or(true));
+        options.service_cluster = self.node_cluster.clone();
+        options.local_cluster = self.local_cluster.clone();
+        options
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::rejection::{At, Rejection};
 
@@ -13,6 +14,10 @@ pub struct Options {
     pub unknown_fields: UnknownFields,
     /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
     pub reject_fragment: bool,
+    /// `node.cluster`, or `--service-cluster`.
+    pub service_cluster: Arc<str>,
+    /// `cluster_manager.local_cluster_name`: the cluster of which this proxy is a member.
+    pub local_cluster: Option<Arc<str>>,
     /// Nothing is checked before it is decoded, so that a test sees what decoders do themselves.
     #[cfg(test)]
     pub(crate) unchecked: bool,
@@ -53,6 +58,8 @@ impl Options {
         Self {
             unknown_fields,
             reject_fragment,
+            service_cluster: Arc::default(),
+            local_cluster: None,
             #[cfg(test)]
             unchecked: false,
             notes: RefCell::default(),

@@ -1,24 +1,29 @@
-//! `envoy.config.route.v3.RateLimit`: which descriptors a request makes. Called by the filters that limit by them.
+//! `envoy.config.route.v3.RateLimit`: which descriptors a request makes. Called for routes, for virtual hosts and by the filters that limit.
 
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::access_log::{self, Format, Part, format};
+use crate::access_log::{self, Format, Part};
 use crate::address;
 use crate::field_rules;
 use crate::matcher::{self, HeaderMatcher, QueryParameterMatcher};
+use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, types::metadata::v3 as metadata, uint32};
 use crate::rejection::{At, Rejection};
 
 /// One limit: the descriptor that its actions make, if all of them have something to say.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
+    /// `stage`: a filter looks at the limits of one.
+    pub stage: u32,
+    /// It has a `disable_key`, and is for filters that ask a service.
+    pub disabled: bool,
     /// In order, an entry each.
     pub actions: Vec<Action>,
     /// `hits_addend`; `None` is one.
     pub hits: Option<Hits>,
-    /// `apply_on_stream_done`: counted at the end and never refused.
+    /// `apply_on_stream_done`: counted at the end, and never refused.
     pub on_stream_done: bool,
     /// `x_ratelimit_option`; unset is as the filter says.
     pub x_ratelimit_headers: Option<bool>,
@@ -26,18 +31,32 @@ pub struct RateLimit {
 
 /// `hits_addend`.
 #[derive(Debug, Clone)]
-pub enum Hits {
+pub struct Hits {
+    /// How many.
+    pub count: Count,
+    /// `is_negative_hits`: they are given back.
+    pub negative: bool,
+}
+
+/// How many hits a request is.
+#[derive(Debug, Clone)]
+pub enum Count {
     /// `number`.
     Number(u64),
-    /// `format`: a number by an operator; else one.
+    /// `format`: a number by an operator; where it is none there is no descriptor.
     Format(Format),
+}
+
+impl Hits {
+    /// More are none.
+    pub const MOST: u64 = 1_000_000_000;
 }
 
 /// An action.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// `source_cluster`: `--service-cluster` of this proxy.
-    SourceCluster,
+    SourceCluster(Arc<str>),
     /// `destination_cluster`.
     DestinationCluster,
     /// `request_headers`.
@@ -71,15 +90,15 @@ pub enum Action {
     GenericKey {
         /// Default `generic_key`.
         key: Arc<str>,
-        /// What it is.
-        value: Value,
+        /// What it is; `default_value` is for one that is empty, and none is.
+        value: Arc<str>,
     },
     /// `header_value_match`.
     HeaderMatch {
         /// Default `header_match`.
         key: Arc<str>,
-        /// What it is.
-        value: Value,
+        /// What it is; `default_value` is for one that is empty, and none is.
+        value: Arc<str>,
         /// Whether all must match, or not all.
         expect: bool,
         /// All of.
@@ -89,8 +108,8 @@ pub enum Action {
     QueryMatch {
         /// Default `query_match`.
         key: Arc<str>,
-        /// What it is.
-        value: Value,
+        /// What it is; `default_value` is for one that is empty, and none is.
+        value: Arc<str>,
         /// Whether all must match, or not all.
         expect: bool,
         /// All of.
@@ -100,8 +119,8 @@ pub enum Action {
     AddressMatch {
         /// Default `remote_address_match`.
         key: Arc<str>,
-        /// What it is.
-        value: Value,
+        /// What it is; `default_value` is for one that is empty, and none is.
+        value: Arc<str>,
         /// Any of.
         ranges: Vec<IpNet>,
         /// `invert_match`.
@@ -124,15 +143,6 @@ pub enum Action {
     },
 }
 
-/// The value of an entry that the configuration states.
-#[derive(Debug, Clone)]
-pub struct Value {
-    /// `descriptor_value`.
-    pub format: Format,
-    /// `default_value`, where that is empty.
-    pub default: Option<Arc<str>>,
-}
-
 /// `MetaData.source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetadataSource {
@@ -146,8 +156,13 @@ pub enum MetadataSource {
     Locality,
 }
 
+/// The `rate_limits` of a route or a virtual host. Their `limit` is for services that are asked.
+pub(crate) fn of_route(at: &At<'_>, list: &[pb::RateLimit], options: &Options) -> Result<Vec<RateLimit>, Rejection> {
+    list.iter().enumerate().map(|(index, proto)| rate_limit(&at.index(index), proto, options)).collect()
+}
+
 /// The `rate_limits` of a filter, which know neither stages nor limits of their own.
-pub(crate) fn of_filter(at: &At<'_>, list: &[pb::RateLimit]) -> Result<Vec<RateLimit>, Rejection> {
+pub(crate) fn of_filter(at: &At<'_>, list: &[pb::RateLimit], options: &Options) -> Result<Vec<RateLimit>, Rejection> {
     let one = |(index, proto): (usize, &pb::RateLimit)| {
         let at = at.index(index);
         if proto.stage.is_some() || !proto.disable_key.is_empty() {
@@ -156,19 +171,25 @@ pub(crate) fn of_filter(at: &At<'_>, list: &[pb::RateLimit]) -> Result<Vec<RateL
         if proto.limit.is_some() {
             return Err(at.field("limit").reject("'limit' field is not supported; take it out"));
         }
-        rate_limit(&at, proto)
+        rate_limit(&at, proto, options)
     };
     list.iter().enumerate().map(one).collect()
 }
 
-fn rate_limit(at: &At<'_>, proto: &pb::RateLimit) -> Result<RateLimit, Rejection> {
+fn rate_limit(at: &At<'_>, proto: &pb::RateLimit, options: &Options) -> Result<RateLimit, Rejection> {
     use pb::rate_limit::XRateLimitOption as Headers;
     let at_actions = at.field("actions");
     field_rules::at_least_one(&at_actions, &proto.actions)?;
     let actions = proto.actions.iter().enumerate();
     let headers = proto::defined::<Headers>(&at.field("x_ratelimit_option"), proto.x_ratelimit_option)?;
+    let stage = uint32(&proto.stage).unwrap_or(0);
+    field_rules::within(&at.field("stage"), u64::from(stage), 0, 10)?;
     Ok(RateLimit {
-        actions: actions.map(|(index, one)| action(&at_actions.index(index), one)).collect::<Result<_, _>>()?,
+        stage,
+        disabled: !proto.disable_key.is_empty(),
+        actions: actions
+            .map(|(index, one)| action(&at_actions.index(index), one, options))
+            .collect::<Result<_, _>>()?,
         hits: proto.hits_addend.as_ref().map(|one| hits(&at.field("hits_addend"), one)).transpose()?,
         on_stream_done: proto.apply_on_stream_done,
         x_ratelimit_headers: match headers {
@@ -180,29 +201,32 @@ fn rate_limit(at: &At<'_>, proto: &pb::RateLimit) -> Result<RateLimit, Rejection
 }
 
 fn hits(at: &At<'_>, proto: &pb::rate_limit::HitsAddend) -> Result<Hits, Rejection> {
-    const MOST: u64 = 1_000_000_000;
-    if proto.is_negative_hits {
-        return Err(at.field("is_negative_hits").unsupported("limits that give back are not supported"));
-    }
     let at_format = at.field("format");
-    match (&proto.number, proto.format.as_str()) {
-        (None, "") => Err(at.reject("says nothing; give number or format")),
+    let count = match (&proto.number, proto.format.as_str()) {
+        (None, "") => return Err(at.reject("says nothing; give number or format")),
         (Some(number), "") => {
-            field_rules::within(&at.field("number"), number.value, 0, MOST)?;
-            Ok(Hits::Number(number.value))
+            field_rules::within(&at.field("number"), number.value, 0, Hits::MOST)?;
+            Count::Number(number.value)
         }
-        (Some(_), _) => Err(at_format.reject("may not stand beside number")),
-        (None, format) => Ok(Hits::Format(access_log::decode::text_format(&at_format, format)?)),
-    }
+        (Some(_), _) => return Err(at_format.reject("may not stand beside number")),
+        (None, text) => {
+            let format = access_log::decode::text_format(&at_format, text)?;
+            if !matches!(format.parts[..], [Part::Operator { .. }]) {
+                return Err(at_format.reject("must be one operator and nothing else, such as %REQ(x-hits)%"));
+            }
+            Count::Format(Format { omit_empty: true, ..format })
+        }
+    };
+    Ok(Hits { count, negative: proto.is_negative_hits })
 }
 
-fn action(at: &At<'_>, proto: &pb::rate_limit::Action) -> Result<Action, Rejection> {
+fn action(at: &At<'_>, proto: &pb::rate_limit::Action, options: &Options) -> Result<Action, Rejection> {
     use pb::rate_limit::action::ActionSpecifier as Kind;
     let some = |at: &At<'_>, field: &str, text: &str| field_rules::not_empty(&at.field(field), text);
     let or = |text: &str, default: &str| Arc::from(if text.is_empty() { default } else { text });
     Ok(match &proto.action_specifier {
         None => return Err(at.reject("is empty; give an action")),
-        Some(Kind::SourceCluster(_)) => Action::SourceCluster,
+        Some(Kind::SourceCluster(_)) => Action::SourceCluster(options.service_cluster.clone()),
         Some(Kind::DestinationCluster(_)) => Action::DestinationCluster,
         Some(Kind::RequestHeaders(one)) => {
             let at = at.field("request_headers");
@@ -224,14 +248,14 @@ fn action(at: &At<'_>, proto: &pb::rate_limit::Action) -> Result<Action, Rejecti
         Some(Kind::MaskedRemoteAddress(one)) => masked(&at.field("masked_remote_address"), one)?,
         Some(Kind::GenericKey(one)) => Action::GenericKey {
             key: or(&one.descriptor_key, "generic_key"),
-            value: value(&at.field("generic_key"), &one.descriptor_value, &one.default_value)?,
+            value: some(&at.field("generic_key"), "descriptor_value", &one.descriptor_value)?,
         },
         Some(Kind::HeaderValueMatch(one)) => {
             let at = at.field("header_value_match");
             field_rules::at_least_one(&at.field("headers"), &one.headers)?;
             Action::HeaderMatch {
                 key: or(&one.descriptor_key, "header_match"),
-                value: value(&at, &one.descriptor_value, &one.default_value)?,
+                value: some(&at, "descriptor_value", &one.descriptor_value)?,
                 expect: bool_or(&one.expect_match, true),
                 headers: matcher::decode::headers(&at.field("headers"), &one.headers)?,
             }
@@ -249,14 +273,6 @@ fn action(at: &At<'_>, proto: &pb::rate_limit::Action) -> Result<Action, Rejecti
             return Err(crate::registry::not_registered(&at, &one.name, &extension.type_name));
         }
     })
-}
-
-fn value(at: &At<'_>, text: &str, default: &str) -> Result<Value, Rejection> {
-    let literal = field_rules::not_empty(&at.field("descriptor_value"), text)?;
-    // What is no format stands for itself, as in Envoy.
-    let format =
-        format::parse(text).unwrap_or_else(|_| Format { parts: vec![Part::Literal(literal)], omit_empty: true });
-    Ok(Value { format: Format { omit_empty: true, ..format }, default: proto::text(default) })
 }
 
 fn masked(at: &At<'_>, proto: &pb::rate_limit::action::MaskedRemoteAddress) -> Result<Action, Rejection> {
@@ -278,7 +294,7 @@ fn query_match(at: &At<'_>, proto: &pb::rate_limit::action::QueryParameterValueM
     let query = proto.query_parameters.iter().enumerate();
     Ok(Action::QueryMatch {
         key: Arc::from(if proto.descriptor_key.is_empty() { "query_match" } else { &proto.descriptor_key }),
-        value: value(at, &proto.descriptor_value, &proto.default_value)?,
+        value: field_rules::not_empty(&at.field("descriptor_value"), &proto.descriptor_value)?,
         expect: bool_or(&proto.expect_match, true),
         query: query
             .map(|(index, one)| matcher::decode::query(&at_query.index(index), one))
@@ -296,7 +312,7 @@ fn address_match(at: &At<'_>, proto: &pb::rate_limit::action::RemoteAddressMatch
     };
     Ok(Action::AddressMatch {
         key: Arc::from(if proto.descriptor_key.is_empty() { "remote_address_match" } else { &proto.descriptor_key }),
-        value: value(at, &proto.descriptor_value, &proto.default_value)?,
+        value: field_rules::not_empty(&at.field("descriptor_value"), &proto.descriptor_value)?,
         ranges: matcher.ranges.iter().enumerate().map(range).collect::<Result<_, _>>()?,
         invert: matcher.invert_match,
     })

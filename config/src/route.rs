@@ -9,6 +9,7 @@ use crate::access_log::Format;
 use crate::filters::ScopedFilter;
 use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
+use crate::rate_limit::RateLimit;
 
 mod action;
 pub(crate) mod decode;
@@ -60,6 +61,8 @@ pub struct VirtualHost {
     pub headers: HeaderChanges,
     /// `per_request_buffer_limit_bytes`.
     pub buffer_limit: Option<u32>,
+    /// `rate_limits`.
+    pub rate_limits: Vec<RateLimit>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
@@ -183,6 +186,10 @@ pub struct Forward {
     pub mirrors: Vec<Mirror>,
     /// Hash policies.
     pub hash: Vec<HashPolicy>,
+    /// `rate_limits`.
+    pub rate_limits: Vec<RateLimit>,
+    /// `include_vh_rate_limits`: those of the virtual host beside them.
+    pub include_host_rate_limits: bool,
     /// Upgrades of this route, over those of the connection manager.
     pub upgrades: Vec<Upgrade>,
     /// `priority: HIGH`.

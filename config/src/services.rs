@@ -4,6 +4,7 @@
 
 pub mod ext_authz;
 pub mod grpc_health;
+pub mod session_cookie;
 
 use std::sync::Arc;
 use std::time::Duration;

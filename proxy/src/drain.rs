@@ -160,6 +160,11 @@ impl DrainWatch {
             || (self.direction == Direction::Inbound && self.server.inbound.should_close())
     }
 
+    /// Whether an operator made health checks fail.
+    pub fn fails_health_checks(&self) -> bool {
+        self.server.unhealthy.load(Ordering::Relaxed)
+    }
+
     /// The value, unless the connection must end before it is there. Costs nothing where it is there at once.
     pub async fn before_end<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
         let (mut wanted, mut end) = (pin!(wanted), pin!(self.deadline()));

@@ -26,19 +26,53 @@ impl TokenBucket {
 
     /// Takes a token, if there is one.
     pub fn take(&self) -> bool {
-        let now = self.begin.elapsed().as_secs_f64();
+        self.take_many(1.0)
+    }
+
+    /// Takes so many tokens, if they are all there.
+    pub fn take_many(&self, count: f64) -> bool {
+        self.change(|tokens| (tokens >= count).then_some(tokens - count))
+    }
+
+    /// Puts so many tokens back; the bucket gets no fuller than full.
+    pub fn give_back(&self, count: f64) {
+        self.change(|tokens| Some((tokens + count).min(self.most)));
+    }
+
+    /// Tokens that are there, parts of one included.
+    pub fn left(&self) -> f64 {
+        self.tokens(self.now(), self.empty.load(Ordering::Relaxed))
+    }
+
+    /// Seconds until there is a token.
+    pub fn seconds_to_next(&self) -> f64 {
+        (1.0 - self.left()).max(0.0) / self.per_second
+    }
+
+    /// Tokens that come in a second.
+    pub fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    fn change(&self, next: impl Fn(f64) -> Option<f64>) -> bool {
+        let now = self.now();
         let mut empty = self.empty.load(Ordering::Relaxed);
         loop {
-            let tokens = ((now - f64::from_bits(empty)) * self.per_second).min(self.most);
-            if tokens < 1.0 {
-                return false;
-            }
-            let next = now - (tokens - 1.0) / self.per_second;
-            match self.empty.compare_exchange_weak(empty, next.to_bits(), Ordering::Relaxed, Ordering::Relaxed) {
+            let Some(tokens) = next(self.tokens(now, empty)) else { return false };
+            let moment = now - tokens / self.per_second;
+            match self.empty.compare_exchange_weak(empty, moment.to_bits(), Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(newer) => empty = newer,
             }
         }
+    }
+
+    fn now(&self) -> f64 {
+        self.begin.elapsed().as_secs_f64()
+    }
+
+    fn tokens(&self, now: f64, empty: u64) -> f64 {
+        ((now - f64::from_bits(empty)) * self.per_second).min(self.most)
     }
 }
 

@@ -66,6 +66,7 @@ fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Res
         node_id: Arc::from(node.id.as_str()),
         node_cluster: Arc::from(node.cluster.as_str()),
         node: Bytes::from(node.encode_to_vec()),
+        local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
         admin: admin(&at.field("admin"), proto)?,
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
@@ -95,6 +96,17 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<address::Address>,
     match address::decode::address(&at, address)? {
         address @ address::Address::Socket(_) => Ok(Some(address)),
         _ => Err(at.reject("the admin listener needs an IP address and port; give it a socket_address")),
+    }
+}
+
+/// The name of the cluster of which this proxy is a member. It must be there from the beginning.
+fn local_cluster(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics) -> Result<Option<Arc<str>>, Rejection> {
+    let name = proto.cluster_manager.as_ref().and_then(|manager| proto::text(&manager.local_cluster_name));
+    match name {
+        Some(name) if !statics.clusters.iter().any(|known| *known.name == *name) => Err(at
+            .field("local_cluster_name")
+            .reject(format!("local cluster '{name}' must be defined; add it to static_resources.clusters"))),
+        name => Ok(name),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct HealthCheck {
     pub cache_time: Option<Duration>,
     /// `cluster_min_healthy_percentages`, by cluster, sorted: without pass-through, all must be met.
     pub min_healthy: Vec<(Arc<str>, f64)>,
+    /// `--service-cluster` of this proxy, which answers tell.
+    pub local_cluster: Arc<str>,
     /// `headers`: requests that all of these match are health checks.
     pub headers: Vec<HeaderMatcher>,
 }
@@ -45,6 +47,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         pass_through,
         cache_time,
         min_healthy,
+        local_cluster: options.service_cluster.clone(),
         headers: matcher::decode::headers(&at.field("headers"), &proto.headers)?,
     })
 }

@@ -11,7 +11,7 @@ use crate::matcher::{self, Fraction};
 use crate::options::Options;
 use crate::proto::{
     self, bool_or, core::v3::RuntimeFractionalPercent, extensions::common::ratelimit::v3 as common,
-    extensions::filters::http::local_ratelimit::v3 as pb, uint32,
+    extensions::filters::http::local_ratelimit::v3 as pb, route::v3 as route, uint32,
 };
 use crate::rate_limit::{self, RateLimit};
 use crate::rejection::{At, Rejection};
@@ -42,6 +42,8 @@ pub struct LocalRateLimit {
     pub per_connection: bool,
     /// `enable_x_ratelimit_headers`.
     pub x_ratelimit_headers: bool,
+    /// `local_cluster_rate_limit`: the tokens are for all members of this cluster together.
+    pub share_of: Option<Arc<str>>,
     /// `vh_rate_limits`.
     pub virtual_host: VirtualHostLimits,
     /// `always_consume_default_token_bucket`; default true.
@@ -94,11 +96,19 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
 
 fn local_ratelimit(at: &At<'_>, proto: &pb::LocalRateLimit, options: &Options) -> Result<LocalRateLimit, Rejection> {
     use common::{VhRateLimitsOptions as Hosts, XRateLimitHeadersRfcVersion as Version};
-    if proto.local_cluster_rate_limit.is_some() {
-        return Err(at
-            .field("local_cluster_rate_limit")
-            .unsupported("is not supported; each member of the cluster would grant the whole limit"));
-    }
+    let at_share = at.field("local_cluster_rate_limit");
+    let share_of = match (&proto.local_cluster_rate_limit, &options.local_cluster) {
+        (None, _) => None,
+        (Some(_), _) if proto.local_rate_limit_per_downstream_connection => {
+            return Err(at_share.reject("may not stand beside local_rate_limit_per_downstream_connection"));
+        }
+        (Some(_), None) => {
+            return Err(at_share.reject(
+                "is set but no local cluster name is present; set cluster_manager.local_cluster_name in the bootstrap",
+            ));
+        }
+        (Some(_), Some(name)) => Some(name.clone()),
+    };
     field_rules::within(&at.field("stage"), u64::from(proto.stage), 0, 10)?;
     let fraction = |field: &str, value: &Option<RuntimeFractionalPercent>| {
         value.as_ref().map(|one| matcher::decode::fraction_at(&at.field(field), one, options)).transpose()
@@ -126,6 +136,7 @@ fn local_ratelimit(at: &At<'_>, proto: &pb::LocalRateLimit, options: &Options) -
         descriptors: descriptors(&at.field("descriptors"), &proto.descriptors)?,
         stage: proto.stage,
         per_connection: proto.local_rate_limit_per_downstream_connection,
+        share_of,
         x_ratelimit_headers: version == Version::DraftVersion03,
         virtual_host: match proto::defined::<Hosts>(&at.field("vh_rate_limits"), proto.vh_rate_limits)? {
             Hosts::Override => VirtualHostLimits::Override,
@@ -134,10 +145,20 @@ fn local_ratelimit(at: &At<'_>, proto: &pb::LocalRateLimit, options: &Options) -
         },
         always_consume_default: bool_or(&proto.always_consume_default_token_bucket, true),
         resource_exhausted: proto.rate_limited_as_resource_exhausted,
-        rate_limits: rate_limit::of_filter(&at.field("rate_limits"), &proto.rate_limits)?,
+        rate_limits: rate_limits(&at.field("rate_limits"), &proto.rate_limits, options)?,
         max_dynamic_descriptors,
         retry_after: proto.enable_retry_after_header,
     })
+}
+
+/// Those that count at the end of a request limit none here: there is no service that would hear of them.
+fn rate_limits(at: &At<'_>, list: &[route::RateLimit], options: &Options) -> Result<Vec<RateLimit>, Rejection> {
+    let mut limits = rate_limit::of_filter(at, list, options)?;
+    if limits.iter().any(|limit| limit.on_stream_done) {
+        options.note(at, "apply_on_stream_done limits nothing in this filter");
+    }
+    limits.retain(|limit| !limit.on_stream_done);
+    Ok(limits)
 }
 
 fn descriptors(at: &At<'_>, list: &[common::LocalRateLimitDescriptor]) -> Result<Vec<Descriptor>, Rejection> {

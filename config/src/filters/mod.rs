@@ -123,11 +123,11 @@ http_filters! {
     Decompressor decompressor Works "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies are decompressed; one that is none, or a bomb, ends its stream";
     Buffer buffer Works "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are held back until they are here; 413 above max_request_bytes"
         routes BufferPerRoute Works "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "as for the chain";
-    HealthCheck health_check Inert "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks reach the application";
-    StatefulSession stateful_session Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSession" "requests are balanced without stickiness"
-        routes StatefulSessionPerRoute Inert "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "requests are balanced without stickiness";
-    LocalRateLimit local_ratelimit Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: requests above it reach the application"
-        routes LocalRateLimit Inert "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "the limit is not enforced: requests above it reach the application";
+    HealthCheck health_check Works "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks are answered, or passed on, and left out of statistics";
+    StatefulSession stateful_session Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSession" "sessions stay with an endpoint, by cookie or header"
+        routes StatefulSessionPerRoute Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "as for the chain";
+    LocalRateLimit local_ratelimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "requests that find no token are refused; shares go by their default values"
+        routes LocalRateLimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "as for the chain, with buckets of its own";
     SetFilterState set_filter_state Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets"
         routes SetFilterState Refused "envoy.extensions.filters.http.set_filter_state.v3.Config" "later filters decide by what it sets";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin; shares go by their default values"

@@ -21,7 +21,8 @@ pub(super) fn token_bucket(at: &At<'_>, proto: &pb::TokenBucket) -> Result<Token
     let at_interval = at.field("fill_interval");
     let interval = proto::positive(&at_interval, &proto.fill_interval)?;
     let fill_interval = *field_rules::required(&at_interval, &interval)?;
-    if fill_interval < Duration::from_millis(50) {
+    // A bucket that is always empty is never filled.
+    if proto.max_tokens > 0 && fill_interval < Duration::from_millis(50) {
         return Err(at_interval.reject("local rate limit token bucket fill timer must be >= 50ms"));
     }
     let tokens_per_fill = uint32(&proto.tokens_per_fill).unwrap_or(1);

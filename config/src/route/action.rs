@@ -12,6 +12,7 @@ use crate::field_rules;
 use crate::matcher;
 use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, uint32};
+use crate::rate_limit;
 use crate::rejection::{At, Rejection};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -72,6 +73,8 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         append_x_forwarded_host: proto.append_x_forwarded_host,
         mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
+        rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
+        include_host_rate_limits: bool_or(&proto.include_vh_rate_limits, false),
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         high_priority: priority == core::RoutingPriority::High,
     })

@@ -8,6 +8,7 @@ use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, route::v3 as pb, uint32};
+use crate::rate_limit;
 use crate::rejection::{At, Rejection};
 
 /// A `RouteConfiguration` as the bytes of its Any.
@@ -150,6 +151,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
             },
         )?,
         buffer_limit: uint32(&proto.per_request_buffer_limit_bytes),
+        rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         per_filter: per_filter::per_filter(
             &at.field("typed_per_filter_config"),
             &proto.typed_per_filter_config,

@@ -34,6 +34,7 @@ mod workers;
 
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;
+pub use endpoints::Membership;
 pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};

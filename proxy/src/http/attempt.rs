@@ -62,7 +62,8 @@ pub(super) async fn run<'s>(
     let of_route = chosen.route.stats(&exchange.stream.context.manager.registry, chosen.host);
     let router = &exchange.stream.context.manager.config.router;
     let codes = Codes { internal: exchange.stream.internal, own: !(grpc && router.suppress_grpc_codes) };
-    let ends = Ends { cluster: &cluster, of_route, codes, grpc };
+    let health_check = exchange.stream.info.health_check;
+    let ends = Ends { cluster: &cluster, of_route, codes, grpc, health_check };
     let mut tried = Tried::default();
     loop {
         exchange.stream.info.attempts += 1;

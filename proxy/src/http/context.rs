@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::ConnectionManager;
+use super::filters::local_ratelimit::Limiter;
 use super::manager::Routes;
 use super::route::HeldTable;
 pub(super) use super::route::PinnedTable;
@@ -33,6 +34,8 @@ pub(super) struct Context {
     pub last_end: Cell<Option<tokio::time::Instant>>,
     /// How the connection ended: by the client, and with requests under way.
     pub ended: Cell<(bool, bool)>,
+    /// The connection's own buckets, where a filter limits each connection.
+    pub limiter: OnceCell<Box<Limiter>>,
     tables: Tables,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
@@ -72,6 +75,7 @@ impl Context {
             active: Cell::new(0),
             last_end: Cell::new(None),
             ended: Cell::default(),
+            limiter: OnceCell::new(),
             tables,
             xfcc: OnceCell::new(),
             #[cfg(test)]

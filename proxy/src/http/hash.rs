@@ -2,10 +2,9 @@
 
 use config::route::HashPolicy;
 
+use super::cookie;
 use super::route::query_parameter;
 use super::stream::{Chosen, Stream};
-use crate::wire::headers::Name;
-use crate::wire::message::RequestHead;
 
 /// The hash by the route's policies, combined in their order; `None` when none applies.
 pub(super) fn of_request(chosen: Chosen<'_>, stream: &Stream<'_>) -> Option<u64> {
@@ -23,7 +22,7 @@ fn of_policy(policy: &HashPolicy, stream: &Stream<'_>) -> Option<u64> {
     let request = &stream.request;
     match policy {
         HashPolicy::Header(name) => request.headers.get_str(name).map(|value| hash(value)),
-        HashPolicy::Cookie { name, .. } => cookie(request, name.as_bytes()).map(hash),
+        HashPolicy::Cookie { name, .. } => cookie::value(&request.headers, name.as_bytes()).map(hash),
         HashPolicy::SourceIp => {
             let address = stream.info.downstream_remote.unwrap_or(stream.context.connection.remote);
             Some(hash(address.ip().to_string().as_bytes()))
@@ -33,15 +32,6 @@ fn of_policy(policy: &HashPolicy, stream: &Stream<'_>) -> Option<u64> {
             query_parameter(query, name.as_bytes()).map(hash)
         }
     }
-}
-
-fn cookie<'a>(request: &'a RequestHead, name: &[u8]) -> Option<&'a [u8]> {
-    request.headers.iter().filter(|header| header.name == Name::COOKIE).find_map(|header| {
-        header.value.split(|octet| *octet == b';').find_map(|pair| {
-            let value = pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"=")?;
-            Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
-        })
-    })
 }
 
 /// Envoy's hash, so that a mixed fleet sends a key to the same host.

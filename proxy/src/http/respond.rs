@@ -150,15 +150,32 @@ pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) 
 pub(super) fn apply_request_changes(stream: &mut Stream<'_>) {
     let Some(chosen) = stream.route else { return };
     for mutation in levels(chosen) {
-        if mutation.leaves_requests() {
-            continue;
-        }
-        let values = {
-            let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
-            mutation.request_values(|format, out| format::write(format, &entry, out))
-        };
-        mutation.apply_to_request(&mut stream.request.headers, values);
+        change_request(stream, mutation);
     }
+}
+
+/// Applies the request changes of one level, or of a filter.
+pub(super) fn change_request(stream: &mut Stream<'_>, mutation: &Mutation) {
+    if mutation.leaves_requests() {
+        return;
+    }
+    let values = {
+        let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+        mutation.request_values(|format, out| format::write(format, &entry, out))
+    };
+    mutation.apply_to_request(&mut stream.request.headers, values);
+}
+
+/// What a filter adds to an answer of its own, before there is one.
+pub(super) fn response_additions(stream: &Stream<'_>, mutation: &Mutation) -> Vec<(Name, Bytes)> {
+    if mutation.leaves_responses() {
+        return Vec::new();
+    }
+    let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+    let values = mutation.response_values(|format, out| format::write(format, &entry, out));
+    let mut headers = Headers::new();
+    mutation.apply_to_response(&mut headers, values);
+    headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect()
 }
 
 /// The levels in the order in which they are applied. The weighted cluster comes first in either order.

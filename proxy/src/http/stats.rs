@@ -83,19 +83,20 @@ pub(super) struct TracingStats {
     pub random_sampling: Counter,
     pub service_forced: Counter,
     pub client_enabled: Counter,
+    /// Requests that a filter took for health checks.
+    pub health_check: Counter,
 }
 
 impl TracingStats {
     /// Registers the names below `http.<prefix>.tracing.`.
     pub fn new(prefix: &str, stats: &Arc<Stats>) -> TracingStats {
         let counter = |name: &str| stats.counter(&format!("http.{prefix}.tracing.{name}"));
-        // No request counts as one here, but the name belongs to the set.
-        counter("health_check");
         TracingStats {
             not_traceable: counter("not_traceable"),
             random_sampling: counter("random_sampling"),
             service_forced: counter("service_forced"),
             client_enabled: counter("client_enabled"),
+            health_check: counter("health_check"),
         }
     }
 }

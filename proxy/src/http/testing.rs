@@ -116,7 +116,11 @@ impl Bench {
             log_sinks: &Sinks::new(SinkSettings::default()),
             drain: Default::default(),
         };
-        let manager = ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap();
+        self.context_of(ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap())
+    }
+
+    /// A connection to a manager that is there.
+    pub fn context_of(&self, manager: Arc<ConnectionManager>) -> Context {
         let upstreams =
             Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone(), calls: self.calls.clone() }));
         Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0), self.drain.clone())

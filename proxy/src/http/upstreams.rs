@@ -9,8 +9,8 @@ use super::retry::Retry;
 use crate::call::Calls;
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
-    RetryPermit, WorkerCluster,
+    Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost, Pick, PickFailure,
+    Priority, RetryPermit, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::wire::codec::Upstream;
@@ -96,6 +96,15 @@ impl UpstreamCluster {
             UpstreamCluster::Worker(cluster) => cluster.config(),
             #[cfg(test)]
             UpstreamCluster::Fake(cluster) => &cluster.config,
+        }
+    }
+
+    /// How many hosts it has, and how many of them are well.
+    pub fn membership(&self) -> Membership {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.shared().endpoints().counts(),
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => cluster.membership(),
         }
     }
 

@@ -71,12 +71,8 @@ impl Field {
         }
     }
 
-    /// Its value; several lines are joined.
-    pub(crate) fn of_request<'a>(
-        &'a self,
-        head: &'a RequestHead,
-        joined: &'a mut SmallVec<[u8; 256]>,
-    ) -> Option<&'a [u8]> {
+    /// Its first value.
+    pub(crate) fn first<'a>(&'a self, head: &'a RequestHead) -> Option<&'a [u8]> {
         let present = |value: &'a Bytes| (!value.is_empty()).then_some(&value[..]);
         match self {
             Field::Method => Some(head.method.as_bytes()),
@@ -84,7 +80,19 @@ impl Field {
             Field::Authority => present(&head.authority),
             Field::Scheme => present(&head.scheme),
             Field::Status => None,
+            Field::Header(name) => head.headers.get(name).map(|value| &value[..]),
+        }
+    }
+
+    /// Its value; several lines are joined.
+    pub(crate) fn of_request<'a>(
+        &'a self,
+        head: &'a RequestHead,
+        joined: &'a mut SmallVec<[u8; 256]>,
+    ) -> Option<&'a [u8]> {
+        match self {
             Field::Header(name) => value(&head.headers, name, joined),
+            _ => self.first(head),
         }
     }
 

@@ -86,6 +86,8 @@ pub struct StreamInfo {
     pub downstream_transport_failure: Option<Arc<str>>,
     /// Attempts made.
     pub attempts: u32,
+    /// It is a health check: logs may leave it out, statistics of responses do.
+    pub health_check: bool,
     /// Route name; empty prints `-`.
     pub route_name: Option<Arc<str>>,
     /// What filters have written about the request.
@@ -123,6 +125,7 @@ impl StreamInfo {
             upstream_transport_failure: None,
             downstream_transport_failure: None,
             attempts: 0,
+            health_check: false,
             route_name: None,
             metadata: DynamicMetadata::default(),
             filter_state: FilterState::default(),

@@ -18,6 +18,8 @@ pub(super) struct Ends<'a> {
     pub codes: Codes,
     /// The request is gRPC: how it ended is told by its `grpc-status`.
     pub grpc: bool,
+    /// It is a health check, whose response neither cluster nor route counts.
+    pub health_check: bool,
 }
 
 impl Ends<'_> {
@@ -67,10 +69,7 @@ impl Ends<'_> {
         retried: bool,
     ) -> Option<Target> {
         let status = head.status;
-        self.cluster.count_response(status, self.codes, milliseconds);
-        if let Some(stats) = self.of_route {
-            stats.count_response(status, milliseconds);
-        }
+        self.counted(status, milliseconds);
         if retried && status < 500 {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
             if let Some(stats) = self.of_route {
@@ -94,10 +93,17 @@ impl Ends<'_> {
             host.count(true);
         }
         if let Stop::Reply(reply) = stop {
-            self.cluster.count_response(reply.status, self.codes, None);
-            if let Some(stats) = self.of_route {
-                stats.count_response(reply.status, None);
-            }
+            self.counted(reply.status, None);
+        }
+    }
+
+    fn counted(&self, status: u16, milliseconds: Option<u64>) {
+        if self.health_check {
+            return;
+        }
+        self.cluster.count_response(status, self.codes, milliseconds);
+        if let Some(stats) = self.of_route {
+            stats.count_response(status, milliseconds);
         }
     }
 

@@ -153,7 +153,9 @@ impl<'s> Exchange<'s> {
     pub fn response_sent(&mut self, head: ResponseHead) {
         self.begun = true;
         self.stream.info.response_code = head.status;
-        self.stream.context.manager.stats.response(head.status);
+        if !self.stream.info.health_check {
+            self.stream.context.manager.stats.response(head.status);
+        }
         self.stream.response = Some(head);
         self.watch.response_begins();
     }
@@ -250,6 +252,11 @@ impl Drop for Exchange<'_> {
         stream.context.active.set(stream.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(stream.info.start);
         manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        if stream.info.health_check
+            && let Some(tracing) = &manager.tracing
+        {
+            tracing.health_check.inc();
+        }
         if !self.complete || stream.info.response_code_details.is_none() {
             stream.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
             stream.info.response_code_details = Some(Cow::Borrowed("downstream_local_disconnect"));

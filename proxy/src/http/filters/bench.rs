@@ -132,6 +132,13 @@ impl Filtered {
         samples.first().map_or((0, 0), |sample| (values(sample), sample.value))
     }
 
+    /// Another connection of the same client, to the same chain of filters.
+    pub fn reconnect(&mut self) {
+        let before = self.context.take().expect("there is a connection");
+        let after = self.bench.context_of(before.manager.clone());
+        assert!(self.context.set(after).is_ok());
+    }
+
     fn context(&self) -> &Context {
         self.context.get_or_init(|| self.bench.context())
     }

@@ -23,9 +23,12 @@ mod ext_authz;
 mod fault;
 mod grpc_stats;
 mod header_mutation;
+mod health_check;
+pub(in crate::http) mod local_ratelimit;
 mod set_metadata;
 #[cfg(test)]
 mod stacked;
+mod stateful_session;
 
 pub(crate) use crate::call::wait;
 
@@ -46,11 +49,14 @@ http_filters! {
         HeaderMutation header_mutation routes;
         ExtAuthz ext_authz routes;
         Fault fault routes;
+        HealthCheck health_check;
+        LocalRateLimit local_ratelimit routes;
         SetMetadata set_metadata;
         GrpcStats grpc_stats;
+        StatefulSession stateful_session routes;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        GrpcHttp1Bridge GrpcWeb HealthCheck LocalRateLimit SetFilterState StatefulSession
+        GrpcHttp1Bridge GrpcWeb SetFilterState
     }
 }

@@ -9,6 +9,7 @@ use config::{At, Rejection};
 use super::super::filters::chain::Scopes;
 use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
+use super::super::rate_limit::RateLimit;
 use super::super::retry::Rules;
 use super::matching::Matcher;
 use super::stats::RouteStats;
@@ -27,6 +28,8 @@ pub struct VirtualHost {
     pub(in crate::http) retry: Option<Rules>,
     /// Header changes of the virtual host.
     pub mutation: Mutation,
+    /// `rate_limits`.
+    pub(in crate::http) rate_limits: Box<[RateLimit]>,
     /// What it tells filters.
     pub(in crate::http) scopes: Scopes,
 }
@@ -63,6 +66,8 @@ pub struct Forwarding {
     pub host_rewrite: Option<Bytes>,
     /// With `weighted_clusters`.
     pub weighted: Vec<WeightedTarget>,
+    /// `rate_limits`.
+    pub(in crate::http) rate_limits: Box<[RateLimit]>,
     total_weight: u64,
 }
 
@@ -93,6 +98,7 @@ impl VirtualHost {
             routes: config.routes.iter().enumerate().map(route).collect::<Result<_, Rejection>>()?,
             retry: config.retry.as_ref().map(Rules::compile),
             mutation: Mutation::compile(&config.headers),
+            rate_limits: RateLimit::compile(&config.rate_limits),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
         })
     }
@@ -164,6 +170,7 @@ impl Forwarding {
             },
             total_weight: weighted.iter().map(|target| target.weight).sum(),
             weighted,
+            rate_limits: RateLimit::compile(&config.rate_limits),
             config: config.clone(),
         })
     }

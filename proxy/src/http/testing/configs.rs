@@ -53,6 +53,8 @@ pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
         mirrors: Vec::new(),
         hash: Vec::new(),
         upgrades: Vec::new(),
+        rate_limits: Vec::new(),
+        include_host_rate_limits: false,
         high_priority: false,
     };
     change(&mut forward);
@@ -88,6 +90,7 @@ pub fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> Virtual
         attempt_count_in_response: false,
         headers: HeaderChanges::default(),
         buffer_limit: None,
+        rate_limits: Vec::new(),
         per_filter: Vec::new(),
     }
 }

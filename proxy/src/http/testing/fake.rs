@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use crate::cluster::{Codes, ConnectFailure, GrpcCounters, HttpWant, OverrideHost, PickFailure};
+use crate::cluster::{Codes, ConnectFailure, GrpcCounters, HttpWant, Membership, OverrideHost, PickFailure};
 use crate::http::upstreams::Tried;
 use crate::stats::Scope;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
@@ -36,6 +36,8 @@ pub struct Cluster {
     pub scripts: RefCell<VecDeque<Script>>,
     pub seen: RefCell<Vec<Seen>>,
     pub hosts: RefCell<Vec<Arc<str>>>,
+    /// So many of the hosts are not healthy.
+    pub sick: Cell<usize>,
     pub picks: RefCell<Vec<usize>>,
     pub retries_allowed: Cell<bool>,
     pub protocol: Cell<Protocol>,
@@ -138,6 +140,7 @@ impl Cluster {
             scripts: RefCell::default(),
             seen: RefCell::default(),
             hosts: RefCell::new(vec!["10.0.0.1:80".into()]),
+            sick: Cell::new(0),
             picks: RefCell::default(),
             retries_allowed: Cell::new(true),
             protocol: Cell::new(Protocol::Http11),
@@ -145,6 +148,11 @@ impl Cluster {
             grpc: GrpcCounters::default(),
             scope: OnceCell::new(),
         }
+    }
+
+    pub fn membership(&self) -> Membership {
+        let (total, sick) = (self.hosts.borrow().len() as u64, self.sick.get() as u64);
+        Membership { total, healthy: total - sick, degraded: 0 }
     }
 
     pub fn pick(&self, prefer: Option<&OverrideHost>, tried: &Tried) -> Result<Arc<str>, PickFailure> {

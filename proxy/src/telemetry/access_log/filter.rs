@@ -17,6 +17,7 @@ pub enum Filter {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Header(HeaderMatchers),
+    NotHealthCheck,
     All,
 }
 
@@ -38,8 +39,8 @@ impl Filter {
             LogFilter::And(filters) => Filter::And(filters.iter().map(Filter::compile).collect()),
             LogFilter::Or(filters) => Filter::Or(filters.iter().map(Filter::compile).collect()),
             LogFilter::Header(matcher) => Filter::Header(HeaderMatchers::compile(std::slice::from_ref(matcher))),
-            // There is no health check filter, so no request is a health check.
-            LogFilter::NotHealthCheck | LogFilter::LogAll(_) => Filter::All,
+            LogFilter::NotHealthCheck => Filter::NotHealthCheck,
+            LogFilter::LogAll(_) => Filter::All,
         }
     }
 
@@ -56,6 +57,7 @@ impl Filter {
             Filter::And(filters) => filters.iter().all(|filter| filter.takes(entry)),
             Filter::Or(filters) => filters.iter().any(|filter| filter.takes(entry)),
             Filter::Header(matcher) => entry.request.is_some_and(|request| matcher.match_request(request)),
+            Filter::NotHealthCheck => !info.health_check,
             Filter::All => true,
         }
     }

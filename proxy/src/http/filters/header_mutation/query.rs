@@ -8,6 +8,8 @@ use config::access_log::Format;
 use config::filters::header_mutation::QueryMutation;
 use config::route::AppendAction;
 
+use crate::http::query;
+
 /// `query_parameter_mutations`, in order.
 #[derive(Debug)]
 pub(super) struct QueryMutations(Box<[QueryMutation]>);
@@ -53,7 +55,7 @@ impl QueryMutations {
 
 fn append(parameters: &mut Parameters, key: &[u8], value: &[u8], action: AppendAction) {
     let mut written = Vec::with_capacity(value.len());
-    escape(value, &mut written, |octet| octet.is_ascii_alphanumeric() || b"*-._".contains(&octet));
+    query::escape(value, &mut written, |octet| octet.is_ascii_alphanumeric() || b"*-._".contains(&octet));
     let is_there = parameters.contains_key(key);
     match action {
         AppendAction::AppendOrAdd => parameters.entry(key.to_vec()).or_default().push(written),
@@ -67,17 +69,10 @@ fn append(parameters: &mut Parameters, key: &[u8], value: &[u8], action: AppendA
 
 fn parse(query: &[u8]) -> Parameters {
     let mut parameters = Parameters::new();
-    // What follows the last `&` is a parameter only if there is something.
-    let query = query.strip_suffix(b"&").unwrap_or(query);
-    let list = query.split(|octet| *octet == b'&').filter(|_| !query.is_empty());
-    for one in list {
-        let (key, value) = match memchr::memchr(b'=', one) {
-            Some(at) => (&one[..at], &one[at + 1..]),
-            None => (one, &[][..]),
-        };
+    for (key, value) in query::parameters(query) {
         let mut written = Vec::with_capacity(value.len());
-        escape(&decode(value), &mut written, may_stand_bare);
-        parameters.entry(decode(key)).or_default().push(written);
+        query::escape(&query::decode(value), &mut written, query::may_stand_bare);
+        parameters.entry(query::decode(key)).or_default().push(written);
     }
     parameters
 }
@@ -88,50 +83,13 @@ fn write(path: &[u8], parameters: &Parameters) -> Vec<u8> {
     for (key, values) in parameters {
         for value in values {
             out.push(before);
-            escape(key, &mut out, |octet| may_stand_bare(octet) && octet != b'=');
+            query::escape(key, &mut out, |octet| query::may_stand_bare(octet) && octet != b'=');
             out.push(b'=');
             out.extend_from_slice(value);
             before = b'&';
         }
     }
     out
-}
-
-/// What is no escape stands for itself.
-fn decode(text: &[u8]) -> Vec<u8> {
-    let hex = |octet: Option<&u8>| octet.and_then(|octet| char::from(*octet).to_digit(16));
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        match (first, hex(after.first()), hex(after.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                // Two digits of four bits.
-                out.push((high * 16 + low) as u8);
-                rest = &after[2..];
-            }
-            _ => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-/// Not the end of a parameter, of the query or of the path, nor half an escape.
-fn may_stand_bare(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !b"&#%".contains(&octet)
-}
-
-fn escape(text: &[u8], out: &mut Vec<u8>, bare: impl Fn(u8) -> bool) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for octet in text {
-        if bare(*octet) {
-            out.push(*octet);
-        } else {
-            out.extend([b'%', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,163 @@
+//! The actions of a limit: each adds an entry to the descriptor, or says that there is none. Called by [`super`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use config::matcher::{QueryParameterMatcher, QueryRule};
+use config::rate_limit::{self as plain, MetadataSource};
+use ipnet::IpNet;
+use serde_json::Value as Json;
+
+use super::descriptor::Descriptor;
+use crate::http::attempt;
+use crate::http::query;
+use crate::http::stream::Stream;
+use crate::policy::headers::{Field, HeaderMatchers};
+
+/// An action, compiled.
+#[derive(Debug)]
+pub(super) enum Action {
+    Fixed { key: Arc<str>, value: Arc<str> },
+    DestinationCluster,
+    Header { field: Field, key: Arc<str>, skip_if_absent: bool },
+    Query { name: Arc<str>, key: Arc<str>, skip_if_absent: bool },
+    RemoteAddress,
+    MaskedRemoteAddress { v4: u8, v6: u8 },
+    HeaderMatch { key: Arc<str>, value: Arc<str>, expect: bool, headers: HeaderMatchers },
+    QueryMatch { key: Arc<str>, value: Arc<str>, expect: bool, query: Box<[QueryParameterMatcher]> },
+    AddressMatch { key: Arc<str>, value: Arc<str>, ranges: Box<[IpNet]>, invert: bool },
+    Metadata(Box<Metadata>),
+}
+
+#[derive(Debug)]
+pub(super) struct Metadata {
+    key: Arc<str>,
+    source: MetadataSource,
+    filter: Arc<str>,
+    path: Vec<Arc<str>>,
+    default: Option<Arc<str>>,
+    skip_if_absent: bool,
+}
+
+impl Action {
+    pub fn compile(config: &plain::Action) -> Action {
+        match config.clone() {
+            plain::Action::SourceCluster(value) => Action::Fixed { key: Arc::from("source_cluster"), value },
+            plain::Action::DestinationCluster => Action::DestinationCluster,
+            plain::Action::RequestHeader { name, key, skip_if_absent } => {
+                Action::Header { field: Field::compile(&name), key, skip_if_absent }
+            }
+            plain::Action::QueryParameter { name, key, skip_if_absent } => Action::Query { name, key, skip_if_absent },
+            plain::Action::RemoteAddress => Action::RemoteAddress,
+            plain::Action::MaskedRemoteAddress { v4, v6 } => Action::MaskedRemoteAddress { v4, v6 },
+            plain::Action::GenericKey { key, value } => Action::Fixed { key, value },
+            plain::Action::HeaderMatch { key, value, expect, headers } => {
+                Action::HeaderMatch { key, value, expect, headers: HeaderMatchers::compile(&headers) }
+            }
+            plain::Action::QueryMatch { key, value, expect, query } => {
+                Action::QueryMatch { key, value, expect, query: query.into() }
+            }
+            plain::Action::AddressMatch { key, value, ranges, invert } => {
+                Action::AddressMatch { key, value, ranges: ranges.into(), invert }
+            }
+            plain::Action::Metadata { key, source, filter, path, default, skip_if_absent } => {
+                Action::Metadata(Box::new(Metadata { key, source, filter, path, default, skip_if_absent }))
+            }
+        }
+    }
+
+    /// Adds its entry. False: there is no descriptor.
+    pub fn add(&self, stream: &Stream<'_>, to: &mut Descriptor) -> bool {
+        let mut pushed = |key: &str, value: &[u8]| {
+            to.push(key.as_bytes(), value);
+            true
+        };
+        match self {
+            Action::Fixed { key, value } => pushed(key, value.as_bytes()),
+            Action::DestinationCluster => match cluster(stream) {
+                Some(name) => pushed("destination_cluster", name.as_bytes()),
+                None => false,
+            },
+            Action::Header { field, key, skip_if_absent } => match field.first(&stream.request) {
+                Some(value) => pushed(key, value),
+                None => *skip_if_absent,
+            },
+            Action::Query { name, key, skip_if_absent } => {
+                match query::decoded(query::of(&stream.request.path), name.as_bytes()) {
+                    Some(value) => pushed(key, &value),
+                    None => *skip_if_absent,
+                }
+            }
+            Action::RemoteAddress => pushed("remote_address", remote(stream).to_string().as_bytes()),
+            Action::MaskedRemoteAddress { v4, v6 } => {
+                let address = remote(stream);
+                let bits = if address.is_ipv4() { *v4 } else { *v6 };
+                let network = IpNet::new(address, bits).map(|network| network.trunc().to_string());
+                network.is_ok_and(|network| pushed("masked_remote_address", network.as_bytes()))
+            }
+            Action::HeaderMatch { key, value, expect, headers } => {
+                headers.match_request(&stream.request) == *expect && pushed(key, value.as_bytes())
+            }
+            Action::QueryMatch { key, value, expect, query } => {
+                queries_match(query, &stream.request.path) == *expect && pushed(key, value.as_bytes())
+            }
+            Action::AddressMatch { key, value, ranges, invert } => {
+                let address = remote(stream);
+                ranges.iter().any(|range| range.contains(&address)) != *invert && pushed(key, value.as_bytes())
+            }
+            Action::Metadata(metadata) => metadata.add(stream, to),
+        }
+    }
+}
+
+impl Metadata {
+    fn add(&self, stream: &Stream<'_>, to: &mut Descriptor) -> bool {
+        let path = || self.path.iter().map(|key| &**key);
+        let below = |metadata: &config::metadata::Metadata| {
+            let start = metadata.0.get(&self.filter)?;
+            text(path().try_fold(start, |value, key| value.get(key)))
+        };
+        let found = match self.source {
+            MetadataSource::Dynamic => text(stream.info.metadata.at(&self.filter, path())),
+            MetadataSource::Route => stream.route.and_then(|chosen| below(&chosen.route.config.metadata)),
+            MetadataSource::Cluster => {
+                let cluster = cluster(stream).and_then(|name| stream.context.upstreams.get(&name));
+                cluster.and_then(|cluster| below(&cluster.config().metadata))
+            }
+            // No endpoint is chosen yet.
+            MetadataSource::Locality => None,
+        };
+        match found.as_deref().or(self.default.as_deref()) {
+            Some(value) => {
+                to.push(self.key.as_bytes(), value.as_bytes());
+                true
+            }
+            None => self.skip_if_absent,
+        }
+    }
+}
+
+fn text(value: Option<&Json>) -> Option<String> {
+    value?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Where the route sends the request.
+fn cluster(stream: &Stream<'_>) -> Option<Arc<str>> {
+    let chosen = stream.route?;
+    attempt::cluster_name(stream, chosen, chosen.forwarding?)
+}
+
+fn remote(stream: &Stream<'_>) -> IpAddr {
+    stream.info.downstream_remote.unwrap_or(stream.context.connection.remote).ip()
+}
+
+fn queries_match(wanted: &[QueryParameterMatcher], path: &[u8]) -> bool {
+    let query = query::of(path);
+    wanted.iter().all(|parameter| {
+        let value = query::decoded(query, parameter.name.as_bytes());
+        match &parameter.rule {
+            QueryRule::Present(wanted) => value.is_some() == *wanted,
+            QueryRule::String(matcher) => value.is_some_and(|value| matcher.matches(&value)),
+        }
+    })
+}
