@@ -117,7 +117,7 @@ http_filters! {
     GrpcStats grpc_stats Works "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC requests and messages are counted for their cluster; methods by name up to 1024 a cluster and worker";
     Fault fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected"
         routes Fault Works "envoy.extensions.filters.http.fault.v3.HTTPFault" "delays, aborts and slow responses are injected";
-    GrpcWeb grpc_web Inert "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web requests reach the application unconverted";
+    GrpcWeb grpc_web Works "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" "gRPC-Web, binary and text, reaches the application as gRPC";
     Compressor compressor Works "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are compressed by gzip, brotli or zstd"
         routes CompressorPerRoute Works "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "as for the chain";
     Decompressor decompressor Works "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies are decompressed; one that is none, or a bomb, ends its stream";
@@ -139,7 +139,7 @@ http_filters! {
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; dynamic_config and trees inside trees are refused"
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
-    GrpcHttp1Bridge grpc_http1_bridge Refused "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "gRPC over HTTP/1.1 would be passed on as it is";
+    GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";
 }
 
 /// A filter of a chain that is known. One that acts has been read; one that does not is checked and named to the operator.

@@ -16,7 +16,7 @@ use crate::wire::codec::Downstream;
 /// Looks the route up and rolls the dice of weighted clusters.
 pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>) {
     let random = fastrand::u64(..);
-    (stream.route, stream.to_tls) = (None, false);
+    (stream.table, stream.route, stream.to_tls) = (table, None, false);
     let Some(table) = table else { return };
     match table.find(&stream.request, random) {
         Found::Route(host, route) => {

@@ -40,7 +40,7 @@ http_stats! {
         downstream_cx_drain_close downstream_cx_protocol_error downstream_cx_upgrades_total
         downstream_rq_total downstream_rq_http1_total downstream_rq_http2_total downstream_rq_completed
         downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx
-        downstream_rq_too_large
+        downstream_rq_too_large rs_too_large
         downstream_rq_timeout downstream_rq_header_timeout downstream_rq_idle_timeout downstream_rq_max_duration_reached
         downstream_rq_non_relative_path downstream_rq_rx_reset downstream_rq_too_many_premature_resets
         downstream_rq_tx_reset downstream_rq_ws_on_non_ws_route

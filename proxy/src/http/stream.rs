@@ -51,6 +51,15 @@ pub(crate) struct Asked {
     pub head: bool,
 }
 
+/// When the last octet of a request was written upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is not looked at the clock for nothing.
+    NobodyAsks,
+    NotYet,
+    At(Instant),
+}
+
 /// One request while it is served.
 pub(crate) struct Stream<'s> {
     pub context: &'s Context,
@@ -61,6 +70,8 @@ pub(crate) struct Stream<'s> {
     /// The response's head, once there is one.
     pub response: Option<ResponseHead>,
     pub trailers: Option<Headers>,
+    /// Where routes are looked up.
+    pub table: Option<&'s RouteTable>,
     /// None: the router answers 404, or redirects to https.
     pub route: Option<Chosen<'s>>,
     /// The virtual host insists on TLS.
@@ -69,8 +80,8 @@ pub(crate) struct Stream<'s> {
     pub plan: Plan<'s>,
     /// What the compressors of the chain know of each other.
     pub encodings: Option<Box<Encodings<'s>>>,
-    /// A filter wants to know when the request has been sent: [`StreamInfo::upstream_sent`].
-    pub times_upload: bool,
+    /// When the request had been sent, for filters that want to know.
+    pub sent: Sent,
     /// From an internal caller.
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
@@ -94,11 +105,12 @@ impl<'s> Stream<'s> {
             asked,
             response: None,
             trailers: None,
+            table: None,
             route: None,
             to_tls: false,
             plan: Plan::default(),
             encodings: None,
-            times_upload: false,
+            sent: Sent::NobodyAsks,
             internal: false,
             decorator: None,
         }

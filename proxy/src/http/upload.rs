@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::exchange::Exchange;
 use super::kept::Kept;
 use super::stop::Stop;
+use super::stream::Sent;
 use crate::wire::codec::{Downstream, Upstream};
 use crate::wire::message::Frame;
 
@@ -113,8 +114,8 @@ impl Upload {
             if self.sent || self.refused {
                 if !self.flushed && upstream.poll_flush(cx).is_ready() {
                     self.flushed = true;
-                    if self.sent && exchange.stream.times_upload {
-                        exchange.stream.info.upstream_sent = Some(Instant::now().into_std());
+                    if self.sent && exchange.stream.sent != Sent::NobodyAsks {
+                        exchange.stream.sent = Sent::At(Instant::now());
                     }
                 }
                 let done = self.flushed || self.refused;

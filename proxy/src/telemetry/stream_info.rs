@@ -46,8 +46,6 @@ pub struct StreamInfo {
     pub start: Instant,
     /// When the last byte of the request was read.
     pub request_complete: Option<Instant>,
-    /// When the last byte of the request was written upstream; known where something asks for it.
-    pub upstream_sent: Option<Instant>,
     /// When the first byte of the upstream's response arrived.
     pub response_first_byte: Option<Instant>,
     /// When the last byte was sent; set when logged otherwise.
@@ -105,7 +103,6 @@ impl StreamInfo {
             start_time: wall::at(start),
             start,
             request_complete: None,
-            upstream_sent: None,
             response_first_byte: None,
             end: None,
             protocol,

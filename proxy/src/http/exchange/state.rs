@@ -86,7 +86,7 @@ impl<'s> Exchange<'s> {
     /// Chooses the route again, if a filter wants that.
     pub fn reroute(&mut self) {
         if self.stream.plan.take_reroute() {
-            let table = self.stream.route.map(|chosen| chosen.table);
+            let table = self.stream.table;
             router::choose(&mut self.stream, table);
         }
     }

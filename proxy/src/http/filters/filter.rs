@@ -12,6 +12,7 @@ use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
 use crate::stats::Stats;
+use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
 /// A filter. Made once on the control thread and shared by all workers.
@@ -209,6 +210,14 @@ impl Out<'_> {
         let mut joined = BytesMut::with_capacity(self.len());
         [first, second].into_iter().chain(pieces).for_each(|piece| joined.extend_from_slice(piece));
         joined.freeze()
+    }
+
+    /// The trailers, if they are there.
+    pub fn trailers(&self) -> Option<&Headers> {
+        match self.0.back() {
+            Some(Frame::Trailers(trailers)) => Some(trailers),
+            _ => None,
+        }
     }
 
     /// Octets that are there.

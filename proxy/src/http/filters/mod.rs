@@ -21,7 +21,9 @@ mod decompressor;
 pub(in crate::http) mod delegate;
 mod ext_authz;
 mod fault;
+mod grpc_http1_bridge;
 mod grpc_stats;
+mod grpc_web;
 mod header_mutation;
 mod health_check;
 pub(in crate::http) mod local_ratelimit;
@@ -52,11 +54,13 @@ http_filters! {
         HealthCheck health_check;
         LocalRateLimit local_ratelimit routes;
         SetMetadata set_metadata;
+        GrpcHttp1Bridge grpc_http1_bridge;
         GrpcStats grpc_stats;
+        GrpcWeb grpc_web;
         StatefulSession stateful_session routes;
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        GrpcHttp1Bridge GrpcWeb SetFilterState
+        SetFilterState
     }
 }

@@ -18,7 +18,7 @@ use self::request::{Counting, Kind};
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn, Way};
 use crate::cluster::GrpcNaming;
 use crate::http::attempt;
-use crate::http::stream::Stream;
+use crate::http::stream::{Sent, Stream};
 use crate::telemetry::dynamic::{Shared, StateObject};
 use crate::wire::grpc::Method;
 use crate::wire::message::Frame;
@@ -77,7 +77,9 @@ impl HttpFilter for GrpcStats {
     fn request(&self, turn: &mut Turn<'_, '_, GrpcStats>) -> Step {
         match Kind::of(&turn.stream.request) {
             Some(kind) => {
-                turn.stream.times_upload |= self.upstream_stats;
+                if self.upstream_stats && turn.stream.sent == Sent::NobodyAsks {
+                    turn.stream.sent = Sent::NotYet;
+                }
                 turn.state.0 = Some(Box::new(self.begin(kind, turn.stream)));
             }
             None => turn.skip(EVERYTHING),
@@ -87,7 +89,7 @@ impl HttpFilter for GrpcStats {
 
     fn response(&self, turn: &mut Turn<'_, '_, GrpcStats>) -> Step {
         match (&mut turn.state.0, &turn.stream.response) {
-            (Some(counting), Some(head)) => counting.response(head, &turn.stream.info),
+            (Some(counting), Some(head)) => counting.response(head, turn.stream),
             // A request that the filter has not seen.
             _ => turn.skip(Hooks::RESPONSE_SEES),
         }
@@ -98,7 +100,7 @@ impl HttpFilter for GrpcStats {
         let Some(counting) = &mut turn.state.0 else { return };
         match way {
             Way::Request => counting.request_frame(frame),
-            Way::Response => counting.response_frame(frame, &turn.stream.info),
+            Way::Response => counting.response_frame(frame, turn.stream),
         }
     }
 

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::connect::EndOfStream;
 use crate::cluster::GrpcMethod;
 use crate::http::route::is_grpc;
+use crate::http::stream::{Sent, Stream};
 use crate::http::upstreams::UpstreamCluster;
 use crate::stats::Scope;
-use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::grpc::{self, frames::Follow};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
@@ -88,7 +88,7 @@ impl Counting {
         }
     }
 
-    pub fn response(&mut self, head: &ResponseHead, info: &StreamInfo) {
+    pub fn response(&mut self, head: &ResponseHead, stream: &Stream<'_>) {
         let ends = head.body == BodyLength::Empty;
         let status = head.headers.get(&Name::GRPC_STATUS);
         self.grpc_response =
@@ -99,11 +99,11 @@ impl Counting {
             _ => self.status(&head.headers),
         }
         if ends {
-            self.time(info);
+            self.time(stream);
         }
     }
 
-    pub fn response_frame(&mut self, frame: &Frame, info: &StreamInfo) {
+    pub fn response_frame(&mut self, frame: &Frame, stream: &Stream<'_>) {
         match (self.kind, frame) {
             (_, Frame::Data(data)) if self.grpc_response => {
                 let count = self.follows[1].count(data);
@@ -116,15 +116,15 @@ impl Counting {
             (Kind::ConnectStream, Frame::End) if !self.grpc_response => {
                 let success = self.end.is_success();
                 self.count(|counter, scope| counter.ended(scope, success));
-                self.time(info);
+                self.time(stream);
             }
             (Kind::ConnectUnary, Frame::End) if !self.grpc_response => {
                 self.responses(1);
-                self.time(info);
+                self.time(stream);
             }
             (Kind::Grpc, Frame::Trailers(trailers)) => {
                 self.status(trailers);
-                self.time(info);
+                self.time(stream);
             }
             _ => {}
         }
@@ -144,9 +144,10 @@ impl Counting {
     }
 
     /// The upstream's share of a request that it has answered.
-    fn time(&self, info: &StreamInfo) {
-        if let Some(sent) = info.upstream_sent.filter(|_| self.timed && info.response_first_byte.is_some()) {
-            let time = Instant::now().into_std().saturating_duration_since(sent);
+    fn time(&self, stream: &Stream<'_>) {
+        let answered = stream.info.response_first_byte.is_some();
+        if let (true, true, Sent::At(sent)) = (self.timed, answered, stream.sent) {
+            let time = Instant::now().saturating_duration_since(sent);
             let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             self.count(|counter, scope| counter.time(scope, milliseconds));
         }
