@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::metadata::Metadata;
+use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
 
 pub(crate) mod decode;
@@ -187,6 +188,12 @@ pub struct UpstreamHttp {
     pub max_headers_count: u32,
     /// `common_http_protocol_options.max_response_headers_kb` in octets; `None` is the codec's default.
     pub max_response_headers: Option<u32>,
+    /// `request_mirror_policies`, in place of the route's.
+    pub mirrors: Vec<Mirror>,
+    /// `hash_policy`, in place of the route's.
+    pub hash: Vec<HashPolicy>,
+    /// `retry_policy`, in place of the route's.
+    pub retry: Option<Arc<RetryPolicy>>,
 }
 
 impl Default for UpstreamHttp {
@@ -202,6 +209,9 @@ impl Default for UpstreamHttp {
             preserve_case: false,
             max_headers_count: 100,
             max_response_headers: None,
+            mirrors: Vec::new(),
+            hash: Vec::new(),
+            retry: None,
         }
     }
 }

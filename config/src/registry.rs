@@ -41,6 +41,13 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const PREVIOUS_ROUTES: &str = "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig";
+pub(crate) const ALLOW_LISTED_ROUTES: &str =
+    "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig";
+pub(crate) const SAFE_CROSS_SCHEME: &str =
+    "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig";
+pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
+    "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
 pub(crate) const GZIP_COMPRESSOR: &str = "envoy.extensions.compression.gzip.compressor.v3.Gzip";
 pub(crate) const GZIP_DECOMPRESSOR: &str = "envoy.extensions.compression.gzip.decompressor.v3.Gzip";
 pub(crate) const BROTLI_COMPRESSOR: &str = "envoy.extensions.compression.brotli.compressor.v3.Brotli";
@@ -90,6 +97,8 @@ pub enum Kind {
     HeaderFormatter,
     /// `RetryPolicy.retry_host_predicate` and `retry_priority`.
     Retry,
+    /// `InternalRedirectPolicy.predicates`.
+    InternalRedirect,
     /// `StringMatcher.custom`, path matchers and certificate validators.
     Matcher,
     /// `Bootstrap.bootstrap_extensions`.

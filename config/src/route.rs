@@ -7,15 +7,18 @@ use bytes::Bytes;
 
 use crate::access_log::Format;
 use crate::filters::ScopedFilter;
+use crate::header_mutation::HeaderMutation;
 use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
 
 mod action;
 pub(crate) mod decode;
-mod hash;
+pub(crate) mod hash;
 pub(crate) mod headers;
+mod internal_redirect;
 mod matching;
+pub(crate) mod mirror;
 mod per_filter;
 pub(crate) mod retry;
 
@@ -36,6 +39,8 @@ pub struct RouteConfiguration {
     pub headers: HeaderChanges,
     /// `most_specific_header_mutations_wins`.
     pub most_specific_headers_win: bool,
+    /// `request_mirror_policies`, for virtual hosts without any.
+    pub mirrors: Vec<Mirror>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
@@ -63,6 +68,10 @@ pub struct VirtualHost {
     pub buffer_limit: Option<u32>,
     /// `rate_limits`.
     pub rate_limits: Vec<RateLimit>,
+    /// `hedge_policy.hedge_on_per_try_timeout`, for routes without a hedge policy.
+    pub hedges: bool,
+    /// `request_mirror_policies`, for routes without any; empty: those of the table.
+    pub mirrors: Vec<Mirror>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }
@@ -182,8 +191,12 @@ pub struct Forward {
     pub host_rewrite: Option<HostRewrite>,
     /// `append_x_forwarded_host`.
     pub append_x_forwarded_host: bool,
-    /// Mirrors: parsed; counted and not sent until mirroring acts.
+    /// `request_mirror_policies`; empty: those of the virtual host.
     pub mirrors: Vec<Mirror>,
+    /// `internal_redirect_policy`, or what it replaced.
+    pub internal_redirect: Option<InternalRedirect>,
+    /// `hedge_policy.hedge_on_per_try_timeout`; `None`: as the virtual host says.
+    pub hedges: Option<bool>,
     /// Hash policies.
     pub hash: Vec<HashPolicy>,
     /// `rate_limits`.
@@ -254,13 +267,61 @@ pub enum HostRewrite {
     },
 }
 
-/// `request_mirror_policies`.
+/// `InternalRedirectPolicy`: redirects that the upstream answers with, and that are followed here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InternalRedirect {
+    /// `max_internal_redirects`; default 1.
+    pub most: u32,
+    /// `redirect_response_codes`; default 302.
+    pub codes: Vec<u16>,
+    /// `predicates`: each must agree.
+    pub predicates: Vec<RedirectPredicate>,
+    /// `allow_cross_scheme_redirect`.
+    pub crosses_schemes: bool,
+    /// `response_headers_to_copy`, lower case: they replace those of the request.
+    pub copied: Vec<Arc<str>>,
+}
+
+/// Which redirects are followed (`InternalRedirectPolicy.predicates`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedirectPredicate {
+    /// Not to a route that this one has led to before.
+    PreviousRoutes,
+    /// Only to routes of these names.
+    AllowListedRoutes(Vec<Arc<str>>),
+    /// Not from http to https.
+    SafeCrossScheme,
+    /// As a boolean of the filter state says.
+    FilterState {
+        /// `redirect_enabled_key`.
+        key: Arc<str>,
+        /// `redirect_if_absent`.
+        if_absent: bool,
+    },
+}
+
+/// `RequestMirrorPolicy`: a copy of the request goes there, and its answer nowhere.
 #[derive(Debug, Clone)]
 pub struct Mirror {
-    /// Cluster.
-    pub cluster: Arc<str>,
-    /// Share; `None` = all.
+    /// `cluster` or `cluster_header`.
+    pub to: MirrorTarget,
+    /// `runtime_fraction`: the share of requests; `None` = all.
     pub fraction: Option<Fraction>,
+    /// `disable_shadow_host_suffix_append`: the host goes without `-shadow`.
+    pub keeps_host: bool,
+    /// `request_headers_mutations`, in order.
+    pub mutations: Vec<HeaderMutation>,
+    /// `host_rewrite_literal`, in place of the suffix.
+    pub host_rewrite: Option<Arc<str>>,
+}
+
+/// Where a mirror goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MirrorTarget {
+    /// This cluster.
+    Cluster(Arc<str>),
+    /// The cluster that this request header names; without it nowhere.
+    Header(Arc<str>),
 }
 
 /// `hash_policy`.

@@ -1,6 +1,8 @@
 //! HTTP settings towards the endpoints: `HttpProtocolOptions`, else the cluster's deprecated fields. Called by
 //! [`super::decode`]; the HTTP/2 part also by the connection manager.
 
+use std::sync::Arc;
+
 use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
 use crate::extension;
 use crate::field_rules;
@@ -8,6 +10,7 @@ use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::upstreams::http::v3 as upstream, uint32};
 use crate::registry;
 use crate::rejection::{At, Rejection};
+use crate::route::{hash, mirror, retry};
 
 /// What a cluster says about HTTP.
 pub(super) struct Http {
@@ -89,6 +92,11 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
         proto.upstream_http_protocol_options.as_ref(),
         &mut http.settings,
     )?;
+    http.settings.mirrors = mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?;
+    http.settings.hash = hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?;
+    let policy = proto.retry_policy.as_ref();
+    let policy = policy.map(|policy| retry::policy(&at.field("retry_policy"), policy, options)).transpose()?;
+    http.settings.retry = policy.map(Arc::new);
     Ok(http)
 }
 

@@ -33,6 +33,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("cluster.v3.Cluster.MaglevLbConfig", "table_size"),
     ("core.v3.KeepaliveSettings", "interval"),
     ("core.v3.KeepaliveSettings", "timeout"),
+    ("route.v3.RouteAction", "max_internal_redirects"),
     ("route.v3.RouteAction.HashPolicy", "terminal"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
     // Chosen by being there: what is inside is the default, or compared with metadata of a request.

@@ -9,8 +9,8 @@ use crate::istio;
 
 use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
-    ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute, ProtocolOptions, RequestId,
-    ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
+    InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute, ProtocolOptions,
+    RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -170,6 +170,11 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Retry Works "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", unread, "priorities that were tried are avoided";
     Retry Works "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate", is::<ext::retry::host::omit_canary_hosts::v3::OmitCanaryHostsPredicate>, "canary endpoints are avoided";
     Retry Works "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", is::<ext::retry::host::omit_host_metadata::v3::OmitHostMetadataConfig>, "endpoints with that metadata are avoided";
+
+    InternalRedirect Works "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig", is::<ext::internal_redirect::previous_routes::v3::PreviousRoutesConfig>, "redirects to a route that was led to before go to the client";
+    InternalRedirect Works "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig", unread, "redirects to other routes go to the client";
+    InternalRedirect Works "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig", is::<ext::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig>, "redirects from http to https go to the client";
+    InternalRedirect Works "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig", unread, "redirects are followed where the filter state says so";
 
     Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "a route would match other paths than it says";
     Matcher Refused Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";

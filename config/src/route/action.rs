@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::decode::Table;
 use super::{
-    Action, ClusterChoice, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, Upgrade,
-    WeightedCluster, hash, headers, per_filter, retry,
+    Action, ClusterChoice, DirectResponse, Forward, HostRewrite, PathRewrite, Redirect, Upgrade, WeightedCluster, hash,
+    headers, internal_redirect, mirror, per_filter, retry,
 };
 use crate::field_rules;
 use crate::matcher;
@@ -71,13 +71,24 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         rewrite: path_rewrite(at, proto, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,
         append_x_forwarded_host: proto.append_x_forwarded_host,
-        mirrors: mirrors(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
+        internal_redirect: internal_redirect::policy(at, proto, options)?,
+        hedges: hedge(at, &proto.hedge_policy)?,
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         include_host_rate_limits: bool_or(&proto.include_vh_rate_limits, false),
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         high_priority: priority == core::RoutingPriority::High,
     })
+}
+
+/// Whether a try that is late is overtaken. Envoy's other fields of this message do nothing there either.
+pub(super) fn hedge(at: &At<'_>, proto: &Option<pb::HedgePolicy>) -> Result<Option<bool>, Rejection> {
+    let Some(policy) = proto else { return Ok(None) };
+    if uint32(&policy.initial_requests) == Some(0) {
+        return Err(at.field("hedge_policy").field("initial_requests").reject("must be at least 1"));
+    }
+    Ok(Some(policy.hedge_on_per_try_timeout))
 }
 
 /// Unset, never (zero), or so long.
@@ -186,21 +197,6 @@ fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Resu
             return Err(at.field("host_rewrite").reject("is not supported; use host_rewrite_literal"));
         }
     })
-}
-
-fn mirrors(at: &At<'_>, list: &[pb::route_action::RequestMirrorPolicy]) -> Result<Vec<Mirror>, Rejection> {
-    let mut mirrors = Vec::with_capacity(list.len());
-    for (index, policy) in list.iter().enumerate() {
-        let at = at.index(index);
-        if policy.cluster.is_empty() {
-            continue;
-        }
-        let fraction = policy.runtime_fraction.as_ref();
-        let fraction =
-            fraction.map(|one| matcher::decode::runtime_fraction(&at.field("runtime_fraction"), one)).transpose()?;
-        mirrors.push(Mirror { cluster: Arc::from(policy.cluster.as_str()), fraction });
-    }
-    Ok(mirrors)
 }
 
 fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec<Upgrade>, Rejection> {

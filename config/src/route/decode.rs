@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{RequireTls, Route, RouteConfiguration, VirtualHost, action, headers, matching, per_filter, retry};
+use super::{RequireTls, Route, RouteConfiguration, VirtualHost, action, headers, matching, mirror, per_filter, retry};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -82,6 +82,7 @@ pub(crate) fn route_configuration(
             },
         )?,
         most_specific_headers_win: proto.most_specific_header_mutations_wins,
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
         per_filter: per_filter::per_filter(
             &at.field("typed_per_filter_config"),
             &proto.typed_per_filter_config,
@@ -152,6 +153,8 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         )?,
         buffer_limit: uint32(&proto.per_request_buffer_limit_bytes),
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
+        hedges: action::hedge(at, &proto.hedge_policy)?.unwrap_or(false),
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
         per_filter: per_filter::per_filter(
             &at.field("typed_per_filter_config"),
             &proto.typed_per_filter_config,

@@ -9,7 +9,7 @@ use crate::proto::{self, route::v3::route_action as pb};
 use crate::rejection::{At, Rejection};
 
 /// The policies of a route, those left out that this proxy has no value for.
-pub(super) fn policies(at: &At<'_>, list: &[pb::HashPolicy], options: &Options) -> Result<Vec<HashPolicy>, Rejection> {
+pub(crate) fn policies(at: &At<'_>, list: &[pb::HashPolicy], options: &Options) -> Result<Vec<HashPolicy>, Rejection> {
     let mut policies = Vec::with_capacity(list.len());
     for (index, proto) in list.iter().enumerate() {
         policies.extend(policy(&at.index(index), proto, options)?);

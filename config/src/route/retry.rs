@@ -42,7 +42,7 @@ impl RetryOn {
 }
 
 /// A retry policy.
-pub(super) fn policy(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Result<RetryPolicy, Rejection> {
+pub(crate) fn policy(at: &At<'_>, proto: &pb::RetryPolicy, options: &Options) -> Result<RetryPolicy, Rejection> {
     let (base_interval, max_interval) = back_off(&at.field("retry_back_off"), proto.retry_back_off.as_ref())?;
     if let Some(predicate) = proto.retry_options_predicates.first() {
         let at = at.field("retry_options_predicates");

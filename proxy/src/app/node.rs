@@ -69,6 +69,7 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::HeaderFormatter => "envoy.http.stateful_header_formatters",
         Kind::Retry if entry.type_name.contains(".priority.") => "envoy.retry_priorities",
         Kind::Retry => "envoy.retry_host_predicates",
+        Kind::InternalRedirect => "envoy.internal_redirect_predicates",
         Kind::Matcher => "envoy.matching.input_matchers",
         Kind::Bootstrap => "envoy.bootstrap",
         Kind::ResourceMonitor => "envoy.resource_monitors",

@@ -2,7 +2,7 @@
 //! that the control thread fetches. mTLS, balancing, circuit breakers and the clusters' statistics apply as to any request.
 //!
 //! Called by `http`, `tcp`, exporters and the control thread. A call belongs to one thread and runs in the task that polls it: nothing
-//! is spawned for it, and dropping it resets its stream. It speaks octets: what a message means is `config::services`' matter, and a
+//! is spawned for it (but for what is only told: mirrors), and dropping it resets its stream. It speaks octets: what a message means is `config::services`' matter, and a
 //! filter's. It must never know a route, a filter or a downstream connection.
 
 mod attempt;
@@ -82,6 +82,17 @@ impl Calls {
     pub fn http(&self, call: HttpCall) -> Pending {
         let calls = self.clone();
         Pending(Box::pin(async move { http::run(calls, call).await.map(Reply::Http) }))
+    }
+
+    /// Tells an HTTP service something, and reads its answer for nobody. The only call with a task of its own: it outlives who makes it,
+    /// and needs the current `LocalSet`.
+    pub fn tell(&self, call: HttpCall) {
+        let calls = self.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(failure) = http::tell(calls, call).await {
+                tracing::debug!("{failure}");
+            }
+        });
     }
 
     /// Asks a gRPC service for one message. Nothing happens before the first poll.

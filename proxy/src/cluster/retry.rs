@@ -143,7 +143,14 @@ impl<'p, P> Retries<'p, P> {
         self.decide(None, permit)
     }
 
-    fn wants_response(&self, head: &ResponseHead) -> bool {
+    /// About an attempt that is late: another one may overtake it, whatever the policy retries.
+    pub fn late(&mut self, permit: impl FnOnce() -> Option<P>) -> Decision {
+        self.permit = None;
+        self.decide(None, permit)
+    }
+
+    /// Whether a response calls for a retry, be there any left or not.
+    pub fn wants_response(&self, head: &ResponseHead) -> bool {
         if head.headers.contains(&Name::X_ENVOY_RATELIMITED) {
             return self.on.has(RetryOn::ENVOY_RATELIMITED);
         }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::Priority;
 use super::circuit_breaker::Breakers;
 use super::endpoints::{EndpointSet, Membership};
+use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
 use crate::stats::{Scope, Stats};
@@ -24,6 +25,8 @@ use crate::tls::Secrets;
 /// A cluster. Made and fed by the control thread, read by workers.
 pub struct Cluster {
     config: Arc<config::cluster::Cluster>,
+    /// `HttpProtocolOptions.retry_policy`.
+    pub retry: Option<Rules>,
     transports: Transports,
     endpoints: ArcSwap<EndpointSet>,
     /// Endpoints are known. Set once; a stale read shows the cluster warming a little longer.
@@ -47,6 +50,7 @@ impl Cluster {
         stats: &Arc<Stats>,
     ) -> Result<Arc<Cluster>, Rejection> {
         let cluster = Cluster {
+            retry: config.http.retry.as_ref().map(Rules::compile),
             transports: Transports::new(&config, secrets)?,
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
             assigned: AtomicBool::new(false),

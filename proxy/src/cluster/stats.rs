@@ -34,11 +34,12 @@ macro_rules! statistics {
 statistics! {
     Counter counter:
         bind_errors,
-        lb_healthy_panic,
+        lb_healthy_panic, retry_or_shadow_abandoned,
         upstream_cx_close_notify, upstream_cx_connect_fail, upstream_cx_connect_timeout, upstream_cx_destroy, upstream_cx_destroy_local,
         upstream_cx_destroy_remote, upstream_cx_http1_total, upstream_cx_http2_total, upstream_cx_idle_timeout,
         upstream_cx_max_duration_reached, upstream_cx_max_requests, upstream_cx_none_healthy, upstream_cx_overflow, upstream_cx_protocol_error,
         upstream_cx_rx_bytes_total, upstream_cx_total, upstream_cx_tx_bytes_total,
+        upstream_internal_redirect_failed_total, upstream_internal_redirect_succeeded_total,
         upstream_rq_cancelled, upstream_rq_completed, upstream_rq_max_duration_reached, upstream_rq_pending_failure_eject,
         upstream_rq_pending_overflow, upstream_rq_pending_total, upstream_rq_per_try_timeout, upstream_rq_retry,
         upstream_rq_retry_backoff_exponential, upstream_rq_retry_backoff_ratelimited, upstream_rq_retry_limit_exceeded, upstream_rq_retry_overflow,

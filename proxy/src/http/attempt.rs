@@ -3,6 +3,10 @@
 
 mod ends;
 mod failure;
+pub(in crate::http) mod mirror;
+mod one;
+mod race;
+pub(super) mod redirects;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -10,12 +14,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use config::route::{ClusterChoice, HostRewrite};
+use config::route::ClusterChoice;
 use tokio::time::Instant;
 
-use super::deadlines::Expired;
 use super::exchange::{Answer, Exchange};
-use super::hash;
 use super::local_reply::LocalReply;
 use super::reason;
 use super::respond;
@@ -25,21 +27,41 @@ use super::route::{Forwarding, is_grpc};
 use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
-use super::upgrade;
 use super::upload::Upload;
 use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
-use crate::cluster::{Codes, HttpWant, Priority};
+use crate::cluster::{Codes, Priority};
 use crate::failure::ResponseFlags;
-use crate::wire::codec::{Downstream, ResetReason};
+use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 
 use ends::Ends;
-use failure::Failure;
 pub(super) use failure::{reset_of, reset_reply};
+use one::{Attempt, Outcome};
+use race::Race;
+pub(super) use redirects::Elsewhere;
 
 /// Octets of a request that may be kept for a retry, when the virtual host says nothing else.
 const RETRY_BUFFER: u32 = 1024 * 1024;
+
+/// Where the router has got.
+// Moved once, and in the usual case the large variant.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Routed {
+    /// An answer of the upstream.
+    Answer(Answer),
+    /// It sends the request elsewhere, and is followed.
+    Elsewhere(Box<Elsewhere>),
+}
+
+/// The attempt that was answered.
+struct Answered {
+    lease: Lease,
+    head: ResponseHead,
+    target: Target,
+    upload: Upload,
+    retried: bool,
+}
 
 /// Sends the request until an attempt is answered. However that ends, cluster and route count it together.
 pub(super) async fn run<'s>(
@@ -47,7 +69,7 @@ pub(super) async fn run<'s>(
     downstream: &mut dyn Downstream,
     chosen: Chosen<'s>,
     forwarding: &'s Forwarding,
-) -> Result<Answer, Stop> {
+) -> Result<Routed, Stop> {
     let stream = &mut exchange.stream;
     let name = cluster_name(stream, chosen, forwarding).ok_or_else(|| no_cluster(stream, forwarding))?;
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
@@ -55,25 +77,48 @@ pub(super) async fn run<'s>(
     let config = cluster.config();
     stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
     let grpc = is_grpc(&stream.request);
-    let mut retry = prepare(exchange, chosen, forwarding);
-    let priority = if forwarding.config.high_priority { Priority::High } else { Priority::Default };
-    let mut upload = upload(exchange, chosen, retry.is_some());
-
+    let retry = prepare(exchange, chosen, forwarding, &cluster);
+    let upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let of_route = chosen.route.stats(&exchange.stream.context.manager.registry, chosen.host);
     let router = &exchange.stream.context.manager.config.router;
     let codes = Codes { internal: exchange.stream.internal, own: !(grpc && router.suppress_grpc_codes) };
     let health_check = exchange.stream.info.health_check;
     let ends = Ends { cluster: &cluster, of_route, codes, grpc, health_check };
+    let priority = if forwarding.config.high_priority { Priority::High } else { Priority::Default };
+    let attempt = Attempt {
+        cluster: &cluster,
+        priority,
+        host_rewrite: forwarding.config.host_rewrite.as_ref(),
+        append_forwarded_host: forwarding.config.append_x_forwarded_host,
+    };
+    let mut answered = until_answered(exchange, downstream, forwarding, (&attempt, &ends), (retry, upload)).await?;
+    if let Some(policy) = &forwarding.config.internal_redirect
+        && policy.codes.contains(&answered.head.status)
+        && let Some(elsewhere) = redirects::follow(exchange, policy, &answered.head, &mut answered.upload, &cluster)
+    {
+        return Ok(Routed::Elsewhere(elsewhere));
+    }
+    let Answered { lease, head, target, mut upload, retried } = answered;
+    exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
+    let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
+    let awaits_trailers = ends.answered(target, &head, time, retried);
+    upload.forget();
+    Ok(Routed::Answer(Answer { head, lease, upload, awaits_trailers }))
+}
+
+/// Attempt after attempt.
+async fn until_answered<'s>(
+    exchange: &mut Exchange<'s>,
+    downstream: &mut dyn Downstream,
+    forwarding: &Forwarding,
+    (attempt, ends): (&Attempt<'_>, &Ends<'_>),
+    (mut retry, mut upload): (Option<Retry<'_>>, Upload),
+) -> Result<Answered, Stop> {
+    let (cluster, priority) = (attempt.cluster, attempt.priority);
     let mut tried = Tried::default();
     loop {
         exchange.stream.info.attempts += 1;
         ends.begins();
-        let attempt = Attempt {
-            cluster: &cluster,
-            priority,
-            host_rewrite: forwarding.config.host_rewrite.as_ref(),
-            append_forwarded_host: forwarding.config.append_x_forwarded_host,
-        };
         let outcome = match attempt.run(exchange, downstream, &mut upload, &tried, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
@@ -82,11 +127,12 @@ pub(super) async fn run<'s>(
             (_, None) => Decision::PassOn(ResponseFlags::NONE),
             (_, Some(_)) if !upload.can_replay() => Decision::PassOn(ResponseFlags::NONE),
             (Outcome::Answer(..), Some(_)) if outcome.was_informed() => Decision::PassOn(ResponseFlags::NONE),
-            (Outcome::Answer(_, head, _), Some(retry)) => retry.on_response(head, &cluster, priority),
+            (Outcome::Answer(_, head, _), Some(retry)) => retry.on_response(head, cluster, priority),
             (Outcome::Failed(failure, _, sent), Some(retry)) => match failure.reset() {
-                Some(reset) => retry.on_reset(reset, *sent, &cluster, priority),
+                Some(reset) => retry.on_reset(reset, *sent, cluster, priority),
                 None => Decision::PassOn(ResponseFlags::NONE),
             },
+            (Outcome::Late(..), Some(_)) => Decision::PassOn(ResponseFlags::NONE),
         };
         match decision {
             Decision::After(wait) => {
@@ -99,51 +145,71 @@ pub(super) async fn run<'s>(
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, stop));
                 }
-                again(exchange, forwarding, &mut upload);
+                again(exchange, forwarding);
+                upload.rewind();
             }
             Decision::PassOn(flags) => {
                 exchange.stream.info.flags.set(flags);
                 ends.gives_up(flags);
                 let retried = retry.as_ref().is_some_and(|retry| retry.retried);
-                return match outcome {
-                    Outcome::Answer(lease, head, (target, _)) => {
-                        exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
-                        let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
-                        let awaits_trailers = ends.answered(target, &head, time, retried);
-                        upload.forget();
-                        Ok(Answer { head, lease, upload, awaits_trailers })
+                match (outcome, retry) {
+                    (Outcome::Answer(lease, head, (target, _)), _) => {
+                        return Ok(Answered { lease, head, target, upload, retried });
                     }
-                    Outcome::Failed(failure, host, _) => {
+                    (Outcome::Failed(failure, host, _), _) => {
                         exchange.watch.try_ends();
                         let stop = failure.into_stop(&exchange.stream, retried);
                         ends.failed(host.as_ref(), &stop);
-                        Err(stop)
+                        return Err(stop);
                     }
-                };
+                    (Outcome::Late(lease, target), Some(retry)) => {
+                        let race = Race::new(forwarding, attempt, ends, (retry, tried), (lease, target, upload));
+                        return Box::pin(race.run(exchange, downstream)).await;
+                    }
+                    // Nothing is late where nothing can overtake it.
+                    (Outcome::Late(..), None) => return Err(no_cluster(&exchange.stream, forwarding)),
+                }
             }
         }
     }
 }
 
-/// The request's body, which is kept while a retry is possible.
-fn upload(exchange: &Exchange<'_>, chosen: Chosen<'_>, may_retry: bool) -> Upload {
+/// The request's body, which is kept while it may be wanted once more.
+fn upload(
+    exchange: &Exchange<'_>,
+    chosen: Chosen<'_>,
+    forwarding: &Forwarding,
+    cluster: &UpstreamCluster,
+    may_retry: bool,
+) -> Upload {
+    let mirrors =
+        mirror::prepare(&exchange.stream, chosen, &cluster.config().http.mirrors, exchange.watch.timeouts.response);
     let tunnel = asks_for_tunnel(&exchange.stream.request);
     // Filters may hold a body that the client has sent to its end.
     let has_body = tunnel || !exchange.stream.request_is_complete() || exchange.request_frames.is_some();
-    let keep = may_retry.then(|| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
+    let kept = may_retry || mirrors.is_some() || forwarding.config.internal_redirect.is_some();
+    let keep = kept.then(|| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
     let mut upload = Upload::new(has_body, keep);
+    upload.mirror(mirrors);
+    upload.counted_by(cluster.counts_abandoned());
     // Nothing of a tunnel goes up before it is accepted: to a server that refuses, it would be the next request.
     upload.paused = tunnel;
     upload
 }
 
 /// What is done to the request once, before its first attempt.
-fn prepare<'s>(exchange: &mut Exchange<'s>, chosen: Chosen<'s>, forwarding: &'s Forwarding) -> Option<Retry<'s>> {
+fn prepare<'p>(
+    exchange: &mut Exchange<'_>,
+    chosen: Chosen<'p>,
+    forwarding: &'p Forwarding,
+    cluster: &'p UpstreamCluster,
+) -> Option<Retry<'p>> {
     let Exchange { stream, watch, .. } = exchange;
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
-    let rules = forwarding.retry.as_ref().or(chosen.host.retry.as_ref());
-    let timeouts = Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), &mut stream.request);
+    let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
+    let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);
+    let timeouts = Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), hedges, &mut stream.request);
     let retry = Retry::new(rules, &mut stream.request, stream.internal);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
@@ -156,7 +222,7 @@ fn prepare<'s>(exchange: &mut Exchange<'s>, chosen: Chosen<'s>, forwarding: &'s 
 }
 
 /// What is done to the request before a further attempt.
-fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding, upload: &mut Upload) {
+fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding) {
     let Exchange { stream, watch, .. } = exchange;
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     let elapsed = stream.since_request();
@@ -165,7 +231,6 @@ fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding, upload: &mut Uplo
         let count = respond::attempt_count(stream.info.attempts + 1);
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, count);
     }
-    upload.rewind();
 }
 
 async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, wait: Duration) -> Result<(), Stop> {
@@ -208,192 +273,4 @@ fn no_cluster(stream: &Stream<'_>, forwarding: &Forwarding) -> Stop {
     };
     reason::tell(stream, "cluster_not_found", &wanted);
     reply.into()
-}
-
-/// One attempt.
-struct Attempt<'a> {
-    cluster: &'a UpstreamCluster,
-    priority: Priority,
-    host_rewrite: Option<&'a HostRewrite>,
-    append_forwarded_host: bool,
-}
-
-/// How an attempt ended.
-// Moved once, and in the usual case the large variant: a box would cost an allocation a request.
-#[allow(clippy::large_enum_variant)]
-enum Outcome {
-    /// With a response head. The flag tells that an informational head went to the client before.
-    Answer(Lease, ResponseHead, (Target, bool)),
-    /// Without; the flag tells whether the request head was sent.
-    Failed(Failure, Option<Target>, bool),
-}
-
-impl Attempt<'_> {
-    async fn run(
-        &self,
-        exchange: &mut Exchange<'_>,
-        downstream: &mut dyn Downstream,
-        upload: &mut Upload,
-        tried: &Tried,
-        retry: Option<&Retry<'_>>,
-    ) -> Result<Outcome, Stop> {
-        let hash = exchange.stream.route.and_then(|chosen| hash::of_request(chosen, &exchange.stream));
-        let prefer = exchange.stream.plan.host(exchange.stream.info.attempts);
-        let target = match self.cluster.pick(prefer, hash, tried, retry) {
-            Ok(target) => target,
-            Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
-        };
-        if let Some(name) = target.hostname()
-            && matches!(self.host_rewrite, Some(HostRewrite::Auto))
-            && exchange.stream.request.authority != name.as_bytes()
-        {
-            let append = exchange.stream.info.attempts == 1 && self.append_forwarded_host;
-            rewrite::set_host(&mut exchange.stream.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
-        }
-        let mut lease = match self.connect(exchange, downstream, &target).await? {
-            Ok(lease) => lease,
-            Err(Failure::Connect(failure)) => {
-                if failure.names_host {
-                    exchange.stream.info.upstream_host = Some(target.address());
-                }
-                exchange.stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
-                return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), false));
-            }
-            Err(failure) => return Ok(Outcome::Failed(failure, Some(target), false)),
-        };
-        exchange.stream.info.upstream_host = Some(lease.host());
-        exchange.stream.info.upstream_local = lease.local();
-        let end = upload.is_empty();
-        if let Err(error) = lease.stream().send_head(&exchange.stream.request, end) {
-            return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
-        }
-        let mut informed = false;
-        exchange.timed_out = None;
-        let awaited = self.await_head(exchange, downstream, &mut lease, upload, &mut informed).await;
-        if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
-            target.count_timeout();
-        }
-        if exchange.timed_out == Some(Expired::Response) {
-            target.count(true);
-        }
-        match awaited? {
-            Ok(mut head) => {
-                upgrade::mark_answer(&exchange.stream.request, &mut head);
-                Ok(Outcome::Answer(lease, head, (target, informed)))
-            }
-            Err(failure) => {
-                match failure {
-                    Failure::Timeout(_) => self.cluster.count(|stats| stats.upstream_rq_tx_reset),
-                    _ => self.cluster.count(|stats| stats.upstream_rq_rx_reset),
-                }
-                lease.stream().reset(ResetReason::Cancel);
-                Ok(Outcome::Failed(failure, Some(target), true))
-            }
-        }
-    }
-
-    /// Waits for a stream.
-    async fn connect(
-        &self,
-        exchange: &mut Exchange<'_>,
-        downstream: &mut dyn Downstream,
-        target: &Target,
-    ) -> Result<Result<Lease, Failure>, Stop> {
-        let authority = exchange.stream.request.authority.clone();
-        let downstream_protocol = exchange.stream.request.protocol;
-        let want = HttpWant {
-            downstream: downstream_protocol,
-            alpn: exchange.stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), downstream_protocol)),
-            sni: None,
-            authority: &authority,
-            proxied: Some((exchange.stream.context.connection.remote, exchange.stream.context.connection.local)),
-            priority: self.priority,
-        };
-        let mut connecting = pin!(self.cluster.http(target, &want));
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(result.map_err(Failure::Connect)));
-            }
-            exchange.poll_over(downstream, cx)
-        })
-        .await
-    }
-
-    /// Sends the body and waits for the final head, passing informational ones on.
-    async fn await_head(
-        &self,
-        exchange: &mut Exchange<'_>,
-        downstream: &mut dyn Downstream,
-        lease: &mut Lease,
-        upload: &mut Upload,
-        informed: &mut bool,
-    ) -> Result<Result<ResponseHead, Failure>, Stop> {
-        exchange.watch.try_begins();
-        let upstream = lease.stream();
-        let mut informational = 0;
-        poll_fn(|cx| {
-            loop {
-                upload.poll(cx, downstream, upstream, exchange)?;
-                match upstream.poll_head(cx) {
-                    Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
-                        exchange.watch.deadlines.touch_try();
-                        informational += 1;
-                        if exchange.stream.context.manager.config.proxy_100_continue
-                            && informational <= MAX_INFORMATIONAL
-                        {
-                            *informed = true;
-                            respond::strip(&mut head);
-                            downstream.send_informational(&head)?;
-                            if let Poll::Ready(result) = downstream.poll_flush(cx) {
-                                result?;
-                            }
-                        }
-                        continue;
-                    }
-                    Poll::Ready(result) => {
-                        exchange.watch.try_answers();
-                        return Poll::Ready(Ok(result.map_err(Failure::Stream)));
-                    }
-                    Poll::Pending => {}
-                }
-                // Also while the upload waits for the upstream: nobody else would see the client go.
-                if let Poll::Ready(error) = downstream.poll_gone(cx) {
-                    return Poll::Ready(Err(Stop::Gone(error)));
-                }
-                return match exchange.watch.deadlines.poll(cx) {
-                    Poll::Ready(expired @ (Expired::Try | Expired::TryIdle)) => {
-                        self.cluster.count(|stats| stats.upstream_rq_per_try_timeout);
-                        Poll::Ready(Ok(Err(Failure::Timeout(exchange.expired(expired)))))
-                    }
-                    Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
-                    Poll::Pending => Poll::Pending,
-                };
-            }
-        })
-        .await
-    }
-}
-
-/// Informational heads of one response that are passed on. They wait for no window, so an endless row of them would fill the memory.
-const MAX_INFORMATIONAL: u32 = 16;
-
-impl Outcome {
-    fn target(&self) -> Option<&Target> {
-        match self {
-            Outcome::Answer(_, _, (target, _)) => Some(target),
-            Outcome::Failed(_, target, _) => target.as_ref(),
-        }
-    }
-
-    fn status(&self) -> Option<u16> {
-        match self {
-            Outcome::Answer(_, head, _) => Some(head.status),
-            Outcome::Failed(..) => None,
-        }
-    }
-
-    /// The client has seen an informational head of this attempt: another attempt would contradict it.
-    fn was_informed(&self) -> bool {
-        matches!(self, Outcome::Answer(_, _, (_, true)))
-    }
 }

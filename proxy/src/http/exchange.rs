@@ -4,13 +4,17 @@
 //! socket, and it runs in one task: no spawn, no channel, both bodies pumped by polling. Whatever the answer is, an upstream's or one of
 //! our own, it leaves by one way: [`send`].
 
+mod replayed;
 mod send;
 mod state;
 
 use std::cell::OnceCell;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 
+use super::attempt::redirects::History;
+use super::attempt::{Elsewhere, Routed};
 use super::codec_error;
 use super::context::Context;
 use super::filters;
@@ -26,15 +30,38 @@ use crate::wire::codec::{Downstream, ResetReason};
 use crate::wire::headers::Name;
 use crate::wire::message::{Method, RequestHead};
 
+use self::replayed::Replayed;
 pub(super) use self::send::Answer;
 pub(super) use self::state::{Exchange, Incoming};
 
-/// Serves one request to its end: the response has been written, or the stream was reset.
+/// Serves one request to its end: the response has been written, or the stream was reset. A redirect that is followed here begins anew.
 pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream, request: RequestHead) {
+    let mut next = serve(context, downstream, request, None).await;
+    while let Some(elsewhere) = next {
+        let Elsewhere { head, body, trailers, history, caller } = *elsewhere;
+        let mut downstream = Replayed::new(downstream, body, trailers);
+        next = Box::pin(serve(context, &mut downstream, head, Some((history, caller)))).await;
+    }
+}
+
+/// What a request brings along that has been redirected.
+type Before = (History, (bool, Option<SocketAddr>));
+
+async fn serve(
+    context: &Context,
+    downstream: &mut dyn Downstream,
+    request: RequestHead,
+    before: Option<Before>,
+) -> Option<Box<Elsewhere>> {
     // Lives longer than the exchange, which borrows from it.
     let table = OnceCell::new();
     let mut exchange = Exchange::begin(context, request);
-    let mut result = proxy(&mut exchange, downstream, &table).await;
+    if let Some((history, (internal, remote))) = before {
+        exchange.stream.history = Some(Box::new(history));
+        (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);
+    }
+    let mut elsewhere = None;
+    let mut result = proxy(&mut exchange, downstream, &table).await.map(|next| elsewhere = next);
     if let Err(Stop::Gone(error)) = &result
         && let Some(reply) = codec_error::reply(error)
         && !exchange.response_begun()
@@ -65,13 +92,14 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
         }
     }
     exchange.end();
+    elsewhere
 }
 
 async fn proxy<'s>(
     exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
     table: &'s OnceCell<super::context::PinnedTable>,
-) -> Result<(), Stop> {
+) -> Result<Option<Box<Elsewhere>>, Stop> {
     let context = exchange.stream.context;
     let table = match context.table() {
         Some(found) => Some(table.get_or_init(|| found)),
@@ -83,11 +111,14 @@ async fn proxy<'s>(
     check(exchange)?;
     normalize(exchange)?;
     let stream = &mut exchange.stream;
-    let caller = forwarded::apply(context, &mut stream.request, table);
-    stream.info.downstream_remote = caller.address;
-    stream.internal = caller.internal;
-    request_id::apply(&context.manager, &mut stream.request, caller.edge);
-    xfcc::apply(context, &mut stream.request.headers);
+    // What a redirect leads to is made by us, out of what was judged before.
+    if stream.history.is_none() {
+        let caller = forwarded::apply(context, &mut stream.request, table);
+        stream.info.downstream_remote = caller.address;
+        stream.internal = caller.internal;
+        request_id::apply(&context.manager, &mut stream.request, caller.edge);
+        xfcc::apply(context, &mut stream.request.headers);
+    }
     upgrade::expect_continue(&mut exchange.stream, downstream)?;
 
     // Where it would go. Whether there is such a place, the router says, when the filters have had their say.
@@ -98,8 +129,10 @@ async fn proxy<'s>(
     exchange.stream.take_decorator();
 
     // There, and back.
-    let answer = router::answer(exchange, downstream).await?;
-    send::answer(exchange, downstream, answer).await
+    match router::answer(exchange, downstream).await? {
+        Routed::Answer(answer) => send::answer(exchange, downstream, answer).await.map(|()| None),
+        Routed::Elsewhere(elsewhere) => Ok(Some(elsewhere)),
+    }
 }
 
 /// Envoy's own demands on a request, in its order.

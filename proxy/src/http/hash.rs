@@ -6,9 +6,9 @@ use super::cookie;
 use super::route::query_parameter;
 use super::stream::{Chosen, Stream};
 
-/// The hash by the route's policies, combined in their order; `None` when none applies.
-pub(super) fn of_request(chosen: Chosen<'_>, stream: &Stream<'_>) -> Option<u64> {
-    let policies = &chosen.forwarding?.config.hash;
+/// The hash by the cluster's policies, or the route's if that has none, combined in their order; `None` when none applies.
+pub(super) fn of_request(of_cluster: &[HashPolicy], chosen: Chosen<'_>, stream: &Stream<'_>) -> Option<u64> {
+    let policies = if of_cluster.is_empty() { &chosen.forwarding?.config.hash } else { of_cluster };
     let mut combined = None;
     for policy in policies {
         if let Some(hash) = of_policy(policy, stream) {

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::headers::Headers;
 
 /// What was kept of one body.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Kept {
     /// In order, each with the number of octets up to its end.
     pieces: Vec<(usize, Bytes)>,
@@ -76,6 +76,20 @@ impl Kept {
         let begin = self.octets - self.joined.len();
         let rest = self.joined.get(at.checked_sub(begin)?..)?;
         (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
+    }
+
+    /// All of it in one piece.
+    pub fn joined(&mut self) -> Bytes {
+        self.close_joined();
+        match self.pieces.as_slice() {
+            [] => Bytes::new(),
+            [(_, one)] => one.clone(),
+            pieces => {
+                let mut all = BytesMut::with_capacity(self.octets);
+                pieces.iter().for_each(|(_, piece)| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        }
     }
 
     /// Octets that are kept.

@@ -1,4 +1,4 @@
-//! One line in the process log for a 503 of ours: which request, which cluster, why. Operators see a status in their client and look
+//! One line in the process log for a 503 of ours (or a lost mirror): which request, which cluster, why. Operators see a status in their client and look
 //! here. At most a few lines a second from each worker, so that a burst of failures costs nothing.
 
 use std::cell::Cell;
@@ -28,6 +28,18 @@ pub(super) fn tell(stream: &Stream<'_>, details: &str, why: &str) {
         details,
         left_out,
         "request failed: {why}"
+    );
+}
+
+/// Tells that a mirror went nowhere, though the request itself did.
+pub(super) fn mirror_lost(stream: &Stream<'_>, cluster: &str) {
+    let Some(left_out) = take_line() else { return };
+    tracing::warn!(
+        target: "http",
+        path = without_query(&stream.request.path).escape_ascii().to_string(),
+        cluster,
+        left_out,
+        "mirror not sent: its cluster is not (or not yet) known; correct request_mirror_policies, or make the cluster known"
     );
 }
 

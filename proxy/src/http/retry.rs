@@ -36,6 +36,11 @@ impl<'p> Retry<'p> {
         self.answered(head, || cluster.retry_permit(priority))
     }
 
+    /// About an attempt that is late and goes on.
+    pub(super) fn on_late(&mut self, cluster: &UpstreamCluster, priority: Priority) -> Decision {
+        self.late(|| cluster.retry_permit(priority))
+    }
+
     /// About an attempt that failed before its response. `sent` tells whether any octet of the request went out.
     pub(super) fn on_reset(
         &mut self,
@@ -67,7 +72,6 @@ fn read_headers(request: &mut RequestHead, wishes: &mut Wishes) {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
         wishes.headers.extend(names.map(|name| Name::new(&name.to_ascii_lowercase())));
     }
-    let _ = take(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use config::route::Action;
 
-use super::attempt;
-use super::exchange::{Answer, Exchange};
+use super::attempt::{self, Routed};
+use super::exchange::Exchange;
 use super::local_reply::LocalReply;
 use super::redirect;
 use super::route::{Found, RouteTable};
@@ -31,7 +31,7 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
 }
 
 /// Forwards the request, or answers it.
-pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<Answer, Stop> {
+pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<Routed, Stop> {
     let Some(chosen) = exchange.stream.route else { return Err(nowhere(&exchange.stream).into()) };
     let Some(forwarding) = chosen.forwarding else { return Err(own_answer(&exchange.stream, chosen).into()) };
     exchange.stream.context.manager.stats.rq_total.inc();

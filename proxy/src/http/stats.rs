@@ -45,7 +45,9 @@ http_stats! {
         downstream_rq_non_relative_path downstream_rq_rx_reset downstream_rq_too_many_premature_resets
         downstream_rq_tx_reset downstream_rq_ws_on_non_ws_route
         downstream_rq_redirected_with_normalized_path downstream_rq_failed_path_normalization
-        no_route no_cluster rq_direct_response rq_redirect rq_total rq_reset_after_downstream_response_started;
+        no_route no_cluster passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route
+        passthrough_internal_redirect_predicate passthrough_internal_redirect_too_many_redirects
+        passthrough_internal_redirect_unsafe_scheme rq_direct_response rq_redirect rq_total rq_reset_after_downstream_response_started;
     gauges: downstream_cx_active downstream_cx_ssl_active downstream_cx_http1_active downstream_cx_http2_active
         downstream_cx_upgrades_active downstream_rq_active;
     histograms: downstream_cx_length_ms downstream_rq_time;

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use config::listener::Direction;
 use tokio::time::Instant;
 
+use super::attempt::mirror::Mirror;
+use super::attempt::redirects::History;
 use super::context::Context;
 use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
@@ -33,6 +35,13 @@ impl<'s> Chosen<'s> {
     pub fn scopes(&self) -> [Option<&'s Scopes>; 4] {
         let weighted = self.weighted.map(|target| &target.scopes);
         [weighted, Some(&self.route.scopes), Some(&self.host.scopes), Some(self.table.scopes())]
+    }
+
+    /// The mirrors of the most specific level that has any.
+    pub fn mirrors(&self) -> &'s [Mirror] {
+        let route = self.forwarding.map_or(&[][..], |forwarding| &forwarding.mirrors);
+        let levels = [route, &self.host.mirrors, self.table.mirrors()];
+        levels.into_iter().find(|level| !level.is_empty()).unwrap_or_default()
     }
 
     /// Any of its levels tells filters anything.
@@ -86,6 +95,8 @@ pub(crate) struct Stream<'s> {
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
     pub decorator: Option<Bytes>,
+    /// The redirects that have led here.
+    pub history: Option<Box<History>>,
 }
 
 impl<'s> Stream<'s> {
@@ -113,6 +124,7 @@ impl<'s> Stream<'s> {
             sent: Sent::NobodyAsks,
             internal: false,
             decorator: None,
+            history: None,
         }
     }
 

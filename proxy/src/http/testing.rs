@@ -42,6 +42,8 @@ pub struct Bench {
     pub slot: Option<Arc<RouteSlot>>,
     /// For filters that call services.
     pub calls: Option<crate::call::Calls>,
+    /// Mirrors that were sent.
+    pub told: Rc<std::cell::RefCell<Vec<crate::call::HttpCall>>>,
 }
 
 /// What a request led to.
@@ -62,6 +64,7 @@ impl Bench {
                 internal_only_headers: Vec::new(),
                 headers: HeaderChanges::default(),
                 most_specific_headers_win: false,
+                mirrors: Vec::new(),
                 per_filter: Vec::new(),
             },
             direction: Direction::Outbound,
@@ -70,6 +73,7 @@ impl Bench {
             clusters: HashMap::new(),
             slot: None,
             calls: None,
+            told: Rc::default(),
         };
         bench.cluster("app");
         bench
@@ -121,8 +125,11 @@ impl Bench {
 
     /// A connection to a manager that is there.
     pub fn context_of(&self, manager: Arc<ConnectionManager>) -> Context {
-        let upstreams =
-            Upstreams::Fake(Rc::new(fake::Upstreams { clusters: self.clusters.clone(), calls: self.calls.clone() }));
+        let upstreams = Upstreams::Fake(Rc::new(fake::Upstreams {
+            clusters: self.clusters.clone(),
+            calls: self.calls.clone(),
+            told: self.told.clone(),
+        }));
         Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0), self.drain.clone())
     }
 

@@ -22,11 +22,18 @@ pub(super) struct Timeouts {
     pub per_try_idle: Option<Duration>,
     /// A timeout is answered 204 (`x-envoy-upstream-rq-timeout-alt-response`).
     pub alternative_response: bool,
+    /// An attempt that is late is not ended: another one overtakes it, if the retry policy allows one.
+    pub hedges: bool,
 }
 
 impl Timeouts {
     /// Reads and takes away the caller's wishes (only internal callers still have any). `retry` is the policy that holds.
-    pub fn decide(forwarding: &Forwarding, retry: Option<&RetryPolicy>, request: &mut RequestHead) -> Timeouts {
+    pub fn decide(
+        forwarding: &Forwarding,
+        retry: Option<&RetryPolicy>,
+        hedges: bool,
+        request: &mut RequestHead,
+    ) -> Timeouts {
         let config = &forwarding.config;
         // With `max_stream_duration` the route's timeout is not asked for.
         let response = if config.max_stream_duration.is_some() {
@@ -45,6 +52,7 @@ impl Timeouts {
             per_try: retry.and_then(|retry| retry.per_try_timeout),
             per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
             alternative_response: false,
+            hedges,
         };
         if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
             timeouts.response = wish;
@@ -52,6 +60,12 @@ impl Timeouts {
         if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) {
             timeouts.per_try = wish;
         }
+        match request.headers.get(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT).map(|wish| &wish[..]) {
+            Some(b"true") => timeouts.hedges = true,
+            Some(b"false") => timeouts.hedges = false,
+            _ => {}
+        }
+        request.headers.remove(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
         if request.headers.remove(&Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE) {
             timeouts.alternative_response = true;
         }
@@ -64,7 +78,9 @@ impl Timeouts {
 
     /// Tells the upstream how long it has: `x-envoy-expected-rq-timeout-ms`, and `grpc-timeout` where that header was honoured.
     pub fn tell(&self, forwarding: &Forwarding, request: &mut RequestHead, elapsed: Duration, envoy_headers: bool) {
-        let Some(expected) = self.per_try.or(self.response) else { return };
+        // An attempt that is overtaken may still be the first to answer.
+        let per_try = self.per_try.filter(|_| !self.hedges);
+        let Some(expected) = per_try.or(self.response) else { return };
         let expected = match self.response {
             // Zero would mean no timeout at all.
             Some(all) => expected.min(all.saturating_sub(elapsed)).max(Duration::from_millis(1)),

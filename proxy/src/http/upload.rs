@@ -6,11 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::attempt::mirror::Mirrors;
 use super::exchange::Exchange;
 use super::kept::Kept;
 use super::stop::Stop;
-use super::stream::Sent;
+use super::stream::{Sent, Stream};
+use crate::stats::Counter;
 use crate::wire::codec::{Downstream, Upstream};
+use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
 /// The body of one request.
@@ -34,6 +37,10 @@ pub(super) struct Upload {
     refused: bool,
     /// Nothing is sent until the upgrade has been accepted.
     pub paused: bool,
+    /// Sent once the request has been read; until then the body is kept for them, too.
+    mirrors: Option<Box<Mirrors>>,
+    /// Counts a body that was too long to be kept.
+    abandoned: Option<Counter>,
 }
 
 /// What became of keeping a body.
@@ -58,7 +65,19 @@ impl Upload {
             blocked: false,
             refused: false,
             paused: false,
+            mirrors: None,
+            abandoned: None,
         }
+    }
+
+    /// This counts a body that is too long to be kept.
+    pub fn counted_by(&mut self, abandoned: Option<Counter>) {
+        self.abandoned = abandoned;
+    }
+
+    /// These copies are sent with the same body.
+    pub fn mirror(&mut self, mirrors: Option<Box<Mirrors>>) {
+        self.mirrors = mirrors;
     }
 
     /// Whether the head ends the request.
@@ -80,9 +99,26 @@ impl Upload {
         self.refused = false;
     }
 
+    /// The same body for an attempt beside this one. All of it has been read.
+    pub fn once_more(&self) -> Upload {
+        let mut upload = Upload::new(false, None);
+        upload.kept.clone_from(&self.kept);
+        upload.rewind();
+        upload
+    }
+
+    /// All of the body, for a request that takes its place; `None` while it is not all here, or was too long to be kept.
+    pub fn take_whole(&mut self) -> Option<(Bytes, Option<Headers>)> {
+        let kept = self.kept.as_mut().filter(|_| self.read)?;
+        Some((kept.joined(), kept.kept_trailers().cloned()))
+    }
+
     /// No retry will follow.
     pub fn forget(&mut self) {
         self.last_attempt = true;
+        if self.mirrors.is_some() {
+            return;
+        }
         if let Some(kept) = &self.kept
             && self.replayed == kept.octets()
             && (kept.kept_trailers().is_none() || self.sent)
@@ -137,7 +173,10 @@ impl Upload {
                 continue;
             }
             match exchange.poll_request_body(downstream, cx) {
-                Poll::Ready(frame) => self.take(frame?, upstream),
+                Poll::Ready(frame) => {
+                    self.take(frame?, upstream);
+                    self.send_mirrors(&exchange.stream);
+                }
                 Poll::Pending => {
                     let _ = upstream.poll_flush(cx);
                     return Ok(Progress::Waiting);
@@ -180,7 +219,7 @@ impl Upload {
                 self.finish();
                 let result = upstream.send_trailers(&trailers);
                 if self.kept.as_mut().is_some_and(|kept| !kept.trailers(&trailers)) {
-                    self.kept = None;
+                    self.abandon();
                 }
                 result
             }
@@ -199,11 +238,33 @@ impl Upload {
 
     fn keep(&mut self, data: &Bytes) {
         let Some(kept) = &mut self.kept else { return };
-        if self.last_attempt || !kept.push(data) {
-            // Too much to hold for a retry that may never come.
+        if self.last_attempt && self.mirrors.is_none() {
             self.kept = None;
+        } else if kept.push(data) {
+            self.replayed = kept.octets();
+        } else {
+            self.abandon();
+        }
+    }
+
+    /// Too much to hold for a retry that may never come, or for a mirror.
+    fn abandon(&mut self) {
+        self.kept = None;
+        self.mirrors = None;
+        if let Some(counter) = self.abandoned.take() {
+            counter.inc();
+        }
+    }
+
+    /// Sends the mirrors, if the request has been read to its end.
+    pub fn send_mirrors(&mut self, stream: &Stream<'_>) {
+        if !self.read {
             return;
         }
-        self.replayed = kept.octets();
+        let (Some(mirrors), Some(kept)) = (self.mirrors.take(), &mut self.kept) else { return };
+        mirrors.send(stream, &kept.joined(), kept.kept_trailers());
+        if self.last_attempt {
+            self.forget();
+        }
     }
 }

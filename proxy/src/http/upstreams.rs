@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::retry::Retry;
-use crate::call::Calls;
+use super::retry::{Retry, Rules};
+use crate::call::{Calls, HttpCall};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost, Pick, PickFailure,
@@ -60,7 +60,7 @@ pub(super) enum Lease {
 }
 
 /// The hosts of earlier attempts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Tried {
     hosts: Vec<Host>,
     #[cfg(test)]
@@ -85,6 +85,17 @@ impl Upstreams {
             Upstreams::Worker(worker) => &worker.calls,
             #[cfg(test)]
             Upstreams::Fake(fake) => fake.calls.as_ref().expect("the test sets up calls"),
+        }
+    }
+}
+
+impl Upstreams {
+    /// Tells a service something: a mirror.
+    pub fn tell(&self, call: HttpCall) {
+        match self {
+            Upstreams::Worker(worker) => worker.calls.tell(call),
+            #[cfg(test)]
+            Upstreams::Fake(fake) => fake.told.borrow_mut().push(call),
         }
     }
 }
@@ -148,6 +159,24 @@ impl UpstreamCluster {
             UpstreamCluster::Fake(_) => {
                 let _ = counter;
             }
+        }
+    }
+
+    /// `retry_policy` of the cluster itself.
+    pub fn retry_rules(&self) -> Option<&Rules> {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.shared().retry.as_ref(),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => None,
+        }
+    }
+
+    /// What counts a body that was too long to be kept for a retry or a mirror.
+    pub fn counts_abandoned(&self) -> Option<Counter> {
+        match self {
+            UpstreamCluster::Worker(cluster) => Some(cluster.stats().retry_or_shadow_abandoned),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What HTTP looks like on the wire: heads, and the two codecs (`h1`, `h2`) behind one pair of traits (`codec`). Called by `http` for
 //! its clients and by `cluster` for upstreams. Must never know a route, a cluster or a log.
 
-mod authority;
+pub mod authority;
 pub mod codec;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite};
 use config::{At, Rejection};
 
+use super::super::attempt::mirror::Mirror;
 use super::super::filters::chain::Scopes;
 use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
@@ -32,6 +33,8 @@ pub struct VirtualHost {
     pub(in crate::http) rate_limits: Box<[RateLimit]>,
     /// What it tells filters.
     pub(in crate::http) scopes: Scopes,
+    /// `request_mirror_policies`.
+    pub(in crate::http) mirrors: Box<[Mirror]>,
 }
 
 /// A compiled route.
@@ -68,6 +71,8 @@ pub struct Forwarding {
     pub weighted: Vec<WeightedTarget>,
     /// `rate_limits`.
     pub(in crate::http) rate_limits: Box<[RateLimit]>,
+    /// `request_mirror_policies`.
+    pub(in crate::http) mirrors: Box<[Mirror]>,
     total_weight: u64,
 }
 
@@ -100,6 +105,7 @@ impl VirtualHost {
             mutation: Mutation::compile(&config.headers),
             rate_limits: RateLimit::compile(&config.rate_limits),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
+            mirrors: Mirror::compile(&config.mirrors),
         })
     }
 }
@@ -171,6 +177,7 @@ impl Forwarding {
             total_weight: weighted.iter().map(|target| target.weight).sum(),
             weighted,
             rate_limits: RateLimit::compile(&config.rate_limits),
+            mirrors: Mirror::compile(&config.mirrors),
             config: config.clone(),
         })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use config::rejection::{At, Rejection};
 use config::route::{Action, RequireTls, RouteConfiguration};
 
+use super::attempt::mirror::Mirror;
 use super::filters::chain::Scopes;
 use super::filters::filter::FilterDeps;
 use super::mutate::Mutation;
@@ -40,6 +41,7 @@ pub struct RouteTable {
     /// Header changes of the table.
     mutation: Mutation,
     scopes: Scopes,
+    mirrors: Box<[Mirror]>,
     most_specific_headers_win: bool,
 }
 
@@ -81,6 +83,7 @@ impl RouteTable {
             internal_only: config.internal_only_headers.iter().map(|name| Name::new(name)).collect(),
             mutation: Mutation::compile(&config.headers),
             scopes: Scopes::compile(&root, &config.per_filter, &deps)?,
+            mirrors: Mirror::compile(&config.mirrors),
             most_specific_headers_win: config.most_specific_headers_win,
         }))
     }
@@ -93,6 +96,11 @@ impl RouteTable {
     /// Headers that only internal requests may carry.
     pub fn internal_only(&self) -> &[Name] {
         &self.internal_only
+    }
+
+    /// `request_mirror_policies`, for virtual hosts without any.
+    pub(in crate::http) fn mirrors(&self) -> &[Mirror] {
+        &self.mirrors
     }
 
     /// Header changes of the whole table.

@@ -51,6 +51,8 @@ pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
         host_rewrite: None,
         append_x_forwarded_host: false,
         mirrors: Vec::new(),
+        internal_redirect: None,
+        hedges: None,
         hash: Vec::new(),
         upgrades: Vec::new(),
         rate_limits: Vec::new(),
@@ -91,6 +93,8 @@ pub fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> Virtual
         headers: HeaderChanges::default(),
         buffer_limit: None,
         rate_limits: Vec::new(),
+        hedges: false,
+        mirrors: Vec::new(),
         per_filter: Vec::new(),
     }
 }

@@ -22,6 +22,8 @@ use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHea
 pub struct Upstreams {
     pub clusters: HashMap<String, Rc<Cluster>>,
     pub calls: Option<crate::call::Calls>,
+    /// Mirrors.
+    pub told: Rc<RefCell<Vec<crate::call::HttpCall>>>,
 }
 
 impl Upstreams {

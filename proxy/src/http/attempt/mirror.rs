@@ -1,0 +1,141 @@
+//! Mirrors (`request_mirror_policies`): copies of a request that go to other clusters, and whose answers go nowhere. Made ready by
+//! `route` when configuration arrives, prepared by `attempt` with the head that goes upstream, and sent by `upload` once the request has
+//! been read to its end, as by Envoy. They outlive the request and never change or delay its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::access_log::Format;
+use config::matcher::Fraction;
+use config::route::{Mirror as Config, MirrorTarget};
+
+use crate::call::HttpCall;
+use crate::http::mutate::OrderedMutations;
+use crate::http::reason;
+use crate::http::stream::{Chosen, Stream};
+use crate::policy::falls_into;
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::format;
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{Method, RequestHead};
+
+/// One policy, made ready.
+#[derive(Debug)]
+pub(in crate::http) struct Mirror {
+    to: Target,
+    fraction: Option<Fraction>,
+    keeps_host: bool,
+    mutations: OrderedMutations,
+    host: Option<Bytes>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Cluster(Arc<str>),
+    Header(Name),
+}
+
+/// The mirrors of one request, until it has been read.
+#[derive(Debug)]
+pub(in crate::http) struct Mirrors {
+    /// The main request's cluster counts it if they are abandoned.
+    copies: Vec<(Arc<str>, RequestHead)>,
+    timeout: Option<Duration>,
+}
+
+impl Mirror {
+    /// Makes the policies of one level ready.
+    pub fn compile(policies: &[Config]) -> Box<[Mirror]> {
+        policies.iter().map(Mirror::new).collect()
+    }
+
+    fn new(config: &Config) -> Mirror {
+        Mirror {
+            to: match &config.to {
+                MirrorTarget::Cluster(name) => Target::Cluster(name.clone()),
+                MirrorTarget::Header(name) => Target::Header(Name::new(name)),
+            },
+            fraction: config.fraction,
+            keeps_host: config.keeps_host,
+            mutations: OrderedMutations::compile(&config.mutations),
+            host: config.host_rewrite.as_ref().map(|host| Bytes::copy_from_slice(host.as_bytes())),
+        }
+    }
+
+    fn cluster(&self, request: &RequestHead) -> Option<Arc<str>> {
+        match &self.to {
+            Target::Cluster(name) => Some(name.clone()),
+            Target::Header(name) => {
+                let value = request.headers.get(name).filter(|value| !value.is_empty())?;
+                std::str::from_utf8(value).ok().map(Arc::from)
+            }
+        }
+    }
+
+    /// The copy's own head.
+    fn head(&self, stream: &Stream<'_>) -> RequestHead {
+        let mut head = stream.request.clone();
+        let render = |head: &RequestHead, format: &Format, out: &mut Vec<u8>| {
+            let entry = LogEntry { info: &stream.info, request: Some(head), response: None, trailers: None };
+            format::write(format, &entry, out);
+        };
+        self.mutations.apply(&mut head, |head| Some(&mut head.headers), render);
+        match &self.host {
+            Some(host) => head.authority = host.clone(),
+            None if self.keeps_host => {}
+            None => head.authority = shadow(&head.authority),
+        }
+        head
+    }
+}
+
+/// The mirrors of a request whose head is as it goes upstream. `of_cluster`: policies of its cluster, which come before all others.
+pub(super) fn prepare(
+    stream: &Stream<'_>,
+    chosen: Chosen<'_>,
+    of_cluster: &[Config],
+    timeout: Option<Duration>,
+) -> Option<Box<Mirrors>> {
+    let own;
+    let policies = if of_cluster.is_empty() {
+        chosen.mirrors()
+    } else {
+        // So rare, and so dear anyway, that it is made ready here.
+        own = Mirror::compile(of_cluster);
+        &own
+    };
+    if policies.is_empty() || stream.request.method == Method::Connect {
+        return None;
+    }
+    // One number for all: policies of the same share choose the same requests, as with Envoy.
+    let random = fastrand::u64(..);
+    let chosen = policies.iter().filter(|policy| policy.fraction.is_none_or(|share| falls_into(share, random)));
+    let copies: Vec<_> =
+        chosen.filter_map(|policy| Some((policy.cluster(&stream.request)?, policy.head(stream)))).collect();
+    (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout }))
+}
+
+impl Mirrors {
+    /// Sends them all.
+    pub fn send(self, stream: &Stream<'_>, body: &Bytes, trailers: Option<&Headers>) {
+        let Mirrors { copies, timeout } = self;
+        for (cluster, head) in copies {
+            if stream.context.upstreams.get(&cluster).is_none() {
+                reason::mirror_lost(stream, &cluster);
+                continue;
+            }
+            let call = HttpCall { trailers: trailers.cloned(), timeout, ..HttpCall::new(&cluster, head, body.clone()) };
+            stream.context.upstreams.tell(call);
+        }
+    }
+}
+
+/// `web:80` becomes `web-shadow:80`.
+fn shadow(authority: &[u8]) -> Bytes {
+    let host = crate::http::route::without_port(authority);
+    Bytes::from([host, b"-shadow", &authority[host.len()..]].concat())
+}
+
+#[cfg(test)]
+mod tests;

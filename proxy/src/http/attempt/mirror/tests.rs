@@ -1,0 +1,140 @@
+//! Tests of mirrors: what is copied, when it is sent, and that the request does not notice.
+
+use config::header_mutation::HeaderMutation;
+use config::matcher::Fraction;
+use config::route::*;
+
+use crate::call::HttpCall;
+use crate::http::testing::fake::Script;
+use crate::http::testing::*;
+use crate::wire::codec::StreamError;
+
+fn mirror(cluster: &str) -> Mirror {
+    Mirror {
+        to: MirrorTarget::Cluster(cluster.into()),
+        fraction: None,
+        keeps_host: false,
+        mutations: Vec::new(),
+        host_rewrite: None,
+    }
+}
+
+fn bench(mirrors: Vec<Mirror>) -> Bench {
+    let mut bench = Bench::new(to_app(|forward| forward.mirrors = mirrors));
+    for name in ["copy", "other"] {
+        bench.cluster(name);
+    }
+    bench
+}
+
+fn told(bench: &Bench) -> Vec<HttpCall> {
+    std::mem::take(&mut bench.told.borrow_mut())
+}
+
+fn hosts(bench: &Bench) -> Vec<String> {
+    told(bench)
+        .iter()
+        .map(|call| format!("{} {}", call.cluster, String::from_utf8_lossy(&call.head.authority)))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_go_out_with_the_host_marked() {
+    let kept = Mirror {
+        keeps_host: true,
+        mutations: vec![
+            HeaderMutation::Append(add("x-copy", "yes", AppendAction::AppendOrAdd)),
+            HeaderMutation::Remove("x-secret".into()),
+        ],
+        ..mirror("other")
+    };
+    let named = Mirror { host_rewrite: Some("lab.example".into()), ..mirror("copy") };
+    let mut bench = bench(vec![mirror("copy"), kept, named]);
+    bench.upstream(Script::answers(200, &[], &["main"]));
+    let mut request = with(get("/a"), &[("x-secret", "1")]);
+    request.authority = "web.example:81".into();
+    let outcome = bench.send(request).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "main"));
+    let calls = told(&bench);
+    let seen: Vec<_> = calls.iter().map(|call| (&*call.cluster, &call.head.authority[..])).collect();
+    assert_eq!(seen, [("copy", &b"web.example-shadow:81"[..]), ("other", b"web.example:81"), ("copy", b"lab.example")]);
+    let header = |index: usize, name: &str| calls[index].head.headers.get_str(name).is_some();
+    assert!(header(0, "x-secret") && !header(1, "x-secret") && header(1, "x-copy") && !header(2, "x-copy"));
+    let main = &bench.seen()[0];
+    assert!(main.header("x-copy").is_none() && main.header("x-secret").is_some(), "the request itself is as it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_may_name_the_cluster() {
+    let by_header = Mirror { to: MirrorTarget::Header("x-mirror".into()), ..mirror("") };
+    let mut bench = bench(vec![by_header]);
+    for (value, expected) in
+        [(Some("other"), vec!["other h-shadow"]), (Some("nobody"), vec![]), (Some(""), vec![]), (None, vec![])]
+    {
+        bench.upstream(Script::answers(200, &[], &["main"]));
+        let mut request = get("/a");
+        request.authority = "h".into();
+        if let Some(value) = value {
+            request = with(request, &[("x-mirror", value)]);
+        }
+        assert_eq!(bench.send(request).await.status(), 200);
+        assert_eq!(hosts(&bench), expected, "{value:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shares_and_levels() {
+    let share = |numerator| Mirror { fraction: Some(Fraction { numerator, denominator: 100 }), ..mirror("copy") };
+    for (mirrors, expected) in [(vec![share(0)], 0), (vec![share(100)], 1), (vec![], 1)] {
+        let mut bench = bench(mirrors);
+        bench.host(|host| host.mirrors = vec![mirror("other")]);
+        bench.upstream(Script::answers(200, &[], &["main"]));
+        bench.send(get("/a")).await;
+        assert_eq!(told(&bench).len(), expected, "the virtual host's stand in for those of a route without any");
+    }
+    let mut bench = bench(vec![]);
+    bench.table.mirrors = vec![mirror("copy")];
+    bench.upstream(Script::answers(200, &[], &["main"]));
+    bench.send(get("/a")).await;
+    assert_eq!(told(&bench).len(), 1, "the table's, last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_is_copied_once_it_is_here_whatever_becomes_of_the_request() {
+    for script in [Script::answers(200, &[], &["main"]), Script::fails(StreamError::Reset(2))] {
+        let mut bench = bench(vec![mirror("copy"), mirror("other")]);
+        bench.upstream(Script { after_request: true, ..script });
+        bench.send_from(Client::sending(&["he", "llo"]), post("/a")).await;
+        let calls = told(&bench);
+        assert_eq!(calls.iter().map(|call| &call.body[..]).collect::<Vec<_>>(), [b"hello", b"hello"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_tried_again_is_copied_once() {
+    let mut bench = Bench::new(to_app(|forward| {
+        forward.mirrors = vec![mirror("copy")];
+        forward.retry = Some(retry_on(RetryOn::SERVER_ERROR, 2).into());
+    }));
+    bench.cluster("copy");
+    bench.upstream(Script { after_request: true, ..Script::answers(503, &[], &[]) });
+    bench.upstream(Script::answers(200, &[], &["main"]));
+    let outcome = bench.send_from(Client::sending(&["hello"]), post("/a")).await;
+    assert_eq!(outcome.status(), 200);
+    assert_eq!(told(&bench).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_copied_without_a_host_for_the_request_or_room_for_its_body() {
+    let mut bench = bench(vec![mirror("copy")]);
+    bench.upstream(Script { no_host: Some(crate::cluster::PickFailure::NoEndpoints), ..Script::default() });
+    assert_eq!(bench.send(get("/a")).await.status(), 503);
+    assert_eq!(told(&bench).len(), 0);
+
+    bench.host(|host| host.buffer_limit = Some(4));
+    bench.cluster("app").scripts.borrow_mut().clear();
+    bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["main"]) });
+    let outcome = bench.send_from(Client::sending(&["he", "llo"]), post("/a")).await;
+    assert_eq!(outcome.status(), 200, "the request itself goes on");
+    assert_eq!(told(&bench).len(), 0);
+}

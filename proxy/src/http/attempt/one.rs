@@ -1,0 +1,241 @@
+//! One attempt: pick a host, borrow a stream, send, wait for the response head. The loop in [`super`] makes these; `race` begins further
+//! ones beside a late one.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use config::route::HostRewrite;
+
+use super::failure::Failure;
+use crate::cluster::{HttpWant, Priority};
+use crate::http::deadlines::Expired;
+use crate::http::exchange::Exchange;
+use crate::http::hash;
+use crate::http::respond;
+use crate::http::retry::Retry;
+use crate::http::rewrite;
+use crate::http::stop::Stop;
+use crate::http::upgrade;
+use crate::http::upload::Upload;
+use crate::http::upstreams::{Lease, Target, Tried, UpstreamCluster};
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::message::ResponseHead;
+
+/// What all attempts of a request have in common.
+pub(super) struct Attempt<'a> {
+    pub cluster: &'a UpstreamCluster,
+    pub priority: Priority,
+    pub host_rewrite: Option<&'a HostRewrite>,
+    pub append_forwarded_host: bool,
+}
+
+/// How an attempt ended.
+// Moved once, and in the usual case the large variant: a box would cost an allocation a request.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Outcome {
+    /// With a response head. The flag tells that an informational head went to the client before.
+    Answer(Lease, ResponseHead, (Target, bool)),
+    /// Without; the flag tells whether the request head was sent.
+    Failed(Failure, Option<Target>, bool),
+    /// Its time is up, and it goes on: another one may overtake it.
+    Late(Lease, Target),
+}
+
+impl Attempt<'_> {
+    pub async fn run(
+        &self,
+        exchange: &mut Exchange<'_>,
+        downstream: &mut dyn Downstream,
+        upload: &mut Upload,
+        tried: &Tried,
+        retry: Option<&Retry<'_>>,
+    ) -> Result<Outcome, Stop> {
+        let hash = exchange
+            .stream
+            .route
+            .and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, &exchange.stream));
+        let prefer = exchange.stream.plan.host(exchange.stream.info.attempts);
+        let target = match self.cluster.pick(prefer, hash, tried, retry) {
+            Ok(target) => target,
+            Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
+        };
+        self.rewrite_host(exchange, &target);
+        upload.send_mirrors(&exchange.stream);
+        let mut lease = match self.connect(exchange, downstream, &target).await? {
+            Ok(lease) => lease,
+            Err(Failure::Connect(failure)) => {
+                if failure.names_host {
+                    exchange.stream.info.upstream_host = Some(target.address());
+                }
+                exchange.stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
+                return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), false));
+            }
+            Err(failure) => return Ok(Outcome::Failed(failure, Some(target), false)),
+        };
+        if let Err(error) = self.begin(exchange, &mut lease, upload) {
+            return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
+        }
+        let mut informed = false;
+        exchange.timed_out = None;
+        let hedges = exchange.watch.timeouts.hedges.then(|| retry.is_some());
+        let awaited = self.await_head(exchange, downstream, &mut lease, upload, hedges, &mut informed).await;
+        if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
+            target.count_timeout();
+        }
+        if exchange.timed_out == Some(Expired::Response) {
+            target.count(true);
+        }
+        match awaited? {
+            Ok(None) => Ok(Outcome::Late(lease, target)),
+            Ok(Some(mut head)) => {
+                upgrade::mark_answer(&exchange.stream.request, &mut head);
+                Ok(Outcome::Answer(lease, head, (target, informed)))
+            }
+            Err(failure) => {
+                match failure {
+                    Failure::Timeout(_) => self.cluster.count(|stats| stats.upstream_rq_tx_reset),
+                    _ => self.cluster.count(|stats| stats.upstream_rq_rx_reset),
+                }
+                lease.stream().reset(ResetReason::Cancel);
+                Ok(Outcome::Failed(failure, Some(target), true))
+            }
+        }
+    }
+
+    /// The endpoint's own name in place of the host, where the route wants that.
+    pub fn rewrite_host(&self, exchange: &mut Exchange<'_>, target: &Target) {
+        if let Some(name) = self.new_host(target)
+            && exchange.stream.request.authority != name.as_bytes()
+        {
+            let append = exchange.stream.info.attempts == 1 && self.append_forwarded_host;
+            rewrite::set_host(&mut exchange.stream.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
+        }
+    }
+
+    /// That name.
+    pub fn new_host<'t>(&self, target: &'t Target) -> Option<&'t str> {
+        target.hostname().filter(|_| matches!(self.host_rewrite, Some(HostRewrite::Auto)))
+    }
+
+    /// Sends the head.
+    pub fn begin(&self, exchange: &mut Exchange<'_>, lease: &mut Lease, upload: &Upload) -> Result<(), StreamError> {
+        exchange.stream.info.upstream_host = Some(lease.host());
+        exchange.stream.info.upstream_local = lease.local();
+        lease.stream().send_head(&exchange.stream.request, upload.is_empty())
+    }
+
+    /// Waits for a stream.
+    async fn connect(
+        &self,
+        exchange: &mut Exchange<'_>,
+        downstream: &mut dyn Downstream,
+        target: &Target,
+    ) -> Result<Result<Lease, Failure>, Stop> {
+        let authority = exchange.stream.request.authority.clone();
+        let downstream_protocol = exchange.stream.request.protocol;
+        let want = HttpWant {
+            downstream: downstream_protocol,
+            alpn: exchange.stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), downstream_protocol)),
+            sni: None,
+            authority: &authority,
+            proxied: Some((exchange.stream.context.connection.remote, exchange.stream.context.connection.local)),
+            priority: self.priority,
+        };
+        let mut connecting = pin!(self.cluster.http(target, &want));
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Ok(result.map_err(Failure::Connect)));
+            }
+            exchange.poll_over(downstream, cx)
+        })
+        .await
+    }
+
+    /// Sends the body and waits for the final head, passing informational ones on. `hedges`: an attempt that is late goes on, and with
+    /// true is given back (`None`), if it can be overtaken.
+    async fn await_head(
+        &self,
+        exchange: &mut Exchange<'_>,
+        downstream: &mut dyn Downstream,
+        lease: &mut Lease,
+        upload: &mut Upload,
+        hedges: Option<bool>,
+        informed: &mut bool,
+    ) -> Result<Result<Option<ResponseHead>, Failure>, Stop> {
+        exchange.watch.try_begins();
+        let upstream = lease.stream();
+        let mut informational = 0;
+        poll_fn(|cx| {
+            loop {
+                upload.poll(cx, downstream, upstream, exchange)?;
+                match upstream.poll_head(cx) {
+                    Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
+                        exchange.watch.deadlines.touch_try();
+                        informational += 1;
+                        if exchange.stream.context.manager.config.proxy_100_continue
+                            && informational <= MAX_INFORMATIONAL
+                        {
+                            *informed = true;
+                            respond::strip(&mut head);
+                            downstream.send_informational(&head)?;
+                            if let Poll::Ready(result) = downstream.poll_flush(cx) {
+                                result?;
+                            }
+                        }
+                        continue;
+                    }
+                    Poll::Ready(result) => {
+                        exchange.watch.try_answers();
+                        return Poll::Ready(Ok(result.map(Some).map_err(Failure::Stream)));
+                    }
+                    Poll::Pending => {}
+                }
+                // Also while the upload waits for the upstream: nobody else would see the client go.
+                if let Poll::Ready(error) = downstream.poll_gone(cx) {
+                    return Poll::Ready(Err(Stop::Gone(error)));
+                }
+                return match exchange.watch.deadlines.poll(cx) {
+                    Poll::Ready(Expired::Try | Expired::TryIdle) if hedges.is_some() => {
+                        exchange.watch.try_ends();
+                        if hedges == Some(true) && upload.can_replay() && !*informed {
+                            return Poll::Ready(Ok(Ok(None)));
+                        }
+                        continue;
+                    }
+                    Poll::Ready(expired @ (Expired::Try | Expired::TryIdle)) => {
+                        self.cluster.count(|stats| stats.upstream_rq_per_try_timeout);
+                        Poll::Ready(Ok(Err(Failure::Timeout(exchange.expired(expired)))))
+                    }
+                    Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
+                    Poll::Pending => Poll::Pending,
+                };
+            }
+        })
+        .await
+    }
+}
+
+/// Informational heads of one response that are passed on. They wait for no window, so an endless row of them would fill the memory.
+const MAX_INFORMATIONAL: u32 = 16;
+
+impl Outcome {
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Outcome::Answer(_, _, (target, _)) | Outcome::Late(_, target) => Some(target),
+            Outcome::Failed(_, target, _) => target.as_ref(),
+        }
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Outcome::Answer(_, head, _) => Some(head.status),
+            Outcome::Failed(..) | Outcome::Late(..) => None,
+        }
+    }
+
+    /// The client has seen an informational head of this attempt: another attempt would contradict it.
+    pub fn was_informed(&self) -> bool {
+        matches!(self, Outcome::Answer(_, _, (_, true)))
+    }
+}

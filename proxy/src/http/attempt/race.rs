@@ -1,0 +1,340 @@
+//! Hedging (`hedge_policy`): attempts beside one that is late. The first good answer wins, and the others are ended. Entered by the loop
+//! in [`super`] once an attempt is late; the request has been read to its end by then, so each attempt reads what was kept of it.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Sleep, sleep};
+
+use super::ends::Ends;
+use super::failure::Failure;
+use super::one::Attempt;
+use super::{Answered, again};
+use crate::cluster::retry::BackOff;
+use crate::cluster::{ConnectFailure, HttpWant};
+use crate::failure::ResponseFlags;
+use crate::http::deadlines::Expired;
+use crate::http::exchange::Exchange;
+use crate::http::filters::alpn::Alpn;
+use crate::http::hash;
+use crate::http::retry::{Decision, Retry};
+use crate::http::route::Forwarding;
+use crate::http::stop::Stop;
+use crate::http::upgrade;
+use crate::http::upload::Upload;
+use crate::http::upstreams::{Lease, Target, Tried};
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::message::ResponseHead;
+
+/// Attempts side by side.
+pub(super) struct Race<'a, 's: 'a> {
+    forwarding: &'a Forwarding,
+    attempt: &'a Attempt<'a>,
+    ends: &'a Ends<'a>,
+    retry: Retry<'a>,
+    tried: Tried,
+    alpn: Option<&'s Alpn>,
+    /// All of the request's body.
+    body: Upload,
+    contenders: Vec<Contender<'a>>,
+}
+
+enum Contender<'a> {
+    /// Waits until its time has come.
+    Waiting(Pin<Box<Sleep>>),
+    /// Waits for a stream to that host.
+    Opening(Target, Opening<'a>),
+    /// Has one.
+    Open(Box<Open>),
+}
+
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Lease, ConnectFailure>> + 'a>>;
+
+struct Open {
+    lease: Lease,
+    target: Target,
+    upload: Upload,
+    /// Another one has been begun in its place: it is never tried again.
+    overtaken: bool,
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+/// What happened to one of them.
+enum Event {
+    Due,
+    Opened(Result<Lease, ConnectFailure>),
+    Late,
+    Answered(ResponseHead),
+    Failed(StreamError),
+}
+
+impl<'a, 's: 'a> Race<'a, 's> {
+    /// With the one that is late.
+    pub fn new(
+        forwarding: &'a Forwarding,
+        attempt: &'a Attempt<'a>,
+        ends: &'a Ends<'a>,
+        (retry, tried): (Retry<'a>, Tried),
+        (lease, target, upload): (Lease, Target, Upload),
+    ) -> Race<'a, 's> {
+        let body = upload.once_more();
+        let first = Open { lease, target, upload, overtaken: false, late: None };
+        let contenders = vec![Contender::Open(Box::new(first))];
+        Race { forwarding, attempt, ends, retry, tried, alpn: None, body, contenders }
+    }
+
+    /// Until one has a good answer, or none is left.
+    pub async fn run(mut self, exchange: &mut Exchange<'s>, downstream: &mut dyn Downstream) -> Result<Answered, Stop> {
+        self.alpn = exchange.stream.plan.alpn;
+        self.is_late(exchange, 0);
+        loop {
+            let (index, event) = match poll_fn(|cx| self.poll(cx, exchange, downstream)).await {
+                Ok(event) => event,
+                Err(stop) => return Err(self.stopped(exchange, stop)),
+            };
+            let end = match event {
+                Event::Due => self.due(exchange, index),
+                Event::Opened(result) => self.opened(exchange, index, result),
+                Event::Late => {
+                    self.is_late(exchange, index);
+                    None
+                }
+                Event::Answered(head) => self.answered(exchange, index, head),
+                Event::Failed(error) => {
+                    self.attempt.cluster.count(|stats| stats.upstream_rq_rx_reset);
+                    match self.contenders.remove(index) {
+                        Contender::Open(open) => {
+                            let Open { target, overtaken, .. } = *open;
+                            self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
+                        }
+                        Contender::Waiting(_) | Contender::Opening(..) => None,
+                    }
+                }
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange<'s>,
+        downstream: &mut dyn Downstream,
+    ) -> Poll<Result<(usize, Event), Stop>> {
+        for (index, contender) in self.contenders.iter_mut().enumerate() {
+            let event = match contender {
+                Contender::Waiting(wait) => wait.as_mut().poll(cx).map(|()| Event::Due),
+                Contender::Opening(_, opening) => opening.as_mut().poll(cx).map(Event::Opened),
+                Contender::Open(open) => match open.poll(cx, exchange, downstream) {
+                    Ok(event) => event,
+                    Err(stop) => return Poll::Ready(Err(stop)),
+                },
+            };
+            if let Poll::Ready(event) = event {
+                return Poll::Ready(Ok((index, event)));
+            }
+        }
+        exchange.poll_over(downstream, cx)
+    }
+
+    /// Its try's time is up: another one is begun beside it, if the policy has one left.
+    fn is_late(&mut self, exchange: &mut Exchange<'s>, index: usize) {
+        let Some(Contender::Open(open)) = self.contenders.get_mut(index) else { return };
+        open.late = None;
+        if open.overtaken {
+            return;
+        }
+        match self.retry.on_late(self.attempt.cluster, self.attempt.priority) {
+            Decision::After(wait) => {
+                open.overtaken = true;
+                let target = open.target.clone();
+                self.tried.add(&target, &mut self.retry);
+                self.ends.retries(None, None, wait);
+                self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time))));
+            }
+            Decision::PassOn(flags) => self.gives_up(exchange, flags),
+        }
+    }
+
+    fn gives_up(&self, exchange: &mut Exchange<'s>, flags: ResponseFlags) {
+        exchange.stream.info.flags.set(flags);
+        self.ends.gives_up(flags);
+    }
+
+    /// One is over, and another one begins in its place.
+    fn begin_another(&mut self, instead_of: Option<&Target>, status: Option<u16>, wait: BackOff) {
+        if let Some(target) = instead_of {
+            self.tried.add(target, &mut self.retry);
+        }
+        self.ends.retries(instead_of, status, wait);
+        self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time))));
+    }
+
+    /// Picks a host.
+    fn due(&mut self, exchange: &mut Exchange<'s>, index: usize) -> Option<Result<Answered, Stop>> {
+        let (attempt, stream) = (self.attempt, &exchange.stream);
+        let cluster = attempt.cluster;
+        let hash = stream.route.and_then(|chosen| hash::of_request(&cluster.config().http.hash, chosen, stream));
+        let target = match cluster.pick(None, hash, &self.tried, Some(&self.retry)) {
+            Ok(target) => target,
+            Err(failure) => {
+                self.contenders.remove(index);
+                return self.failed(exchange, Failure::Pick(failure), None, (false, false));
+            }
+        };
+        let (protocol, authority) = (stream.request.protocol, stream.request.authority.clone());
+        let alpn = self.alpn.and_then(|alpn| alpn.choose(cluster.config(), protocol));
+        let proxied = Some((stream.context.connection.remote, stream.context.connection.local));
+        let host = target.clone();
+        let opening = Box::pin(async move {
+            let authority = attempt.new_host(&host).map_or(&authority[..], str::as_bytes);
+            let priority = attempt.priority;
+            let want = HttpWant { downstream: protocol, alpn, sni: None, authority, proxied, priority };
+            cluster.http(&host, &want).await
+        });
+        if let Some(contender) = self.contenders.get_mut(index) {
+            *contender = Contender::Opening(target, opening);
+        }
+        None
+    }
+
+    fn opened(
+        &mut self,
+        exchange: &mut Exchange<'s>,
+        index: usize,
+        result: Result<Lease, ConnectFailure>,
+    ) -> Option<Result<Answered, Stop>> {
+        let Contender::Opening(target, _) = self.contenders.remove(index) else { return None };
+        let mut lease = match result {
+            Ok(lease) => lease,
+            Err(failure) => return self.failed(exchange, Failure::Connect(failure), Some(target), (false, false)),
+        };
+        again(exchange, self.forwarding);
+        exchange.stream.info.attempts += 1;
+        self.ends.begins();
+        self.attempt.rewrite_host(exchange, &target);
+        let upload = self.body.once_more();
+        if let Err(error) = self.attempt.begin(exchange, &mut lease, &upload) {
+            return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
+        }
+        let late = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
+        self.contenders.push(Contender::Open(Box::new(Open { lease, target, upload, overtaken: false, late })));
+        None
+    }
+
+    fn answered(
+        &mut self,
+        exchange: &mut Exchange<'s>,
+        index: usize,
+        mut head: ResponseHead,
+    ) -> Option<Result<Answered, Stop>> {
+        let Contender::Open(open) = self.contenders.remove(index) else { return None };
+        let Open { mut lease, target, upload, overtaken, .. } = *open;
+        upgrade::mark_answer(&exchange.stream.request, &mut head);
+        let cluster = self.attempt.cluster;
+        let bad = if overtaken {
+            self.retry.wants_response(&head)
+        } else {
+            match self.retry.on_response(&head, cluster, self.attempt.priority) {
+                Decision::After(wait) => {
+                    self.begin_another(Some(&target), Some(head.status), wait);
+                    return None;
+                }
+                Decision::PassOn(flags) => {
+                    self.gives_up(exchange, flags);
+                    flags != ResponseFlags::NONE
+                }
+            }
+        };
+        if bad && !self.contenders.is_empty() {
+            target.count(true);
+            lease.stream().reset(ResetReason::Cancel);
+            return None;
+        }
+        self.end_others();
+        exchange.stream.info.upstream_host = Some(lease.host());
+        exchange.stream.info.upstream_local = lease.local();
+        Some(Ok(Answered { lease, head, target, upload, retried: self.retry.retried }))
+    }
+
+    /// `sent`: octets went out; `overtaken`: another one has been begun in its place.
+    fn failed(
+        &mut self,
+        exchange: &mut Exchange<'s>,
+        failure: Failure,
+        target: Option<Target>,
+        (sent, overtaken): (bool, bool),
+    ) -> Option<Result<Answered, Stop>> {
+        let reset = failure.reset().filter(|_| !overtaken);
+        let cluster = self.attempt.cluster;
+        match reset.map(|reset| self.retry.on_reset(reset, sent, cluster, self.attempt.priority)) {
+            Some(Decision::After(wait)) => {
+                self.begin_another(target.as_ref(), None, wait);
+                return None;
+            }
+            Some(Decision::PassOn(flags)) => self.gives_up(exchange, flags),
+            None => {}
+        }
+        if !self.contenders.is_empty() {
+            cluster.count_response(503, self.ends.codes, None);
+            if let Some(target) = &target {
+                target.count(true);
+            }
+            return None;
+        }
+        let stop = failure.into_stop(&exchange.stream, self.retry.retried);
+        self.ends.failed(target.as_ref(), &stop);
+        Some(Err(stop))
+    }
+
+    /// From outside: time was up for the whole request, or the client went.
+    fn stopped(&mut self, exchange: &Exchange<'s>, stop: Stop) -> Stop {
+        if exchange.timed_out == Some(Expired::Response) {
+            for contender in &self.contenders {
+                if let Contender::Open(open) = contender {
+                    open.target.count_timeout();
+                    open.target.count(true);
+                }
+            }
+        }
+        self.end_others();
+        self.ends.stopped(exchange.timed_out, stop)
+    }
+
+    fn end_others(&mut self) {
+        for contender in self.contenders.drain(..) {
+            if let Contender::Open(mut open) = contender {
+                self.attempt.cluster.count(|stats| stats.upstream_rq_tx_reset);
+                open.lease.stream().reset(ResetReason::Cancel);
+            }
+        }
+    }
+}
+
+impl Open {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange<'_>,
+        downstream: &mut dyn Downstream,
+    ) -> Result<Poll<Event>, Stop> {
+        self.upload.poll(cx, downstream, self.lease.stream(), exchange)?;
+        loop {
+            match self.lease.stream().poll_head(cx) {
+                // One of several is not heard before it has won.
+                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => {}
+                Poll::Ready(Ok(head)) => return Ok(Poll::Ready(Event::Answered(head))),
+                Poll::Ready(Err(error)) => return Ok(Poll::Ready(Event::Failed(error))),
+                Poll::Pending => break,
+            }
+        }
+        let late = self.late.as_mut().map_or(Poll::Pending, |late| late.as_mut().poll(cx));
+        Ok(late.map(|()| Event::Late))
+    }
+}
+
+#[cfg(test)]
+mod tests;

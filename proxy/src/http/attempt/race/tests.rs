@@ -1,0 +1,131 @@
+//! Tests of hedging, in paused time.
+
+use std::time::Duration;
+
+use config::route::*;
+
+use crate::http::testing::fake::Script;
+use crate::http::testing::*;
+use crate::wire::codec::{ResetReason, StreamError};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn bench(retries: u32) -> Bench {
+    let policy = RetryPolicy {
+        per_try_timeout: Some(MS(100)),
+        predicates: vec![HostPredicate::PreviousHosts],
+        ..retry_on(RetryOn::SERVER_ERROR, retries)
+    };
+    let mut bench = Bench::new(to_app(|forward| {
+        forward.timeout = Some(MS(5000));
+        forward.hedges = Some(true);
+        forward.retry = Some(policy.into());
+    }));
+    *bench.cluster("app").hosts.borrow_mut() = vec!["10.0.0.1:80".into(), "10.0.0.2:80".into()];
+    bench
+}
+
+fn after(time: u64, script: Script) -> Script {
+    Script { head_in: MS(time), ..script }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_good_answer_wins_and_the_other_is_ended() {
+    for (first, second, body) in [(900, 100, "second"), (400, 5000, "first")] {
+        let mut bench = bench(1);
+        bench.upstream(after(first, Script::answers(200, &[], &["first"])));
+        bench.upstream(after(second, Script::answers(200, &[], &["second"])));
+        let outcome = bench.send_from(Client::sending(&["he", "llo"]), post("/a")).await;
+        assert_eq!((outcome.status(), outcome.body().as_str()), (200, body));
+        assert_eq!(outcome.info.attempts, 2);
+        let seen = bench.seen();
+        assert_eq!(seen.len(), 2);
+        assert!(seen.iter().all(|seen| seen.body == b"hello" && seen.ended), "both got the whole request");
+        let reset: Vec<_> = seen.iter().filter(|seen| seen.reset == Some(ResetReason::Cancel)).collect();
+        assert_eq!(reset.len(), 1, "the one that lost");
+        assert_ne!(seen[0].host, seen[1].host, "the earlier host is avoided");
+        let winner = seen.iter().find(|seen| seen.reset.is_none()).unwrap();
+        assert_eq!(outcome.info.upstream_host.as_deref(), Some(&*winner.host));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_answer_is_passed_over_while_another_may_come() {
+    let mut bench = bench(1);
+    bench.upstream(after(130, Script::answers(503, &[], &["first"])));
+    bench.upstream(after(80, Script::answers(200, &[], &["second"])));
+    let outcome = bench.send(get("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "second"));
+    assert_eq!(outcome.flags(), "-");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_bad_answer_is_passed_on() {
+    let mut bench = bench(1);
+    bench.upstream(after(300, Script::fails(StreamError::Reset(2))));
+    bench.upstream(after(600, Script::answers(503, &[], &["second"])));
+    let outcome = bench.send(get("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (503, "second"));
+    assert_eq!(outcome.flags(), "URX");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_on_all_sides_are_told_once() {
+    let mut bench = bench(1);
+    bench.upstream(after(300, Script::fails(StreamError::Reset(2))));
+    bench.upstream(after(600, Script::fails(StreamError::Closed("end of stream".into()))));
+    let outcome = bench.send(get("/a")).await;
+    assert_eq!(outcome.status(), 503);
+    assert_eq!(
+        outcome.body(),
+        "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: connection termination"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_late_one_is_overtaken_while_the_policy_has_retries() {
+    let mut bench = bench(3);
+    for _ in 0..3 {
+        bench.upstream(Script::hangs());
+    }
+    bench.upstream(after(50, Script::answers(200, &[], &["fourth"])));
+    let outcome = bench.send(get("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str(), outcome.info.attempts), (200, "fourth", 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_routes_timeout_ends_them_all() {
+    let mut bench = bench(1);
+    bench.upstream(Script::hangs());
+    bench.upstream(Script::hangs());
+    let outcome = bench.send(get("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (504, "upstream request timeout"));
+    assert!(bench.seen().iter().all(|seen| seen.reset == Some(ResetReason::Cancel)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_retry_policy_a_late_attempt_goes_on() {
+    let mut bench = Bench::new(to_app(|forward| {
+        forward.timeout = Some(MS(5000));
+        forward.hedges = Some(true);
+    }));
+    bench.upstream(after(900, Script::answers(200, &[], &["late"])));
+    let request = with(get("/a"), &[("x-envoy-upstream-rq-per-try-timeout-ms", "100")]);
+    let outcome = bench.send(request).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "late"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn upstreams_are_told_the_time_that_is_left_for_all() {
+    let mut bench = bench(1);
+    bench.upstream(Script::hangs());
+    bench.upstream(Script::answers(200, &[], &["second"]));
+    bench.send(get("/a")).await;
+    let told: Vec<u64> = bench
+        .seen()
+        .iter()
+        .filter_map(|seen| seen.header("x-envoy-expected-rq-timeout-ms"))
+        .map(|value| value.parse().unwrap())
+        .collect();
+    assert!(told.contains(&5000) && told.iter().any(|left| (4800..=4950).contains(left)), "{told:?}");
+}
