@@ -70,112 +70,6 @@ pub enum Part {
     },
 }
 
-/// Command operators. Names follow Envoy's (`%REQ(X?Y)%` is `RequestHeader`).
-#[derive(Debug, Clone)]
-pub enum Operator {
-    /// `REQ(main?alternative)`, lower case.
-    RequestHeader(Arc<str>, Option<Arc<str>>),
-    /// `RESP(main?alternative)`.
-    ResponseHeader(Arc<str>, Option<Arc<str>>),
-    /// `TRAILER(main?alternative)`.
-    ResponseTrailer(Arc<str>, Option<Arc<str>>),
-    /// `REQ_WITHOUT_QUERY(main?alternative)`.
-    RequestHeaderWithoutQuery(Arc<str>, Option<Arc<str>>),
-    /// `START_TIME(format)`: `None` is ISO 8601 with milliseconds and `Z`.
-    StartTime(Option<Arc<str>>),
-    /// `METADATA(type:filter:key…)`, `DYNAMIC_METADATA`, `CLUSTER_METADATA`, `FILTER_STATE`, `CEL` and others that have no value here: prints `-`.
-    Absent(Arc<str>),
-    /// `ROUTE_NAME`.
-    RouteName,
-    /// `PROTOCOL`.
-    Protocol,
-    /// `RESPONSE_CODE`.
-    ResponseCode,
-    /// `RESPONSE_CODE_DETAILS`.
-    ResponseCodeDetails,
-    /// `RESPONSE_FLAGS`.
-    ResponseFlags,
-    /// `RESPONSE_FLAGS_LONG`.
-    ResponseFlagsLong,
-    /// `CONNECTION_TERMINATION_DETAILS`.
-    ConnectionTerminationDetails,
-    /// `UPSTREAM_TRANSPORT_FAILURE_REASON`.
-    UpstreamTransportFailureReason,
-    /// `DOWNSTREAM_TRANSPORT_FAILURE_REASON`.
-    DownstreamTransportFailureReason,
-    /// `BYTES_RECEIVED`.
-    BytesReceived,
-    /// `BYTES_SENT`.
-    BytesSent,
-    /// `DURATION`, ms.
-    Duration,
-    /// `REQUEST_DURATION`, ms.
-    RequestDuration,
-    /// `RESPONSE_DURATION`, ms.
-    ResponseDuration,
-    /// `RESPONSE_TX_DURATION`, ms.
-    ResponseTxDuration,
-    /// `UPSTREAM_HOST`.
-    UpstreamHost,
-    /// `UPSTREAM_CLUSTER` (the alt_stat_name-like observability name).
-    UpstreamCluster,
-    /// `UPSTREAM_CLUSTER_RAW`.
-    UpstreamClusterRaw,
-    /// `UPSTREAM_LOCAL_ADDRESS`, with or without port.
-    UpstreamLocalAddress(AddressPart),
-    /// `UPSTREAM_REMOTE_ADDRESS`.
-    UpstreamRemoteAddress(AddressPart),
-    /// `UPSTREAM_REQUEST_ATTEMPT_COUNT`.
-    UpstreamAttemptCount,
-    /// `DOWNSTREAM_LOCAL_ADDRESS`.
-    DownstreamLocalAddress(AddressPart),
-    /// `DOWNSTREAM_REMOTE_ADDRESS`.
-    DownstreamRemoteAddress(AddressPart),
-    /// `DOWNSTREAM_DIRECT_REMOTE_ADDRESS`.
-    DownstreamDirectRemoteAddress(AddressPart),
-    /// `REQUESTED_SERVER_NAME`.
-    RequestedServerName,
-    /// `DOWNSTREAM_PEER_URI_SAN`.
-    DownstreamPeerUriSan,
-    /// `DOWNSTREAM_LOCAL_URI_SAN`.
-    DownstreamLocalUriSan,
-    /// `DOWNSTREAM_PEER_SUBJECT`.
-    DownstreamPeerSubject,
-    /// `DOWNSTREAM_TLS_VERSION`.
-    DownstreamTlsVersion,
-    /// `DOWNSTREAM_TLS_CIPHER`.
-    DownstreamTlsCipher,
-    /// `CONNECTION_ID`.
-    ConnectionId,
-    /// `STREAM_ID`.
-    StreamId,
-    /// `HOSTNAME`.
-    Hostname,
-    /// `ENVIRONMENT(X)`, resolved when the config arrives by the proxy.
-    Environment(Arc<str>),
-    /// `GRPC_STATUS` family.
-    GrpcStatus,
-    /// `REQUEST_HEADERS_BYTES`.
-    RequestHeadersBytes,
-    /// `RESPONSE_HEADERS_BYTES`.
-    ResponseHeadersBytes,
-    /// `VIRTUAL_CLUSTER_NAME`: never any.
-    VirtualClusterName,
-    /// `FILTER_CHAIN_NAME`.
-    FilterChainName,
-}
-
-/// Which part of an address is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressPart {
-    /// `ip:port`.
-    Whole,
-    /// `ip`.
-    WithoutPort,
-    /// `port`.
-    Port,
-}
-
 /// Which entries are written (`AccessLogFilter`).
 #[derive(Debug, Clone)]
 pub enum LogFilter {
@@ -213,6 +107,11 @@ pub enum Comparison {
 pub(crate) mod decode;
 pub mod format;
 mod operator;
+
+pub use operator::{
+    AddressPart, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator, PathFrom,
+    Precision, ServerNameFrom, StateFormat, TimePoint, WireBytes,
+};
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,8 @@ pub use kept::{KeptChains, kept_chains};
 pub struct Listener {
     /// Name.
     pub name: Arc<str>,
+    /// `metadata`.
+    pub metadata: Arc<Metadata>,
     /// `None`: an internal listener, accepted and never bound.
     pub address: Option<Address>,
     /// `additional_addresses`.

@@ -50,6 +50,8 @@ pub struct RouteConfiguration {
 pub struct VirtualHost {
     /// Name.
     pub name: Arc<str>,
+    /// `metadata`.
+    pub metadata: Arc<Metadata>,
     /// Lower case: exact, `*.suffix`, `prefix.*` or `*`.
     pub domains: Vec<Arc<str>>,
     /// In order, first match wins.

@@ -73,7 +73,23 @@ impl Counter {
     }
 }
 
+/// One more of something, as long as this lives.
+#[derive(Debug)]
+pub struct OneMore(Gauge);
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Gauge {
+    /// Counts one while the guard lives.
+    pub fn hold(self) -> OneMore {
+        self.inc();
+        OneMore(self)
+    }
+
     /// Shows nothing: what a refused name gives, and a placeholder for tests.
     pub const NONE: Gauge = Gauge(Slot::NOWHERE);
 

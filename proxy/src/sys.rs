@@ -35,6 +35,20 @@ impl Pipe {
     }
 }
 
+/// Seconds that local time is ahead of UTC at a moment (seconds since 1970).
+pub fn utc_offset(moment: i64) -> i32 {
+    // SAFETY: an all-zero `tm` is valid, and `localtime_r` writes to it alone.
+    let local = unsafe {
+        let mut local: libc::tm = std::mem::zeroed();
+        let moment: libc::time_t = moment;
+        if libc::localtime_r(&raw const moment, &raw mut local).is_null() {
+            return 0;
+        }
+        local
+    };
+    i32::try_from(local.tm_gmtoff).unwrap_or(0)
+}
+
 /// Moves up to `length` octets from one descriptor to the other, one of which is a pipe; neither blocks. 0 is the end of input.
 ///
 /// # Errors

@@ -103,11 +103,11 @@ const TABLE: &[Room] = &[
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
-    room("cluster", &["failure", "policy", "stats", "status", "tls", "transport", "wire"]),
+    room("cluster", &["failure", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats", "store"]),
     room("store", &[]),
-    room("telemetry", &["failure", "policy", "tls", "wire"]),
+    room("telemetry", &["failure", "policy", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
     room("policy", &["tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.

@@ -42,6 +42,7 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
     let drain = proto::defined::<pb::listener::DrainType>(&at.field("drain_type"), proto.drain_type)?;
     Ok(Listener {
         name: name(proto, address.as_ref()),
+        metadata: proto::metadata(&proto.metadata),
         additional_addresses: additional_addresses(&at.field("additional_addresses"), proto)?,
         bind_to_port: bool_or(&proto.bind_to_port.or(deprecated_bind), true),
         direction: direction(&at.field("traffic_direction"), proto.traffic_direction)?,

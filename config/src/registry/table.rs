@@ -153,7 +153,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     AccessLogFilter Inert "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", is::<ext::access_loggers::filters::cel::v3::ExpressionFilter>, "every entry is written";
 
     Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%";
-    Formatter Inert "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA% prints -";
+    Formatter Works "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA%";
     Formatter Inert "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% prints -";
 
     Tracer Inert "envoy.config.trace.v3.ZipkinConfig", is::<trace::ZipkinConfig>, "no spans are sent; trace headers pass unchanged";

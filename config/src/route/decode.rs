@@ -134,6 +134,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         .transpose()?;
     Ok(VirtualHost {
         name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+        metadata: proto::metadata(&proto.metadata),
         domains: domains(&at.field("domains"), &proto.domains)?,
         routes: routes
             .map(|(index, one)| Ok(Arc::new(route(&at_routes.index(index), one, table)?)))

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::endpoints::{Endpoint, print};
-use super::pool::{Connected, Facts, Key, Speaks};
+use super::pool::{Connected, Key, Speaks};
 use super::proxy_protocol;
 use super::shared::Cluster;
 use super::transport::{TlsTransport, Transport};
 use super::{ConnectFailure, ConnectFailureKind};
+use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::info::TlsInfo;
 use crate::tls::{AlpnList, Asked};
 use crate::transport::{Io, Stream};
@@ -38,6 +40,7 @@ pub async fn connect(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Resul
 }
 
 async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
+    let begun = Instant::now().into_std();
     let (stream, raced) = open(cluster.config(), &endpoint.address, &endpoint.additional).await?;
     let peer = raced.map_or_else(|| own_copy(&endpoint.identity.printed), |address| address.to_string().into());
     // A logical host's identity is its name; logs show where it was reached.
@@ -46,10 +49,23 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
         Io::Tcp(stream) => stream.local_addr().ok(),
         _ => None,
     };
+    let connected = Instant::now().into_std();
     let transport = cluster.transport(key.transport);
     let (stream, tls) = dress(Stream::new(stream), transport, &endpoint.hostname, key).await?;
-    Ok(Connected { stream, facts: Facts { peer, local, tls: tls.map(Rc::new) } })
+    let facts = UpstreamConnection {
+        id: NUMBERS.fetch_add(1, Ordering::Relaxed),
+        peer,
+        local,
+        secured: tls.is_some().then(|| Instant::now().into_std()),
+        tls: tls.map(Rc::new),
+        begun,
+        connected,
+    };
+    Ok(Connected { stream, facts: Rc::new(facts) })
 }
+
+/// Numbers of connections: one step for each that is made, of whichever worker.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// A bare connection to an address, and which of several it is.
 pub(super) async fn open(

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::endpoint::HealthStatus;
+use config::metadata::Metadata;
 use smallvec::SmallVec;
 
 use super::circuit_breaker::{Permit, Resource};
@@ -14,6 +15,7 @@ use super::host_stats::HostShard;
 use super::pool::{KeyRef, Pool};
 use super::worker::Core;
 use super::{ConnectFailure, ConnectFailureKind, Priority};
+use crate::telemetry::stream_info::Labels;
 
 /// An endpoint as this worker uses it. Cheap to clone; equal when the address is the same.
 #[derive(Clone)]
@@ -43,6 +45,11 @@ impl Host {
     /// What this worker holds of it.
     pub fn state(&self) -> &Rc<HostState> {
         &self.0.state
+    }
+
+    /// What it says of itself, for logs.
+    pub fn labels(&self) -> Rc<dyn Labels> {
+        self.0.clone()
     }
 
     /// Health for balancing.
@@ -89,6 +96,22 @@ impl Host {
     /// Counts a request of it that timed out: `rq_timeout`.
     pub fn count_timeout(&self) {
         self.0.state.shard.rq_timeout.inc();
+    }
+}
+
+impl Labels for Inner {
+    fn metadata(&self) -> &Metadata {
+        &self.endpoint.metadata
+    }
+
+    fn hostname(&self) -> &str {
+        &self.endpoint.hostname
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.endpoint.identity.printed)
     }
 }
 

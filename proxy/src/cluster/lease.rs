@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::Priority;
 use super::host::Active;
 use super::pool::{Counted, Http1Stream, Http2Stream};
+use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::AlpnList;
 use crate::tls::info::TlsInfo;
 use crate::transport::{ByteCounts, Stream};
@@ -59,6 +60,8 @@ pub struct HttpLease {
     pub protocol: Protocol,
     /// TLS facts of the connection.
     pub tls: Option<Rc<TlsInfo>>,
+    /// All facts of it.
+    pub connection: Rc<UpstreamConnection>,
     pub(super) _active: Active,
 }
 
@@ -72,6 +75,8 @@ pub struct TcpLease {
     pub local: Option<SocketAddr>,
     /// TLS facts of the connection.
     pub tls: Option<Rc<TlsInfo>>,
+    /// All facts of it.
+    pub connection: Rc<UpstreamConnection>,
     pub(super) counted: Counted,
     pub(super) _active: Active,
 }

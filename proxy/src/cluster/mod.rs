@@ -38,7 +38,7 @@ pub use endpoints::Membership;
 pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
-pub use pick::{OverrideHost, Pick, PickFailure};
+pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
 pub use shared::Cluster;
 pub use stats::{ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};

@@ -27,6 +27,18 @@ pub struct OverrideHost {
     pub strict: Option<u16>,
 }
 
+/// The one of a list that a number falls on, by weight; `None` when all weights are zero.
+pub fn by_weight<T>(list: &[T], weight: impl Fn(&T) -> u64, total: u64, number: u64) -> Option<&T> {
+    let mut left = number.checked_rem(total)?;
+    list.iter().find(|one| match left.checked_sub(weight(one)) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    })
+}
+
 /// Why there is no host. All of them are `UH`, `no_healthy_upstream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PickFailure {

@@ -10,6 +10,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use config::cluster::{Discovery, UpstreamProtocol};
+use config::metadata::Metadata;
 use tokio::time::Instant;
 
 use super::balance::{Balancer, Group};
@@ -24,6 +25,7 @@ use super::{
     Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
     TcpLease, TcpWant,
 };
+use crate::telemetry::stream_info::Labels;
 use crate::wire::h2::CodecStats;
 use crate::wire::message::Protocol;
 
@@ -235,9 +237,10 @@ impl WorkerCluster {
                 let facts = connected.facts;
                 Ok(TcpLease {
                     stream: Some(connected.stream),
-                    host: facts.peer,
+                    host: facts.peer.clone(),
                     local: facts.local,
-                    tls: facts.tls,
+                    tls: facts.tls.clone(),
+                    connection: facts,
                     counted,
                     _active: active,
                 })
@@ -334,6 +337,12 @@ impl WorkerCluster {
         let destinations = std::mem::take(&mut *self.destinations.borrow_mut());
         hosts.into_values().for_each(|state| state.retire());
         destinations.into_values().for_each(|host| host.state().retire());
+    }
+}
+
+impl Labels for WorkerCluster {
+    fn metadata(&self) -> &Metadata {
+        &self.config().metadata
     }
 }
 

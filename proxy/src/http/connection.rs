@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use config::hcm::CodecType;
 
-use self::count::{Active, Count};
+use self::count::Count;
 use self::limits::{Event, Limits};
 use super::ConnectionManager;
 use super::context::Context;
@@ -50,11 +50,11 @@ pub(super) async fn run(context: Rc<Context>, stream: Stream) {
         .counted(ByteCounts { read: stats.downstream_cx_rx_bytes_total, written: stats.downstream_cx_tx_bytes_total });
     match protocol {
         Protocol::Http2 => {
-            let _active = Active::begin(stats.downstream_cx_http2_total, stats.downstream_cx_http2_active);
+            let _active = count::begin(stats.downstream_cx_http2_total, stats.downstream_cx_http2_active);
             http2::serve(&context, stream, limits, end).await;
         }
         Protocol::Http10 | Protocol::Http11 => {
-            let _active = Active::begin(stats.downstream_cx_http1_total, stats.downstream_cx_http1_active);
+            let _active = count::begin(stats.downstream_cx_http1_total, stats.downstream_cx_http1_active);
             http1::serve(&context, stream, limits, end).await;
         }
     }

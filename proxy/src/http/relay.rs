@@ -225,6 +225,10 @@ impl<'x> FromUpstream<'x> {
             Poll::Pending => return Poll::Pending,
         };
         self.touched = true;
+        if let Some(times) = &mut stream.info.times {
+            let time = if matches!(frame, Frame::Data(_)) { &mut times.body_begins } else { &mut times.response_ends };
+            time.get_or_insert_with(std::time::Instant::now);
+        }
         if !matches!(frame, Frame::Data(_))
             && let Some(awaits) = self.awaits_trailers.take()
         {

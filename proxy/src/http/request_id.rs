@@ -4,10 +4,10 @@ use bytes::Bytes;
 use config::hcm::{HttpConnectionManager, Tracing};
 
 use super::ConnectionManager;
+use crate::telemetry::uuid::{self, LENGTH};
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
-const LENGTH: usize = 36;
 /// Place of the UUID's version digit, and of the trace decision.
 const DECISION: usize = 14;
 const NOT_TRACED: u8 = b'4';
@@ -37,12 +37,12 @@ fn set(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) ->
     }
     let Some(tracing) = config.tracing.filter(|_| config.request_id_samples) else {
         if fresh {
-            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&generate()));
+            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&uuid::random()));
         }
         return None;
     };
     if fresh {
-        let mut id = generate();
+        let mut id = uuid::random();
         let decision = decide(&mut id, config, tracing, request);
         request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
         return decision;
@@ -92,32 +92,6 @@ fn decide(
 /// The first eight hex digits; `None` when they are none.
 fn leading_number(id: &[u8; LENGTH]) -> Option<u32> {
     id[..8].iter().try_fold(0u32, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
-}
-
-/// A random UUID in lower case.
-fn generate() -> [u8; LENGTH] {
-    let mut bits = fastrand::u128(..);
-    // RFC 9562 section 5.4: version 4, variant 10.
-    bits = bits & !(0xf << 76) | 4 << 76;
-    bits = bits & !(3 << 62) | 2 << 62;
-    let digits = hex(bits.to_be_bytes());
-    let mut id = [b'-'; LENGTH];
-    for (place, from) in [(0..8, 0), (9..13, 8), (14..18, 12), (19..23, 16), (24..36, 20)] {
-        let length = place.len();
-        id[place].copy_from_slice(&digits[from..from + length]);
-    }
-    id
-}
-
-/// Two digits for each octet. Without a table, so that the compiler can do all octets at once.
-fn hex(octets: [u8; 16]) -> [u8; 32] {
-    let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
-    let mut digits = [0; 32];
-    for (pair, octet) in digits.chunks_exact_mut(2).zip(octets) {
-        pair[0] = digit(octet >> 4);
-        pair[1] = digit(octet & 15);
-    }
-    digits
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use super::date;
 use super::forwarded::append_list;
 use super::mutate::Mutation;
 use super::stream::{Chosen, Stream};
-use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::{format, wall};
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name, NameSet};
@@ -138,8 +137,7 @@ pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) 
             continue;
         }
         let values = {
-            let entry =
-                LogEntry { info: &stream.info, request: Some(&stream.request), response: Some(head), trailers: None };
+            let entry = stream.entry(Some(head), None);
             mutation.response_values(|format, out| format::write(format, &entry, out))
         };
         mutation.apply_to_response(&mut head.headers, values);
@@ -160,7 +158,7 @@ pub(super) fn change_request(stream: &mut Stream<'_>, mutation: &Mutation) {
         return;
     }
     let values = {
-        let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+        let entry = stream.entry(None, None);
         mutation.request_values(|format, out| format::write(format, &entry, out))
     };
     mutation.apply_to_request(&mut stream.request.headers, values);
@@ -171,7 +169,7 @@ pub(super) fn response_additions(stream: &Stream<'_>, mutation: &Mutation) -> Ve
     if mutation.leaves_responses() {
         return Vec::new();
     }
-    let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+    let entry = stream.entry(None, None);
     let values = mutation.response_values(|format, out| format::write(format, &entry, out));
     let mut headers = Headers::new();
     mutation.apply_to_response(&mut headers, values);

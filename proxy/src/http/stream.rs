@@ -14,6 +14,7 @@ use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
+use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
@@ -104,6 +105,7 @@ impl<'s> Stream<'s> {
     pub fn begin(context: &'s Context, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
+        info.times = context.manager.access_log.wants_times().then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);
@@ -126,6 +128,19 @@ impl<'s> Stream<'s> {
             decorator: None,
             history: None,
         }
+    }
+
+    /// What a format is written from.
+    pub fn entry<'e>(&'e self, response: Option<&'e ResponseHead>, trailers: Option<&'e Headers>) -> LogEntry<'e> {
+        let more = match &self.route {
+            Some(chosen) => More {
+                route: Some(&chosen.route.config.metadata),
+                virtual_host: Some(&chosen.host.config.metadata),
+                ..More::default()
+            },
+            None => More::default(),
+        };
+        LogEntry { info: &self.info, request: Some(&self.request), response, trailers, more }
     }
 
     /// Whether the request has been read to its end.

@@ -213,8 +213,11 @@ fn connection() -> ConnectionInfo {
     ConnectionInfo {
         id: 1,
         local: address("127.0.0.2:8080"),
+        direct_local: address("127.0.0.2:8080"),
         remote: address("127.0.0.1:5555"),
         direct_remote: address("127.0.0.1:5555"),
+        handshake: None,
+        labels: [None, None],
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),

@@ -150,6 +150,7 @@ impl Upload {
             if self.sent || self.refused {
                 if !self.flushed && upstream.poll_flush(cx).is_ready() {
                     self.flushed = true;
+                    exchange.stream.info.mark(|times| &mut times.upload_ends);
                     if self.sent && exchange.stream.sent != Sent::NobodyAsks {
                         exchange.stream.sent = Sent::At(Instant::now());
                     }

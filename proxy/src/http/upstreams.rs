@@ -13,6 +13,7 @@ use crate::cluster::{
     Priority, RetryPermit, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
+use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
 use crate::wire::codec::Upstream;
 use crate::wire::message::Protocol;
 use crate::worker::Worker;
@@ -116,6 +117,15 @@ impl UpstreamCluster {
             UpstreamCluster::Worker(cluster) => cluster.shared().endpoints().counts(),
             #[cfg(test)]
             UpstreamCluster::Fake(cluster) => cluster.membership(),
+        }
+    }
+
+    /// What it says of itself.
+    pub fn labels(&self) -> Option<Rc<dyn Labels>> {
+        match self {
+            UpstreamCluster::Worker(cluster) => Some(cluster.clone()),
+            #[cfg(test)]
+            UpstreamCluster::Fake(_) => None,
         }
     }
 
@@ -247,6 +257,15 @@ impl Target {
         }
     }
 
+    /// What it says of itself.
+    pub fn labels(&self) -> Option<Rc<dyn Labels>> {
+        match self {
+            Target::Host(host) => Some(host.labels()),
+            #[cfg(test)]
+            Target::Fake(_) => None,
+        }
+    }
+
     /// Counts a request of it that timed out.
     pub fn count_timeout(&self) {
         #[allow(irrefutable_let_patterns)]
@@ -297,6 +316,23 @@ impl Lease {
             Lease::Pool(lease) => lease.host.clone(),
             #[cfg(test)]
             Lease::Fake(lease) => lease.host.clone(),
+        }
+    }
+
+    /// Writes down what it is.
+    pub fn tell(&self, info: &mut StreamInfo) {
+        info.upstream_host = Some(self.host());
+        info.upstream_local = self.local();
+        info.upstream_connection = self.connection();
+        info.upstream_protocol = Some(self.protocol());
+    }
+
+    /// The connection.
+    pub fn connection(&self) -> Option<Rc<UpstreamConnection>> {
+        match self {
+            Lease::Pool(lease) => Some(lease.connection.clone()),
+            #[cfg(test)]
+            Lease::Fake(_) => None,
         }
     }
 

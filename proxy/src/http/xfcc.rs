@@ -7,6 +7,7 @@ use config::hcm::{ClientCertDetails, ForwardClientCert};
 
 use super::context::Context;
 use crate::tls::info::{PeerCertificate, TlsInfo};
+pub(super) use crate::tls::url_encoded_pem;
 use crate::wire::headers::{Headers, Name};
 
 /// Removes, keeps, appends or sets the header, as `forward_client_cert_details` says.
@@ -87,36 +88,6 @@ pub(super) fn element(details: ClientCertDetails, tls: &TlsInfo, peer: &PeerCert
         }
     }
     Bytes::from(text)
-}
-
-/// PEM of the certificates, with the octets escaped that Envoy escapes.
-pub(super) fn url_encoded_pem(certificates: &[Bytes]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for der in certificates {
-        text.push_str("-----BEGIN%20CERTIFICATE-----%0A");
-        // A line of PEM holds 64 digits: 48 octets.
-        for line in der.chunks(48) {
-            for group in line.chunks(3) {
-                let octet = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-                let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-                for digit in 0..4usize {
-                    if digit > group.len() {
-                        text.push_str("%3D");
-                        continue;
-                    }
-                    match ALPHABET[(bits >> (18 - 6 * digit) & 63) as usize] {
-                        b'+' => text.push_str("%2B"),
-                        b'/' => text.push_str("%2F"),
-                        other => text.push(char::from(other)),
-                    }
-                }
-            }
-            text.push_str("%0A");
-        }
-        text.push_str("-----END%20CERTIFICATE-----%0A");
-    }
-    text
 }
 
 #[cfg(test)]

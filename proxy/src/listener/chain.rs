@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::filters::NetworkFilterConfig;
 use config::listener::{Direction, DownstreamTransport, TerminalFilter};
+use config::metadata::Metadata;
 use config::{At, Rejection};
 
 use crate::compile::CompileDeps;
@@ -20,6 +21,8 @@ use crate::tls::ServerContext;
 pub struct FilterChain {
     /// Its name; several chains may share one.
     pub name: Arc<str>,
+    /// Its metadata.
+    pub metadata: Arc<Metadata>,
     /// TLS, if it is terminated here.
     pub tls: Option<Arc<ServerContext>>,
     /// Time for the handshake.
@@ -81,6 +84,7 @@ impl FilterChain {
         };
         Ok(FilterChain {
             name: config.name.clone(),
+            metadata: config.metadata.clone(),
             tls,
             connect_timeout: config.transport_connect_timeout,
             filters: Filters::compile(&config.filters, &at.field("filters"), deps.stats)?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use config::hcm::RouteSource;
 use config::listener::{Direction, KeptChains, TerminalFilter};
+use config::metadata::Metadata;
 use config::tls::SdsName;
 use config::{At, Rejection};
 
@@ -31,6 +32,7 @@ pub struct Listener {
 /// What all connections of a listener share, whatever their chain. Versions that differ in chains alone share it, too.
 pub(super) struct Common {
     pub name: Arc<str>,
+    pub metadata: Arc<Metadata>,
     pub direction: Direction,
     pub modify_only: bool,
     pub ignore_connection_limit: bool,
@@ -173,6 +175,7 @@ impl Common {
     fn compile(config: &config::listener::Listener, deps: &CompileDeps<'_>) -> Common {
         Common {
             name: config.name.clone(),
+            metadata: config.metadata.clone(),
             direction: config.direction,
             modify_only: config.drain_modify_only,
             ignore_connection_limit: config.ignore_global_connection_limit,

@@ -17,6 +17,7 @@ use super::limit::Permit;
 use super::matching::Facts;
 use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
+use crate::stats::OneMore;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
@@ -58,10 +59,16 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         Terminal::Http(manager) => {
             let (worker, manager, connection) = (worker.clone(), manager.clone(), info.clone());
             match filters.as_ref().and_then(|filters| filters.first(&info)) {
-                None => Box::pin(http::serve(worker, manager, stream, connection, drain)).await,
-                Some(first) => Box::pin(after_first(first, worker, manager, stream, connection, drain)).await,
+                None => {
+                    Box::pin(http::serve(worker, manager, stream, connection, drain)).await;
+                    None
+                }
+                Some(first) => {
+                    let mut ended = begun.stream_info(connection.clone());
+                    ended.flags = Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
+                    Some(ended)
+                }
             }
-            None
         }
         Terminal::Tcp(proxy) => {
             let first = filters.as_ref().and_then(|filters| filters.first(&info));
@@ -94,7 +101,7 @@ async fn establish(
     let drain = watch(worker, &common, &common.drain);
     let (local, direct_remote) = accepted.addresses();
     let inspected = {
-        let _waiting = Active::new(common.stats.pre_cx_active);
+        let _waiting = common.stats.pre_cx_active.hold();
         drain.before_end(filters::run(&listener, &mut accepted, local)).await
     };
     let inspected = match inspected {
@@ -108,7 +115,7 @@ async fn establish(
             return None;
         }
     };
-    let local = inspected.local.or(local);
+    let (direct_local, local) = (local, inspected.local.or(local));
     let remote = inspected.remote.or(direct_remote);
     let facts = Facts {
         local,
@@ -133,7 +140,9 @@ async fn establish(
     let Inspected { read, server_name, .. } = inspected;
     let mut info = Rc::new(ConnectionInfo {
         id: worker.connections.next(),
+        direct_local: or_nowhere(direct_local),
         direct_remote: or_nowhere(direct_remote),
+        labels: [Some(common.metadata.clone()), Some(chain.metadata.clone())],
         requested_server_name: server_name,
         filter_chain: chain.name.clone(),
         ..addresses(local, remote)
@@ -152,7 +161,9 @@ async fn establish(
     let stream = match secured.unwrap_or_else(|| Err(cut())) {
         Ok((stream, tls)) => {
             // Nobody else holds it yet, so that nothing is copied.
-            Rc::make_mut(&mut info).tls = tls;
+            let info = Rc::make_mut(&mut info);
+            info.handshake = tls.is_some().then(|| begun.at.elapsed());
+            info.tls = tls;
             stream
         }
         Err(failure) => {
@@ -190,14 +201,19 @@ async fn after_first(
     mut stream: Stream,
     info: Rc<ConnectionInfo>,
     drain: DrainWatch,
-) {
+) -> ResponseFlags {
     let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, &mut stream)));
     let seen = match manager.idle_timeout() {
         Some(idle) => tokio::time::timeout(idle, seen).await.ok().flatten(),
         None => seen.await,
     };
-    if let Some(Ok(())) = seen {
-        http::serve(worker, manager, stream, info, drain).await;
+    match seen {
+        Some(Ok(())) => {
+            http::serve(worker, manager, stream, info, drain).await;
+            ResponseFlags::NONE
+        }
+        Some(Err(error)) => Closed::of(&error).map_or(ResponseFlags::NONE, |Closed(flags)| flags),
+        None => ResponseFlags::NONE,
     }
 }
 
@@ -309,34 +325,18 @@ impl StartTime {
     }
 }
 
-/// Counts something that exists now.
-struct Active(crate::stats::Gauge);
-
-impl Active {
-    fn new(gauge: crate::stats::Gauge) -> Active {
-        gauge.inc();
-        Active(gauge)
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 /// A connection that has a chain, in the listener's statistics.
 struct Life {
     common: Arc<Common>,
     begun: Instant,
-    _active: Active,
+    _active: OneMore,
 }
 
 impl Life {
     fn begin(common: &Arc<Common>, begun: Instant) -> Life {
         let stats = &common.stats;
         stats.cx_total.inc();
-        Life { common: common.clone(), begun, _active: Active::new(stats.cx_active) }
+        Life { common: common.clone(), begun, _active: stats.cx_active.hold() }
     }
 }
 
@@ -357,8 +357,11 @@ fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Connectio
     ConnectionInfo {
         id: 0,
         local: or_nowhere(local),
+        direct_local: or_nowhere(local),
         remote: or_nowhere(remote),
         direct_remote: or_nowhere(remote),
+        handshake: None,
+        labels: [None, None],
         tls: None,
         requested_server_name: None,
         filter_chain: Arc::from(""),
@@ -405,7 +408,7 @@ fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
 }
 
 fn log(worker: &Worker, common: &Common, info: &StreamInfo) {
-    let entry = LogEntry { info, request: None, response: None, trailers: None };
+    let entry = LogEntry { info, request: None, response: None, trailers: None, more: Default::default() };
     common.access_log.log(&worker.logs, &entry);
 }
 

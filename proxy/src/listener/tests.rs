@@ -121,6 +121,7 @@ impl Harness {
 pub(super) fn config(address: &str, chains: Vec<FilterChain>) -> config::listener::Listener {
     let chains = if chains.is_empty() { vec![chain("only", TerminalFilter::None)] } else { chains };
     config::listener::Listener {
+        metadata: Arc::default(),
         name: "test".into(),
         address: Some(config::address::Address::Socket(address.parse().unwrap())),
         additional_addresses: Vec::new(),

@@ -8,14 +8,14 @@ use std::time::Duration;
 use config::tcp_proxy::{self, WeightedTcpCluster};
 use tokio::time::{Instant, sleep_until};
 
-use super::filters::First;
+use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::stats::TcpStats;
-use crate::cluster::{Pick, TcpLease, TcpWant};
+use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
-use crate::telemetry::access_log::{AccessLogs, LogEntry};
+use crate::telemetry::access_log::{AccessLogs, EntryKind, LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::AlpnList;
 use crate::transport::Stream;
@@ -40,7 +40,16 @@ impl TcpProxy {
 
     /// Writes the entry of a connection.
     pub fn log(&self, worker: &Worker, info: &StreamInfo) {
-        self.access_log.log(&worker.logs, &LogEntry { info, request: None, response: None, trailers: None });
+        self.access_log.log(
+            &worker.logs,
+            &LogEntry {
+                info,
+                request: None,
+                response: None,
+                trailers: None,
+                more: More { kind: EntryKind::TcpConnectionEnd, ..More::default() },
+            },
+        );
     }
 
     /// A connection that a filter closed before it came here: counted and logged, as in Envoy.
@@ -58,16 +67,8 @@ impl TcpProxy {
             return Some(only.name.clone());
         }
         let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
-        let mut left = fastrand::u64(..total.max(1));
-        let chosen = self.config.clusters.iter().find(|cluster: &&WeightedTcpCluster| {
-            match left.checked_sub(cluster.weight.into()) {
-                Some(rest) => {
-                    left = rest;
-                    false
-                }
-                None => true,
-            }
-        });
+        let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
+        let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
         chosen.map(|cluster| cluster.name.clone())
     }
 }
@@ -161,6 +162,9 @@ async fn session(
             pass_on_reset(&error, &downstream);
         }
         End::Downstream(error) => {
+            if let Some(Closed(flags)) = Closed::of(&error) {
+                info.flags.set(flags);
+            }
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
                 info.downstream_transport_failure = Some(failure.reason);
             }
@@ -222,10 +226,12 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         };
         info.attempts += 1;
         info.upstream_host = Some(Arc::from(host.address()));
+        info.upstream_labels[1] = Some(host.labels());
         match cluster.tcp(&host, &want).await {
             Ok(lease) => {
                 info.upstream_host = Some(lease.host.clone());
                 info.upstream_local = lease.local;
+                info.upstream_connection = Some(lease.connection.clone());
                 return Some(lease);
             }
             Err(failure) => {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
+use config::metadata::Metadata;
 
 use super::format::{self, JsonLine};
 use crate::telemetry::stream_info::StreamInfo;
@@ -22,6 +23,7 @@ pub use sink::{SinkSettings, Sinks};
 #[derive(Default)]
 pub struct AccessLogs {
     logs: Vec<Log>,
+    wants_times: bool,
 }
 
 struct Log {
@@ -46,6 +48,33 @@ pub struct LogEntry<'a> {
     pub response: Option<&'a ResponseHead>,
     /// The response's trailers.
     pub trailers: Option<&'a Headers>,
+    /// The rest.
+    pub more: More<'a>,
+}
+
+/// What few formats ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct More<'a> {
+    /// Metadata of the route.
+    pub route: Option<&'a Metadata>,
+    /// And of its virtual host.
+    pub virtual_host: Option<&'a Metadata>,
+    /// What is written.
+    pub kind: EntryKind,
+    /// The body of an answer of our own.
+    pub reply: Option<&'a [u8]>,
+}
+
+/// `%ACCESS_LOG_TYPE%`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EntryKind {
+    /// No log: a header's value, say.
+    #[default]
+    NotSet,
+    /// The end of a request.
+    DownstreamEnd,
+    /// The end of a connection.
+    TcpConnectionEnd,
 }
 
 /// Which of the sinks' buffers a worker writes to. One per worker.
@@ -65,7 +94,20 @@ impl AccessLogs {
     /// Compiles the configured logs; opens files that are new. A file that cannot be opened is told in the process's log, and its lines
     /// are lost until it can be (admin's `/reopen_logs`); everything else goes on.
     pub fn compile(config: &[AccessLog], sinks: &Sinks) -> AccessLogs {
-        AccessLogs { logs: config.iter().filter_map(|log| Log::compile(log, sinks)).collect() }
+        let logs: Vec<Log> = config.iter().filter_map(|log| Log::compile(log, sinks)).collect();
+        let wants_times = config.iter().any(|log| match &log.sink {
+            SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
+            SinkConfig::File { format: LogFormat::Json(fields), .. } => {
+                fields.iter().any(|(_, format)| format::json_wants_times(format))
+            }
+            SinkConfig::Inert(_) => false,
+        });
+        AccessLogs { logs, wants_times }
+    }
+
+    /// Whether some line tells of moments that are not kept otherwise.
+    pub fn wants_times(&self) -> bool {
+        self.wants_times
     }
 
     /// Whether no entry is ever written.

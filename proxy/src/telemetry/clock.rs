@@ -21,6 +21,8 @@ pub struct Civil {
     pub yearday: u32,
     /// Seconds since 1970.
     pub unix: i64,
+    /// Seconds that it is ahead of UTC.
+    pub offset: i32,
 }
 
 const MONTHS: [&str; 12] = [
@@ -42,6 +44,15 @@ const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursd
 impl Civil {
     /// Of a system time; times before 1970 have a meaning too.
     pub fn of(time: SystemTime) -> Civil {
+        Civil::at(time, |_| 0)
+    }
+
+    /// The same in the local time zone.
+    pub fn local(time: SystemTime) -> Civil {
+        Civil::at(time, crate::sys::utc_offset)
+    }
+
+    fn at(time: SystemTime, offset: impl Fn(i64) -> i32) -> Civil {
         let (unix, nanos) = match time.duration_since(UNIX_EPOCH) {
             Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
             Err(before) => {
@@ -52,8 +63,10 @@ impl Civil {
                 }
             }
         };
-        let days = unix.div_euclid(86_400);
-        let seconds = unix.rem_euclid(86_400) as u32;
+        let offset = offset(unix);
+        let shown = unix + i64::from(offset);
+        let days = shown.div_euclid(86_400);
+        let seconds = shown.rem_euclid(86_400) as u32;
         let (year, month, day) = date_of(days);
         Civil {
             year,
@@ -66,6 +79,7 @@ impl Civil {
             weekday: (days + 4).rem_euclid(7) as u32,
             yearday: (days - days_of(year)) as u32,
             unix,
+            offset,
         }
     }
 }
@@ -117,6 +131,20 @@ pub fn strftime(pattern: &str, time: SystemTime, out: &mut Vec<u8>) {
     write_pattern(pattern.as_bytes(), &Civil::of(time), out);
 }
 
+/// The same in the local time zone.
+pub fn strftime_local(pattern: &str, time: SystemTime, out: &mut Vec<u8>) {
+    write_pattern(pattern.as_bytes(), &Civil::local(time), out);
+}
+
+/// `+0130`, with a mark between hours and minutes.
+fn zone(offset: i32, mark: &[u8], out: &mut Vec<u8>) {
+    let minutes = u64::from(offset.unsigned_abs()) / 60;
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    digits(out, minutes / 60, 2);
+    out.extend_from_slice(mark);
+    digits(out, minutes % 60, 2);
+}
+
 fn write_pattern(pattern: &[u8], civil: &Civil, out: &mut Vec<u8>) {
     let mut rest = pattern;
     while let Some(percent) = memchr::memchr(b'%', rest) {
@@ -143,7 +171,7 @@ fn specifier(rest: &[u8], civil: &Civil, out: &mut Vec<u8>) -> usize {
             4
         }
         [_, b'E', b'z', ..] => {
-            out.extend_from_slice(b"+00:00");
+            zone(civil.offset, b":", out);
             3
         }
         [_, letter, ..] => {
@@ -186,8 +214,9 @@ fn conversion(letter: u8, civil: &Civil, out: &mut Vec<u8>) -> bool {
         b'b' | b'h' => out.extend_from_slice(&MONTHS[civil.month as usize - 1].as_bytes()[..3]),
         b'B' => out.extend_from_slice(MONTHS[civil.month as usize - 1].as_bytes()),
         b'p' => out.extend_from_slice(if civil.hour < 12 { b"AM" } else { b"PM" }),
-        b'z' => out.extend_from_slice(b"+0000"),
-        b'Z' => out.extend_from_slice(b"UTC"),
+        b'z' => zone(civil.offset, b"", out),
+        b'Z' if civil.offset == 0 => out.extend_from_slice(b"UTC"),
+        b'Z' => zone(civil.offset, b"", out),
         b's' => {
             // A vector takes all that is written to it.
             let _ = write!(out, "{}", civil.unix);

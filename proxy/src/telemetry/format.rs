@@ -9,7 +9,7 @@ use super::access_log::LogEntry;
 mod json;
 mod value;
 
-pub use json::{JsonLine, write_line};
+pub use json::{JsonLine, json_wants_times, write_line};
 use value::Written;
 
 /// Appends the formatted entry.
@@ -18,17 +18,41 @@ pub fn write(format: &Format, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
         match part {
             Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
             Part::Operator { operator, limit } => {
-                let start = out.len();
-                if value::write(operator, entry, out) == Written::Absent {
-                    // Whatever stands for nothing is not cut.
-                    if !format.omit_empty {
-                        out.push(b'-');
-                    }
-                } else if let Some(limit) = limit {
-                    out.truncate(start + limit);
+                // Whatever stands for nothing is not cut.
+                if limited(operator, *limit, entry, out) == Written::Absent && !format.omit_empty {
+                    out.push(b'-');
                 }
             }
         }
+    }
+}
+
+/// Appends the value of an operator, cut to its length.
+fn limited(operator: &Operator, limit: Option<usize>, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
+    let start = out.len();
+    let written = value::write(operator, entry, out);
+    if let Some(limit) = limit {
+        out.truncate(start + limit);
+    }
+    written
+}
+
+/// Whether it prints moments that are only kept where somebody wants them.
+pub fn wants_times(format: &Format) -> bool {
+    format.parts.iter().any(|part| match part {
+        Part::Literal(_) => false,
+        Part::Operator { operator, .. } => operator_wants_times(operator),
+    })
+}
+
+fn operator_wants_times(operator: &Operator) -> bool {
+    match operator {
+        Operator::RequestTxDuration | Operator::UpstreamPoolReadyDuration | Operator::CommonDuration(..) => true,
+        Operator::Coalesce(parts) => parts.iter().any(|part| match part {
+            Part::Literal(_) => false,
+            Part::Operator { operator, .. } => operator_wants_times(operator),
+        }),
+        _ => false,
     }
 }
 

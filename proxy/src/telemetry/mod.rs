@@ -7,4 +7,5 @@ pub mod facts;
 pub mod format;
 pub mod process_log;
 pub mod stream_info;
+pub mod uuid;
 pub mod wall;

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::ResponseFlags;
 use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
 use crate::wire::message::Protocol;
+use config::metadata::Metadata;
 
 /// Facts of the downstream connection, shared by its requests.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct ConnectionInfo {
     pub id: u64,
     /// Local address: where the client connected to.
     pub local: SocketAddr,
+    /// The same, whatever PROXY protocol said.
+    pub direct_local: SocketAddr,
     /// The client, after PROXY protocol.
     pub remote: SocketAddr,
     /// The directly connected peer.
@@ -29,6 +32,10 @@ pub struct ConnectionInfo {
     pub requested_server_name: Option<Arc<str>>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
+    /// From the beginning of the connection to the end of its TLS handshake.
+    pub handshake: Option<Duration>,
+    /// Metadata of the listener and of the filter chain.
+    pub labels: [Option<Arc<Metadata>>; 2],
     /// What filters have written about the connection.
     pub metadata: RefCell<DynamicMetadata>,
     /// And set on it.
@@ -78,6 +85,14 @@ pub struct StreamInfo {
     pub upstream_cluster_observed: Option<Arc<str>>,
     /// Local address of the upstream connection.
     pub upstream_local: Option<SocketAddr>,
+    /// The upstream connection.
+    pub upstream_connection: Option<Rc<UpstreamConnection>>,
+    /// What is spoken on it.
+    pub upstream_protocol: Option<Protocol>,
+    /// What cluster and endpoint of the last attempt say of themselves.
+    pub upstream_labels: [Option<Rc<dyn Labels>>; 2],
+    /// Further moments, where somebody wants to know them.
+    pub times: Option<Box<Times>>,
     /// Why the upstream's transport failed.
     pub upstream_transport_failure: Option<Arc<str>>,
     /// Why the downstream's transport failed.
@@ -119,6 +134,10 @@ impl StreamInfo {
             upstream_cluster: None,
             upstream_cluster_observed: None,
             upstream_local: None,
+            upstream_connection: None,
+            upstream_protocol: None,
+            upstream_labels: [None, None],
+            times: None,
             upstream_transport_failure: None,
             downstream_transport_failure: None,
             attempts: 0,
@@ -128,4 +147,61 @@ impl StreamInfo {
             filter_state: FilterState::default(),
         }
     }
+}
+
+impl StreamInfo {
+    /// Something happens now: kept where somebody wants to know.
+    pub fn mark(&mut self, time: impl FnOnce(&mut Times) -> &mut Option<Instant>) {
+        if let Some(times) = &mut self.times {
+            *time(times) = Some(Instant::now());
+        }
+    }
+}
+
+/// What an upstream connection is, shared by its requests.
+#[derive(Debug)]
+pub struct UpstreamConnection {
+    /// Unique in the process.
+    pub id: u64,
+    /// The address that answered, printed.
+    pub peer: Arc<str>,
+    /// Our address.
+    pub local: Option<SocketAddr>,
+    /// TLS facts.
+    pub tls: Option<Rc<TlsInfo>>,
+    /// Connecting began.
+    pub begun: Instant,
+    /// The socket stood.
+    pub connected: Instant,
+    /// TLS did.
+    pub secured: Option<Instant>,
+}
+
+/// What logs may print of a cluster or an endpoint.
+pub trait Labels: std::fmt::Debug {
+    /// Its metadata.
+    fn metadata(&self) -> &Metadata;
+    /// Its host name, if it has one.
+    fn hostname(&self) -> &str {
+        ""
+    }
+}
+
+/// Moments of a request that few logs ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Times {
+    /// A connection was asked for.
+    pub pool_asked: Option<Instant>,
+    /// And was there.
+    pub pool_ready: Option<Instant>,
+    /// The request's head was sent.
+    pub upload_begins: Option<Instant>,
+    /// Its last octet was.
+    pub upload_ends: Option<Instant>,
+    /// The first octet of the response's body came.
+    pub body_begins: Option<Instant>,
+    /// The last octet of the response came.
+    pub response_ends: Option<Instant>,
+    /// The response's head was sent.
+    pub download_begins: Option<Instant>,
 }

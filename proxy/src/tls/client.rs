@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
-use super::peer::describe;
+use super::peer::{Own, describe};
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
 use super::verify::{PeerVerifier, ServerVerifier, SideDemands};
@@ -56,7 +56,7 @@ struct Current {
     verifier: Arc<PeerVerifier>,
     /// By the names that a connection demands: a session is resumed only under the verifier that it was made under.
     named: Mutex<HashMap<NamesKey, Arc<Named>>>,
-    uri_sans: Arc<[Arc<str>]>,
+    own: Own,
 }
 
 /// Server name, and the name demanded beside it.
@@ -161,10 +161,8 @@ impl ClientContext {
         if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
             named.verifier.check_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
         }
-        let info = TlsInfo {
-            server_name: sni.filter(|_| is_sent).map(Arc::from),
-            ..describe(connection, current.uri_sans.clone())
-        };
+        let info =
+            TlsInfo { server_name: sni.filter(|_| is_sent).map(Arc::from), ..describe(connection, &current.own) };
         Ok((Stream::new(Io::TlsClient(Box::new(stream))), info))
     }
 
@@ -175,7 +173,7 @@ impl ClientContext {
     }
 
     fn build(&self, parts: Parts) -> Result<Current, String> {
-        let uri_sans = parts.identities.first().map(|identity| identity.uri_sans.clone()).unwrap_or_default();
+        let own = Own::of(&parts.identities);
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
@@ -193,7 +191,7 @@ impl ClientContext {
             0 => Resumption::disabled(),
             keys => Resumption::in_memory_sessions(keys),
         };
-        Ok(Current { config, verifier: parts.verifier, named: Mutex::default(), uri_sans })
+        Ok(Current { config, verifier: parts.verifier, named: Mutex::default(), own })
     }
 }
 

@@ -20,6 +20,8 @@ pub struct TlsInfo {
     pub resumed: bool,
     /// The peer's certificate, when it sent one that was verified.
     pub peer: Option<Rc<PeerCertificate>>,
+    /// DER of our own certificate.
+    pub local: Option<Bytes>,
     /// URI SANs of our own certificate, for XFCC's `By`.
     pub local_uri_sans: Arc<[Arc<str>]>,
 }

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod client;
+mod described;
 mod failure;
 mod files;
 pub mod info;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use client::{AlpnList, Asked, ClientContext};
+pub use described::{Described, fingerprint, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{CertificateFacts, Secrets};
 pub use server::ServerContext;

@@ -12,6 +12,7 @@ use rustls::{CommonState, HandshakeKind};
 
 use super::certificate::{Facts, hex};
 use super::info::{PeerCertificate, TlsInfo};
+use super::material::Identity;
 use super::x509::Certificate;
 use super::{sha256, suites};
 
@@ -23,8 +24,24 @@ thread_local! {
     static PEERS: RefCell<HashMap<[u8; 32], Rc<PeerCertificate>>> = RefCell::default();
 }
 
+/// What a context's own certificate is, for logs and XFCC.
+#[derive(Default)]
+pub(super) struct Own {
+    leaf: Option<Bytes>,
+    uri_sans: Arc<[Arc<str>]>,
+}
+
+impl Own {
+    /// The first of a context's.
+    pub fn of(identities: &[Arc<Identity>]) -> Own {
+        let Some(identity) = identities.first() else { return Own::default() };
+        let leaf = identity.key.cert.first().map(|der| Bytes::copy_from_slice(der));
+        Own { leaf, uri_sans: identity.uri_sans.clone() }
+    }
+}
+
 /// The facts of a connection, the server name left out.
-pub(super) fn describe(connection: &CommonState, local_uri_sans: Arc<[Arc<str>]>) -> TlsInfo {
+pub(super) fn describe(connection: &CommonState, own: &Own) -> TlsInfo {
     TlsInfo {
         server_name: None,
         alpn: connection.alpn_protocol().map(Bytes::copy_from_slice),
@@ -32,7 +49,8 @@ pub(super) fn describe(connection: &CommonState, local_uri_sans: Arc<[Arc<str>]>
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| suites::name(suite.suite())),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: connection.peer_certificates().and_then(peer),
-        local_uri_sans,
+        local: own.leaf.clone(),
+        local_uri_sans: own.uri_sans.clone(),
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
-use super::peer::describe;
+use super::peer::{Own, describe};
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
 use super::verify::{PeerVerifier, SideDemands};
@@ -39,7 +39,7 @@ pub struct ServerContext {
 struct Current {
     configs: Configs,
     verifier: Arc<PeerVerifier>,
-    uri_sans: Arc<[Arc<str>]>,
+    own: Own,
 }
 
 /// The same configuration four times, for what rustls does otherwise than BoringSSL as Envoy sets it up.
@@ -141,10 +141,8 @@ impl ServerContext {
         if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
             current.verifier.check_client_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
         }
-        let info = TlsInfo {
-            server_name: connection.server_name().map(Arc::from),
-            ..describe(connection, current.uri_sans.clone())
-        };
+        let info =
+            TlsInfo { server_name: connection.server_name().map(Arc::from), ..describe(connection, &current.own) };
         Ok((Stream::new(Io::TlsServer(Box::new(stream))), info))
     }
 
@@ -162,7 +160,7 @@ impl ServerContext {
     }
 
     fn build(&self, parts: Parts) -> Result<Current, String> {
-        let uri_sans = parts.identities.first().map(|identity| identity.uri_sans.clone()).unwrap_or_default();
+        let own = Own::of(&parts.identities);
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
@@ -177,7 +175,7 @@ impl ServerContext {
             }
             false => config.send_tls13_tickets = 0,
         }
-        Ok(Current { configs: Configs::new(config, &self.alpn), verifier: parts.verifier, uri_sans })
+        Ok(Current { configs: Configs::new(config, &self.alpn), verifier: parts.verifier, own })
     }
 }
 

@@ -15,6 +15,14 @@ pub(super) use store::{ChainFault, Checks, Purpose, RevocationList, Store};
 
 use aws_lc_sys as lc;
 
+/// SHA-1, by which logs name certificates.
+pub(super) fn sha1(data: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    // SAFETY: it reads the slice and writes the 20 octets of `out`.
+    unsafe { lc::SHA1(data.as_ptr(), data.len(), out.as_mut_ptr()) };
+    out
+}
+
 /// Errors are queued for each thread; whoever looks at none of them leaves none behind.
 struct Errors;
 

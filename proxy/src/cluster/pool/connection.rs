@@ -1,6 +1,5 @@
 //! What every pooled or lent connection carries beside its codec: facts for logs, and counts that it gives back when it goes.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect_failure::{ConnectFailure, ConnectFailureKind};
 use crate::cluster::host_stats::HostShard;
 use crate::cluster::worker::Core;
-use crate::tls::info::TlsInfo;
+use crate::telemetry::stream_info::UpstreamConnection;
 use crate::transport::{ByteCounts, Stream};
 
 /// A connection that has just been made.
@@ -21,16 +20,8 @@ pub struct Connected {
     pub facts: Facts,
 }
 
-/// Facts of a connection, for logs. Cloning costs two reference counts.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// The address that answered, printed.
-    pub peer: Arc<str>,
-    /// Our address.
-    pub local: Option<SocketAddr>,
-    /// TLS facts.
-    pub tls: Option<Rc<TlsInfo>>,
-}
+/// Facts of a connection, for logs.
+pub type Facts = Rc<UpstreamConnection>;
 
 /// The counts of one connection, from its first SYN to its end.
 pub struct Counted {

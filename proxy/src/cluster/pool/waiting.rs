@@ -41,7 +41,15 @@ impl Ready {
     /// Lends it.
     pub fn lease(self, active: Active) -> HttpLease {
         let Ready { stream, facts, protocol } = self;
-        HttpLease { stream, host: facts.peer, local: facts.local, protocol, tls: facts.tls, _active: active }
+        HttpLease {
+            stream,
+            host: facts.peer.clone(),
+            local: facts.local,
+            protocol,
+            tls: facts.tls.clone(),
+            connection: facts,
+            _active: active,
+        }
     }
 }
 

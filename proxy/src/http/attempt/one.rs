@@ -62,6 +62,8 @@ impl Attempt<'_> {
         };
         self.rewrite_host(exchange, &target);
         upload.send_mirrors(&exchange.stream);
+        exchange.stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
+        exchange.stream.info.mark(|times| &mut times.pool_asked);
         let mut lease = match self.connect(exchange, downstream, &target).await? {
             Ok(lease) => lease,
             Err(Failure::Connect(failure)) => {
@@ -120,8 +122,9 @@ impl Attempt<'_> {
 
     /// Sends the head.
     pub fn begin(&self, exchange: &mut Exchange<'_>, lease: &mut Lease, upload: &Upload) -> Result<(), StreamError> {
-        exchange.stream.info.upstream_host = Some(lease.host());
-        exchange.stream.info.upstream_local = lease.local();
+        exchange.stream.info.mark(|times| &mut times.pool_ready);
+        lease.tell(&mut exchange.stream.info);
+        exchange.stream.info.mark(|times| &mut times.upload_begins);
         lease.stream().send_head(&exchange.stream.request, upload.is_empty())
     }
 

@@ -255,8 +255,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
             return None;
         }
         self.end_others();
-        exchange.stream.info.upstream_host = Some(lease.host());
-        exchange.stream.info.upstream_local = lease.local();
+        lease.tell(&mut exchange.stream.info);
         Some(Ok(Answered { lease, head, target, upload, retried: self.retry.retried }))
     }
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::http::context::Context;
-use crate::stats::{Counter, Gauge};
+use crate::stats::{Counter, Gauge, OneMore};
 
 /// Counts a connection while it lives.
 pub(super) struct Count<'a> {
@@ -53,18 +53,7 @@ impl Drop for Count<'_> {
 }
 
 /// Counts a connection of one protocol while it lives.
-pub(super) struct Active(Gauge);
-
-impl Active {
-    pub(super) fn begin(total: Counter, active: Gauge) -> Active {
-        total.inc();
-        active.inc();
-        Active(active)
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+pub(super) fn begin(total: Counter, active: Gauge) -> OneMore {
+    total.inc();
+    active.hold()
 }

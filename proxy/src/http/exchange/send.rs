@@ -44,6 +44,9 @@ pub(super) async fn answer(
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
     let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol() };
+    if head.body == BodyLength::Empty {
+        exchange.stream.info.mark(|times| &mut times.response_ends);
+    }
     let lost = exchange.stream.context.manager.stats.rq_reset_after_downstream_response_started;
     let awaits_trailers = awaits_trailers.map(|host| AwaitsTrailers { host, lost });
     let origin = Origin::Upstream(FromUpstream::new(lease.stream(), &mut upload, kind, awaits_trailers));

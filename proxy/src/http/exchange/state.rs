@@ -21,7 +21,7 @@ use crate::http::router;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::watch::Watch;
-use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::access_log::EntryKind;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
@@ -152,6 +152,7 @@ impl<'s> Exchange<'s> {
     /// A head went out.
     pub fn response_sent(&mut self, head: ResponseHead) {
         self.begun = true;
+        self.stream.info.mark(|times| &mut times.download_begins);
         self.stream.info.response_code = head.status;
         if !self.stream.info.health_check {
             self.stream.context.manager.stats.response(head.status);
@@ -265,12 +266,8 @@ impl Drop for Exchange<'_> {
             filter.end(stream);
         }
         if !manager.access_log.is_empty() {
-            let entry = LogEntry {
-                info: &stream.info,
-                request: Some(&stream.request),
-                response: stream.response.as_ref().filter(|_| self.begun),
-                trailers: stream.trailers.as_ref(),
-            };
+            let mut entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
+            entry.more.kind = EntryKind::DownstreamEnd;
             manager.access_log.log(&stream.context.logs, &entry);
         }
         #[cfg(test)]

@@ -9,7 +9,6 @@ use config::rate_limit::{self as plain, Count};
 use self::action::Action;
 pub(in crate::http) use self::descriptor::{Descriptor, Hits};
 use crate::http::stream::Stream;
-use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format;
 
 /// One limit.
@@ -60,7 +59,7 @@ impl RateLimit {
 
 /// A number that the request says.
 fn counted(format: &config::access_log::Format, stream: &Stream<'_>) -> Option<u64> {
-    let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+    let entry = stream.entry(None, None);
     let mut text = Vec::new();
     format::write(format, &entry, &mut text);
     let count: f64 = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;

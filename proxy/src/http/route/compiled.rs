@@ -14,6 +14,7 @@ use super::super::rate_limit::RateLimit;
 use super::super::retry::Rules;
 use super::matching::Matcher;
 use super::stats::RouteStats;
+use crate::cluster::by_weight;
 use crate::stats::Stats;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
@@ -184,14 +185,7 @@ impl Forwarding {
 
     /// The weighted cluster that a random number falls on; `None` when all weights are zero.
     pub fn choose(&self, random: u64) -> Option<&WeightedTarget> {
-        let mut left = random.checked_rem(self.total_weight)?;
-        self.weighted.iter().find(|target| match left.checked_sub(target.weight) {
-            Some(rest) => {
-                left = rest;
-                false
-            }
-            None => true,
-        })
+        by_weight(&self.weighted, |target| target.weight, self.total_weight, random)
     }
 }
 

@@ -83,6 +83,7 @@ pub fn retry_on(conditions: u32, num_retries: u32) -> RetryPolicy {
 
 pub fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> VirtualHost {
     VirtualHost {
+        metadata: Arc::default(),
         name: name.into(),
         domains: domains.iter().map(|domain| Arc::from(*domain)).collect(),
         routes: routes.into_iter().map(Arc::new).collect(),

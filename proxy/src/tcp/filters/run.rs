@@ -38,8 +38,16 @@ pub(super) enum Hook<'a> {
 }
 
 /// The connection is to be closed, with these flags in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("closed by a network filter")]
 pub struct Closed(pub ResponseFlags);
+
+impl Closed {
+    /// What a filter has said that closed the connection on its first octets.
+    pub fn of(error: &io::Error) -> Option<Closed> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
 
 impl Filters {
     /// Compiles those that act.
@@ -209,7 +217,9 @@ impl First {
                 Step::Continue => self.next += 1,
                 Step::More => return Poll::Ready(Ok(false)),
                 Step::Wait(wait) => self.wait = Some(wait),
-                Step::Close(_) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+                Step::Close(flags) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, Closed(flags))));
+                }
             }
         }
         Poll::Ready(Ok(true))

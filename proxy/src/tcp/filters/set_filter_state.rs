@@ -78,7 +78,7 @@ fn compiled(values: &[FilterStateValue], at: &At<'_>) -> Result<Box<[FilterState
 
 fn set(values: &[FilterStateValue], connection: &Rc<ConnectionInfo>) {
     let info = StreamInfo::begin(connection.clone(), None);
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     for value in values {
         let LogFormat::Text(format) = &value.value else { continue };
         let mut text = Vec::new();

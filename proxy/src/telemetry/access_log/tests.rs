@@ -30,7 +30,13 @@ fn lines_reach_the_file() {
         SinkConfig::File { path: file.path().to_str().unwrap().into(), format: LogFormat::Text(istios_format()) };
     let logs = AccessLogs::compile(&[AccessLog { filter: None, sink }], &sinks);
     let (info, request, response) = client_side();
-    let entry = LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None };
+    let entry = LogEntry {
+        info: &info,
+        request: Some(&request),
+        response: Some(&response),
+        trailers: None,
+        more: Default::default(),
+    };
     logs.log(&WorkerLogs::new(0), &entry);
     logs.log(&WorkerLogs::new(0), &entry);
     sinks.flush(PATIENCE);
@@ -50,7 +56,8 @@ fn logs_that_share_a_file_never_interleave() {
             let logs = AccessLogs::compile(&[text(path, &long(letter))], &sinks);
             scope.spawn(move || {
                 let (info, ..) = client_side();
-                let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+                let entry =
+                    LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
                 for _ in 0..2000 {
                     logs.log(&WorkerLogs::new(worker), &entry);
                 }
@@ -70,7 +77,10 @@ fn a_full_buffer_goes_out_without_waiting() {
     let sinks = Sinks::new(settings);
     let logs = AccessLogs::compile(&[text(file.path().to_str().unwrap(), &format!("{}\n", "x".repeat(2000)))], &sinks);
     let (info, ..) = client_side();
-    logs.log(&WorkerLogs::new(0), &LogEntry { info: &info, request: None, response: None, trailers: None });
+    logs.log(
+        &WorkerLogs::new(0),
+        &LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() },
+    );
     // Nobody asks for a flush: the size alone does it.
     let mut written = 0;
     while written == 0 {
@@ -88,7 +98,7 @@ fn a_pipe_that_nobody_reads_stalls_no_worker() {
     let line = format!("{}\n", "y".repeat(1023));
     let logs = AccessLogs::compile(&[text(&path, &line)], &sinks);
     let (info, ..) = client_side();
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     // 8 MiB against a limit of one (and what the pipe holds): none of these calls waits.
     for _ in 0..8192 {
         logs.log(&WorkerLogs::new(0), &entry);
@@ -120,7 +130,7 @@ fn reopening_follows_a_rotated_file() {
     let sinks = sinks(1);
     let logs = AccessLogs::compile(&[text(path.to_str().unwrap(), "line\n")], &sinks);
     let (info, ..) = client_side();
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     logs.log(&WorkerLogs::new(0), &entry);
     sinks.flush(PATIENCE);
     std::fs::rename(&path, folder.path().join("old")).unwrap();
@@ -137,7 +147,10 @@ fn a_file_that_cannot_be_opened_hurts_nobody() {
     let logs = AccessLogs::compile(&[text("/no/such/folder/access.log", "x\n"), text("/dev/null", "x\n")], &sinks);
     assert_eq!(logs.logs.len(), 1);
     let (info, ..) = client_side();
-    logs.log(&WorkerLogs::new(5), &LogEntry { info: &info, request: None, response: None, trailers: None });
+    logs.log(
+        &WorkerLogs::new(5),
+        &LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() },
+    );
     sinks.flush(PATIENCE);
 }
 
@@ -148,7 +161,8 @@ fn filters() {
     request.headers.append(crate::wire::headers::Name::new("x-a"), "2");
     info.flags = ResponseFlags::NO_ROUTE_FOUND;
     info.response_code = 404;
-    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
     let takes = |config: LogFilter| Filter::compile(&config).takes(&entry);
     let header = |name: &str, value: &str| {
         let rule = HeaderRule::String(StringMatcher::Exact { value: value.into(), ignore_case: false });

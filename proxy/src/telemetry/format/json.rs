@@ -34,6 +34,16 @@ impl JsonLine {
     }
 }
 
+/// Whether it prints moments that are only kept where somebody wants them.
+pub fn json_wants_times(format: &JsonFormat) -> bool {
+    match format {
+        JsonFormat::Object(fields) => fields.iter().any(|(_, format)| json_wants_times(format)),
+        JsonFormat::List(items) => items.iter().any(json_wants_times),
+        JsonFormat::Value(format) => super::wants_times(format),
+        JsonFormat::Constant(_) => false,
+    }
+}
+
 /// Appends the line with its end.
 pub fn write_line(line: &JsonLine, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
     if !write(&line.0, entry, out) {
@@ -107,7 +117,7 @@ fn single(
     match value::write(operator, entry, out) {
         Written::Absent if omit_empty => return false,
         Written::Absent => out.extend_from_slice(b"null"),
-        Written::Number => {}
+        Written::Number | Written::Json => {}
         Written::Text => {
             if let Some(limit) = limit {
                 out.truncate(start + limit);

@@ -1,12 +1,14 @@
 //! Tests of `format`.
 
+mod values;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use config::access_log::{AddressPart, JsonFormat};
+use config::access_log::{AddressPart, CertificateField, CertificateOf, GrpcStatusFormat, JsonFormat};
 
 use super::*;
 use crate::failure::ResponseFlags;
@@ -19,8 +21,11 @@ fn connection() -> ConnectionInfo {
     ConnectionInfo {
         id: 7,
         local: "127.0.0.2:9080".parse().unwrap(),
+        direct_local: "127.0.0.2:9080".parse().unwrap(),
         remote: "127.0.0.1:43440".parse().unwrap(),
         direct_remote: "127.0.0.1:43440".parse().unwrap(),
+        handshake: None,
+        labels: [None, None],
         tls: None,
         requested_server_name: None,
         filter_chain: "".into(),
@@ -133,7 +138,13 @@ fn one(value: Operator, entry: &LogEntry<'_>) -> String {
 #[test]
 fn the_client_sides_line() {
     let (info, request, response) = client_side();
-    let entry = LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None };
+    let entry = LogEntry {
+        info: &info,
+        request: Some(&request),
+        response: Some(&response),
+        trailers: None,
+        more: Default::default(),
+    };
     assert_eq!(
         print(&istios_format(), &entry),
         "[2026-11-21T06:18:15.767Z] \"GET /details/0 HTTP/1.1\" 200 - via_upstream - \"-\" 0 515 5 4 \"-\" \
@@ -155,7 +166,13 @@ fn the_server_sides_line() {
     info.upstream_host = Some("127.0.0.1:9080".into());
     info.upstream_cluster = Some("inbound|9080||".into());
     info.upstream_local = Some("127.0.0.1:50006".parse().unwrap());
-    let entry = LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None };
+    let entry = LogEntry {
+        info: &info,
+        request: Some(&request),
+        response: Some(&response),
+        trailers: None,
+        more: Default::default(),
+    };
     assert!(print(&istios_format(), &entry).ends_with(
         "\"127.0.0.1:9080\" inbound|9080|| 127.0.0.1:50006 10.77.0.3:9080 10.77.0.2:34248 \
              outbound_.9080_._.details.bookinfo.svc.cluster.local default\n"
@@ -171,7 +188,7 @@ fn a_tcp_line() {
     info.route_name = None;
     info.flags = ResponseFlags::UPSTREAM_CONNECTION_FAILURE | ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
     info.upstream_transport_failure = Some("delayed connect error: Connection refused".into());
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None };
+    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     assert_eq!(
         print(&istios_format(), &entry),
         "[2026-11-21T06:18:15.767Z] \"- - -\" 0 UF,URX - - \"delayed_connect_error:_Connection_refused\" 0 515 5 - \"-\" \
@@ -210,7 +227,13 @@ fn operators_one_by_one() {
     response.headers.append(Name::new("x-dup"), "2");
     let mut trailers = Headers::new();
     trailers.append(Name::GRPC_STATUS, "5");
-    let entry = LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: Some(&trailers) };
+    let entry = LogEntry {
+        info: &info,
+        request: Some(&request),
+        response: Some(&response),
+        trailers: Some(&trailers),
+        more: Default::default(),
+    };
     let without = AddressPart::WithoutPort;
     for (value, want) in [
         (Operator::RequestHeaderWithoutQuery(":path".into(), None), "/a"),
@@ -219,7 +242,7 @@ fn operators_one_by_one() {
         (Operator::ResponseHeader("x-dup".into(), None), "1"),
         (Operator::ResponseHeader("nope".into(), Some(":status".into())), "200"),
         (Operator::ResponseTrailer("grpc-status".into(), None), "5"),
-        (Operator::GrpcStatus, "NotFound"),
+        (Operator::GrpcStatus(GrpcStatusFormat::Camel), "NotFound"),
         (Operator::StartTime(Some("%s.%3f".into())), "1795241895.767"),
         (Operator::ResponseCodeDetails, "it_went_wrong"),
         (Operator::ResponseFlagsLong, "NoRouteFound"),
@@ -235,9 +258,9 @@ fn operators_one_by_one() {
         (Operator::DownstreamRemoteAddress(without), "1.2.3.4"),
         (Operator::DownstreamDirectRemoteAddress(AddressPart::Port), "43440"),
         (Operator::RequestedServerName, "sni"),
-        (Operator::DownstreamPeerUriSan, "spiffe://a,spiffe://b"),
-        (Operator::DownstreamLocalUriSan, "spiffe://me"),
-        (Operator::DownstreamPeerSubject, "CN=x"),
+        (Operator::Certificate(CertificateOf::DownstreamPeer, CertificateField::UriSan), "spiffe://a,spiffe://b"),
+        (Operator::Certificate(CertificateOf::DownstreamLocal, CertificateField::UriSan), "spiffe://me"),
+        (Operator::Certificate(CertificateOf::DownstreamPeer, CertificateField::Subject), "CN=x"),
         (Operator::DownstreamTlsVersion, "TLSv1.3"),
         (Operator::DownstreamTlsCipher, "TLS_AES_128_GCM_SHA256"),
         (Operator::ConnectionId, "7"),
@@ -257,7 +280,8 @@ fn operators_one_by_one() {
 #[test]
 fn lengths_and_empty_values() {
     let (info, request, _) = client_side();
-    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
     let cut = Part::Operator { operator: req(":authority"), limit: Some(4) };
     let absent = Part::Operator { operator: req("nope"), limit: Some(0) };
     let parts = vec![literal("<"), cut, absent, literal(">")];
@@ -278,7 +302,8 @@ fn json_keeps_types_and_sorts_keys() {
     info.route_name = None;
     request.headers.append(Name::new("x"), Bytes::from_static(b"\"quo\\te\"\xc3\xa9\t"));
     request.headers.append(Name::new("latin"), Bytes::from_static(b"a\xff\xc3\xa9b\t/\""));
-    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
     let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: false });
     let mixed =
         Format { parts: vec![literal("c="), operator(Operator::ResponseCode), operator(req("no"))], omit_empty: false };
@@ -318,7 +343,8 @@ fn json_keeps_types_and_sorts_keys() {
 #[test]
 fn json_without_empty_values() {
     let (info, request, _) = client_side();
-    let entry = LogEntry { info: &info, request: Some(&request), response: None, trailers: None };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
     let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: true });
     let mixed = vec![literal("a"), operator(req("nope")), literal("b"), operator(Operator::ResponseCode)];
     let fields: Vec<(Arc<str>, JsonFormat)> = vec![

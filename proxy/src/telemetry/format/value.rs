@@ -1,14 +1,21 @@
-//! The value of each command operator.
+//! The value of each command operator. What takes more than a line is in a file below.
 
-use std::net::SocketAddr;
+mod address;
+mod certificate;
+mod duration;
+mod grpc;
+mod labels;
+mod request;
+
 use std::time::Instant;
 
-use config::access_log::{AddressPart, Operator};
+use config::access_log::Operator;
 
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::clock::{digits, strftime, write_iso};
 use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::uuid;
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::{Headers, Name};
 
@@ -18,6 +25,8 @@ pub enum Written {
     Absent,
     Text,
     Number,
+    /// A value that is JSON as it is.
+    Json,
 }
 
 /// Appends the value as text; nothing when there is none.
@@ -46,11 +55,15 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             strftime(pattern, info.start_time, out);
             Written::Text
         }
-        Operator::Absent(_) | Operator::VirtualClusterName => Written::Absent,
+        Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
+        Operator::Absent(_) | Operator::VirtualClusterName | Operator::WireBytes(_) => Written::Absent,
+        Operator::Empty => Written::Text,
+        Operator::Zero => number(0, out),
         Operator::RouteName => some(info.route_name.as_deref(), out),
         Operator::Protocol => some(info.protocol.map(|protocol| protocol.as_str()), out),
         Operator::ResponseCode => number(info.response_code.into(), out),
         Operator::ResponseCodeDetails => joined(info.response_code_details.as_deref(), out),
+        Operator::ResponseCodeDetailsAsIs => some(info.response_code_details.as_deref(), out),
         Operator::ResponseFlags => flags(info.flags, ResponseFlags::write_short, out),
         Operator::ResponseFlagsLong => flags(info.flags, ResponseFlags::write_long, out),
         Operator::ConnectionTerminationDetails => {
@@ -64,32 +77,43 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::RequestDuration => since(Some(info.start), info.request_complete, out),
         Operator::ResponseDuration => since(Some(info.start), info.response_first_byte, out),
         Operator::ResponseTxDuration => since(info.response_first_byte, info.end, out),
+        Operator::RequestTxDuration => {
+            since(Some(info.start), info.times.as_ref().and_then(|times| times.upload_ends), out)
+        }
+        Operator::UpstreamPoolReadyDuration => {
+            let times = info.times.as_deref();
+            since(times.and_then(|times| times.pool_asked), times.and_then(|times| times.pool_ready), out)
+        }
+        Operator::DownstreamHandshakeDuration => match connection.handshake {
+            Some(time) => number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), out),
+            None => Written::Absent,
+        },
+        Operator::CommonDuration(from, to, precision) => duration::between(*from, *to, *precision, info, out),
+        Operator::UpstreamProtocol => some(info.upstream_protocol.map(|protocol| protocol.as_str()), out),
+        Operator::UpstreamConnectionId => match &info.upstream_connection {
+            Some(upstream) => number(upstream.id, out),
+            None => Written::Absent,
+        },
+        Operator::UpstreamTlsVersion => some(upstream_tls(info).map(|tls| tls.version), out),
+        Operator::UpstreamTlsCipher => some(upstream_tls(info).map(|tls| tls.cipher), out),
+        Operator::UpstreamHostName { port } => labels::host_name(info, *port, out),
         Operator::UpstreamHost => some(info.upstream_host.as_deref(), out),
-        Operator::UpstreamRemoteAddress(part) => upstream_remote(info, *part, out),
+        Operator::UpstreamRemoteAddress(part) => address::upstream_remote(info, *part, out),
         Operator::UpstreamCluster => {
             some(info.upstream_cluster_observed.as_deref().or(info.upstream_cluster.as_deref()), out)
         }
         Operator::UpstreamClusterRaw => some(info.upstream_cluster.as_deref(), out),
-        Operator::UpstreamLocalAddress(part) => address(info.upstream_local, *part, out),
+        Operator::UpstreamLocalAddress(part) => address::write(info.upstream_local, *part, out),
         Operator::UpstreamAttemptCount => number(info.attempts.into(), out),
-        Operator::DownstreamLocalAddress(part) => address(Some(connection.local), *part, out),
+        Operator::DownstreamLocalAddress(part) => address::write(Some(connection.local), *part, out),
+        Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),
         Operator::DownstreamRemoteAddress(part) => {
-            address(Some(info.downstream_remote.unwrap_or(connection.remote)), *part, out)
+            address::write(Some(info.downstream_remote.unwrap_or(connection.remote)), *part, out)
         }
-        Operator::DownstreamDirectRemoteAddress(part) => address(Some(connection.direct_remote), *part, out),
-        Operator::RequestedServerName => {
-            let inspected = connection.requested_server_name.as_deref();
-            some(inspected.or(connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref())), out)
-        }
-        Operator::DownstreamPeerUriSan => {
-            let tls = connection.tls.as_deref();
-            list(tls.and_then(|tls| tls.peer.as_deref()).map_or(&[], |peer| &peer.uri_sans), out)
-        }
-        Operator::DownstreamLocalUriSan => list(connection.tls.as_deref().map_or(&[], |tls| &tls.local_uri_sans), out),
-        Operator::DownstreamPeerSubject => {
-            let subject = |tls: &TlsInfo| tls.peer.as_ref().map(|peer| peer.subject.clone());
-            some(connection.tls.as_deref().and_then(subject).as_deref(), out)
-        }
+        Operator::DownstreamDirectRemoteAddress(part) => address::write(Some(connection.direct_remote), *part, out),
+        Operator::RequestedServerName => some(request::server_name(info), out),
+        Operator::ServerNameOrHost(from, host) => request::server_name_or_host(*from, *host, entry, out),
+        Operator::Certificate(of, field) => certificate::write(*of, *field, info, out),
         Operator::DownstreamTlsVersion => some(connection.tls.as_ref().map(|tls| tls.version), out),
         Operator::DownstreamTlsCipher => some(connection.tls.as_ref().map(|tls| tls.cipher), out),
         Operator::ConnectionId => number(connection.id, out),
@@ -100,8 +124,21 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         // Settled when the configuration arrived; this is for formats that nobody settled.
         Operator::Hostname => some(Some(&hostname()), out),
         Operator::Environment(name) => some(std::env::var(&**name).ok().as_deref(), out),
-        Operator::GrpcStatus => some(grpc_status(entry), out),
+        Operator::GrpcStatus(format) => grpc::status(*format, entry, out),
+        Operator::Metadata(of, namespace, keys) => labels::metadata(*of, namespace, keys, entry, out),
+        Operator::FilterState(key, format) => labels::filter_state(key, *format, info, out),
+        Operator::QueryParameter(name) => request::query_parameter(name, entry, out),
+        Operator::Query { decoded } => request::query(*decoded, entry, out),
+        Operator::Path { query, from } => text(request::path(*query, *from, entry), out),
+        Operator::Coalesce(parts) => request::coalesce(parts, entry, out),
+        Operator::UniqueId => {
+            uuid::write_random(out);
+            Written::Text
+        }
+        Operator::AccessLogType => text(Some(entry.more.kind.name().as_bytes()), out),
+        Operator::LocalReplyBody => text(Some(entry.more.reply.unwrap_or_default()), out),
         Operator::RequestHeadersBytes => number(info.request_headers_bytes, out),
+        Operator::ResponseTrailersBytes => number(entry.trailers.map_or(0, size), out),
         Operator::ResponseHeadersBytes => number(info.response_headers_bytes, out),
         Operator::FilterChainName => some(Some(&connection.filter_chain), out),
     }
@@ -169,12 +206,12 @@ fn joined(value: Option<&str>, out: &mut Vec<u8>) -> Written {
     }
 }
 
-fn list(values: &[std::sync::Arc<str>], out: &mut Vec<u8>) -> Written {
+fn list<T: AsRef<str>>(values: &[T], out: &mut Vec<u8>) -> Written {
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(value.as_ref().as_bytes());
     }
     if values.is_empty() { Written::Absent } else { Written::Text }
 }
@@ -200,91 +237,11 @@ fn since(from: Option<Instant>, to: Option<Instant>, out: &mut Vec<u8>) -> Writt
     }
 }
 
-fn address(address: Option<SocketAddr>, part: AddressPart, out: &mut Vec<u8>) -> Written {
-    let Some(address) = address else { return Written::Absent };
-    if part == AddressPart::Port {
-        return number(address.port().into(), out);
-    }
-    match address {
-        SocketAddr::V4(address) => {
-            for (index, octet) in address.ip().octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                digits(out, octet.into(), 1);
-            }
-        }
-        SocketAddr::V6(address) => {
-            use std::io::Write;
-            // A vector takes all that is written to it.
-            let _ = match part {
-                AddressPart::Whole => write!(out, "[{}]", address.ip()),
-                _ => write!(out, "{}", address.ip()),
-            };
-        }
-    }
-    if part == AddressPart::Whole {
-        out.push(b':');
-        digits(out, address.port().into(), 1);
-    }
-    Written::Text
+fn upstream_tls(info: &StreamInfo) -> Option<&TlsInfo> {
+    info.upstream_connection.as_ref()?.tls.as_deref()
 }
 
-fn upstream_remote(info: &StreamInfo, part: AddressPart, out: &mut Vec<u8>) -> Written {
-    let Some(host) = info.upstream_host.as_deref() else { return Written::Absent };
-    match (part, host.parse::<SocketAddr>()) {
-        (AddressPart::Whole, _) => some(Some(host), out),
-        (part, Ok(parsed)) => address(Some(parsed), part, out),
-        // A Unix socket has no port.
-        (AddressPart::WithoutPort, Err(_)) => some(Some(host), out),
-        (AddressPart::Port, Err(_)) => Written::Absent,
-    }
-}
-
-const GRPC_STATUS: [&str; 17] = [
-    "OK",
-    "Canceled",
-    "Unknown",
-    "InvalidArgument",
-    "DeadlineExceeded",
-    "NotFound",
-    "AlreadyExists",
-    "PermissionDenied",
-    "ResourceExhausted",
-    "FailedPrecondition",
-    "Aborted",
-    "OutOfRange",
-    "Unimplemented",
-    "Internal",
-    "Unavailable",
-    "DataLoss",
-    "Unauthenticated",
-];
-
-/// Name of the gRPC status of a gRPC request: from the trailers, the headers, or guessed from the HTTP status.
-fn grpc_status(entry: &LogEntry<'_>) -> Option<&'static str> {
-    let kind = header(&entry.request?.headers, "content-type")?;
-    let rest = kind.strip_prefix(b"application/grpc")?;
-    if !(rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";")) {
-        return None;
-    }
-    let sent = entry.trailers.and_then(|trailers| header(trailers, "grpc-status"));
-    let sent = sent.or_else(|| header(&entry.response?.headers, "grpc-status"));
-    let code = match sent {
-        Some(value) => std::str::from_utf8(value).ok()?.parse::<usize>().ok(),
-        None => Some(from_http(entry.info.response_code)),
-    };
-    Some(code.and_then(|code| GRPC_STATUS.get(code).copied()).unwrap_or("InvalidCode"))
-}
-
-/// gRPC's own table of HTTP statuses.
-fn from_http(status: u16) -> usize {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502 | 503 | 504 => 14,
-        _ => 2,
-    }
+/// Octets of names and values.
+fn size(headers: &Headers) -> u64 {
+    headers.iter().map(|header| (header.name.as_str().len() + header.value.len()) as u64).sum()
 }

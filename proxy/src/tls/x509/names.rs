@@ -31,23 +31,15 @@ impl Certificate {
     /// RFC 2253: last part first, no spaces, octets above 127 as `\XX`.
     pub fn subject(&self) -> String {
         let _errors = Errors;
-        // SAFETY: the name belongs to the certificate; the buffer is ours and is copied before it is freed.
-        unsafe {
-            let buffer = lc::BIO_new(lc::BIO_s_mem());
-            if buffer.is_null() {
-                return String::new();
-            }
-            let (mut start, mut length) = (ptr::null(), 0);
-            lc::X509_NAME_print_ex(buffer, lc::X509_get_subject_name(self.as_ptr()), 0, lc::XN_FLAG_RFC2253 as _);
-            let text = match lc::BIO_mem_contents(buffer, &mut start, &mut length) {
-                1 if !start.is_null() => {
-                    String::from_utf8_lossy(std::slice::from_raw_parts(start, length)).into_owned()
-                }
-                _ => String::new(),
-            };
-            lc::BIO_free(buffer);
-            text
-        }
+        // SAFETY: the name belongs to the certificate.
+        unsafe { printed(lc::X509_get_subject_name(self.as_ptr())) }
+    }
+
+    /// Who signed it, likewise.
+    pub fn issuer(&self) -> String {
+        let _errors = Errors;
+        // SAFETY: the name belongs to the certificate.
+        unsafe { printed(lc::X509_get_issuer_name(self.as_ptr())) }
     }
 
     /// Lower-case hexadecimal digits, in pairs.
@@ -57,6 +49,26 @@ impl Certificate {
         unsafe { number(lc::X509_get0_serialNumber(self.as_ptr()), lc::BN_bn2hex) }
             .unwrap_or_default()
             .to_ascii_lowercase()
+    }
+}
+
+/// # Safety
+/// `name` is a name that lives during this call.
+unsafe fn printed(name: *const lc::X509_NAME) -> String {
+    // SAFETY: the buffer is ours, and what it holds is copied before it is freed.
+    unsafe {
+        let buffer = lc::BIO_new(lc::BIO_s_mem());
+        if buffer.is_null() {
+            return String::new();
+        }
+        let (mut start, mut length) = (ptr::null(), 0);
+        lc::X509_NAME_print_ex(buffer, name, 0, lc::XN_FLAG_RFC2253 as _);
+        let text = match lc::BIO_mem_contents(buffer, &mut start, &mut length) {
+            1 if !start.is_null() => String::from_utf8_lossy(std::slice::from_raw_parts(start, length)).into_owned(),
+            _ => String::new(),
+        };
+        lc::BIO_free(buffer);
+        text
     }
 }
 

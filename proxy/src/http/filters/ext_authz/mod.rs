@@ -26,7 +26,6 @@ use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 use crate::policy::falls_into;
 use crate::stats::Counter;
-use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
@@ -214,7 +213,7 @@ impl ExtAuthz {
         let question = question::encode(self, turn, body.as_ref());
         let target = turn.scope.and_then(|scope| scope.target.as_ref()).unwrap_or(&self.target);
         let stream = &*turn.stream;
-        let entry = LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None };
+        let entry = stream.entry(None, None);
         let mut render = |format: &config::access_log::Format, out: &mut Vec<u8>| format::write(format, &entry, out);
         let message = Framed::of(&question);
         let call = GrpcCall::unary(target, message::CHECK, message, Headers::new(), &mut render);

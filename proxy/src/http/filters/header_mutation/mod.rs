@@ -17,7 +17,6 @@ use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use crate::http::mutate::OrderedMutations;
 use crate::http::stream::Stream;
-use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format;
 use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
@@ -84,7 +83,12 @@ impl HttpFilter for HeaderMutation {
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, HeaderMutation>) -> Step {
-        for mutations in self.all(turn) {
+        let all = self.all(turn);
+        // Bodies cost nothing where no trailers are changed.
+        if all.iter().all(|mutations| mutations.request_trailers.is_empty()) {
+            turn.skip(Hooks::REQUEST_FRAMES);
+        }
+        for mutations in all {
             mutations.request.apply(&mut *turn.stream, request_headers, in_request);
             if !mutations.query.is_empty() {
                 let render = |format: &Format, out: &mut Vec<u8>| in_request(turn.stream, format, out);
@@ -95,7 +99,11 @@ impl HttpFilter for HeaderMutation {
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, HeaderMutation>) -> Step {
-        for mutations in self.all(turn) {
+        let all = self.all(turn);
+        if all.iter().all(|mutations| mutations.response_trailers.is_empty()) {
+            turn.skip(Hooks::RESPONSE_FRAMES);
+        }
+        for mutations in all {
             mutations.response.apply(&mut *turn.stream, response_headers, in_response);
         }
         Step::Continue
@@ -151,37 +159,16 @@ fn response_headers<'t>(stream: &'t mut Stream<'_>) -> Option<&'t mut Headers> {
 }
 
 fn in_request(stream: &Stream<'_>, format: &Format, out: &mut Vec<u8>) {
-    format::write(
-        format,
-        &LogEntry { info: &stream.info, request: Some(&stream.request), response: None, trailers: None },
-        out,
-    );
+    format::write(format, &stream.entry(None, None), out);
 }
 
 fn in_response(stream: &Stream<'_>, format: &Format, out: &mut Vec<u8>) {
-    format::write(
-        format,
-        &LogEntry {
-            info: &stream.info,
-            request: Some(&stream.request),
-            response: stream.response.as_ref(),
-            trailers: None,
-        },
-        out,
-    );
+    format::write(format, &stream.entry(stream.response.as_ref(), None), out);
 }
 
 fn in_trailers(stream: &Stream<'_>, trailers: &Headers, way: Way, format: &Format, out: &mut Vec<u8>) {
-    format::write(
-        format,
-        &LogEntry {
-            info: &stream.info,
-            request: Some(&stream.request),
-            response: stream.response.as_ref(),
-            trailers: (way == Way::Response).then_some(trailers),
-        },
-        out,
-    );
+    let trailers = (way == Way::Response).then_some(trailers);
+    format::write(format, &stream.entry(stream.response.as_ref(), trailers), out);
 }
 
 #[cfg(test)]

@@ -1,0 +1,75 @@
+//! gRPC statuses.
+
+use config::access_log::GrpcStatusFormat;
+
+use super::{Written, header, number, text};
+use crate::telemetry::access_log::LogEntry;
+use crate::wire::grpc;
+
+const GRPC_STATUS: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+/// The gRPC status of a gRPC request.
+pub fn status(format: GrpcStatusFormat, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
+    let Some(code) = code(entry) else { return Written::Absent };
+    let name = usize::try_from(code).ok().and_then(|code| GRPC_STATUS.get(code).copied());
+    match (format, name) {
+        (GrpcStatusFormat::Number, _) => number(code, out),
+        (_, None) => text(Some(b"InvalidCode"), out),
+        (GrpcStatusFormat::Camel, Some(name)) => text(Some(name.as_bytes()), out),
+        (GrpcStatusFormat::Snake, Some("OK")) => text(Some(b"OK"), out),
+        (GrpcStatusFormat::Snake, Some(name)) => {
+            // The one word that gRPC itself writes otherwise.
+            for (index, octet) in if name == "Canceled" { "Cancelled" } else { name }.bytes().enumerate() {
+                if index > 0 && octet.is_ascii_uppercase() {
+                    out.push(b'_');
+                }
+                out.push(octet.to_ascii_uppercase());
+            }
+            Written::Text
+        }
+    }
+}
+
+/// From the trailers, the headers, or guessed from the HTTP status.
+fn code(entry: &LogEntry<'_>) -> Option<u64> {
+    if !grpc::has_content_type(&entry.request?.headers) {
+        return None;
+    }
+    let sent = entry.trailers.and_then(|trailers| header(trailers, "grpc-status"));
+    let sent = sent.or_else(|| header(&entry.response?.headers, "grpc-status"));
+    match sent {
+        // What is no number is no status.
+        Some(value) => Some(std::str::from_utf8(value).ok()?.parse().unwrap_or(u64::from(u32::MAX))),
+        None => Some(from_http(entry.info.response_code)),
+    }
+}
+
+/// gRPC's own table of HTTP statuses.
+fn from_http(status: u16) -> u64 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}

@@ -1,0 +1,92 @@
+//! What configuration and filters say of a request: metadata, filter state, names of hosts.
+
+use std::sync::Arc;
+
+use config::access_log::{MetadataOf, StateFormat};
+use config::metadata::Metadata;
+use serde_json::Value;
+
+use super::{Written, some, text};
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::stream_info::StreamInfo;
+
+/// What stands at the end of a path of keys. Objects, lists and numbers are JSON; texts are text.
+pub fn metadata(
+    of: MetadataOf,
+    namespace: &str,
+    keys: &[Arc<str>],
+    entry: &LogEntry<'_>,
+    out: &mut Vec<u8>,
+) -> Written {
+    let info = entry.info;
+    let labels = |metadata: Option<&Metadata>, out: &mut Vec<u8>| {
+        let found = metadata.and_then(|metadata| metadata.0.get(namespace));
+        value(keys.iter().try_fold(found, |value, key| Some(value?.get(&**key))).flatten(), out)
+    };
+    match of {
+        MetadataOf::Request => {
+            let path = || keys.iter().map(|key| &**key);
+            let of_connection = info.connection.metadata.borrow();
+            value(info.metadata.at(namespace, path()).or_else(|| of_connection.at(namespace, path())), out)
+        }
+        MetadataOf::Cluster => labels(info.upstream_labels[0].as_ref().map(|cluster| cluster.metadata()), out),
+        MetadataOf::Endpoint => labels(info.upstream_labels[1].as_ref().map(|host| host.metadata()), out),
+        MetadataOf::Route => labels(entry.more.route, out),
+        MetadataOf::VirtualHost => labels(entry.more.virtual_host, out),
+        MetadataOf::Listener => labels(info.connection.labels[0].as_deref(), out),
+        MetadataOf::FilterChain => labels(info.connection.labels[1].as_deref(), out),
+    }
+}
+
+fn value(value: Option<&Value>, out: &mut Vec<u8>) -> Written {
+    match value {
+        None | Some(Value::Null) => Written::Absent,
+        Some(Value::String(value)) => text(Some(value.as_bytes()), out),
+        Some(Value::Number(number)) => {
+            // As protobuf has it, a number is a double: whole ones print without a fraction.
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 9e15);
+            match whole {
+                Some(whole) => out.extend_from_slice((whole as i64).to_string().as_bytes()),
+                None => out.extend_from_slice(number.to_string().as_bytes()),
+            }
+            Written::Json
+        }
+        Some(other) => {
+            out.extend_from_slice(other.to_string().as_bytes());
+            Written::Json
+        }
+    }
+}
+
+/// An object of the filter state: of the request, else of the connection.
+pub fn filter_state(key: &str, format: StateFormat, info: &StreamInfo, out: &mut Vec<u8>) -> Written {
+    let of_connection = info.connection.filter_state.borrow();
+    let Some(object) = info.filter_state.get(key).or_else(|| of_connection.get(key)) else { return Written::Absent };
+    match format {
+        StateFormat::Plain => text(Some(&object.value), out),
+        StateFormat::Typed => {
+            let quoted = Value::from(String::from_utf8_lossy(&object.value)).to_string();
+            out.extend_from_slice(quoted.as_bytes());
+            Written::Json
+        }
+        // The objects here are texts.
+        StateFormat::Field => Written::Absent,
+    }
+}
+
+/// The endpoint's host name, else its address.
+pub fn host_name(info: &StreamInfo, port: bool, out: &mut Vec<u8>) -> Written {
+    let name = info.upstream_labels[1].as_ref().map(|host| host.hostname()).filter(|name| !name.is_empty());
+    let Some(name) = name.or(info.upstream_host.as_deref()) else { return Written::Absent };
+    let name = if port { name } else { without_port(name) };
+    some(Some(name), out)
+}
+
+fn without_port(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) && !host.ends_with(':') => {
+            host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        }
+        _ => name,
+    }
+}

@@ -1,0 +1,86 @@
+//! Certificates as logs print them: taken apart when a line is written, for few lines ask. Called by `telemetry` and, for the PEM, by
+//! `http`. It never says whether a certificate is any good.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use config::tls::SanKind;
+
+use super::certificate::{Facts, hex};
+use super::sha256;
+use super::x509::{Certificate, sha1};
+
+/// One certificate.
+pub struct Described {
+    facts: Facts,
+    issuer: String,
+}
+
+impl Described {
+    /// Of DER.
+    pub fn of(der: &[u8]) -> Option<Described> {
+        let certificate = Certificate::from_der(der)?;
+        Some(Described { facts: Facts::of(&certificate), issuer: certificate.issuer() })
+    }
+
+    /// Subject alternative names of one kind.
+    pub fn sans(&self, kind: SanKind) -> Vec<Arc<str>> {
+        self.facts.of_kind(kind).collect()
+    }
+
+    /// RFC 2253.
+    pub fn subject(&self) -> &str {
+        &self.facts.subject
+    }
+
+    /// RFC 2253.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Lower-case hex.
+    pub fn serial(&self) -> &str {
+        &self.facts.serial
+    }
+
+    /// First and last moment of validity.
+    pub fn validity(&self) -> (SystemTime, SystemTime) {
+        (self.facts.not_before, self.facts.not_after)
+    }
+}
+
+/// Lower-case hex of the SHA-256 of a certificate, or of its SHA-1.
+pub fn fingerprint(der: &[u8], is_sha256: bool) -> Arc<str> {
+    if is_sha256 { hex(&sha256(der)) } else { hex(&sha1(der)) }
+}
+
+/// PEM of the certificates, with the octets escaped that Envoy escapes.
+pub fn url_encoded_pem(certificates: &[Bytes]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for der in certificates {
+        text.push_str("-----BEGIN%20CERTIFICATE-----%0A");
+        // A line of PEM holds 64 digits: 48 octets.
+        for line in der.chunks(48) {
+            for group in line.chunks(3) {
+                let octet = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
+                let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
+                for digit in 0..4usize {
+                    if digit > group.len() {
+                        text.push_str("%3D");
+                        continue;
+                    }
+                    match ALPHABET[(bits >> (18 - 6 * digit) & 63) as usize] {
+                        b'+' => text.push_str("%2B"),
+                        b'/' => text.push_str("%2F"),
+                        other => text.push(char::from(other)),
+                    }
+                }
+            }
+            text.push_str("%0A");
+        }
+        text.push_str("-----END%20CERTIFICATE-----%0A");
+    }
+    text
+}
