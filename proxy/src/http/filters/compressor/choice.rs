@@ -5,8 +5,8 @@ use bytes::Bytes;
 use config::filters::compressor as plain;
 use smallvec::SmallVec;
 
+use super::heads::tokens;
 use super::stats::Stats;
-use super::tokens;
 use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 

@@ -7,6 +7,7 @@
 //! Several in one chain choose together (`choice`).
 
 mod choice;
+mod heads;
 mod stats;
 
 use bytes::Bytes;
@@ -14,12 +15,14 @@ use config::Rejection;
 use config::filters::compressor::{self as plain, CompressorPerRoute};
 
 pub(in crate::http) use self::choice::Encodings;
-use self::stats::{Common, Stats};
+use self::heads::{change, long_enough, type_is_meant};
+pub(super) use self::heads::{joined, says_no_transform};
+use self::stats::Stats;
 use super::compression::{Encoder, Packer};
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use crate::failure::ResponseFlags;
 use crate::http::stream::asks_for_tunnel;
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::Name;
 use crate::wire::message::{BodyLength, Frame, ResponseHead};
 
 /// The filter, compiled.
@@ -260,88 +263,6 @@ impl Unfit {
             Unfit::Other => return None,
         })
     }
-}
-
-/// Caches are told that this resource is to be had in several forms, also where this response is as it came.
-fn change(head: &mut ResponseHead, config: &plain::Response, encoding: &'static str, compressed: bool) {
-    let headers = &mut head.headers;
-    if !compressed {
-        return vary(headers);
-    }
-    etag(headers, config.weaken_etag);
-    let length = headers.get(&Name::CONTENT_LENGTH).cloned().unwrap_or_default();
-    headers.remove(&Name::CONTENT_LENGTH);
-    head.body = BodyLength::Unknown;
-    if config.status_header {
-        vary(headers);
-        headers.set(Name::CONTENT_ENCODING, Bytes::from_static(encoding.as_bytes()));
-        let length = String::from_utf8_lossy(&length);
-        headers.set(STATUS, format!("{encoding};Compressed;OriginalLength={length}"));
-    } else {
-        headers.set(Name::CONTENT_ENCODING, Bytes::from_static(encoding.as_bytes()));
-        vary(headers);
-    }
-}
-
-fn vary(headers: &mut Headers) {
-    let value = match joined(headers, &Name::VARY) {
-        None => Bytes::from_static(b"Accept-Encoding"),
-        Some(there) if tokens(&there).any(|token| token == b"Accept-Encoding") => return,
-        Some(there) => [&there[..], b", Accept-Encoding"].concat().into(),
-    };
-    headers.set(Name::VARY, value);
-}
-
-/// A strong tag says that octets are the same, which they are not.
-fn etag(headers: &mut Headers, weaken: bool) {
-    let Some(tag) = headers.get(&Name::ETAG) else { return };
-    let weak = tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"w/"));
-    if weak {
-        return;
-    }
-    if weaken {
-        let tag = [b"W/", &tag[..]].concat();
-        headers.set(Name::ETAG, tag);
-    } else if tag.len() > 2 {
-        headers.remove(&Name::ETAG);
-    }
-}
-
-fn long_enough(direction: &plain::Direction, headers: &Headers, stats: Common) -> bool {
-    let Some(length) = headers.get(&Name::CONTENT_LENGTH) else { return true };
-    let length = std::str::from_utf8(length).ok().and_then(|length| length.parse::<u64>().ok());
-    let enough = length.is_some_and(|length| length >= u64::from(direction.min_content_length));
-    if !enough {
-        stats.content_length_too_small.inc();
-    }
-    enough
-}
-
-fn type_is_meant(direction: &plain::Direction, headers: &Headers) -> bool {
-    headers.get(&Name::CONTENT_TYPE).is_none_or(|value| {
-        let kind = value.split(|octet| *octet == b';').next().unwrap_or(value).trim_ascii();
-        direction.content_types.iter().any(|matcher| matcher.matches(kind))
-    })
-}
-
-/// `cache-control: no-transform`.
-pub(super) fn says_no_transform(headers: &Headers) -> bool {
-    headers
-        .get_all(&Name::CACHE_CONTROL)
-        .any(|value| tokens(value).any(|one| one.eq_ignore_ascii_case(b"no-transform")))
-}
-
-fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii)
-}
-
-/// All values of a header as one list. One costs nothing.
-pub(super) fn joined(headers: &Headers, name: &Name) -> Option<Bytes> {
-    let mut values = headers.get_all(name);
-    let first = values.next()?;
-    let Some(second) = values.next() else { return Some(first.clone()) };
-    let all: Vec<&[u8]> = [first, second].into_iter().chain(values).map(|value| &value[..]).collect();
-    Some(all.join(&b","[..]).into())
 }
 
 #[cfg(test)]
