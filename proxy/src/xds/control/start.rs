@@ -16,6 +16,8 @@ pub struct Start {
     pub(super) listeners_wanted: Option<Instant>,
     pub(super) listeners_came: bool,
     pub(super) live: bool,
+    /// The first CDS response, or LDS response, has not come in time.
+    late: [bool; 2],
     /// The stream of this moment has carried a response.
     pub(super) answered: bool,
 }
@@ -28,6 +30,7 @@ impl Default for Start {
             listeners_wanted: None,
             listeners_came: false,
             live: false,
+            late: [false; 2],
             answered: false,
         }
     }
@@ -37,6 +40,12 @@ impl Control {
     /// LDS is asked for once the first clusters have their endpoints, and even when no listener is to be expected.
     pub(super) fn want_listeners(&mut self, ads: &AdsHandle) {
         let [wait, _] = self.fetches_left();
+        if wait == Some(Duration::ZERO)
+            && !self.start.clusters_came
+            && !std::mem::replace(&mut self.start.late[0], true)
+        {
+            self.stats.cds.init_fetch_timeout.inc();
+        }
         let clusters_done = self.start.clusters_came || wait == Some(Duration::ZERO);
         if clusters_done && self.start.listeners_wanted.is_none() && !self.clusters.awaits_endpoints() {
             ads.subscribe(type_url::LISTENER, Subscription::Wildcard);
@@ -58,6 +67,12 @@ impl Control {
             return;
         }
         let [_, wait] = self.fetches_left();
+        if wait == Some(Duration::ZERO)
+            && !self.start.listeners_came
+            && !std::mem::replace(&mut self.start.late[1], true)
+        {
+            self.stats.lds.init_fetch_timeout.inc();
+        }
         let configured = !dynamic || self.start.listeners_came || wait == Some(Duration::ZERO);
         if configured && self.listeners.warming_count() == 0 {
             self.start.live = true;
