@@ -64,8 +64,9 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
                     None
                 }
                 Some(first) => {
-                    let mut ended = begun.stream_info(connection.clone());
-                    ended.flags = Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
+                    let flags = Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
+                    let mut ended = begun.stream_info(info.clone());
+                    ended.flags = flags;
                     Some(ended)
                 }
             }

@@ -201,8 +201,6 @@ fn metadata_and_filter_state() {
         ("METADATA(LISTENER:lm:k)", "lmv"),
         ("METADATA(LISTENER_FILTER_CHAIN:fcm:k)", "fcv"),
         ("METADATA(VIRTUAL_HOST:vm:k)", "vmv"),
-        ("UPSTREAM_HOST_NAMES_ATTEMPTED", "up.local"),
-        ("UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT", "up.local"),
     ] {
         assert_eq!(printed(command, &entry), want, "{command}");
     }
