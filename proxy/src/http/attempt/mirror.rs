@@ -77,7 +77,7 @@ impl Mirror {
     fn head(&self, stream: &Stream<'_>) -> RequestHead {
         let mut head = stream.request.clone();
         let render = |head: &RequestHead, format: &Format, out: &mut Vec<u8>| {
-            let entry = LogEntry { info: &stream.info, request: Some(head), response: None, trailers: None };
+            let entry = LogEntry { request: Some(head), ..stream.entry(None, None) };
             format::write(format, &entry, out);
         };
         self.mutations.apply(&mut head, |head| Some(&mut head.headers), render);
