@@ -26,6 +26,26 @@ pub use server::{DiscoveryStats, ServerState, ServerStats};
 pub use settings::{StatsSettings, Tag};
 use shard::Shard;
 
+/// Counters that belong together, as a struct whose fields have their names; `new` registers them below a prefix that ends with its dot.
+macro_rules! counters {
+    ($(#[$meta:meta])* $vis:vis struct $type:ident { $($counter:ident)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy)]
+        $vis struct $type {
+            $(#[doc = concat!("`", stringify!($counter), "`.")] pub $counter: $crate::stats::Counter,)*
+        }
+
+        impl $type {
+            /// Registers the names below `prefix`.
+            pub fn new(stats: &std::sync::Arc<$crate::stats::Stats>, prefix: &str) -> $type {
+                $type { $($counter: stats.counter(&format!("{prefix}{}", stringify!($counter))),)* }
+            }
+        }
+    };
+}
+
+pub(crate) use counters;
+
 /// A number that only grows. Copy it freely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter(Slot);

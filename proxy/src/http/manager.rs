@@ -77,7 +77,9 @@ impl ConnectionManager {
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
             codec: OnceLock::new(),
             registry: deps.stats.clone(),
-            tracing: config.tracing.map(|_| TracingStats::new(&config.stat_prefix, deps.stats)),
+            tracing: config
+                .tracing
+                .map(|_| TracingStats::new(deps.stats, &format!("http.{}.tracing.", config.stat_prefix))),
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         }))

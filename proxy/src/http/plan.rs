@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::filters::alpn::Alpn;
+use super::stream::Stream;
 use crate::cluster::OverrideHost;
+use crate::tls::AlpnList;
 
 /// The decisions of one request. What only few filters decide is boxed.
 #[derive(Debug, Default)]
@@ -44,4 +46,25 @@ impl Plan<'_> {
     pub fn take_reroute(&mut self) -> bool {
         self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.reroute))
     }
+}
+
+/// What filter state says of the upstream connection's TLS, in place of the cluster.
+#[derive(Debug, Default)]
+pub(super) struct UpstreamNames {
+    /// `envoy.network.upstream_server_name`.
+    pub sni: Option<Box<str>>,
+    /// `envoy.network.application_protocols`.
+    pub alpn: Option<AlpnList>,
+}
+
+/// The names for a request. Costs two looks where there is no filter state; boxed, for few requests have any.
+pub(super) fn upstream_names(stream: &Stream<'_>) -> Option<Box<UpstreamNames>> {
+    let text = |key: &str| String::from_utf8(stream.state(key)?.to_vec()).ok().map(String::into_boxed_str);
+    let list = |value: bytes::Bytes| -> AlpnList {
+        let names = value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+        names.filter(|name| !name.is_empty()).map(Arc::from).collect()
+    };
+    let alpn = stream.state("envoy.network.application_protocols").map(list).filter(|names| !names.is_empty());
+    let sni = text("envoy.network.upstream_server_name").filter(|name| !name.is_empty());
+    (sni.is_some() || alpn.is_some()).then(|| Box::new(UpstreamNames { sni, alpn }))
 }

@@ -78,27 +78,7 @@ impl HttpStats {
     }
 }
 
-/// Trace decisions, `http.<prefix>.tracing.*`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TracingStats {
-    pub not_traceable: Counter,
-    pub random_sampling: Counter,
-    pub service_forced: Counter,
-    pub client_enabled: Counter,
-    /// Requests that a filter took for health checks.
-    pub health_check: Counter,
-}
-
-impl TracingStats {
-    /// Registers the names below `http.<prefix>.tracing.`.
-    pub fn new(prefix: &str, stats: &Arc<Stats>) -> TracingStats {
-        let counter = |name: &str| stats.counter(&format!("http.{prefix}.tracing.{name}"));
-        TracingStats {
-            not_traceable: counter("not_traceable"),
-            random_sampling: counter("random_sampling"),
-            service_forced: counter("service_forced"),
-            client_enabled: counter("client_enabled"),
-            health_check: counter("health_check"),
-        }
-    }
+crate::stats::counters! {
+    /// Trace decisions, `http.<prefix>.tracing.*`; health checks are what a filter took for some.
+    pub(super) struct TracingStats { not_traceable random_sampling service_forced client_enabled health_check }
 }

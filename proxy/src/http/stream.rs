@@ -143,6 +143,12 @@ impl<'s> Stream<'s> {
         LogEntry { info: &self.info, request: Some(&self.request), response, trailers, more }
     }
 
+    /// What an object of filter state says: the request's, else the connection's.
+    pub fn state(&self, key: &str) -> Option<Bytes> {
+        let of_request = self.info.filter_state.get(key).map(|object| object.value.clone());
+        of_request.or_else(|| self.info.connection.filter_state.borrow().get(key).map(|object| object.value.clone()))
+    }
+
     /// Whether the request has been read to its end.
     pub fn request_is_complete(&self) -> bool {
         self.info.request_complete.is_some()

@@ -88,12 +88,27 @@ struct Objects(Vec<StateObject>);
 pub struct StateObject {
     /// Its key.
     pub key: Arc<str>,
-    /// As it is printed and matched.
+    /// As it is matched.
     pub value: Bytes,
+    /// As what it is printed.
+    pub form: Form,
     /// It is not replaced any more.
     pub read_only: bool,
     /// Whether upstream connections see it.
     pub shared: Shared,
+}
+
+/// As what an object is printed, by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As text, and as the string that it is.
+    Text,
+    /// As text alone.
+    Plain,
+    /// As the JSON that it is, and not as text.
+    Json,
+    /// Not at all.
+    Hidden,
 }
 
 /// `shared_with_upstream`.

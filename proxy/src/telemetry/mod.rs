@@ -6,6 +6,7 @@ pub mod dynamic;
 pub mod facts;
 pub mod format;
 pub mod process_log;
+pub mod state_values;
 pub mod stream_info;
 pub mod uuid;
 pub mod wall;

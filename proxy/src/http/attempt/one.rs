@@ -12,6 +12,7 @@ use crate::cluster::{HttpWant, Priority};
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
 use crate::http::hash;
+use crate::http::plan;
 use crate::http::respond;
 use crate::http::retry::Retry;
 use crate::http::rewrite;
@@ -137,10 +138,12 @@ impl Attempt<'_> {
     ) -> Result<Result<Lease, Failure>, Stop> {
         let authority = exchange.stream.request.authority.clone();
         let downstream_protocol = exchange.stream.request.protocol;
+        let named = plan::upstream_names(&exchange.stream);
+        let of_filter = || exchange.stream.plan.alpn?.choose(self.cluster.config(), downstream_protocol);
         let want = HttpWant {
             downstream: downstream_protocol,
-            alpn: exchange.stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), downstream_protocol)),
-            sni: None,
+            alpn: named.as_ref().and_then(|named| named.alpn.as_ref()).or_else(of_filter),
+            sni: named.as_ref().and_then(|named| named.sni.as_deref()),
             authority: &authority,
             proxied: Some((exchange.stream.context.connection.remote, exchange.stream.context.connection.local)),
             priority: self.priority,

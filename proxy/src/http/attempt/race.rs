@@ -18,6 +18,7 @@ use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
 use crate::http::filters::alpn::Alpn;
 use crate::http::hash;
+use crate::http::plan;
 use crate::http::retry::{Decision, Retry};
 use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
@@ -187,12 +188,15 @@ impl<'a, 's: 'a> Race<'a, 's> {
         };
         let (protocol, authority) = (stream.request.protocol, stream.request.authority.clone());
         let alpn = self.alpn.and_then(|alpn| alpn.choose(cluster.config(), protocol));
+        let named = plan::upstream_names(stream);
         let proxied = Some((stream.context.connection.remote, stream.context.connection.local));
         let host = target.clone();
         let opening = Box::pin(async move {
             let authority = attempt.new_host(&host).map_or(&authority[..], str::as_bytes);
             let priority = attempt.priority;
-            let want = HttpWant { downstream: protocol, alpn, sni: None, authority, proxied, priority };
+            let alpn = named.as_ref().and_then(|named| named.alpn.as_ref()).or(alpn);
+            let sni = named.as_ref().and_then(|named| named.sni.as_deref());
+            let want = HttpWant { downstream: protocol, alpn, sni, authority, proxied, priority };
             cluster.http(&host, &want).await
         });
         if let Some(contender) = self.contenders.get_mut(index) {

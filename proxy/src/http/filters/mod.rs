@@ -27,6 +27,7 @@ mod grpc_web;
 mod header_mutation;
 mod health_check;
 pub(in crate::http) mod local_ratelimit;
+mod set_filter_state;
 mod set_metadata;
 #[cfg(test)]
 mod stacked;
@@ -53,6 +54,7 @@ http_filters! {
         Fault fault routes;
         HealthCheck health_check;
         LocalRateLimit local_ratelimit routes;
+        SetFilterState set_filter_state routes;
         SetMetadata set_metadata;
         GrpcHttp1Bridge grpc_http1_bridge;
         GrpcStats grpc_stats;
@@ -61,6 +63,5 @@ http_filters! {
     }
     // Read by `config`, and never handed on as acting.
     inert {
-        SetFilterState
     }
 }

@@ -83,6 +83,7 @@ pub struct Script {
 pub struct Seen {
     pub host: Arc<str>,
     pub alpn: Option<Vec<String>>,
+    pub sni: Option<String>,
     pub head: RequestHead,
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
@@ -183,7 +184,8 @@ impl Cluster {
         let (host, protocol) = (host.clone(), self.protocol.get());
         let lost_in = script.lost_in.as_ref().map_or(Duration::MAX, |(time, _)| *time);
         let timers = [script.head_in, script.ends_in, lost_in].map(|time| Box::pin(tokio::time::sleep(time)));
-        Ok(Lease { host, alpn, protocol, cluster: self.clone(), script, seen: None, timers })
+        let sni = want.sni.map(str::to_owned);
+        Ok(Lease { host, alpn, sni, protocol, cluster: self.clone(), script, seen: None, timers })
     }
 }
 
@@ -191,6 +193,7 @@ pub struct Lease {
     pub host: Arc<str>,
     pub protocol: Protocol,
     alpn: Option<Vec<String>>,
+    sni: Option<String>,
     cluster: Rc<Cluster>,
     script: Script,
     seen: Option<Seen>,
@@ -215,6 +218,7 @@ impl Upstream for Lease {
         self.seen = Some(Seen {
             host: self.host.clone(),
             alpn: self.alpn.clone(),
+            sni: self.sni.clone(),
             head: head.clone(),
             body: Vec::new(),
             trailers: None,

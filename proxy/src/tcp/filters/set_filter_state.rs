@@ -4,23 +4,21 @@
 
 use std::rc::Rc;
 
-use bytes::{Bytes, BytesMut};
-use config::access_log::LogFormat;
+use bytes::BytesMut;
 use config::filters::network::set_filter_state as plain;
 use config::filters::set_filter_state::{FilterStateValue, Object};
 use config::{At, Rejection};
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::telemetry::access_log::LogEntry;
-use crate::telemetry::dynamic::{Shared, StateObject};
-use crate::telemetry::format;
+use crate::telemetry::state_values::StateValues;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 
 /// The filter.
 pub(super) struct SetFilterState {
-    connected: Box<[FilterStateValue]>,
-    secured: Box<[FilterStateValue]>,
-    first: Box<[FilterStateValue]>,
+    connected: StateValues,
+    secured: StateValues,
+    first: StateValues,
 }
 
 impl NetworkFilter for SetFilterState {
@@ -58,34 +56,21 @@ impl NetworkFilter for SetFilterState {
     }
 }
 
-fn compiled(values: &[FilterStateValue], at: &At<'_>) -> Result<Box<[FilterStateValue]>, Rejection> {
-    let one = |(index, value): (usize, &FilterStateValue)| {
+fn compiled(values: &[FilterStateValue], at: &At<'_>) -> Result<StateValues, Rejection> {
+    for (index, value) in values.iter().enumerate() {
         let at = at.index(index);
         if value.object == Object::UpstreamSubjectAltNames {
             return Err(at.field("object_key").unsupported("names demanded of upstreams of TCP are not verified yet"));
         }
-        let mut value = value.clone();
-        match &mut value.value {
-            LogFormat::Text(format) => format::settle(format),
-            LogFormat::Json(_) => {
-                return Err(at.field("format_string").unsupported("objects made of JSON are not supported"));
-            }
-        }
-        Ok(value)
-    };
-    values.iter().enumerate().map(one).collect()
+    }
+    Ok(StateValues::compile(values))
 }
 
-fn set(values: &[FilterStateValue], connection: &Rc<ConnectionInfo>) {
+fn set(values: &StateValues, connection: &Rc<ConnectionInfo>) {
     let info = StreamInfo::begin(connection.clone(), None);
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
-    for value in values {
-        let LogFormat::Text(format) = &value.value else { continue };
-        let mut text = Vec::new();
-        format::write(format, &entry, &mut text);
-        if !(value.skip_if_empty && text.is_empty()) {
-            let (key, value) = (value.key.clone(), Bytes::from(text));
-            let object = StateObject { key, value, read_only: false, shared: Shared::None };
+    for value in values.iter() {
+        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
+        if let Some(object) = value.object(&entry) {
             connection.filter_state.borrow_mut().set(object);
         }
     }

@@ -5,7 +5,7 @@ use config::Rejection;
 use config::filters::network::sni_cluster as plain;
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
-use crate::telemetry::dynamic::{Shared, StateObject};
+use crate::telemetry::dynamic::{Form, Shared, StateObject};
 
 /// The filter.
 pub(super) struct SniCluster;
@@ -28,6 +28,7 @@ impl NetworkFilter for SniCluster {
             let object = StateObject {
                 key: "envoy.tcp_proxy.cluster".into(),
                 value: bytes::Bytes::copy_from_slice(name.as_bytes()),
+                form: Form::Plain,
                 read_only: false,
                 shared: Shared::None,
             };

@@ -19,6 +19,7 @@ fn metadata_is_merged_by_key_and_found_by_path() {
 #[test]
 fn a_read_only_object_stays() {
     let object = |value: &'static str, read_only| StateObject {
+        form: Form::Text,
         key: "k".into(),
         value: Bytes::from_static(value.as_bytes()),
         read_only,

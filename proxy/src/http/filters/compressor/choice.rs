@@ -41,29 +41,29 @@ pub(super) fn wants(
     stats: &Stats,
 ) -> bool {
     let (Some(encodings), Some(accepted)) = (encodings, accepted) else {
-        stats.no_accept_header.inc();
+        stats.choice.no_accept_header.inc();
         return false;
     };
     let Encodings { offered, decision } = encodings;
     match *decision.get_or_insert_with(|| choose(offered, accepted, head)) {
         Decision::NotValid => {
-            stats.header_not_valid.inc();
+            stats.choice.header_not_valid.inc();
             false
         }
         Decision::Identity => {
-            stats.header_identity.inc();
+            stats.choice.header_identity.inc();
             false
         }
         Decision::Wildcard(chosen) => {
-            stats.header_wildcard.inc();
+            stats.choice.header_wildcard.inc();
             chosen == encoding
         }
         Decision::Named(chosen) if chosen == encoding => {
-            stats.header_compressor_used.inc();
+            stats.choice.header_compressor_used.inc();
             true
         }
         Decision::Named(_) => {
-            stats.header_compressor_overshadowed.inc();
+            stats.choice.header_compressor_overshadowed.inc();
             false
         }
     }

@@ -230,7 +230,7 @@ impl Compressor {
             return Some(Unfit::Other);
         }
         if config.disable_on_etag && !config.weaken_etag && headers.contains(&Name::ETAG) {
-            self.stats.not_compressed_etag.inc();
+            self.stats.choice.not_compressed_etag.inc();
             return Some(Unfit::Etag);
         }
         if config.uncompressible_statuses.contains(&head.status) {

@@ -2,56 +2,39 @@
 
 use std::sync::Arc;
 
-use crate::stats::{self, Counter};
+use crate::stats::{self, counters};
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Stats {
     pub request: Common,
     pub response: Common,
-    pub no_accept_header: Counter,
-    pub header_identity: Counter,
-    pub header_compressor_used: Counter,
-    pub header_compressor_overshadowed: Counter,
-    pub header_wildcard: Counter,
-    pub header_not_valid: Counter,
-    pub not_compressed_etag: Counter,
+    pub choice: Choice,
 }
 
-/// Those of a direction.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Common {
-    pub compressed: Counter,
-    pub not_compressed: Counter,
-    pub total_uncompressed_bytes: Counter,
-    pub total_compressed_bytes: Counter,
-    pub content_length_too_small: Counter,
+counters! {
+    /// Those of a direction.
+    pub(super) struct Common {
+        compressed not_compressed total_uncompressed_bytes total_compressed_bytes content_length_too_small
+    }
+}
+
+counters! {
+    /// What clients accept.
+    pub(super) struct Choice {
+        no_accept_header header_identity header_compressor_used header_compressor_overshadowed header_wildcard
+        header_not_valid not_compressed_etag
+    }
 }
 
 impl Stats {
     /// Registers the names below `prefix`; those of responses below its `response.` if that is configured by itself.
     pub fn new(stats: &Arc<stats::Stats>, prefix: &str, own: bool) -> Stats {
-        let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
-        let common = |direction: &str| {
-            let counter = |name: &str| counter(&format!("{direction}{name}"));
-            Common {
-                compressed: counter("compressed"),
-                not_compressed: counter("not_compressed"),
-                total_uncompressed_bytes: counter("total_uncompressed_bytes"),
-                total_compressed_bytes: counter("total_compressed_bytes"),
-                content_length_too_small: counter("content_length_too_small"),
-            }
-        };
+        let responses = if own { "response." } else { "" };
         Stats {
-            request: common("request."),
-            response: common(if own { "response." } else { "" }),
-            no_accept_header: counter("no_accept_header"),
-            header_identity: counter("header_identity"),
-            header_compressor_used: counter("header_compressor_used"),
-            header_compressor_overshadowed: counter("header_compressor_overshadowed"),
-            header_wildcard: counter("header_wildcard"),
-            header_not_valid: counter("header_not_valid"),
-            not_compressed_etag: counter("not_compressed_etag"),
+            request: Common::new(stats, &format!("{prefix}request.")),
+            response: Common::new(stats, &format!("{prefix}{responses}")),
+            choice: Choice::new(stats, prefix),
         }
     }
 }

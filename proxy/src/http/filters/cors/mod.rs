@@ -12,15 +12,13 @@ use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
 use crate::policy::falls_into;
-use crate::stats::Counter;
 use crate::wire::headers::Name;
 use crate::wire::message::{Method, RequestHead};
 
 /// The filter.
 #[derive(Debug)]
 pub(crate) struct Cors {
-    origin_valid: Counter,
-    origin_invalid: Counter,
+    counts: Counts,
     names: Names,
 }
 
@@ -50,6 +48,10 @@ pub(crate) struct Policy {
     max_age: Option<Bytes>,
 }
 
+crate::stats::counters! {
+    struct Counts { origin_valid origin_invalid }
+}
+
 impl HttpFilter for Cors {
     type Config = Config;
     type ScopedConfig = CorsPolicy;
@@ -58,10 +60,8 @@ impl HttpFilter for Cors {
     type State = Option<Box<Bytes>>;
 
     fn compile(_config: &Config, deps: &FilterDeps<'_>) -> Result<Cors, Rejection> {
-        let counter = |name: &str| deps.stats.counter(&format!("{}cors.{name}", deps.scope));
         Ok(Cors {
-            origin_valid: counter("origin_valid"),
-            origin_invalid: counter("origin_invalid"),
+            counts: Counts::new(deps.stats, &format!("{}cors.", deps.scope)),
             names: Names {
                 origin: Name::new("origin"),
                 request_method: Name::new("access-control-request-method"),
@@ -107,7 +107,7 @@ impl HttpFilter for Cors {
             return Step::Continue;
         };
         let allowed = allows(turn, &origin);
-        if allowed { &self.origin_valid } else { &self.origin_invalid }.inc();
+        if allowed { self.counts.origin_valid } else { self.counts.origin_invalid }.inc();
         if !enabled {
             return Step::Continue;
         }

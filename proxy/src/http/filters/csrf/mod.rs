@@ -18,9 +18,11 @@ use crate::wire::message::{Method, RequestHead};
 pub(crate) struct Csrf {
     config: Config,
     origin: Name,
-    missing_source_origin: Counter,
-    request_invalid: Counter,
-    request_valid: Counter,
+    counts: Counts,
+}
+
+crate::stats::counters! {
+    struct Counts { missing_source_origin request_invalid request_valid }
 }
 
 impl HttpFilter for Csrf {
@@ -30,13 +32,10 @@ impl HttpFilter for Csrf {
     type State = ();
 
     fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<Csrf, Rejection> {
-        let counter = |name: &str| deps.stats.counter(&format!("{}csrf.{name}", deps.scope));
         Ok(Csrf {
             config: config.clone(),
             origin: Name::new("origin"),
-            missing_source_origin: counter("missing_source_origin"),
-            request_invalid: counter("request_invalid"),
-            request_valid: counter("request_valid"),
+            counts: Counts::new(deps.stats, &format!("{}csrf.", deps.scope)),
         })
     }
 
@@ -58,7 +57,7 @@ impl HttpFilter for Csrf {
         }
         match self.judge(policy, request) {
             None => {
-                self.request_valid.inc();
+                self.counts.request_valid.inc();
                 return Step::Continue;
             }
             Some(counter) => counter.inc(),
@@ -76,11 +75,11 @@ impl Csrf {
         let of =
             |name: &Name| request.headers.get(name).map(|value| host_and_port(value)).filter(|host| !host.is_empty());
         let Some(source) = of(&self.origin).or_else(|| of(&Name::REFERER)) else {
-            return Some(&self.missing_source_origin);
+            return Some(&self.counts.missing_source_origin);
         };
         let same = source == host_and_port(&request.authority);
         let other = || policy.additional_origins.iter().any(|matcher| matcher.matches(source));
-        (!same && !other()).then_some(&self.request_invalid)
+        (!same && !other()).then_some(&self.counts.request_invalid)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::http::filters::compression::Broken;
 use crate::http::filters::filter::Way;
-use crate::stats::{self, Counter};
+use crate::stats::{self, Counter, counters};
 
 /// All of them.
 #[derive(Debug)]
@@ -14,30 +14,22 @@ pub(super) struct Stats {
     broken: Vec<(Broken, Counter)>,
 }
 
-/// Those of a direction.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Common {
-    pub decompressed: Counter,
-    pub not_decompressed: Counter,
-    pub total_uncompressed_bytes: Counter,
-    pub total_compressed_bytes: Counter,
+counters! {
+    /// Those of a direction.
+    pub(super) struct Common { decompressed not_decompressed total_uncompressed_bytes total_compressed_bytes }
 }
 
 impl Stats {
     /// Registers the names below `prefix` and the library's.
     pub fn new(stats: &Arc<stats::Stats>, prefix: &str, (library, broken): (&str, &[(Broken, &'static str)])) -> Stats {
-        let counter = |name: &str| stats.counter(&format!("{prefix}.{library}.{name}"));
-        let common = |direction: &str| {
-            let counter = |name: &str| counter(&format!("{direction}.{name}"));
-            Common {
-                decompressed: counter("decompressed"),
-                not_decompressed: counter("not_decompressed"),
-                total_uncompressed_bytes: counter("total_uncompressed_bytes"),
-                total_compressed_bytes: counter("total_compressed_bytes"),
-            }
-        };
-        let broken = broken.iter().map(|(broken, name)| (*broken, counter(&format!("decompressor_library.{name}"))));
-        Stats { request: common("request"), response: common("response"), broken: broken.collect() }
+        let below = |part: &str| format!("{prefix}.{library}.{part}.");
+        let of_library = below("decompressor_library");
+        let broken = broken.iter().map(|(broken, name)| (*broken, stats.counter(&format!("{of_library}{name}"))));
+        Stats {
+            request: Common::new(stats, &below("request")),
+            response: Common::new(stats, &below("response")),
+            broken: broken.collect(),
+        }
     }
 
     /// Those of one direction.

@@ -46,6 +46,8 @@ pub(crate) struct DelegateScope {
     width: u16,
 }
 
+// Few, and made with the chain: a box would be one more hop for each request.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 enum Base {
     /// Acts unless it is skipped.

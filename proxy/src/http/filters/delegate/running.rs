@@ -12,7 +12,7 @@ use crate::http::filters::{Running, Scope};
 use crate::http::stream::Stream;
 use crate::policy::falls_into;
 use crate::policy::match_tree::{Comes, Tree, Verdict};
-use crate::telemetry::dynamic::{Shared, StateObject};
+use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::facts::Known;
 use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
@@ -302,5 +302,11 @@ fn note(stream: &mut Stream<'_>, execute: &Execute) {
         }
         _ => execute.note.clone(),
     };
-    state.set(StateObject { key: MATCHED_ACTIONS.into(), value, read_only: false, shared: Shared::None });
+    state.set(StateObject {
+        key: MATCHED_ACTIONS.into(),
+        value,
+        form: Form::Json,
+        read_only: false,
+        shared: Shared::None,
+    });
 }

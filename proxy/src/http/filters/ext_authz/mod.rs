@@ -3,8 +3,7 @@
 //!
 //! With a gRPC service; an HTTP service is refused at load. `filter_enabled` and `deny_at_disable` go by their default values: there is
 //! no runtime here. `bootstrap_metadata_labels_key`, `route_metadata_context_namespaces` and `emit_filter_state_stats` are refused.
-//! Not acting: `charge_cluster_response_stats` (the cluster does not count denials), `filter_metadata`, `enforce_response_header_limits`,
-//! and `pack_as_bytes` of a route's own body settings (the filter's is taken). None of them decides who passes.
+//! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own.
 //! `question` makes what is asked, `verdict` does what is answered.
 
 mod question;
@@ -21,11 +20,16 @@ use super::Scope;
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
+use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
+use crate::http::attempt;
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
+use crate::http::stream::Stream;
+use crate::http::upstreams::UpstreamCluster;
 use crate::policy::falls_into;
 use crate::stats::Counter;
+use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
@@ -37,7 +41,11 @@ pub(crate) struct ExtAuthz {
     config: Config,
     target: Arc<GrpcTarget>,
     names: Names,
-    stats: Stats,
+    stats: Counts,
+    /// Of the names below a cluster's.
+    of_cluster: String,
+    /// For logs, as JSON.
+    filter_metadata: Option<Bytes>,
 }
 
 /// Headers that only this filter knows, interned.
@@ -48,16 +56,10 @@ struct Names {
     partial_body: Name,
 }
 
-#[derive(Debug)]
-struct Stats {
-    ok: Counter,
-    denied: Counter,
-    error: Counter,
-    disabled: Counter,
-    failure_mode_allowed: Counter,
-    invalid: Counter,
-    ignored_dynamic_metadata: Counter,
-    omitted_response_headers: Counter,
+crate::stats::counters! {
+    struct Counts {
+        ok denied error disabled failure_mode_allowed invalid ignored_dynamic_metadata omitted_response_headers
+    }
 }
 
 /// What a level says.
@@ -94,11 +96,10 @@ impl HttpFilter for ExtAuthz {
         if config.emit_filter_state {
             return refused("emit_filter_state_stats", "is not supported; leave it out");
         }
-        let prefix = match &config.stat_prefix {
-            Some(prefix) => format!("{}ext_authz.{prefix}.", deps.scope),
-            None => format!("{}ext_authz.", deps.scope),
+        let of_cluster = match &config.stat_prefix {
+            Some(prefix) => format!("ext_authz.{prefix}."),
+            None => "ext_authz.".to_owned(),
         };
-        let counter = |name: &str| deps.stats.counter(&format!("{prefix}{name}"));
         Ok(ExtAuthz {
             target: target(&root, &config.service)?,
             names: Names {
@@ -106,16 +107,9 @@ impl HttpFilter for ExtAuthz {
                 downstream_service: Name::new("x-envoy-downstream-service-cluster"),
                 partial_body: Name::new("x-envoy-auth-partial-body"),
             },
-            stats: Stats {
-                ok: counter("ok"),
-                denied: counter("denied"),
-                error: counter("error"),
-                disabled: counter("disabled"),
-                failure_mode_allowed: counter("failure_mode_allowed"),
-                invalid: counter("invalid"),
-                ignored_dynamic_metadata: counter("ignored_dynamic_metadata"),
-                omitted_response_headers: counter("omitted_response_headers"),
-            },
+            stats: Counts::new(deps.stats, &format!("{}{of_cluster}", deps.scope)),
+            of_cluster,
+            filter_metadata: config.filter_metadata.as_ref().map(|metadata| Bytes::from(metadata.to_string())),
             config: config.clone(),
         })
     }
@@ -171,11 +165,12 @@ impl HttpFilter for ExtAuthz {
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, ExtAuthz>) -> Step {
+        let most = self.config.enforce_header_limits.then(|| most_headers(turn.stream)).flatten();
         if let (Some(changes), Some(head)) = (turn.state.take(), &mut turn.stream.response) {
-            for change in changes.iter() {
-                if !verdict::change_response(&mut head.headers, change) {
-                    self.stats.omitted_response_headers.inc();
-                }
+            let results = changes.iter().map(|change| verdict::change_response(&mut head.headers, change, most));
+            // All of them are tried: some may change a header that is there.
+            if results.filter(Result::is_err).count() > 0 {
+                self.stats.omitted_response_headers.inc();
             }
         }
         Step::Continue
@@ -210,6 +205,15 @@ impl ExtAuthz {
 
     /// Asks. `body` is what the service is told of it, and whether that is only its beginning.
     fn ask(&self, turn: &mut Turn<'_, '_, ExtAuthz>, body: Option<(Bytes, bool)>) -> Step {
+        if let Some(value) = &self.filter_metadata {
+            turn.stream.info.filter_state.set(StateObject {
+                key: turn.slot.name.clone(),
+                value: value.clone(),
+                form: Form::Json,
+                read_only: false,
+                shared: Shared::None,
+            });
+        }
         let question = question::encode(self, turn, body.as_ref());
         let target = turn.scope.and_then(|scope| scope.target.as_ref()).unwrap_or(&self.target);
         let stream = &*turn.stream;
@@ -240,12 +244,15 @@ impl ExtAuthz {
                 if !allowed.response_headers.is_empty() {
                     *turn.state = Some(Box::new(allowed.response_headers));
                 }
-                self.stats.ok.inc();
+                self.count(turn.stream, self.stats.ok, "ok");
                 Step::Continue
             }
             message::Verdict::Denied(denied) => {
-                self.stats.denied.inc();
+                self.count(turn.stream, self.stats.denied, "denied");
                 let reply = self.refusal(denied.status.unwrap_or(403), "ext_authz_denied");
+                if let Some(cluster) = cluster(turn.stream).filter(|_| self.config.charge_cluster) {
+                    cluster.count_response(reply.status, Codes::of(true), None);
+                }
                 match verdict::denial(&self.config, reply, denied) {
                     Ok(reply) => reply.into(),
                     Err(name) => self.invalid(turn, &name),
@@ -255,11 +262,20 @@ impl ExtAuthz {
         }
     }
 
+    /// Counts an outcome, for the filter and for the cluster of the request's route.
+    fn count(&self, stream: &Stream<'_>, counter: Counter, outcome: &str) {
+        counter.inc();
+        if let Some(cluster) = cluster(stream) {
+            // A look-up by name, beside a call to another service.
+            cluster.grpc().1.counter(&format!("{}{outcome}", self.of_cluster)).inc();
+        }
+    }
+
     /// There is no verdict.
     fn failed(&self, turn: &mut Turn<'_, '_, ExtAuthz>, why: &str) -> Step {
-        self.stats.error.inc();
+        self.count(turn.stream, self.stats.error, "error");
         if self.config.failure_mode_allow {
-            self.stats.failure_mode_allowed.inc();
+            self.count(turn.stream, self.stats.failure_mode_allowed, "failure_mode_allowed");
             if self.config.failure_mode_allow_header {
                 let headers = &mut turn.stream.request.headers;
                 headers.set(self.names.failure_mode_allowed.clone(), Bytes::from_static(b"true"));
@@ -284,6 +300,20 @@ impl ExtAuthz {
     fn refusal(&self, status: u16, details: &'static str) -> LocalReply {
         LocalReply::new(status, details).flags(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE)
     }
+}
+
+/// The cluster of the request's route.
+fn cluster(stream: &Stream<'_>) -> Option<UpstreamCluster> {
+    let chosen = stream.route?;
+    let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
+    stream.context.upstreams.get(&name)
+}
+
+/// How many lines the head of a response may have: as many as those of its cluster. Answers of our own have no limit.
+fn most_headers(stream: &Stream<'_>) -> Option<usize> {
+    let from_upstream = stream.info.response_code_details.as_deref() == Some("via_upstream");
+    let cluster = stream.context.upstreams.get(stream.info.upstream_cluster.as_ref().filter(|_| from_upstream)?)?;
+    Some(cluster.config().http.max_headers_count as usize)
 }
 
 fn target(at: &At<'_>, service: &Service) -> Result<Arc<GrpcTarget>, Rejection> {

@@ -14,6 +14,7 @@ use envoy_types::pb::google::rpc::Status;
 use prost::Message as _;
 
 use crate::call::tests::{Asked, OK, World, framed, serve, service};
+use crate::cluster::Codes;
 use crate::cluster::testing::run;
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
@@ -238,5 +239,68 @@ fn a_client_that_leaves_ends_the_question() {
         let outcome = bench.send_from(client, get("/")).await;
         assert_eq!((outcome.status(), outcome.flags().as_str()), (0, "DR"));
         drop(world);
+    });
+}
+
+#[test]
+fn the_route_s_cluster_counts_verdicts_too() {
+    run(async {
+        for (charge, expected) in [(true, vec![(403, Codes::of(true))]), (false, Vec::new())] {
+            let settings = config(|config| config.charge_cluster = charge);
+            let (mut bench, _world, _) = authorizer(settings, says(denies(DeniedHttpResponse::default()))).await;
+            let cluster = bench.cluster("app");
+            assert_eq!(bench.send(get("/")).await.status(), 403);
+            assert_eq!(*cluster.counted.borrow(), expected, "{charge}");
+            assert_eq!(bench.stat("cluster.app.ext_authz.denied"), 1);
+        }
+        let settings = config(|config| config.stat_prefix = Some("p".into()));
+        let (mut bench, _world, _) = authorizer(settings, says(allows(OkHttpResponse::default()))).await;
+        bench.app(Script::answers(200, &[], &[]));
+        bench.send(get("/")).await;
+        assert_eq!((bench.stat("http.test.ext_authz.p.ok"), bench.stat("cluster.app.ext_authz.p.ok")), (1, 1));
+    });
+}
+
+#[test]
+fn filter_metadata_is_for_logs() {
+    run(async {
+        let metadata = Some(serde_json::json!({"who": "authz"}).into());
+        let (mut bench, _world, _) =
+            authorizer(config(|config| config.filter_metadata = metadata), says(allows(OkHttpResponse::default())))
+                .await;
+        bench.app(Script::answers(200, &[], &[]));
+        let outcome = bench.send(get("/")).await;
+        let format = config::access_log::format::parse("%FILTER_STATE(authz)% %FILTER_STATE(authz:PLAIN)%").unwrap();
+        let entry = crate::telemetry::access_log::LogEntry {
+            info: &outcome.info,
+            request: None,
+            response: None,
+            trailers: None,
+            more: Default::default(),
+        };
+        let mut out = Vec::new();
+        crate::telemetry::format::write(&format, &entry, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "{\"who\":\"authz\"} -");
+    });
+}
+
+#[test]
+fn a_head_that_is_full_takes_no_more_headers_where_limits_are_enforced() {
+    run(async {
+        for (enforced, omitted) in [(true, true), (false, false)] {
+            let headers = ["x-there", "x-new", "x-other"]
+                .map(|name| HeaderValueOption { append_action: 2, ..header(name, "authz") });
+            let ok = OkHttpResponse { response_headers_to_add: headers.into(), ..Default::default() };
+            let settings = config(|config| config.enforce_header_limits = enforced);
+            let (mut bench, _world, _) = authorizer(settings, says(allows(ok))).await;
+            // The status, x-there, x-envoy-upstream-service-time and one more.
+            let cluster = bench.clusters.get_mut("app").and_then(Rc::get_mut).expect("nobody else has it");
+            cluster.config.http.max_headers_count = 4;
+            bench.app(Script::answers(200, &[("x-there", "app")], &[]));
+            let outcome = bench.send(get("/")).await;
+            assert_eq!(outcome.header("x-there").as_deref(), Some("authz"));
+            assert_eq!((outcome.header("x-new").is_some(), outcome.header("x-other").is_some()), (true, !omitted));
+            assert_eq!(bench.stat("http.test.ext_authz.omitted_response_headers"), u64::from(omitted));
+        }
     });
 }

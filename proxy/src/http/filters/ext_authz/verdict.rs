@@ -8,6 +8,7 @@ use config::route::AppendAction;
 use config::services::ext_authz::{Allowed, Denied, HeaderChange};
 
 use crate::http::local_reply::LocalReply;
+use crate::http::query::{self, Parameters};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{Method, RequestHead};
 
@@ -73,24 +74,17 @@ fn queries(request: &mut RequestHead, allowed: &Allowed) -> bool {
     if allowed.query.is_empty() && allowed.query_remove.is_empty() {
         return false;
     }
-    let (path, query) = request.path.split_at(memchr::memchr(b'?', &request.path).unwrap_or(request.path.len()));
-    let name_of = |pair: &[u8]| pair.split(|octet| *octet == b'=').next().unwrap_or_default().to_vec();
-    let gone = |name: &[u8]| {
-        allowed.query.iter().any(|(key, _)| key.as_bytes() == name)
-            || allowed.query_remove.iter().any(|key| key.as_bytes() == name)
-    };
-    let kept = query.get(1..).unwrap_or_default().split(|octet| *octet == b'&');
-    let mut pairs: Vec<Vec<u8>> =
-        kept.filter(|pair| !pair.is_empty() && !gone(&name_of(pair))).map(<[u8]>::to_vec).collect();
+    let (path, query) = query::split(&request.path);
+    let mut parameters = Parameters::verbatim(query);
     let valid = |text: &str| text.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'&' | b'#' | b'?'));
-    let set = allowed.query.iter().filter(|(key, value)| valid(key) && valid(value));
-    pairs.extend(set.map(|(key, value)| format!("{key}={value}").into_bytes()));
-    let mut target = path.to_vec();
-    if !pairs.is_empty() {
-        target.push(b'?');
-        target.extend_from_slice(&pairs.join(&b'&'));
+    for (key, value) in &allowed.query {
+        parameters.remove(key.as_bytes());
+        if valid(key) && valid(value) {
+            parameters.set(key.as_bytes(), value.as_bytes().to_vec());
+        }
     }
-    request.path = Bytes::from(target);
+    allowed.query_remove.iter().for_each(|key| parameters.remove(key.as_bytes()));
+    request.path = Bytes::from(parameters.write(path));
     true
 }
 
@@ -118,11 +112,14 @@ pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> 
     Ok(reply)
 }
 
-/// Changes a header of a response to a request that passed. False: it is no header.
-pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange) -> bool {
+/// Changes a header of a response to a request that passed; one that is none is left out. With `most` lines in the head no other is added.
+///
+/// # Errors
+/// There was no place for it.
+pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange, most: Option<usize>) -> Result<(), ()> {
     let name = change.name.to_ascii_lowercase();
     if !is_valid(&name, &change.value) || name.starts_with(':') {
-        return false;
+        return Ok(());
     }
     let name = Name::new(&name);
     let action = match change.append {
@@ -130,16 +127,24 @@ pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange) -> b
         Some(false) => Some(AppendAction::OverwriteOrAdd),
         None => change.action,
     };
+    let is_there = headers.contains(&name);
     match action {
-        Some(AppendAction::AppendOrAdd) => headers.append(name, change.value.clone()),
-        Some(AppendAction::AddIfAbsent) if headers.contains(&name) => {}
-        Some(AppendAction::OverwriteIfExists) if !headers.contains(&name) => {}
-        Some(AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists | AppendAction::OverwriteOrAdd) => {
+        None => return Ok(()),
+        Some(AppendAction::AddIfAbsent) if is_there => return Ok(()),
+        Some(AppendAction::OverwriteIfExists) if !is_there => return Ok(()),
+        Some(AppendAction::AppendOrAdd | AppendAction::AddIfAbsent) => {}
+        Some(_) if is_there => {
             headers.set(name, change.value.clone());
+            return Ok(());
         }
-        None => return false,
+        Some(_) => {}
     }
-    true
+    // The status is a line as well.
+    if most.is_some_and(|most| headers.len() + 1 >= most) {
+        return Err(());
+    }
+    headers.append(name, change.value.clone());
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

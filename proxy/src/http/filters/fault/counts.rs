@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::stats::{Counter, Gauge, Stats};
+use crate::stats::{Counter, Gauge, Stats, counters};
 
 /// Callers that are counted by name. They name themselves, so that there is an end to it.
 const CALLERS: usize = 1024;
@@ -14,8 +14,7 @@ const CALLERS: usize = 1024;
 /// What is counted.
 #[derive(Debug)]
 pub(super) struct Counts {
-    aborts_injected: Counter,
-    delays_injected: Counter,
+    injected: Caller,
     faults_overflow: Counter,
     pub response_rl_injected: Counter,
     active_faults: Gauge,
@@ -38,22 +37,18 @@ impl std::fmt::Debug for Callers {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Caller {
-    aborts_injected: Counter,
-    delays_injected: Counter,
+counters! {
+    struct Caller { aborts_injected delays_injected }
 }
 
 impl Counts {
     /// Registers the names below `<scope>fault.`.
     pub fn new(stats: &Arc<Stats>, scope: &str, by_caller: bool) -> Counts {
         let prefix = format!("{scope}fault.");
-        let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
         Counts {
-            aborts_injected: counter("aborts_injected"),
-            delays_injected: counter("delays_injected"),
-            faults_overflow: counter("faults_overflow"),
-            response_rl_injected: counter("response_rl_injected"),
+            injected: Caller::new(stats, &prefix),
+            faults_overflow: stats.counter(&format!("{prefix}faults_overflow")),
+            response_rl_injected: stats.counter(&format!("{prefix}response_rl_injected")),
             active_faults: stats.gauge(&format!("{prefix}active_faults")),
             active: AtomicU64::new(0),
             callers: by_caller.then(|| Callers { stats: stats.clone(), prefix, known: Mutex::default() }),
@@ -81,7 +76,7 @@ impl Counts {
 
     /// A request is delayed.
     pub fn delay(&self, caller: Option<&Bytes>) {
-        self.delays_injected.inc();
+        self.injected.delays_injected.inc();
         if let Some(caller) = self.caller(caller) {
             caller.delays_injected.inc();
         }
@@ -89,7 +84,7 @@ impl Counts {
 
     /// A request is answered.
     pub fn abort(&self, caller: Option<&Bytes>) {
-        self.aborts_injected.inc();
+        self.injected.aborts_injected.inc();
         if let Some(caller) = self.caller(caller) {
             caller.aborts_injected.inc();
         }
@@ -100,9 +95,7 @@ impl Counts {
         let mut known = callers.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(name) {
             let text = std::str::from_utf8(name).ok().filter(|_| known.len() < CALLERS)?;
-            let counter = |of: &str| callers.stats.counter(&format!("{}{text}.{of}", callers.prefix));
-            let caller =
-                Caller { aborts_injected: counter("aborts_injected"), delays_injected: counter("delays_injected") };
+            let caller = Caller::new(&callers.stats, &format!("{}{text}.", callers.prefix));
             // A copy: the name is a slice of what was read from the wire.
             known.insert(Bytes::copy_from_slice(name), caller);
         }

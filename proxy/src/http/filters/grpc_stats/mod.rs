@@ -19,7 +19,7 @@ use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn, Way};
 use crate::cluster::GrpcNaming;
 use crate::http::attempt;
 use crate::http::stream::{Sent, Stream};
-use crate::telemetry::dynamic::{Shared, StateObject};
+use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::wire::grpc::Method;
 use crate::wire::message::Frame;
 
@@ -111,6 +111,7 @@ impl HttpFilter for GrpcStats {
             turn.stream.info.filter_state.set(StateObject {
                 key: "envoy.filters.http.grpc_stats".into(),
                 value: Bytes::from(format!("{requests},{responses}")),
+                form: Form::Plain,
                 read_only: false,
                 shared: Shared::None,
             });

@@ -51,10 +51,9 @@ impl Bucket {
         self.tokens.left() as u64
     }
 
-    /// Whole seconds until there is a token.
+    /// Seconds until there is a token, rounded up.
     pub fn seconds_to_next(&self) -> u64 {
-        let milliseconds = (self.tokens.seconds_to_next() * 1000.0).ceil();
-        // A bucket that gets a token in less than an age.
-        milliseconds as u64 / 1000
+        // Of a bucket that gets a token in less than an age.
+        self.tokens.seconds_to_next().ceil() as u64
     }
 }

@@ -162,7 +162,7 @@ impl Settings {
                 response_add: config.response_headers.clone(),
                 ..HeaderChanges::default()
             }),
-            counts: Counts::new(deps.stats, &config.stat_prefix),
+            counts: Counts::new(deps.stats, &format!("{}.http_local_rate_limit.", config.stat_prefix)),
             config: config.clone(),
         }
     }

@@ -154,7 +154,10 @@ impl Settings {
         Settings {
             carrier: config.state.as_ref().map(Carrier::compile),
             strict: config.strict.then_some(config.status_when_gone),
-            counts: config.stat_prefix.as_ref().map(|prefix| Counts::new(deps, prefix)),
+            counts: config
+                .stat_prefix
+                .as_ref()
+                .map(|prefix| Counts::new(deps.stats, &format!("{}stateful_session.{prefix}.", deps.scope))),
         }
     }
 }

@@ -2,30 +2,14 @@
 //! Used by the filter alone.
 
 use super::Outcome;
-use crate::http::filters::filter::FilterDeps;
-use crate::stats::Counter;
 
-/// What is counted.
-#[derive(Debug)]
-pub(super) struct Counts {
-    routed: Counter,
-    failed_open: Counter,
-    failed_closed: Counter,
-    no_session: Counter,
+crate::stats::counters! {
+    /// What is counted.
+    pub(super) struct Counts { routed failed_open failed_closed no_session }
 }
 
 impl Counts {
-    /// Registers the names.
-    pub fn new(deps: &FilterDeps<'_>, stat_prefix: &str) -> Counts {
-        let counter = |name: &str| deps.stats.counter(&format!("{}stateful_session.{stat_prefix}.{name}", deps.scope));
-        Counts {
-            routed: counter("routed"),
-            failed_open: counter("failed_open"),
-            failed_closed: counter("failed_closed"),
-            no_session: counter("no_session"),
-        }
-    }
-
+    /// A session has come to this.
     pub fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Routed => self.routed.inc(),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::telemetry::access_log::{EntryKind, More};
-use crate::telemetry::dynamic::{Shared, StateObject};
+use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::stream_info::{Labels, Times, UpstreamConnection};
 
 /// The client's certificate of the recording.
@@ -157,8 +157,13 @@ fn metadata_and_filter_state() {
     let (mut info, ..) = client_side();
     info.metadata
         .merge("ns", &json!({ "k": "value", "o": { "i": "inner", "z": 1.5 }, "n": 3.0, "b": true, "l": [1, "a"] }));
-    let object =
-        |key: &str| StateObject { key: key.into(), value: "state-POST".into(), read_only: false, shared: Shared::None };
+    let object = |key: &str| StateObject {
+        key: key.into(),
+        value: "state-POST".into(),
+        form: Form::Text,
+        read_only: false,
+        shared: Shared::None,
+    };
     info.filter_state.set(object("fs"));
     info.upstream_labels = [
         Some(Rc::new(Host(labels("cm", json!({ "k": "cmv", "o": { "a": 1 } })), ""))),

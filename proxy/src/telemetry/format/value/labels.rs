@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Written, some, text};
 use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::dynamic::Form;
 use crate::telemetry::stream_info::StreamInfo;
 
 /// What stands at the end of a path of keys. Objects, lists and numbers are JSON; texts are text.
@@ -62,15 +63,19 @@ fn value(value: Option<&Value>, out: &mut Vec<u8>) -> Written {
 pub fn filter_state(key: &str, format: StateFormat, info: &StreamInfo, out: &mut Vec<u8>) -> Written {
     let of_connection = info.connection.filter_state.borrow();
     let Some(object) = info.filter_state.get(key).or_else(|| of_connection.get(key)) else { return Written::Absent };
-    match format {
-        StateFormat::Plain => text(Some(&object.value), out),
-        StateFormat::Typed => {
+    match (format, object.form) {
+        (StateFormat::Plain, Form::Text | Form::Plain) => text(Some(&object.value), out),
+        (StateFormat::Typed, Form::Text) => {
             let quoted = Value::from(String::from_utf8_lossy(&object.value)).to_string();
             out.extend_from_slice(quoted.as_bytes());
             Written::Json
         }
-        // The objects here are texts.
-        StateFormat::Field => Written::Absent,
+        (StateFormat::Typed, Form::Json) => {
+            out.extend_from_slice(&object.value);
+            Written::Json
+        }
+        // No object here has fields.
+        (StateFormat::Field, _) | (StateFormat::Plain | StateFormat::Typed, _) => Written::Absent,
     }
 }
 
