@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
+use crate::hcm::HttpFilter;
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
@@ -188,6 +189,8 @@ pub struct UpstreamHttp {
     pub max_headers_count: u32,
     /// `common_http_protocol_options.max_response_headers_kb` in octets; `None` is the codec's default.
     pub max_response_headers: Option<u32>,
+    /// `http_filters` before the codec, in place of the router's.
+    pub filters: Vec<HttpFilter>,
     /// `request_mirror_policies`, in place of the route's.
     pub mirrors: Vec<Mirror>,
     /// `hash_policy`, in place of the route's.
@@ -209,6 +212,7 @@ impl Default for UpstreamHttp {
             preserve_case: false,
             max_headers_count: 100,
             max_response_headers: None,
+            filters: Vec::new(),
             mirrors: Vec::new(),
             hash: Vec::new(),
             retry: None,

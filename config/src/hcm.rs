@@ -12,6 +12,7 @@ use crate::route::{RouteConfiguration, Upgrade};
 
 pub(crate) mod decode;
 pub(crate) mod filters;
+pub(crate) mod upstream;
 
 /// HTTP connection manager.
 #[derive(Debug, Clone)]
@@ -143,7 +144,7 @@ pub struct HttpFilter {
 }
 
 /// `envoy.extensions.filters.http.router.v3.Router`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Router {
     /// `suppress_envoy_headers`.
     pub suppress_envoy_headers: bool,
@@ -151,6 +152,29 @@ pub struct Router {
     pub dynamic_stats: bool,
     /// `suppress_grpc_request_failure_code_stats`.
     pub suppress_grpc_codes: bool,
+    /// `strict_check_headers`: requests in which one of these makes no sense are refused.
+    pub strict_headers: Vec<StrictHeader>,
+    /// `respect_expected_rq_timeout`: the caller's proxy says how long it waits.
+    pub respect_expected_timeout: bool,
+    /// `upstream_http_filters` before the codec, for clusters without any.
+    pub upstream_filters: Vec<HttpFilter>,
+    /// `upstream_log`: a line for each attempt.
+    pub upstream_log: Vec<AccessLog>,
+}
+
+/// A request header that the router may be strict about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrictHeader {
+    /// `x-envoy-upstream-rq-timeout-ms`.
+    Timeout,
+    /// `x-envoy-upstream-rq-per-try-timeout-ms`.
+    PerTryTimeout,
+    /// `x-envoy-max-retries`.
+    MaxRetries,
+    /// `x-envoy-retry-on`.
+    RetryOn,
+    /// `x-envoy-retry-grpc-on`.
+    RetryGrpcOn,
 }
 
 /// `server_header_transformation`.

@@ -442,6 +442,7 @@ impl RetryOn {
     /// `envoy-ratelimited`.
     pub const ENVOY_RATELIMITED: u32 = 1 << 14;
 
+    /// Conditions on gRPC statuses.
     const GRPC: u32 = RetryOn::GRPC_CANCELLED
         | RetryOn::GRPC_DEADLINE_EXCEEDED
         | RetryOn::GRPC_RESOURCE_EXHAUSTED

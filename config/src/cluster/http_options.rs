@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
 use crate::extension;
 use crate::field_rules;
+use crate::hcm::upstream as upstream_filters;
 use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::upstreams::http::v3 as upstream, uint32};
 use crate::registry;
@@ -49,15 +50,6 @@ pub(super) fn http(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Resul
 fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) -> Result<Http, Rejection> {
     use upstream::http_protocol_options::UpstreamProtocolOptions as Choice;
     use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
-    if let [filter, rest @ ..] = proto.http_filters.as_slice() {
-        // The codec filter alone is what Envoy runs without any.
-        let codec_only = rest.is_empty() && filter.name.contains("upstream_codec");
-        if !codec_only {
-            return Err(at
-                .field("http_filters")
-                .unsupported(format!("upstream HTTP filter {:?} is not supported", filter.name)));
-        }
-    }
     let (protocol, http1, http2) = match &proto.upstream_protocol_options {
         None => return Err(at.field("upstream_protocol_options").reject("is required; give explicit_http_config")),
         Some(Choice::ExplicitHttpConfig(explicit)) => match &explicit.protocol_config {
@@ -92,6 +84,7 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
         proto.upstream_http_protocol_options.as_ref(),
         &mut http.settings,
     )?;
+    http.settings.filters = upstream_filters::chain(&at.field("http_filters"), &proto.http_filters, options)?;
     http.settings.mirrors = mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?;
     http.settings.hash = hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?;
     let policy = proto.retry_policy.as_ref();

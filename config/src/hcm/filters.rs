@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{HttpFilter, Router};
+use super::{HttpFilter, Router, StrictHeader, upstream};
+use crate::access_log;
 use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::filters::{self, HttpFilterConfig, discovery};
@@ -21,7 +22,7 @@ pub(super) struct Chain {
     pub router: Router,
 }
 
-enum Read {
+pub(super) enum Read {
     Filter(HttpFilter),
     Router(Router),
     LeftOut,
@@ -49,7 +50,7 @@ pub(super) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
     Err(at.reject("the last filter must be envoy.filters.http.router; nothing would answer requests"))
 }
 
-fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read, Rejection> {
+pub(super) fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read, Rejection> {
     use pb::http_filter::ConfigType;
     let name: Arc<str> = crate::field_rules::not_empty(&at.field("name"), &proto.name)?;
     let kept = |config| Ok(Read::Filter(HttpFilter { name: name.clone(), disabled: proto.disabled, config }));
@@ -92,14 +93,28 @@ fn discovered(
 
 fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Router, Rejection> {
     let proto: ext::filters::http::router::v3::Router = extension.decode(at, options)?;
-    if let Some(filter) = proto.upstream_http_filters.iter().find(|filter| !filter.name.contains("upstream_codec")) {
-        return Err(at
-            .field("upstream_http_filters")
-            .unsupported(format!("upstream HTTP filter {:?} is not supported", filter.name)));
-    }
+    let at_strict = at.field("strict_check_headers");
+    let strict = proto.strict_check_headers.iter().enumerate();
     Ok(Router {
+        strict_headers: strict
+            .map(|(index, name)| strict_header(&at_strict.index(index), name))
+            .collect::<Result<_, _>>()?,
+        respect_expected_timeout: proto.respect_expected_rq_timeout,
+        upstream_log: access_log::decode::access_logs(&at.field("upstream_log"), &proto.upstream_log, options)?,
+        upstream_filters: upstream::chain(&at.field("upstream_http_filters"), &proto.upstream_http_filters, options)?,
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),
         suppress_grpc_codes: proto.suppress_grpc_request_failure_code_stats,
+    })
+}
+
+fn strict_header(at: &At<'_>, name: &str) -> Result<StrictHeader, Rejection> {
+    Ok(match name {
+        "x-envoy-upstream-rq-timeout-ms" => StrictHeader::Timeout,
+        "x-envoy-upstream-rq-per-try-timeout-ms" => StrictHeader::PerTryTimeout,
+        "x-envoy-max-retries" => StrictHeader::MaxRetries,
+        "x-envoy-retry-on" => StrictHeader::RetryOn,
+        "x-envoy-retry-grpc-on" => StrictHeader::RetryGrpcOn,
+        other => return Err(at.reject(format!("{other:?} is not a header that the router can be strict about"))),
     })
 }

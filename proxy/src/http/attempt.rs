@@ -3,10 +3,13 @@
 
 mod ends;
 mod failure;
+mod filters;
+pub(super) mod log;
 pub(in crate::http) mod mirror;
 mod one;
 mod race;
 pub(super) mod redirects;
+mod strict;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -76,6 +79,7 @@ pub(super) async fn run<'s>(
     stream.info.upstream_cluster = Some(name);
     let config = cluster.config();
     stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    strict::check(stream)?;
     let grpc = is_grpc(&stream.request);
     let retry = prepare(exchange, chosen, forwarding, &cluster);
     let upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
@@ -119,6 +123,7 @@ async fn until_answered<'s>(
     loop {
         exchange.stream.info.attempts += 1;
         ends.begins();
+        log::begins(&mut exchange.stream);
         let outcome = match attempt.run(exchange, downstream, &mut upload, &tried, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
@@ -140,6 +145,7 @@ async fn until_answered<'s>(
                     tried.add(target, retry);
                 }
                 ends.retries(outcome.target(), outcome.status(), wait);
+                log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
                 drop(outcome);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
@@ -209,7 +215,9 @@ fn prepare<'p>(
     timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
     let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
     let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);
-    let timeouts = Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), hedges, &mut stream.request);
+    let expected = stream.context.manager.config.router.respect_expected_timeout;
+    let timeouts =
+        Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
     let retry = Retry::new(rules, &mut stream.request, stream.internal);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {

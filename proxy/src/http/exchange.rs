@@ -53,9 +53,9 @@ async fn serve(
     request: RequestHead,
     before: Option<Before>,
 ) -> Option<Box<Elsewhere>> {
-    // Lives longer than the exchange, which borrows from it.
-    let table = OnceCell::new();
-    let mut exchange = Exchange::begin(context, request);
+    // They live longer than the exchange, which borrows from them.
+    let (table, upstream_chain) = (OnceCell::new(), OnceCell::new());
+    let mut exchange = Exchange::begin(context, &upstream_chain, request);
     if let Some((history, (internal, remote))) = before {
         exchange.stream.history = Some(Box::new(history));
         (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);

@@ -24,6 +24,10 @@ pub struct ConnectionManager {
     pub(super) routes: Routes,
     pub(super) chain: Chain,
     pub(super) access_log: AccessLogs,
+    /// Filters behind the router, for clusters without any.
+    pub(super) upstream_chain: Chain,
+    /// The router's: a line for each attempt.
+    pub(super) upstream_log: AccessLogs,
     pub(super) stats: HttpStats,
     /// Where trace decisions are counted, with tracing.
     pub(super) tracing: Option<TracingStats>,
@@ -74,6 +78,12 @@ impl ConnectionManager {
             routes,
             chain: Chain::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            upstream_chain: Chain::compile(
+                &at.field("upstream_http_filters"),
+                &config.router.upstream_filters,
+                &filter_deps,
+            )?,
+            upstream_log: AccessLogs::compile(&config.router.upstream_log, deps.log_sinks),
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
             codec: OnceLock::new(),
             registry: deps.stats.clone(),

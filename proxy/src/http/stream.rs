@@ -96,6 +96,8 @@ pub(crate) struct Stream<'s> {
     pub internal: bool,
     /// Inbound: the operation that the caller's sidecar is told.
     pub decorator: Option<Bytes>,
+    /// When the attempt began that is under way; only where attempts are logged.
+    pub attempt_begun: Option<std::time::Instant>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
 }
@@ -126,6 +128,7 @@ impl<'s> Stream<'s> {
             sent: Sent::NobodyAsks,
             internal: false,
             decorator: None,
+            attempt_begun: None,
             history: None,
         }
     }

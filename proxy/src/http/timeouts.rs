@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use config::route::RetryPolicy;
 
 use super::deadlines::{Deadlines, Expired};
@@ -27,11 +26,12 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    /// Reads and takes away the caller's wishes (only internal callers still have any). `retry` is the policy that holds.
+    /// Reads and takes away the caller's wishes (only internal callers still have any). `retry` is the policy that holds; `hedges`
+    /// whether late attempts are overtaken; `expected` whether the time that the caller's proxy allows is ours.
     pub fn decide(
         forwarding: &Forwarding,
         retry: Option<&RetryPolicy>,
-        hedges: bool,
+        (hedges, expected): (bool, bool),
         request: &mut RequestHead,
     ) -> Timeouts {
         let config = &forwarding.config;
@@ -54,7 +54,10 @@ impl Timeouts {
             alternative_response: false,
             hedges,
         };
-        if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
+        let expected = expected.then(|| milliseconds(request, &Name::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS));
+        if let Some(Some(wish)) = expected {
+            timeouts.response = wish;
+        } else if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
             timeouts.response = wish;
         }
         if let Some(wish) = take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) {
@@ -118,10 +121,15 @@ pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut Request
     }
 }
 
-/// A header in milliseconds, taken away: outer `None` when absent or not a number, inner `None` for 0, which is never.
-fn take_milliseconds(request: &mut RequestHead, name: &Name) -> Option<Option<Duration>> {
-    let value: Bytes = request.headers.get(name)?.clone();
-    request.headers.remove(name);
-    let number: u64 = std::str::from_utf8(&value).ok()?.parse().ok()?;
+/// A header in milliseconds: outer `None` when absent or not a number, inner `None` for 0, which is never.
+fn milliseconds(request: &RequestHead, name: &Name) -> Option<Option<Duration>> {
+    let number: u64 = std::str::from_utf8(request.headers.get(name)?).ok()?.parse().ok()?;
     Some((number > 0).then(|| Duration::from_millis(number)))
+}
+
+/// The same, taken away.
+fn take_milliseconds(request: &mut RequestHead, name: &Name) -> Option<Option<Duration>> {
+    let value = milliseconds(request, name);
+    request.headers.remove(name);
+    value
 }

@@ -31,6 +31,17 @@ impl Failure {
         }
     }
 
+    /// Envoy's flag.
+    pub fn flags(&self) -> ResponseFlags {
+        match self {
+            Failure::Pick(failure) => failure.flags(),
+            Failure::Connect(failure) => failure.flags(),
+            Failure::Stream(error) => reset_of(error).0,
+            Failure::Timeout(Stop::Reply(reply)) => reply.flags,
+            Failure::Timeout(_) => ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
+        }
+    }
+
     /// The answer to the client.
     pub fn into_stop(self, stream: &Stream<'_>, retried: bool) -> Stop {
         match self {

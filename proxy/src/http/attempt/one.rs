@@ -8,7 +8,9 @@ use std::task::Poll;
 use config::route::HostRewrite;
 
 use super::failure::Failure;
+use super::filters;
 use crate::cluster::{HttpWant, Priority};
+use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
 use crate::http::hash;
@@ -93,7 +95,10 @@ impl Attempt<'_> {
             Ok(None) => Ok(Outcome::Late(lease, target)),
             Ok(Some(mut head)) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
-                Ok(Outcome::Answer(lease, head, (target, informed)))
+                Ok(match filters::response(exchange, head) {
+                    Ok(head) => Outcome::Answer(lease, head, (target, informed)),
+                    Err(error) => Outcome::Failed(Failure::Stream(error), Some(target), true),
+                })
             }
             Err(failure) => {
                 match failure {
@@ -126,6 +131,7 @@ impl Attempt<'_> {
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
+        filters::request(exchange, self.cluster)?;
         lease.stream().send_head(&exchange.stream.request, upload.is_empty())
     }
 
@@ -230,6 +236,14 @@ impl Outcome {
         match self {
             Outcome::Answer(_, _, (target, _)) | Outcome::Late(_, target) => Some(target),
             Outcome::Failed(_, target, _) => target.as_ref(),
+        }
+    }
+
+    /// What a log says of a failure.
+    pub fn flags(&self) -> ResponseFlags {
+        match self {
+            Outcome::Failed(failure, ..) => failure.flags(),
+            Outcome::Answer(..) | Outcome::Late(..) => ResponseFlags::NONE,
         }
     }
 

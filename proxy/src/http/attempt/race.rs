@@ -9,6 +9,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::ends::Ends;
 use super::failure::Failure;
+use super::filters;
+use super::log;
 use super::one::Attempt;
 use super::{Answered, again};
 use crate::cluster::retry::BackOff;
@@ -219,6 +221,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
         again(exchange, self.forwarding);
         exchange.stream.info.attempts += 1;
         self.ends.begins();
+        log::begins(&mut exchange.stream);
         self.attempt.rewrite_host(exchange, &target);
         let upload = self.body.once_more();
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &upload) {
@@ -238,6 +241,12 @@ impl<'a, 's: 'a> Race<'a, 's> {
         let Contender::Open(open) = self.contenders.remove(index) else { return None };
         let Open { mut lease, target, upload, overtaken, .. } = *open;
         upgrade::mark_answer(&exchange.stream.request, &mut head);
+        head = match filters::response(exchange, head) {
+            Ok(head) => head,
+            Err(error) => {
+                return self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken));
+            }
+        };
         let cluster = self.attempt.cluster;
         let bad = if overtaken {
             self.retry.wants_response(&head)

@@ -2,8 +2,10 @@
 //! counted and logged: [`Drop`].
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
@@ -11,9 +13,10 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::failure::ResponseFlags;
+use crate::http::attempt;
 use crate::http::context::{Context, PinnedTable};
 use crate::http::deadlines::Expired;
-use crate::http::filters::chain::RunningFilters;
+use crate::http::filters::chain::{Chain, RunningFilters};
 use crate::http::filters::frames::{Frames, Source};
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
@@ -36,6 +39,10 @@ pub(in crate::http) struct Exchange<'s> {
     pub request_frames: Option<Box<Frames>>,
     /// Filters that look at the response's body.
     pub response_frames: Option<Box<Frames>>,
+    /// Those that the attempt under way has passed.
+    pub upstream_filters: Option<Box<RunningFilters<'s>>>,
+    /// Where those of a cluster's own live.
+    pub upstream_chain: &'s OnceCell<Arc<Chain>>,
     started: bool,
     /// The timeout that has run out.
     pub timed_out: Option<Expired>,
@@ -47,7 +54,7 @@ pub(in crate::http) struct Exchange<'s> {
 
 impl<'s> Exchange<'s> {
     /// A request that begins now. It counts, has its timeouts and its line in the log from here on.
-    pub fn begin(context: &'s Context, request: RequestHead) -> Exchange<'s> {
+    pub fn begin(context: &'s Context, upstream_chain: &'s OnceCell<Arc<Chain>>, request: RequestHead) -> Exchange<'s> {
         context.manager.stats.request_begins(request.protocol);
         context.active.set(context.active.get() + 1);
         let stream = Stream::begin(context, request);
@@ -57,6 +64,8 @@ impl<'s> Exchange<'s> {
             filters: SmallVec::new(),
             request_frames: None,
             response_frames: None,
+            upstream_filters: None,
+            upstream_chain,
             started: false,
             timed_out: None,
             begun: false,
@@ -265,6 +274,7 @@ impl Drop for Exchange<'_> {
         for filter in &mut self.filters {
             filter.end(stream);
         }
+        attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         if !manager.access_log.is_empty() {
             let mut entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
             entry.more.kind = EntryKind::DownstreamEnd;

@@ -69,6 +69,11 @@ impl Chain {
         Ok(Chain { slots: slots.into(), always })
     }
 
+    /// There is none.
+    pub(in crate::http) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// The filters that act on a request with this route.
     pub(in crate::http) fn start<'s>(&'s self, route: Option<&Chosen<'s>>) -> RunningFilters<'s> {
         match route {
