@@ -18,7 +18,7 @@ use crate::cluster::{
 };
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::Name;
 use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
 /// What is sent, and on what terms.
@@ -27,8 +27,6 @@ pub(super) struct Outgoing {
     pub head: RequestHead,
     /// All of the body; `None` where it follows later: then the head is not waited for, and a retry follows only where nothing was sent.
     pub body: Option<Bytes>,
-    /// What follows the body.
-    pub trailers: Option<Headers>,
     /// For the whole call.
     pub timeout: Option<Duration>,
     pub retry: Option<Arc<RetryPolicy>>,
@@ -298,15 +296,13 @@ impl Outgoing {
     }
 
     fn send(&self, open: &mut Open) -> Result<(), StreamError> {
-        let body = self.body.as_ref();
-        let complete = body.is_some_and(Bytes::is_empty) && self.trailers.is_none();
-        open.stream().send_head(&self.head, complete)?;
-        if let Some(body) = body.filter(|body| !body.is_empty()) {
-            open.stream().send_data(body.clone(), self.trailers.is_none())?;
-        }
-        match &self.trailers {
-            Some(trailers) => open.stream().send_trailers(trailers),
-            None => Ok(()),
+        match &self.body {
+            Some(body) if body.is_empty() => open.stream().send_head(&self.head, true),
+            Some(body) => {
+                open.stream().send_head(&self.head, false)?;
+                open.stream().send_data(body.clone(), true)
+            }
+            None => open.stream().send_head(&self.head, false),
         }
     }
 

@@ -14,7 +14,7 @@ use super::failure::{CallFailure, Why};
 use super::request::introduce;
 use super::{Calls, HttpReply};
 use crate::wire::headers::Headers;
-use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead};
 
 /// A request to an HTTP service, and on what terms.
 pub struct HttpCall {
@@ -24,8 +24,6 @@ pub struct HttpCall {
     pub head: RequestHead,
     /// The whole body; may be empty.
     pub body: Bytes,
-    /// What follows the body.
-    pub trailers: Option<Headers>,
     /// For the whole call, retries included; `None` = never.
     pub timeout: Option<Duration>,
     /// Retries; without a policy there is none.
@@ -64,7 +62,6 @@ impl HttpCall {
             cluster: cluster.clone(),
             head,
             body,
-            trailers: None,
             timeout: None,
             retry: None,
             longest: LONGEST_ANSWER,
@@ -75,64 +72,31 @@ impl HttpCall {
 }
 
 pub(super) async fn run(calls: Calls, call: HttpCall) -> Result<HttpReply, CallFailure> {
-    let (name, longest) = (call.cluster.clone(), call.longest);
-    let mut body = Collected::default();
-    let keep = |data: Bytes| {
-        if body.len() + data.len() > longest {
-            return Err(Why::TooLong(longest));
-        }
-        body.push(data);
-        Ok(())
-    };
-    let head = answer(calls, call, keep).await.map_err(|why| why.of(&name))?;
-    Ok(HttpReply { head, body: body.finish() })
-}
-
-/// Asks, and reads the answer for nobody: so the connection can be used again.
-pub(super) async fn tell(calls: Calls, call: HttpCall) -> Result<(), CallFailure> {
-    let name = call.cluster.clone();
-    answer(calls, call, |_| Ok(())).await.map(drop).map_err(|why| why.of(&name))
-}
-
-/// Why there is no answer.
-enum NoAnswer {
-    Call(CallFailure),
-    Body(Why),
-}
-
-impl NoAnswer {
-    fn of(self, cluster: &Arc<str>) -> CallFailure {
-        match self {
-            NoAnswer::Call(failure) => failure,
-            NoAnswer::Body(why) => CallFailure::new(cluster, why),
-        }
-    }
-}
-
-async fn answer(
-    calls: Calls,
-    call: HttpCall,
-    keep: impl FnMut(Bytes) -> Result<(), Why>,
-) -> Result<ResponseHead, NoAnswer> {
-    let HttpCall { cluster: name, mut head, body, trailers, timeout, retry, longest: _, internal, forwarded_for } =
-        call;
-    let cluster = calls.cluster(&name).map_err(NoAnswer::Call)?;
+    let HttpCall { cluster: name, mut head, body, timeout, retry, longest, internal, forwarded_for } = call;
+    let cluster = calls.cluster(&name)?;
     calls.0.rq_total.inc();
     introduce(&calls, &mut head.headers, internal, forwarded_for);
     let begun = Instant::now();
-    let mut outgoing = Outgoing { cluster, head, body: Some(body), trailers, timeout, retry, internal, begun };
-    let (mut open, head) = outgoing.answer().await.map_err(NoAnswer::Call)?;
+    let mut outgoing = Outgoing { cluster, head, body: Some(body), timeout, retry, internal, begun };
+    let (mut open, head) = outgoing.answer().await?;
     open.host.count_response(head.status);
-    if head.body != BodyLength::Empty {
-        read(&mut open, &outgoing, keep).await.map_err(NoAnswer::Body)?;
-    }
-    Ok(head)
+    let body = match head.body {
+        BodyLength::Empty => Bytes::new(),
+        _ => collect(&mut open, longest, &outgoing).await.map_err(|why| CallFailure::new(&name, why))?,
+    };
+    Ok(HttpReply { head, body })
 }
 
-async fn read(open: &mut Open, outgoing: &Outgoing, mut keep: impl FnMut(Bytes) -> Result<(), Why>) -> Result<(), Why> {
+async fn collect(open: &mut Open, longest: usize, outgoing: &Outgoing) -> Result<Bytes, Why> {
+    let mut body = Collected::default();
     loop {
         match within(outgoing.deadline(), poll_fn(|cx| open.stream().poll_body(cx))).await {
-            Ok(Ok(Frame::Data(data))) => keep(data)?,
+            Ok(Ok(Frame::Data(data))) => {
+                if body.len() + data.len() > longest {
+                    return Err(Why::TooLong(longest));
+                }
+                body.push(data);
+            }
             Ok(Ok(Frame::Trailers(_) | Frame::End)) => break,
             Ok(Err(error)) => {
                 open.failed();
@@ -145,7 +109,7 @@ async fn read(open: &mut Open, outgoing: &Outgoing, mut keep: impl FnMut(Bytes) 
         }
     }
     open.ended();
-    Ok(())
+    Ok(body.finish())
 }
 
 /// A body in one piece: most are one already.

@@ -13,6 +13,7 @@ mod request;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod told;
 mod unary;
 pub(crate) mod wait;
 
@@ -35,6 +36,9 @@ pub use failure::{CallFailure, Why};
 pub use http::HttpCall;
 pub use request::{GrpcCall, GrpcTarget, Render};
 pub use stream::GrpcStream;
+#[cfg(test)]
+pub use told::Recorded;
+pub use told::Told;
 
 /// What makes calls on one thread. Clones are the same.
 #[derive(Clone)]
@@ -84,15 +88,10 @@ impl Calls {
         Pending(Box::pin(async move { http::run(calls, call).await.map(Reply::Http) }))
     }
 
-    /// Tells an HTTP service something, and reads its answer for nobody. The only call with a task of its own: it outlives who makes it,
-    /// and needs the current `LocalSet`.
-    pub fn tell(&self, call: HttpCall) {
-        let calls = self.clone();
-        tokio::task::spawn_local(async move {
-            if let Err(failure) = http::tell(calls, call).await {
-                tracing::debug!("{failure}");
-            }
-        });
+    /// Tells an HTTP service something, and reads its answer for nobody. With a body it is pushed into what is given back. Needs the
+    /// current `LocalSet`.
+    pub fn tell(&self, call: HttpCall, has_body: bool) -> Option<Told> {
+        told::begin(self, call, has_body)
     }
 
     /// Asks a gRPC service for one message. Nothing happens before the first poll.

@@ -119,7 +119,6 @@ impl GrpcCall {
             head,
             timeout: message.as_ref().and(target.timeout),
             body: message.map(Framed::into_bytes),
-            trailers: None,
             retry: target.retry.clone(),
             internal: target.envoy_headers,
             begun: Instant::now(),

@@ -193,7 +193,7 @@ fn upload(
     let tunnel = asks_for_tunnel(&exchange.stream.request);
     // Filters may hold a body that the client has sent to its end.
     let has_body = tunnel || !exchange.stream.request_is_complete() || exchange.request_frames.is_some();
-    let kept = may_retry || mirrors.is_some() || forwarding.config.internal_redirect.is_some();
+    let kept = may_retry || forwarding.config.internal_redirect.is_some();
     let keep = kept.then(|| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
     let mut upload = Upload::new(has_body, keep);
     upload.mirror(mirrors);

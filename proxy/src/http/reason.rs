@@ -31,16 +31,11 @@ pub(super) fn tell(stream: &Stream<'_>, details: &str, why: &str) {
     );
 }
 
-/// Tells that a mirror went nowhere, though the request itself did.
-pub(super) fn mirror_lost(stream: &Stream<'_>, cluster: &str) {
+/// Tells that a mirror is lost, though the request itself is not.
+pub(super) fn mirror_lost(stream: &Stream<'_>, cluster: &str, why: &str) {
     let Some(left_out) = take_line() else { return };
-    tracing::warn!(
-        target: "http",
-        path = without_query(&stream.request.path).escape_ascii().to_string(),
-        cluster,
-        left_out,
-        "mirror not sent: its cluster is not (or not yet) known; correct request_mirror_policies, or make the cluster known"
-    );
+    let path = without_query(&stream.request.path).escape_ascii().to_string();
+    tracing::warn!(target: "http", path, cluster, left_out, "a mirror is lost: its cluster: {why}");
 }
 
 /// Takes a line of this second's share; tells how many were left out before it.

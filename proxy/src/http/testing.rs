@@ -43,7 +43,7 @@ pub struct Bench {
     /// For filters that call services.
     pub calls: Option<crate::call::Calls>,
     /// Mirrors that were sent.
-    pub told: Rc<std::cell::RefCell<Vec<crate::call::HttpCall>>>,
+    pub told: Rc<std::cell::RefCell<Vec<fake::Mirrored>>>,
 }
 
 /// What a request led to.

@@ -37,7 +37,7 @@ pub(super) struct Upload {
     refused: bool,
     /// Nothing is sent until the upgrade has been accepted.
     pub paused: bool,
-    /// Sent once the request has been read; until then the body is kept for them, too.
+    /// They get what is read.
     mirrors: Option<Box<Mirrors>>,
     /// Counts a body that was too long to be kept.
     abandoned: Option<Counter>,
@@ -75,9 +75,16 @@ impl Upload {
         self.abandoned = abandoned;
     }
 
-    /// These copies are sent with the same body.
+    /// These copies get the same body.
     pub fn mirror(&mut self, mirrors: Option<Box<Mirrors>>) {
         self.mirrors = mirrors;
+    }
+
+    /// The first attempt has its host: the copies go out.
+    pub fn begin_mirrors(&mut self, stream: &Stream<'_>) {
+        if let Some(mirrors) = &mut self.mirrors {
+            mirrors.begin(stream, !self.read);
+        }
     }
 
     /// Whether the head ends the request.
@@ -116,9 +123,6 @@ impl Upload {
     /// No retry will follow.
     pub fn forget(&mut self) {
         self.last_attempt = true;
-        if self.mirrors.is_some() {
-            return;
-        }
         if let Some(kept) = &self.kept
             && self.replayed == kept.octets()
             && (kept.kept_trailers().is_none() || self.sent)
@@ -175,8 +179,7 @@ impl Upload {
             }
             match exchange.poll_request_body(downstream, cx) {
                 Poll::Ready(frame) => {
-                    self.take(frame?, upstream);
-                    self.send_mirrors(&exchange.stream);
+                    self.take(frame?, upstream, &exchange.stream);
                 }
                 Poll::Pending => {
                     let _ = upstream.poll_flush(cx);
@@ -209,7 +212,10 @@ impl Upload {
         true
     }
 
-    fn take(&mut self, frame: Frame, upstream: &mut dyn Upstream) {
+    fn take(&mut self, frame: Frame, upstream: &mut dyn Upstream, stream: &Stream<'_>) {
+        if let Some(mirrors) = &mut self.mirrors {
+            mirrors.push(&frame, stream);
+        }
         let result = match frame {
             Frame::Data(data) => {
                 self.blocked = true;
@@ -239,7 +245,7 @@ impl Upload {
 
     fn keep(&mut self, data: &Bytes) {
         let Some(kept) = &mut self.kept else { return };
-        if self.last_attempt && self.mirrors.is_none() {
+        if self.last_attempt {
             self.kept = None;
         } else if kept.push(data) {
             self.replayed = kept.octets();
@@ -248,24 +254,11 @@ impl Upload {
         }
     }
 
-    /// Too much to hold for a retry that may never come, or for a mirror.
+    /// Too much to hold for a retry that may never come.
     fn abandon(&mut self) {
         self.kept = None;
-        self.mirrors = None;
         if let Some(counter) = self.abandoned.take() {
             counter.inc();
-        }
-    }
-
-    /// Sends the mirrors, if the request has been read to its end.
-    pub fn send_mirrors(&mut self, stream: &Stream<'_>) {
-        if !self.read {
-            return;
-        }
-        let (Some(mirrors), Some(kept)) = (self.mirrors.take(), &mut self.kept) else { return };
-        mirrors.send(stream, &kept.joined(), kept.kept_trailers());
-        if self.last_attempt {
-            self.forget();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::retry::{Retry, Rules};
-use crate::call::{Calls, HttpCall};
+use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost, Pick, PickFailure,
@@ -92,11 +92,11 @@ impl Upstreams {
 
 impl Upstreams {
     /// Tells a service something: a mirror.
-    pub fn tell(&self, call: HttpCall) {
+    pub fn tell(&self, call: HttpCall, has_body: bool) -> Option<Told> {
         match self {
-            Upstreams::Worker(worker) => worker.calls.tell(call),
+            Upstreams::Worker(worker) => worker.calls.tell(call, has_body),
             #[cfg(test)]
-            Upstreams::Fake(fake) => fake.told.borrow_mut().push(call),
+            Upstreams::Fake(fake) => fake.tell(call, has_body),
         }
     }
 }

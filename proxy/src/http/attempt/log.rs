@@ -27,7 +27,7 @@ pub(super) fn over(stream: &Stream<'_>, status: u16, flags: ResponseFlags) {
     info.end = Some(Instant::now());
     info.response_code = status;
     info.flags = flags;
-    let entry = LogEntry { info: &info, request: Some(&stream.request), response: None, trailers: None };
+    let entry = LogEntry { info: &info, ..stream.entry(None, None) };
     log.log(&stream.context.logs, &entry);
 }
 
@@ -37,5 +37,5 @@ pub(in crate::http) fn last(stream: &Stream<'_>, response: Option<&ResponseHead>
     let Some(begun) = stream.attempt_begun.filter(|_| !log.is_empty()) else { return };
     let mut info = stream.info.clone();
     info.start = begun;
-    log.log(&stream.context.logs, &LogEntry { info: &info, request: Some(&stream.request), response, trailers });
+    log.log(&stream.context.logs, &LogEntry { info: &info, ..stream.entry(response, trailers) });
 }

@@ -1,6 +1,6 @@
 //! Mirrors (`request_mirror_policies`): copies of a request that go to other clusters, and whose answers go nowhere. Made ready by
-//! `route` when configuration arrives, prepared by `attempt` with the head that goes upstream, and sent by `upload` once the request has
-//! been read to its end, as by Envoy. They outlive the request and never change or delay its answer.
+//! `route` when configuration arrives, prepared by `attempt` with the head that goes upstream, begun with the first attempt, and given the
+//! body by `upload` as it comes. They outlive the request, but not one that is broken off, and never change or delay its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use config::access_log::Format;
 use config::matcher::Fraction;
 use config::route::{Mirror as Config, MirrorTarget};
 
-use crate::call::HttpCall;
+use crate::call::{HttpCall, Told};
 use crate::http::mutate::OrderedMutations;
 use crate::http::reason;
-use crate::http::stream::{Chosen, Stream};
+use crate::http::stream::{Chosen, Stream, asks_for_tunnel};
 use crate::policy::falls_into;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format;
-use crate::wire::headers::{Headers, Name};
-use crate::wire::message::{Method, RequestHead};
+use crate::wire::headers::Name;
+use crate::wire::message::{Frame, RequestHead};
 
 /// One policy, made ready.
 #[derive(Debug)]
@@ -39,9 +39,11 @@ enum Target {
 /// The mirrors of one request, until it has been read.
 #[derive(Debug)]
 pub(in crate::http) struct Mirrors {
-    /// The main request's cluster counts it if they are abandoned.
+    /// Not begun yet.
     copies: Vec<(Arc<str>, RequestHead)>,
     timeout: Option<Duration>,
+    /// Those that take the body.
+    told: Vec<(Arc<str>, Told)>,
 }
 
 impl Mirror {
@@ -105,7 +107,7 @@ pub(super) fn prepare(
         own = Mirror::compile(of_cluster);
         &own
     };
-    if policies.is_empty() || stream.request.method == Method::Connect {
+    if policies.is_empty() || asks_for_tunnel(&stream.request) {
         return None;
     }
     // One number for all: policies of the same share choose the same requests, as with Envoy.
@@ -113,21 +115,31 @@ pub(super) fn prepare(
     let chosen = policies.iter().filter(|policy| policy.fraction.is_none_or(|share| falls_into(share, random)));
     let copies: Vec<_> =
         chosen.filter_map(|policy| Some((policy.cluster(&stream.request)?, policy.head(stream)))).collect();
-    (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout }))
+    (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout, told: Vec::new() }))
 }
 
 impl Mirrors {
-    /// Sends them all.
-    pub fn send(self, stream: &Stream<'_>, body: &Bytes, trailers: Option<&Headers>) {
-        let Mirrors { copies, timeout } = self;
-        for (cluster, head) in copies {
+    /// Begins with them all; nothing the second time.
+    pub fn begin(&mut self, stream: &Stream<'_>, has_body: bool) {
+        for (cluster, head) in std::mem::take(&mut self.copies) {
             if stream.context.upstreams.get(&cluster).is_none() {
-                reason::mirror_lost(stream, &cluster);
+                reason::mirror_lost(stream, &cluster, "it is not (or not yet) known");
                 continue;
             }
-            let call = HttpCall { trailers: trailers.cloned(), timeout, ..HttpCall::new(&cluster, head, body.clone()) };
-            stream.context.upstreams.tell(call);
+            let call = HttpCall { timeout: self.timeout, ..HttpCall::new(&cluster, head, Bytes::new()) };
+            self.told.extend(stream.context.upstreams.tell(call, has_body).map(|told| (cluster, told)));
         }
+    }
+
+    /// Hands on the next frame of the body.
+    pub fn push(&mut self, frame: &Frame, stream: &Stream<'_>) {
+        self.told.retain(|(cluster, told)| {
+            let keeps_up = told.push(frame);
+            if !keeps_up {
+                reason::mirror_lost(stream, cluster, "it does not keep up with the request");
+            }
+            keeps_up
+        });
     }
 }
 

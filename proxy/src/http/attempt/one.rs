@@ -64,7 +64,7 @@ impl Attempt<'_> {
             Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
         };
         self.rewrite_host(exchange, &target);
-        upload.send_mirrors(&exchange.stream);
+        upload.begin_mirrors(&exchange.stream);
         exchange.stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
         exchange.stream.info.mark(|times| &mut times.pool_asked);
         let mut lease = match self.connect(exchange, downstream, &target).await? {

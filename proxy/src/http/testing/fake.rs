@@ -23,10 +23,19 @@ pub struct Upstreams {
     pub clusters: HashMap<String, Rc<Cluster>>,
     pub calls: Option<crate::call::Calls>,
     /// Mirrors.
-    pub told: Rc<RefCell<Vec<crate::call::HttpCall>>>,
+    pub told: Rc<RefCell<Vec<Mirrored>>>,
 }
 
+/// A mirror, and the body that it got.
+pub type Mirrored = (crate::call::HttpCall, Option<crate::call::Recorded>);
+
 impl Upstreams {
+    pub fn tell(&self, call: crate::call::HttpCall, has_body: bool) -> Option<crate::call::Told> {
+        let (told, recorded) = has_body.then(crate::call::Recorded::new).unzip();
+        self.told.borrow_mut().push((call, recorded));
+        told
+    }
+
     pub fn get(&self, name: &str) -> Option<Rc<Cluster>> {
         self.clusters.get(name).cloned()
     }

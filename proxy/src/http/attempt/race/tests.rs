@@ -109,8 +109,10 @@ async fn without_a_retry_policy_a_late_attempt_goes_on() {
         forward.timeout = Some(MS(5000));
         forward.hedges = Some(true);
     }));
+    bench.config.internal_ranges = vec!["10.0.0.0/8".parse().unwrap()];
     bench.upstream(after(900, Script::answers(200, &[], &["late"])));
-    let request = with(get("/a"), &[("x-envoy-upstream-rq-per-try-timeout-ms", "100")]);
+    let request =
+        with(get("/a"), &[("x-forwarded-for", "10.1.2.3"), ("x-envoy-upstream-rq-per-try-timeout-ms", "100")]);
     let outcome = bench.send(request).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (200, "late"));
 }

@@ -24,9 +24,10 @@ async fn wishes_that_make_no_sense_are_refused() {
     ];
     for (strict, name, value, fine) in cases {
         let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.internal_ranges = vec!["10.0.0.0/8".parse().unwrap()];
         bench.config.router.strict_headers = vec![strict];
         bench.upstream(Script::answers(200, &[], &["fine"]));
-        let outcome = bench.send(with(get("/a"), &[(name, value)])).await;
+        let outcome = bench.send(with(get("/a"), &[("x-forwarded-for", "10.1.2.3"), (name, value)])).await;
         if fine {
             assert_eq!(outcome.status(), 200, "{name}: {value}");
             continue;
@@ -45,9 +46,12 @@ async fn wishes_that_make_no_sense_are_refused() {
 async fn the_callers_proxy_may_say_how_long_it_waits() {
     for (respects, expected) in [(true, 504), (false, 200)] {
         let mut bench = Bench::new(to_app(|forward| forward.timeout = Some(Duration::from_secs(5))));
+        bench.config.internal_ranges = vec!["10.0.0.0/8".parse().unwrap()];
         bench.config.router.respect_expected_timeout = respects;
         bench.upstream(Script { head_in: Duration::from_secs(1), ..Script::answers(200, &[], &["late"]) });
-        let outcome = bench.send(with(get("/a"), &[("x-envoy-expected-rq-timeout-ms", "100")])).await;
+        let outcome = bench
+            .send(with(get("/a"), &[("x-forwarded-for", "10.1.2.3"), ("x-envoy-expected-rq-timeout-ms", "100")]))
+            .await;
         assert_eq!(outcome.status(), expected);
         let told = bench.seen()[0].header("x-envoy-expected-rq-timeout-ms");
         assert_eq!(told.as_deref(), Some(if respects { "100" } else { "5000" }));

@@ -1,0 +1,242 @@
+//! A request that is told to a service while it comes, and whose answer nobody waits for: a mirror. The only call with a task of its own,
+//! for it outlives who makes it. Who tells never waits for it: a service that does not keep up is told no more.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::attempt::{Open, Outgoing, within};
+use super::failure::{CallFailure, Why};
+use super::http::HttpCall;
+use super::request::introduce;
+use super::{Calls, http};
+use crate::wire::codec::StreamError;
+use crate::wire::message::{Frame, ResponseHead};
+
+/// Octets that may wait for a service.
+const MOST: usize = 1 << 20;
+/// What a frame costs beside its octets.
+const FRAME: usize = 64;
+
+/// The body of a told request, to be pushed piece by piece. Dropped before its end, it resets the request.
+#[derive(Debug)]
+pub struct Told(Rc<RefCell<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    octets: usize,
+    /// No frame follows.
+    complete: bool,
+    /// Nobody takes them any more, or nobody will push them.
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Told {
+    /// Hands on the next frame. False once it is too much for the service: the request is over then.
+    pub fn push(&self, frame: &Frame) -> bool {
+        let mut queue = self.0.borrow_mut();
+        if queue.over {
+            // Answered early, or failed: that is no news for who tells.
+            return true;
+        }
+        queue.octets += FRAME + if let Frame::Data(data) = frame { data.len() } else { 0 };
+        queue.complete = !matches!(frame, Frame::Data(_));
+        queue.frames.push_back(match frame {
+            Frame::Data(data) => Frame::Data(data.clone()),
+            Frame::Trailers(trailers) => Frame::Trailers(trailers.clone()),
+            Frame::End => Frame::End,
+        });
+        let fits = queue.octets <= MOST;
+        queue.over = !fits;
+        queue.wake();
+        fits
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let mut queue = self.0.borrow_mut();
+        queue.over |= !queue.complete;
+        queue.wake();
+    }
+}
+
+/// What was pushed, for tests of those who tell.
+#[cfg(test)]
+pub struct Recorded(Rc<RefCell<Queue>>);
+
+#[cfg(test)]
+impl Recorded {
+    /// For one that tells.
+    pub fn new() -> (Told, Recorded) {
+        let queue = Rc::new(RefCell::new(Queue::default()));
+        (Told(queue.clone()), Recorded(queue))
+    }
+
+    /// The octets, and whether the end has come.
+    pub fn body(&self) -> (Vec<u8>, bool) {
+        let queue = self.0.borrow();
+        let data =
+            queue.frames.iter().filter_map(|frame| if let Frame::Data(data) = frame { Some(&data[..]) } else { None });
+        (data.collect::<Vec<_>>().concat(), queue.complete && !queue.over)
+    }
+}
+
+impl Queue {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The next frame; `None` when it is over before its end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        match self.frames.pop_front() {
+            Some(frame) => {
+                self.octets -= FRAME + if let Frame::Data(data) = &frame { data.len() } else { 0 };
+                Poll::Ready(Some(frame))
+            }
+            None => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Begins to tell. `has_body`: frames follow; otherwise the head is all.
+pub(super) fn begin(calls: &Calls, call: HttpCall, has_body: bool) -> Option<Told> {
+    let queue = Rc::new(RefCell::new(Queue::default()));
+    let told = has_body.then(|| Told(queue.clone()));
+    let calls = calls.clone();
+    tokio::task::spawn_local(async move {
+        let name = call.cluster.clone();
+        let result = if has_body {
+            run(calls, call, &queue).await
+        } else {
+            http::run(calls, HttpCall { longest: usize::MAX, ..call }).await.map(drop)
+        };
+        queue.borrow_mut().over = true;
+        if let Err(failure) = result {
+            tracing::debug!(target: "http", cluster = &*name, "mirror: {failure}");
+        }
+    });
+    told
+}
+
+async fn run(calls: Calls, call: HttpCall, queue: &RefCell<Queue>) -> Result<(), CallFailure> {
+    let HttpCall { cluster: name, mut head, body: _, timeout, retry: _, longest: _, internal, forwarded_for } = call;
+    let cluster = calls.cluster(&name)?;
+    calls.0.rq_total.inc();
+    introduce(&calls, &mut head.headers, internal, forwarded_for);
+    let begun = Instant::now();
+    let outgoing = Outgoing { cluster, head, body: None, timeout, retry: None, internal, begun };
+    let mut open = outgoing.open().await?;
+    let fails = |why| CallFailure::new(&name, why);
+    let mut telling = Telling { queue, blocked: false, sent: false, head: None };
+    if !poll_fn(|cx| telling.poll_sent(cx, &mut open)).await.map_err(|error| fails(Why::Ended(error, false)))? {
+        return Err(fails(Why::Over));
+    }
+    // As with any request, time runs from its end.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    match within(until, poll_fn(|cx| telling.poll_answer(cx, &mut open))).await {
+        Ok(Ok(())) => {
+            open.ended();
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            open.failed();
+            Err(fails(Why::Ended(error, telling.head.is_some())))
+        }
+        Err(_) => {
+            open.timed_out();
+            Err(fails(Why::Timeout(timeout.unwrap_or_default(), telling.head.is_some())))
+        }
+    }
+}
+
+/// How far a request has come.
+struct Telling<'q> {
+    queue: &'q RefCell<Queue>,
+    /// The stream must say that it takes more before it gets more.
+    blocked: bool,
+    sent: bool,
+    head: Option<ResponseHead>,
+}
+
+impl Telling<'_> {
+    /// Ready with true when all was sent, or the service has answered to the end; with false when nobody tells any more.
+    fn poll_sent(&mut self, cx: &mut Context<'_>, open: &mut Open) -> Poll<Result<bool, StreamError>> {
+        loop {
+            if self.sent {
+                return Poll::Ready(Ok(true));
+            }
+            if self.blocked {
+                match open.stream().poll_ready(cx) {
+                    Poll::Ready(result) => result?,
+                    Poll::Pending => break,
+                }
+                self.blocked = false;
+            }
+            match self.queue.borrow_mut().poll(cx) {
+                Poll::Ready(Some(frame)) => self.send(frame, open)?,
+                Poll::Ready(None) => return Poll::Ready(Ok(false)),
+                Poll::Pending => break,
+            }
+        }
+        match self.poll_answer(cx, open) {
+            Poll::Ready(result) => Poll::Ready(result.map(|()| true)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn send(&mut self, frame: Frame, open: &mut Open) -> Result<(), StreamError> {
+        match frame {
+            Frame::Data(data) => {
+                self.blocked = true;
+                open.stream().send_data(data, false)
+            }
+            Frame::Trailers(trailers) => {
+                self.sent = true;
+                open.stream().send_trailers(&trailers)
+            }
+            Frame::End => {
+                self.sent = true;
+                open.stream().send_data(Bytes::new(), true)
+            }
+        }
+    }
+
+    /// Reads the answer for nobody: so the connection can be used again.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, open: &mut Open) -> Poll<Result<(), StreamError>> {
+        loop {
+            if self.head.is_none() {
+                match open.poll_head(cx) {
+                    Poll::Ready(head) => {
+                        let head = head?;
+                        open.answered(&head);
+                        open.host.count(head.status >= 500);
+                        self.head = Some(head);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            match open.stream().poll_body(cx) {
+                Poll::Ready(Ok(Frame::Data(_))) => {}
+                Poll::Ready(Ok(Frame::Trailers(_) | Frame::End)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
