@@ -64,6 +64,22 @@ pub enum Predicate {
     Not(Box<Predicate>),
 }
 
+impl<A> Matcher<A> {
+    /// Hands over every action that may be taken.
+    pub fn each_action(&self, found: &mut dyn FnMut(&A)) {
+        let mut of = |next: &OnMatch<A>| match next {
+            OnMatch::Matcher(tree) => tree.each_action(found),
+            OnMatch::Action(action) => found(action),
+        };
+        match &self.rules {
+            Rules::Nothing => {}
+            Rules::List(list) => list.iter().for_each(|(_, next)| of(next)),
+            Rules::Exact(_, map) | Rules::Prefix(_, map) => map.values().for_each(&mut of),
+        }
+        self.no_match.iter().for_each(of);
+    }
+}
+
 /// What is asked of an input.
 #[derive(Debug, Clone)]
 pub enum Condition {

@@ -69,6 +69,17 @@ impl Policy {
         policy
     }
 
+    /// Without one mention of this type in each of its parts: it may stand there, and does not.
+    pub fn without(mut self, type_name: &str) -> Policy {
+        for counts in std::iter::once(&mut self.whole).chain(self.parts.values_mut()) {
+            if let Some(count) = counts.get_mut(type_name) {
+                *count -= 1;
+            }
+            counts.retain(|_, count| *count > 0);
+        }
+        self
+    }
+
     /// Whether it is more than that of another version: serving that one lets pass what this one may forbid.
     pub fn exceeds(&self, other: &Policy) -> bool {
         let new_kind = self.whole.keys().any(|kind| !other.whole.contains_key(kind));

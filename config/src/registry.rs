@@ -209,10 +209,5 @@ pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejectio
     }
 }
 
-/// Whether leaving out an extension of this type changes nothing: it does not act where it is configured either, and carries no policy.
-pub(crate) fn is_harmless(kind: Kind, type_name: &str) -> bool {
-    find(kind, type_name).is_some_and(|entry| entry.state == State::Inert && !entry.policy)
-}
-
 #[cfg(test)]
 mod tests;

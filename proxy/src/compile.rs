@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::discoveries::Discoveries;
 use crate::drain;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
@@ -17,6 +18,8 @@ pub struct CompileDeps<'a> {
     pub stats: &'a Arc<Stats>,
     /// Access log files.
     pub log_sinks: &'a Sinks,
+    /// Filters' configs that are discovered.
+    pub discoveries: &'a Discoveries,
     /// How the process drains.
     pub drain: drain::Settings,
 }

@@ -8,6 +8,7 @@ pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod compile;
+pub mod discoveries;
 pub mod drain;
 pub mod failure;
 pub mod http;

@@ -20,6 +20,8 @@ pub enum Kind {
     Listener,
     /// `envoy.config.route.v3.RouteConfiguration`.
     Route,
+    /// `envoy.config.core.v3.TypedExtensionConfig`.
+    Extension,
     /// `envoy.extensions.transport_sockets.tls.v3.Secret`.
     Secret,
 }

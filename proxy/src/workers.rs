@@ -187,7 +187,7 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                     slot.stop();
                 }
             }
-            Command::LetGo => http::route::let_go(),
+            Command::LetGo => http::let_go(),
             // What the worker does stands in tasks, and they are dropped with its runtime.
             Command::End => return,
         }

@@ -28,6 +28,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("accesslog.v3.OrFilter", "filters"),
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
     ("listener.v3.AdditionalAddress", "*"),
+    ("listener.v3.Filter", "config_discovery"),
     ("cluster.v3.CircuitBreakers.Thresholds", "priority"),
     ("cluster.v3.Cluster.LeastRequestLbConfig", "choice_count"),
     ("cluster.v3.Cluster.MaglevLbConfig", "table_size"),

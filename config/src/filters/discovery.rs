@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::composite::{Execute, ExecuteFilter};
+use super::match_delegate::DelegateAction;
 use super::{HttpFilterConfig, NetworkFilterConfig};
 use crate::extension::{self, Extension};
 use crate::field_rules;
 use crate::options::Options;
+use crate::policy::Policy;
 use crate::proto::{self, core::v3 as core, wkt};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
-
-/// Whether anything discovers: while it is false, a chain takes a filter that is to be discovered only if leaving it out changes nothing.
-pub(crate) const ACTS: bool = false;
 
 /// What a chain says of a filter that is discovered by its name.
 #[derive(Debug, Clone)]
@@ -22,11 +22,20 @@ pub struct Discovery<C> {
     pub type_names: Vec<Arc<str>>,
     /// `default_config`: what it is until it is discovered, and when it is removed. Without one there is no filter then, and requests
     /// are answered 500.
-    pub default: Option<C>,
+    pub default: Option<Typed<C>>,
     /// `apply_default_config_without_warming`: nothing waits for the first answer.
     pub without_warming: bool,
     /// How long the chain waits for it; `None`: for ever.
     pub initial_fetch_timeout: Option<Duration>,
+}
+
+/// A filter's config.
+#[derive(Debug, Clone)]
+pub struct Typed<C> {
+    /// What it is.
+    pub type_name: Arc<str>,
+    /// Its config.
+    pub config: C,
 }
 
 impl<C> Discovery<C> {
@@ -36,45 +45,86 @@ impl<C> Discovery<C> {
     }
 }
 
-/// A resource.
-#[derive(Debug, Clone)]
-pub struct Discovered<C> {
-    /// `name`: of the resource, and of the filters that are waiting for it.
-    pub name: Arc<str>,
-    /// What it is; [`Discovery::allows`] says whether a chain may take it.
-    pub type_name: Arc<str>,
-    /// Its config.
-    pub config: C,
+/// Refuses a resource of another type than these, in Envoy's words.
+///
+/// # Errors
+/// It is of another type.
+pub fn check_type(type_names: &[Arc<str>], type_name: &str) -> Result<(), Rejection> {
+    if type_names.iter().any(|allowed| **allowed == *type_name) {
+        return Ok(());
+    }
+    let reason = format!(
+        "Error: filter config has type URL {type_name} but expect {}; send one of these, or name this one in type_urls",
+        type_names.join(", ")
+    );
+    Err(At::root().field("typed_config").reject(reason))
 }
 
-/// A `TypedExtensionConfig` of an HTTP filter, as the bytes of its Any.
+impl<C> Typed<C> {
+    /// The policy that it carries.
+    pub fn policy(&self) -> Policy {
+        Policy::of(self.type_name.as_bytes())
+    }
+}
+
+/// Of which type a `TypedExtensionConfig` is, as the bytes of its Any.
+///
+/// # Errors
+/// The field without which there is no type.
+pub fn type_name(bytes: &[u8], options: &Options) -> Result<Arc<str>, Rejection> {
+    let proto = resource(bytes, options)?;
+    let extension = extension::open_required(&At::root().field("typed_config"), &proto.typed_config)?;
+    Ok(Arc::from(&*extension.type_name))
+}
+
+/// A `TypedExtensionConfig` of an HTTP filter.
 ///
 /// # Errors
 /// The field that cannot be honoured; a filter that carries policy and is not enforced here withholds it.
-pub fn http(bytes: &[u8], options: &Options) -> Result<Discovered<HttpFilterConfig>, Rejection> {
-    resource(bytes, options, super::typed::http)
+pub fn http(bytes: &[u8], options: &Options) -> Result<Typed<HttpFilterConfig>, Rejection> {
+    typed(bytes, options, super::typed::http)
 }
 
 /// A `TypedExtensionConfig` of a network filter.
 ///
 /// # Errors
 /// As [`http`].
-pub fn network(bytes: &[u8], options: &Options) -> Result<Discovered<NetworkFilterConfig>, Rejection> {
-    resource(bytes, options, super::typed::network)
+pub fn network(bytes: &[u8], options: &Options) -> Result<Typed<NetworkFilterConfig>, Rejection> {
+    typed(bytes, options, not_last)
+}
+
+/// A network filter that is not the last of its chain: what ends a chain is configured in it.
+fn not_last(
+    at: &At<'_>,
+    name: &str,
+    extension: &Extension<'_>,
+    options: &Options,
+) -> Result<NetworkFilterConfig, Rejection> {
+    let config = super::typed::network(at, name, extension, options)?;
+    if config.is_terminal() {
+        return Err(
+            at.reject(format!("terminal filter named {name} must be the last filter in a network filter chain."))
+        );
+    }
+    Ok(config)
 }
 
 /// Reads the config of a filter of this name.
 type Read<C> = fn(&At<'_>, &str, &Extension<'_>, &Options) -> Result<C, Rejection>;
 
-fn resource<C>(bytes: &[u8], options: &Options, read: Read<C>) -> Result<Discovered<C>, Rejection> {
+fn resource(bytes: &[u8], options: &Options) -> Result<core::TypedExtensionConfig, Rejection> {
     let at = At::root();
     extension::check("envoy.config.core.v3.TypedExtensionConfig", bytes, &at, options)?;
-    let proto: core::TypedExtensionConfig = proto::message(bytes, &at)?;
-    let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
-    let at = at.field("typed_config");
+    proto::message(bytes, &at)
+}
+
+fn typed<C>(bytes: &[u8], options: &Options, read: Read<C>) -> Result<Typed<C>, Rejection> {
+    let (root, proto) = (At::root(), resource(bytes, options)?);
+    let name = field_rules::not_empty(&root.field("name"), &proto.name)?;
+    let at = root.field("typed_config");
     let extension = extension::open_required(&at, &proto.typed_config)?;
     let config = read(&at, &name, &extension, options)?;
-    Ok(Discovered { name, type_name: Arc::from(&*extension.type_name), config })
+    Ok(Typed { type_name: Arc::from(&*extension.type_name), config })
 }
 
 /// What an HTTP chain says.
@@ -84,7 +134,7 @@ pub(crate) fn of_http(
     proto: &core::ExtensionConfigSource,
     options: &Options,
 ) -> Result<Discovery<HttpFilterConfig>, Rejection> {
-    source(at, name, proto, options, super::typed::http)
+    source(at, Kind::HttpFilter, name, proto, options, super::typed::http)
 }
 
 /// What a chain of network filters says.
@@ -94,11 +144,12 @@ pub(crate) fn of_network(
     proto: &core::ExtensionConfigSource,
     options: &Options,
 ) -> Result<Discovery<NetworkFilterConfig>, Rejection> {
-    source(at, name, proto, options, super::typed::network)
+    source(at, Kind::NetworkFilter, name, proto, options, not_last)
 }
 
 fn source<C>(
     at: &At<'_>,
+    kind: Kind,
     name: &str,
     proto: &core::ExtensionConfigSource,
     options: &Options,
@@ -110,8 +161,15 @@ fn source<C>(
     if !matches!(config_source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
         return Err(at_source.reject("filters are discovered over ADS; set ads: {}"));
     }
-    field_rules::at_least_one(&at.field("type_urls"), &proto.type_urls)?;
+    let at_types = at.field("type_urls");
+    field_rules::at_least_one(&at_types, &proto.type_urls)?;
     let type_names: Vec<Arc<str>> = proto.type_urls.iter().map(|url| Arc::from(extension::message_name(url))).collect();
+    for (index, type_name) in type_names.iter().enumerate() {
+        if registry::find(kind, type_name).is_none() {
+            let reason = format!("Error: no factory found for a required type URL {type_name}");
+            return Err(at_types.index(index).unsupported(reason));
+        }
+    }
     let default = proto.default_config.as_ref();
     let default = default.map(|any| default_config(&at.field("default_config"), name, any, &type_names, options, read));
     if proto.apply_default_config_without_warming && default.is_none() {
@@ -132,7 +190,7 @@ fn default_config<C>(
     type_names: &[Arc<str>],
     options: &Options,
     read: Read<C>,
-) -> Result<C, Rejection> {
+) -> Result<Typed<C>, Rejection> {
     let extension = extension::open(at, any)?;
     if !type_names.iter().any(|allowed| **allowed == *extension.type_name) {
         return Err(at.reject(format!(
@@ -140,24 +198,41 @@ fn default_config<C>(
             extension.type_name
         )));
     }
-    read(at, name, &extension, options)
+    Ok(Typed { type_name: Arc::from(&*extension.type_name), config: read(at, name, &extension, options)? })
 }
 
-/// A chain's filter that is to be discovered, while nothing discovers: it may only be left out where every type it may have is harmless.
-pub(crate) fn left_out(
-    at: &At<'_>,
-    kind: Kind,
-    name: &str,
-    type_names: &[Arc<str>],
-    options: &Options,
-) -> Result<Arc<str>, Rejection> {
-    let Some(harmful) = type_names.iter().find(|name| !registry::is_harmless(kind, name)) else {
-        options.note(at, format_args!("filter {name:?} is not discovered and not acting"));
-        return Ok(type_names.first().cloned().unwrap_or_else(|| Arc::from("")));
-    };
-    Err(at
-        .unsupported(format!(
-            "filter {name:?} may turn out to be {harmful}, which is not supported yet and may hold policy"
-        ))
-        .withholding_policy())
+impl HttpFilterConfig {
+    /// Hands over what is to be discovered: the filter of this name itself, and those inside it.
+    pub fn each_discovery(&self, name: &Arc<str>, found: &mut dyn FnMut(&Arc<str>, &Discovery<HttpFilterConfig>)) {
+        match self {
+            HttpFilterConfig::Discovered(discovery) => found(name, discovery),
+            HttpFilterConfig::MatchDelegate(delegate) => {
+                delegate.filter.each_discovery(&delegate.name, found);
+                let actions = delegate.matcher.iter();
+                actions.for_each(|tree| {
+                    tree.each_action(&mut |action| {
+                        if let DelegateAction::Execute(execute) = action {
+                            of_action(execute, found);
+                        }
+                    });
+                });
+            }
+            HttpFilterConfig::Composite(composite) => {
+                for filter in composite.chains.iter().flat_map(|(_, chain)| chain) {
+                    filter.config.each_discovery(&filter.name, found);
+                }
+                composite.matcher.iter().for_each(|tree| tree.each_action(&mut |action| of_action(action, found)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn of_action(action: &ExecuteFilter, found: &mut dyn FnMut(&Arc<str>, &Discovery<HttpFilterConfig>)) {
+    match &action.what {
+        Execute::Filter(filter) => filter.config.each_discovery(&filter.name, found),
+        Execute::Chain(chain) => chain.iter().for_each(|filter| filter.config.each_discovery(&filter.name, found)),
+        Execute::Discovered(name, discovery) => found(name, discovery),
+        Execute::NamedChain(_) => {}
+    }
 }

@@ -136,7 +136,7 @@ http_filters! {
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
     MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
-    Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; dynamic_config and trees inside trees are refused"
+    Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
     GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";

@@ -9,9 +9,7 @@ use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::filters::{self, HttpFilterConfig, discovery};
 use crate::options::Options;
-use crate::proto::{
-    bool_or, core::v3 as core, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb,
-};
+use crate::proto::{bool_or, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -57,7 +55,8 @@ pub(super) fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> 
     let any = match &proto.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(source)) => {
-            return kept(discovered(&at.field("config_discovery"), &name, source, options)?);
+            let discovery = discovery::of_http(&at.field("config_discovery"), &name, source, options)?;
+            return kept(HttpFilterConfig::Discovered(Arc::new(discovery)));
         }
         None => {
             return Err(at.field("typed_config").reject(format!("filter {name:?} has no config; give typed_config")));
@@ -76,19 +75,6 @@ pub(super) fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> 
         return Ok(Read::LeftOut);
     }
     kept(filters::typed::http(&at, &name, &extension, options)?)
-}
-
-fn discovered(
-    at: &At<'_>,
-    name: &str,
-    source: &core::ExtensionConfigSource,
-    options: &Options,
-) -> Result<HttpFilterConfig, Rejection> {
-    let discovery = discovery::of_http(at, name, source, options)?;
-    if discovery::ACTS {
-        return Ok(HttpFilterConfig::Discovered(Arc::new(discovery)));
-    }
-    Ok(HttpFilterConfig::Inert(discovery::left_out(at, Kind::HttpFilter, name, &discovery.type_names, options)?))
 }
 
 fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Router, Rejection> {

@@ -10,7 +10,7 @@ use crate::filters::{self, NetworkFilterConfig, discovery};
 use crate::hcm;
 use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, extensions as ext, listener::v3 as pb};
-use crate::registry::{self, Kind};
+use crate::registry;
 use crate::rejection::{At, Rejection};
 use crate::{tcp_proxy, tls};
 
@@ -129,7 +129,8 @@ fn filter(at: &At<'_>, proto: &pb::Filter, options: &Options) -> Result<Read, Re
     let any = match &proto.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(source)) => {
-            let config = discovered(&at.field("config_discovery"), &name, source, options)?;
+            let discovery = discovery::of_network(&at.field("config_discovery"), &name, source, options)?;
+            let config = NetworkFilterConfig::Discovered(Arc::new(discovery));
             return Ok(Read::Filter(NetworkFilter { name, config }));
         }
         None => {
@@ -154,17 +155,4 @@ fn filter(at: &At<'_>, proto: &pb::Filter, options: &Options) -> Result<Read, Re
             if is_terminal { Read::Terminal(TerminalFilter::Answers(filter)) } else { Read::Filter(filter) }
         }
     })
-}
-
-fn discovered(
-    at: &At<'_>,
-    name: &str,
-    source: &core::ExtensionConfigSource,
-    options: &Options,
-) -> Result<NetworkFilterConfig, Rejection> {
-    let discovery = discovery::of_network(at, name, source, options)?;
-    if discovery::ACTS {
-        return Ok(NetworkFilterConfig::Discovered(Arc::new(discovery)));
-    }
-    Ok(NetworkFilterConfig::Inert(discovery::left_out(at, Kind::NetworkFilter, name, &discovery.type_names, options)?))
 }

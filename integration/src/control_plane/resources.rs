@@ -30,8 +30,10 @@ pub mod types {
     pub const ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
     /// SDS.
     pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
-    /// ADS types in push order.
-    pub const PUSHED: [&str; 4] = [CLUSTER, ENDPOINT, LISTENER, ROUTE];
+    /// ECDS.
+    pub const EXTENSION: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+    /// ADS types in push order; extensions come after the rest.
+    pub const PUSHED: [&str; 5] = [CLUSTER, ENDPOINT, LISTENER, ROUTE, EXTENSION];
 }
 
 /// One resource: JSON that is encoded when it is sent, or bytes that are sent as they are.

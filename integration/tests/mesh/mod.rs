@@ -6,6 +6,7 @@
 
 mod basics;
 mod endpoints;
+mod extensions;
 mod http;
 mod lifecycle;
 mod passthrough;
@@ -55,6 +56,7 @@ const TESTS: &[(&str, Test)] = &[
     ("permissive_takes_plaintext", plaintext::permissive_takes_plaintext),
     ("strict_refuses_plaintext", plaintext::strict_refuses_plaintext),
     ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
+    ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
     ("tcp_service", passthrough::tcp_service),
     ("tls_passthrough_by_sni", passthrough::tls_passthrough_by_sni),
     ("ready_although_dns_is_mute", lifecycle::ready_although_dns_is_mute),

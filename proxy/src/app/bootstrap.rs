@@ -14,6 +14,7 @@ use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
 use crate::listener::{Listener, bind};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
@@ -86,7 +87,13 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let secrets = Secrets::new();
     let sinks = Sinks::new(SinkSettings::default());
     let routes = Routes::default();
-    let deps = CompileDeps { secrets: &secrets, stats: &stats, log_sinks: &sinks, drain: Default::default() };
+    let deps = CompileDeps {
+        secrets: &secrets,
+        stats: &stats,
+        log_sinks: &sinks,
+        discoveries: &Discoveries::new(stats.clone()),
+        drain: Default::default(),
+    };
     let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
     let checked = bootstrap.each_static(&checks, |resource, config| match config {
         StaticConfig::Secret(secret) => {

@@ -18,11 +18,13 @@ use super::ground::Ground;
 use crate::admin::Admin;
 use crate::cli::Options;
 use crate::cluster::dns::Resolver;
+use crate::discoveries::Discoveries;
 use crate::status::{Ask, Status};
 use crate::store::Stored;
 use crate::telemetry::process_log::ProcessLog;
 use crate::xds::clusters::{self, Clusters};
 use crate::xds::control::{Ads, Control, Start};
+use crate::xds::extensions::Extensions;
 use crate::xds::held::Held;
 use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
@@ -60,13 +62,16 @@ impl Wired {
         let (ask, asked) = mpsc::unbounded_channel();
         let mut watches = watches(ground, &dynamic_options, &servers, arrival);
         let mut clusters = Clusters::new(cluster_parts(ground, resolver), dynamic_options.clone());
-        let mut listeners = Listeners::new(listener_parts(ground, &routes), dynamic_options.clone());
+        let discoveries = Rc::new(Discoveries::new(ground.stats.clone()));
+        let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
+        let mut listeners = Listeners::new(listener_parts(ground, &routes, discoveries), dynamic_options.clone());
         add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
         let ads = open_ads(bootstrap, &servers)?;
         let control = Control {
             clusters,
             listeners,
             routes,
+            extensions,
             secrets: watches,
             tables: Held::default(),
             options: dynamic_options,
@@ -138,11 +143,12 @@ fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>) -> clusters::Parts {
     }
 }
 
-fn listener_parts(ground: &Ground, routes: &Arc<Routes>) -> listeners::Parts {
+fn listener_parts(ground: &Ground, routes: &Arc<Routes>, discoveries: Rc<Discoveries>) -> listeners::Parts {
     listeners::Parts {
         secrets: ground.secrets.clone(),
         stats: ground.stats.clone(),
         sinks: ground.sinks.clone(),
+        discoveries,
         routes: routes.clone(),
         workers: ground.workers.clone(),
         drain: ground.drain_settings,

@@ -1,6 +1,7 @@
 //! What all requests of one downstream connection share. One `Rc` a connection; `exchange` and its stages read it.
 
 use std::cell::{Cell, OnceCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::ConnectionManager;
+use super::filters::chain::{Chain, ChainSlot, Chains};
 use super::filters::local_ratelimit::Limiter;
+use super::held::{Held, Pinned};
 use super::manager::Routes;
-use super::route::HeldTable;
-pub(super) use super::route::PinnedTable;
+use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
 use super::xfcc;
 use crate::drain::DrainWatch;
@@ -37,6 +39,8 @@ pub(super) struct Context {
     /// The connection's own buckets, where a filter limits each connection.
     pub limiter: OnceCell<Box<Limiter>>,
     tables: Tables,
+    /// Where the filters are, if discovery may change them.
+    chain: Option<Rc<Held<ChainSlot>>>,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
     /// What was logged.
@@ -47,7 +51,29 @@ pub(super) struct Context {
 /// Where the connection's requests find their route table. It is they who hold one, not the connection.
 enum Tables {
     Inline(PinnedTable),
-    Rds(Rc<HeldTable>),
+    Rds(Rc<Held<RouteSlot>>),
+}
+
+/// A route table that a request holds.
+pub(super) type PinnedTable = Pinned<RouteTable>;
+
+/// The filters that a request holds.
+pub(super) enum PinnedChain<'c> {
+    /// They never change.
+    Fixed(&'c Chain),
+    /// They were these when it began.
+    Held(Pinned<Chain>),
+}
+
+impl Deref for PinnedChain<'_> {
+    type Target = Chain;
+
+    fn deref(&self) -> &Chain {
+        match self {
+            PinnedChain::Fixed(chain) => chain,
+            PinnedChain::Held(chain) => chain,
+        }
+    }
 }
 
 /// How long a request waits for the first route table.
@@ -63,7 +89,11 @@ impl Context {
     ) -> Context {
         let tables = match &manager.routes {
             Routes::Inline(table) => Tables::Inline(Rc::new(table.clone())),
-            Routes::Rds(slot) => Tables::Rds(HeldTable::of(slot)),
+            Routes::Rds(slot) => Tables::Rds(Held::of(slot)),
+        };
+        let chain = match &manager.chains {
+            Chains::Fixed(_) => None,
+            Chains::Discovered(slot) => Some(Held::of(slot)),
         };
         Context {
             manager,
@@ -77,6 +107,7 @@ impl Context {
             ended: Cell::default(),
             limiter: OnceCell::new(),
             tables,
+            chain,
             xfcc: OnceCell::new(),
             #[cfg(test)]
             done: std::cell::RefCell::default(),
@@ -88,6 +119,17 @@ impl Context {
         match &self.tables {
             Tables::Inline(table) => Some(Rc::clone(table)),
             Tables::Rds(held) => held.current(),
+        }
+    }
+
+    /// The filters of this moment.
+    pub fn chain(&self) -> PinnedChain<'_> {
+        match &self.manager.chains {
+            Chains::Fixed(chain) => PinnedChain::Fixed(chain),
+            Chains::Discovered(slot) => {
+                let held = self.chain.as_ref().and_then(|held| held.current());
+                PinnedChain::Held(held.unwrap_or_else(|| Rc::new(slot.newest())))
+            }
         }
     }
 

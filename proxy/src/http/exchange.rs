@@ -54,8 +54,8 @@ async fn serve(
     before: Option<Before>,
 ) -> Option<Box<Elsewhere>> {
     // They live longer than the exchange, which borrows from them.
-    let (table, upstream_chain) = (OnceCell::new(), OnceCell::new());
-    let mut exchange = Exchange::begin(context, &upstream_chain, request);
+    let (table, chain, upstream_chain) = (OnceCell::new(), context.chain(), OnceCell::new());
+    let mut exchange = Exchange::begin(context, (&chain, &upstream_chain), request);
     if let Some((history, (internal, remote))) = before {
         exchange.stream.history = Some(Box::new(history));
         (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);

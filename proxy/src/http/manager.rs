@@ -8,11 +8,12 @@ use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 use config::{At, Rejection};
 
-use super::filters::chain::Chain;
+use super::filters::chain::{Chain, Chains};
 use super::filters::filter::FilterDeps;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::{HttpStats, TracingStats};
 use crate::compile::CompileDeps;
+use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::stats::Stats;
 use crate::telemetry::access_log::AccessLogs;
 use crate::wire::h2::CodecStats;
@@ -22,7 +23,7 @@ pub struct ConnectionManager {
     pub(super) config: Arc<HttpConnectionManager>,
     pub(super) direction: Direction,
     pub(super) routes: Routes,
-    pub(super) chain: Chain,
+    pub(super) chains: Chains,
     pub(super) access_log: AccessLogs,
     /// Filters behind the router, for clusters without any.
     pub(super) upstream_chain: Chain,
@@ -64,8 +65,8 @@ impl ConnectionManager {
         slots: &dyn RouteSlots,
     ) -> Result<Arc<ConnectionManager>, Rejection> {
         let at = At::root();
-        let scope = format!("http.{}.", config.stat_prefix);
-        let filter_deps = FilterDeps { stats: deps.stats, scope: &scope };
+        let scope = scope(config);
+        let filter_deps = FilterDeps { stats: deps.stats, scope: &scope, discoveries: Some(deps.discoveries) };
         let routes = match &config.routes {
             RouteSource::Inline(table) => Routes::Inline(
                 RouteTable::compile(table, deps.stats)
@@ -73,10 +74,10 @@ impl ConnectionManager {
             ),
             RouteSource::Rds { name, .. } => Routes::Rds(slots.slot(name)),
         };
-        Ok(Arc::new(ConnectionManager {
+        let manager = Arc::new(ConnectionManager {
             direction,
             routes,
-            chain: Chain::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
+            chains: Chains::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
             upstream_chain: Chain::compile(
                 &at.field("upstream_http_filters"),
@@ -92,7 +93,12 @@ impl ConnectionManager {
                 .map(|_| TracingStats::new(deps.stats, &format!("http.{}.tracing.", config.stat_prefix))),
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
-        }))
+        });
+        if let Chains::Discovered(_) = manager.chains {
+            let weak = Arc::downgrade(&manager);
+            deps.discoveries.register(weak);
+        }
+        Ok(manager)
     }
 
     /// What the HTTP/2 codec counts, for all listeners together.
@@ -107,8 +113,22 @@ impl ConnectionManager {
     }
 }
 
+impl discoveries::Chain for ConnectionManager {
+    fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
+        let (Kind::Http, name) = key else { return Ok(None) };
+        let scope = scope(&self.config);
+        let deps = FilterDeps { stats: &self.registry, scope: &scope, discoveries: Some(discoveries) };
+        self.chains.rebuild(&self.config.filters, name, &deps)
+    }
+}
+
 impl fmt::Debug for ConnectionManager {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ConnectionManager").field("stat_prefix", &self.config.stat_prefix).finish_non_exhaustive()
     }
+}
+
+/// What its statistics begin with.
+fn scope(config: &HttpConnectionManager) -> String {
+    format!("http.{}.", config.stat_prefix)
 }

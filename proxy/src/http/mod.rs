@@ -14,6 +14,7 @@ mod exchange;
 mod filters;
 mod forwarded;
 mod hash;
+mod held;
 mod kept;
 mod local_reply;
 mod manager;
@@ -45,4 +46,5 @@ mod xfcc;
 use crate::wire::grpc;
 
 pub use connection::serve;
+pub use held::let_go;
 pub use manager::ConnectionManager;

@@ -23,6 +23,7 @@ use super::exchange::exchange;
 use super::route::{RouteSlot, RouteSlots};
 use super::upstreams::Upstreams;
 use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
 use crate::drain::DrainWatch;
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
@@ -40,6 +41,8 @@ pub struct Bench {
     pub drain: DrainWatch,
     pub clusters: HashMap<String, Rc<fake::Cluster>>,
     pub slot: Option<Arc<RouteSlot>>,
+    /// For filters that are discovered.
+    pub discoveries: Rc<Discoveries>,
     /// For filters that call services.
     pub calls: Option<crate::call::Calls>,
     /// Mirrors that were sent.
@@ -72,6 +75,7 @@ impl Bench {
             drain: DrainWatch::never(),
             clusters: HashMap::new(),
             slot: None,
+            discoveries: Rc::new(Discoveries::new(Stats::new(StatsSettings::default()))),
             calls: None,
             told: Rc::default(),
         };
@@ -118,6 +122,7 @@ impl Bench {
             secrets: &Secrets::new(),
             stats: &stats,
             log_sinks: &Sinks::new(SinkSettings::default()),
+            discoveries: &self.discoveries,
             drain: Default::default(),
         };
         self.context_of(ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap())

@@ -28,7 +28,7 @@ pub struct FilterChain {
     /// Time for the handshake.
     pub connect_timeout: Option<Duration>,
     /// Filters before the one that owns the connection.
-    pub filters: Filters,
+    pub filters: Arc<Filters>,
     /// Who owns the connection.
     pub terminal: Terminal,
     /// Begins when no version of the listener has this chain any more.
@@ -87,7 +87,7 @@ impl FilterChain {
             metadata: config.metadata.clone(),
             tls,
             connect_timeout: config.transport_connect_timeout,
-            filters: Filters::compile(&config.filters, &at.field("filters"), deps.stats)?,
+            filters: Filters::compile(&config.filters, &at.field("filters"), deps)?,
             terminal,
             drain: Drain::new(deps.drain),
         })

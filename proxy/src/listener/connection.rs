@@ -150,7 +150,12 @@ async fn establish(
     });
     let life = Life::begin(&common, begun.at);
     let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
-    let filters = chain.filters.start(&worker.calls);
+    let Ok(filters) = chain.filters.start(&worker.calls) else {
+        common.stats.network_extension_config_missing.inc();
+        stream.reset_if_unread();
+        log(worker, &common, &begun.stream_info(info));
+        return None;
+    };
     if let Some(filters) = &filters
         && let Err(closed) =
             drain.before_end(filters.connected(&info)).await.unwrap_or(Err(Closed(ResponseFlags::NONE)))

@@ -6,6 +6,7 @@ pub mod bind;
 mod chain;
 mod compiled;
 mod connection;
+mod discovered;
 mod filters;
 pub mod limit;
 mod matching;

@@ -19,6 +19,7 @@ use crate::call::Calls;
 use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters, testing as cluster};
 use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
 use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::stats::{Stats, StatsSettings};
@@ -34,6 +35,7 @@ mod network_filters;
 pub(super) struct Harness {
     pub stats: Arc<Stats>,
     pub secrets: Arc<Secrets>,
+    pub discoveries: Discoveries,
     sinks: Sinks,
     pub worker: Rc<Worker>,
 }
@@ -60,11 +62,18 @@ impl Harness {
             stats: stats.clone(),
             connections: ConnectionIds::new(0, 1),
         });
-        Harness { stats, secrets: Secrets::new(), sinks: Sinks::new(SinkSettings::default()), worker }
+        let discoveries = Discoveries::new(stats.clone());
+        Harness { stats, discoveries, secrets: Secrets::new(), sinks: Sinks::new(SinkSettings::default()), worker }
     }
 
     pub fn deps(&self) -> CompileDeps<'_> {
-        CompileDeps { secrets: &self.secrets, stats: &self.stats, log_sinks: &self.sinks, drain: Default::default() }
+        CompileDeps {
+            secrets: &self.secrets,
+            stats: &self.stats,
+            log_sinks: &self.sinks,
+            discoveries: &self.discoveries,
+            drain: Default::default(),
+        }
     }
 
     pub fn listener(&self, config: config::listener::Listener) -> Arc<Listener> {

@@ -1,7 +1,7 @@
 //! Statistics of the process itself, by Envoy's names. The control thread sets them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::{Counter, Gauge, Histogram, Stats, Text};
 
@@ -169,5 +169,22 @@ impl DiscoveryStats {
             version_text: stats.text(&format!("{prefix}.version_text")),
             update_duration: stats.histogram(&format!("{prefix}.update_duration")),
         }
+    }
+
+    /// A response of this version was accepted.
+    pub fn succeeded(&self, version: &str) {
+        self.update_attempt.inc();
+        self.update_success.inc();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.update_time.set(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        // Envoy's hash.
+        self.version.set(xxhash_rust::xxh64::xxh64(version.as_bytes(), 0));
+        self.version_text.set(version);
+    }
+
+    /// Something in a response was refused.
+    pub fn rejected(&self) {
+        self.update_attempt.inc();
+        self.update_rejected.inc();
     }
 }

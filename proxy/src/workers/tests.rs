@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Command, Shared, Workers};
 use crate::cluster::published::Published;
 use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::listener::{Listener, bind};
@@ -50,6 +51,7 @@ impl Process {
             secrets: &Secrets::new(),
             stats: &self.shared.stats,
             log_sinks: &self.shared.sinks,
+            discoveries: &Discoveries::new(self.shared.stats.clone()),
             drain: Default::default(),
         };
         Listener::compile(Arc::new(config), &deps, &NoRoutes, None).unwrap()

@@ -20,6 +20,7 @@ use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
 use super::clusters::Clusters;
+use super::extensions::Extensions;
 use super::held::Held;
 use super::listeners::Listeners;
 use super::routes::Routes;
@@ -45,6 +46,8 @@ pub struct Control {
     pub listeners: Listeners,
     /// RDS.
     pub routes: Arc<Routes>,
+    /// ECDS.
+    pub extensions: Extensions,
     /// SDS.
     pub secrets: SecretWatches,
     /// Route tables, which are in use in their slots.
@@ -128,6 +131,7 @@ impl Control {
                     discovery.update_attempt.inc();
                     discovery.update_failure.inc();
                 }
+                self.extensions.stream_ended();
                 let meanwhile = if self.start.clusters_came || self.start.listeners_came {
                     "the last good configuration stays"
                 } else {
@@ -167,6 +171,7 @@ impl Control {
         let mut kinds = BTreeMap::from(self.clusters.snapshot());
         kinds.insert(Kind::Listener, self.listeners.snapshot());
         kinds.insert(Kind::Route, self.tables.snapshot());
+        kinds.insert(Kind::Extension, self.extensions.snapshot());
         kinds.insert(Kind::Secret, self.secrets.snapshot());
         Shown { resources: Snapshot { kinds }, listeners: self.listeners.active() }
     }
@@ -204,8 +209,13 @@ impl Control {
 
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
+        self.extensions.give_up_waiting();
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
         if std::mem::take(&mut self.dirty) | settled {
+            // A listener may have waited for what had come already; then the one before it drains from now on.
+            if self.want_extensions() && self.listeners.settle(&self.secrets) {
+                self.want_extensions();
+            }
             self.forget_routes();
             self.watch_secrets(ads);
             if let Some(ads) = ads {
@@ -220,6 +230,10 @@ impl Control {
         self.stats.warming_clusters.set(self.clusters.warming_count() as u64);
         self.stats.total_listeners_active.set(self.listeners.active_count() as u64);
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
+    }
+
+    fn want_extensions(&mut self) -> bool {
+        self.extensions.want(self.listeners.extensions_in_use(), self.listeners.draining_extensions())
     }
 
     /// Lets go of the route tables that no listener names any more.
@@ -252,6 +266,7 @@ impl Control {
     }
 
     fn subscribe(&mut self, ads: &AdsHandle) {
+        ads.subscribe(type_url::EXTENSION_CONFIG, Subscription::Names(self.extensions.names().collect()));
         if self.start.clusters_came {
             ads.subscribe(type_url::ENDPOINT, Subscription::Names(self.clusters.service_names().collect()));
         }
@@ -262,7 +277,7 @@ impl Control {
 
     fn next_timeout(&self) -> Duration {
         let fetches = self.fetches_left().into_iter().flatten().filter(|left| !self.start.live && !left.is_zero());
-        [self.clusters.next_timeout(), self.listeners.next_timeout()]
+        [self.clusters.next_timeout(), self.listeners.next_timeout(), self.extensions.next_timeout()]
             .into_iter()
             .flatten()
             .chain(fetches)

@@ -30,6 +30,7 @@ use super::held::{Held, Seen};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
 use crate::drain::Settings;
 use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
@@ -47,6 +48,8 @@ pub struct Parts {
     pub stats: Arc<Stats>,
     /// Access log files.
     pub sinks: Arc<Sinks>,
+    /// Filters that are discovered.
+    pub discoveries: Rc<Discoveries>,
     /// Route slots.
     pub routes: Arc<Routes>,
     /// Those who accept.
@@ -156,7 +159,14 @@ impl Listeners {
     /// `withheld`: it is refused for that very policy.
     pub(super) fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
         let wanted = Policy::of_listener(&refused.body);
-        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_listener(body));
+        let active = self.held.active(name).map(|active| active.listener.lacks(&self.parts.discoveries));
+        let warming = self.held.warming(name).map(|warming| warming.listener.lacks(&self.parts.discoveries));
+        let active_body = self.held.active_body(name).cloned();
+        let in_force = |body: &[u8]| {
+            let lacks = if active_body.as_deref() == Some(body) { &active } else { &warming };
+            lacks.iter().flatten().fold(Policy::of_listener(body), |policy, name| policy.without(name))
+        };
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&in_force(body));
         let (active, _) = self.held.take_down(name, unjudged);
         if let Some(active) = active {
             tracing::error!(
@@ -176,6 +186,7 @@ impl Listeners {
             secrets: &self.parts.secrets,
             stats: &self.parts.stats,
             log_sinks: &self.parts.sinks,
+            discoveries: &self.parts.discoveries,
             drain: self.parts.drain,
         };
         let kept = self.kept_chains(&name, &stored);
@@ -183,9 +194,11 @@ impl Listeners {
         let before = before.map(|(active, kept)| Before { listener: &active.listener, kept });
         let listener = Listener::compile(config, &deps, &*self.parts.routes, before)?;
         let sockets = self.sockets.plan(&listener, &self.owners(&name))?;
+        let extensions = listener.discovered();
+        extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
-        self.held.warm(&name, stored, is_static, Warming { listener, sockets, since, needs, routes });
+        self.held.warm(&name, stored, is_static, Warming { listener, sockets, since, needs, routes, extensions });
         Ok(())
     }
 
@@ -234,7 +247,10 @@ impl Listeners {
 
     /// Gives every warm listener to the workers. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
-        let warm = self.held.all_warming().filter(|(_, warming)| warming.is_warm(secrets, &self.parts.routes));
+        let warm = self
+            .held
+            .all_warming()
+            .filter(|(_, warming)| warming.is_warm(secrets, &self.parts.routes, &self.parts.discoveries));
         let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in &warm {
             self.activate(name);
@@ -318,8 +334,8 @@ impl Listeners {
         self.stops.push((direction, at));
     }
 
-    /// Route tables have changed: workers let go of those that were replaced.
-    pub fn let_go_of_tables(&self) {
+    /// Route tables or filters have changed: workers let go of those that were replaced.
+    pub fn let_go_of_replaced(&self) {
         self.parts.workers.send_all(|| Command::LetGo);
     }
 

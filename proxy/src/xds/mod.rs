@@ -3,11 +3,12 @@
 //! `app` starts it; the data path never imports it. A bad resource is refused alone; what it would have replaced keeps serving.
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
-//! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`secrets`] SDS.
+//! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`extensions`] ECDS, [`secrets`] SDS.
 //! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
 pub mod clusters;
 pub mod control;
+pub mod extensions;
 pub mod held;
 pub mod listeners;
 pub mod routes;

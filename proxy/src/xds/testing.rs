@@ -10,12 +10,14 @@ use xds_client::{Resource, Update, UpdateId, Verdict, type_url};
 
 use super::clusters::{self, Clusters};
 use super::control::{Control, Start};
+use super::extensions::Extensions;
 use super::held::Held;
 use super::listeners::{self, Listeners};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
 use crate::cluster::published::Published;
 use crate::cluster::{Cluster, dns};
+use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
 use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
@@ -75,7 +77,10 @@ impl World {
             resolver,
         };
         let clusters = Clusters::new(parts, options.clone());
+        let discoveries = Rc::new(Discoveries::new(stats.clone()));
+        let extensions = Extensions::new(discoveries.clone(), options.clone(), stats.clone());
         let parts = listeners::Parts {
+            discoveries,
             secrets: secrets.clone(),
             stats: stats.clone(),
             sinks: Arc::new(Sinks::new(SinkSettings::default())),
@@ -88,6 +93,7 @@ impl World {
             clusters,
             listeners: Listeners::new(parts, options.clone()),
             routes,
+            extensions,
             secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
             tables: Held::default(),
             options,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::listener::v3::{Listener, filter};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
@@ -40,4 +41,9 @@ pub fn load_assignment(cluster: &[u8]) -> Option<Bytes> {
 /// A secret of which only the name is known.
 pub fn secret_of_name(name: &str) -> Bytes {
     Secret { name: name.to_owned(), ..Secret::default() }.encode_to_vec().into()
+}
+
+/// An extension's config of which only the name is known.
+pub fn extension_of_name(name: &str) -> Bytes {
+    TypedExtensionConfig { name: name.to_owned(), typed_config: None }.encode_to_vec().into()
 }

@@ -15,6 +15,7 @@ const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 const ROUTES: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+const EXTENSION: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
 const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
 /// A section.
@@ -37,6 +38,10 @@ pub fn all(admin: &Admin, shown: &Snapshot, endpoints: bool) -> Vec<Section> {
     let secrets = shown.resources(Kind::Secret);
     let mut sections = vec![bootstrap(admin, clusters, listeners, secrets)];
     sections.push(cluster_section(shown.version(Kind::Cluster), clusters));
+    let extensions = shown.resources(Kind::Extension);
+    if !extensions.is_empty() {
+        sections.push(extension_section(extensions));
+    }
     if endpoints {
         sections.push(endpoint_section(shown.resources(Kind::Endpoints), clusters));
     }
@@ -199,6 +204,20 @@ fn listener_section(version: Arc<str>, listeners: &[Entry]) -> Section {
     parts.push(Part::List("static_listeners", "StaticListener", static_list(listeners, "listener", LISTENER)));
     parts.push(Part::List("dynamic_listeners", "DynamicListener", dynamic.collect()));
     Section { kind: "ListenersConfigDump", parts }
+}
+
+/// As in Envoy it is there once a filter is to be discovered. One that was refused, with nothing before it, has its name alone.
+fn extension_section(extensions: &[Entry]) -> Section {
+    let element = |resource: &Entry| match &resource.active {
+        Some(version) => Some(held(resource, version, "ecds_filter", EXTENSION)),
+        None => {
+            let refused = error_state(resource, EXTENSION)?;
+            let named = Field::Any(EXTENSION, inline::extension_of_name(&resource.name));
+            Some(leaf(resource, vec![("ecds_filter", named), refused]))
+        }
+    };
+    let parts = vec![Part::List("ecds_filters", "EcdsFilterConfig", extensions.iter().filter_map(element).collect())];
+    Section { kind: "EcdsConfigDump", parts }
 }
 
 fn route_section(routes: &[Entry], listeners: &[Entry]) -> Section {

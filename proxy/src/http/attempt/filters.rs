@@ -22,7 +22,7 @@ pub(super) fn request(exchange: &mut Exchange<'_>, cluster: &UpstreamCluster) ->
         made
     } else {
         let scope = format!("cluster.{}.", cluster.config().stat_name);
-        let deps = FilterDeps { stats: &manager.registry, scope: &scope };
+        let deps = FilterDeps { stats: &manager.registry, scope: &scope, discoveries: None };
         let made = Chain::compile(&At::root().field("http_filters"), own, &deps).map_err(|_| REFUSED)?;
         exchange.upstream_chain.get_or_init(|| Arc::new(made))
     };

@@ -33,6 +33,7 @@ use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
 pub(in crate::http) struct Exchange<'s> {
     pub stream: Stream<'s>,
     pub watch: Watch,
+    chain: &'s Chain,
     /// The filters that act on it.
     pub filters: RunningFilters<'s>,
     /// Filters that look at the request's body.
@@ -54,13 +55,18 @@ pub(in crate::http) struct Exchange<'s> {
 
 impl<'s> Exchange<'s> {
     /// A request that begins now. It counts, has its timeouts and its line in the log from here on.
-    pub fn begin(context: &'s Context, upstream_chain: &'s OnceCell<Arc<Chain>>, request: RequestHead) -> Exchange<'s> {
+    pub fn begin(
+        context: &'s Context,
+        (chain, upstream_chain): (&'s Chain, &'s OnceCell<Arc<Chain>>),
+        request: RequestHead,
+    ) -> Exchange<'s> {
         context.manager.stats.request_begins(request.protocol);
         context.active.set(context.active.get() + 1);
         let stream = Stream::begin(context, request);
         Exchange {
             watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
             stream,
+            chain,
             filters: SmallVec::new(),
             request_frames: None,
             response_frames: None,
@@ -89,7 +95,7 @@ impl<'s> Exchange<'s> {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        self.filters = self.stream.context.manager.chain.start(self.stream.route.as_ref());
+        self.filters = self.chain.start(self.stream.route.as_ref());
     }
 
     /// Chooses the route again, if a filter wants that.

@@ -3,19 +3,23 @@
 
 use std::sync::Arc;
 
-use config::filters::ScopedFilter;
+use arc_swap::ArcSwap;
+use config::filters::{HttpFilterConfig, ScopedFilter};
 use config::hcm::HttpFilter as HttpFilterEntry;
 use config::{At, Rejection};
 use smallvec::SmallVec;
 
 use super::filter::{FilterDeps, Hooks};
-use super::{Filter, Running, Scope};
+use super::{Filter, Running, Scope, discovered};
+use crate::discoveries::Swap;
+use crate::http::held;
 use crate::http::stream::Chosen;
 
 /// The filters of a chain, in the order of the configuration, without those that never act.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
-    slots: Box<[Slot]>,
+    /// Versions of a chain share those that stay.
+    slots: Box<[Arc<Slot>]>,
     /// Those that act on a request whose route says nothing about any filter.
     always: Box<[u16]>,
 }
@@ -23,6 +27,8 @@ pub(crate) struct Chain {
 /// A place in a chain.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    /// Which entry of the configuration it is.
+    place: usize,
     /// Its name: routes speak of it by that.
     pub name: Arc<str>,
     /// Switched off unless a route switches it on.
@@ -31,9 +37,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// One that is switched on.
+    /// One that is switched on, inside another.
     pub(super) fn new(name: Arc<str>, filter: Filter) -> Slot {
-        Slot { name, disabled: false, filter }
+        Slot { place: 0, name, disabled: false, filter }
     }
 
     fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
@@ -47,6 +53,112 @@ impl Slot {
 /// The filters that act on one request. Two fit without an allocation: most sidecars have but `istio.alpn` and `grpc_stats`.
 pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 2]>;
 
+/// The filters of a connection manager: of one that names none that is discovered they stay what they are.
+#[derive(Debug)]
+pub(in crate::http) enum Chains {
+    /// Compiled with the manager.
+    Fixed(Chain),
+    /// Compiled anew when a config comes.
+    Discovered(Arc<ChainSlot>),
+}
+
+/// Where the newest chain of a connection manager is. Shared by all threads; reading is one atomic load.
+#[derive(Debug)]
+pub(in crate::http) struct ChainSlot(ArcSwap<Chain>);
+
+impl ChainSlot {
+    /// The newest.
+    pub fn newest(&self) -> Arc<Chain> {
+        self.0.load_full()
+    }
+}
+
+impl held::Slot for ChainSlot {
+    type Value = Chain;
+
+    fn load(&self) -> Option<Arc<Chain>> {
+        Some(self.newest())
+    }
+
+    fn is_current(&self, chain: &Arc<Chain>) -> bool {
+        Arc::ptr_eq(&self.0.load(), chain)
+    }
+}
+
+impl Chains {
+    /// Compiles.
+    ///
+    /// # Errors
+    /// The first filter that cannot be honoured; the path begins at `at`, the list.
+    pub fn compile(at: &At<'_>, filters: &[HttpFilterEntry], deps: &FilterDeps<'_>) -> Result<Chains, Rejection> {
+        let chain = Chain::compile(at, filters, deps)?;
+        let mut discovers = false;
+        filters.iter().for_each(|entry| entry.config.each_discovery(&entry.name, &mut |_, _| discovers = true));
+        Ok(if discovers {
+            Chains::Discovered(Arc::new(ChainSlot(ArcSwap::from_pointee(chain))))
+        } else {
+            Chains::Fixed(chain)
+        })
+    }
+
+    /// What puts a chain in place in which the filters are new that hold what was discovered by this name; `None` where none does.
+    /// The others keep what they count and remember.
+    ///
+    /// # Errors
+    /// The field of what was discovered that cannot be honoured.
+    pub fn rebuild(
+        &self,
+        filters: &[HttpFilterEntry],
+        discovered: &str,
+        deps: &FilterDeps<'_>,
+    ) -> Result<Option<Swap>, Rejection> {
+        let Chains::Discovered(slot) = self else { return Ok(None) };
+        if !filters.iter().any(|entry| holds(entry, discovered)) {
+            return Ok(None);
+        }
+        let before = slot.newest();
+        let mut slots = Vec::with_capacity(filters.len());
+        for (place, entry) in filters.iter().enumerate() {
+            if holds(entry, discovered) {
+                slots.extend(Slot::compile(None, place, entry, deps)?);
+            } else {
+                slots.extend(before.slots.iter().find(|slot| slot.place == place).cloned());
+            }
+        }
+        let (slot, chain) = (slot.clone(), Arc::new(Chain::of(slots)));
+        Ok(Some(Box::new(move || slot.0.store(chain))))
+    }
+}
+
+/// Whether a filter is, or has in it, what is discovered by this name.
+fn holds(entry: &HttpFilterEntry, discovered: &str) -> bool {
+    let mut holds = false;
+    entry.config.each_discovery(&entry.name, &mut |name, _| holds |= **name == *discovered);
+    holds
+}
+
+impl Slot {
+    /// Compiles; `None` for a filter that never acts. `at` is where it stands, unless it is compiled for what was discovered alone.
+    fn compile(
+        at: Option<&At<'_>>,
+        place: usize,
+        entry: &HttpFilterEntry,
+        deps: &FilterDeps<'_>,
+    ) -> Result<Option<Arc<Slot>>, Rejection> {
+        let (field, filter) = match &entry.config {
+            HttpFilterConfig::Discovered(discovery) => {
+                ("config_discovery", discovered::compile(&entry.name, discovery, deps))
+            }
+            config => ("typed_config", Filter::compile(config, &entry.name, deps)),
+        };
+        let filter = filter.map_err(|rejection| match at {
+            Some(at) => rejection.below(&at.field(field)),
+            None => rejection,
+        })?;
+        Ok(filter.map(|filter| Arc::new(Slot { place, name: entry.name.clone(), disabled: entry.disabled, filter })))
+    }
+}
+
 impl Chain {
     /// Compiles.
     ///
@@ -54,19 +166,19 @@ impl Chain {
     /// The first filter that cannot be honoured; the path begins at `at`, the list.
     pub fn compile(at: &At<'_>, filters: &[HttpFilterEntry], deps: &FilterDeps<'_>) -> Result<Chain, Rejection> {
         let mut slots = Vec::with_capacity(filters.len());
-        for (index, entry) in filters.iter().enumerate() {
-            let filter = Filter::compile(&entry.config, &entry.name, deps)
-                .map_err(|rejection| rejection.below(&at.index(index).field("typed_config")))?;
-            if let Some(filter) = filter {
-                slots.push(Slot { name: entry.name.clone(), disabled: entry.disabled, filter });
-            }
+        for (place, entry) in filters.iter().enumerate() {
+            slots.extend(Slot::compile(Some(&at.index(place)), place, entry, deps)?);
         }
+        Ok(Chain::of(slots))
+    }
+
+    fn of(slots: Vec<Arc<Slot>>) -> Chain {
         let always = (0u16..)
             .zip(&slots)
             .filter(|(_, slot)| !slot.disabled && slot.filter.acts() != Hooks::NONE)
             .map(|(index, _)| index)
             .collect();
-        Ok(Chain { slots: slots.into(), always })
+        Chain { slots: slots.into(), always }
     }
 
     /// There is none.
@@ -93,7 +205,7 @@ impl Chain {
     fn start_scoped<'s>(&'s self, chosen: &Chosen<'s>) -> RunningFilters<'s> {
         let levels = chosen.scopes();
         let mut running = RunningFilters::new();
-        for slot in &self.slots {
+        for slot in self.slots.iter().map(|slot| &**slot) {
             let mut told = levels.iter().flatten().filter_map(|level| level.find(&slot.name));
             let first = told.next();
             if first.map_or(slot.disabled, |scope| scope.disabled) {

@@ -8,6 +8,7 @@ use config::Rejection;
 
 use super::chain::Slot;
 use super::wait::{Wait, Waited};
+use crate::discoveries::Discoveries;
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
@@ -78,6 +79,8 @@ pub(crate) struct FilterDeps<'a> {
     pub stats: &'a std::sync::Arc<Stats>,
     /// `http.<stat_prefix>.` of its connection manager; `cluster.<name>.` of a cluster's; empty for what a route table tells.
     pub scope: &'a str,
+    /// Configs that are discovered; `None` where none may be: what a route table tells.
+    pub discoveries: Option<&'a Discoveries>,
 }
 
 /// A set of hooks.

@@ -51,7 +51,7 @@ macro_rules! http_filters {
                         Some(Filter::Delegate(Box::new(delegate::Delegate::composite(config, name, deps)?)))
                     }
                     $(Config::$inert(_) => None,)*
-                    Config::Discovered(_) | Config::Inert(_) => None,
+                    Config::Inert(_) => None,
                 })
             }
 

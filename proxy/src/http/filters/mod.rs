@@ -19,6 +19,7 @@ mod cors;
 mod csrf;
 mod decompressor;
 pub(in crate::http) mod delegate;
+mod discovered;
 mod ext_authz;
 mod fault;
 mod grpc_http1_bridge;
@@ -60,6 +61,8 @@ http_filters! {
         GrpcStats grpc_stats;
         GrpcWeb grpc_web;
         StatefulSession stateful_session routes;
+        // Answers 500: what takes its place is compiled instead of it.
+        Discovered discovered;
     }
     // Read by `config`, and never handed on as acting.
     inert {

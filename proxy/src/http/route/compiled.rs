@@ -192,6 +192,6 @@ impl Forwarding {
 #[cfg(test)]
 pub(super) fn compile_for_test(config: config::route::Route) -> Route {
     let stats = Stats::new(crate::stats::StatsSettings::default());
-    let deps = FilterDeps { stats: &stats, scope: "" };
+    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None };
     Route::compile(&At::root(), &Arc::new(config), &deps).unwrap_or_else(|rejection| unreachable!("{rejection}"))
 }

@@ -16,14 +16,12 @@ use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
 mod compiled;
-mod held;
 mod hosts;
 mod matching;
 mod slot;
 mod stats;
 
 pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
-pub use held::{HeldTable, PinnedTable, let_go};
 use hosts::Hosts;
 pub(crate) use hosts::without_port;
 pub(crate) use matching::{is_grpc, query_parameter, without_query};
@@ -63,7 +61,7 @@ impl RouteTable {
     /// Two virtual hosts that claim one domain, or two that claim `*`; settings of a filter that cannot be honoured.
     pub fn compile(config: &RouteConfiguration, stats: &Arc<Stats>) -> Result<Arc<RouteTable>, Rejection> {
         let root = At::root();
-        let deps = FilterDeps { stats, scope: "" };
+        let deps = FilterDeps { stats, scope: "", discoveries: None };
         let at = root.field("virtual_hosts");
         let mut hosts = Hosts::new(config.ignore_port_in_host);
         let mut virtual_hosts = Vec::with_capacity(config.virtual_hosts.len());

@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use super::RouteTable;
+use crate::http::held::Slot;
 
 /// The newest table of one RDS name. Shared by all threads; reading is one atomic load.
 #[derive(Debug, Default)]
@@ -64,6 +65,18 @@ impl RouteSlot {
             }
             published.await;
         }
+    }
+}
+
+impl Slot for RouteSlot {
+    type Value = RouteTable;
+
+    fn load(&self) -> Option<Arc<RouteTable>> {
+        RouteSlot::load(self)
+    }
+
+    fn is_current(&self, table: &Arc<RouteTable>) -> bool {
+        RouteSlot::is_current(self, table)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use config::access_log::LogFormat;
 use config::filters::NetworkFilterConfig;
+use config::filters::discovery::{Discovery, Typed};
 use config::filters::network::connection_limit::ConnectionLimit;
 use config::filters::network::direct_response::DirectResponse;
 use config::filters::network::echo::Echo;
@@ -12,6 +13,7 @@ use config::filters::set_filter_state::{FilterStateValue, Object, SharedWithUpst
 use config::listener::NetworkFilter;
 
 use super::*;
+use crate::discoveries::{Change, State};
 
 fn with(filters: Vec<NetworkFilterConfig>, terminal: TerminalFilter) -> config::listener::Listener {
     let mut chain = chain("only", terminal);
@@ -200,6 +202,42 @@ async fn filter_state_is_set_when_its_moment_comes() {
         near.read_exact(&mut greeting).await.unwrap();
         assert_eq!(&greeting, b"configured");
         assert_eq!(talk(Stream::from(near), "x").await, "x");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn filters_that_are_discovered_change_for_connections_that_come_later() {
+    const TYPE: &str = "envoy.extensions.filters.network.direct_response.v3.DirectResponse";
+    local(async {
+        let harness = Harness::new();
+        let later = NetworkFilterConfig::Discovered(Arc::new(Discovery {
+            type_names: vec![TYPE.into()],
+            default: None,
+            without_warming: false,
+            initial_fetch_timeout: None,
+        }));
+        let becomes = |state| {
+            let change = Change { http: None, network: Some(state) };
+            harness.discoveries.change(&"f".into(), change).unwrap();
+        };
+        let is = |config| State::Is(Typed { type_name: TYPE.into(), config });
+        let (address, _slot) = harness.serve(with(vec![later], echo()));
+        closed(address).await;
+        assert_eq!(harness.value("listener.test.network_extension_config_missing"), 1);
+        becomes(is(limit(1, None)));
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(b"x").await.unwrap();
+        first.read_exact(&mut [0]).await.unwrap();
+        closed(address).await;
+        becomes(is(limit(2, None)));
+        assert_eq!(say(address, "hello").await, "hello");
+        becomes(State::Absent);
+        closed(address).await;
+        assert_eq!(harness.value("listener.test.network_extension_config_missing"), 2);
+        // The one before keeps what it began with.
+        first.write_all(b"y").await.unwrap();
+        first.read_exact(&mut [0]).await.unwrap();
     })
     .await;
 }

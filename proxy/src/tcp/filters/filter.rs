@@ -9,6 +9,7 @@ use config::Rejection;
 
 use crate::call::Calls;
 use crate::call::wait::{Wait, Waited};
+use crate::discoveries::Discoveries;
 use crate::failure::ResponseFlags;
 use crate::stats::Stats;
 use crate::telemetry::stream_info::ConnectionInfo;
@@ -56,6 +57,8 @@ pub(crate) trait NetworkFilter: Sized + Send + Sync + 'static {
 pub(crate) struct FilterDeps<'a> {
     /// Where its statistics are registered.
     pub stats: &'a Arc<Stats>,
+    /// Configs that are discovered.
+    pub discoveries: &'a Discoveries,
 }
 
 /// A set of hooks.

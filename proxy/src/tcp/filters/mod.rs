@@ -9,6 +9,7 @@ mod list;
 mod run;
 
 mod connection_limit;
+mod discovered;
 mod local_ratelimit;
 mod set_filter_state;
 mod sni_cluster;
@@ -16,7 +17,7 @@ mod sni_cluster;
 use self::filter::{FilterDeps, Hooks, NetworkFilter as _, Step, Turn};
 use self::list::network_filters;
 
-pub use run::{Closed, Filters, First, Started};
+pub use run::{Closed, Filters, First, Missing, Started};
 
 network_filters! {
     ConnectionLimit connection_limit;

@@ -9,24 +9,47 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use arc_swap::ArcSwap;
 use bytes::BytesMut;
+use config::filters::NetworkFilterConfig;
 use config::listener::NetworkFilter as Config;
 use config::{At, Rejection};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::filter::{FilterDeps, Hooks, Step, View};
-use super::{Filter, State};
+use super::{Filter, State, discovered};
 use crate::call::Calls;
 use crate::call::wait::{Wait, Waited};
+use crate::compile::CompileDeps;
+use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::failure::ResponseFlags;
 use crate::stats::Stats;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::Stream;
 
-/// The filters of a chain before its last one that act. Immutable and shared by all workers.
+/// The filters of a chain before its last one. Shared by all workers; what is discovered changes them for connections that begin later.
 pub struct Filters {
-    list: Arc<[Filter]>,
+    config: Box<[Config]>,
+    stats: Arc<Stats>,
+    list: Arc<ArcSwap<List>>,
+}
+
+/// Those that act.
+struct List {
+    filters: Box<[Arc<Placed>]>,
     wants: Hooks,
+    /// There is no config for one of them.
+    is_missing_one: bool,
+}
+
+/// There is no config for a filter that is to be discovered.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing;
+
+/// A filter, and which entry of the configuration it is. Versions of a list share those that stay.
+struct Placed {
+    place: usize,
+    filter: Filter,
 }
 
 /// Which hook is called.
@@ -54,35 +77,101 @@ impl Filters {
     ///
     /// # Errors
     /// The filter's place in the chain, and what of it cannot be honoured.
-    pub fn compile(list: &[Config], at: &At<'_>, stats: &Arc<Stats>) -> Result<Filters, Rejection> {
+    pub fn compile(list: &[Config], at: &At<'_>, deps: &CompileDeps<'_>) -> Result<Arc<Filters>, Rejection> {
+        let own = FilterDeps { stats: deps.stats, discoveries: deps.discoveries };
         let mut filters = Vec::new();
-        for (index, config) in list.iter().enumerate() {
-            let at = at.index(index);
-            let filter = Filter::compile(&config.config, &FilterDeps { stats });
-            filters.extend(filter.map_err(|rejection| rejection.below(&at.field("typed_config")))?);
+        for (place, config) in list.iter().enumerate() {
+            filters.extend(Placed::compile(Some(&at.index(place)), place, config, &own)?);
         }
-        let wants = filters.iter().fold(Hooks::default(), |all, filter| all.with(filter.wants()));
-        Ok(Filters { list: filters.into(), wants })
+        let list = list.iter().cloned().collect::<Box<[Config]>>();
+        let discovers = list.iter().any(|config| matches!(config.config, NetworkFilterConfig::Discovered(_)));
+        let filters = List::of(filters, discovered::is_missing(&list, deps.discoveries));
+        let filters = Arc::new(Filters {
+            config: list,
+            stats: deps.stats.clone(),
+            list: Arc::new(ArcSwap::from_pointee(filters)),
+        });
+        if discovers {
+            let weak = Arc::downgrade(&filters);
+            deps.discoveries.register(weak);
+        }
+        Ok(filters)
     }
 
     /// For one connection; `None` where no filter acts.
-    pub fn start(&self, calls: &Calls) -> Option<Rc<Started>> {
-        (!self.list.is_empty()).then(|| {
-            let states = self.list.iter().map(Filter::begin).collect();
-            Rc::new(Started {
-                list: self.list.clone(),
-                wants: self.wants,
-                states: RefCell::new(states),
-                calls: calls.clone(),
-            })
-        })
+    ///
+    /// # Errors
+    /// One of them is missing: the connection is to be closed.
+    pub fn start(&self, calls: &Calls) -> Result<Option<Rc<Started>>, Missing> {
+        if self.config.is_empty() {
+            return Ok(None);
+        }
+        let list = self.list.load_full();
+        if list.is_missing_one {
+            return Err(Missing);
+        }
+        Ok((!list.filters.is_empty()).then(|| {
+            let states = list.filters.iter().map(|placed| placed.filter.begin()).collect();
+            Rc::new(Started { list, states: RefCell::new(states), calls: calls.clone() })
+        }))
+    }
+}
+
+impl discoveries::Chain for Filters {
+    fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
+        let (Kind::Network, discovered) = key else { return Ok(None) };
+        let is_new =
+            |config: &Config| config.name == *discovered && matches!(config.config, NetworkFilterConfig::Discovered(_));
+        if !self.config.iter().any(is_new) {
+            return Ok(None);
+        }
+        let (deps, before) = (FilterDeps { stats: &self.stats, discoveries }, self.list.load_full());
+        let mut filters = Vec::new();
+        for (place, config) in self.config.iter().enumerate() {
+            if is_new(config) {
+                filters.extend(Placed::compile(None, place, config, &deps)?);
+            } else {
+                filters.extend(before.filters.iter().find(|placed| placed.place == place).cloned());
+            }
+        }
+        let (slot, list) =
+            (self.list.clone(), Arc::new(List::of(filters, discovered::is_missing(&self.config, discoveries))));
+        Ok(Some(Box::new(move || slot.store(list))))
+    }
+}
+
+impl Placed {
+    /// Compiles; `None` for a filter that never acts. `at` is where it stands, unless it is compiled for what was discovered alone.
+    fn compile(
+        at: Option<&At<'_>>,
+        place: usize,
+        config: &Config,
+        deps: &FilterDeps<'_>,
+    ) -> Result<Option<Arc<Placed>>, Rejection> {
+        let (field, filter) = match &config.config {
+            NetworkFilterConfig::Discovered(discovery) => {
+                ("config_discovery", discovered::compile(&config.name, discovery, deps))
+            }
+            config => ("typed_config", Filter::compile(config, deps)),
+        };
+        let filter = filter.map_err(|rejection| match at {
+            Some(at) => rejection.below(&at.field(field)),
+            None => rejection,
+        })?;
+        Ok(filter.map(|filter| Arc::new(Placed { place, filter })))
+    }
+}
+
+impl List {
+    fn of(filters: Vec<Arc<Placed>>, is_missing_one: bool) -> List {
+        let wants = filters.iter().fold(Hooks::default(), |all, placed| all.with(placed.filter.wants()));
+        List { filters: filters.into(), wants, is_missing_one }
     }
 }
 
 /// The filters of one connection. Keep it until the connection has ended: what its filters hold is given back when it is dropped.
 pub struct Started {
-    list: Arc<[Filter]>,
-    wants: Hooks,
+    list: Arc<List>,
     states: RefCell<Vec<State>>,
     calls: Calls,
 }
@@ -106,7 +195,7 @@ impl Started {
 
     /// What shows them the first octets, if one of them wants those. Nobody else reads the stream before it is ready.
     pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
-        self.wants.has(Hooks::FIRST).then(|| {
+        self.list.wants.has(Hooks::FIRST).then(|| {
             let (filters, connection) = (self.clone(), connection.clone());
             Box::new(First { filters, connection, next: 0, wait: None, octets: BytesMut::new(), read: Read::Nothing })
         })
@@ -118,7 +207,8 @@ impl Started {
         hook: Hooks,
         make: impl Fn() -> Hook<'static>,
     ) -> Result<(), Closed> {
-        for (index, _) in self.list.iter().enumerate().filter(|(_, filter)| filter.wants().has(hook)) {
+        let wanting = self.list.filters.iter().enumerate().filter(|(_, placed)| placed.filter.wants().has(hook));
+        for (index, _) in wanting {
             let mut step = self.call(index, connection, make());
             loop {
                 match step {
@@ -136,7 +226,7 @@ impl Started {
 
     fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
         let view = View { connection, calls: &self.calls };
-        self.list[index].call(&mut self.states.borrow_mut()[index], view, hook)
+        self.list.filters[index].filter.call(&mut self.states.borrow_mut()[index], view, hook)
     }
 }
 
@@ -203,8 +293,8 @@ impl First {
     /// Whether all have gone on; `false` when one wants more.
     fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let filters = self.filters.clone();
-        while let Some(filter) = filters.list.get(self.next) {
-            if !filter.wants().has(Hooks::FIRST) {
+        while let Some(placed) = filters.list.filters.get(self.next) {
+            if !placed.filter.wants().has(Hooks::FIRST) {
                 self.next += 1;
                 continue;
             }

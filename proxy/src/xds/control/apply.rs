@@ -1,7 +1,6 @@
 //! One response of the control plane: to whom it goes, what is answered, what is counted.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use config::Policy;
 use config::tls::SecretId;
@@ -43,6 +42,11 @@ impl Control {
                 self.listeners.update(update)
             }
             type_url::ROUTE => self.apply_routes(update),
+            type_url::EXTENSION_CONFIG => {
+                let verdict = self.extensions.update(update);
+                self.listeners.let_go_of_replaced();
+                verdict
+            }
             type_url::SECRET => {
                 let named = Named::AsAskedFor("SDS secret");
                 each(update, named, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored))
@@ -62,7 +66,7 @@ impl Control {
             tracing::debug!(target: "config", "the control plane has no route table '{name}' any more; where it is in use it stays");
             self.routes.does_not_exist(name);
         }
-        self.listeners.let_go_of_tables();
+        self.listeners.let_go_of_replaced();
         self.tables.set_version(&update.version);
         verdict
     }
@@ -105,21 +109,9 @@ impl Control {
             type_url::LISTENER => self.stats.lds,
             _ => return,
         };
-        discovery.update_attempt.inc();
         match verdict {
-            Ok(()) => {
-                discovery.update_success.inc();
-                discovery.update_time.set(unix_milliseconds());
-                // Envoy's hash.
-                discovery.version.set(xxhash_rust::xxh64::xxh64(update.version.as_bytes(), 0));
-                discovery.version_text.set(&update.version);
-            }
-            Err(_) => discovery.update_rejected.inc(),
+            Ok(()) => discovery.succeeded(&update.version),
+            Err(_) => discovery.rejected(),
         }
     }
-}
-
-fn unix_milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,16 +1,18 @@
 //! Listeners and filter chains that are on their way out: asked to go, ended when the drain time is over. Until then their connections
-//! still want their route tables.
+//! still want their route tables and filters.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Listeners;
+use crate::discoveries::{Key, Wanted};
 use crate::drain::Drain;
 use crate::listener::Listener;
 
 pub(super) struct Draining {
     drains: Vec<Arc<Drain>>,
     tables: Vec<Arc<str>>,
+    extensions: Vec<Key>,
     /// All of a listener, or some of its chains.
     whole: bool,
     ends: Instant,
@@ -32,7 +34,9 @@ impl Listeners {
         if !drains.is_empty() {
             let whole = next.is_none_or(|next| !before.is_succeeded_by(next));
             let tables = before.rds_names().into_iter().map(|(name, _)| name).collect();
-            self.draining.push(Draining { drains, tables, whole, ends: Instant::now() + self.parts.drain.time });
+            let extensions = before.discovered().into_iter().map(|wanted| wanted.key).collect();
+            let ends = Instant::now() + self.parts.drain.time;
+            self.draining.push(Draining { drains, tables, extensions, whole, ends });
             self.count_draining();
         }
     }
@@ -52,6 +56,18 @@ impl Listeners {
         let warming = self.held.all_warming().flat_map(|(_, warming)| warming.routes.iter().cloned());
         let draining = self.draining.iter().flat_map(|draining| draining.tables.iter().cloned());
         active.chain(warming).map(|(name, _)| name).chain(draining)
+    }
+
+    /// The filters to be discovered of listeners that are in use or are to be.
+    pub fn extensions_in_use(&self) -> impl Iterator<Item = Wanted> {
+        let active = self.held.all_active().flat_map(|(_, active)| active.listener.discovered());
+        let warming = self.held.all_warming().flat_map(|(_, warming)| warming.extensions.iter().cloned());
+        active.chain(warming)
+    }
+
+    /// Those that connections meet which drain.
+    pub fn draining_extensions(&self) -> impl Iterator<Item = Key> {
+        self.draining.iter().flat_map(|draining| draining.extensions.iter().cloned())
     }
 
     /// As if their time were over.

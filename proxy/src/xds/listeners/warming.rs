@@ -1,10 +1,11 @@
-//! A listener that waits for its routes and secrets.
+//! A listener that waits for its routes, secrets and filters.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::tls::SdsName;
 
+use crate::discoveries::{Discoveries, Wanted};
 use crate::listener::Listener;
 use crate::xds::routes::Routes;
 use crate::xds::secrets::{self, SecretWatches};
@@ -16,12 +17,17 @@ pub(super) struct Warming {
     pub since: Instant,
     pub needs: Vec<SdsName>,
     pub routes: Vec<(Arc<str>, Option<Duration>)>,
+    /// Filters that are discovered.
+    pub extensions: Vec<Wanted>,
 }
 
 impl Warming {
-    pub fn is_warm(&self, secrets: &SecretWatches, routes: &Routes) -> bool {
+    pub fn is_warm(&self, secrets: &SecretWatches, routes: &Routes, discoveries: &Discoveries) -> bool {
         let waited = self.since.elapsed();
+        // How long they are waited for is their own affair: one that has been given up is settled.
+        let discovered = |wanted: &Wanted| !wanted.is_waited_for || discoveries.is_settled(&wanted.key);
         secrets.are_ready(&self.needs, self.since)
+            && self.extensions.iter().all(discovered)
             && self
                 .routes
                 .iter()

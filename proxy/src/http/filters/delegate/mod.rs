@@ -5,7 +5,7 @@
 //!
 //! Fields honoured: all of both, of `ExecuteFilterAction` and of their messages for routes, but these, which are refused: match trees
 //! inside match trees (other than a composite filter in a match_delegate), a composite's own `matcher` inside a match_delegate (Envoy
-//! calls that undefined), and `dynamic_config`.
+//! calls that undefined), and `dynamic_config` in what a route tells.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use config::match_tree::{Matcher, Rules};
 use config::matcher::Fraction;
 use config::{At, Rejection};
 
-use super::Filter;
 use super::chain::Slot;
 use super::filter::{FilterDeps, Hooks};
+use super::{Filter, discovered};
 use crate::policy::match_tree::Tree;
 use crate::stats::Counter;
 
@@ -51,7 +51,7 @@ pub(crate) struct DelegateScope {
 #[derive(Debug)]
 enum Base {
     /// Acts unless it is skipped.
-    Filter(Slot),
+    Filter(Box<Slot>),
     /// Becomes something.
     Composite(Composite),
 }
@@ -105,7 +105,7 @@ impl Delegate {
             }
             HttpFilterConfig::Composite(composite) => Base::Composite(Composite::compile(&at, composite, name, deps)?),
             filter => match inner(&at, filter, name, deps)? {
-                Some(slot) => Base::Filter(slot),
+                Some(slot) => Base::Filter(Box::new(slot)),
                 None => return Ok(None),
             },
         };
@@ -221,10 +221,14 @@ fn inner(
     deps: &FilterDeps<'_>,
 ) -> Result<Option<Slot>, Rejection> {
     if matches!(config, HttpFilterConfig::MatchDelegate(_) | HttpFilterConfig::Composite(_)) {
-        return Err(at.unsupported("a filter with a match tree stands inside another, which is not supported"));
+        return Err(tree_in_tree(at));
     }
     let filter = Filter::compile(config, name, deps).map_err(|rejection| rejection.below(at))?;
     Ok(filter.map(|filter| Slot::new(name.clone(), filter)))
+}
+
+fn tree_in_tree(at: &At<'_>) -> Rejection {
+    at.unsupported("a filter with a match tree stands inside another, which is not supported")
 }
 
 fn delegate_tree(
@@ -255,9 +259,17 @@ fn execute(at: &At<'_>, action: &ExecuteFilter, name: &Arc<str>, deps: &FilterDe
             What::These(Execute::chain(&at.field("filter_chain"), filters, "filter_chain", name, deps)?)
         }
         ExecuteConfig::NamedChain(chain) => What::Named(chain.clone()),
-        ExecuteConfig::Discovered(..) => {
+        ExecuteConfig::Discovered(dynamic, discovery) => {
             let at = at.field("dynamic_config");
-            return Err(at.unsupported("filters of match trees are not discovered yet").withholding_policy());
+            if deps.discoveries.is_none() {
+                return Err(at.unsupported("what a route tells a filter is not discovered").withholding_policy());
+            }
+            let filter = discovered::compile(dynamic, discovery, deps).map_err(|rejection| rejection.below(&at))?;
+            if let Some(Filter::Delegate(_)) = filter {
+                return Err(tree_in_tree(&at));
+            }
+            let slot = filter.map(|filter| Slot::new(name.clone(), filter));
+            What::These(Execute { filters: slot.into_iter().collect(), note: note(name, dynamic) })
         }
     };
     Ok(Act::Execute { sample: action.sample, what })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use config::filters::buffer::{Buffer, BufferPerRoute};
 use config::filters::composite::{Composite, CompositePerRoute, Execute, ExecuteFilter, NamedFilter};
+use config::filters::discovery::{Discovery, Typed};
 use config::filters::fault::{Abort, AbortWith, Fault};
 use config::filters::header_mutation::{HeaderMutation, Mutations};
 use config::filters::match_delegate::{DelegateAction, MatchDelegate, MatchDelegatePerRoute};
@@ -14,6 +15,7 @@ use config::matcher::{Fraction, StringMatcher};
 use config::route::AppendAction;
 
 use super::*;
+use crate::discoveries::{self, State};
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::{Client, add, fake::Script, get, post, with};
 use crate::stats::{Stats, StatsSettings};
@@ -312,9 +314,29 @@ async fn trailers_decide_of_trailers() {
     assert_eq!(trailer_marks(vec![("c", composite(Some(tree)))]).await, (None, Some("1".into())));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_it_becomes_may_be_discovered() {
+    let discovery = Discovery {
+        type_names: vec!["mark".into()],
+        default: None,
+        without_warming: false,
+        initial_fetch_timeout: None,
+    };
+    let later = executes(Execute::Discovered("later".into(), discovery));
+    let mut bench = Filtered::new([("c", composite(Some(list(vec![when(request(), "1", later)]))))]);
+    assert_eq!(bench.send(with(get("/"), &[("x-a", "1")])).await.flags(), "NFCF");
+    let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag) });
+    for tag in ["a", "b"] {
+        let change = discoveries::Change { http: Some(is(tag)), network: None };
+        bench.discoveries.change(&"later".into(), change).unwrap();
+        assert_eq!(marks(&mut bench, "1").await, both(tag));
+    }
+}
+
 fn refused(config: &HttpFilterConfig) -> Rejection {
     let stats = Stats::new(StatsSettings::default());
-    let compiled = Filter::compile(config, &"d".into(), &FilterDeps { stats: &stats, scope: "http.test." });
+    let compiled =
+        Filter::compile(config, &"d".into(), &FilterDeps { stats: &stats, scope: "http.test.", discoveries: None });
     compiled.map(|_| ()).unwrap_err()
 }
 

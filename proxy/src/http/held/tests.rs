@@ -1,6 +1,7 @@
 //! Tests of `held`: who keeps a table alive.
 
 use super::*;
+use crate::http::route::{RouteSlot, RouteTable};
 use crate::stats::{Stats, StatsSettings};
 use crate::xds::testing::{bytes, route_table};
 
@@ -12,9 +13,9 @@ fn table() -> Arc<RouteTable> {
 #[test]
 fn connections_of_a_worker_share_one_and_requests_keep_what_they_began_with() {
     let slot = RouteSlot::new();
-    let (first, second) = (HeldTable::of(&slot), HeldTable::of(&slot));
+    let (first, second) = (Held::of(&slot), Held::of(&slot));
     assert!(Rc::ptr_eq(&first, &second));
-    assert!(!Rc::ptr_eq(&first, &HeldTable::of(&RouteSlot::new())));
+    assert!(!Rc::ptr_eq(&first, &Held::of(&RouteSlot::new())));
     assert!(first.current().is_none());
     slot.publish(table());
     let request = first.current().unwrap();
@@ -28,7 +29,7 @@ fn connections_of_a_worker_share_one_and_requests_keep_what_they_began_with() {
 #[test]
 fn a_table_that_was_replaced_goes_with_the_last_request_that_uses_it() {
     let slot = RouteSlot::new();
-    let idle = HeldTable::of(&slot);
+    let idle = Held::of(&slot);
     slot.publish(table());
     let request = idle.current().unwrap();
     let gone = Arc::downgrade(&*request);
