@@ -76,9 +76,7 @@ pub(super) async fn run<'s>(
     let stream = &mut exchange.stream;
     let name = cluster_name(stream, chosen, forwarding).ok_or_else(|| no_cluster(stream, forwarding))?;
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
-    stream.info.upstream_cluster = Some(name);
-    let config = cluster.config();
-    stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    goes_to(stream, name, &cluster);
     strict::check(stream)?;
     let grpc = is_grpc(&stream.request);
     let retry = prepare(exchange, chosen, forwarding, &cluster);
@@ -250,6 +248,24 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
         exchange.poll_over(downstream, cx)
     })
     .await
+}
+
+/// The cluster that a request goes to, for logs.
+fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
+    let config = cluster.config();
+    stream.info.upstream_cluster = Some(name);
+    stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+}
+
+/// Logs tell where a request would have gone that a filter has answered.
+pub(super) fn name_cluster(stream: &mut Stream<'_>) {
+    if stream.info.upstream_cluster.is_none()
+        && let Some(chosen) = stream.route
+        && let Some(name) = chosen.forwarding.and_then(|forwarding| cluster_name(stream, chosen, forwarding))
+        && let Some(cluster) = stream.context.upstreams.get(&name)
+    {
+        goes_to(stream, name, &cluster);
+    }
 }
 
 /// The cluster of a request: a filter's choice, else its route's.

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use config::route::Upgrade;
 
-use super::attempt;
 use super::local_reply::LocalReply;
 use super::stop::Stop;
 use super::stream::Stream;
@@ -30,8 +29,6 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     stream.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
-    let name = chosen.forwarding.and_then(|forwarding| attempt::cluster_name(stream, chosen, forwarding));
-    stream.info.upstream_cluster = name.filter(|name| stream.context.upstreams.get(name).is_some());
     Err(LocalReply::new(403, "upgrade_failed").into())
 }
 

@@ -282,6 +282,7 @@ impl Drop for Exchange<'_> {
         }
         attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         if !manager.access_log.is_empty() {
+            attempt::name_cluster(stream);
             let mut entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
             entry.more.kind = EntryKind::DownstreamEnd;
             manager.access_log.log(&stream.context.logs, &entry);

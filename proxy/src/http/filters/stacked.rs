@@ -3,18 +3,23 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::filters::HttpFilterConfig;
 use config::filters::composite::{Composite, Execute, ExecuteFilter, NamedFilter};
 use config::filters::compression::*;
 use config::filters::fault::{Fault, RateLimit};
+use config::filters::grpc_stats::{GrpcStats, Methods};
 use config::filters::match_delegate::{DelegateAction, MatchDelegate};
-use config::filters::{buffer::Buffer, compressor, decompressor};
+use config::filters::{buffer::Buffer, compressor, decompressor, grpc_web::GrpcWeb};
 use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules};
 use config::matcher::{Fraction, StringMatcher};
 
 use super::bench::Filtered;
 use crate::http::testing::{Client, fake::Script, post, with};
+use crate::wire::grpc::frames::Framed;
+use crate::wire::headers::{Headers, Name};
 use crate::wire::message::Frame;
 
 type Chain = Vec<(&'static str, HttpFilterConfig)>;
@@ -48,7 +53,11 @@ fn unpacker(encoding: &str) -> Decompression {
 }
 
 fn compress(encoding: &str, requests: bool) -> HttpFilterConfig {
-    let direction = |enabled| compressor::Direction { enabled, min_content_length: 1, content_types: Vec::new() };
+    let direction = |enabled| compressor::Direction {
+        enabled,
+        min_content_length: 1,
+        content_types: vec![StringMatcher::Prefix { value: "".into(), ignore_case: false }],
+    };
     HttpFilterConfig::Compressor(Arc::new(compressor::Compressor {
         library: packer(encoding),
         choose_first: false,
@@ -184,5 +193,43 @@ async fn the_same_octets_arrive() {
         assert!(outcome.client.ended, "seed {seed}: {names:?}");
         assert!(outcome.client.body.concat() == down, "seed {seed}: {names:?}, the response");
         assert!(bench.app_saw().body == up, "seed {seed}: {names:?}, the request");
+    }
+}
+
+/// gRPC-Web's text, made and read behind all of them, and counted behind that.
+#[tokio::test(start_paused = true)]
+async fn messages_arrive_as_text() {
+    for seed in 0..100 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut chain = chain(&mut dice);
+        let counts =
+            GrpcStats { emit_filter_state: false, methods: Methods::None, upstream_stats: false, replace_dots: false };
+        chain.push(("web", HttpFilterConfig::GrpcWeb(Arc::new(GrpcWeb {}))));
+        chain.push(("stats", HttpFilterConfig::GrpcStats(Arc::new(counts))));
+        let names: Vec<&str> = chain.iter().map(|(name, _)| *name).collect();
+        let framed = |body: &[u8]| Framed::of(body).into_bytes();
+        let (up, down) = (framed(&body(&mut dice)), [body(&mut dice), body(&mut dice)].map(|message| framed(&message)));
+        let mut trailers = Headers::new();
+        trailers.append(Name::GRPC_STATUS, "0");
+        let mut script = Script::answers(200, &[("content-type", "application/grpc")], &["some"]);
+        script.body = cut(&mut dice, &down.concat());
+        script.body.pop_back();
+        script.body.push_back(Ok(Frame::Trailers(trailers)));
+        script.after_request = true;
+        let mut bench = Filtered::new(chain);
+        bench.app(script);
+        let text = "application/grpc-web-text";
+        let request =
+            with(post("/a.B/C"), &[("content-type", text), ("accept", text), ("accept-encoding", "gzip, br, zstd")]);
+        let client = Client { pieces: cut(&mut dice, STANDARD.encode(&up).as_bytes()), ..Client::default() };
+        let outcome = bench.send_from(client, request).await;
+        assert_eq!(outcome.status(), 200, "seed {seed}: {names:?} {}", outcome.details());
+        let end = framed(b"grpc-status:0\r\n");
+        let end = [&[0x80], &end[1..]].concat();
+        let expected = [STANDARD.encode(&down[0]), STANDARD.encode(&down[1]), STANDARD.encode(end)].concat();
+        assert!(outcome.client.body.concat() == expected.as_bytes(), "seed {seed}: {names:?}, the response");
+        assert!(bench.app_saw().body == up, "seed {seed}: {names:?}, the request");
+        let stat = |name: &str| bench.stat(&format!("cluster.app.grpc.{name}"));
+        assert_eq!((stat("request_message_count"), stat("response_message_count"), stat("success")), (1, 2, 1));
     }
 }

@@ -1,0 +1,245 @@
+//! Starts Envoy or Outrigger with a listener and a cluster for each scenario, and asks it. Used by [`super::play`] alone.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use super::Failure;
+use super::app::{answer_name, body, map};
+use super::scenario::{Request, Scenario};
+use super::told::Got;
+use crate::embedded::ports;
+
+/// How long anything may take before the test is given up.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks at what does not announce itself.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A running proxy; dropping it ends the process.
+#[derive(Debug)]
+pub struct Proxy {
+    child: Child,
+    addresses: HashMap<String, SocketAddr>,
+    admin: SocketAddr,
+    app: SocketAddr,
+    folder: tempfile::TempDir,
+    /// Lines of each log that were given.
+    read: Mutex<HashMap<String, usize>>,
+}
+
+impl Proxy {
+    /// Starts a program that understands Envoy's arguments.
+    ///
+    /// # Errors
+    /// It does not start in time; its standard error is in the text.
+    pub async fn start(program: &Path, scenarios: &[Scenario], app: SocketAddr) -> Result<Proxy, Failure> {
+        let folder = tempfile::tempdir()?;
+        let local = || ports::free(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let addresses: HashMap<_, _> = scenarios.iter().map(|scenario| (scenario.name.clone(), local())).collect();
+        let admin = local();
+        let listeners = scenarios.iter().map(|one| listener(one, addresses[&one.name], &log(&folder, &one.name)));
+        let listeners: Vec<_> = listeners.collect();
+        let clusters = scenarios.iter().map(|one| cluster(&one.name, Some(app))).chain([cluster("none", None)]);
+        let bootstrap = json!({
+            "admin": { "address": address(admin) },
+            "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>() }
+        });
+        let file = folder.path().join("bootstrap.json");
+        std::fs::write(&file, bootstrap.to_string())?;
+        let errors = folder.path().join("stderr");
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(&file)
+            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&errors)?)
+            .spawn()?;
+        let mut proxy = Proxy { child, addresses, admin, app, folder, read: Mutex::default() };
+        let began = Instant::now();
+        while !proxy.admin("/stats").await.is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
+            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
+                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(proxy)
+    }
+
+    /// Sends a request on a connection of its own and reads what comes.
+    ///
+    /// # Errors
+    /// The proxy takes no connection, or nothing comes in time.
+    pub async fn send(&self, scenario: &Scenario, request: &Request) -> Result<Got, Failure> {
+        let head = http::Request::builder().method(request.method.as_str());
+        let uri = if request.http2 { format!("http://app{}", request.path) } else { request.path.clone() };
+        let mut built = head.uri(uri).body(body(&request.message, false)?)?;
+        *built.headers_mut() = map(&request.message.headers)?;
+        built.headers_mut().insert("x-answer", answer_name(scenario, request).try_into()?);
+        let stream = TokioIo::new(TcpStream::connect(self.addresses[&scenario.name]).await?);
+        in_time(async {
+            let response = if request.http2 {
+                let (mut sender, connection) =
+                    hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+                tokio::spawn(connection);
+                sender.send_request(built).await?
+            } else {
+                built.headers_mut().insert("host", "app".try_into()?);
+                let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+                tokio::spawn(connection);
+                sender.send_request(built).await?
+            };
+            Ok(read(response).await)
+        })
+        .await
+    }
+
+    /// The next line of a scenario's log.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn line(&self, scenario: &Scenario) -> Result<String, Failure> {
+        let path = log(&self.folder, &scenario.name);
+        let began = Instant::now();
+        let given = self.read.lock().map_err(|_| "poisoned")?.get(&scenario.name).copied().unwrap_or(0);
+        loop {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            if let Some(line) = whole.lines().nth(given) {
+                self.read.lock().map_err(|_| "poisoned")?.insert(scenario.name.clone(), given + 1);
+                return Ok(line.to_owned());
+            }
+            if began.elapsed() > DEADLINE {
+                return Err(format!("the log of {} has no line {}", scenario.name, given + 1).into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// The counters and gauges of a scenario that it compares, and how its endpoint fared.
+    ///
+    /// # Errors
+    /// The admin interface does not answer.
+    pub async fn statistics(&self, scenario: &Scenario) -> Result<Vec<String>, Failure> {
+        let (http, cluster) = (format!("http.{}.", scenario.name), format!("cluster.{}.", scenario.name));
+        let text = self.admin("/stats").await?;
+        let is_meant = |line: &&str| {
+            let rest = line.strip_prefix(&http).or_else(|| line.strip_prefix(&cluster));
+            let Some((name, value)) = rest.and_then(|rest| rest.split_once(": ")) else { return false };
+            value.parse::<u64>().is_ok_and(|value| value > 0)
+                && scenario.statistics.iter().any(|word| name.contains(word.as_str()))
+        };
+        let mut lines: Vec<_> = text.lines().filter(is_meant).map(str::to_owned).collect();
+        let endpoint = format!("{}::{}::", scenario.name, self.app);
+        let hosts = self.admin("/clusters").await?;
+        let hosts = hosts.lines().filter_map(|line| line.strip_prefix(&endpoint));
+        lines.extend(
+            hosts.filter(|line| line.starts_with("rq_success") || line.starts_with("rq_error")).map(str::to_owned),
+        );
+        lines.sort();
+        Ok(lines)
+    }
+
+    async fn admin(&self, path: &str) -> Result<String, Failure> {
+        let stream = TokioIo::new(TcpStream::connect(self.admin).await?);
+        in_time(async {
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+            tokio::spawn(connection);
+            let request = http::Request::get(path).header("host", "admin").body(Empty::<Bytes>::new())?;
+            let body = sender.send_request(request).await?.into_body().collect().await?.to_bytes();
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        })
+        .await
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(DEADLINE, work).await?
+}
+
+async fn read(response: Response<Incoming>) -> Got {
+    let (head, mut body) = response.into_parts();
+    let mut got =
+        Got { status: head.status.as_u16(), headers: head.headers, body: Bytes::new(), trailers: None, broken: false };
+    let mut data = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(piece)) => data.extend_from_slice(&piece),
+            Ok(Err(other)) => got.trailers = other.into_trailers().ok(),
+            Err(_) => {
+                got.broken = true;
+                break;
+            }
+        }
+    }
+    got.body = data.freeze();
+    got
+}
+
+fn log(folder: &tempfile::TempDir, name: &str) -> PathBuf {
+    folder.path().join(format!("{name}.log"))
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
+}
+
+fn typed(name: &str, fields: &Value) -> Value {
+    let mut config = if fields.is_null() { json!({}) } else { fields.clone() };
+    config["@type"] = json!(format!("type.googleapis.com/{name}"));
+    config
+}
+
+fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
+    let name = &scenario.name;
+    let mut filters = scenario.filters.as_array().cloned().unwrap_or_default();
+    filters.push(json!({ "name": "router",
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &scenario.router) }));
+    let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%\n";
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "generate_request_id": false,
+        "access_log": [{ "name": "log", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": log.display().to_string(),
+            "log_format": { "text_format_source": { "inline_string": format } }
+        } }],
+        "http_filters": filters,
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
+            { "match": { "prefix": "/none/" }, "route": { "cluster": "none" } },
+            { "match": { "prefix": "/direct/" }, "direct_response": { "status": 403, "body": { "inline_string": "direct" } } },
+            { "match": { "prefix": "/grpc-only/", "grpc": {} }, "route": { "cluster": name } },
+            { "match": { "prefix": "/pkg.Svc/" }, "route": { "cluster": name } }
+        ] }] }
+    });
+    json!({ "name": name, "address": address(at),
+        "filter_chains": [{ "filters": [{ "name": "manager", "typed_config": manager }] }] })
+}
+
+fn cluster(name: &str, app: Option<SocketAddr>) -> Value {
+    let endpoint = |app| json!({ "lb_endpoints": [{ "endpoint": { "address": address(app) } }] });
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
+    json!({ "name": name, "connect_timeout": "5s",
+        "typed_extension_protocol_options": { options: typed(options, &http2) },
+        "load_assignment": { "cluster_name": name, "endpoints": app.map(endpoint).into_iter().collect::<Vec<_>>() } })
+}
