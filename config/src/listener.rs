@@ -10,6 +10,7 @@ use crate::access_log::AccessLog;
 use crate::address::Address;
 use crate::cluster::TcpKeepalive;
 use crate::filters::NetworkFilterConfig;
+use crate::filters::set_filter_state::FilterStateValue;
 use crate::hcm::HttpConnectionManager;
 use crate::metadata::Metadata;
 use crate::tcp_proxy::TcpProxy;
@@ -119,6 +120,8 @@ pub enum ListenerFilterKind {
     HttpInspector,
     /// Accepted; there is no redirect to undo here.
     OriginalDst,
+    /// Objects of filter state, set when the connection is accepted.
+    SetFilterState(Vec<FilterStateValue>),
     /// PROXY protocol v1 and v2.
     ProxyProtocol {
         /// `allow_requests_without_proxy_protocol`.

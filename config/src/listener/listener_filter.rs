@@ -3,6 +3,7 @@
 use super::{ListenerFilter, ListenerFilterKind, ListenerPredicate};
 use crate::extension;
 use crate::field_rules;
+use crate::filters::set_filter_state::values;
 use crate::options::Options;
 use crate::proto::{extensions::filters::listener as filters, listener::v3 as pb, uint32};
 use crate::registry::{self, Kind};
@@ -37,6 +38,10 @@ fn listener_filter(at: &At<'_>, proto: &pb::ListenerFilter, options: &Options) -
         "TlsInspector" => tls_inspector(&at, &extension.decode(&at, options)?)?,
         "HttpInspector" => ListenerFilterKind::HttpInspector,
         "OriginalDst" => ListenerFilterKind::OriginalDst,
+        "Config" => {
+            let proto: filters::set_filter_state::v3::Config = extension.decode(&at, options)?;
+            ListenerFilterKind::SetFilterState(values(&at.field("on_accept"), &proto.on_accept, options)?)
+        }
         "ProxyProtocol" => proxy_protocol(&at, &extension.decode(&at, options)?)?,
         _ => return Err(registry::not_registered(&at, &proto.name, &extension.type_name)),
     };

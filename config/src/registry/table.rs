@@ -41,6 +41,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     ListenerFilter Works "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", is::<ext::filters::listener::tls_inspector::v3::TlsInspector>, "server name, ALPN and transport protocol are found; no JA3 or JA4 fingerprints";
     ListenerFilter Works "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", is::<ext::filters::listener::http_inspector::v3::HttpInspector>, "HTTP is found on plaintext and chooses the filter chain";
     ListenerFilter Inert "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", is::<ext::filters::listener::original_dst::v3::OriginalDst>, "no redirected connections exist here, so there is no address to restore";
+    ListenerFilter Works "envoy.extensions.filters.listener.set_filter_state.v3.Config", is::<ext::filters::listener::set_filter_state::v3::Config>, "objects of the connection for filters and logs; those that nothing reads are refused";
     ListenerFilter Works "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", is::<ext::filters::listener::proxy_protocol::v3::ProxyProtocol>, "versions 1 and 2; TLVs are skipped, so rules on them are rejected";
 
     NetworkFilter Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", unread, "HTTP";

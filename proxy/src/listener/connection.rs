@@ -1,6 +1,7 @@
 //! The life of one downstream connection, top to bottom: listener filters, filter chain, TLS, then the terminal filter until it ends.
 //! Runs as a task of its own; whatever goes wrong ends this connection alone.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -138,7 +139,7 @@ async fn establish(
     };
     drop(slot);
     let drain = watch(worker, &common, &chain.drain);
-    let Inspected { read, server_name, .. } = inspected;
+    let Inspected { read, server_name, state, .. } = inspected;
     let mut info = Rc::new(ConnectionInfo {
         id: worker.connections.next(),
         direct_local: or_nowhere(direct_local),
@@ -146,6 +147,7 @@ async fn establish(
         labels: [Some(common.metadata.clone()), Some(chain.metadata.clone())],
         requested_server_name: server_name,
         filter_chain: chain.name.clone(),
+        filter_state: RefCell::new(state),
         ..addresses(local, remote)
     });
     let life = Life::begin(&common, begun.at);
@@ -290,7 +292,7 @@ async fn secure(
 
 impl Accepted {
     /// Where the client connected to, and the client.
-    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    pub(super) fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
         match self {
             Accepted::Tcp(stream, remote) => (stream.local_addr().ok(), Some(*remote)),
             Accepted::Unix(_) => (None, None),
@@ -359,7 +361,7 @@ fn or_nowhere(address: Option<SocketAddr>) -> SocketAddr {
     address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
 }
 
-fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> ConnectionInfo {
+pub(super) fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> ConnectionInfo {
     ConnectionInfo {
         id: 0,
         local: or_nowhere(local),

@@ -1,8 +1,10 @@
 //! Listener filters: what is learnt from a connection's first bytes before its filter chain is chosen. Bytes that are read here are
 //! handed on and read again by the chain. Waiting is for readiness, never in a loop: a ClientHello of one byte a second costs nothing.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
@@ -11,7 +13,11 @@ use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use super::Listener;
-use super::connection::Accepted;
+use super::connection::{Accepted, addresses};
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::dynamic::FilterState;
+use crate::telemetry::state_values::StateValues;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 
 pub(super) mod client_hello;
 pub(super) mod http_preface;
@@ -32,6 +38,8 @@ pub(super) struct Inspected {
     pub is_tls: bool,
     /// ALPN of the ClientHello, or the HTTP version of a plain request.
     pub application_protocols: Vec<Arc<[u8]>>,
+    /// What was set on the connection.
+    pub state: FilterState,
 }
 
 /// Why a connection ends before a chain is chosen.
@@ -64,15 +72,20 @@ pub(super) async fn run(
 ) -> Result<Inspected, Refusal> {
     let mut inspected = Inspected::default();
     let config = listener.config();
-    let applies = |filter: &&ListenerFilter| !filter.disabled.as_ref().is_some_and(|rule| matches(rule, local));
-    let filters: Vec<_> = config.listener_filters.iter().filter(applies).collect();
-    if filters.iter().all(|filter| matches!(filter.kind, ListenerFilterKind::OriginalDst)) {
+    let applies = |filter: &ListenerFilter| !filter.disabled.as_ref().is_some_and(|rule| matches(rule, local));
+    let filters = config.listener_filters.iter().zip(listener.states());
+    let filters: Vec<_> = filters.filter(|(filter, _)| applies(filter)).collect();
+    if filters.iter().all(|(filter, _)| matches!(filter.kind, ListenerFilterKind::OriginalDst)) {
         return Ok(inspected);
     }
     let mut input = Input { stream, deadline: config.listener_filters_timeout.map(|time| Instant::now() + time) };
-    for filter in filters {
+    for (filter, values) in filters {
         let result = match &filter.kind {
             ListenerFilterKind::OriginalDst => Ok(()),
+            ListenerFilterKind::SetFilterState(_) => {
+                set_state(values, input.stream, &mut inspected);
+                Ok(())
+            }
             ListenerFilterKind::TlsInspector { .. } => inspect_tls(listener, &mut input, &mut inspected).await,
             ListenerFilterKind::HttpInspector => inspect_http(listener, &mut input, &mut inspected).await,
             ListenerFilterKind::ProxyProtocol { optional } => {
@@ -97,6 +110,24 @@ pub(super) async fn run(
         }
     }
     Ok(inspected)
+}
+
+/// Sets objects of filter state, made of what is known so far.
+fn set_state(values: &StateValues, stream: &Accepted, inspected: &mut Inspected) {
+    let (local, remote) = stream.addresses();
+    let connection = Rc::new(ConnectionInfo {
+        requested_server_name: inspected.server_name.clone(),
+        filter_state: RefCell::new(std::mem::take(&mut inspected.state)),
+        ..addresses(inspected.local.or(local), inspected.remote.or(remote))
+    });
+    let info = StreamInfo::begin(connection, None);
+    for value in values.iter() {
+        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
+        if let Some(object) = value.object(&entry) {
+            info.connection.filter_state.borrow_mut().set(object);
+        }
+    }
+    inspected.state = info.connection.filter_state.take();
 }
 
 async fn inspect_tls(listener: &Listener, input: &mut Input<'_>, inspected: &mut Inspected) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use config::access_log::{Format, LogFormat};
 use config::filters::set_filter_state::{FilterStateValue, Object, SharedWithUpstream};
+use config::{At, Rejection};
 
 use super::access_log::LogEntry;
 use super::dynamic::{Form, Shared, StateObject};
@@ -41,6 +42,20 @@ impl StateValues {
             StateValue { config: config.clone(), text }
         };
         StateValues(values.iter().map(one).collect())
+    }
+
+    /// Compiles the values of a connection; `at` is their list.
+    ///
+    /// # Errors
+    /// Names that an upstream must prove: nothing here would demand them.
+    pub fn of_connection(values: &[FilterStateValue], at: &At<'_>) -> Result<StateValues, Rejection> {
+        match values.iter().position(|value| value.object == Object::UpstreamSubjectAltNames) {
+            None => Ok(StateValues::compile(values)),
+            Some(index) => Err(at
+                .index(index)
+                .field("object_key")
+                .unsupported("names demanded of upstreams of TCP are not verified yet")),
+        }
     }
 
     /// There is none.

@@ -140,3 +140,27 @@ async fn a_client_that_leaves_and_one_that_stays_silent() {
     let inspected = inspect(config, b"", 1, false).await.unwrap();
     assert!(!inspected.is_tls && inspected.read.is_empty());
 }
+
+#[tokio::test]
+async fn objects_are_set_of_what_is_known_and_nothing_is_read_for_them() {
+    use config::access_log::{LogFormat, format};
+    use config::filters::set_filter_state::{FilterStateValue, Object, SharedWithUpstream};
+    let value = |key: &str, text: &str| FilterStateValue {
+        key: key.into(),
+        object: Object::Text,
+        value: LogFormat::Text(format::parse(text).unwrap()),
+        read_only: false,
+        shared: SharedWithUpstream::No,
+        skip_if_empty: false,
+    };
+    let values = vec![
+        value("from", "a-%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+        value("again", "[%FILTER_STATE(from:PLAIN)%]"),
+    ];
+    let filters = vec![filter(ListenerFilterKind::SetFilterState(values))];
+    let inspected = inspect(with(filters), b"", 1, false).await.unwrap();
+    let text = |key: &str| inspected.state.get(key).map(|object| String::from_utf8(object.value.to_vec()).unwrap());
+    assert_eq!(text("from").as_deref(), Some("a-127.0.0.1"));
+    assert_eq!(text("again").as_deref(), Some("[a-127.0.0.1]"));
+    assert!(inspected.read.is_empty());
+}

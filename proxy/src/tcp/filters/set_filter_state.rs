@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use config::filters::network::set_filter_state as plain;
-use config::filters::set_filter_state::{FilterStateValue, Object};
 use config::{At, Rejection};
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
@@ -28,9 +27,9 @@ impl NetworkFilter for SetFilterState {
     fn compile(config: &plain::SetFilterState, _deps: &FilterDeps<'_>) -> Result<SetFilterState, Rejection> {
         let root = At::root();
         Ok(SetFilterState {
-            connected: compiled(&config.on_new_connection, &root.field("on_new_connection"))?,
-            secured: compiled(&config.on_tls_handshake, &root.field("on_downstream_tls_handshake"))?,
-            first: compiled(&config.on_data, &root.field("on_downstream_data"))?,
+            connected: StateValues::of_connection(&config.on_new_connection, &root.field("on_new_connection"))?,
+            secured: StateValues::of_connection(&config.on_tls_handshake, &root.field("on_downstream_tls_handshake"))?,
+            first: StateValues::of_connection(&config.on_data, &root.field("on_downstream_data"))?,
         })
     }
 
@@ -54,16 +53,6 @@ impl NetworkFilter for SetFilterState {
         set(&self.first, turn.view.connection);
         Step::Continue
     }
-}
-
-fn compiled(values: &[FilterStateValue], at: &At<'_>) -> Result<StateValues, Rejection> {
-    for (index, value) in values.iter().enumerate() {
-        let at = at.index(index);
-        if value.object == Object::UpstreamSubjectAltNames {
-            return Err(at.field("object_key").unsupported("names demanded of upstreams of TCP are not verified yet"));
-        }
-    }
-    Ok(StateValues::compile(values))
 }
 
 fn set(values: &StateValues, connection: &Rc<ConnectionInfo>) {
