@@ -19,7 +19,7 @@ use crate::cluster::{
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Name;
-use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Protocol, RequestHead, ResponseHead};
 
 /// What is sent, and on what terms.
 pub(super) struct Outgoing {
@@ -69,7 +69,10 @@ impl Open {
     /// The peer ended it before its time.
     pub fn failed(&mut self) {
         self.ended = true;
-        self.cluster.stats().upstream_rq_rx_reset.inc();
+        // HTTP/1 has no resets, only connections that end.
+        if self.lease.protocol == Protocol::Http2 {
+            self.cluster.stats().upstream_rq_rx_reset.inc();
+        }
     }
 
     /// The next head that is not informational.
@@ -88,7 +91,9 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            self.cluster.stats().upstream_rq_tx_reset.inc();
+            if self.lease.protocol == Protocol::Http2 {
+                self.cluster.stats().upstream_rq_tx_reset.inc();
+            }
             self.lease.stream.reset(ResetReason::Cancel);
         }
     }

@@ -44,6 +44,7 @@ pub(super) fn expect_continue(stream: &mut Stream<'_>, downstream: &mut dyn Down
     let expects = stream.request.headers.get(&Name::EXPECT);
     if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         stream.request.headers.remove(&Name::EXPECT);
+        stream.context.manager.stats.response(100);
         downstream.send_informational(&ResponseHead {
             protocol: stream.request.protocol,
             status: 100,

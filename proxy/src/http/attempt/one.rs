@@ -23,7 +23,7 @@ use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target, Tried, UpstreamCluster};
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::message::ResponseHead;
+use crate::wire::message::{Protocol, ResponseHead};
 
 /// What all attempts of a request have in common.
 pub(super) struct Attempt<'a> {
@@ -101,10 +101,11 @@ impl Attempt<'_> {
                 })
             }
             Err(failure) => {
-                match failure {
-                    Failure::Timeout(_) => self.cluster.count(|stats| stats.upstream_rq_tx_reset),
-                    _ => self.cluster.count(|stats| stats.upstream_rq_rx_reset),
-                }
+                count_reset(
+                    self.cluster,
+                    lease.protocol(),
+                    if let Failure::Stream(error) = &failure { Some(error) } else { None },
+                );
                 lease.stream().reset(ResetReason::Cancel);
                 Ok(Outcome::Failed(failure, Some(target), true))
             }
@@ -190,6 +191,7 @@ impl Attempt<'_> {
                         {
                             *informed = true;
                             respond::strip(&mut head);
+                            exchange.stream.context.manager.stats.response(head.status);
                             downstream.send_informational(&head)?;
                             if let Poll::Ready(result) = downstream.poll_flush(cx) {
                                 result?;
@@ -225,6 +227,18 @@ impl Attempt<'_> {
             }
         })
         .await
+    }
+}
+
+/// Counts a stream that was reset: by its peer with that error, or by us. HTTP/1 has no resets, only connections that end.
+pub(super) fn count_reset(cluster: &UpstreamCluster, protocol: Protocol, error: Option<&StreamError>) {
+    if protocol != Protocol::Http2 {
+        return;
+    }
+    match error {
+        Some(StreamError::Reset(_)) => cluster.count(|stats| stats.upstream_rq_rx_reset),
+        None | Some(StreamError::Protocol { .. }) => cluster.count(|stats| stats.upstream_rq_tx_reset),
+        Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused) => {}
     }
 }
 

@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::Attempt;
+use super::one::{Attempt, count_reset};
 use super::{Answered, again};
 use crate::cluster::retry::BackOff;
 use crate::cluster::{ConnectFailure, HttpWant};
@@ -104,16 +104,14 @@ impl<'a, 's: 'a> Race<'a, 's> {
                     None
                 }
                 Event::Answered(head) => self.answered(exchange, index, head),
-                Event::Failed(error) => {
-                    self.attempt.cluster.count(|stats| stats.upstream_rq_rx_reset);
-                    match self.contenders.remove(index) {
-                        Contender::Open(open) => {
-                            let Open { target, overtaken, .. } = *open;
-                            self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
-                        }
-                        Contender::Waiting(_) | Contender::Opening(..) => None,
+                Event::Failed(error) => match self.contenders.remove(index) {
+                    Contender::Open(open) => {
+                        let Open { lease, target, overtaken, .. } = *open;
+                        count_reset(self.attempt.cluster, lease.protocol(), Some(&error));
+                        self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
                     }
-                }
+                    Contender::Waiting(_) | Contender::Opening(..) => None,
+                },
             };
             if let Some(end) = end {
                 return end;
@@ -269,7 +267,8 @@ impl<'a, 's: 'a> Race<'a, 's> {
         }
         self.end_others();
         lease.tell(&mut exchange.stream.info);
-        Some(Ok(Answered { lease, head, target, upload, retried: self.retry.retried }))
+        // As Envoy counts it: one that was overtaken is no retry's success.
+        Some(Ok(Answered { lease, head, target, upload, retried: self.retry.retried && !overtaken }))
     }
 
     /// `sent`: octets went out; `overtaken`: another one has been begun in its place.
@@ -319,7 +318,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
     fn end_others(&mut self) {
         for contender in self.contenders.drain(..) {
             if let Contender::Open(mut open) = contender {
-                self.attempt.cluster.count(|stats| stats.upstream_rq_tx_reset);
+                count_reset(self.attempt.cluster, open.lease.protocol(), None);
                 open.lease.stream().reset(ResetReason::Cancel);
             }
         }

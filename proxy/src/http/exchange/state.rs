@@ -152,6 +152,7 @@ impl<'s> Exchange<'s> {
         let expects = request.headers.get(&Name::EXPECT);
         if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
             request.headers.remove(&Name::EXPECT);
+            self.stream.context.manager.stats.response(100);
             downstream.send_informational(&ResponseHead {
                 protocol: request.protocol,
                 status: 100,
