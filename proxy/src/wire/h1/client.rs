@@ -10,7 +10,6 @@ use bytes::Bytes;
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::{Asked, ResponseDecoder};
 use super::encode::{self, Sending};
-use super::server::push_chunk;
 use super::{ParseError, Settings};
 use crate::transport::Stream;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
@@ -143,19 +142,12 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        match self.sending {
-            Sending::Chunked => encode::last_chunk(self.write.text(), None, self.settings.http1.preserve_case),
-            Sending::Length(1..) | Sending::Tunnel => self.keep_alive = false,
-            _ => {}
-        }
-        self.sending = Sending::Done;
+        let was = self.sending.end(&mut self.write, self.settings.http1.preserve_case);
+        self.keep_alive &= !matches!(was, Sending::Length(1..) | Sending::Tunnel);
     }
 
     fn check_sending(&self) -> Result<(), StreamError> {
-        match self.sending {
-            Sending::Head | Sending::Done => Err(StreamError::Io("the request is not open".into())),
-            _ => Ok(()),
-        }
+        if self.sending.is_open() { Ok(()) } else { Err(StreamError::Io("the request is not open".into())) }
     }
 
     /// Drives writing. A failure is kept until reading fails, too: an early response may have come before it.
@@ -234,20 +226,9 @@ impl Upstream for Connection {
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
         self.check_sending()?;
-        match &mut self.sending {
-            Sending::Length(left) => match left.checked_sub(data.len() as u64) {
-                Some(rest) => {
-                    *left = rest;
-                    self.write.push(data);
-                }
-                None => {
-                    self.broken = true;
-                    return Err(StreamError::Io("more body than content-length says".into()));
-                }
-            },
-            Sending::Chunked if !data.is_empty() => push_chunk(&mut self.write, data),
-            Sending::UntilClose | Sending::Tunnel if !data.is_empty() => self.write.push(data),
-            _ => {}
+        if !self.sending.data(data, &mut self.write) {
+            self.broken = true;
+            return Err(StreamError::Io("more body than content-length says".into()));
         }
         if end {
             self.end();
@@ -257,10 +238,8 @@ impl Upstream for Connection {
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
         self.check_sending()?;
-        if self.sending == Sending::Chunked && self.settings.http1.trailers {
-            encode::last_chunk(self.write.text(), Some(trailers), self.settings.http1.preserve_case);
-            self.sending = Sending::Done;
-        } else {
+        let http1 = &self.settings.http1;
+        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.preserve_case)) {
             self.end();
         }
         Ok(())

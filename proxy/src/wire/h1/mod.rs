@@ -21,6 +21,7 @@ mod lenient;
 mod reason;
 mod request;
 mod response;
+mod sending;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
@@ -189,21 +189,14 @@ impl Connection {
     }
 
     fn check_sending(&self) -> Result<(), StreamError> {
-        match self.sending {
-            Sending::Head | Sending::Done => Err(StreamError::Io("the response is not open".into())),
-            _ => Ok(()),
-        }
+        if self.sending.is_open() { Ok(()) } else { Err(StreamError::Io("the response is not open".into())) }
     }
 
     fn end(&mut self) {
-        match self.sending {
-            Sending::Chunked => encode::last_chunk(self.write.text(), None, self.settings.http1.preserve_case),
-            // Less than was promised, or an end that only closing can show.
-            Sending::Length(1..) | Sending::UntilClose | Sending::Tunnel => self.close = true,
-            _ => {}
-        }
-        self.broken |= matches!(self.sending, Sending::Length(1..));
-        self.sending = Sending::Done;
+        let was = self.sending.end(&mut self.write, self.settings.http1.preserve_case);
+        // Less than was promised, or an end that only closing can show.
+        self.close |= matches!(was, Sending::Length(1..) | Sending::UntilClose | Sending::Tunnel);
+        self.broken |= matches!(was, Sending::Length(1..));
     }
 
     /// Lets waiting for the peer also push out what the peer may be waiting for.
@@ -282,20 +275,9 @@ impl Downstream for Connection {
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
         self.check_sending()?;
-        match &mut self.sending {
-            Sending::Length(left) => match left.checked_sub(data.len() as u64) {
-                Some(rest) => {
-                    *left = rest;
-                    self.write.push(data);
-                }
-                None => {
-                    self.broken = true;
-                    return Err(StreamError::Io("more body than content-length says".into()));
-                }
-            },
-            Sending::Chunked if !data.is_empty() => push_chunk(&mut self.write, data),
-            Sending::UntilClose | Sending::Tunnel if !data.is_empty() => self.write.push(data),
-            _ => {}
+        if !self.sending.data(data, &mut self.write) {
+            self.broken = true;
+            return Err(StreamError::Io("more body than content-length says".into()));
         }
         if end {
             self.end();
@@ -305,10 +287,8 @@ impl Downstream for Connection {
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
         self.check_sending()?;
-        if self.sending == Sending::Chunked && self.settings.http1.trailers {
-            encode::last_chunk(self.write.text(), Some(trailers), self.settings.http1.preserve_case);
-            self.sending = Sending::Done;
-        } else {
+        let http1 = &self.settings.http1;
+        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.preserve_case)) {
             self.end();
         }
         Ok(())
@@ -376,11 +356,3 @@ fn closed(result: io::Result<usize>) -> StreamError {
 
 /// How often it is looked whether the client of an unread body has gone.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// One chunk; `data` is not empty.
-pub(super) fn push_chunk(write: &mut WriteBuffer, data: Bytes) {
-    let text: &mut BytesMut = write.text();
-    encode::chunk_head(text, data.len());
-    write.push(data);
-    write.text().extend_from_slice(b"\r\n");
-}
