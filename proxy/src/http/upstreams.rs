@@ -1,7 +1,6 @@
 //! What the exchange asks of clusters, and nothing more: find one, pick a host, borrow a stream. In production the worker's clusters;
 //! in unit tests a fake, so that an exchange runs without a socket.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -322,7 +321,6 @@ impl Lease {
     /// Writes down what it is.
     pub fn tell(&self, info: &mut StreamInfo) {
         info.upstream_host = Some(self.host());
-        info.upstream_local = self.local();
         info.upstream_connection = self.connection();
         info.upstream_protocol = Some(self.protocol());
     }
@@ -331,15 +329,6 @@ impl Lease {
     pub fn connection(&self) -> Option<Rc<UpstreamConnection>> {
         match self {
             Lease::Pool(lease) => Some(lease.connection.clone()),
-            #[cfg(test)]
-            Lease::Fake(_) => None,
-        }
-    }
-
-    /// Our address of the connection.
-    pub fn local(&self) -> Option<SocketAddr> {
-        match self {
-            Lease::Pool(lease) => lease.local,
             #[cfg(test)]
             Lease::Fake(_) => None,
         }

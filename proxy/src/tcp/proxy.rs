@@ -230,7 +230,6 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         match cluster.tcp(&host, &want).await {
             Ok(lease) => {
                 info.upstream_host = Some(lease.host.clone());
-                info.upstream_local = lease.local;
                 info.upstream_connection = Some(lease.connection.clone());
                 return Some(lease);
             }

@@ -83,8 +83,6 @@ pub struct StreamInfo {
     pub upstream_cluster: Option<Arc<str>>,
     /// The cluster's `alt_stat_name`, when it has one: what Envoy calls its observability name.
     pub upstream_cluster_observed: Option<Arc<str>>,
-    /// Local address of the upstream connection.
-    pub upstream_local: Option<SocketAddr>,
     /// The upstream connection.
     pub upstream_connection: Option<Rc<UpstreamConnection>>,
     /// What is spoken on it.
@@ -133,7 +131,6 @@ impl StreamInfo {
             upstream_host: None,
             upstream_cluster: None,
             upstream_cluster_observed: None,
-            upstream_local: None,
             upstream_connection: None,
             upstream_protocol: None,
             upstream_labels: [None, None],
@@ -159,7 +156,7 @@ impl StreamInfo {
 }
 
 /// What an upstream connection is, shared by its requests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct UpstreamConnection {
     /// Unique in the process.
     pub id: u64,

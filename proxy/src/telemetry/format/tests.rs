@@ -12,7 +12,7 @@ use config::access_log::{AddressPart, CertificateField, CertificateOf, GrpcStatu
 
 use super::*;
 use crate::failure::ResponseFlags;
-use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, UpstreamConnection};
 use crate::tls::info::{PeerCertificate, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
@@ -34,6 +34,20 @@ fn connection() -> ConnectionInfo {
     }
 }
 
+/// A connection from this address.
+fn upstream(local: &str) -> UpstreamConnection {
+    let now = std::time::Instant::now();
+    UpstreamConnection {
+        id: 9,
+        peer: "10.0.0.1:80".into(),
+        local: Some(local.parse().unwrap()),
+        tls: None,
+        begun: now,
+        connected: now,
+        secured: None,
+    }
+}
+
 /// The request of the first light, as the client's sidecar saw it.
 pub fn client_side() -> (StreamInfo, RequestHead, ResponseHead) {
     let mut info = StreamInfo::begin(Rc::new(connection()), Some(Protocol::Http11));
@@ -46,7 +60,7 @@ pub fn client_side() -> (StreamInfo, RequestHead, ResponseHead) {
     info.bytes_sent = 515;
     info.upstream_host = Some("10.77.0.3:9080".into());
     info.upstream_cluster = Some("outbound|9080||details.bookinfo.svc.cluster.local".into());
-    info.upstream_local = Some("10.77.0.2:34248".parse().unwrap());
+    info.upstream_connection = Some(Rc::new(upstream("10.77.0.2:34248")));
     info.route_name = Some("default".into());
     info.attempts = 1;
     let mut headers = Headers::new();
@@ -165,7 +179,7 @@ fn the_server_sides_line() {
     info.connection = Rc::new(connection);
     info.upstream_host = Some("127.0.0.1:9080".into());
     info.upstream_cluster = Some("inbound|9080||".into());
-    info.upstream_local = Some("127.0.0.1:50006".parse().unwrap());
+    info.upstream_connection = Some(Rc::new(upstream("127.0.0.1:50006")));
     let entry = LogEntry {
         info: &info,
         request: Some(&request),

@@ -103,7 +103,9 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             some(info.upstream_cluster_observed.as_deref().or(info.upstream_cluster.as_deref()), out)
         }
         Operator::UpstreamClusterRaw => some(info.upstream_cluster.as_deref(), out),
-        Operator::UpstreamLocalAddress(part) => address::write(info.upstream_local, *part, out),
+        Operator::UpstreamLocalAddress(part) => {
+            address::write(info.upstream_connection.as_ref().and_then(|upstream| upstream.local), *part, out)
+        }
         Operator::UpstreamAttemptCount => number(info.attempts.into(), out),
         Operator::DownstreamLocalAddress(part) => address::write(Some(connection.local), *part, out),
         Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),

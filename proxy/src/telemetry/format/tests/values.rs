@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::telemetry::access_log::{EntryKind, More};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
-use crate::telemetry::stream_info::{Labels, Times, UpstreamConnection};
+use crate::telemetry::stream_info::{Labels, Times};
 
 /// The client's certificate of the recording.
 const CERTIFICATE: &str = "MIICHDCCAcKgAwIBAgIUJfwSmi0YvtWeaewb+KKpH9GKNl4wCgYIKoZIzj0EAwIwHzELMAkGA1UECgwCY2ExEDAOBgNVBAMMB3Jvb3QsIHgwHh\
@@ -214,7 +214,7 @@ fn metadata_and_filter_state() {
 #[test]
 fn addresses_in_parts() {
     let (mut info, ..) = client_side();
-    info.upstream_local = Some("127.0.0.1:52990".parse().unwrap());
+    info.upstream_connection = Some(Rc::new(upstream("127.0.0.1:52990")));
     info.connection = Rc::new(ConnectionInfo {
         direct_local: "127.0.0.1:23012".parse().unwrap(),
         remote: "[2001:db8:1234:5678:9abc:def0:1234:5678]:1".parse().unwrap(),
@@ -249,15 +249,7 @@ fn times() {
         response_ends: Some(at(19_000)),
         download_begins: Some(at(19_100)),
     };
-    let upstream = UpstreamConnection {
-        id: 9,
-        peer: "10.0.0.1:80".into(),
-        local: None,
-        tls: None,
-        begun: at(200),
-        connected: at(223),
-        secured: None,
-    };
+    let upstream = UpstreamConnection { begun: at(200), connected: at(223), ..upstream("10.0.0.9:1") };
     info.end = Some(at(20_000));
     info.times = Some(Box::new(times));
     info.upstream_connection = Some(Rc::new(upstream));
