@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,7 +11,6 @@ use super::host::Active;
 use super::pool::{Counted, Http1Stream, Http2Stream};
 use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::AlpnList;
-use crate::tls::info::TlsInfo;
 use crate::transport::{ByteCounts, Stream};
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
@@ -52,15 +50,9 @@ pub struct TcpWant<'a> {
 pub struct HttpLease {
     /// The stream.
     pub stream: UpstreamStream,
-    /// Address of the host that answered, printed.
-    pub host: Arc<str>,
-    /// Our address of the connection.
-    pub local: Option<SocketAddr>,
     /// Protocol of the connection.
     pub protocol: Protocol,
-    /// TLS facts of the connection.
-    pub tls: Option<Rc<TlsInfo>>,
-    /// All facts of it.
+    /// Facts of the connection.
     pub connection: Rc<UpstreamConnection>,
     pub(super) _active: Active,
 }
@@ -69,13 +61,7 @@ pub struct HttpLease {
 pub struct TcpLease {
     /// The connection. Whoever splices takes it out; the counts stay with the lease.
     pub stream: Option<Stream>,
-    /// Address of the host that answered, printed.
-    pub host: Arc<str>,
-    /// Our address of the connection.
-    pub local: Option<SocketAddr>,
-    /// TLS facts of the connection.
-    pub tls: Option<Rc<TlsInfo>>,
-    /// All facts of it.
+    /// Facts of the connection.
     pub connection: Rc<UpstreamConnection>,
     pub(super) counted: Counted,
     pub(super) _active: Active,

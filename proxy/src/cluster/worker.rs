@@ -234,16 +234,7 @@ impl WorkerCluster {
             Ok(connected) => {
                 counted.connected();
                 let active = Active::begin(&self.core, host.state(), want.priority)?;
-                let facts = connected.facts;
-                Ok(TcpLease {
-                    stream: Some(connected.stream),
-                    host: facts.peer.clone(),
-                    local: facts.local,
-                    tls: facts.tls.clone(),
-                    connection: facts,
-                    counted,
-                    _active: active,
-                })
+                Ok(TcpLease { stream: Some(connected.stream), connection: connected.facts, counted, _active: active })
             }
             Err(failure) => {
                 counted.failed(&failure);

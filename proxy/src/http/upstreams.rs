@@ -312,7 +312,7 @@ impl Lease {
     /// Address of the host, printed.
     pub fn host(&self) -> Arc<str> {
         match self {
-            Lease::Pool(lease) => lease.host.clone(),
+            Lease::Pool(lease) => lease.connection.peer.clone(),
             #[cfg(test)]
             Lease::Fake(lease) => lease.host.clone(),
         }

@@ -229,7 +229,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         info.upstream_labels[1] = Some(host.labels());
         match cluster.tcp(&host, &want).await {
             Ok(lease) => {
-                info.upstream_host = Some(lease.host.clone());
+                info.upstream_host = Some(lease.connection.peer.clone());
                 info.upstream_connection = Some(lease.connection.clone());
                 return Some(lease);
             }

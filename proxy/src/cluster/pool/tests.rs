@@ -55,8 +55,8 @@ fn a_connection_is_used_again() {
         for request in 1..=3 {
             let mut lease = fixture.lease().await;
             assert_eq!(lease.stream.is_reused(), request > 1);
-            assert_eq!(&*lease.host, server.address.to_string());
-            assert!(lease.local.is_some());
+            assert_eq!(&*lease.connection.peer, server.address.to_string());
+            assert!(lease.connection.local.is_some());
             assert_eq!(exchange(&mut lease).await, (200, "1".to_owned()));
         }
         assert_eq!(server.connections.get(), 1);

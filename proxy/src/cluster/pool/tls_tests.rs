@@ -128,7 +128,7 @@ fn without_names_of_its_own_a_pool_offers_what_it_speaks() {
             let lease = lease.expect("a stream");
             assert_eq!(lease.protocol, protocol, "{offers:?} to {takes:?}");
             assert_eq!(seen.expect("seen").1.as_deref(), expected);
-            assert_eq!(lease.tls.as_ref().and_then(|tls| tls.alpn.as_deref()), expected.map(str::as_bytes));
+            assert_eq!(lease.connection.tls.as_ref().and_then(|tls| tls.alpn.as_deref()), expected.map(str::as_bytes));
         }
     });
 }

@@ -41,15 +41,7 @@ impl Ready {
     /// Lends it.
     pub fn lease(self, active: Active) -> HttpLease {
         let Ready { stream, facts, protocol } = self;
-        HttpLease {
-            stream,
-            host: facts.peer.clone(),
-            local: facts.local,
-            protocol,
-            tls: facts.tls.clone(),
-            connection: facts,
-            _active: active,
-        }
+        HttpLease { stream, protocol, connection: facts, _active: active }
     }
 }
 
