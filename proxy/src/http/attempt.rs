@@ -98,6 +98,7 @@ pub(super) async fn run<'s>(
         && policy.codes.contains(&answered.head.status)
         && let Some(elsewhere) = redirects::follow(exchange, policy, &answered.head, &mut answered.upload, &cluster)
     {
+        Outcome::Answer(answered.lease, answered.head, (answered.target, false)).cut_short(&cluster);
         return Ok(Routed::Elsewhere(elsewhere));
     }
     let Answered { lease, head, target, mut upload, retried } = answered;
@@ -145,7 +146,7 @@ async fn until_answered<'s>(
                 ends.retries(outcome.target(), outcome.status(), wait);
                 log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
-                drop(outcome);
+                outcome.cut_short(cluster);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, stop));
                 }

@@ -213,6 +213,8 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
     let mut filters = scenario.filters.as_array().cloned().unwrap_or_default();
     filters.push(json!({ "name": "router",
         "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &scenario.router) }));
+    let mut route = if scenario.route.is_null() { json!({}) } else { scenario.route.clone() };
+    route["cluster"] = json!(name);
     let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%\n";
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -228,7 +230,7 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
             { "match": { "prefix": "/none/" }, "route": { "cluster": "none" } },
             { "match": { "prefix": "/direct/" }, "direct_response": { "status": 403, "body": { "inline_string": "direct" } } },
             { "match": { "prefix": "/grpc-only/", "grpc": {} }, "route": { "cluster": name } },
-            { "match": { "prefix": "/pkg.Svc/" }, "route": { "cluster": name } }
+            { "match": { "prefix": "/pkg.Svc/" }, "route": route }
         ] }] }
     });
     json!({ "name": name, "address": address(at),

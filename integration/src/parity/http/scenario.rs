@@ -1,4 +1,4 @@
-//! The format of scenarios, JSON: `filters` (those before the router), `router` (its fields), `statistics` (words: the counters that hold one are
+//! The format of scenarios, JSON: `filters` (those before the router), `router` (its fields), `route` (fields of the route to the application), `statistics` (words: the counters that hold one are
 //! compared), and `requests`. A request has a `case` (its name), and may have `protocol` (`http1`, which is meant, or `http2`), `method` (`POST`), `path`
 //! (`/pkg.Svc/Call`), `headers`, `body` (its pieces) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
 //! `reset` after those. A path below `/none/` leads to a cluster without endpoints, and one below `/direct/` to a direct response.
@@ -21,6 +21,8 @@ pub struct Scenario {
     pub filters: Value,
     /// Fields of the router.
     pub router: Value,
+    /// Fields of the route to the application.
+    pub route: Value,
     /// Words of the statistics that are compared.
     pub statistics: Vec<String>,
     /// What is asked.
@@ -84,6 +86,7 @@ fn read(path: &Path) -> Result<Scenario, Failure> {
         name: name.to_owned(),
         filters: value["filters"].clone(),
         router: value["router"].clone(),
+        route: value["route"].clone(),
         statistics: words,
         requests: list(&value["requests"]).iter().map(request).collect::<Result<_, _>>()?,
     })

@@ -23,7 +23,7 @@ use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target, Tried, UpstreamCluster};
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::message::{Protocol, ResponseHead};
+use crate::wire::message::{BodyLength, Protocol, ResponseHead};
 
 /// What all attempts of a request have in common.
 pub(super) struct Attempt<'a> {
@@ -258,6 +258,15 @@ impl Outcome {
         match self {
             Outcome::Failed(failure, ..) => failure.flags(),
             Outcome::Answer(..) | Outcome::Late(..) => ResponseFlags::NONE,
+        }
+    }
+
+    /// Nobody wants it any more: what follows the head of an answer is not read.
+    pub fn cut_short(self, cluster: &UpstreamCluster) {
+        if let Outcome::Answer(lease, head, _) = &self
+            && head.body != BodyLength::Empty
+        {
+            count_reset(cluster, lease.protocol(), None);
         }
     }
 

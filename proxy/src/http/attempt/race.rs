@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::{Attempt, count_reset};
+use super::one::{Attempt, Outcome, count_reset};
 use super::{Answered, again};
 use crate::cluster::retry::BackOff;
 use crate::cluster::{ConnectFailure, HttpWant};
@@ -252,6 +252,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
             match self.retry.on_response(&head, cluster, self.attempt.priority) {
                 Decision::After(wait) => {
                     self.begin_another(Some(&target), Some(head.status), wait);
+                    Outcome::Answer(lease, head, (target, false)).cut_short(cluster);
                     return None;
                 }
                 Decision::PassOn(flags) => {
