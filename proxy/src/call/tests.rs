@@ -24,6 +24,7 @@ use crate::wire::headers::Name;
 
 mod http_calls;
 mod streams;
+mod told;
 mod unary_calls;
 
 pub(crate) const CLUSTER: &str = "outbound|80||app";
