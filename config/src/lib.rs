@@ -30,6 +30,7 @@ pub mod options;
 pub mod policy;
 mod proto;
 pub mod rate_limit;
+pub mod rbac;
 pub mod registry;
 pub mod rejection;
 pub mod route;

@@ -99,7 +99,6 @@ pub(crate) enum Place {
     /// In a filter of HTTP.
     Http,
     /// In a network filter.
-    #[allow(dead_code, reason = "policies of connections have one")]
     Network,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) use envoy_types::pb::envoy;
 pub(crate) use envoy_types::pb::envoy::config::{
-    accesslog, bootstrap, cluster, core, endpoint, listener, metrics, overload, route, trace,
+    accesslog, bootstrap, cluster, core, endpoint, listener, metrics, overload, rbac, route, trace,
 };
 pub(crate) use envoy_types::pb::envoy::extensions;
 pub(crate) use envoy_types::pb::envoy::r#type as types;

@@ -89,6 +89,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "failure",
+            "policy",
             "stats",
             "sys",
             "telemetry",
@@ -129,7 +130,7 @@ const TABLE: &[Room] = &[
     room("store", &[]),
     room("telemetry", &["failure", "policy", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
-    room("policy", &["tls", "wire"]),
+    room("policy", &["stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
     room("tls", &["transport"]),

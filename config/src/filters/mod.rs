@@ -32,6 +32,7 @@ pub mod health_check;
 pub mod local_ratelimit;
 pub mod match_delegate;
 pub mod network;
+pub mod rbac;
 pub mod set_filter_state;
 pub mod set_metadata;
 pub mod stateful_session;
@@ -134,6 +135,8 @@ http_filters! {
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
     ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC service is asked; an HTTP service, labels of the node and emit_filter_state_stats are refused; shares go by their default values"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
+    Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; CEL conditions, matchers and principals by extension and address_match are refused"
+        routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none; statistics for each policy are not kept";
     MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"

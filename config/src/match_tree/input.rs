@@ -43,10 +43,6 @@ pub enum Input {
     SourceType,
     /// `ServerNameInput`.
     ServerName,
-    /// `TransportProtocolInput`.
-    TransportProtocol,
-    /// `ApplicationProtocolInput`.
-    ApplicationProtocol,
     /// `FilterStateInput`.
     FilterState(Arc<str>),
     /// `DynamicMetadataInput`: filter and path.
@@ -58,6 +54,20 @@ pub enum Input {
     /// `SubjectInput`.
     Subject,
 }
+
+/// What network filters may look at, as with Envoy.
+const NETWORK: [&str; 10] = [
+    "network.v3.DestinationIPInput",
+    "network.v3.DestinationPortInput",
+    "network.v3.SourceIPInput",
+    "network.v3.SourcePortInput",
+    "network.v3.DirectSourceIPInput",
+    "network.v3.ServerNameInput",
+    "network.v3.FilterStateInput",
+    "ssl.v3.UriSanInput",
+    "ssl.v3.DnsSanInput",
+    "ssl.v3.SubjectInput",
+];
 
 /// An input by its type.
 pub(super) fn input(
@@ -71,8 +81,12 @@ pub(super) fn input(
     let at = at.field("typed_config");
     let extension = extension::open_required(&at, &proto.typed_config)?;
     let unknown = || registry::not_registered(&at, &proto.name, &extension.type_name);
+    let unknown_here = || at.reject(format!("a network filter cannot match {}; take it out", extension.type_name));
     let header = |name: &str| field_rules::header_name(&at.field("header_name"), name);
-    if let Some(name) = extension.type_name.strip_prefix(HTTP).filter(|_| place == Place::Http) {
+    if let Some(name) = extension.type_name.strip_prefix(HTTP) {
+        if place == Place::Network {
+            return Err(unknown_here());
+        }
         return Ok(match name {
             "HttpRequestHeaderMatchInput" => Input::RequestHeader(header(
                 &extension.decode::<http::HttpRequestHeaderMatchInput>(&at, options)?.header_name,
@@ -96,6 +110,9 @@ pub(super) fn input(
         });
     }
     let Some(name) = extension.type_name.strip_prefix(COMMON) else { return Err(unknown()) };
+    if place == Place::Network && !NETWORK.contains(&name) {
+        return Err(unknown_here());
+    }
     Ok(match name {
         "network.v3.DestinationIPInput" => Input::DestinationIp,
         "network.v3.DestinationPortInput" => Input::DestinationPort,
@@ -104,8 +121,6 @@ pub(super) fn input(
         "network.v3.DirectSourceIPInput" => Input::DirectSourceIp,
         "network.v3.SourceTypeInput" => Input::SourceType,
         "network.v3.ServerNameInput" => Input::ServerName,
-        "network.v3.TransportProtocolInput" if place == Place::Network => Input::TransportProtocol,
-        "network.v3.ApplicationProtocolInput" if place == Place::Network => Input::ApplicationProtocol,
         "network.v3.FilterStateInput" => {
             let state: network::FilterStateInput = extension.decode(&at, options)?;
             if !state.field.is_empty() {

@@ -50,7 +50,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";
-    NetworkFilter Refused Policy "envoy.extensions.filters.network.rbac.v3.RBAC", unread, "without it connections would pass that policy denies";
     NetworkFilter Refused Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", unread, "without it connections would pass that the authorizer denies";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
@@ -65,7 +64,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ratelimit.v3.RateLimit", is::<ext::filters::http::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.rbac.v3.RBAC", unread, "without it requests would pass that policy denies";
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
@@ -74,7 +72,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     PerRoute Inert "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", is::<ext::filters::http::ratelimit::v3::RateLimitPerRoute>, "no limit is enforced";
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
-    PerRoute Refused Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute", unread, "requests would pass that policy denies";
     PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
@@ -104,8 +101,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput", unread, "as far as the filter that holds the tree acts";
-    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput", unread, "as far as the filter that holds the tree acts";
-    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Refused "envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput", unread, "no filter knows it, as in Envoy";
+    MatchTree Refused "envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", unread, "no filter knows it, as in Envoy";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput", unread, "as far as the filter that holds the tree acts";
@@ -116,6 +113,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.config.rbac.v3.Action", unread, "what an RBAC matcher says";
 
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", unread, "TLS 1.2 and 1.3 towards endpoints";
@@ -177,7 +175,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     InternalRedirect Works "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig", is::<ext::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig>, "redirects from http to https go to the client";
     InternalRedirect Works "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig", unread, "redirects are followed where the filter state says so";
 
-    Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "a route would match other paths than it says";
+    Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "in RBAC it works; a route would match other paths than it says";
     Matcher Refused Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "peers would not be verified by trust domain";
 
     Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";

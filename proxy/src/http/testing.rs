@@ -228,5 +228,6 @@ fn connection() -> ConnectionInfo {
         filter_chain: "".into(),
         metadata: Default::default(),
         filter_state: Default::default(),
+        denied: Default::default(),
     }
 }

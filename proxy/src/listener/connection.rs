@@ -77,7 +77,8 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
             Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain, first)).await)
         }
         Terminal::Echo => {
-            Box::pin(tcp::echo(stream, &drain)).await;
+            let first = filters.as_ref().and_then(|filters| filters.first(&info));
+            Box::pin(tcp::echo(stream, &drain, first)).await;
             None
         }
         Terminal::Direct(response) => {
@@ -375,6 +376,7 @@ pub(super) fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -
         filter_chain: Arc::from(""),
         metadata: Default::default(),
         filter_state: Default::default(),
+        denied: Default::default(),
     }
 }
 

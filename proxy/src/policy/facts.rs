@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::metadata::Metadata;
 use serde_json::Value;
 
 use crate::tls::info::TlsInfo;
@@ -31,6 +32,9 @@ pub trait Facts {
     /// The client, as headers and PROXY protocol say.
     fn remote(&self) -> SocketAddr;
 
+    /// The client, as PROXY protocol says: no header of a request is believed.
+    fn connection_remote(&self) -> SocketAddr;
+
     /// The peer that is connected, whatever it says.
     fn direct_remote(&self) -> SocketAddr;
 
@@ -42,6 +46,9 @@ pub trait Facts {
 
     /// Shows what dynamic metadata has under a filter, at the end of a path.
     fn metadata(&self, filter: &str, path: &[Arc<str>], see: &mut dyn FnMut(Option<&Value>));
+
+    /// The metadata of the route; `None` where there is no route.
+    fn route_metadata(&self) -> Option<&Metadata>;
 
     /// A filter state object, as it is printed.
     fn filter_state(&self, key: &str) -> Option<Bytes>;

@@ -2,7 +2,7 @@
 //! for a header that is repeated (its values are joined) beyond 256 octets.
 
 use bytes::Bytes;
-use config::matcher::HeaderMatcher;
+use config::matcher::{HeaderMatcher, HeaderRule};
 use smallvec::SmallVec;
 
 use crate::wire::headers::{Headers, Name};
@@ -56,6 +56,23 @@ impl HeaderMatchers {
 fn holds_for_request((field, matcher): &(Field, HeaderMatcher), head: &RequestHead) -> bool {
     let mut joined = SmallVec::new();
     matcher.matches(field.of_request(head, &mut joined))
+}
+
+impl HeaderMatchers {
+    /// Whether all conditions hold, where a header with several lines meets a condition by one of them: policies must not be dodged by
+    /// a line more.
+    pub fn match_each_line(&self, head: &RequestHead) -> bool {
+        self.0.iter().all(|(field, matcher)| {
+            let Field::Header(name) = field else {
+                return matcher.matches(field.of_request(head, &mut SmallVec::new()));
+            };
+            let mut lines = head.headers.get_all(name).peekable();
+            if lines.peek().is_none() || matches!(matcher.rule, HeaderRule::Present(_)) {
+                return matcher.matches(lines.next().map(|line| &line[..]));
+            }
+            lines.any(|line| matcher.matches(Some(line)) != matcher.invert) != matcher.invert
+        })
+    }
 }
 
 impl Field {

@@ -4,6 +4,7 @@
 pub mod facts;
 pub mod headers;
 pub(crate) mod match_tree;
+pub(crate) mod rbac;
 
 use config::matcher::Fraction;
 

@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::filters::First;
 use crate::drain::DrainWatch;
 use crate::transport::Stream;
 
@@ -9,8 +10,11 @@ use crate::transport::Stream;
 const PIECE: usize = 16 * 1024;
 
 /// Sends back what comes, to the end of the stream.
-pub async fn echo(mut stream: Stream, drain: &DrainWatch) {
+pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<First>>) {
     let echoing = async {
+        if let Some(mut first) = first {
+            std::future::poll_fn(|cx| first.poll(cx, &mut stream)).await?;
+        }
         let mut piece = vec![0; PIECE];
         loop {
             let count = stream.read(&mut piece).await?;

@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::metadata::Metadata;
 use serde_json::Value;
 
 use crate::policy::facts::Facts;
-use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::Headers;
 use crate::wire::message::{RequestHead, ResponseHead};
 
-/// A request, or a connection that carries none, at one moment.
+/// A request at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// The stream.
@@ -25,6 +26,8 @@ pub struct Known<'a> {
     pub response: Option<&'a ResponseHead>,
     /// Its trailers.
     pub response_trailers: Option<&'a Headers>,
+    /// The metadata of the route, if there is one.
+    pub route: Option<&'a Metadata>,
 }
 
 impl Facts for Known<'_> {
@@ -52,14 +55,16 @@ impl Facts for Known<'_> {
         self.info.downstream_remote.unwrap_or(self.info.connection.remote)
     }
 
+    fn connection_remote(&self) -> SocketAddr {
+        self.info.connection.remote
+    }
+
     fn direct_remote(&self) -> SocketAddr {
         self.info.connection.direct_remote
     }
 
     fn server_name(&self) -> Option<&str> {
-        let connection = &self.info.connection;
-        let of_tls = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
-        of_tls.or(connection.requested_server_name.as_deref())
+        self.info.connection.server_name()
     }
 
     fn tls(&self) -> Option<&TlsInfo> {
@@ -70,8 +75,68 @@ impl Facts for Known<'_> {
         see(self.info.metadata.at(filter, path.iter().map(|key| &**key)));
     }
 
+    fn route_metadata(&self) -> Option<&Metadata> {
+        self.route
+    }
+
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         let own = self.info.filter_state.get(key).map(|object| object.value.clone());
-        own.or_else(|| self.info.connection.filter_state.borrow().get(key).map(|object| object.value.clone()))
+        own.or_else(|| Facts::filter_state(&*self.info.connection, key))
+    }
+}
+
+/// A connection that carries no requests, or none yet.
+impl Facts for ConnectionInfo {
+    fn request(&self) -> Option<&RequestHead> {
+        None
+    }
+
+    fn request_trailers(&self) -> Option<&Headers> {
+        None
+    }
+
+    fn response(&self) -> Option<&ResponseHead> {
+        None
+    }
+
+    fn response_trailers(&self) -> Option<&Headers> {
+        None
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    fn connection_remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    fn direct_remote(&self) -> SocketAddr {
+        self.direct_remote
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        let of_tls = self.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+        of_tls.or(self.requested_server_name.as_deref())
+    }
+
+    fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
+    }
+
+    fn metadata(&self, filter: &str, path: &[Arc<str>], see: &mut dyn FnMut(Option<&Value>)) {
+        see(self.metadata.borrow().at(filter, path.iter().map(|key| &**key)));
+    }
+
+    fn route_metadata(&self) -> Option<&Metadata> {
+        None
+    }
+
+    fn filter_state(&self, key: &str) -> Option<Bytes> {
+        self.filter_state.borrow().get(key).map(|object| object.value.clone())
     }
 }

@@ -40,6 +40,8 @@ pub struct ConnectionInfo {
     pub metadata: RefCell<DynamicMetadata>,
     /// And set on it.
     pub filter_state: RefCell<FilterState>,
+    /// Why a filter closed it: its termination details, where nothing else ended it before.
+    pub denied: RefCell<Option<Box<str>>>,
 }
 
 /// Facts of one request, or of one TCP connection.

@@ -14,6 +14,7 @@ pub mod direct_response;
 pub mod echo;
 pub mod local_ratelimit;
 pub mod metadata_exchange;
+pub mod rbac;
 pub mod set_filter_state;
 pub mod sni_cluster;
 
@@ -54,6 +55,7 @@ network_filters! {
     MetadataExchange metadata_exchange Inert "envoy.tcp.metadataexchange.config.MetadataExchange" "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "connections that find no token are closed";
     ConnectionLimit connection_limit Works "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "connections above the limit of a chain are closed, after the delay if there is one";
+    Rbac rbac Works Policy "envoy.extensions.filters.network.rbac.v3.RBAC" "connections are judged by their first octets, as HTTP's are; enforcement that is CONTINUOUS is refused, and what HTTP's refuses";
     SniCluster sni_cluster Works "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "TCP goes to the cluster that has the server name for its name";
     SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name or the ALPN of TCP proxying act; texts are kept; upstream subject names are rejected";
     DirectResponse direct_response Works "envoy.extensions.filters.network.direct_response.v3.Config" "what is configured is sent, and the connection is closed";

@@ -28,6 +28,7 @@ mod grpc_web;
 mod header_mutation;
 mod health_check;
 pub(in crate::http) mod local_ratelimit;
+mod rbac;
 mod set_filter_state;
 mod set_metadata;
 #[cfg(test)]
@@ -52,6 +53,7 @@ http_filters! {
         Decompressor decompressor;
         HeaderMutation header_mutation routes;
         ExtAuthz ext_authz routes;
+        Rbac rbac routes;
         Fault fault routes;
         HealthCheck health_check;
         LocalRateLimit local_ratelimit routes;

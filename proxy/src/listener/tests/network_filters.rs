@@ -241,3 +241,72 @@ async fn filters_that_are_discovered_change_for_connections_that_come_later() {
     })
     .await;
 }
+
+/// Denies or allows those who come to a port, or to none.
+fn rbac(action: config::rbac::Action, port: Option<u16>, delay_deny: Option<Duration>) -> NetworkFilterConfig {
+    use config::rbac::{Engine, Policy, Rbac, Rule};
+    let permission = port.map_or(Rule::Any, Rule::DestinationPort);
+    let policy = Policy { permissions: vec![permission], principals: vec![Rule::Any] };
+    let rules = Some(Engine::Rules(action, [("the policy".into(), policy)].into()));
+    let rbac = Rbac { shadow: rules.clone(), rules, shadow_stat_prefix: "sp_".into(), ..Rbac::default() };
+    NetworkFilterConfig::Rbac(Arc::new(config::filters::network::rbac::Rbac {
+        stat_prefix: "tcp.".into(),
+        rbac,
+        delay_deny,
+    }))
+}
+
+async fn denied(address: SocketAddr) {
+    let mut near = TcpStream::connect(address).await.unwrap();
+    near.write_all(b"hello").await.unwrap();
+    assert_eq!(read_all(&mut near).await, b"");
+}
+
+#[tokio::test]
+async fn rules_decide_by_the_first_octets() {
+    use config::rbac::Action;
+    local(async {
+        let harness = Harness::new();
+        let (address, _slot) = harness.serve(with(vec![rbac(Action::Allow, None, None)], echo()));
+        assert_eq!(say(address, "hello").await, "hello");
+        assert_eq!((harness.value("tcp.rbac.allowed"), harness.value("tcp.rbac.denied")), (1, 0));
+        let (address, _slot) = harness.serve(with(vec![rbac(Action::Allow, Some(1), None)], echo()));
+        denied(address).await;
+        assert_eq!(harness.value("tcp.rbac.denied"), 1);
+        assert_eq!(harness.value("tcp.rbac.sp_.shadow_denied"), 1);
+        let (address, _slot) = harness.serve(with(vec![rbac(Action::Log, None, None)], echo()));
+        assert_eq!(say(address, "hello").await, "hello");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_denied_reaches_no_upstream_and_no_codec() {
+    use config::rbac::Action;
+    local(async {
+        let harness = Harness::new();
+        harness.upstream("silent").await;
+        let (address, _slot) = harness.serve(with(vec![rbac(Action::Deny, None, None)], tcp("silent")));
+        let mut near = TcpStream::connect(address).await.unwrap();
+        near.write_all(b"hello").await.unwrap();
+        // The upstream greets whoever connects, as with Envoy; it hears nothing.
+        let heard = read_all(&mut near).await;
+        assert!(heard.is_empty() || heard == b"silent", "{heard:?}");
+        assert_eq!(harness.value("tcp.rbac.denied"), 1);
+        cluster::until(|| harness.value("listener.test.downstream_cx_active") == 0).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_may_be_held_for_a_while() {
+    local(async {
+        let harness = Harness::new();
+        let filter = rbac(config::rbac::Action::Deny, None, Some(Duration::from_secs(7)));
+        let (address, _slot) = harness.serve(with(vec![filter], echo()));
+        let begun = tokio::time::Instant::now();
+        denied(address).await;
+        assert_eq!(begun.elapsed().as_secs(), 7);
+    })
+    .await;
+}

@@ -34,8 +34,6 @@ pub(super) enum Input {
     DirectSourceIp,
     SourceType,
     ServerName,
-    TransportProtocol,
-    ApplicationProtocol,
     FilterState(Arc<str>),
     DynamicMetadata(Arc<str>, Box<[Arc<str>]>),
     UriSan,
@@ -73,8 +71,6 @@ impl Input {
             Config::DirectSourceIp => Input::DirectSourceIp,
             Config::SourceType => Input::SourceType,
             Config::ServerName => Input::ServerName,
-            Config::TransportProtocol => Input::TransportProtocol,
-            Config::ApplicationProtocol => Input::ApplicationProtocol,
             Config::FilterState(key) => Input::FilterState(key.clone()),
             Config::DynamicMetadata(filter, path) => {
                 Input::DynamicMetadata(filter.clone(), path.clone().into_boxed_slice())
@@ -124,8 +120,6 @@ impl Input {
                 see(if local { Found::Text(b"local") } else { Found::Absent });
             }
             Input::ServerName => see(found(facts.server_name().filter(|name| !name.is_empty()).map(str::as_bytes))),
-            Input::TransportProtocol => see(Found::Text(if facts.tls().is_some() { b"tls" } else { b"raw_buffer" })),
-            Input::ApplicationProtocol => see(found(facts.tls().and_then(|tls| tls.alpn.as_deref()))),
             Input::FilterState(key) => see(found(facts.filter_state(key).as_deref())),
             Input::DynamicMetadata(filter, path) => {
                 facts.metadata(filter, path, &mut |value| see(Found::Metadata(value)));

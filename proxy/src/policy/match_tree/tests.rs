@@ -45,6 +45,9 @@ impl Facts for Made {
     fn remote(&self) -> SocketAddr {
         self.addresses.expect("addresses")[1]
     }
+    fn connection_remote(&self) -> SocketAddr {
+        self.remote()
+    }
     fn direct_remote(&self) -> SocketAddr {
         self.addresses.expect("addresses")[2]
     }
@@ -57,6 +60,9 @@ impl Facts for Made {
     fn metadata(&self, filter: &str, path: &[std::sync::Arc<str>], see: &mut dyn FnMut(Option<&Value>)) {
         let start = self.metadata.as_ref().and_then(|all| all.get(filter));
         see(path.iter().fold(start, |value, key| value?.get(&**key)));
+    }
+    fn route_metadata(&self) -> Option<&config::metadata::Metadata> {
+        None
     }
     fn filter_state(&self, key: &str) -> Option<bytes::Bytes> {
         self.state.filter(|_| key == "key").map(|value| value.as_bytes().into())
@@ -212,7 +218,6 @@ fn every_input() {
     facts.server_name = Some("sni");
     facts.state = Some("value");
     facts.tls = Some(TlsInfo {
-        alpn: Some("h2".into()),
         peer: Some(Rc::new(PeerCertificate {
             uri_sans: vec!["spiffe://a".into(), "spiffe://b".into()],
             dns_sans: vec!["dns".into()],
@@ -239,8 +244,6 @@ fn every_input() {
         (Input::SourcePort, "4000"),
         (Input::DirectSourceIp, "10.0.0.2"),
         (Input::ServerName, "sni"),
-        (Input::TransportProtocol, "tls"),
-        (Input::ApplicationProtocol, "h2"),
         (Input::FilterState("key".into()), "value"),
         (Input::UriSan, "spiffe://a,spiffe://b"),
         (Input::DnsSan, "dns"),

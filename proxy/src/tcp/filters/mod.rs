@@ -11,6 +11,7 @@ mod run;
 mod connection_limit;
 mod discovered;
 mod local_ratelimit;
+mod rbac;
 mod set_filter_state;
 mod sni_cluster;
 
@@ -22,6 +23,7 @@ pub use run::{Closed, Filters, First, Missing, Started};
 network_filters! {
     ConnectionLimit connection_limit;
     LocalRateLimit local_ratelimit;
+    Rbac rbac;
     SetFilterState set_filter_state;
     SniCluster sni_cluster;
 }

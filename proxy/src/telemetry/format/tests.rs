@@ -31,6 +31,7 @@ fn connection() -> ConnectionInfo {
         filter_chain: "".into(),
         metadata: Default::default(),
         filter_state: Default::default(),
+        denied: Default::default(),
     }
 }
 

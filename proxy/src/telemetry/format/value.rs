@@ -67,7 +67,9 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::ResponseFlags => flags(info.flags, ResponseFlags::write_short, out),
         Operator::ResponseFlagsLong => flags(info.flags, ResponseFlags::write_long, out),
         Operator::ConnectionTerminationDetails => {
-            text(info.connection_termination_details.as_ref().map(|d| d.as_bytes()), out)
+            let denied = info.connection.denied.borrow();
+            let details = info.connection_termination_details.as_deref().or(denied.as_deref());
+            text(details.map(str::as_bytes), out)
         }
         Operator::UpstreamTransportFailureReason => joined(info.upstream_transport_failure.as_deref(), out),
         Operator::DownstreamTransportFailureReason => joined(info.downstream_transport_failure.as_deref(), out),

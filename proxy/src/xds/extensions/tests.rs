@@ -9,7 +9,8 @@ use crate::xds::testing::{Told, World, answering_listener};
 
 const BUFFER: &str = "envoy.extensions.filters.http.buffer.v3.Buffer";
 const CSRF: &str = "envoy.extensions.filters.http.csrf.v3.CsrfPolicy";
-const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
+/// Policy that does not act yet.
+const JWT: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -161,9 +162,9 @@ fn a_listener_whose_first_config_is_refused_waits_no_longer() {
 fn policy_that_is_refused_takes_what_lacks_it_down() {
     run(async {
         let mut world = World::new();
-        world.push(&[listener("a", &[BUFFER, RBAC])]).unwrap();
+        world.push(&[listener("a", &[BUFFER, JWT])]).unwrap();
         world.push(&[extension("later", any(BUFFER))]).unwrap();
-        let reason = refusal(&mut world, extension("later", any(RBAC)));
+        let reason = refusal(&mut world, extension("later", any(JWT)));
         assert!(reason.contains("is not supported yet"), "{reason}");
         assert_eq!(is(&world), None, "requests would pass that the policy denies");
         world.push(&[extension("later", any(BUFFER))]).unwrap();

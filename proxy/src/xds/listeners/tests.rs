@@ -15,7 +15,8 @@ use super::super::testing::{
 use crate::cluster::testing::run;
 use crate::store::{Kind, Stored};
 
-const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
+/// Policy that does not act yet.
+const JWT: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 
 fn address(world: &World, name: &str) -> Option<SocketAddr> {
     let active = world.control.listeners.active();
@@ -75,7 +76,7 @@ fn a_version_refused_for_its_policy_takes_the_one_before_down() {
         world.push(&[route_table("t", 200)]).unwrap();
         assert!(address(&world, "a").is_some());
         world.told();
-        let refused = world.refused(&[with_http_filter(http_listener("a", "t"), RBAC), tcp_listener("other", "one")]);
+        let refused = world.refused(&[with_http_filter(http_listener("a", "t"), JWT), tcp_listener("other", "one")]);
         assert!(refused[0].1.contains("; take it out, or keep Envoy for this workload"), "{refused:?}");
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(refused[0].0 == "a" && refused[0].1.contains("http_filters[0]"), "{refused:?}");
@@ -91,7 +92,7 @@ fn a_version_refused_for_its_policy_takes_one_that_waits_down_too() {
     run(async {
         let mut world = World::new();
         world.push(&[http_listener("a", "t")]).unwrap();
-        world.refused(&[with_http_filter(http_listener("a", "t"), RBAC)]);
+        world.refused(&[with_http_filter(http_listener("a", "t"), JWT)]);
         assert_eq!(world.control.listeners.warming_count(), 0);
         world.push(&[route_table("t", 200)]).unwrap();
         assert_eq!(world.told(), [], "it never serves");
@@ -106,7 +107,7 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener["enable_mptcp"] = json!(true);
             listener
         };
-        let with_policy = |listener: Value| with_http_filter(listener, RBAC);
+        let with_policy = |listener: Value| with_http_filter(listener, JWT);
         let per_route = |mut listener: Value| {
             let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"});
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
@@ -114,7 +115,7 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener
         };
         let discovered = |mut listener: Value| {
-            let url = format!("type.googleapis.com/{RBAC}");
+            let url = format!("type.googleapis.com/{JWT}");
             let later =
                 json!({"name": "later", "config_discovery": {"config_source": {"ads": {}}, "type_urls": [url]}});
             let filters = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
@@ -122,11 +123,11 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener
         };
         let wrapped = |mut listener: Value| {
-            let rbac = json!({"name": "rbac", "typedConfig": {"@type": format!("type.googleapis.com/{RBAC}")}});
+            let jwt = json!({"name": "jwt", "typedConfig": {"@type": format!("type.googleapis.com/{JWT}")}});
             listener["filter_chains"][0]["filters"][0]["typed_config"] = json!({
                 "@type": "type.googleapis.com/xds.type.v3.TypedStruct",
                 "type_url": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                "value": {"statPrefix": "s", "httpFilters": [rbac]}
+                "value": {"statPrefix": "s", "httpFilters": [jwt]}
             });
             listener
         };
@@ -278,7 +279,7 @@ fn a_static_listener_is_not_changed_from_outside() {
         }
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
-        let policy = with_http_filter(http_listener("ready", "t"), RBAC);
+        let policy = with_http_filter(http_listener("ready", "t"), JWT);
         world.push(&[tcp_listener("ready", "two"), tcp_listener("waiting", "two")]).unwrap();
         world.push(&[policy]).unwrap();
         world.take_away(type_url::LISTENER, &["ready", "waiting"]).unwrap();

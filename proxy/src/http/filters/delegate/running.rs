@@ -148,6 +148,7 @@ impl<'s> Delegated<'s> {
             request_trailers,
             response: stream.response.as_ref(),
             response_trailers,
+            route: stream.route.map(|chosen| &*chosen.route.config.metadata),
         };
         let composite = match &self.delegate.base {
             Base::Filter(_) => None,
