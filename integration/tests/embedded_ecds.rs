@@ -21,6 +21,7 @@ const SHORT_DRAIN: &[&str] = &[
     "immediate",
     "--file-flush-interval-msec",
     "100",
+    "--disable-hot-restart",
     "--allow-unknown-static-fields",
 ];
 

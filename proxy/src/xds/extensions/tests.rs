@@ -233,6 +233,67 @@ fn a_second_listener_begins_with_what_is_known_or_counts_the_conflict() {
 }
 
 #[test]
+fn a_listener_that_drains_has_no_say_in_what_comes() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[listener("a", &[BUFFER])]).unwrap();
+        world.push(&[extension("later", any(BUFFER))]).unwrap();
+        world.push(&[listener("a", &[CSRF])]).unwrap();
+        assert_eq!((is(&world), count(&world, "config_conflict")), (Some(BUFFER.into()), 1));
+        world.push(&[extension("later", any(CSRF))]).unwrap();
+        assert_eq!(is(&world), Some(CSRF.into()));
+    });
+}
+
+/// As istiod sends a WasmPlugin: what may fail open is passed by, and where it may not, nothing passes.
+#[test]
+fn a_plugin_that_does_not_run_here_lets_pass_only_where_it_may_fail_open() {
+    const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+    run(async {
+        let mut world = World::new();
+        world.push(&[listener("a", &[WASM, RBAC])]).unwrap();
+        let discovery = config::filters::discovery::Discovery {
+            type_names: vec![WASM.into()],
+            default: None,
+            without_warming: false,
+            initial_fetch_timeout: None,
+        };
+        let plugin = |fail_open: bool| {
+            let mut config = any(WASM);
+            config["config"] = json!({"name": "p", "fail_open": fail_open});
+            extension("later", config)
+        };
+        let is_there = |world: &World| world.control.extensions.discoveries.http("later", &discovery).is_some();
+        world.push(&[plugin(true)]).unwrap();
+        assert_eq!((world.told(), is_there(&world)), (vec![Told::Listen(0)], true));
+        let reason = refusal(&mut world, plugin(false));
+        assert!(reason.contains("only one that may fail open is passed by"), "{reason}");
+        assert!(!is_there(&world));
+    });
+}
+
+#[test]
+fn one_name_may_be_a_filter_of_both_kinds() {
+    const LIMIT: &str = "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit";
+    run(async {
+        let mut world = World::new();
+        world.push(&[listener("a", &[BUFFER])]).unwrap();
+        world.push(&[extension("later", any(BUFFER))]).unwrap();
+        world.told();
+        let urls = [format!("type.googleapis.com/{LIMIT}")];
+        let source = json!({"config_source": {"ads": {}, "initial_fetch_timeout": "0s"}, "type_urls": urls});
+        let mut other = answering_listener("b", 200);
+        let filters = other["filter_chains"][0]["filters"].as_array_mut().unwrap();
+        filters.insert(0, json!({"name": "later", "config_discovery": source}));
+        // What is there is no network filter: the listener begins without one, and closes its connections.
+        world.push(&[other]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(1)]);
+        assert_eq!(world.value("extension_config_discovery.network_filter.later.config_fail"), 1);
+        assert_eq!(is(&world), Some(BUFFER.into()));
+    });
+}
+
+#[test]
 fn a_type_that_nothing_here_can_be_is_refused_with_its_listener() {
     run(async {
         let mut world = World::new();
