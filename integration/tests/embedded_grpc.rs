@@ -96,9 +96,10 @@ fn unframed(mut body: &[u8]) -> (Vec<Vec<u8>>, String) {
 async fn a_grpc_client_is_served_and_counted() {
     let service = Service::start(Mode::Ok).await;
     let mesh = mesh(&service, Vec::new()).await;
+    // The channel writes the authority of its endpoint into every request.
     let endpoint = Endpoint::from_shared(format!("http://{}", mesh.egress)).unwrap();
-    let origin = "http://other.bookinfo:8080".parse().unwrap();
-    let mut client = AuthorizationClient::with_origin(endpoint.connect().await.unwrap(), origin);
+    let endpoint = endpoint.origin("http://other".parse().unwrap());
+    let mut client = AuthorizationClient::new(endpoint.connect().await.unwrap());
     let answer = client.check(question()).await.unwrap().into_inner();
     assert_eq!(answer.status.map(|status| status.code), Some(0));
     service.set_mode(Mode::Garbage);
