@@ -3,6 +3,8 @@
 //! The control loop calls it. While a new version warms, the one before serves. DNS never holds a first version back; one that takes
 //! the place of a version with endpoints waits for its first answer.
 
+mod endpoints;
+
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use config::{Policy, Rejection};
 use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
+use self::endpoints::{eds_timeout, endpoints_came};
 use super::Named;
 use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
@@ -175,76 +178,9 @@ impl Clusters {
         self.answered.clone()
     }
 
-    /// A new version of a cluster takes the endpoints that the one before had: they are still what the control plane said last.
-    fn reuse_assignment(&self, service_name: &Arc<str>, cluster: &Arc<Cluster>) {
-        let Some(body) = self.assignments.active_body(service_name) else { return };
-        if let Ok(assignment) = config::endpoint::decode(body, &self.options) {
-            cluster.assign(&assignment);
-        }
-    }
-
-    /// Applies an EDS response.
-    pub fn assign(&mut self, update: &Update) -> Verdict {
-        let verdict = super::each(update, Named::AsAskedFor("EDS cluster"), |service, stored| {
-            let assignment = config::endpoint::decode(&stored.body, &self.options).map_err(|rejection| {
-                tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {rejection}");
-                rejection.to_string()
-            })?;
-            // Kept only for who asks: they would be old when somebody does.
-            if self.by_service.contains_key(service) {
-                // What is sent again unchanged concerns only who waits for it.
-                let unchanged = self.assignments.active_body(service) == Some(&stored.body);
-                self.assign_one(service, &assignment, |cluster| !unchanged || !cluster.is_warm());
-                self.assignments.put(service, stored, ());
-            }
-            Ok(())
-        });
-        // As in Envoy: endpoints in use stay. A cluster that waits for them waits no longer.
-        for name in &update.removed {
-            let none = config::endpoint::LoadAssignment::default();
-            self.assign_one(&name.as_str().into(), &none, |cluster| !cluster.is_warm());
-        }
-        self.assignments.set_version(&update.version);
-        verdict
-    }
-
-    fn assign_one(
-        &self,
-        service: &Arc<str>,
-        assignment: &config::endpoint::LoadAssignment,
-        concerns: impl Fn(&Cluster) -> bool,
-    ) {
-        for name in self.by_service.get(service).into_iter().flatten() {
-            // Two versions of a cluster may name two services.
-            let of_service = self.versions(name).filter(|cluster| service_of(cluster) == Some(service));
-            of_service.filter(|cluster| concerns(cluster)).for_each(|cluster| cluster.assign(assignment));
-        }
-    }
-
     fn stop_warming(&mut self, name: &Arc<str>) {
         if let Some(warming) = self.held.take_warming(name) {
             self.release_service(name, &warming.made.cluster);
-        }
-    }
-
-    /// The versions of a name, in use and waiting.
-    fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Cluster>> {
-        let active = self.held.active(name).map(|active| &active.cluster);
-        active.into_iter().chain(self.held.warming(name).map(|warming| &warming.cluster))
-    }
-
-    /// A version of a cluster is gone: nothing is asked any more about a service that only it named.
-    fn release_service(&mut self, name: &Arc<str>, gone: &Cluster) {
-        let Some(service) = service_of(gone) else { return };
-        if self.versions(name).any(|cluster| service_of(cluster) == Some(service)) {
-            return;
-        }
-        if let Some(names) = self.by_service.get_mut(service) {
-            names.remove(name);
-            if names.is_empty() {
-                self.by_service.remove(service);
-                self.assignments.remove(service);
-            }
         }
     }
 
@@ -305,11 +241,6 @@ impl Clusters {
         [(Kind::Cluster, self.held.snapshot()), (Kind::Endpoints, self.assignments.snapshot())]
     }
 
-    /// EDS names to subscribe to.
-    pub fn service_names(&self) -> impl Iterator<Item = String> {
-        self.by_service.keys().map(|name| name.to_string())
-    }
-
     /// Whether clusters are still waiting for endpoints or secrets.
     pub fn warming_count(&self) -> usize {
         self.held.all_warming().count()
@@ -318,11 +249,6 @@ impl Clusters {
     /// How many are in use.
     pub fn active_count(&self) -> usize {
         self.held.all_active().count()
-    }
-
-    /// Whether some cluster still waits for its endpoints.
-    pub fn awaits_endpoints(&self) -> bool {
-        self.held.all_warming().any(|(_, warming)| !endpoints_came(warming))
     }
 
     /// Secrets that clusters of either state need.
@@ -342,29 +268,10 @@ impl Clusters {
     }
 }
 
-/// The EDS service that a cluster asks about.
-fn service_of(cluster: &Cluster) -> Option<&Arc<str>> {
-    match &cluster.config().discovery {
-        Discovery::Eds { service_name, .. } => Some(service_name),
-        _ => None,
-    }
-}
-
 fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
     let answered =
         warming.names.as_ref().is_none_or(|names| !warming.cluster.endpoints().is_empty() || names.are_answered());
     answered && endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
-}
-
-fn endpoints_came(warming: &Warming) -> bool {
-    warming.cluster.is_warm() || eds_timeout(warming).is_some_and(|timeout| warming.since.elapsed() >= timeout)
-}
-
-fn eds_timeout(warming: &Warming) -> Option<Duration> {
-    match warming.cluster.config().discovery {
-        Discovery::Eds { initial_fetch_timeout, .. } => initial_fetch_timeout,
-        _ => None,
-    }
 }
 
 #[cfg(test)]

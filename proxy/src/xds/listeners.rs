@@ -8,22 +8,23 @@
 mod draining;
 mod retry;
 mod sockets;
+mod stopping;
+mod view;
 mod warming;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use config::listener::{Direction, KeptChains};
-use config::tls::SdsName;
 use config::{Policy, Rejection};
 use xds_client::{Update, Verdict};
 
 use self::draining::Draining;
-use self::retry::{Holder, Refusal, Retry};
-use self::sockets::{Owners, Sockets};
+use self::retry::{Refusal, Retry};
+use self::sockets::Sockets;
 use self::warming::Warming;
 use super::Named;
 use super::held::{Held, Seen};
@@ -34,8 +35,7 @@ use crate::discoveries::Discoveries;
 use crate::drain::Settings;
 use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
-use crate::status::ListenerStatus;
-use crate::store::{Resources, Stored};
+use crate::store::Stored;
 use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
 use crate::workers::{Command, Workers};
@@ -207,23 +207,6 @@ impl Listeners {
         config::listener::kept_chains(self.held.active_body(name)?, &stored.body)
     }
 
-    /// Whose sockets are whose, as this listener sees it.
-    fn owners(&self, name: &Arc<str>) -> Owners {
-        let active = self.held.all_active().map(|(name, active)| (name, &active.sockets));
-        let warming = self.held.all_warming().map(|(name, warming)| (name, &warming.sockets));
-        let mut owners = Owners { own: HashSet::new(), others: HashMap::new() };
-        for (owner, sockets) in active.chain(warming) {
-            for id in sockets {
-                if owner == name {
-                    owners.own.insert(*id);
-                } else {
-                    owners.others.insert(*id, owner.clone());
-                }
-            }
-        }
-        owners
-    }
-
     /// Closes, or holds back, the sockets that no listener serves on any more.
     fn sweep(&mut self) {
         let used = self.held.all_active().flat_map(|(_, active)| &active.sockets).copied().collect();
@@ -282,15 +265,6 @@ impl Listeners {
         }
     }
 
-    /// The address was taken between binding and listening: what was in use stays, and it is tried again.
-    fn not_listening(&mut self, name: &Arc<str>, waited: Stored, reason: &str) {
-        tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
-        self.parts.server.listener_create_failure.inc();
-        self.stop_unjudged(name, &waited, false);
-        self.held.refuse(name, waited.clone(), reason);
-        self.retry_later(name, waited, 0, Holder::Stranger);
-    }
-
     /// Does what is due: ends of drains, binds that failed before, and stops that were asked for with a delay. The moment of the next is in
     /// [`Self::next_timeout`].
     pub fn on_timer(&mut self) {
@@ -304,76 +278,9 @@ impl Listeners {
         self.retry_binds(now);
     }
 
-    /// Stops accepting on listeners of a direction (`None`: all), for admin's `drain_listeners`.
-    pub fn stop_accepting(&mut self, direction: Option<Direction>) {
-        if !self.stopped.contains(&direction) {
-            self.stopped.push(direction);
-        }
-        let waiting = self.held.all_warming();
-        let waiting = waiting.filter(|(_, warming)| self.is_stopped(warming.listener.config().direction));
-        let waiting: Vec<Arc<str>> = waiting.map(|(name, _)| name.clone()).collect();
-        for name in waiting {
-            self.held.take_warming(&name);
-        }
-        for active in self.held.all_active_mut() {
-            let config = active.listener.config();
-            if direction.is_none_or(|wanted| config.direction == wanted) && !active.sockets.is_empty() {
-                active.sockets.clear();
-                self.parts.server.listener_stopped.inc();
-            }
-        }
-        self.sweep();
-    }
-
-    fn is_stopped(&self, direction: Direction) -> bool {
-        self.stopped.iter().any(|stopped| stopped.is_none_or(|stopped| stopped == direction))
-    }
-
-    /// The same, later.
-    pub fn stop_accepting_after(&mut self, direction: Option<Direction>, at: Instant) {
-        self.stops.push((direction, at));
-    }
-
     /// Route tables or filters have changed: workers let go of those that were replaced.
     pub fn let_go_of_replaced(&self) {
         self.parts.workers.send_all(|| Command::LetGo);
-    }
-
-    /// Secrets that listeners of either state need.
-    pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
-        let active = self.held.all_active().flat_map(|(_, active)| active.listener.needed_secrets());
-        active.chain(self.held.all_warming().flat_map(|(_, warming)| warming.needs.iter().cloned()))
-    }
-
-    /// How many wait.
-    pub fn warming_count(&self) -> usize {
-        self.held.all_warming().count()
-    }
-
-    /// How many are in use.
-    pub fn active_count(&self) -> usize {
-        self.held.all_active().count()
-    }
-
-    /// Active listeners by name, for admin.
-    pub fn active(&self) -> Vec<ListenerStatus> {
-        let each = self.held.all_active();
-        each.map(|(name, active)| ListenerStatus { name: name.clone(), addresses: active.addresses.clone() }).collect()
-    }
-
-    /// All versions, for admin.
-    pub fn snapshot(&self) -> Resources {
-        self.held.snapshot()
-    }
-
-    /// How long until something is due: a bind, or the end of a wait.
-    pub fn next_timeout(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let binds = self.retries.values().map(|retry| retry.at.saturating_duration_since(now));
-        let stops = self.stops.iter().map(|(_, at)| at.saturating_duration_since(now));
-        let waits = self.held.all_warming().filter_map(|(_, warming)| warming.next_timeout());
-        let drains = self.draining.iter().map(|draining| draining.left(now));
-        binds.chain(stops).chain(waits).chain(drains).min()
     }
 }
 

@@ -51,6 +51,15 @@ impl From<Rejection> for Refusal {
 }
 
 impl Listeners {
+    /// The address was taken between binding and listening: what was in use stays, and it is tried again.
+    pub(super) fn not_listening(&mut self, name: &Arc<str>, waited: Stored, reason: &str) {
+        tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
+        self.parts.server.listener_create_failure.inc();
+        self.stop_unjudged(name, &waited, false);
+        self.held.refuse(name, waited.clone(), reason);
+        self.retry_later(name, waited, 0, Holder::Stranger);
+    }
+
     pub(super) fn retry_later(&mut self, name: &Arc<str>, stored: Stored, attempts: u32, holder: Holder) {
         if holder != Holder::Nobody {
             let at = Instant::now() + bind_backoff(attempts);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use config::address::Address;
 use config::{At, Rejection};
 
+use super::Listeners;
 use super::retry::Refusal;
 use crate::listener::Listener;
 use crate::listener::bind::{self, BindFailure, Bound, Neighbours, Settings, Socket};
@@ -198,4 +199,23 @@ fn cannot_change() -> Rejection {
     At::root().field("enable_reuse_port").reject(
         "cannot be changed while the listener has the address, and without it no socket option can: give the listener another address, or remove it and add it again",
     )
+}
+
+impl Listeners {
+    /// Whose sockets are whose, as this listener sees it.
+    pub(super) fn owners(&self, name: &Arc<str>) -> Owners {
+        let active = self.held.all_active().map(|(name, active)| (name, &active.sockets));
+        let warming = self.held.all_warming().map(|(name, warming)| (name, &warming.sockets));
+        let mut owners = Owners { own: HashSet::new(), others: HashMap::new() };
+        for (owner, sockets) in active.chain(warming) {
+            for id in sockets {
+                if owner == name {
+                    owners.own.insert(*id);
+                } else {
+                    owners.others.insert(*id, owner.clone());
+                }
+            }
+        }
+        owners
+    }
 }
