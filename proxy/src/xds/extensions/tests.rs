@@ -251,7 +251,7 @@ fn a_plugin_that_does_not_run_here_lets_pass_only_where_it_may_fail_open() {
     const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
     run(async {
         let mut world = World::new();
-        world.push(&[listener("a", &[WASM, RBAC])]).unwrap();
+        world.push(&[listener("a", &[WASM, JWT])]).unwrap();
         let discovery = config::filters::discovery::Discovery {
             type_names: vec![WASM.into()],
             default: None,
