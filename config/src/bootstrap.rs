@@ -15,10 +15,22 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
 use crate::rejection::Rejection;
 use crate::xds_server::XdsServer;
+
+/// Where the admin interface listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminListener {
+    /// An IP address and port, or a path.
+    pub address: Address,
+    /// `address.pipe.mode`; 0 leaves the process's own.
+    pub pipe_mode: u32,
+    /// `socket_options`.
+    pub socket_options: Vec<SocketOption>,
+}
 
 /// A checked bootstrap. Static resources stay bytes: they take the road of xDS resources, one by one.
 #[derive(Debug, Clone)]
@@ -34,7 +46,7 @@ pub struct Bootstrap {
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
-    pub admin: Option<Address>,
+    pub admin: Option<AdminListener>,
     /// ADS, when there is any.
     pub ads: Option<XdsServer>,
     /// `dynamic_resources.lds_config` is over ADS.

@@ -12,6 +12,7 @@ pub mod address;
 pub mod bootstrap;
 pub mod cluster;
 pub mod descriptors;
+pub mod discreet;
 pub mod dump;
 pub mod endpoint;
 mod extension;

@@ -25,6 +25,24 @@ mod listener_filter;
 pub use decode::{decode, from_proto};
 pub use kept::{KeptChains, kept_chains};
 
+/// One of a listener's `additional_addresses`.
+#[derive(Debug, Clone)]
+pub struct AdditionalAddress {
+    /// Where.
+    pub address: SocketAddr,
+    /// In place of the listener's, where they are set; an empty list is none at all.
+    pub socket_options: Option<Vec<SocketOption>>,
+    /// In place of the listener's.
+    pub tcp_keepalive: Option<TcpKeepalive>,
+}
+
+impl From<SocketAddr> for AdditionalAddress {
+    /// With the listener's own options.
+    fn from(address: SocketAddr) -> AdditionalAddress {
+        AdditionalAddress { address, socket_options: None, tcp_keepalive: None }
+    }
+}
+
 /// A listener.
 #[derive(Debug, Clone)]
 pub struct Listener {
@@ -35,7 +53,9 @@ pub struct Listener {
     /// `None`: an internal listener, accepted and never bound.
     pub address: Option<Address>,
     /// `additional_addresses`.
-    pub additional_addresses: Vec<SocketAddr>,
+    pub additional_addresses: Vec<AdditionalAddress>,
+    /// `address.pipe.mode`; 0 leaves the process's own.
+    pub pipe_mode: u32,
     /// `bind_to_port`; false is never bound.
     pub bind_to_port: bool,
     /// `traffic_direction`.

@@ -1,6 +1,9 @@
 //! Why a resource was refused, and where in it. Used by every translation of this crate.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::discreet;
 
 /// A refused resource: the field, what was wrong with it, what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +70,14 @@ impl<'a> At<'a> {
         At { parent: Some(self), step: Step::Key(key) }
     }
 
-    /// A rejection at this place.
+    /// A rejection at this place. What in the reason looks like a secret is not shown.
     pub fn reject(&self, reason: impl Into<String>) -> Rejection {
-        Rejection { path: self.to_string(), reason: reason.into(), withholds_policy: false }
+        let reason = reason.into();
+        let reason = match discreet::shown(&reason) {
+            Cow::Borrowed(_) => reason,
+            Cow::Owned(reason) => reason,
+        };
+        Rejection { path: self.to_string(), reason, withholds_policy: false }
     }
 
     /// A rejection of something at this place that Envoy has and this build has not: says what to do about it.
@@ -88,7 +96,7 @@ impl fmt::Display for At<'_> {
             Step::Field(name) if first => out.write_str(name),
             Step::Field(name) => write!(out, ".{name}"),
             Step::Index(index) => write!(out, "[{index}]"),
-            Step::Key(key) => write!(out, "[\"{key}\"]"),
+            Step::Key(key) => write!(out, "[\"{}\"]", discreet::shown(key)),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Secrets (`envoy.extensions.transport_sockets.tls.v3.Secret`). Key material is never printed.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::discreet;
 use crate::tls::SanMatcher;
 use crate::tls::validation;
 
@@ -29,7 +30,9 @@ pub enum SecretKind {
     TlsCertificate(TlsCertificate),
     /// `validation_context`.
     ValidationContext(ValidationContext),
-    /// `session_ticket_keys` or `generic_secret`: parsed, not acting.
+    /// `session_ticket_keys`.
+    TicketKeys(TicketKeys),
+    /// `generic_secret`: parsed, not acting.
     Other,
 }
 
@@ -49,16 +52,16 @@ impl fmt::Debug for DataSource {
         match self {
             Self::Inline(bytes) => write!(out, "Inline({} bytes)", bytes.len()),
             Self::File(file) => match &file.watched {
-                None => write!(out, "File({})", file.path.display()),
-                Some(watched) => write!(out, "File({}, as {} changes)", file.path.display(), watched.path.display()),
+                None => write!(out, "File({})", file.shown()),
+                Some(watched) => write!(out, "File({}, as {} changes)", file.shown(), watched.shown()),
             },
-            Self::Environment(name) => write!(out, "Environment({name})"),
+            Self::Environment(name) => write!(out, "Environment({})", discreet::shown(name)),
         }
     }
 }
 
 /// A file, and what tells that it has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FileSource {
     /// `filename`.
     pub path: PathBuf,
@@ -67,12 +70,42 @@ pub struct FileSource {
 }
 
 /// `WatchedDirectory`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WatchedDirectory {
     /// `path`: the file is read again when something is moved there.
     pub path: PathBuf,
     /// `watch_modify`: and when the file itself is written to.
     pub modify: bool,
+}
+
+impl FileSource {
+    /// The path for messages, unless it looks like a key that stands in the wrong field.
+    pub fn shown(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+impl WatchedDirectory {
+    /// The path for messages, unless it looks like a key that stands in the wrong field.
+    pub fn shown(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+fn shown(path: &Path) -> String {
+    discreet::shown(&path.display().to_string()).into_owned()
+}
+
+impl fmt::Debug for FileSource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.shown())
+    }
+}
+
+impl fmt::Debug for WatchedDirectory {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.shown())
+    }
 }
 
 impl DataSource {
@@ -94,6 +127,13 @@ impl TlsCertificate {
     }
 }
 
+impl TicketKeys {
+    /// Everything that they are read from.
+    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+        self.keys.iter()
+    }
+}
+
 impl ValidationContext {
     /// Everything that it is read from.
     pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
@@ -107,6 +147,7 @@ impl SecretKind {
         match self {
             Self::TlsCertificate(certificate) => certificate.sources().collect(),
             Self::ValidationContext(context) => context.sources().collect(),
+            Self::TicketKeys(keys) => keys.sources().collect(),
             Self::Other => Vec::new(),
         }
     }
@@ -121,6 +162,13 @@ pub struct TlsCertificate {
     pub key: DataSource,
     /// What the key is encrypted with.
     pub password: Option<DataSource>,
+}
+
+/// `TlsSessionTicketKeys`: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketKeys {
+    /// Of 80 octets each. New tickets have the first, all are taken.
+    pub keys: Vec<DataSource>,
 }
 
 /// `CertificateValidationContext`: roots, and what is demanded of peers on top of them. Given in a TLS context, fetched, or both merged.
@@ -140,6 +188,8 @@ pub struct ValidationContext {
     pub subject_alt_names: Vec<SanMatcher>,
     /// `trust_chain_verification: ACCEPT_UNTRUSTED`.
     pub accept_untrusted: bool,
+    /// `suppress_client_ca_list`.
+    pub suppress_client_ca_list: bool,
     /// SHA-256 of the DER certificate, any of.
     pub certificate_hashes: Vec<[u8; 32]>,
     /// SHA-256 of the SPKI, any of.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::StringMatcher;
-use crate::secret::{TlsCertificate, ValidationContext};
+use crate::secret::{TicketKeys, TlsCertificate, ValidationContext};
 use crate::xds_server::XdsServer;
 
 pub(crate) mod decode;
+#[cfg(test)]
+mod tests;
 pub(crate) mod validation;
 
 /// A secret by value or by name.
@@ -76,8 +78,10 @@ pub struct CommonTls {
     pub min_version: TlsVersion,
     /// Highest protocol version.
     pub max_version: TlsVersion,
-    /// OpenSSL names, in order; empty means the library's default. Names that rustls lacks are dropped by the translation's user.
+    /// Rules of BoringSSL's language, in order; empty means Envoy's default. They are read where the suites are known.
     pub cipher_suites: Vec<Arc<str>>,
+    /// `signature_algorithms`; empty means the library's.
+    pub signature_algorithms: Vec<Arc<str>>,
     /// `ecdh_curves`.
     pub ecdh_curves: Vec<Arc<str>>,
     /// ALPN protocols in order.
@@ -146,10 +150,27 @@ pub struct DownstreamTls {
     pub require_client_certificate: bool,
     /// `require_sni`.
     pub require_sni: bool,
-    /// `disable_stateless_session_resumption` and `disable_stateful_session_resumption` are both set.
-    pub disable_resumption: bool,
-    /// `session_timeout`.
+    /// Whether sessions are resumed by tickets, and with whose keys.
+    pub tickets: SessionTickets,
+    /// Sessions are not kept for clients of TLS 1.2 either (`disable_stateful_session_resumption`).
+    pub disable_stateful_resumption: bool,
+    /// `session_timeout`; `None` is the library's.
     pub session_timeout: Option<Duration>,
+    /// `prefer_client_ciphers`.
+    pub prefer_client_ciphers: bool,
+    /// `full_scan_certs_on_sni_mismatch`.
+    pub full_scan_on_sni_mismatch: bool,
+}
+
+/// `session_ticket_keys_type`.
+#[derive(Debug, Clone)]
+pub enum SessionTickets {
+    /// `disable_stateless_session_resumption`.
+    Off,
+    /// With keys that are made and rotated in the process.
+    OwnKeys,
+    /// With these keys, which other processes may have too: the first one is for new tickets.
+    Keys(SecretSource<TicketKeys>),
 }
 
 /// `UpstreamTlsContext`.

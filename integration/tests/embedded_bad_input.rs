@@ -202,8 +202,9 @@ async fn a_static_certificate_whose_file_is_missing_is_named() {
 
 #[tokio::test]
 async fn an_admin_address_that_is_no_socket_is_named() {
-    let said = refused_document(|document| document["admin"]["address"] = json!({ "pipe": { "path": "admin" } })).await;
-    assert_says(&said, "envoy-rev.json: admin.address", "; give it a socket_address");
+    let internal = json!({ "envoy_internal_address": { "server_listener_name": "admin" } });
+    let said = refused_document(|document| document["admin"]["address"] = internal).await;
+    assert_says(&said, "envoy-rev.json: admin.address", "; give it a socket_address or a pipe");
 }
 
 #[tokio::test]
@@ -228,7 +229,7 @@ async fn an_admin_port_in_use_is_named() {
     assert_says(
         &said,
         &ports.bootstrap.admin.to_string(),
-        "; another process holds it, or the address is not this host's",
+        "; another process holds it (`ss -ltnp` names it): stop that one",
     );
 }
 

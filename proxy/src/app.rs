@@ -14,9 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::address::Address;
 use config::bootstrap::Bootstrap;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use self::ground::Ground;
@@ -24,6 +22,7 @@ use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
 use crate::cli::{Invocation, Mode, Options};
+use crate::listener::bind;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
@@ -125,21 +124,20 @@ async fn control_thread(
 
 /// Binds the admin's address and serves it beside everything else.
 async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> Result<(), String> {
-    let address = match &bootstrap.admin {
-        None => return Ok(()),
-        Some(Address::Socket(address)) => *address,
-        Some(other) => return Err(format!("admin.address: {other:?} is not an IP address and port")),
-    };
-    let socket = TcpListener::bind(address).await.map_err(|error| {
-        format!(
-            "admin.address: cannot bind {address}: {error}; another process holds it, or the address is not this host's"
-        )
-    })?;
+    let Some(listener) = &bootstrap.admin else { return Ok(()) };
+    let settings = bind::Settings::of_admin(listener);
+    let bound = bind::open(&listener.address, &settings, 1, bind::Neighbours::None)
+        .map_err(|failure| format!("admin.address: {failure}"))?;
     if let Some(path) = &options.admin_address_path {
-        let bound = socket.local_addr().map_err(|error| format!("admin.address: {error}"))?;
-        std::fs::write(path, bound.to_string())
-            .map_err(|error| format!("--admin-address-path {}: {error}", path.display()))?;
+        let printed = bound.address().map_or_else(|| bind::printed(&listener.address), |address| address.to_string());
+        std::fs::write(path, printed).map_err(|error| format!("--admin-address-path {}: {error}", path.display()))?;
     }
+    let sockets = bound.listen().map_err(|failure| format!("admin.address: {failure}"))?;
+    let socket = match sockets.into_iter().next() {
+        None => return Ok(()),
+        Some(bind::Socket::Tcp(socket)) => crate::admin::Socket::Tcp(socket),
+        Some(bind::Socket::Unix(socket)) => crate::admin::Socket::Unix(socket),
+    };
     tokio::task::spawn_local(async move {
         if let Err(error) = crate::admin::serve(socket, Arc::new(admin)).await {
             tracing::error!(target: "admin", "the admin interface ended: {error}");

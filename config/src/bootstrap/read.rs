@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::members::Members;
 use super::{Bootstrap, BootstrapError, StaticResource, translate, yaml};
 use crate::descriptors::Descriptors;
+use crate::discreet;
 use crate::json::{self, Fault, lenient};
 use crate::options::UnknownFields;
 use crate::proto::bootstrap::v3 as pb;
@@ -77,8 +78,8 @@ impl Reader<'_> {
             let reason = "it is empty; a bootstrap needs at least static_resources or dynamic_resources";
             return Err(self.syntax(format, reason.to_owned()));
         }
-        let members: Members<'_> =
-            serde_json::from_str(&text).map_err(|error| self.syntax(format, mend(self.source, &error)))?;
+        let members: Members<'_> = serde_json::from_str(&text)
+            .map_err(|error| self.syntax(format, mend(self.source, &discreet::of_json(&error))))?;
         let mut rest = Vec::new();
         for (key, value) in members.0 {
             if matches!(&*key, "static_resources" | "staticResources") && value.get() != "null" {
@@ -104,7 +105,7 @@ impl Reader<'_> {
             _ if self.deny_unknown => {
                 let reason =
                     "no such field; check its spelling, or start with --allow-unknown-static-fields".to_owned();
-                return Err(self.field(Fault { path: format!("static_resources.{key}"), reason }));
+                return Err(self.field(Fault { path: format!("static_resources.{}", discreet::shown(key)), reason }));
             }
             _ => return Ok(()),
         };
@@ -143,7 +144,7 @@ impl Reader<'_> {
     }
 
     fn not_an_object(&self, path: &str, error: &serde_json::Error) -> BootstrapError {
-        let error = error.to_string();
+        let error = discreet::of_json(error);
         let reason = format!("cannot be read: {}; correct it", error.split(" at line ").next().unwrap_or_default());
         self.field(Fault { path: path.to_owned(), reason })
     }
@@ -158,7 +159,7 @@ fn json_text<'a>(source: &Source<'a>) -> Result<(Cow<'a, str>, &'static str), Bo
     let syntax = |reason: String| BootstrapError::Syntax {
         file: source.name.to_owned(),
         format: "YAML",
-        reason: mend(source, &reason),
+        reason: mend(source, &discreet::shown(&reason)),
     };
     yaml::to_json(text).map(|text| (Cow::Owned(text), "YAML")).map_err(syntax)
 }
@@ -170,7 +171,7 @@ fn mend(source: &Source<'_>, error: &dyn std::fmt::Display) -> String {
 }
 
 /// The members as one object again.
-fn object(members: &[(Cow<'_, str>, &RawValue)]) -> String {
+pub(super) fn object(members: &[(Cow<'_, str>, &RawValue)]) -> String {
     let mut text = String::from("{");
     for (key, value) in members {
         if text.len() > 1 {
@@ -209,7 +210,10 @@ fn unique_names(list: &str, resources: &[StaticResource]) -> Result<(), Rejectio
             Err(Rejection {
                 path,
                 withholds_policy: false,
-                reason: format!("{:?} is the name of an earlier one; names are unique", resources[index].name),
+                reason: format!(
+                    "{:?} is the name of an earlier one; names are unique",
+                    discreet::shown(&resources[index].name)
+                ),
             })
         }
     }

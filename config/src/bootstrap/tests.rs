@@ -19,7 +19,7 @@ const AGENT: &str = include_str!("../../testdata/bootstrap/agent.json");
 fn the_agents_bootstrap_is_read() {
     let bootstrap = load(&[json(AGENT)], UnknownFields::Ignore).unwrap();
     assert_eq!(&*bootstrap.node_id, "sidecar~10.0.0.2~ratings-vm.bookinfo~bookinfo.svc.cluster.local");
-    assert_eq!(bootstrap.admin, Some(Address::Socket("127.0.0.1:15000".parse().unwrap())));
+    assert_eq!(bootstrap.admin.as_ref().unwrap().address, Address::Socket("127.0.0.1:15000".parse().unwrap()));
     let ads = bootstrap.ads.unwrap();
     assert!(ads.delta && ads.node_on_first_message_only);
     assert_eq!(&*ads.cluster, "xds-grpc");
@@ -80,7 +80,10 @@ fn mistakes_name_file_and_place() {
         ("[1]", "b.json: not valid JSON: invalid type"),
         ("{,}", "b.json: not valid JSON: key must be a string at line 1 column 2"),
         (r#"{"static_resources": {"listeners": [,]}}"#, "b.json: not valid JSON: expected value at line 1 column 37"),
-        (r#"{"admin": {"address": {"pipe": {"path": "a"}}}}"#, "b.json: admin.address: the admin listener needs an IP"),
+        (
+            r#"{"admin": {"address": {"envoy_internal_address": {"server_listener_name": "a"}}}}"#,
+            "b.json: admin.address: the admin listener needs an IP",
+        ),
         (r#"{"admin": {"profile_path": 1}}"#, "b.json: admin.profile_path: cannot be read"),
         (r#"{"nodes": {}}"#, "b.json: nodes: "),
         (
@@ -128,7 +131,7 @@ const MINIMAL: &str = r#"{
 fn json_with_both_spellings_and_trailing_commas() {
     let bootstrap = load_one(MINIMAL).unwrap();
     assert_eq!(&*bootstrap.node_id, "a");
-    assert_eq!(bootstrap.admin, Some(Address::Socket("127.0.0.1:15000".parse().unwrap())));
+    assert_eq!(bootstrap.admin.as_ref().unwrap().address, Address::Socket("127.0.0.1:15000".parse().unwrap()));
     let ads = bootstrap.ads.as_ref().unwrap();
     assert!(ads.delta && ads.node_on_first_message_only);
     assert_eq!(ads.metadata, [(Arc::from("a"), Arc::from("b"))]);

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{Bootstrap, DynamicSource, StatsMatcher};
+use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
 use crate::fields;
+use crate::listener;
 use crate::matcher;
 use crate::options::{Options, UnknownFields};
 use crate::proto::{
@@ -90,13 +91,23 @@ fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Res
     })
 }
 
-fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<address::Address>, Rejection> {
-    let Some(address) = proto.admin.as_ref().and_then(|admin| admin.address.as_ref()) else { return Ok(None) };
-    let at = at.field("address");
-    match address::decode::address(&at, address)? {
-        address @ address::Address::Socket(_) => Ok(Some(address)),
-        _ => Err(at.reject("the admin listener needs an IP address and port; give it a socket_address")),
-    }
+fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<AdminListener>, Rejection> {
+    let Some(admin) = proto.admin.as_ref() else { return Ok(None) };
+    let Some(address) = &admin.address else { return Ok(None) };
+    let at_address = at.field("address");
+    let address = match address::decode::address(&at_address, address)? {
+        address @ (address::Address::Socket(_) | address::Address::Pipe(_)) => address,
+        _ => {
+            let reason =
+                "the admin listener needs an IP address and port, or a path; give it a socket_address or a pipe";
+            return Err(at_address.reject(reason));
+        }
+    };
+    Ok(Some(AdminListener {
+        address,
+        pipe_mode: listener::decode::pipe_mode(&admin.address),
+        socket_options: listener::decode::socket_options(&at.field("socket_options"), &admin.socket_options)?,
+    }))
 }
 
 /// The name of the cluster of which this proxy is a member. It must be there from the beginning.

@@ -30,6 +30,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("listener.v3.AdditionalAddress", "*"),
     ("listener.v3.Filter", "config_discovery"),
     ("core.v3.ExtensionConfigSource", "*"),
+    ("core.v3.SocketOptionsOverride", "*"),
     ("cluster.v3.CircuitBreakers.Thresholds", "priority"),
     ("cluster.v3.Cluster.LeastRequestLbConfig", "choice_count"),
     ("cluster.v3.Cluster.MaglevLbConfig", "table_size"),

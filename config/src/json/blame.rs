@@ -1,10 +1,13 @@
 //! Finds the field that a failed conversion stumbled over: serde's errors carry a line and no path. Runs only after a failure.
 //! serde's errors also repeat the value: of what is sensitive they are never shown.
 
+use std::borrow::Cow;
+
 use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 
 use super::{Fault, redact};
+use crate::discreet;
 use crate::schema::Message;
 
 /// The deepest place below `value` that does not convert to `descriptor`'s message.
@@ -35,16 +38,16 @@ impl Search {
     }
 
     fn field(&self, descriptor: &MessageDescriptor, name: &str, value: &Value, path: &str) -> Option<Fault> {
-        let at = join(path, name);
         let Some(field) = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name)) else {
             return self.deny_unknown.then(|| Fault {
-                path: at,
+                path: join(path, &self.key(name)),
                 reason: format!(
                     "is not a field of {}; check its spelling, or start with --allow-unknown-static-fields",
                     descriptor.full_name()
                 ),
             });
         };
+        let at = join(path, name);
         let single = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
         let options = DeserializeOptions::new().deny_unknown_fields(self.deny_unknown);
         let error = DynamicMessage::deserialize_with_options(descriptor.clone(), &single, &options).err()?;
@@ -72,7 +75,9 @@ impl Search {
         match value {
             Value::Object(entries) if field.is_map() => {
                 let Kind::Message(of) = message.map_entry_value_field().kind() else { return None };
-                entries.iter().find_map(|(key, value)| self.nested(&of, value, format!("{path}[\"{key}\"]")))
+                entries
+                    .iter()
+                    .find_map(|(key, value)| self.nested(&of, value, format!("{path}[\"{}\"]", self.key(key))))
             }
             Value::Array(values) if field.is_list() => {
                 let mut values = values.iter().enumerate();
@@ -80,6 +85,11 @@ impl Search {
             }
             _ => self.nested(&message, value, path.to_owned()),
         }
+    }
+
+    /// The key of a map, or the name of no known field, to be shown.
+    fn key<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        if self.sensitive { redact::TEXT.into() } else { discreet::shown(key) }
     }
 
     fn nested(&self, message: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
@@ -100,7 +110,7 @@ impl Search {
             return format!("cannot be read ({}: the value is a secret and is not shown)", redact::TEXT);
         }
         let text = error.to_string();
-        format!("cannot be read: {}", text.split(" at line ").next().unwrap_or(&text))
+        format!("cannot be read: {}", discreet::shown(text.rsplit_once(" at line ").map_or(&*text, |parts| parts.0)))
     }
 
     fn any(&self, any: &MessageDescriptor, value: &Value, path: String) -> Option<Fault> {
@@ -111,7 +121,7 @@ impl Search {
             return Some(Fault { path, reason: "has no @type; give the type URL of the message".to_owned() });
         };
         let Some(inner) = any.parent_pool().get_message_by_name(crate::extension::message_name(url)) else {
-            return Some(Fault { path: join(&path, "@type"), reason: super::unknown_type(url) });
+            return Some(Fault { path: join(&path, "@type"), reason: super::unknown_type(&discreet::shown(url)) });
         };
         let mut fields = fields.clone();
         fields.remove("@type");

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use prost_reflect::Value as Reflected;
+use base64::Engine as _;
+use prost_reflect::{DynamicMessage, Value as Reflected};
 use serde_json::Value;
 
+use crate::discreet;
 use crate::schema::{Field, Message};
 
 /// Stands where a value was.
@@ -63,6 +65,7 @@ fn below(value: &mut Value, message: Option<Message>) {
 fn in_field(value: &mut Value, name: &str, field: Option<Option<Field>>) {
     match field {
         Some(Some(field)) if field.is_sensitive() => hide(value),
+        Some(Some(field)) if field.message().is_some_and(is_source) && json_is_misplaced(value) => hide(value),
         Some(Some(field)) if field.is_map() => {
             let of = field.message().and_then(|entry| entry.field(2)).and_then(Field::message);
             match value {
@@ -74,6 +77,84 @@ fn in_field(value: &mut Value, name: &str, field: Option<Option<Field>>) {
         // Of an unknown message, or misspelled: the name alone can tell.
         Some(None) | None if sounds_sensitive(name) => hide(value),
         Some(None) | None => below(value, None),
+    }
+}
+
+fn is_source(message: Message) -> bool {
+    message.name() == SOURCE
+}
+
+/// A file's name, or what might be in the file.
+pub(super) const SOURCE: &str = "envoy.config.core.v3.DataSource";
+
+fn json_is_misplaced(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            // Bytes, which are in base64, or text.
+            let decoded = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+            let is_text = !decoded.is_empty() && std::str::from_utf8(&decoded).is_ok();
+            is_misplaced(if is_text { &decoded } else { text.as_bytes() })
+        }
+        Value::Array(items) => items.iter().any(json_is_misplaced),
+        Value::Object(fields) => fields.values().any(json_is_misplaced),
+        _ => false,
+    }
+}
+
+/// Whether a field of a source holds a key although nothing sensitive belongs there.
+pub(super) fn source_is_misplaced(source: &DynamicMessage) -> bool {
+    source.fields().any(|(_, value)| match value {
+        Reflected::String(text) => is_misplaced(text.as_bytes()),
+        Reflected::Bytes(bytes) => is_misplaced(bytes),
+        Reflected::Message(inner) => source_is_misplaced(inner),
+        _ => false,
+    })
+}
+
+/// Whether a text holds a private key, or nothing but letters that might be one.
+fn is_misplaced(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let rest = without_public_blocks(&text);
+    let lower = rest.to_lowercase();
+    let says_so = ["private key", "yek etavirp"].iter().any(|words| lower.contains(words));
+    // Pages and scripts, which a source may hold too, have long words of their own.
+    let is_page = rest.contains(['<', '{']);
+    says_so || (!is_page && rest.split_whitespace().any(|word| discreet::shown(word) != word))
+}
+
+/// The text without PEM blocks of certificates and revocation lists, as far as they are what they say.
+fn without_public_blocks(text: &str) -> String {
+    let mut rest = text.to_owned();
+    for label in ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CRL"] {
+        let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+        let mut kept = String::with_capacity(rest.len());
+        let mut left = rest.as_str();
+        while let Some((before, after)) = left.split_once(&begin) {
+            kept.push_str(before);
+            match after.split_once(&end) {
+                Some((body, behind)) if is_signed(body) => left = behind,
+                _ => {
+                    kept.push_str(&begin);
+                    left = after;
+                }
+            }
+        }
+        kept.push_str(left);
+        rest = kept;
+    }
+    rest
+}
+
+/// Certificates and lists are a sequence that begins with another one; keys begin with a number.
+fn is_signed(body: &str) -> bool {
+    const SEQUENCE: u8 = 0x30;
+    let start: String = body.chars().filter(|letter| !letter.is_whitespace()).take(8).collect();
+    match base64::engine::general_purpose::STANDARD.decode(start).as_deref() {
+        Ok([SEQUENCE, length, inner @ ..]) => {
+            let more = if *length > 0x80 { usize::from(length & 0x7f) } else { 0 };
+            inner.get(more) == Some(&SEQUENCE)
+        }
+        _ => false,
     }
 }
 

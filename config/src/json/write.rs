@@ -183,7 +183,13 @@ fn fields<M: SerializeMap>(content: &MessageJson<'_>, map: &mut M) -> Result<(),
             (value, None) => {
                 let sensitive =
                     || known.and_then(|known| known.field(field.number())).is_some_and(|it| it.is_sensitive());
-                let hidden = content.hidden || sensitive();
+                let misplaced = || match value {
+                    Value::Message(source) if source.descriptor().full_name() == redact::SOURCE => {
+                        redact::source_is_misplaced(source)
+                    }
+                    _ => false,
+                };
+                let hidden = content.hidden || sensitive() || misplaced();
                 if !hidden || redact::has_text(value) {
                     map.serialize_entry(field.name(), &ValueJson { field: &field, value, hidden })?;
                 }

@@ -1,10 +1,9 @@
 //! `Listener` to plain data. Called for LDS resources and static listeners.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Direction, Listener, chain, listener_filter};
+use super::{AdditionalAddress, Direction, Listener, SocketOption, chain, listener_filter};
 use crate::access_log;
 use crate::address::{self, Address};
 use crate::extension;
@@ -31,8 +30,6 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
         None => (Vec::new(), None),
         Some(_) => chain::chains(&at, proto, options)?,
     };
-    let at_options = at.field("socket_options");
-    let socket_options = proto.socket_options.iter().enumerate();
     let timeout = proto::timeout(
         &at.field("listener_filters_timeout"),
         &proto.listener_filters_timeout,
@@ -55,9 +52,8 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
         reuse_port: bool_or(&proto.enable_reuse_port, true),
         backlog: uint32(&proto.tcp_backlog_size),
-        socket_options: socket_options
-            .map(|(index, option)| address::decode::socket_option(&at_options.index(index), option))
-            .collect::<Result<_, _>>()?,
+        socket_options: socket_options(&at.field("socket_options"), &proto.socket_options)?,
+        pipe_mode: pipe_mode(&proto.address),
         freebind: bool_or(&proto.freebind, false),
         transparent: bool_or(&proto.transparent, false),
         tcp_keepalive: proto.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
@@ -130,16 +126,37 @@ fn name(proto: &pb::Listener, address: Option<&Address>) -> Arc<str> {
     }
 }
 
-fn additional_addresses(at: &At<'_>, proto: &pb::Listener) -> Result<Vec<SocketAddr>, Rejection> {
+fn additional_addresses(at: &At<'_>, proto: &pb::Listener) -> Result<Vec<AdditionalAddress>, Rejection> {
     let one = |(index, more): (usize, &pb::AdditionalAddress)| {
         let at = at.index(index);
-        let at = at.field("address");
-        match address::decode::address(&at, field_rules::required(&at, &more.address)?)? {
-            Address::Socket(address) => Ok(address),
-            _ => Err(at.reject("an additional address is an IP address and port")),
-        }
+        let at_address = at.field("address");
+        let address = match address::decode::address(&at_address, field_rules::required(&at_address, &more.address)?)? {
+            Address::Socket(address) => address,
+            _ => return Err(at_address.reject("an additional address is an IP address and port")),
+        };
+        let at_options = at.field("socket_options");
+        let at_options = at_options.field("socket_options");
+        let options = more.socket_options.as_ref().map(|own| socket_options(&at_options, &own.socket_options));
+        Ok(AdditionalAddress {
+            address,
+            socket_options: options.transpose()?,
+            tcp_keepalive: more.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
+        })
     };
     proto.additional_addresses.iter().enumerate().map(one).collect()
+}
+
+pub(crate) fn socket_options(at: &At<'_>, list: &[core::SocketOption]) -> Result<Vec<SocketOption>, Rejection> {
+    let options = list.iter().enumerate();
+    options.map(|(index, option)| address::decode::socket_option(&at.index(index), option)).collect()
+}
+
+/// The mode of a Unix socket's file.
+pub(crate) fn pipe_mode(address: &Option<core::Address>) -> u32 {
+    match address.as_ref().and_then(|address| address.address.as_ref()) {
+        Some(core::address::Address::Pipe(pipe)) => pipe.mode,
+        _ => 0,
+    }
 }
 
 fn direction(at: &At<'_>, value: i32) -> Result<Direction, Rejection> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{DataSource, FileSource, Secret, SecretKind, TlsCertificate, WatchedDirectory};
+use super::{DataSource, FileSource, Secret, SecretKind, TicketKeys, TlsCertificate, WatchedDirectory};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -33,7 +33,10 @@ pub fn from_proto(proto: &pb::Secret, _options: &Options) -> Result<Secret, Reje
         Some(Type::ValidationContext(context)) => {
             SecretKind::ValidationContext(validation::context(&at.field("validation_context"), context)?)
         }
-        Some(Type::SessionTicketKeys(_) | Type::GenericSecret(_)) => SecretKind::Other,
+        Some(Type::SessionTicketKeys(keys)) => {
+            SecretKind::TicketKeys(ticket_keys(&at.field("session_ticket_keys"), keys)?)
+        }
+        Some(Type::GenericSecret(_)) => SecretKind::Other,
     };
     Ok(Secret { name: Arc::from(proto.name.as_str()), kind })
 }
@@ -60,6 +63,14 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
             .map(|password| data_source_in(&at.field("password"), password, watched))
             .transpose()?,
     })
+}
+
+/// `TlsSessionTicketKeys`.
+pub(crate) fn ticket_keys(at: &At<'_>, proto: &pb::TlsSessionTicketKeys) -> Result<TicketKeys, Rejection> {
+    let at = at.field("keys");
+    field_rules::at_least_one(&at, &proto.keys)?;
+    let keys = proto.keys.iter().enumerate().map(|(index, key)| data_source(&at.index(index), key));
+    Ok(TicketKeys { keys: keys.collect::<Result<_, _>>()? })
 }
 
 /// A data source inside of a message that may name a directory to watch for all of its files.

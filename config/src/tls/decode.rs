@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls, Validation, validation,
+    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, TlsVersion, UpstreamTls, Validation,
+    validation,
 };
 use crate::field_rules;
 use crate::options::Options;
@@ -24,6 +25,11 @@ pub(crate) fn upstream(
     }
     // Envoy's client goes up to TLS 1.2 unless told otherwise.
     let common = common(at, &proto.common_tls_context, TlsVersion::Tls12, options)?;
+    if common.certificates.len() > 1 {
+        return Err(at.field("common_tls_context").reject(
+            "Multiple TLS certificates are not supported for client contexts; leave the one that servers shall see",
+        ));
+    }
     Ok(UpstreamTls {
         common,
         sni: proto::text(&proto.sni),
@@ -39,9 +45,7 @@ pub(crate) fn downstream(
     proto: &pb::DownstreamTlsContext,
     options: &Options,
 ) -> Result<DownstreamTls, Rejection> {
-    use pb::downstream_tls_context::{OcspStaplePolicy, SessionTicketKeysType as Tickets};
-    let stateless_off =
-        matches!(proto.session_ticket_keys_type, Some(Tickets::DisableStatelessSessionResumption(true)));
+    use pb::downstream_tls_context::OcspStaplePolicy;
     let at_staple = at.field("ocsp_staple_policy");
     if proto::defined::<OcspStaplePolicy>(&at_staple, proto.ocsp_staple_policy)? != OcspStaplePolicy::LenientStapling {
         return Err(at_staple.reject("OCSP stapling is not supported; use LENIENT_STAPLING"));
@@ -51,6 +55,12 @@ pub(crate) fn downstream(
     if common.certificates.is_empty() {
         return Err(at_common
             .reject("a server needs a certificate; give tls_certificates or tls_certificate_sds_secret_configs"));
+    }
+    let is_inline = |source: &SecretSource<_>| matches!(source, SecretSource::Inline(_));
+    if common.certificates.iter().any(is_inline) && !common.certificates.iter().all(is_inline) {
+        return Err(at_common.reject(
+            "SDS and non-SDS TLS certificates may not be mixed in server contexts; give all of them in one way",
+        ));
     }
     let require_client_certificate = bool_or(&proto.require_client_certificate, false);
     if require_client_certificate && common.validation.is_none() {
@@ -63,8 +73,33 @@ pub(crate) fn downstream(
         common,
         require_client_certificate,
         require_sni: bool_or(&proto.require_sni, false),
-        disable_resumption: stateless_off && proto.disable_stateful_session_resumption,
-        session_timeout: proto::duration(&at.field("session_timeout"), &proto.session_timeout)?,
+        tickets: session_tickets(at, proto, options)?,
+        disable_stateful_resumption: proto.disable_stateful_session_resumption,
+        // Zero is the default to BoringSSL.
+        session_timeout: proto::duration(&at.field("session_timeout"), &proto.session_timeout)?
+            .filter(|timeout| timeout.as_secs() > 0),
+        prefer_client_ciphers: proto.prefer_client_ciphers,
+        full_scan_on_sni_mismatch: bool_or(&proto.full_scan_certs_on_sni_mismatch, false),
+    })
+}
+
+fn session_tickets(
+    at: &At<'_>,
+    proto: &pb::DownstreamTlsContext,
+    options: &Options,
+) -> Result<SessionTickets, Rejection> {
+    use pb::downstream_tls_context::SessionTicketKeysType as Type;
+    Ok(match &proto.session_ticket_keys_type {
+        None | Some(Type::DisableStatelessSessionResumption(false)) => SessionTickets::OwnKeys,
+        Some(Type::DisableStatelessSessionResumption(true)) => SessionTickets::Off,
+        Some(Type::SessionTicketKeys(keys)) => {
+            let keys = secret::decode::ticket_keys(&at.field("session_ticket_keys"), keys)?;
+            SessionTickets::Keys(SecretSource::Inline(Arc::new(keys)))
+        }
+        Some(Type::SessionTicketKeysSdsSecretConfig(config)) => {
+            let at = at.field("session_ticket_keys_sds_secret_config");
+            SessionTickets::Keys(SecretSource::Sds(sds_name(&at, config, options)?))
+        }
     })
 }
 
@@ -100,6 +135,7 @@ fn common(
         min_version,
         max_version,
         cipher_suites: params.cipher_suites.iter().map(|name| Arc::from(name.as_str())).collect(),
+        signature_algorithms: params.signature_algorithms.iter().map(|name| Arc::from(name.as_str())).collect(),
         ecdh_curves: params.ecdh_curves.iter().map(|name| Arc::from(name.as_str())).collect(),
         alpn: alpn(&at.field("alpn_protocols"), &proto.alpn_protocols)?,
         certificates: certificates(&at, proto, options)?,
@@ -144,15 +180,18 @@ fn version(at: &At<'_>, value: i32, bound: Bound) -> Result<Option<TlsVersion>, 
     })
 }
 
+/// Protocol names; an element may be several with commas between, as in Envoy, which joins all and splits them again.
 fn alpn(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<[u8]>>, Rejection> {
-    let one = |(index, name): (usize, &String)| {
-        if (1..=255).contains(&name.len()) {
+    let names = list.iter().enumerate().flat_map(|(index, names)| names.split(',').map(move |name| (index, name)));
+    let one = |(index, name): (usize, &str)| {
+        if name.len() <= 255 {
             Ok(Arc::from(name.as_bytes()))
         } else {
-            Err(at.index(index).reject("a protocol name has 1 to 255 octets"))
+            Err(at.index(index).reject("a protocol name has at most 255 octets"))
         }
     };
-    list.iter().enumerate().map(one).collect()
+    // An empty name is no protocol that anybody could choose.
+    names.filter(|(_, name)| !name.is_empty()).map(one).collect()
 }
 
 fn certificates(

@@ -68,6 +68,7 @@ pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> 
         max_verify_depth,
         subject_alt_names: subject_alt_names(at, proto)?,
         accept_untrusted: trust == TrustChainVerification::AcceptUntrusted,
+        suppress_client_ca_list: proto.suppress_client_ca_list,
         certificate_hashes: hashes
             .map(|(index, text)| hex_hash(&at_hash.index(index), text))
             .collect::<Result<_, _>>()?,

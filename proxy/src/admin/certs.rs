@@ -29,17 +29,15 @@ struct Details {
     expiration_time: String,
 }
 
-/// One entry for each secret.
+/// One entry for each TLS context.
 pub fn show(admin: &Admin) -> Response {
     let now = SystemTime::now();
-    let mut certificates = Vec::new();
-    for facts in admin.source.certificates() {
-        let details = vec![details(&facts, now)];
-        certificates.push(match facts.is_ca {
-            true => Certificate { ca_cert: details, cert_chain: Vec::new() },
-            false => Certificate { ca_cert: Vec::new(), cert_chain: details },
-        });
-    }
+    let all = |facts: &[CertificateFacts]| facts.iter().map(|facts| details(facts, now)).collect();
+    let contexts = admin.source.certificates();
+    let certificates = contexts
+        .iter()
+        .map(|context| Certificate { ca_cert: all(&context.authorities), cert_chain: all(&context.chain) })
+        .collect();
     reply::pretty(&Certificates { certificates })
 }
 
@@ -47,15 +45,14 @@ fn details(facts: &CertificateFacts, now: SystemTime) -> Details {
     let sans = |kind: &'static str, names: &[std::sync::Arc<str>]| -> Vec<serde_json::Value> {
         names.iter().map(|name| serde_json::json!({ kind: &**name })).collect()
     };
-    let mut subject_alt_names = sans("uri", &facts.uri_sans);
-    subject_alt_names.extend(sans("dns", &facts.dns_sans));
+    let mut subject_alt_names = sans("dns", &facts.dns_sans);
+    subject_alt_names.extend(sans("uri", &facts.uri_sans));
     subject_alt_names.extend(sans("ip_address", &facts.ip_sans));
-    let left = facts.expires.duration_since(now).unwrap_or_default();
     Details {
         path: facts.path.as_deref().unwrap_or("<inline>").to_owned(),
         serial_number: facts.serial.to_string(),
         subject_alt_names,
-        days_until_expiration: (left.as_secs() / 86_400).to_string(),
+        days_until_expiration: facts.days_left(now).to_string(),
         valid_from: timestamp(facts.valid_from),
         expiration_time: timestamp(facts.expires),
     }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 mod certs;
 mod clusters;
@@ -57,12 +57,24 @@ pub struct Admin {
     pub started: Instant,
 }
 
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket.
+    Unix(std::os::unix::net::UnixListener),
+}
+
 /// Serves until the process ends. Connections are tasks of the runtime that calls it.
 ///
 /// # Errors
 /// The listening socket broke.
-pub async fn serve(socket: TcpListener, admin: Arc<Admin>) -> io::Result<()> {
-    axum::serve(socket, router(admin)).await
+pub async fn serve(socket: Socket, admin: Arc<Admin>) -> io::Result<()> {
+    match socket {
+        Socket::Tcp(socket) => axum::serve(TcpListener::from_std(socket)?, router(admin)).await,
+        Socket::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, router(admin)).await,
+    }
 }
 
 /// The interface as a service, without a socket.

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use clap::ValueEnum;
+use config::discreet::HIDDEN;
 
 use super::config_dump::{Tree, message_tree};
 use super::{Admin, reply};
@@ -78,7 +79,8 @@ fn command_line(admin: &Admin) -> CommandLine<'_> {
         base_id: options.base_id.to_string(),
         concurrency: admin.concurrency,
         config_path: path(&options.config_path),
-        config_yaml: options.config_yaml.as_deref().unwrap_or_default(),
+        // It may hold keys, in whatever field; what became of it is in the config dump.
+        config_yaml: if options.config_yaml.as_deref().is_none_or(str::is_empty) { "" } else { HIDDEN },
         allow_unknown_static_fields: options.allow_unknown_static_fields,
         admin_address_path: path(&options.admin_address_path),
         local_address_ip_version: match options.local_address_ip_version {

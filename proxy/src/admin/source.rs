@@ -9,7 +9,7 @@ use config::cluster::Thresholds;
 use tokio::sync::oneshot;
 
 use crate::status::{HostStatus, Request, Shown};
-use crate::tls::CertificateFacts;
+use crate::tls::ContextFacts;
 
 /// The runtime, as admin sees it. Methods answer at once, from what is at hand; what configuration is, the control loop tells.
 pub trait Source: Send + Sync + 'static {
@@ -19,8 +19,8 @@ pub trait Source: Send + Sync + 'static {
     fn shown(&self) -> oneshot::Receiver<Shown>;
     /// Active clusters.
     fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus>;
-    /// Certificates in use.
-    fn certificates(&self) -> Vec<CertificateFacts>;
+    /// Certificates in use, by TLS context.
+    fn certificates(&self) -> Vec<ContextFacts>;
     /// The encoded `Bootstrap` (static resources may be left out: they are in [`Source::shown`]) and when it was read.
     fn bootstrap(&self) -> (Bytes, SystemTime);
     /// What the configuration asks for and does not get.

@@ -18,7 +18,7 @@ use crate::status::{HostCounts, HostStatus, ListenerStatus, Request, Shown};
 use crate::store::{Entry, Kind, Snapshot};
 use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
-use crate::tls::CertificateFacts;
+use crate::tls::{CertificateFacts, ContextFacts};
 
 /// A runtime made of plain data.
 pub struct Fake {
@@ -68,19 +68,19 @@ impl Source for Fake {
         vec![cluster("up", vec![host]), cluster("other", vec![])]
     }
 
-    fn certificates(&self) -> Vec<CertificateFacts> {
+    fn certificates(&self) -> Vec<ContextFacts> {
         let now = SystemTime::now();
-        vec![CertificateFacts {
-            secret: "default".into(),
-            is_ca: false,
+        let leaf = CertificateFacts {
             path: None,
             serial: "abc".into(),
             uri_sans: vec!["spiffe://cluster.local/ns/a/sa/b".into()],
-            dns_sans: vec![],
+            dns_sans: vec!["b.a".into()],
             ip_sans: vec![],
             valid_from: UNIX_EPOCH,
             expires: now + Duration::from_secs(86_400 * 3 + 100),
-        }]
+        };
+        let root = CertificateFacts { path: Some("/root.pem".into()), serial: "root".into(), ..leaf.clone() };
+        vec![ContextFacts { authorities: vec![root.clone(), root], chain: vec![leaf] }]
     }
 
     fn bootstrap(&self) -> (Bytes, SystemTime) {
@@ -170,15 +170,32 @@ fn as_the_agent_reads(text: &str) -> Result<Vec<(String, u64)>, String> {
 
 /// The whole way, with the request line as the agent writes it: nothing of the expression is escaped.
 async fn over_the_wire(admin: Arc<Admin>, request_line: &str) -> String {
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
     let address = socket.local_addr().unwrap();
-    let server = tokio::spawn(serve(socket, admin));
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let server = tokio::spawn(serve(Socket::Tcp(socket), admin));
+    let text = said(tokio::net::TcpStream::connect(address).await.unwrap(), request_line).await;
+    server.abort();
+    text
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin");
+    let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let server = tokio::spawn(serve(Socket::Unix(socket), admin().0));
+    let text = said(tokio::net::UnixStream::connect(path).await.unwrap(), "GET /ready").await;
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("LIVE\n"), "{text}");
+    server.abort();
+}
+
+async fn said(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, request_line: &str) -> String {
     let request = format!("{request_line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
-    server.abort();
     text
 }
 
@@ -385,7 +402,10 @@ async fn small_pages() {
     let leaf = &certs["certificates"][0]["cert_chain"][0];
     assert_eq!(leaf["days_until_expiration"], "3");
     assert_eq!(leaf["valid_from"], "1970-01-01T00:00:00Z");
-    assert_eq!(leaf["subject_alt_names"][0]["uri"], "spiffe://cluster.local/ns/a/sa/b");
+    assert_eq!(leaf["subject_alt_names"][0]["dns"], "b.a");
+    assert_eq!(leaf["subject_alt_names"][1]["uri"], "spiffe://cluster.local/ns/a/sa/b");
+    let roots = certs["certificates"][0]["ca_cert"].as_array().unwrap();
+    assert_eq!((roots.len(), &roots[1]["path"]), (2, &"/root.pem".into()));
     let memory: serde_json::Value = serde_json::from_str(&get(&admin, "/memory").await.1).unwrap();
     assert!(memory["total_physical_bytes"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     let runtime: serde_json::Value = serde_json::from_str(&get(&admin, "/runtime").await.1).unwrap();

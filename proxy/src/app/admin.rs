@@ -13,7 +13,7 @@ use crate::cluster::published::Published;
 use crate::stats::ServerStats;
 use crate::status::{Ask, Request, Shown, Status};
 use crate::store::Kind;
-use crate::tls::{CertificateFacts, Secrets};
+use crate::tls::{ContextFacts, Secrets};
 
 /// Handles to everything that admin shows.
 pub struct Runtime {
@@ -56,8 +56,8 @@ impl Source for Runtime {
         clusters.into_iter().map(|cluster| cluster_status(cluster, shown)).collect()
     }
 
-    fn certificates(&self) -> Vec<CertificateFacts> {
-        self.secrets.certificates()
+    fn certificates(&self) -> Vec<ContextFacts> {
+        self.secrets.contexts()
     }
 
     fn bootstrap(&self) -> (Bytes, SystemTime) {
@@ -66,6 +66,9 @@ impl Source for Runtime {
 
     fn refresh_stats(&self) {
         self.server.tick();
+        // Without any, what Envoy shows: the longest time that it can say.
+        let days = self.secrets.days_until_first_expires(SystemTime::now()).unwrap_or(u32::MAX.into());
+        self.server.days_until_first_cert_expiring.set(days);
         self.server.total_connections.set(crate::listener::limit::active());
     }
 

@@ -7,8 +7,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use config::address::Address;
+use config::bootstrap::AdminListener;
 use config::cluster::TcpKeepalive;
-use config::listener::{Listener, SocketOption};
+use config::listener::{AdditionalAddress, Listener, SocketOption};
 use config::{At, Rejection};
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     backlog: i32,
     keepalive: Option<TcpKeepalive>,
     options: Vec<SocketOption>,
+    /// Of a Unix socket's file; 0 is as the process makes files.
+    pipe_mode: u32,
 }
 
 impl Settings {
@@ -56,7 +59,31 @@ impl Settings {
             backlog: config.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX)),
             keepalive: config.tcp_keepalive,
             options: config.socket_options.clone(),
+            pipe_mode: config.pipe_mode,
         }
+    }
+
+    /// What the admin interface asks for.
+    pub fn of_admin(config: &AdminListener) -> Settings {
+        Settings {
+            reuse_port: false,
+            freebind: false,
+            transparent: false,
+            backlog: BACKLOG,
+            keepalive: None,
+            options: config.socket_options.clone(),
+            pipe_mode: config.pipe_mode,
+        }
+    }
+
+    /// What one of the listener's additional addresses asks for.
+    fn of_additional(config: &Listener, more: &AdditionalAddress) -> Settings {
+        let mut settings = Settings::of(config);
+        if let Some(options) = &more.socket_options {
+            settings.options.clone_from(options);
+        }
+        settings.keepalive = more.tcp_keepalive.or(settings.keepalive);
+        settings
     }
 }
 
@@ -89,15 +116,20 @@ pub struct BindFailure {
 
 /// Where a listener binds, each address once. Nowhere with `bind_to_port: false`, and internal ones.
 pub fn addresses(config: &Listener) -> Vec<Address> {
-    let mut all = Vec::new();
+    places(config).into_iter().map(|(address, _)| address).collect()
+}
+
+/// The same, and how.
+pub fn places(config: &Listener) -> Vec<(Address, Settings)> {
+    let mut all: Vec<(Address, Settings)> = Vec::new();
     if let Some(address @ (Address::Socket(_) | Address::Pipe(_))) = &config.address
         && config.bind_to_port
     {
-        all.push(address.clone());
+        all.push((address.clone(), Settings::of(config)));
         for more in &config.additional_addresses {
-            let more = Address::Socket(*more);
-            if has_port_of_its_own(&more) || !all.contains(&more) {
-                all.push(more);
+            let address = Address::Socket(more.address);
+            if has_port_of_its_own(&address) || all.iter().all(|(known, _)| *known != address) {
+                all.push((address, Settings::of_additional(config, more)));
             }
         }
     }
@@ -144,7 +176,7 @@ pub fn open(
     let workers = workers.max(1);
     let sockets = match address {
         Address::Socket(address) => open_tcp(*address, settings, workers, neighbours),
-        Address::Pipe(path) => open_unix(path, neighbours).and_then(|socket| share(&socket, workers)),
+        Address::Pipe(path) => open_unix(path, settings, neighbours).and_then(|socket| share(&socket, workers)),
         Address::Name { .. } | Address::Internal { .. } => Err(io::ErrorKind::AddrNotAvailable.into()),
     };
     Ok(Bound { workers: sockets.map_err(fail)?, backlog: settings.backlog })
@@ -288,9 +320,11 @@ fn inheritable(socket: &RawSocket, settings: &Settings) -> io::Result<()> {
     Ok(())
 }
 
-fn open_unix(path: &Path, neighbours: Neighbours) -> io::Result<RawSocket> {
+fn open_unix(path: &Path, settings: &Settings, neighbours: Neighbours) -> io::Result<RawSocket> {
+    use std::os::unix::fs::PermissionsExt;
     let text = path.to_string_lossy();
-    let address = match text.strip_prefix('@') {
+    let abstract_name = text.strip_prefix('@');
+    let address = match abstract_name {
         // socket2 takes a leading NUL for the abstract name space.
         Some(name) => SockAddr::unix(format!("\0{name}"))?,
         None => {
@@ -300,6 +334,12 @@ fn open_unix(path: &Path, neighbours: Neighbours) -> io::Result<RawSocket> {
     };
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.bind(&address)?;
+    if settings.pipe_mode != 0 && abstract_name.is_none() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.pipe_mode))?;
+    }
+    for option in &settings.options {
+        sys::set_socket_option(socket.as_fd(), option.level, option.name, &option.value)?;
+    }
     Ok(socket)
 }
 

@@ -134,6 +134,7 @@ pub(super) fn config(address: &str, chains: Vec<FilterChain>) -> config::listene
         name: "test".into(),
         address: Some(config::address::Address::Socket(address.parse().unwrap())),
         additional_addresses: Vec::new(),
+        pipe_mode: 0,
         bind_to_port: true,
         direction: Direction::Inbound,
         filter_chains: chains.into_iter().map(Arc::new).collect(),

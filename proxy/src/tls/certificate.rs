@@ -48,6 +48,58 @@ impl Facts {
     }
 }
 
+/// A certificate in use, as admin shows it.
+#[derive(Debug, Clone)]
+pub struct CertificateFacts {
+    /// File it came from; `None` when it was given inline.
+    pub path: Option<Arc<str>>,
+    /// Serial number, lower-case hex.
+    pub serial: Arc<str>,
+    /// DNS SANs.
+    pub dns_sans: Vec<Arc<str>>,
+    /// URI SANs.
+    pub uri_sans: Vec<Arc<str>>,
+    /// IP SANs, printed.
+    pub ip_sans: Vec<Arc<str>>,
+    /// First moment of validity.
+    pub valid_from: SystemTime,
+    /// Last moment of validity.
+    pub expires: SystemTime,
+}
+
+impl CertificateFacts {
+    pub(super) fn of(facts: &Facts, path: Option<Arc<str>>) -> CertificateFacts {
+        CertificateFacts {
+            path,
+            serial: facts.serial.clone(),
+            dns_sans: facts.of_kind(SanKind::Dns).collect(),
+            uri_sans: facts.of_kind(SanKind::Uri).collect(),
+            ip_sans: facts.of_kind(SanKind::IpAddress).collect(),
+            valid_from: facts.not_before,
+            expires: facts.not_after,
+        }
+    }
+
+    /// Whole days that are left.
+    pub fn days_left(&self, now: SystemTime) -> u64 {
+        days_left(self.expires, now)
+    }
+}
+
+/// Whole days until then, 0 when it is past.
+pub(super) fn days_left(end: SystemTime, now: SystemTime) -> u64 {
+    end.duration_since(now).unwrap_or_default().as_secs() / 86_400
+}
+
+/// The certificates of a TLS context.
+#[derive(Debug, Clone, Default)]
+pub struct ContextFacts {
+    /// Trusted roots.
+    pub authorities: Vec<CertificateFacts>,
+    /// Leaves of its own.
+    pub chain: Vec<CertificateFacts>,
+}
+
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> Arc<str> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

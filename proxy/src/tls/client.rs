@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use config::tls::{SdsName, UpstreamTls};
@@ -14,11 +15,13 @@ use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 
+use super::certificate::ContextFacts;
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
 use super::secrets::SecretUser;
+use super::signature::{self, Schemes};
 use super::sources::{Parts, Sources, negotiable};
 use super::verify::{PeerVerifier, ServerVerifier, SideDemands};
 use super::{HandshakeFailure, Secrets, suites};
@@ -54,6 +57,7 @@ pub struct ClientContext {
 struct Current {
     config: ClientConfig,
     verifier: Arc<PeerVerifier>,
+    identities: Vec<Arc<Identity>>,
     /// By the names that a connection demands: a session is resumed only under the verifier that it was made under.
     named: Mutex<HashMap<NamesKey, Arc<Named>>>,
     own: Own,
@@ -103,14 +107,14 @@ impl ClientContext {
     /// # Errors
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(config: &UpstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ClientContext>, String> {
-        let side = SideDemands { match_server_name: config.auto_sni_san_validation, certificate_required: false };
+        let side = SideDemands { match_server_name: config.auto_sni_san_validation, ..SideDemands::default() };
         if let Some(sni) = config.sni.as_deref() {
             server_name(Some(sni))?;
         }
         let context = Arc::new(ClientContext {
             scope: scope.into(),
-            sources: Sources::new(&config.common, side, secrets)?,
-            provider: suites::provider(&config.common, scope)?,
+            sources: Sources::new(&config.common, None, side, secrets)?,
+            provider: suites::Suites::of(&config.common, scope)?.provider,
             versions: suites::versions(&config.common)?,
             alpn: negotiable(&config.common.alpn),
             sni: config.sni.clone(),
@@ -123,8 +127,9 @@ impl ClientContext {
             secrets.watch(need.id(), user.clone());
         }
         if !context.sources.files().is_empty() {
-            secrets.watch_files(user);
+            secrets.watch_files(user.clone());
         }
+        secrets.register(user);
         context.try_rebuild(secrets, View::Current)?;
         Ok(context)
     }
@@ -185,13 +190,16 @@ impl ClientContext {
             }));
         let mut config = match parts.identities.is_empty() {
             true => builder.with_no_client_auth(),
-            false => builder.with_client_cert_resolver(Arc::new(Chooser { identities: parts.identities })),
+            false => {
+                builder.with_client_cert_resolver(Arc::new(Chooser::new(&parts.identities, &self.sources.schemes)))
+            }
         };
         config.resumption = match self.session_keys {
             0 => Resumption::disabled(),
             keys => Resumption::in_memory_sessions(keys),
         };
-        Ok(Current { config, verifier: parts.verifier, named: Mutex::default(), own })
+        let (verifier, identities) = (parts.verifier, parts.identities);
+        Ok(Current { config, verifier, identities, named: Mutex::default(), own })
     }
 }
 
@@ -217,6 +225,20 @@ impl SecretUser for ClientContext {
         self.sources.files()
     }
 
+    fn certificates(&self) -> Option<ContextFacts> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let chain = current.identities.iter().map(|identity| identity.shown()).collect();
+        Some(ContextFacts { authorities: current.verifier.trust().shown().collect(), chain })
+    }
+
+    fn expires(&self) -> Option<SystemTime> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let own = current.identities.iter().map(|identity| identity.facts.not_after);
+        own.chain(current.verifier.trust().expire()).min()
+    }
+
     fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
         let former = self.sources.put(self.sources.read_again(secrets)?);
         let rebuilt = self.try_rebuild(secrets, View::Newest);
@@ -236,21 +258,25 @@ impl fmt::Debug for ClientContext {
 /// rustls wants a name to file sessions under; without SNI all connections of the context share one.
 fn server_name(sni: Option<&str>) -> Result<ServerName<'static>, String> {
     let Some(sni) = sni else { return Ok(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())) };
-    ServerName::try_from(sni.to_owned()).map_err(|_| format!("sni {sni:?} is not a DNS name"))
+    ServerName::try_from(sni.to_owned())
+        .map_err(|_| format!("sni {:?} is not a DNS name", config::discreet::shown(sni)))
 }
 
 /// Answers a server's request for a certificate with the first one that it can verify. Hints of accepted authorities are not looked at:
 /// as with BoringSSL, the configured certificate is what there is.
 struct Chooser {
-    identities: Vec<Arc<Identity>>,
+    keys: Vec<Arc<CertifiedKey>>,
+}
+
+impl Chooser {
+    fn new(identities: &[Arc<Identity>], schemes: &Schemes) -> Chooser {
+        Chooser { keys: identities.iter().map(|identity| signature::limited(&identity.key, schemes)).collect() }
+    }
 }
 
 impl ResolvesClientCert for Chooser {
     fn resolve(&self, _root_hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.identities
-            .iter()
-            .find(|identity| identity.key.key.choose_scheme(schemes).is_some())
-            .map(|identity| identity.key.clone())
+        self.keys.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
     }
 
     fn has_certs(&self) -> bool {
@@ -260,6 +286,6 @@ impl ResolvesClientCert for Chooser {
 
 impl fmt::Debug for Chooser {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Chooser({} certificates)", self.identities.len())
+        write!(out, "Chooser({} certificates)", self.keys.len())
     }
 }

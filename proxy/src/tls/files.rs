@@ -74,9 +74,10 @@ impl Reader<'_> {
         match source {
             DataSource::Inline(bytes) => Ok(bytes.clone()),
             DataSource::File(file) => Ok(self.files.open(file)?.octets(self.view)),
-            DataSource::Environment(name) => std::env::var(&**name)
-                .map(Bytes::from)
-                .map_err(|_| format!("environment variable {name} is not set; set it before the proxy starts")),
+            DataSource::Environment(name) => std::env::var(&**name).map(Bytes::from).map_err(|_| {
+                let name = config::discreet::shown(name);
+                format!("environment variable {name} is not set; set it before the proxy starts")
+            }),
         }
     }
 }
@@ -98,10 +99,9 @@ impl Files {
         // Looked at before it is read: a change between the two is found at the next look.
         let seen = Stamp::of(source);
         if let (Some(watched), None) = (&source.watched, seen.directory) {
-            let path = watched.path.display();
-            return Err(format!("watched_directory {path} is not there; make it, or correct its path"));
+            return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
         }
-        let current = read(&source.path)?;
+        let current = read(source)?;
         let state = Mutex::new(State { seen, unsettled: None, current, newest: None });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
@@ -162,7 +162,7 @@ impl File {
         }
         state.seen = now;
         state.unsettled = None;
-        match read(&self.source.path) {
+        match read(&self.source) {
             Ok(read) => {
                 let before = state.newest.replace(read);
                 if state.newest.as_ref() == Some(&state.current) {
@@ -195,10 +195,10 @@ fn inode(path: &Path) -> Option<Inode> {
     Some((found.dev(), found.ino(), found.size(), modified, changed))
 }
 
-fn read(path: &Path) -> Result<Bytes, String> {
-    std::fs::read(path)
+fn read(source: &FileSource) -> Result<Bytes, String> {
+    std::fs::read(&source.path)
         .map(Bytes::from)
-        .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", path.display()))
+        .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", source.shown()))
 }
 
 /// A panic while it was held leaves a state that is whole.

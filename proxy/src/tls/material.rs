@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::SanKind;
+use rustls::DistinguishedName;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use super::certificate::Facts;
+use super::certificate::{CertificateFacts, Facts};
 use super::files::Reader;
 use super::x509::{self, Checks, PemFault, RevocationList, Store};
 
@@ -19,6 +20,8 @@ pub(super) struct Identity {
     pub key: Arc<CertifiedKey>,
     /// Of the leaf.
     pub facts: Facts,
+    /// Of the leaf's subject.
+    pub common_name: Option<Box<str>>,
     /// URI SANs of the leaf.
     pub uri_sans: Arc<[Arc<str>]>,
     /// The file that it came from.
@@ -42,6 +45,8 @@ pub(super) struct Trust {
 pub(super) struct Roots {
     pub store: Store,
     pub facts: Vec<Facts>,
+    /// Their names, each once.
+    pub names: Vec<DistinguishedName>,
     /// The file that they came from.
     pub path: Option<Arc<str>>,
 }
@@ -72,18 +77,20 @@ impl Identity {
             );
         }
         let facts = Facts::of(leaf);
+        let common_name = leaf.common_name().map(String::into_boxed_str);
         let chain = chain.iter().map(|certificate| certificate.der().into()).collect();
         Ok(Identity {
             uri_sans: facts.of_kind(SanKind::Uri).collect(),
             key: Arc::new(CertifiedKey::new(chain, key)),
             facts,
+            common_name,
             path: path(&config.chain),
         })
     }
 
-    /// Whether one of its DNS names covers `name`.
-    pub fn covers(&self, name: &str) -> bool {
-        self.facts.of_kind(SanKind::Dns).any(|san| super::verify::dns_name_matches(name, &san))
+    /// For admin.
+    pub fn shown(&self) -> CertificateFacts {
+        CertificateFacts::of(&self.facts, self.path.clone())
     }
 
     /// A warning when the certificate cannot be in use at this moment; peers will refuse it, or the clock is wrong.
@@ -128,6 +135,17 @@ impl PeerContext {
 }
 
 impl Trust {
+    /// When each root is good no more.
+    pub fn expire(&self) -> impl Iterator<Item = SystemTime> {
+        self.roots.iter().flat_map(|roots| roots.facts.iter().map(|facts| facts.not_after))
+    }
+
+    /// Its roots, for admin.
+    pub fn shown(&self) -> impl Iterator<Item = CertificateFacts> {
+        let roots = self.roots.iter();
+        roots.flat_map(|roots| roots.facts.iter().map(|facts| CertificateFacts::of(facts, roots.path.clone())))
+    }
+
     fn parse(config: &ValidationContext, reader: Reader<'_>) -> Result<Trust, String> {
         let lists = config.crl.as_ref().map(|source| revocation_lists(source, reader)).transpose()?.unwrap_or_default();
         let Some(source) = &config.trusted_ca else { return Ok(Trust { roots: None }) };
@@ -142,7 +160,11 @@ impl Trust {
         let store = Store::new(&bundle.certificates, &bundle.lists, checks(config))
             .ok_or_else(|| format!("trusted_ca{place}: out of memory"))?;
         let facts = bundle.certificates.iter().map(Facts::of).collect();
-        Ok(Trust { roots: Some(Roots { store, facts, path: path(source) }) })
+        let mut names: Vec<Vec<u8>> = bundle.certificates.iter().filter_map(x509::Certificate::subject_der).collect();
+        names.sort();
+        names.dedup();
+        let names = names.into_iter().map(DistinguishedName::from).collect();
+        Ok(Trust { roots: Some(Roots { store, facts, names, path: path(source) }) })
     }
 }
 
@@ -166,7 +188,7 @@ fn private_key(text: &[u8], password: Option<&[u8]>, place: &str) -> Result<Arc<
 }
 
 fn path(source: &DataSource) -> Option<Arc<str>> {
-    source.file().map(|file| file.path.display().to_string().into())
+    source.file().map(|file| file.shown().into())
 }
 
 fn place(source: &DataSource) -> String {

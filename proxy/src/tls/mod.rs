@@ -2,6 +2,7 @@
 //! `listener` and `cluster` call it. It never checks a host name unless the configuration asks for that, and never prints key material.
 
 mod certificate;
+mod chooser;
 mod client;
 mod described;
 mod failure;
@@ -14,6 +15,7 @@ mod server;
 mod signature;
 mod sources;
 mod suites;
+mod tickets;
 mod verify;
 mod x509;
 
@@ -22,10 +24,11 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use certificate::{CertificateFacts, ContextFacts};
 pub use client::{AlpnList, Asked, ClientContext};
 pub use described::{Described, fingerprint, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
-pub use secrets::{CertificateFacts, Secrets};
+pub use secrets::Secrets;
 pub use server::ServerContext;
 pub use suites::{CIPHER_NAMES, VERSION_NAMES};
 

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use config::secret::SecretKind;
-use config::tls::{SanKind, SecretId};
+use config::tls::SecretId;
 
-use super::certificate::Facts;
+#[cfg(test)]
+use super::certificate::CertificateFacts;
+use super::certificate::{ContextFacts, days_left};
 use super::files::{self, File, Files, Reader, View};
 use super::material::{Identity, PeerContext};
+use super::tickets::TicketKeys;
 
 /// Secrets by source and name, and the contexts that use them.
 ///
@@ -25,6 +28,8 @@ struct State {
     users: HashMap<SecretId, Vec<Weak<dyn SecretUser>>>,
     /// Contexts with material of their own in files.
     readers: Vec<Weak<dyn SecretUser>>,
+    /// All contexts.
+    contexts: Vec<Weak<dyn SecretUser>>,
 }
 
 /// The current version of a secret.
@@ -32,6 +37,7 @@ struct State {
 struct Held {
     identity: Option<Arc<Identity>>,
     peers: Option<Arc<PeerContext>>,
+    tickets: Option<Arc<TicketKeys>>,
     /// What it is read from, where that is files.
     from: Option<Arc<FromFiles>>,
 }
@@ -52,6 +58,12 @@ pub(super) trait SecretUser: Send + Sync {
 
     /// One of them has changed. What is no good leaves the former in use.
     fn read_again(&self, secrets: &Secrets) -> Result<(), String>;
+
+    /// What is in use; `None` while something is missing.
+    fn certificates(&self) -> Option<ContextFacts>;
+
+    /// When the first of them is good no more.
+    fn expires(&self) -> Option<SystemTime>;
 }
 
 impl Secrets {
@@ -176,22 +188,36 @@ impl Secrets {
         gone
     }
 
-    /// What the certificates held are, for the admin's `/certs`.
+    /// From now on the context's certificates are shown, while it lives.
+    pub(super) fn register(&self, context: Weak<dyn SecretUser>) {
+        let mut state = self.lock();
+        if state.contexts.len() == state.contexts.capacity() {
+            state.contexts.retain(|context| context.strong_count() > 0);
+        }
+        state.contexts.push(context);
+    }
+
+    /// The certificates of every context that has them all, for the admin's `/certs`.
+    pub fn contexts(&self) -> Vec<ContextFacts> {
+        let contexts = self.lock().contexts.clone();
+        let ready = contexts.iter().filter_map(Weak::upgrade).filter_map(|context| context.certificates());
+        ready.filter(|facts| !(facts.chain.is_empty() && facts.authorities.is_empty())).collect()
+    }
+
+    /// Days until the first certificate in use is good no more, 0 if one is not; `None` where none is in use. Asked for with every
+    /// page of statistics, so it copies nothing.
+    pub fn days_until_first_expires(&self, now: SystemTime) -> Option<u64> {
+        let contexts = self.lock().contexts.clone();
+        let first = contexts.iter().filter_map(Weak::upgrade).filter_map(|context| context.expires()).min()?;
+        Some(days_left(first, now))
+    }
+
+    /// What the secrets held are, those with a key first.
+    #[cfg(test)]
     pub fn certificates(&self) -> Vec<CertificateFacts> {
         let held = self.lock().held.clone();
-        let mut all = Vec::new();
-        for (SecretId { name, .. }, held) in held {
-            if let Some(identity) = &held.identity {
-                all.push(CertificateFacts::of(&name, &identity.facts, identity.path.clone(), false));
-            }
-            if let Some(roots) = held.peers.as_ref().and_then(|peers| peers.trust.roots.as_ref()) {
-                all.extend(
-                    roots.facts.iter().map(|facts| CertificateFacts::of(&name, facts, roots.path.clone(), true)),
-                );
-            }
-        }
-        all.sort_by(|left, right| left.secret.cmp(&right.secret));
-        all
+        let own = held.values().flat_map(|held| held.identity.iter().map(|identity| identity.shown()));
+        own.chain(held.values().flat_map(|held| held.peers.iter().flat_map(|peers| peers.trust.shown()))).collect()
     }
 
     pub(super) fn identity(&self, id: &SecretId) -> Option<Arc<Identity>> {
@@ -200,6 +226,10 @@ impl Secrets {
 
     pub(super) fn peers(&self, id: &SecretId) -> Option<Arc<PeerContext>> {
         self.lock().held.get(id)?.peers.clone()
+    }
+
+    pub(super) fn tickets(&self, id: &SecretId) -> Option<Arc<TicketKeys>> {
+        self.lock().held.get(id)?.tickets.clone()
     }
 
     /// From now on `user` is told of new versions of a secret.
@@ -269,45 +299,10 @@ fn parse(name: &str, secret: &SecretKind, reader: Reader<'_>) -> Result<Held, St
             let peers = PeerContext::parse(context.clone(), reader)?;
             Ok(Held { peers: Some(Arc::new(peers)), ..Held::default() })
         }
-        SecretKind::Other => Ok(Held::default()),
-    }
-}
-
-/// A certificate that the store holds.
-#[derive(Debug, Clone)]
-pub struct CertificateFacts {
-    /// Name of the secret.
-    pub secret: Arc<str>,
-    /// Whether it is a trusted root; a leaf of our own otherwise.
-    pub is_ca: bool,
-    /// File it came from; `None` when it was given inline.
-    pub path: Option<Arc<str>>,
-    /// Serial number, lower-case hex.
-    pub serial: Arc<str>,
-    /// URI SANs.
-    pub uri_sans: Vec<Arc<str>>,
-    /// DNS SANs.
-    pub dns_sans: Vec<Arc<str>>,
-    /// IP SANs, printed.
-    pub ip_sans: Vec<Arc<str>>,
-    /// First moment of validity.
-    pub valid_from: SystemTime,
-    /// Last moment of validity.
-    pub expires: SystemTime,
-}
-
-impl CertificateFacts {
-    fn of(secret: &Arc<str>, facts: &Facts, path: Option<Arc<str>>, is_ca: bool) -> CertificateFacts {
-        CertificateFacts {
-            secret: secret.clone(),
-            is_ca,
-            path,
-            serial: facts.serial.clone(),
-            uri_sans: facts.of_kind(SanKind::Uri).collect(),
-            dns_sans: facts.of_kind(SanKind::Dns).collect(),
-            ip_sans: facts.of_kind(SanKind::IpAddress).collect(),
-            valid_from: facts.not_before,
-            expires: facts.not_after,
+        SecretKind::TicketKeys(keys) => {
+            let tickets = TicketKeys::parse(keys, reader)?;
+            Ok(Held { tickets: Some(Arc::new(tickets)), ..Held::default() })
         }
+        SecretKind::Other => Ok(Held::default()),
     }
 }

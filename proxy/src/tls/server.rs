@@ -1,54 +1,69 @@
 //! The server side: contexts of filter chains. Called by `listener` once a chain is chosen.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use config::tls::{DownstreamTls, SdsName};
+use config::tls::{DownstreamTls, SdsName, SessionTickets};
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
+use rustls::server::{Acceptor, ClientHello};
+use rustls::{HandshakeKind, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::certificate::ContextFacts;
+use super::chooser::Chooser;
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
+use super::suites::{self, Suites};
+use super::tickets::{Keys, Resumption};
 use super::verify::{PeerVerifier, SideDemands};
-use super::{HandshakeFailure, Secrets, suites};
+use super::{HandshakeFailure, Secrets};
 use crate::transport::{Io, Stream};
 
 /// What a filter chain needs to take TLS connections.
 pub struct ServerContext {
     scope: Arc<str>,
     sources: Sources,
-    provider: Arc<CryptoProvider>,
+    suites: Suites,
     versions: Vec<&'static SupportedProtocolVersion>,
     alpn: Vec<Vec<u8>>,
     require_sni: bool,
-    resumption: bool,
+    /// What is resumed, and how long; the keys of tickets come with the secrets.
+    tickets: SessionTickets,
+    keeps_sessions: bool,
+    session_timeout: Option<Duration>,
+    prefer_client_ciphers: bool,
+    full_scan: bool,
     current: ArcSwapOption<Current>,
 }
 
-/// One version of the context. Tickets and sessions belong to it: they do not survive a rotation, and no other context takes them.
+/// One version of the context. Tickets and sessions belong to it: but for tickets under given keys, they do not survive a rotation,
+/// and no other context takes them.
 struct Current {
     configs: Configs,
     verifier: Arc<PeerVerifier>,
+    chooser: Arc<Chooser>,
+    identities: Vec<Arc<Identity>>,
     own: Own,
 }
 
 /// The same configuration four times, for what rustls does otherwise than BoringSSL as Envoy sets it up.
 struct Configs {
-    /// TLS 1.3: the client's order of suites counts; TLS 1.2: ours.
+    /// TLS 1.3: the client's order of suites counts; TLS 1.2: ours, unless the context says otherwise.
     client_order: Pair,
     own_order: Pair,
+    /// Ours, with the client's order among suites that are equal to us; made when a client comes who has such an order.
+    mixed: Mutex<HashMap<Vec<u16>, Pair>>,
 }
 
+#[derive(Clone)]
 struct Pair {
     with_alpn: Arc<ServerConfig>,
     /// For clients with which no protocol is shared: rustls would abort where BoringSSL goes on without ALPN.
@@ -60,13 +75,7 @@ impl Configs {
         config.ignore_client_order = false;
         let client_order = Pair::new(config.clone(), alpn);
         config.ignore_client_order = true;
-        Configs { client_order, own_order: Pair::new(config, alpn) }
-    }
-
-    fn choose(&self, hello: &ClientHello<'_>, shares_protocol: bool) -> Arc<ServerConfig> {
-        let knows_tls13 = hello.cipher_suites().iter().any(|suite| u16::from(*suite) >> 8 == 0x13);
-        let pair = if knows_tls13 { &self.client_order } else { &self.own_order };
-        if shares_protocol { pair.with_alpn.clone() } else { pair.without_alpn.clone() }
+        Configs { client_order, own_order: Pair::new(config, alpn), mixed: Mutex::default() }
     }
 }
 
@@ -76,7 +85,14 @@ impl Pair {
         config.alpn_protocols = alpn.to_vec();
         Pair { with_alpn: Arc::new(config), without_alpn }
     }
+
+    fn choose(&self, shares_protocol: bool) -> Arc<ServerConfig> {
+        if shares_protocol { self.with_alpn.clone() } else { self.without_alpn.clone() }
+    }
 }
+
+/// Orders of suites that are remembered.
+const MOST_ORDERS: usize = 64;
 
 impl ServerContext {
     /// A context. `scope` names listener and chain for messages; each context has resumption secrets of its own.
@@ -84,8 +100,16 @@ impl ServerContext {
     /// # Errors
     /// One sentence that says what of the configuration cannot be honoured.
     pub fn new(config: &DownstreamTls, secrets: &Arc<Secrets>, scope: &str) -> Result<Arc<ServerContext>, String> {
-        let side = SideDemands { certificate_required: config.require_client_certificate, match_server_name: false };
-        let sources = Sources::new(&config.common, side, secrets)?;
+        let side = SideDemands {
+            certificate_required: config.require_client_certificate,
+            sends_hints: true,
+            ..SideDemands::default()
+        };
+        let keys = match &config.tickets {
+            SessionTickets::Keys(keys) => Some(keys),
+            SessionTickets::Off | SessionTickets::OwnKeys => None,
+        };
+        let sources = Sources::new(&config.common, keys, side, secrets)?;
         if !sources.has_certificate() {
             return Err(
                 "server TLS contexts need a certificate: give tls_certificates or tls_certificate_sds_secret_configs"
@@ -95,11 +119,15 @@ impl ServerContext {
         let context = Arc::new(ServerContext {
             scope: scope.into(),
             sources,
-            provider: suites::provider(&config.common, scope)?,
+            suites: Suites::of(&config.common, scope)?,
             versions: suites::versions(&config.common)?,
             alpn: negotiable(&config.common.alpn),
             require_sni: config.require_sni,
-            resumption: !config.disable_resumption,
+            tickets: config.tickets.clone(),
+            keeps_sessions: !config.disable_stateful_resumption,
+            session_timeout: config.session_timeout,
+            prefer_client_ciphers: config.prefer_client_ciphers,
+            full_scan: config.full_scan_on_sni_mismatch,
             current: ArcSwapOption::empty(),
         });
         context.sources.refuse_unknown(secrets)?;
@@ -108,8 +136,9 @@ impl ServerContext {
             secrets.watch(need.id(), user.clone());
         }
         if !context.sources.files().is_empty() {
-            secrets.watch_files(user);
+            secrets.watch_files(user.clone());
         }
+        secrets.register(user);
         context.try_rebuild(secrets, View::Current)?;
         Ok(context)
     }
@@ -135,7 +164,7 @@ impl ServerContext {
         if self.require_sni && hello.server_name().is_none() {
             return Err(HandshakeFailure::refused("the client sent no server name and the context requires one"));
         }
-        let config = current.configs.choose(&hello, self.shares_protocol(&hello));
+        let config = self.choose(&current, &hello).map_err(|reason| HandshakeFailure::refused(&reason))?;
         let stream = start.into_stream(config).await?;
         let connection = stream.get_ref().1;
         if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
@@ -144,6 +173,37 @@ impl ServerContext {
         let info =
             TlsInfo { server_name: connection.server_name().map(Arc::from), ..describe(connection, &current.own) };
         Ok((Stream::new(Io::TlsServer(Box::new(stream))), info))
+    }
+
+    fn choose(&self, current: &Current, hello: &ClientHello<'_>) -> Result<Arc<ServerConfig>, String> {
+        let shares_protocol = self.shares_protocol(hello);
+        let knows_tls13 = hello.cipher_suites().iter().any(|suite| u16::from(*suite) >> 8 == 0x13);
+        let is_tls13 = knows_tls13 && self.versions.contains(&&rustls::version::TLS13);
+        if is_tls13 || self.prefer_client_ciphers {
+            return Ok(current.configs.client_order.choose(shares_protocol));
+        }
+        let Some(suites) = self.suites.as_client_orders(hello.cipher_suites()) else {
+            return Ok(current.configs.own_order.choose(shares_protocol));
+        };
+        let names = suites.iter().map(|suite| u16::from(suite.suite())).collect();
+        // Locked for a look-up, by clients of TLS 1.2 whose order differs from ours. There are no more orders than permutations of
+        // two or three suites. A panic while it was held leaves a map that is whole.
+        let mut mixed = current.configs.mixed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pair) = mixed.get(&names) {
+            return Ok(pair.choose(shares_protocol));
+        }
+        let mut config =
+            self.builder(self.suites.provider_of(suites), current.verifier.clone(), current.chooser.clone())?;
+        let base = &current.configs.own_order.without_alpn;
+        config.ticketer = base.ticketer.clone();
+        config.session_storage = base.session_storage.clone();
+        config.send_tls13_tickets = base.send_tls13_tickets;
+        config.ignore_client_order = true;
+        let pair = Pair::new(config, &self.alpn);
+        if mixed.len() < MOST_ORDERS {
+            mixed.insert(names, pair.clone());
+        }
+        Ok(pair.choose(shares_protocol))
     }
 
     fn shares_protocol(&self, hello: &ClientHello<'_>) -> bool {
@@ -161,21 +221,35 @@ impl ServerContext {
 
     fn build(&self, parts: Parts) -> Result<Current, String> {
         let own = Own::of(&parts.identities);
-        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+        let chooser = Arc::new(Chooser::new(&parts.identities, &self.sources.schemes, self.full_scan));
+        let keys = match (&self.tickets, parts.tickets) {
+            (SessionTickets::Off, _) => Keys::None,
+            (_, Some(keys)) => Keys::Given(keys),
+            _ => Keys::Own,
+        };
+        let resumption = Resumption::new(keys, self.keeps_sessions, self.session_timeout)?;
+        let mut config = self.builder(self.suites.provider.clone(), parts.verifier.clone(), chooser.clone())?;
+        config.session_storage = resumption.storage;
+        // TLS 1.3 knows no sessions without tickets. One is what an Envoy client keeps; each costs a kilobyte or two on the wire.
+        config.send_tls13_tickets = usize::from(resumption.ticketer.is_some());
+        if let Some(ticketer) = resumption.ticketer {
+            config.ticketer = ticketer;
+        }
+        let configs = Configs::new(config, &self.alpn);
+        Ok(Current { configs, verifier: parts.verifier, chooser, identities: parts.identities, own })
+    }
+
+    fn builder(
+        &self,
+        provider: Arc<CryptoProvider>,
+        verifier: Arc<PeerVerifier>,
+        chooser: Arc<Chooser>,
+    ) -> Result<ServerConfig, String> {
+        Ok(ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
-            .with_client_cert_verifier(Arc::clone(&parts.verifier) as Arc<dyn ClientCertVerifier>)
-            .with_cert_resolver(Arc::new(Chooser { identities: parts.identities }));
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        match self.resumption {
-            true => {
-                config.ticketer = Ticketer::new().map_err(|error| format!("no ticket keys: {error}"))?;
-                // One is what an Envoy client keeps; each costs a kilobyte or two on the wire.
-                config.send_tls13_tickets = 1;
-            }
-            false => config.send_tls13_tickets = 0,
-        }
-        Ok(Current { configs: Configs::new(config, &self.alpn), verifier: parts.verifier, own })
+            .with_client_cert_verifier(verifier as Arc<dyn ClientCertVerifier>)
+            .with_cert_resolver(chooser))
     }
 }
 
@@ -188,6 +262,20 @@ impl SecretUser for ServerContext {
 
     fn files(&self) -> &files::Held {
         self.sources.files()
+    }
+
+    fn certificates(&self) -> Option<ContextFacts> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let chain = current.identities.iter().map(|identity| identity.shown()).collect();
+        Some(ContextFacts { authorities: current.verifier.trust().shown().collect(), chain })
+    }
+
+    fn expires(&self) -> Option<SystemTime> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let own = current.identities.iter().map(|identity| identity.facts.not_after);
+        own.chain(current.verifier.trust().expire()).min()
     }
 
     fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
@@ -203,35 +291,5 @@ impl SecretUser for ServerContext {
 impl fmt::Debug for ServerContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ServerContext").field("scope", &self.scope).finish_non_exhaustive()
-    }
-}
-
-/// Chooses among the context's certificates: by server name if there are several, then by what the client can verify.
-struct Chooser {
-    identities: Vec<Arc<Identity>>,
-}
-
-impl ResolvesServerCert for Chooser {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if let [only] = &*self.identities {
-            return Some(only.key.clone());
-        }
-        let usable = |identity: &&Arc<Identity>| identity.key.key.choose_scheme(hello.signature_schemes()).is_some();
-        let named = |identity: &&Arc<Identity>| hello.server_name().is_some_and(|name| identity.covers(name));
-        let ecdsa = |identity: &&Arc<Identity>| identity.key.key.algorithm() == SignatureAlgorithm::ECDSA;
-        let candidates = || self.identities.iter().filter(usable);
-        let chosen = candidates()
-            .filter(named)
-            .find(ecdsa)
-            .or_else(|| candidates().find(named))
-            .or_else(|| candidates().find(ecdsa))
-            .or_else(|| candidates().next())?;
-        Some(chosen.key.clone())
-    }
-}
-
-impl fmt::Debug for Chooser {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Chooser({} certificates)", self.identities.len())
     }
 }

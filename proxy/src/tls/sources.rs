@@ -10,6 +10,8 @@ use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validat
 use super::Secrets;
 use super::files::{self, View};
 use super::material::{Identity, PeerContext};
+use super::signature;
+use super::tickets::TicketKeys;
 use super::verify::{PeerVerifier, SideDemands};
 
 /// The ALPN name of TCP metadata exchange. While that does not act it is neither offered nor accepted: a peer that negotiates it
@@ -21,9 +23,13 @@ pub(super) struct Sources {
     pub needs: Vec<SdsName>,
     certificates: Vec<Source<Identity, Arc<TlsCertificate>>>,
     peers: Source<PeerContext, Arc<ValidationContext>>,
+    /// Of a server that takes tickets under keys of others.
+    tickets: Option<Source<TicketKeys, Arc<config::secret::TicketKeys>>>,
     /// What is given beside a fetched validation context, which is merged over it.
     default: Option<Arc<ValidationContext>>,
     side: SideDemands,
+    /// Signatures that are taken, and made.
+    pub schemes: signature::Schemes,
     /// Those that the given parts name.
     files: files::Held,
 }
@@ -62,12 +68,15 @@ impl<T, C> Source<T, C> {
 pub(super) struct Given {
     identities: Vec<Option<Arc<Identity>>>,
     peers: Option<Arc<PeerContext>>,
+    tickets: Option<Arc<TicketKeys>>,
 }
 
 /// Everything a context is built from, once all of it is here.
 pub(super) struct Parts {
     pub identities: Vec<Arc<Identity>>,
     pub verifier: Arc<PeerVerifier>,
+    /// Where there are keys for tickets.
+    pub tickets: Option<Arc<TicketKeys>>,
 }
 
 impl Sources {
@@ -75,8 +84,13 @@ impl Sources {
     ///
     /// # Errors
     /// What is wrong with a certificate, key or bundle given by value.
-    pub fn new(common: &CommonTls, side: SideDemands, secrets: &Secrets) -> Result<Sources, String> {
-        let files = secrets.files().hold(given(common))?;
+    pub fn new(
+        common: &CommonTls,
+        tickets: Option<&SecretSource<config::secret::TicketKeys>>,
+        side: SideDemands,
+        secrets: &Secrets,
+    ) -> Result<Sources, String> {
+        let files = secrets.files().hold(given(common, tickets))?;
         let reader = secrets.reader(View::Current);
         let mut needs = Vec::new();
         let mut certificates = Vec::with_capacity(common.certificates.len());
@@ -96,10 +110,18 @@ impl Sources {
             }
             Some(Validation::Fetched { name, default }) => (named(name, &mut needs), default.clone()),
         };
+        let tickets = match tickets {
+            None => None,
+            Some(SecretSource::Inline(keys)) => {
+                let read = TicketKeys::parse(keys, reader)?;
+                Some(Source::Given(keys.clone(), ArcSwap::from_pointee(read)))
+            }
+            Some(SecretSource::Sds(name)) => Some(named(name, &mut needs)),
+        };
         if let Source::Given(_, peers) = &peers {
             refuse_blind_names(&peers.load(), side)?;
         }
-        Ok(Sources { needs, certificates, peers, default, side, files })
+        Ok(Sources { needs, certificates, peers, tickets, default, side, schemes: signature::schemes(common)?, files })
     }
 
     /// The files that the given parts name.
@@ -118,13 +140,15 @@ impl Sources {
         };
         let identities = self.certificates.iter().map(read).collect::<Result<_, _>>()?;
         let peers = self.peers.again(|context| PeerContext::parse(ValidationContext::clone(context), reader))?;
-        Ok(Given { identities, peers })
+        let tickets = self.tickets.as_ref().map(|source| source.again(|keys| TicketKeys::parse(keys, reader)));
+        Ok(Given { identities, peers, tickets: tickets.transpose()?.flatten() })
     }
 
     /// Puts another version in the place of the one before, which it gives back.
     pub fn put(&self, new: Given) -> Given {
         let identities = self.certificates.iter().zip(new.identities).map(|(source, new)| source.swap(new));
-        Given { identities: identities.collect(), peers: self.peers.swap(new.peers) }
+        let tickets = self.tickets.as_ref().and_then(|source| source.swap(new.tickets));
+        Given { identities: identities.collect(), peers: self.peers.swap(new.peers), tickets }
     }
 
     /// A secret of the bootstrap is there already, or never will be.
@@ -136,7 +160,10 @@ impl Sources {
         let certificates = self.certificates.iter().filter_map(Source::named);
         let missing = certificates.filter(|id| is_missing(id, secrets.identity(id).is_some())).map(|id| ("secret", id));
         let roots = self.peers.named().filter(|id| is_missing(id, secrets.peers(id).is_some()));
-        match missing.chain(roots.map(|id| ("certificate validation context", id))).next() {
+        let tickets = self.tickets.as_ref().and_then(Source::named);
+        let tickets = tickets.filter(|id| is_missing(id, secrets.tickets(id).is_some())).map(|id| ("secret", id));
+        let roots = roots.map(|id| ("certificate validation context", id));
+        match missing.chain(roots).chain(tickets).next() {
             None => Ok(()),
             Some((what, id)) => Err(format!(
                 "Unknown static {what}: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
@@ -166,17 +193,28 @@ impl Sources {
         let (Some(identities), Some(mut peers)) = (identities.collect::<Option<Vec<_>>>(), peers) else {
             return Ok(None);
         };
+        let tickets = match &self.tickets {
+            None => None,
+            Some(Source::Given(_, keys)) => Some(keys.load_full()),
+            Some(Source::Named(id)) => match secrets.tickets(id) {
+                Some(keys) => Some(keys),
+                None => return Ok(None),
+            },
+        };
         if let Some(default) = &self.default {
             peers = Arc::new(peers.over(default, secrets.reader(view))?);
         }
         refuse_blind_names(&peers, self.side)?;
-        let verifier = Arc::new(PeerVerifier::new(peers, self.side));
-        Ok(Some(Parts { identities, verifier }))
+        let verifier = Arc::new(PeerVerifier::new(peers, self.side, self.schemes.clone()));
+        Ok(Some(Parts { identities, verifier, tickets }))
     }
 }
 
 /// Everything that the parts given by value are read from.
-fn given(common: &CommonTls) -> impl Iterator<Item = &DataSource> {
+fn given<'c>(
+    common: &'c CommonTls,
+    tickets: Option<&'c SecretSource<config::secret::TicketKeys>>,
+) -> impl Iterator<Item = &'c DataSource> {
     let certificates = common.certificates.iter().filter_map(|certificate| match certificate {
         SecretSource::Inline(given) => Some(given.sources()),
         SecretSource::Sds(_) => None,
@@ -185,7 +223,12 @@ fn given(common: &CommonTls) -> impl Iterator<Item = &DataSource> {
         Validation::Inline(context) => Some(context),
         Validation::Fetched { default, .. } => default.as_ref(),
     });
-    certificates.flatten().chain(context.into_iter().flat_map(|context| context.sources()))
+    let tickets = tickets.into_iter().filter_map(|tickets| match tickets {
+        SecretSource::Inline(keys) => Some(keys.sources()),
+        SecretSource::Sds(_) => None,
+    });
+    let context = context.into_iter().flat_map(|context| context.sources());
+    certificates.flatten().chain(context).chain(tickets.flatten())
 }
 
 fn named<T, C>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T, C> {

@@ -1,4 +1,4 @@
-//! OpenSSL's names of cipher suites and curves, and the crypto provider that a context uses. Pure.
+//! The cipher suites, curves and versions that a context asks for, and the crypto provider that it so uses. Pure.
 
 use std::sync::Arc;
 
@@ -7,6 +7,11 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
+mod known;
+mod rules;
+
+use rules::{Fault, Preference};
+
 /// Suites of TLS 1.3, never configurable (as with BoringSSL), in BoringSSL's order.
 const TLS13: &[SupportedCipherSuite] = &[
     cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -14,15 +19,9 @@ const TLS13: &[SupportedCipherSuite] = &[
     cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
 ];
 
-/// Suites of TLS 1.2 by OpenSSL's name, in Envoy's default order.
-const TLS12: &[(&str, SupportedCipherSuite)] = &[
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-RSA-AES128-GCM-SHA256", cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-RSA-CHACHA20-POLY1305", cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-ECDSA-AES256-GCM-SHA384", cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-RSA-AES256-GCM-SHA384", cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-];
+/// What Envoy has when the configuration names none.
+const DEFAULT: &str = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:\
+[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 
 /// Every name that [`super::info::TlsInfo::cipher`] can have.
 pub const CIPHER_NAMES: [&str; 9] = [
@@ -46,7 +45,10 @@ pub(super) fn name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        suite => TLS12.iter().find(|(_, known)| known.suite() == suite).map_or("", |(name, _)| name),
+        suite => known::CIPHERS
+            .iter()
+            .find(|known| known.suite.is_some_and(|known| known.suite() == suite))
+            .map_or("", |known| known.name),
     }
 }
 
@@ -77,57 +79,107 @@ pub(super) fn versions(common: &CommonTls) -> Result<Vec<&'static SupportedProto
     Ok(versions)
 }
 
-/// The provider with the suites and curves that the context asks for. Names that the library lacks are left out and told once.
-///
-/// # Errors
-/// One sentence when nothing is left of a list.
-pub(super) fn provider(common: &CommonTls, scope: &str) -> Result<Arc<CryptoProvider>, String> {
-    // rustls offers what is listed, also of a version that is not allowed.
-    let mut suites = if common.max_version >= TlsVersion::Tls13 { TLS13.to_vec() } else { Vec::new() };
-    if common.min_version <= TlsVersion::Tls12 {
-        suites.extend(tls12_suites(common, scope)?);
-    }
-    Ok(Arc::new(CryptoProvider {
-        cipher_suites: suites,
-        kx_groups: groups(common, scope)?,
-        ..aws_lc_rs::default_provider()
-    }))
+/// Suites, their order, and curves of a context.
+pub(super) struct Suites {
+    pub provider: Arc<CryptoProvider>,
+    /// Those of TLS 1.3.
+    newer: &'static [SupportedCipherSuite],
+    /// Those of TLS 1.2, with what is equal to us.
+    older: Preference,
 }
 
-fn tls12_suites(common: &CommonTls, scope: &str) -> Result<Vec<SupportedCipherSuite>, String> {
-    if common.cipher_suites.is_empty() {
-        return Ok(TLS12.iter().map(|(_, suite)| *suite).collect());
+impl Suites {
+    /// What the context asks for. Suites that the library lacks are left out and told once.
+    ///
+    /// # Errors
+    /// One sentence when a list is not one, or nothing is left of it.
+    pub fn of(common: &CommonTls, scope: &str) -> Result<Suites, String> {
+        // rustls offers what is listed, also of a version that is not allowed.
+        let newer = if common.max_version >= TlsVersion::Tls13 { TLS13 } else { &[] };
+        let asked = read(common)?;
+        let older = match common.min_version {
+            TlsVersion::Tls12 => available(asked, scope)?,
+            TlsVersion::Tls13 => Preference::default(),
+        };
+        let provider = CryptoProvider {
+            cipher_suites: [newer, &older.suites].concat(),
+            kx_groups: groups(common, scope)?,
+            ..aws_lc_rs::default_provider()
+        };
+        Ok(Suites { provider: Arc::new(provider), newer, older })
     }
-    let mut unknown = Vec::new();
-    let mut suites = Vec::new();
-    let separators = |letter: char| matches!(letter, ':' | '[' | ']' | '|' | ',');
-    for name in common.cipher_suites.iter().flat_map(|list| list.split(separators)).filter(|name| !name.is_empty()) {
-        match TLS12.iter().find(|(known, _)| *known == name) {
-            Some((_, suite)) => suites.push(*suite),
-            None => unknown.push(name),
+
+    /// Those of TLS 1.2 in our order, and where we have none in the client's; `None` where that is how they stand.
+    pub fn as_client_orders(&self, client: &[CipherSuite]) -> Option<Vec<SupportedCipherSuite>> {
+        if self.older.groups.iter().all(|length| *length < 2) {
+            return None;
         }
+        let mut suites = self.older.suites.clone();
+        let place = |suite: &SupportedCipherSuite| client.iter().position(|known| *known == suite.suite());
+        let mut rest = &mut suites[..];
+        for length in &self.older.groups {
+            let (group, others) = rest.split_at_mut(*length);
+            // What the client lacks stays behind what it has.
+            group.sort_by_key(|suite| place(suite).unwrap_or(usize::MAX));
+            rest = others;
+        }
+        let same = suites.iter().map(SupportedCipherSuite::suite).eq(self
+            .older
+            .suites
+            .iter()
+            .map(SupportedCipherSuite::suite));
+        (!same).then_some(suites)
     }
-    if suites.is_empty() {
-        return Err(format!(
-            "none of the cipher suites {} is available; name an ECDHE suite with AES-GCM",
-            unknown.join(", ")
-        ));
+
+    /// The provider with other suites of TLS 1.2.
+    pub fn provider_of(&self, older: Vec<SupportedCipherSuite>) -> Arc<CryptoProvider> {
+        let cipher_suites = [self.newer, &older].concat();
+        Arc::new(CryptoProvider { cipher_suites, ..CryptoProvider::clone(&self.provider) })
     }
-    if !unknown.is_empty() {
-        tracing::debug!(scope, suites = unknown.join(","), "cipher suites that are not available were left out");
-        warn_once(&unknown);
+}
+
+/// The suites that the context asks for. Envoy joins all elements of its list, and names those that fail by themselves.
+fn read(common: &CommonTls) -> Result<Preference, String> {
+    if common.cipher_suites.is_empty() {
+        return rules::read(DEFAULT).map_err(|_| "the default cipher suites cannot be read".to_owned());
     }
-    Ok(suites)
+    let text = common.cipher_suites.join(":");
+    rules::read(&text).map_err(|fault| {
+        let what = match fault {
+            Fault::Unknown => {
+                let names = text.split([':', '+', '!', '[', '|', ']']).map(|name| name.trim_start_matches('-'));
+                let bad: Vec<_> = names.filter(|name| !name.is_empty() && rules::read(name).is_err()).collect();
+                format!("The following ciphers were rejected when tried individually: {}", bad.join(", "))
+            }
+            Fault::Group => "a group is [A|B], without operators or other groups inside".to_owned(),
+            Fault::Mixed => {
+                "a list with groups has no -, !, + or @; write it without the suites that are not wanted".to_owned()
+            }
+        };
+        config::discreet::shown(&format!("Failed to initialize cipher suites {text}. {what}")).into_owned()
+    })
+}
+
+fn available(asked: Preference, scope: &str) -> Result<Preference, String> {
+    let missing = asked.missing.join(", ");
+    if asked.suites.is_empty() {
+        return Err(match missing.is_empty() {
+            true => "cipher_suites leave none; name an ECDHE suite with AES-GCM".to_owned(),
+            false => format!("none of the cipher suites {missing} is available; name an ECDHE suite with AES-GCM"),
+        });
+    }
+    if !missing.is_empty() {
+        tracing::debug!(scope, suites = missing, "cipher suites that are not available were left out");
+        warn_once(&missing);
+    }
+    Ok(asked)
 }
 
 /// Istio names two suites that we lack in every context: one warning for the process is enough.
-fn warn_once(unknown: &[&str]) {
+fn warn_once(missing: &str) {
     static WARNED: std::sync::Once = std::sync::Once::new();
     WARNED.call_once(|| {
-        tracing::warn!(
-            suites = unknown.join(","),
-            "these cipher suites are not available (no forward secrecy) and are left out"
-        );
+        tracing::warn!(suites = missing, "these cipher suites are not available (no forward secrecy) and are left out");
     });
 }
 
@@ -139,7 +191,7 @@ fn groups(common: &CommonTls, scope: &str) -> Result<Vec<&'static dyn SupportedK
     if known.is_empty() {
         return Err(format!(
             "none of the ecdh_curves {} is available; use X25519 or P-256",
-            common.ecdh_curves.join(", ")
+            config::discreet::shown(&common.ecdh_curves.join(", "))
         ));
     }
     if known.len() < common.ecdh_curves.len() {

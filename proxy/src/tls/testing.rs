@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use config::secret::{DataSource, FileSource, SecretKind, TlsCertificate};
-use config::tls::{CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, TlsVersion, UpstreamTls};
+use config::tls::{
+    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, TlsVersion, UpstreamTls,
+};
 use config::xds_server::XdsServer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
@@ -13,8 +15,10 @@ use rcgen::{
 };
 
 mod demands;
+mod spoiled;
 
 pub use demands::*;
+pub use spoiled::{Marks, spoiled};
 
 /// Issues certificates as istiod does: SPIFFE URI, no subject, the root last in the chain.
 pub struct Authority {
@@ -84,6 +88,14 @@ impl Authority {
         params.distinguished_name = DistinguishedName::new();
         let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
         (self.sign(params, &key), key.serialize_der())
+    }
+
+    /// With a key of 2048 bits, for a DNS name.
+    pub fn issue_rsa_for(&self, name: &str) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+        params.distinguished_name = DistinguishedName::new();
+        self.sign(params, &KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap())
     }
 
     /// A revocation list with one serial number.
@@ -167,6 +179,7 @@ pub fn istio_common(protocols: &[&str], sans: Vec<Part>) -> CommonTls {
         max_version: TlsVersion::Tls13,
         cipher_suites: suites.iter().map(|suite| Arc::from(*suite)).collect(),
         ecdh_curves: Vec::new(),
+        signature_algorithms: Vec::new(),
         alpn: alpn(protocols),
         certificates: vec![SecretSource::Sds(sds("default"))],
         validation: fetched(&sans),
@@ -178,8 +191,11 @@ pub fn istio_server(protocols: &[&str]) -> DownstreamTls {
         common: istio_common(protocols, vec![prefix("spiffe://cluster.local/")]),
         require_client_certificate: true,
         require_sni: false,
-        disable_resumption: false,
+        tickets: SessionTickets::OwnKeys,
+        disable_stateful_resumption: false,
         session_timeout: None,
+        prefer_client_ciphers: false,
+        full_scan_on_sni_mismatch: false,
     }
 }
 

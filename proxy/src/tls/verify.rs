@@ -14,14 +14,17 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 
 use super::certificate::San;
 use super::failure;
-use super::material::PeerContext;
-use super::signature::{self, Version};
+use super::material::{PeerContext, Trust};
+use super::signature::{self, Schemes, Version};
 use super::x509::{Certificate, Purpose};
 
 /// What a context demands of its peers.
 pub(super) struct PeerVerifier {
     peers: Arc<PeerContext>,
     side: SideDemands,
+    schemes: Schemes,
+    /// Names of the roots, which clients are told.
+    hints: Vec<DistinguishedName>,
 }
 
 /// Demands that come from the side that a context is for, not from its validation context.
@@ -31,6 +34,8 @@ pub(super) struct SideDemands {
     pub match_server_name: bool,
     /// Server: a client without a certificate is refused.
     pub certificate_required: bool,
+    /// Server: clients are told the names of the roots.
+    pub sends_hints: bool,
 }
 
 /// What one connection brings to the check: the names that the peer must prove.
@@ -65,8 +70,21 @@ impl fmt::Debug for PeerVerifier {
 
 impl PeerVerifier {
     /// A verifier.
-    pub fn new(peers: Arc<PeerContext>, side: SideDemands) -> PeerVerifier {
-        PeerVerifier { peers, side }
+    pub fn new(peers: Arc<PeerContext>, side: SideDemands, schemes: Schemes) -> PeerVerifier {
+        let hints = match &peers.trust.roots {
+            Some(roots) if side.sends_hints && !peers.config.suppress_client_ca_list => roots.names.clone(),
+            _ => Vec::new(),
+        };
+        PeerVerifier { peers, side, schemes, hints }
+    }
+
+    fn schemes(&self) -> &[SignatureScheme] {
+        &self.schemes
+    }
+
+    /// What peers are checked against.
+    pub fn trust(&self) -> &Trust {
+        &self.peers.trust
     }
 
     /// Whether anything at all is asked of the peer.
@@ -87,7 +105,10 @@ impl PeerVerifier {
 
     /// The check of a client whose session was resumed: rustls does not repeat it, and time and lists may have moved on.
     pub fn check_client_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
-        let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
+        let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else {
+            // A ticket of a context that asks for nothing, under keys that this one has too.
+            return if self.client_auth_mandatory() { Err(Error::NoCertificatesPresented) } else { Ok(()) };
+        };
         self.check(leaf, rest, Purpose::Client, Names::default(), UnixTime::now())
     }
 
@@ -183,7 +204,7 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            signature::check(message, certificate, signature, Version::Tls12)
+            signature::check(message, certificate, signature, Version::Tls12, self.schemes())
         }
 
         fn verify_tls13_signature(
@@ -192,11 +213,11 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            signature::check(message, certificate, signature, Version::Tls13)
+            signature::check(message, certificate, signature, Version::Tls13, self.schemes())
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            signature::SCHEMES.to_vec()
+            self.schemes().to_vec()
         }
     };
 }
@@ -212,8 +233,7 @@ impl ClientCertVerifier for PeerVerifier {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        // None: hints cost bytes in every handshake, and clients of a mesh have one certificate.
-        &[]
+        &self.hints
     }
 
     fn verify_client_cert(
@@ -239,6 +259,10 @@ pub(super) struct ServerVerifier {
 }
 
 impl ServerVerifier {
+    fn schemes(&self) -> &[SignatureScheme] {
+        self.peers.schemes()
+    }
+
     fn names(&self) -> Names<'_> {
         Names { server: self.server.as_deref(), demanded: self.demanded.as_deref() }
     }
@@ -247,6 +271,16 @@ impl ServerVerifier {
     pub fn check_again(&self, chain: Option<&[CertificateDer<'static>]>) -> Result<(), Error> {
         let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return Ok(()) };
         self.peers.check(leaf, rest, Purpose::Server, self.names(), UnixTime::now())
+    }
+}
+
+#[cfg(test)]
+impl ServerVerifier {
+    /// Demands nothing.
+    pub fn anything() -> ServerVerifier {
+        let peers =
+            PeerVerifier::new(Arc::new(PeerContext::anything()), SideDemands::default(), signature::SCHEMES.into());
+        ServerVerifier { peers: Arc::new(peers), server: None, demanded: None }
     }
 }
 

@@ -208,3 +208,39 @@ fn a_wrong_value_in_a_sensitive_field_is_not_repeated() {
         assert!(!rejection.contains(MARK) && !rejection.contains("31415926"), "{rejection}");
     }
 }
+
+#[test]
+fn a_key_where_a_certificate_should_be_is_not_shown_and_a_certificate_is() {
+    // The head of a key of each kind, and of a certificate; what follows does not matter.
+    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgs3cr3tm4rk0123456789AB";
+    let rsa = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7s3cr3tm4rk01234567";
+    let certificate = "MIIBbjCCARSgAwIBAgIUbPUIa8A83bqhxeFwND3VI1STsm4wCgYIKoZIzj0EAwIwDzEN";
+    let pem = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    let good = pem("CERTIFICATE", certificate);
+    let mixed = format!("{good}{}", pem("PRIVATE KEY", key));
+    for (text, is_shown) in [
+        (good.clone(), true),
+        (format!("# said before\n{good}{}", pem("X509 CRL", certificate)), true),
+        ("/etc/ssl/certs/ca-certificates.crt".to_owned(), true),
+        ("<html>MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg is prose</html>".to_owned(), true),
+        (mixed, false),
+        (pem("PRIVATE KEY", key), false),
+        (pem("CERTIFICATE", key), false),
+        (pem("CERTIFICATE", rsa), false),
+        (pem("PRIVATE KEY", key).replace('\n', " "), false),
+        (key.to_owned(), false),
+        (base64::engine::general_purpose::STANDARD.encode(pem("PRIVATE KEY", key)), false),
+    ] {
+        let source = json!({ "inline_string": text });
+        let coded = json!({ "inline_bytes": base64::engine::general_purpose::STANDARD.encode(&text) });
+        for source in [source, coded] {
+            let context = json!({ "common_tls_context": { "validation_context": { "trusted_ca": source } } });
+            let inner = json!({ "type_url": CONTEXT, "value": context });
+            for socket in [socket(typed(CONTEXT, context)), socket(typed("udpa.type.v1.TypedStruct", inner))] {
+                let shown = dumped(&socket);
+                let hidden = shown.contains("[redacted]") || shown.contains("W3JlZGFjdGVkX");
+                assert_eq!(hidden, !is_shown, "{text}: {shown}");
+            }
+        }
+    }
+}

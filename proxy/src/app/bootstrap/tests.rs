@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::{Options, UnknownFields, dynamic_options, load, validate};
 use crate::cli;
 
+mod secrets;
+
 fn options(arguments: &[&str]) -> Options {
     let arguments = std::iter::once("outrigger").chain(arguments.iter().copied());
     cli::parse(arguments.map(Into::into)).expect("good arguments").options
@@ -81,9 +83,10 @@ fn an_empty_text_of_the_command_line_changes_nothing() {
 
 #[test]
 fn an_admin_address_that_serving_refuses_is_refused_and_both_texts_are_named() {
-    let pipe = "admin: {address: {pipe: {path: /tmp/admin}}}";
+    let pipe = "admin: {address: {envoy_internal_address: {server_listener_name: a}}}";
     let reason = load(&options(&["--config-yaml", pipe])).unwrap_err();
-    let refusal = "admin.address: the admin listener needs an IP address and port; give it a socket_address";
+    let refusal =
+        "admin.address: the admin listener needs an IP address and port, or a path; give it a socket_address or a pipe";
     assert_eq!(reason, format!("--config-yaml: {refusal}"));
     let folder = tempfile::tempdir().unwrap();
     let path = file(&folder, "b.yaml", "node: {id: a, cluster: c}\n");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::cluster::{Cluster as Config, Discovery, UpstreamProtocol, UpstreamTransport};
-use config::tls::{CommonTls, DownstreamTls, SecretSource, TlsVersion, UpstreamTls};
+use config::tls::{CommonTls, DownstreamTls, SecretSource, SessionTickets, TlsVersion, UpstreamTls};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -32,6 +32,7 @@ fn common(protocols: &[&str]) -> CommonTls {
         max_version: TlsVersion::Tls13,
         cipher_suites: Vec::new(),
         ecdh_curves: Vec::new(),
+        signature_algorithms: Vec::new(),
         alpn: alpn(protocols),
         certificates: Vec::new(),
         validation: None,
@@ -49,8 +50,11 @@ impl Server {
             },
             require_client_certificate: false,
             require_sni: false,
-            disable_resumption: false,
+            tickets: SessionTickets::OwnKeys,
+            disable_stateful_resumption: false,
             session_timeout: None,
+            prefer_client_ciphers: false,
+            full_scan_on_sni_mismatch: false,
         };
         let context = ServerContext::new(&config, &Secrets::new(), "test").expect("a good context");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -75,7 +75,7 @@ fn unbound_listeners_have_no_addresses_and_additional_addresses_count_once() {
     assert_eq!(addresses(&listener), []);
     listener.bind_to_port = true;
     listener.additional_addresses =
-        ["127.0.0.2:82", "127.0.0.1:81", "127.0.0.2:82"].map(|text| text.parse().unwrap()).into();
+        ["127.0.0.2:82", "127.0.0.1:81", "127.0.0.2:82"].map(|text| text.parse::<SocketAddr>().unwrap().into()).into();
     let printed: Vec<String> = addresses(&listener).iter().map(printed).collect();
     assert_eq!(printed, ["127.0.0.1:81", "127.0.0.2:82"]);
 }
@@ -123,4 +123,42 @@ fn unix_sockets_replace_what_a_killed_process_left() {
     let name = format!("@outrigger-test-{}", std::process::id());
     listener.address = Some(Address::Pipe(name.into()));
     assert!(bind(&listener, 1).unwrap().listen().is_ok());
+}
+
+#[test]
+fn a_unix_socket_has_the_mode_that_is_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let mode_of = |mode: u32| {
+        let path = directory.path().join(format!("socket-{mode:o}"));
+        let mut listener = config("127.0.0.1:0", Vec::new());
+        (listener.address, listener.pipe_mode) = (Some(Address::Pipe(path.clone())), mode);
+        let _sockets = bind(&listener, 1).unwrap().listen().unwrap();
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    for mode in [0o666, 0o600, 0o777] {
+        assert_eq!(mode_of(mode), mode);
+    }
+    assert_ne!(mode_of(0), 0);
+}
+
+#[test]
+fn an_additional_address_has_options_of_its_own_or_the_listeners() {
+    let mut listener = config("127.0.0.1:0", Vec::new());
+    let hops =
+        |value: i32| SocketOption { level: libc::IPPROTO_IP, name: libc::IP_TTL, value: value.to_ne_bytes().to_vec() };
+    listener.socket_options = vec![hops(3)];
+    let address: SocketAddr = "127.0.0.2:0".parse().unwrap();
+    let more = |options: Option<Vec<SocketOption>>| AdditionalAddress { socket_options: options, ..address.into() };
+    let keepalive = TcpKeepalive { probes: Some(3), time: None, interval: None };
+    let patient = AdditionalAddress { tcp_keepalive: Some(keepalive), ..address.into() };
+    listener.additional_addresses = vec![more(None), more(Some(vec![hops(5)])), more(Some(Vec::new())), patient];
+    let found = places(&listener).into_iter().map(|(address, settings)| {
+        let bound = open(&address, &settings, 1, Neighbours::None).unwrap();
+        let socket = &bound.workers[0];
+        (socket.ttl_v4().unwrap(), socket.keepalive().unwrap())
+    });
+    let system = RawSocket::new(Domain::IPV4, Type::STREAM, None).unwrap().ttl_v4().unwrap();
+    let expected = [(3, false), (3, false), (5, false), (system, false), (3, true)];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
 }

@@ -3,9 +3,13 @@
 use super::*;
 use crate::tls::testing::istio_common;
 
+fn provider(common: &CommonTls) -> Result<Arc<CryptoProvider>, String> {
+    Suites::of(common, "test").map(|suites| suites.provider)
+}
+
 #[test]
 fn istios_list_keeps_the_four_with_forward_secrecy() {
-    let provider = provider(&istio_common(&[], vec![]), "test").unwrap();
+    let provider = provider(&istio_common(&[], vec![])).unwrap();
     let names: Vec<_> = provider.cipher_suites.iter().map(|suite| name(suite.suite())).collect();
     assert_eq!(
         names,
@@ -25,14 +29,14 @@ fn istios_list_keeps_the_four_with_forward_secrecy() {
 fn groups_of_equal_preference_are_read() {
     let mut common = istio_common(&[], vec![]);
     common.cipher_suites = vec!["[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]".into()];
-    assert_eq!(provider(&common, "test").unwrap().cipher_suites.len(), 5);
+    assert_eq!(provider(&common).unwrap().cipher_suites.len(), 5);
 }
 
 #[test]
 fn curves() {
     let mut common = istio_common(&[], vec![]);
     let names = |common: &CommonTls| {
-        provider(common, "test").map(|provider| provider.kx_groups.iter().map(|group| group.name()).collect::<Vec<_>>())
+        provider(common).map(|provider| provider.kx_groups.iter().map(|group| group.name()).collect::<Vec<_>>())
     };
     use rustls::NamedGroup;
     let default = [NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::secp256r1];
@@ -51,4 +55,43 @@ fn versions_between_the_bounds() {
     assert_eq!(versions(&common).unwrap(), [&rustls::version::TLS13]);
     common.max_version = TlsVersion::Tls12;
     assert!(versions(&common).is_err());
+}
+
+#[test]
+fn a_list_that_is_none_is_refused_with_the_name_that_is_wrong() {
+    let mut common = istio_common(&[], vec![]);
+    for (list, named) in [
+        (vec!["ECDHE-RSA-AES256-GCM-SHA384", "-garbage"], "tried individually: garbage"),
+        (vec!["AES128-SHA", "kRSA+AES"], "none of the cipher suites"),
+        (vec!["[ECDHE-RSA-AES256-GCM-SHA384]", "!AES128"], "a list with groups"),
+        (vec!["!ALL"], "leave none"),
+    ] {
+        common.cipher_suites = list.iter().map(|rule| (*rule).into()).collect();
+        let reason = provider(&common).err().unwrap_or_default();
+        assert!(reason.contains(named), "{reason}");
+    }
+}
+
+#[test]
+fn suites_that_are_equal_to_us_stand_as_the_client_has_them() {
+    let mut common = istio_common(&[], vec![]);
+    common.cipher_suites.clear();
+    let suites = Suites::of(&common, "test").unwrap();
+    let order = |client: &[CipherSuite]| {
+        suites.as_client_orders(client).map(|suites| suites.iter().map(|suite| name(suite.suite())).collect::<Vec<_>>())
+    };
+    let aes = CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+    let chacha = CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256;
+    assert_eq!(order(&[aes, chacha]), None);
+    let expected = [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+    ];
+    assert_eq!(order(&[chacha, aes]).unwrap(), expected);
+    common.cipher_suites = vec!["ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305".into()];
+    assert!(Suites::of(&common, "test").unwrap().as_client_orders(&[chacha, aes]).is_none());
 }

@@ -72,6 +72,11 @@ pub fn accept_untrusted() -> Part {
     set(10, 1)
 }
 
+/// `suppress_client_ca_list`.
+pub fn no_hints() -> Part {
+    set(18, 1)
+}
+
 /// `verify_certificate_hash`.
 pub fn hash(sha256: [u8; 32]) -> Part {
     field(2, sha256.iter().map(|octet| format!("{octet:02x}")).collect::<String>().as_bytes())

@@ -60,6 +60,14 @@ impl Certificate {
         encode(|out| unsafe { lc::i2d_X509_PUBKEY(lc::X509_get_X509_PUBKEY(self.as_ptr()), out) })
     }
 
+    /// DER of its subject; `None` where that has no parts.
+    pub fn subject_der(&self) -> Option<Vec<u8>> {
+        // SAFETY: the name belongs to the certificate, which outlives the call.
+        let der = encode(|out| unsafe { lc::i2d_X509_NAME(lc::X509_get_subject_name(self.as_ptr()), out) });
+        // An empty sequence has two octets.
+        (der.len() > 2).then_some(der)
+    }
+
     /// First and last moment of validity.
     pub fn validity(&self) -> (SystemTime, SystemTime) {
         // SAFETY: both times belong to the certificate, which outlives the calls.

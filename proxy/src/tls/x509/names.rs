@@ -42,6 +42,21 @@ impl Certificate {
         unsafe { printed(lc::X509_get_issuer_name(self.as_ptr())) }
     }
 
+    /// The first common name of its subject, if it has any.
+    pub fn common_name(&self) -> Option<String> {
+        let _errors = Errors;
+        // SAFETY: name, entry and string belong to the certificate; what is kept is copied.
+        unsafe {
+            let subject = lc::X509_get_subject_name(self.as_ptr());
+            let index = lc::X509_NAME_get_index_by_NID(subject, lc::NID_commonName, -1);
+            if index < 0 {
+                return None;
+            }
+            let name = text(lc::X509_NAME_ENTRY_get_data(lc::X509_NAME_get_entry(subject, index)));
+            (!name.is_empty()).then_some(name)
+        }
+    }
+
     /// Lower-case hexadecimal digits, in pairs.
     pub fn serial(&self) -> String {
         let _errors = Errors;

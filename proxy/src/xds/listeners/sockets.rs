@@ -60,10 +60,9 @@ impl Sockets {
     /// The sockets for a listener, those that are missing bound.
     pub fn plan(&mut self, listener: &Listener, owners: &Owners) -> Result<Vec<u64>, Refusal> {
         let config = listener.config();
-        let settings = Settings::of(config);
         let mut planned = Vec::new();
         let mut fresh = Vec::new();
-        for address in bind::addresses(config) {
+        for (address, settings) in bind::places(config) {
             let id = match self.find(&config.name, &address, &settings, owners, &planned) {
                 Ok(Some(id)) => id,
                 Ok(None) => match self.open(address, &settings) {
