@@ -2,15 +2,18 @@
 //! bools, plain integers are numbers (`0x10` is 16, `010` is 8) up to what a double holds exactly, `~`, `null` and nothing are
 //! null; all else, fractions and quoted scalars too, is a string, which protobuf-JSON reads as what the field is. Called for bootstrap files.
 //!
+//! What a key with the tag `!ignore` holds is left out and may be named by aliases, as in Envoy; merge keys (`<<`) are applied everywhere.
 //! Aliases are written out again; the output's size is bounded, so that a few lines cannot grow into gigabytes.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+mod merge;
 
 /// Octets of JSON that a file may become.
 const MOST_OUTPUT: usize = 256 << 20;
+const TOO_LARGE: &str = "aliases make the file too large";
 /// Levels of nesting.
 const DEEPEST: usize = 100;
 
@@ -29,8 +32,10 @@ pub(super) fn to_json(text: &str) -> Result<String, String> {
 struct Writer {
     out: String,
     open: Vec<Container>,
-    /// Where each anchored value stands in `out`.
-    anchors: HashMap<usize, Range<usize>>,
+    /// The text of each anchored value.
+    anchors: HashMap<usize, String>,
+    /// Octets in them.
+    anchored: usize,
     documents: usize,
 }
 
@@ -40,6 +45,21 @@ struct Container {
     items: usize,
     anchor: usize,
     start: usize,
+    /// Where the last pair of a mapping begins, its comma included.
+    pair: usize,
+    /// What becomes of the pair that is open.
+    fate: Fate,
+    /// What is merged in when it ends.
+    merged: Vec<String>,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Fate {
+    Stays,
+    /// `!ignore`.
+    Goes,
+    /// `<<`.
+    IsMerged,
 }
 
 #[derive(PartialEq, Clone, Copy)]
@@ -58,19 +78,27 @@ impl Writer {
                 }
             }
             Event::Alias(anchor) => {
-                let range = self.anchors.get(anchor).cloned().ok_or("an alias names a value that is not finished")?;
                 let start = self.before_value()?;
-                let copy = self.out[range].to_owned();
+                let copy = self.anchors.get(anchor).ok_or("an alias names a value that is not finished")?;
                 if self.is_key() && !copy.starts_with('"') {
                     return Err("an alias of something else than a scalar is a key".to_owned());
                 }
-                self.out.push_str(&copy);
+                self.out.push_str(copy);
                 self.after_value(0, start)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let start = self.before_value()?;
-                let plain = *style == ScalarStyle::Plain && tag.is_none();
-                if self.is_key() || !plain {
+                let is_key = self.is_key();
+                if is_key && let Some(open) = self.open.last_mut() {
+                    open.fate = match tag {
+                        Some(tag) if is_local(tag, "ignore") => Fate::Goes,
+                        None if *style == ScalarStyle::Plain && text == "<<" => Fate::IsMerged,
+                        _ => Fate::Stays,
+                    };
+                }
+                // A tag says nothing but that quotes do not count; `!` alone says that it is a string.
+                let is_text = tag.as_ref().map_or(*style != ScalarStyle::Plain, |tag| is_local(tag, ""));
+                if is_key || is_text {
                     push_string(&mut self.out, text)
                 } else {
                     push_plain(&mut self.out, text)
@@ -94,13 +122,19 @@ impl Writer {
             return Err("the file is nested too deeply".to_owned());
         }
         self.out.push(if kind == Kind::List { '[' } else { '{' });
-        self.open.push(Container { kind, items: 0, anchor, start });
+        let (pair, fate, merged) = (start, Fate::Stays, Vec::new());
+        self.open.push(Container { kind, items: 0, anchor, start, pair, fate, merged });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
         let Some(container) = self.open.pop() else { return Err("a value ends that never began".to_owned()) };
         self.out.push(if container.kind == Kind::List { ']' } else { '}' });
+        if !container.merged.is_empty() {
+            let whole = merge::over(&self.out[container.start..], &container.merged)?;
+            self.out.truncate(container.start);
+            self.out.push_str(&whole);
+        }
         self.after_value(container.anchor, container.start)
     }
 
@@ -112,9 +146,12 @@ impl Writer {
     /// Writes what separates the value from the one before; returns where the value begins.
     fn before_value(&mut self) -> Result<usize, String> {
         if self.out.len() > MOST_OUTPUT {
-            return Err("aliases make the file too large".to_owned());
+            return Err(TOO_LARGE.to_owned());
         }
-        if let Some(open) = self.open.last() {
+        if let Some(open) = self.open.last_mut() {
+            if open.items.is_multiple_of(2) {
+                open.pair = self.out.len();
+            }
             match (open.kind, open.items) {
                 (_, 0) => {}
                 (Kind::Object, items) if items % 2 == 1 => self.out.push(':'),
@@ -126,12 +163,42 @@ impl Writer {
 
     fn after_value(&mut self, anchor: usize, start: usize) -> Result<(), String> {
         if anchor != 0 {
-            self.anchors.insert(anchor, start..self.out.len());
+            self.anchored += self.out.len() - start;
+            if self.anchored > MOST_OUTPUT {
+                return Err(TOO_LARGE.to_owned());
+            }
+            self.anchors.insert(anchor, self.out[start..].to_owned());
         }
-        if let Some(open) = self.open.last_mut() {
-            open.items += 1;
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        let is_value = open.kind == Kind::Object && !open.items.is_multiple_of(2);
+        let is_mergeable = || matches!(self.out.as_bytes().get(start), Some(b'{' | b'['));
+        match std::mem::replace(&mut open.fate, Fate::Stays) {
+            fate if !is_value => open.fate = fate,
+            // The pair has never been.
+            Fate::IsMerged if is_mergeable() => {
+                open.merged.push(self.out[start..].to_owned());
+                self.out.truncate(open.pair);
+                open.items -= 1;
+                return Ok(());
+            }
+            Fate::Goes => {
+                self.out.truncate(open.pair);
+                open.items -= 1;
+                return Ok(());
+            }
+            Fate::Stays | Fate::IsMerged => {}
         }
+        open.items += 1;
         Ok(())
+    }
+}
+
+/// Whether it is `!name`.
+fn is_local(tag: &Tag, name: &str) -> bool {
+    match (tag.handle.as_str(), tag.suffix.as_str()) {
+        ("!", suffix) => suffix == name,
+        ("", suffix) => suffix.strip_prefix('!') == Some(name),
+        _ => false,
     }
 }
 
