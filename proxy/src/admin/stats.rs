@@ -28,7 +28,7 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
         }
     };
     match samples(admin, query) {
-        Ok(samples) if format == "json" => reply::json(expose::json(&samples)),
+        Ok(samples) if format == "json" => reply::json(expose::json(&samples, buckets)),
         // There are no pages for browsers: they show text well enough.
         Ok(samples) => reply::text(expose::text(&samples, buckets)),
         Err(reason) => reply::failure(StatusCode::BAD_REQUEST, reason),

@@ -163,8 +163,7 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
                 }
             },
             octet if must_be_escaped(octet) => {
-                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                out.extend_from_slice(&[b'%', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
+                out.extend_from_slice(percent_encoding::percent_encode_byte(octet).as_bytes());
             }
             octet => out.push(octet),
         }

@@ -90,13 +90,12 @@ impl Parameters {
 
 /// Text with those octets percent-encoded that may not stand bare.
 pub(super) fn escaped(text: &[u8], bare: impl Fn(u8) -> bool) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = Vec::with_capacity(text.len());
     for octet in text {
         if bare(*octet) {
             out.push(*octet);
         } else {
-            out.extend([b'%', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
+            out.extend_from_slice(percent_encoding::percent_encode_byte(*octet).as_bytes());
         }
     }
     out

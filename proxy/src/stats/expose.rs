@@ -67,17 +67,30 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
             }
         }
         Buckets::Cumulative | Buckets::Disjoint => {
-            let (mut interval, mut all) = (0, 0);
-            for (index, bound) in histogram.bounds.iter().enumerate() {
-                let between = histogram.interval.get(index).copied().unwrap_or(0);
-                let cumulative = buckets == Buckets::Cumulative;
-                interval = if cumulative { interval + between } else { between };
-                all = if cumulative { all + histogram.counts[index] } else { histogram.counts[index] };
-                parts.push(format!("B{}({interval},{all})", short(*bound)));
+            for (bound, interval, all) in counted(histogram, buckets) {
+                parts.push(format!("B{}({interval},{all})", short(bound)));
             }
         }
     }
     parts.join(" ")
+}
+
+/// Each upper bound with what was counted in the last interval and at all: up to it, or since the bound before.
+fn counted(histogram: &HistogramSample, buckets: Buckets) -> impl Iterator<Item = (f64, u64, u64)> {
+    let cumulative = buckets == Buckets::Cumulative;
+    histogram.bounds.iter().enumerate().scan((0, 0), move |(interval, all), (index, bound)| {
+        let between = |counts: &[u64]| counts.get(index).copied().unwrap_or(0);
+        *interval = between(&histogram.interval) + if cumulative { *interval } else { 0 };
+        *all = between(&histogram.counts) + if cumulative { *all } else { 0 };
+        Some((*bound, *interval, *all))
+    })
+}
+
+fn buckets_json(histogram: &HistogramSample, buckets: Buckets) -> String {
+    let one = |(bound, interval, all): (f64, u64, u64)| {
+        format!("{{\"upper_bound\":{bound},\"interval\":{interval},\"cumulative\":{all}}}")
+    };
+    counted(histogram, buckets).map(one).collect::<Vec<_>>().join(",")
 }
 
 /// The value below which so many percent lie, as far as the buckets tell; NaN when there are none.
@@ -115,7 +128,7 @@ fn short(value: f64) -> String {
 }
 
 /// Envoy's JSON: `{"stats":[{"name":…,"value":…},…,{"histograms":…}]}`.
-pub fn json(samples: &[Sample]) -> String {
+pub fn json(samples: &[Sample], buckets: Buckets) -> String {
     let mut out = String::from("{\"stats\":[");
     let mut separator = "";
     for (name, text) in texts(samples) {
@@ -133,9 +146,19 @@ pub fn json(samples: &[Sample]) -> String {
         let Some(histogram) = &sample.histogram else { continue };
         let comma = if histograms.is_empty() { "" } else { "," };
         let name = serde_json::Value::from(&*sample.name);
-        let _ = write!(histograms, "{comma}{{\"name\":{name},\"values\":[{}]}}", quantiles_json(histogram));
+        let _ = match buckets {
+            Buckets::Quantiles => {
+                write!(histograms, "{comma}{{\"name\":{name},\"values\":[{}]}}", quantiles_json(histogram))
+            }
+            Buckets::Cumulative | Buckets::Disjoint => {
+                let counts = buckets_json(histogram, buckets);
+                write!(histograms, "{comma}{{\"name\":{name},\"buckets\":[{counts}]}}")
+            }
+        };
     }
-    if !histograms.is_empty() {
+    if !histograms.is_empty() && buckets != Buckets::Quantiles {
+        let _ = write!(out, "{separator}{{\"histograms\":[{histograms}]}}");
+    } else if !histograms.is_empty() {
         let quantiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
         let _ = write!(
             out,

@@ -46,7 +46,22 @@ fn histograms_in_every_form() {
     let quantiles = text(&samples, Buckets::Quantiles);
     assert!(quantiles.starts_with("h: P0(0,0) P25("), "{quantiles}");
     assert!(quantiles.ends_with(" P100(3600000,3600000)\n"), "{quantiles}");
-    let json: serde_json::Value = serde_json::from_str(&json(&samples)).unwrap();
+    for (buckets, expected) in
+        [(Buckets::Cumulative, [(1, 1), (1, 1), (2, 2), (2, 3)]), (Buckets::Disjoint, [(1, 1), (0, 0), (1, 1), (0, 1)])]
+    {
+        let json: serde_json::Value = serde_json::from_str(&json(&samples, buckets)).unwrap();
+        let histogram = &json["stats"][0]["histograms"][0];
+        assert_eq!((histogram["name"].as_str(), &histogram["buckets"][0]["upper_bound"]), (Some("h"), &0.5.into()));
+        for (index, (interval, all)) in expected.into_iter().enumerate() {
+            let bucket = &histogram["buckets"][index];
+            assert_eq!(
+                (&bucket["interval"], &bucket["cumulative"]),
+                (&interval.into(), &all.into()),
+                "{buckets:?} {index}"
+            );
+        }
+    }
+    let json: serde_json::Value = serde_json::from_str(&json(&samples, Buckets::Quantiles)).unwrap();
     assert_eq!(json["stats"][0]["histograms"]["computed_quantiles"][0]["values"].as_array().unwrap().len(), 10);
 }
 
@@ -55,8 +70,11 @@ fn json_as_envoys() {
     let stats = istio();
     stats.counter("a.b").inc();
     stats.gauge("c\"d").set(5);
-    assert_eq!(json(&stats.samples(|_, _| true)), r#"{"stats":[{"name":"a.b","value":1},{"name":"c\"d","value":5}]}"#);
-    assert_eq!(json(&[]), r#"{"stats":[]}"#);
+    assert_eq!(
+        json(&stats.samples(|_, _| true), Buckets::Quantiles),
+        r#"{"stats":[{"name":"a.b","value":1},{"name":"c\"d","value":5}]}"#
+    );
+    assert_eq!(json(&[], Buckets::Quantiles), r#"{"stats":[]}"#);
 }
 
 #[test]
@@ -115,7 +133,7 @@ fn texts_come_first_and_only_when_set() {
     let samples = stats.samples(all);
     assert_eq!(text(&samples, Buckets::Quantiles), "cluster_manager.cds.version_text: \"v\"1\"\"\na: 1\n");
     assert_eq!(
-        json(&samples),
+        json(&samples, Buckets::Quantiles),
         r#"{"stats":[{"name":"cluster_manager.cds.version_text","value":"v\"1\""},{"name":"a","value":1}]}"#
     );
     assert!(!prometheus(&stats, &samples).contains("version_text"));

@@ -222,9 +222,7 @@ fn path_and_query(path: &Bytes) -> Result<PathAndQuery, http::uri::InvalidUri> {
         for byte in path {
             match byte {
                 b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^' | b'|' | b'\\' | b'#' | 0..=b' ' | 0x7f.. => {
-                    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                    let digits = [b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-                    encoded.extend_from_slice(&digits);
+                    encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
                 }
                 byte => encoded.extend_from_slice(&[*byte]),
             }
