@@ -92,10 +92,10 @@ async fn nack(mesh: &EmbeddedMesh, from: usize) -> String {
     let refused = |seen: &Seen| {
         seen.workload == RATINGS && seen.type_url == types::EXTENSION && matches!(seen.what, What::Nack(_))
     };
-    match mesh.control_plane.wait_for_after(from, refused).await.what {
-        What::Nack(reason) => reason,
-        other => panic!("{other:?}"),
-    }
+    let What::Nack(reason) = mesh.control_plane.wait_for_after(from, refused).await.what else {
+        unreachable!("it was asked for")
+    };
+    reason
 }
 
 async fn comes_changes_and_goes(protocol: AdsProtocol) -> EmbeddedMesh {

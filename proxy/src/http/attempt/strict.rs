@@ -6,11 +6,12 @@ use config::route::RetryOn;
 
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
+use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::wire::headers::Name;
 
 /// Judges the headers that the router is strict about.
-pub(super) fn check(stream: &Stream<'_>) -> Result<(), LocalReply> {
+pub(super) fn check(stream: &Stream<'_>) -> Result<(), Stop> {
     for header in &stream.context.manager.config.router.strict_headers {
         let name = name_of(*header);
         let Some(value) = stream.request.headers.get(&name) else { continue };
@@ -19,7 +20,8 @@ pub(super) fn check(stream: &Stream<'_>) -> Result<(), LocalReply> {
             let details = format!("request_headers_failed_strict_check{{{}}}", name.as_str());
             return Err(LocalReply::new(400, details)
                 .body(format!("invalid header '{}' with value '{value}'", name.as_str()))
-                .flags(ResponseFlags::INVALID_ENVOY_REQUEST_HEADERS));
+                .flags(ResponseFlags::INVALID_ENVOY_REQUEST_HEADERS)
+                .into());
         }
     }
     Ok(())

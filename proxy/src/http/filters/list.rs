@@ -11,6 +11,7 @@ macro_rules! http_filters {
     ) => {
         /// A filter that acts, compiled.
         #[derive(Debug)]
+        #[allow(clippy::large_enum_variant)] // Each stands on the heap, with its place.
         pub(crate) enum Filter {
             $(#[doc = concat!("[`", stringify!($module), "`].")] $variant($module::$variant),)*
             /// Others, behind a match tree.

@@ -4,6 +4,7 @@
 macro_rules! network_filters {
     ($($variant:ident $module:ident;)*) => {
         /// A filter, compiled.
+        #[allow(clippy::large_enum_variant)] // Each stands on the heap, with its place.
         enum Filter {
             $(#[doc = concat!("[`", stringify!($module), "`].")] $variant($module::$variant),)*
         }
