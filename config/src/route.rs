@@ -62,6 +62,8 @@ pub struct VirtualHost {
     pub retry: Option<Arc<RetryPolicy>>,
     /// `include_request_attempt_count`.
     pub attempt_count_in_request: bool,
+    /// `include_is_timeout_retry_header`: retries say whether a timeout led to them.
+    pub timeout_retry_in_request: bool,
     /// `include_attempt_count_in_response`.
     pub attempt_count_in_response: bool,
     /// Header changes at this level.
@@ -185,6 +187,9 @@ pub struct Forward {
     /// `max_stream_duration.grpc_timeout_header_max` or the deprecated `max_grpc_timeout`: outer `None` = the header is ignored,
     /// inner `None` = honoured without a cap.
     pub grpc_timeout_max: Option<Option<Duration>>,
+    /// `max_stream_duration.grpc_timeout_header_offset` or the deprecated `grpc_timeout_offset`: taken off the header's value, if that is
+    /// longer.
+    pub grpc_timeout_offset: Option<Duration>,
     /// `retry_policy`.
     pub retry: Option<Arc<RetryPolicy>>,
     /// Path rewrite.

@@ -47,6 +47,11 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         )?,
         None => inherited(&at.field("max_grpc_timeout"), &proto.max_grpc_timeout)?,
     };
+    let at_offset = at_stream.field("grpc_timeout_header_offset");
+    let grpc_timeout_offset = match stream.and_then(|stream| stream.grpc_timeout_header_offset.as_ref()) {
+        Some(_) => proto::duration(&at_offset, &stream.and_then(|stream| stream.grpc_timeout_header_offset))?,
+        None => proto::duration(&at.field("grpc_timeout_offset"), &proto.grpc_timeout_offset)?,
+    };
     let retry = proto
         .retry_policy
         .as_ref()
@@ -67,6 +72,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
             &stream.and_then(|stream| stream.max_stream_duration),
         )?,
         grpc_timeout_max,
+        grpc_timeout_offset,
         retry: retry.map(Arc::new),
         rewrite: path_rewrite(at, proto, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,

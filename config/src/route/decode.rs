@@ -142,6 +142,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         require_tls,
         retry: retry.map(Arc::new),
         attempt_count_in_request: proto.include_request_attempt_count,
+        timeout_retry_in_request: proto.include_is_timeout_retry_header,
         attempt_count_in_response: proto.include_attempt_count_in_response,
         headers: headers::changes(
             at,

@@ -146,11 +146,12 @@ async fn until_answered<'s>(
                 ends.retries(outcome.target(), outcome.status(), wait);
                 log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
+                let late = outcome.is_late();
                 outcome.cut_short(cluster);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, stop));
                 }
-                again(exchange, forwarding);
+                again(exchange, forwarding, late);
                 upload.rewind();
             }
             Decision::PassOn(flags) => {
@@ -229,7 +230,8 @@ fn prepare<'p>(
 }
 
 /// What is done to the request before a further attempt.
-fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding) {
+/// `late`: a timeout led to it.
+fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding, late: bool) {
     let Exchange { stream, watch, .. } = exchange;
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     let elapsed = stream.since_request();
@@ -237,6 +239,9 @@ fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding) {
     if stream.route.is_some_and(|chosen| chosen.host.config.attempt_count_in_request) {
         let count = respond::attempt_count(stream.info.attempts + 1);
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, count);
+    }
+    if stream.route.is_some_and(|chosen| chosen.host.config.timeout_retry_in_request) {
+        stream.request.headers.set(Name::X_ENVOY_IS_TIMEOUT_RETRY, if late { "true" } else { "false" });
     }
 }
 

@@ -39,7 +39,7 @@ impl Timeouts {
         let response = if config.max_stream_duration.is_some() {
             None
         } else if let Some(cap) = config.grpc_timeout_max.filter(|_| is_grpc(request)) {
-            let wanted = grpc::timeout(&request.headers).filter(|wanted| !wanted.is_zero());
+            let wanted = grpc_timeout(forwarding, request).filter(|wanted| !wanted.is_zero());
             match (wanted, cap) {
                 (Some(wanted), Some(cap)) => Some(wanted.min(cap)),
                 (wanted, cap) => wanted.or(cap),
@@ -106,7 +106,7 @@ pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut Request
         deadlines.set(Expired::Idle, idle);
     }
     let Some(duration) = config.max_stream_duration else { return };
-    let wanted = grpc::timeout(&request.headers).filter(|_| config.grpc_timeout_max.is_some());
+    let wanted = grpc_timeout(forwarding, request).filter(|_| config.grpc_timeout_max.is_some());
     let limit = match (wanted, config.grpc_timeout_max.flatten()) {
         (Some(wanted), Some(cap)) => Some(wanted.min(cap)),
         (Some(wanted), None) => Some(wanted),
@@ -119,6 +119,13 @@ pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut Request
         // Told as it is honoured, in Envoy's unit.
         request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(limit));
     }
+}
+
+/// `grpc-timeout`, less what the route wants to keep of it. Nothing is taken off that would leave nothing, for that would mean no timeout.
+fn grpc_timeout(forwarding: &Forwarding, request: &RequestHead) -> Option<Duration> {
+    let wanted = grpc::timeout(&request.headers)?;
+    let offset = forwarding.config.grpc_timeout_offset.filter(|offset| *offset < wanted).unwrap_or_default();
+    Some(wanted - offset)
 }
 
 /// A header in milliseconds: outer `None` when absent or not a number, inner `None` for 0, which is never.

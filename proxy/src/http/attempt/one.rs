@@ -253,6 +253,11 @@ impl Outcome {
         }
     }
 
+    /// It was given up, for it took too long.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Outcome::Late(..) | Outcome::Failed(Failure::Timeout(_), ..))
+    }
+
     /// What a log says of a failure.
     pub fn flags(&self) -> ResponseFlags {
         match self {

@@ -44,10 +44,10 @@ pub(super) struct Race<'a, 's: 'a> {
 }
 
 enum Contender<'a> {
-    /// Waits until its time has come.
-    Waiting(Pin<Box<Sleep>>),
+    /// Waits until its time has come. The flag tells that a timeout led to it.
+    Waiting(Pin<Box<Sleep>>, bool),
     /// Waits for a stream to that host.
-    Opening(Target, Opening<'a>),
+    Opening(Target, Opening<'a>, bool),
     /// Has one.
     Open(Box<Open>),
 }
@@ -110,7 +110,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
                         count_reset(self.attempt.cluster, lease.protocol(), Some(&error));
                         self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
                     }
-                    Contender::Waiting(_) | Contender::Opening(..) => None,
+                    Contender::Waiting(..) | Contender::Opening(..) => None,
                 },
             };
             if let Some(end) = end {
@@ -127,8 +127,8 @@ impl<'a, 's: 'a> Race<'a, 's> {
     ) -> Poll<Result<(usize, Event), Stop>> {
         for (index, contender) in self.contenders.iter_mut().enumerate() {
             let event = match contender {
-                Contender::Waiting(wait) => wait.as_mut().poll(cx).map(|()| Event::Due),
-                Contender::Opening(_, opening) => opening.as_mut().poll(cx).map(Event::Opened),
+                Contender::Waiting(wait, _) => wait.as_mut().poll(cx).map(|()| Event::Due),
+                Contender::Opening(_, opening, _) => opening.as_mut().poll(cx).map(Event::Opened),
                 Contender::Open(open) => match open.poll(cx, exchange, downstream) {
                     Ok(event) => event,
                     Err(stop) => return Poll::Ready(Err(stop)),
@@ -154,7 +154,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
                 let target = open.target.clone();
                 self.tried.add(&target, &mut self.retry);
                 self.ends.retries(None, None, wait);
-                self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time))));
+                self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), true));
             }
             Decision::PassOn(flags) => self.gives_up(exchange, flags),
         }
@@ -171,7 +171,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
             self.tried.add(target, &mut self.retry);
         }
         self.ends.retries(instead_of, status, wait);
-        self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time))));
+        self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), false));
     }
 
     /// Picks a host.
@@ -200,7 +200,8 @@ impl<'a, 's: 'a> Race<'a, 's> {
             cluster.http(&host, &want).await
         });
         if let Some(contender) = self.contenders.get_mut(index) {
-            *contender = Contender::Opening(target, opening);
+            let late = matches!(contender, Contender::Waiting(_, true));
+            *contender = Contender::Opening(target, opening, late);
         }
         None
     }
@@ -211,12 +212,12 @@ impl<'a, 's: 'a> Race<'a, 's> {
         index: usize,
         result: Result<Lease, ConnectFailure>,
     ) -> Option<Result<Answered, Stop>> {
-        let Contender::Opening(target, _) = self.contenders.remove(index) else { return None };
+        let Contender::Opening(target, _, late) = self.contenders.remove(index) else { return None };
         let mut lease = match result {
             Ok(lease) => lease,
             Err(failure) => return self.failed(exchange, Failure::Connect(failure), Some(target), (false, false)),
         };
-        again(exchange, self.forwarding);
+        again(exchange, self.forwarding, late);
         exchange.stream.info.attempts += 1;
         self.ends.begins();
         log::begins(&mut exchange.stream);
@@ -225,8 +226,9 @@ impl<'a, 's: 'a> Race<'a, 's> {
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &upload) {
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
         }
-        let late = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
-        self.contenders.push(Contender::Open(Box::new(Open { lease, target, upload, overtaken: false, late })));
+        let timer = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
+        let open = Open { lease, target, upload, overtaken: false, late: timer };
+        self.contenders.push(Contender::Open(Box::new(open)));
         None
     }
 

@@ -84,6 +84,7 @@ known! {
     X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL "x-envoy-immediate-health-check-fail"
     X_ENVOY_INTERNAL "x-envoy-internal"
     X_ENVOY_IP_TAGS "x-envoy-ip-tags"
+    X_ENVOY_IS_TIMEOUT_RETRY "x-envoy-is-timeout-retry"
     X_ENVOY_MAX_RETRIES "x-envoy-max-retries"
     X_ENVOY_ORIGINAL_PATH "x-envoy-original-path"
     X_ENVOY_ORIGINAL_HOST "x-envoy-original-host"

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::hcm::StrictHeader;
+use config::route::RetryOn;
 
 use crate::http::testing::fake::Script;
 use crate::http::testing::*;
@@ -55,5 +56,24 @@ async fn the_callers_proxy_may_say_how_long_it_waits() {
         assert_eq!(outcome.status(), expected);
         let told = bench.seen()[0].header("x-envoy-expected-rq-timeout-ms");
         assert_eq!(told.as_deref(), Some(if respects { "100" } else { "5000" }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_grpcs_timeout_may_be_kept_and_retries_say_why() {
+    for (offset, expected) in [(300, "700m"), (1000, "1000m"), (5000, "1000m")] {
+        let mut bench = Bench::new(to_app(|forward| {
+            forward.grpc_timeout_max = Some(None);
+            forward.grpc_timeout_offset = Some(Duration::from_millis(offset));
+            forward.retry = Some(retry_on(RetryOn::SERVER_ERROR, 1).into());
+        }));
+        bench.host(|host| host.timeout_retry_in_request = true);
+        bench.upstream(Script::answers(503, &[], &[])).upstream(Script::answers(200, &[], &["fine"]));
+        let request = with(get("/a"), &[("content-type", "application/grpc"), ("grpc-timeout", "1000m")]);
+        bench.send(request).await;
+        let seen = bench.seen();
+        assert_eq!(seen[0].header("grpc-timeout").as_deref(), Some(expected));
+        let why: Vec<_> = seen.iter().map(|seen| seen.header("x-envoy-is-timeout-retry")).collect();
+        assert_eq!(why, [None, Some("false".to_owned())]);
     }
 }
