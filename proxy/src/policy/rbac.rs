@@ -15,9 +15,9 @@ use crate::stats::{Counter, Stats};
 
 mod rule;
 
-/// What decides.
+/// What decides. Boxed: filters that hold one stay small.
 #[derive(Debug)]
-pub(crate) struct Engine(Kind);
+pub(crate) struct Engine(Box<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -75,7 +75,7 @@ impl Engine {
                 ends.map(|end| stats.counter(&format!("{prefix}policy.{name}.{end}")))
             }),
         };
-        Ok(Engine(match config {
+        Ok(Engine(Box::new(match config {
             plain::Engine::Rules(action, policies) => {
                 let policies = policies.iter().map(|(name, policy)| Policy {
                     id: id(name),
@@ -92,12 +92,12 @@ impl Engine {
                 })?;
                 Kind::Tree { tree, logs }
             }
-        }))
+        })))
     }
 
     /// Judges, and counts for the policy that matched.
     pub(crate) fn judge(&self, facts: &dyn Facts) -> Decision<'_> {
-        let decision = match &self.0 {
+        let decision = match &*self.0 {
             Kind::Rules { action, policies } => {
                 let policy = policies.iter().find(|policy| policy.matches(facts)).map(|policy| &policy.id);
                 let matched = policy.is_some();
