@@ -11,6 +11,7 @@ mod http;
 mod lifecycle;
 mod passthrough;
 mod plaintext;
+mod policy;
 mod rotation;
 mod world;
 
@@ -55,6 +56,8 @@ const TESTS: &[(&str, Test)] = &[
     ("auto_registration", endpoints::auto_registration),
     ("permissive_takes_plaintext", plaintext::permissive_takes_plaintext),
     ("strict_refuses_plaintext", plaintext::strict_refuses_plaintext),
+    ("an_authorization_policy_says_who_may_read_what", policy::an_authorization_policy_says_who_may_read_what),
+    ("a_denied_principal_is_turned_away", policy::a_denied_principal_is_turned_away),
     ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
     ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
     ("tcp_service", passthrough::tcp_service),
