@@ -43,6 +43,8 @@ pub struct Bootstrap {
     pub node_id: Arc<str>,
     /// `node.cluster`.
     pub node_cluster: Arc<str>,
+    /// `node.metadata`.
+    pub node_metadata: Arc<serde_json::Value>,
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
@@ -94,6 +96,7 @@ impl Bootstrap {
         let mut options = Options::new(unknown_fields, reject.unwrap_or(true));
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
+        options.node_metadata = self.node_metadata.clone();
         options
     }
 }

@@ -18,6 +18,8 @@ pub struct Options {
     pub service_cluster: Arc<str>,
     /// `cluster_manager.local_cluster_name`: the cluster of which this proxy is a member.
     pub local_cluster: Option<Arc<str>>,
+    /// `node.metadata`, an object; null where there is none.
+    pub node_metadata: Arc<serde_json::Value>,
     /// Nothing is checked before it is decoded, so that a test sees what decoders do themselves.
     #[cfg(test)]
     pub(crate) unchecked: bool,
@@ -60,12 +62,20 @@ impl Options {
             reject_fragment,
             service_cluster: Arc::default(),
             local_cluster: None,
+            node_metadata: Arc::default(),
             #[cfg(test)]
             unchecked: false,
             notes: RefCell::default(),
             nesting: Cell::default(),
             told: RefCell::default(),
         }
+    }
+
+    /// The labels that stand under a key of the node's metadata; what is no text is an empty one, as with Envoy.
+    pub(crate) fn labels(&self, key: &str) -> Vec<(Arc<str>, Arc<str>)> {
+        let labels = self.node_metadata.get(key).and_then(serde_json::Value::as_object);
+        let text = |value: &serde_json::Value| Arc::from(value.as_str().unwrap_or_default());
+        labels.into_iter().flatten().map(|(name, value)| (Arc::from(name.as_str()), text(value))).collect()
     }
 
     #[cfg(test)]

@@ -71,6 +71,16 @@ pub(crate) fn positive(at: &At<'_>, value: &Option<wkt::Duration>) -> Result<Opt
     }
 }
 
+/// A protobuf string holds UTF-8 alone: other octets are told as `!`, as by Envoy.
+pub fn sanitized(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '!'));
+    }
+    text
+}
+
 /// Value of a `BoolValue`, or the default.
 pub(crate) fn bool_or(value: &Option<wkt::BoolValue>, default: bool) -> bool {
     value.as_ref().map_or(default, |value| value.value)

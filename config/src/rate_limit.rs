@@ -9,7 +9,9 @@ use crate::address;
 use crate::field_rules;
 use crate::matcher::{self, HeaderMatcher, QueryParameterMatcher};
 use crate::options::Options;
-use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, types::metadata::v3 as metadata, uint32};
+use crate::proto::{
+    self, bool_or, core::v3 as core, route::v3 as pb, types::metadata::v3 as metadata, types::v3 as types, uint32,
+};
 use crate::rejection::{At, Rejection};
 
 /// One limit: the descriptor that its actions make, if all of them have something to say.
@@ -27,6 +29,38 @@ pub struct RateLimit {
     pub on_stream_done: bool,
     /// `x_ratelimit_option`; unset is as the filter says.
     pub x_ratelimit_headers: Option<bool>,
+    /// `limit`: what a service is told in place of its own.
+    pub limit: Option<Override>,
+}
+
+/// `limit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Override {
+    /// `rate_limit`.
+    Fixed {
+        /// `requests_per_unit`.
+        requests: u32,
+        /// `unit`.
+        unit: Unit,
+    },
+    /// `dynamic_metadata`: an object with `requests_per_unit` and the name of a `unit`; where there is none the service's own counts.
+    Metadata {
+        /// `metadata_key.key`: the filter.
+        filter: Arc<str>,
+        /// `metadata_key.path`.
+        path: Vec<Arc<str>>,
+    },
+}
+
+/// `RateLimitUnit`, as a service is told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit(pub(crate) i32);
+
+impl Unit {
+    /// By its name in the protobuf.
+    pub fn named(name: &str) -> Option<Unit> {
+        types::RateLimitUnit::from_str_name(name).map(|unit| Unit(unit as i32))
+    }
 }
 
 /// `hits_addend`.
@@ -156,7 +190,7 @@ pub enum MetadataSource {
     Locality,
 }
 
-/// The `rate_limits` of a route or a virtual host. Their `limit` is for services that are asked.
+/// The `rate_limits` of a route or a virtual host.
 pub(crate) fn of_route(at: &At<'_>, list: &[pb::RateLimit], options: &Options) -> Result<Vec<RateLimit>, Rejection> {
     list.iter().enumerate().map(|(index, proto)| rate_limit(&at.index(index), proto, options)).collect()
 }
@@ -197,6 +231,24 @@ fn rate_limit(at: &At<'_>, proto: &pb::RateLimit, options: &Options) -> Result<R
             Headers::Off => Some(false),
             Headers::DraftVersion03 => Some(true),
         },
+        limit: proto.limit.as_ref().map(|one| limit(&at.field("limit"), one)).transpose()?,
+    })
+}
+
+fn limit(at: &At<'_>, proto: &pb::rate_limit::Override) -> Result<Override, Rejection> {
+    use pb::rate_limit::r#override::OverrideSpecifier as Kind;
+    Ok(match &proto.override_specifier {
+        None => return Err(at.reject("says nothing; give rate_limit or dynamic_metadata")),
+        Some(Kind::RateLimit(one)) => {
+            let unit =
+                proto::defined::<types::RateLimitUnit>(&at.field("rate_limit").field("unit"), one.unit)?;
+            Override::Fixed { requests: one.requests_per_unit, unit: Unit(unit as i32) }
+        }
+        Some(Kind::DynamicMetadata(one)) => {
+            let at = at.field("dynamic_metadata");
+            let (filter, path) = metadata_key(&at.field("metadata_key"), &one.metadata_key)?;
+            Override::Metadata { filter, path }
+        }
     })
 }
 

@@ -4,6 +4,7 @@
 
 pub mod ext_authz;
 pub mod grpc_health;
+pub mod ratelimit;
 pub mod session_cookie;
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct HttpUri {
     pub timeout: Option<Duration>,
 }
 
+pub use crate::proto::sanitized;
+
 /// A gRPC service.
 ///
 /// # Errors
@@ -82,14 +85,15 @@ pub fn grpc_service(at: &At<'_>, proto: &core::GrpcService, options: &Options) -
         authority: proto::text(&envoy.authority).unwrap_or_else(|| cluster.clone()),
         cluster,
         timeout: proto::timeout(&at.field("timeout"), &proto.timeout, None)?,
-        initial_metadata: metadata(&at.field("initial_metadata"), &proto.initial_metadata)?,
+        initial_metadata: header_values(&at.field("initial_metadata"), &proto.initial_metadata)?,
         retry: retry.map(Arc::new),
         max_receive_message_length: uint32(&envoy.max_receive_message_length).filter(|length| *length > 0),
         skip_envoy_headers: envoy.skip_envoy_headers,
     })
 }
 
-fn metadata(at: &At<'_>, list: &[core::HeaderValue]) -> Result<Vec<HeaderAdd>, Rejection> {
+/// Headers of a call, each in place of one of its name.
+pub(crate) fn header_values(at: &At<'_>, list: &[core::HeaderValue]) -> Result<Vec<HeaderAdd>, Rejection> {
     let one = |(index, header): (usize, &core::HeaderValue)| {
         let at = at.index(index);
         let at_value = at.field("value");

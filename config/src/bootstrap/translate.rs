@@ -66,6 +66,7 @@ fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Res
         body,
         node_id: Arc::from(node.id.as_str()),
         node_cluster: Arc::from(node.cluster.as_str()),
+        node_metadata: Arc::new(node.metadata.as_ref().map(proto::struct_to_json).unwrap_or_default()),
         node: Bytes::from(node.encode_to_vec()),
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
         admin: admin(&at.field("admin"), proto)?,

@@ -1,7 +1,12 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`. Called by the list of filters. The messages of its service are in
 //! [`crate::services::ext_authz`].
 
+mod http_service;
+
 use std::sync::Arc;
+use std::time::Duration;
+
+pub use http_service::HttpService;
 
 use crate::extension::Extension;
 use crate::field_rules;
@@ -13,8 +18,7 @@ use crate::proto::{
     types::matcher::v3::ListStringMatcher,
 };
 use crate::rejection::{At, Rejection};
-use crate::route::RetryPolicy;
-use crate::services::{self, GrpcService, HttpUri};
+use crate::services::{self, GrpcService};
 
 /// The filter.
 #[derive(Debug, Clone)]
@@ -52,7 +56,7 @@ pub struct ExtAuthz {
     /// `stat_prefix`: a part of the names of statistics.
     pub stat_prefix: Option<Arc<str>>,
     /// `bootstrap_metadata_labels_key`: labels of this node that the request tells.
-    pub labels_key: Option<Arc<str>>,
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
     /// `allowed_headers`, of the request; `None`: all over gRPC, over HTTP only those that go with every request.
     pub allowed_headers: Option<Vec<StringMatcher>>,
     /// `disallowed_headers`, before the allowed ones.
@@ -67,8 +71,6 @@ pub struct ExtAuthz {
     pub takes_metadata: bool,
     /// `filter_metadata`: kept as filter state, for logs.
     pub filter_metadata: Option<Arc<serde_json::Value>>,
-    /// `emit_filter_state_stats`.
-    pub emit_filter_state: bool,
     /// `max_denied_response_body_bytes`; `None`: all.
     pub max_denied_body: Option<u32>,
     /// `enforce_response_header_limits`.
@@ -82,31 +84,6 @@ pub enum Service {
     Grpc(Arc<GrpcService>),
     /// `http_service`.
     Http(Arc<HttpService>),
-}
-
-/// `HttpService`.
-#[derive(Debug, Clone)]
-pub struct HttpService {
-    /// `server_uri`.
-    pub uri: HttpUri,
-    /// `path_prefix`, before the request's own path.
-    pub path_prefix: Option<Arc<str>>,
-    /// `path_override`, in its place.
-    pub path_override: Option<Arc<str>>,
-    /// `authorization_request.headers_to_add`, in place of the client's.
-    pub headers_to_add: Vec<(Arc<str>, Arc<str>)>,
-    /// `allowed_upstream_headers`: set in the request.
-    pub upstream_headers: Vec<StringMatcher>,
-    /// `allowed_upstream_headers_to_append`: added to it.
-    pub upstream_headers_to_append: Vec<StringMatcher>,
-    /// `allowed_client_headers`, of a denial; `None`: all but the path, the status and the authority.
-    pub client_headers: Option<Vec<StringMatcher>>,
-    /// `allowed_client_headers_on_success`.
-    pub client_headers_on_success: Vec<StringMatcher>,
-    /// `dynamic_metadata_from_headers`.
-    pub metadata_from_headers: Vec<StringMatcher>,
-    /// `retry_policy`.
-    pub retry: Option<Arc<RetryPolicy>>,
 }
 
 /// `BufferSettings`.
@@ -141,6 +118,9 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     if proto.emit_client_span.is_some() {
         options.note(&at.field("emit_client_span"), "is not acting; no spans are sent");
     }
+    if proto.emit_filter_state_stats {
+        options.note(&at.field("emit_filter_state_stats"), "is not acting; logs do not tell how long the question took");
+    }
     let enabled = proto.filter_enabled.as_ref();
     let enabled_metadata = proto.filter_enabled_metadata.as_ref();
     let rules = proto.decoder_header_mutation_rules.as_ref();
@@ -172,7 +152,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         include_peer_certificate: proto.include_peer_certificate,
         include_tls_session: proto.include_tls_session,
         stat_prefix: proto::text(&proto.stat_prefix),
-        labels_key: proto::text(&proto.bootstrap_metadata_labels_key),
+        labels: options.labels(&proto.bootstrap_metadata_labels_key),
         allowed_headers: allowed_headers(at, &proto)?,
         disallowed_headers: list(&at.field("disallowed_headers"), &proto.disallowed_headers)?,
         charge_cluster: bool_or(&proto.charge_cluster_response_stats, true),
@@ -182,7 +162,6 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
             .transpose()?,
         takes_metadata: bool_or(&proto.enable_dynamic_metadata_ingestion, true),
         filter_metadata: metadata.map(|metadata| Arc::new(proto::struct_to_json(metadata))),
-        emit_filter_state: proto.emit_filter_state_stats,
         max_denied_body: Some(proto.max_denied_response_body_bytes).filter(|most| *most > 0),
         enforce_header_limits: proto.enforce_response_header_limits,
     })
@@ -221,11 +200,10 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         service: match &settings.service_override {
             None => None,
             Some(ServiceOverride::GrpcService(one)) => {
-                let service = services::grpc_service(&at.field("grpc_service"), one, options)?;
-                Some(Service::Grpc(Arc::new(service)))
+                Some(Service::Grpc(Arc::new(grpc_service(&at.field("grpc_service"), one, options)?)))
             }
             Some(ServiceOverride::HttpService(one)) => {
-                Some(Service::Http(Arc::new(http_service(&at.field("http_service"), one, options)?)))
+                Some(Service::Http(Arc::new(http_service::decode(&at.field("http_service"), one, options)?)))
             }
         },
     })
@@ -253,64 +231,26 @@ fn service(at: &At<'_>, proto: &pb::ExtAuthz, options: &Options) -> Result<Servi
         // Envoy takes that, and no request passes.
         None => Err(at.reject("has no service; give grpc_service or http_service")),
         Some(Services::GrpcService(one)) => {
-            Ok(Service::Grpc(Arc::new(services::grpc_service(&at.field("grpc_service"), one, options)?)))
+            Ok(Service::Grpc(Arc::new(grpc_service(&at.field("grpc_service"), one, options)?)))
         }
         Some(Services::HttpService(one)) => {
-            Ok(Service::Http(Arc::new(http_service(&at.field("http_service"), one, options)?)))
+            Ok(Service::Http(Arc::new(http_service::decode(&at.field("http_service"), one, options)?)))
         }
     }
 }
 
-fn http_service(at: &At<'_>, proto: &pb::HttpService, options: &Options) -> Result<HttpService, Rejection> {
-    let at_uri = at.field("server_uri");
-    let uri = services::http_uri(&at_uri, field_rules::required(&at_uri, &proto.server_uri)?)?;
-    let path = |field: &str, text: &str| {
-        let at = at.field(field);
-        field_rules::header_value(&at, text)?;
-        if text.is_empty() || text.starts_with('/') {
-            return Ok(proto::text(text));
-        }
-        Err(at.reject(format!("{field} should start with \"/\".")))
-    };
-    let (path_prefix, path_override) =
-        (path("path_prefix", &proto.path_prefix)?, path("path_override", &proto.path_override)?);
-    if path_prefix.is_some() && path_override.is_some() {
-        return Err(at.reject("Only one of path_prefix or path_override may be set, not both."));
+/// A gRPC service, which is waited for no longer than this unless it says so.
+pub(super) fn grpc_service(
+    at: &At<'_>,
+    proto: &proto::core::v3::GrpcService,
+    options: &Options,
+) -> Result<GrpcService, Rejection> {
+    const TIMEOUT: Duration = Duration::from_millis(200);
+    let mut service = services::grpc_service(at, proto, options)?;
+    if proto.timeout.is_none() {
+        service.timeout = Some(TIMEOUT);
     }
-    let at_add = at.field("authorization_request");
-    let at_add = at_add.field("headers_to_add");
-    let add = proto.authorization_request.as_ref().map_or(&[][..], |request| &request.headers_to_add);
-    let at_response = at.field("authorization_response");
-    let unset = pb::AuthorizationResponse::default();
-    let response = proto.authorization_response.as_ref().unwrap_or(&unset);
-    let at_retry = at.field("retry_policy");
-    let retry = proto.retry_policy.as_ref();
-    let matchers = |field: &str, matchers| list(&at_response.field(field), matchers);
-    Ok(HttpService {
-        uri,
-        path_prefix,
-        path_override,
-        headers_to_add: add
-            .iter()
-            .enumerate()
-            .map(|(index, header)| field_rules::plain_header(&at_add.index(index), header))
-            .collect::<Result<_, _>>()?,
-        upstream_headers: matchers("allowed_upstream_headers", &response.allowed_upstream_headers)?,
-        upstream_headers_to_append: matchers(
-            "allowed_upstream_headers_to_append",
-            &response.allowed_upstream_headers_to_append,
-        )?,
-        client_headers: match &response.allowed_client_headers {
-            None => None,
-            some => Some(matchers("allowed_client_headers", some)?),
-        },
-        client_headers_on_success: matchers(
-            "allowed_client_headers_on_success",
-            &response.allowed_client_headers_on_success,
-        )?,
-        metadata_from_headers: matchers("dynamic_metadata_from_headers", &response.dynamic_metadata_from_headers)?,
-        retry: retry.map(|one| services::retry_policy(&at_retry, one, "", options)).transpose()?.map(Arc::new),
-    })
+    Ok(service)
 }
 
 /// The list of the filter, or the deprecated one of its HTTP service.
@@ -340,7 +280,7 @@ fn list(at: &At<'_>, proto: &Option<ListStringMatcher>) -> Result<Vec<StringMatc
     matcher::decode::strings(&at.field("patterns"), &list.patterns)
 }
 
-fn names(list: &[String]) -> Vec<Arc<str>> {
+pub(super) fn names(list: &[String]) -> Vec<Arc<str>> {
     list.iter().map(|name| Arc::from(name.as_str())).collect()
 }
 

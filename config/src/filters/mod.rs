@@ -32,6 +32,7 @@ pub mod health_check;
 pub mod local_ratelimit;
 pub mod match_delegate;
 pub mod network;
+pub mod ratelimit;
 pub mod rbac;
 pub mod set_filter_state;
 pub mod set_metadata;
@@ -133,8 +134,10 @@ http_filters! {
         routes SetFilterState Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "after those of the chain, the least specific level first";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin; shares go by their default values"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
-    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC service is asked; an HTTP service, labels of the node and emit_filter_state_stats are refused; shares go by their default values"
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; shadow_mode is refused; shares go by their default values"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
+    RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny; shares go by their default values"
+        routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
     Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; CEL conditions, matchers and principals by extension and address_match are refused"
         routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none; statistics for each policy are not kept";
     MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"

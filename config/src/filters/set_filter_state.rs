@@ -54,6 +54,8 @@ pub enum Object {
     ApplicationProtocols,
     /// `envoy.tcp_proxy.cluster`: the cluster of a TCP proxy.
     TcpProxyCluster,
+    /// `envoy.ratelimit.hits_addend`: how many hits a rate limit service is told.
+    RateLimitHits,
 }
 
 /// `shared_with_upstream`.
@@ -123,6 +125,7 @@ fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
         "envoy.network.upstream_subject_alt_names" => Object::UpstreamSubjectAltNames,
         "envoy.network.application_protocols" => Object::ApplicationProtocols,
         "envoy.tcp_proxy.cluster" => Object::TcpProxyCluster,
+        "envoy.ratelimit.hits_addend" => Object::RateLimitHits,
         other => return Err(at.unsupported(format!("'{other}' does not have an object factory"))),
     })
 }

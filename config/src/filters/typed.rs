@@ -57,10 +57,6 @@ fn http_may_fail_open(at: &At<'_>, extension: &Extension<'_>, options: &Options)
             let processor: filters::ext_proc::v3::ExternalProcessor = extension.decode(at, options)?;
             processor.failure_mode_allow
         }
-        "envoy.extensions.filters.http.ratelimit.v3.RateLimit" => {
-            let limit: filters::ratelimit::v3::RateLimit = extension.decode(at, options)?;
-            !limit.failure_mode_deny
-        }
         _ => false,
     })
 }
@@ -75,10 +71,6 @@ fn network_may_fail_open(at: &At<'_>, extension: &Extension<'_>, options: &Optio
         "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor" => {
             let processor: filters::ext_proc::v3::NetworkExternalProcessor = extension.decode(at, options)?;
             processor.failure_mode_allow
-        }
-        "envoy.extensions.filters.network.ratelimit.v3.RateLimit" => {
-            let limit: filters::ratelimit::v3::RateLimit = extension.decode(at, options)?;
-            !limit.failure_mode_deny
         }
         _ => false,
     })

@@ -50,10 +50,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";
-    NetworkFilter Refused Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz", unread, "without it connections would pass that the authorizer denies";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
-    NetworkFilter InertIfFailOpen "envoy.extensions.filters.network.ratelimit.v3.RateLimit", is::<ext::filters::network::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
     NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
     NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
 
@@ -61,7 +59,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
     HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
     HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
-    HttpFilter InertIfFailOpen "envoy.extensions.filters.http.ratelimit.v3.RateLimit", is::<ext::filters::http::ratelimit::v3::RateLimit>, "no limit is enforced, as by Envoy when the service does not answer; refused with failure_mode_deny";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
@@ -70,7 +67,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
     HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
 
-    PerRoute Inert "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", is::<ext::filters::http::ratelimit::v3::RateLimitPerRoute>, "no limit is enforced";
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";

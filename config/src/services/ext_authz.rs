@@ -97,6 +97,15 @@ pub struct CheckResponse {
     pub metadata: Option<Arc<Value>>,
 }
 
+impl CheckResponse {
+    /// The header whose action is none that is known.
+    pub fn unknown_action(&self) -> Option<&str> {
+        let Verdict::Allowed(allowed) = &self.verdict else { return None };
+        let unknown = |change: &&HeaderChange| change.append.is_none() && change.action.is_none();
+        allowed.response_headers.iter().find(unknown).map(|change| change.name.as_str())
+    }
+}
+
 /// What an authorizer says.
 #[derive(Debug, Clone)]
 pub enum Verdict {
@@ -111,8 +120,10 @@ pub enum Verdict {
 /// `OkHttpResponse`.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// `headers`, of the request.
+    /// `headers`, of the request: set, and those that are to be appended joined to what is there.
     pub headers: Vec<HeaderChange>,
+    /// Lines that are added to the request's, of an HTTP service alone.
+    pub add: Vec<HeaderChange>,
     /// `headers_to_remove`, of the request, lower case.
     pub remove: Vec<String>,
     /// `response_headers_to_add`.
@@ -209,7 +220,7 @@ fn http(request: &HttpRequest<'_>) -> pb::attribute_context::HttpRequest {
         http.header_map = Some(core::HeaderMap { headers: request.headers.iter().map(header).collect() });
     } else {
         for (name, value) in &request.headers {
-            let value = text(value);
+            let value = proto::sanitized(value);
             http.headers
                 .entry((*name).to_owned())
                 .and_modify(|joined| {
@@ -222,19 +233,9 @@ fn http(request: &HttpRequest<'_>) -> pb::attribute_context::HttpRequest {
     if request.raw_body {
         http.raw_body = request.body.to_vec();
     } else {
-        http.body = text(request.body);
+        http.body = proto::sanitized(request.body);
     }
     http
-}
-
-/// A protobuf string holds UTF-8 alone: other octets are told as `!`, as by Envoy.
-fn text(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len());
-    for chunk in octets.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '!'));
-    }
-    text
 }
 
 fn metadata(context: &MetadataContext<'_>) -> Option<core::Metadata> {
@@ -286,6 +287,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckResponse, Rejection> {
 fn allowed(ok: pb::OkHttpResponse) -> Allowed {
     Allowed {
         headers: ok.headers.into_iter().filter_map(change).collect(),
+        add: Vec::new(),
         remove: ok.headers_to_remove.into_iter().map(|name| name.to_ascii_lowercase()).collect(),
         response_headers: ok.response_headers_to_add.into_iter().filter_map(change).collect(),
         query: ok.query_parameters_to_set.into_iter().map(|one| (one.key, one.value)).collect(),

@@ -2,7 +2,7 @@
 //! that the control thread fetches. mTLS, balancing, circuit breakers and the clusters' statistics apply as to any request.
 //!
 //! Called by `http`, `tcp`, exporters and the control thread. A call belongs to one thread and runs in the task that polls it: nothing
-//! is spawned for it (but for what is only told: mirrors), and dropping it resets its stream. It speaks octets: what a message means is `config::services`' matter, and a
+//! is spawned for it (but for what is only told: mirrors and reports), and dropping it resets its stream. It speaks octets: what a message means is `config::services`' matter, and a
 //! filter's. It must never know a route, a filter or a downstream connection.
 
 mod attempt;
@@ -98,6 +98,17 @@ impl Calls {
     pub fn grpc(&self, call: GrpcCall) -> Pending {
         let calls = self.clone();
         Pending(Box::pin(async move { unary::run(calls, call).await.map(Reply::Grpc) }))
+    }
+
+    /// Tells a gRPC service something; its answer is read for nobody. A task of its own, for it outlives who makes it; the cluster's limits
+    /// and the service's timeout bound it. Needs the current `LocalSet`.
+    pub fn report(&self, call: GrpcCall) {
+        let calls = self.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(failure) = unary::run(calls, call).await {
+                tracing::debug!(target: "http", "a report is lost: {failure}");
+            }
+        });
     }
 
     /// Opens a stream of messages both ways. Nothing happens before it is first polled; messages may be sent at once. The service's

@@ -158,6 +158,16 @@ impl Asked {
         stream.send_trailers(fields(trailers)).unwrap();
     }
 
+    /// An answer of HTTP.
+    pub fn says(&mut self, status: u16, headers: &[(&'static str, &str)], body: &str) {
+        let mut head = Response::builder().status(status).body(()).unwrap();
+        *head.headers_mut() = fields(headers);
+        let mut stream = self.respond.send_response(head, body.is_empty()).unwrap();
+        if !body.is_empty() {
+            stream.send_data(Bytes::copy_from_slice(body.as_bytes()), true).unwrap();
+        }
+    }
+
     /// A head that is all of the answer.
     pub fn only_head(&mut self, status: u16, headers: &[(&'static str, &str)]) {
         let mut head = Response::builder().status(status).body(()).unwrap();

@@ -29,6 +29,7 @@ use crate::tls::{Asked, ClientContext, Secrets};
 use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
 
+mod called_services;
 mod network_filters;
 
 /// What listeners are compiled with and served by.

@@ -78,12 +78,15 @@ impl StateValue {
             Text::Json(line) => format::write_line(line, entry, &mut text),
         }
         let config = &self.config;
-        (!(config.skip_if_empty && text.is_empty())).then(|| StateObject {
+        // As in Envoy text that is no number makes no object.
+        let is_number = || std::str::from_utf8(&text).is_ok_and(|text| text.trim().parse::<u32>().is_ok());
+        let is_one = config.object != Object::RateLimitHits || is_number();
+        (is_one && !(config.skip_if_empty && text.is_empty())).then(|| StateObject {
             key: config.key.clone(),
             value: Bytes::from(text),
             form: match config.object {
                 Object::Text | Object::HashableText => Form::Text,
-                Object::UpstreamServerName | Object::TcpProxyCluster => Form::Plain,
+                Object::UpstreamServerName | Object::TcpProxyCluster | Object::RateLimitHits => Form::Plain,
                 Object::UpstreamSubjectAltNames | Object::ApplicationProtocols => Form::Hidden,
             },
             // Envoy replaces those as well that are read only.

@@ -1,6 +1,7 @@
-//! Certificates as logs print them: taken apart when a line is written, for few lines ask. Called by `telemetry` and, for the PEM, by
-//! `http`. It never says whether a certificate is any good.
+//! Certificates as logs print them and as authorizers are told of them: taken apart when that is done, for few ask. Called by `telemetry`,
+//! `http` and `tcp`. It never says whether a certificate is any good.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use config::tls::SanKind;
 
 use super::certificate::{Facts, hex};
+use super::info::TlsInfo;
 use super::sha256;
 use super::x509::{Certificate, sha1};
 
@@ -48,6 +50,21 @@ impl Described {
     pub fn validity(&self) -> (SystemTime, SystemTime) {
         (self.facts.not_before, self.facts.not_after)
     }
+}
+
+/// Whom the peer's certificate and our own name, for an authorizer: the first URI, else the first DNS name, else the subject.
+pub fn principals(tls: &TlsInfo) -> (&str, Cow<'_, str>) {
+    let peer = tls.peer.as_deref();
+    let peer = peer.map_or("", |peer| peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject));
+    if let Some(name) = tls.local_uri_sans.first() {
+        return (peer, Cow::Borrowed(name));
+    }
+    let local = tls.local.as_deref().and_then(Described::of);
+    let local = local.map(|local| match local.sans(SanKind::Dns).first() {
+        Some(name) => name.to_string(),
+        None => local.subject().to_owned(),
+    });
+    (peer, Cow::Owned(local.unwrap_or_default()))
 }
 
 /// Lower-case hex of the SHA-256 of a certificate, or of its SHA-1.

@@ -26,7 +26,7 @@ mod tests;
 
 pub use certificate::{CertificateFacts, ContextFacts};
 pub use client::{AlpnList, Asked, ClientContext};
-pub use described::{Described, fingerprint, url_encoded_pem};
+pub use described::{Described, fingerprint, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::Secrets;
 pub use server::ServerContext;

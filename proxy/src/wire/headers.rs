@@ -189,6 +189,12 @@ impl Headers {
     }
 }
 
+/// Whether a name and a value that a stranger made up are a header: a token, and nothing that would end the line.
+pub fn is_header(name: &str, value: &[u8]) -> bool {
+    let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+    !name.is_empty() && name.bytes().all(is_token) && !value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))
+}
+
 impl fmt::Debug for Headers {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_map()

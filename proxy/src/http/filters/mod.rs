@@ -28,6 +28,7 @@ mod grpc_web;
 mod header_mutation;
 mod health_check;
 pub(in crate::http) mod local_ratelimit;
+mod ratelimit;
 mod rbac;
 mod set_filter_state;
 mod set_metadata;
@@ -57,6 +58,7 @@ http_filters! {
         Fault fault routes;
         HealthCheck health_check;
         LocalRateLimit local_ratelimit routes;
+        RateLimit ratelimit routes;
         SetFilterState set_filter_state routes;
         SetMetadata set_metadata;
         GrpcHttp1Bridge grpc_http1_bridge;

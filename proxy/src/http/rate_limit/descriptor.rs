@@ -9,6 +9,8 @@ pub(in crate::http) struct Descriptor {
     octets: SmallVec<[u8; 96]>,
     /// As how many requests it counts.
     pub hits: Hits,
+    /// The limit says so: it has a `hits_addend`.
+    pub counted: bool,
     /// Whether the response tells of its bucket; `None` is as the filter says.
     pub headers: Option<bool>,
 }

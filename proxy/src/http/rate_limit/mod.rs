@@ -19,8 +19,11 @@ pub(in crate::http) struct RateLimit {
     pub stage: u32,
     /// Only for filters that ask a service, where it has a key by which an operator could switch it off.
     pub disabled: bool,
+    /// It is counted when the request is over.
+    pub on_stream_done: bool,
     hits: Option<plain::Hits>,
     headers: Option<bool>,
+    limit: Option<plain::Override>,
 }
 
 impl RateLimit {
@@ -30,8 +33,10 @@ impl RateLimit {
             actions: limit.actions.iter().map(Action::compile).collect(),
             stage: limit.stage,
             disabled: limit.disabled,
+            on_stream_done: limit.on_stream_done,
             hits: limit.hits.clone(),
             headers: limit.x_ratelimit_headers,
+            limit: limit.limit.clone(),
         };
         list.iter().map(one).collect()
     }
@@ -52,14 +57,29 @@ impl RateLimit {
                 Count::Format(format) => counted(format, stream)?,
             };
             descriptor.hits = if hits.negative { Hits::GivenBack(count) } else { Hits::Taken(count) };
+            descriptor.counted = true;
         }
         Some(descriptor)
+    }
+
+    /// What a service is told in place of its own limit.
+    pub fn limit(&self, stream: &Stream<'_>) -> Option<(u32, plain::Unit)> {
+        match self.limit.as_ref()? {
+            plain::Override::Fixed { requests, unit } => Some((*requests, *unit)),
+            plain::Override::Metadata { filter, path } => {
+                let found = stream.info.metadata.at(filter, path.iter().map(|key| &**key))?;
+                let requests = found.get("requests_per_unit")?.as_f64()?;
+                let unit = plain::Unit::named(found.get("unit")?.as_str()?)?;
+                // A number that is none is cut to one that is.
+                (requests >= 0.0).then_some((requests as u32, unit))
+            }
+        }
     }
 }
 
 /// A number that the request says.
 fn counted(format: &config::access_log::Format, stream: &Stream<'_>) -> Option<u64> {
-    let entry = stream.entry(None, None);
+    let entry = stream.entry(stream.response.as_ref(), stream.trailers.as_ref());
     let mut text = Vec::new();
     format::write(format, &entry, &mut text);
     let count: f64 = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;

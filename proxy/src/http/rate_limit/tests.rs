@@ -23,6 +23,7 @@ fn limit(actions: Vec<Action>) -> plain::RateLimit {
         hits: None,
         on_stream_done: false,
         x_ratelimit_headers: None,
+        limit: None,
     }
 }
 

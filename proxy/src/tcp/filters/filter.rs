@@ -102,7 +102,6 @@ pub(crate) struct View<'t> {
     /// Addresses, names, TLS, filter state.
     pub connection: &'t Rc<ConnectionInfo>,
     /// Calls to services.
-    #[allow(dead_code, reason = "authorization of connections asks a service")]
     pub calls: &'t Calls,
 }
 

@@ -10,7 +10,9 @@ mod run;
 
 mod connection_limit;
 mod discovered;
+mod ext_authz;
 mod local_ratelimit;
+mod ratelimit;
 mod rbac;
 mod set_filter_state;
 mod sni_cluster;
@@ -18,12 +20,26 @@ mod sni_cluster;
 use self::filter::{FilterDeps, Hooks, NetworkFilter as _, Step, Turn};
 use self::list::network_filters;
 
+use crate::telemetry::access_log::{LogEntry, More};
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+
 pub use run::{Closed, Filters, First, Missing, Started};
 
 network_filters! {
     ConnectionLimit connection_limit;
+    ExtAuthz ext_authz;
     LocalRateLimit local_ratelimit;
+    RateLimit ratelimit;
     Rbac rbac;
     SetFilterState set_filter_state;
     SniCluster sni_cluster;
+}
+
+/// Writes formats of what is known of a connection so far.
+fn render(connection: &std::rc::Rc<ConnectionInfo>) -> impl FnMut(&config::access_log::Format, &mut Vec<u8>) {
+    let info = StreamInfo::begin(connection.clone(), None);
+    move |format, out| {
+        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: More::default() };
+        crate::telemetry::format::write(format, &entry, out);
+    }
 }

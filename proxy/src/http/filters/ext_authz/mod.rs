@@ -1,34 +1,32 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`: asks a service about each request before it goes on. Carries policy: what
 //! cannot be asked is refused, unless `failure_mode_allow` says otherwise.
 //!
-//! With a gRPC service; an HTTP service is refused at load. `filter_enabled` and `deny_at_disable` go by their default values: there is
-//! no runtime here. `bootstrap_metadata_labels_key`, `route_metadata_context_namespaces` and `emit_filter_state_stats` are refused.
-//! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own.
-//! `question` makes what is asked, `verdict` does what is answered.
+//! `filter_enabled` and `deny_at_disable` go by their default values: there is no runtime here. `shadow_mode` is refused by `config`.
+//! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own, and a request without a route is not
+//! asked about. `question` makes what a gRPC service is asked, `over_http` speaks with an HTTP service; `outcome` counts what is answered and `verdict`
+//! does it.
 
+mod outcome;
+mod over_http;
 mod question;
 mod verdict;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::Rejection;
 use config::filters::ext_authz::{BodySettings, ExtAuthz as Config, ExtAuthzPerRoute, Service};
 use config::services::ext_authz as message;
-use config::{At, Rejection};
+use tokio::time::Instant;
 
+use self::over_http::HttpTarget;
 use super::Scope;
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
-use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
-use crate::http::attempt;
 use crate::http::local_reply::LocalReply;
-use crate::http::reason;
-use crate::http::stream::Stream;
-use crate::http::upstreams::UpstreamCluster;
 use crate::policy::falls_into;
-use crate::stats::Counter;
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
@@ -39,7 +37,7 @@ use crate::wire::message::BodyLength;
 #[derive(Debug)]
 pub(crate) struct ExtAuthz {
     config: Config,
-    target: Arc<GrpcTarget>,
+    target: Target,
     names: Names,
     stats: Counts,
     /// Of the names below a cluster's.
@@ -59,6 +57,7 @@ struct Names {
 crate::stats::counters! {
     struct Counts {
         ok denied error disabled failure_mode_allowed invalid ignored_dynamic_metadata omitted_response_headers
+        request_header_limits_reached
     }
 }
 
@@ -66,42 +65,40 @@ crate::stats::counters! {
 #[derive(Debug)]
 pub(crate) struct PerRoute {
     config: ExtAuthzPerRoute,
-    target: Option<Arc<GrpcTarget>>,
+    target: Option<Target>,
 }
 
-/// What the service wants done to the response.
+/// Who is asked.
+#[derive(Debug)]
+enum Target {
+    Grpc(Arc<GrpcTarget>),
+    Http(Arc<HttpTarget>),
+}
+
+/// What one request remembers.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// When it was asked.
+    asked: Option<Instant>,
+    /// What the service wants done to the response.
+    response: ForResponse,
+}
+
 type ForResponse = Option<Box<Vec<message::HeaderChange>>>;
 
 impl HttpFilter for ExtAuthz {
     type Config = Config;
     type ScopedConfig = ExtAuthzPerRoute;
     type Scoped = PerRoute;
-    type State = ForResponse;
+    type State = State;
 
     fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<ExtAuthz, Rejection> {
-        let root = At::root();
-        let refused = |field: &str, why: &str| Err(root.field(field).unsupported(why));
-        if config.labels_key.is_some() {
-            return refused(
-                "bootstrap_metadata_labels_key",
-                "is not supported; the authorizer would judge without labels",
-            );
-        }
-        if !config.route_metadata.is_empty() {
-            return refused(
-                "route_metadata_context_namespaces",
-                "is not supported; the authorizer would judge without it",
-            );
-        }
-        if config.emit_filter_state {
-            return refused("emit_filter_state_stats", "is not supported; leave it out");
-        }
         let of_cluster = match &config.stat_prefix {
             Some(prefix) => format!("ext_authz.{prefix}."),
             None => "ext_authz.".to_owned(),
         };
         Ok(ExtAuthz {
-            target: target(&root, &config.service)?,
+            target: Target::new(&config.service),
             names: Names {
                 failure_mode_allowed: Name::new("x-envoy-auth-failure-mode-allowed"),
                 downstream_service: Name::new("x-envoy-downstream-service-cluster"),
@@ -115,10 +112,7 @@ impl HttpFilter for ExtAuthz {
     }
 
     fn scope(config: &ExtAuthzPerRoute, _deps: &FilterDeps<'_>) -> Result<PerRoute, Rejection> {
-        let root = At::root();
-        let at = root.field("check_settings");
-        let target = config.service.as_ref().map(|service| target(&at, service)).transpose()?;
-        Ok(PerRoute { config: config.clone(), target })
+        Ok(PerRoute { config: config.clone(), target: config.service.as_ref().map(Target::new) })
     }
 
     fn acts(&self, scope: Option<&PerRoute>) -> Hooks {
@@ -129,6 +123,9 @@ impl HttpFilter for ExtAuthz {
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, ExtAuthz>) -> Step {
+        if turn.stream.route.is_none() {
+            return Step::Continue;
+        }
         if !self.is_enabled(turn) {
             self.stats.disabled.inc();
             if self.config.deny_at_disable {
@@ -156,17 +153,22 @@ impl HttpFilter for ExtAuthz {
             }
             Waited::Call(Ok(Reply::Grpc(reply))) => match message::decode(&reply.message) {
                 Ok(answer) => self.judged(turn, answer),
-                Err(rejection) => self.failed(turn, &format!("the answer cannot be read: {rejection}")),
+                Err(rejection) => {
+                    self.failed(turn, message::Denied::default(), &format!("the answer cannot be read: {rejection}"))
+                }
             },
-            Waited::Call(Ok(Reply::Http(_))) => self.failed(turn, "the answer is not gRPC"),
-            Waited::Call(Err(failure)) => self.failed(turn, &failure.to_string()),
+            Waited::Call(Ok(Reply::Http(reply))) => match target(turn) {
+                Target::Http(target) => self.judged(turn, over_http::answer(target.config(), reply)),
+                Target::Grpc(_) => self.failed(turn, message::Denied::default(), "the answer is not gRPC"),
+            },
+            Waited::Call(Err(failure)) => self.failed(turn, message::Denied::default(), &failure.to_string()),
             _ => Step::Abort(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE, "ext_authz_error"),
         }
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, ExtAuthz>) -> Step {
-        let most = self.config.enforce_header_limits.then(|| most_headers(turn.stream)).flatten();
-        if let (Some(changes), Some(head)) = (turn.state.take(), &mut turn.stream.response) {
+        let most = self.config.enforce_header_limits.then(|| outcome::most_headers(turn.stream)).flatten();
+        if let (Some(changes), Some(head)) = (turn.state.response.take(), &mut turn.stream.response) {
             let results = changes.iter().map(|change| verdict::change_response(&mut head.headers, change, most));
             // All of them are tried: some may change a header that is there.
             if results.filter(Result::is_err).count() > 0 {
@@ -214,8 +216,15 @@ impl ExtAuthz {
                 shared: Shared::None,
             });
         }
+        turn.state.asked = Some(Instant::now());
+        let target = match target(turn) {
+            Target::Grpc(target) => target,
+            Target::Http(target) => {
+                let call = over_http::question(self, target, turn.stream, body.as_ref());
+                return Step::Wait(Wait::Call(turn.stream.context.upstreams.calls().http(call)));
+            }
+        };
         let question = question::encode(self, turn, body.as_ref());
-        let target = turn.scope.and_then(|scope| scope.target.as_ref()).unwrap_or(&self.target);
         let stream = &*turn.stream;
         let entry = stream.entry(None, None);
         let mut render = |format: &config::access_log::Format, out: &mut Vec<u8>| format::write(format, &entry, out);
@@ -224,102 +233,32 @@ impl ExtAuthz {
         Step::Wait(Wait::Call(stream.context.upstreams.calls().grpc(call)))
     }
 
-    fn judged(&self, turn: &mut Turn<'_, '_, ExtAuthz>, answer: message::CheckResponse) -> Step {
-        if let Some(metadata) = &answer.metadata {
-            if self.config.takes_metadata {
-                turn.stream.info.metadata.merge("envoy.filters.http.ext_authz", metadata);
-            } else {
-                self.stats.ignored_dynamic_metadata.inc();
-            }
+    /// Whether the service is told a header of the request: an HTTP service hears of few unless it is allowed more.
+    fn tells(&self, name: &str) -> bool {
+        const ALWAYS: [&str; 4] = ["authorization", ":method", ":path", ":authority"];
+        let listed =
+            |list: &[config::matcher::StringMatcher]| list.iter().any(|matcher| matcher.matches(name.as_bytes()));
+        if listed(&self.config.disallowed_headers) {
+            return false;
         }
-        match answer.verdict {
-            message::Verdict::Allowed(allowed) => {
-                let changed = match verdict::apply(&self.config, &mut turn.stream.request, &allowed) {
-                    Ok(changed) => changed,
-                    Err(name) => return self.invalid(turn, &name),
-                };
-                if changed && self.config.clear_route_cache {
-                    turn.stream.plan.rare().reroute = true;
-                }
-                if !allowed.response_headers.is_empty() {
-                    *turn.state = Some(Box::new(allowed.response_headers));
-                }
-                self.count(turn.stream, self.stats.ok, "ok");
-                Step::Continue
-            }
-            message::Verdict::Denied(denied) => {
-                self.count(turn.stream, self.stats.denied, "denied");
-                let reply = self.refusal(denied.status.unwrap_or(403), "ext_authz_denied");
-                if let Some(cluster) = cluster(turn.stream).filter(|_| self.config.charge_cluster) {
-                    cluster.count_response(reply.status, Codes::of(true), None);
-                }
-                match verdict::denial(&self.config, reply, denied) {
-                    Ok(reply) => reply.into(),
-                    Err(name) => self.invalid(turn, &name),
-                }
-            }
-            message::Verdict::Failed(_) => self.failed(turn, "the service says that it failed"),
+        match (&self.config.service, &self.config.allowed_headers) {
+            (Service::Grpc(_), allowed) => allowed.as_deref().is_none_or(listed),
+            (Service::Http(_), allowed) => ALWAYS.contains(&name) || allowed.as_deref().is_some_and(listed),
         }
-    }
-
-    /// Counts an outcome, for the filter and for the cluster of the request's route.
-    fn count(&self, stream: &Stream<'_>, counter: Counter, outcome: &str) {
-        counter.inc();
-        if let Some(cluster) = cluster(stream) {
-            // A look-up by name, beside a call to another service.
-            cluster.grpc().1.counter(&format!("{}{outcome}", self.of_cluster)).inc();
-        }
-    }
-
-    /// There is no verdict.
-    fn failed(&self, turn: &mut Turn<'_, '_, ExtAuthz>, why: &str) -> Step {
-        self.count(turn.stream, self.stats.error, "error");
-        if self.config.failure_mode_allow {
-            self.count(turn.stream, self.stats.failure_mode_allowed, "failure_mode_allowed");
-            if self.config.failure_mode_allow_header {
-                let headers = &mut turn.stream.request.headers;
-                headers.set(self.names.failure_mode_allowed.clone(), Bytes::from_static(b"true"));
-            }
-            return Step::Continue;
-        }
-        reason::tell(turn.stream, "ext_authz_error", why);
-        self.refusal(self.config.status_on_error, "ext_authz_error").into()
-    }
-
-    /// The service wants a header that is none, or that the rules forbid as an error.
-    fn invalid(&self, turn: &mut Turn<'_, '_, ExtAuthz>, name: &str) -> Step {
-        self.stats.invalid.inc();
-        reason::tell(
-            turn.stream,
-            "ext_authz_invalid",
-            &format!("the authorizer sent the header {name:?}, which is not valid or not allowed"),
-        );
-        self.refusal(500, "ext_authz_invalid").into()
-    }
-
-    fn refusal(&self, status: u16, details: &'static str) -> LocalReply {
-        LocalReply::new(status, details).flags(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE)
     }
 }
 
-/// The cluster of the request's route.
-fn cluster(stream: &Stream<'_>) -> Option<UpstreamCluster> {
-    let chosen = stream.route?;
-    let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
-    stream.context.upstreams.get(&name)
+/// Whom this route asks.
+fn target<'s>(turn: &Turn<'_, 's, ExtAuthz>) -> &'s Target {
+    turn.scope.and_then(|scope| scope.target.as_ref()).unwrap_or(&turn.filter.target)
 }
 
-/// How many lines the head of a response may have: as many as those of its cluster. Answers of our own have no limit.
-fn most_headers(stream: &Stream<'_>) -> Option<usize> {
-    let from_upstream = stream.info.response_code_details.as_deref() == Some("via_upstream");
-    let cluster = stream.context.upstreams.get(stream.info.upstream_cluster.as_ref().filter(|_| from_upstream)?)?;
-    Some(cluster.config().http.max_headers_count as usize)
-}
-
-fn target(at: &At<'_>, service: &Service) -> Result<Arc<GrpcTarget>, Rejection> {
-    match service {
-        Service::Grpc(service) => Ok(Arc::new(GrpcTarget::new(service))),
-        Service::Http(_) => Err(at.field("http_service").unsupported("is not supported; use grpc_service")),
+impl Target {
+    fn new(service: &Service) -> Target {
+        match service {
+            Service::Grpc(service) => Target::Grpc(Arc::new(GrpcTarget::new(service))),
+            Service::Http(service) => Target::Http(Arc::new(HttpTarget::new(service))),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use config::services::ext_authz as message;
 use super::ExtAuthz;
 use crate::http::filters::filter::Turn;
 use crate::http::stream::Stream;
-use crate::http::xfcc;
+use crate::telemetry::dynamic::DynamicMetadata;
+use crate::tls;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -16,14 +17,13 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
     let request = &stream.request;
     let connection = &stream.context.connection;
     let tls = connection.tls.as_deref();
-    let peer = tls.and_then(|tls| tls.peer.as_deref());
-    let certificate = match peer {
+    let certificate = match tls.and_then(|tls| tls.peer.as_deref()) {
         Some(peer) if filter.config.include_peer_certificate => {
-            xfcc::url_encoded_pem(peer.chain.get(..1).unwrap_or_default())
+            tls::url_encoded_pem(peer.chain.get(..1).unwrap_or_default())
         }
         _ => String::new(),
     };
-    let principal = peer.map_or("", |peer| peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject));
+    let (principal, local_principal) = tls.map(tls::principals).unwrap_or_default();
     let mut question = message::CheckRequest {
         source: message::Peer {
             address: Some(stream.info.downstream_remote.unwrap_or(connection.remote)),
@@ -34,7 +34,8 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
         },
         destination: message::Peer {
             address: Some(connection.local),
-            principal: tls.and_then(|tls| tls.local_uri_sans.first()).map_or("", |name| name),
+            principal: &local_principal,
+            labels: filter.config.labels.iter().map(|(name, value)| (&**name, &**value)).collect(),
             ..message::Peer::default()
         },
         time: Some(stream.info.start_time),
@@ -51,7 +52,9 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
             }
         }
     }
-    metadata(filter, stream, &mut question.metadata);
+    let of_connection = connection.metadata.borrow();
+    metadata(filter, stream, &of_connection, &mut question.metadata);
+    route_metadata(filter, stream, &mut question.route_metadata);
     message::encode(&question)
 }
 
@@ -93,28 +96,40 @@ fn headers<'q>(filter: &ExtAuthz, request: &'q RequestHead) -> Vec<(&'q str, &'q
         .iter()
         .filter(|header| header.name != filter.names.partial_body)
         .map(|header| (header.name.as_str(), &header.value[..]));
-    let config = &filter.config;
     pseudo
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .chain(plain)
-        .filter(|(name, _)| {
-            let listed =
-                |list: &[config::matcher::StringMatcher]| list.iter().any(|matcher| matcher.matches(name.as_bytes()));
-            !listed(&config.disallowed_headers) && config.allowed_headers.as_deref().is_none_or(listed)
-        })
+        .filter(|(name, _)| filter.tells(name))
         .collect()
 }
 
-fn metadata<'q>(filter: &'q ExtAuthz, stream: &'q Stream<'_>, told: &mut message::MetadataContext<'q>) {
+/// What the request's metadata says of the namespaces that are told, else the connection's.
+fn metadata<'q>(
+    filter: &'q ExtAuthz,
+    stream: &'q Stream<'_>,
+    of_connection: &'q DynamicMetadata,
+    told: &mut message::MetadataContext<'q>,
+) {
+    let of_request = &stream.info.metadata;
     for namespace in &filter.config.metadata {
-        if let Some(value) = stream.info.metadata.get(namespace) {
+        if let Some(value) = of_request.get(namespace).or_else(|| of_connection.get(namespace)) {
             told.plain.push((namespace, value));
         }
     }
     for namespace in &filter.config.typed_metadata {
-        if let Some(value) = stream.info.metadata.typed(namespace) {
+        if let Some(value) = of_request.typed(namespace).or_else(|| of_connection.typed(namespace)) {
             told.typed.push((namespace, (&value.type_url, &value.bytes)));
+        }
+    }
+}
+
+/// What the route's metadata says.
+fn route_metadata<'q>(filter: &'q ExtAuthz, stream: &'q Stream<'_>, told: &mut message::MetadataContext<'q>) {
+    let Some(chosen) = &stream.route else { return };
+    for namespace in &filter.config.route_metadata {
+        if let Some(value) = chosen.route.config.metadata.0.get(namespace) {
+            told.plain.push((namespace, value));
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
 use crate::http::testing::{Client, get, post, with};
 
+mod over_http;
+
 fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut service = service();
     service.timeout = Some(Duration::from_secs(5));
@@ -40,7 +42,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         include_peer_certificate: false,
         include_tls_session: false,
         stat_prefix: None,
-        labels_key: None,
+        labels: Vec::new(),
         allowed_headers: None,
         disallowed_headers: Vec::new(),
         charge_cluster: true,
@@ -48,7 +50,6 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         mutation_rules: None,
         takes_metadata: true,
         filter_metadata: None,
-        emit_filter_state: false,
         max_denied_body: None,
         enforce_header_limits: false,
     };

@@ -9,70 +9,120 @@ use config::services::ext_authz::{Allowed, Denied, HeaderChange};
 
 use crate::http::local_reply::LocalReply;
 use crate::http::query::{self, Parameters};
-use crate::wire::headers::{Headers, Name};
+use crate::http::stream::Stream;
+use crate::wire::headers::{Headers, Name, NameSet, is_header};
 use crate::wire::message::{Method, RequestHead};
 
-/// Changes a request that may pass; tells whether anything was changed.
+/// Changes a request that may pass; tells whether anything was changed. In Envoy's order: what is set, what is added, what is appended to,
+/// what is removed.
 ///
 /// # Errors
-/// The header that is none, or that the rules forbid as an error.
-pub(super) fn apply(config: &Config, request: &mut RequestHead, allowed: &Allowed) -> Result<bool, String> {
+/// What is no header or parameter, or what the rules forbid as an error.
+pub(super) fn apply(config: &Config, stream: &mut Stream<'_>, allowed: &Allowed) -> Result<bool, String> {
+    let request = &mut stream.request;
     let mut changed = false;
-    for change in &allowed.headers {
-        let name = change.name.to_ascii_lowercase();
-        if !is_valid(&name, &change.value) {
-            if config.validate_mutations {
-                return Err(change.name.clone());
-            }
-            continue;
+    let sets = allowed.headers.iter().filter(|change| change.append != Some(true));
+    let appends = allowed.headers.iter().filter(|change| change.append == Some(true));
+    for change in sets {
+        if let Some(name) = permitted(config, change)? {
+            changed |= set(request, &name, change.value.clone());
         }
-        match permits(config.mutation_rules.as_ref(), &name) {
-            Permit::Yes => {}
-            Permit::No => continue,
-            Permit::Error => return Err(change.name.clone()),
+    }
+    for change in &allowed.add {
+        if let Some(name) = permitted(config, change)?.filter(|name| !is_routing(name)) {
+            request.headers.append(Name::new(&name), change.value.clone());
+            changed = true;
         }
-        changed |= set(request, &name, change);
+    }
+    for change in appends {
+        if let Some(name) = permitted(config, change)? {
+            changed |= join(request, &name, &change.value);
+        }
     }
     for name in &allowed.remove {
-        // As with Envoy what routes a request cannot be taken away.
-        let routing = name.starts_with(':') || name == "host";
-        if routing || permits(config.mutation_rules.as_ref(), name) != Permit::Yes {
-            continue;
-        }
-        changed |= request.headers.remove(&Name::new(name));
+        changed |= remove(config, request, name)?;
     }
-    changed |= queries(request, allowed);
+    if config.validate_mutations {
+        let invalid = |change: &&HeaderChange| !is_valid(&change.name.to_ascii_lowercase(), &change.value);
+        if let Some(invalid) = allowed.response_headers.iter().find(invalid) {
+            return Err(invalid.name.clone());
+        }
+    }
+    changed |= queries(config, request, allowed)?;
     Ok(changed)
 }
 
+/// The name of a header that may be changed, lower case; `None` where the change is to be left out.
+fn permitted(config: &Config, change: &HeaderChange) -> Result<Option<String>, String> {
+    let name = change.name.to_ascii_lowercase();
+    if !is_valid(&name, &change.value) {
+        return if config.validate_mutations { Err(change.name.clone()) } else { Ok(None) };
+    }
+    match permits(config.mutation_rules.as_ref(), &name) {
+        Permit::Yes => Ok(Some(name)),
+        Permit::No => Ok(None),
+        Permit::Error => Err(change.name.clone()),
+    }
+}
+
+/// What routes a request, of which there is always one.
+fn is_routing(name: &str) -> bool {
+    name.starts_with(':') || name == "host"
+}
+
+fn remove(config: &Config, request: &mut RequestHead, name: &str) -> Result<bool, String> {
+    let permit = permits(config.mutation_rules.as_ref(), name);
+    // As with Envoy what routes a request cannot be taken away.
+    match permit {
+        _ if is_routing(name) => Ok(false),
+        Permit::Yes => Ok(request.headers.remove(&Name::new(name))),
+        Permit::No => Ok(false),
+        Permit::Error => Err(name.to_owned()),
+    }
+}
+
+/// Whether the head is no larger now than a client's may be.
+pub(super) fn fits(stream: &Stream<'_>) -> bool {
+    let (config, request) = (&stream.context.manager.config, &stream.request);
+    let pseudo = [&request.authority[..], request.method.as_bytes(), &request.path, &request.scheme];
+    let octets = |name: usize, value: &[u8]| name + value.len();
+    let of_pseudo: usize = pseudo.iter().zip([10, 7, 5, 7]).map(|(value, name)| octets(name, value)).sum();
+    let plain: usize = request.headers.iter().map(|one| octets(one.name.as_bytes().len(), &one.value)).sum();
+    request.headers.len() + pseudo.len() <= config.max_headers_count as usize
+        && of_pseudo + plain <= config.max_request_headers as usize
+}
+
 /// Sets one header or pseudo header of the request.
-fn set(request: &mut RequestHead, name: &str, change: &HeaderChange) -> bool {
-    let value = change.value.clone();
+fn set(request: &mut RequestHead, name: &str, value: Bytes) -> bool {
     match name {
         ":authority" | "host" => request.authority = value,
         ":path" => request.path = value,
         ":scheme" => request.scheme = value,
         ":method" => request.method = Method::from_token(&value, || value.clone()),
         _ if name.starts_with(':') => return false,
-        _ => {
-            let name = Name::new(name);
-            if change.append != Some(true) {
-                request.headers.set(name, value);
-                return true;
-            }
-            // Only what is there already is appended to.
-            let Some(first) = request.headers.get(&name) else { return false };
-            let joined = [&first[..], b",", &value].concat();
-            request.headers.set(name, Bytes::from(joined));
-        }
+        _ => request.headers.set(Name::new(name), value),
     }
     true
 }
 
+/// Appends to a header that is there; to no other.
+fn join(request: &mut RequestHead, name: &str, value: &Bytes) -> bool {
+    let before = match name {
+        ":authority" | "host" => Some(&request.authority),
+        ":path" => Some(&request.path),
+        // A scheme or a method with a comma in it is none.
+        _ if name.starts_with(':') => None,
+        _ => request.headers.get(&Name::new(name)),
+    };
+    let Some(before) = before else { return false };
+    let joined = [&before[..], b",", value].concat();
+    set(request, name, Bytes::from(joined))
+}
+
 /// Sets and removes query parameters.
-fn queries(request: &mut RequestHead, allowed: &Allowed) -> bool {
+fn queries(config: &Config, request: &mut RequestHead, allowed: &Allowed) -> Result<bool, String> {
     if allowed.query.is_empty() && allowed.query_remove.is_empty() {
-        return false;
+        return Ok(false);
     }
     let (path, query) = query::split(&request.path);
     let mut parameters = Parameters::verbatim(query);
@@ -81,11 +131,28 @@ fn queries(request: &mut RequestHead, allowed: &Allowed) -> bool {
         parameters.remove(key.as_bytes());
         if valid(key) && valid(value) {
             parameters.set(key.as_bytes(), value.as_bytes().to_vec());
+        } else if config.validate_mutations {
+            return Err(key.clone());
         }
     }
     allowed.query_remove.iter().for_each(|key| parameters.remove(key.as_bytes()));
     request.path = Bytes::from(parameters.write(path));
-    true
+    Ok(true)
+}
+
+/// What an answer says of its framing and of its connection.
+const OURS: NameSet = NameSet::of([
+    Name::CONNECTION,
+    Name::CONTENT_LENGTH,
+    Name::KEEP_ALIVE,
+    Name::PROXY_CONNECTION,
+    Name::TRANSFER_ENCODING,
+    Name::UPGRADE,
+]);
+
+/// The status that the service wants, if it is one of a final response.
+pub(super) fn status(denied: &Denied) -> Option<u16> {
+    denied.status.filter(|status| (200..600).contains(status))
 }
 
 /// The answer to a request that may not pass.
@@ -101,11 +168,11 @@ pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> 
             }
             continue;
         }
-        // The body's length is ours to say.
-        if name == "content-length" || name == "transfer-encoding" {
-            continue;
+        let name = Name::new(&name);
+        // How long the body is and whether the connection goes on are ours to say.
+        if !OURS.contains(&name) {
+            reply.headers.push((name, change.value.clone()));
         }
-        reply.headers.push((Name::new(&name), change.value.clone()));
     }
     let most = config.max_denied_body.map_or(usize::MAX, |most| most as usize);
     reply.body = denied.body.slice(..denied.body.len().min(most));
@@ -176,9 +243,7 @@ fn permits(rules: Option<&MutationRules>, name: &str) -> Permit {
     }
 }
 
-/// Whether it is a header at all: a token, and a value without what would end its line.
+/// Whether it is a header or a pseudo header at all.
 fn is_valid(name: &str, value: &[u8]) -> bool {
-    let token = name.strip_prefix(':').unwrap_or(name);
-    let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
-    !token.is_empty() && token.bytes().all(is_token) && !value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))
+    is_header(name.strip_prefix(':').unwrap_or(name), value)
 }

@@ -61,6 +61,7 @@ fn makes(value: &str) -> RateLimit {
         hits: None,
         on_stream_done: false,
         x_ratelimit_headers: None,
+        limit: None,
     }
 }
 
