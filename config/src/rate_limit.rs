@@ -240,8 +240,7 @@ fn limit(at: &At<'_>, proto: &pb::rate_limit::Override) -> Result<Override, Reje
     Ok(match &proto.override_specifier {
         None => return Err(at.reject("says nothing; give rate_limit or dynamic_metadata")),
         Some(Kind::RateLimit(one)) => {
-            let unit =
-                proto::defined::<types::RateLimitUnit>(&at.field("rate_limit").field("unit"), one.unit)?;
+            let unit = proto::defined::<types::RateLimitUnit>(&at.field("rate_limit").field("unit"), one.unit)?;
             Override::Fixed { requests: one.requests_per_unit, unit: Unit(unit as i32) }
         }
         Some(Kind::DynamicMetadata(one)) => {

@@ -119,7 +119,8 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         options.note(&at.field("emit_client_span"), "is not acting; no spans are sent");
     }
     if proto.emit_filter_state_stats {
-        options.note(&at.field("emit_filter_state_stats"), "is not acting; logs do not tell how long the question took");
+        options
+            .note(&at.field("emit_filter_state_stats"), "is not acting; logs do not tell how long the question took");
     }
     let enabled = proto.filter_enabled.as_ref();
     let enabled_metadata = proto.filter_enabled_metadata.as_ref();

@@ -88,8 +88,14 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
                 return Err(at.reject(format!("{other:?} is none of internal, external and both")));
             }
         },
-        service: Arc::new(service::service(&at.field("rate_limit_service"), &proto.rate_limit_service, timeout, options)?),
-        deny_on_failure: fraction("failure_mode_deny_percent", &proto.failure_mode_deny_percent)?.unwrap_or(all_or_none),
+        service: Arc::new(service::service(
+            &at.field("rate_limit_service"),
+            &proto.rate_limit_service,
+            timeout,
+            options,
+        )?),
+        deny_on_failure: fraction("failure_mode_deny_percent", &proto.failure_mode_deny_percent)?
+            .unwrap_or(all_or_none),
         resource_exhausted: proto.rate_limited_as_resource_exhausted,
         x_ratelimit_headers: version == Version::DraftVersion03,
         x_envoy_ratelimited: !proto.disable_x_envoy_ratelimited_header,
@@ -115,7 +121,8 @@ pub(super) fn scoped(
     let proto: pb::RateLimitPerRoute = extension.decode(at, options)?;
     let at_option = at.field("override_option");
     if proto::defined::<OverrideOptions>(&at_option, proto.override_option)? != OverrideOptions::Default {
-        options.note(&at_option, "is not acting, as in Envoy, which has no code for it: the most specific level counts");
+        options
+            .note(&at_option, "is not acting, as in Envoy, which has no code for it: the most specific level counts");
     }
     Ok(RateLimitPerRoute {
         virtual_host: match proto::defined::<Hosts>(&at.field("vh_rate_limits"), proto.vh_rate_limits)? {

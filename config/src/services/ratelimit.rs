@@ -101,9 +101,7 @@ fn descriptor(descriptor: &Descriptor<'_>) -> common::RateLimitDescriptor {
     let entry = |(key, value): &(&[u8], &[u8])| Entry { key: proto::sanitized(key), value: proto::sanitized(value) };
     common::RateLimitDescriptor {
         entries: descriptor.entries.iter().map(entry).collect(),
-        limit: descriptor
-            .limit
-            .map(|(requests_per_unit, unit)| RateLimitOverride { requests_per_unit, unit: unit.0 }),
+        limit: descriptor.limit.map(|(requests_per_unit, unit)| RateLimitOverride { requests_per_unit, unit: unit.0 }),
         hits_addend: descriptor.hits.map(|value| wkt::UInt64Value { value }),
         is_negative_hits: descriptor.negative,
     }

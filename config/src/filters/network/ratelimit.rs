@@ -55,7 +55,12 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
             .map(|(index, one)| descriptor(&at_descriptors.index(index), one))
             .collect::<Result<_, _>>()?,
         deny_on_failure: proto.failure_mode_deny,
-        service: Arc::new(service::service(&at.field("rate_limit_service"), &proto.rate_limit_service, timeout, options)?),
+        service: Arc::new(service::service(
+            &at.field("rate_limit_service"),
+            &proto.rate_limit_service,
+            timeout,
+            options,
+        )?),
     })
 }
 

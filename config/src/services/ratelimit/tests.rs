@@ -62,7 +62,10 @@ fn an_answer_is_read() {
     let headers = |list: &[(String, Bytes)]| {
         list.iter().map(|(name, value)| format!("{name}={}", value.escape_ascii())).collect::<Vec<_>>()
     };
-    assert_eq!((headers(&read.response_headers), headers(&read.request_headers)), (vec!["a=1".into(), "b=2".into()], vec!["c=3".into()]));
+    assert_eq!(
+        (headers(&read.response_headers), headers(&read.request_headers)),
+        (vec!["a=1".into(), "b=2".into()], vec!["c=3".into()])
+    );
     assert_eq!((&read.body[..], read.metadata.as_deref()), (&b"\xff"[..], Some(&serde_json::json!({ "k": "v" }))));
 }
 

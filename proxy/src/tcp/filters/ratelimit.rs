@@ -69,8 +69,7 @@ impl NetworkFilter for RateLimit {
         let connection = turn.view.connection;
         let message = Framed::of(&self.question(connection));
         let mut render = super::render(connection);
-        let call =
-            GrpcCall::unary(&self.target, message::SHOULD_RATE_LIMIT, message, Headers::new(), &mut render);
+        let call = GrpcCall::unary(&self.target, message::SHOULD_RATE_LIMIT, message, Headers::new(), &mut render);
         Step::Wait(Wait::Call(turn.view.calls.grpc(call)))
     }
 
@@ -130,7 +129,12 @@ impl RateLimit {
             .map(|descriptor| descriptor.entries.iter().map(|(_, format)| written(format)).collect())
             .collect();
         let descriptors = self.config.descriptors.iter().zip(&values).map(|(descriptor, values)| message::Descriptor {
-            entries: descriptor.entries.iter().zip(values).map(|((key, _), value)| (key.as_bytes(), &value[..])).collect(),
+            entries: descriptor
+                .entries
+                .iter()
+                .zip(values)
+                .map(|((key, _), value)| (key.as_bytes(), &value[..]))
+                .collect(),
             limit: descriptor.limit,
             hits: descriptor.hits,
             negative: descriptor.negative,

@@ -91,8 +91,7 @@ impl ExtAuthz {
             return Step::Continue;
         }
         reason::tell(turn.stream, "ext_authz_error", why);
-        let reply =
-            self.refusal(verdict::status(&told).unwrap_or(self.config.status_on_error), "ext_authz_error");
+        let reply = self.refusal(verdict::status(&told).unwrap_or(self.config.status_on_error), "ext_authz_error");
         match verdict::denial(&self.config, reply, told) {
             Ok(reply) => reply.into(),
             Err(name) => self.invalid(turn, &name),
@@ -128,4 +127,3 @@ pub(super) fn most_headers(stream: &Stream<'_>) -> Option<usize> {
     let cluster = stream.context.upstreams.get(stream.info.upstream_cluster.as_ref().filter(|_| from_upstream)?)?;
     Some(cluster.config().http.max_headers_count as usize)
 }
-

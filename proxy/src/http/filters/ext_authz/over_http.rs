@@ -119,7 +119,10 @@ fn told(filter: &ExtAuthz, request: &RequestHead) -> Headers {
 pub(super) fn answer(config: &HttpService, reply: HttpReply) -> message::CheckResponse {
     let (status, headers) = (reply.head.status, &reply.head.headers);
     if status >= 500 {
-        return message::CheckResponse { verdict: message::Verdict::Failed(message::Denied::default()), metadata: None };
+        return message::CheckResponse {
+            verdict: message::Verdict::Failed(message::Denied::default()),
+            metadata: None,
+        };
     }
     let removed = Name::new("x-envoy-auth-headers-to-remove");
     let matching = |matchers: &[StringMatcher], append: bool| -> Vec<message::HeaderChange> {

@@ -10,7 +10,9 @@ use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::Fraction;
 use config::rate_limit::{Action as Limits, Count, Hits, Override, RateLimit as Limit, Unit};
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
-use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{Code, DescriptorStatus, RateLimit, rate_limit};
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{
+    Code, DescriptorStatus, RateLimit, rate_limit,
+};
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use envoy_types::pb::google::protobuf as wkt;
 use prost::Message as _;
@@ -262,7 +264,8 @@ fn a_request_above_its_limit_is_refused_as_the_service_says() {
         assert_eq!(*cluster.counted.borrow(), [(429, crate::cluster::Codes::of(true))]);
 
         // Counted and passed on where it is not enforced.
-        let settings = Config { enforced: Some(NEVER), x_envoy_ratelimited: false, stat_prefix: Some("p".into()), ..config() };
+        let settings =
+            Config { enforced: Some(NEVER), x_envoy_ratelimited: false, stat_prefix: Some("p".into()), ..config() };
         let (mut bench, _world, _) = limited(settings, Vec::new(), false, says(answer)).await;
         bench.app(Script::answers(200, &[], &["fine"]));
         let outcome = bench.send(get("/")).await;
@@ -302,7 +305,8 @@ fn status(over: bool, requests: u32, name: &str, remaining: u32, seconds: i64) -
 #[test]
 fn the_response_tells_of_the_limit_that_is_closest() {
     run(async {
-        let statuses = vec![status(false, 10, "per-ip", 7, 3), status(false, 20, "", 5, 9), DescriptorStatus::default()];
+        let statuses =
+            vec![status(false, 10, "per-ip", 7, 3), status(false, 20, "", 5, 9), DescriptorStatus::default()];
         let settings = Config { x_ratelimit_headers: true, retry_after: true, ..config() };
         let answer = RateLimitResponse { statuses, ..ok() };
         let (mut bench, _world, _) = limited(settings.clone(), Vec::new(), false, says(answer)).await;
@@ -359,7 +363,8 @@ fn only_requests_of_one_kind_are_asked_about_where_that_is_said() {
             bench.send(get("/")).await;
             assert_eq!(asked.borrow().len(), usize::from(asks), "{wanted:?}");
         }
-        let (mut bench, _world, asked) = limited(Config { enabled: Some(NEVER), ..config() }, Vec::new(), false, says(over())).await;
+        let (mut bench, _world, asked) =
+            limited(Config { enabled: Some(NEVER), ..config() }, Vec::new(), false, says(over())).await;
         bench.app(Script::answers(200, &[], &[]));
         assert_eq!((bench.send(get("/")).await.status(), asked.borrow().len()), (200, 0));
     });
@@ -371,7 +376,8 @@ fn the_end_of_a_request_is_reported_where_a_limit_counts_it() {
         let format = config::access_log::format::parse("%RESPONSE_CODE%").unwrap();
         let hits = Some(Hits { count: Count::Format(format), negative: false });
         let own = vec![makes("first"), Limit { on_stream_done: true, hits, ..makes("last") }];
-        let (mut bench, _world, asked) = limited(Config { rate_limits: own, ..config() }, Vec::new(), false, says(ok())).await;
+        let (mut bench, _world, asked) =
+            limited(Config { rate_limits: own, ..config() }, Vec::new(), false, says(ok())).await;
         bench.app(Script::answers(201, &[], &["fine"]));
         assert_eq!(bench.send(get("/")).await.status(), 201);
         until(|| asked.borrow().len() == 2).await;

@@ -80,9 +80,12 @@ fn few_headers_are_told_unless_more_are_allowed() {
             let claims = [("authorization", "me"), ("x-a", "1"), ("x-a", "2"), ("x-no", "3"), ("te", "trailers")];
             with(get("/a?b=1"), &claims)
         };
-        let (mut bench, _world, asked) = asked_in_http(|_, service| service.path_prefix = Some("/pre".into()), |asked| {
-            asked.says(200, &[], "fine");
-        })
+        let (mut bench, _world, asked) = asked_in_http(
+            |_, service| service.path_prefix = Some("/pre".into()),
+            |asked| {
+                asked.says(200, &[], "fine");
+            },
+        )
         .await;
         bench.app(Script::answers(200, &[], &[]));
         assert_eq!(bench.send(request()).await.status(), 200);
@@ -163,7 +166,10 @@ fn a_denial_is_passed_on_with_its_headers_or_those_that_are_allowed() {
             assert_eq!((outcome.status(), outcome.body().as_str()), (401, "who are you"));
             assert_eq!((outcome.flags().as_str(), outcome.details()), ("UAEX", "ext_authz_denied"));
             assert_eq!(outcome.header("www-authenticate").as_deref(), Some("Basic"));
-            assert_eq!((outcome.header("x-c").as_deref(), outcome.header("content-length").as_deref()), (Some("1"), Some("11")));
+            assert_eq!(
+                (outcome.header("x-c").as_deref(), outcome.header("content-length").as_deref()),
+                (Some("1"), Some("11"))
+            );
             let head = outcome.client.head.as_ref().unwrap();
             assert_eq!(head.headers.iter().filter(|header| header.name.as_str() == "set-cookie").count(), cookies);
             assert_eq!(bench.stat("cluster.app.ext_authz.denied"), 1);
