@@ -11,7 +11,7 @@
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
 #   make bench       Outrigger, Envoy, HAProxy and nginx side by side
 #   make descriptors compiles the .proto files of envoy-types and of config/proto/ again; the result is committed
-#   make fuzz-short  the codecs' properties over many mutations, and libFuzzer for a short while
+#   make fuzz-short  the codecs' and the filters' properties over many mutations, and libFuzzer for a short while
 #   make clean-lab   removes network namespaces that a killed run left behind
 
 SHELL := bash
@@ -87,8 +87,8 @@ bench: tools
 # libFuzzer where cargo-fuzz and a nightly compiler are installed (what it finds new goes to a temporary folder), and anywhere the
 # same properties over fixed mutations.
 fuzz-short:
-	@echo "== the codecs' properties over many mutations"
-	MUTATIONS=200000 $(CARGO) test --package outrigger --lib wire::fuzz
+	@echo "== the codecs' and the filters' properties over many mutations"
+	MUTATIONS=200000 $(CARGO) test --package outrigger --lib fuzz
 	@if ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  echo "== libFuzzer is left out: no cargo-fuzz or no nightly compiler (see proxy/fuzz/README.md)"; exit 0; \
 	fi; \

@@ -157,13 +157,4 @@ pub enum BootstrapError {
 }
 
 #[cfg(test)]
-mod tests;
-
-/// What a bootstrap without static resources becomes, as text without the bytes that are kept for the dump.
-#[cfg(test)]
-pub(crate) fn probed(bytes: &[u8]) -> String {
-    use prost::Message as _;
-    let Ok(proto) = crate::proto::bootstrap::v3::Bootstrap::decode(bytes) else { return "no message".to_owned() };
-    let read = translate::bootstrap_unchecked(&proto);
-    format!("{:?}", read.map(|bootstrap| Bootstrap { body: Bytes::new(), ignored: Vec::new(), ..bootstrap }))
-}
+pub(crate) mod tests;

@@ -40,14 +40,6 @@ impl Descriptors {
         Self::default()
     }
 
-    /// All of them, for tests.
-    #[cfg(test)]
-    pub(crate) fn all() -> Self {
-        let mut descriptors = Self::new();
-        descriptors.load(&(0..).take(table::FILES.len()).collect::<Vec<u16>>());
-        descriptors
-    }
-
     /// Whether a message of this name (`envoy.config.cluster.v3.Cluster`) is known to this build.
     pub fn knows(name: &str) -> bool {
         Message::named(name).is_some()

@@ -57,7 +57,7 @@ impl Extension<'_> {
     pub fn decode<T: Message + Default>(&self, at: &At<'_>, options: &Options) -> Result<T, Rejection> {
         let bytes = self.bytes(at, options)?;
         let at_inner = at.field("value");
-        crate::fields::check(&self.type_name, &bytes, if self.is_json() { &at_inner } else { at }, options)?;
+        (options.checks)(&self.type_name, &bytes, if self.is_json() { &at_inner } else { at }, options)?;
         proto::message(&bytes, at)
     }
 
@@ -90,5 +90,5 @@ pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Option
     if options.unknown_fields == UnknownFields::Reject {
         unknown::refuse(type_name, bytes, at)?;
     }
-    crate::fields::check(type_name, bytes, at, options)
+    (options.checks)(type_name, bytes, at, options)
 }

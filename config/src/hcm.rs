@@ -160,6 +160,10 @@ pub struct Router {
     pub upstream_filters: Vec<HttpFilter>,
     /// `upstream_log`: a line for each attempt.
     pub upstream_log: Vec<AccessLog>,
+    /// `upstream_log_options.flush_upstream_log_on_upstream_stream`: and one when it has its stream.
+    pub upstream_log_at_stream: bool,
+    /// `upstream_log_options.upstream_log_flush_interval`: and one each time this is over.
+    pub upstream_log_interval: Option<Duration>,
 }
 
 /// A request header that the router may be strict about.

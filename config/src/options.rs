@@ -20,15 +20,17 @@ pub struct Options {
     pub local_cluster: Option<Arc<str>>,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
-    /// Nothing is checked before it is decoded, so that a test sees what decoders do themselves.
-    #[cfg(test)]
-    pub(crate) unchecked: bool,
+    /// What every message is held to before it is decoded.
+    pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
     /// Configs that hold the config that is being read.
     nesting: Cell<u8>,
     /// What was told before: an operator who reads it at every push reads it no more.
     told: RefCell<BTreeSet<String>>,
 }
+
+/// A check of a message: its type's name, its octets, where it stands.
+pub(crate) type Checks = fn(&str, &[u8], &At<'_>, &Options) -> Result<(), Rejection>;
 
 /// Where something was first noted, and how often it was noted again.
 #[derive(Debug)]
@@ -63,8 +65,7 @@ impl Options {
             service_cluster: Arc::default(),
             local_cluster: None,
             node_metadata: Arc::default(),
-            #[cfg(test)]
-            unchecked: false,
+            checks: crate::fields::check,
             notes: RefCell::default(),
             nesting: Cell::default(),
             told: RefCell::default(),
@@ -76,11 +77,6 @@ impl Options {
         let labels = self.node_metadata.get(key).and_then(serde_json::Value::as_object);
         let text = |value: &serde_json::Value| Arc::from(value.as_str().unwrap_or_default());
         labels.into_iter().flatten().map(|(name, value)| (Arc::from(name.as_str()), text(value))).collect()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn unchecked() -> Self {
-        Self { unchecked: true, ..Self::default() }
     }
 
     /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first

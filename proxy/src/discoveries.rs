@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use config::filters::discovery::{Discovery, Typed};
 use config::filters::{HttpFilterConfig, NetworkFilterConfig};
-use config::{Policy, Rejection};
+use config::{At, Policy, Rejection};
 
 use crate::stats::Stats;
 
@@ -35,6 +35,47 @@ pub enum State<C> {
     Is(Typed<C>),
     /// The last one was refused, and none before it may stand in: its default, unless that lacks this policy.
     Refused(Withheld),
+}
+
+/// What a filter of a chain is.
+#[derive(Debug, Clone)]
+pub enum Found<C> {
+    /// There is no config for it.
+    Nothing,
+    /// Its default.
+    Default,
+    /// What was discovered.
+    Is(Typed<C>),
+}
+
+impl<C> Found<C> {
+    /// Compiles it, and its default whatever it is: that must be able to take the place later.
+    ///
+    /// # Errors
+    /// The field of what was discovered that cannot be honoured, or of the default.
+    pub fn compile<F>(
+        &self,
+        discovery: &Discovery<C>,
+        compile: impl Fn(&C) -> Result<F, Rejection>,
+    ) -> Result<Option<F>, Rejection> {
+        let below = |field: &'static str| move |rejection: Rejection| rejection.below(&At::root().field(field));
+        let default = discovery.default.as_ref().map(|default| compile(&default.config));
+        let default = default.transpose().map_err(below("default_config"))?;
+        match self {
+            Found::Nothing => Ok(None),
+            Found::Default => Ok(default),
+            Found::Is(typed) => compile(&typed.config).map(Some).map_err(below("typed_config")),
+        }
+    }
+
+    /// The same, as a config.
+    pub fn typed<'f>(&'f self, discovery: &'f Discovery<C>) -> Option<&'f Typed<C>> {
+        match self {
+            Found::Nothing => None,
+            Found::Default => discovery.default.as_ref(),
+            Found::Is(typed) => Some(typed),
+        }
+    }
 }
 
 /// A filter that a chain wants discovered.
@@ -127,18 +168,14 @@ impl Discoveries {
         Discoveries { stats, http: RefCell::default(), network: RefCell::default(), chains: RefCell::default() }
     }
 
-    /// What an HTTP filter is now; `None`: there is no config for it.
-    pub fn http(&self, name: &str, discovery: &Discovery<HttpFilterConfig>) -> Option<Typed<HttpFilterConfig>> {
-        resolve(self.http.borrow().get(name), discovery).cloned()
+    /// What an HTTP filter is now.
+    pub fn http(&self, name: &str, discovery: &Discovery<HttpFilterConfig>) -> Found<HttpFilterConfig> {
+        resolve(self.http.borrow().get(name), discovery)
     }
 
-    /// What a network filter is now; `None`: there is no config for it.
-    pub fn network(
-        &self,
-        name: &str,
-        discovery: &Discovery<NetworkFilterConfig>,
-    ) -> Option<Typed<NetworkFilterConfig>> {
-        resolve(self.network.borrow().get(name), discovery).cloned()
+    /// What a network filter is now.
+    pub fn network(&self, name: &str, discovery: &Discovery<NetworkFilterConfig>) -> Found<NetworkFilterConfig> {
+        resolve(self.network.borrow().get(name), discovery)
     }
 
     /// Two chains differ in what a name may be: this one does not get what it is.
@@ -205,16 +242,17 @@ impl Discoveries {
     }
 }
 
-fn resolve<'c, C>(state: Option<&'c State<C>>, discovery: &'c Discovery<C>) -> Option<&'c Typed<C>> {
+fn resolve<C: Clone>(state: Option<&State<C>>, discovery: &Discovery<C>) -> Found<C> {
     let default = discovery.default.as_ref();
     let lacks = |wanted: &Policy| default.is_some_and(|default| wanted.exceeds(&default.policy()));
-    match state {
-        None | Some(State::Absent) => default,
-        Some(State::Is(typed)) if discovery.allows(&typed.type_name) => Some(typed),
+    let may_stand_in = match state {
+        None | Some(State::Absent) => true,
+        Some(State::Is(typed)) if discovery.allows(&typed.type_name) => return Found::Is(typed.clone()),
         // Policy that a chain does not get lets nothing pass.
-        Some(State::Is(typed)) => default.filter(|_| !lacks(&typed.policy())),
-        Some(State::Refused(withheld)) => default.filter(|_| !withheld.wholly && !lacks(&withheld.policy)),
-    }
+        Some(State::Is(typed)) => !lacks(&typed.policy()),
+        Some(State::Refused(withheld)) => !withheld.wholly && !lacks(&withheld.policy),
+    };
+    if may_stand_in && default.is_some() { Found::Default } else { Found::Nothing }
 }
 
 fn conflicts<C>(state: Option<&State<C>>, types: &[Arc<str>]) -> bool {

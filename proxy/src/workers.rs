@@ -98,14 +98,6 @@ impl Workers {
         Ok(Arc::new(Workers { senders, running: Mutex::new(running) }))
     }
 
-    /// One worker that nobody plays: the commands are the test's to look at.
-    #[cfg(test)]
-    pub fn recorded() -> (Arc<Workers>, mpsc::UnboundedReceiver<Command>) {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let (_, running) = std::sync::mpsc::channel();
-        (Arc::new(Workers { senders: vec![sender], running: Mutex::new(running) }), commands)
-    }
-
     /// How many.
     pub fn count(&self) -> usize {
         self.senders.len()

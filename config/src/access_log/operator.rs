@@ -23,8 +23,6 @@ pub enum Operator {
     ResponseTrailer(Arc<str>, Option<Arc<str>>),
     /// `REQ_WITHOUT_QUERY(main?alternative)`.
     RequestHeaderWithoutQuery(Arc<str>, Option<Arc<str>>),
-    /// `START_TIME(format)`: `None` is ISO 8601 with milliseconds and `Z`.
-    StartTime(Option<Arc<str>>),
     /// The other moments, `EMIT_TIME(format)` and the like.
     Time {
         /// Which.

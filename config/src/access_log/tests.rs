@@ -38,7 +38,10 @@ fn envoys_default_line() {
 fn parameters_lengths_and_percent_signs() {
     assert_eq!(
         operators("%REQ(X-A?X-B):10%%%%START_TIME(%Y/%m/%dT%H:%M:%S%z %s)%"),
-        ["RequestHeader(\"x-a\", Some(\"x-b\")):10", "StartTime(Some(\"%Y/%m/%dT%H:%M:%S%z %s\"))",]
+        [
+            "RequestHeader(\"x-a\", Some(\"x-b\")):10",
+            "Time { of: Start, local: false, pattern: Some(\"%Y/%m/%dT%H:%M:%S%z %s\") }"
+        ]
     );
     assert_eq!(operators("100%%"), [""; 0]);
     assert_eq!(operators("%DYNAMIC_METADATA(a:b:c):9%%CEL(request.path)%%FILTER_STATE(x:PLAIN)%").len(), 3);

@@ -4,6 +4,13 @@ use prost::Message as _;
 
 use super::*;
 
+/// What a bootstrap without static resources becomes, as text without the bytes that are kept for the dump.
+pub(crate) fn probed(bytes: &[u8]) -> String {
+    let Ok(proto) = crate::proto::bootstrap::v3::Bootstrap::decode(bytes) else { return "no message".to_owned() };
+    let read = translate::translated(&proto, read::Statics::default(), &Options::unchecked());
+    format!("{:?}", read.map(|bootstrap| Bootstrap { body: Bytes::new(), ignored: Vec::new(), ..bootstrap }))
+}
+
 fn json(text: &str) -> Source<'_> {
     Source { name: "b.json", text, is_json: true }
 }

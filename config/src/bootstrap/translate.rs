@@ -11,7 +11,6 @@ use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
-use crate::fields;
 use crate::listener;
 use crate::matcher;
 use crate::options::{Options, UnknownFields};
@@ -31,16 +30,12 @@ pub(super) fn bootstrap(
     unknown_fields: UnknownFields,
 ) -> Result<Bootstrap, Rejection> {
     let options = Options::new(unknown_fields, false);
-    fields::check("envoy.config.bootstrap.v3.Bootstrap", &proto.encode_to_vec(), &At::root(), &options)?;
+    (options.checks)("envoy.config.bootstrap.v3.Bootstrap", &proto.encode_to_vec(), &At::root(), &options)?;
     translated(proto, statics, &options)
 }
 
-#[cfg(test)]
-pub(super) fn bootstrap_unchecked(proto: &pb::Bootstrap) -> Result<Bootstrap, Rejection> {
-    translated(proto, Statics::default(), &Options::unchecked())
-}
-
-fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Result<Bootstrap, Rejection> {
+/// A bootstrap whose fields have been checked.
+pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Options) -> Result<Bootstrap, Rejection> {
     let at = At::root();
     let body = Bytes::from(proto.encode_to_vec());
     let node = proto.node.clone().unwrap_or_default();

@@ -2,6 +2,15 @@
 
 use super::*;
 
+impl Descriptors {
+    /// All of them.
+    pub(crate) fn all() -> Self {
+        let mut descriptors = Self::new();
+        descriptors.load(&(0..).take(table::FILES.len()).collect::<Vec<u16>>());
+        descriptors
+    }
+}
+
 #[test]
 fn every_file_loads_together() {
     let mut descriptors = Descriptors::new();

@@ -67,30 +67,57 @@ impl<C> Typed<C> {
     }
 }
 
-/// Of which type a `TypedExtensionConfig` is, as the bytes of its Any.
-///
-/// # Errors
-/// The field without which there is no type.
-pub fn type_name(bytes: &[u8], options: &Options) -> Result<Arc<str>, Rejection> {
-    let proto = resource(bytes, options)?;
-    let extension = extension::open_required(&At::root().field("typed_config"), &proto.typed_config)?;
-    Ok(Arc::from(&*extension.type_name))
+/// A resource: a `TypedExtensionConfig`, opened. Each kind of filter reads its own config out of it.
+#[derive(Debug)]
+pub struct Resource {
+    name: String,
+    config: wkt::Any,
+    type_name: Arc<str>,
 }
 
-/// A `TypedExtensionConfig` of an HTTP filter.
-///
-/// # Errors
-/// The field that cannot be honoured; a filter that carries policy and is not enforced here withholds it.
-pub fn http(bytes: &[u8], options: &Options) -> Result<Typed<HttpFilterConfig>, Rejection> {
-    typed(bytes, options, super::typed::http)
-}
+impl Resource {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The field without which it is none.
+    pub fn open(bytes: &[u8], options: &Options) -> Result<Resource, Rejection> {
+        let at = At::root();
+        extension::check("envoy.config.core.v3.TypedExtensionConfig", bytes, &at, options)?;
+        let proto: core::TypedExtensionConfig = proto::message(bytes, &at)?;
+        let at = at.field("typed_config");
+        let type_name = Arc::from(&*extension::open_required(&at, &proto.typed_config)?.type_name);
+        let config = field_rules::required(&at, &proto.typed_config)?.clone();
+        Ok(Resource { name: proto.name, config, type_name })
+    }
 
-/// A `TypedExtensionConfig` of a network filter.
-///
-/// # Errors
-/// As [`http`].
-pub fn network(bytes: &[u8], options: &Options) -> Result<Typed<NetworkFilterConfig>, Rejection> {
-    typed(bytes, options, not_last)
+    /// What it is.
+    pub fn type_name(&self) -> &Arc<str> {
+        &self.type_name
+    }
+
+    /// As the config of an HTTP filter.
+    ///
+    /// # Errors
+    /// The field that cannot be honoured; a filter that carries policy and is not enforced here withholds it.
+    pub fn http(&self, options: &Options) -> Result<Typed<HttpFilterConfig>, Rejection> {
+        self.read(options, super::typed::http)
+    }
+
+    /// As the config of a network filter.
+    ///
+    /// # Errors
+    /// As [`http`](Resource::http).
+    pub fn network(&self, options: &Options) -> Result<Typed<NetworkFilterConfig>, Rejection> {
+        self.read(options, not_last)
+    }
+
+    fn read<C>(&self, options: &Options, read: Read<C>) -> Result<Typed<C>, Rejection> {
+        let root = At::root();
+        let name = field_rules::not_empty(&root.field("name"), &self.name)?;
+        let at = root.field("typed_config");
+        let config = read(&at, &name, &extension::open(&at, &self.config)?, options)?;
+        Ok(Typed { type_name: self.type_name.clone(), config })
+    }
 }
 
 /// A network filter that is not the last of its chain: what ends a chain is configured in it.
@@ -111,21 +138,6 @@ fn not_last(
 
 /// Reads the config of a filter of this name.
 type Read<C> = fn(&At<'_>, &str, &Extension<'_>, &Options) -> Result<C, Rejection>;
-
-fn resource(bytes: &[u8], options: &Options) -> Result<core::TypedExtensionConfig, Rejection> {
-    let at = At::root();
-    extension::check("envoy.config.core.v3.TypedExtensionConfig", bytes, &at, options)?;
-    proto::message(bytes, &at)
-}
-
-fn typed<C>(bytes: &[u8], options: &Options, read: Read<C>) -> Result<Typed<C>, Rejection> {
-    let (root, proto) = (At::root(), resource(bytes, options)?);
-    let name = field_rules::not_empty(&root.field("name"), &proto.name)?;
-    let at = root.field("typed_config");
-    let extension = extension::open_required(&at, &proto.typed_config)?;
-    let config = read(&at, &name, &extension, options)?;
-    Ok(Typed { type_name: Arc::from(&*extension.type_name), config })
-}
 
 /// What an HTTP chain says.
 pub(crate) fn of_http(

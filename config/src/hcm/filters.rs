@@ -9,7 +9,7 @@ use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::filters::{self, HttpFilterConfig, discovery};
 use crate::options::Options;
-use crate::proto::{bool_or, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb};
+use crate::proto::{self, bool_or, extensions as ext, extensions::filters::network::http_connection_manager::v3 as pb};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -81,12 +81,17 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
     let proto: ext::filters::http::router::v3::Router = extension.decode(at, options)?;
     let at_strict = at.field("strict_check_headers");
     let strict = proto.strict_check_headers.iter().enumerate();
+    let log = proto.upstream_log_options.unwrap_or_default();
+    let at_interval = at.field("upstream_log_options");
+    let at_interval = at_interval.field("upstream_log_flush_interval");
     Ok(Router {
         strict_headers: strict
             .map(|(index, name)| strict_header(&at_strict.index(index), name))
             .collect::<Result<_, _>>()?,
         respect_expected_timeout: proto.respect_expected_rq_timeout,
         upstream_log: access_log::decode::access_logs(&at.field("upstream_log"), &proto.upstream_log, options)?,
+        upstream_log_at_stream: log.flush_upstream_log_on_upstream_stream,
+        upstream_log_interval: proto::duration(&at_interval, &log.upstream_log_flush_interval)?,
         upstream_filters: upstream::chain(&at.field("upstream_http_filters"), &proto.upstream_http_filters, options)?,
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),

@@ -55,7 +55,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
     NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
 
-    HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span and upstream_log_options are not acting";
+    HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span is not acting";
     HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
     HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
     HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";

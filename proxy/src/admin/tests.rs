@@ -117,7 +117,7 @@ pub fn admin_with(resources: Vec<(Kind, Entry)>, bootstrap: Bytes) -> (Arc<Admin
         source: Arc::clone(&source) as Arc<dyn Source>,
         stats: Stats::new(StatsSettings::default()),
         sinks: Sinks::new(SinkSettings::default()),
-        log: process_log::detached(&settings).unwrap(),
+        log: process_log::tests::detached(&settings).unwrap(),
         options: crate::cli::parse(arguments.map(Into::into)).unwrap().options,
         concurrency: 2,
         node: node(),

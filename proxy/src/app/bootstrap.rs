@@ -11,7 +11,6 @@ use prost::Message;
 
 use super::control_plane::GrpcServers;
 use crate::cli::Options;
-use crate::cluster::Cluster;
 use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
@@ -19,6 +18,7 @@ use crate::listener::{Listener, bind};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
+use crate::xds::clusters;
 use crate::xds::routes::Routes;
 
 /// Reads and merges what the command line names.
@@ -100,7 +100,7 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
             let id = SecretId::of_bootstrap(&resource.name);
             secrets.update(&id, secret.kind).map_err(|reason| At::root().reject(reason))
         }
-        StaticConfig::Cluster(cluster) => Cluster::new(cluster, &secrets, &stats).map(drop),
+        StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats).map(drop),
         StaticConfig::Listener(listener) => {
             Listener::compile(listener.clone(), &deps, &routes, None)?;
             let others = listeners.iter().filter(|other| other.name != listener.name);

@@ -36,8 +36,6 @@ pub use failure::{CallFailure, Why};
 pub use http::HttpCall;
 pub use request::{GrpcCall, GrpcTarget, Render};
 pub use stream::GrpcStream;
-#[cfg(test)]
-pub use told::Recorded;
 pub use told::Told;
 
 /// What makes calls on one thread. Clones are the same.

@@ -68,27 +68,6 @@ impl Drop for Told {
     }
 }
 
-/// What was pushed, for tests of those who tell.
-#[cfg(test)]
-pub struct Recorded(Rc<RefCell<Queue>>);
-
-#[cfg(test)]
-impl Recorded {
-    /// For one that tells.
-    pub fn new() -> (Told, Recorded) {
-        let queue = Rc::new(RefCell::new(Queue::default()));
-        (Told(queue.clone()), Recorded(queue))
-    }
-
-    /// The octets, and whether the end has come.
-    pub fn body(&self) -> (Vec<u8>, bool) {
-        let queue = self.0.borrow();
-        let data =
-            queue.frames.iter().filter_map(|frame| if let Frame::Data(data) = frame { Some(&data[..]) } else { None });
-        (data.collect::<Vec<_>>().concat(), queue.complete && !queue.over)
-    }
-}
-
 impl Queue {
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {

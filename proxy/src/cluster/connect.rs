@@ -1,4 +1,5 @@
-//! Making one connection to an endpoint: socket, addresses in turn, PROXY protocol header, TLS. Nothing here knows of pools or counts.
+//! Making one connection to an endpoint: socket, addresses in turn, PROXY protocol header, TLS. Pools ask a [`Connector`], which is
+//! [`Sockets`] but in tests, where whole clusters run over pipes in memory. Nothing here knows of pools or counts.
 
 use std::future::Future;
 use std::io;
@@ -27,12 +28,36 @@ use crate::transport::{Io, Stream};
 
 mod socket;
 
+/// Makes the connections of one worker.
+pub trait Connector {
+    /// A connection to the endpoint, made as its cluster and the key say: TLS is done when it stands.
+    fn connect<'a>(&'a self, cluster: &'a Cluster, endpoint: &'a Endpoint, key: &'a Key) -> Connecting<'a>;
+}
+
+/// A connection that is being made. Boxed: the task that waits for it costs more.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, ConnectFailure>> + 'a>>;
+
+/// Connects over the system's sockets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sockets;
+
+impl Connector for Sockets {
+    fn connect<'a>(&'a self, cluster: &'a Cluster, endpoint: &'a Endpoint, key: &'a Key) -> Connecting<'a> {
+        Box::pin(establish(cluster, endpoint, key))
+    }
+}
+
 /// Connects, within the cluster's `connect_timeout`, which covers the TLS handshake too, as in Envoy.
 ///
 /// # Errors
 /// In Envoy's words.
-pub async fn connect(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
-    let attempt = establish(cluster, endpoint, key);
+pub async fn connect(
+    connector: &dyn Connector,
+    cluster: &Cluster,
+    endpoint: &Endpoint,
+    key: &Key,
+) -> Result<Connected, ConnectFailure> {
+    let attempt = connector.connect(cluster, endpoint, key);
     match tokio::time::timeout(cluster.config().connect_timeout, attempt).await {
         Ok(result) => result,
         Err(_) => Err(ConnectFailure::new(ConnectFailureKind::Timeout)),

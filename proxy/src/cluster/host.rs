@@ -180,12 +180,6 @@ impl HostState {
         !pools.is_empty()
     }
 
-    /// Makes it look busy.
-    #[cfg(test)]
-    pub fn pretend_active(&self, count: u32) {
-        self.active.set(count);
-    }
-
     /// Its endpoint is gone: idle connections close, busy ones finish and close then.
     pub fn retire(&self) {
         for pool in self.pools() {
@@ -228,3 +222,6 @@ impl Drop for Active {
         self.core.stats.upstream_rq_active.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

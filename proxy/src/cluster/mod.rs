@@ -32,17 +32,22 @@ mod transport;
 mod worker;
 mod workers;
 
+pub use connect::{Connecting, Connector};
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;
-pub use endpoints::Membership;
+pub use endpoints::{Endpoint, Membership};
 pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
+pub use pool::{Connected, Key, Speaks};
 pub use shared::Cluster;
 pub use stats::{ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};
 pub use workers::WorkerClusters;
+
+/// What `http` has made of a cluster's own filters, as the requests of one worker hold it: clusters do not know what it is.
+pub type Attached = std::rc::Rc<std::sync::Arc<dyn std::any::Any + Send + Sync>>;
 
 /// `RoutingPriority`: which set of circuit-breaker limits a request counts against. Pools are apart too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 
 use super::Cluster;
 
-/// Clusters by name.
-pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>>;
+/// Clusters by name. Looked up once a request; names are the control plane's, so a quick hash will do.
+pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>, RandomState>;
 
 /// The state that all workers see. A stale read costs one request its newest cluster: it takes the one before.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! A cluster as all threads share it: immutable configuration, endpoints behind a pointer, circuit-breaker counts as atomics.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub struct Cluster {
     registry: Arc<Stats>,
     scope: OnceLock<Scope>,
     stats: OnceLock<Box<ClusterStats>>,
+    /// See [`Attached`](super::Attached). Set before the cluster is published, where its configuration has filters.
+    filters: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// Workers that use it and want to know when endpoints leave. Locked by the control thread, and by a worker at first use.
     watchers: Mutex<Vec<Weak<Notify>>>,
 }
@@ -58,6 +61,7 @@ impl Cluster {
             registry: Arc::clone(stats),
             scope: OnceLock::new(),
             stats: OnceLock::new(),
+            filters: OnceLock::new(),
             watchers: Mutex::default(),
             config,
         };
@@ -122,6 +126,17 @@ impl Cluster {
     /// Whether every secret that its TLS contexts need has arrived.
     pub fn has_secrets(&self) -> bool {
         self.transports.has_secrets()
+    }
+
+    /// Takes what was made of its filters.
+    pub fn attach(&self, filters: Arc<dyn Any + Send + Sync>) {
+        // Once, by who made the cluster.
+        let _ = self.filters.set(filters);
+    }
+
+    /// That.
+    pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.filters.get()
     }
 
     /// The configuration.

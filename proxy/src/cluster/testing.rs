@@ -1,7 +1,7 @@
 //! Fixtures for the tests of this folder: configurations, hosts without sockets, a worker that runs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -136,7 +136,7 @@ pub struct Bench {
     pub stats: Arc<Stats>,
     pub secrets: Arc<Secrets>,
     pub workers: Rc<WorkerClusters>,
-    made: RefCell<HashMap<Arc<str>, Arc<Cluster>>>,
+    made: RefCell<ClusterTable>,
 }
 
 impl Bench {

@@ -15,15 +15,15 @@ use tokio::time::Instant;
 
 use super::balance::{Balancer, Group};
 use super::circuit_breaker::{Permit, Resource};
-use super::connect::connect;
+use super::connect::{Connector, connect};
 use super::endpoints::{EndpointSet, Identity};
 use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
-    Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure, Priority,
-    TcpLease, TcpWant,
+    Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure,
+    Priority, TcpLease, TcpWant,
 };
 use crate::telemetry::stream_info::Labels;
 use crate::wire::h2::CodecStats;
@@ -35,13 +35,20 @@ pub struct Core {
     pub shared: Arc<Cluster>,
     /// Its statistics, copied so that a count costs no detour.
     pub stats: ClusterStats,
+    /// What makes its connections.
+    pub connector: Rc<dyn Connector>,
     codec: OnceCell<CodecStats>,
 }
 
 impl Core {
     /// A cluster on this worker.
-    pub fn new(shared: &Arc<Cluster>) -> Rc<Core> {
-        Rc::new(Core { shared: Arc::clone(shared), stats: *shared.stats(), codec: OnceCell::new() })
+    pub fn new(shared: &Arc<Cluster>, connector: &Rc<dyn Connector>) -> Rc<Core> {
+        Rc::new(Core {
+            shared: Arc::clone(shared),
+            stats: *shared.stats(),
+            connector: Rc::clone(connector),
+            codec: OnceCell::new(),
+        })
     }
 
     /// What the HTTP/2 codec counts; as with Envoy it is there once HTTP/2 is spoken.
@@ -62,6 +69,7 @@ pub struct WorkerCluster {
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
     responses: ResponseCounters,
+    filters: Option<Attached>,
     /// What filters count of gRPC requests.
     pub grpc: GrpcCounters,
     touched: Cell<bool>,
@@ -79,9 +87,9 @@ struct Balance {
 
 impl WorkerCluster {
     /// Nothing under way yet.
-    pub(super) fn new(shared: &Arc<Cluster>, worker: usize) -> Rc<WorkerCluster> {
+    pub(super) fn new(shared: &Arc<Cluster>, worker: usize, connector: &Rc<dyn Connector>) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
-        let core = Core::new(shared);
+        let core = Core::new(shared, connector);
         let mut hosts = HashMap::new();
         let balancer = build_balancer(&core, &endpoints, &mut hosts, worker);
         Rc::new(WorkerCluster {
@@ -90,6 +98,7 @@ impl WorkerCluster {
             hosts: RefCell::new(hosts),
             balance: RefCell::new(Balance { endpoints, balancer }),
             responses: ResponseCounters::default(),
+            filters: shared.attached().map(|filters| Rc::new(Arc::clone(filters))),
             grpc: GrpcCounters::default(),
             touched: Cell::new(true),
             told: Cell::new(None),
@@ -100,6 +109,11 @@ impl WorkerCluster {
     /// The configuration.
     pub fn config(&self) -> &config::cluster::Cluster {
         self.core.shared.config()
+    }
+
+    /// What was made of its own filters.
+    pub fn filters(&self) -> Option<&Attached> {
+        self.filters.as_ref()
     }
 
     /// The cluster that all workers share.
@@ -230,7 +244,7 @@ impl WorkerCluster {
             proxied: want.proxied,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
-        match connect(&self.core.shared, host.endpoint(), &key.owned()).await {
+        match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
             Ok(connected) => {
                 counted.connected();
                 let active = Active::begin(&self.core, host.state(), want.priority)?;

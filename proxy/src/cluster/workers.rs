@@ -9,17 +9,19 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::connect::{Connector, Sockets};
 use super::worker::WorkerCluster;
 use crate::cluster::published::{ClusterTable, Published};
 
 /// The clusters that this worker has used. One per worker thread.
-#[derive(Default)]
 pub struct WorkerClusters {
     index: usize,
-    used: RefCell<HashMap<Arc<str>, Rc<WorkerCluster>>>,
+    connector: Rc<dyn Connector>,
+    used: RefCell<HashMap<Arc<str>, Rc<WorkerCluster>, RandomState>>,
     /// The table that `used` was last compared with. A worker that has nothing to do must not keep it, and all its clusters, in memory.
     table: RefCell<Weak<ClusterTable>>,
     /// Wakes [`WorkerClusters::maintain`] when endpoints or clusters leave, or when a first cluster is used.
@@ -29,7 +31,18 @@ pub struct WorkerClusters {
 impl WorkerClusters {
     /// None used yet. `index` is the worker's.
     pub fn new(index: usize) -> WorkerClusters {
-        WorkerClusters { index, ..WorkerClusters::default() }
+        WorkerClusters::over(index, Rc::new(Sockets))
+    }
+
+    /// The same, over connections that are made in another way.
+    pub fn over(index: usize, connector: Rc<dyn Connector>) -> WorkerClusters {
+        WorkerClusters {
+            index,
+            connector,
+            used: RefCell::default(),
+            table: RefCell::default(),
+            changed: Arc::default(),
+        }
     }
 
     /// The cluster of that name as this worker uses it; `None` when there is no such cluster (`NC`).
@@ -43,7 +56,7 @@ impl WorkerClusters {
             return Some(Rc::clone(known));
         }
         let (name, shared) = table.get_key_value(name)?;
-        let made = WorkerCluster::new(shared, self.index);
+        let made = WorkerCluster::new(shared, self.index, &self.connector);
         shared.watch(&self.changed);
         if self.used.borrow_mut().insert(Arc::clone(name), Rc::clone(&made)).is_none() {
             self.changed.notify_one();

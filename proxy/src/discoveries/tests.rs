@@ -32,7 +32,7 @@ fn becomes(discoveries: &Discoveries, state: State<HttpFilterConfig>) -> Result<
 }
 
 fn is(discoveries: &Discoveries, discovery: &Discovery<HttpFilterConfig>) -> Option<String> {
-    discoveries.http("n", discovery).map(|typed| typed.type_name.to_string())
+    discoveries.http("n", discovery).typed(discovery).map(|typed| typed.type_name.to_string())
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn until_answered<'s>(
     loop {
         exchange.stream.info.attempts += 1;
         ends.begins();
-        log::begins(&mut exchange.stream);
+        log::begins(exchange);
         let outcome = match attempt.run(exchange, downstream, &mut upload, &tried, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),

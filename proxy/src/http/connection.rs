@@ -34,7 +34,7 @@ pub async fn serve(
     drain: DrainWatch,
 ) {
     let logs = worker.logs;
-    let context = Context::new(manager, connection, Upstreams::Worker(worker), logs, drain);
+    let context = Context::new(manager, connection, Upstreams::new(worker), logs, drain);
     run(Rc::new(context), stream).await;
 }
 

@@ -18,6 +18,7 @@ use super::attempt::{Elsewhere, Routed};
 use super::codec_error;
 use super::context::Context;
 use super::filters;
+use super::filters::behind::Pinned;
 use super::forwarded;
 use super::local_reply::LocalReply;
 use super::normalize::{self, Normalized};
@@ -54,8 +55,8 @@ async fn serve(
     before: Option<Before>,
 ) -> Option<Box<Elsewhere>> {
     // They live longer than the exchange, which borrows from them.
-    let (table, chain, upstream_chain) = (OnceCell::new(), context.chain(), OnceCell::new());
-    let mut exchange = Exchange::begin(context, (&chain, &upstream_chain), request);
+    let (table, chain, pinned) = (OnceCell::new(), context.chain(), Pinned::default());
+    let mut exchange = Exchange::begin(context, (&chain, &pinned), request);
     if let Some((history, (internal, remote))) = before {
         exchange.stream.history = Some(Box::new(history));
         (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);

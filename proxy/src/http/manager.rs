@@ -67,6 +67,8 @@ impl ConnectionManager {
         let at = At::root();
         let scope = scope(config);
         let filter_deps = FilterDeps { stats: deps.stats, scope: &scope, discoveries: Some(deps.discoveries) };
+        // As Envoy names their statistics: without a dot.
+        let behind_deps = FilterDeps { scope: scope.trim_end_matches('.'), discoveries: None, ..filter_deps };
         let routes = match &config.routes {
             RouteSource::Inline(table) => Routes::Inline(
                 RouteTable::compile(table, deps.stats)
@@ -82,7 +84,7 @@ impl ConnectionManager {
             upstream_chain: Chain::compile(
                 &at.field("upstream_http_filters"),
                 &config.router.upstream_filters,
-                &filter_deps,
+                &behind_deps,
             )?,
             upstream_log: AccessLogs::compile(&config.router.upstream_log, deps.log_sinks),
             stats: HttpStats::new(&config.stat_prefix, deps.stats),

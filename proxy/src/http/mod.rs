@@ -1,5 +1,7 @@
 //! HTTP: the connection manager, and the exchange of a request for its response. Codecs are `wire`; the exchange sees only their traits.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod mutate;
 pub mod route;
 
@@ -20,7 +22,6 @@ mod local_reply;
 mod manager;
 mod normalize;
 mod plan;
-mod query;
 mod rate_limit;
 mod reason;
 mod redirect;
@@ -46,5 +47,6 @@ mod xfcc;
 use crate::wire::grpc;
 
 pub use connection::serve;
+pub(crate) use filters::behind::attach as attach_filters;
 pub use held::let_go;
 pub use manager::ConnectionManager;

@@ -2,12 +2,13 @@
 //! response head was sent; ends when the response has ended.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
 use super::attempt;
 use super::exchange::Exchange;
+use super::filters::filter::Way;
 use super::filters::frames::{Own, Source};
 use super::stop::Stop;
 use super::stream::Stream;
@@ -53,6 +54,15 @@ pub(super) struct AwaitsTrailers {
     pub host: Target,
     /// Counts those that end without any, in a reset.
     pub lost: Counter,
+}
+
+/// A response's body before the filters behind the router.
+struct Raw<'f, 'x>(&'f mut FromUpstream<'x>);
+
+impl<'s> Source<'s> for Raw<'_, '_> {
+    fn poll(&mut self, cx: &mut Context<'_>, _stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        self.0.poll_raw(cx)
+    }
 }
 
 /// How far the response has come.
@@ -218,13 +228,25 @@ impl<'x> FromUpstream<'x> {
         Stop::Abort { flags, details: details(reason).into(), reason: crate::wire::codec::ResetReason::InternalError }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'_>) -> Poll<Result<Frame, Stop>> {
-        let frame = match self.upstream.poll_body(cx) {
-            Poll::Ready(Ok(frame)) => frame,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.lost(&error))),
-            Poll::Pending => return Poll::Pending,
-        };
+    /// As the upstream sends it.
+    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, Stop>> {
+        let frame = ready!(self.upstream.poll_body(cx)).map_err(|error| self.lost(&error))?;
         self.touched = true;
+        Poll::Ready(Ok(frame))
+    }
+
+    /// As the router sees it: behind the filters that stand there.
+    fn poll<'s>(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        let frame = match self.upload.behind() {
+            None => self.poll_raw(cx),
+            place => {
+                let mut raw = Raw(&mut *self);
+                let frame = stream
+                    .with_behind(place, |filters, stream| filters.poll_frame(Way::Response, cx, &mut raw, stream));
+                frame.unwrap_or_else(|| self.poll_raw(cx))
+            }
+        };
+        let frame = ready!(frame)?;
         if let Some(times) = &mut stream.info.times {
             let time = if matches!(frame, Frame::Data(_)) { &mut times.body_begins } else { &mut times.response_ends };
             time.get_or_insert_with(std::time::Instant::now);

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::attempt::mirror::Mirror;
 use super::attempt::redirects::History;
 use super::context::Context;
+use super::filters::behind::{Behind, Pinned};
 use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
@@ -100,11 +101,15 @@ pub(crate) struct Stream<'s> {
     pub attempt_begun: Option<std::time::Instant>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
+    /// Filters behind the router, by attempt and mirror.
+    pub behind: Vec<Option<Box<Behind<'s>>>>,
+    /// Where they live.
+    pub pinned: &'s Pinned,
 }
 
 impl<'s> Stream<'s> {
     /// A request that begins now.
-    pub fn begin(context: &'s Context, request: RequestHead) -> Stream<'s> {
+    pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
         info.times = context.manager.access_log.wants_times().then(Box::default);
@@ -130,6 +135,8 @@ impl<'s> Stream<'s> {
             decorator: None,
             attempt_begun: None,
             history: None,
+            behind: Vec::new(),
+            pinned,
         }
     }
 

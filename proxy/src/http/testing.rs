@@ -1,11 +1,14 @@
-//! The in-memory harness of this folder's unit tests: a scripted client, scripted upstreams, routes in a line. A test of the exchange is
-//! a dozen lines and needs no socket.
+//! The in-memory harness of this folder's unit tests: a scripted client, scripted servers behind the pools of a worker, routes in a line.
+//! A test of the exchange is a dozen lines and needs no socket.
 
 mod client;
 mod configs;
 pub mod fake;
+mod world;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,12 +17,15 @@ use bytes::Bytes;
 use config::hcm::*;
 use config::listener::Direction;
 use config::route::*;
+use tokio::task::LocalSet;
 
 pub use self::client::Client;
 pub use self::configs::*;
+use self::world::World;
 use super::ConnectionManager;
 use super::context::Context;
 use super::exchange::exchange;
+use super::fuzz::configs::manager;
 use super::route::{RouteSlot, RouteSlots};
 use super::upstreams::Upstreams;
 use crate::compile::CompileDeps;
@@ -45,8 +51,11 @@ pub struct Bench {
     pub discoveries: Rc<Discoveries>,
     /// For filters that call services.
     pub calls: Option<crate::call::Calls>,
-    /// Mirrors that were sent.
-    pub told: Rc<std::cell::RefCell<Vec<fake::Mirrored>>>,
+    /// Where logs go.
+    pub sinks: Sinks,
+    /// The worker of the last context.
+    world: RefCell<Option<Rc<World>>>,
+    local: LocalSet,
 }
 
 /// What a request led to.
@@ -77,7 +86,9 @@ impl Bench {
             slot: None,
             discoveries: Rc::new(Discoveries::new(Stats::new(StatsSettings::default()))),
             calls: None,
-            told: Rc::default(),
+            sinks: Sinks::new(SinkSettings::default()),
+            world: RefCell::default(),
+            local: LocalSet::new(),
         };
         bench.cluster("app");
         bench
@@ -96,7 +107,7 @@ impl Bench {
 
     /// The requests that `app` saw.
     pub fn seen(&mut self) -> Vec<fake::Seen> {
-        std::mem::take(&mut self.cluster("app").seen.borrow_mut())
+        self.cluster("app").seen()
     }
 
     /// Changes the only virtual host.
@@ -115,13 +126,10 @@ impl Bench {
         }
         let slots = Slots(self.slot.clone().unwrap_or_default());
         let stats = Stats::new(StatsSettings::default());
-        for (name, cluster) in &self.clusters {
-            cluster.scope.get_or_init(|| stats.scope(&format!("cluster.{name}.")));
-        }
         let deps = CompileDeps {
             secrets: &Secrets::new(),
             stats: &stats,
-            log_sinks: &Sinks::new(SinkSettings::default()),
+            log_sinks: &self.sinks,
             discoveries: &self.discoveries,
             drain: Default::default(),
         };
@@ -130,12 +138,37 @@ impl Bench {
 
     /// A connection to a manager that is there.
     pub fn context_of(&self, manager: Arc<ConnectionManager>) -> Context {
-        let upstreams = Upstreams::Fake(Rc::new(fake::Upstreams {
-            clusters: self.clusters.clone(),
-            calls: self.calls.clone(),
-            told: self.told.clone(),
-        }));
+        let upstreams = Upstreams::new(self.world(&manager.registry).worker.clone());
         Context::new(manager, Rc::new(self.connection.clone()), upstreams, WorkerLogs::new(0), self.drain.clone())
+    }
+
+    /// The worker for managers with these statistics.
+    fn world(&self, stats: &Arc<Stats>) -> Rc<World> {
+        let mut current = self.world.borrow_mut();
+        match &*current {
+            Some(world) if world.is_of(stats) => world.clone(),
+            _ => {
+                let world = Rc::new(World::new(&self.clusters, self.calls.as_ref(), stats));
+                current.insert(world).clone()
+            }
+        }
+    }
+
+    /// Trailers go upstream over HTTP/2.
+    pub fn prepare(&self, client: &Client) {
+        if client.has_trailers() {
+            self.clusters.values().for_each(|cluster| cluster.protocol.set(Protocol::Http2));
+        }
+    }
+
+    /// Runs what needs the worker, and then what is on its way to the servers.
+    pub async fn run<T>(&self, context: &Context, work: impl Future<Output = T>) -> T {
+        let world = self.world(&context.manager.registry);
+        world.publish();
+        let result = self.local.run_until(work).await;
+        self.local.run_until(world.settle()).await;
+        world.end();
+        result
     }
 
     /// Sends one request without a body.
@@ -145,8 +178,9 @@ impl Bench {
 
     /// Sends one request from a scripted client.
     pub async fn send_from(&mut self, mut client: Client, request: RequestHead) -> Outcome {
+        self.prepare(&client);
         let context = self.context();
-        exchange(&context, &mut client, request).await;
+        self.run(&context, exchange(&context, &mut client, request)).await;
         let info = context.done.borrow_mut().pop().expect("every request is logged");
         Outcome { client, info }
     }

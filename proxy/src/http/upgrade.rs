@@ -8,7 +8,7 @@ use super::local_reply::LocalReply;
 use super::stop::Stop;
 use super::stream::Stream;
 use super::upload::Upload;
-use crate::stats::Gauge;
+use crate::stats::OneMore;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
@@ -80,17 +80,8 @@ pub(super) fn ignored(request: &RequestHead, head: &mut ResponseHead) -> bool {
     ignored
 }
 
-/// Counts a tunnel while it lasts.
-pub(super) struct Tunnel(Gauge);
-
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// Whether the response opens a tunnel; then the client's bytes may flow.
-pub(super) fn begin_tunnel(stream: &Stream<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<Tunnel> {
+/// Whether the response opens a tunnel; then the client's bytes may flow. It counts while it lasts.
+pub(super) fn begin_tunnel(stream: &Stream<'_>, head: &ResponseHead, upload: &mut Upload) -> Option<OneMore> {
     let request = &stream.request;
     let accepted = match (&request.upgrade, &request.method) {
         (Some(_), _) => head.status == 101,
@@ -103,7 +94,5 @@ pub(super) fn begin_tunnel(stream: &Stream<'_>, head: &ResponseHead, upload: &mu
         return None;
     }
     upload.paused = false;
-    let active = stream.context.manager.stats.downstream_cx_upgrades_active;
-    active.inc();
-    Some(Tunnel(active))
+    Some(stream.context.manager.stats.downstream_cx_upgrades_active.hold())
 }

@@ -1,13 +1,17 @@
 //! The request body on its way upstream, kept for retries while that is allowed. Polled by `attempt` and `relay`; the two directions of
 //! an exchange flow at the same time, in one task.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::attempt::mirror::Mirrors;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Incoming};
+use super::filters::behind::Place;
+use super::filters::chain::RunningFilters;
+use super::filters::filter::Way;
+use super::filters::frames::{Frames, Source};
 use super::kept::Kept;
 use super::stop::Stop;
 use super::stream::{Sent, Stream};
@@ -37,6 +41,12 @@ pub(super) struct Upload {
     refused: bool,
     /// Nothing is sent until the upgrade has been accepted.
     pub paused: bool,
+    /// Filters behind the router, which this attempt's body goes through.
+    behind: Option<Place>,
+    /// The head waits for them.
+    held: bool,
+    /// The attempt began with a body to send.
+    has_body: bool,
     /// They get what is read.
     mirrors: Option<Box<Mirrors>>,
     /// Counts a body that was too long to be kept.
@@ -65,6 +75,9 @@ impl Upload {
             blocked: false,
             refused: false,
             paused: false,
+            behind: None,
+            held: false,
+            has_body,
             mirrors: None,
             abandoned: None,
         }
@@ -81,10 +94,27 @@ impl Upload {
     }
 
     /// The first attempt has its host: the copies go out.
-    pub fn begin_mirrors(&mut self, stream: &Stream<'_>) {
+    pub fn begin_mirrors(&mut self, stream: &mut Stream<'_>) {
         if let Some(mirrors) = &mut self.mirrors {
             mirrors.begin(stream, !self.read);
         }
+    }
+
+    /// This attempt passes these filters: its head waits for them.
+    pub fn pass(&mut self, behind: Option<Place>) {
+        self.behind = behind;
+        self.held = behind.is_some();
+        self.has_body = !self.is_empty();
+    }
+
+    /// The filters that this attempt passes.
+    pub fn behind(&self) -> Option<Place> {
+        self.behind
+    }
+
+    /// The head waits for filters: there is nothing to be heard yet.
+    pub fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Whether the head ends the request.
@@ -151,6 +181,12 @@ impl Upload {
         exchange: &mut Exchange<'_>,
     ) -> Result<Progress, Stop> {
         loop {
+            if self.held {
+                match self.poll_held(cx, downstream, upstream, exchange) {
+                    Poll::Ready(result) => result?,
+                    Poll::Pending => return Ok(Progress::Waiting),
+                }
+            }
             if self.sent || self.refused {
                 if !self.flushed && upstream.poll_flush(cx).is_ready() {
                     self.flushed = true;
@@ -174,12 +210,20 @@ impl Upload {
                 }
                 continue;
             }
-            if self.replay(upstream) {
+            if self.behind.is_none() && self.replay(upstream) {
                 continue;
             }
-            match exchange.poll_request_body(downstream, cx) {
+            let frame = match self.behind {
+                Some(place) => self.poll_behind(place, cx, downstream, exchange),
+                None => exchange.poll_request_body(downstream, cx),
+            };
+            match frame {
                 Poll::Ready(frame) => {
-                    self.take(frame?, upstream, &exchange.stream);
+                    let frame = frame?;
+                    if self.behind.is_none() {
+                        self.note(&frame, &mut exchange.stream);
+                    }
+                    self.send(frame, upstream);
                 }
                 Poll::Pending => {
                     let _ = upstream.poll_flush(cx);
@@ -212,35 +256,96 @@ impl Upload {
         true
     }
 
-    fn take(&mut self, frame: Frame, upstream: &mut dyn Upstream, stream: &Stream<'_>) {
-        if let Some(mirrors) = &mut self.mirrors {
-            mirrors.push(&frame, stream);
+    /// What was kept and was not given to this attempt yet, frame by frame.
+    fn kept_frame(&mut self) -> Option<Frame> {
+        let kept = self.kept.as_ref()?;
+        if let Some(piece) = kept.after(self.replayed) {
+            self.replayed += piece.len();
+            return Some(Frame::Data(piece));
         }
+        let end = || kept.kept_trailers().map_or(Frame::End, |trailers| Frame::Trailers(trailers.clone()));
+        self.read.then(end)
+    }
+
+    /// The head, once the filters behind the router let it go.
+    fn poll_held(
+        &mut self,
+        cx: &mut Context<'_>,
+        downstream: &mut dyn Downstream,
+        upstream: &mut dyn Upstream,
+        exchange: &mut Exchange<'_>,
+    ) -> Poll<Result<(), Stop>> {
+        let (place, has_body) = (self.behind, self.has_body);
+        let Exchange { stream, watch, filters, request_frames, .. } = exchange;
+        let from = Incoming { downstream: &mut *downstream, watch };
+        let mut body = Body { upload: self, from, frames: request_frames, filters };
+        let passed = stream.with_behind(place, |behind, stream| {
+            let passed = behind.poll_request(cx, &mut body, stream, has_body);
+            (passed, behind.collects())
+        });
+        match passed {
+            Some((Poll::Ready(result), _)) => result?,
+            Some((Poll::Pending, collects)) => {
+                if collects {
+                    exchange.invite_body(downstream)?;
+                }
+                return Poll::Pending;
+            }
+            None => {}
+        }
+        self.held = false;
+        self.refused |= upstream.send_head(&exchange.stream.request, !has_body).is_err();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next frame that has passed the filters behind the router.
+    fn poll_behind(
+        &mut self,
+        place: Place,
+        cx: &mut Context<'_>,
+        downstream: &mut dyn Downstream,
+        exchange: &mut Exchange<'_>,
+    ) -> Poll<Result<Frame, Stop>> {
+        let Exchange { stream, watch, filters, request_frames, .. } = exchange;
+        let mut body = Body { upload: self, from: Incoming { downstream, watch }, frames: request_frames, filters };
+        let frame =
+            stream.with_behind(Some(place), |behind, stream| behind.poll_frame(Way::Request, cx, &mut body, stream));
+        frame.unwrap_or_else(|| body.poll(cx, stream))
+    }
+
+    /// A frame was read: it is kept while it may be wanted again, and mirrors get it.
+    fn note(&mut self, frame: &Frame, stream: &mut Stream<'_>) {
+        if let Some(mirrors) = &mut self.mirrors {
+            mirrors.push(frame, stream);
+        }
+        match frame {
+            Frame::Data(data) => self.keep(data),
+            Frame::Trailers(trailers) => {
+                self.read = true;
+                if self.kept.as_mut().is_some_and(|kept| !kept.trailers(trailers)) {
+                    self.abandon();
+                }
+            }
+            Frame::End => self.read = true,
+        }
+    }
+
+    fn send(&mut self, frame: Frame, upstream: &mut dyn Upstream) {
         let result = match frame {
             Frame::Data(data) => {
                 self.blocked = true;
-                self.keep(&data);
                 upstream.send_data(data, false)
             }
             Frame::Trailers(trailers) => {
-                self.finish();
-                let result = upstream.send_trailers(&trailers);
-                if self.kept.as_mut().is_some_and(|kept| !kept.trailers(&trailers)) {
-                    self.abandon();
-                }
-                result
+                self.sent = true;
+                upstream.send_trailers(&trailers)
             }
             Frame::End => {
-                self.finish();
+                self.sent = true;
                 upstream.send_data(Bytes::new(), true)
             }
         };
         self.refused |= result.is_err();
-    }
-
-    fn finish(&mut self) {
-        self.read = true;
-        self.sent = true;
     }
 
     fn keep(&mut self, data: &Bytes) {
@@ -260,5 +365,28 @@ impl Upload {
         if let Some(counter) = self.abandoned.take() {
             counter.inc();
         }
+    }
+}
+
+/// The body of an attempt before the filters behind the router: what was kept, then what comes through those of the chain.
+struct Body<'u, 's> {
+    upload: &'u mut Upload,
+    from: Incoming<'u>,
+    frames: &'u mut Option<Box<Frames>>,
+    filters: &'u mut RunningFilters<'s>,
+}
+
+impl<'s> Source<'s> for Body<'_, 's> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        if let Some(frame) = self.upload.kept_frame() {
+            return Poll::Ready(Ok(frame));
+        }
+        let frame = match self.frames {
+            Some(frames) => frames.poll(cx, &mut self.from, self.filters, stream),
+            None => self.from.poll(cx, stream),
+        };
+        let frame = ready!(frame)?;
+        self.upload.note(&frame, stream);
+        Poll::Ready(Ok(frame))
     }
 }

@@ -27,11 +27,11 @@ impl Listener {
         self.each_discovery(
             &mut |name, discovery| {
                 let now = discoveries.http(name, discovery);
-                http.extend(Wanted::new(Kind::Http, name, discovery).lacks(now.as_ref()).cloned());
+                http.extend(Wanted::new(Kind::Http, name, discovery).lacks(now.typed(discovery)).cloned());
             },
             &mut |name, discovery| {
                 let now = discoveries.network(name, discovery);
-                network.extend(Wanted::new(Kind::Network, name, discovery).lacks(now.as_ref()).cloned());
+                network.extend(Wanted::new(Kind::Network, name, discovery).lacks(now.typed(discovery)).cloned());
             },
         );
         http.append(&mut network);

@@ -13,50 +13,49 @@ const SMALLEST: usize = 16 * 1024;
 const KEPT: usize = 8;
 
 thread_local! {
-    static IDLE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static STORE: RefCell<Store> = const { RefCell::new(Store { idle: Vec::new(), smallest: SMALLEST }) };
+}
+
+/// The pipes of a thread.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// With nothing in them.
+    pub idle: Vec<Pipe>,
+    /// What a pipe must hold to be worth it.
+    pub smallest: usize,
 }
 
 /// A pipe with nothing in it; `None` when the system gives none that is worth it.
 pub(super) fn lend() -> Option<Pipe> {
-    #[cfg(test)]
-    if REFUSED.get() {
-        return None;
-    }
-    if let Some(pipe) = IDLE.with_borrow_mut(Vec::pop) {
-        return Some(pipe);
-    }
-    match Pipe::new(CAPACITY) {
-        Ok(pipe) if pipe.capacity >= SMALLEST => Some(pipe),
-        Ok(_) => None,
-        Err(error) => {
-            tracing::debug!(%error, "no pipe for splicing; bytes are copied");
-            None
-        }
-    }
+    with(Store::lend)
 }
 
 /// Takes back an empty pipe. One that still holds bytes must be dropped instead.
 pub(super) fn give_back(pipe: Pipe) {
-    IDLE.with_borrow_mut(|idle| {
-        if idle.len() < KEPT {
-            idle.push(pipe);
+    with(|store| {
+        if store.idle.len() < KEPT {
+            store.idle.push(pipe);
         }
     });
 }
 
-#[cfg(test)]
-thread_local! {
-    static REFUSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+/// The thread's pipes.
+pub(super) fn with<T>(use_it: impl FnOnce(&mut Store) -> T) -> T {
+    STORE.with_borrow_mut(use_it)
 }
 
-/// As if the system had no pipes.
-#[cfg(test)]
-pub(super) fn refuse(refused: bool) {
-    REFUSED.set(refused);
-}
-
-/// Pipes that the thread keeps now.
-#[cfg(test)]
-pub(super) fn idle() -> usize {
-    IDLE.with_borrow(Vec::len)
+impl Store {
+    fn lend(&mut self) -> Option<Pipe> {
+        if let Some(pipe) = self.idle.pop() {
+            return Some(pipe);
+        }
+        match Pipe::new(CAPACITY) {
+            Ok(pipe) if pipe.capacity >= self.smallest => Some(pipe),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(%error, "no pipe for splicing; bytes are copied");
+                None
+            }
+        }
+    }
 }

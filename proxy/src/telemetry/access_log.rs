@@ -75,6 +75,12 @@ pub enum EntryKind {
     DownstreamEnd,
     /// The end of a connection.
     TcpConnectionEnd,
+    /// An attempt has its stream.
+    UpstreamPoolReady,
+    /// An attempt goes on.
+    UpstreamPeriodic,
+    /// The end of an attempt.
+    UpstreamEnd,
 }
 
 /// Which of the sinks' buffers a worker writes to. One per worker.

@@ -78,12 +78,6 @@ pub fn start(settings: &Settings<'_>) -> io::Result<ProcessLog> {
     Ok(log)
 }
 
-/// A log that is nobody's subscriber, for tests of what reads and changes levels.
-#[cfg(test)]
-pub fn detached(settings: &Settings<'_>) -> io::Result<ProcessLog> {
-    ProcessLog::new(settings, File::options().append(true).open(settings.path.unwrap_or(Path::new("/dev/null")))?)
-}
-
 /// Writes out what is buffered, for at most `limit`. For the end of the process; does nothing when there is no log.
 pub fn flush(limit: Duration) {
     if let Some(log) = GLOBAL.get() {
@@ -125,12 +119,6 @@ impl ProcessLog {
             self.shared.levels.set(*logger, *level);
         }
         tracing_core::callsite::rebuild_interest_cache();
-    }
-
-    /// This log as a subscriber, for tests that do not want the global one.
-    #[cfg(test)]
-    fn subscriber(&self) -> LogSubscriber {
-        LogSubscriber(Arc::clone(&self.shared))
     }
 }
 
@@ -225,4 +213,4 @@ impl Visit for Text {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

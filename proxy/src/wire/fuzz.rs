@@ -17,7 +17,7 @@ use super::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseH
 use crate::transport::{Io, Stream};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Requests over HTTP/1: cutting the input differently changes nothing, both head parsers agree, and what was understood comes out
 /// the same after it has been written and read again. The first octet chooses the settings and the cut.

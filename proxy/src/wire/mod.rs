@@ -10,6 +10,7 @@ pub mod h1;
 pub mod h2;
 pub mod headers;
 pub mod message;
+pub mod query;
 pub mod sniff;
 
 /// The tables of measured answers in `integration/parity` have one reader for both crates.

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
 
 use super::{Command, Shared, Workers};
 use crate::cluster::published::Published;
@@ -16,6 +18,15 @@ use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
 use crate::xds::testing::{answering_listener, bytes};
+
+impl Workers {
+    /// One worker that nobody plays: the commands are the test's to look at.
+    pub fn recorded() -> (Arc<Workers>, mpsc::UnboundedReceiver<Command>) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let (_, running) = std::sync::mpsc::channel();
+        (Arc::new(Workers { senders: vec![sender], running: Mutex::new(running) }), commands)
+    }
+}
 
 struct NoRoutes;
 

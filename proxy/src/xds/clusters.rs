@@ -23,6 +23,7 @@ use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
 use crate::cluster::published::{ClusterTable, Published};
+use crate::http::attach_filters;
 use crate::stats::{ServerStats, Stats};
 use crate::store::{Kind, Resources, Stored};
 use crate::tls::Secrets;
@@ -126,7 +127,7 @@ impl Clusters {
 
     fn add(&mut self, config: Arc<config::cluster::Cluster>, stored: Stored, is_static: bool) -> Result<(), Rejection> {
         let name = config.name.clone();
-        let cluster = Cluster::new(config.clone(), &self.parts.secrets, &self.parts.stats)?;
+        let cluster = made(config.clone(), &self.parts.secrets, &self.parts.stats)?;
         if let Discovery::Eds { service_name, .. } = &config.discovery {
             self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
             self.reuse_assignment(service_name, &cluster);
@@ -272,6 +273,20 @@ fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
     let answered =
         warming.names.as_ref().is_none_or(|names| !warming.cluster.endpoints().is_empty() || names.are_answered());
     answered && endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
+}
+
+/// A cluster out of its configuration, filters of its own included.
+///
+/// # Errors
+/// What of the configuration cannot be honoured, and why.
+pub fn made(
+    config: Arc<config::cluster::Cluster>,
+    secrets: &Arc<Secrets>,
+    stats: &Arc<Stats>,
+) -> Result<Arc<Cluster>, Rejection> {
+    let cluster = Cluster::new(config, secrets, stats)?;
+    attach_filters(&cluster, stats)?;
+    Ok(cluster)
 }
 
 #[cfg(test)]

@@ -145,17 +145,17 @@ impl Extensions {
 
     /// Checks, compiles and swaps in, as each of these kinds, or else changes nothing.
     fn take(&self, kinds: &[Kind], name: &Arc<str>, body: &[u8]) -> Result<(), Rejection> {
-        let type_name = discovery::type_name(body, &self.options)?;
+        let resource = discovery::Resource::open(body, &self.options)?;
         for wanted in
             kinds.iter().filter_map(|kind| self.watches.get(&(*kind, name.clone()))).flat_map(|one| &one.wanted)
         {
-            discovery::check_type(&wanted.types, &type_name)?;
+            discovery::check_type(&wanted.types, resource.type_name())?;
         }
         let mut change = Change::default();
         for kind in kinds {
             match kind {
-                Kind::Http => change.http = Some(State::Is(discovery::http(body, &self.options)?)),
-                Kind::Network => change.network = Some(State::Is(discovery::network(body, &self.options)?)),
+                Kind::Http => change.http = Some(State::Is(resource.http(&self.options)?)),
+                Kind::Network => change.network = Some(State::Is(resource.network(&self.options)?)),
             }
         }
         self.discoveries.change(name, change)

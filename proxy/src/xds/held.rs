@@ -169,12 +169,6 @@ impl<A, W> Held<A, W> {
         self.names.get(name)?.warming.as_ref().map(|(_, made)| made)
     }
 
-    /// What waits, to be changed.
-    #[cfg(test)]
-    pub fn warming_mut(&mut self, name: &str) -> Option<&mut W> {
-        self.names.get_mut(name)?.warming.as_mut().map(|(_, made)| made)
-    }
-
     /// All that is in use, by name.
     pub fn all_active(&self) -> impl Iterator<Item = (&Arc<str>, &A)> {
         self.names.iter().filter_map(|(name, known)| Some((name, &known.active.as_ref()?.1)))

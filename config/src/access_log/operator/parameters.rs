@@ -91,10 +91,7 @@ fn time(name: &str, arguments: &Arguments<'_>) -> Option<Parsed> {
             return Err("Invalid header configuration. Format string contains newline.".to_owned());
         }
         let pattern = pattern.map(Arc::from);
-        Ok(match (of, local) {
-            (Moment::Start, false) => Operator::StartTime(pattern),
-            (of, local) => Operator::Time { of, local, pattern },
-        })
+        Ok(Operator::Time { of, local, pattern })
     }))
 }
 
@@ -214,9 +211,9 @@ fn requested_server_name(name: &str, arguments: &Arguments<'_>) -> Parsed {
     arguments.unlimited(name)?;
     let mut parts = arguments.given().unwrap_or("SNI_ONLY").split(':');
     let from = match parts.next().unwrap_or_default() {
-        "SNI_ONLY" => ServerNameFrom::Sni,
-        "SNI_FIRST" => ServerNameFrom::SniThenHost,
-        "HOST_FIRST" => ServerNameFrom::HostThenSni,
+        "SNI_ONLY" => None,
+        "SNI_FIRST" => Some(ServerNameFrom::SniThenHost),
+        "HOST_FIRST" => Some(ServerNameFrom::HostThenSni),
         other => return Err(option(name, other, &["SNI_ONLY", "SNI_FIRST", "HOST_FIRST"])),
     };
     let host = match parts.next() {
@@ -226,8 +223,8 @@ fn requested_server_name(name: &str, arguments: &Arguments<'_>) -> Parsed {
         Some(other) => return Err(option(name, other, &["ORIG_OR_HOST", "HOST", "ORIG"])),
     };
     Ok(match from {
-        ServerNameFrom::Sni => Operator::RequestedServerName,
-        from => Operator::ServerNameOrHost(from, host),
+        None => Operator::RequestedServerName,
+        Some(from) => Operator::ServerNameOrHost(from, host),
     })
 }
 

@@ -173,8 +173,6 @@ pub enum StateFormat {
 /// What `REQUESTED_SERVER_NAME` looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerNameFrom {
-    /// The SNI alone.
-    Sni,
     /// The SNI, else the host.
     SniThenHost,
     /// The host, else the SNI.

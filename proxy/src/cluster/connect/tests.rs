@@ -33,7 +33,7 @@ async fn connect_to(
     let cluster = bench.publish(config);
     let endpoints = cluster.endpoints_owned();
     let endpoint = endpoints.iter().next().expect("one endpoint");
-    connect(&cluster, endpoint, &key()).await
+    connect(&Sockets, &cluster, endpoint, &key()).await
 }
 
 fn failed(result: Result<Connected, ConnectFailure>) -> (ConnectFailureKind, String) {
@@ -129,7 +129,8 @@ fn the_proxy_protocol_header_comes_first() {
         let endpoints = cluster.endpoints_owned();
         let told = (SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 2)));
         let key = Key { proxied: Some(told), ..key() };
-        let connected = connect(&cluster, endpoints.iter().next().expect("one"), &key).await.expect("a connection");
+        let connected =
+            connect(&Sockets, &cluster, endpoints.iter().next().expect("one"), &key).await.expect("a connection");
         drop(connected);
         let (mut stream, _) = listener.accept().await.expect("accepted");
         let mut text = String::new();
@@ -202,7 +203,8 @@ fn a_logical_host_s_log_line_shows_where_it_was_reached() {
         };
         let cluster = bench.publish(config(Discovery::LogicalDns(assignment(vec![endpoint_at(name)]), settings)));
         let endpoints: Arc<EndpointSet> = cluster.endpoints_owned();
-        let connected = connect(&cluster, endpoints.iter().next().expect("one"), &key()).await.expect("a connection");
+        let connected =
+            connect(&Sockets, &cluster, endpoints.iter().next().expect("one"), &key()).await.expect("a connection");
         assert_eq!(&*connected.facts.peer, format!("127.0.0.1:{port}"));
     });
 }

@@ -304,7 +304,8 @@ impl Pool {
         let endpoint = Arc::clone(&self.endpoint.borrow());
         tokio::task::spawn_local(async move {
             let pool = Rc::clone(&under_way.0);
-            let result = connect(&pool.core.shared, &endpoint, &pool.key).await;
+            let core = &pool.core;
+            let result = connect(&*core.connector, &core.shared, &endpoint, &pool.key).await;
             drop(under_way);
             match result {
                 Ok(connected) => {

@@ -1,60 +1,93 @@
-//! Filters behind the router (`upstream_http_filters`, or a cluster's own): each attempt passes them, and its answer on the way back, before
-//! anybody asks whether it is tried again. As with Envoy they change the one head that all attempts send. Called by `one` and `race`.
+//! Filters behind the router (`upstream_http_filters`, or a cluster's own in their place): each attempt passes them with its body, and its
+//! answer on the way back, before anybody asks whether it is tried again. As with Envoy they change the one head that all attempts send.
+//! Called by `one` and `race`; what is done is in [`Behind`].
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
-use config::At;
-
+use super::failure::Failure;
 use crate::http::exchange::Exchange;
+use crate::http::filters::behind::Behind;
 use crate::http::filters::chain::Chain;
-use crate::http::filters::filter::{FilterDeps, Hooks, Step};
-use crate::http::upstreams::UpstreamCluster;
-use crate::wire::codec::StreamError;
-use crate::wire::message::ResponseHead;
+use crate::http::filters::frames::Source;
+use crate::http::stop::Stop;
+use crate::http::stream::Stream;
+use crate::http::upload::Upload;
+use crate::http::upstreams::{Lease, UpstreamCluster};
+use crate::wire::codec::{Downstream, StreamError, Upstream};
+use crate::wire::message::{Frame, ResponseHead};
 
-/// The way there, for an attempt that begins.
-pub(super) fn request(exchange: &mut Exchange<'_>, cluster: &UpstreamCluster) -> Result<(), StreamError> {
-    let manager = &exchange.stream.context.manager;
-    let own = &cluster.config().http.filters;
-    let chain = if own.is_empty() {
-        &manager.upstream_chain
-    } else if let Some(made) = exchange.upstream_chain.get() {
-        made
-    } else {
-        let scope = format!("cluster.{}.", cluster.config().stat_name);
-        let deps = FilterDeps { stats: &manager.registry, scope: &scope, discoveries: None };
-        let made = Chain::compile(&At::root().field("http_filters"), own, &deps).map_err(|_| REFUSED)?;
-        exchange.upstream_chain.get_or_init(|| Arc::new(made))
-    };
-    if chain.is_empty() {
-        return Ok(());
-    }
-    let mut filters = chain.start(exchange.stream.route.as_ref());
-    for filter in filters.iter_mut().filter(|filter| filter.hooks().has(Hooks::REQUEST)) {
-        go_on(&filter.request(&mut exchange.stream))?;
-    }
-    exchange.upstream_filters = Some(Box::new(filters));
-    Ok(())
+/// An attempt begins; those of the one before it are over.
+pub(super) fn begin(exchange: &mut Exchange<'_>, cluster: &UpstreamCluster, upload: &mut Upload) {
+    let stream = &mut exchange.stream;
+    stream.end_behind(upload.behind());
+    let pinned = stream.pinned;
+    let own = cluster.filters().map(|own| pinned.cluster.get_or_init(|| own.clone()));
+    let chain = own.and_then(|own| own.downcast_ref::<Chain>()).unwrap_or(&stream.context.manager.upstream_chain);
+    let behind = Behind::start(chain, stream).map(|filters| stream.put_behind(filters));
+    upload.pass(behind);
 }
 
 /// The way back.
-pub(super) fn response(exchange: &mut Exchange<'_>, head: ResponseHead) -> Result<ResponseHead, StreamError> {
-    let Some(mut filters) = exchange.upstream_filters.take() else { return Ok(head) };
-    let before = exchange.stream.response.replace(head);
-    let mut result = Ok(());
-    for filter in filters.iter_mut().rev().filter(|filter| filter.hooks().has(Hooks::RESPONSE)) {
-        result = result.and(go_on(&filter.response(&mut exchange.stream)));
+pub(super) async fn response<'s>(
+    exchange: &mut Exchange<'s>,
+    downstream: &mut dyn Downstream,
+    (lease, upload): (&mut Lease, &mut Upload),
+    head: ResponseHead,
+) -> Result<ResponseHead, Stop> {
+    if upload.behind().is_none() {
+        return Ok(head);
     }
-    let head = std::mem::replace(&mut exchange.stream.response, before);
-    result.and(head.ok_or(REFUSED))
+    // Boxed: few attempts have any.
+    Box::pin(passed(exchange, downstream, lease, upload, head)).await
 }
 
-/// `config` lets only those filters stand here that never answer, wait or read a body.
-fn go_on(step: &Step) -> Result<(), StreamError> {
-    if matches!(step, Step::Continue) { Ok(()) } else { Err(REFUSED) }
+async fn passed<'s>(
+    exchange: &mut Exchange<'s>,
+    downstream: &mut dyn Downstream,
+    lease: &mut Lease,
+    upload: &mut Upload,
+    head: ResponseHead,
+) -> Result<ResponseHead, Stop> {
+    answered(&mut exchange.stream, upload, head);
+    poll_fn(|cx| {
+        if let Poll::Ready(head) = poll_response(cx, &mut exchange.stream, lease, upload) {
+            return Poll::Ready(head);
+        }
+        upload.poll(cx, downstream, lease.stream(), exchange)?;
+        exchange.poll_over(downstream, cx)
+    })
+    .await
 }
 
-const REFUSED: StreamError = StreamError::Protocol { detail: "upstream_filter_refused", status: 500 };
+/// The answer's head came.
+pub(super) fn answered(stream: &mut Stream<'_>, upload: &Upload, head: ResponseHead) {
+    stream.with_behind(upload.behind(), |filters, _| filters.answered(head));
+}
+
+/// The answer's head, once it has passed.
+pub(super) fn poll_response<'s>(
+    cx: &mut Context<'_>,
+    stream: &mut Stream<'s>,
+    lease: &mut Lease,
+    upload: &Upload,
+) -> Poll<Result<ResponseHead, Stop>> {
+    let mut body = Raw(lease.stream());
+    let passed = stream.with_behind(upload.behind(), |filters, stream| filters.poll_response(cx, &mut body, stream));
+    passed.unwrap_or_else(|| {
+        let lost = StreamError::Protocol { detail: "upstream_filters_gone", status: 500 };
+        Poll::Ready(Err(Failure::Stream(lost).into_stop(stream, false)))
+    })
+}
+
+/// An answer's body before the filters.
+struct Raw<'l>(&'l mut dyn Upstream);
+
+impl<'s> Source<'s> for Raw<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        self.0.poll_body(cx).map_err(|error| Failure::Stream(error).into_stop(stream, false))
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 //! `route` when configuration arrives, prepared by `attempt` with the head that goes upstream, begun with the first attempt, and given the
 //! body by `upload` as it comes. They outlive the request, but not one that is broken off, and never change or delay its answer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +13,13 @@ use config::matcher::Fraction;
 use config::route::{Mirror as Config, MirrorTarget};
 
 use crate::call::{HttpCall, Told};
+use crate::http::filters::behind::{Behind, Pinned, Place};
+use crate::http::filters::chain::Chain;
+use crate::http::filters::filter::Way;
+use crate::http::filters::frames::Source;
 use crate::http::mutate::OrderedMutations;
 use crate::http::reason;
+use crate::http::stop::Stop;
 use crate::http::stream::{Chosen, Stream, asks_for_tunnel};
 use crate::policy::falls_into;
 use crate::telemetry::access_log::LogEntry;
@@ -39,11 +46,25 @@ enum Target {
 /// The mirrors of one request, until it has been read.
 #[derive(Debug)]
 pub(in crate::http) struct Mirrors {
-    /// Not begun yet.
-    copies: Vec<(Arc<str>, RequestHead)>,
+    copies: Vec<Copy>,
     timeout: Option<Duration>,
-    /// Those that take the body.
-    told: Vec<(Arc<str>, Told)>,
+    begun: bool,
+}
+
+/// One copy. Like an attempt it passes the filters of its cluster.
+#[derive(Debug)]
+struct Copy {
+    cluster: Arc<str>,
+    /// It has not gone out yet.
+    head: Option<RequestHead>,
+    has_body: bool,
+    /// Takes the body.
+    told: Option<Told>,
+    behind: Option<Place>,
+    /// Frames that the filters have not seen yet.
+    waiting: VecDeque<Frame>,
+    /// All of it was told.
+    ended: bool,
 }
 
 impl Mirror {
@@ -113,33 +134,124 @@ pub(super) fn prepare(
     // One number for all: policies of the same share choose the same requests, as with Envoy.
     let random = fastrand::u64(..);
     let chosen = policies.iter().filter(|policy| policy.fraction.is_none_or(|share| falls_into(share, random)));
-    let copies: Vec<_> =
-        chosen.filter_map(|policy| Some((policy.cluster(&stream.request)?, policy.head(stream)))).collect();
-    (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout, told: Vec::new() }))
+    let copy = |policy: &Mirror| Some(Copy::new(policy.cluster(&stream.request)?, policy.head(stream)));
+    let copies: Vec<_> = chosen.filter_map(copy).collect();
+    (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout, begun: false }))
 }
 
 impl Mirrors {
     /// Begins with them all; nothing the second time.
-    pub fn begin(&mut self, stream: &Stream<'_>, has_body: bool) {
-        for (cluster, head) in std::mem::take(&mut self.copies) {
-            if stream.context.upstreams.get(&cluster).is_none() {
-                reason::mirror_lost(stream, &cluster, "it is not (or not yet) known");
-                continue;
-            }
-            let call = HttpCall { timeout: self.timeout, ..HttpCall::new(&cluster, head, Bytes::new()) };
-            self.told.extend(stream.context.upstreams.tell(call, has_body).map(|told| (cluster, told)));
+    pub fn begin<'s>(&mut self, stream: &mut Stream<'s>, has_body: bool) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
         }
+        let mut filters = Vec::new();
+        self.copies.retain_mut(|copy| {
+            copy.has_body = has_body;
+            let Some(cluster) = stream.context.upstreams.get(&copy.cluster) else {
+                reason::mirror_lost(stream, &copy.cluster, "it is not (or not yet) known");
+                return false;
+            };
+            filters.push(cluster.filters().cloned());
+            true
+        });
+        let pinned: &'s Pinned = stream.pinned;
+        for (copy, filters) in self.copies.iter_mut().zip(pinned.mirrors.get_or_init(|| filters)) {
+            let chain = filters.as_ref().and_then(|filters| filters.downcast_ref::<Chain>());
+            let behind = chain.and_then(|chain| Behind::start(chain, stream));
+            copy.behind = behind.map(|filters| stream.put_behind(filters));
+        }
+        self.advance(stream);
     }
 
     /// Hands on the next frame of the body.
-    pub fn push(&mut self, frame: &Frame, stream: &Stream<'_>) {
-        self.told.retain(|(cluster, told)| {
-            let keeps_up = told.push(frame);
-            if !keeps_up {
-                reason::mirror_lost(stream, cluster, "it does not keep up with the request");
+    pub fn push(&mut self, frame: &Frame, stream: &mut Stream<'_>) {
+        for copy in &mut self.copies {
+            copy.waiting.push_back(match frame {
+                Frame::Data(data) => Frame::Data(data.clone()),
+                Frame::Trailers(trailers) => Frame::Trailers(trailers.clone()),
+                Frame::End => Frame::End,
+            });
+        }
+        self.advance(stream);
+    }
+
+    fn advance(&mut self, stream: &mut Stream<'_>) {
+        let timeout = self.timeout;
+        self.copies.retain_mut(|copy| {
+            let goes_on = copy.send_head(stream, timeout).and_then(|()| copy.send_body(stream));
+            if let Err(Some(why)) = goes_on {
+                reason::mirror_lost(stream, &copy.cluster, why);
             }
-            keeps_up
+            if goes_on.is_err() {
+                stream.end_behind(copy.behind);
+            }
+            goes_on.is_ok()
         });
+    }
+}
+
+/// Whether a copy goes on; if not, why it is lost, or that all was told.
+type GoesOn = Result<(), Option<&'static str>>;
+
+impl Copy {
+    fn new(cluster: Arc<str>, head: RequestHead) -> Copy {
+        let waiting = VecDeque::new();
+        Copy { cluster, head: Some(head), has_body: false, told: None, behind: None, waiting, ended: false }
+    }
+
+    /// Nobody wakes a copy but the next frame of the request: what its filters wait for must be its body.
+    fn send_head(&mut self, stream: &mut Stream<'_>, timeout: Option<Duration>) -> GoesOn {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        std::mem::swap(&mut stream.request, head);
+        let (body, has_body) = (&mut Waiting(&mut self.waiting), self.has_body);
+        let passed = stream.with_behind(self.behind, |filters, stream| {
+            let passed = filters.poll_request(&mut Context::from_waker(Waker::noop()), body, stream, has_body);
+            (passed, filters.waits())
+        });
+        std::mem::swap(&mut stream.request, head);
+        match passed {
+            None | Some((Poll::Ready(Ok(())), _)) => {}
+            Some((Poll::Ready(Err(_)), _)) => return Err(Some("one of its filters has ended the copy")),
+            Some((Poll::Pending, true)) => {
+                return Err(Some("one of its filters waits, and copies are not kept for that"));
+            }
+            Some((Poll::Pending, false)) => return Ok(()),
+        }
+        let Some(head) = self.head.take() else { return Ok(()) };
+        let call = HttpCall { timeout, ..HttpCall::new(&self.cluster, head, Bytes::new()) };
+        self.told = stream.context.upstreams.tell(call, self.has_body);
+        if self.has_body { Ok(()) } else { Err(None) }
+    }
+
+    fn send_body(&mut self, stream: &mut Stream<'_>) -> GoesOn {
+        while let Some(told) = self.told.as_ref().filter(|_| !self.ended) {
+            let mut context = Context::from_waker(Waker::noop());
+            let mut body = Waiting(&mut self.waiting);
+            let frame = stream.with_behind(self.behind, |filters, stream| {
+                filters.poll_frame(Way::Request, &mut context, &mut body, stream)
+            });
+            match frame.unwrap_or_else(|| body.poll(&mut context, stream)) {
+                Poll::Ready(Ok(frame)) => {
+                    self.ended = !matches!(frame, Frame::Data(_));
+                    if !told.push(&frame) {
+                        return Err(Some("it does not keep up with the request"));
+                    }
+                }
+                Poll::Ready(Err(_)) => return Err(Some("one of its filters has ended the copy")),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a body has been read.
+struct Waiting<'w>(&'w mut VecDeque<Frame>);
+
+impl<'s> Source<'s> for Waiting<'_> {
+    fn poll(&mut self, _cx: &mut Context<'_>, _stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
+        self.0.pop_front().map_or(Poll::Pending, |frame| Poll::Ready(Ok(frame)))
     }
 }
 

@@ -9,6 +9,7 @@ use config::route::HostRewrite;
 
 use super::failure::Failure;
 use super::filters;
+use super::log;
 use crate::cluster::{HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
@@ -64,7 +65,7 @@ impl Attempt<'_> {
             Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
         };
         self.rewrite_host(exchange, &target);
-        upload.begin_mirrors(&exchange.stream);
+        upload.begin_mirrors(&mut exchange.stream);
         exchange.stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
         exchange.stream.info.mark(|times| &mut times.pool_asked);
         let mut lease = match self.connect(exchange, downstream, &target).await? {
@@ -95,10 +96,8 @@ impl Attempt<'_> {
             Ok(None) => Ok(Outcome::Late(lease, target)),
             Ok(Some(mut head)) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
-                Ok(match filters::response(exchange, head) {
-                    Ok(head) => Outcome::Answer(lease, head, (target, informed)),
-                    Err(error) => Outcome::Failed(Failure::Stream(error), Some(target), true),
-                })
+                let head = filters::response(exchange, downstream, (&mut lease, upload), head).await?;
+                Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
                 count_reset(
@@ -127,12 +126,21 @@ impl Attempt<'_> {
         target.hostname().filter(|_| matches!(self.host_rewrite, Some(HostRewrite::Auto)))
     }
 
-    /// Sends the head.
-    pub fn begin(&self, exchange: &mut Exchange<'_>, lease: &mut Lease, upload: &Upload) -> Result<(), StreamError> {
+    /// Sends the head, or has filters look at it first.
+    pub fn begin(
+        &self,
+        exchange: &mut Exchange<'_>,
+        lease: &mut Lease,
+        upload: &mut Upload,
+    ) -> Result<(), StreamError> {
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
+        log::ready(&exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
-        filters::request(exchange, self.cluster)?;
+        filters::begin(exchange, self.cluster, upload);
+        if upload.is_held() {
+            return Ok(());
+        }
         lease.stream().send_head(&exchange.stream.request, upload.is_empty())
     }
 
@@ -182,7 +190,8 @@ impl Attempt<'_> {
         poll_fn(|cx| {
             loop {
                 upload.poll(cx, downstream, upstream, exchange)?;
-                match upstream.poll_head(cx) {
+                let answer = if upload.is_held() { Poll::Pending } else { upstream.poll_head(cx) };
+                match answer {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
                         exchange.watch.deadlines.touch_try();
                         informational += 1;
@@ -205,6 +214,7 @@ impl Attempt<'_> {
                     }
                     Poll::Pending => {}
                 }
+                log::poll_again(&mut exchange.log_again, &exchange.stream, cx);
                 // Also while the upload waits for the upstream: nobody else would see the client go.
                 if let Poll::Ready(error) = downstream.poll_gone(cx) {
                     return Poll::Ready(Err(Stop::Gone(error)));

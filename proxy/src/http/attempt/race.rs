@@ -58,6 +58,8 @@ struct Open {
     lease: Lease,
     target: Target,
     upload: Upload,
+    /// Its head came, and filters behind the router look at it.
+    answering: bool,
     /// Another one has been begun in its place: it is never tried again.
     overtaken: bool,
     late: Option<Pin<Box<Sleep>>>,
@@ -82,7 +84,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
         (lease, target, upload): (Lease, Target, Upload),
     ) -> Race<'a, 's> {
         let body = upload.once_more();
-        let first = Open { lease, target, upload, overtaken: false, late: None };
+        let first = Open { lease, target, upload, answering: false, overtaken: false, late: None };
         let contenders = vec![Contender::Open(Box::new(first))];
         Race { forwarding, attempt, ends, retry, tried, alpn: None, body, contenders }
     }
@@ -220,14 +222,14 @@ impl<'a, 's: 'a> Race<'a, 's> {
         again(exchange, self.forwarding, late);
         exchange.stream.info.attempts += 1;
         self.ends.begins();
-        log::begins(&mut exchange.stream);
+        log::begins(exchange);
         self.attempt.rewrite_host(exchange, &target);
-        let upload = self.body.once_more();
-        if let Err(error) = self.attempt.begin(exchange, &mut lease, &upload) {
+        let mut upload = self.body.once_more();
+        if let Err(error) = self.attempt.begin(exchange, &mut lease, &mut upload) {
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
         }
         let timer = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
-        let open = Open { lease, target, upload, overtaken: false, late: timer };
+        let open = Open { lease, target, upload, answering: false, overtaken: false, late: timer };
         self.contenders.push(Contender::Open(Box::new(open)));
         None
     }
@@ -236,17 +238,10 @@ impl<'a, 's: 'a> Race<'a, 's> {
         &mut self,
         exchange: &mut Exchange<'s>,
         index: usize,
-        mut head: ResponseHead,
+        head: ResponseHead,
     ) -> Option<Result<Answered, Stop>> {
         let Contender::Open(open) = self.contenders.remove(index) else { return None };
         let Open { mut lease, target, upload, overtaken, .. } = *open;
-        upgrade::mark_answer(&exchange.stream.request, &mut head);
-        head = match filters::response(exchange, head) {
-            Ok(head) => head,
-            Err(error) => {
-                return self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken));
-            }
-        };
         let cluster = self.attempt.cluster;
         let bad = if overtaken {
             self.retry.wants_response(&head)
@@ -336,14 +331,26 @@ impl Open {
         downstream: &mut dyn Downstream,
     ) -> Result<Poll<Event>, Stop> {
         self.upload.poll(cx, downstream, self.lease.stream(), exchange)?;
-        loop {
+        while !self.answering && !self.upload.is_held() {
             match self.lease.stream().poll_head(cx) {
                 // One of several is not heard before it has won.
                 Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => {}
-                Poll::Ready(Ok(head)) => return Ok(Poll::Ready(Event::Answered(head))),
+                Poll::Ready(Ok(mut head)) => {
+                    upgrade::mark_answer(&exchange.stream.request, &mut head);
+                    if self.upload.behind().is_none() {
+                        return Ok(Poll::Ready(Event::Answered(head)));
+                    }
+                    filters::answered(&mut exchange.stream, &self.upload, head);
+                    self.answering = true;
+                }
                 Poll::Ready(Err(error)) => return Ok(Poll::Ready(Event::Failed(error))),
                 Poll::Pending => break,
             }
+        }
+        if self.answering
+            && let Poll::Ready(head) = filters::poll_response(cx, &mut exchange.stream, &mut self.lease, &self.upload)
+        {
+            return Ok(Poll::Ready(Event::Answered(head?)));
         }
         let late = self.late.as_mut().map_or(Poll::Pending, |late| late.as_mut().poll(cx));
         Ok(late.map(|()| Event::Late))

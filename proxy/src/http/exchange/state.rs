@@ -2,10 +2,8 @@
 //! counted and logged: [`Drop`].
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
@@ -16,6 +14,7 @@ use crate::failure::ResponseFlags;
 use crate::http::attempt;
 use crate::http::context::{Context, PinnedTable};
 use crate::http::deadlines::Expired;
+use crate::http::filters::behind::Pinned;
 use crate::http::filters::chain::{Chain, RunningFilters};
 use crate::http::filters::frames::{Frames, Source};
 use crate::http::grpc;
@@ -40,11 +39,9 @@ pub(in crate::http) struct Exchange<'s> {
     pub request_frames: Option<Box<Frames>>,
     /// Filters that look at the response's body.
     pub response_frames: Option<Box<Frames>>,
-    /// Those that the attempt under way has passed.
-    pub upstream_filters: Option<Box<RunningFilters<'s>>>,
-    /// Where those of a cluster's own live.
-    pub upstream_chain: &'s OnceCell<Arc<Chain>>,
     started: bool,
+    /// The attempt under way is logged again then.
+    pub log_again: Option<attempt::log::Again>,
     /// The timeout that has run out.
     pub timed_out: Option<Expired>,
     /// The head of the response was sent.
@@ -55,14 +52,10 @@ pub(in crate::http) struct Exchange<'s> {
 
 impl<'s> Exchange<'s> {
     /// A request that begins now. It counts, has its timeouts and its line in the log from here on.
-    pub fn begin(
-        context: &'s Context,
-        (chain, upstream_chain): (&'s Chain, &'s OnceCell<Arc<Chain>>),
-        request: RequestHead,
-    ) -> Exchange<'s> {
+    pub fn begin(context: &'s Context, (chain, pinned): (&'s Chain, &'s Pinned), request: RequestHead) -> Exchange<'s> {
         context.manager.stats.request_begins(request.protocol);
         context.active.set(context.active.get() + 1);
-        let stream = Stream::begin(context, request);
+        let stream = Stream::begin(context, pinned, request);
         Exchange {
             watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
             stream,
@@ -70,9 +63,8 @@ impl<'s> Exchange<'s> {
             filters: SmallVec::new(),
             request_frames: None,
             response_frames: None,
-            upstream_filters: None,
-            upstream_chain,
             started: false,
+            log_again: None,
             timed_out: None,
             begun: false,
             complete: false,
@@ -121,6 +113,9 @@ impl<'s> Exchange<'s> {
     pub fn poll_over<T>(&mut self, downstream: &mut dyn Downstream, cx: &mut Task<'_>) -> Poll<Result<T, Stop>> {
         if let Poll::Ready(error) = downstream.poll_gone(cx) {
             return Poll::Ready(Err(Stop::Gone(error)));
+        }
+        if self.log_again.is_some() {
+            attempt::log::poll_again(&mut self.log_again, &self.stream, cx);
         }
         self.watch.deadlines.poll(cx).map(|expired| Err(self.expired(expired)))
     }
@@ -281,6 +276,7 @@ impl Drop for Exchange<'_> {
         for filter in &mut self.filters {
             filter.end(stream);
         }
+        stream.end_all_behind();
         attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         if !manager.access_log.is_empty() {
             attempt::name_cluster(stream);

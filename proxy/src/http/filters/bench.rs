@@ -109,8 +109,9 @@ impl Filtered {
 
     /// Sends a request from a scripted client. Several at a time: `join` the futures.
     pub async fn send_from(&self, mut client: Client, request: RequestHead) -> Outcome {
+        self.bench.prepare(&client);
         let context = self.context();
-        exchange(context, &mut client, request).await;
+        self.bench.run(context, exchange(context, &mut client, request)).await;
         let info = context.done.borrow_mut().pop().expect("every request is logged");
         Outcome { client, info }
     }

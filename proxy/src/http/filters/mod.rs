@@ -1,8 +1,9 @@
 //! HTTP filters. The list below is all there are; the contract is [`filter`], a request's share of a chain [`chain`], and who calls
-//! the hooks [`run`] (heads) and [`frames`] (bodies).
+//! the hooks [`run`] (heads) and [`frames`] (bodies), and for filters behind the router [`behind`].
 //!
 //! To add one: a folder with its code and tests, a line here, and its line in `config/src/filters/mod.rs`.
 
+pub(in crate::http) mod behind;
 #[cfg(test)]
 pub(in crate::http) mod bench;
 pub(crate) mod chain;

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::filters::HttpFilterConfig;
 use config::filters::composite::{Composite, Execute, ExecuteFilter, NamedFilter};
-use config::filters::compression::*;
+use config::filters::ext_authz::BodySettings;
 use config::filters::fault::{Fault, RateLimit};
+use config::filters::grpc_http1_bridge::GrpcHttp1Bridge;
 use config::filters::grpc_stats::{GrpcStats, Methods};
 use config::filters::match_delegate::{DelegateAction, MatchDelegate};
 use config::filters::{buffer::Buffer, compressor, decompressor, grpc_web::GrpcWeb};
@@ -17,40 +18,16 @@ use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules};
 use config::matcher::{Fraction, StringMatcher};
 
 use super::bench::Filtered;
+use super::ext_authz;
+use crate::http::fuzz::configs::{packer, unpacker};
 use crate::http::testing::{Client, fake::Script, post, with};
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::Frame;
+use crate::wire::message::{Frame, Protocol};
 
 type Chain = Vec<(&'static str, HttpFilterConfig)>;
 
 const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
-
-fn packer(encoding: &str) -> Compression {
-    let library = match encoding {
-        "gzip" => {
-            CompressorLibrary::Gzip { level: None, strategy: GzipStrategy::Default, memory_level: 5, window_bits: 12 }
-        }
-        "br" => CompressorLibrary::Brotli {
-            quality: 1,
-            mode: BrotliMode::Generic,
-            window_bits: 16,
-            input_block_bits: 16,
-            disable_literal_context_modeling: false,
-        },
-        _ => CompressorLibrary::Zstd { level: 1, checksum: true, strategy: None, dictionary: None },
-    };
-    Compression { name: "x".into(), library, chunk_size: Some(4096) }
-}
-
-fn unpacker(encoding: &str) -> Decompression {
-    let library = match encoding {
-        "gzip" => DecompressorLibrary::Gzip { window_bits: 15, max_inflate_ratio: 1032 },
-        "br" => DecompressorLibrary::Brotli { disable_ring_buffer_reallocation: false },
-        _ => DecompressorLibrary::Zstd { dictionaries: Vec::new() },
-    };
-    Decompression { name: "x".into(), library, chunk_size: Some(4096) }
-}
 
 fn compress(encoding: &str, requests: bool) -> HttpFilterConfig {
     let direction = |enabled| compressor::Direction {
@@ -140,7 +117,10 @@ fn chain(dice: &mut fastrand::Rng) -> Chain {
     }
     let mut chain = outer;
     chain.append(&mut inner);
+    let body = BodySettings { most: 1 << 20, partial: true, as_bytes: true };
+    let authz = ext_authz::tests::config(|config| config.body = Some(body));
     for (name, config) in [
+        ("authz", HttpFilterConfig::ExtAuthz(Arc::new(authz))),
         ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
         ("fault", slow()),
         ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
@@ -150,6 +130,27 @@ fn chain(dice: &mut fastrand::Rng) -> Chain {
         }
     }
     chain.into_iter().map(|(name, config)| (name, behind(dice, config))).collect()
+}
+
+/// A chain, and the service that allows everything once it has read it.
+fn stacked(chain: Chain) -> Filtered {
+    let mut bench = Filtered::new(chain);
+    let service = bench.cluster(crate::call::tests::CLUSTER);
+    service.protocol.set(Protocol::Http2);
+    service.otherwise.set(Some(|| {
+        let mut script = Script::answers(200, &[("content-type", "application/grpc")], &["a message of nothing"]);
+        script.body = [Ok(Frame::Data(Framed::of(b"").into_bytes())), Ok(Frame::Trailers(status()))].into();
+        script.after_request = true;
+        script
+    }));
+    bench
+}
+
+/// gRPC has gone well.
+fn status() -> Headers {
+    let mut trailers = Headers::new();
+    trailers.append(Name::GRPC_STATUS, "0");
+    trailers
 }
 
 fn body(dice: &mut fastrand::Rng) -> Vec<u8> {
@@ -182,7 +183,7 @@ async fn the_same_octets_arrive() {
         let chain = chain(&mut dice);
         let names: Vec<&str> = chain.iter().map(|(name, _)| *name).collect();
         let (up, down) = (body(&mut dice), body(&mut dice));
-        let mut bench = Filtered::new(chain);
+        let mut bench = stacked(chain);
         let mut script = Script::answers(200, &[], &["some"]);
         script.body = cut(&mut dice, &down);
         script.after_request = true;
@@ -209,14 +210,12 @@ async fn messages_arrive_as_text() {
         let names: Vec<&str> = chain.iter().map(|(name, _)| *name).collect();
         let framed = |body: &[u8]| Framed::of(body).into_bytes();
         let (up, down) = (framed(&body(&mut dice)), [body(&mut dice), body(&mut dice)].map(|message| framed(&message)));
-        let mut trailers = Headers::new();
-        trailers.append(Name::GRPC_STATUS, "0");
         let mut script = Script::answers(200, &[("content-type", "application/grpc")], &["some"]);
         script.body = cut(&mut dice, &down.concat());
         script.body.pop_back();
-        script.body.push_back(Ok(Frame::Trailers(trailers)));
+        script.body.push_back(Ok(Frame::Trailers(status())));
         script.after_request = true;
-        let mut bench = Filtered::new(chain);
+        let mut bench = stacked(chain);
         bench.app(script);
         let text = "application/grpc-web-text";
         let request =
@@ -231,5 +230,33 @@ async fn messages_arrive_as_text() {
         assert!(bench.app_saw().body == up, "seed {seed}: {names:?}, the request");
         let stat = |name: &str| bench.stat(&format!("cluster.app.grpc.{name}"));
         assert_eq!((stat("request_message_count"), stat("response_message_count"), stat("success")), (1, 2, 1));
+    }
+}
+
+/// An HTTP/1 client's gRPC: the answer is one message with its status in the head, whatever stands around the bridge.
+#[tokio::test(start_paused = true)]
+async fn messages_arrive_over_http1() {
+    for seed in 0..100 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut chain = chain(&mut dice);
+        let bridge = GrpcHttp1Bridge { upgrade_protobuf: false, ignore_query: false };
+        chain.push(("bridge", HttpFilterConfig::GrpcHttp1Bridge(Arc::new(bridge))));
+        let names: Vec<&str> = chain.iter().map(|(name, _)| *name).collect();
+        let framed = |body: &[u8]| Framed::of(body).into_bytes();
+        let (up, down) = (framed(&body(&mut dice)), framed(&body(&mut dice)));
+        let mut script = Script::answers(200, &[("content-type", "application/grpc")], &["some"]);
+        script.body = cut(&mut dice, &down);
+        script.body.pop_back();
+        script.body.push_back(Ok(Frame::Trailers(status())));
+        script.after_request = true;
+        let mut bench = stacked(chain);
+        bench.app(script);
+        let request =
+            with(post("/a.B/C"), &[("content-type", "application/grpc"), ("accept-encoding", "gzip, br, zstd")]);
+        let client = Client { pieces: cut(&mut dice, &up), ..Client::default() };
+        let outcome = bench.send_from(client, request).await;
+        assert_eq!((outcome.status(), outcome.header("grpc-status").as_deref()), (200, Some("0")), "{seed}: {names:?}");
+        assert!(outcome.client.body.concat() == down, "seed {seed}: {names:?}, the response");
+        assert!(bench.app_saw().body == up, "seed {seed}: {names:?}, the request");
     }
 }

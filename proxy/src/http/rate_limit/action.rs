@@ -10,9 +10,9 @@ use serde_json::Value as Json;
 
 use super::descriptor::Descriptor;
 use crate::http::attempt;
-use crate::http::query;
 use crate::http::stream::Stream;
 use crate::policy::headers::{Field, HeaderMatchers};
+use crate::wire::query;
 
 /// An action, compiled.
 #[derive(Debug)]

@@ -41,7 +41,8 @@ fn described(limit: &plain::RateLimit) -> Option<(String, Hits)> {
     let context = context();
     let table = context.table().expect("a table");
     let request = with(get("/a?x%20y=1%202&n="), &[("x-a", "1"), ("x-a", "2"), ("x-hits", "2.9"), ("x-no", "no")]);
-    let mut stream = Stream::begin(&context, request);
+    let pinned = Default::default();
+    let mut stream = Stream::begin(&context, &pinned, request);
     stream.info.metadata.set("m", json!({"k": {"of": "request", "number": 1}}));
     router::choose(&mut stream, Some(&**table));
     let limits = RateLimit::compile(std::slice::from_ref(limit));

@@ -112,7 +112,11 @@ impl VirtualHost {
 }
 
 impl Route {
-    fn compile(at: &At<'_>, config: &Arc<config::route::Route>, deps: &FilterDeps<'_>) -> Result<Route, Rejection> {
+    pub(super) fn compile(
+        at: &At<'_>,
+        config: &Arc<config::route::Route>,
+        deps: &FilterDeps<'_>,
+    ) -> Result<Route, Rejection> {
         let forwarding = match &config.action {
             Action::Forward(forward) => Some(Forwarding::compile(at, forward, deps)?),
             Action::Redirect(_) | Action::Direct(_) | Action::NonForwarding => None,
@@ -187,11 +191,4 @@ impl Forwarding {
     pub fn choose(&self, random: u64) -> Option<&WeightedTarget> {
         by_weight(&self.weighted, |target| target.weight, self.total_weight, random)
     }
-}
-
-#[cfg(test)]
-pub(super) fn compile_for_test(config: config::route::Route) -> Route {
-    let stats = Stats::new(crate::stats::StatsSettings::default());
-    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None };
-    Route::compile(&At::root(), &Arc::new(config), &deps).unwrap_or_else(|rejection| unreachable!("{rejection}"))
 }

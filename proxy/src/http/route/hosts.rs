@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-/// Domains, each with the index of its virtual host.
-type Domains = HashMap<Arc<[u8]>, u32>;
+/// Domains, each with the index of its virtual host. They are the control plane's: a client's name is looked up and never kept, so a
+/// quick hash will do.
+type Domains = HashMap<Arc<[u8]>, u32, RandomState>;
 /// Wildcard domains by the length of what is not wild.
 type ByLength = Vec<(usize, Domains)>;
 
@@ -26,7 +28,7 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(ignore_port: bool) -> Hosts {
-        Hosts { ignore_port, exact: HashMap::new(), suffixes: Vec::new(), prefixes: Vec::new(), any: None }
+        Hosts { ignore_port, exact: Domains::default(), suffixes: Vec::new(), prefixes: Vec::new(), any: None }
     }
 
     /// Adds a domain. The error says why it is refused.
@@ -100,7 +102,7 @@ fn by_length(lists: &mut ByLength, length: usize) -> &mut Domains {
     let position = match lists.binary_search_by(|(other, _)| length.cmp(other)) {
         Ok(position) => position,
         Err(position) => {
-            lists.insert(position, (length, HashMap::new()));
+            lists.insert(position, (length, Domains::default()));
             position
         }
     };

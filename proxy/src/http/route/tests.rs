@@ -91,11 +91,17 @@ fn a_domain_stands_once_in_a_table() {
     assert_eq!(refused.unwrap_err().path, "virtual_hosts[1].domains[1]");
 }
 
+fn compiled_route(config: config::route::Route) -> compiled::Route {
+    let stats = stats();
+    let deps = crate::http::filters::filter::FilterDeps { stats: &stats, scope: "", discoveries: None };
+    compiled::Route::compile(&config::At::root(), &Arc::new(config), &deps).unwrap()
+}
+
 #[track_caller]
 fn matches(config: RouteMatch, target: &str, headers: &[(&str, &'static str)]) -> bool {
     let mut route = route("/", forward("app", |_| {}));
     route.matches = config;
-    compiled::compile_for_test(route).matches(&with(get(target), headers), 0)
+    compiled_route(route).matches(&with(get(target), headers), 0)
 }
 
 fn path(path: PathMatch) -> RouteMatch {
@@ -172,7 +178,7 @@ fn weights_divide_the_dice() {
         forward.cluster =
             config::route::ClusterChoice::Weighted(vec![cluster("a", 1), cluster("none", 0), cluster("b", 3)]);
     });
-    let route = compiled::compile_for_test(route("/", action));
+    let route = compiled_route(route("/", action));
     let forwarding = route.forwarding.as_ref().unwrap();
     let chosen: Vec<_> = (0..4).map(|random| forwarding.choose(random).unwrap().name.to_string()).collect();
     assert_eq!(chosen, ["a", "b", "b", "b"]);

@@ -20,8 +20,9 @@ pub struct Client {
     pub pieces: VecDeque<Result<Frame, StreamError>>,
     /// The end of the body comes at that time.
     pub ends_at: Option<Pin<Box<Sleep>>>,
-    /// Has gone away once the response has not come by now.
+    /// Goes away if the response has not come by then.
     pub gone: Option<StreamError>,
+    pub gone_at: Option<Pin<Box<Sleep>>>,
     /// The client takes nothing of the body after its first piece.
     pub deaf: bool,
     /// The client takes no more body for so many polls of readiness.
@@ -36,6 +37,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether its body has trailers.
+    pub fn has_trailers(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Ok(Frame::Trailers(_))))
+    }
+
     /// A client that sends these pieces and ends.
     pub fn sending(pieces: &[&'static str]) -> Client {
         let data = |piece: &&'static str| Ok(Frame::Data(Bytes::from_static(piece.as_bytes())));
@@ -101,7 +107,10 @@ impl Downstream for Client {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_gone(&mut self, _cx: &mut Task<'_>) -> Poll<StreamError> {
+    fn poll_gone(&mut self, cx: &mut Task<'_>) -> Poll<StreamError> {
+        if let Some(time) = &mut self.gone_at {
+            ready!(time.as_mut().poll(cx));
+        }
         match &self.gone {
             Some(error) => Poll::Ready(error.clone()),
             None => Poll::Pending,

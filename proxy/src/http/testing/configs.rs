@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::access_log::{Format, Part};
-use config::hcm::*;
 use config::route::*;
 
 pub fn prefix_match(prefix: &str) -> RouteMatch {
@@ -111,79 +110,23 @@ pub fn add(name: &str, value: &str, action: AppendAction) -> HeaderAdd {
     }
 }
 
-/// As istiod configures an outbound listener, tracing left out.
-pub(super) fn manager() -> HttpConnectionManager {
-    HttpConnectionManager {
-        stat_prefix: "test".into(),
-        codec: CodecType::Auto,
-        routes: RouteSource::Rds { name: "test".into(), initial_fetch_timeout: None },
-        filters: Vec::new(),
-        router: Router {
-            suppress_envoy_headers: false,
-            dynamic_stats: true,
-            suppress_grpc_codes: false,
-            strict_headers: Vec::new(),
-            respect_expected_timeout: false,
-            upstream_log: Vec::new(),
-            upstream_filters: Vec::new(),
-        },
-        use_remote_address: false,
-        xff_num_trusted_hops: 0,
-        skip_xff_append: false,
-        internal_ranges: Vec::new(),
-        generate_request_id: true,
-        preserve_external_request_id: false,
-        request_id_in_response: false,
-        request_id_packs_trace_reason: true,
-        request_id_samples: true,
-        server_name: "envoy".into(),
-        server_header: ServerHeader::Overwrite,
-        forward_client_cert: ForwardClientCert::Sanitize,
-        client_cert_details: ClientCertDetails::default(),
-        proxy_100_continue: true,
-        normalize_path: true,
-        merge_slashes: false,
-        escaped_slashes: EscapedSlashes::Keep,
-        strip_host_port: StripHostPort::Keep,
-        strip_trailing_host_dot: false,
-        append_x_forwarded_port: false,
-        upgrades: vec![Upgrade { kind: "websocket".into(), enabled: true }],
-        http1: Http1Settings::default(),
-        http2: config::cluster::Http2Settings::default(),
-        idle_timeout: Some(Duration::from_secs(3600)),
-        max_connection_duration: None,
-        max_requests_per_connection: None,
-        max_headers_count: 100,
-        max_request_headers: 60 * 1024,
-        underscores: Underscores::Allow,
-        stream_idle_timeout: None,
-        stream_flush_timeout: None,
-        request_timeout: None,
-        request_headers_timeout: None,
-        drain_timeout: Duration::from_secs(5),
-        delayed_close_timeout: Some(Duration::from_secs(1)),
-        via: None,
-        tracing: None,
-        reject_fragment: false,
-        access_log: Vec::new(),
-    }
-}
-
 pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
     use config::cluster::*;
+    use config::endpoint::HealthStatus;
     Cluster {
         name: name.into(),
         stat_name: name.into(),
         discovery: Discovery::OriginalDst,
-        connect_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(60),
         balancer: Balancer::RoundRobin,
         panic_threshold: 50.0,
-        override_host_statuses: Box::default(),
+        override_host_statuses: Box::new([HealthStatus::Unknown, HealthStatus::Healthy, HealthStatus::Degraded]),
         locality_weighted: false,
         circuit_breaker: Thresholds::default(),
         circuit_breaker_high: Thresholds::default(),
         http: UpstreamHttp { idle_timeout: None, ..UpstreamHttp::default() },
-        transport: UpstreamTransport::Raw,
+        // Names and protocols are a matter of TLS; what the test's connector makes is no TLS for that.
+        transport: UpstreamTransport::Tls(Arc::new(crate::tls::testing::istio_client(&[], Vec::new()))),
         transport_matches: Vec::new(),
         tcp_keepalive: None,
         bind_address: None,

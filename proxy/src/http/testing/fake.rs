@@ -1,62 +1,53 @@
-//! Scripted upstreams.
+//! Scripted upstreams: a connector that gives pipes in memory, and at the other end of each a server that does what a script says, once.
+//! Balancers, pools and codecs are those of production.
 
-use std::cell::{Cell, OnceCell, RefCell};
+mod http1;
+mod http2;
+
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Sleep;
+use config::endpoint::{Endpoint, HealthStatus, LoadAssignment};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::cluster::{Codes, ConnectFailure, GrpcCounters, HttpWant, Membership, OverrideHost, PickFailure};
-use crate::http::upstreams::Tried;
-use crate::stats::Scope;
-use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::cluster::{self, Connected, Connecting, Connector, Key, PickFailure, Speaks};
+use crate::cluster::{ConnectFailure, ConnectFailureKind};
+use crate::telemetry::stream_info::UpstreamConnection;
+use crate::transport::{Io, Stream};
+use crate::wire::codec::{ResetReason, StreamError};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHead};
 
-pub struct Upstreams {
+/// The servers of all clusters.
+pub struct Network {
     pub clusters: HashMap<String, Rc<Cluster>>,
-    pub calls: Option<crate::call::Calls>,
-    /// Mirrors.
-    pub told: Rc<RefCell<Vec<Mirrored>>>,
 }
 
-/// A mirror, and the body that it got.
-pub type Mirrored = (crate::call::HttpCall, Option<crate::call::Recorded>);
-
-impl Upstreams {
-    pub fn tell(&self, call: crate::call::HttpCall, has_body: bool) -> Option<crate::call::Told> {
-        let (told, recorded) = has_body.then(crate::call::Recorded::new).unzip();
-        self.told.borrow_mut().push((call, recorded));
-        told
-    }
-
-    pub fn get(&self, name: &str) -> Option<Rc<Cluster>> {
-        self.clusters.get(name).cloned()
-    }
-}
-
-/// A cluster: each attempt takes the next script.
+/// A cluster: each connection takes the next script, and carries one request.
 pub struct Cluster {
     pub config: config::cluster::Cluster,
     pub scripts: RefCell<VecDeque<Script>>,
-    pub seen: RefCell<Vec<Seen>>,
+    seen: RefCell<Vec<Rc<RefCell<Seen>>>>,
     pub hosts: RefCell<Vec<Arc<str>>>,
-    /// So many of the hosts are not healthy.
+    /// So many of the hosts, the first ones, are not healthy.
     pub sick: Cell<usize>,
-    pub picks: RefCell<Vec<usize>>,
+    /// So many of them, the last ones, are of a priority that nobody needs.
+    pub spare: Cell<usize>,
+    /// The hosts that were connected to.
+    pub connected: RefCell<Vec<Arc<str>>>,
     pub retries_allowed: Cell<bool>,
     pub protocol: Cell<Protocol>,
-    pub grpc: GrpcCounters,
-    /// Of the first context that was made: filters' tests make one.
-    pub scope: OnceCell<Scope>,
-    /// Statuses that were counted, and where.
-    pub counted: RefCell<Vec<(u16, Codes)>>,
+    /// What it does when no script is left; without that, a connection is one that the test did not expect.
+    pub otherwise: Cell<Option<fn() -> Script>>,
+    /// Connections that the test did not expect.
+    pub surprises: Cell<usize>,
+    /// Requests that the servers are busy with.
+    busy: Cell<usize>,
 }
 
 /// One attempt.
@@ -66,9 +57,9 @@ pub struct Script {
     pub connect: Option<ConnectFailure>,
     /// The connection takes so long.
     pub connects_in: Duration,
-    /// The head takes so long.
+    /// The head comes so long after the connection.
     pub head_in: Duration,
-    /// The end of the body comes so long after the head.
+    /// The end of the body comes so long after the connection.
     pub ends_in: Duration,
     /// It takes nothing of the request's body.
     pub deaf: bool,
@@ -81,7 +72,7 @@ pub struct Script {
     /// The head waits for the end of the request.
     pub after_request: bool,
     pub body: VecDeque<Result<Frame, StreamError>>,
-    /// It is lost so long after the head, whether anybody reads or not.
+    /// It is lost so long after the connection, whether anybody reads or not, and its end does not come before that.
     pub lost_in: Option<(Duration, StreamError)>,
     /// The body is followed by nothing, not even an end.
     pub stalls: bool,
@@ -97,6 +88,7 @@ pub struct Seen {
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
     pub ended: bool,
+    /// We went away before it was done.
     pub reset: Option<ResetReason>,
 }
 
@@ -143,6 +135,40 @@ impl Script {
     pub fn refuses(failure: ConnectFailure) -> Script {
         Script { connect: Some(failure), ..Script::default() }
     }
+
+    /// Whether there is nothing after the head.
+    fn is_only_head(&self) -> bool {
+        !self.stalls && self.lost_in.is_none() && matches!(self.body.front(), None | Some(Ok(Frame::End)))
+    }
+
+    /// HTTP/1 has no resets, and ours passes no trailers on.
+    fn needs_http2(&self) -> bool {
+        if self.body.iter().any(|frame| matches!(frame, Ok(Frame::Trailers(_)))) {
+            return true;
+        }
+        let failures = self.fails.iter().chain(self.lost_in.as_ref().map(|(_, error)| error));
+        failures.chain(self.body.iter().filter_map(|frame| frame.as_ref().err())).any(|error| reset(error).is_some())
+    }
+
+    /// When it is lost.
+    fn lost(&self, begun: Instant) -> Option<(Instant, StreamError)> {
+        self.lost_in.as_ref().map(|(time, error)| (begun + *time, error.clone()))
+    }
+}
+
+/// The code of a reset.
+fn reset(error: &StreamError) -> Option<u32> {
+    if let StreamError::Reset(code) = error { Some(*code) } else { None }
+}
+
+/// What of a cluster is configuration, and may change between two requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    http2: bool,
+    retries: bool,
+    panics: bool,
+    /// Each with whether it is well, and its priority.
+    hosts: Vec<(Arc<str>, bool, u32)>,
 }
 
 impl Cluster {
@@ -153,147 +179,211 @@ impl Cluster {
             seen: RefCell::default(),
             hosts: RefCell::new(vec!["10.0.0.1:80".into()]),
             sick: Cell::new(0),
-            picks: RefCell::default(),
+            spare: Cell::new(0),
+            connected: RefCell::default(),
             retries_allowed: Cell::new(true),
             protocol: Cell::new(Protocol::Http11),
-            counted: RefCell::default(),
-            grpc: GrpcCounters::default(),
-            scope: OnceCell::new(),
+            otherwise: Cell::new(None),
+            surprises: Cell::new(0),
+            busy: Cell::new(0),
         }
     }
 
-    pub fn membership(&self) -> Membership {
-        let (total, sick) = (self.hosts.borrow().len() as u64, self.sick.get() as u64);
-        Membership { total, healthy: total - sick, degraded: 0 }
+    /// What requests have come, as far as they have.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.borrow_mut().drain(..).map(|seen| seen.borrow().clone()).collect()
     }
 
-    pub fn pick(&self, prefer: Option<&OverrideHost>, tried: &Tried) -> Result<Arc<str>, PickFailure> {
-        if let Some(failure) = self.scripts.borrow().front().and_then(|script| script.no_host) {
-            return Err(failure);
+    /// Whether all that was sent here has arrived.
+    pub fn is_idle(&self) -> bool {
+        self.busy.get() == 0
+    }
+
+    pub fn shape(&self) -> Shape {
+        let scripts = self.scripts.borrow();
+        if scripts.iter().any(Script::needs_http2) {
+            // For good: another cluster would begin with statistics of its own.
+            self.protocol.set(Protocol::Http2);
         }
+        let absent = scripts.front().and_then(|script| script.no_host);
         let hosts = self.hosts.borrow();
-        if let Some(wanted) = prefer {
-            match hosts.iter().find(|host| ***host == *wanted.address) {
-                Some(host) => return Ok(host.clone()),
-                None => wanted.strict.map_or(Ok(()), |status| Err(PickFailure::OverrideHost(status)))?,
-            }
+        let sick = if absent == Some(PickFailure::NoHealthyEndpoint) { hosts.len() } else { self.sick.get() };
+        let first = hosts.len().saturating_sub(self.spare.get());
+        let hosts = hosts.iter().enumerate();
+        let hosts = hosts.map(|(index, host)| (host.clone(), index >= sick, u32::from(index >= first)));
+        Shape {
+            http2: self.protocol.get() == Protocol::Http2,
+            retries: self.retries_allowed.get(),
+            panics: absent != Some(PickFailure::NoHealthyEndpoint),
+            hosts: hosts.filter(|_| absent != Some(PickFailure::NoEndpoints)).collect(),
         }
-        self.picks.borrow_mut().push(tried.fakes.len());
-        Ok(hosts.iter().find(|host| !tried.fakes.contains(host)).unwrap_or(&hosts[0]).clone())
     }
 
-    pub async fn http(self: &Rc<Self>, host: &Arc<str>, want: &HttpWant<'_>) -> Result<Lease, ConnectFailure> {
-        let script = self.scripts.borrow_mut().pop_front().expect("an attempt that the test did not expect");
+    /// The configuration of this shape. One request a connection: a script is an attempt.
+    pub fn configured(&self, shape: &Shape) -> config::cluster::Cluster {
+        let mut config = self.config.clone();
+        if shape.http2 {
+            config.http.protocol = config::cluster::UpstreamProtocol::Http2;
+        }
+        if !shape.retries {
+            config.circuit_breaker.max_retries = 0;
+        }
+        if !shape.panics {
+            config.panic_threshold = 0.0;
+        }
+        config.max_requests_per_connection = Some(1);
+        config.discovery = config::cluster::Discovery::Static(shape.assignment());
+        config
+    }
+
+    async fn connect(self: &Rc<Self>, host: Arc<str>, key: &Key) -> Result<Connected, ConnectFailure> {
+        self.connected.borrow_mut().push(host.clone());
+        let script = self.scripts.borrow_mut().pop_front();
+        let Some(script) = script.or_else(|| self.otherwise.get().map(|script| script())) else {
+            self.surprises.set(self.surprises.get() + 1);
+            return Err(ConnectFailure::new(ConnectFailureKind::Local));
+        };
+        let begun = Instant::now().into_std();
         tokio::time::sleep(script.connects_in).await;
         if let Some(failure) = script.connect {
             return Err(failure);
         }
-        let alpn =
-            want.alpn.map(|list| list.iter().map(|protocol| String::from_utf8(protocol.to_vec()).unwrap()).collect());
-        let (host, protocol) = (host.clone(), self.protocol.get());
-        let lost_in = script.lost_in.as_ref().map_or(Duration::MAX, |(time, _)| *time);
-        let timers = [script.head_in, script.ends_in, lost_in].map(|time| Box::pin(tokio::time::sleep(time)));
-        let sni = want.sni.map(str::to_owned);
-        Ok(Lease { host, alpn, sni, protocol, cluster: self.clone(), script, seen: None, timers })
+        let (near, far) = tokio::io::duplex(PIPE);
+        let alpn = key.alpn.as_ref();
+        let alpn = alpn.map(|list| list.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect());
+        let served = Served {
+            cluster: self.clone(),
+            host: host.clone(),
+            alpn,
+            sni: key.sni.as_deref().map(str::to_owned),
+            begun: Instant::now(),
+            ended: Rc::default(),
+        };
+        if key.speaks == Speaks::Http2 {
+            tokio::task::spawn_local(http2::serve(served, script, far));
+        } else {
+            tokio::task::spawn_local(http1::serve(served, script, far));
+        }
+        let connected = Instant::now().into_std();
+        let facts = UpstreamConnection { id: 1, peer: host, local: None, secured: None, tls: None, begun, connected };
+        Ok(Connected { stream: Stream::new(Io::Memory(near)), facts: Rc::new(facts) })
     }
 }
 
-pub struct Lease {
-    pub host: Arc<str>,
-    pub protocol: Protocol,
+impl Shape {
+    pub fn assignment(&self) -> LoadAssignment {
+        let endpoint = |host: &str, well: bool| Endpoint {
+            health: if well { HealthStatus::Unknown } else { HealthStatus::Unhealthy },
+            ..cluster::testing::endpoint(host.parse().unwrap())
+        };
+        let localities = (0..2).map(|priority| {
+            let hosts = self.hosts.iter().filter(|(_, _, of)| *of == priority);
+            let endpoints = hosts.map(|(host, well, _)| endpoint(host, *well)).collect();
+            cluster::testing::locality("", None, priority, endpoints)
+        });
+        LoadAssignment { localities: localities.collect(), ..cluster::testing::assignment(Vec::new()) }
+    }
+
+    /// Whether only hosts differ.
+    pub fn is_like(&self, other: &Shape) -> bool {
+        Shape { hosts: Vec::new(), ..self.clone() } == Shape { hosts: Vec::new(), ..other.clone() }
+    }
+}
+
+/// Octets that a pipe holds.
+const PIPE: usize = 64 * 1024;
+
+impl Connector for Network {
+    fn connect<'a>(
+        &'a self,
+        cluster: &'a cluster::Cluster,
+        endpoint: &'a cluster::Endpoint,
+        key: &'a Key,
+    ) -> Connecting<'a> {
+        let cluster = self.clusters[&*cluster.config().name].clone();
+        Box::pin(async move { cluster.connect(endpoint.identity.printed.clone(), key).await })
+    }
+}
+
+/// What a server knows of its connection.
+struct Served {
+    cluster: Rc<Cluster>,
+    host: Arc<str>,
     alpn: Option<Vec<String>>,
     sni: Option<String>,
-    cluster: Rc<Cluster>,
-    script: Script,
-    seen: Option<Seen>,
-    /// Until the head, the end, the loss.
-    timers: [Pin<Box<Sleep>>; 3],
+    begun: Instant,
+    /// The request has come to its end.
+    ended: Rc<Ended>,
 }
 
-impl Drop for Lease {
+/// A flag to wait for.
+#[derive(Default)]
+struct Ended {
+    is: Cell<bool>,
+    told: Notify,
+}
+
+impl Ended {
+    async fn wait(&self) {
+        while !self.is.get() {
+            self.told.notified().await;
+        }
+    }
+}
+
+/// A server that is busy.
+struct Busy(Rc<Cluster>);
+
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.cluster.seen.borrow_mut().extend(self.seen.take());
+        self.0.busy.set(self.0.busy.get() - 1);
     }
 }
 
-impl Lease {
-    fn seen(&mut self) -> &mut Seen {
-        self.seen.as_mut().expect("the head comes first")
-    }
-}
-
-impl Upstream for Lease {
-    fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
-        self.seen = Some(Seen {
+impl Served {
+    /// A request begins. The guard is held until nothing more can come.
+    fn begin(&self, head: RequestHead) -> (Rc<RefCell<Seen>>, Busy) {
+        let seen = Seen {
             host: self.host.clone(),
             alpn: self.alpn.clone(),
             sni: self.sni.clone(),
-            head: head.clone(),
+            head,
             body: Vec::new(),
             trailers: None,
-            ended: end,
+            ended: false,
             reset: None,
-        });
-        Ok(())
+        };
+        let seen = Rc::new(RefCell::new(seen));
+        self.cluster.seen.borrow_mut().push(seen.clone());
+        self.cluster.busy.set(self.cluster.busy.get() + 1);
+        (seen, Busy(self.cluster.clone()))
     }
 
-    fn poll_ready(&mut self, _cx: &mut Task<'_>) -> Poll<Result<(), StreamError>> {
-        if self.script.deaf { Poll::Pending } else { Poll::Ready(Ok(())) }
-    }
-
-    fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
-        let seen = self.seen();
-        assert!(!seen.ended);
-        seen.body.extend_from_slice(&data);
-        seen.ended = end;
-        Ok(())
-    }
-
-    fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
-        let seen = self.seen();
-        seen.trailers = Some(trailers.clone());
+    /// The request is complete.
+    fn ends(&self, seen: &RefCell<Seen>, trailers: Option<Headers>) {
+        let mut seen = seen.borrow_mut();
         seen.ended = true;
-        Ok(())
+        seen.trailers = trailers;
+        self.ended.is.set(true);
+        self.ended.told.notify_one();
     }
 
-    fn poll_flush(&mut self, _cx: &mut Task<'_>) -> Poll<Result<(), StreamError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_head(&mut self, cx: &mut Task<'_>) -> Poll<Result<ResponseHead, StreamError>> {
-        ready!(self.timers[0].as_mut().poll(cx));
-        if self.script.hangs || (self.script.after_request && !self.seen().ended) {
-            return Poll::Pending;
+    /// Until something may be said.
+    async fn until_head(&self, script: &Script) {
+        tokio::time::sleep_until(self.begun + script.head_in).await;
+        if script.hangs {
+            std::future::pending::<()>().await;
         }
-        if !self.script.informational.is_empty() {
-            let status = self.script.informational.remove(0);
-            let head = Script::answers(status, &[], &[]).head.unwrap();
-            return Poll::Ready(Ok(head));
-        }
-        if let Some(error) = &self.script.fails {
-            return Poll::Ready(Err(error.clone()));
-        }
-        Poll::Ready(Ok(self.script.head.take().expect("a script answers or fails")))
-    }
-
-    fn poll_body(&mut self, cx: &mut Task<'_>) -> Poll<Result<Frame, StreamError>> {
-        if matches!(self.script.body.front(), Some(Ok(Frame::End | Frame::Trailers(_)))) {
-            ready!(self.timers[1].as_mut().poll(cx));
-        }
-        match self.script.body.pop_front() {
-            Some(Ok(Frame::End)) if self.script.stalls => Poll::Pending,
-            Some(frame) => Poll::Ready(frame),
-            None => Poll::Pending,
+        if script.after_request {
+            self.ended.wait().await;
         }
     }
 
-    fn poll_lost(&mut self, cx: &mut Task<'_>) -> Poll<StreamError> {
-        let Some((_, error)) = &self.script.lost_in else { return Poll::Pending };
-        ready!(self.timers[2].as_mut().poll(cx));
-        Poll::Ready(error.clone())
-    }
-
-    fn reset(&mut self, reason: ResetReason) {
-        self.seen().reset = Some(reason);
+    /// Until the end may be said.
+    async fn until_end(&self, script: &Script) {
+        if script.stalls || script.lost_in.is_some() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep_until(self.begun + script.ends_in).await;
     }
 }

@@ -1,12 +1,10 @@
 //! What a match tree looks at, found among the facts. Called by this folder. Nothing is allocated but for a repeated header beyond 256
 //! octets, several names of a certificate, an address that is compared as text and a query that is escaped.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::match_tree::Input as Config;
-use percent_encoding::percent_decode;
 use serde_json::Value;
 use smallvec::SmallVec;
 
@@ -15,6 +13,7 @@ use crate::policy::facts::Facts;
 use crate::policy::headers::{self, Field};
 use crate::tls::info::{PeerCertificate, TlsInfo};
 use crate::wire::headers::{Headers, Name};
+use crate::wire::query;
 
 /// An input, compiled.
 #[derive(Debug)]
@@ -97,7 +96,7 @@ impl Input {
             Input::ResponseTrailer(name) => see(header(facts.response_trailers(), name, &mut joined)),
             Input::QueryParameter(name) => match facts.request() {
                 Some(head) if !head.path.is_empty() => {
-                    see(found(query_parameter(&head.path, name.as_bytes()).as_deref()));
+                    see(found(query::decoded(query::of(&head.path), name.as_bytes()).as_deref()));
                 }
                 _ => see(Found::Later),
             },
@@ -176,16 +175,4 @@ fn class(status: u16) -> Option<&'static [u8]> {
         5 => Some(b"5xx"),
         _ => None,
     }
-}
-
-/// The first value of a parameter, decoded; its name may be escaped, too.
-fn query_parameter<'a>(path: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
-    let query = &path[memchr::memchr(b'?', path)? + 1..];
-    query.split(|octet| *octet == b'&').find_map(|pair| {
-        let (key, value) = match memchr::memchr(b'=', pair) {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &[][..]),
-        };
-        (Cow::from(percent_decode(key)) == name).then(|| Cow::from(percent_decode(value)))
-    })
 }

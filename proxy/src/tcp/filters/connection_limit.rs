@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::call::wait::Wait;
 use crate::failure::ResponseFlags;
-use crate::stats::{Counter, Gauge};
+use crate::stats::{Counter, Gauge, OneMore};
 
 /// The filter.
 pub(super) struct ConnectionLimit {
@@ -28,13 +28,12 @@ pub(super) struct ConnectionLimit {
 /// A connection that is counted.
 pub(super) struct Counted {
     active: Arc<AtomicU64>,
-    gauge: Gauge,
+    _shown: OneMore,
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.active.fetch_sub(1, Ordering::Relaxed);
-        self.gauge.dec();
     }
 }
 
@@ -63,8 +62,7 @@ impl NetworkFilter for ConnectionLimit {
             return Step::Continue;
         }
         let before = self.active.fetch_add(1, Ordering::Relaxed);
-        self.active_connections.inc();
-        *turn.state = Some(Counted { active: self.active.clone(), gauge: self.active_connections });
+        *turn.state = Some(Counted { active: self.active.clone(), _shown: self.active_connections.hold() });
         if before < self.most {
             return Step::Continue;
         }

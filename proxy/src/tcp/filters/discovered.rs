@@ -1,14 +1,14 @@
 //! Network filters whose config is discovered (ECDS): what was discovered, or else `default_config`. Called when a list is compiled. Where
 //! there is neither, the list as a whole is not there, and connections are closed at once, as by Envoy.
 
+use config::Rejection;
 use config::filters::NetworkFilterConfig;
 use config::filters::discovery::Discovery;
 use config::listener::NetworkFilter as Config;
-use config::{At, Rejection};
 
 use super::Filter;
 use super::filter::FilterDeps;
-use crate::discoveries::Discoveries;
+use crate::discoveries::{Discoveries, Found};
 
 /// The filter of this name as it is now; `None` if that never acts, or is missing.
 ///
@@ -19,19 +19,14 @@ pub(super) fn compile(
     discovery: &Discovery<NetworkFilterConfig>,
     deps: &FilterDeps<'_>,
 ) -> Result<Option<Filter>, Rejection> {
-    let root = At::root();
-    if let Some(default) = &discovery.default {
-        // Whatever it is now: it must be able to take the place later.
-        Filter::compile(&default.config, deps).map_err(|rejection| rejection.below(&root.field("default_config")))?;
-    }
-    let Some(found) = deps.discoveries.network(name, discovery) else { return Ok(None) };
-    Filter::compile(&found.config, deps).map_err(|rejection| rejection.below(&root.field("typed_config")))
+    let found = deps.discoveries.network(name, discovery);
+    found.compile(discovery, |config| Filter::compile(config, deps)).map(Option::flatten)
 }
 
 /// Whether there is no config for one of these.
 pub(super) fn is_missing(list: &[Config], discoveries: &Discoveries) -> bool {
     list.iter().any(|config| {
         let NetworkFilterConfig::Discovered(discovery) = &config.config else { return false };
-        discoveries.network(&config.name, discovery).is_none()
+        matches!(discoveries.network(&config.name, discovery), Found::Nothing)
     })
 }

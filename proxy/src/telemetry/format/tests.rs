@@ -17,6 +17,10 @@ use crate::tls::info::{PeerCertificate, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
+fn start_time(pattern: Option<&str>) -> Operator {
+    Operator::Time { of: config::access_log::Moment::Start, local: false, pattern: pattern.map(Arc::from) }
+}
+
 fn connection() -> ConnectionInfo {
     ConnectionInfo {
         id: 7,
@@ -107,7 +111,7 @@ fn req(main: &str) -> Operator {
 pub fn istios_format() -> Format {
     let address = AddressPart::Whole;
     let parts: Vec<(Operator, &str)> = vec![
-        (Operator::StartTime(None), "] \""),
+        (start_time(None), "] \""),
         (req(":method"), " "),
         (Operator::RequestHeader("x-envoy-original-path".into(), Some(":path".into())), " "),
         (Operator::Protocol, "\" "),
@@ -258,7 +262,7 @@ fn operators_one_by_one() {
         (Operator::ResponseHeader("nope".into(), Some(":status".into())), "200"),
         (Operator::ResponseTrailer("grpc-status".into(), None), "5"),
         (Operator::GrpcStatus(GrpcStatusFormat::Camel), "NotFound"),
-        (Operator::StartTime(Some("%s.%3f".into())), "1795241895.767"),
+        (start_time(Some("%s.%3f")), "1795241895.767"),
         (Operator::ResponseCodeDetails, "it_went_wrong"),
         (Operator::ResponseFlagsLong, "NoRouteFound"),
         (Operator::RequestDuration, "0"),
@@ -334,7 +338,7 @@ fn json_keeps_types_and_sorts_keys() {
         ("n".into(), JsonFormat::Constant(serde_json::json!(5))),
         ("nul".into(), JsonFormat::Constant(serde_json::Value::Null)),
         ("port".into(), value(Operator::DownstreamRemoteAddress(AddressPart::Port))),
-        ("time".into(), value(Operator::StartTime(None))),
+        ("time".into(), value(start_time(None))),
         (
             "sub".into(),
             JsonFormat::Object(vec![

@@ -13,7 +13,7 @@ use config::access_log::Operator;
 
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
-use crate::telemetry::clock::{digits, strftime, write_iso};
+use crate::telemetry::clock::digits;
 use crate::telemetry::stream_info::StreamInfo;
 use crate::telemetry::uuid;
 use crate::tls::info::TlsInfo;
@@ -46,14 +46,6 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::ResponseTrailer(main, other) => {
             let find = |name: &str| header(entry.trailers?, name);
             text(find(main).or_else(|| find(other.as_ref()?)), out)
-        }
-        Operator::StartTime(None) => {
-            write_iso(info.start_time, out);
-            Written::Text
-        }
-        Operator::StartTime(Some(pattern)) => {
-            strftime(pattern, info.start_time, out);
-            Written::Text
         }
         Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
         Operator::Absent(_) | Operator::VirtualClusterName | Operator::WireBytes(_) => Written::Absent,

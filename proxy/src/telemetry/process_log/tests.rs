@@ -4,6 +4,18 @@ use std::io::Read;
 
 use super::*;
 
+/// A log that is nobody's subscriber, for tests of what reads and changes levels.
+pub(crate) fn detached(settings: &Settings<'_>) -> io::Result<ProcessLog> {
+    ProcessLog::new(settings, File::options().append(true).open(settings.path.unwrap_or(Path::new("/dev/null")))?)
+}
+
+impl ProcessLog {
+    /// This log as a subscriber, for those who do not want the global one.
+    fn subscriber(&self) -> LogSubscriber {
+        LogSubscriber(Arc::clone(&self.shared))
+    }
+}
+
 fn log(pattern: &str, component_levels: &str) -> (ProcessLog, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().unwrap();
     let settings =

@@ -45,7 +45,8 @@ const WORDS: &[&[u8]] = &[
     b"*",
 ];
 
-fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+/// One of the seeds, changed here and there.
+pub(crate) fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = seeds[random.usize(..seeds.len())].clone();
     bytes[0] = random.u8(..);
     for _ in 0..random.usize(0..6) {
@@ -74,7 +75,13 @@ fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// `MUTATIONS=1000000` in the environment makes a long run of it, with other mutations.
-fn run(property: fn(&[u8]), seeds: &[Vec<u8>], seed: u64, count: usize) {
+pub(crate) fn run(
+    property: fn(&[u8]),
+    mutate: fn(&mut fastrand::Rng, &[Vec<u8>]) -> Vec<u8>,
+    seeds: &[Vec<u8>],
+    seed: u64,
+    count: usize,
+) {
     let more = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
     let (seed, count) = more.map_or((seed, count), |count| (seed + 1000, count));
     seeds.iter().for_each(|seed| property(seed));
@@ -89,22 +96,22 @@ fn run(property: fn(&[u8]), seeds: &[Vec<u8>], seed: u64, count: usize) {
 
 #[test]
 fn mutated_requests() {
-    run(h1_request, &seeds(REQUESTS), 1, 6_000);
+    run(h1_request, mutate, &seeds(REQUESTS), 1, 6_000);
 }
 
 #[test]
 fn mutated_responses() {
-    run(h1_response, &seeds(RESPONSES), 2, 6_000);
+    run(h1_response, mutate, &seeds(RESPONSES), 2, 6_000);
 }
 
 #[test]
 fn mutated_frames() {
-    run(h2_server, &frames(), 3, 3_000);
+    run(h2_server, mutate, &frames(), 3, 3_000);
 }
 
 #[test]
 fn mutated_answers() {
-    run(h2_client, &answers(), 5, 3_000);
+    run(h2_client, mutate, &answers(), 5, 3_000);
 }
 
 #[test]

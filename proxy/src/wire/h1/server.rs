@@ -27,8 +27,8 @@ use crate::wire::message::{Frame, Method, Protocol, RequestHead, ResponseHead};
 pub struct Connection {
     stream: Stream,
     settings: Settings,
-    read: ReadBuffer,
-    write: WriteBuffer,
+    pub(super) read: ReadBuffer,
+    pub(super) write: WriteBuffer,
     decoder: RequestDecoder,
     /// What the response must know of the request.
     request: Facts,

@@ -373,3 +373,17 @@ mod asking {
         assert!(!connection.is_alive());
     }
 }
+
+/// While its answer is awaited (a filter asks a service, say), a request holds what its head says, and no buffer of the connection.
+#[tokio::test]
+async fn a_request_that_waits_holds_no_buffer() {
+    for head in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"] {
+        let (stream, mut peer) = pipe();
+        let mut connection = server::Connection::new(stream, &Settings::default());
+        peer.write_all(head.as_bytes()).await.unwrap();
+        let request = connection.next().await.unwrap().unwrap();
+        let gone = poll_fn(|cx| std::task::Poll::Ready(connection.poll_gone(cx).is_ready())).await;
+        assert_eq!((gone, connection.read.bytes().capacity(), connection.write.len()), (false, 0, 0), "{head}");
+        assert_eq!(request.path, "/");
+    }
+}

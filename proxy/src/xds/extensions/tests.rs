@@ -57,7 +57,13 @@ fn is(world: &World) -> Option<String> {
         without_warming: false,
         initial_fetch_timeout: None,
     };
-    world.control.extensions.discoveries.http("later", &discovery).map(|typed| typed.type_name.to_string())
+    world
+        .control
+        .extensions
+        .discoveries
+        .http("later", &discovery)
+        .typed(&discovery)
+        .map(|typed| typed.type_name.to_string())
 }
 
 fn count(world: &World, name: &str) -> u64 {
@@ -263,7 +269,8 @@ fn a_plugin_that_does_not_run_here_lets_pass_only_where_it_may_fail_open() {
             config["config"] = json!({"name": "p", "fail_open": fail_open});
             extension("later", config)
         };
-        let is_there = |world: &World| world.control.extensions.discoveries.http("later", &discovery).is_some();
+        let is_there =
+            |world: &World| world.control.extensions.discoveries.http("later", &discovery).typed(&discovery).is_some();
         world.push(&[plugin(true)]).unwrap();
         assert_eq!((world.told(), is_there(&world)), (vec![Told::Listen(0)], true));
         let reason = refusal(&mut world, plugin(false));

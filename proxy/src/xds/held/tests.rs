@@ -6,6 +6,13 @@ use bytes::Bytes;
 
 use super::*;
 
+impl<A, W> Held<A, W> {
+    /// What waits, to be changed.
+    pub fn warming_mut(&mut self, name: &str) -> Option<&mut W> {
+        self.names.get_mut(name)?.warming.as_mut().map(|(_, made)| made)
+    }
+}
+
 fn stored(body: &'static str, version: &str) -> Stored {
     Stored::now(Bytes::from_static(body.as_bytes()), &version.into())
 }

@@ -15,7 +15,7 @@ pub(super) struct Draining {
     extensions: Vec<Key>,
     /// All of a listener, or some of its chains.
     whole: bool,
-    ends: Instant,
+    pub ends: Instant,
 }
 
 impl Draining {
@@ -68,12 +68,6 @@ impl Listeners {
     /// Those that connections meet which drain.
     pub fn draining_extensions(&self) -> impl Iterator<Item = Key> {
         self.draining.iter().flat_map(|draining| draining.extensions.iter().cloned())
-    }
-
-    /// As if their time were over.
-    #[cfg(test)]
-    pub fn let_drains_end(&mut self) {
-        self.draining.iter_mut().for_each(|draining| draining.ends = Instant::now());
     }
 
     fn count_draining(&self) {

@@ -4,8 +4,7 @@ use config::header_mutation::HeaderMutation;
 use config::matcher::Fraction;
 use config::route::*;
 
-use crate::call::HttpCall;
-use crate::http::testing::fake::Script;
+use crate::http::testing::fake::{Script, Seen};
 use crate::http::testing::*;
 use crate::wire::codec::StreamError;
 
@@ -19,28 +18,33 @@ fn mirror(cluster: &str) -> Mirror {
     }
 }
 
+/// A service that reads all and answers.
+fn reads() -> Script {
+    Script { after_request: true, ..Script::answers(200, &[], &["nobody reads this"]) }
+}
+
 fn bench(mirrors: Vec<Mirror>) -> Bench {
     let mut bench = Bench::new(to_app(|forward| forward.mirrors = mirrors));
     for name in ["copy", "other"] {
-        bench.cluster(name);
+        bench.cluster(name).otherwise.set(Some(reads));
     }
     bench
 }
 
-fn told(bench: &Bench) -> Vec<HttpCall> {
-    bench.told.borrow_mut().drain(..).map(|(call, _)| call).collect()
+/// What came to which of the clusters.
+fn told(bench: &Bench) -> Vec<(&'static str, Seen)> {
+    let of = |name| bench.clusters.get(name).into_iter().flat_map(move |cluster| cluster.seen().into_iter());
+    ["copy", "other"].into_iter().flat_map(|name| of(name).map(move |seen| (name, seen))).collect()
 }
 
 /// The bodies of the mirrors, and whether they came to their ends.
 fn bodies(bench: &Bench) -> Vec<(Vec<u8>, bool)> {
-    bench.told.borrow_mut().drain(..).map(|(_, body)| body.map_or((Vec::new(), true), |body| body.body())).collect()
+    told(bench).into_iter().map(|(_, seen)| (seen.body, seen.ended)).collect()
 }
 
 fn hosts(bench: &Bench) -> Vec<String> {
-    told(bench)
-        .iter()
-        .map(|call| format!("{} {}", call.cluster, String::from_utf8_lossy(&call.head.authority)))
-        .collect()
+    let told = told(bench);
+    told.iter().map(|(name, seen)| format!("{name} {}", String::from_utf8_lossy(&seen.head.authority))).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,10 +65,10 @@ async fn copies_go_out_with_the_host_marked() {
     let outcome = bench.send(request).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (200, "main"));
     let calls = told(&bench);
-    let seen: Vec<_> = calls.iter().map(|call| (&*call.cluster, &call.head.authority[..])).collect();
-    assert_eq!(seen, [("copy", &b"web.example-shadow:81"[..]), ("other", b"web.example:81"), ("copy", b"lab.example")]);
-    let header = |index: usize, name: &str| calls[index].head.headers.get_str(name).is_some();
-    assert!(header(0, "x-secret") && !header(1, "x-secret") && header(1, "x-copy") && !header(2, "x-copy"));
+    let seen: Vec<_> = calls.iter().map(|(name, seen)| (*name, &seen.head.authority[..])).collect();
+    assert_eq!(seen, [("copy", &b"web.example-shadow:81"[..]), ("copy", b"lab.example"), ("other", b"web.example:81")]);
+    let header = |index: usize, name: &str| calls[index].1.header(name).is_some();
+    assert!(header(0, "x-secret") && !header(2, "x-secret") && header(2, "x-copy") && !header(1, "x-copy"));
     let main = &bench.seen()[0];
     assert!(main.header("x-copy").is_none() && main.header("x-secret").is_some(), "the request itself is as it was");
 }
@@ -115,7 +119,8 @@ async fn the_body_goes_along() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_broken_off_breaks_off_its_copies() {
     let mut bench = bench(vec![mirror("copy")]);
-    bench.upstream(Script::fails(StreamError::Reset(2)));
+    let later = std::time::Duration::from_secs(1);
+    bench.upstream(Script { head_in: later, ..Script::fails(StreamError::Reset(2)) });
     let mut client = Client::sending(&["he", "llo"]);
     client.pieces.pop_back();
     assert_eq!(bench.send_from(client, post("/a")).await.status(), 503);
@@ -128,7 +133,7 @@ async fn a_request_that_is_tried_again_is_copied_once() {
         forward.mirrors = vec![mirror("copy")];
         forward.retry = Some(retry_on(RetryOn::SERVER_ERROR, 2).into());
     }));
-    bench.cluster("copy");
+    bench.cluster("copy").otherwise.set(Some(reads));
     bench.upstream(Script { after_request: true, ..Script::answers(503, &[], &[]) });
     bench.upstream(Script::answers(200, &[], &["main"]));
     let outcome = bench.send_from(Client::sending(&["hello"]), post("/a")).await;
@@ -140,10 +145,11 @@ async fn a_request_that_is_tried_again_is_copied_once() {
 async fn one_that_does_not_keep_up_is_lost_and_the_request_goes_on() {
     let piece: &'static str = "x".repeat(64 * 1024).leak();
     let mut bench = bench(vec![mirror("copy")]);
+    bench.cluster("copy").otherwise.set(Some(|| Script { deaf: true, ..Script::hangs() }));
     bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["main"]) });
-    let outcome = bench.send_from(Client::sending(&[piece; 24]), post("/a")).await;
+    let outcome = bench.send_from(Client::sending(&[piece; 48]), post("/a")).await;
     assert_eq!(outcome.status(), 200);
-    assert_eq!(bench.seen()[0].body.len(), 24 * piece.len());
+    assert_eq!(bench.seen()[0].body.len(), 48 * piece.len());
     assert!(!bodies(&bench)[0].1);
 }
 

@@ -124,11 +124,10 @@ async fn upstreams_are_told_the_time_that_is_left_for_all() {
     bench.upstream(Script::answers(200, &[], &["second"]));
     bench.host(|host| host.timeout_retry_in_request = true);
     bench.send(get("/a")).await;
-    let late: Vec<_> =
-        bench.cluster("app").seen.borrow().iter().map(|seen| seen.header("x-envoy-is-timeout-retry")).collect();
+    let seen = bench.seen();
+    let late: Vec<_> = seen.iter().map(|seen| seen.header("x-envoy-is-timeout-retry")).collect();
     assert!(late.contains(&None) && late.contains(&Some("true".into())), "{late:?}");
-    let told: Vec<u64> = bench
-        .seen()
+    let told: Vec<u64> = seen
         .iter()
         .filter_map(|seen| seen.header("x-envoy-expected-rq-timeout-ms"))
         .map(|value| value.parse().unwrap())

@@ -32,7 +32,7 @@ fn to(status: u16, location: &'static str) -> Script {
 }
 
 fn others(bench: &mut Bench) -> Vec<Seen> {
-    std::mem::take(&mut bench.cluster("other").seen.borrow_mut())
+    bench.cluster("other").seen()
 }
 
 #[tokio::test(start_paused = true)]

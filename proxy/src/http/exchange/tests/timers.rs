@@ -175,10 +175,12 @@ async fn a_stream_has_its_longest_duration_in_any_phase() {
 async fn a_client_that_leaves_while_its_upload_waits_is_noticed() {
     let mut bench = Bench::new(to_app(|_| {}));
     bench.upstream(Script { deaf: true, hangs: true, ..Script::default() });
-    let client = Client { gone: Some(StreamError::Reset(8)), ..Client::sending(&["one", "two", "three"]) };
+    let piece: &'static str = "x".repeat(64 * 1024).leak();
+    let gone_at = Some(Box::pin(tokio::time::sleep(SHORT)));
+    let client = Client { gone: Some(StreamError::Reset(8)), gone_at, ..Client::sending(&[piece; 40]) };
     let outcome = bench.send_from(client, RequestHead { protocol: Protocol::Http2, ..post("/") }).await;
     assert_eq!((outcome.status(), outcome.flags().as_str()), (0, "DR"));
-    assert!(!bench.seen()[0].ended);
+    assert!(!bench.seen()[0].ended && outcome.info.bytes_received < 40 * 64 * 1024, "it waited");
 }
 
 /// A server that refuses would take what follows for its next request.

@@ -4,12 +4,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use config::Rejection;
 use config::filters::HttpFilterConfig;
 use config::filters::discovery::Discovery;
-use config::{At, Rejection};
 
 use super::Filter;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
+use crate::discoveries::Found;
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 
@@ -49,18 +50,9 @@ pub(super) fn compile(
     discovery: &Discovery<HttpFilterConfig>,
     deps: &FilterDeps<'_>,
 ) -> Result<Option<Filter>, Rejection> {
-    let root = At::root();
-    if let Some(default) = &discovery.default {
-        // Whatever it is now: it must be able to take the place later.
-        Filter::compile(&default.config, name, deps)
-            .map_err(|rejection| rejection.below(&root.field("default_config")))?;
-    }
-    match deps.discoveries.and_then(|discoveries| discoveries.http(name, discovery)) {
-        Some(found) => {
-            Filter::compile(&found.config, name, deps).map_err(|rejection| rejection.below(&root.field("typed_config")))
-        }
-        None => Ok(Some(Filter::Discovered(Discovered))),
-    }
+    let compile = |config: &HttpFilterConfig| Filter::compile(config, name, deps);
+    let found = deps.discoveries.map_or(Found::Nothing, |discoveries| discoveries.http(name, discovery));
+    Ok(found.compile(discovery, compile)?.unwrap_or(Some(Filter::Discovered(Discovered))))
 }
 
 #[cfg(test)]

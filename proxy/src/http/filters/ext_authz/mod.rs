@@ -269,4 +269,4 @@ fn levels<'s>(turn: &Turn<'_, 's, ExtAuthz>) -> impl Iterator<Item = &'s PerRout
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,7 +14,6 @@ use envoy_types::pb::google::rpc::Status;
 use prost::Message as _;
 
 use crate::call::tests::{Asked, OK, World, framed, serve, service};
-use crate::cluster::Codes;
 use crate::cluster::testing::run;
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
@@ -22,7 +21,7 @@ use crate::http::testing::{Client, get, post, with};
 
 mod over_http;
 
-fn config(change: impl FnOnce(&mut Config)) -> Config {
+pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut service = service();
     service.timeout = Some(Duration::from_secs(5));
     let mut config = Config {
@@ -246,12 +245,13 @@ fn a_client_that_leaves_ends_the_question() {
 #[test]
 fn the_route_s_cluster_counts_verdicts_too() {
     run(async {
-        for (charge, expected) in [(true, vec![(403, Codes::of(true))]), (false, Vec::new())] {
+        for charge in [true, false] {
             let settings = config(|config| config.charge_cluster = charge);
-            let (mut bench, _world, _) = authorizer(settings, says(denies(DeniedHttpResponse::default()))).await;
-            let cluster = bench.cluster("app");
+            let (bench, _world, _) = authorizer(settings, says(denies(DeniedHttpResponse::default()))).await;
             assert_eq!(bench.send(get("/")).await.status(), 403);
-            assert_eq!(*cluster.counted.borrow(), expected, "{charge}");
+            for name in ["cluster.app.upstream_rq_403", "cluster.app.internal.upstream_rq_403"] {
+                assert_eq!(bench.has_stat(name) && bench.stat(name) == 1, charge, "{name}");
+            }
             assert_eq!(bench.stat("cluster.app.ext_authz.denied"), 1);
         }
         let settings = config(|config| config.stat_prefix = Some("p".into()));
@@ -294,9 +294,9 @@ fn a_head_that_is_full_takes_no_more_headers_where_limits_are_enforced() {
             let ok = OkHttpResponse { response_headers_to_add: headers.into(), ..Default::default() };
             let settings = config(|config| config.enforce_header_limits = enforced);
             let (mut bench, _world, _) = authorizer(settings, says(allows(ok))).await;
-            // The status, x-there, x-envoy-upstream-service-time and one more.
+            // The status, x-there, content-length, x-envoy-upstream-service-time and one more.
             let cluster = bench.clusters.get_mut("app").and_then(Rc::get_mut).expect("nobody else has it");
-            cluster.config.http.max_headers_count = 4;
+            cluster.config.http.max_headers_count = 5;
             bench.app(Script::answers(200, &[("x-there", "app")], &[]));
             let outcome = bench.send(get("/")).await;
             assert_eq!(outcome.header("x-there").as_deref(), Some("authz"));

@@ -8,10 +8,10 @@ use config::route::AppendAction;
 use config::services::ext_authz::{Allowed, Denied, HeaderChange};
 
 use crate::http::local_reply::LocalReply;
-use crate::http::query::{self, Parameters};
 use crate::http::stream::Stream;
 use crate::wire::headers::{Headers, Name, NameSet, is_header};
 use crate::wire::message::{Method, RequestHead};
+use crate::wire::query::{self, Parameters};
 
 /// Changes a request that may pass; tells whether anything was changed. In Envoy's order: what is set, what is added, what is appended to,
 /// what is removed.

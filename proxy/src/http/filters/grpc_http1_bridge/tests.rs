@@ -93,7 +93,7 @@ async fn what_has_no_trailers_stays() {
     bench.app(answers(ANSWER, 5, Frame::End));
     bench.app(Script::answers(404, &[("content-type", "text/html"), ("content-length", "2")], &["no"]));
     let outcome = send(&bench, b"msg", 3, ask(GRPC)).await;
-    assert_eq!(told(&outcome), (200, Some("7".into()), None, None));
+    assert_eq!(told(&outcome), (200, Some("7".into()), None, Some("0".into())));
     let outcome = send(&bench, b"msg", 3, ask(GRPC)).await;
     assert_eq!((told(&outcome), outcome.client.body.concat()), ((200, None, None, None), ANSWER.to_vec()));
     let outcome = send(&bench, b"msg", 3, ask(GRPC)).await;

@@ -4,7 +4,7 @@ use config::access_log::Format;
 use config::filters::header_mutation::QueryMutation;
 use config::route::AppendAction;
 
-use crate::http::query::{self, Parameters};
+use crate::wire::query::{self, Parameters};
 
 /// `query_parameter_mutations`, in order.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ async fn clusters_must_have_so_many_healthy_hosts() {
         let mut bench = filtered(HealthCheck { min_healthy: vec![(cluster.into(), percent)], ..check() });
         if cluster != "none" {
             let cluster = bench.cluster(cluster);
-            *cluster.hosts.borrow_mut() = vec!["10.0.0.1:80".into(); hosts];
+            *cluster.hosts.borrow_mut() = (0..hosts).map(|host| format!("10.0.0.{host}:80").into()).collect();
             cluster.sick.set(usize::from(details.contains("unhealthy") || percent == 50.9));
         }
         let outcome = sent(&mut bench, "/hc", 200).await;

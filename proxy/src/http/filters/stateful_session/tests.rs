@@ -29,8 +29,15 @@ fn session(state: SessionState, strict: bool) -> StatefulSession {
 
 fn filtered(config: StatefulSession) -> Filtered {
     let mut bench = Filtered::new([("session", HttpFilterConfig::StatefulSession(Arc::new(config)))]);
-    *bench.cluster("app").hosts.borrow_mut() = vec![ONE.into(), TWO.into()];
+    hosts(&mut bench);
     bench
+}
+
+/// The balancer chooses the first one.
+fn hosts(bench: &mut Filtered) {
+    let cluster = bench.cluster("app");
+    *cluster.hosts.borrow_mut() = vec![ONE.into(), TWO.into()];
+    cluster.spare.set(1);
 }
 
 /// Sends a request with a header, and tells who answered it.
@@ -160,7 +167,7 @@ async fn a_retry_goes_where_the_balancer_says() {
     });
     let config = HttpFilterConfig::StatefulSession(Arc::new(session(cookie("", None), true)));
     let mut bench = Filtered::with_routes(routes, [("session", config)]);
-    *bench.cluster("app").hosts.borrow_mut() = vec![ONE.into(), TWO.into()];
+    hosts(&mut bench);
     bench.app(Script::answers(503, &[], &[])).app(Script::answers(200, &[], &[]));
     let mut request = get("/");
     request.headers.append(Name::COOKIE, format!("sess={}", carried(TWO)));

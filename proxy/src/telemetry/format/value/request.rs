@@ -9,6 +9,7 @@ use super::super::limited;
 use super::{Written, request_header, text};
 use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::query;
 
 /// The SNI, as a listener filter or the handshake has seen it.
 pub fn server_name(info: &StreamInfo) -> Option<&str> {
@@ -28,7 +29,6 @@ pub fn server_name_or_host(from: ServerNameFrom, host: HostFrom, entry: &LogEntr
     };
     text(
         match from {
-            ServerNameFrom::Sni => sni,
             ServerNameFrom::SniThenHost => sni.or_else(host),
             ServerNameFrom::HostThenSni => host().or(sni),
         },
@@ -89,17 +89,11 @@ fn decode(text: &[u8], kind: impl Fn(u8) -> bool) -> Vec<u8> {
 /// The first parameter of a name.
 pub fn query_parameter(name: &str, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
     let Some(query) = raw_query(entry) else { return Written::Absent };
-    for parameter in query.split(|octet| *octet == b'&').filter(|parameter| !parameter.is_empty()) {
-        let (key, value) = match memchr::memchr(b'=', parameter) {
-            Some(mark) => (&parameter[..mark], &parameter[mark + 1..]),
-            None => (parameter, &b""[..]),
-        };
-        if Cow::from(percent_decode(key)) == name.as_bytes() {
-            // A line of a log stays one line, whatever a stranger sends.
-            return text(Some(&decode(value, |octet| !octet.is_ascii_control())), out);
-        }
+    match query::first(query, name.as_bytes()) {
+        // A line of a log stays one line, whatever a stranger sends.
+        Some(value) => text(Some(&decode(value, |octet| !octet.is_ascii_control())), out),
+        None => Written::Absent,
     }
-    Written::Absent
 }
 
 /// The first that has a value that is not empty.
@@ -123,6 +117,9 @@ impl EntryKind {
             EntryKind::NotSet => "NotSet",
             EntryKind::DownstreamEnd => "DownstreamEnd",
             EntryKind::TcpConnectionEnd => "TcpConnectionEnd",
+            EntryKind::UpstreamPoolReady => "UpstreamPoolReady",
+            EntryKind::UpstreamPeriodic => "UpstreamPeriodic",
+            EntryKind::UpstreamEnd => "UpstreamEnd",
         }
     }
 }

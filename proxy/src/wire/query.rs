@@ -1,29 +1,35 @@
-//! Query strings: what a parameter says, and how a query is written that was changed. Called by filters; must never know what a parameter
-//! means.
+//! Query strings: what a parameter says, and how a query is written that was changed. Called by filters, match trees and logs: one
+//! reading for all who judge by it. Must never know what a parameter means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The query of a path, without its `?`; empty where there is none.
-pub(super) fn of(path: &[u8]) -> &[u8] {
+pub fn of(path: &[u8]) -> &[u8] {
     split(path).1
 }
 
 /// A path and its query.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'?', path) {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (path, &[]),
     }
 }
 
-/// The first value of a parameter, both decoded.
-pub(super) fn decoded(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    pairs(query).find(|(known, _)| decode(known) == name).map(|(_, value)| decode(value))
+/// The first value of a parameter, as it stands there. The name may be escaped, too.
+pub fn first<'q>(query: &'q [u8], name: &[u8]) -> Option<&'q [u8]> {
+    pairs(query).find(|(known, _)| decode(known) == name).map(|(_, value)| value)
+}
+
+/// The same, decoded.
+pub fn decoded<'q>(query: &'q [u8], name: &[u8]) -> Option<Cow<'q, [u8]>> {
+    first(query, name).map(decode)
 }
 
 /// The parameters of a query by name. As in Envoy a query that was changed is written anew: sorted by parameter, each with `=`.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub struct Parameters {
     values: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
     /// Names are decoded, and are encoded again when they are written.
     decoded: bool,
@@ -89,7 +95,7 @@ impl Parameters {
 }
 
 /// Text with those octets percent-encoded that may not stand bare.
-pub(super) fn escaped(text: &[u8], bare: impl Fn(u8) -> bool) -> Vec<u8> {
+pub fn escaped(text: &[u8], bare: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for octet in text {
         if bare(*octet) {
@@ -113,8 +119,8 @@ fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// What is no escape stands for itself.
-fn decode(text: &[u8]) -> Vec<u8> {
-    percent_encoding::percent_decode(text).collect()
+fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode(text).into()
 }
 
 /// Not the end of a parameter, of the query or of the path, nor half an escape.

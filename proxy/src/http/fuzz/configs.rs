@@ -1,0 +1,170 @@
+//! Plain configurations of a connection manager and of filters that look at bodies, for properties of them: see [`super`]. Unit tests use
+//! some of them, too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::filters::HttpFilterConfig;
+use config::filters::compression::*;
+use config::filters::grpc_http1_bridge::GrpcHttp1Bridge;
+use config::filters::grpc_stats::{GrpcStats, Methods};
+use config::filters::grpc_web::GrpcWeb;
+use config::filters::header_mutation::{HeaderMutation, Mutations};
+use config::filters::{buffer::Buffer, compressor, decompressor};
+use config::hcm::*;
+use config::matcher::StringMatcher;
+use config::route::Upgrade;
+
+/// As istiod configures an outbound listener, tracing left out.
+pub fn manager() -> HttpConnectionManager {
+    HttpConnectionManager {
+        stat_prefix: "test".into(),
+        codec: CodecType::Auto,
+        routes: RouteSource::Rds { name: "test".into(), initial_fetch_timeout: None },
+        filters: Vec::new(),
+        router: Router {
+            suppress_envoy_headers: false,
+            dynamic_stats: true,
+            suppress_grpc_codes: false,
+            strict_headers: Vec::new(),
+            respect_expected_timeout: false,
+            upstream_log: Vec::new(),
+            upstream_log_at_stream: false,
+            upstream_log_interval: None,
+            upstream_filters: Vec::new(),
+        },
+        use_remote_address: false,
+        xff_num_trusted_hops: 0,
+        skip_xff_append: false,
+        internal_ranges: Vec::new(),
+        generate_request_id: true,
+        preserve_external_request_id: false,
+        request_id_in_response: false,
+        request_id_packs_trace_reason: true,
+        request_id_samples: true,
+        server_name: "envoy".into(),
+        server_header: ServerHeader::Overwrite,
+        forward_client_cert: ForwardClientCert::Sanitize,
+        client_cert_details: ClientCertDetails::default(),
+        proxy_100_continue: true,
+        normalize_path: true,
+        merge_slashes: false,
+        escaped_slashes: EscapedSlashes::Keep,
+        strip_host_port: StripHostPort::Keep,
+        strip_trailing_host_dot: false,
+        append_x_forwarded_port: false,
+        upgrades: vec![Upgrade { kind: "websocket".into(), enabled: true }],
+        http1: Http1Settings::default(),
+        http2: config::cluster::Http2Settings::default(),
+        idle_timeout: Some(Duration::from_secs(3600)),
+        max_connection_duration: None,
+        max_requests_per_connection: None,
+        max_headers_count: 100,
+        max_request_headers: 60 * 1024,
+        underscores: Underscores::Allow,
+        stream_idle_timeout: None,
+        stream_flush_timeout: None,
+        request_timeout: None,
+        request_headers_timeout: None,
+        drain_timeout: Duration::from_secs(5),
+        delayed_close_timeout: Some(Duration::from_secs(1)),
+        via: None,
+        tracing: None,
+        reject_fragment: false,
+        access_log: Vec::new(),
+    }
+}
+
+/// A library of that encoding.
+pub fn packer(encoding: &str) -> Compression {
+    let library = match encoding {
+        "gzip" => {
+            CompressorLibrary::Gzip { level: None, strategy: GzipStrategy::Default, memory_level: 5, window_bits: 12 }
+        }
+        "br" => CompressorLibrary::Brotli {
+            quality: 1,
+            mode: BrotliMode::Generic,
+            window_bits: 16,
+            input_block_bits: 16,
+            disable_literal_context_modeling: false,
+        },
+        _ => CompressorLibrary::Zstd { level: 1, checksum: true, strategy: None, dictionary: None },
+    };
+    Compression { name: "x".into(), library, chunk_size: Some(4096) }
+}
+
+/// What reads it.
+pub fn unpacker(encoding: &str) -> Decompression {
+    let library = match encoding {
+        "gzip" => DecompressorLibrary::Gzip { window_bits: 15, max_inflate_ratio: 1032 },
+        "br" => DecompressorLibrary::Brotli { disable_ring_buffer_reallocation: false },
+        _ => DecompressorLibrary::Zstd { dictionaries: Vec::new() },
+    };
+    Decompression { name: "x".into(), library, chunk_size: Some(4096) }
+}
+
+/// Compresses requests; responses stay.
+pub fn compressor(encoding: &str) -> HttpFilterConfig {
+    let direction = |enabled| compressor::Direction {
+        enabled,
+        min_content_length: 1,
+        content_types: vec![StringMatcher::Prefix { value: "".into(), ignore_case: false }],
+    };
+    HttpFilterConfig::Compressor(Arc::new(compressor::Compressor {
+        library: packer(encoding),
+        choose_first: false,
+        request: Some(direction(true)),
+        response: compressor::Response {
+            common: direction(true),
+            own_statistics: true,
+            disable_on_etag: false,
+            weaken_etag: false,
+            remove_accept_encoding: false,
+            uncompressible_statuses: Vec::new(),
+            status_header: false,
+        },
+    }))
+}
+
+/// Decompresses both ways.
+pub fn decompressor(encoding: &str) -> HttpFilterConfig {
+    let direction = || decompressor::Direction { enabled: true, ignore_no_transform: false };
+    HttpFilterConfig::Decompressor(Arc::new(decompressor::Decompressor {
+        library: unpacker(encoding),
+        request: direction(),
+        advertise: false,
+        response: direction(),
+    }))
+}
+
+/// Takes requests of 1 KiB.
+pub fn buffer() -> HttpFilterConfig {
+    HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1024 }))
+}
+
+/// gRPC-Web.
+pub fn grpc_web() -> HttpFilterConfig {
+    HttpFilterConfig::GrpcWeb(Arc::new(GrpcWeb {}))
+}
+
+/// gRPC of HTTP/1 clients.
+pub fn bridge(upgrade_protobuf: bool) -> HttpFilterConfig {
+    HttpFilterConfig::GrpcHttp1Bridge(Arc::new(GrpcHttp1Bridge { upgrade_protobuf, ignore_query: false }))
+}
+
+/// Counts messages.
+pub fn grpc_stats() -> HttpFilterConfig {
+    HttpFilterConfig::GrpcStats(Arc::new(GrpcStats {
+        emit_filter_state: true,
+        methods: Methods::None,
+        upstream_stats: false,
+        replace_dots: false,
+    }))
+}
+
+/// Looks at trailers.
+pub fn trailers() -> HttpFilterConfig {
+    let remove = || vec![config::header_mutation::HeaderMutation::Remove("x".into())];
+    let mutations = Mutations { request_trailers: remove(), response_trailers: remove(), ..Mutations::default() };
+    HttpFilterConfig::HeaderMutation(Arc::new(HeaderMutation { mutations, most_specific_wins: false }))
+}
