@@ -96,6 +96,7 @@ const TABLE: &[Room] = &[
             "tls",
             "token_bucket",
             "transport",
+            "wire",
             "worker",
         ],
     ),
