@@ -4,6 +4,7 @@
 
 pub mod echo;
 pub mod http;
+mod limits;
 pub mod load;
 pub mod mute_dns;
 pub mod service;

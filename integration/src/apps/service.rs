@@ -1,5 +1,5 @@
 //! Services that a proxy calls, all on one port and each with every way to go wrong: authorization over gRPC (`ext_authz`) and over HTTP,
-//! and a stream of messages (`ext_proc`).
+//! rate limits, and a stream of messages (`ext_proc`).
 //!
 //! Tests start one in their own process and ask what it saw; people start `outrigger-lab-app service NAME ADDRESS --mode deny`. The good
 //! answers are tonic's, over Envoy's own messages; what goes wrong is done below it.
@@ -23,6 +23,10 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
     BodyResponse, HeadersResponse, ImmediateResponse, ProcessingRequest, ProcessingResponse, TrailersResponse,
     processing_request, processing_response,
 };
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_server::{
+    RateLimitService, RateLimitServiceServer,
+};
+use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::rpc;
 use futures_util::{Stream, StreamExt, stream};
@@ -39,6 +43,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tonic::codegen::Service as _;
 
+use super::limits::Limits;
 use super::report;
 
 /// What the service does with the requests that come from now on.
@@ -84,6 +89,7 @@ struct State {
     mode: Mutex<Mode>,
     asked: Mutex<Vec<Asked>>,
     checks: Mutex<Vec<CheckRequest>>,
+    limits: Limits,
 }
 
 impl Service {
@@ -100,6 +106,7 @@ impl Service {
             mode: Mutex::new(mode),
             asked: Mutex::default(),
             checks: Mutex::default(),
+            limits: Limits::default(),
         });
         let mut serving = JoinSet::new();
         serving.spawn(accept(state.clone(), listener));
@@ -187,6 +194,9 @@ async fn answer(
     if target.starts_with("/envoy.service.auth.v3.Authorization/") {
         return Ok(whole(AuthorizationServer::new(Tonic(state)).call(request).await?));
     }
+    if target.starts_with("/envoy.service.ratelimit.v3.RateLimitService/") {
+        return Ok(whole(RateLimitServiceServer::new(Tonic(state)).call(request).await?));
+    }
     if target.starts_with("/envoy.service.ext_proc.v3.ExternalProcessor/") {
         return Ok(whole(ExternalProcessorServer::new(Tonic(state)).call(request).await?));
     }
@@ -261,6 +271,16 @@ impl Authorization for Tonic {
             http_response: Some(response),
             ..CheckResponse::default()
         }))
+    }
+}
+
+#[tonic::async_trait]
+impl RateLimitService for Tonic {
+    async fn should_rate_limit(
+        &self,
+        request: tonic::Request<RateLimitRequest>,
+    ) -> Result<tonic::Response<RateLimitResponse>, tonic::Status> {
+        Ok(tonic::Response::new(self.0.limits.judge(&request.into_inner())))
     }
 }
 

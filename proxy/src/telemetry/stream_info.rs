@@ -40,8 +40,17 @@ pub struct ConnectionInfo {
     pub metadata: RefCell<DynamicMetadata>,
     /// And set on it.
     pub filter_state: RefCell<FilterState>,
-    /// Why a filter closed it: its termination details, where nothing else ended it before.
-    pub denied: RefCell<Option<Box<str>>>,
+    /// Why a filter closed it, where nothing else ended it before.
+    pub denied: RefCell<Option<Denial>>,
+}
+
+/// Why a filter closed a connection, and which details say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// `%CONNECTION_TERMINATION_DETAILS%`.
+    Termination(Box<str>),
+    /// `%RESPONSE_CODE_DETAILS%`.
+    Response(&'static str),
 }
 
 /// Facts of one request, or of one TCP connection.

@@ -15,7 +15,7 @@ use crate::call::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
 use crate::stats::{Counter, Gauge};
-use crate::telemetry::stream_info::ConnectionInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, Denial};
 use crate::tls;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::Headers;
@@ -129,9 +129,9 @@ impl NetworkFilter for ExtAuthz {
 }
 
 impl ExtAuthz {
-    fn close(&self, connection: &ConnectionInfo, details: &str) -> Step {
+    fn close(&self, connection: &ConnectionInfo, details: &'static str) -> Step {
         self.cx_closed.inc();
-        *connection.denied.borrow_mut() = Some(details.into());
+        *connection.denied.borrow_mut() = Some(Denial::Response(details));
         Step::Close(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE)
     }
 

@@ -91,7 +91,7 @@ impl NetworkFilter for RateLimit {
                     return Step::Continue;
                 }
                 self.over_limit.inc();
-                self.close(connection, ResponseFlags::RATE_LIMITED, "request_rate_limited")
+                self.close()
             }
             Err(_) if !self.config.deny_on_failure => {
                 self.error.inc();
@@ -101,17 +101,17 @@ impl NetworkFilter for RateLimit {
             Err(why) => {
                 self.error.inc();
                 tracing::debug!(target: "filter", id = connection.id, "ratelimit: connection closed: {why}");
-                self.close(connection, ResponseFlags::RATELIMIT_SERVICE_ERROR, "rate_limiter_error")
+                self.close()
             }
         }
     }
 }
 
 impl RateLimit {
-    fn close(&self, connection: &ConnectionInfo, flags: ResponseFlags, details: &str) -> Step {
+    /// As with Envoy no flag says why.
+    fn close(&self) -> Step {
         self.cx_closed.inc();
-        *connection.denied.borrow_mut() = Some(details.into());
-        Step::Close(flags)
+        Step::Close(ResponseFlags::NONE)
     }
 
     /// The bytes of the question.

@@ -13,7 +13,7 @@ use crate::call::wait::{Wait, Waited};
 use crate::failure::ResponseFlags;
 use crate::policy::rbac::{Decision, Engine, join};
 use crate::stats::Counter;
-use crate::telemetry::stream_info::ConnectionInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, Denial};
 
 /// Where verdicts stand in the metadata.
 const NAMESPACE: &str = "envoy.filters.network.rbac";
@@ -80,7 +80,7 @@ impl NetworkFilter for Rbac {
             return Step::Continue;
         }
         self.denied.inc();
-        *connection.denied.borrow_mut() = Some(decision.details().into());
+        *connection.denied.borrow_mut() = Some(Denial::Termination(decision.details().into()));
         match self.delay_deny.and_then(|delay| Instant::now().checked_add(delay)) {
             Some(then) => Step::Wait(Wait::Until(then)),
             None => Step::Close(ResponseFlags::NONE),

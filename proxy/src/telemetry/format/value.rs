@@ -14,7 +14,7 @@ use config::access_log::Operator;
 use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::clock::digits;
-use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::stream_info::{Denial, StreamInfo};
 use crate::telemetry::uuid;
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::{Headers, Name};
@@ -54,14 +54,17 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::RouteName => some(info.route_name.as_deref(), out),
         Operator::Protocol => some(info.protocol.map(|protocol| protocol.as_str()), out),
         Operator::ResponseCode => number(info.response_code.into(), out),
-        Operator::ResponseCodeDetails => joined(info.response_code_details.as_deref(), out),
-        Operator::ResponseCodeDetailsAsIs => some(info.response_code_details.as_deref(), out),
+        Operator::ResponseCodeDetails => joined(response_code_details(info), out),
+        Operator::ResponseCodeDetailsAsIs => some(response_code_details(info), out),
         Operator::ResponseFlags => flags(info.flags, ResponseFlags::write_short, out),
         Operator::ResponseFlagsLong => flags(info.flags, ResponseFlags::write_long, out),
         Operator::ConnectionTerminationDetails => {
             let denied = info.connection.denied.borrow();
-            let details = info.connection_termination_details.as_deref().or(denied.as_deref());
-            text(details.map(str::as_bytes), out)
+            let denied = match denied.as_ref() {
+                Some(Denial::Termination(details)) => Some(&**details),
+                Some(Denial::Response(_)) | None => None,
+            };
+            text(info.connection_termination_details.as_deref().or(denied).map(str::as_bytes), out)
         }
         Operator::UpstreamTransportFailureReason => joined(info.upstream_transport_failure.as_deref(), out),
         Operator::DownstreamTransportFailureReason => joined(info.downstream_transport_failure.as_deref(), out),
@@ -160,6 +163,15 @@ pub fn request_header<'a>(entry: &LogEntry<'a>, name: &str) -> Option<&'a [u8]> 
 
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
     headers.get_str(name).map(|value| &value[..])
+}
+
+/// What answered a request, or closed a connection.
+fn response_code_details(info: &StreamInfo) -> Option<&str> {
+    let of_stream = info.response_code_details.as_deref();
+    of_stream.or_else(|| match *info.connection.denied.borrow() {
+        Some(Denial::Response(details)) => Some(details),
+        Some(Denial::Termination(_)) | None => None,
+    })
 }
 
 fn response_header(entry: &LogEntry<'_>, main: &str, other: Option<&str>, out: &mut Vec<u8>) -> Written {

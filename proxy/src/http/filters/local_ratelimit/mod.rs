@@ -119,6 +119,8 @@ impl HttpFilter for LocalRateLimit {
             return Step::Continue;
         }
         settings.counts.enforced.inc();
+        // Headers that are added may tell of it.
+        turn.stream.info.response_code_details = Some("local_rate_limited".into());
         self.refusal(settings, turn.stream, wait).into()
     }
 

@@ -185,6 +185,8 @@ impl Settings {
         }
         let told = answer::response_headers(&self.config, &self.names, &answer);
         if answer.over_limit && is_meant(self.config.enforced) {
+            // Headers that are added may tell of it.
+            turn.stream.info.response_code_details = Some("request_rate_limited".into());
             return self.refusal(turn.stream, &answer, told).into();
         }
         for (name, value) in answer::valid(&answer.request_headers) {

@@ -245,7 +245,7 @@ fn a_request_above_its_limit_is_refused_as_the_service_says() {
             }),
             ..over()
         };
-        let (mut bench, _world, _) = limited(config(), Vec::new(), false, says(answer.clone())).await;
+        let (bench, _world, _) = limited(config(), Vec::new(), false, says(answer.clone())).await;
         let outcome = bench.send(get("/")).await;
         assert_eq!((outcome.status(), outcome.body().as_str()), (429, "too much"));
         assert_eq!((outcome.flags().as_str(), outcome.details()), ("RL", "request_rate_limited"));
