@@ -15,9 +15,12 @@ const LIMIT: u32 = 2;
 /// Every hour is as long as the service lives: what is counted stays counted.
 const HOUR: i64 = 3600;
 
-/// What was counted, by domain and entries.
+/// A domain and the entries of a descriptor.
+type Counted = (String, Vec<(String, String)>);
+
+/// What was counted.
 #[derive(Debug, Default)]
-pub(super) struct Limits(Mutex<HashMap<(String, Vec<(String, String)>), i64>>);
+pub(super) struct Limits(Mutex<HashMap<Counted, i64>>);
 
 impl Limits {
     /// Counts what a question is about; the answer says whether it is within all of its limits.

@@ -82,13 +82,19 @@ impl Service {
     pub async fn take(&self, least: usize) -> Vec<String> {
         let began = Instant::now();
         loop {
-            let mut seen = self.state.seen.lock().expect("nothing panics while it holds the list");
-            if seen.len() >= least || began.elapsed() > DEADLINE {
-                return std::mem::take(&mut *seen);
+            if let Some(seen) = self.state.take(least, began.elapsed() > DEADLINE) {
+                return seen;
             }
-            drop(seen);
             tokio::time::sleep(POLL).await;
         }
+    }
+}
+
+impl State {
+    /// What was seen, where it is so much or `late`.
+    fn take(&self, least: usize, late: bool) -> Option<Vec<String>> {
+        let mut seen = self.seen.lock().expect("nothing panics while it holds the list");
+        (late || seen.len() >= least).then(|| std::mem::take(&mut *seen))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::stats::Counter;
 impl ExtAuthz {
     pub(super) fn judged(&self, turn: &mut Turn<'_, '_, ExtAuthz>, answer: message::CheckResponse) -> Step {
         if let Some(name) = answer.unknown_action().filter(|_| self.config.validate_mutations) {
-            return self.invalid(turn, &name.to_owned());
+            return self.invalid(turn, name);
         }
         if let Some(metadata) = &answer.metadata {
             self.remember(turn, metadata, matches!(answer.verdict, message::Verdict::Allowed(_)));

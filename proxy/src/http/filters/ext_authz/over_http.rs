@@ -137,7 +137,7 @@ pub(super) fn answer(config: &HttpService, reply: HttpReply) -> message::CheckRe
         message::Verdict::Allowed(message::Allowed {
             headers: matching(&config.upstream_headers, false),
             add: matching(&config.upstream_headers_to_append, true),
-            remove: headers.get_all(&removed).flat_map(|list| names(list)).collect(),
+            remove: headers.get_all(&removed).flat_map(names).collect(),
             response_headers: matching(&config.client_headers_on_success, true),
             ..message::Allowed::default()
         })

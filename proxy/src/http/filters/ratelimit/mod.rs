@@ -68,7 +68,7 @@ pub(crate) struct PerRoute {
 pub(crate) struct State {
     phase: Phase,
     /// What its response is told.
-    headers: Option<Box<Vec<(Name, Bytes)>>>,
+    headers: Option<Box<[(Name, Bytes)]>>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +193,7 @@ impl Settings {
             turn.stream.request.headers.append(name, value);
         }
         if !told.is_empty() {
-            turn.state.headers = Some(Box::new(told));
+            turn.state.headers = Some(told.into_boxed_slice());
         }
         Step::Continue
     }
