@@ -192,7 +192,15 @@ pub enum MetadataSource {
 
 /// The `rate_limits` of a route or a virtual host.
 pub(crate) fn of_route(at: &At<'_>, list: &[pb::RateLimit], options: &Options) -> Result<Vec<RateLimit>, Rejection> {
-    list.iter().enumerate().map(|(index, proto)| rate_limit(&at.index(index), proto, options)).collect()
+    let one = |(index, proto): (usize, &pb::RateLimit)| {
+        let at = at.index(index);
+        if proto.apply_on_stream_done {
+            options
+                .note(&at.field("apply_on_stream_done"), "limits when the request begins, as Envoy's local limit does");
+        }
+        rate_limit(&at, proto, options)
+    };
+    list.iter().enumerate().map(one).collect()
 }
 
 /// The `rate_limits` of a filter, which know neither stages nor limits of their own.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use outrigger_integration::embedded::binary;
 use outrigger_integration::parity::envoy;
-use outrigger_integration::parity::http::{play, scenario};
+use outrigger_integration::parity::http::{NOT_PLAYED, play, scenario};
 use outrigger_integration::skip::or_skip;
 
 async fn compare(program: &Path, update: bool) {
@@ -16,7 +16,12 @@ async fn compare(program: &Path, update: bool) {
     for (name, text) in texts {
         let path = scenario::folder().join(format!("{name}.txt"));
         if update {
-            std::fs::write(&path, &text).expect("the folder is writable");
+            let failed = text.split("\n\n").filter(|part| part.contains(NOT_PLAYED));
+            let before = wrong.len();
+            wrong.extend(failed.map(|part| format!("{name}: {part}\n")));
+            if before == wrong.len() {
+                std::fs::write(&path, &text).expect("the folder is writable");
+            }
             continue;
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();

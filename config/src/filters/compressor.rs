@@ -68,10 +68,11 @@ pub enum CompressorPerRoute {
 }
 
 /// What Envoy compresses when no type is named.
-const CONTENT_TYPES: [&str; 8] = [
+const CONTENT_TYPES: [&str; 9] = [
     "application/javascript",
     "application/json",
     "application/xhtml+xml",
+    "application/xml",
     "image/svg+xml",
     "text/css",
     "text/html",

@@ -5,6 +5,15 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Number, Value};
 
+/// What a route writes to switch a filter on, and nothing else, is an `Any` without a type; prost-reflect can read none.
+const SWITCHED_ON: &str = "envoy.config.route.v3.FilterConfig.config";
+/// So it becomes this one, which says as little.
+const EMPTY: &str = "type.googleapis.com/google.protobuf.Empty";
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
 /// Rewrites a value that stands for a message. What cannot be understood stays, and is refused afterwards with its place.
 pub(super) fn message(of: &MessageDescriptor, value: &mut Value) {
     match of.full_name() {
@@ -32,6 +41,9 @@ pub(super) fn message(of: &MessageDescriptor, value: &mut Value) {
             for (name, value) in fields {
                 let named = of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name));
                 if let Some(named) = named {
+                    if named.full_name() == SWITCHED_ON && is_empty(value) {
+                        *value = serde_json::json!({ "@type": EMPTY });
+                    }
                     field(&named, value);
                 }
             }

@@ -172,3 +172,12 @@ fn protobufs_own_parser_takes_more_than_the_strict_form() {
         assert!(encoded(wrong.clone()).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn an_empty_config_of_a_route_has_no_type() {
+    let bytes = encoded("envoy.config.route.v3.FilterConfig", &json!({ "config": {} })).unwrap();
+    let wrapper = <crate::proto::route::v3::FilterConfig as prost::Message>::decode(&bytes[..]).unwrap();
+    assert_eq!(wrapper.config.map(|any| any.value), Some(Vec::new()));
+    let fault = encoded(CLUSTER, &json!({ "metadata": { "typed_filter_metadata": { "a": {} } } })).unwrap_err();
+    assert_eq!(fault.reason, "has no @type; give the type URL of the message", "elsewhere it is forgotten");
+}

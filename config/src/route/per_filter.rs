@@ -13,6 +13,7 @@ use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 const WRAPPER: &str = "envoy.config.route.v3.FilterConfig";
+const EMPTY: &str = "type.googleapis.com/google.protobuf.Empty";
 
 /// The settings by filter name, sorted by it.
 pub(super) fn per_filter(
@@ -44,8 +45,8 @@ fn one(at: &At<'_>, name: &str, any: &wkt::Any, options: &Options) -> Result<Sco
             "Empty route/virtual host per filter configuration for {name} filter; give an empty config to switch it on, or disabled: true"
         )));
     };
-    // A config without a type only switches the filter on.
-    if config.type_url.is_empty() {
+    // A config without a type only switches the filter on; of JSON's `{}` an empty message was made.
+    if config.type_url.is_empty() || config.type_url == EMPTY {
         return Ok(ScopedFilter { disabled: false, config: None });
     }
     let config = setting(&at, name, &extension::open(&at, config)?, wrapper.is_optional, options)?;

@@ -2,10 +2,13 @@
 //! log, and the statistics, as one text.
 //!
 //! Called by the `http_filters_parity` tests. A scenario is a file of `integration/parity/http_filters`; [`scenario`] is its format, [`app`]
-//! answers as it says, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text. Must never depend on the order of headers or
-//! on time.
+//! answers as it says, [`authorizer`] is the service of ext_authz, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text. Must
+//! never depend on the order of headers or on time.
 
 pub mod app;
+pub mod authorizer;
+pub mod dialogue;
+pub mod pieces;
 pub mod proxy;
 pub mod scenario;
 pub mod told;
@@ -13,26 +16,86 @@ pub mod told;
 use std::error::Error;
 use std::path::Path;
 
+use base64::Engine as _;
+
 /// Why a scenario could not be played.
 pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Begins the line of a request that could not be played: what it says is no result.
+pub const NOT_PLAYED: &str = "not played:";
 
 /// Plays all scenarios with one program, one request after another, and gives the text of each by name.
 ///
 /// # Errors
 /// What could not be done.
 pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Vec<(String, String)>, Failure> {
-    let app = app::App::start(scenarios).await?;
-    let proxy = proxy::Proxy::start(program, scenarios, app.address).await?;
+    let world = World {
+        app: app::App::start(scenarios).await?,
+        authorizer: authorizer::Authorizer::start().await?,
+        talker: dialogue::talker::Talker::start().await?,
+    };
+    let others =
+        proxy::Others { app: world.app.address, authorizer: world.authorizer.address, talker: world.talker.address };
+    let proxy = proxy::Proxy::start(program, scenarios, &others).await?;
     let mut texts = Vec::new();
     for scenario in scenarios {
         let mut text = String::new();
         for request in &scenario.requests {
-            let got = proxy.send(scenario, request).await.map_err(|error| format!("{}: {error}", request.case))?;
-            let line = proxy.line(scenario).await?;
-            told::request(&mut text, request, &got, &app.take(), &line);
+            if let Err(error) = world.ask(&proxy, scenario, request, &mut text).await {
+                text += &format!("# {}\n{NOT_PLAYED} {error}\n\n", request.case);
+            }
         }
         told::statistics(&mut text, &proxy.statistics(scenario).await?);
+        let text = names(world.app.address).iter().fold(text, |text, (name, value)| text.replace(value, name));
         texts.push((scenario.name.clone(), text));
     }
     Ok(texts)
+}
+
+/// What scenarios write for the application's endpoint: as it is, in base64, and as a session cookie has it.
+fn names(app: std::net::SocketAddr) -> [(&'static str, String); 3] {
+    let (plain, engine) = (app.to_string(), base64::engine::general_purpose::STANDARD);
+    // The first field of a message, a text.
+    let cookie = [&[10, u8::try_from(plain.len()).unwrap_or(0)], plain.as_bytes()].concat();
+    [("{cookie}", engine.encode(cookie)), ("{base64}", engine.encode(&plain)), ("{endpoint}", plain)]
+}
+
+/// All that a proxy speaks to.
+struct World {
+    app: app::App,
+    authorizer: authorizer::Authorizer,
+    talker: dialogue::talker::Talker,
+}
+
+impl World {
+    /// Plays one request and writes what came of it.
+    async fn ask(
+        &self,
+        proxy: &proxy::Proxy,
+        scenario: &scenario::Scenario,
+        request: &scenario::Request,
+        text: &mut String,
+    ) -> Result<(), Failure> {
+        self.authorizer.answers(&request.check);
+        let mut request = request.clone();
+        for (_, value) in &mut request.message.headers {
+            *value = names(self.app.address).iter().fold(value.clone(), |text, (name, of)| text.replace(name, of));
+        }
+        let request = &request;
+        let (got, mut seen) = if request.dialogue.is_empty() {
+            (proxy.send(scenario, request).await?, Vec::new())
+        } else {
+            let mut request = request.clone();
+            // For who mirrors to the other application.
+            request.message.headers.push(("x-answer".into(), app::answer_name(scenario, &request)));
+            let (got, seen) = dialogue::play(&self.talker, proxy.address(scenario), &request).await?;
+            (got.into(), seen.into_iter().map(app::Seen::from).collect())
+        };
+        let line = proxy.line(scenario).await?;
+        proxy::until(|| self.app.count() >= request.reaches).await?;
+        seen.extend(self.app.take());
+        seen.sort_by_key(|seen| seen.mirrored);
+        told::request(text, request, &got, &self.authorizer.take(), &seen, &line);
+        Ok(())
+    }
 }

@@ -19,6 +19,7 @@ use super::connect::{Connector, connect};
 use super::endpoints::{EndpointSet, Identity};
 use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
+use super::named::NamedCounters;
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
@@ -72,6 +73,8 @@ pub struct WorkerCluster {
     filters: Option<Attached>,
     /// What filters count of gRPC requests.
     pub grpc: GrpcCounters,
+    /// What else they count.
+    pub named: NamedCounters,
     touched: Cell<bool>,
     /// When it was last said why there is no host.
     told: Cell<Option<Instant>>,
@@ -100,6 +103,7 @@ impl WorkerCluster {
             responses: ResponseCounters::default(),
             filters: shared.attached().map(|filters| Rc::new(Arc::clone(filters))),
             grpc: GrpcCounters::default(),
+            named: NamedCounters::default(),
             touched: Cell::new(true),
             told: Cell::new(None),
             destinations: RefCell::default(),

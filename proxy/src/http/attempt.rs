@@ -74,7 +74,7 @@ pub(super) async fn run<'s>(
     forwarding: &'s Forwarding,
 ) -> Result<Routed, Stop> {
     let stream = &mut exchange.stream;
-    let name = cluster_name(stream, chosen, forwarding).ok_or_else(|| no_cluster(stream, forwarding))?;
+    let name = stream.cluster_name().ok_or_else(|| no_cluster(stream, forwarding))?;
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
     goes_to(stream, name, &cluster);
     strict::check(stream)?;
@@ -218,7 +218,7 @@ fn prepare<'p>(
     let expected = stream.context.manager.config.router.respect_expected_timeout;
     let timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
-    let retry = Retry::new(rules, &mut stream.request, stream.internal);
+    let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
@@ -266,26 +266,10 @@ fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
 /// Logs tell where a request would have gone that a filter has answered.
 pub(super) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
-        && let Some(chosen) = stream.route
-        && let Some(name) = chosen.forwarding.and_then(|forwarding| cluster_name(stream, chosen, forwarding))
+        && let Some(name) = stream.cluster_name()
         && let Some(cluster) = stream.context.upstreams.get(&name)
     {
         goes_to(stream, name, &cluster);
-    }
-}
-
-/// The cluster of a request: a filter's choice, else its route's.
-pub(super) fn cluster_name(stream: &Stream<'_>, chosen: Chosen<'_>, forwarding: &Forwarding) -> Option<Arc<str>> {
-    if let Some(cluster) = stream.plan.cluster() {
-        return Some(cluster.clone());
-    }
-    match &forwarding.config.cluster {
-        ClusterChoice::Single(name) => Some(name.clone()),
-        ClusterChoice::Weighted(_) => chosen.weighted.map(|target| target.name.clone()),
-        ClusterChoice::Header(_) => {
-            let value = stream.request.headers.get(forwarding.cluster_header.as_ref()?)?;
-            std::str::from_utf8(value).ok().map(Arc::from)
-        }
     }
 }
 
@@ -293,13 +277,10 @@ fn no_cluster(stream: &Stream<'_>, forwarding: &Forwarding) -> Stop {
     stream.context.manager.stats.no_cluster.inc();
     let reply = LocalReply::new(forwarding.config.cluster_not_found, "cluster_not_found")
         .flags(ResponseFlags::NO_CLUSTER_FOUND);
-    let wanted = match (&forwarding.config.cluster, stream.route) {
+    let wanted = match (&forwarding.config.cluster, stream.cluster_name()) {
         (ClusterChoice::Header(header), _) => format!("the request's header {header} names no known cluster"),
-        (_, Some(chosen)) => match cluster_name(stream, chosen, forwarding) {
-            Some(name) => format!("the route names the cluster '{name}', which is not (or not yet) known"),
-            None => String::from("the route names no cluster"),
-        },
-        (_, None) => String::from("there is no route"),
+        (_, Some(name)) => format!("the route names the cluster '{name}', which is not (or not yet) known"),
+        (_, None) => String::from("the route names no cluster"),
     };
     reason::tell(stream, "cluster_not_found", &wanted);
     reply.into()

@@ -124,8 +124,9 @@ async fn proxy<'s>(
 
     // Where it would go. Whether there is such a place, the router says, when the filters have had their say.
     router::choose(&mut exchange.stream, table);
-    upgrade::check(&mut exchange.stream)?;
+    // Our own answers have response filters, too.
     exchange.start_filters();
+    upgrade::check(&mut exchange.stream)?;
     filters::run::request(exchange, downstream).await?;
     exchange.stream.take_decorator();
 

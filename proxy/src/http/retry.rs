@@ -1,4 +1,4 @@
-//! The retries of one request: the route's policy, and what an internal caller asks for in headers. `attempt` makes and asks them;
+//! The retries of one request: the route's policy, and what headers ask for. `attempt` makes and asks them;
 //! how is decided in `cluster::retry`.
 
 use config::route::RetryOn;
@@ -15,14 +15,12 @@ pub(super) use crate::cluster::retry::{Decision, Reset, Rules};
 pub(super) type Retry<'p> = Retries<'p, Permit>;
 
 impl<'p> Retry<'p> {
-    /// From the route's policy and, for internal callers, the request's own headers. Takes those headers away. `None` when there is no
-    /// chance of a retry.
-    pub(super) fn new(rules: Option<&'p Rules>, request: &mut RequestHead, internal: bool) -> Option<Retry<'p>> {
+    /// From the route's policy and the request's own headers, which only internal callers and our own filters have any of. Takes those
+    /// headers away. `None` when there is no chance of a retry.
+    pub(super) fn new(rules: Option<&'p Rules>, request: &mut RequestHead) -> Option<Retry<'p>> {
         let wanted = rules.is_none_or(|rules| rules.means(request));
         let mut wishes = Wishes::of(rules);
-        if internal {
-            read_headers(request, &mut wishes);
-        }
+        read_headers(request, &mut wishes);
         if wanted { Retries::begin(wishes, rules) } else { None }
     }
 

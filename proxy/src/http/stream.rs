@@ -1,10 +1,12 @@
 //! One request as header rules, filters, the router and logs see and change it: heads, route, plan, what is known. Owned by `exchange`;
 //! must never hold a socket, a timer or a stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::listener::Direction;
+use config::route::ClusterChoice;
 use tokio::time::Instant;
 
 use super::attempt::mirror::Mirror;
@@ -15,6 +17,7 @@ use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
+use super::upstreams::UpstreamCluster;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::{Headers, Name};
@@ -112,7 +115,7 @@ impl<'s> Stream<'s> {
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
-        info.times = context.manager.access_log.wants_times().then(Box::default);
+        info.times = context.manager.keeps_times().then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);
@@ -151,6 +154,29 @@ impl<'s> Stream<'s> {
             None => More::default(),
         };
         LogEntry { info: &self.info, request: Some(&self.request), response, trailers, more }
+    }
+
+    /// The name of the cluster that the request goes to: a filter's choice, else its route's. `None`: it is not forwarded, or its route
+    /// takes the name from a header that is not there.
+    pub fn cluster_name(&self) -> Option<Arc<str>> {
+        let chosen = self.route?;
+        let forwarding = chosen.forwarding?;
+        if let Some(cluster) = self.plan.cluster() {
+            return Some(cluster.clone());
+        }
+        match &forwarding.config.cluster {
+            ClusterChoice::Single(name) => Some(name.clone()),
+            ClusterChoice::Weighted(_) => chosen.weighted.map(|target| target.name.clone()),
+            ClusterChoice::Header(_) => {
+                let value = self.request.headers.get(forwarding.cluster_header.as_ref()?)?;
+                std::str::from_utf8(value).ok().map(Arc::from)
+            }
+        }
+    }
+
+    /// That cluster, where it is known.
+    pub fn cluster(&self) -> Option<UpstreamCluster> {
+        self.context.upstreams.get(&self.cluster_name()?)
     }
 
     /// What an object of filter state says: the request's, else the connection's.

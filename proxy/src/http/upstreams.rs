@@ -126,6 +126,17 @@ impl UpstreamCluster {
         (&self.0.grpc, self.0.shared().scope())
     }
 
+    /// Counts under a name that a filter has made of its configuration: the cluster's prefix, `prefix` and `name`.
+    pub fn count_named(&self, prefix: &str, name: &'static str) {
+        match self {
+            UpstreamCluster::Worker(cluster) => cluster.named.count(cluster.shared().scope(), prefix, name),
+            #[cfg(test)]
+            UpstreamCluster::Fake(cluster) => {
+                cluster.named.count(cluster.scope.get().expect("a context was made of it"), prefix, name);
+            }
+        }
+    }
+
     /// Permission for one more retry.
     pub fn retry_permit(&self, priority: Priority) -> Option<Permit> {
         self.0.retry_permit(priority)

@@ -13,11 +13,14 @@ use crate::policy::facts::Facts;
 use crate::policy::match_tree::{Tree, Verdict};
 use crate::stats::{Counter, Stats};
 
+mod judge;
 mod rule;
+
+pub(crate) use judge::Judge;
 
 /// What decides. Boxed: filters that hold one stay small.
 #[derive(Debug)]
-pub(crate) struct Engine(Box<Kind>);
+struct Engine(Box<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -68,7 +71,7 @@ pub(crate) struct PerPolicy<'a> {
 
 impl Engine {
     /// Compiles.
-    pub(crate) fn compile(config: &plain::Engine, per_policy: Option<PerPolicy<'_>>) -> Result<Engine, Rejection> {
+    fn compile(config: &plain::Engine, per_policy: Option<PerPolicy<'_>>) -> Result<Engine, Rejection> {
         let id = |name: &Arc<str>| PolicyId {
             name: name.clone(),
             counters: per_policy.map(|PerPolicy { stats, prefix, ends }| {
@@ -96,7 +99,7 @@ impl Engine {
     }
 
     /// Judges, and counts for the policy that matched.
-    pub(crate) fn judge(&self, facts: &dyn Facts) -> Decision<'_> {
+    fn judge(&self, facts: &dyn Facts) -> Decision<'_> {
         let decision = match &*self.0 {
             Kind::Rules { action, policies } => {
                 let policy = policies.iter().find(|policy| policy.matches(facts)).map(|policy| &policy.id);
@@ -139,7 +142,7 @@ impl Decision<'_> {
     }
 
     /// `allowed` or `denied`, as metadata has it.
-    pub(crate) fn result(&self) -> &'static str {
+    fn result(&self) -> &'static str {
         if self.allowed { "allowed" } else { "denied" }
     }
 }

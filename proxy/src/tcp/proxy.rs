@@ -203,6 +203,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
     };
     info.upstream_cluster = Some(chosen);
     info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
+    info.upstream_labels[0] = Some(cluster.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
         // As Envoy hashes it, so that a mixed fleet sends a client to the same host.
         xxhash_rust::xxh64::xxh64(info.connection.remote.ip().to_string().as_bytes(), 0)

@@ -43,11 +43,17 @@ impl DynamicMetadata {
 
     /// Adds an object to a namespace, as protobuf merges a `Struct`'s map: keys of the new one win.
     pub fn merge(&mut self, namespace: &str, value: &Value) {
-        let Value::Object(new) = value else { return };
+        if let Value::Object(new) = value {
+            self.merge_owned(namespace, new.clone());
+        }
+    }
+
+    /// The same of what was made for it.
+    pub fn merge_owned(&mut self, namespace: &str, new: Map<String, Value>) {
         let all = &mut self.0.get_or_insert_default().plain;
         match all.get_mut(namespace) {
-            Some(Value::Object(old)) => old.extend(new.iter().map(|(key, value)| (key.clone(), value.clone()))),
-            _ => drop(all.insert(namespace.to_owned(), value.clone())),
+            Some(Value::Object(old)) => old.extend(new),
+            _ => drop(all.insert(namespace.to_owned(), Value::Object(new))),
         }
     }
 

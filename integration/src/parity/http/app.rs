@@ -33,6 +33,8 @@ pub struct Seen {
     pub body: Bytes,
     /// Trailers.
     pub trailers: Option<HeaderMap>,
+    /// It was sent to a `-shadow` of its host.
+    pub mirrored: bool,
 }
 
 /// A running application. Ends when dropped.
@@ -78,6 +80,11 @@ impl App {
         Ok(App { address, seen, _serving: serving })
     }
 
+    /// How many came since that was last asked.
+    pub fn count(&self) -> usize {
+        self.seen.lock().expect("nothing panics while it holds the list").len()
+    }
+
     /// What came since this was last asked.
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.seen.lock().expect("nothing panics while it holds the list"))
@@ -94,12 +101,15 @@ async fn answer(
     let wanted = name.to_str().ok().and_then(|name| answers.get(name)).ok_or("there is no such answer")?;
     let body = body.collect().await?;
     let trailers = body.trailers().cloned();
+    let host = head.uri.authority().map(ToString::to_string);
+    let host = host.or_else(|| Some(head.headers.get("host")?.to_str().ok()?.to_owned())).unwrap_or_default();
     let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     record.lock().expect("nothing panics while it holds the list").push(Seen {
         line: format!("{} {target}", head.method),
         headers: head.headers,
         body: body.to_bytes(),
         trailers,
+        mirrored: host.ends_with("-shadow"),
     });
     let mut response =
         http::Response::builder().status(wanted.status).body(self::body(&wanted.answer, wanted.reset)?)?;

@@ -23,9 +23,20 @@ use super::told::Got;
 use crate::embedded::ports;
 
 /// How long anything may take before the test is given up.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at what does not announce itself.
 const POLL: Duration = Duration::from_millis(5);
+
+/// What both proxies speak to.
+#[derive(Debug)]
+pub struct Others {
+    /// The application.
+    pub app: SocketAddr,
+    /// The authorizer.
+    pub authorizer: SocketAddr,
+    /// The application of dialogues.
+    pub talker: SocketAddr,
+}
 
 /// A running proxy; dropping it ends the process.
 #[derive(Debug)]
@@ -44,14 +55,23 @@ impl Proxy {
     ///
     /// # Errors
     /// It does not start in time; its standard error is in the text.
-    pub async fn start(program: &Path, scenarios: &[Scenario], app: SocketAddr) -> Result<Proxy, Failure> {
+    pub async fn start(program: &Path, scenarios: &[Scenario], others: &Others) -> Result<Proxy, Failure> {
         let folder = tempfile::tempdir()?;
         let local = || ports::free(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let addresses: HashMap<_, _> = scenarios.iter().map(|scenario| (scenario.name.clone(), local())).collect();
         let admin = local();
         let listeners = scenarios.iter().map(|one| listener(one, addresses[&one.name], &log(&folder, &one.name)));
         let listeners: Vec<_> = listeners.collect();
-        let clusters = scenarios.iter().map(|one| cluster(&one.name, Some(app))).chain([cluster("none", None)]);
+        let app = others.app;
+        let more = [
+            cluster("none", &json!({}), true, None),
+            cluster("authorizer", &json!({}), true, Some(others.authorizer)),
+            cluster("mirror", &json!({}), true, Some(app)),
+            cluster("talker", &json!({}), false, Some(others.talker)),
+        ];
+        let of =
+            |one: &Scenario| cluster(&one.name, &one.config["cluster"], one.config["upstream"] != "http1", Some(app));
+        let clusters = scenarios.iter().map(of).chain(more);
         let bootstrap = json!({
             "admin": { "address": address(admin) },
             "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>() }
@@ -83,7 +103,7 @@ impl Proxy {
     /// The proxy takes no connection, or nothing comes in time.
     pub async fn send(&self, scenario: &Scenario, request: &Request) -> Result<Got, Failure> {
         let head = http::Request::builder().method(request.method.as_str());
-        let uri = if request.http2 { format!("http://app{}", request.path) } else { request.path.clone() };
+        let uri = if request.http2 { format!("http://{}{}", request.host, request.path) } else { request.path.clone() };
         let mut built = head.uri(uri).body(body(&request.message, false)?)?;
         *built.headers_mut() = map(&request.message.headers)?;
         built.headers_mut().insert("x-answer", answer_name(scenario, request).try_into()?);
@@ -95,7 +115,7 @@ impl Proxy {
                 tokio::spawn(connection);
                 sender.send_request(built).await?
             } else {
-                built.headers_mut().insert("host", "app".try_into()?);
+                built.headers_mut().insert("host", request.host.as_str().try_into()?);
                 let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
                 tokio::spawn(connection);
                 sender.send_request(built).await?
@@ -103,6 +123,11 @@ impl Proxy {
             Ok(read(response).await)
         })
         .await
+    }
+
+    /// Where a scenario's listener is.
+    pub fn address(&self, scenario: &Scenario) -> SocketAddr {
+        self.addresses[&scenario.name]
     }
 
     /// The next line of a scenario's log.
@@ -175,10 +200,27 @@ async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T,
     tokio::time::timeout(DEADLINE, work).await?
 }
 
+/// Waits for what does not announce itself.
+pub(super) async fn until(is_so: impl Fn() -> bool) -> Result<(), Failure> {
+    in_time(async {
+        while !is_so() {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    })
+    .await
+}
+
 async fn read(response: Response<Incoming>) -> Got {
     let (head, mut body) = response.into_parts();
-    let mut got =
-        Got { status: head.status.as_u16(), headers: head.headers, body: Bytes::new(), trailers: None, broken: false };
+    let mut got = Got {
+        informational: Vec::new(),
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: Bytes::new(),
+        trailers: None,
+        broken: false,
+    };
     let mut data = BytesMut::new();
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
@@ -208,14 +250,33 @@ fn typed(name: &str, fields: &Value) -> Value {
     config
 }
 
+/// A value with fields that a scenario has.
+fn merged(mut value: Value, fields: &Value) -> Value {
+    for (key, field) in fields.as_object().into_iter().flatten() {
+        value[key] = field.clone();
+    }
+    value
+}
+
 fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
-    let name = &scenario.name;
-    let mut filters = scenario.filters.as_array().cloned().unwrap_or_default();
+    let (name, config) = (&scenario.name, &scenario.config);
+    let mut filters = config["filters"].as_array().cloned().unwrap_or_default();
     filters.push(json!({ "name": "router",
-        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &scenario.router) }));
-    let mut route = if scenario.route.is_null() { json!({}) } else { scenario.route.clone() };
-    route["cluster"] = json!(name);
-    let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%\n";
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &config["router"]) }));
+    let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%";
+    let format = format!("{}\n", config["log"].as_str().unwrap_or(format));
+    let mut routes = config["routes"].as_array().cloned().unwrap_or_default();
+    let usual = json!([
+        { "match": { "prefix": "/none/" }, "route": { "cluster": "none" } },
+        { "match": { "prefix": "/direct/" }, "direct_response": { "status": 403, "body": { "inline_string": "direct" } } },
+        { "match": { "prefix": "/redirect/" }, "redirect": { "path_redirect": "/elsewhere" } },
+        { "match": { "prefix": "/grpc-only/", "grpc": {} }, "route": { "cluster": name } },
+        { "match": { "prefix": "/pkg.Svc/" }, "route": merged(json!({ "cluster": name }), &config["route"]) }
+    ]);
+    routes.extend(usual.as_array().cloned().unwrap_or_default());
+    let host = merged(json!({ "name": "all", "domains": ["*"], "routes": routes }), &config["host"]);
+    let mut hosts = vec![host];
+    hosts.extend(config["hosts"].as_array().cloned().unwrap_or_default());
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -226,22 +287,25 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
             "log_format": { "text_format_source": { "inline_string": format } }
         } }],
         "http_filters": filters,
-        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [
-            { "match": { "prefix": "/none/" }, "route": { "cluster": "none" } },
-            { "match": { "prefix": "/direct/" }, "direct_response": { "status": 403, "body": { "inline_string": "direct" } } },
-            { "match": { "prefix": "/grpc-only/", "grpc": {} }, "route": { "cluster": name } },
-            { "match": { "prefix": "/pkg.Svc/" }, "route": route }
-        ] }] }
+        "route_config": merged(json!({ "virtual_hosts": hosts }), &config["table"])
     });
-    json!({ "name": name, "address": address(at),
+    let manager = merged(manager, &config["manager"]);
+    json!({ "name": name, "address": address(at), "listener_filters": config["listener_filters"],
         "filter_chains": [{ "filters": [{ "name": "manager", "typed_config": manager }] }] })
 }
 
-fn cluster(name: &str, app: Option<SocketAddr>) -> Value {
+fn cluster(name: &str, fields: &Value, http2: bool, app: Option<SocketAddr>) -> Value {
     let endpoint = |app| json!({ "lb_endpoints": [{ "endpoint": { "address": address(app) } }] });
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
-    json!({ "name": name, "connect_timeout": "5s",
-        "typed_extension_protocol_options": { options: typed(options, &http2) },
-        "load_assignment": { "cluster_name": name, "endpoints": app.map(endpoint).into_iter().collect::<Vec<_>>() } })
+    // The application of dialogues takes one request a connection.
+    let protocol = if http2 {
+        json!({ "explicit_http_config": { "http2_protocol_options": {} } })
+    } else {
+        json!({ "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
+            "common_http_protocol_options": { "max_requests_per_connection": 1 } })
+    };
+    let made = json!({ "name": name, "connect_timeout": "5s",
+        "typed_extension_protocol_options": { options: typed(options, &protocol) },
+        "load_assignment": { "cluster_name": name, "endpoints": app.map(endpoint).into_iter().collect::<Vec<_>>() } });
+    merged(made, fields)
 }

@@ -1,28 +1,34 @@
-//! The format of scenarios, JSON: `filters` (those before the router), `router` (its fields), `route` (fields of the route to the application), `statistics` (words: the counters that hold one are
-//! compared), and `requests`. A request has a `case` (its name), and may have `protocol` (`http1`, which is meant, or `http2`), `method` (`POST`), `path`
-//! (`/pkg.Svc/Call`), `headers`, `body` (its pieces) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
-//! `reset` after those. A path below `/none/` leads to a cluster without endpoints, and one below `/direct/` to a direct response.
+//! The format of scenarios, JSON. Read by [`super::play`] and the tests.
 //!
-//! Each character of a piece is one octet. Read by [`super::play`] and the tests.
+//! A scenario has `filters` (those before the router) and may have `router` (its fields), `route` (fields of the action of the route
+//! `/pkg.Svc/`, to the application), `routes` (whole routes before all others), `host` and `table` (fields of the virtual host and of the
+//! route table), `hosts` (more virtual hosts), `manager` (fields of the connection manager), `listener_filters`, `cluster` (fields of the application's), `upstream`
+//! (`http1`; `http2` is meant), `log` (a format in place of the usual one), `statistics` (words: the counters that hold one are compared)
+//! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
+//! service of [`super::authorizer`], `$mirror` for a second cluster of the application, `$talker` for the application of dialogues.
+//!
+//! A request has a `case` (its name), and may have `protocol` (`http1`, which is meant, or `http2`) or `protocols` (it is played for
+//! each), `method` (`POST`), `host` (`app`), `path` (`/pkg.Svc/Call`), `headers` (a list of values stands for repeated lines; `{endpoint}`, `{base64}` and `{cookie}` are the application's
+//! address as sessions have it), `body` (its
+//! pieces, see [`super::pieces`]) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
+//! `reset` after those. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
+//! is to see before the next (mirrors come when they come). `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path
+//! below `/none/` leads to a cluster without endpoints, one below `/direct/` to a direct response, one below `/redirect/` to a redirect.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, pieces};
 
 /// A scenario.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// The file's.
     pub name: String,
-    /// Filters before the router.
-    pub filters: Value,
-    /// Fields of the router.
-    pub router: Value,
-    /// Fields of the route to the application.
-    pub route: Value,
+    /// The file, with its clusters named.
+    pub config: Value,
     /// Words of the statistics that are compared.
     pub statistics: Vec<String>,
     /// What is asked.
@@ -38,6 +44,8 @@ pub struct Request {
     pub http2: bool,
     /// Its method.
     pub method: String,
+    /// Its host.
+    pub host: String,
     /// Its path.
     pub path: String,
     /// The rest of it.
@@ -48,6 +56,12 @@ pub struct Request {
     pub answer: Message,
     /// The answer is broken off.
     pub reset: bool,
+    /// What the authorizer answers.
+    pub check: Value,
+    /// How many requests the application is to see.
+    pub reaches: usize,
+    /// What both sides do, one after the other.
+    pub dialogue: Vec<String>,
 }
 
 /// Headers, a body in pieces, and trailers.
@@ -66,60 +80,122 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/http_filters")
 }
 
-/// All scenarios, in order of their names.
+/// All scenarios, in order of their names; with `PARITY_ONLY=a,b` in the environment those whose names begin with `a` or `b`.
 ///
 /// # Errors
 /// The file that is none.
 pub fn all() -> Result<Vec<Scenario>, Failure> {
     let entries = std::fs::read_dir(folder())?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let only = std::env::var("PARITY_ONLY").unwrap_or_default();
+    let wanted = |path: &Path| {
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        path.extension().is_some_and(|extension| extension == "json")
+            && only.split(',').any(|prefix| name.starts_with(prefix))
+    };
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| wanted(path)).collect();
     paths.sort();
     paths.iter().map(|path| read(path).map_err(|error| format!("{}: {error}", path.display()).into())).collect()
 }
 
+/// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
+const KEYS: [&str; 14] = [
+    "filters",
+    "router",
+    "route",
+    "routes",
+    "host",
+    "hosts",
+    "table",
+    "manager",
+    "listener_filters",
+    "cluster",
+    "upstream",
+    "log",
+    "statistics",
+    "requests",
+];
+const OF_REQUEST: [&str; 13] = [
+    "case",
+    "protocol",
+    "protocols",
+    "method",
+    "host",
+    "path",
+    "headers",
+    "body",
+    "trailers",
+    "answer",
+    "check",
+    "reaches",
+    "dialogue",
+];
+const OF_ANSWER: [&str; 5] = ["status", "headers", "body", "trailers", "reset"];
+
 fn read(path: &Path) -> Result<Scenario, Failure> {
-    let value: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
     let name = path.file_stem().and_then(|name| name.to_str()).ok_or("the file has no name")?;
-    let words = list(&value["statistics"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    Ok(Scenario {
-        name: name.to_owned(),
-        filters: value["filters"].clone(),
-        router: value["router"].clone(),
-        route: value["route"].clone(),
-        statistics: words,
-        requests: list(&value["requests"]).iter().map(request).collect::<Result<_, _>>()?,
-    })
+    let text = std::fs::read_to_string(path)?.replace("$app", name);
+    let named = ["none", "authorizer", "mirror", "talker"];
+    let text = named.iter().fold(text, |text, cluster| text.replace(&format!("${cluster}"), cluster));
+    let config: Value = serde_json::from_str(&text)?;
+    known(&config, &KEYS)?;
+    let words = list(&config["statistics"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut requests = Vec::new();
+    for value in list(&config["requests"]) {
+        known(value, &OF_REQUEST)?;
+        known(&value["answer"], &OF_ANSWER)?;
+        let protocols = list(&value["protocols"]);
+        for protocol in protocols {
+            let mut each = request(value)?;
+            each.http2 = protocol == "http2";
+            each.case = format!("{}, {}", each.case, protocol.as_str().ok_or("a protocol is a text")?);
+            requests.push(each);
+        }
+        if protocols.is_empty() {
+            requests.push(request(value)?);
+        }
+    }
+    Ok(Scenario { name: name.to_owned(), statistics: words, requests, config })
+}
+
+fn known(value: &Value, keys: &[&str]) -> Result<(), Failure> {
+    match value.as_object().into_iter().flatten().find(|(key, _)| !keys.contains(&key.as_str())) {
+        Some((key, _)) => Err(format!("nothing is called {key:?}").into()),
+        None => Ok(()),
+    }
 }
 
 fn request(value: &Value) -> Result<Request, Failure> {
     let text = |key: &str, default: &str| value[key].as_str().unwrap_or(default).to_owned();
     let answer = &value["answer"];
+    let steps = list(&value["dialogue"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
     Ok(Request {
         case: value["case"].as_str().ok_or("a request has no case")?.to_owned(),
         http2: value["protocol"] == "http2",
         method: text("method", "POST"),
+        host: text("host", "app"),
         path: text("path", "/pkg.Svc/Call"),
         message: message(value)?,
         status: u16::try_from(answer["status"].as_u64().unwrap_or(200))?,
         answer: message(answer)?,
         reset: answer["reset"] == true,
+        check: value["check"].clone(),
+        reaches: usize::try_from(value["reaches"].as_u64().unwrap_or(0))?,
+        dialogue: steps,
     })
 }
 
 fn message(value: &Value) -> Result<Message, Failure> {
-    let body = list(&value["body"]).iter().filter_map(Value::as_str).map(octets).collect::<Result<_, _>>()?;
-    Ok(Message { headers: lines(&value["headers"]), body, trailers: lines(&value["trailers"]) })
+    let body = list(&value["body"]).iter().map(pieces::read).collect::<Result<Vec<_>, _>>()?;
+    Ok(Message { headers: lines(&value["headers"]), body: body.concat(), trailers: lines(&value["trailers"]) })
 }
 
 fn lines(value: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
-}
-
-fn octets(text: &str) -> Result<Bytes, Failure> {
-    let octet = |character: char| u8::try_from(u32::from(character)).map_err(|_| format!("{character:?} is no octet"));
-    Ok(text.chars().map(octet).collect::<Result<Vec<_>, _>>()?.into())
+    let mut all = Vec::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        all.extend(values.iter().map(|value| (name.clone(), value.as_str().unwrap_or_default().to_owned())));
+    }
+    all
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -6,8 +6,7 @@ pub(super) const STATE: usize = 24;
 
 macro_rules! http_filters {
     (
-        acting { $($variant:ident $module:ident $($routes:ident)?;)* }
-        inert { $($inert:ident)* }
+        $($variant:ident $module:ident $($routes:ident)?;)*
     ) => {
         /// A filter that acts, compiled.
         #[derive(Debug)]
@@ -51,7 +50,6 @@ macro_rules! http_filters {
                     Config::Composite(config) => {
                         Some(Filter::Delegate(Box::new(delegate::Delegate::composite(config, name, deps)?)))
                     }
-                    $(Config::$inert(_) => None,)*
                     Config::Inert(_) => None,
                 })
             }

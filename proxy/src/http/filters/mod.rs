@@ -46,30 +46,25 @@ use super::stream::Stream;
 use crate::wire::message::Frame;
 
 http_filters! {
-    acting {
-        Alpn alpn;
-        Buffer buffer routes;
-        Compressor compressor routes;
-        Cors cors routes;
-        Csrf csrf routes;
-        Decompressor decompressor;
-        HeaderMutation header_mutation routes;
-        ExtAuthz ext_authz routes;
-        Rbac rbac routes;
-        Fault fault routes;
-        HealthCheck health_check;
-        LocalRateLimit local_ratelimit routes;
-        RateLimit ratelimit routes;
-        SetFilterState set_filter_state routes;
-        SetMetadata set_metadata;
-        GrpcHttp1Bridge grpc_http1_bridge;
-        GrpcStats grpc_stats;
-        GrpcWeb grpc_web;
-        StatefulSession stateful_session routes;
-        // Answers 500: what takes its place is compiled instead of it.
-        Discovered discovered;
-    }
-    // Read by `config`, and never handed on as acting.
-    inert {
-    }
+    Alpn alpn;
+    Buffer buffer routes;
+    Compressor compressor routes;
+    Cors cors routes;
+    Csrf csrf routes;
+    Decompressor decompressor;
+    HeaderMutation header_mutation routes;
+    ExtAuthz ext_authz routes;
+    Rbac rbac routes;
+    Fault fault routes;
+    HealthCheck health_check;
+    LocalRateLimit local_ratelimit routes;
+    RateLimit ratelimit routes;
+    SetFilterState set_filter_state routes;
+    SetMetadata set_metadata;
+    GrpcHttp1Bridge grpc_http1_bridge;
+    GrpcStats grpc_stats;
+    GrpcWeb grpc_web;
+    StatefulSession stateful_session routes;
+    // Answers 500: what takes its place is compiled instead of it.
+    Discovered discovered;
 }

@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use serde_json::Value as Json;
 
 use super::descriptor::Descriptor;
-use crate::http::attempt;
 use crate::http::stream::Stream;
 use crate::policy::headers::{Field, HeaderMatchers};
 use crate::wire::query;
@@ -74,7 +73,7 @@ impl Action {
         };
         match self {
             Action::Fixed { key, value } => pushed(key, value.as_bytes()),
-            Action::DestinationCluster => match cluster(stream) {
+            Action::DestinationCluster => match stream.cluster_name() {
                 Some(name) => pushed("destination_cluster", name.as_bytes()),
                 None => false,
             },
@@ -121,7 +120,7 @@ impl Metadata {
             MetadataSource::Dynamic => text(stream.info.metadata.at(&self.filter, path())),
             MetadataSource::Route => stream.route.and_then(|chosen| below(&chosen.route.config.metadata)),
             MetadataSource::Cluster => {
-                let cluster = cluster(stream).and_then(|name| stream.context.upstreams.get(&name));
+                let cluster = stream.cluster();
                 cluster.and_then(|cluster| below(&cluster.config().metadata))
             }
             // No endpoint is chosen yet.
@@ -139,12 +138,6 @@ impl Metadata {
 
 fn text(value: Option<&Json>) -> Option<String> {
     value?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// Where the route sends the request.
-fn cluster(stream: &Stream<'_>) -> Option<Arc<str>> {
-    let chosen = stream.route?;
-    attempt::cluster_name(stream, chosen, chosen.forwarding?)
 }
 
 fn remote(stream: &Stream<'_>) -> IpAddr {

@@ -10,7 +10,7 @@ use crate::http::testing::{get, retry_on, with};
 use crate::wire::headers::Headers;
 
 #[test]
-fn only_internal_callers_have_a_say() {
+fn headers_have_a_say_and_are_taken_away() {
     let request = || {
         let mut request = get("/");
         request.headers = Headers::new();
@@ -21,10 +21,10 @@ fn only_internal_callers_have_a_say() {
         request.headers.append(Name::X_ENVOY_RETRIABLE_HEADER_NAMES, "X-One, x-two");
         request
     };
-    assert!(Retry::new(None, &mut request(), false).is_none());
-    let mut internal = request();
-    assert!(Retry::new(None, &mut internal, true).is_some());
-    assert!(internal.headers.is_empty());
+    let mut asks = request();
+    assert!(Retry::new(None, &mut asks).is_some());
+    assert!(asks.headers.is_empty());
+    assert!(Retry::new(None, &mut get("/")).is_none());
     let mut wishes = Wishes::of(None);
     read_headers(&mut request(), &mut wishes);
     let on = RetryOn(RetryOn::SERVER_ERROR | RetryOn::GRPC_CANCELLED);
@@ -46,9 +46,9 @@ fn only_requests_with_one_of_the_headers_are_retried() {
     let request_headers = vec![one("x-a"), one("x-b")];
     let policy = Arc::new(RetryPolicy { request_headers, ..retry_on(RetryOn::SERVER_ERROR, 1) });
     let rules = Rules::compile(&policy);
-    assert!(Retry::new(Some(&rules), &mut with(get("/"), &[("x-b", "1")]), false).is_some());
-    assert!(Retry::new(Some(&rules), &mut get("/"), false).is_none());
+    assert!(Retry::new(Some(&rules), &mut with(get("/"), &[("x-b", "1")])).is_some());
+    assert!(Retry::new(Some(&rules), &mut get("/")).is_none());
     let mut asks = with(get("/"), &[("x-envoy-retry-on", "5xx")]);
-    assert!(Retry::new(Some(&rules), &mut asks, true).is_none());
+    assert!(Retry::new(Some(&rules), &mut asks).is_none());
     assert!(!asks.headers.contains(&Name::X_ENVOY_RETRY_ON), "it is not passed on");
 }

@@ -5,29 +5,27 @@ use std::time::Duration;
 
 use config::Rejection;
 use config::filters::network::rbac as plain;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::time::Instant;
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::call::wait::{Wait, Waited};
 use crate::failure::ResponseFlags;
-use crate::policy::rbac::{Decision, Engine, join};
+use crate::policy::rbac::{Judge, join};
 use crate::stats::Counter;
-use crate::telemetry::stream_info::{ConnectionInfo, Denial};
+use crate::telemetry::stream_info::Denial;
 
 /// Where verdicts stand in the metadata.
 const NAMESPACE: &str = "envoy.filters.network.rbac";
 
 /// The filter.
 pub(super) struct Rbac {
-    rules: Option<Engine>,
-    shadow: Option<Engine>,
-    shadow_prefix: Box<str>,
+    rules: Option<Judge>,
+    shadow: Option<Judge>,
     delay_deny: Option<Duration>,
-    allowed: Counter,
-    denied: Counter,
-    shadow_allowed: Counter,
-    shadow_denied: Counter,
+    /// Allowed, denied.
+    counts: [Counter; 2],
+    shadow_counts: [Counter; 2],
 }
 
 impl NetworkFilter for Rbac {
@@ -35,7 +33,7 @@ impl NetworkFilter for Rbac {
     type State = ();
 
     fn compile(config: &plain::Rbac, deps: &FilterDeps<'_>) -> Result<Rbac, Rejection> {
-        let engine = |config: &Option<_>| config.as_ref().map(|config| Engine::compile(config, None)).transpose();
+        let rbac = &config.rbac;
         let base = join(&config.stat_prefix, "rbac");
         let shadow = match &*config.rbac.shadow_stat_prefix {
             "" => base.clone(),
@@ -43,14 +41,12 @@ impl NetworkFilter for Rbac {
         };
         let counter = |prefix: &str, end: &str| deps.stats.counter(&join(prefix, end));
         Ok(Rbac {
-            rules: engine(&config.rbac.rules)?,
-            shadow: engine(&config.rbac.shadow)?,
-            shadow_prefix: (&*config.rbac.shadow_stat_prefix).into(),
+            // Verdicts that are obeyed are not told in the metadata of connections.
+            rules: Judge::compile(rbac.rules.as_ref(), None, "", "enforced")?,
+            shadow: Judge::compile(rbac.shadow.as_ref(), None, &rbac.shadow_stat_prefix, "shadow")?,
             delay_deny: config.delay_deny,
-            allowed: counter(&base, "allowed"),
-            denied: counter(&base, "denied"),
-            shadow_allowed: counter(&shadow, "shadow_allowed"),
-            shadow_denied: counter(&shadow, "shadow_denied"),
+            counts: ["allowed", "denied"].map(|end| counter(&base, end)),
+            shadow_counts: ["shadow_allowed", "shadow_denied"].map(|end| counter(&shadow, end)),
         })
     }
 
@@ -61,25 +57,19 @@ impl NetworkFilter for Rbac {
     fn first(&self, turn: &mut Turn<'_, ()>, _octets: &mut bytes::BytesMut) -> Step {
         let connection = &**turn.view.connection;
         if let Some(shadow) = &self.shadow {
-            let decision = shadow.judge(connection);
-            if decision.allowed {
-                self.shadow_allowed.inc()
-            } else {
-                self.shadow_denied.inc()
-            }
-            self.tell(connection, decision);
+            let mut told = Map::new();
+            shadow.tell(shadow.judge(connection, self.shadow_counts), &mut told);
+            connection.metadata.borrow_mut().merge_owned(NAMESPACE, told);
         }
         let Some(rules) = &self.rules else { return Step::Continue };
-        let decision = rules.judge(connection);
+        let decision = rules.judge(connection, self.counts);
         if let Some(log) = decision.log {
             let hint = serde_json::json!({ "access_log_hint": log });
             connection.metadata.borrow_mut().merge("envoy.common", &hint);
         }
         if decision.allowed {
-            self.allowed.inc();
             return Step::Continue;
         }
-        self.denied.inc();
         *connection.denied.borrow_mut() = Some(Denial::Termination(decision.details().into()));
         match self.delay_deny.and_then(|delay| Instant::now().checked_add(delay)) {
             Some(then) => Step::Wait(Wait::Until(then)),
@@ -89,17 +79,5 @@ impl NetworkFilter for Rbac {
 
     fn resumed(&self, _turn: &mut Turn<'_, ()>, _waited: Waited) -> Step {
         Step::Close(ResponseFlags::NONE)
-    }
-}
-
-impl Rbac {
-    fn tell(&self, connection: &ConnectionInfo, decision: Decision<'_>) {
-        let prefix = &self.shadow_prefix;
-        let mut told = Map::new();
-        if let Some(policy) = decision.policy {
-            told.insert(format!("{prefix}shadow_effective_policy_id"), Value::from(&*policy.name));
-        }
-        told.insert(format!("{prefix}shadow_engine_result"), Value::from(decision.result()));
-        connection.metadata.borrow_mut().merge(NAMESPACE, &Value::Object(told));
     }
 }

@@ -74,9 +74,12 @@ impl Csrf {
     fn judge(&self, policy: &Config, request: &RequestHead) -> Option<&Counter> {
         let of =
             |name: &Name| request.headers.get(name).map(|value| host_and_port(value)).filter(|host| !host.is_empty());
-        let Some(source) = of(&self.origin).or_else(|| of(&Name::REFERER)) else {
-            return Some(&self.counts.missing_source_origin);
+        // A browser that will not say it says `null`, whatever the referer is.
+        let source = match of(&self.origin) {
+            Some(b"null") => None,
+            origin => origin.or_else(|| of(&Name::REFERER)),
         };
+        let Some(source) = source else { return Some(&self.counts.missing_source_origin) };
         let same = source == host_and_port(&request.authority);
         let other = || policy.additional_origins.iter().any(|matcher| matcher.matches(source));
         (!same && !other()).then_some(&self.counts.request_invalid)
@@ -93,7 +96,8 @@ fn host_and_port(url: &[u8]) -> &[u8] {
     let rest = &url[scheme + 3..];
     let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let authority = &rest[..end];
-    memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..])
+    let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
+    if host.is_empty() { url } else { host }
 }
 
 #[cfg(test)]

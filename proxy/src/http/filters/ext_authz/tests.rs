@@ -305,3 +305,120 @@ fn a_head_that_is_full_takes_no_more_headers_where_limits_are_enforced() {
         }
     });
 }
+
+#[test]
+fn what_leads_nowhere_is_not_asked_about() {
+    run(async {
+        let (bench, _world, asked) = authorizer(config(|_| {}), says(denies(DeniedHttpResponse::default()))).await;
+        let mut bench = bench;
+        bench.host(|host| host.routes.clear());
+        let outcome = bench.send(get("/")).await;
+        assert_eq!((outcome.status(), outcome.details()), (404, "route_not_found"));
+        assert!(asked.borrow().is_empty());
+    });
+}
+
+#[test]
+fn a_service_that_fails_may_say_how_that_is_answered() {
+    run(async {
+        let error = DeniedHttpResponse {
+            status: Some(HttpStatus { code: 502 }),
+            headers: vec![header("x-e", "1")],
+            body: "broken".into(),
+        };
+        let status = Some(Status { code: 13, ..Default::default() });
+        let answer =
+            CheckResponse { status, http_response: Some(HttpResponse::ErrorResponse(error)), ..Default::default() };
+        let (bench, _world, _) = authorizer(config(|_| {}), says(answer.clone())).await;
+        let outcome = bench.send(get("/")).await;
+        assert_eq!((outcome.status(), outcome.body().as_str()), (502, "broken"));
+        assert_eq!((outcome.details(), outcome.flags().as_str()), ("ext_authz_error", "UAEX"));
+        assert_eq!(outcome.header("x-e").as_deref(), Some("1"));
+        let (mut bench, _world, _) = authorizer(config(|config| config.failure_mode_allow = true), says(answer)).await;
+        bench.app(Script::answers(200, &[], &[]));
+        assert_eq!(bench.send(get("/")).await.status(), 200);
+    });
+}
+
+#[test]
+fn a_denial_has_nothing_to_append_to() {
+    run(async {
+        #[allow(deprecated)]
+        let append = HeaderValueOption {
+            append: Some(envoy_types::pb::google::protobuf::BoolValue { value: true }),
+            ..header("x-a", "2")
+        };
+        let denied = DeniedHttpResponse {
+            headers: vec![header("x-a", "1"), append, header("x-b", "1"), header("x-b", "2")],
+            ..Default::default()
+        };
+        let (bench, _world, _) = authorizer(config(|_| {}), says(denies(denied))).await;
+        let outcome = bench.send(get("/")).await;
+        let lines = |name: &str| {
+            let headers = &outcome.client.head.as_ref().unwrap().headers;
+            headers.iter().filter(|header| header.name.as_str() == name).map(|header| header.value.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!((lines("x-a"), lines("x-b")), (vec!["1".into()], vec!["1".into(), "2".into()]));
+    });
+}
+
+#[test]
+fn mutations_are_validated_wherever_they_go() {
+    run(async {
+        let bad = || header("x-bad", "a\r\nb");
+        let query = |value: &str| envoy_types::pb::envoy::config::core::v3::QueryParameter {
+            key: "a".into(),
+            value: value.into(),
+        };
+        for ok in [
+            OkHttpResponse { headers: vec![bad()], ..Default::default() },
+            OkHttpResponse { response_headers_to_add: vec![bad()], ..Default::default() },
+            OkHttpResponse { query_parameters_to_set: vec![query("x y")], ..Default::default() },
+        ] {
+            let (bench, _world, _) = authorizer(config(|config| config.validate_mutations = true), says(allows(ok))).await;
+            let outcome = bench.send(get("/")).await;
+            assert_eq!((outcome.status(), outcome.details()), (500, "ext_authz_invalid"));
+            assert_eq!((bench.stat("http.test.ext_authz.invalid"), bench.stat("cluster.app.ext_authz.invalid")), (1, 1));
+        }
+    });
+}
+
+#[test]
+fn what_may_not_be_removed_is_an_error_where_the_rules_say_so() {
+    run(async {
+        let rules = config::header_mutation::MutationRules {
+            allow_all_routing: false,
+            allow_envoy: false,
+            disallow_system: false,
+            disallow_all: true,
+            allow: None,
+            disallow: None,
+            disallow_is_error: true,
+        };
+        let ok = OkHttpResponse { headers_to_remove: vec!["x-a".into()], ..Default::default() };
+        let settings = config(|config| config.mutation_rules = Some(rules));
+        let (bench, _world, _) = authorizer(settings, says(allows(ok))).await;
+        let outcome = bench.send(with(get("/"), &[("x-a", "1")])).await;
+        assert_eq!((outcome.status(), outcome.details()), (500, "ext_authz_invalid"));
+    });
+}
+
+#[test]
+fn metadata_tells_how_long_the_service_took() {
+    run(async {
+        let field = envoy_types::pb::google::protobuf::Value {
+            kind: Some(envoy_types::pb::google::protobuf::value::Kind::StringValue("me".into())),
+        };
+        let metadata =
+            envoy_types::pb::google::protobuf::Struct { fields: [("who".to_owned(), field)].into_iter().collect() };
+        let granted = CheckResponse { dynamic_metadata: Some(metadata), ..allows(OkHttpResponse::default()) };
+        let (mut bench, _world, asked) = authorizer(config(|_| {}), says(granted)).await;
+        bench.app(Script::answers(200, &[], &[]));
+        let outcome = bench.send(get("/")).await;
+        let told = outcome.info.metadata.get("envoy.filters.http.ext_authz").unwrap();
+        assert_eq!(told["who"], "me");
+        assert!(told["ext_authz_duration"].is_u64(), "{told}");
+        let http = asked.borrow()[0].attributes.clone().unwrap().request.unwrap().http.unwrap();
+        assert_eq!(http.size, 0, "nothing of a body came");
+    });
+}

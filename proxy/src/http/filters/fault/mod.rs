@@ -9,7 +9,6 @@ mod controls;
 mod counts;
 mod limiter;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +21,6 @@ use self::limiter::Limiter;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::{Wait, Waited};
 use crate::failure::ResponseFlags;
-use crate::http::attempt;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
 use crate::policy::headers::HeaderMatchers;
@@ -208,18 +206,14 @@ impl Settings {
     /// Whether faults are for this request.
     fn means(&self, stream: &Stream<'_>) -> bool {
         let request = &stream.request;
-        let to = self.config.upstream_cluster.as_ref().is_none_or(|wanted| cluster(stream).as_ref() == Some(wanted));
+        let to =
+            self.config.upstream_cluster.as_ref().is_none_or(|wanted| stream.cluster_name().as_ref() == Some(wanted));
         let nodes = &self.config.downstream_nodes;
         let node = request.headers.get(&Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE);
         let from =
             nodes.is_empty() || node.is_some_and(|node| nodes.iter().any(|wanted| wanted.as_bytes() == &node[..]));
         to && from && self.headers.match_request(request)
     }
-}
-
-fn cluster(stream: &Stream<'_>) -> Option<Arc<str>> {
-    let chosen = stream.route?;
-    attempt::cluster_name(stream, chosen, chosen.forwarding?)
 }
 
 fn after(delay: Duration) -> Instant {

@@ -17,7 +17,6 @@ use config::filters::grpc_stats::{GrpcStats as Config, Methods};
 use self::request::{Counting, Kind};
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn, Way};
 use crate::cluster::GrpcNaming;
-use crate::http::attempt;
 use crate::http::stream::{Sent, Stream};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::wire::grpc::Method;
@@ -122,11 +121,7 @@ impl HttpFilter for GrpcStats {
 impl GrpcStats {
     /// Finds what counts a request: nothing where its route leads to no known cluster, or its path names no method.
     fn begin(&self, kind: Kind, stream: &Stream<'_>) -> Counting {
-        let cluster = stream.route.and_then(|chosen| {
-            let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
-            stream.context.upstreams.get(&name)
-        });
-        let counter = Method::of(&stream.request.path).zip(cluster).map(|(method, cluster)| {
+        let counter = Method::of(&stream.request.path).zip(stream.cluster()).map(|(method, cluster)| {
             let counters = cluster.grpc().0;
             let counter = match &self.naming {
                 Naming::All(naming) => counters.of(*naming, Some(&method)),

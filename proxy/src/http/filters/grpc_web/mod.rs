@@ -20,7 +20,6 @@ use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way
 use super::wait::Waited;
 use crate::cluster::{GrpcMethod, GrpcNaming};
 use crate::failure::ResponseFlags;
-use crate::http::attempt;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
 use crate::http::upstreams::UpstreamCluster;
@@ -180,10 +179,8 @@ impl Kind {
 
 /// What counts the request's method, where its route leads to a known cluster.
 fn counter(stream: &Stream<'_>) -> Option<(UpstreamCluster, Rc<GrpcMethod>)> {
-    let chosen = stream.route?;
-    let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
     let method = Method::of(&stream.request.path)?;
-    let cluster = stream.context.upstreams.get(&name)?;
+    let cluster = stream.cluster()?;
     let counter = cluster.grpc().0.of(GrpcNaming::Web, Some(&method));
     Some((cluster, counter))
 }

@@ -6,13 +6,12 @@
 use config::Rejection;
 use config::filters::rbac::RbacPerRoute;
 use config::rbac::Rbac as Config;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
-use crate::policy::rbac::{Decision, Engine, PerPolicy, join};
+use crate::policy::rbac::{Judge, PerPolicy, join};
 use crate::stats::Counter;
-use crate::telemetry::dynamic::DynamicMetadata;
 use crate::telemetry::facts::Known;
 
 /// Where verdicts stand in the metadata.
@@ -22,10 +21,9 @@ const NAMESPACE: &str = "envoy.filters.http.rbac";
 #[derive(Debug)]
 pub(crate) struct Rbac {
     rules: Rules,
-    allowed: Counter,
-    denied: Counter,
-    shadow_allowed: Counter,
-    shadow_denied: Counter,
+    /// Allowed, denied.
+    enforced: [Counter; 2],
+    shadow: [Counter; 2],
 }
 
 /// What it judges by, or what a route has in its place.
@@ -33,14 +31,6 @@ pub(crate) struct Rbac {
 pub(crate) struct Rules {
     enforced: Option<Judge>,
     shadow: Option<Judge>,
-}
-
-/// An engine, and what its verdicts are called in the metadata.
-#[derive(Debug)]
-struct Judge {
-    engine: Engine,
-    policy_key: Box<str>,
-    result_key: Box<str>,
 }
 
 impl HttpFilter for Rbac {
@@ -62,10 +52,8 @@ impl HttpFilter for Rbac {
                 per_policy(&enforced, ["allowed", "denied"]),
                 per_policy(&shadow, ["shadow_allowed", "shadow_denied"]),
             )?,
-            allowed: counter(&enforced, "allowed"),
-            denied: counter(&enforced, "denied"),
-            shadow_allowed: counter(&shadow, "shadow_allowed"),
-            shadow_denied: counter(&shadow, "shadow_denied"),
+            enforced: ["allowed", "denied"].map(|end| counter(&enforced, end)),
+            shadow: ["shadow_allowed", "shadow_denied"].map(|end| counter(&shadow, end)),
         })
     }
 
@@ -91,33 +79,23 @@ impl HttpFilter for Rbac {
         };
         let mut told = Map::new();
         if let Some(shadow) = &rules.shadow {
-            let decision = shadow.engine.judge(&known);
-            if decision.allowed {
-                self.shadow_allowed.inc()
-            } else {
-                self.shadow_denied.inc()
-            }
-            shadow.tell(decision, &mut told);
+            shadow.tell(shadow.judge(&known, self.shadow), &mut told);
         }
         let decision = rules.enforced.as_ref().map(|enforced| {
-            let decision = enforced.engine.judge(&known);
-            if decision.allowed {
-                self.allowed.inc()
-            } else {
-                self.denied.inc()
-            }
+            let decision = enforced.judge(&known, self.enforced);
             enforced.tell(decision, &mut told);
             decision
         });
         let metadata = &mut stream.info.metadata;
-        metadata.merge(NAMESPACE, &Value::Object(told));
-        match decision {
-            Some(decision) => {
-                hint(metadata, decision);
-                if decision.allowed { Step::Continue } else { denied(decision).into() }
-            }
-            None => Step::Continue,
+        metadata.merge_owned(NAMESPACE, told);
+        let Some(decision) = decision else { return Step::Continue };
+        if let Some(log) = decision.log {
+            metadata.merge("envoy.common", &serde_json::json!({ "access_log_hint": log }));
         }
+        if decision.allowed {
+            return Step::Continue;
+        }
+        LocalReply::new(403, decision.details()).body(&b"RBAC: access denied"[..]).into()
     }
 }
 
@@ -127,38 +105,12 @@ impl Rules {
         per_policy: Option<PerPolicy<'_>>,
         per_shadow_policy: Option<PerPolicy<'_>>,
     ) -> Result<Rules, Rejection> {
-        let judge = |engine: &Option<_>, per_policy, prefix: &str, kind: &str| -> Result<Option<Judge>, Rejection> {
-            let Some(engine) = engine else { return Ok(None) };
-            Ok(Some(Judge {
-                engine: Engine::compile(engine, per_policy)?,
-                policy_key: format!("{prefix}{kind}_effective_policy_id").into(),
-                result_key: format!("{prefix}{kind}_engine_result").into(),
-            }))
-        };
+        let (rules, shadow) = (config.rules.as_ref(), config.shadow.as_ref());
         Ok(Rules {
-            enforced: judge(&config.rules, per_policy, &config.rules_stat_prefix, "enforced")?,
-            shadow: judge(&config.shadow, per_shadow_policy, &config.shadow_stat_prefix, "shadow")?,
+            enforced: Judge::compile(rules, per_policy, &config.rules_stat_prefix, "enforced")?,
+            shadow: Judge::compile(shadow, per_shadow_policy, &config.shadow_stat_prefix, "shadow")?,
         })
     }
-}
-
-impl Judge {
-    fn tell(&self, decision: Decision<'_>, told: &mut Map<String, Value>) {
-        if let Some(policy) = decision.policy {
-            told.insert(self.policy_key.to_string(), Value::from(&*policy.name));
-        }
-        told.insert(self.result_key.to_string(), Value::from(decision.result()));
-    }
-}
-
-fn hint(metadata: &mut DynamicMetadata, decision: Decision<'_>) {
-    if let Some(log) = decision.log {
-        metadata.merge("envoy.common", &serde_json::json!({ "access_log_hint": log }));
-    }
-}
-
-fn denied(decision: Decision<'_>) -> LocalReply {
-    LocalReply::new(403, decision.details()).body(&b"RBAC: access denied"[..])
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub fn write(of: CertificateOf, field: Field, info: &StreamInfo, out: &mut Vec<u
             (Some(peer), Field::UriSan) => return list(&peer.uri_sans, out),
             (Some(peer), Field::DnsSan) => return list(&peer.dns_sans, out),
             (Some(peer), Field::Subject) => return some(Some(&peer.subject), out),
+            (Some(peer), Field::Fingerprint { sha256: true, chain: false }) => return some(Some(&peer.sha256), out),
             (Some(peer), _) => Cow::Borrowed(&peer.chain),
         },
         CertificateOf::DownstreamLocal | CertificateOf::UpstreamLocal if field == Field::UriSan => {

@@ -58,18 +58,6 @@ fn code(entry: &LogEntry<'_>) -> Option<u64> {
     match sent {
         // What is no number is no status.
         Some(value) => Some(std::str::from_utf8(value).ok()?.parse().unwrap_or(u64::from(u32::MAX))),
-        None => Some(from_http(entry.info.response_code)),
-    }
-}
-
-/// gRPC's own table of HTTP statuses.
-fn from_http(status: u16) -> u64 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502 | 503 | 504 => 14,
-        _ => 2,
+        None => Some(grpc::status_of(entry.info.response_code).into()),
     }
 }

@@ -1,0 +1,121 @@
+//! Network filters of the real Envoy and of Outrigger, from one bootstrap: the same octets to the same clients, the same lines in the logs, the
+//! same counters, as one text. Called by the `network_filters_parity` tests. [`scenario`] is the format of
+//! `integration/parity/network_filters`, [`proxy`] starts a proxy with a listener for each.
+
+pub mod proxy;
+pub mod scenario;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use super::http::Failure;
+use proxy::Proxy;
+use scenario::Scenario;
+
+/// How long anything may take before the test is given up.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Plays all scenarios with one program and gives the text of each by name.
+///
+/// # Errors
+/// What could not be done.
+pub fn play(program: &Path, scenarios: &[Scenario]) -> Result<Vec<(String, String)>, Failure> {
+    let proxy = Proxy::start(program, scenarios)?;
+    let mut texts = Vec::new();
+    for scenario in scenarios {
+        let mut text = String::new();
+        let mut clients = BTreeMap::new();
+        for step in &scenario.steps {
+            step_of(&proxy, scenario, &mut clients, step)
+                .map_err(|error| format!("{}: {step:?}: {error}", scenario.name))?;
+        }
+        for (name, client) in clients {
+            let _ = writeln!(text, "{name} {}", client.told());
+        }
+        for line in proxy.lines(&scenario.name, scenario.lines)? {
+            let _ = writeln!(text, "log {line}");
+        }
+        for line in proxy.statistics(&scenario.statistics)? {
+            let _ = writeln!(text, "{line}");
+        }
+        texts.push((scenario.name.clone(), text));
+    }
+    Ok(texts)
+}
+
+/// One client of a scenario.
+struct Client {
+    stream: Option<TcpStream>,
+    heard: Vec<u8>,
+    ended: &'static str,
+}
+
+impl Client {
+    fn stream(&mut self) -> Result<&mut TcpStream, Failure> {
+        Ok(self.stream.as_mut().ok_or("it has closed its connection")?)
+    }
+
+    /// Hears until there is so much, or until the end.
+    fn hear(&mut self, most: usize) -> Result<(), Failure> {
+        let mut room = [0; 4096];
+        while self.heard.len() < most && self.ended.is_empty() {
+            match self.stream()?.read(&mut room) {
+                Ok(0) => self.ended = "end",
+                Ok(count) => self.heard.extend_from_slice(&room[..count]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.ended = "reset",
+                Err(error) => return Err(format!("{error}, after {:?}", self.heard.escape_ascii().to_string()).into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&self) -> String {
+        format!("hears \"{}\" {}", self.heard.escape_ascii(), self.ended).trim_end().to_owned()
+    }
+}
+
+fn step_of(
+    proxy: &Proxy,
+    scenario: &Scenario,
+    clients: &mut BTreeMap<String, Client>,
+    step: &str,
+) -> Result<(), Failure> {
+    let (name, what) = step.split_once(' ').ok_or("a step has a client")?;
+    let (verb, object) = what.split_once(' ').unwrap_or((what, ""));
+    if verb == "connects" {
+        let stream = TcpStream::connect(proxy.address(&scenario.name))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        clients.insert(name.to_owned(), Client { stream: Some(stream), heard: Vec::new(), ended: "" });
+        return Ok(());
+    }
+    let client = clients.get_mut(name).ok_or("it connects first")?;
+    match verb {
+        // The proxy may be gone already.
+        "says" => drop(client.stream()?.write_all(object.as_bytes())),
+        "greets" => drop(client.stream()?.write_all(&hello(object)?)),
+        "ends" => drop(client.stream()?.shutdown(Shutdown::Write)),
+        "closes" => client.stream = None,
+        "hears" if object == "all" => client.hear(usize::MAX)?,
+        "hears" => client.hear(client.heard.len() + object.parse::<usize>()?)?,
+        "waits" => proxy.wait(object)?,
+        _ => return Err("nothing is done so".into()),
+    }
+    Ok(())
+}
+
+/// A ClientHello of TLS 1.2 that names a server and nothing else.
+fn hello(name: &str) -> Result<Vec<u8>, Failure> {
+    let length = |bytes: Vec<u8>| -> Result<Vec<u8>, Failure> {
+        Ok([&u16::try_from(bytes.len())?.to_be_bytes()[..], &bytes].concat())
+    };
+    let list = length([&[0][..], &length(name.as_bytes().to_vec())?].concat())?;
+    let extensions = length([&[0, 0][..], &length(list)?].concat())?;
+    let body = [&[3, 3][..], &[7; 32], &[0], &length(vec![0xc0, 0x2f])?, &[1, 0], &extensions].concat();
+    let handshake = [&[1, 0][..], &length(body)?].concat();
+    Ok([&[22, 3, 1][..], &length(handshake)?].concat())
+}

@@ -1,0 +1,204 @@
+//! Starts Envoy or Outrigger with a listener for each scenario of network filters. Used by [`super::play`] alone.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::DEADLINE;
+use super::scenario::Scenario;
+use crate::embedded::ports;
+use crate::parity::http::Failure;
+
+/// Between two looks at what does not announce itself.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A running proxy; dropping it ends the process.
+#[derive(Debug)]
+pub struct Proxy {
+    child: Child,
+    addresses: BTreeMap<String, SocketAddr>,
+    admin: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    /// Starts a program that understands Envoy's arguments.
+    ///
+    /// # Errors
+    /// It does not start in time; its standard error is in the text.
+    pub fn start(program: &Path, scenarios: &[Scenario]) -> Result<Proxy, Failure> {
+        let folder = tempfile::tempdir()?;
+        let local = || ports::free(Ipv4Addr::LOCALHOST.into());
+        let names = scenarios.iter().map(|one| one.name.as_str()).chain(["up", "other", "talk"]);
+        let addresses: BTreeMap<String, SocketAddr> = names.map(|name| (name.to_owned(), local())).collect();
+        let mut listeners: Vec<_> =
+            scenarios.iter().map(|one| listener(one, addresses[&one.name], folder.path())).collect();
+        for (name, filter) in [("up", says("up")), ("other", says("other")), ("talk", typed("echo.v3.Echo", json!({})))]
+        {
+            listeners.push(json!({ "name": format!("service_{name}"), "address": address(addresses[name]),
+                "filter_chains": [{ "filters": [filter] }] }));
+        }
+        let cluster = |name: &str, at: Option<&str>| {
+            let endpoint =
+                at.map(|at| json!({ "lb_endpoints": [{ "endpoint": { "address": address(addresses[at]) } }] }));
+            json!({ "name": name, "connect_timeout": "5s",
+                "load_assignment": { "cluster_name": name, "endpoints": endpoint.into_iter().collect::<Vec<_>>() } })
+        };
+        let clusters = [
+            cluster("up", Some("up")),
+            cluster("other", Some("other")),
+            cluster("talk", Some("talk")),
+            cluster("a.example", Some("other")),
+            cluster("none", None),
+        ];
+        let admin = local();
+        let bootstrap = json!({ "admin": { "address": address(admin) },
+            "static_resources": { "listeners": listeners, "clusters": clusters } });
+        let file = folder.path().join("bootstrap.json");
+        std::fs::write(&file, bootstrap.to_string())?;
+        let errors = folder.path().join("stderr");
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(&file)
+            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&errors)?)
+            .spawn()?;
+        let mut proxy = Proxy { child, addresses, admin, folder };
+        let began = Instant::now();
+        while !proxy.stats().is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
+            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
+                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(proxy)
+    }
+
+    /// Where a scenario's listener is.
+    pub fn address(&self, name: &str) -> SocketAddr {
+        self.addresses[name]
+    }
+
+    fn stats(&self) -> Result<String, Failure> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.write_all(b"GET /stats HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Waits until a statistic has its value, written as `/stats` writes it.
+    ///
+    /// # Errors
+    /// It has not in time.
+    pub fn wait(&self, line: &str) -> Result<(), Failure> {
+        let began = Instant::now();
+        while !self.stats()?.lines().any(|one| one.trim_end() == line) {
+            if began.elapsed() > DEADLINE {
+                return Err(format!("there is no {line:?}").into());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Counters and gauges that are not 0, whose names begin so.
+    ///
+    /// # Errors
+    /// The admin interface does not answer.
+    pub fn statistics(&self, beginnings: &[String]) -> Result<Vec<String>, Failure> {
+        let text = self.stats()?;
+        let is_meant = |line: &&str| {
+            let Some((name, value)) = line.split_once(": ") else { return false };
+            value.trim().parse::<u64>().is_ok_and(|value| value > 0)
+                && beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()))
+        };
+        let mut lines: Vec<_> = text.lines().filter(is_meant).map(|line| line.trim_end().to_owned()).collect();
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// The lines of a scenario's log, sorted, once there are so many.
+    ///
+    /// # Errors
+    /// There are not in time.
+    pub fn lines(&self, name: &str, count: usize) -> Result<Vec<String>, Failure> {
+        let began = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(log_path(self.folder.path(), name)).unwrap_or_default();
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            let mut lines: Vec<_> = whole.lines().map(str::to_owned).collect();
+            lines.sort();
+            if lines.len() >= count {
+                return Ok(lines);
+            }
+            if began.elapsed() > DEADLINE {
+                return Err(format!("the log of {name} has only {lines:?}").into());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
+}
+
+fn typed(name: &str, mut fields: Value) -> Value {
+    fields["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.network.{name}"));
+    json!({ "name": name, "typed_config": fields })
+}
+
+fn says(text: &str) -> Value {
+    typed("direct_response.v3.Config", json!({ "response": { "inline_string": text } }))
+}
+
+fn log(path: &Path, format: &str) -> Value {
+    json!([{ "name": "log", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": path.display().to_string(),
+        "log_format": { "text_format_source": { "inline_string": format!("{format}\n") } }
+    } }])
+}
+
+/// A scenario's listener: its own log, and that of its TCP proxy.
+fn listener(scenario: &Scenario, at: SocketAddr, folder: &Path) -> Value {
+    let (name, path) = (&scenario.name, log_path(folder, &scenario.name));
+    let format = "%RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%";
+    let format = scenario.config["log"].as_str().unwrap_or(format);
+    let mut filters = scenario.config["filters"].as_array().cloned().unwrap_or_default();
+    for filter in &mut filters {
+        if *filter == "$tcp" {
+            let told = log(&path, &format!("tcp {format}"));
+            *filter =
+                typed("tcp_proxy.v3.TcpProxy", json!({ "stat_prefix": name, "cluster": "up", "access_log": told }));
+        }
+    }
+    json!({
+        "name": name,
+        "stat_prefix": name,
+        "address": address(at),
+        "metadata": scenario.config["metadata"],
+        "listener_filters": scenario.config["listener_filters"],
+        "filter_chains": [{ "filters": filters }],
+        "access_log": log(&path, format)
+    })
+}
