@@ -42,7 +42,7 @@ pub(super) fn message(of: &MessageDescriptor, value: &mut Value) {
                 let named = of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name));
                 if let Some(named) = named {
                     if named.full_name() == SWITCHED_ON && is_empty(value) {
-                        *value = serde_json::json!({ "@type": EMPTY });
+                        *value = serde_json::json!({ "@type": EMPTY, "value": {} });
                     }
                     field(&named, value);
                 }

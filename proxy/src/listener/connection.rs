@@ -78,12 +78,13 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         }
         Terminal::Echo => {
             let first = filters.as_ref().and_then(|filters| filters.first(&info));
-            Box::pin(tcp::echo(stream, &drain, first)).await;
-            None
+            let mut info = begun.stream_info(info.clone());
+            Box::pin(tcp::echo(stream, &drain, first, &mut info)).await;
+            Some(info)
         }
         Terminal::Direct(response) => {
-            Box::pin(tcp::direct(stream, response, &drain)).await;
             let mut info = begun.stream_info(info.clone());
+            Box::pin(tcp::direct(stream, response, &drain, &mut info)).await;
             info.response_code_details = Some("direct_response".into());
             Some(info)
         }

@@ -356,7 +356,11 @@ fn a_denial_has_nothing_to_append_to() {
         let outcome = bench.send(get("/")).await;
         let lines = |name: &str| {
             let headers = &outcome.client.head.as_ref().unwrap().headers;
-            headers.iter().filter(|header| header.name.as_str() == name).map(|header| header.value.clone()).collect::<Vec<_>>()
+            headers
+                .iter()
+                .filter(|header| header.name.as_str() == name)
+                .map(|header| header.value.clone())
+                .collect::<Vec<_>>()
         };
         assert_eq!((lines("x-a"), lines("x-b")), (vec!["1".into()], vec!["1".into(), "2".into()]));
     });
@@ -375,10 +379,14 @@ fn mutations_are_validated_wherever_they_go() {
             OkHttpResponse { response_headers_to_add: vec![bad()], ..Default::default() },
             OkHttpResponse { query_parameters_to_set: vec![query("x y")], ..Default::default() },
         ] {
-            let (bench, _world, _) = authorizer(config(|config| config.validate_mutations = true), says(allows(ok))).await;
+            let (bench, _world, _) =
+                authorizer(config(|config| config.validate_mutations = true), says(allows(ok))).await;
             let outcome = bench.send(get("/")).await;
             assert_eq!((outcome.status(), outcome.details()), (500, "ext_authz_invalid"));
-            assert_eq!((bench.stat("http.test.ext_authz.invalid"), bench.stat("cluster.app.ext_authz.invalid")), (1, 1));
+            assert_eq!(
+                (bench.stat("http.test.ext_authz.invalid"), bench.stat("cluster.app.ext_authz.invalid")),
+                (1, 1)
+            );
         }
     });
 }
