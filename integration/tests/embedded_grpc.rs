@@ -1,4 +1,5 @@
-//! gRPC through a sidecar, called by everybody who calls it: a gRPC client, a browser's gRPC-Web, curl over HTTP/1.1. The service is tonic's.
+//! gRPC through a sidecar, called by everybody who calls it: a gRPC client, a browser's gRPC-Web, curl over HTTP/1.1, and the sidecar itself,
+//! which asks an authorizer. The service is tonic's. And curl reads what the sidecar has compressed.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
-use outrigger_integration::apps::service::{Mode, Service};
+use outrigger_integration::apps::service::{Asked, Mode, Service};
 use outrigger_integration::control_plane::model::{Protocol, Service as Named};
 use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::embedded::client::{Reply, Request};
-use outrigger_integration::embedded::{EmbeddedMesh, RATINGS};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, RATINGS};
 use outrigger_integration::skip::or_skip;
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -20,13 +21,18 @@ use tonic::transport::Endpoint;
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 const CLUSTER: &str = "outbound|8080||other.bookinfo.svc.cluster.local";
+const DETAILS_CLUSTER: &str = "outbound|9080||details.bookinfo.svc.cluster.local";
 
-/// A mesh with `other:8080`, which is the service. In the sidecar of ratings, that calls it, these filters come first.
+/// A mesh with `other:8080`, which is the service, and with `details:9080`, which is the service behind a sidecar. In the sidecar of ratings, that calls it, these filters come first.
 async fn mesh(service: &Service, filters: Vec<Value>) -> EmbeddedMesh {
     let address = service.address();
     let mesh = EmbeddedMesh::start_changed(move |mesh| {
         let mut other = Named::new("other").port(8080, Protocol::Http2);
         other.plain_endpoints = vec![(8080, address)];
+        mesh.service_mut("details").ports.iter_mut().for_each(|port| port.protocol = Protocol::Http2);
+        for ingress in &mut mesh.find_mut(DETAILS).ingress {
+            (ingress.protocol, ingress.target) = (Protocol::Http2, address);
+        }
         mesh.services.push(other);
     })
     .await;
@@ -192,4 +198,74 @@ async fn curl_says(url: &str, kind: &str, file: &Path) -> (String, Vec<u8>) {
     let end = output.stdout.windows(4).position(|four| four == b"\r\n\r\n").expect("a head has an end") + 4;
     let (head, body) = output.stdout.split_at(end);
     (String::from_utf8_lossy(head).into_owned(), body.to_vec())
+}
+
+#[tokio::test]
+async fn an_authorizer_behind_a_sidecar_is_asked_over_mutual_tls() {
+    let service = Service::start(Mode::Ok).await;
+    let config = json!({
+        "grpc_service": { "envoy_grpc": { "cluster_name": DETAILS_CLUSTER }, "timeout": "20s" },
+        "transport_api_version": "V3",
+        "status_on_error": { "code": "ServiceUnavailable" }
+    });
+    let mesh = mesh(&service, vec![filter("ext_authz.v3.ExtAuthz", config)]).await;
+    let ask = async || Request::get("/x").host("other").send(mesh.egress).await;
+    assert_eq!(ask().await.status, 200);
+    let [check, passed] = &service.asked()[..] else { panic!("{:?}", service.asked()) };
+    let header = |asked: &Asked, name: &str| asked.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let certificate = header(check, "x-forwarded-client-cert").expect("the sidecar of details says who asks");
+    assert!(certificate.ends_with(";URI=spiffe://cluster.local/ns/bookinfo/sa/bookinfo-ratings"), "{certificate}");
+    assert_eq!((check.target.as_str(), passed.target.as_str()), (CHECK, "/x"));
+    assert!(header(passed, "x-authorized-by").is_some(), "{passed:?}");
+    let question = service.checks().remove(0).attributes.unwrap().request.unwrap().http.unwrap();
+    assert_eq!((question.method.as_str(), question.path.as_str(), question.host.as_str()), ("GET", "/x", "other"));
+
+    service.set_mode(Mode::Deny);
+    let reply = ask().await;
+    assert_eq!((reply.status, reply.text().starts_with("denied by ")), (403, true), "{reply:?}");
+    for broken in [Mode::Garbage, Mode::Half, Mode::Close] {
+        service.set_mode(broken);
+        assert_eq!(ask().await.status, 503, "{broken:?}");
+    }
+    service.set_mode(Mode::Ok);
+    assert_eq!(ask().await.status, 200, "nothing stays broken");
+}
+
+#[tokio::test]
+async fn curl_reads_what_is_compressed() {
+    let version = std::process::Command::new("curl").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let Some(version) = or_skip("curl_reads_what_is_compressed", version.map_err(|error| format!("curl: {error}")))
+    else {
+        return;
+    };
+    let service = Service::start(Mode::Ok).await;
+    let library = |name: &str, message: &str| {
+        let library = json!({ "name": name, "typed_config": {
+            "@type": format!("type.googleapis.com/envoy.extensions.compression.{message}") } });
+        let response = json!({ "common_config": { "min_content_length": 1 } });
+        filter(
+            "compressor.v3.Compressor",
+            json!({ "compressor_library": library, "response_direction_config": response }),
+        )
+    };
+    let filters = vec![
+        library("gzip", "gzip.compressor.v3.Gzip"),
+        library("br", "brotli.compressor.v3.Brotli"),
+        library("zstd", "zstd.compressor.v3.Zstd"),
+    ];
+    let mesh = mesh(&service, filters).await;
+    let url = format!("http://{}/x", mesh.egress);
+    for (encoding, feature) in [("gzip", "libz"), ("br", "brotli"), ("zstd", "zstd")] {
+        if !version.split_whitespace().any(|word| word == feature) {
+            continue;
+        }
+        let mut command = tokio::process::Command::new("curl");
+        command.args(["--silent", "--show-error", "--include", "--max-time", "20", "--compressed"]);
+        command.args(["--header", "host: other", "--header"]).arg(format!("accept-encoding: {encoding}"));
+        let output = command.arg(&url).stdin(Stdio::null()).output().await.expect("curl starts");
+        let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
+        assert!(text.contains(&format!("\r\ncontent-encoding: {encoding}\r\n")), "{text}");
+        assert!(text.ends_with("\r\n\r\ngranted"), "{text}");
+    }
 }

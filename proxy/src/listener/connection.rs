@@ -78,13 +78,15 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         }
         Terminal::Echo => {
             let first = filters.as_ref().and_then(|filters| filters.first(&info));
+            let (received, sent) = Box::pin(tcp::echo(stream, &drain, first)).await;
             let mut info = begun.stream_info(info.clone());
-            Box::pin(tcp::echo(stream, &drain, first, &mut info)).await;
+            (info.bytes_received, info.bytes_sent) = (received, sent);
             Some(info)
         }
         Terminal::Direct(response) => {
+            let sent = Box::pin(tcp::direct(stream, response, &drain)).await;
             let mut info = begun.stream_info(info.clone());
-            Box::pin(tcp::direct(stream, response, &drain, &mut info)).await;
+            info.bytes_sent = sent;
             info.response_code_details = Some("direct_response".into());
             Some(info)
         }

@@ -4,14 +4,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::filters::First;
 use crate::drain::DrainWatch;
-use crate::telemetry::stream_info::StreamInfo;
 use crate::transport::Stream;
 
 /// Octets that are read at a time.
 const PIECE: usize = 16 * 1024;
 
-/// Sends back what comes, to the end of the stream, and counts it.
-pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<First>>, info: &mut StreamInfo) {
+/// Sends back what comes, to the end of the stream. Octets received and sent.
+pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<First>>) -> (u64, u64) {
+    let (mut received, mut sent) = (0, 0);
     let echoing = async {
         if let Some(mut first) = first {
             std::future::poll_fn(|cx| first.poll(cx, &mut stream)).await?;
@@ -22,10 +22,10 @@ pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<Firs
             if count == 0 {
                 return stream.shutdown().await;
             }
-            info.bytes_received += count as u64;
+            received += count as u64;
             stream.write_all(&piece[..count]).await?;
             stream.flush().await?;
-            info.bytes_sent += count as u64;
+            sent += count as u64;
         }
     };
     tokio::select! {
@@ -33,13 +33,15 @@ pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<Firs
         _ = echoing => {}
         () = drain.deadline() => {}
     }
+    (received, sent)
 }
 
-/// Sends the response, counts it and closes, whatever the client says.
-pub async fn direct(mut stream: Stream, response: &[u8], drain: &DrainWatch, info: &mut StreamInfo) {
+/// Sends the response and closes, whatever the client says. Octets sent.
+pub async fn direct(mut stream: Stream, response: &[u8], drain: &DrainWatch) -> u64 {
+    let mut sent = 0;
     let answering = async {
         stream.write_all(response).await?;
-        info.bytes_sent += response.len() as u64;
+        sent = response.len() as u64;
         stream.shutdown().await
     };
     tokio::select! {
@@ -47,4 +49,5 @@ pub async fn direct(mut stream: Stream, response: &[u8], drain: &DrainWatch, inf
         _ = answering => {}
         () = drain.deadline() => {}
     }
+    sent
 }

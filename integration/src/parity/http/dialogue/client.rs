@@ -125,7 +125,7 @@ impl Client {
 
 /// Without a body there is nothing to be chunked.
 fn has_body(request: &Request) -> bool {
-    request.dialogue.iter().any(|step| matches!(step.as_str(), "client: piece" | "client: end"))
+    !request.message.body.is_empty() || request.dialogue.iter().any(|step| step == "client: end")
 }
 
 async fn listen(mut response: ResponseFuture, ear: &Ear) -> Result<(), h2::Error> {

@@ -52,7 +52,8 @@ fn request() -> RequestHead {
 #[test]
 fn certificates() {
     let der = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, CERTIFICATE).unwrap();
-    let peer = PeerCertificate { chain: vec![der.clone().into()], ..PeerCertificate::default() };
+    let sha256 = "85e36f2aeb4763c9a78d3c211bea1b7fe21f88e5e5cd16bf7b40468b4a58dcb5".into();
+    let peer = PeerCertificate { chain: vec![der.clone().into()], sha256, ..PeerCertificate::default() };
     let tls = TlsInfo { peer: Some(Rc::new(peer)), local: Some(der.into()), ..TlsInfo::default() };
     let (mut info, ..) = client_side();
     info.connection = Rc::new(ConnectionInfo { tls: Some(Rc::new(tls)), ..connection() });
