@@ -185,6 +185,8 @@ pub struct UpstreamHttp {
     pub auto_san_validation: bool,
     /// Header case is kept towards HTTP/1 (`preserve_case`).
     pub preserve_case: bool,
+    /// Trailers are sent and taken over HTTP/1 (`enable_trailers`).
+    pub trailers: bool,
     /// `common_http_protocol_options.max_headers_count`; default 100.
     pub max_headers_count: u32,
     /// `common_http_protocol_options.max_response_headers_kb` in octets; `None` is the codec's default.
@@ -210,6 +212,7 @@ impl Default for UpstreamHttp {
             auto_sni: false,
             auto_san_validation: false,
             preserve_case: false,
+            trailers: false,
             max_headers_count: 100,
             max_response_headers: None,
             filters: Vec::new(),

@@ -79,6 +79,7 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
     http.settings.protocol = protocol;
     http.settings.http2 = http2.map(|http2| http2_settings(at, http2)).transpose()?.unwrap_or_default();
     http.settings.preserve_case = preserve_case(&at.field("http_protocol_options"), http1, options)?;
+    http.settings.trailers = http1.is_some_and(|http1| http1.enable_trailers);
     automatic_names(
         &at.field("upstream_http_protocol_options"),
         proto.upstream_http_protocol_options.as_ref(),
@@ -107,6 +108,7 @@ fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Htt
     }
     http.settings.preserve_case =
         preserve_case(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?;
+    http.settings.trailers = proto.http_protocol_options.as_ref().is_some_and(|http1| http1.enable_trailers);
     automatic_names(
         &at.field("upstream_http_protocol_options"),
         proto.upstream_http_protocol_options.as_ref(),

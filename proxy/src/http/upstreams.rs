@@ -128,13 +128,7 @@ impl UpstreamCluster {
 
     /// Counts under a name that a filter has made of its configuration: the cluster's prefix, `prefix` and `name`.
     pub fn count_named(&self, prefix: &str, name: &'static str) {
-        match self {
-            UpstreamCluster::Worker(cluster) => cluster.named.count(cluster.shared().scope(), prefix, name),
-            #[cfg(test)]
-            UpstreamCluster::Fake(cluster) => {
-                cluster.named.count(cluster.scope.get().expect("a context was made of it"), prefix, name);
-            }
-        }
+        self.0.named.count(self.0.shared().scope(), prefix, name);
     }
 
     /// Permission for one more retry.

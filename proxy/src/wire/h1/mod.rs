@@ -61,7 +61,11 @@ impl Settings {
     /// For connections to upstream hosts.
     pub fn upstream(http: &UpstreamHttp) -> Settings {
         Settings {
-            http1: Http1Settings { preserve_case: http.preserve_case, ..Http1Settings::default() },
+            http1: Http1Settings {
+                preserve_case: http.preserve_case,
+                trailers: http.trailers,
+                ..Http1Settings::default()
+            },
             max_headers: http.max_response_headers.unwrap_or(80 * 1024),
             max_headers_count: http.max_headers_count,
             ..Settings::default()

@@ -123,7 +123,8 @@ impl HttpFilter for ExtAuthz {
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, ExtAuthz>) -> Step {
-        if turn.stream.route.is_none() {
+        // As in Envoy nobody is asked about what leads nowhere; what is sent to https leads there.
+        if turn.stream.route.is_none() && !turn.stream.to_tls {
             return Step::Continue;
         }
         if !self.is_enabled(turn) {

@@ -6,12 +6,10 @@ use config::services::ext_authz as message;
 use super::{ExtAuthz, verdict};
 use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
-use crate::http::attempt;
 use crate::http::filters::filter::{Step, Turn};
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 use crate::http::stream::Stream;
-use crate::http::upstreams::UpstreamCluster;
 use crate::stats::Counter;
 
 impl ExtAuthz {
@@ -44,7 +42,7 @@ impl ExtAuthz {
             message::Verdict::Denied(denied) => {
                 self.count(turn.stream, self.stats.denied, "denied");
                 let reply = self.refusal(verdict::status(&denied).unwrap_or(403), "ext_authz_denied");
-                if let Some(cluster) = cluster(turn.stream).filter(|_| self.config.charge_cluster) {
+                if let Some(cluster) = turn.stream.cluster().filter(|_| self.config.charge_cluster) {
                     cluster.count_response(reply.status, Codes::of(true), None);
                 }
                 match verdict::denial(&self.config, reply, denied) {
@@ -71,11 +69,10 @@ impl ExtAuthz {
     }
 
     /// Counts an outcome, for the filter and for the cluster of the request's route.
-    fn count(&self, stream: &Stream<'_>, counter: Counter, outcome: &str) {
+    fn count(&self, stream: &Stream<'_>, counter: Counter, outcome: &'static str) {
         counter.inc();
-        if let Some(cluster) = cluster(stream) {
-            // A look-up by name, beside a call to another service.
-            cluster.grpc().1.counter(&format!("{}{outcome}", self.of_cluster)).inc();
+        if let Some(cluster) = stream.cluster() {
+            cluster.count_named(&self.of_cluster, outcome);
         }
     }
 
@@ -112,13 +109,6 @@ impl ExtAuthz {
     pub(super) fn refusal(&self, status: u16, details: &'static str) -> LocalReply {
         LocalReply::new(status, details).flags(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE)
     }
-}
-
-/// The cluster of the request's route.
-fn cluster(stream: &Stream<'_>) -> Option<UpstreamCluster> {
-    let chosen = stream.route?;
-    let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
-    stream.context.upstreams.get(&name)
 }
 
 /// How many lines the head of a response may have: as many as those of its cluster. Answers of our own have no limit.

@@ -8,7 +8,6 @@ use crate::http::filters::filter::Turn;
 use crate::http::stream::Stream;
 use crate::telemetry::dynamic::DynamicMetadata;
 use crate::tls;
-use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
 /// The bytes of the question.
@@ -76,7 +75,8 @@ fn http<'q>(filter: &ExtAuthz, stream: &'q Stream<'_>, body: Option<&'q (Bytes, 
         path: text(&request.path),
         host: text(&request.authority),
         scheme: text(&request.scheme),
-        size: body.map_or_else(|| length(request), |body| i64::try_from(body.len()).unwrap_or(i64::MAX)),
+        // What came so far.
+        size: i64::try_from(stream.info.bytes_received).unwrap_or(i64::MAX),
         protocol: request.protocol.as_str(),
         body: body.map_or(&[], |body| body),
         raw_body: filter.config.body.is_some_and(|settings| settings.as_bytes),
@@ -132,12 +132,6 @@ fn route_metadata<'q>(filter: &'q ExtAuthz, stream: &'q Stream<'_>, told: &mut m
             told.plain.push((namespace, value));
         }
     }
-}
-
-/// The length that the request claims; -1: it claims none.
-fn length(request: &RequestHead) -> i64 {
-    let claimed = request.headers.get(&Name::CONTENT_LENGTH).and_then(|value| text(value).parse().ok());
-    claimed.unwrap_or(-1)
 }
 
 /// Text of octets; what is no text is not told.

@@ -22,7 +22,6 @@ use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
-use crate::http::attempt;
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::mutate::Mutation;
@@ -30,7 +29,6 @@ use crate::http::rate_limit::RateLimit as Limit;
 use crate::http::reason;
 use crate::http::respond;
 use crate::http::stream::Stream;
-use crate::http::upstreams::UpstreamCluster;
 use crate::policy::falls_into;
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
@@ -120,7 +118,7 @@ impl HttpFilter for RateLimit {
     fn request(&self, turn: &mut Turn<'_, '_, RateLimit>) -> Step {
         let settings = &*self.settings;
         // Only what goes to a cluster that is there has limits.
-        if !is_meant(settings.config.enabled) || !settings.is_for(turn.stream) || cluster(turn.stream).is_none() {
+        if !is_meant(settings.config.enabled) || !settings.is_for(turn.stream) || turn.stream.cluster().is_none() {
             return Step::Continue;
         }
         turn.state.phase = Phase::Begun;
@@ -179,7 +177,7 @@ impl Settings {
         }
         self.count(turn.stream, if answer.over_limit { "over_limit" } else { "ok" });
         if answer.over_limit
-            && let Some(cluster) = cluster(turn.stream)
+            && let Some(cluster) = turn.stream.cluster()
         {
             cluster.count_response(self.config.status, Codes::of(true), None);
         }
@@ -223,23 +221,15 @@ impl Settings {
     }
 
     /// Counts an outcome for the cluster of the request's route.
-    fn count(&self, stream: &Stream<'_>, outcome: &str) {
-        if let Some(cluster) = cluster(stream) {
-            // A look-up by name, beside a call to another service.
-            cluster.grpc().1.counter(&format!("{}{outcome}", self.of_cluster)).inc();
+    fn count(&self, stream: &Stream<'_>, outcome: &'static str) {
+        if let Some(cluster) = stream.cluster() {
+            cluster.count_named(&self.of_cluster, outcome);
         }
     }
 }
 
 fn is_meant(share: Option<Fraction>) -> bool {
     share.is_none_or(|share| falls_into(share, fastrand::u64(..)))
-}
-
-/// The cluster of the request's route.
-fn cluster(stream: &Stream<'_>) -> Option<UpstreamCluster> {
-    let chosen = stream.route?;
-    let name = attempt::cluster_name(stream, chosen, chosen.forwarding?)?;
-    stream.context.upstreams.get(&name)
 }
 
 #[cfg(test)]
