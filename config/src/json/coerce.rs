@@ -7,8 +7,8 @@ use serde_json::{Number, Value};
 
 /// What a route writes to switch a filter on, and nothing else, is an `Any` without a type; prost-reflect can read none.
 const SWITCHED_ON: &str = "envoy.config.route.v3.FilterConfig.config";
-/// So it becomes this one, which says as little.
-const EMPTY: &str = "type.googleapis.com/google.protobuf.Empty";
+/// So it becomes this one, which says as little, and which is known wherever the other is.
+const EMPTY: &str = "type.googleapis.com/envoy.config.route.v3.FilterConfig";
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty)
@@ -42,7 +42,7 @@ pub(super) fn message(of: &MessageDescriptor, value: &mut Value) {
                 let named = of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name));
                 if let Some(named) = named {
                     if named.full_name() == SWITCHED_ON && is_empty(value) {
-                        *value = serde_json::json!({ "@type": EMPTY, "value": {} });
+                        *value = serde_json::json!({ "@type": EMPTY });
                     }
                     field(&named, value);
                 }

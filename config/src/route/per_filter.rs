@@ -13,7 +13,6 @@ use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 const WRAPPER: &str = "envoy.config.route.v3.FilterConfig";
-const EMPTY: &str = "type.googleapis.com/google.protobuf.Empty";
 
 /// The settings by filter name, sorted by it.
 pub(super) fn per_filter(
@@ -46,7 +45,7 @@ fn one(at: &At<'_>, name: &str, any: &wkt::Any, options: &Options) -> Result<Sco
         )));
     };
     // A config without a type only switches the filter on; of JSON's `{}` an empty message was made.
-    if config.type_url.is_empty() || config.type_url == EMPTY {
+    if config.type_url.is_empty() || (extension::message_name(&config.type_url) == WRAPPER && config.value.is_empty()) {
         return Ok(ScopedFilter { disabled: false, config: None });
     }
     let config = setting(&at, name, &extension::open(&at, config)?, wrapper.is_optional, options)?;
