@@ -204,13 +204,17 @@ async fn curl_says(url: &str, kind: &str, file: &Path) -> (String, Vec<u8>) {
 async fn an_authorizer_behind_a_sidecar_is_asked_over_mutual_tls() {
     let service = Service::start(Mode::Ok).await;
     let config = json!({
-        "grpc_service": { "envoy_grpc": { "cluster_name": DETAILS_CLUSTER }, "timeout": "20s" },
+        "grpc_service": {
+            "envoy_grpc": { "cluster_name": DETAILS_CLUSTER, "authority": "details.bookinfo:9080" },
+            "timeout": "20s"
+        },
         "transport_api_version": "V3",
         "status_on_error": { "code": "ServiceUnavailable" }
     });
     let mesh = mesh(&service, vec![filter("ext_authz.v3.ExtAuthz", config)]).await;
     let ask = async || Request::get("/x").host("other").send(mesh.egress).await;
-    assert_eq!(ask().await.status, 200);
+    let reply = ask().await;
+    assert_eq!(reply.status, 200, "{reply:?}, asked {:?}", service.asked());
     let [check, passed] = &service.asked()[..] else { panic!("{:?}", service.asked()) };
     let header = |asked: &Asked, name: &str| asked.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     let certificate = header(check, "x-forwarded-client-cert").expect("the sidecar of details says who asks");

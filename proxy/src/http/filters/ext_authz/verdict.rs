@@ -160,7 +160,8 @@ pub(super) fn status(denied: &Denied) -> Option<u16> {
 /// # Errors
 /// The header that is none.
 pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> Result<LocalReply, String> {
-    for change in &denied.headers {
+    // As in Envoy what is to be appended has nothing to be appended to, and is left out.
+    for change in denied.headers.iter().filter(|change| change.append != Some(true)) {
         let name = change.name.to_ascii_lowercase();
         if !is_valid(&name, &change.value) || name.starts_with(':') {
             if config.validate_mutations {
