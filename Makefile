@@ -11,7 +11,8 @@
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
 #   make bench       Outrigger, Envoy, HAProxy and nginx side by side
 #   make descriptors compiles the .proto files of envoy-types and of config/proto/ again; the result is committed
-#   make fuzz-short  the codecs' and the filters' properties over many mutations, and libFuzzer for a short while
+#   make fuzz-short  the properties of what strangers send and of filters over many mutations, and libFuzzer for a short while
+#   make tls-scan    testssl.sh and sslyze against an ingress listener, each skipped by name where it is missing
 #   make clean-lab   removes network namespaces that a killed run left behind
 
 SHELL := bash
@@ -19,7 +20,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short clean-lab descriptors fmt lint build
+.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short tls-scan clean-lab descriptors fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -87,7 +88,7 @@ bench: tools
 # libFuzzer where cargo-fuzz and a nightly compiler are installed (what it finds new goes to a temporary folder), and anywhere the
 # same properties over fixed mutations.
 fuzz-short:
-	@echo "== the codecs' and the filters' properties over many mutations"
+	@echo "== the properties of what strangers send and of filters over many mutations"
 	MUTATIONS=200000 $(CARGO) test --package outrigger --lib fuzz
 	@if ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  echo "== libFuzzer is left out: no cargo-fuzz or no nightly compiler (see proxy/fuzz/README.md)"; exit 0; \
@@ -98,6 +99,10 @@ fuzz-short:
 	  $(CARGO) +nightly fuzz run --sanitizer none "$$target" "$$(mktemp -d)" "fuzz/corpus/$$target" -- \
 	    -max_len=4096 -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+tls-scan: build
+	@echo "== what scanners of TLS find"
+	integration/tls-scan.sh
 
 clean-lab: build
 	$(CARGO) run --quiet --package outrigger-integration --bin outrigger-lab-app -- sweep

@@ -26,6 +26,12 @@ pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Option
     Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)
 }
 
+/// Rules that these files have and Envoy has no more: the decoder says what must be there.
+fn is_waived(message: Message, field: Field) -> bool {
+    // A map of bundles may stand in its place.
+    field.name() == "trust_domains" && message.name() == crate::registry::SPIFFE_VALIDATOR
+}
+
 /// What is asked of a message.
 #[derive(Clone, Copy)]
 struct Interest {
@@ -72,7 +78,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<(), Rejection> {
         let at = at.field(field.name());
-        if interest.rules && !field.rules().is_empty() {
+        if interest.rules && !field.rules().is_empty() && !is_waived(message, field) {
             interest.rules = rules::field(field, occurrences.clone(), &at)?;
         }
         let mut set = occurrences.clone().filter(|one| !one.value.is_default(field)).peekable();

@@ -4,6 +4,8 @@
 //! Names are looked for and messages are hardly opened: a type URL is plain text in an Any, in a TypedStruct however its fields are
 //! spelled, in what is to be discovered, and in bytes that are no message at all.
 
+mod record;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
@@ -16,6 +18,8 @@ use crate::proto::{
 };
 use crate::registry;
 use crate::rejection::At;
+
+pub use record::Record;
 
 /// How often each kind of policy stands in something.
 type Counts = BTreeMap<&'static str, usize>;

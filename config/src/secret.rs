@@ -7,12 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::discreet;
-use crate::tls::SanMatcher;
 use crate::tls::validation;
+use crate::tls::{SanMatcher, SpiffeTrust};
 
 pub(crate) mod decode;
+mod wiped;
 
 pub use decode::{decode, from_proto};
+pub use wiped::{wipe, wiped};
 
 /// A secret resource.
 #[derive(Debug, Clone)]
@@ -137,7 +139,8 @@ impl TicketKeys {
 impl ValidationContext {
     /// Everything that it is read from.
     pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
-        self.trusted_ca.iter().chain(&self.crl)
+        let spiffe = self.spiffe.iter().flat_map(SpiffeTrust::sources);
+        self.trusted_ca.iter().chain(&self.crl).chain(spiffe)
     }
 }
 
@@ -176,6 +179,8 @@ pub struct TicketKeys {
 pub struct ValidationContext {
     /// PEM bundle. `None`: nothing to verify against.
     pub trusted_ca: Option<DataSource>,
+    /// `custom_validator_config`: roots by trust domain, in the place of `trusted_ca`.
+    pub spiffe: Option<SpiffeTrust>,
     /// PEM certificate revocation lists.
     pub crl: Option<DataSource>,
     /// `only_verify_leaf_cert_crl`.

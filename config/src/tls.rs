@@ -8,9 +8,12 @@ use crate::secret::{TicketKeys, TlsCertificate, ValidationContext};
 use crate::xds_server::XdsServer;
 
 pub(crate) mod decode;
+mod spiffe;
 #[cfg(test)]
 mod tests;
 pub(crate) mod validation;
+
+pub use spiffe::{SpiffeTrust, TrustDomain};
 
 /// A secret by value or by name.
 #[derive(Debug, Clone)]

@@ -41,25 +41,103 @@ fn read() -> BTreeMap<String, Line> {
         .collect()
 }
 
-fn verdicts(program: &Path, cases: &[Case]) -> Vec<[String; 2]> {
+/// What was thought of a peer as client and as server, and what was said of it.
+struct Seen {
+    verdicts: [String; 2],
+    reasons: [String; 2],
+}
+
+fn look(program: &Path, cases: &[Case]) -> Vec<Seen> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let doorman = Doorman::start(program, cases).await.expect("it listens");
         let mut all = Vec::new();
         for (index, case) in cases.iter().enumerate() {
-            all.push([doorman.as_client(index, case).await, doorman.as_server(index).await]);
+            let as_client = doorman.as_client(index, case).await;
+            let reason = if as_client == "out" { doorman.reason(index).await } else { String::new() };
+            let (as_server, said) = doorman.as_server(index).await;
+            all.push(Seen { verdicts: [as_client, as_server], reasons: [reason, said] });
         }
         all
     })
 }
 
-fn compare(program: &Path, of: impl Fn(&Line) -> &[String; 2]) {
-    let cases = peers::all();
+fn reasons_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/tls_reasons.txt")
+}
+
+/// By peer and side: what Envoy says, and what is said here where that is something else.
+type Reasons = BTreeMap<(String, String), [String; 2]>;
+
+fn read_reasons() -> Reasons {
+    let text = std::fs::read_to_string(reasons_file()).unwrap_or_default();
+    let mut reasons = Reasons::new();
+    let mut peer = String::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        match line.strip_prefix("  ").and_then(|line| line.split_once(": ")) {
+            None => peer = line.to_owned(),
+            Some((side, reason)) => {
+                let (side, index) = side.strip_suffix(" here").map_or((side, 0), |side| (side, 1));
+                reasons.entry((peer.clone(), side.to_owned())).or_default()[index] = reason.to_owned();
+            }
+        }
+    }
+    reasons
+}
+
+fn write_reasons(reasons: &Reasons) {
+    let mut text = String::from(
+        "# What Envoy says of peers that are not let in; `here` is what Outrigger says where that is something else.\n",
+    );
+    let mut before = "";
+    for ((peer, side), [envoy, here]) in reasons.iter().filter(|(_, said)| said.iter().any(|said| !said.is_empty())) {
+        if peer != before {
+            writeln!(text, "{peer}").expect("text");
+            before = peer;
+        }
+        writeln!(text, "  {side}: {envoy}").expect("text");
+        if !here.is_empty() {
+            writeln!(text, "  {side} here: {here}").expect("text");
+        }
+    }
+    std::fs::write(reasons_file(), text).expect("the table can be written");
+}
+
+/// Without the seconds that pass between two runs.
+fn steady(reason: &str) -> String {
+    let seconds = regex::Regex::new(r"\d+_s_(behind|ago)").expect("an expression");
+    seconds.replace_all(reason, "N_s_$1").into_owned()
+}
+
+/// Takes down what is said (0: by Envoy, 1: here), or compares it with what was.
+fn hold_reasons(cases: &[Case], seen: &[Seen], who: usize) {
+    let update = std::env::var_os("UPDATE_GOLDENS").is_some();
+    let (mut reasons, mut wrong) = (read_reasons(), Vec::new());
+    for (case, seen) in cases.iter().zip(seen) {
+        for (side, said) in ["client", "server"].into_iter().zip(&seen.reasons) {
+            let said = steady(said);
+            let known = reasons.entry((case.name.clone(), side.to_owned())).or_default();
+            let expected = if who == 1 && !known[1].is_empty() { &known[1] } else { &known[0] };
+            match (update, who) {
+                (true, 0) => known[0] = said,
+                (true, _) => known[1] = if said == known[0] { String::new() } else { said },
+                _ if *expected == said => {}
+                _ => wrong.push(format!("{} as {side}: {said}\n    not {expected}", case.name)),
+            }
+        }
+    }
+    if update {
+        write_reasons(&reasons);
+    }
+    assert!(wrong.is_empty(), "{} reasons:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn compare(cases: &[Case], seen: &[Seen], of: impl Fn(&Line) -> &[String; 2]) {
     let expected = read();
     let mut wrong = Vec::new();
-    for (case, seen) in cases.iter().zip(verdicts(program, &cases)) {
-        let said = expected.get(&case.name).map(&of).cloned().unwrap_or_default();
-        if seen != said {
+    for (case, seen) in cases.iter().zip(seen) {
+        let (seen, said) = (&seen.verdicts, expected.get(&case.name).map(&of).cloned().unwrap_or_default());
+        if *seen != said {
             wrong.push(format!("{}: {} {}, not {} {}", case.name, seen[0], seen[1], said[0], said[1]));
         }
     }
@@ -70,27 +148,34 @@ fn compare(program: &Path, of: impl Fn(&Line) -> &[String; 2]) {
 #[test]
 fn envoy_still_judges_peers_as_recorded() {
     let Some(envoy) = or_skip("envoy_still_judges_peers_as_recorded", envoy()) else { return };
+    let cases = peers::all();
+    let all = look(&envoy, &cases);
+    hold_reasons(&cases, &all, 0);
     if std::env::var_os("UPDATE_GOLDENS").is_none() {
-        return compare(&envoy, |line| &line.envoy);
+        return compare(&cases, &all, |line| &line.envoy);
     }
-    let (cases, before) = (peers::all(), read());
+    let before = read();
     let mut text = String::from(
         "# Envoy's verdicts on peers as clients and as servers: `in`, `out`, or `refused` where it takes no such context; after a slash ours, where `known.md` says why.\n",
     );
-    for (case, seen) in cases.iter().zip(verdicts(&envoy, &cases)) {
+    for (case, seen) in cases.iter().zip(&all) {
         let known = before.get(&case.name).cloned().unwrap_or_default();
-        let word = |side: usize| match &known {
-            line if line.envoy[side] == seen[side] && line.ours[side] != seen[side] && !line.ours[side].is_empty() => {
-                format!("{}/{}", seen[side], line.ours[side])
+        let word = |side: usize| match (&known, &seen.verdicts[side]) {
+            (line, seen) if line.envoy[side] == *seen && line.ours[side] != *seen && !line.ours[side].is_empty() => {
+                format!("{seen}/{}", line.ours[side])
             }
-            _ => seen[side].clone(),
+            (_, seen) => seen.clone(),
         };
         writeln!(text, "{} {} {}", word(0), word(1), case.name).expect("text");
     }
     std::fs::write(table_file(), text).expect("the table can be written");
 }
 
+/// What is said of those who are not let in is in the same table as Envoy's words.
 #[test]
-fn outrigger_judges_peers_as_envoy_does() {
-    compare(&binary::build().expect("the binary builds"), |line| &line.ours);
+fn outrigger_judges_peers_as_envoy_does_and_says_why() {
+    let cases = peers::all();
+    let all = look(&binary::build().expect("the binary builds"), &cases);
+    compare(&cases, &all, |line| &line.ours);
+    hold_reasons(&cases, &all, 1);
 }

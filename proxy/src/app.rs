@@ -85,8 +85,9 @@ fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: 
         crate::xds::tell("bootstrap", &bootstrap.ignored);
     }
     process::raise_file_limit();
-    if options.enable_core_dump {
-        process::enable_core_dump();
+    match options.enable_core_dump {
+        true => process::enable_core_dump(),
+        false => process::forbid_core_dump(),
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

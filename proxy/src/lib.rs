@@ -20,6 +20,8 @@ pub mod store;
 mod sys;
 pub mod tcp;
 pub mod telemetry;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tls;
 mod token_bucket;
 pub mod transport;

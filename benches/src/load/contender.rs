@@ -47,7 +47,10 @@ impl Programs {
             Kind::Outrigger | Kind::Envoy => {
                 let program = if kind == Kind::Outrigger { &self.outrigger } else { &self.envoy };
                 let mut words = vec![program.display().to_string(), "-c".into(), config];
-                words.extend(["--concurrency", "1", "-l", "warning", "--disable-hot-restart"].map(String::from));
+                words.extend(
+                    ["--concurrency", "1", "-l", "warning", "--disable-hot-restart", "--enable-core-dump"]
+                        .map(String::from),
+                );
                 words
             }
             Kind::Haproxy => vec!["haproxy".into(), "-db".into(), "-f".into(), config],

@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{DataSource, FileSource, Secret, SecretKind, TicketKeys, TlsCertificate, WatchedDirectory};
+use super::{DataSource, FileSource, Secret, SecretKind, TicketKeys, TlsCertificate, WatchedDirectory, wiped};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -18,11 +16,14 @@ use crate::tls::validation;
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Secret, Rejection> {
     let at = At::root();
     extension::check("envoy.extensions.transport_sockets.tls.v3.Secret", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?, options)
+    let mut proto = proto::message(bytes, &at)?;
+    let secret = from_proto(&proto, options);
+    super::wiped::wipe_message(&mut proto);
+    secret
 }
 
 /// A `Secret`.
-pub fn from_proto(proto: &pb::Secret, _options: &Options) -> Result<Secret, Rejection> {
+pub fn from_proto(proto: &pb::Secret, options: &Options) -> Result<Secret, Rejection> {
     use pb::secret::Type;
     let at = At::root();
     let kind = match &proto.r#type {
@@ -31,7 +32,7 @@ pub fn from_proto(proto: &pb::Secret, _options: &Options) -> Result<Secret, Reje
             SecretKind::TlsCertificate(tls_certificate(&at.field("tls_certificate"), certificate)?)
         }
         Some(Type::ValidationContext(context)) => {
-            SecretKind::ValidationContext(validation::context(&at.field("validation_context"), context)?)
+            SecretKind::ValidationContext(validation::context(&at.field("validation_context"), context, options)?)
         }
         Some(Type::SessionTicketKeys(keys)) => {
             SecretKind::TicketKeys(ticket_keys(&at.field("session_ticket_keys"), keys)?)
@@ -108,8 +109,8 @@ pub(crate) fn data_source(at: &At<'_>, proto: &core::DataSource) -> Result<DataS
             let path = PathBuf::from(&*field_rules::not_empty(&at.field("filename"), path)?);
             DataSource::File(FileSource { path, watched: watched_directory(at, &proto.watched_directory)? })
         }
-        Some(Specifier::InlineBytes(bytes)) => DataSource::Inline(Bytes::copy_from_slice(bytes)),
-        Some(Specifier::InlineString(text)) => DataSource::Inline(Bytes::copy_from_slice(text.as_bytes())),
+        Some(Specifier::InlineBytes(bytes)) => DataSource::Inline(wiped(bytes.clone())),
+        Some(Specifier::InlineString(text)) => DataSource::Inline(wiped(text.clone().into_bytes())),
         Some(Specifier::EnvironmentVariable(name)) => {
             DataSource::Environment(field_rules::not_empty(&at.field("environment_variable"), name)?)
         }

@@ -216,8 +216,9 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Resu
         None => None,
         Some(Type::ValidationContext(context)) => {
             let at = at.field("validation_context");
-            let context = validation::context(&at, context)?;
-            if !context.subject_alt_names.is_empty() && context.trusted_ca.is_none() && !context.accept_untrusted {
+            let context = validation::context(&at, context, options)?;
+            let has_roots = context.trusted_ca.is_some() || context.spiffe.is_some();
+            if !context.subject_alt_names.is_empty() && !has_roots && !context.accept_untrusted {
                 return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));
             }
             Some(Validation::Inline(Arc::new(context)))
@@ -253,7 +254,7 @@ fn combined_context(
     let at_sds = at.field("validation_context_sds_secret_config");
     let config = field_rules::required(&at_sds, &proto.validation_context_sds_secret_config)?;
     let name = sds_name(&at_sds, config, options)?;
-    Ok(Validation::Fetched { name, default: Some(Arc::new(validation::context(&at_default, default)?)) })
+    Ok(Validation::Fetched { name, default: Some(Arc::new(validation::context(&at_default, default, options)?)) })
 }
 
 /// `SdsSecretConfig`.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::{SanKind, SanMatcher};
+use super::{SanKind, SanMatcher, spiffe};
 use crate::field_rules;
 use crate::matcher;
+use crate::options::Options;
 use crate::proto::{self, extensions::transport_sockets::tls::v3 as pb};
 use crate::rejection::{At, Rejection};
 use crate::secret::{
@@ -27,6 +28,11 @@ impl fmt::Debug for AsItCame {
 }
 
 impl ValidationContext {
+    /// All that it says, as octets: two contexts that say the same have the same.
+    pub fn encoded(&self) -> Vec<u8> {
+        self.proto.0.encode_to_vec()
+    }
+
     /// This context merged over `default` as protobuf merges: what is repeated is appended, what is set here replaces, messages merge.
     /// What comes out is judged as if it had come in one piece.
     ///
@@ -38,12 +44,16 @@ impl ValidationContext {
         merged
             .merge(&*self.proto.0.encode_to_vec())
             .map_err(|error| at.reject(format!("cannot be merged with its default: {error}")))?;
-        context(&at, &merged)
+        context(&at, &merged, &Options::default())
     }
 }
 
 /// `CertificateValidationContext`.
-pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<ValidationContext, Rejection> {
+pub(crate) fn context(
+    at: &At<'_>,
+    proto: &pb::CertificateValidationContext,
+    options: &Options,
+) -> Result<ValidationContext, Rejection> {
     use pb::certificate_validation_context::TrustChainVerification;
     refuse_what_would_not_be_enforced(at, proto)?;
     let watched = watched_directory(at, &proto.watched_directory)?;
@@ -60,13 +70,28 @@ pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> 
     if max_verify_depth.is_some_and(|depth| depth > 100) {
         return Err(at.field("max_verify_depth").reject("must be at most 100"));
     }
+    let custom = proto.custom_validator_config.as_ref();
+    let spiffe =
+        custom.map(|custom| spiffe::decode(&at.field("custom_validator_config"), custom, options)).transpose()?;
+    let mut subject_alt_names = subject_alt_names(at, proto)?;
+    if spiffe.is_some() {
+        spiffe::refuse_what_is_not_asked(at, proto)?;
+        subject_alt_names = spiffe::of_uris(at, subject_alt_names)?;
+        if proto.trusted_ca.is_some() {
+            options.note(
+                &at.field("trusted_ca"),
+                "the SPIFFE validator has roots of its own and does not look at these, as by Envoy",
+            );
+        }
+    }
     Ok(ValidationContext {
+        spiffe,
         trusted_ca: source("trusted_ca", &proto.trusted_ca)?,
         crl: source("crl", &proto.crl)?,
         only_leaf_crl: proto.only_verify_leaf_cert_crl,
         allow_expired: proto.allow_expired_certificate,
         max_verify_depth,
-        subject_alt_names: subject_alt_names(at, proto)?,
+        subject_alt_names,
         accept_untrusted: trust == TrustChainVerification::AcceptUntrusted,
         suppress_client_ca_list: proto.suppress_client_ca_list,
         certificate_hashes: hashes
@@ -80,13 +105,6 @@ pub(crate) fn context(at: &At<'_>, proto: &pb::CertificateValidationContext) -> 
 }
 
 fn refuse_what_would_not_be_enforced(at: &At<'_>, proto: &pb::CertificateValidationContext) -> Result<(), Rejection> {
-    if let Some(custom) = &proto.custom_validator_config {
-        let reason = format!(
-            "certificate validator {:?} is not supported; peers would not be verified as asked; take it out, or keep Envoy for this workload",
-            custom.name
-        );
-        return Err(at.field("custom_validator_config").reject(reason));
-    }
     let refused = [
         ("ca_certificate_provider_instance", proto.ca_certificate_provider_instance.is_some()),
         ("system_root_certs", proto.system_root_certs.is_some()),

@@ -62,6 +62,11 @@ pub const AGENT_FLAGS: &[&str] = &[
     "--allow-unknown-static-fields",
 ];
 
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// What the process wrote.
 #[derive(Debug)]
 struct Output {
@@ -111,6 +116,10 @@ impl Sidecar {
         command.arg("-c").arg(file).args(launch.flags);
         let level = std::env::var("OUTRIGGER_LOG").unwrap_or_else(|_| "warning".into());
         command.args(["-l", &level, "--concurrency", "1"]);
+        // Tests look at its descriptors, which without this flag root alone may.
+        if !is_root() {
+            command.arg("--enable-core-dump");
+        }
         command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("the binary starts");
         let output = Arc::new(Output { lines: Mutex::default(), count: watch::Sender::new(0) });

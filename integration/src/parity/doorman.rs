@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::der::{Key, Text};
 use super::peers::{Case, pem};
 
-mod trusting;
+pub mod trusting;
 
 /// How long anything may take before the test is given up.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -50,7 +50,15 @@ impl Doorman {
             Command::new(program)
                 .arg("-c")
                 .arg(&file)
-                .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
+                .args([
+                    "--concurrency",
+                    "1",
+                    "-l",
+                    "error",
+                    "--disable-hot-restart",
+                    "--file-flush-interval-msec",
+                    "20",
+                ])
                 .stdout(Stdio::null())
                 .stderr(std::fs::File::create(&errors)?)
                 .spawn()
@@ -93,16 +101,40 @@ impl Doorman {
         verdict(tokio::time::timeout(DEADLINE, ask).await.ok().flatten())
     }
 
-    /// Whether the case is let in as a server.
-    pub async fn as_server(&self, index: usize) -> String {
+    /// Whether the case is let in as a server, and what the answer says otherwise.
+    pub async fn as_server(&self, index: usize) -> (String, String) {
         if !self.loaded.contains(&index) {
-            return "refused".to_owned();
+            return ("refused".to_owned(), String::new());
         }
         let ask = async {
             let stream = UnixStream::connect(self.path("plain")).await.ok()?;
             status(stream, &format!("/{index}/")).await
         };
-        verdict(tokio::time::timeout(DEADLINE, ask).await.ok().flatten())
+        let verdict = verdict(tokio::time::timeout(DEADLINE, ask).await.ok().flatten());
+        let reason = if verdict == "out" { self.logged(&format!("u/{index}/ "), 0).await } else { String::new() };
+        (verdict, reason)
+    }
+
+    /// Why the case was turned away as a client: what the access log says of the last connection. The first was the look whether the
+    /// listener is there.
+    pub async fn reason(&self, index: usize) -> String {
+        self.logged(&format!("s{index} "), 1).await
+    }
+
+    /// What follows this mark in the access log, in the line with this number.
+    async fn logged(&self, mark: &str, number: usize) -> String {
+        let started = Instant::now();
+        loop {
+            let log = std::fs::read_to_string(self.path("access")).unwrap_or_default();
+            let mut lines = log.lines().filter_map(|line| line.strip_prefix(mark));
+            if let Some(reason) = lines.nth(number) {
+                return reason.to_owned();
+            }
+            if started.elapsed() > DEADLINE {
+                return "no line in the log".to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -124,11 +156,11 @@ async fn status(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> 
     stream.flush().await.ok()?;
     let mut answer = Vec::new();
     let mut part = [0; 1024];
-    while !answer.windows(4).any(|part| part == b"\r\n\r\n") {
-        match stream.read(&mut part).await {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => answer.extend_from_slice(&part[..read]),
-        }
+    // To the end, which some tell by an error.
+    while let Ok(read) = stream.read(&mut part).await
+        && read > 0
+    {
+        answer.extend_from_slice(&part[..read]);
     }
     std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
 }
@@ -220,6 +252,7 @@ fn bootstrap(folder: &Path, cases: &[(usize, &Case)]) -> Value {
         listeners.push(json!({
             "name": format!("s{index}"),
             "address": pipe(format!("s{index}")),
+            "access_log": log(folder, &format!("s{index} %DOWNSTREAM_TRANSPORT_FAILURE_REASON%\n")),
             "filter_chains": [{
                 "transport_socket": {"name": "tls", "typed_config": context},
                 "filters": [manager(&answer)],
@@ -242,13 +275,19 @@ fn bootstrap(folder: &Path, cases: &[(usize, &Case)]) -> Value {
         }));
         routes.push(json!({"match": {"prefix": format!("/{index}/")}, "route": {"cluster": format!("u{index}")}}));
     }
-    let plain = json!({
-        "name": "plain",
-        "address": pipe("plain".to_owned()),
-        "filter_chains": [{"filters": [manager(&json!(routes))]}],
-    });
+    let mut front = manager(&json!(routes));
+    front["typed_config"]["access_log"] = log(folder, "u%REQ(:PATH)% %UPSTREAM_TRANSPORT_FAILURE_REASON%\n");
+    let plain = json!({"name": "plain", "address": pipe("plain".to_owned()), "filter_chains": [{"filters": [front]}]});
     listeners.push(plain);
     json!({"static_resources": {"listeners": listeners, "clusters": clusters}})
+}
+
+fn log(folder: &Path, format: &str) -> Value {
+    json!([{"name": "file", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": folder.join("access"),
+        "log_format": {"text_format_source": {"inline_string": format}},
+    }}])
 }
 
 fn manager(routes: &Value) -> Value {

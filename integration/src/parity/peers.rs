@@ -12,6 +12,7 @@ mod authorities;
 mod leaves;
 mod lists;
 mod names;
+mod spiffe;
 
 /// One peer and who judges it.
 pub struct Case {
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Case> {
     authorities::add(&mut table);
     names::add(&mut table);
     lists::add(&mut table);
+    spiffe::add(&mut table);
     table.cases
 }
 

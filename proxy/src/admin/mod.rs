@@ -16,6 +16,8 @@ mod certs;
 mod clusters;
 mod commands;
 mod config_dump;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod listeners;
 mod logging;
 mod memory;

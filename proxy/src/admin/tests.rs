@@ -137,7 +137,7 @@ fn node() -> Bytes {
     config::dump::encode(&node).unwrap().into()
 }
 
-fn admin() -> (Arc<Admin>, Arc<Fake>) {
+pub(super) fn admin() -> (Arc<Admin>, Arc<Fake>) {
     admin_with(Vec::new(), Bytes::new())
 }
 
@@ -153,7 +153,7 @@ pub async fn get(admin: &Arc<Admin>, target: &str) -> (u16, String) {
     ask(admin, Method::GET, target).await
 }
 
-async fn post(admin: &Arc<Admin>, target: &str) -> (u16, String) {
+pub(super) async fn post(admin: &Arc<Admin>, target: &str) -> (u16, String) {
     ask(admin, Method::POST, target).await
 }
 
@@ -315,7 +315,8 @@ async fn logging() {
     let (status, list) = post(&admin, "/logging").await;
     assert_eq!(status, 200);
     assert!(
-        list.starts_with("active loggers:\n  admin: warning\n") && list.ends_with("  ip_tagging: warning\n\n"),
+        list.starts_with("active loggers:\n  admin: warning\n")
+            && list.ends_with("  ip_tagging: warning\n  audit: info\n\n"),
         "{list}"
     );
     assert!(post(&admin, "/logging?upstream=debug").await.1.contains("\n  upstream: debug\n"));

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, WaitOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::IpVersion;
@@ -98,6 +98,14 @@ pub fn enable_core_dump() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = rustix::process::setrlimit(Resource::Core, raised) {
         tracing::warn!("core dumps stay off: {error}");
+    }
+}
+
+/// Without that flag none is left, whatever the limits and wherever the system would send it: private keys are in it. The memory of the
+/// process is then for root alone to look at, too.
+pub fn forbid_core_dump() {
+    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!("core dumps stay as the system has them: {error}");
     }
 }
 

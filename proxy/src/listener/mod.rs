@@ -8,6 +8,8 @@ mod compiled;
 mod connection;
 mod discovered;
 mod filters;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod limit;
 mod matching;
 mod stats;

@@ -100,6 +100,28 @@ pub struct ContextFacts {
     pub chain: Vec<CertificateFacts>,
 }
 
+/// What a secret, or what a context reads from files of its own, is made of: for the trail of changes. Nothing of a key is in it.
+#[derive(Debug, Clone, Default)]
+pub struct Material {
+    /// Leaves with their keys.
+    pub chain: Vec<CertificateFacts>,
+    /// Roots and revocation lists, where it holds any demand on peers.
+    pub trust: Option<TrustFacts>,
+    /// How many ticket keys there are.
+    pub ticket_keys: usize,
+}
+
+/// Who may vouch for peers.
+#[derive(Debug, Clone)]
+pub struct TrustFacts {
+    /// Roots.
+    pub roots: Vec<CertificateFacts>,
+    /// How many revocation lists there are.
+    pub lists: usize,
+    /// Beginning of the SHA-256 of all of it: other lists have another.
+    pub digest: Arc<str>,
+}
+
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> Arc<str> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

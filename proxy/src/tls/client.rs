@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 
-use super::certificate::ContextFacts;
+use super::certificate::{ContextFacts, Material};
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
@@ -223,6 +223,10 @@ impl SecretUser for ClientContext {
 
     fn files(&self) -> &files::Held {
         self.sources.files()
+    }
+
+    fn own_material(&self) -> (Arc<str>, Material) {
+        (self.scope.clone(), self.sources.given_material())
     }
 
     fn certificates(&self) -> Option<ContextFacts> {

@@ -108,6 +108,13 @@ pub(super) fn untrusted(fault: ChainFault, leaf: &Certificate, now: u64) -> Erro
         let behind = starts.saturating_sub(now);
         text.push_str(&format!(" (if it is right, the clock is {behind} s behind)"));
     }
+    if fault.is_late() && fault.depth == 0 {
+        // Its authority has signed it, so that its names are those of somebody; which of them it used is for nobody to say.
+        let since = leaf.validity().1.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let name = leaf.sans().first().map(|san| san.value.to_string()).unwrap_or_else(|| leaf.subject());
+        let name: String = name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect();
+        text.push_str(&format!(" ({name}, {} s ago)", now.saturating_sub(since)));
+    }
     let error = match fault.alert() {
         AlertDescription::UnknownCA => CertificateError::UnknownIssuer,
         AlertDescription::BadCertificate => CertificateError::BadEncoding,
@@ -126,6 +133,9 @@ pub(super) fn untrusted(fault: ChainFault, leaf: &Certificate, now: u64) -> Erro
     Error::InvalidCertificate(error)
 }
 
+/// Letters of a name that an expired peer is called by.
+const LONGEST_NAME: usize = 256;
+
 /// A key that signs though its certificate says that it is for something else.
 pub(super) fn wrong_usage() -> Error {
     FAULT.set(Some((CertificateError::InvalidPurpose, KEY_USAGE.to_owned())));
@@ -137,7 +147,7 @@ const KEY_USAGE: &str = "KEY_USAGE_BIT_INCORRECT";
 fn of_certificate(error: &CertificateError) -> HandshakeFailure {
     if let Some((_, text)) = FAULT.take().filter(|(of, _)| of == error) {
         let reason = match &*text {
-            KEY_USAGE => ssl(321, KEY_USAGE, None),
+            KEY_USAGE => ssl(302, KEY_USAGE, None),
             detail => ssl(125, "CERTIFICATE_VERIFY_FAILED", Some(detail)),
         };
         return HandshakeFailure { reason, kind: FailureKind::Certificate };

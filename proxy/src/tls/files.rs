@@ -74,10 +74,12 @@ impl Reader<'_> {
         match source {
             DataSource::Inline(bytes) => Ok(bytes.clone()),
             DataSource::File(file) => Ok(self.files.open(file)?.octets(self.view)),
-            DataSource::Environment(name) => std::env::var(&**name).map(Bytes::from).map_err(|_| {
-                let name = config::discreet::shown(name);
-                format!("environment variable {name} is not set; set it before the proxy starts")
-            }),
+            DataSource::Environment(name) => {
+                std::env::var(&**name).map(|value| config::secret::wiped(value.into_bytes())).map_err(|_| {
+                    let name = config::discreet::shown(name);
+                    format!("environment variable {name} is not set; set it before the proxy starts")
+                })
+            }
         }
     }
 }
@@ -197,7 +199,7 @@ fn inode(path: &Path) -> Option<Inode> {
 
 fn read(source: &FileSource) -> Result<Bytes, String> {
     std::fs::read(&source.path)
-        .map(Bytes::from)
+        .map(config::secret::wiped)
         .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", source.shown()))
 }
 

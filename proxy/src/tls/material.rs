@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::SanKind;
-use rustls::DistinguishedName;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use super::certificate::{CertificateFacts, Facts};
+use super::certificate::{CertificateFacts, Facts, TrustFacts, hex};
 use super::files::Reader;
-use super::x509::{self, Checks, PemFault, RevocationList, Store};
+use super::trust::Trust;
+use super::x509::{self, PemFault};
 
 /// An own certificate chain with its key.
 pub(super) struct Identity {
@@ -32,23 +32,6 @@ pub(super) struct Identity {
 pub(super) struct PeerContext {
     pub config: ValidationContext,
     pub trust: Arc<Trust>,
-}
-
-/// What a peer's chain is checked against.
-#[derive(Default)]
-pub(super) struct Trust {
-    /// `None`: the context names no roots, any chain is taken.
-    pub roots: Option<Roots>,
-}
-
-/// Trusted roots, with the revocation lists that came with them.
-pub(super) struct Roots {
-    pub store: Store,
-    pub facts: Vec<Facts>,
-    /// Their names, each once.
-    pub names: Vec<DistinguishedName>,
-    /// The file that they came from.
-    pub path: Option<Arc<str>>,
 }
 
 impl Identity {
@@ -111,6 +94,12 @@ impl PeerContext {
         PeerContext { config: ValidationContext::default(), trust: Arc::default() }
     }
 
+    /// For the trail of changes.
+    pub fn facts(&self) -> TrustFacts {
+        let digest = hex(&self.trust.digest[..8]);
+        TrustFacts { roots: self.trust.shown().collect(), lists: self.trust.lists, digest }
+    }
+
     /// Reads what the context names.
     ///
     /// # Errors
@@ -126,50 +115,11 @@ impl PeerContext {
     /// The two do not go together.
     pub fn over(&self, default: &ValidationContext, reader: Reader<'_>) -> Result<PeerContext, String> {
         let merged = self.config.over(default).map_err(|rejection| rejection.to_string())?;
-        let same_checks = checks(&merged) == checks(&self.config);
-        if same_checks && merged.trusted_ca == self.config.trusted_ca && merged.crl == self.config.crl {
+        if Trust::is_of_both(&merged, &self.config) {
             return Ok(PeerContext { config: merged, trust: Arc::clone(&self.trust) });
         }
         PeerContext::parse(merged, reader)
     }
-}
-
-impl Trust {
-    /// When each root is good no more.
-    pub fn expire(&self) -> impl Iterator<Item = SystemTime> {
-        self.roots.iter().flat_map(|roots| roots.facts.iter().map(|facts| facts.not_after))
-    }
-
-    /// Its roots, for admin.
-    pub fn shown(&self) -> impl Iterator<Item = CertificateFacts> {
-        let roots = self.roots.iter();
-        roots.flat_map(|roots| roots.facts.iter().map(|facts| CertificateFacts::of(facts, roots.path.clone())))
-    }
-
-    fn parse(config: &ValidationContext, reader: Reader<'_>) -> Result<Trust, String> {
-        let lists = config.crl.as_ref().map(|source| revocation_lists(source, reader)).transpose()?.unwrap_or_default();
-        let Some(source) = &config.trusted_ca else { return Ok(Trust { roots: None }) };
-        let place = place(source);
-        let mut bundle = x509::bundle(&reader.read(source)?).map_err(|_| {
-            format!("trusted_ca{place}: a block of it does not parse; it must hold whole BEGIN CERTIFICATE blocks")
-        })?;
-        if bundle.certificates.is_empty() {
-            return Err(format!("trusted_ca{place}: no PEM certificate in it; give the certificate of an authority"));
-        }
-        bundle.lists.extend(lists);
-        let store = Store::new(&bundle.certificates, &bundle.lists, checks(config))
-            .ok_or_else(|| format!("trusted_ca{place}: out of memory"))?;
-        let facts = bundle.certificates.iter().map(Facts::of).collect();
-        let mut names: Vec<Vec<u8>> = bundle.certificates.iter().filter_map(x509::Certificate::subject_der).collect();
-        names.sort();
-        names.dedup();
-        let names = names.into_iter().map(DistinguishedName::from).collect();
-        Ok(Trust { roots: Some(Roots { store, facts, names, path: path(source) }) })
-    }
-}
-
-fn checks(config: &ValidationContext) -> Checks {
-    Checks { only_leaf_crl: config.only_leaf_crl, allow_expired: config.allow_expired }
 }
 
 /// A private key that can sign handshakes. Nothing of it, nor of what a library says of it, gets into an error.
@@ -182,26 +132,15 @@ fn private_key(text: &[u8], password: Option<&[u8]>, place: &str) -> Result<Arc<
         };
         format!("private key{place}: {what}")
     })?;
-    aws_lc_rs::sign::any_supported_type(&PrivateKeyDer::Pkcs8(der.into())).map_err(|_| {
+    aws_lc_rs::sign::any_supported_type(&PrivateKeyDer::Pkcs8(der.as_slice().into())).map_err(|_| {
         format!("private key{place} cannot be used; give an RSA key of at least 2048 bits, or an ECDSA key on P-256, P-384 or P-521")
     })
 }
 
-fn path(source: &DataSource) -> Option<Arc<str>> {
+pub(super) fn path(source: &DataSource) -> Option<Arc<str>> {
     source.file().map(|file| file.shown().into())
 }
 
-fn place(source: &DataSource) -> String {
+pub(super) fn place(source: &DataSource) -> String {
     path(source).map(|path| format!(" ({path})")).unwrap_or_default()
-}
-
-/// The lists of a PEM bundle.
-fn revocation_lists(source: &DataSource, reader: Reader<'_>) -> Result<Vec<RevocationList>, String> {
-    let place = place(source);
-    let bundle = x509::bundle(&reader.read(source)?)
-        .map_err(|_| format!("crl{place}: a revocation list does not parse; give it again"))?;
-    if bundle.lists.is_empty() {
-        return Err(format!("crl{place}: no PEM revocation list in it; it must hold a BEGIN X509 CRL block"));
-    }
-    Ok(bundle.lists)
 }

@@ -7,6 +7,8 @@ mod client;
 mod described;
 mod failure;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod info;
 mod material;
 mod peer;
@@ -14,8 +16,10 @@ mod secrets;
 mod server;
 mod signature;
 mod sources;
+mod spiffe;
 mod suites;
 mod tickets;
+mod trust;
 mod verify;
 mod x509;
 
@@ -24,11 +28,11 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{CertificateFacts, ContextFacts};
+pub use certificate::{CertificateFacts, ContextFacts, Material, TrustFacts};
 pub use client::{AlpnList, Asked, ClientContext};
 pub use described::{Described, fingerprint, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
-pub use secrets::Secrets;
+pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
 pub use suites::{CIPHER_NAMES, VERSION_NAMES};
 

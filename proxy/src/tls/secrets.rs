@@ -9,7 +9,7 @@ use config::tls::SecretId;
 
 #[cfg(test)]
 use super::certificate::CertificateFacts;
-use super::certificate::{ContextFacts, days_left};
+use super::certificate::{ContextFacts, Material, days_left};
 use super::files::{self, File, Files, Reader, View};
 use super::material::{Identity, PeerContext};
 use super::tickets::TicketKeys;
@@ -48,6 +48,15 @@ struct FromFiles {
     files: files::Held,
 }
 
+/// Whose files have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewed {
+    /// The secret of this name.
+    Secret(Arc<str>),
+    /// A context of this listener or cluster.
+    Context(Arc<str>),
+}
+
 /// A context that uses secrets of this store.
 pub(super) trait SecretUser: Send + Sync {
     /// A secret that it names has changed.
@@ -58,6 +67,9 @@ pub(super) trait SecretUser: Send + Sync {
 
     /// One of them has changed. What is no good leaves the former in use.
     fn read_again(&self, secrets: &Secrets) -> Result<(), String>;
+
+    /// Its name for messages, and what it reads from files of its own.
+    fn own_material(&self) -> (Arc<str>, Material);
 
     /// What is in use; `None` while something is missing.
     fn certificates(&self) -> Option<ContextFacts>;
@@ -109,24 +121,44 @@ impl Secrets {
     }
 
     /// Looks whether files have changed, and has those who use them read them again: a certificate with its key, or neither. What is no
-    /// good leaves the former in use, and is told once. The control thread calls it again and again.
-    pub fn look_at_files(&self) {
+    /// good leaves the former in use, and is told once. The control thread calls it again and again. Gives what has changed: secrets, and
+    /// contexts that read files themselves.
+    pub fn look_at_files(&self) -> Vec<(Renewed, Material)> {
         let changed = self.files.look();
         if changed.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut pass = Pass { changed: &changed, good: Vec::new(), bad: Vec::new(), reasons: BTreeSet::new() };
+        let mut renewed = Vec::new();
         let secrets = self.read_secrets_again(&mut pass);
         let readers: Vec<_> = self.lock().readers.iter().filter_map(Weak::upgrade).collect();
         for reader in readers {
             if pass.concerns(reader.files()) {
-                pass.note(reader.files(), reader.read_again(self));
+                let result = reader.read_again(self);
+                if result.is_ok() {
+                    let (scope, material) = reader.own_material();
+                    renewed.push((Renewed::Context(scope), material));
+                }
+                pass.note(reader.files(), result);
             }
         }
         pass.settle();
         for id in secrets {
             tracing::info!(target: "secret", "secret '{}' was read again from its files", id.name);
             self.rebuild_users(&id);
+            let material = self.material(&id);
+            renewed.push((Renewed::Secret(id.name), material));
+        }
+        renewed
+    }
+
+    /// What a secret is made of.
+    pub fn material(&self, id: &SecretId) -> Material {
+        let held = self.lock().held.get(id).cloned().unwrap_or_default();
+        Material {
+            chain: held.identity.iter().map(|identity| identity.shown()).collect(),
+            trust: held.peers.map(|peers| peers.facts()),
+            ticket_keys: held.tickets.map_or(0, |keys| keys.count()),
         }
     }
 

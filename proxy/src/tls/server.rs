@@ -13,7 +13,7 @@ use rustls::server::{Acceptor, ClientHello};
 use rustls::{HandshakeKind, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::LazyConfigAcceptor;
 
-use super::certificate::ContextFacts;
+use super::certificate::{ContextFacts, Material};
 use super::chooser::Chooser;
 use super::files::{self, View};
 use super::info::TlsInfo;
@@ -224,7 +224,7 @@ impl ServerContext {
         let chooser = Arc::new(Chooser::new(&parts.identities, &self.sources.schemes, self.full_scan));
         let keys = match (&self.tickets, parts.tickets) {
             (SessionTickets::Off, _) => Keys::None,
-            (_, Some(keys)) => Keys::Given(keys),
+            (_, Some(keys)) => Keys::Given(keys, parts.binding),
             _ => Keys::Own,
         };
         let resumption = Resumption::new(keys, self.keeps_sessions, self.session_timeout)?;
@@ -262,6 +262,10 @@ impl SecretUser for ServerContext {
 
     fn files(&self) -> &files::Held {
         self.sources.files()
+    }
+
+    fn own_material(&self) -> (Arc<str>, Material) {
+        (self.scope.clone(), self.sources.given_material())
     }
 
     fn certificates(&self) -> Option<ContextFacts> {

@@ -8,8 +8,10 @@ use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 
 use super::Secrets;
+use super::certificate::Material;
 use super::files::{self, View};
 use super::material::{Identity, PeerContext};
+use super::sha256;
 use super::signature;
 use super::tickets::TicketKeys;
 use super::verify::{PeerVerifier, SideDemands};
@@ -48,6 +50,13 @@ impl<T, C> Source<T, C> {
         }
     }
 
+    fn given(&self) -> Option<Arc<T>> {
+        match self {
+            Source::Given(_, now) => Some(now.load_full()),
+            Source::Named(_) => None,
+        }
+    }
+
     /// What is given, read again.
     fn again(&self, parse: impl FnOnce(&C) -> Result<T, String>) -> Result<Option<Arc<T>>, String> {
         match self {
@@ -75,6 +84,8 @@ pub(super) struct Given {
 pub(super) struct Parts {
     pub identities: Vec<Arc<Identity>>,
     pub verifier: Arc<PeerVerifier>,
+    /// SHA-256 of all that a session says of who was let in: own certificates, roots, revocation lists and demands.
+    pub binding: [u8; 32],
     /// Where there are keys for tickets.
     pub tickets: Option<Arc<TicketKeys>>,
 }
@@ -122,6 +133,16 @@ impl Sources {
             refuse_blind_names(&peers.load(), side)?;
         }
         Ok(Sources { needs, certificates, peers, tickets, default, side, schemes: signature::schemes(common)?, files })
+    }
+
+    /// What is given, for the trail of changes.
+    pub fn given_material(&self) -> Material {
+        let chain = self.certificates.iter().filter_map(Source::given).map(|identity| identity.shown());
+        Material {
+            chain: chain.collect(),
+            trust: self.peers.given().filter(|peers| peers.trust.is_given()).map(|peers| peers.facts()),
+            ticket_keys: self.tickets.as_ref().and_then(Source::given).map_or(0, |keys| keys.count()),
+        }
     }
 
     /// The files that the given parts name.
@@ -205,9 +226,23 @@ impl Sources {
             peers = Arc::new(peers.over(default, secrets.reader(view))?);
         }
         refuse_blind_names(&peers, self.side)?;
+        let binding = binding(&identities, &peers, self.side);
         let verifier = Arc::new(PeerVerifier::new(peers, self.side, self.schemes.clone()));
-        Ok(Some(Parts { identities, verifier, tickets }))
+        Ok(Some(Parts { identities, verifier, binding, tickets }))
     }
+}
+
+/// A ticket is good where this is the same: rustls restores a peer's chain from it and asks no verifier.
+fn binding(identities: &[Arc<Identity>], peers: &PeerContext, side: SideDemands) -> [u8; 32] {
+    let mut digests = Vec::new();
+    for identity in identities {
+        identity.key.cert.iter().for_each(|der| digests.extend(sha256(der)));
+        digests.extend(sha256(b"next"));
+    }
+    digests.extend(peers.trust.digest);
+    digests.extend(sha256(&peers.config.encoded()));
+    digests.extend([side.match_server_name, side.certificate_required].map(u8::from));
+    sha256(&digests)
 }
 
 /// Everything that the parts given by value are read from.
@@ -240,7 +275,10 @@ fn named<T, C>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T, C> {
 
 /// Envoy's rule: names of a certificate that nobody vouches for say nothing.
 fn refuse_blind_names(peers: &PeerContext, side: SideDemands) -> Result<(), String> {
-    if peers.trust.roots.is_some() || peers.config.accept_untrusted {
+    if side.match_server_name && peers.trust.is_by_domain() {
+        return Err("'auto_sni_san_validation' and the SPIFFE validator do not go together: it compares URI names alone; take one of them out".into());
+    }
+    if peers.trust.is_given() || peers.config.accept_untrusted {
         return Ok(());
     }
     if !peers.config.subject_alt_names.is_empty() {

@@ -81,6 +81,14 @@ impl Authority {
         Leaf { chain: format!("{}{}", certificate.pem(), self.root), key: key.serialize_pem() }
     }
 
+    /// With a key of another kind.
+    pub fn issue_of(&self, kind: &'static rcgen::SignatureAlgorithm, uri: &str) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        params.distinguished_name = DistinguishedName::new();
+        self.sign(params, &KeyPair::generate_for(kind).unwrap())
+    }
+
     /// With a key of 2048 bits, istiod's default; the key as PKCS#8, too.
     pub fn issue_rsa(&self, uri: &str) -> (Leaf, Vec<u8>) {
         let mut params = CertificateParams::default();

@@ -13,6 +13,7 @@ use super::{Asked, ClientContext, FailureKind, HandshakeFailure, Secrets, Server
 use crate::transport::{Io, Stream};
 
 mod sessions;
+mod spiffe;
 
 const SERVER: &str = "spiffe://cluster.local/ns/default/sa/details";
 const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/productpage";
@@ -227,7 +228,7 @@ async fn expired_and_not_yet_valid_certificates_are_told_apart() {
     let near = Side::new(&authority, CLIENT);
     let client = near.client(&istio_client(&[], vec![]));
     for (from, until, words) in [
-        (now - 2 * hour, now - hour, "certificate has expired"),
+        (now - 2 * hour, now - hour, "certificate has expired (spiffe://cluster.local/ns/default/sa/details, 360"),
         (now + hour, now + 2 * hour, "certificate is not yet valid (if it is right, the clock is 3"),
     ] {
         let far = Side::new(&authority, SERVER);
@@ -360,6 +361,9 @@ async fn keys_of_every_pem_kind_are_taken() {
     let mut config = leaf.config();
     config.key = inline(&pem("RSA PRIVATE KEY", &pkcs8[26..]));
     Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap();
+    for kind in [&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ECDSA_P521_SHA512, &rcgen::PKCS_ED25519] {
+        Secrets::new().update(&sds("default").id(), authority.issue_of(kind, SERVER).secret()).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,11 @@ const SECRET: usize = 32;
 const MOST_KEPT: usize = 1024;
 
 impl TicketKeys {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reads what the configuration names.
     ///
     /// # Errors
@@ -58,10 +63,10 @@ impl Key {
         Some(Key { name: *name, key })
     }
 
-    /// Its name, a nonce, what is sealed.
-    fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+    /// Its name, a nonce, what is sealed: for those alone who are bound to the same.
+    fn seal(&self, binding: &Binding, plain: &[u8]) -> Option<Vec<u8>> {
         let mut sealed = plain.to_vec();
-        let nonce = self.key.seal_in_place_append_tag(Aad::from(self.name), &mut sealed).ok()?;
+        let nonce = self.key.seal_in_place_append_tag(self.bound(binding), &mut sealed).ok()?;
         let mut ticket = Vec::with_capacity(NAME + NONCE_LEN + sealed.len());
         ticket.extend_from_slice(&self.name);
         ticket.extend_from_slice(nonce.as_ref());
@@ -69,15 +74,25 @@ impl Key {
         Some(ticket)
     }
 
-    fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+    fn bound(&self, binding: &Binding) -> Aad<[u8; NAME + SECRET]> {
+        let mut bound = [0; NAME + SECRET];
+        bound[..NAME].copy_from_slice(&self.name);
+        bound[NAME..].copy_from_slice(binding);
+        Aad::from(bound)
+    }
+
+    fn open(&self, binding: &Binding, ticket: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = ticket.strip_prefix(&self.name)?.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
-        let plain = self.key.open_in_place(Nonce::from(nonce), Aad::from(self.name), &mut sealed).ok()?.len();
+        let plain = self.key.open_in_place(Nonce::from(nonce), self.bound(binding), &mut sealed).ok()?.len();
         debug_assert_eq!(plain + MAX_TAG_LEN, sealed.len());
         sealed.truncate(plain);
         Some(sealed)
     }
 }
+
+/// What a ticket is bound to, as SHA-256: certificates, roots, revocation lists and demands of the context that made it.
+pub(super) type Binding = [u8; 32];
 
 /// Whose keys tickets have.
 #[derive(Clone)]
@@ -86,8 +101,8 @@ pub(super) enum Keys {
     None,
     /// Made here and rotated.
     Own,
-    /// These.
-    Given(Arc<TicketKeys>),
+    /// These, for contexts that are bound to the same.
+    Given(Arc<TicketKeys>, Binding),
 }
 
 /// What a configuration of rustls needs to resume as the context says.
@@ -115,7 +130,7 @@ impl Resumption {
                 let longest = Duration::from_secs(own.lifetime().into());
                 (own, longest)
             }
-            Keys::Given(keys) => (Arc::new(Given(keys)), LONGEST),
+            Keys::Given(keys, binding) => (Arc::new(Given { keys, binding }), LONGEST),
         };
         let ticketer = Tickets { inner, age: Age(timeout.unwrap_or(DEFAULT_OF_TICKETS).min(longest)) };
         Ok(Resumption { ticketer: Some(Arc::new(ticketer)), storage: nothing() })
@@ -149,7 +164,10 @@ fn now() -> u64 {
 }
 
 /// Tickets under the given keys.
-struct Given(Arc<TicketKeys>);
+struct Given {
+    keys: Arc<TicketKeys>,
+    binding: Binding,
+}
 
 impl ProducesTickets for Given {
     fn enabled(&self) -> bool {
@@ -161,11 +179,11 @@ impl ProducesTickets for Given {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.0.0.first()?.seal(plain)
+        self.keys.0.first()?.seal(&self.binding, plain)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        self.0.0.iter().find_map(|key| key.open(ticket))
+        self.keys.0.iter().find_map(|key| key.open(&self.binding, ticket))
     }
 }
 

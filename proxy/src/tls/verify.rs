@@ -13,9 +13,9 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
 
 use super::certificate::San;
-use super::failure;
-use super::material::{PeerContext, Trust};
+use super::material::PeerContext;
 use super::signature::{self, Schemes, Version};
+use super::trust::Trust;
 use super::x509::{Certificate, Purpose};
 
 /// What a context demands of its peers.
@@ -71,9 +71,9 @@ impl fmt::Debug for PeerVerifier {
 impl PeerVerifier {
     /// A verifier.
     pub fn new(peers: Arc<PeerContext>, side: SideDemands, schemes: Schemes) -> PeerVerifier {
-        let hints = match &peers.trust.roots {
-            Some(roots) if side.sends_hints && !peers.config.suppress_client_ca_list => roots.names.clone(),
-            _ => Vec::new(),
+        let hints = match side.sends_hints && !peers.config.suppress_client_ca_list {
+            true => peers.trust.names(),
+            false => Vec::new(),
         };
         PeerVerifier { peers, side, schemes, hints }
     }
@@ -89,7 +89,7 @@ impl PeerVerifier {
 
     /// Whether anything at all is asked of the peer.
     fn asks_for_certificate(&self) -> bool {
-        self.peers.trust.roots.is_some()
+        self.peers.trust.is_given()
             || self.peers.config.accept_untrusted
             || self.side.certificate_required
             || self.has_demands()
@@ -127,7 +127,7 @@ impl PeerVerifier {
         // As with Envoy, a certificate that is not trusted passes when untrusted ones are accepted, demands or not.
         let result = self.check_chain(&chain, purpose, now).and_then(|()| self.check_demands(leaf, &chain[0], names));
         match result {
-            Err(error) if self.peers.config.accept_untrusted => {
+            Err(error) if self.accepts_untrusted() => {
                 tracing::debug!(%error, "certificate is not trusted and accepted as the context says");
                 Ok(())
             }
@@ -135,16 +135,17 @@ impl PeerVerifier {
         }
     }
 
+    /// The validator by trust domain knows no such mode, as Envoy's.
+    fn accepts_untrusted(&self) -> bool {
+        self.peers.config.accept_untrusted && !self.peers.trust.is_by_domain()
+    }
+
     fn check_chain(&self, chain: &[Certificate], purpose: Purpose, now: UnixTime) -> Result<(), Error> {
-        let Some(roots) = &self.peers.trust.roots else { return Ok(()) };
         // As Envoy, which sets the depth for clients' certificates alone.
         let depth = self.peers.config.max_verify_depth.filter(|_| purpose == Purpose::Client);
         // The field counts the root, the check does not.
         let depth = depth.map(|depth| depth.saturating_sub(1));
-        roots
-            .store
-            .check(chain, purpose, depth, now.as_secs())
-            .map_err(|fault| failure::untrusted(fault, &chain[0], now.as_secs()))
+        self.peers.trust.check(chain, purpose, depth, now.as_secs())
     }
 
     fn check_demands(&self, der: &[u8], leaf: &Certificate, names: Names<'_>) -> Result<(), Error> {
@@ -168,7 +169,7 @@ impl PeerVerifier {
         }
         let sans = leaf.sans();
         if let Some(name) = names.demanded {
-            let vouched = self.peers.trust.roots.is_some() || self.has_pins();
+            let vouched = self.peers.trust.is_given() || self.has_pins();
             if !vouched || !sans.iter().any(|san| is_named(name, san)) {
                 return Err(unmet_name(name, &sans));
             }
@@ -180,6 +181,9 @@ impl PeerVerifier {
         }
         if matchers.is_empty() || sans.iter().any(|san| matchers.iter().any(|one| san_matches(one, san))) {
             return Ok(());
+        }
+        if self.peers.trust.is_by_domain() {
+            return Err(unmet(Unmet { text: "verify cert failed: SAN match".into(), is_san: true }));
         }
         Err(unmet_san(&sans))
     }
@@ -229,7 +233,9 @@ impl ClientCertVerifier for PeerVerifier {
 
     fn client_auth_mandatory(&self) -> bool {
         // BoringSSL's modes as Envoy sets them: demands on names or pins fail without a certificate, unless untrusted ones are accepted.
-        self.side.certificate_required || (self.has_demands() && !self.peers.config.accept_untrusted)
+        self.side.certificate_required
+            || self.peers.trust.is_by_domain()
+            || (self.has_demands() && !self.accepts_untrusted())
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

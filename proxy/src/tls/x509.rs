@@ -10,7 +10,7 @@ mod signature;
 mod store;
 
 pub(super) use certificate::Certificate;
-pub(super) use pem::{PemFault, bundle, chain, private_key};
+pub(super) use pem::{Bundle, PemFault, bundle, chain, private_key};
 pub(super) use store::{ChainFault, Checks, Purpose, RevocationList, Store};
 
 use aws_lc_sys as lc;

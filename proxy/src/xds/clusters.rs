@@ -18,6 +18,7 @@ use xds_client::{Update, Verdict};
 
 use self::endpoints::{eds_timeout, endpoints_came};
 use super::Named;
+use super::audit::{self, Carrier};
 use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
@@ -145,6 +146,7 @@ impl Clusters {
     fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
         let wanted = Policy::of(&refused.body);
         let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of(body));
+        let body = self.held.active_body(name).cloned();
         let (active, warming) = self.held.take_down(name, unjudged);
         if let Some(warming) = warming {
             self.release_service(name, &warming.cluster);
@@ -154,6 +156,7 @@ impl Clusters {
                 target: "upstream",
                 "cluster '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
             );
+            audit::policy(Carrier::Cluster, name, "", body.as_deref(), None);
             self.retire(name, active);
         }
     }
@@ -189,11 +192,13 @@ impl Clusters {
         if self.held.is_static(name) {
             return;
         }
+        let body = self.held.active_body(name).cloned();
         let (active, warming) = self.held.remove(name);
         if let Some(warming) = warming {
             self.release_service(name, &warming.cluster);
         }
         if let Some(active) = active {
+            audit::policy(Carrier::Cluster, name, "", body.as_deref(), None);
             self.retire(name, active);
         }
     }
@@ -226,6 +231,9 @@ impl Clusters {
         let Some(mut warmed) = self.held.take_warming(name) else { return };
         let cluster = warmed.made.cluster.clone();
         let names = warmed.made.names.take().or_else(|| self.names_of(&cluster));
+        let before = self.held.active_body(name).cloned();
+        let stored = &warmed.stored;
+        audit::policy(Carrier::Cluster, name, &stored.version, before.as_deref(), Some(&stored.body));
         match self.held.activate(name, warmed, Active { cluster, names }) {
             Some(before) => {
                 self.release_service(name, &before.cluster);

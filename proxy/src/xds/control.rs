@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
+use super::audit::{self, Carrier};
 use super::clusters::Clusters;
 use super::extensions::Extensions;
 use super::held::Held;
@@ -239,6 +240,8 @@ impl Control {
     /// Lets go of the route tables that no listener names any more.
     fn forget_routes(&mut self) {
         for name in self.routes.forget_unused(self.listeners.tables_in_use()) {
+            let body = self.tables.active_body(&name).cloned();
+            audit::policy(Carrier::Routes, &name, "", body.as_deref(), None);
             self.tables.remove(&name);
         }
     }

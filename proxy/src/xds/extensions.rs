@@ -14,6 +14,7 @@ use config::{Policy, Rejection};
 use xds_client::{Update, Verdict};
 
 use super::Named;
+use super::audit::{self, Carrier};
 use super::held::{Held, Seen};
 use crate::discoveries::{Change, Discoveries, Key, Kind, State, Wanted, Withheld};
 use crate::stats::{Counter, DiscoveryStats, Stats};
@@ -136,6 +137,8 @@ impl Extensions {
             Ok(()) => {
                 tracing::info!(target: "config", "extension config '{name}' is in use, version '{}'", stored.version);
                 self.count_success(&kinds, name, &stored, true);
+                let before = self.held.active_body(name).cloned();
+                audit::policy(Carrier::Extension, name, &stored.version, before.as_deref(), Some(&stored.body));
                 self.held.put(name, stored, ());
                 Ok(())
             }
@@ -169,7 +172,11 @@ impl Extensions {
         }
         let wanted = Policy::of(&stored.body);
         let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of(body));
+        let body = self.held.active_body(name).cloned();
         let taken_down = self.held.take_down(name, unjudged).0.is_some();
+        if taken_down {
+            audit::policy(Carrier::Extension, name, "", body.as_deref(), None);
+        }
         if self.held.active(name).is_some() {
             tracing::error!(target: "config", "extension config '{name}' is refused, the one before it stays: {reason}");
         } else {
@@ -211,6 +218,8 @@ impl Extensions {
             return;
         }
         tracing::info!(target: "config", "the control plane has no extension config '{name}'; its default counts, if there is one");
+        let body = self.held.active_body(name).cloned();
+        audit::policy(Carrier::Extension, name, "", body.as_deref(), None);
         self.held.remove(name);
         self.held.show_as(name, name, false);
         self.fall_back(&kinds, name, None);

@@ -27,6 +27,7 @@ use self::retry::{Refusal, Retry};
 use self::sockets::Sockets;
 use self::warming::Warming;
 use super::Named;
+use super::audit::{self, Carrier};
 use super::held::{Held, Seen};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
@@ -169,6 +170,7 @@ impl Listeners {
         let unjudged = |body: &[u8]| withheld || wanted.exceeds(&in_force(body));
         let (active, _) = self.held.take_down(name, unjudged);
         if let Some(active) = active {
+            audit::policy(Carrier::Listener, name, "", active_body.as_deref(), None);
             tracing::error!(
                 target: "config",
                 "listener '{name}' is stopped: its new version carries policy that is not enforced here, and without it no traffic may pass"
@@ -219,8 +221,10 @@ impl Listeners {
             return;
         }
         self.retries.remove(name);
+        let body = self.held.active_body(name).cloned();
         let (active, _) = self.held.remove(name);
         if let Some(active) = active {
+            audit::policy(Carrier::Listener, name, "", body.as_deref(), None);
             self.parts.server.listener_removed.inc();
             tracing::info!(target: "config", "listener '{name}' removed; its connections drain");
             self.drain(&active.listener, None);
@@ -252,6 +256,9 @@ impl Listeners {
         tell_active(name, &addresses);
         self.parts.server.listener_create_success.add(self.parts.workers.count() as u64);
         let active = Active { listener: listener.clone(), sockets, addresses };
+        let before = self.held.active_body(name).cloned();
+        let (version, body) = (warmed.stored.version.clone(), warmed.stored.body.clone());
+        audit::policy(Carrier::Listener, name, &version, before.as_deref(), Some(&body));
         match self.held.activate(name, warmed, active) {
             Some(before) => {
                 self.parts.server.listener_modified.inc();

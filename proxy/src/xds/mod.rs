@@ -4,11 +4,15 @@
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
 //! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`extensions`] ECDS, [`secrets`] SDS.
+//! - `audit` tells each change of policy and of certificates that took effect.
 //! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
+mod audit;
 pub mod clusters;
 pub mod control;
 pub mod extensions;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod held;
 pub mod listeners;
 pub mod routes;

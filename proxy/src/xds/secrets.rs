@@ -15,6 +15,7 @@ use config::xds_server::XdsServer;
 use tokio::sync::mpsc;
 use xds_client::{AdsSettings, SdsClient, SdsEvent, SdsHandle};
 
+use super::audit;
 use super::held::{Held, Seen};
 use crate::store::{Resources, Stored};
 use crate::tls::Secrets;
@@ -85,6 +86,7 @@ impl SecretWatches {
         // The bootstrap's secrets are never sent again.
         for id in self.secrets.forget(|id| id.source == SdsSource::Static || ids.contains(id)) {
             tracing::debug!(target: "secret", "secret '{}' is needed no more and forgotten", id.name);
+            audit::secret_forgotten(&id.name);
             self.held.remove(&key(&id));
         }
     }
@@ -144,6 +146,8 @@ impl SecretWatches {
 
     /// Checks a secret and puts it in use. The reason names the secret.
     pub fn apply(&mut self, id: &SecretId, stored: Stored) -> Result<(), String> {
+        // A key may be in it: it goes when it is replaced.
+        let stored = Stored { body: config::secret::wipe(stored.body), ..stored };
         // Sent again by a new stream: nothing is built anew, no session is lost.
         if self.held.look(&key(id), &stored.body) == Seen::InUse {
             return Ok(());
@@ -160,6 +164,7 @@ impl SecretWatches {
             return Err(self.refuse(id, stored, reason));
         }
         tracing::info!(target: "secret", "secret '{}' is in use, version '{}'", id.name, stored.version);
+        audit::secret(&id.name, &stored.version, &self.secrets.material(id));
         self.held.put(&key(id), stored, ());
         self.show(id);
         Ok(())
@@ -189,7 +194,7 @@ impl SecretWatches {
         }
         let since = self.looked.elapsed();
         if since >= LOOK_INTERVAL {
-            self.secrets.look_at_files();
+            self.secrets.look_at_files().iter().for_each(|(whose, material)| audit::files(whose, material));
             self.looked = Instant::now();
             return Some(LOOK_INTERVAL);
         }

@@ -127,6 +127,13 @@ fn extensions(table: &mut Table) {
         leaf.extensions.push(extension("2.5.29.35", false, &der::seq(&[&issuer, &tlv(0x82, &[&[5]])])));
     });
     table.leaf("subjectKeyIdentifier", |leaf| leaf.extensions.push(extension("2.5.29.14", false, &octets(&[7; 20]))));
+    let two = [uri("spiffe://mesh/peer"), uri("spiffe://mesh/other")];
+    table.leaf("two URI names", |leaf| replace(leaf, NAMES, Some(sans(&two))));
+    table.leaf("no names", |leaf| replace(leaf, NAMES, None));
+    table.leaf("no names and no subject", |leaf| {
+        leaf.subject = der::name("");
+        replace(leaf, NAMES, None);
+    });
     table.leaf("must-staple", |leaf| leaf.extensions.push(extension("1.3.6.1.5.5.7.1.24", false, &[0x30, 3, 2, 1, 5])));
     table.leaf("empty extension", |leaf| leaf.extensions.push(extension("1.2.3.4.5", false, &[])));
 }

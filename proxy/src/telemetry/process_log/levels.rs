@@ -99,7 +99,12 @@ pub const LOGGERS: &[&str] = &[
     "stats_sinks",
     "dynamic_modules",
     "ip_tagging",
+    AUDIT,
 ];
+
+/// One line for each change of policy, of certificates and of roots that took effect. No logger of Envoy's: `-l`, which agents set to
+/// `warning`, does not silence it; its own level does.
+pub const AUDIT: &str = "audit";
 
 /// Beginnings of module paths and their loggers; the longest that fits wins. All else is `misc`.
 const MODULES: &[(&str, &str)] = &[
@@ -145,7 +150,8 @@ pub struct Levels(Vec<AtomicU8>);
 impl Levels {
     /// All at one level.
     pub fn new(level: LogLevel) -> Levels {
-        Levels(LOGGERS.iter().map(|_| AtomicU8::new(level as u8)).collect())
+        let of = |logger: &str| if logger == AUDIT { LogLevel::Info } else { level };
+        Levels(LOGGERS.iter().map(|logger| AtomicU8::new(of(logger) as u8)).collect())
     }
 
     /// Level of a logger, by its place in [`LOGGERS`].

@@ -77,6 +77,22 @@ pub fn no_hints() -> Part {
     set(18, 1)
 }
 
+/// `only_verify_leaf_cert_crl`.
+pub fn only_leaf_crl() -> Part {
+    set(14, 1)
+}
+
+/// A SPIFFE validator: the trust domains, each with its PEM bundle.
+pub fn spiffe(domains: &[(&str, &str)]) -> Part {
+    let domain = |(name, bundle): &(&str, &str)| {
+        field(1, &[field(1, name.as_bytes()), field(2, &field(3, bundle.as_bytes()))].concat())
+    };
+    let config: Part = domains.iter().flat_map(domain).collect();
+    let name = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig";
+    let any = [field(1, name.as_bytes()), field(2, &config)].concat();
+    field(12, &[field(1, b"envoy.tls.cert_validator.spiffe"), field(2, &any)].concat())
+}
+
 /// `verify_certificate_hash`.
 pub fn hash(sha256: [u8; 32]) -> Part {
     field(2, sha256.iter().map(|octet| format!("{octet:02x}")).collect::<String>().as_bytes())

@@ -91,6 +91,58 @@ async fn a_ticket_of_a_laxer_context_opens_no_stricter_one() {
     assert!(shake(&client, &strict).await.1.is_err());
 }
 
+/// Whether one more handshake of these two, which succeeds, resumes a session.
+async fn resumed(client: &ClientContext, server: &ServerContext) -> bool {
+    let (connected, accepted) = shake(client, server).await;
+    assert!(connected.is_ok(), "{}", connected.map(|_| ()).unwrap_err());
+    accepted.unwrap().1.resumed
+}
+
+#[tokio::test]
+async fn a_change_of_anything_that_a_session_was_judged_by_ends_it() {
+    let (authority, other) = (Authority::new("mesh"), Authority::new("other"));
+    let certificates = [authority.issue(SERVER), authority.issue(SERVER)];
+    let both = format!("{}{}", authority.root, other.root);
+    let lists = [authority.revoke(7), authority.revoke(8)];
+    let only_leaf = vec![roots(&authority.root), crl(&lists[0]), only_leaf_crl()];
+    // Each step changes one thing, and lets both in as the one before does.
+    let steps: [(&str, SecretKind); 8] = [
+        ("default", certificates[0].secret()),
+        ("default", certificates[1].secret()),
+        ("ROOTCA", secret(&[roots(&both)])),
+        ("ROOTCA", secret(&[roots(&authority.root)])),
+        ("ROOTCA", secret(&[roots(&authority.root), prefix("spiffe://cluster.local/ns/")])),
+        ("ROOTCA", secret(&[roots(&authority.root), prefix("spiffe://cluster.local/ns/default/")])),
+        ("ROOTCA", secret(&only_leaf)),
+        ("ROOTCA", secret(&[roots(&authority.root), crl(&lists[1]), only_leaf_crl()])),
+    ];
+    for newest in [TlsVersion::Tls12, TlsVersion::Tls13] {
+        for tickets in [SessionTickets::OwnKeys, SessionTickets::Keys(SecretSource::Inline(Arc::new(keys(&[1]))))] {
+            let (near, far) = (Side::new(&authority, CLIENT), Side::new(&authority, SERVER));
+            let mut config = istio_server(&[]);
+            config.tickets = tickets.clone();
+            let server = far.server(&config);
+            let mut config = istio_client(&[], vec![]);
+            config.common.max_version = newest;
+            let client = near.client(&config);
+            for (name, kind) in &steps {
+                // Of the server, while the client keeps its sessions.
+                far.secrets.update(&sds(name).id(), kind.clone()).unwrap();
+                assert!(!resumed(&client, &server).await, "{newest:?} {tickets:?} {kind:?} at the server");
+                assert!(resumed(&client, &server).await, "{newest:?} {tickets:?} {kind:?}: nothing changed");
+                // Of the client, while the server keeps its keys.
+                if *name == "ROOTCA" {
+                    near.secrets.update(&sds(name).id(), kind.clone()).unwrap();
+                    assert!(!resumed(&client, &server).await, "{newest:?} {tickets:?} {kind:?} at the client");
+                    assert!(resumed(&client, &server).await);
+                }
+            }
+            near.secrets.update(&sds("default").id(), authority.issue(CLIENT).secret()).unwrap();
+            assert!(!resumed(&client, &server).await, "{newest:?} {tickets:?}: the client's certificate");
+        }
+    }
+}
+
 /// A client that takes any server.
 fn untrusting() -> UpstreamTls {
     let mut config = istio_client(&[], vec![]);

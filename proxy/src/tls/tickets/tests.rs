@@ -8,10 +8,15 @@ fn key(fill: u8) -> Key {
 
 #[test]
 fn the_first_key_seals_and_all_open() {
-    let of = |fills: &[u8]| Given(Arc::new(TicketKeys(fills.iter().map(|fill| key(*fill)).collect())));
+    let bound = |fills: &[u8], binding| Given {
+        keys: Arc::new(TicketKeys(fills.iter().map(|fill| key(*fill)).collect())),
+        binding,
+    };
+    let of = |fills: &[u8]| bound(fills, [7; 32]);
     let ticket = of(&[1, 2]).encrypt(b"session").unwrap();
     assert_eq!(of(&[2, 1]).decrypt(&ticket).as_deref(), Some(&b"session"[..]));
     assert_eq!(of(&[2]).decrypt(&ticket), None);
+    assert_eq!(bound(&[1], [8; 32]).decrypt(&ticket), None, "another context has the key");
     assert_ne!(of(&[1]).encrypt(b"session").unwrap(), ticket, "a nonce is used once");
     for spoiled in [&ticket[..ticket.len() - 1], &ticket[1..], &ticket[..NAME], b""] {
         assert_eq!(of(&[1]).decrypt(spoiled), None);
@@ -48,7 +53,7 @@ fn a_timeout_is_what_clients_are_told() {
     let told =
         |keys: Keys, timeout| Resumption::new(keys, true, timeout).unwrap().ticketer.map(|tickets| tickets.lifetime());
     assert_eq!(told(Keys::Own, minute), Some(60));
-    assert_eq!(told(Keys::Given(Arc::new(TicketKeys(vec![key(1)]))), minute), Some(60));
+    assert_eq!(told(Keys::Given(Arc::new(TicketKeys(vec![key(1)])), [7; 32]), minute), Some(60));
     assert_eq!(told(Keys::None, minute), None);
     let kept = Resumption::new(Keys::None, true, Some(Duration::ZERO)).unwrap().storage;
     assert!(kept.can_cache() && kept.put(b"id".to_vec(), b"session".to_vec()));

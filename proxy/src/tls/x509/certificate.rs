@@ -83,6 +83,21 @@ impl Certificate {
     }
 }
 
+impl Certificate {
+    /// Whether it says that it is an authority's, or that its key signs certificates or revocation lists. One without a keyUsage says
+    /// that of every use, as to BoringSSL.
+    pub fn is_authority(&self) -> bool {
+        const SIGNS: u32 = (lc::X509v3_KU_KEY_CERT_SIGN | lc::X509v3_KU_CRL_SIGN).unsigned_abs();
+        const AUTHORITY: u32 = lc::EXFLAG_CA.unsigned_abs();
+        let _errors = Errors;
+        // SAFETY: the certificate is ours.
+        unsafe {
+            lc::X509_get_extension_flags(self.as_ptr()) & AUTHORITY != 0
+                || lc::X509_get_key_usage(self.as_ptr()) & SIGNS != 0
+        }
+    }
+}
+
 impl Clone for Certificate {
     fn clone(&self) -> Certificate {
         // SAFETY: it lives, and the count that is added here is given back by `drop`.

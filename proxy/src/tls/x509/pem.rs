@@ -3,6 +3,8 @@
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::{self, NonNull};
 
+use zeroize::Zeroizing;
+
 use super::{Certificate, Errors, RevocationList, lc};
 
 /// What is wrong with a text that should be PEM.
@@ -103,12 +105,12 @@ pub(in crate::tls) fn chain(text: &[u8]) -> Result<Vec<Certificate>, PemFault> {
 ///
 /// # Errors
 /// There is none, it is broken, or the password does not open it.
-pub(in crate::tls) fn private_key(text: &[u8], password: Option<&[u8]>) -> Result<Vec<u8>, PemFault> {
+pub(in crate::tls) fn private_key(text: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, PemFault> {
     let _errors = Errors;
     let reader = Reader::new(text)?;
     // As a C string: what follows a NUL does not count, as in Envoy.
     let password = password.unwrap_or_default().split(|octet| *octet == 0).next().unwrap_or_default();
-    let password = CString::new(password).map_err(|_| PemFault::Broken)?;
+    let password = Zeroizing::new(CString::new(password).map_err(|_| PemFault::Broken)?);
     // SAFETY: the key is ours until `free`; the password outlives the call.
     unsafe {
         let key = lc::PEM_read_bio_PrivateKey(reader.0, ptr::null_mut(), None, password.as_ptr().cast_mut().cast());
@@ -123,7 +125,7 @@ pub(in crate::tls) fn private_key(text: &[u8], password: Option<&[u8]>) -> Resul
 
 /// # Safety
 /// `key` lives during the call.
-unsafe fn pkcs8(key: *mut lc::EVP_PKEY) -> Option<Vec<u8>> {
+unsafe fn pkcs8(key: *mut lc::EVP_PKEY) -> Option<Zeroizing<Vec<u8>>> {
     // SAFETY: the builder is ours: finished, or cleaned up when that fails.
     unsafe {
         let mut builder = std::mem::zeroed::<lc::CBB>();
@@ -140,7 +142,7 @@ unsafe fn pkcs8(key: *mut lc::EVP_PKEY) -> Option<Vec<u8>> {
         if made == 0 || out.is_null() {
             return None;
         }
-        let der = std::slice::from_raw_parts(out, length).to_vec();
+        let der = Zeroizing::new(std::slice::from_raw_parts(out, length).to_vec());
         // It cleanses what it frees.
         lc::OPENSSL_free(out.cast());
         Some(der)

@@ -43,6 +43,8 @@ pub(in crate::tls) struct Checks {
     pub only_leaf_crl: bool,
     /// Times are not looked at.
     pub allow_expired: bool,
+    /// Chains must end at a certificate that signed itself; else at any of the bundle.
+    pub whole_chain: bool,
 }
 
 /// What the peer uses its certificate for.
@@ -65,6 +67,11 @@ impl ChainFault {
     /// The certificate is for later.
     pub fn is_early(&self) -> bool {
         self.code == lc::X509_V_ERR_CERT_NOT_YET_VALID
+    }
+
+    /// The certificate was good once.
+    pub fn is_late(&self) -> bool {
+        self.code == lc::X509_V_ERR_CERT_HAS_EXPIRED
     }
 
     /// The alert that BoringSSL sends.
@@ -107,7 +114,16 @@ impl fmt::Display for ChainFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // SAFETY: every code has a text, which is static.
         let text = unsafe { CStr::from_ptr(lc::X509_verify_cert_error_string(c_long::from(self.code))) };
-        write!(out, "certificate verification error at depth {}: {}", self.depth, text.to_string_lossy())
+        // Envoy's words for these.
+        let by_list = matches!(
+            self.code,
+            lc::X509_V_ERR_UNABLE_TO_GET_CRL
+                | lc::X509_V_ERR_CERT_REVOKED
+                | lc::X509_V_ERR_CRL_HAS_EXPIRED
+                | lc::X509_V_ERR_CRL_NOT_YET_VALID
+        );
+        let list = if by_list { "certificate revocation check against provided CRLs failed: " } else { "" };
+        write!(out, "certificate verification error at depth {}: {list}{}", self.depth, text.to_string_lossy())
     }
 }
 
@@ -137,14 +153,15 @@ impl Store {
         }
     }
 
-    /// Checks the chain of a peer, leaf first, as it was sent, at a moment in seconds since 1970.
+    /// Checks the chain of a peer, leaf first, as it was sent, at a moment in seconds since 1970. Without a purpose, extendedKeyUsage is
+    /// not looked at.
     ///
     /// # Errors
     /// The first fault that was found.
     pub fn check(
         &self,
         chain: &[Certificate],
-        purpose: Purpose,
+        purpose: Option<Purpose>,
         depth: Option<u32>,
         now: u64,
     ) -> Result<(), ChainFault> {
@@ -152,17 +169,17 @@ impl Store {
         let _errors = Errors;
         let Some(leaf) = chain.first() else { return Err(UNSPECIFIED) };
         let check = Check::new().ok_or(UNSPECIFIED)?;
-        let usage = match purpose {
+        let usage = purpose.map(|purpose| match purpose {
             Purpose::Client => c"ssl_client",
             Purpose::Server => c"ssl_server",
-        };
+        });
         // SAFETY: `check` owns context and stack; store and certificates outlive both, for they are borrowed.
         unsafe {
             for certificate in chain {
                 lc::OPENSSL_sk_push(check.stack, certificate.as_ptr().cast());
             }
             let ready = lc::X509_STORE_CTX_init(check.context, self.0.as_ptr(), leaf.as_ptr(), check.stack.cast()) == 1
-                && lc::X509_STORE_CTX_set_default(check.context, usage.as_ptr()) == 1;
+                && usage.is_none_or(|usage| lc::X509_STORE_CTX_set_default(check.context, usage.as_ptr()) == 1);
             if !ready {
                 return Err(UNSPECIFIED);
             }
@@ -191,9 +208,12 @@ impl Drop for Store {
 }
 
 fn flags(lists: bool, checks: Checks) -> c_ulong {
-    // A chain may end at any certificate of the bundle, as Envoy has it.
     // Policies are looked at when a certificate asks for that; BoringSSL always does.
-    let mut flags = lc::X509_V_FLAG_PARTIAL_CHAIN | lc::X509_V_FLAG_POLICY_CHECK;
+    let mut flags = lc::X509_V_FLAG_POLICY_CHECK;
+    if !checks.whole_chain {
+        // A chain may end at any certificate of the bundle, as Envoy has it.
+        flags |= lc::X509_V_FLAG_PARTIAL_CHAIN;
+    }
     if lists {
         flags |= lc::X509_V_FLAG_CRL_CHECK;
         if !checks.only_leaf_crl {

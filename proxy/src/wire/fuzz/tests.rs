@@ -1,6 +1,7 @@
 //! The properties with seeds and a few thousand mutations of them, the same each time.
 
 use super::*;
+pub(crate) use crate::testing::run;
 use crate::wire::parity_table as table;
 
 const REQUESTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../integration/parity/h1_requests.txt"));
@@ -47,51 +48,7 @@ const WORDS: &[&[u8]] = &[
 
 /// One of the seeds, changed here and there.
 pub(crate) fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[random.usize(..seeds.len())].clone();
-    bytes[0] = random.u8(..);
-    for _ in 0..random.usize(0..6) {
-        let at = random.usize(..=bytes.len());
-        match random.u8(0..6) {
-            0 if at < bytes.len() => bytes[at] = random.u8(..),
-            1 if at < bytes.len() => drop(bytes.remove(at)),
-            2 => bytes.truncate(at.max(1)),
-            3 => {
-                let other = &seeds[random.usize(..seeds.len())];
-                let from = random.usize(..other.len());
-                bytes.splice(at..at, other[from..].iter().copied());
-            }
-            4 if at < bytes.len() => {
-                let end = (at + random.usize(1..40)).min(bytes.len());
-                let copy = bytes[at..end].to_vec();
-                bytes.splice(at..at, copy);
-            }
-            _ => {
-                let word = WORDS[random.usize(..WORDS.len())];
-                bytes.splice(at..at, word.iter().copied());
-            }
-        }
-    }
-    bytes
-}
-
-/// `MUTATIONS=1000000` in the environment makes a long run of it, with other mutations.
-pub(crate) fn run(
-    property: fn(&[u8]),
-    mutate: fn(&mut fastrand::Rng, &[Vec<u8>]) -> Vec<u8>,
-    seeds: &[Vec<u8>],
-    seed: u64,
-    count: usize,
-) {
-    let more = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
-    let (seed, count) = more.map_or((seed, count), |count| (seed + 1000, count));
-    seeds.iter().for_each(|seed| property(seed));
-    let mut random = fastrand::Rng::with_seed(seed);
-    for _ in 0..count {
-        let input = mutate(&mut random, seeds);
-        if std::panic::catch_unwind(|| property(&input)).is_err() {
-            panic!("with b\"{}\"", input.escape_ascii());
-        }
-    }
+    crate::testing::mutate(random, seeds, WORDS)
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Control;
 use crate::http::route::RouteTable;
 use crate::stats::DiscoveryStats;
 use crate::store::Stored;
+use crate::xds::audit::{self, Carrier};
 use crate::xds::held::Seen;
 use crate::xds::{Named, each, tell_notes};
 
@@ -80,6 +81,8 @@ impl Control {
         {
             Ok(table) => {
                 if self.routes.publish(name, table) {
+                    let before = self.tables.active_body(name).cloned();
+                    audit::policy(Carrier::Routes, name, &stored.version, before.as_deref(), Some(&stored.body));
                     self.tables.put(name, stored, ());
                 }
                 Ok(())
@@ -88,7 +91,9 @@ impl Control {
                 let reason = rejection.to_string();
                 let wanted = Policy::of_routes(&stored.body);
                 let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of_routes(body));
+                let body = self.tables.active_body(name).cloned();
                 if self.tables.take_down(name, unjudged).0.is_some() {
+                    audit::policy(Carrier::Routes, name, "", body.as_deref(), None);
                     tracing::error!(
                         target: "config",
                         "route table '{name}' is taken away: its new version carries policy that is not enforced here, and is refused: {reason}"
