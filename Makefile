@@ -10,6 +10,7 @@
 #   make numbers     time to ready and memory of each proxy in a real mesh (root, make tools)
 #   make demo        two applications, two Outriggers and an embedded control plane, nothing else needed
 #   make bench       Outrigger, Envoy, HAProxy and nginx side by side
+#   make instructions  what a request costs in instructions and calls for memory, stage by stage (valgrind)
 #   make descriptors compiles the .proto files of envoy-types and of config/proto/ again; the result is committed
 #   make fuzz-short  the properties of what strangers send and of filters over many mutations, and libFuzzer for a short while
 #   make tls-scan    testssl.sh and sslyze against an ingress listener, each skipped by name where it is missing
@@ -20,7 +21,7 @@ SHELL := bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
-.PHONY: test unit mesh referee tools lab recordings demo numbers bench fuzz-short tls-scan clean-lab descriptors fmt lint build
+.PHONY: test unit mesh referee tools lab recordings demo numbers bench instructions fuzz-short tls-scan clean-lab descriptors fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -84,6 +85,12 @@ bench: tools
 	@echo "== side by side with Envoy, HAProxy and nginx; results go to benches/RESULTS.md"
 	$(CARGO) build --release --package outrigger --package outrigger-benches
 	target/release/load --envoy "$$(integration/tools.sh --paths | sed -n 's/^envoy=//p')" --write benches/RESULTS.md $(BENCH_ARGUMENTS)
+
+# Of the release; the tests hold the dev build to benches/instructions.json (INSTRUCTIONS="--dev --write" writes that anew).
+instructions: build
+	@echo "== instructions a request, of the release"
+	$(CARGO) build --release --package outrigger
+	target/debug/instructions $(INSTRUCTIONS)
 
 # libFuzzer where cargo-fuzz and a nightly compiler are installed (what it finds new goes to a temporary folder), and anywhere the
 # same properties over fixed mutations.

@@ -110,7 +110,8 @@ struct Failed {
 const PRIORITY: Priority = Priority::Default;
 
 impl Outgoing {
-    fn failure(&self, why: Why) -> CallFailure {
+    /// A failure of it.
+    pub fn failure(&self, why: Why) -> CallFailure {
         CallFailure::new(&self.cluster.config().name, why)
     }
 
@@ -129,18 +130,17 @@ impl Outgoing {
     }
 
     /// Connects until an attempt has its stream; its messages follow.
-    pub async fn open(mut self) -> Result<Open, CallFailure> {
+    pub async fn open(&mut self) -> Result<Open, CallFailure> {
         self.run().await.map(|(open, _)| open)
     }
 
     async fn run(&mut self) -> Result<(Open, Option<ResponseHead>), CallFailure> {
         let rules = self.retry.as_ref().map(Rules::compile);
         let mut retries: Option<Retries<'_, RetryPermit>> = Retries::begin(Wishes::of(rules.as_ref()), rules.as_ref());
-        let mut tried: Vec<Host> = Vec::new();
         let mut elapsed = Duration::ZERO;
         loop {
             self.tell(elapsed);
-            let outcome = self.attempt(retries.as_ref().and_then(|retries| retries.again(&tried))).await;
+            let outcome = self.attempt(retries.as_ref().and_then(Retries::again)).await;
             let decision = match (&outcome, retries.as_mut()) {
                 (_, None) | (Ok((_, None)), _) => Decision::PassOn(ResponseFlags::NONE),
                 (Ok((_, Some(head))), Some(retries)) => retries.answered(head, || self.cluster.retry_permit(PRIORITY)),
@@ -158,7 +158,6 @@ impl Outgoing {
                     };
                     if let (Some(host), Some(retries)) = (host, retries.as_mut()) {
                         retries.attempted(&host);
-                        tried.push(host);
                     }
                     if within(self.deadline(), tokio::time::sleep(wait.time)).await.is_err() {
                         return Err(self.timed_out());

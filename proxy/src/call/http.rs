@@ -71,18 +71,26 @@ impl HttpCall {
     }
 }
 
+impl HttpCall {
+    /// As it is sent: counted, and with the headers of calls.
+    pub(super) fn outgoing(self, calls: &Calls) -> Result<Outgoing, CallFailure> {
+        let HttpCall { cluster, mut head, body, timeout, retry, longest: _, internal, forwarded_for } = self;
+        let cluster = calls.cluster(&cluster)?;
+        calls.0.rq_total.inc();
+        introduce(calls, &mut head.headers, internal, forwarded_for);
+        let begun = Instant::now();
+        Ok(Outgoing { cluster, head, body: Some(body), timeout, retry, internal, begun })
+    }
+}
+
 pub(super) async fn run(calls: Calls, call: HttpCall) -> Result<HttpReply, CallFailure> {
-    let HttpCall { cluster: name, mut head, body, timeout, retry, longest, internal, forwarded_for } = call;
-    let cluster = calls.cluster(&name)?;
-    calls.0.rq_total.inc();
-    introduce(&calls, &mut head.headers, internal, forwarded_for);
-    let begun = Instant::now();
-    let mut outgoing = Outgoing { cluster, head, body: Some(body), timeout, retry, internal, begun };
+    let longest = call.longest;
+    let mut outgoing = call.outgoing(&calls)?;
     let (mut open, head) = outgoing.answer().await?;
     open.host.count_response(head.status);
     let body = match head.body {
         BodyLength::Empty => Bytes::new(),
-        _ => collect(&mut open, longest, &outgoing).await.map_err(|why| CallFailure::new(&name, why))?,
+        _ => collect(&mut open, longest, &outgoing).await.map_err(|why| outgoing.failure(why))?,
     };
     Ok(HttpReply { head, body })
 }

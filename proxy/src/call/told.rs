@@ -5,18 +5,17 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::Calls;
 use super::attempt::{Open, Outgoing, within};
 use super::failure::{CallFailure, Why};
 use super::http::HttpCall;
-use super::request::introduce;
-use super::{Calls, http};
 use crate::wire::codec::StreamError;
-use crate::wire::message::{Frame, ResponseHead};
+use crate::wire::message::{BodyLength, Frame};
 
 /// Octets that may wait for a service.
 const MOST: usize = 1 << 20;
@@ -100,11 +99,7 @@ pub(super) fn begin(calls: &Calls, call: HttpCall, has_body: bool) -> Option<Tol
     let calls = calls.clone();
     tokio::task::spawn_local(async move {
         let name = call.cluster.clone();
-        let result = if has_body {
-            run(calls, call, &queue).await
-        } else {
-            http::run(calls, HttpCall { longest: usize::MAX, ..call }).await.map(drop)
-        };
+        let result = if has_body { run(calls, call, &queue).await } else { run_head(calls, call).await };
         queue.borrow_mut().over = true;
         if let Err(failure) = result {
             tracing::debug!(target: "http", cluster = &*name, "mirror: {failure}");
@@ -113,34 +108,74 @@ pub(super) fn begin(calls: &Calls, call: HttpCall, has_body: bool) -> Option<Tol
     told
 }
 
+/// The head is the whole request.
+async fn run_head(calls: Calls, call: HttpCall) -> Result<(), CallFailure> {
+    let mut outgoing = call.outgoing(&calls)?;
+    let (open, head) = outgoing.answer().await?;
+    open.host.count(head.status >= 500);
+    let until = outgoing.deadline();
+    read_for_nobody(&outgoing, open, until, &mut Unread { begun: true, complete: head.body == BodyLength::Empty }).await
+}
+
+/// The body is told while it comes.
 async fn run(calls: Calls, call: HttpCall, queue: &RefCell<Queue>) -> Result<(), CallFailure> {
-    let HttpCall { cluster: name, mut head, body: _, timeout, retry: _, longest: _, internal, forwarded_for } = call;
-    let cluster = calls.cluster(&name)?;
-    calls.0.rq_total.inc();
-    introduce(&calls, &mut head.headers, internal, forwarded_for);
-    let begun = Instant::now();
-    let outgoing = Outgoing { cluster, head, body: None, timeout, retry: None, internal, begun };
+    let mut outgoing = Outgoing { body: None, ..call.outgoing(&calls)? };
     let mut open = outgoing.open().await?;
-    let fails = |why| CallFailure::new(&name, why);
-    let mut telling = Telling { queue, blocked: false, sent: false, head: None };
-    if !poll_fn(|cx| telling.poll_sent(cx, &mut open)).await.map_err(|error| fails(Why::Ended(error, false)))? {
-        return Err(fails(Why::Over));
+    let mut telling = Telling { queue, blocked: false, sent: false, answer: Unread::default() };
+    let sent = poll_fn(|cx| telling.poll_sent(cx, &mut open)).await;
+    if !sent.map_err(|error| outgoing.failure(Why::Ended(error, telling.answer.begun)))? {
+        return Err(outgoing.failure(Why::Over));
     }
     // As with any request, time runs from its end.
-    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    match within(until, poll_fn(|cx| telling.poll_answer(cx, &mut open))).await {
+    let until = outgoing.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    read_for_nobody(&outgoing, open, until, &mut telling.answer).await
+}
+
+/// What is left of an answer.
+async fn read_for_nobody(
+    outgoing: &Outgoing,
+    mut open: Open,
+    until: Option<Instant>,
+    answer: &mut Unread,
+) -> Result<(), CallFailure> {
+    let why = match within(until, poll_fn(|cx| answer.poll(cx, &mut open))).await {
         Ok(Ok(())) => {
             open.ended();
-            Ok(())
+            return Ok(());
         }
         Ok(Err(error)) => {
             open.failed();
-            Err(fails(Why::Ended(error, telling.head.is_some())))
+            Why::Ended(error, answer.begun)
         }
         Err(_) => {
             open.timed_out();
-            Err(fails(Why::Timeout(timeout.unwrap_or_default(), telling.head.is_some())))
+            Why::Timeout(outgoing.timeout.unwrap_or_default(), answer.begun)
         }
+    };
+    Err(outgoing.failure(why))
+}
+
+/// How far an answer has come that nobody reads: each frame is let go as it comes, so that the connection can be used again and a service
+/// that never ends fills no memory.
+#[derive(Default)]
+struct Unread {
+    /// The head is here.
+    begun: bool,
+    complete: bool,
+}
+
+impl Unread {
+    fn poll(&mut self, cx: &mut Context<'_>, open: &mut Open) -> Poll<Result<(), StreamError>> {
+        if !self.begun {
+            let head = ready!(open.poll_head(cx))?;
+            open.answered(&head);
+            open.host.count(head.status >= 500);
+            self.begun = true;
+        }
+        while !self.complete {
+            self.complete = !matches!(ready!(open.stream().poll_body(cx))?, Frame::Data(_));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -150,7 +185,7 @@ struct Telling<'q> {
     /// The stream must say that it takes more before it gets more.
     blocked: bool,
     sent: bool,
-    head: Option<ResponseHead>,
+    answer: Unread,
 }
 
 impl Telling<'_> {
@@ -173,10 +208,7 @@ impl Telling<'_> {
                 Poll::Pending => break,
             }
         }
-        match self.poll_answer(cx, open) {
-            Poll::Ready(result) => Poll::Ready(result.map(|()| true)),
-            Poll::Pending => Poll::Pending,
-        }
+        self.answer.poll(cx, open).map_ok(|()| true)
     }
 
     fn send(&mut self, frame: Frame, open: &mut Open) -> Result<(), StreamError> {
@@ -192,29 +224,6 @@ impl Telling<'_> {
             Frame::End => {
                 self.sent = true;
                 open.stream().send_data(Bytes::new(), true)
-            }
-        }
-    }
-
-    /// Reads the answer for nobody: so the connection can be used again.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, open: &mut Open) -> Poll<Result<(), StreamError>> {
-        loop {
-            if self.head.is_none() {
-                match open.poll_head(cx) {
-                    Poll::Ready(head) => {
-                        let head = head?;
-                        open.answered(&head);
-                        open.host.count(head.status >= 500);
-                        self.head = Some(head);
-                    }
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            match open.stream().poll_body(cx) {
-                Poll::Ready(Ok(Frame::Data(_))) => {}
-                Poll::Ready(Ok(Frame::Trailers(_) | Frame::End)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
             }
         }
     }

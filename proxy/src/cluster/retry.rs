@@ -26,9 +26,12 @@ pub struct Retries<'p, P> {
     rules: Option<&'p Rules>,
     on: RetryOn,
     left: u32,
+    /// Of the request, beside those of the policy.
     status_codes: Vec<u16>,
     headers: Vec<Name>,
     pace: Pace,
+    /// The hosts of earlier attempts, where the policy wants to know.
+    tried: Vec<Host>,
     previous: Option<PreviousPriorities>,
     /// Counts this retry against the circuit breaker while it lasts.
     permit: Option<P>,
@@ -67,9 +70,9 @@ pub struct Wishes {
     pub on: RetryOn,
     /// How often.
     pub retries: u32,
-    /// With `retriable-status-codes`.
+    /// With `retriable-status-codes`, beside those of the policy.
     pub status_codes: Vec<u16>,
-    /// With `retriable-headers`, beside those of the policy.
+    /// With `retriable-headers`, likewise.
     pub headers: Vec<Name>,
 }
 
@@ -80,7 +83,7 @@ impl Wishes {
         Wishes {
             on: policy.map_or(RetryOn::default(), |policy| policy.on),
             retries: policy.map_or(1, |policy| policy.num_retries),
-            status_codes: policy.map_or_else(Vec::new, |policy| policy.status_codes.clone()),
+            status_codes: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -100,27 +103,24 @@ impl<'p, P> Retries<'p, P> {
             status_codes,
             headers,
             pace: Pace::of(policy),
+            tried: Vec::new(),
             previous: policy.and_then(|policy| policy.previous_priorities).map(PreviousPriorities::new),
             permit: None,
             retried: false,
         })
     }
 
-    /// The policy's wishes about the host of a retry; none about that of the first attempt. `tried` are the hosts of earlier attempts.
-    pub fn again<'a>(&'a self, tried: &'a [Host]) -> Option<Again<'a>> {
+    /// The policy's wishes about the host of a retry; none about that of the first attempt.
+    pub fn again(&self) -> Option<Again<'_>> {
         let policy = self.rules.filter(|_| self.retried).map(|rules| &*rules.policy)?;
-        Again::new(policy, tried, self.previous.as_ref())
-    }
-
-    /// Whether hosts that were tried are to be told to [`again`](Retries::again).
-    pub fn declines_tried(&self) -> bool {
-        self.rules.is_some_and(|rules| rules.policy.predicates.contains(&HostPredicate::PreviousHosts))
+        Again::new(policy, &self.tried, self.previous.as_ref())
     }
 
     /// An attempt that is not the last had this host.
     pub fn attempted(&mut self, host: &Host) {
-        if let Some(previous) = &self.previous {
-            previous.attempted(host.priority());
+        let minds = |rules: &Rules| rules.policy.predicates.contains(&HostPredicate::PreviousHosts);
+        if self.previous.is_some() || self.rules.is_some_and(minds) {
+            self.tried.push(host.clone());
         }
     }
 
@@ -157,9 +157,14 @@ impl<'p, P> Retries<'p, P> {
         (self.on.has(SERVER_ERRORS) && head.status / 100 == 5)
             || (self.on.has(RetryOn::GATEWAY_ERROR) && (502..=504).contains(&head.status))
             || (self.on.has(RetryOn::RETRIABLE_4XX) && head.status == 409)
-            || (self.on.has(RetryOn::STATUS_CODES) && self.status_codes.contains(&head.status))
+            || (self.on.has(RetryOn::STATUS_CODES) && self.wants_status(head.status))
             || (self.on.has(RetryOn::RETRIABLE_HEADERS) && self.wants_headers(head))
             || grpc::status(&head.headers).is_some_and(|status| self.wants_grpc(status))
+    }
+
+    fn wants_status(&self, status: u16) -> bool {
+        self.rules.is_some_and(|rules| rules.policy.status_codes.contains(&status))
+            || self.status_codes.contains(&status)
     }
 
     fn wants_headers(&self, head: &ResponseHead) -> bool {

@@ -1,5 +1,6 @@
 //! A cluster as one worker uses it: balancer state, hosts with their pools, permits. Made by [`WorkerClusters`](super::WorkerClusters).
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
@@ -75,6 +76,8 @@ pub struct WorkerCluster {
     pub grpc: GrpcCounters,
     /// What else they count.
     pub named: NamedCounters,
+    /// What those above make of its configuration. Nobody here knows what that is.
+    made: OnceCell<Rc<dyn Any>>,
     touched: Cell<bool>,
     /// When it was last said why there is no host.
     told: Cell<Option<Instant>>,
@@ -104,6 +107,7 @@ impl WorkerCluster {
             filters: shared.attached().map(|filters| Rc::new(Arc::clone(filters))),
             grpc: GrpcCounters::default(),
             named: NamedCounters::default(),
+            made: OnceCell::new(),
             touched: Cell::new(true),
             told: Cell::new(None),
             destinations: RefCell::default(),
@@ -128,6 +132,12 @@ impl WorkerCluster {
     /// Statistics that others than the pools count: timeouts, retries, resets, octets.
     pub fn stats(&self) -> &ClusterStats {
         &self.core.stats
+    }
+
+    /// What is made of its configuration once, by the one who asks first: all who ask make the same type.
+    pub fn made<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        let made = self.made.get_or_init(|| Rc::new(make()));
+        Rc::downcast(made.clone()).expect("there is one kind of it")
     }
 
     /// Counts a response by its code, and how long it took in milliseconds (`None` for replies made here).

@@ -1,5 +1,6 @@
 //! The attempt loop: pick a host, borrow a stream, send, wait for the response head; again if the retry policy says so. Called by
-//! `exchange` for routes that forward; hands back the response head with the stream that its body comes from.
+//! `router` for routes that forward. The stream of the attempt that is answered stays here while the answer is sent: nothing large is
+//! handed about.
 
 mod ends;
 mod failure;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Exchange, send};
 use super::local_reply::LocalReply;
 use super::reason;
 use super::respond;
@@ -31,153 +32,96 @@ use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
 use super::upload::Upload;
-use super::upstreams::{Lease, Target, Tried, UpstreamCluster};
-use crate::cluster::{Codes, Priority};
+use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
-use crate::wire::message::ResponseHead;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
-use one::{Attempt, Outcome};
+use one::{Attempt, Outcome, cut_short};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
 /// Octets of a request that may be kept for a retry, when the virtual host says nothing else.
 const RETRY_BUFFER: u32 = 1024 * 1024;
 
-/// Where the router has got.
-// Moved once, and in the usual case the large variant.
-#[allow(clippy::large_enum_variant)]
-pub(super) enum Routed {
-    /// An answer of the upstream.
-    Answer(Answer),
-    /// It sends the request elsewhere, and is followed.
-    Elsewhere(Box<Elsewhere>),
-}
-
-/// The attempt that was answered.
-struct Answered {
-    lease: Lease,
-    head: ResponseHead,
-    target: Target,
-    upload: Upload,
-    retried: bool,
-}
-
-/// Sends the request until an attempt is answered. However that ends, cluster and route count it together.
+/// Sends the request until an attempt is answered, and that answer to the client. However it ends, cluster and route count it together.
 pub(super) async fn run<'s>(
     exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
     chosen: Chosen<'s>,
     forwarding: &'s Forwarding,
-) -> Result<Routed, Stop> {
+) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
     let name = stream.cluster_name().ok_or_else(|| no_cluster(stream, forwarding))?;
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
     goes_to(stream, name, &cluster);
     strict::check(stream)?;
-    let grpc = is_grpc(&stream.request);
-    let retry = prepare(exchange, chosen, forwarding, &cluster);
-    let upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
-    let of_route = chosen.route.stats(&exchange.stream.context.manager.registry, chosen.host);
-    let router = &exchange.stream.context.manager.config.router;
-    let codes = Codes { internal: exchange.stream.internal, own: !(grpc && router.suppress_grpc_codes) };
-    let health_check = exchange.stream.info.health_check;
-    let ends = Ends { cluster: &cluster, of_route, codes, grpc, health_check };
-    let priority = if forwarding.config.high_priority { Priority::High } else { Priority::Default };
-    let attempt = Attempt {
-        cluster: &cluster,
-        priority,
-        host_rewrite: forwarding.config.host_rewrite.as_ref(),
-        append_forwarded_host: forwarding.config.append_x_forwarded_host,
-    };
-    let mut answered = until_answered(exchange, downstream, forwarding, (&attempt, &ends), (retry, upload)).await?;
-    if let Some(policy) = &forwarding.config.internal_redirect
-        && policy.codes.contains(&answered.head.status)
-        && let Some(elsewhere) = redirects::follow(exchange, policy, &answered.head, &mut answered.upload, &cluster)
-    {
-        Outcome::Answer(answered.lease, answered.head, (answered.target, false)).cut_short(&cluster);
-        return Ok(Routed::Elsewhere(elsewhere));
-    }
-    let Answered { lease, head, target, mut upload, retried } = answered;
-    exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
-    let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
-    let awaits_trailers = ends.answered(target, &head, time, retried);
-    upload.forget();
-    Ok(Routed::Answer(Answer { head, lease, upload, awaits_trailers }))
-}
-
-/// Attempt after attempt.
-async fn until_answered<'s>(
-    exchange: &mut Exchange<'s>,
-    downstream: &mut dyn Downstream,
-    forwarding: &Forwarding,
-    (attempt, ends): (&Attempt<'_>, &Ends<'_>),
-    (mut retry, mut upload): (Option<Retry<'_>>, Upload),
-) -> Result<Answered, Stop> {
-    let (cluster, priority) = (attempt.cluster, attempt.priority);
-    let mut tried = Tried::default();
-    loop {
+    let grpc = is_grpc(&exchange.stream.request);
+    let mut retry = prepare(exchange, chosen, forwarding, &cluster);
+    let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
+    let ends = Ends::of(exchange, chosen, &cluster, grpc);
+    let attempt = Attempt::of(forwarding, &cluster);
+    let (mut lease, head, target, retried) = loop {
         exchange.stream.info.attempts += 1;
         ends.begins();
         log::begins(exchange);
-        let outcome = match attempt.run(exchange, downstream, &mut upload, &tried, retry.as_ref()).await {
+        let outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
         };
-        let decision = match (&outcome, retry.as_mut()) {
-            (_, None) => Decision::PassOn(ResponseFlags::NONE),
-            (_, Some(_)) if !upload.can_replay() => Decision::PassOn(ResponseFlags::NONE),
-            (Outcome::Answer(..), Some(_)) if outcome.was_informed() => Decision::PassOn(ResponseFlags::NONE),
-            (Outcome::Answer(_, head, _), Some(retry)) => retry.on_response(head, cluster, priority),
-            (Outcome::Failed(failure, _, sent), Some(retry)) => match failure.reset() {
-                Some(reset) => retry.on_reset(reset, *sent, cluster, priority),
-                None => Decision::PassOn(ResponseFlags::NONE),
-            },
-            (Outcome::Late(..), Some(_)) => Decision::PassOn(ResponseFlags::NONE),
-        };
-        match decision {
+        let flags = match attempt.decide(&outcome, retry.as_mut(), &upload) {
+            Decision::PassOn(flags) => flags,
             Decision::After(wait) => {
                 if let (Some(target), Some(retry)) = (outcome.target(), retry.as_mut()) {
-                    tried.add(target, retry);
+                    target.attempted(retry);
                 }
                 ends.retries(outcome.target(), outcome.status(), wait);
                 log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
-                outcome.cut_short(cluster);
+                outcome.cut_short(&cluster);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, stop));
                 }
                 again(exchange, forwarding, late);
                 upload.rewind();
+                continue;
             }
-            Decision::PassOn(flags) => {
-                exchange.stream.info.flags.set(flags);
-                ends.gives_up(flags);
-                let retried = retry.as_ref().is_some_and(|retry| retry.retried);
-                match (outcome, retry) {
-                    (Outcome::Answer(lease, head, (target, _)), _) => {
-                        return Ok(Answered { lease, head, target, upload, retried });
-                    }
-                    (Outcome::Failed(failure, host, _), _) => {
-                        exchange.watch.try_ends();
-                        let stop = failure.into_stop(&exchange.stream, retried);
-                        ends.failed(host.as_ref(), &stop);
-                        return Err(stop);
-                    }
-                    (Outcome::Late(lease, target), Some(retry)) => {
-                        let race = Race::new(forwarding, attempt, ends, (retry, tried), (lease, target, upload));
-                        return Box::pin(race.run(exchange, downstream)).await;
-                    }
-                    // Nothing is late where nothing can overtake it.
-                    (Outcome::Late(..), None) => return Err(no_cluster(&exchange.stream, forwarding)),
-                }
+        };
+        exchange.stream.info.flags.set(flags);
+        ends.gives_up(flags);
+        let retried = retry.as_ref().is_some_and(|retry| retry.retried);
+        match outcome {
+            Outcome::Answer(lease, head, (target, _)) => break (lease, head, target, retried),
+            Outcome::Failed(failure, host, _) => {
+                exchange.watch.try_ends();
+                let stop = failure.into_stop(&exchange.stream, retried);
+                ends.failed(host.as_ref(), &stop);
+                return Err(stop);
+            }
+            Outcome::Late(lease, target) => {
+                let retry = retry.take().expect("an attempt is late only where another one can overtake it");
+                let race = Race::new(forwarding, &attempt, &ends, retry, (lease, target, upload));
+                let won = Box::pin(race.run(exchange, downstream)).await?;
+                upload = won.upload;
+                break (won.lease, won.head, won.target, won.retried);
             }
         }
+    };
+    if let Some(policy) = &forwarding.config.internal_redirect
+        && policy.codes.contains(&head.status)
+        && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
+    {
+        cut_short(&cluster, &lease, &head);
+        return Err(Stop::Elsewhere(elsewhere));
     }
+    exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
+    let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
+    let awaits_trailers = ends.answered(target, &head, time, retried);
+    upload.forget();
+    send::answer(exchange, downstream, head, (&mut lease, &mut upload), awaits_trailers).await
 }
 
 /// The request's body, which is kept while it may be wanted once more.
@@ -188,8 +132,8 @@ fn upload(
     cluster: &UpstreamCluster,
     may_retry: bool,
 ) -> Upload {
-    let mirrors =
-        mirror::prepare(&exchange.stream, chosen, &cluster.config().http.mirrors, exchange.watch.timeouts.response);
+    let own = mirror::of_cluster(cluster);
+    let mirrors = mirror::prepare(&exchange.stream, chosen, own.as_deref(), exchange.watch.timeouts.response);
     let tunnel = asks_for_tunnel(&exchange.stream.request);
     // Filters may hold a body that the client has sent to its end.
     let has_body = tunnel || !exchange.stream.request_is_complete() || exchange.request_frames.is_some();

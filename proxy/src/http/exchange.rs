@@ -5,7 +5,7 @@
 //! our own, it leaves by one way: [`send`].
 
 mod replayed;
-mod send;
+pub(super) mod send;
 mod state;
 
 use std::cell::OnceCell;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use super::attempt::redirects::History;
-use super::attempt::{Elsewhere, Routed};
+use super::attempt::Elsewhere;
 use super::codec_error;
 use super::context::Context;
 use super::filters;
@@ -32,7 +32,6 @@ use crate::wire::headers::Name;
 use crate::wire::message::{Method, RequestHead};
 
 use self::replayed::Replayed;
-pub(super) use self::send::Answer;
 pub(super) use self::state::{Exchange, Incoming};
 
 /// Serves one request to its end: the response has been written, or the stream was reset. A redirect that is followed here begins anew.
@@ -61,8 +60,7 @@ async fn serve(
         exchange.stream.history = Some(Box::new(history));
         (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);
     }
-    let mut elsewhere = None;
-    let mut result = proxy(&mut exchange, downstream, &table).await.map(|next| elsewhere = next);
+    let mut result = proxy(&mut exchange, downstream, &table).await;
     if let Err(Stop::Gone(error)) = &result
         && let Some(reply) = codec_error::reply(error)
         && !exchange.response_begun()
@@ -73,8 +71,10 @@ async fn serve(
     if let Err(Stop::Reply(reply)) = result {
         result = send::reply(&mut exchange, downstream, *reply).await;
     }
+    let mut elsewhere = None;
     match result {
         Ok(()) => {}
+        Err(Stop::Elsewhere(next)) => elsewhere = Some(next),
         // An answer to an answer: the response had begun.
         Err(Stop::Reply(reply)) => {
             exchange.abort(reply.flags, reply.details);
@@ -100,7 +100,7 @@ async fn proxy<'s>(
     exchange: &mut Exchange<'s>,
     downstream: &mut dyn Downstream,
     table: &'s OnceCell<super::context::PinnedTable>,
-) -> Result<Option<Box<Elsewhere>>, Stop> {
+) -> Result<(), Stop> {
     let context = exchange.stream.context;
     let table = match context.table() {
         Some(found) => Some(table.get_or_init(|| found)),
@@ -131,10 +131,7 @@ async fn proxy<'s>(
     exchange.stream.take_decorator();
 
     // There, and back.
-    match router::answer(exchange, downstream).await? {
-        Routed::Answer(answer) => send::answer(exchange, downstream, answer).await.map(|()| None),
-        Routed::Elsewhere(elsewhere) => Ok(Some(elsewhere)),
-    }
+    router::answer(exchange, downstream).await
 }
 
 /// Envoy's own demands on a request, in its order.

@@ -23,10 +23,7 @@ fn of_policy(policy: &HashPolicy, stream: &Stream<'_>) -> Option<u64> {
     match policy {
         HashPolicy::Header(name) => request.headers.get_str(name).map(|value| hash(value)),
         HashPolicy::Cookie { name, .. } => cookie::value(&request.headers, name.as_bytes()).map(hash),
-        HashPolicy::SourceIp => {
-            let address = stream.info.downstream_remote.unwrap_or(stream.context.connection.remote);
-            Some(hash(address.ip().to_string().as_bytes()))
-        }
+        HashPolicy::SourceIp => Some(hash(stream.info.remote().ip().to_string().as_bytes())),
         HashPolicy::QueryParameter(name) => {
             let query = memchr::memchr(b'?', &request.path).map(|start| &request.path[start + 1..])?;
             query_parameter(query, name.as_bytes()).map(hash)

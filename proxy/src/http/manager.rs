@@ -29,6 +29,8 @@ pub struct ConnectionManager {
     pub(super) upstream_chain: Chain,
     /// The router's: a line for each attempt.
     pub(super) upstream_log: AccessLogs,
+    /// One of the two tells of moments that are not kept otherwise.
+    pub(super) wants_times: bool,
     pub(super) stats: HttpStats,
     /// Where trace decisions are counted, with tracing.
     pub(super) tracing: Option<TracingStats>,
@@ -76,17 +78,20 @@ impl ConnectionManager {
             ),
             RouteSource::Rds { name, .. } => Routes::Rds(slots.slot(name)),
         };
+        let access_log = AccessLogs::compile(&config.access_log, deps.log_sinks);
+        let upstream_log = AccessLogs::compile(&config.router.upstream_log, deps.log_sinks);
         let manager = Arc::new(ConnectionManager {
             direction,
             routes,
             chains: Chains::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
-            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            wants_times: access_log.wants_times() || upstream_log.wants_times(),
+            access_log,
             upstream_chain: Chain::compile(
                 &at.field("upstream_http_filters"),
                 &config.router.upstream_filters,
                 &behind_deps,
             )?,
-            upstream_log: AccessLogs::compile(&config.router.upstream_log, deps.log_sinks),
+            upstream_log,
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
             codec: OnceLock::new(),
             registry: deps.stats.clone(),

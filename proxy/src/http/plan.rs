@@ -59,6 +59,9 @@ pub(super) struct UpstreamNames {
 
 /// The names for a request. Costs two looks where there is no filter state; boxed, for few requests have any.
 pub(super) fn upstream_names(stream: &Stream<'_>) -> Option<Box<UpstreamNames>> {
+    if stream.info.filter_state.is_empty() && stream.info.connection.filter_state.borrow().is_empty() {
+        return None;
+    }
     let text = |key: &str| String::from_utf8(stream.state(key)?.to_vec()).ok().map(String::into_boxed_str);
     let list = |value: bytes::Bytes| -> AlpnList {
         let names = value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);

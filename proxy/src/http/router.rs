@@ -3,7 +3,7 @@
 
 use config::route::Action;
 
-use super::attempt::{self, Routed};
+use super::attempt;
 use super::exchange::Exchange;
 use super::local_reply::LocalReply;
 use super::redirect;
@@ -30,8 +30,8 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
     }
 }
 
-/// Forwards the request, or answers it.
-pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<Routed, Stop> {
+/// Forwards the request and sends what comes back, or says what it is answered.
+pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
     let Some(chosen) = exchange.stream.route else { return Err(nowhere(&exchange.stream).into()) };
     let Some(forwarding) = chosen.forwarding else { return Err(own_answer(&exchange.stream, chosen).into()) };
     exchange.stream.context.manager.stats.rq_total.inc();

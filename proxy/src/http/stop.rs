@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::attempt::Elsewhere;
 use super::local_reply::LocalReply;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError};
@@ -22,6 +23,8 @@ pub(super) enum Stop {
     },
     /// The client is gone, or broke the protocol.
     Gone(StreamError),
+    /// The upstream sends the request elsewhere, and is followed: it begins again.
+    Elsewhere(Box<Elsewhere>),
 }
 
 impl From<LocalReply> for Stop {

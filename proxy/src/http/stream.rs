@@ -115,7 +115,7 @@ impl<'s> Stream<'s> {
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_headers_bytes = u64::from(request.wire_size);
-        info.times = context.manager.keeps_times().then(Box::default);
+        info.times = context.manager.wants_times.then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);

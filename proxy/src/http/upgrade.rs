@@ -41,6 +41,11 @@ pub(super) fn expect_continue(stream: &mut Stream<'_>, downstream: &mut dyn Down
     if stream.context.manager.config.proxy_100_continue {
         return Ok(());
     }
+    send_continue(stream, downstream)
+}
+
+/// Asks a client for its body that waits to be asked. Whoever does that does it for all who come after: the request says so no more.
+pub(super) fn send_continue(stream: &mut Stream<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
     let expects = stream.request.headers.get(&Name::EXPECT);
     if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         stream.request.headers.remove(&Name::EXPECT);

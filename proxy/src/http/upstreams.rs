@@ -32,10 +32,6 @@ pub(super) struct Target(Host);
 /// A borrowed stream. Dropping it gives it back, or closes it when it is not over.
 pub(super) struct Lease(HttpLease);
 
-/// The hosts of earlier attempts.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Tried(Vec<Host>);
-
 impl Upstreams {
     /// Those of this worker.
     pub fn new(worker: Rc<Worker>) -> Upstreams {
@@ -69,6 +65,11 @@ impl UpstreamCluster {
         self.0.filters()
     }
 
+    /// What is made of its configuration once, by the one who asks first: all who ask make the same type.
+    pub fn made<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        self.0.made(make)
+    }
+
     /// How many hosts it has, and how many of them are well.
     pub fn membership(&self) -> Membership {
         self.0.shared().endpoints().counts()
@@ -84,10 +85,9 @@ impl UpstreamCluster {
         &self,
         prefer: Option<&OverrideHost>,
         hash: Option<u64>,
-        tried: &Tried,
         retry: Option<&Retry<'_>>,
     ) -> Result<Target, PickFailure> {
-        let again = retry.and_then(|retry| retry.again(&tried.0));
+        let again = retry.and_then(Retry::again);
         self.0.pick(&Pick { hash, prefer, again, original_destination: None }).map(Target)
     }
 
@@ -158,19 +158,14 @@ impl Target {
         self.0.count_timeout();
     }
 
+    /// An attempt that is not the last had it: the retry policy may want to know.
+    pub fn attempted(&self, retry: &mut Retry<'_>) {
+        retry.attempted(&self.0);
+    }
+
     /// The endpoint's host name, when it has one.
     pub fn hostname(&self) -> Option<&str> {
         Some(&*self.0.endpoint().hostname).filter(|name| !name.is_empty())
-    }
-}
-
-impl Tried {
-    /// Remembers a host, where the policy wants to know.
-    pub fn add(&mut self, target: &Target, retry: &mut Retry<'_>) {
-        retry.attempted(&target.0);
-        if retry.declines_tried() {
-            self.0.push(target.0.clone());
-        }
     }
 }
 

@@ -145,6 +145,11 @@ impl FilterState {
         true
     }
 
+    /// Nothing was ever set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// All objects, in the order in which they were first set.
     pub fn objects(&self) -> impl Iterator<Item = &StateObject> {
         self.0.iter().flat_map(|objects| &objects.0)

@@ -52,7 +52,7 @@ impl Facts for Known<'_> {
     }
 
     fn remote(&self) -> SocketAddr {
-        self.info.downstream_remote.unwrap_or(self.info.connection.remote)
+        self.info.remote()
     }
 
     fn connection_remote(&self) -> SocketAddr {

@@ -2,7 +2,7 @@
 //!
 //! It never fails, and allocates only to grow the output: what is not known prints `-`.
 
-use config::access_log::{Format, Operator, Part};
+use config::access_log::{Format, Operator, Part, TimePoint};
 
 use super::access_log::LogEntry;
 
@@ -47,12 +47,31 @@ pub fn wants_times(format: &Format) -> bool {
 
 fn operator_wants_times(operator: &Operator) -> bool {
     match operator {
-        Operator::RequestTxDuration | Operator::UpstreamPoolReadyDuration | Operator::CommonDuration(..) => true,
+        Operator::RequestTxDuration | Operator::UpstreamPoolReadyDuration => true,
+        Operator::CommonDuration(from, to, _) => is_kept_if_wanted(*from) || is_kept_if_wanted(*to),
         Operator::Coalesce(parts) => parts.iter().any(|part| match part {
             Part::Literal(_) => false,
             Part::Operator { operator, .. } => operator_wants_times(operator),
         }),
         _ => false,
+    }
+}
+
+fn is_kept_if_wanted(point: TimePoint) -> bool {
+    match point {
+        TimePoint::UploadBegins
+        | TimePoint::UploadEnds
+        | TimePoint::ResponseBodyBegins
+        | TimePoint::ResponseEnds
+        | TimePoint::DownloadBegins => true,
+        TimePoint::RequestBegins
+        | TimePoint::RequestEnds
+        | TimePoint::ConnectBegins
+        | TimePoint::ConnectEnds
+        | TimePoint::HandshakeEnds
+        | TimePoint::ResponseBegins
+        | TimePoint::DownloadEnds
+        | TimePoint::Never => false,
     }
 }
 

@@ -158,6 +158,11 @@ impl StreamInfo {
 }
 
 impl StreamInfo {
+    /// The client, by what proxies before us have said where they are believed.
+    pub fn remote(&self) -> SocketAddr {
+        self.downstream_remote.unwrap_or(self.connection.remote)
+    }
+
     /// Something happens now: kept where somebody wants to know.
     pub fn mark(&mut self, time: impl FnOnce(&mut Times) -> &mut Option<Instant>) {
         if let Some(times) = &mut self.times {

@@ -85,6 +85,53 @@ fn without_a_body_the_head_is_all() {
     });
 }
 
+/// An answer to the head alone is let go frame by frame like any other: what a stranger sends is in memory once, however long it is.
+#[test]
+fn an_answer_to_a_head_alone_is_read_for_nobody() {
+    const PIECE: usize = 32 * 1024;
+    /// So many that no other test of this process needs as much meanwhile.
+    const PIECES: usize = 8 * 1024;
+    run(async {
+        let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
+        let piece: Bytes = vec![b'x'; PIECE].into();
+        let address = serve(move |mut asked| {
+            let (sender, piece) = (sender.clone(), piece.clone());
+            Box::pin(async move {
+                let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+                for _ in 0..PIECES {
+                    stream.reserve_capacity(PIECE);
+                    while stream.capacity() < PIECE {
+                        poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
+                    }
+                    stream.send_data(piece.clone(), false).unwrap();
+                }
+                stream.send_data(Bytes::new(), true).unwrap();
+                sender.send(()).unwrap();
+            })
+        })
+        .await;
+        let world = World::http2(address);
+        let mut call = call();
+        call.head.body = BodyLength::Empty;
+        let before = resident();
+        assert!(world.calls.tell(call, false).is_none());
+        sent.recv().await.unwrap();
+        while world.stat("upstream_rq_active") != 0 {
+            tokio::task::yield_now().await;
+        }
+        let grown = resident().saturating_sub(before);
+        assert!(grown < PIECE * PIECES / 2, "{grown} octets more after {} of answer", PIECE * PIECES);
+        assert_eq!((world.stat("upstream_rq_tx_reset"), world.stat("internal.upstream_rq_200")), (0, 1));
+    });
+}
+
+/// Octets of this process that are in memory, at most.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
 #[test]
 fn one_that_is_broken_off_or_cannot_keep_up_is_reset() {
     run(async {

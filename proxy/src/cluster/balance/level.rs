@@ -115,9 +115,8 @@ impl Balancer {
 
     /// The load without priorities that a retry would rather not have again.
     fn other_priorities(&self, want: &Pick<'_>) -> Option<PriorityLoad> {
-        let previous = want.again.and_then(|again| again.previous_priorities())?;
         let overprovisioning = self.levels.first()?.overprovisioning;
-        previous.load(|excluded| self.load.without(&self.sizes, overprovisioning, excluded))
+        want.again?.load(|excluded| self.load.without(&self.sizes, overprovisioning, excluded))
     }
 
     fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Picked> {

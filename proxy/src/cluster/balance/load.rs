@@ -26,21 +26,9 @@ impl PriorityLoad {
     /// `overprovisioning` in percent (140), `panic_threshold` in percent (50; 0 turns panic off).
     pub fn new(levels: &[LevelHealth], overprovisioning: u32, panic_threshold: f64) -> PriorityLoad {
         let threshold = panic_threshold.round().clamp(0.0, 100.0);
-        let health: Vec<u32> =
-            levels.iter().map(|level| availability(level.healthy, level.total, overprovisioning)).collect();
-        let degraded: Vec<u32> =
-            levels.iter().map(|level| availability(level.degraded, level.total, overprovisioning)).collect();
-        let available = (health.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
-        let mut load = PriorityLoad {
-            healthy: vec![0; levels.len()],
-            degraded: vec![0; levels.len()],
-            panic: vec![false; levels.len()],
-        };
+        let (mut load, available) = PriorityLoad::by_health(levels, overprovisioning, &[]);
         if levels.is_empty() {
             return load;
-        }
-        if available > 0 {
-            load.spread(&health, &degraded, available);
         }
         if threshold == 0.0 && available == 0 {
             // Nothing is routed there: there are no healthy hosts. The shares must add up nevertheless.
@@ -59,22 +47,27 @@ impl PriorityLoad {
 
     /// The same load over other priorities alone; `None` when none of those has a host to offer.
     pub fn without(&self, levels: &[LevelHealth], overprovisioning: u32, excluded: &[u32]) -> Option<PriorityLoad> {
+        let (load, available) = PriorityLoad::by_health(levels, overprovisioning, excluded);
+        (available > 0).then(|| PriorityLoad { panic: self.panic.clone(), ..load })
+    }
+
+    /// Without panic, and with nothing for some priorities; and how much of the load there are hosts for, percent.
+    fn by_health(levels: &[LevelHealth], overprovisioning: u32, excluded: &[u32]) -> (PriorityLoad, u32) {
         let of = |usable: fn(&LevelHealth) -> u32| -> Vec<u32> {
-            let levels = levels.iter().enumerate();
-            let one = |(priority, level): (usize, &LevelHealth)| match u32::try_from(priority) {
-                Ok(priority) if excluded.contains(&priority) => 0,
-                _ => availability(usable(level), level.total, overprovisioning),
+            let one = |(priority, level): (u32, &LevelHealth)| match excluded.contains(&priority) {
+                true => 0,
+                false => availability(usable(level), level.total, overprovisioning),
             };
-            levels.map(one).collect()
+            (0..).zip(levels).map(one).collect()
         };
         let (health, degraded) = (of(|level| level.healthy), of(|level| level.degraded));
         let available = (health.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
         let zeros = vec![0; levels.len()];
-        let mut load = PriorityLoad { healthy: zeros.clone(), degraded: zeros, panic: self.panic.clone() };
-        (available > 0).then(|| {
+        let mut load = PriorityLoad { healthy: zeros.clone(), degraded: zeros, panic: vec![false; levels.len()] };
+        if available > 0 {
             load.spread(&health, &degraded, available);
-            load
-        })
+        }
+        (load, available)
     }
 
     /// Where the `point`-th percent (0 to 99) goes: the priority, and whether to its degraded hosts.

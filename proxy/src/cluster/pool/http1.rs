@@ -9,59 +9,70 @@ use super::{Connected, Counted, Facts, Pool};
 use crate::cluster::worker::Core;
 use crate::wire::h1;
 
-/// A connection, idle or busy.
-pub struct Http1Connection {
-    codec: Box<h1::client::Connection>,
+/// A connection, idle or busy. It stays where it is, on the heap, for it goes from hand to hand with each request.
+pub struct Http1Connection(Box<Held>);
+
+struct Held {
+    codec: h1::client::Connection,
     facts: Facts,
     counted: Counted,
-    /// When it became idle.
-    pub idle_since: Instant,
+    idle_since: Instant,
 }
 
 impl Http1Connection {
     /// A fresh one.
     pub fn new(connected: Connected, counted: Counted, cluster: &config::cluster::Cluster) -> Http1Connection {
         let settings = h1::Settings::upstream(&cluster.http);
-        Http1Connection {
-            codec: Box::new(h1::client::Connection::new(connected.stream, &settings)),
+        Http1Connection(Box::new(Held {
+            codec: h1::client::Connection::new(connected.stream, &settings),
             facts: connected.facts,
             counted,
             idle_since: Instant::now(),
-        }
+        }))
+    }
+
+    /// When it became idle.
+    pub fn idle_since(&self) -> Instant {
+        self.0.idle_since
+    }
+
+    /// It becomes idle now.
+    pub fn rests(&mut self) {
+        self.0.idle_since = Instant::now();
     }
 
     /// When it was begun.
     pub fn born(&self) -> Instant {
-        self.counted.born()
+        self.0.counted.born()
     }
 
     /// Whether an idle connection may carry a request now. Idle timeouts are the sweep's matter: no clock is read for them here.
     pub fn is_usable(&mut self, cluster: &config::cluster::Cluster) -> bool {
-        if cluster.http.max_connection_duration.is_some_and(|limit| self.counted.born().elapsed() >= limit) {
+        if cluster.http.max_connection_duration.is_some_and(|limit| self.0.counted.born().elapsed() >= limit) {
             return false;
         }
-        let alive = self.codec.is_alive();
+        let alive = self.0.codec.is_alive();
         if !alive {
-            self.counted.closed_by_peer();
+            self.0.counted.closed_by_peer();
         }
         alive
     }
 
     /// Whether a connection that comes back may be kept.
     pub fn may_be_reused(&mut self, core: &Core) -> bool {
-        if self.codec.is_told_to_close() {
+        if self.0.codec.is_told_to_close() {
             core.stats.upstream_cx_close_notify.inc();
         }
-        if self.codec.is_violated() {
+        if self.0.codec.is_violated() {
             core.stats.upstream_cx_protocol_error.inc();
         }
-        if !self.codec.is_reusable() {
+        if !self.0.codec.is_reusable() {
             return false;
         }
         let cluster = core.shared.config();
         if cluster
             .max_requests_per_connection
-            .is_some_and(|limit| limit > 0 && self.codec.requests() >= u64::from(limit))
+            .is_some_and(|limit| limit > 0 && self.0.codec.requests() >= u64::from(limit))
         {
             core.stats.upstream_cx_max_requests.inc();
             return false;
@@ -71,9 +82,9 @@ impl Http1Connection {
 
     /// Whether the peer has closed it; otherwise `cx` is woken when it does.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        let closed = self.codec.poll_closed(cx).is_ready();
+        let closed = self.0.codec.poll_closed(cx).is_ready();
         if closed {
-            self.counted.closed_by_peer();
+            self.0.counted.closed_by_peer();
         }
         closed
     }
@@ -91,13 +102,13 @@ pub struct Http1Stream {
 impl Http1Stream {
     /// Lends the connection out.
     pub fn new(connection: Http1Connection, pool: Rc<Pool>) -> Http1Stream {
-        let reused = connection.codec.requests() > 0;
+        let reused = connection.0.codec.requests() > 0;
         Http1Stream { connection: Some(connection), begun: false, reused, pool }
     }
 
     /// Facts of the connection.
     pub fn facts(&self) -> &Facts {
-        &self.connection.as_ref().expect("present until dropped").facts
+        &self.connection.as_ref().expect("present until dropped").0.facts
     }
 
     /// Whether the connection carried requests before.
@@ -107,7 +118,7 @@ impl Http1Stream {
 
     /// The codec, prepared for this request.
     pub fn codec(&mut self) -> &mut h1::client::Connection {
-        let codec = &mut self.connection.as_mut().expect("present until dropped").codec;
+        let codec = &mut self.connection.as_mut().expect("present until dropped").0.codec;
         if !std::mem::replace(&mut self.begun, true) {
             codec.begin();
         }

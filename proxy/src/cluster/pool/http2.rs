@@ -55,7 +55,7 @@ impl Http2Connection {
 
     /// Opens a stream.
     pub fn open(self: Rc<Self>, pool: &Rc<Pool>) -> Http2Stream {
-        let codec = self.handle.open();
+        let codec = Box::new(self.handle.open());
         self.idle_since.set(None);
         if self.max_requests.is_some_and(|limit| self.handle.requests() >= limit) {
             pool.core.stats.upstream_cx_max_requests.inc();
@@ -67,7 +67,8 @@ impl Http2Connection {
 
 /// One stream of a connection.
 pub struct Http2Stream {
-    codec: Option<h2::client::Stream>,
+    /// Boxed, for leases of both protocols are as large as the larger one, and are moved.
+    codec: Option<Box<h2::client::Stream>>,
     connection: Rc<Http2Connection>,
     pool: Rc<Pool>,
 }
@@ -80,7 +81,7 @@ impl Http2Stream {
 
     /// The codec's stream.
     pub fn codec(&mut self) -> &mut h2::client::Stream {
-        self.codec.as_mut().expect("present until dropped")
+        self.codec.as_deref_mut().expect("present until dropped")
     }
 }
 

@@ -139,7 +139,8 @@ impl Pool {
             let mut index = 0;
             while index < state.idle.len() {
                 let connection = &mut state.idle[index];
-                let expired = http.idle_timeout.is_some_and(|limit| now.duration_since(connection.idle_since) >= limit);
+                let expired =
+                    http.idle_timeout.is_some_and(|limit| now.duration_since(connection.idle_since()) >= limit);
                 let old = self.is_old(connection.born(), now);
                 if expired {
                     stats.upstream_cx_idle_timeout.inc();
@@ -205,7 +206,7 @@ impl Pool {
             let mut state = self.state.borrow_mut();
             state.busy -= 1;
             if keep && !state.retired {
-                connection.idle_since = Instant::now();
+                connection.rests();
                 state.idle.push(connection);
             } else {
                 drop(state);

@@ -44,9 +44,9 @@ impl<'a> Again<'a> {
         })
     }
 
-    /// The priorities of earlier attempts, where the policy minds.
-    pub fn previous_priorities(self) -> Option<&'a PreviousPriorities> {
-        self.previous
+    /// The load that `without` reckons with the priorities of earlier attempts left out; `None` where the policy does not mind them.
+    pub fn load(self, without: impl Fn(&[u32]) -> Option<PriorityLoad>) -> Option<PriorityLoad> {
+        self.previous?.load(self.tried, without)
     }
 }
 
@@ -71,7 +71,8 @@ pub struct PreviousPriorities {
 
 #[derive(Debug, Default)]
 struct Seen {
-    attempted: Vec<u32>,
+    /// Attempts before the last time when no priority was left.
+    forgotten: usize,
     excluded: Vec<u32>,
 }
 
@@ -80,24 +81,21 @@ impl PreviousPriorities {
         PreviousPriorities { frequency: frequency.max(1), seen: RefCell::default() }
     }
 
-    pub(in crate::cluster) fn attempted(&self, priority: u32) {
-        self.seen.borrow_mut().attempted.push(priority);
-    }
-
     /// The load that `without` reckons with some priorities left out; `None` where it stays as it is.
-    pub fn load(&self, without: impl Fn(&[u32]) -> Option<PriorityLoad>) -> Option<PriorityLoad> {
+    fn load(&self, tried: &[Host], without: impl Fn(&[u32]) -> Option<PriorityLoad>) -> Option<PriorityLoad> {
         let seen = &mut *self.seen.borrow_mut();
-        let count = u32::try_from(seen.attempted.len()).unwrap_or(u32::MAX);
+        let attempted = tried.get(seen.forgotten..).unwrap_or_default();
+        let count = u32::try_from(attempted.len()).unwrap_or(u32::MAX);
         if count < self.frequency {
             return None;
         }
         if count.is_multiple_of(self.frequency) {
-            seen.excluded.clone_from(&seen.attempted);
+            seen.excluded = attempted.iter().map(Host::priority).collect();
         }
         let load = without(&seen.excluded);
         if load.is_none() {
             // All have been tried: from the beginning.
-            *seen = Seen::default();
+            *seen = Seen { forgotten: tried.len(), excluded: Vec::new() };
         }
         load
     }

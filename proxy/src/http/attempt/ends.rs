@@ -4,8 +4,10 @@ use crate::cluster::Codes;
 use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
+use crate::http::exchange::Exchange;
 use crate::http::route::RouteStats;
 use crate::http::stop::Stop;
+use crate::http::stream::Chosen;
 use crate::http::upstreams::{Target, UpstreamCluster};
 use crate::wire::grpc;
 use crate::wire::message::{BodyLength, ResponseHead};
@@ -20,6 +22,28 @@ pub(super) struct Ends<'a> {
     pub grpc: bool,
     /// It is a health check, whose response neither cluster nor route counts.
     pub health_check: bool,
+}
+
+impl<'a> Ends<'a> {
+    /// Of a request; `grpc`: it was gRPC when it came to the router.
+    pub fn of<'s: 'a>(
+        exchange: &Exchange<'s>,
+        chosen: Chosen<'s>,
+        cluster: &'a UpstreamCluster,
+        grpc: bool,
+    ) -> Ends<'a> {
+        let manager = &exchange.stream.context.manager;
+        Ends {
+            cluster,
+            of_route: chosen.route.stats(&manager.registry, chosen.host),
+            codes: Codes {
+                internal: exchange.stream.internal,
+                own: !(grpc && manager.config.router.suppress_grpc_codes),
+            },
+            grpc,
+            health_check: exchange.stream.info.health_check,
+        }
+    }
 }
 
 impl Ends<'_> {
@@ -97,7 +121,8 @@ impl Ends<'_> {
         }
     }
 
-    fn counted(&self, status: u16, milliseconds: Option<u64>) {
+    /// A status that came from upstream in that time, or that we give instead (`None`).
+    pub fn counted(&self, status: u16, milliseconds: Option<u64>) {
         if self.health_check {
             return;
         }

@@ -3,6 +3,7 @@
 //! body by `upload` as it comes. They outlive the request, but not one that is broken off, and never change or delay its answer.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::http::mutate::OrderedMutations;
 use crate::http::reason;
 use crate::http::stop::Stop;
 use crate::http::stream::{Chosen, Stream, asks_for_tunnel};
+use crate::http::upstreams::UpstreamCluster;
 use crate::policy::falls_into;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format;
@@ -113,21 +115,23 @@ impl Mirror {
     }
 }
 
-/// The mirrors of a request whose head is as it goes upstream. `of_cluster`: policies of its cluster, which come before all others.
+/// Policies of a cluster's own, if it has any: made ready by the first request of a worker that goes there, and kept with its cluster.
+pub(super) fn of_cluster(cluster: &UpstreamCluster) -> Option<Rc<OfCluster>> {
+    let config = &cluster.config().http.mirrors;
+    (!config.is_empty()).then(|| cluster.made(|| OfCluster(Mirror::compile(config))))
+}
+
+/// Those.
+pub(super) struct OfCluster(Box<[Mirror]>);
+
+/// The mirrors of a request whose head is as it goes upstream. `own`: policies of its cluster, which come before all others.
 pub(super) fn prepare(
     stream: &Stream<'_>,
     chosen: Chosen<'_>,
-    of_cluster: &[Config],
+    own: Option<&OfCluster>,
     timeout: Option<Duration>,
 ) -> Option<Box<Mirrors>> {
-    let own;
-    let policies = if of_cluster.is_empty() {
-        chosen.mirrors()
-    } else {
-        // So rare, and so dear anyway, that it is made ready here.
-        own = Mirror::compile(of_cluster);
-        &own
-    };
+    let policies = own.map_or_else(|| chosen.mirrors(), |own| &own.0);
     if policies.is_empty() || asks_for_tunnel(&stream.request) {
         return None;
     }

@@ -2,27 +2,32 @@
 //! ones beside a late one.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 
+use bytes::Bytes;
 use config::route::HostRewrite;
 
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use crate::cluster::{HttpWant, Priority};
+use crate::cluster::{ConnectFailure, HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
 use crate::http::hash;
-use crate::http::plan;
+use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
-use crate::http::retry::Retry;
+use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
+use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
+use crate::http::stream::Stream;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
-use crate::http::upstreams::{Lease, Target, Tried, UpstreamCluster};
+use crate::http::upstreams::{Lease, Target, UpstreamCluster};
+use crate::tls::AlpnList;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::message::{BodyLength, Protocol, ResponseHead};
 
@@ -46,38 +51,49 @@ pub(super) enum Outcome {
     Late(Lease, Target),
 }
 
+/// What a stream is asked for with. Its own, so that the request can be served meanwhile.
+pub(super) struct Asks<'s> {
+    downstream: Protocol,
+    authority: Bytes,
+    alpn: Option<&'s AlpnList>,
+    named: Option<Box<UpstreamNames>>,
+    proxied: (SocketAddr, SocketAddr),
+}
+
+impl<'a> Attempt<'a> {
+    /// Of a request that goes to that cluster.
+    pub fn of(forwarding: &'a Forwarding, cluster: &'a UpstreamCluster) -> Attempt<'a> {
+        Attempt {
+            cluster,
+            priority: if forwarding.config.high_priority { Priority::High } else { Priority::Default },
+            host_rewrite: forwarding.config.host_rewrite.as_ref(),
+            append_forwarded_host: forwarding.config.append_x_forwarded_host,
+        }
+    }
+}
+
 impl Attempt<'_> {
     pub async fn run(
         &self,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
         upload: &mut Upload,
-        tried: &Tried,
         retry: Option<&Retry<'_>>,
     ) -> Result<Outcome, Stop> {
-        let hash = exchange
-            .stream
-            .route
-            .and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, &exchange.stream));
-        let prefer = exchange.stream.plan.host(exchange.stream.info.attempts);
-        let target = match self.cluster.pick(prefer, hash, tried, retry) {
+        let target = match self.pick(&exchange.stream, exchange.stream.info.attempts, retry) {
             Ok(target) => target,
-            Err(failure) => return Ok(Outcome::Failed(Failure::Pick(failure), None, false)),
+            Err(failure) => return Ok(Outcome::Failed(failure, None, false)),
         };
         self.rewrite_host(exchange, &target);
         upload.begin_mirrors(&mut exchange.stream);
-        exchange.stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
+        self.goes_to(&mut exchange.stream, &target);
         exchange.stream.info.mark(|times| &mut times.pool_asked);
         let mut lease = match self.connect(exchange, downstream, &target).await? {
             Ok(lease) => lease,
-            Err(Failure::Connect(failure)) => {
-                if failure.names_host {
-                    exchange.stream.info.upstream_host = Some(target.address());
-                }
-                exchange.stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
+            Err(failure) => {
+                connect_failed(&mut exchange.stream, &failure, &target);
                 return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), false));
             }
-            Err(failure) => return Ok(Outcome::Failed(failure, Some(target), false)),
         };
         if let Err(error) = self.begin(exchange, &mut lease, upload) {
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
@@ -111,18 +127,46 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether another one follows. A body that is not all there any more is not sent again, and a client that has seen informational heads
+    /// would see those of two attempts.
+    pub fn decide(&self, outcome: &Outcome, retry: Option<&mut Retry<'_>>, upload: &Upload) -> Decision {
+        let Some(retry) = retry.filter(|_| upload.can_replay()) else {
+            return Decision::PassOn(ResponseFlags::NONE);
+        };
+        match outcome {
+            Outcome::Answer(_, head, (_, false)) => retry.on_response(head, self.cluster, self.priority),
+            Outcome::Failed(failure, _, sent) => match failure.reset() {
+                Some(reset) => retry.on_reset(reset, *sent, self.cluster, self.priority),
+                None => Decision::PassOn(ResponseFlags::NONE),
+            },
+            Outcome::Answer(_, _, (_, true)) | Outcome::Late(..) => Decision::PassOn(ResponseFlags::NONE),
+        }
+    }
+
+    /// Chooses the host of the attempt of that number.
+    pub fn pick(&self, stream: &Stream<'_>, number: u32, retry: Option<&Retry<'_>>) -> Result<Target, Failure> {
+        let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
+        self.cluster.pick(stream.plan.host(number), hash, retry).map_err(Failure::Pick)
+    }
+
+    /// Logs tell of the cluster and the host, and of no failure of an earlier one.
+    pub fn goes_to(&self, stream: &mut Stream<'_>, target: &Target) {
+        stream.info.upstream_transport_failure = None;
+        stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
+    }
+
     /// The endpoint's own name in place of the host, where the route wants that.
     pub fn rewrite_host(&self, exchange: &mut Exchange<'_>, target: &Target) {
         if let Some(name) = self.new_host(target)
             && exchange.stream.request.authority != name.as_bytes()
         {
             let append = exchange.stream.info.attempts == 1 && self.append_forwarded_host;
-            rewrite::set_host(&mut exchange.stream.request, bytes::Bytes::copy_from_slice(name.as_bytes()), append);
+            rewrite::set_host(&mut exchange.stream.request, Bytes::copy_from_slice(name.as_bytes()), append);
         }
     }
 
     /// That name.
-    pub fn new_host<'t>(&self, target: &'t Target) -> Option<&'t str> {
+    fn new_host<'t>(&self, target: &'t Target) -> Option<&'t str> {
         target.hostname().filter(|_| matches!(self.host_rewrite, Some(HostRewrite::Auto)))
     }
 
@@ -144,29 +188,44 @@ impl Attempt<'_> {
         lease.stream().send_head(&exchange.stream.request, upload.is_empty())
     }
 
+    /// What a stream is asked for with.
+    pub fn asks<'s>(&self, stream: &Stream<'s>) -> Asks<'s> {
+        let connection = &stream.context.connection;
+        Asks {
+            downstream: stream.request.protocol,
+            authority: stream.request.authority.clone(),
+            alpn: stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), stream.request.protocol)),
+            named: plan::upstream_names(stream),
+            proxied: (connection.remote, connection.local),
+        }
+    }
+
+    /// That, for a host: its own name may stand in for the request's.
+    pub fn want<'t>(&self, asks: &'t Asks<'_>, target: &'t Target) -> HttpWant<'t> {
+        let named = asks.named.as_deref();
+        HttpWant {
+            downstream: asks.downstream,
+            alpn: named.and_then(|named| named.alpn.as_ref()).or(asks.alpn),
+            sni: named.and_then(|named| named.sni.as_deref()),
+            authority: self.new_host(target).map_or(&asks.authority[..], str::as_bytes),
+            proxied: Some(asks.proxied),
+            priority: self.priority,
+        }
+    }
+
     /// Waits for a stream.
     async fn connect(
         &self,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
         target: &Target,
-    ) -> Result<Result<Lease, Failure>, Stop> {
-        let authority = exchange.stream.request.authority.clone();
-        let downstream_protocol = exchange.stream.request.protocol;
-        let named = plan::upstream_names(&exchange.stream);
-        let of_filter = || exchange.stream.plan.alpn?.choose(self.cluster.config(), downstream_protocol);
-        let want = HttpWant {
-            downstream: downstream_protocol,
-            alpn: named.as_ref().and_then(|named| named.alpn.as_ref()).or_else(of_filter),
-            sni: named.as_ref().and_then(|named| named.sni.as_deref()),
-            authority: &authority,
-            proxied: Some((exchange.stream.context.connection.remote, exchange.stream.context.connection.local)),
-            priority: self.priority,
-        };
+    ) -> Result<Result<Lease, ConnectFailure>, Stop> {
+        let asks = self.asks(&exchange.stream);
+        let want = self.want(&asks, target);
         let mut connecting = pin!(self.cluster.http(target, &want));
         poll_fn(|cx| {
             if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(result.map_err(Failure::Connect)));
+                return Poll::Ready(Ok(result));
             }
             exchange.poll_over(downstream, cx)
         })
@@ -174,7 +233,7 @@ impl Attempt<'_> {
     }
 
     /// Sends the body and waits for the final head, passing informational ones on. `hedges`: an attempt that is late goes on, and with
-    /// true is given back (`None`), if it can be overtaken.
+    /// true is given back (`None`), if it can be overtaken: only when the whole request is here, for the others send what was kept of it.
     async fn await_head(
         &self,
         exchange: &mut Exchange<'_>,
@@ -222,7 +281,7 @@ impl Attempt<'_> {
                 return match exchange.watch.deadlines.poll(cx) {
                     Poll::Ready(Expired::Try | Expired::TryIdle) if hedges.is_some() => {
                         exchange.watch.try_ends();
-                        if hedges == Some(true) && upload.can_replay() && !*informed {
+                        if hedges == Some(true) && upload.is_read() && upload.can_replay() && !*informed {
                             return Poll::Ready(Ok(Ok(None)));
                         }
                         continue;
@@ -252,6 +311,21 @@ pub(super) fn count_reset(cluster: &UpstreamCluster, protocol: Protocol, error: 
     }
 }
 
+/// An answer is not read beyond its head, and its stream dropped next.
+pub(super) fn cut_short(cluster: &UpstreamCluster, lease: &Lease, head: &ResponseHead) {
+    if head.body != BodyLength::Empty {
+        count_reset(cluster, lease.protocol(), None);
+    }
+}
+
+/// There is no stream to that host; logs tell why.
+pub(super) fn connect_failed(stream: &mut Stream<'_>, failure: &ConnectFailure, target: &Target) {
+    if failure.names_host {
+        stream.info.upstream_host = Some(target.address());
+    }
+    stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
+}
+
 /// Informational heads of one response that are passed on. They wait for no window, so an endless row of them would fill the memory.
 const MAX_INFORMATIONAL: u32 = 16;
 
@@ -276,12 +350,10 @@ impl Outcome {
         }
     }
 
-    /// Nobody wants it any more: what follows the head of an answer is not read.
+    /// Nobody wants it any more.
     pub fn cut_short(self, cluster: &UpstreamCluster) {
-        if let Outcome::Answer(lease, head, _) = &self
-            && head.body != BodyLength::Empty
-        {
-            count_reset(cluster, lease.protocol(), None);
+        if let Outcome::Answer(lease, head, _) = &self {
+            cut_short(cluster, lease, head);
         }
     }
 
@@ -290,10 +362,5 @@ impl Outcome {
             Outcome::Answer(_, head, _) => Some(head.status),
             Outcome::Failed(..) | Outcome::Late(..) => None,
         }
-    }
-
-    /// The client has seen an informational head of this attempt: another attempt would contradict it.
-    pub fn was_informed(&self) -> bool {
-        matches!(self, Outcome::Answer(_, _, (_, true)))
     }
 }

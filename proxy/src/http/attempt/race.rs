@@ -7,41 +7,49 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Sleep, sleep};
 
+use super::again;
 use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::{Attempt, Outcome, count_reset};
-use super::{Answered, again};
+use super::one::{Attempt, connect_failed, count_reset, cut_short};
+use crate::cluster::ConnectFailure;
 use crate::cluster::retry::BackOff;
-use crate::cluster::{ConnectFailure, HttpWant};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
-use crate::http::filters::alpn::Alpn;
-use crate::http::hash;
-use crate::http::plan;
 use crate::http::retry::{Decision, Retry};
 use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
-use crate::http::upstreams::{Lease, Target, Tried};
+use crate::http::upstreams::{Lease, Target};
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::message::ResponseHead;
 
 /// Attempts side by side.
-pub(super) struct Race<'a, 's: 'a> {
+pub(super) struct Race<'a> {
     forwarding: &'a Forwarding,
     attempt: &'a Attempt<'a>,
     ends: &'a Ends<'a>,
     retry: Retry<'a>,
-    tried: Tried,
-    alpn: Option<&'s Alpn>,
     /// All of the request's body.
     body: Upload,
     contenders: Vec<Contender<'a>>,
 }
+
+/// The attempt whose answer it is.
+pub(super) struct Won {
+    pub lease: Lease,
+    pub head: ResponseHead,
+    pub target: Target,
+    pub upload: Upload,
+    /// It is a retry, and none that was overtaken itself: as Envoy counts it, such a one is no retry's success.
+    pub retried: bool,
+}
+
+/// How it ended, once it has. Few requests come here, so that a box is no matter.
+type End = Option<Result<Box<Won>, Stop>>;
 
 enum Contender<'a> {
     /// Waits until its time has come. The flag tells that a timeout led to it.
@@ -74,24 +82,27 @@ enum Event {
     Failed(StreamError),
 }
 
-impl<'a, 's: 'a> Race<'a, 's> {
+impl<'a> Race<'a> {
     /// With the one that is late.
     pub fn new(
         forwarding: &'a Forwarding,
         attempt: &'a Attempt<'a>,
         ends: &'a Ends<'a>,
-        (retry, tried): (Retry<'a>, Tried),
+        retry: Retry<'a>,
         (lease, target, upload): (Lease, Target, Upload),
-    ) -> Race<'a, 's> {
+    ) -> Race<'a> {
         let body = upload.once_more();
         let first = Open { lease, target, upload, answering: false, overtaken: false, late: None };
         let contenders = vec![Contender::Open(Box::new(first))];
-        Race { forwarding, attempt, ends, retry, tried, alpn: None, body, contenders }
+        Race { forwarding, attempt, ends, retry, body, contenders }
     }
 
     /// Until one has a good answer, or none is left.
-    pub async fn run(mut self, exchange: &mut Exchange<'s>, downstream: &mut dyn Downstream) -> Result<Answered, Stop> {
-        self.alpn = exchange.stream.plan.alpn;
+    pub async fn run<'s: 'a>(
+        mut self,
+        exchange: &mut Exchange<'s>,
+        downstream: &mut dyn Downstream,
+    ) -> Result<Box<Won>, Stop> {
         self.is_late(exchange, 0);
         loop {
             let (index, event) = match poll_fn(|cx| self.poll(cx, exchange, downstream)).await {
@@ -124,7 +135,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        exchange: &mut Exchange<'s>,
+        exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
     ) -> Poll<Result<(usize, Event), Stop>> {
         for (index, contender) in self.contenders.iter_mut().enumerate() {
@@ -144,7 +155,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
     }
 
     /// Its try's time is up: another one is begun beside it, if the policy has one left.
-    fn is_late(&mut self, exchange: &mut Exchange<'s>, index: usize) {
+    fn is_late(&mut self, exchange: &mut Exchange<'_>, index: usize) {
         let Some(Contender::Open(open)) = self.contenders.get_mut(index) else { return };
         open.late = None;
         if open.overtaken {
@@ -153,8 +164,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
         match self.retry.on_late(self.attempt.cluster, self.attempt.priority) {
             Decision::After(wait) => {
                 open.overtaken = true;
-                let target = open.target.clone();
-                self.tried.add(&target, &mut self.retry);
+                open.target.attempted(&mut self.retry);
                 self.ends.retries(None, None, wait);
                 self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), true));
             }
@@ -162,7 +172,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
         }
     }
 
-    fn gives_up(&self, exchange: &mut Exchange<'s>, flags: ResponseFlags) {
+    fn gives_up(&self, exchange: &mut Exchange<'_>, flags: ResponseFlags) {
         exchange.stream.info.flags.set(flags);
         self.ends.gives_up(flags);
     }
@@ -170,37 +180,24 @@ impl<'a, 's: 'a> Race<'a, 's> {
     /// One is over, and another one begins in its place.
     fn begin_another(&mut self, instead_of: Option<&Target>, status: Option<u16>, wait: BackOff) {
         if let Some(target) = instead_of {
-            self.tried.add(target, &mut self.retry);
+            target.attempted(&mut self.retry);
         }
         self.ends.retries(instead_of, status, wait);
         self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), false));
     }
 
-    /// Picks a host.
-    fn due(&mut self, exchange: &mut Exchange<'s>, index: usize) -> Option<Result<Answered, Stop>> {
+    /// Picks a host, and asks for a stream to it.
+    fn due<'s: 'a>(&mut self, exchange: &mut Exchange<'s>, index: usize) -> End {
         let (attempt, stream) = (self.attempt, &exchange.stream);
-        let cluster = attempt.cluster;
-        let hash = stream.route.and_then(|chosen| hash::of_request(&cluster.config().http.hash, chosen, stream));
-        let target = match cluster.pick(None, hash, &self.tried, Some(&self.retry)) {
+        let target = match attempt.pick(stream, stream.info.attempts + 1, Some(&self.retry)) {
             Ok(target) => target,
             Err(failure) => {
                 self.contenders.remove(index);
-                return self.failed(exchange, Failure::Pick(failure), None, (false, false));
+                return self.failed(exchange, failure, None, (false, false));
             }
         };
-        let (protocol, authority) = (stream.request.protocol, stream.request.authority.clone());
-        let alpn = self.alpn.and_then(|alpn| alpn.choose(cluster.config(), protocol));
-        let named = plan::upstream_names(stream);
-        let proxied = Some((stream.context.connection.remote, stream.context.connection.local));
-        let host = target.clone();
-        let opening = Box::pin(async move {
-            let authority = attempt.new_host(&host).map_or(&authority[..], str::as_bytes);
-            let priority = attempt.priority;
-            let alpn = named.as_ref().and_then(|named| named.alpn.as_ref()).or(alpn);
-            let sni = named.as_ref().and_then(|named| named.sni.as_deref());
-            let want = HttpWant { downstream: protocol, alpn, sni, authority, proxied, priority };
-            cluster.http(&host, &want).await
-        });
+        let (asks, host) = (attempt.asks(stream), target.clone());
+        let opening = Box::pin(async move { attempt.cluster.http(&host, &attempt.want(&asks, &host)).await });
         if let Some(contender) = self.contenders.get_mut(index) {
             let late = matches!(contender, Contender::Waiting(_, true));
             *contender = Contender::Opening(target, opening, late);
@@ -208,22 +205,21 @@ impl<'a, 's: 'a> Race<'a, 's> {
         None
     }
 
-    fn opened(
-        &mut self,
-        exchange: &mut Exchange<'s>,
-        index: usize,
-        result: Result<Lease, ConnectFailure>,
-    ) -> Option<Result<Answered, Stop>> {
+    fn opened(&mut self, exchange: &mut Exchange<'_>, index: usize, result: Result<Lease, ConnectFailure>) -> End {
         let Contender::Opening(target, _, late) = self.contenders.remove(index) else { return None };
         let mut lease = match result {
             Ok(lease) => lease,
-            Err(failure) => return self.failed(exchange, Failure::Connect(failure), Some(target), (false, false)),
+            Err(failure) => {
+                connect_failed(&mut exchange.stream, &failure, &target);
+                return self.failed(exchange, Failure::Connect(failure), Some(target), (false, false));
+            }
         };
         again(exchange, self.forwarding, late);
         exchange.stream.info.attempts += 1;
         self.ends.begins();
         log::begins(exchange);
         self.attempt.rewrite_host(exchange, &target);
+        self.attempt.goes_to(&mut exchange.stream, &target);
         let mut upload = self.body.once_more();
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &mut upload) {
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
@@ -234,12 +230,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
         None
     }
 
-    fn answered(
-        &mut self,
-        exchange: &mut Exchange<'s>,
-        index: usize,
-        head: ResponseHead,
-    ) -> Option<Result<Answered, Stop>> {
+    fn answered(&mut self, exchange: &mut Exchange<'_>, index: usize, head: ResponseHead) -> End {
         let Contender::Open(open) = self.contenders.remove(index) else { return None };
         let Open { mut lease, target, upload, overtaken, .. } = *open;
         let cluster = self.attempt.cluster;
@@ -249,7 +240,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
             match self.retry.on_response(&head, cluster, self.attempt.priority) {
                 Decision::After(wait) => {
                     self.begin_another(Some(&target), Some(head.status), wait);
-                    Outcome::Answer(lease, head, (target, false)).cut_short(cluster);
+                    cut_short(cluster, &lease, &head);
                     return None;
                 }
                 Decision::PassOn(flags) => {
@@ -264,19 +255,20 @@ impl<'a, 's: 'a> Race<'a, 's> {
             return None;
         }
         self.end_others();
+        self.attempt.goes_to(&mut exchange.stream, &target);
         lease.tell(&mut exchange.stream.info);
-        // As Envoy counts it: one that was overtaken is no retry's success.
-        Some(Ok(Answered { lease, head, target, upload, retried: self.retry.retried && !overtaken }))
+        let retried = self.retry.retried && !overtaken;
+        Some(Ok(Box::new(Won { lease, head, target, upload, retried })))
     }
 
     /// `sent`: octets went out; `overtaken`: another one has been begun in its place.
     fn failed(
         &mut self,
-        exchange: &mut Exchange<'s>,
+        exchange: &mut Exchange<'_>,
         failure: Failure,
         target: Option<Target>,
         (sent, overtaken): (bool, bool),
-    ) -> Option<Result<Answered, Stop>> {
+    ) -> End {
         let reset = failure.reset().filter(|_| !overtaken);
         let cluster = self.attempt.cluster;
         match reset.map(|reset| self.retry.on_reset(reset, sent, cluster, self.attempt.priority)) {
@@ -288,7 +280,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
             None => {}
         }
         if !self.contenders.is_empty() {
-            cluster.count_response(503, self.ends.codes, None);
+            self.ends.counted(503, None);
             if let Some(target) = &target {
                 target.count(true);
             }
@@ -300,7 +292,7 @@ impl<'a, 's: 'a> Race<'a, 's> {
     }
 
     /// From outside: time was up for the whole request, or the client went.
-    fn stopped(&mut self, exchange: &Exchange<'s>, stop: Stop) -> Stop {
+    fn stopped(&mut self, exchange: &Exchange<'_>, stop: Stop) -> Stop {
         if exchange.timed_out == Some(Expired::Response) {
             for contender in &self.contenders {
                 if let Contender::Open(open) = contender {

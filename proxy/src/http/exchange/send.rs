@@ -17,24 +17,17 @@ use crate::http::upstreams::{Lease, Target};
 use crate::wire::codec::Downstream;
 use crate::wire::message::{BodyLength, ResponseHead};
 
-/// A response of an upstream, where its body comes from, and what is left of the request's.
-pub(in crate::http) struct Answer {
-    pub head: ResponseHead,
-    pub lease: Lease,
-    pub upload: Upload,
-    /// Of gRPC: the host, which is counted by the status in the trailers.
-    pub awaits_trailers: Option<Target>,
-}
-
-/// Sends what the router has got.
-pub(super) async fn answer(
+/// Sends what an upstream answers: the head, then the body out of its stream, and the other way what is left of the request's.
+/// `awaits_trailers`, of gRPC: the host, which is counted by the status in the trailers.
+pub(in crate::http) async fn answer(
     exchange: &mut Exchange<'_>,
     downstream: &mut dyn Downstream,
-    answer: Answer,
+    mut head: ResponseHead,
+    (lease, upload): (&mut Lease, &mut Upload),
+    awaits_trailers: Option<Target>,
 ) -> Result<(), Stop> {
-    let Answer { mut head, mut lease, mut upload, awaits_trailers } = answer;
     exchange.watch.deadlines.touch();
-    let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, &mut upload);
+    let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, upload);
     if tunnel.is_some() {
         exchange.watch.tunnel_opens();
     }
@@ -49,7 +42,7 @@ pub(super) async fn answer(
     }
     let lost = exchange.stream.context.manager.stats.rq_reset_after_downstream_response_started;
     let awaits_trailers = awaits_trailers.map(|host| AwaitsTrailers { host, lost });
-    let origin = Origin::Upstream(FromUpstream::new(lease.stream(), &mut upload, kind, awaits_trailers));
+    let origin = Origin::Upstream(FromUpstream::new(lease.stream(), upload, kind, awaits_trailers));
     deliver(exchange, downstream, head, origin, true).await
 }
 

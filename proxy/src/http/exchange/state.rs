@@ -22,6 +22,7 @@ use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
+use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::telemetry::access_log::EntryKind;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
@@ -143,21 +144,7 @@ impl<'s> Exchange<'s> {
 
     /// A filter reads the body before anybody upstream could ask for it: a client that waits to be asked is.
     pub fn invite_body(&mut self, downstream: &mut dyn Downstream) -> Result<(), Stop> {
-        let request = &mut self.stream.request;
-        let expects = request.headers.get(&Name::EXPECT);
-        if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
-            request.headers.remove(&Name::EXPECT);
-            self.stream.context.manager.stats.response(100);
-            downstream.send_informational(&ResponseHead {
-                protocol: request.protocol,
-                status: 100,
-                reason: Bytes::new(),
-                headers: Headers::new(),
-                body: BodyLength::Empty,
-                wire_size: 0,
-            })?;
-        }
-        Ok(())
+        upgrade::send_continue(&mut self.stream, downstream)
     }
 
     /// A head went out.

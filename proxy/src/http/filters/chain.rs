@@ -1,7 +1,8 @@
 //! A connection manager's filters, compiled, and the settings that routes have for them. [`Chain::start`] gives a request the list of
 //! those that act on it: usually none, and that costs one look at an empty slice.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use config::filters::{HttpFilterConfig, ScopedFilter};
@@ -16,8 +17,10 @@ use crate::http::held;
 use crate::http::stream::Chosen;
 
 /// The filters of a chain, in the order of the configuration, without those that never act.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chain {
+    /// No other has it.
+    number: u64,
     /// Versions of a chain share those that stay.
     slots: Box<[Arc<Slot>]>,
     /// Those that act on a request whose route says nothing about any filter.
@@ -178,7 +181,9 @@ impl Chain {
             .filter(|(_, slot)| !slot.disabled && slot.filter.acts() != Hooks::NONE)
             .map(|(index, _)| index)
             .collect();
-        Chain { slots: slots.into(), always }
+        // Counted where configuration is compiled, never by a request.
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Chain { number: NUMBERS.fetch_add(1, Ordering::Relaxed), slots: slots.into(), always }
     }
 
     /// There is none.
@@ -205,16 +210,60 @@ impl Chain {
     fn start_scoped<'s>(&'s self, chosen: &Chosen<'s>) -> RunningFilters<'s> {
         let levels = chosen.scopes();
         let mut running = RunningFilters::new();
-        for slot in self.slots.iter().map(|slot| &**slot) {
-            let mut told = levels.iter().flatten().filter_map(|level| level.find(&slot.name));
-            let first = told.next();
-            if first.map_or(slot.disabled, |scope| scope.disabled) {
-                continue;
-            }
-            let scope = first.into_iter().chain(told).find_map(|scope| scope.scope.as_ref());
-            slot.start(scope, &mut running);
+        // The dice may fall on another weighted cluster each time.
+        let is_settled = levels[0].is_none_or(Scopes::is_empty);
+        let settled = || chosen.route.acting.of(self.number, || self.acting(&levels).collect());
+        match is_settled.then(settled).flatten() {
+            Some(acting) => acting.iter().for_each(|acts| acts.start(self, &levels, &mut running)),
+            None => self.acting(&levels).for_each(|acts| acts.start(self, &levels, &mut running)),
         }
         running
+    }
+
+    /// The filters that act where levels say this.
+    fn acting(&self, levels: &Levels<'_>) -> impl Iterator<Item = Acts> {
+        self.slots.iter().enumerate().filter_map(move |(slot, found)| {
+            let told = || (0..).zip(levels).filter_map(|(level, scopes)| Some((level, (*scopes)?.find(&found.name)?)));
+            let is_disabled = told().next().map_or(found.disabled, |(_, (_, scope))| scope.disabled);
+            let place = told().find(|(_, (_, scope))| scope.scope.is_some());
+            let acts = Acts { slot, scope: place.map(|(level, (entry, _))| (level, entry)) };
+            let mut running = RunningFilters::new();
+            if !is_disabled {
+                acts.start(self, levels, &mut running);
+            }
+            (!running.is_empty()).then_some(acts)
+        })
+    }
+}
+
+/// What the levels of a route say, the most specific first.
+type Levels<'s> = [Option<&'s Scopes>; 4];
+
+/// A filter that acts, and where it is told how: a level and one of its entries.
+#[derive(Debug, Clone, Copy)]
+struct Acts {
+    slot: usize,
+    scope: Option<(usize, usize)>,
+}
+
+impl Acts {
+    fn start<'s>(self, chain: &'s Chain, levels: &Levels<'s>, running: &mut RunningFilters<'s>) {
+        let scope = self.scope.and_then(|(level, entry)| levels[level]?.0.get(entry)?.scope.as_ref());
+        if let Some(slot) = chain.slots.get(self.slot) {
+            slot.start(scope, running);
+        }
+    }
+}
+
+/// Which filters act on the requests of a route that tells filters something: found out by the first of them, for its chain. Where
+/// another chain uses the same table, or a newer version of it, each request finds out for itself.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Acting(OnceLock<(u64, Box<[Acts]>)>);
+
+impl Acting {
+    fn of(&self, chain: u64, find: impl FnOnce() -> Box<[Acts]>) -> Option<&[Acts]> {
+        let (known, acting) = self.0.get_or_init(|| (chain, find()));
+        (*known == chain).then_some(acting)
     }
 }
 
@@ -252,7 +301,11 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&NamedScope> {
-        self.0.iter().find(|scope| *scope.name == *name)
+    /// What it says about a filter, and as which entry.
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &NamedScope)> {
+        self.0.iter().enumerate().find(|(_, scope)| *scope.name == *name)
     }
 }
+
+#[cfg(test)]
+mod tests;

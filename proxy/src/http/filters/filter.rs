@@ -188,7 +188,12 @@ impl<'s, F: HttpFilter> Turn<'_, 's, F> {
     ) -> impl Iterator<Item = &'s F::Scoped> {
         let name = &self.slot.name;
         let levels = self.stream.route.map(|chosen| chosen.scopes());
-        levels.into_iter().flatten().flatten().filter_map(move |level| level.find(name)?.scope.as_ref()).filter_map(of)
+        levels
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(move |level| level.find(name)?.1.scope.as_ref())
+            .filter_map(of)
     }
 }
 

@@ -141,7 +141,7 @@ fn text(value: Option<&Json>) -> Option<String> {
 }
 
 fn remote(stream: &Stream<'_>) -> IpAddr {
-    stream.info.downstream_remote.unwrap_or(stream.context.connection.remote).ip()
+    stream.info.remote().ip()
 }
 
 fn queries_match(wanted: &[QueryParameterMatcher], path: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use config::route::{Action, ClusterChoice, Forward, HostRewrite};
 use config::{At, Rejection};
 
 use super::super::attempt::mirror::Mirror;
-use super::super::filters::chain::Scopes;
+use super::super::filters::chain::{Acting, Scopes};
 use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
 use super::super::rate_limit::RateLimit;
@@ -49,6 +49,8 @@ pub struct Route {
     pub mutation: Mutation,
     /// What it tells filters.
     pub(in crate::http) scopes: Scopes,
+    /// And which of them act on its requests.
+    pub(in crate::http) acting: Acting,
     /// `decorator.operation`, when it is to be told to the next hop.
     pub decorator: Option<Bytes>,
     matcher: Matcher,
@@ -129,6 +131,7 @@ impl Route {
             decorator: decorator.map(|operation| Bytes::copy_from_slice(operation.as_bytes())),
             matcher: Matcher::compile(&config.matches),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
+            acting: Acting::default(),
             stats: OnceLock::new(),
         })
     }

@@ -106,9 +106,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::UpstreamAttemptCount => number(info.attempts.into(), out),
         Operator::DownstreamLocalAddress(part) => address::write(Some(connection.local), *part, out),
         Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),
-        Operator::DownstreamRemoteAddress(part) => {
-            address::write(Some(info.downstream_remote.unwrap_or(connection.remote)), *part, out)
-        }
+        Operator::DownstreamRemoteAddress(part) => address::write(Some(info.remote()), *part, out),
         Operator::DownstreamDirectRemoteAddress(part) => address::write(Some(connection.direct_remote), *part, out),
         Operator::RequestedServerName => some(request::server_name(info), out),
         Operator::ServerNameOrHost(from, host) => request::server_name_or_host(*from, *host, entry, out),

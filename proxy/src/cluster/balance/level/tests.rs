@@ -158,11 +158,12 @@ fn retries_go_to_other_priorities() {
         let mut balancer = balancer(vec![level(1, 0), level(2, 1), level(3, 2)], 50.0);
         let policy = retrying(Vec::new());
         let previous = PreviousPriorities::new(frequency);
+        let mut tried = Vec::new();
         let picked = expected.map(|_| {
-            let want = Pick { again: Again::new(&policy, &[], Some(&previous)), ..Pick::default() };
+            let want = Pick { again: Again::new(&policy, &tried, Some(&previous)), ..Pick::default() };
             let (host, _) = balancer.pick(&cluster, &want).expect("a host");
-            previous.attempted(host.priority());
-            host.priority()
+            tried.push(host);
+            tried[tried.len() - 1].priority()
         });
         assert_eq!(picked, expected, "{frequency}");
     }

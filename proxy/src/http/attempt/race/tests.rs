@@ -135,3 +135,40 @@ async fn upstreams_are_told_the_time_that_is_left_for_all() {
     // How much is left hangs on the machine, for requests begin by its clock; the time of a try is not what is told.
     assert!(told.len() == 2 && told.iter().all(|left| (101..=5000).contains(left)), "{told:?}");
 }
+
+/// What is kept of a request is all that another attempt could send: while it is still coming, that would be a part of it.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_still_coming_is_not_sent_twice() {
+    let policy = RetryPolicy {
+        per_try_timeout: Some(MS(100)),
+        per_try_idle_timeout: Some(MS(100)),
+        ..retry_on(RetryOn::SERVER_ERROR, 1)
+    };
+    let bench = || {
+        let mut bench = Bench::new(to_app(|forward| {
+            forward.timeout = Some(MS(5000));
+            forward.hedges = Some(true);
+            forward.retry = Some(policy.clone().into());
+            forward.upgrades = vec![Upgrade { kind: "websocket".into(), enabled: true }];
+        }));
+        bench.cluster("app");
+        bench
+    };
+    let mut slow = bench();
+    slow.upstream(Script { after_request: true, ..Script::answers(200, &[], &["all of it"]) });
+    let mut client = Client::sending(&["he", "llo"]);
+    client.ends_at = Some(Box::pin(tokio::time::sleep(MS(300))));
+    let outcome = slow.send_from(client, post("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str(), outcome.info.attempts), (200, "all of it", 1));
+    let seen = slow.seen();
+    assert_eq!((seen.len(), &seen[0].body[..], seen[0].ended), (1, &b"hello"[..], true));
+
+    // A tunnel has no end, and what flows through it is kept for nobody.
+    let mut tunnel = bench();
+    tunnel.upstream(after(300, Script::answers(101, &[("upgrade", "websocket")], &["frame"])));
+    let mut request = get("/a");
+    request.upgrade = Some("websocket".into());
+    let outcome = tunnel.send_from(Client::sending(&["ping"]), request).await;
+    assert_eq!((outcome.status(), outcome.info.attempts), (101, 1));
+    assert_eq!(tunnel.seen().len(), 1);
+}

@@ -25,7 +25,7 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
     let (principal, local_principal) = tls.map(tls::principals).unwrap_or_default();
     let mut question = message::CheckRequest {
         source: message::Peer {
-            address: Some(stream.info.downstream_remote.unwrap_or(connection.remote)),
+            address: Some(stream.info.remote()),
             service: request.headers.get(&filter.names.downstream_service).map_or("", |value| text(value)),
             principal,
             certificate: &certificate,

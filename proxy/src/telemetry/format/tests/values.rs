@@ -273,8 +273,13 @@ fn times() {
         assert_eq!(printed(command, &entry), want, "{command}");
     }
     let format = |text: &str| config::access_log::format::parse(text).unwrap();
-    assert!(wants_times(&format(r#"%COALESCE({"operators":[{"command":"COMMON_DURATION","param":"a:b"}]})%"#)));
-    assert!(!wants_times(&format("%DURATION% %START_TIME%")));
+    let either = r#"%COALESCE({"operators":[{"command":"COMMON_DURATION","param":"DS_RX_BEG:US_TX_END"}]})%"#;
+    for wanted in [either, "%COMMON_DURATION(US_RX_END:DS_TX_END)%", "%UPSTREAM_CONNECTION_POOL_READY_DURATION%"] {
+        assert!(wants_times(&format(wanted)), "{wanted}");
+    }
+    for kept in ["%DURATION% %START_TIME%", "%COMMON_DURATION(DS_RX_BEG:US_RX_BEG)%", "%COMMON_DURATION(a:b)%"] {
+        assert!(!wants_times(&format(kept)), "{kept}: these moments are kept for all");
+    }
     let now = printed("EMIT_TIME(%s)", &entry).parse::<u64>().unwrap();
     assert!(now > 1_700_000_000);
     let (one, other) = (printed("UNIQUE_ID", &entry), printed("UNIQUE_ID", &entry));
