@@ -16,13 +16,18 @@ fn a_request_costs_no_more_than_is_committed() {
         eprintln!("skipped: no valgrind on this machine, so instructions are not counted");
         return;
     }
-    let committed = Budget::read(concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json")).unwrap();
+    let Ok(committed) = Budget::read(concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json")) else {
+        eprintln!("skipped: no numbers are committed");
+        return;
+    };
     let here = Machine::here().unwrap();
     if committed.counted_with != here {
         eprintln!("skipped: {}", committed.difference(&here));
         return;
     }
-    let counted = count(&program(), &Scenario::ALL, |line| println!("{line}")).unwrap();
+    let held: Vec<Scenario> =
+        Scenario::ALL.into_iter().filter(|scenario| committed.scenarios.contains_key(scenario.name())).collect();
+    let counted = count(&program(), &held, |line| println!("{line}")).unwrap();
     let complaints = [counted.above(&committed), counted.complaints_about_filters()].concat();
     assert!(complaints.is_empty(), "{complaints:#?}\nif it must be so: target/debug/instructions --dev --write");
 }

@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Commits to what was counted of the dev build: it is what tests allow from then on.
-    #[arg(long, requires = "dev", conflicts_with = "only")]
+    #[arg(long, requires = "dev")]
     write: bool,
 }
 

@@ -34,7 +34,10 @@ impl fmt::Display for Cost {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: f64 = self.stages.values().sum();
         let Cost { served, allocations, .. } = self;
-        writeln!(out, "{served:.0} instructions a request ({all:.0} with the runtime), {allocations:.1} calls for memory")?;
+        writeln!(
+            out,
+            "{served:.0} instructions a request ({all:.0} with the runtime), {allocations:.1} calls for memory"
+        )?;
         let mut stages: Vec<_> = self.stages.iter().collect();
         stages.sort_by(|one, other| other.1.total_cmp(one.1));
         stages.iter().try_for_each(|(stage, cost)| writeln!(out, "  {cost:>8.0}  {stage}"))
@@ -62,8 +65,12 @@ pub fn run(scenario: Scenario, program: &Path, certs: &Certs, folder: &Path) -> 
 }
 
 fn difference(before: &Profile, after: &Profile, requests: f64) -> Cost {
-    let mut cost =
-        Cost { allocations: (after.allocations as f64 - before.allocations as f64) / requests, ..Cost::default() };
+    let each = |before: u64, after: u64| (after as f64 - before as f64) / requests;
+    let mut cost = Cost {
+        served: each(before.served, after.served),
+        allocations: each(before.allocations, after.allocations),
+        ..Cost::default()
+    };
     for (sign, profile) in [(1.0, after), (-1.0, before)] {
         for (place, instructions) in &profile.places {
             *cost.stages.entry(stages::of(place)).or_default() += sign * *instructions as f64 / requests;

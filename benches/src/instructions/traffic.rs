@@ -64,7 +64,7 @@ fn answer_all(mut stream: TcpStream, watched: &Watched) -> io::Result<()> {
     let mut buffer = [0; 4096];
     let mut filled = 0;
     loop {
-        let count = stream.read(&mut buffer[filled..])?;
+        let count = read(&mut stream, &mut buffer[filled..])?;
         if count == 0 {
             return Ok(());
         }
@@ -94,7 +94,7 @@ pub fn ask(target: SocketAddr, requests: u32, watched: &Watched) -> io::Result<(
 fn read_answer(stream: &mut TcpStream, buffer: &mut [u8; 4096]) -> io::Result<()> {
     let mut filled = 0;
     loop {
-        let count = stream.read(&mut buffer[filled..])?;
+        let count = read(stream, &mut buffer[filled..])?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -106,6 +106,16 @@ fn read_answer(stream: &mut TcpStream, buffer: &mut [u8; 4096]) -> io::Result<()
         }
         if filled == end + 4 + BODY {
             return Ok(());
+        }
+    }
+}
+
+/// Whatever wakes the thread meanwhile is no news.
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }

@@ -13,8 +13,8 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::Poll;
 
-use super::attempt::redirects::History;
 use super::attempt::Elsewhere;
+use super::attempt::redirects::History;
 use super::codec_error;
 use super::context::Context;
 use super::filters;

@@ -114,11 +114,6 @@ impl ConnectionManager {
         *self.codec.get_or_init(|| CodecStats::new(|name| stats.counter(name), |name| stats.gauge(name)))
     }
 
-    /// Whether some line of a log tells of moments that are not kept otherwise.
-    pub(super) fn keeps_times(&self) -> bool {
-        self.access_log.wants_times() || self.upstream_log.wants_times()
-    }
-
     /// The configuration.
     pub fn config(&self) -> &Arc<HttpConnectionManager> {
         &self.config

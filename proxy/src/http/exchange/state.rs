@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context as Task, Poll};
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -26,8 +25,7 @@ use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::telemetry::access_log::EntryKind;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::headers::{Headers, Name};
-use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
+use crate::wire::message::{Frame, RequestHead, ResponseHead};
 
 /// One request with its response.
 pub(in crate::http) struct Exchange<'s> {

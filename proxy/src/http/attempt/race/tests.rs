@@ -165,8 +165,9 @@ async fn a_request_that_is_still_coming_is_not_sent_twice() {
 
     // A tunnel has no end, and what flows through it is kept for nobody.
     let mut tunnel = bench();
-    tunnel.upstream(after(300, Script::answers(101, &[("upgrade", "websocket")], &["frame"])));
-    let mut request = get("/a");
+    let accepts = Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["frame"]);
+    tunnel.upstream(after(300, accepts));
+    let mut request = with(get("/a"), &[("connection", "Upgrade"), ("upgrade", "websocket")]);
     request.upgrade = Some("websocket".into());
     let outcome = tunnel.send_from(Client::sending(&["ping"]), request).await;
     assert_eq!((outcome.status(), outcome.info.attempts), (101, 1));
