@@ -4,6 +4,7 @@
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make referee     the embedded HTTP and traffic tests with a stock Envoy in our place (make tools)
+#   make parity      random RBAC policies against the real Envoy, 100000 requests (PAIRS=…; make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
@@ -20,8 +21,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
+PAIRS ?= 100000
 
-.PHONY: test unit mesh referee tools lab recordings demo numbers bench instructions fuzz-short tls-scan clean-lab descriptors fmt lint build
+.PHONY: test unit mesh referee parity tools lab recordings demo numbers bench instructions fuzz-short tls-scan clean-lab descriptors fmt lint build
 
 test: tools fmt lint build
 	@echo "== every test (mesh tests print the reason when they are skipped)"
@@ -42,6 +44,10 @@ referee: tools
 	[ -n "$$envoy" ] || { echo "skipped: no stock Envoy on this machine"; exit 0; }; \
 	OUTRIGGER_BIN="$$envoy" OUTRIGGER_EMBEDDED_STOCK=1 \
 	  $(CARGO) test --package outrigger-integration --test embedded_http --test embedded_traffic
+
+parity: tools build
+	@echo "== random RBAC policies against the real Envoy"
+	OUTRIGGER_RBAC_PAIRS=$(PAIRS) $(CARGO) test --package outrigger-integration --test rbac_parity -- --nocapture
 
 # Without root or Go this names what is missing and goes on: the tests that need it are skipped, and in CI they fail.
 tools:

@@ -10,6 +10,7 @@
 pub mod access_log;
 pub mod address;
 pub mod bootstrap;
+pub mod cel;
 pub mod cluster;
 pub mod descriptors;
 pub mod discreet;

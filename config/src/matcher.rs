@@ -96,8 +96,10 @@ impl HeaderMatcher {
     /// Whether the header matches, given its value (`None`: absent; several values are joined with `,` before).
     pub fn matches(&self, value: Option<&[u8]>) -> bool {
         match (&self.rule, value) {
+            // A header that counts as empty is there.
+            (rule, None) if self.missing_is_empty => rule.matches(b"") != self.invert,
             (HeaderRule::Present(wanted), value) => (value.is_some() == *wanted) != self.invert,
-            (rule, None) => self.missing_is_empty && rule.matches(b"") != self.invert,
+            (_, None) => false,
             (rule, Some(value)) => rule.matches(value) != self.invert,
         }
     }

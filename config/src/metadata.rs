@@ -7,6 +7,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata(pub BTreeMap<Arc<str>, serde_json::Value>);
 
+/// A `google.protobuf.Value` from its bytes.
+pub fn value_of(bytes: &[u8]) -> Option<serde_json::Value> {
+    <crate::proto::wkt::Value as prost::Message>::decode(bytes).ok().map(|value| crate::proto::value_to_json(&value))
+}
+
 impl Metadata {
     /// The value at `filter`, then `key`.
     pub fn get(&self, filter: &str, key: &str) -> Option<&serde_json::Value> {

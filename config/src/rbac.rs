@@ -2,12 +2,13 @@
 //! refuses the filter: one that is skipped would let pass what somebody forbade.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::address;
+use crate::cel;
 use crate::extension;
 use crate::field_rules;
 use crate::match_tree::{self, Matcher, Place};
@@ -16,6 +17,7 @@ use crate::options::Options;
 use crate::proto::{self, core::v3 as core, rbac::v3 as pb, types::matcher::v3 as types};
 use crate::registry;
 use crate::rejection::{At, Rejection};
+use crate::tls::SanMatcher;
 
 mod rule;
 mod uri_template;
@@ -64,13 +66,15 @@ pub struct Named {
     pub action: Action,
 }
 
-/// `Policy`: both must match.
+/// `Policy`: all must match.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// `permissions`: one of them.
     pub permissions: Vec<Rule>,
     /// `principals`: one of them.
     pub principals: Vec<Rule>,
+    /// `condition`.
+    pub condition: Option<Arc<cel::Expr>>,
 }
 
 /// `Permission`, or `Principal`.
@@ -110,8 +114,26 @@ pub enum Rule {
     RemoteIp(IpNet),
     /// `authenticated`: TLS, with one of these names if there is a matcher.
     Authenticated(Option<StringMatcher>),
-    /// `filter_state`.
+    /// `filter_state.string_match`.
     FilterState(Arc<str>, StringMatcher),
+    /// `filter_state.address_match`: an address in one of these ranges, or in none of them.
+    FilterStateIp {
+        /// Of the object.
+        key: Arc<str>,
+        /// `ranges`.
+        ranges: Vec<IpNet>,
+        /// `invert_match`.
+        invert: bool,
+    },
+    /// `matcher`: `UpstreamIpPortMatcher`, of the address that a filter has written into the filter state.
+    Upstream {
+        /// `upstream_ip`.
+        ip: Option<IpNet>,
+        /// `upstream_port_range`, both ends included.
+        ports: Option<RangeInclusive<i64>>,
+    },
+    /// `custom`: `MTlsAuthenticated`, a certificate that was verified, with this name if one is asked for.
+    MtlsAuthenticated(Option<SanMatcher>),
 }
 
 /// The rules or the tree of one kind; the tree goes first, as with Envoy.
@@ -159,12 +181,21 @@ fn named(at: &At<'_>, one: &core::TypedExtensionConfig, options: &Options) -> Re
 }
 
 fn policy(at: &At<'_>, proto: &pb::Policy, place: Place, options: &Options) -> Result<Policy, Rejection> {
-    if proto.condition.is_some() {
-        return Err(at.field("condition").unsupported("CEL is not evaluated"));
-    }
     if proto.checked_condition.is_some() {
-        return Err(at.field("checked_condition").unsupported("CEL is not evaluated"));
+        return Err(at
+            .field("checked_condition")
+            .reject("is not evaluated, and Envoy does not look at it; give the expression inside it as condition"));
     }
+    let place_of_condition = match place {
+        Place::Http => cel::Place::Request,
+        Place::Network => cel::Place::Connection,
+    };
+    let condition = proto.condition.as_ref();
+    let condition = condition
+        .map(|one| {
+            cel::condition(&at.field("condition"), one, proto.cel_config.as_ref(), place_of_condition).map(Arc::new)
+        })
+        .transpose()?;
     let (at_permissions, at_principals) = (at.field("permissions"), at.field("principals"));
     field_rules::at_least_one(&at_permissions, &proto.permissions)?;
     field_rules::at_least_one(&at_principals, &proto.principals)?;
@@ -175,8 +206,9 @@ fn policy(at: &At<'_>, proto: &pb::Policy, place: Place, options: &Options) -> R
             .map(|(index, one)| rule::permission(&at_permissions.index(index), one, place, options))
             .collect::<Result<_, _>>()?,
         principals: principals
-            .map(|(index, one)| rule::principal(&at_principals.index(index), one, place))
+            .map(|(index, one)| rule::principal(&at_principals.index(index), one, place, options))
             .collect::<Result<_, _>>()?,
+        condition,
     })
 }
 

@@ -97,6 +97,18 @@ pub(crate) fn cidrs(at: &At<'_>, list: &[core::CidrRange]) -> Result<Vec<IpNet>,
     list.iter().enumerate().map(|(index, range)| cidr(&at.index(index), range)).collect()
 }
 
+/// Several of the xDS API's own.
+pub(crate) fn xds_cidrs(
+    at: &At<'_>,
+    list: &[envoy_types::pb::xds::core::v3::CidrRange],
+) -> Result<Vec<IpNet>, Rejection> {
+    let same = |range: &envoy_types::pb::xds::core::v3::CidrRange| core::CidrRange {
+        address_prefix: range.address_prefix.clone(),
+        prefix_len: range.prefix_len,
+    };
+    list.iter().enumerate().map(|(index, range)| cidr(&at.index(index), &same(range))).collect()
+}
+
 /// `TcpKeepalive`, seconds.
 pub(crate) fn tcp_keepalive(proto: &core::TcpKeepalive) -> TcpKeepalive {
     let seconds = |value: &Option<_>| uint32(value).map(|seconds| Duration::from_secs(u64::from(seconds)));

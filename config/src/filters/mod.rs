@@ -14,6 +14,8 @@ use crate::registry::{self, Entry, Kind, State, policy};
 use crate::rejection::{At, Rejection};
 
 pub mod alpn;
+pub mod api_key_auth;
+pub mod basic_auth;
 pub mod buffer;
 pub mod composite;
 pub mod compression;
@@ -28,7 +30,9 @@ pub mod grpc_http1_bridge;
 pub mod grpc_stats;
 pub mod grpc_web;
 pub mod header_mutation;
+pub mod header_to_metadata;
 pub mod health_check;
+pub mod json_to_metadata;
 pub mod local_ratelimit;
 pub mod match_delegate;
 pub mod network;
@@ -138,8 +142,16 @@ http_filters! {
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
     RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny; shares go by their default values"
         routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
-    Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; CEL conditions, matchers and principals by extension and address_match are refused"
-        routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none; statistics for each policy are not kept";
+    BasicAuth basic_auth Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth" "requests show a user and a password; files of users are read once, as Envoy does"
+        routes BasicAuthPerRoute Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute" "other users";
+    ApiKeyAuth api_key_auth Works Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth" "requests show a key"
+        routes ApiKeyAuth Works Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute" "other keys, sources and forwarding, and which clients may come";
+    HeaderToMetadata header_to_metadata Works "envoy.extensions.filters.http.header_to_metadata.v3.Config" "headers and cookies become dynamic metadata; pseudo headers are never removed"
+        routes HeaderToMetadata Works "envoy.extensions.filters.http.header_to_metadata.v3.Config" "in place of the filter's rules";
+    JsonToMetadata json_to_metadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "values of JSON bodies up to 1 MiB become dynamic metadata"
+        routes JsonToMetadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "in place of the filter's rules";
+    Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; in CEL conditions attributes and functions that are not known here are refused"
+        routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none";
     MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"

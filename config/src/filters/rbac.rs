@@ -26,12 +26,6 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     let proto: pb::RbacPerRoute = extension.decode(at, options)?;
     let Some(rbac) = &proto.rbac else { return Ok(RbacPerRoute { rbac: Rbac::default() }) };
     let at = at.field("rbac");
-    if rbac.track_per_rule_stats {
-        options.note(
-            &at.field("track_per_rule_stats"),
-            format_args!("statistics for each policy are not kept for what routes set"),
-        );
-    }
     Ok(RbacPerRoute { rbac: read(&at, rbac, options)? })
 }
 

@@ -1,16 +1,22 @@
 //! `Permission` and `Principal`, each kind of them. Called by this folder.
 
 use super::{Rule, cidr, sourced, uri_template, url_path};
+use crate::address;
 use crate::extension;
 use crate::field_rules;
 use crate::match_tree::Place;
 use crate::matcher;
 use crate::options::Options;
 use crate::proto::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
-use crate::proto::{rbac::v3 as pb, route::v3 as route, types::matcher::v3 as types};
+use crate::proto::extensions::rbac::matchers::upstream_ip_port::v3::UpstreamIpPortMatcher;
+use crate::proto::extensions::rbac::principals::mtls_authenticated::v3 as mtls;
+use crate::proto::{core::v3 as core, rbac::v3 as pb, route::v3 as route, types::matcher::v3 as types};
 use crate::registry;
 use crate::rejection::{At, Rejection};
+use crate::tls;
 
+const UPSTREAM_IP_PORT: &str = "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher";
+const MTLS_AUTHENTICATED: &str = "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config";
 const URI_TEMPLATE: &str = "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig";
 
 /// What is done.
@@ -56,28 +62,31 @@ pub(super) fn permission(
             let template: UriTemplateMatchConfig = extension.decode(&at, options)?;
             Rule::UriTemplate(uri_template::regex(&at.field("path_template"), &template.path_template)?)
         }
-        Some(Kind::Matcher(one)) => {
-            return Err(at.field("matcher").unsupported(format!("matcher extension {:?} is not supported", one.name)));
-        }
+        Some(Kind::Matcher(one)) => upstream(&at.field("matcher"), one, options)?,
     })
 }
 
 /// Who does it.
-pub(super) fn principal(at: &At<'_>, proto: &pb::Principal, place: Place) -> Result<Rule, Rejection> {
+pub(super) fn principal(
+    at: &At<'_>,
+    proto: &pb::Principal,
+    place: Place,
+    options: &Options,
+) -> Result<Rule, Rejection> {
     use pb::principal::Identifier as Kind;
     let set = |field: &str, set: &pb::principal::Set| {
         let at = at.field(field);
         let at = at.field("ids");
         field_rules::at_least_one(&at, &set.ids)?;
         let ids = set.ids.iter().enumerate();
-        ids.map(|(index, one)| principal(&at.index(index), one, place)).collect::<Result<Vec<_>, _>>()
+        ids.map(|(index, one)| principal(&at.index(index), one, place, options)).collect::<Result<Vec<_>, _>>()
     };
     Ok(match &proto.identifier {
         None => return Err(at.reject("is empty; give an identifier")),
         Some(Kind::Any(any)) => always(&at.field("any"), *any)?,
         Some(Kind::AndIds(ids)) => Rule::All(set("and_ids", ids)?),
         Some(Kind::OrIds(ids)) => Rule::OneOf(set("or_ids", ids)?),
-        Some(Kind::NotId(one)) => Rule::Not(Box::new(principal(&at.field("not_id"), one, place)?)),
+        Some(Kind::NotId(one)) => Rule::Not(Box::new(principal(&at.field("not_id"), one, place, options)?)),
         Some(Kind::Authenticated(one)) => {
             let at = at.field("authenticated");
             let name = one.principal_name.as_ref();
@@ -92,9 +101,7 @@ pub(super) fn principal(at: &At<'_>, proto: &pb::Principal, place: Place) -> Res
         Some(Kind::Metadata(one)) => Rule::Metadata(matcher::value::metadata(&at.field("metadata"), one)?),
         Some(Kind::SourcedMetadata(one)) => sourced(&at.field("sourced_metadata"), one)?,
         Some(Kind::FilterState(one)) => filter_state(&at.field("filter_state"), one)?,
-        Some(Kind::Custom(one)) => {
-            return Err(at.field("custom").unsupported(format!("principal extension {:?} is not supported", one.name)));
-        }
+        Some(Kind::Custom(one)) => mtls_authenticated(&at.field("custom"), one, options)?,
     })
 }
 
@@ -129,8 +136,49 @@ fn filter_state(at: &At<'_>, proto: &types::FilterStateMatcher) -> Result<Rule, 
         Some(Kind::StringMatch(text)) => {
             Ok(Rule::FilterState(key, matcher::decode::string(&at.field("string_match"), text)?))
         }
-        Some(Kind::AddressMatch(_)) => {
-            Err(at.field("address_match").unsupported("addresses in the filter state are not compared"))
+        Some(Kind::AddressMatch(matcher)) => {
+            let at = at.field("address_match");
+            let ranges = address::decode::xds_cidrs(&at.field("ranges"), &matcher.ranges)?;
+            Ok(Rule::FilterStateIp { key, ranges, invert: matcher.invert_match })
+        }
+    }
+}
+
+/// The one matcher extension that Envoy has.
+fn upstream(at: &At<'_>, one: &core::TypedExtensionConfig, options: &Options) -> Result<Rule, Rejection> {
+    let at = at.field("typed_config");
+    let extension = extension::open_required(&at, &one.typed_config)?;
+    if extension.type_name != UPSTREAM_IP_PORT {
+        return Err(registry::not_registered(&at, &one.name, &extension.type_name));
+    }
+    let proto: UpstreamIpPortMatcher = extension.decode(&at, options)?;
+    if proto.upstream_ip.is_none() && proto.upstream_port_range.is_none() {
+        return Err(at.reject("has neither upstream_ip nor upstream_port_range; give one of them"));
+    }
+    options.note(
+        &at,
+        format_args!("no filter here writes envoy.stream.upstream_address, so that this permission never matches"),
+    );
+    let ip = proto.upstream_ip.as_ref().map(|range| cidr(&at.field("upstream_ip"), range)).transpose()?;
+    Ok(Rule::Upstream { ip, ports: proto.upstream_port_range.map(|range| range.start..=range.end) })
+}
+
+/// The one principal extension that Envoy has.
+fn mtls_authenticated(at: &At<'_>, one: &core::TypedExtensionConfig, options: &Options) -> Result<Rule, Rejection> {
+    let at = at.field("typed_config");
+    let extension = extension::open_required(&at, &one.typed_config)?;
+    if extension.type_name != MTLS_AUTHENTICATED {
+        return Err(registry::not_registered(&at, &one.name, &extension.type_name));
+    }
+    let proto: mtls::Config = extension.decode(&at, options)?;
+    match &proto.san_matcher {
+        None if !proto.any_validated_client_certificate => {
+            Err(at.reject("asks for nothing; give san_matcher or any_validated_client_certificate"))
+        }
+        None => Ok(Rule::MtlsAuthenticated(None)),
+        Some(san) => {
+            let name = tls::validation::typed_name(&at.field("san_matcher"), san)?;
+            Ok(Rule::MtlsAuthenticated(Some(name)))
         }
     }
 }

@@ -63,15 +63,13 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", unread, "without it requests would pass without a valid token";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth", unread, "without it requests would pass without a password";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth", unread, "without it requests would pass without a key";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login; Istio's own resources never ask for it";
+    HttpFilter Refused Policy "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", unread, "without it requests would reach services without their credential";
 
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", unread, "requests would pass without a valid token";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
-    PerRoute Refused Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute", unread, "requests would pass without a password";
 
     Compression Works "envoy.extensions.compression.gzip.compressor.v3.Gzip", unread, "as far as the compressor filter that names it acts";
     Compression Works "envoy.extensions.compression.gzip.decompressor.v3.Gzip", unread, "as far as the decompressor filter that names it acts";
@@ -109,6 +107,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher", unread, "a permission of RBAC; never holds, for no filter here writes the address";
+    MatchTree Works "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config", unread, "a principal of RBAC";
     MatchTree Works "envoy.config.rbac.v3.Action", unread, "what an RBAC matcher says";
 
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", unread, "TLS 1.2 and 1.3 towards clients";

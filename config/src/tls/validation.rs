@@ -131,7 +131,8 @@ fn subject_alt_names(at: &At<'_>, proto: &pb::CertificateValidationContext) -> R
     typed.map(|(index, name)| typed_name(&at_typed.index(index), name)).collect()
 }
 
-fn typed_name(at: &At<'_>, proto: &pb::SubjectAltNameMatcher) -> Result<SanMatcher, Rejection> {
+/// One of them.
+pub(crate) fn typed_name(at: &At<'_>, proto: &pb::SubjectAltNameMatcher) -> Result<SanMatcher, Rejection> {
     let kind = san_kind(&at.field("san_type"), proto.san_type)?;
     let at_matcher = at.field("matcher");
     let matcher = matcher::decode::string(&at_matcher, field_rules::required(&at_matcher, &proto.matcher)?)?;

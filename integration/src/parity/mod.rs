@@ -11,6 +11,7 @@ pub mod http;
 pub mod network;
 pub mod peers;
 pub mod proxy;
+pub mod rbac;
 pub mod table;
 pub mod upstream;
 

@@ -45,3 +45,19 @@ pub(super) fn set(name: &str, value: &str, attributes: &Attributes<'_>) -> Strin
     add("HttpOnly", "");
     text
 }
+
+/// Takes the cookies of a name out of a request; those that are left stand in one line.
+pub(super) fn remove(headers: &mut Headers, name: &[u8]) {
+    let pairs = headers.get_all(&Name::COOKIE).flat_map(|value| value.split(|octet| *octet == b';'));
+    let is_it = |pair: &&[u8]| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="));
+    let pairs: Vec<&[u8]> = pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()).collect();
+    if !pairs.iter().any(is_it) {
+        return;
+    }
+    let left: Vec<&[u8]> = pairs.into_iter().filter(|pair| !is_it(pair)).collect();
+    let left = left.join(&b"; "[..]);
+    headers.remove(&Name::COOKIE);
+    if !left.is_empty() {
+        headers.append(Name::COOKIE, left);
+    }
+}

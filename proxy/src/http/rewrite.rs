@@ -75,7 +75,7 @@ fn new_path(rewrite: &PathRewrite, matched: &RouteMatch, path: &[u8]) -> Bytes {
 }
 
 /// Replaces every match, `\1` to `\9` being groups, `\0` the whole and `\\` a backslash, as RE2's `GlobalReplace` does.
-fn substitute(pattern: &regex::bytes::Regex, substitution: &str, text: &[u8]) -> Bytes {
+pub(super) fn substitute(pattern: &regex::bytes::Regex, substitution: &str, text: &[u8]) -> Bytes {
     let replaced = pattern.replace_all(text, |captures: &regex::bytes::Captures<'_>| {
         let mut out = Vec::new();
         let mut rest = substitution.as_bytes();

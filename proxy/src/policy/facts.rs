@@ -1,10 +1,13 @@
 //! What judgements may look at: one request or one connection, whoever holds it. Implemented by `telemetry`; asked by match trees and
 //! policies, which know neither where a fact comes from nor whether there is a request at all.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use config::cel::Attribute;
 use config::metadata::Metadata;
 use serde_json::Value;
 
@@ -50,6 +53,31 @@ pub trait Facts {
     /// The metadata of the route; `None` where there is no route.
     fn route_metadata(&self) -> Option<&Metadata>;
 
+    /// The metadata of the listener.
+    fn listener_metadata(&self) -> Option<&Metadata>;
+
     /// A filter state object, as it is printed.
     fn filter_state(&self, key: &str) -> Option<Bytes>;
+
+    /// What expressions ask for. Most are borrowed; what must be written first is, and only then.
+    fn attribute(&self, attribute: Attribute) -> Fact<'_>;
+}
+
+/// An attribute's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact<'a> {
+    /// It is not there, or not yet.
+    Absent,
+    /// `bool`.
+    Bool(bool),
+    /// `int`.
+    Int(i64),
+    /// `uint`.
+    Uint(u64),
+    /// `string`: octets, for headers are no Unicode.
+    Text(Cow<'a, [u8]>),
+    /// `google.protobuf.Duration`.
+    Duration(Duration),
+    /// `google.protobuf.Timestamp`.
+    Time(SystemTime),
 }

@@ -1,10 +1,11 @@
 //! Judgements that several places make alike: whether headers are as a rule wants them, whether a share of requests is meant. Called by
 //! routes, logs and filters. Compiled when configuration arrives; must never know who asks.
 
+pub(crate) mod cel;
 pub mod facts;
 pub mod headers;
 pub(crate) mod match_tree;
-pub(crate) mod rbac;
+pub mod rbac;
 
 use config::matcher::Fraction;
 

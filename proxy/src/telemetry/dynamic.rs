@@ -1,14 +1,23 @@
 //! What filters write about a request or a connection: dynamic metadata and filter state. Nothing is allocated before the first write.
 //! Written by filters of `http` and `tcp`, read by other filters and by logs.
 
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// Dynamic metadata: an object a namespace.
 #[derive(Debug, Clone, Default)]
-pub struct DynamicMetadata(Option<Box<Namespaces>>);
+pub struct DynamicMetadata {
+    all: Option<Box<Namespaces>>,
+    /// What was said since, in order; it is merged when somebody reads it.
+    said: [Option<Rc<Said>>; 3],
+    /// All objects with what was said, once somebody has read it.
+    merged: OnceCell<Box<Map<String, Value>>>,
+}
 
 #[derive(Debug, Clone, Default)]
 struct Namespaces {
@@ -25,10 +34,59 @@ pub struct TypedValue {
     pub bytes: Bytes,
 }
 
+/// An object that is merged into a namespace again and again: made when configuration arrives, so that a request that says it allocates
+/// nothing. Each worker has copies of its own, for a count that all workers change would cost more than the copy.
+#[derive(Debug)]
+pub struct Saying {
+    /// Of this one alone, in the process.
+    number: u64,
+    said: Said,
+}
+
+#[derive(Debug, Clone)]
+struct Said {
+    namespace: &'static str,
+    value: Value,
+}
+
+/// By number, each in the place that its number has.
+type Copies = Vec<Option<(u64, Rc<Said>)>>;
+
+/// Copies that a worker keeps. More of them than this take each other's places.
+const COPIES: usize = 1024;
+
+thread_local! {
+    static SAID: RefCell<Copies> = const { RefCell::new(Vec::new()) };
+}
+
+impl Saying {
+    /// Of an object.
+    pub fn new(namespace: &'static str, value: Value) -> Saying {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Saying { number: NEXT.fetch_add(1, Ordering::Relaxed), said: Said { namespace, value } }
+    }
+
+    fn copy(&self) -> Rc<Said> {
+        SAID.with_borrow_mut(|copies| {
+            if copies.is_empty() {
+                copies.resize(COPIES, None);
+            }
+            let copy = &mut copies[self.number as usize % COPIES];
+            match copy {
+                Some((number, said)) if *number == self.number => said.clone(),
+                _ => copy.insert((self.number, Rc::new(self.said.clone()))).1.clone(),
+            }
+        })
+    }
+}
+
 impl DynamicMetadata {
     /// The object of a namespace.
     pub fn get(&self, namespace: &str) -> Option<&Value> {
-        self.0.as_ref()?.plain.get(namespace)
+        if self.said.iter().flatten().any(|said| said.namespace == namespace) {
+            return self.merged().get(namespace);
+        }
+        self.all.as_ref()?.plain.get(namespace)
     }
 
     /// What stands at the end of a path of keys below a namespace.
@@ -38,33 +96,33 @@ impl DynamicMetadata {
 
     /// The message of a namespace.
     pub fn typed(&self, namespace: &str) -> Option<&TypedValue> {
-        self.0.as_ref()?.typed.iter().find(|(name, _)| **name == *namespace).map(|(_, value)| value)
+        self.all.as_ref()?.typed.iter().find(|(name, _)| **name == *namespace).map(|(_, value)| value)
     }
 
     /// Adds an object to a namespace, as protobuf merges a `Struct`'s map: keys of the new one win.
     pub fn merge(&mut self, namespace: &str, value: &Value) {
-        if let Value::Object(new) = value {
-            self.merge_owned(namespace, new.clone());
-        }
+        merge(self.plain(), namespace, value);
     }
 
-    /// The same of what was made for it.
-    pub fn merge_owned(&mut self, namespace: &str, new: Map<String, Value>) {
-        let all = &mut self.0.get_or_insert_default().plain;
-        match all.get_mut(namespace) {
-            Some(Value::Object(old)) => old.extend(new),
-            _ => drop(all.insert(namespace.to_owned(), Value::Object(new))),
+    /// The same of an object that is often said.
+    pub fn say(&mut self, saying: &Saying) {
+        self.merged.take();
+        let copy = saying.copy();
+        match self.said.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(copy),
+            // More is said than there are places: what was said before is merged now.
+            None => merge(self.plain(), copy.namespace, &copy.value),
         }
     }
 
     /// Puts an object in the place of a namespace's.
     pub fn set(&mut self, namespace: &str, value: Value) {
-        self.0.get_or_insert_default().plain.insert(namespace.to_owned(), value);
+        self.plain().insert(namespace.to_owned(), value);
     }
 
     /// Puts a message in the place of a namespace's.
     pub fn set_typed(&mut self, namespace: &Arc<str>, value: TypedValue) {
-        let typed = &mut self.0.get_or_insert_default().typed;
+        let typed = &mut self.all.get_or_insert_default().typed;
         match typed.iter_mut().find(|(name, _)| name == namespace) {
             Some((_, old)) => *old = value,
             None => typed.push((namespace.clone(), value)),
@@ -73,12 +131,40 @@ impl DynamicMetadata {
 
     /// All namespaces that have an object.
     pub fn namespaces(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().flat_map(|all| &all.plain).map(|(name, value)| (name.as_str(), value))
+        let plain = match self.said.iter().all(Option::is_none) {
+            true => self.all.as_ref().map(|all| &all.plain),
+            false => Some(self.merged()),
+        };
+        plain.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
     }
 
     /// All namespaces that have a message.
     pub fn typed_namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &TypedValue)> {
-        self.0.iter().flat_map(|all| &all.typed).map(|(name, value)| (name, value))
+        self.all.iter().flat_map(|all| &all.typed).map(|(name, value)| (name, value))
+    }
+
+    fn merged(&self) -> &Map<String, Value> {
+        self.merged.get_or_init(|| {
+            let mut plain = self.all.as_ref().map(|all| all.plain.clone()).unwrap_or_default();
+            self.said.iter().flatten().for_each(|said| merge(&mut plain, said.namespace, &said.value));
+            Box::new(plain)
+        })
+    }
+
+    /// The objects to change, with what was said before.
+    fn plain(&mut self) -> &mut Map<String, Value> {
+        self.merged.take();
+        let plain = &mut self.all.get_or_insert_default().plain;
+        self.said.iter_mut().filter_map(Option::take).for_each(|said| merge(plain, said.namespace, &said.value));
+        plain
+    }
+}
+
+fn merge(all: &mut Map<String, Value>, namespace: &str, value: &Value) {
+    let Value::Object(new) = value else { return };
+    match all.get_mut(namespace) {
+        Some(Value::Object(old)) => old.extend(new.iter().map(|(key, value)| (key.clone(), value.clone()))),
+        _ => drop(all.insert(namespace.to_owned(), value.clone())),
     }
 }
 

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::cel::Attribute;
 use config::metadata::Metadata;
 use serde_json::Value;
 
-use crate::policy::facts::Facts;
+use crate::policy::facts::{Fact, Facts};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::Headers;
 use crate::wire::message::{RequestHead, ResponseHead};
+
+mod attributes;
 
 /// A request at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +86,14 @@ impl Facts for Known<'_> {
         let own = self.info.filter_state.get(key).map(|object| object.value.clone());
         own.or_else(|| Facts::filter_state(&*self.info.connection, key))
     }
+
+    fn listener_metadata(&self) -> Option<&Metadata> {
+        self.info.connection.labels[0].as_deref()
+    }
+
+    fn attribute(&self, attribute: Attribute) -> Fact<'_> {
+        attributes::of_request(self, attribute)
+    }
 }
 
 /// A connection that carries no requests, or none yet.
@@ -138,5 +149,13 @@ impl Facts for ConnectionInfo {
 
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.filter_state.borrow().get(key).map(|object| object.value.clone())
+    }
+
+    fn listener_metadata(&self) -> Option<&Metadata> {
+        self.labels[0].as_deref()
+    }
+
+    fn attribute(&self, attribute: Attribute) -> Fact<'_> {
+        attributes::of_connection(self, attribute)
     }
 }

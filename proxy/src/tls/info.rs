@@ -20,6 +20,8 @@ pub struct TlsInfo {
     pub resumed: bool,
     /// The peer's certificate, when it sent one that was verified.
     pub peer: Option<Rc<PeerCertificate>>,
+    /// The peer's certificate met the demands of a context that has some: it is not one that is accepted untrusted.
+    pub validated: bool,
     /// DER of our own certificate.
     pub local: Option<Bytes>,
     /// URI SANs of our own certificate, for XFCC's `By`.

@@ -35,6 +35,7 @@ pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
 pub use suites::{CIPHER_NAMES, VERSION_NAMES};
+pub use verify::proves;
 
 /// SHA-256 by the crypto library that TLS uses.
 fn sha256(data: &[u8]) -> [u8; 32] {

@@ -49,6 +49,7 @@ pub(super) fn describe(connection: &CommonState, own: &Own) -> TlsInfo {
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| suites::name(suite.suite())),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: connection.peer_certificates().and_then(peer),
+        validated: false,
         local: own.leaf.clone(),
         local_uri_sans: own.uri_sans.clone(),
     }

@@ -170,8 +170,11 @@ impl ServerContext {
         if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
             current.verifier.check_client_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
         }
-        let info =
-            TlsInfo { server_name: connection.server_name().map(Arc::from), ..describe(connection, &current.own) };
+        let info = TlsInfo {
+            server_name: connection.server_name().map(Arc::from),
+            validated: current.verifier.vouches_for(connection.peer_certificates()),
+            ..describe(connection, &current.own)
+        };
         Ok((Stream::new(Io::TlsServer(Box::new(stream))), info))
     }
 

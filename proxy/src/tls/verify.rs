@@ -13,6 +13,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
 
 use super::certificate::San;
+use super::info::PeerCertificate;
 use super::material::PeerContext;
 use super::signature::{self, Schemes, Version};
 use super::trust::Trust;
@@ -112,6 +113,14 @@ impl PeerVerifier {
         self.check(leaf, rest, Purpose::Client, Names::default(), UnixTime::now())
     }
 
+    /// Whether a client's certificate, which a handshake has let through, is one that was asked for something and has it.
+    pub fn vouches_for(&self, chain: Option<&[CertificateDer<'static>]>) -> bool {
+        let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return false };
+        let asks = self.peers.trust.is_given() || self.has_demands();
+        asks && (!self.accepts_untrusted()
+            || self.judge(leaf, rest, Purpose::Client, Names::default(), UnixTime::now()).is_ok())
+    }
+
     fn check(
         &self,
         leaf: &CertificateDer<'_>,
@@ -120,13 +129,10 @@ impl PeerVerifier {
         names: Names<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        let read = std::iter::once(leaf).chain(rest).map(|der| Certificate::from_der(der));
-        let Some(chain) = read.collect::<Option<Vec<_>>>() else {
-            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
-        };
         // As with Envoy, a certificate that is not trusted passes when untrusted ones are accepted, demands or not.
-        let result = self.check_chain(&chain, purpose, now).and_then(|()| self.check_demands(leaf, &chain[0], names));
-        match result {
+        match self.judge(leaf, rest, purpose, names, now) {
+            // What is no certificate has nobody behind it.
+            Err(error @ Error::InvalidCertificate(CertificateError::BadEncoding)) => Err(error),
             Err(error) if self.accepts_untrusted() => {
                 tracing::debug!(%error, "certificate is not trusted and accepted as the context says");
                 Ok(())
@@ -138,6 +144,21 @@ impl PeerVerifier {
     /// The validator by trust domain knows no such mode, as Envoy's.
     fn accepts_untrusted(&self) -> bool {
         self.peers.config.accept_untrusted && !self.peers.trust.is_by_domain()
+    }
+
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        purpose: Purpose,
+        names: Names<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let read = std::iter::once(leaf).chain(rest).map(|der| Certificate::from_der(der));
+        let Some(chain) = read.collect::<Option<Vec<_>>>() else {
+            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        };
+        self.check_chain(&chain, purpose, now).and_then(|()| self.check_demands(leaf, &chain[0], names))
     }
 
     fn check_chain(&self, chain: &[Certificate], purpose: Purpose, now: UnixTime) -> Result<(), Error> {
@@ -313,16 +334,36 @@ impl ServerCertVerifier for ServerVerifier {
     signatures!();
 }
 
+/// Whether a certificate has a name that a matcher wants. URIs and DNS names are at hand; for others it is read again.
+pub fn proves(peer: &PeerCertificate, matcher: &SanMatcher) -> bool {
+    let kept = match matcher.kind {
+        Some(SanKind::Uri) => Some(&peer.uri_sans),
+        Some(SanKind::Dns) => Some(&peer.dns_sans),
+        _ => None,
+    };
+    match kept.zip(matcher.kind) {
+        Some((names, kind)) => names.iter().any(|name| name_matches(matcher, kind, name, None)),
+        None => {
+            let leaf = peer.chain.first().and_then(|der| Certificate::from_der(der));
+            leaf.is_some_and(|leaf| leaf.sans().iter().any(|san| san_matches(matcher, san)))
+        }
+    }
+}
+
 fn san_matches(matcher: &SanMatcher, san: &San) -> bool {
+    name_matches(matcher, san.kind, &san.value, san.oid.as_deref())
+}
+
+fn name_matches(matcher: &SanMatcher, kind: SanKind, name: &str, oid: Option<&str>) -> bool {
     // The deprecated field stands for DNS, URI, e-mail and IP names together.
-    let kind_fits = matcher.kind.map_or(san.kind != SanKind::OtherName, |kind| kind == san.kind);
-    let oid_fits = matcher.oid.is_none() || matcher.oid == san.oid;
+    let kind_fits = matcher.kind.map_or(kind != SanKind::OtherName, |wanted| wanted == kind);
+    let oid_fits = matcher.oid.is_none() || matcher.oid.as_deref() == oid;
     kind_fits
         && oid_fits
         && match &matcher.matcher {
             // An exact DNS name follows the wildcards of the certificate.
-            StringMatcher::Exact { value, .. } if san.kind == SanKind::Dns => dns_name_matches(value, &san.value),
-            matcher => matcher.matches(san.value.as_bytes()),
+            StringMatcher::Exact { value, .. } if kind == SanKind::Dns => dns_name_matches(value, name),
+            matcher => matcher.matches(name.as_bytes()),
         }
 }
 

@@ -28,7 +28,12 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     if proto::defined::<pb::rbac::EnforcementType>(&at_type, proto.enforcement_type)?
         == pb::rbac::EnforcementType::Continuous
     {
-        return Err(at_type.unsupported("connections are judged once, by their first octets"));
+        options.note(
+            &at_type,
+            format_args!(
+                "connections are judged once: nothing that rules look at changes later; statistics count them once, too"
+            ),
+        );
     }
     let (rules, tree) = (at.field("rules"), at.field("matcher"));
     let (shadow_rules, shadow_tree) = (at.field("shadow_rules"), at.field("shadow_matcher"));

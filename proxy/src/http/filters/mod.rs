@@ -13,6 +13,8 @@ mod list;
 pub(in crate::http) mod run;
 
 pub(in crate::http) mod alpn;
+mod api_key_auth;
+mod basic_auth;
 mod buffer;
 mod compression;
 pub(in crate::http) mod compressor;
@@ -27,7 +29,9 @@ mod grpc_http1_bridge;
 mod grpc_stats;
 mod grpc_web;
 mod header_mutation;
+mod header_to_metadata;
 mod health_check;
+mod json_to_metadata;
 pub(in crate::http) mod local_ratelimit;
 mod ratelimit;
 mod rbac;
@@ -47,12 +51,16 @@ use crate::wire::message::Frame;
 
 http_filters! {
     Alpn alpn;
+    ApiKeyAuth api_key_auth routes;
+    BasicAuth basic_auth routes;
     Buffer buffer routes;
     Compressor compressor routes;
     Cors cors routes;
     Csrf csrf routes;
     Decompressor decompressor;
     HeaderMutation header_mutation routes;
+    HeaderToMetadata header_to_metadata routes;
+    JsonToMetadata json_to_metadata routes;
     ExtAuthz ext_authz routes;
     Rbac rbac routes;
     Fault fault routes;

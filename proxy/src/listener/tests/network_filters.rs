@@ -246,7 +246,7 @@ async fn filters_that_are_discovered_change_for_connections_that_come_later() {
 fn rbac(action: config::rbac::Action, port: Option<u16>, delay_deny: Option<Duration>) -> NetworkFilterConfig {
     use config::rbac::{Engine, Policy, Rbac, Rule};
     let permission = port.map_or(Rule::Any, Rule::DestinationPort);
-    let policy = Policy { permissions: vec![permission], principals: vec![Rule::Any] };
+    let policy = Policy { permissions: vec![permission], principals: vec![Rule::Any], condition: None };
     let rules = Some(Engine::Rules(action, [("the policy".into(), policy)].into()));
     let rbac = Rbac { shadow: rules.clone(), rules, shadow_stat_prefix: "sp_".into(), ..Rbac::default() };
     NetworkFilterConfig::Rbac(Arc::new(config::filters::network::rbac::Rbac {

@@ -64,6 +64,12 @@ impl Facts for Made {
     fn route_metadata(&self) -> Option<&config::metadata::Metadata> {
         None
     }
+    fn listener_metadata(&self) -> Option<&config::metadata::Metadata> {
+        None
+    }
+    fn attribute(&self, _: config::cel::Attribute) -> crate::policy::facts::Fact<'_> {
+        crate::policy::facts::Fact::Absent
+    }
     fn filter_state(&self, key: &str) -> Option<bytes::Bytes> {
         self.state.filter(|_| key == "key").map(|value| value.as_bytes().into())
     }

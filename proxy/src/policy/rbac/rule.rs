@@ -1,15 +1,19 @@
 //! Permissions and principals, compiled. Called by the engine. What is not there never meets a rule, but for the server name, which is
 //! empty then, and for the negation of a rule, which holds.
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use config::matcher::{MetadataMatcher, StringMatcher};
 use config::rbac::Rule as Config;
+use config::tls::SanMatcher;
 use ipnet::IpNet;
 
 use crate::policy::facts::Facts;
 use crate::policy::headers::HeaderMatchers;
 use crate::tls::info::TlsInfo;
+use crate::tls::proves;
 
 /// One of them.
 #[derive(Debug)]
@@ -31,7 +35,13 @@ pub(super) enum Rule {
     RemoteIp(IpNet),
     Authenticated(Option<StringMatcher>),
     FilterState(Arc<str>, StringMatcher),
+    FilterStateIp { key: Arc<str>, ranges: Box<[IpNet]>, invert: bool },
+    Upstream { ip: Option<IpNet>, ports: Option<RangeInclusive<i64>> },
+    MtlsAuthenticated(Option<SanMatcher>),
 }
+
+/// Where a filter keeps the address that a request goes to.
+const UPSTREAM_ADDRESS: &str = "envoy.stream.upstream_address";
 
 impl Rule {
     pub(super) fn compile(config: &Config) -> Rule {
@@ -55,6 +65,11 @@ impl Rule {
             Config::RemoteIp(range) => Rule::RemoteIp(*range),
             Config::Authenticated(name) => Rule::Authenticated(name.clone()),
             Config::FilterState(key, matcher) => Rule::FilterState(key.clone(), matcher.clone()),
+            Config::FilterStateIp { key, ranges, invert } => {
+                Rule::FilterStateIp { key: key.clone(), ranges: ranges.as_slice().into(), invert: *invert }
+            }
+            Config::Upstream { ip, ports } => Rule::Upstream { ip: *ip, ports: ports.clone() },
+            Config::MtlsAuthenticated(name) => Rule::MtlsAuthenticated(name.clone()),
         }
     }
 
@@ -85,12 +100,29 @@ impl Rule {
             Rule::RemoteIp(range) => range.contains(&facts.remote().ip()),
             Rule::Authenticated(name) => facts.tls().is_some_and(|tls| is_called(tls, name.as_ref())),
             Rule::FilterState(key, matcher) => facts.filter_state(key).is_some_and(|value| matcher.matches(&value)),
+            Rule::FilterStateIp { key, ranges, invert } => address_in(facts, key)
+                .is_some_and(|address| ranges.iter().any(|range| range.contains(&address.ip())) != *invert),
+            Rule::Upstream { ip, ports } => address_in(facts, UPSTREAM_ADDRESS).is_some_and(|address| {
+                ip.is_none_or(|range| range.contains(&address.ip()))
+                    && ports.as_ref().is_none_or(|ports| ports.contains(&i64::from(address.port())))
+            }),
+            Rule::MtlsAuthenticated(name) => facts.tls().is_some_and(|tls| {
+                tls.validated
+                    && name.as_ref().is_none_or(|name| tls.peer.as_ref().is_some_and(|peer| proves(peer, name)))
+            }),
         }
     }
 }
 
+/// An address that is an object of filter state, with its port or without.
+fn address_in(facts: &dyn Facts, key: &str) -> Option<SocketAddr> {
+    let object = facts.filter_state(key)?;
+    let text = std::str::from_utf8(&object).ok()?;
+    text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, 0)))
+}
+
 /// Without query and fragment.
-fn url_path(facts: &dyn Facts) -> Option<&[u8]> {
+pub(super) fn url_path(facts: &dyn Facts) -> Option<&[u8]> {
     let path = &facts.request()?.path[..];
     let end = path.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(path.len());
     Some(&path[..end]).filter(|path| !path.is_empty())

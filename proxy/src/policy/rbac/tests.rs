@@ -15,14 +15,14 @@ use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 /// Facts that a test makes up.
-struct Made {
+pub(super) struct Made {
     request: Option<RequestHead>,
-    local: SocketAddr,
+    pub(super) local: SocketAddr,
     remote: SocketAddr,
     connection: SocketAddr,
     direct: SocketAddr,
     server_name: Option<&'static str>,
-    tls: Option<TlsInfo>,
+    pub(super) tls: Option<TlsInfo>,
     metadata: Option<Value>,
     route: Option<Metadata>,
     state: Option<&'static str>,
@@ -66,13 +66,19 @@ impl Facts for Made {
     fn route_metadata(&self) -> Option<&Metadata> {
         self.route.as_ref()
     }
+    fn listener_metadata(&self) -> Option<&Metadata> {
+        None
+    }
+    fn attribute(&self, _: config::cel::Attribute) -> crate::policy::facts::Fact<'_> {
+        crate::policy::facts::Fact::Absent
+    }
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.state.filter(|_| key == "k").map(|value| value.as_bytes().into())
     }
 }
 
 /// A connection without a request.
-fn connection() -> Made {
+pub(super) fn connection() -> Made {
     let address = |text: &str| text.parse().unwrap();
     Made {
         request: None,
@@ -88,7 +94,7 @@ fn connection() -> Made {
     }
 }
 
-fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made {
+pub(super) fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made {
     let mut headers = Headers::new();
     list.iter().for_each(|(name, value)| headers.append(Name::new(name), *value));
     let head = RequestHead {
@@ -105,11 +111,11 @@ fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made {
     Made { request: Some(head), ..connection() }
 }
 
-fn exact(value: &str) -> StringMatcher {
+pub(super) fn exact(value: &str) -> StringMatcher {
     StringMatcher::Exact { value: value.into(), ignore_case: false }
 }
 
-fn prefix(value: &str) -> StringMatcher {
+pub(super) fn prefix(value: &str) -> StringMatcher {
     StringMatcher::Prefix { value: value.into(), ignore_case: false }
 }
 
@@ -117,9 +123,11 @@ fn range(text: &str) -> ipnet::IpNet {
     text.parse().unwrap()
 }
 
-fn policies(action: Action, list: Vec<(&str, Vec<R>, Vec<R>)>) -> Engine {
-    let one = |(name, permissions, principals): (&str, _, _)| (name.into(), PolicyConfig { permissions, principals });
-    Engine::compile(&Config::Rules(action, list.into_iter().map(one).collect()), None).unwrap()
+fn policies(action: Action, list: Vec<(&str, Vec<R>, Vec<R>)>) -> Engine<()> {
+    let one = |(name, permissions, principals): (&str, _, _)| {
+        (name.into(), PolicyConfig { permissions, principals, condition: None })
+    };
+    Engine::compile(&Config::Rules(action, list.into_iter().map(one).collect()), None, &|_, _| ()).unwrap()
 }
 
 /// Whether a rule holds, as permission and as principal.
@@ -256,7 +264,7 @@ fn metadata_and_filter_state() {
 
 #[test]
 fn actions_and_who_says_so() {
-    let judged = |engine: &Engine, facts: &Made| {
+    let judged = |engine: &Engine<()>, facts: &Made| {
         let decision = engine.judge(facts);
         (decision.allowed, decision.policy.map(|policy| policy.name.to_string()), decision.log)
     };
@@ -271,7 +279,7 @@ fn actions_and_who_says_so() {
     assert_eq!(judged(&policies(Action::Log, vec![]), &connection()), (true, None, Some(false)));
     let nobody = vec![("p", vec![R::Any], port(81))];
     assert_eq!(judged(&policies(Action::Deny, nobody), &connection()), (true, None, None), "both must match");
-    let details = |engine: Engine| engine.judge(&connection()).details();
+    let details = |engine: Engine<()>| engine.judge(&connection()).details();
     assert_eq!(details(policies(Action::Deny, list())), "rbac_access_denied_matched_policy[a_b]");
     assert_eq!(details(policies(Action::Allow, vec![])), "rbac_access_denied_matched_policy[none]");
 }
@@ -286,9 +294,9 @@ fn trees_deny_what_they_do_not_say() {
             (predicate, OnMatch::Action(Named { name: format!("is {value}").into(), action: *action }))
         };
         let matcher = Matcher { rules: Rules::List(values.iter().map(one).collect()), no_match };
-        Engine::compile(&Config::Tree(matcher), None).unwrap()
+        Engine::compile(&Config::Tree(matcher), None, &|_, _| ()).unwrap()
     };
-    let judged = |engine: &Engine, facts: &Made| {
+    let judged = |engine: &Engine<()>, facts: &Made| {
         let decision = engine.judge(facts);
         (decision.allowed, decision.policy.map(|policy| policy.name.to_string()), decision.log)
     };

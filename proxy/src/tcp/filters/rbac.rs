@@ -1,18 +1,20 @@
 //! `envoy.extensions.filters.network.rbac.v3.RBAC`: connections that its rules deny are closed when their first octets come, after
-//! `delay_deny` if there is one. A client that says nothing is not judged, as with Envoy. Honoured: all but what `config` refuses.
+//! `delay_deny` if there is one. A client that says nothing is not judged, as with Envoy. Nothing that the rules look at changes later,
+//! so that enforcement that is CONTINUOUS says the same. Honoured: all but what `config` refuses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Rejection;
 use config::filters::network::rbac as plain;
-use serde_json::Map;
 use tokio::time::Instant;
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::call::wait::{Wait, Waited};
 use crate::failure::ResponseFlags;
-use crate::policy::rbac::{Judge, join};
+use crate::policy::rbac::{Engine, in_metadata, join};
 use crate::stats::Counter;
+use crate::telemetry::dynamic::Saying;
 use crate::telemetry::stream_info::Denial;
 
 /// Where verdicts stand in the metadata.
@@ -20,12 +22,13 @@ const NAMESPACE: &str = "envoy.filters.network.rbac";
 
 /// The filter.
 pub(super) struct Rbac {
-    rules: Option<Judge>,
-    shadow: Option<Judge>,
+    rules: Option<Engine<()>>,
+    shadow: Option<Engine<Saying>>,
     delay_deny: Option<Duration>,
-    /// Allowed, denied.
-    counts: [Counter; 2],
-    shadow_counts: [Counter; 2],
+    allowed: Counter,
+    denied: Counter,
+    shadow_allowed: Counter,
+    shadow_denied: Counter,
 }
 
 impl NetworkFilter for Rbac {
@@ -33,7 +36,12 @@ impl NetworkFilter for Rbac {
     type State = ();
 
     fn compile(config: &plain::Rbac, deps: &FilterDeps<'_>) -> Result<Rbac, Rejection> {
-        let rbac = &config.rbac;
+        let prefix = &config.rbac.shadow_stat_prefix;
+        let tell =
+            |name: Option<&Arc<str>>, allowed| Saying::new(NAMESPACE, in_metadata(prefix, "shadow", name, allowed));
+        let (rules, shadow) = (config.rbac.rules.as_ref(), config.rbac.shadow.as_ref());
+        let rules = rules.map(|rules| Engine::compile(rules, None, &|_, _| ())).transpose()?;
+        let judged = shadow.map(|rules| Engine::compile(rules, None, &tell)).transpose()?;
         let base = join(&config.stat_prefix, "rbac");
         let shadow = match &*config.rbac.shadow_stat_prefix {
             "" => base.clone(),
@@ -41,12 +49,13 @@ impl NetworkFilter for Rbac {
         };
         let counter = |prefix: &str, end: &str| deps.stats.counter(&join(prefix, end));
         Ok(Rbac {
-            // Verdicts that are obeyed are not told in the metadata of connections.
-            rules: Judge::compile(rbac.rules.as_ref(), None, "", "enforced")?,
-            shadow: Judge::compile(rbac.shadow.as_ref(), None, &rbac.shadow_stat_prefix, "shadow")?,
+            rules,
+            shadow: judged,
             delay_deny: config.delay_deny,
-            counts: ["allowed", "denied"].map(|end| counter(&base, end)),
-            shadow_counts: ["shadow_allowed", "shadow_denied"].map(|end| counter(&shadow, end)),
+            allowed: counter(&base, "allowed"),
+            denied: counter(&base, "denied"),
+            shadow_allowed: counter(&shadow, "shadow_allowed"),
+            shadow_denied: counter(&shadow, "shadow_denied"),
         })
     }
 
@@ -57,19 +66,25 @@ impl NetworkFilter for Rbac {
     fn first(&self, turn: &mut Turn<'_, ()>, _octets: &mut bytes::BytesMut) -> Step {
         let connection = &**turn.view.connection;
         if let Some(shadow) = &self.shadow {
-            let mut told = Map::new();
-            shadow.tell(shadow.judge(connection, self.shadow_counts), &mut told);
-            connection.metadata.borrow_mut().merge_owned(NAMESPACE, told);
+            let decision = shadow.judge(connection);
+            if decision.allowed {
+                self.shadow_allowed.inc()
+            } else {
+                self.shadow_denied.inc()
+            }
+            connection.metadata.borrow_mut().say(decision.told);
         }
         let Some(rules) = &self.rules else { return Step::Continue };
-        let decision = rules.judge(connection, self.counts);
+        let decision = rules.judge(connection);
         if let Some(log) = decision.log {
             let hint = serde_json::json!({ "access_log_hint": log });
             connection.metadata.borrow_mut().merge("envoy.common", &hint);
         }
         if decision.allowed {
+            self.allowed.inc();
             return Step::Continue;
         }
+        self.denied.inc();
         *connection.denied.borrow_mut() = Some(Denial::Termination(decision.details().into()));
         match self.delay_deny.and_then(|delay| Instant::now().checked_add(delay)) {
             Some(then) => Step::Wait(Wait::Until(then)),

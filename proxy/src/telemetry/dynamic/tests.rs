@@ -17,6 +17,23 @@ fn metadata_is_merged_by_key_and_found_by_path() {
 }
 
 #[test]
+fn what_is_often_said_is_merged_in_its_order() {
+    let (one, other) = (Saying::new("ns", json!({"a": 1, "b": 1})), Saying::new("ns", json!({"a": 2})));
+    let mut metadata = DynamicMetadata::default();
+    metadata.say(&one);
+    assert_eq!(metadata.get("ns"), Some(&json!({"a": 1, "b": 1})));
+    assert_eq!(metadata.get("other"), None);
+    metadata.say(&other);
+    assert_eq!(metadata.at("ns", ["a"]), Some(&json!(2)), "also where it was read before");
+    metadata.merge("ns", &json!({"a": 3}));
+    metadata.say(&other);
+    assert_eq!(metadata.clone().get("ns"), Some(&json!({"a": 2, "b": 1})));
+    assert_eq!(metadata.namespaces().collect::<Vec<_>>(), [("ns", &json!({"a": 2, "b": 1}))]);
+    metadata.set("ns", json!({}));
+    assert_eq!(metadata.get("ns"), Some(&json!({})), "what was said before is replaced, too");
+}
+
+#[test]
 fn a_read_only_object_stays() {
     let object = |value: &'static str, read_only| StateObject {
         form: Form::Text,

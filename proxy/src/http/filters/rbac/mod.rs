@@ -1,36 +1,65 @@
 //! `envoy.extensions.filters.http.rbac.v3.RBAC`: requests that its rules deny are answered with 403.
 //!
-//! Fields honoured: all of the filter and of `RBACPerRoute`, but that statistics for each policy are not kept for what routes set. What
-//! of the rules is refused stands in `config/src/rbac`. The shadow's rules are judged first and only told: in statistics and metadata.
+//! Fields honoured: all of the filter and of `RBACPerRoute`; what of the rules is refused stands in `config/src/rbac`. The shadow's rules
+//! are judged first and only told: in statistics and metadata. A request that passes costs no allocation: what is told of a verdict was
+//! made when the configuration arrived.
+
+use std::fmt;
+use std::sync::Arc;
 
 use config::Rejection;
 use config::filters::rbac::RbacPerRoute;
 use config::rbac::Rbac as Config;
-use serde_json::Map;
 
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
-use crate::policy::rbac::{Judge, PerPolicy, join};
-use crate::stats::Counter;
+use crate::policy::facts::Facts;
+use crate::policy::rbac::{Decision, Engine, PerPolicy, in_metadata, join};
+use crate::stats::{Counter, Stats};
+use crate::telemetry::dynamic::Saying;
 use crate::telemetry::facts::Known;
 
 /// Where verdicts stand in the metadata.
 const NAMESPACE: &str = "envoy.filters.http.rbac";
+/// What statistics call verdicts.
+const ENDS: [&str; 2] = ["allowed", "denied"];
+const SHADOW_ENDS: [&str; 2] = ["shadow_allowed", "shadow_denied"];
 
 /// The filter, compiled.
-#[derive(Debug)]
 pub(crate) struct Rbac {
     rules: Rules,
-    /// Allowed, denied.
-    enforced: [Counter; 2],
-    shadow: [Counter; 2],
+    enforced: Counts,
+    shadow: Counts,
+    stats: Arc<Stats>,
+    hints: Hints,
 }
+
+/// How often who passed.
+#[derive(Debug)]
+struct Counts {
+    allowed: Counter,
+    denied: Counter,
+    prefix: Box<str>,
+    ends: [&'static str; 2],
+}
+
+/// What logs are told: that they are meant, or not.
+#[derive(Debug)]
+struct Hints([Saying; 2]);
 
 /// What it judges by, or what a route has in its place.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    enforced: Option<Judge>,
-    shadow: Option<Judge>,
+    enforced: Option<Engine<Saying>>,
+    shadow: Option<Engine<Saying>>,
+    /// Each policy has statistics, of the filter that a request comes to.
+    tracks: bool,
+}
+
+impl fmt::Debug for Rbac {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Rbac").field("rules", &self.rules).finish_non_exhaustive()
+    }
 }
 
 impl HttpFilter for Rbac {
@@ -42,23 +71,26 @@ impl HttpFilter for Rbac {
     fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<Rbac, Rejection> {
         let base = format!("{}rbac.", deps.scope);
         let prefix = |own: &str| if own.is_empty() { base.clone() } else { join(&join(&base, own), "") };
-        let (enforced, shadow) = (prefix(&config.rules_stat_prefix), prefix(&config.shadow_stat_prefix));
-        let per_policy =
-            |prefix, ends| config.track_per_rule_stats.then_some(PerPolicy { stats: deps.stats, prefix, ends });
-        let counter = |prefix: &str, end: &str| deps.stats.counter(&format!("{prefix}{end}"));
+        let enforced = Counts::new(deps.stats, prefix(&config.rules_stat_prefix), ENDS);
+        let shadow = Counts::new(deps.stats, prefix(&config.shadow_stat_prefix), SHADOW_ENDS);
+        let tracks = config.track_per_rule_stats;
         Ok(Rbac {
             rules: Rules::compile(
                 config,
-                per_policy(&enforced, ["allowed", "denied"]),
-                per_policy(&shadow, ["shadow_allowed", "shadow_denied"]),
+                tracks.then(|| enforced.per_policy(deps.stats)),
+                tracks.then(|| shadow.per_policy(deps.stats)),
             )?,
-            enforced: ["allowed", "denied"].map(|end| counter(&enforced, end)),
-            shadow: ["shadow_allowed", "shadow_denied"].map(|end| counter(&shadow, end)),
+            enforced,
+            shadow,
+            stats: deps.stats.clone(),
+            hints: Hints(
+                [false, true].map(|hint| Saying::new("envoy.common", serde_json::json!({ "access_log_hint": hint }))),
+            ),
         })
     }
 
     fn scope(config: &RbacPerRoute, _deps: &FilterDeps<'_>) -> Result<Rules, Rejection> {
-        Rules::compile(&config.rbac, None, None)
+        Ok(Rules { tracks: config.rbac.track_per_rule_stats, ..Rules::compile(&config.rbac, None, None)? })
     }
 
     fn acts(&self, scope: Option<&Rules>) -> Hooks {
@@ -77,25 +109,48 @@ impl HttpFilter for Rbac {
             response_trailers: None,
             route: stream.route.map(|chosen| &*chosen.route.config.metadata),
         };
-        let mut told = Map::new();
-        if let Some(shadow) = &rules.shadow {
-            shadow.tell(shadow.judge(&known, self.shadow), &mut told);
-        }
-        let decision = rules.enforced.as_ref().map(|enforced| {
-            let decision = enforced.judge(&known, self.enforced);
-            enforced.tell(decision, &mut told);
-            decision
-        });
+        let shadow = rules.shadow.as_ref().map(|engine| self.judge(engine, &self.shadow, rules, &known));
+        let decision = rules.enforced.as_ref().map(|engine| self.judge(engine, &self.enforced, rules, &known));
         let metadata = &mut stream.info.metadata;
-        metadata.merge_owned(NAMESPACE, told);
+        shadow.iter().chain(&decision).for_each(|decision| metadata.say(decision.told));
         let Some(decision) = decision else { return Step::Continue };
-        if let Some(log) = decision.log {
-            metadata.merge("envoy.common", &serde_json::json!({ "access_log_hint": log }));
+        if let Some(hint) = decision.log {
+            metadata.say(&self.hints.0[usize::from(hint)]);
         }
+        if decision.allowed { Step::Continue } else { denied(&decision).into() }
+    }
+}
+
+impl Rbac {
+    fn judge<'e>(
+        &self,
+        engine: &'e Engine<Saying>,
+        counts: &Counts,
+        rules: &Rules,
+        facts: &dyn Facts,
+    ) -> Decision<'e, Saying> {
+        let decision = engine.judge(facts);
         if decision.allowed {
-            return Step::Continue;
+            counts.allowed.inc()
+        } else {
+            counts.denied.inc()
         }
-        LocalReply::new(403, decision.details()).body(&b"RBAC: access denied"[..]).into()
+        if let Some(policy) = decision.policy.filter(|_| rules.tracks) {
+            // A look-up by name: rules of a route do not know whose statistics they will count in.
+            counts.per_policy(&self.stats).counter(&policy.name, decision.allowed).inc();
+        }
+        decision
+    }
+}
+
+impl Counts {
+    fn new(stats: &Arc<Stats>, prefix: String, ends: [&'static str; 2]) -> Counts {
+        let [allowed, denied] = ends.map(|end| stats.counter(&format!("{prefix}{end}")));
+        Counts { allowed, denied, prefix: prefix.into(), ends }
+    }
+
+    fn per_policy<'a>(&'a self, stats: &'a Arc<Stats>) -> PerPolicy<'a> {
+        PerPolicy { stats, prefix: &self.prefix, ends: self.ends }
     }
 }
 
@@ -105,12 +160,21 @@ impl Rules {
         per_policy: Option<PerPolicy<'_>>,
         per_shadow_policy: Option<PerPolicy<'_>>,
     ) -> Result<Rules, Rejection> {
-        let (rules, shadow) = (config.rules.as_ref(), config.shadow.as_ref());
+        let engine = |engine: &Option<_>, per_policy, prefix: &str, kind: &str| {
+            let tell =
+                |name: Option<&Arc<str>>, allowed| Saying::new(NAMESPACE, in_metadata(prefix, kind, name, allowed));
+            engine.as_ref().map(|engine| Engine::compile(engine, per_policy, &tell)).transpose()
+        };
         Ok(Rules {
-            enforced: Judge::compile(rules, per_policy, &config.rules_stat_prefix, "enforced")?,
-            shadow: Judge::compile(shadow, per_shadow_policy, &config.shadow_stat_prefix, "shadow")?,
+            enforced: engine(&config.rules, per_policy, &config.rules_stat_prefix, "enforced")?,
+            shadow: engine(&config.shadow, per_shadow_policy, &config.shadow_stat_prefix, "shadow")?,
+            tracks: false,
         })
     }
+}
+
+fn denied(decision: &Decision<'_, Saying>) -> LocalReply {
+    LocalReply::new(403, decision.details()).body(&b"RBAC: access denied"[..])
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn rules(action: Action, names: &[&str]) -> Option<EngineConfig> {
         let rule = HeaderRule::String(value);
         let header = HeaderMatcher { name: "x-a".into(), rule, invert: false, missing_is_empty: false };
         let permission = if *name == "*" { Rule::Any } else { Rule::Header(header) };
-        (Arc::from(*name), Policy { permissions: vec![permission], principals: vec![Rule::Any] })
+        (Arc::from(*name), Policy { permissions: vec![permission], principals: vec![Rule::Any], condition: None })
     };
     Some(EngineConfig::Rules(action, names.iter().map(policy).collect::<BTreeMap<_, _>>()))
 }

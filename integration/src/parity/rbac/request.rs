@@ -1,0 +1,106 @@
+//! Who asks, and for what. Values are few, so that policies that are made of the same values match now and then.
+
+use std::fmt;
+
+use super::Random;
+
+/// Paths, with queries.
+pub const PATHS: &[&str] = &[
+    "/",
+    "/a",
+    "/a/b",
+    "/a/b?x=1",
+    "/a?y=/b",
+    "/api/v1/users",
+    "/api/v1/users/7",
+    "/API/v1",
+    "/a%2Fb",
+    "/ab",
+    "/b/c/d?x=1&y=2",
+];
+/// Values of headers.
+pub const VALUES: &[&str] =
+    &["1", "2", "10", "-3", "a", "b", "ab", "A", "a,b", "x y", "true", "007", "9223372036854775808", "\u{e9}"];
+/// Headers that requests have.
+pub const HEADERS: &[&str] = &["x-a", "x-b", "x-c"];
+/// Hosts.
+pub const HOSTS: &[&str] = &["app", "app:80", "other.example", "APP"];
+/// Methods.
+pub const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "PATCH"];
+/// Who connects, and to where, as PROXY protocol says it.
+pub const PLAIN: &[(&str, &str, u16)] = &[
+    ("10.1.2.3", "10.9.9.9", 80),
+    ("10.1.3.3", "10.9.9.9", 8080),
+    ("192.168.0.1", "10.9.0.1", 443),
+    ("fd00::1", "fd00::2", 80),
+];
+/// Who shows which certificate; the last shows none.
+pub const PEERS: &[(&str, &str, &str)] = &[
+    ("spiffe://mesh/ns/a/sa/one", "", ""),
+    ("spiffe://mesh/ns/b/sa/two", "two.example", "two"),
+    ("", "*.three.example", "three"),
+    ("", "", ""),
+];
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which of the connections: of [`PLAIN`], then of [`PEERS`].
+    pub connection: usize,
+    /// Method.
+    pub method: &'static str,
+    /// Path.
+    pub path: &'static str,
+    /// `host`.
+    pub host: &'static str,
+    /// The other headers.
+    pub headers: Vec<(&'static str, &'static str)>,
+}
+
+impl Request {
+    /// Any.
+    pub fn random(random: &mut Random) -> Request {
+        let mut headers = Vec::new();
+        for name in HEADERS {
+            for _ in 0..random.pick(&[0, 1, 1, 2]) {
+                headers.push((*name, random.pick(VALUES)));
+            }
+        }
+        if random.one_in(3) {
+            headers.push(("x-forwarded-for", random.pick(&["10.1.2.3", "10.1.9.9, 192.168.0.1", "fd00::1", "nobody"])));
+        }
+        if random.one_in(4) {
+            headers.push(("user-agent", random.pick(&["curl/8", "a"])));
+        }
+        if random.one_in(4) {
+            headers.push(("referer", random.pick(&["http://app/a", "a"])));
+        }
+        Request {
+            connection: random.below(PLAIN.len() + PEERS.len()),
+            method: random.pick(METHODS),
+            path: random.pick(PATHS),
+            host: random.pick(HOSTS),
+            headers,
+        }
+    }
+
+    /// As it is sent to a route.
+    pub fn wire(&self, route: usize) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nhost: {}\r\nx-route: {route}\r\n", self.method, self.path, self.host);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.into_bytes()
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.connection.checked_sub(PLAIN.len()) {
+            None => write!(out, "from {:?} ", PLAIN[self.connection])?,
+            Some(peer) => write!(out, "by {:?} ", PEERS[peer])?,
+        }
+        write!(out, "{} {} of {} {:?}", self.method, self.path, self.host, self.headers)
+    }
+}

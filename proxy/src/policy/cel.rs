@@ -1,0 +1,212 @@
+//! CEL, evaluated: what `config::cel` has read, over the facts of a request or connection. Called by policies; must never know where a
+//! fact comes from.
+//!
+//! An evaluator of our own, for it runs for each request: values borrow from the facts, an attribute that is not asked for costs nothing,
+//! and what Envoy's options allow is a small part of the language. As in Envoy, an error is a value of its own that makes a condition
+//! false: `false && error` is false, `true || error` is true, and everything else that meets an error is one.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::cel::{Attribute, Expr, Function, HeadersOf, Literal, MetadataOf};
+
+use self::value::{Fault, Outcome, Value};
+use crate::policy::facts::{Fact, Facts};
+use crate::policy::headers::Field;
+
+mod call;
+mod look;
+mod time;
+mod value;
+
+/// An expression, compiled.
+#[derive(Debug)]
+pub(crate) struct Expression(Node);
+
+#[derive(Debug)]
+enum Node {
+    Literal(Literal),
+    Attribute(Attribute),
+    Headers(HeadersOf),
+    Header(HeadersOf, Field),
+    FilterMetadata(MetadataOf),
+    Metadata(MetadataOf, Arc<str>, Box<[Arc<str>]>),
+    FilterState,
+    Unknown,
+    Select(Box<Node>, Arc<str>),
+    Has(Box<Node>, Arc<str>),
+    HasHeader(HeadersOf, Field),
+    HasMetadata(MetadataOf, Arc<str>, Box<[Arc<str>]>),
+    HasAttribute(Attribute),
+    True,
+    And(Box<[Node; 2]>),
+    Or(Box<[Node; 2]>),
+    Choice(Box<[Node; 3]>),
+    Matches(Box<Node>, regex::bytes::Regex),
+    /// `x in [constants]`: no list is made.
+    OneOf(Box<Node>, Box<[Literal]>),
+    Call(Function, Box<[Node]>),
+    List(Box<[Node]>),
+    Map(Box<[(Node, Node)]>),
+}
+
+impl Expression {
+    pub(crate) fn compile(config: &Expr) -> Expression {
+        Expression(Node::compile(config))
+    }
+
+    /// Whether it is true: an error is not, and neither is what is no truth value.
+    pub(crate) fn holds(&self, facts: &dyn Facts) -> bool {
+        matches!(self.0.evaluate(facts), Ok(Value::Bool(true)))
+    }
+}
+
+impl Node {
+    fn compile(config: &Expr) -> Node {
+        let one = |expr: &Expr| Box::new(Node::compile(expr));
+        match config {
+            Expr::Literal(literal) => Node::Literal(literal.clone()),
+            Expr::Attribute(attribute) => Node::Attribute(*attribute),
+            Expr::Headers(of) => Node::Headers(*of),
+            Expr::Header(of, name) => Node::Header(*of, Field::compile(name)),
+            Expr::FilterMetadata(of) => Node::FilterMetadata(*of),
+            Expr::Metadata(of, filter, path) => Node::Metadata(*of, filter.clone(), path.as_slice().into()),
+            Expr::FilterState => Node::FilterState,
+            Expr::Unknown => Node::Unknown,
+            Expr::Select(operand, field) => Node::Select(one(operand), field.clone()),
+            Expr::Has(operand, field) => match &**operand {
+                Expr::Headers(of) => Node::HasHeader(*of, Field::compile(&field.to_ascii_lowercase())),
+                Expr::FilterMetadata(of) => Node::HasMetadata(*of, field.clone(), Box::default()),
+                Expr::Metadata(of, filter, path) => {
+                    let path = path.iter().chain([field]).cloned();
+                    Node::HasMetadata(*of, filter.clone(), path.collect())
+                }
+                operand => Node::Has(one(operand), field.clone()),
+            },
+            Expr::HasAttribute(attribute) => Node::HasAttribute(*attribute),
+            Expr::Is => Node::True,
+            Expr::And(both) => Node::And(Box::new(both.each_ref().map(Node::compile))),
+            Expr::Or(both) => Node::Or(Box::new(both.each_ref().map(Node::compile))),
+            Expr::Choice(three) => Node::Choice(Box::new(three.each_ref().map(Node::compile))),
+            Expr::Matches(text, pattern) => Node::Matches(one(text), pattern.clone()),
+            Expr::Call(Function::In, args) if let Some(literals) = literals(args.get(1)) => {
+                Node::OneOf(one(&args[0]), literals)
+            }
+            Expr::Call(function, args) => Node::Call(*function, args.iter().map(Node::compile).collect()),
+            Expr::List(list) => Node::List(list.iter().map(Node::compile).collect()),
+            Expr::Map(entries) => {
+                Node::Map(entries.iter().map(|(key, value)| (Node::compile(key), Node::compile(value))).collect())
+            }
+        }
+    }
+
+    fn evaluate<'a>(&'a self, facts: &'a dyn Facts) -> Outcome<'a> {
+        match self {
+            Node::Literal(literal) => Ok(Value::of(literal)),
+            Node::Attribute(attribute) => attribute_of(facts, *attribute).ok_or(Fault),
+            Node::Headers(of) => Ok(Value::Headers(*of)),
+            Node::Header(of, field) => look::header(facts, *of, field).map(Value::Text).ok_or(Fault),
+            Node::FilterMetadata(of) => Ok(Value::FilterMetadata(*of)),
+            Node::Metadata(of, filter, path) => look::metadata(facts, *of, filter, path).ok_or(Fault),
+            Node::FilterState => Ok(Value::FilterState),
+            Node::Unknown => Err(Fault),
+            Node::Select(operand, field) => match operand.evaluate(facts)? {
+                operand @ (Value::Map(_) | Value::FilterState | Value::FilterMetadata(_) | Value::Headers(_)) => {
+                    call::index(facts, &operand, &Value::Text(Cow::Borrowed(field.as_bytes())))
+                }
+                _ => Err(Fault),
+            },
+            Node::Has(operand, field) => {
+                let operand = operand.evaluate(facts)?;
+                let key = Value::Text(Cow::Borrowed(field.as_bytes()));
+                match operand {
+                    Value::Map(_) | Value::FilterState => Ok(Value::Bool(call::index(facts, &operand, &key).is_ok())),
+                    _ => Err(Fault),
+                }
+            }
+            Node::HasHeader(of, field) => Ok(Value::Bool(look::header(facts, *of, field).is_some())),
+            Node::HasMetadata(of, filter, path) => look::has_metadata(facts, *of, filter, path).map(Value::Bool),
+            Node::HasAttribute(attribute) => Ok(Value::Bool(attribute_of(facts, *attribute).is_some())),
+            Node::True => Ok(Value::Bool(true)),
+            Node::And(both) => decide(both, facts, false),
+            Node::Or(both) => decide(both, facts, true),
+            Node::Choice(three) => {
+                let [condition, then, otherwise] = &**three;
+                match condition.evaluate(facts)? {
+                    Value::Bool(true) => then.evaluate(facts),
+                    Value::Bool(false) => otherwise.evaluate(facts),
+                    _ => Err(Fault),
+                }
+            }
+            Node::Matches(text, pattern) => match text.evaluate(facts)? {
+                Value::Text(text) => Ok(Value::Bool(pattern.is_match(&text))),
+                _ => Err(Fault),
+            },
+            Node::OneOf(one, literals) => {
+                let one = one.evaluate(facts)?;
+                Ok(Value::Bool(literals.iter().any(|literal| one.equals(&Value::of(literal)) == Ok(true))))
+            }
+            Node::Call(function, args) => match &args[..] {
+                [one] => call::of_one(*function, facts, one.evaluate(facts)?),
+                [one, other] => {
+                    let (one, other) = (one.evaluate(facts)?, other.evaluate(facts)?);
+                    call::of_two(*function, facts, one, other)
+                }
+                more => {
+                    let values = more.iter().map(|one| one.evaluate(facts)).collect::<Result<Vec<_>, _>>()?;
+                    call::of_more(*function, &values)
+                }
+            },
+            Node::List(list) => Ok(Value::List(list.iter().map(|one| one.evaluate(facts)).collect::<Result<_, _>>()?)),
+            Node::Map(entries) => {
+                let mut made: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let (key, value) = (key.evaluate(facts)?, value.evaluate(facts)?);
+                    if !key.is_key() || made.iter().any(|(other, _)| other.equals(&key) == Ok(true)) {
+                        return Err(Fault);
+                    }
+                    made.push((key, value));
+                }
+                Ok(Value::Map(Rc::from(made)))
+            }
+        }
+    }
+}
+
+/// `&&` (decided by false) and `||` (decided by true): the other side decides where one is an error.
+fn decide<'a>(both: &'a [Node; 2], facts: &'a dyn Facts, by: bool) -> Outcome<'a> {
+    let truth = |node: &'a Node| match node.evaluate(facts) {
+        Ok(Value::Bool(value)) => Ok(value),
+        _ => Err(Fault),
+    };
+    let left = truth(&both[0]);
+    if left == Ok(by) {
+        return Ok(Value::Bool(by));
+    }
+    match truth(&both[1]) {
+        Ok(right) if right == by => Ok(Value::Bool(by)),
+        right => left.and(right).map(Value::Bool),
+    }
+}
+
+fn attribute_of(facts: &dyn Facts, attribute: Attribute) -> Option<Value<'_>> {
+    Some(match facts.attribute(attribute) {
+        Fact::Absent => return None,
+        Fact::Bool(value) => Value::Bool(value),
+        Fact::Int(value) => Value::Int(value),
+        Fact::Uint(value) => Value::Uint(value),
+        Fact::Text(value) => Value::Text(value),
+        Fact::Duration(value) => Value::Duration(value.as_nanos() as i128),
+        Fact::Time(value) => Value::Time(time::of(value)),
+    })
+}
+
+/// A list of constants.
+fn literals(expr: Option<&Expr>) -> Option<Box<[Literal]>> {
+    let Some(Expr::List(list)) = expr else { return None };
+    list.iter().map(|one| if let Expr::Literal(literal) = one { Some(literal.clone()) } else { None }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Times and durations of CEL: nanoseconds, and the texts and calendars of them. Called by this folder.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use config::cel::Function;
+
+const SECOND: i128 = 1_000_000_000;
+const DAY: i128 = 86_400 * SECOND;
+
+/// Nanoseconds since the epoch.
+pub(super) fn of(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
+/// A part of a time's calendar in UTC.
+pub(super) fn part_of_time(function: Function, time: i128) -> Option<i64> {
+    let (days, within) = (time.div_euclid(DAY), time.rem_euclid(DAY));
+    let days = i64::try_from(days).ok()?;
+    let (year, month, day) = date_of(days);
+    Some(match function {
+        Function::FullYear => year,
+        Function::Month => month - 1,
+        Function::Date => day,
+        Function::DayOfMonth => day - 1,
+        Function::DayOfWeek => (days + 4).rem_euclid(7),
+        Function::DayOfYear => days - days_of(year, 1, 1),
+        Function::Hours => (within / (3600 * SECOND)) as i64,
+        Function::Minutes => (within / (60 * SECOND) % 60) as i64,
+        Function::Seconds => (within / SECOND % 60) as i64,
+        Function::Milliseconds => (within / 1_000_000 % 1000) as i64,
+        _ => return None,
+    })
+}
+
+/// A duration in a unit; of milliseconds only those below a second.
+pub(super) fn part_of_duration(function: Function, duration: i128) -> Option<i64> {
+    i64::try_from(match function {
+        Function::Hours => duration / (3600 * SECOND),
+        Function::Minutes => duration / (60 * SECOND),
+        Function::Seconds => duration / SECOND,
+        Function::Milliseconds => duration / 1_000_000 % 1000,
+        _ => return None,
+    })
+    .ok()
+}
+
+/// `2026-01-02T03:04:05.678Z`, or with an offset.
+pub(super) fn parse_time(text: &[u8]) -> Option<i128> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (date, rest) = text.split_once(['T', 't'])?;
+    let numbers = |text: &str, mark: char, widths: [usize; 3]| -> Option<[i64; 3]> {
+        let mut parts = text.split(mark);
+        let mut numbers = [0; 3];
+        for (number, width) in numbers.iter_mut().zip(widths) {
+            let part = parts.next()?;
+            (part.len() == width && part.bytes().all(|octet| octet.is_ascii_digit())).then_some(())?;
+            *number = part.parse().ok()?;
+        }
+        parts.next().is_none().then_some(numbers)
+    };
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let end = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(end);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+    let offset = match zone.split_at(1) {
+        ("Z" | "z", "") => 0,
+        (sign, offset) => {
+            let [hours, minutes, _] = numbers(&format!("{offset}:00"), ':', [2, 2, 2])?;
+            (hours < 24 && minutes < 60).then_some((hours * 60 + minutes) * if sign == "-" { -60 } else { 60 })?
+        }
+    };
+    let is_whole = (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60 && fraction.len() <= 9;
+    let days = days_of(year, month, day);
+    if !is_whole || date_of(days) != (year, month, day) || !fraction.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    let nanos = format!("{fraction:0<9}").parse::<i128>().ok()?;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    Some(i128::from(seconds) * SECOND + nanos)
+}
+
+/// `1h2m3.5s` and the like.
+pub(super) fn parse_duration(text: &[u8]) -> Option<i128> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut total: i128 = 0;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, after) = rest.split_at(end);
+        let unit_end = after.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let nanos: i128 = match unit {
+            "ns" => 1,
+            "us" => 1000,
+            "ms" => 1_000_000,
+            "s" => SECOND,
+            "m" => 60 * SECOND,
+            "h" => 3600 * SECOND,
+            _ => return None,
+        };
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        if (whole.is_empty() && part.is_empty()) || number.len() > 24 || part.contains('.') {
+            return None;
+        }
+        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        total = total.checked_add(whole.checked_mul(nanos)?)?;
+        let mut unit = nanos;
+        for digit in part.bytes() {
+            unit /= 10;
+            total += i128::from(digit - b'0') * unit;
+        }
+        rest = after;
+    }
+    (!text.is_empty() && total <= i128::from(i64::MAX) * SECOND).then_some(if negative { -total } else { total })
+}
+
+/// A time as `timestamp` reads it.
+pub(super) fn write_time(time: i128) -> Option<String> {
+    let (seconds, nanos) = (time.div_euclid(SECOND), time.rem_euclid(SECOND));
+    let days = i64::try_from(seconds.div_euclid(86_400)).ok()?;
+    let (year, month, day) = date_of(days);
+    let within = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (within / 3600, within / 60 % 60, within % 60);
+    let fraction = fraction(nanos);
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"))
+}
+
+/// A duration in seconds.
+pub(super) fn write_duration(duration: i128) -> String {
+    let sign = if duration < 0 { "-" } else { "" };
+    let duration = duration.abs();
+    format!("{sign}{}{}s", duration / SECOND, fraction(duration % SECOND))
+}
+
+fn fraction(nanos: i128) -> String {
+    if nanos == 0 {
+        return String::new();
+    }
+    let digits = format!("{nanos:09}");
+    format!(".{}", digits.trim_end_matches('0'))
+}
+
+/// Howard Hinnant's days-to-civil: an era is 400 years, and a year begins in March.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let shifted = days.saturating_add(719_468);
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
+}
