@@ -153,10 +153,9 @@ fn message(body: &Bytes) -> Bytes {
     body.slice(body.len().min(5)..)
 }
 
-/// Headers, sorted; without those that say how long a caller waits, when and where.
+/// Headers, sorted; without those that say how long a caller waits, and where.
 fn headers(headers: &HeaderMap) -> String {
-    const LEFT_OUT: [&str; 4] =
-        ["x-envoy-expected-rq-timeout-ms", "x-forwarded-for", "x-envoy-upstream-service-time", "host"];
+    const LEFT_OUT: [&str; 3] = ["x-envoy-expected-rq-timeout-ms", "x-envoy-upstream-service-time", "host"];
     let shown = headers.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
     let mut lines: Vec<_> = shown.map(|(name, value)| format!("{name}={}", value.as_bytes().escape_ascii())).collect();
     lines.sort();

@@ -81,6 +81,8 @@ pub(super) fn question(
     HttpCall {
         timeout: config.uri.timeout,
         retry: config.retry.clone(),
+        // As with Envoy the authorizer sees that of the client, where it is allowed, and nothing of ours.
+        forwarded_for: false,
         ..HttpCall::new(&config.uri.cluster, head, body)
     }
 }
