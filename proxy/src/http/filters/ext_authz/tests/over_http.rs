@@ -93,7 +93,10 @@ fn few_headers_are_told_unless_more_are_allowed() {
         assert_eq!((told.0.as_str(), value(&told, "authorization").as_deref()), ("GET /pre/a?b=1", Some("me")));
         assert_eq!((value(&told, "x-a"), value(&told, "te")), (None, None));
         assert_eq!(value(&told, "content-length").as_deref(), Some("0"));
-        assert_eq!((value(&told, "x-envoy-internal").as_deref(), value(&told, "x-forwarded-for")), (Some("true"), None));
+        assert_eq!(
+            (value(&told, "x-envoy-internal").as_deref(), value(&told, "x-forwarded-for")),
+            (Some("true"), None)
+        );
 
         let allow = |raw| {
             move |config: &mut Config, service: &mut HttpService| {
