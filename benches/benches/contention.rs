@@ -133,7 +133,7 @@ fn shared(log: &str) -> Shared {
     let manager = ConnectionManager::compile(manager, listener.direction, &deps, &NoRoutes).expect("a sound manager");
     let cluster = Cluster::new(Arc::new(cluster), &secrets, &stats).expect("a sound cluster");
     let published = Arc::new(Published::default());
-    published.clusters.store(Arc::new([(CLUSTER.into(), cluster)].into()));
+    published.clusters.store(Arc::new([(CLUSTER.into(), cluster)].into_iter().collect()));
     let (drain, watch) = (ServerDrain::new(Default::default()), DrainWatch::never());
     Shared { manager, published, stats, drain, watch, bumped: AtomicU64::new(0) }
 }
