@@ -177,6 +177,7 @@ fn prepare<'p>(
 /// `late`: a timeout led to it.
 fn again(exchange: &mut Exchange<'_>, forwarding: &Forwarding, late: bool) {
     let Exchange { stream, watch, .. } = exchange;
+    filters::again(stream);
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     let elapsed = stream.since_request();
     watch.timeouts.tell(forwarding, &mut stream.request, elapsed, envoy_headers);

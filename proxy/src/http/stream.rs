@@ -104,6 +104,8 @@ pub(crate) struct Stream<'s> {
     pub attempt_begun: Option<std::time::Instant>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
+    /// The head as the router made it, where filters behind it change bodies: another attempt begins with it.
+    pub unfiltered: Option<Box<RequestHead>>,
     /// Filters behind the router, by attempt and mirror.
     pub behind: Vec<Option<Box<Behind<'s>>>>,
     /// Where they live.
@@ -138,6 +140,7 @@ impl<'s> Stream<'s> {
             decorator: None,
             attempt_begun: None,
             history: None,
+            unfiltered: None,
             behind: Vec::new(),
             pinned,
         }

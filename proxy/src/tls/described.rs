@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::tls::SanKind;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::certificate::{Facts, hex};
 use super::info::TlsInfo;
@@ -74,27 +77,13 @@ pub fn fingerprint(der: &[u8], is_sha256: bool) -> Arc<str> {
 
 /// PEM of the certificates, with the octets escaped that Envoy escapes.
 pub fn url_encoded_pem(certificates: &[Bytes]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const ESCAPED: &AsciiSet = &CONTROLS.add(b'+').add(b'/').add(b'=');
     let mut text = String::new();
     for der in certificates {
         text.push_str("-----BEGIN%20CERTIFICATE-----%0A");
         // A line of PEM holds 64 digits: 48 octets.
         for line in der.chunks(48) {
-            for group in line.chunks(3) {
-                let octet = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-                let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-                for digit in 0..4usize {
-                    if digit > group.len() {
-                        text.push_str("%3D");
-                        continue;
-                    }
-                    match ALPHABET[(bits >> (18 - 6 * digit) & 63) as usize] {
-                        b'+' => text.push_str("%2B"),
-                        b'/' => text.push_str("%2F"),
-                        other => text.push(char::from(other)),
-                    }
-                }
-            }
+            text.extend(utf8_percent_encode(&STANDARD.encode(line), ESCAPED));
             text.push_str("%0A");
         }
         text.push_str("-----END%20CERTIFICATE-----%0A");

@@ -1,5 +1,6 @@
 //! Filters behind the router (`upstream_http_filters`, or a cluster's own in their place): each attempt passes them with its body, and its
-//! answer on the way back, before anybody asks whether it is tried again. As with Envoy they change the one head that all attempts send.
+//! answer on the way back, before anybody asks whether it is tried again. As with Envoy they change the one head that all attempts send,
+//! but where they change bodies: then each attempt begins with the head that the router made, for a head must fit its body.
 //! Called by `one` and `race`; what is done is in [`Behind`].
 
 use std::future::poll_fn;
@@ -24,8 +25,18 @@ pub(super) fn begin(exchange: &mut Exchange<'_>, cluster: &UpstreamCluster, uplo
     let pinned = stream.pinned;
     let own = cluster.filters().map(|own| pinned.cluster.get_or_init(|| own.clone()));
     let chain = own.and_then(|own| own.downcast_ref::<Chain>()).unwrap_or(&stream.context.manager.upstream_chain);
-    let behind = Behind::start(chain, stream).map(|filters| stream.put_behind(filters));
-    upload.pass(behind);
+    let filters = Behind::start(chain, stream);
+    if filters.as_ref().is_some_and(|filters| filters.changes_bodies()) && !upload.is_empty() {
+        stream.unfiltered = Some(Box::new(stream.request.clone()));
+    }
+    upload.pass(filters.map(|filters| stream.put_behind(filters)));
+}
+
+/// Another attempt is prepared.
+pub(super) fn again(stream: &mut Stream<'_>) {
+    if let Some(head) = stream.unfiltered.take() {
+        stream.request = *head;
+    }
 }
 
 /// The way back.

@@ -86,6 +86,11 @@ impl<'s> Behind<'s> {
         (!filters.is_empty()).then(|| Box::new(Behind { filters, request, response, head: None }))
     }
 
+    /// Whether what they make of a request's body may not fit another attempt's head.
+    pub fn changes_bodies(&self) -> bool {
+        self.filters.iter().any(|filter| filter.hooks().has(Hooks::REQUEST_FRAMES))
+    }
+
     /// Whether the request's body is being read before its head has gone out: a client that waits to be asked for it must be.
     pub fn collects(&self) -> bool {
         matches!(self.request.wants, Some(Wants::Collect(_)))

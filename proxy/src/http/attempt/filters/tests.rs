@@ -211,3 +211,22 @@ async fn a_route_tells_them_by_name() {
     let outcome = bench.send_from(Client::sending(&["he", "llo"]), post("/a")).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (200, "fine"));
 }
+
+/// A head must fit its body: what the first attempt's filters made of it is not what the second one's find.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_they_change_is_changed_at_each_attempt() {
+    let mut bench = Bench::new(to_app(|forward| forward.retry = Some(retry_on(RetryOn::SERVER_ERROR, 1).into())));
+    bench.host(|host| host.attempt_count_in_request = true);
+    bench.config.router.upstream_filters = vec![behind("gzip", crate::http::fuzz::configs::compressor("gzip"))];
+    bench.upstream(Script { after_request: true, ..Script::answers(503, &[], &["no"]) });
+    bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["yes"]) });
+    let outcome = bench.send_from(Client::sending(&["hello, hello, ", "hello, hello"]), post("/a")).await;
+    assert_eq!((outcome.status(), outcome.body().as_str()), (200, "yes"));
+    let seen = bench.seen();
+    for (seen, count) in seen.iter().zip(["1", "2"]) {
+        assert_eq!(seen.header("content-encoding").as_deref(), Some("gzip"));
+        assert_eq!(seen.header("x-envoy-attempt-count").as_deref(), Some(count));
+        assert!(seen.body.starts_with(&[0x1f, 0x8b]) && seen.ended);
+    }
+    assert_eq!(seen.len(), 2);
+}
