@@ -47,6 +47,7 @@ impl Proxy {
             let endpoint =
                 at.map(|at| json!({ "lb_endpoints": [{ "endpoint": { "address": address(addresses[at]) } }] }));
             json!({ "name": name, "connect_timeout": "5s",
+                "metadata": { "filter_metadata": { "labels": { "cluster": name } } },
                 "load_assignment": { "cluster_name": name, "endpoints": endpoint.into_iter().collect::<Vec<_>>() } })
         };
         let clusters = [
