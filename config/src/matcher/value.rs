@@ -65,7 +65,8 @@ impl ValueMatcher {
                 value.and_then(Value::as_str).is_some_and(|value| matcher.matches(value.as_bytes()))
             }
             Self::Bool(wanted) => value.and_then(Value::as_bool).is_some_and(|value| value == *wanted),
-            Self::Present(wanted) => value.is_some() == *wanted,
+            // False never holds, as in Envoy: what is missing is asked for by `invert`.
+            Self::Present(wanted) => *wanted && value.is_some(),
             Self::OneOf(matcher) => {
                 value.and_then(Value::as_array).is_some_and(|list| list.iter().any(|one| matcher.matches(Some(one))))
             }

@@ -23,7 +23,8 @@ fn values_match() {
         assert!(!matcher.matches(None), "{matcher:?} and nothing");
     }
     assert!(ValueMatcher::Present(true).matches(Some(&json!(null))));
-    assert!(ValueMatcher::Present(false).matches(None));
+    assert!(!ValueMatcher::Present(false).matches(None), "as in Envoy");
+    assert!(!ValueMatcher::Present(false).matches(Some(&json!(null))));
 }
 
 #[test]
