@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::access_log::Format;
 use crate::filters::ScopedFilter;
 use crate::header_mutation::HeaderMutation;
-use crate::matcher::{Fraction, HeaderMatcher, QueryParameterMatcher};
+use crate::matcher::{Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
 
@@ -17,7 +17,7 @@ pub(crate) mod decode;
 pub(crate) mod hash;
 pub(crate) mod headers;
 mod internal_redirect;
-mod matching;
+pub(crate) mod matching;
 pub(crate) mod mirror;
 mod per_filter;
 pub(crate) mod retry;
@@ -130,17 +130,8 @@ pub struct RouteMatch {
     pub grpc: bool,
     /// `runtime_fraction.default_value`.
     pub fraction: Option<Fraction>,
-    /// `dynamic_metadata` is asked for. No filter that acts writes any, so such a route matches only by inversion.
-    pub dynamic_metadata: Vec<DynamicMetadataMatch>,
-}
-
-/// A metadata condition of a route, reduced to what it means while no metadata exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DynamicMetadataMatch {
-    /// Filter name.
-    pub filter: Arc<str>,
-    /// Whether absent metadata satisfies it (`invert`).
-    pub matches_absent: bool,
+    /// `dynamic_metadata`: all of. Filters write it: such a route is for requests whose route is chosen again after them.
+    pub dynamic_metadata: Vec<MetadataMatcher>,
 }
 
 /// Path condition.

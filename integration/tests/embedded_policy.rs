@@ -1,7 +1,10 @@
-//! Istio's AuthorizationPolicy, in the shapes that istiod makes of it, between two real proxies with real identities.
+//! Istio's AuthorizationPolicy and RequestAuthentication, in the shapes that istiod makes of it, between two real proxies with real identities.
 
 use outrigger_integration::control_plane::resources::types;
+use outrigger_integration::embedded::app::Raw;
+use outrigger_integration::embedded::client::Request;
 use outrigger_integration::embedded::{DETAILS, EmbeddedMesh};
+use outrigger_integration::parity::http::tokens::Key;
 use serde_json::{Value, json};
 
 const RATINGS_IDENTITY: &str = "spiffe://cluster.local/ns/bookinfo/sa/bookinfo-ratings";
@@ -101,5 +104,97 @@ async fn connections_are_judged_before_their_requests() {
     let config = json!({ "@type": NETWORK, "stat_prefix": "tcp.", "rules": deny });
     guard(&mesh, json!({ "name": "envoy.filters.network.rbac", "typed_config": config }));
     // The connection ends without an answer: the caller's sidecar says so.
+    wait_status(&mesh, "/", 503).await;
+}
+
+const JWT: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
+
+/// A filter that demands a token of `https://idp`, whose keys come from here.
+fn demands(keys: &Value) -> Value {
+    let mut provider = json!({ "issuer": "https://idp", "payload_in_metadata": "payload" });
+    for (name, value) in keys.as_object().into_iter().flatten() {
+        provider[name] = value.clone();
+    }
+    json!({ "name": "envoy.filters.http.jwt_authn", "typed_config": {
+        "@type": JWT,
+        "providers": { "origins-0": provider },
+        "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "origins-0" } }]
+    } })
+}
+
+/// Where keys are fetched from.
+fn remote(more: &Value) -> Value {
+    let mut remote = json!({ "http_uri": { "uri": "https://idp/keys", "cluster": "idp", "timeout": "5s" } });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        remote[name] = value.clone();
+    }
+    json!({ "remote_jwks": remote })
+}
+
+/// A server of these octets, and a cluster of that name which leads to it.
+async fn key_server(mesh: &EmbeddedMesh, status: &str, body: &str) -> Raw {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    let server = Raw::answering(head.leak().as_bytes()).await;
+    let at = server.address();
+    let address = json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } });
+    let cluster = json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": "idp", "type": "STATIC", "connect_timeout": "5s",
+        "load_assignment": { "cluster_name": "idp", "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }] }
+    });
+    mesh.control_plane.edit(DETAILS, move |set| set.put(types::CLUSTER, "idp", cluster.clone()));
+    server
+}
+
+fn token(key: &Key) -> String {
+    let claims = json!({ "iss": "https://idp", "sub": "ann", "exp": 4_102_444_800_u64 });
+    key.token(&json!({ "alg": "RS256" }), &claims.to_string()).expect("it signs")
+}
+
+async fn with_token(mesh: &EmbeddedMesh, token: &str) -> (u16, String) {
+    let request = Request::get("/").host("details").header("authorization", &format!("Bearer {token}"));
+    let reply = request.send(mesh.egress).await;
+    (reply.status, reply.text())
+}
+
+#[tokio::test]
+async fn keys_are_fetched_when_they_are_needed_or_before() {
+    let (key, other) = (Key::rsa().expect("a key"), Key::rsa().expect("a key"));
+    for early in [json!({}), json!({ "async_fetch": {} }), json!({ "async_fetch": { "fast_listener": true } })] {
+        let mesh = EmbeddedMesh::start().await;
+        let keys = json!({ "keys": [key.jwk(&json!({}))] }).to_string();
+        let _server = key_server(&mesh, "200 OK", &keys).await;
+        guard(&mesh, demands(&remote(&early)));
+        wait_status(&mesh, "/", 401).await;
+        assert_eq!(with_token(&mesh, &token(&key)).await.0, 200, "{early}");
+        assert_eq!(with_token(&mesh, &token(&other)).await, (401, "Jwt verification fails".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn without_their_keys_tokens_are_refused() {
+    let key = Key::rsa().expect("a key");
+    for early in [json!({}), json!({ "async_fetch": { "failed_refetch_duration": "3600s" } })] {
+        let mesh = EmbeddedMesh::start().await;
+        let _server = key_server(&mesh, "200 OK", "no keys").await;
+        guard(&mesh, demands(&remote(&early)));
+        wait_status(&mesh, "/", 401).await;
+        let answer = with_token(&mesh, &token(&key)).await;
+        assert_eq!(answer, (401, "Jwks remote fetch is failed".to_owned()), "{early}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_that_is_none_stops_the_listener_that_had_one() {
+    let mesh = EmbeddedMesh::start().await;
+    let key = Key::rsa().expect("a key");
+    let keys = json!({ "keys": [key.jwk(&json!({}))] }).to_string();
+    guard(&mesh, demands(&json!({ "local_jwks": { "inline_string": keys } })));
+    wait_status(&mesh, "/", 401).await;
+    assert_eq!(with_token(&mesh, &token(&key)).await.0, 200);
+    let secret = "eyJrdHkiOiJvY3QiLCJrIjoiQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQSJ9";
+    guard(&mesh, demands(&json!({ "local_jwks": { "inline_string": secret } })));
+    let said = mesh.details.wait_line(|line| line.text.contains("has invalid local jwks: Jwks is an invalid JSON")).await;
+    assert!(!said.text.contains(secret), "what should have been keys is not repeated");
     wait_status(&mesh, "/", 503).await;
 }

@@ -196,13 +196,13 @@ async fn policy_that_is_not_enforced_stops_the_listener_that_lacked_it() {
     let name = format!("{}_{}", mesh.egress.ip(), mesh.egress.port());
     mesh.control_plane.edit(RATINGS, move |set| {
         let manager = &mut set.edit(types::LISTENER, &name)["filter_chains"][0]["filters"][0]["typed_config"];
-        let jwt = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
-        let filter = json!({"name": "tokens", "typed_config": {"@type": jwt}});
+        let oauth2 = "type.googleapis.com/envoy.extensions.filters.http.oauth2.v3.OAuth2";
+        let filter = json!({"name": "tokens", "typed_config": {"@type": oauth2}});
         manager["http_filters"].as_array_mut().unwrap().insert(0, filter);
     });
     let nack = mesh.control_plane.wait_for(nack_of(types::LISTENER, RATINGS)).await;
     let What::Nack(reason) = nack.what else { unreachable!("it was asked for") };
-    assert!(reason.contains("jwt_authn"), "{reason}");
+    assert!(reason.contains("oauth2"), "{reason}");
     assert!(reason.contains("; take it out, or keep Envoy for this workload"), "what to do: {reason}");
     let ask = async || Request::get("/").host("details").try_send(mesh.egress).await.is_err().then_some(());
     mesh.ratings.wait_until("refusing connections", ask).await;

@@ -12,6 +12,7 @@ use config::filters::discovery::{Discovery, Typed};
 use config::filters::{HttpFilterConfig, NetworkFilterConfig};
 use config::{At, Policy, Rejection};
 
+use crate::fetches::Fetches;
 use crate::stats::Stats;
 
 /// In which kind of chain a filter stands. Each has names of its own, as in Envoy.
@@ -150,6 +151,7 @@ pub struct Discoveries {
     http: RefCell<HashMap<Arc<str>, State<HttpFilterConfig>>>,
     network: RefCell<HashMap<Arc<str>, State<NetworkFilterConfig>>>,
     chains: RefCell<Vec<Weak<dyn Chain>>>,
+    fetches: Fetches,
 }
 
 impl Kind {
@@ -165,7 +167,18 @@ impl Kind {
 impl Discoveries {
     /// None yet.
     pub fn new(stats: Arc<Stats>) -> Discoveries {
-        Discoveries { stats, http: RefCell::default(), network: RefCell::default(), chains: RefCell::default() }
+        Discoveries {
+            stats,
+            http: RefCell::default(),
+            network: RefCell::default(),
+            chains: RefCell::default(),
+            fetches: Fetches::default(),
+        }
+    }
+
+    /// What the control thread fetches for the filters that are compiled with these.
+    pub fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// What an HTTP filter is now.

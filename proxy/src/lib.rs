@@ -11,6 +11,7 @@ pub mod compile;
 pub mod discoveries;
 pub mod drain;
 pub mod failure;
+pub mod fetches;
 pub mod http;
 pub mod listener;
 pub mod policy;

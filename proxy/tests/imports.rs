@@ -25,6 +25,7 @@ const TABLE: &[Room] = &[
         "app",
         &[
             "admin",
+            "call",
             "cli",
             "cluster",
             "compile",
@@ -48,6 +49,7 @@ const TABLE: &[Room] = &[
             "compile",
             "discoveries",
             "drain",
+            "fetches",
             "http",
             "listener",
             "stats",
@@ -109,6 +111,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "failure",
+            "fetches",
             "policy",
             "stats",
             "telemetry",
@@ -121,7 +124,9 @@ const TABLE: &[Room] = &[
     ),
     room("compile", &["discoveries", "drain", "stats", "telemetry", "tls"]),
     // What a filter is that is discovered.
-    room("discoveries", &["stats"]),
+    room("discoveries", &["fetches", "stats"]),
+    // What the control thread fetches for filters.
+    room("fetches", &["call"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),

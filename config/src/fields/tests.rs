@@ -45,6 +45,13 @@ const UNSEEN: &[(&str, &str)] = &[
     ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),
     ("type.v3.HashPolicy.FilterState", "key"),
     ("xds.core.v3.TypedExtensionConfig", "typed_config"),
+    // Chosen by what is inside of it.
+    ("matcher.v3.ValueMatcher", "*"),
+    ("matcher.v3.DoubleMatcher", "*"),
+    ("matcher.v3.ListMatcher", "one_of"),
+    ("matcher.v3.OrMatcher", "value_matchers"),
+    ("type.v3.DoubleRange", "*"),
+    ("matcher.v3.MetadataMatcher.PathSegment", "key"),
     // Decoded where its filter is in the chain (`filters`, which has tests of its own).
     ("cors.v3.CorsPolicy", "*"),
 ];

@@ -33,6 +33,7 @@ pub mod header_mutation;
 pub mod header_to_metadata;
 pub mod health_check;
 pub mod json_to_metadata;
+pub mod jwt_authn;
 pub mod local_ratelimit;
 pub mod match_delegate;
 pub mod network;
@@ -152,6 +153,8 @@ http_filters! {
         routes JsonToMetadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "in place of the filter's rules";
     Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; in CEL conditions attributes and functions that are not known here are refused"
         routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none";
+    JwtAuthn jwt_authn Works Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication" "requests show the tokens that are required, of keys inline or fetched; a rule's match by path, headers and query"
+        routes JwtAuthnPerRoute Works Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig" "a requirement of the filter's by name, or none";
     MatchDelegate match_delegate Works "envoy.extensions.common.matching.v3.ExtensionWithMatcher" "the filter inside acts unless its tree skips it; trees inside trees are refused"
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"

@@ -1,9 +1,9 @@
-//! `RouteMatch` to plain data. Called by [`super::decode`]. A condition that this proxy cannot test is refused: the route would match
+//! `RouteMatch` to plain data. Called by [`super::decode`], and by filters whose rules match as routes do. A condition that this proxy cannot test is refused: the route would match
 //! requests that it must not.
 
 use std::sync::Arc;
 
-use super::{DynamicMetadataMatch, PathMatch, RouteMatch};
+use super::{PathMatch, RouteMatch};
 use crate::extension;
 use crate::matcher;
 use crate::proto::{bool_or, route::v3 as pb};
@@ -11,7 +11,10 @@ use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 /// A route's conditions.
-pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMatch, Rejection> {
+///
+/// # Errors
+/// The field that cannot be honoured.
+pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMatch, Rejection> {
     let untested = [
         ("cookies", !proto.cookies.is_empty()),
         ("tls_context", proto.tls_context.is_some()),
@@ -23,6 +26,8 @@ pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMa
     let at_query = at.field("query_parameters");
     let query = proto.query_parameters.iter().enumerate();
     let fraction = proto.runtime_fraction.as_ref();
+    let at_metadata = at.field("dynamic_metadata");
+    let metadata = proto.dynamic_metadata.iter().enumerate();
     Ok(RouteMatch {
         path: path(at, proto)?,
         case_sensitive: bool_or(&proto.case_sensitive, true),
@@ -34,11 +39,9 @@ pub(super) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMa
         fraction: fraction
             .map(|one| matcher::decode::runtime_fraction(&at.field("runtime_fraction"), one))
             .transpose()?,
-        dynamic_metadata: proto
-            .dynamic_metadata
-            .iter()
-            .map(|one| DynamicMetadataMatch { filter: Arc::from(one.filter.as_str()), matches_absent: one.invert })
-            .collect(),
+        dynamic_metadata: metadata
+            .map(|(index, one)| matcher::value::metadata(&at_metadata.index(index), one))
+            .collect::<Result<_, _>>()?,
     })
 }
 

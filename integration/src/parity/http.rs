@@ -2,7 +2,8 @@
 //! log, and the statistics, as one text.
 //!
 //! Called by the `http_filters_parity` tests. A scenario is a file of `integration/parity/http_filters`; [`scenario`] is its format, [`app`]
-//! answers as it says, [`authorizer`] is the service of ext_authz, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text. Must
+//! answers as it says, [`authorizer`] is the service of ext_authz, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text,
+//! [`tokens`] makes tokens. Must
 //! never depend on the order of headers or on time.
 
 pub mod app;
@@ -12,6 +13,7 @@ pub mod pieces;
 pub mod proxy;
 pub mod scenario;
 pub mod told;
+pub mod tokens;
 
 use std::error::Error;
 use std::path::Path;
@@ -47,6 +49,7 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
         }
         told::statistics(&mut text, &proxy.statistics(scenario).await?);
         let text = names(world.app.address).iter().fold(text, |text, (name, value)| text.replace(value, name));
+        let text = scenario.tokens.iter().fold(text, |text, (name, token)| text.replace(token.as_str(), name));
         texts.push((scenario.name.clone(), text));
     }
     Ok(texts)

@@ -13,6 +13,7 @@ mod passthrough;
 mod plaintext;
 mod policy;
 mod rotation;
+mod tokens;
 mod world;
 
 use std::path::Path;
@@ -58,6 +59,7 @@ const TESTS: &[(&str, Test)] = &[
     ("strict_refuses_plaintext", plaintext::strict_refuses_plaintext),
     ("an_authorization_policy_says_who_may_read_what", policy::an_authorization_policy_says_who_may_read_what),
     ("a_denied_principal_is_turned_away", policy::a_denied_principal_is_turned_away),
+    ("tokens_say_who_may_read_what", tokens::tokens_say_who_may_read_what),
     ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
     ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
     ("tcp_service", passthrough::tcp_service),

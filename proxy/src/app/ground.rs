@@ -1,6 +1,7 @@
 //! What everything else stands on: statistics, log files, drains, what workers and the control thread share, and the workers. Made
 //! first, by `app`; nothing here knows of a resource.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::bootstrap::Bootstrap;
@@ -32,6 +33,8 @@ pub struct Ground {
     pub secrets: Arc<Secrets>,
     /// The threads.
     pub workers: Arc<Workers>,
+    /// This host's address, which called services are told.
+    pub address: Option<IpAddr>,
 }
 
 impl Ground {
@@ -59,16 +62,17 @@ impl Ground {
         if let Some(limit) = bootstrap.max_downstream_connections {
             crate::listener::limit::set_max(limit);
         }
+        let address = process::local_address(options.local_address_ip_version);
         let shared = Shared {
             published: published.clone(),
             drain: drain.clone(),
             stats: stats.clone(),
             sinks: sinks.clone(),
-            address: process::local_address(options.local_address_ip_version),
+            address,
         };
         let workers = Workers::start(count, &shared).map_err(|error| format!("workers cannot start: {error}"))?;
         let secrets = Secrets::new();
-        Ok(Ground { stats, server, sinks, drain_settings, drain, published, secrets, workers })
+        Ok(Ground { stats, server, sinks, drain_settings, drain, published, secrets, workers, address })
     }
 }
 

@@ -16,6 +16,7 @@ use super::bootstrap;
 use super::control_plane::GrpcServers;
 use super::ground::Ground;
 use crate::admin::Admin;
+use crate::call::Calls;
 use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::discoveries::Discoveries;
@@ -63,6 +64,7 @@ impl Wired {
         let mut watches = watches(ground, &dynamic_options, &servers, arrival);
         let mut clusters = Clusters::new(cluster_parts(ground, resolver), dynamic_options.clone());
         let discoveries = Rc::new(Discoveries::new(ground.stats.clone()));
+        fetch_for(ground, &discoveries);
         let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
         let mut listeners = Listeners::new(listener_parts(ground, &routes, discoveries), dynamic_options.clone());
         add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
@@ -154,6 +156,13 @@ fn listener_parts(ground: &Ground, routes: &Arc<Routes>, discoveries: Rc<Discove
         drain: ground.drain_settings,
         server: ground.server,
     }
+}
+
+/// What filters have fetched goes over clusters of the control thread, whose number no worker has.
+fn fetch_for(ground: &Ground, discoveries: &Discoveries) {
+    let (index, published, stats) = (ground.workers.count(), ground.published.clone(), ground.stats.clone());
+    let address = ground.address;
+    discoveries.fetches().prepare(move || Calls::of_control_thread(index, &published, &stats, address));
 }
 
 fn open_ads(bootstrap: &Bootstrap, servers: &GrpcServers) -> Result<Option<Ads>, String> {

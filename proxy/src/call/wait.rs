@@ -21,6 +21,8 @@ pub(crate) enum Wait {
     Timer(Pin<Box<Sleep>>),
     /// The answer of a called service.
     Call(Pending),
+    /// The first answer of several.
+    First(Vec<Pending>),
     /// The next message of a stream to a called service.
     #[allow(dead_code)] // For filters that hold a stream to a service: none of those that act does yet.
     Message(Rc<GrpcStream>),
@@ -32,6 +34,7 @@ impl std::fmt::Debug for Wait {
             Wait::Taken => "Taken",
             Wait::Until(_) | Wait::Timer(_) => "Until",
             Wait::Call(_) => "Call",
+            Wait::First(_) => "First",
             Wait::Message(_) => "Message",
         })
     }
@@ -46,6 +49,8 @@ pub(crate) enum Waited {
     Elapsed,
     /// The answer, or why there is none.
     Call(Result<Reply, CallFailure>),
+    /// The first answer, and the calls that are still under way.
+    First(First),
     /// The message; `None` at the stream's end.
     #[allow(dead_code)] // As Wait::Message.
     Message(Result<Option<Bytes>, CallFailure>),
@@ -54,6 +59,17 @@ pub(crate) enum Waited {
         /// The end of the body is there, too. Otherwise there is more than was asked for.
         complete: bool,
     },
+}
+
+/// The first answer of several calls.
+#[derive(Debug)]
+pub(crate) struct First {
+    /// Whose it is: its place among the calls.
+    pub which: usize,
+    /// The answer, or why there is none.
+    pub came: Result<Reply, CallFailure>,
+    /// The other calls, in their order.
+    pub others: Vec<Pending>,
 }
 
 impl Wait {
@@ -66,6 +82,17 @@ impl Wait {
                 Wait::Until(at) => *self = Wait::Timer(Box::pin(tokio::time::sleep_until(*at))),
                 Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
                 Wait::Call(call) => return call.poll(cx).map(Waited::Call),
+                Wait::First(calls) => {
+                    let mut polled = calls.iter_mut().enumerate();
+                    let ready = polled.find_map(|(which, call)| match call.poll(cx) {
+                        Poll::Ready(came) => Some((which, came)),
+                        Poll::Pending => None,
+                    });
+                    let Some((which, came)) = ready else { return Poll::Pending };
+                    let mut others = std::mem::take(calls);
+                    drop(others.remove(which));
+                    return Poll::Ready(Waited::First(First { which, came, others }));
+                }
                 Wait::Message(stream) => return stream.poll_message(cx).map(Waited::Message),
             }
         }

@@ -18,7 +18,7 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
     let random = fastrand::u64(..);
     (stream.table, stream.route, stream.to_tls) = (table, None, false);
     let Some(table) = table else { return };
-    match table.find(&stream.request, random) {
+    match table.find(&stream.request, &stream.info.metadata, random) {
         Found::Route(host, route) => {
             let forwarding = route.forwarding.as_ref();
             let weighted = forwarding.and_then(|forwarding| forwarding.choose(random));

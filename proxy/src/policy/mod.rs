@@ -4,6 +4,10 @@
 pub(crate) mod cel;
 pub mod facts;
 pub mod headers;
+#[cfg(not(fuzzing))]
+pub(crate) mod jwt;
+#[cfg(fuzzing)]
+pub mod jwt;
 pub(crate) mod match_tree;
 pub mod rbac;
 

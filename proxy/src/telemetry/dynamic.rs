@@ -115,6 +115,18 @@ impl DynamicMetadata {
         }
     }
 
+    /// Adds one key to a namespace, in place of one that is there.
+    pub fn add(&mut self, namespace: &str, key: &str, value: Value) {
+        let all = self.plain();
+        match all.get_mut(namespace) {
+            Some(Value::Object(object)) => drop(object.insert(key.to_owned(), value)),
+            _ => {
+                let object = Map::from_iter([(key.to_owned(), value)]);
+                all.insert(namespace.to_owned(), Value::Object(object));
+            }
+        }
+    }
+
     /// Puts an object in the place of a namespace's.
     pub fn set(&mut self, namespace: &str, value: Value) {
         self.plain().insert(namespace.to_owned(), value);

@@ -43,3 +43,8 @@ fn sha256(data: &[u8]) -> [u8; 32] {
     let hash = suite.tls13().expect("it is a suite of TLS 1.3").common.hash_provider.hash(data);
     hash.as_ref().try_into().expect("SHA-256 has 32 octets")
 }
+
+/// DER of the public key of the first certificate of a text in PEM; `None` if there is none.
+pub fn public_key_of(pem: &[u8]) -> Option<Vec<u8>> {
+    Some(x509::chain(pem).ok()?.first()?.public_key_info()).filter(|key| !key.is_empty())
+}

@@ -1,6 +1,6 @@
 //! The control loop: one event in, then everything that became possible is done.
 //!
-//! Events are responses over ADS, secrets over SDS, commands of admin and of signals, and timers. After each, clusters and
+//! Events are responses over ADS, secrets over SDS, first answers to what filters have fetched, commands of admin and of signals, and timers. After each, clusters and
 //! listeners that are warm come into use, subscriptions follow what is referred to, and readiness is looked at. It runs on the
 //! control thread alone and never blocks.
 
@@ -100,6 +100,7 @@ impl Control {
         }
         self.settle(handle.as_ref());
         let answered = self.clusters.answered();
+        let fetched = self.listeners.begin_fetching();
         loop {
             let look = self.secrets.look_at_files().unwrap_or(Duration::MAX);
             let timer = tokio::time::sleep(self.next_timeout().min(look));
@@ -111,6 +112,7 @@ impl Control {
                 Some(arrival) = arrivals.recv() => self.secrets.arrived(arrival),
                 Some(ask) = requests.recv() => self.on_ask(ask),
                 () = answered.notified() => {}
+                () = fetched.notified() => {}
                 () = timer => {
                     self.trim_if_due();
                     self.listeners.on_timer();

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use config::listener::{Direction, KeptChains};
 use config::{Policy, Rejection};
+use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
 use self::draining::Draining;
@@ -194,13 +195,20 @@ impl Listeners {
         let kept = self.kept_chains(&name, &stored);
         let before = self.held.active(&name).zip(kept.as_ref());
         let before = before.map(|(active, kept)| Before { listener: &active.listener, kept });
-        let listener = Listener::compile(config, &deps, &*self.parts.routes, before)?;
+        let compile = || Listener::compile(config, &deps, &*self.parts.routes, before);
+        let (listener, fetches) = self.parts.discoveries.fetches().during(compile);
+        let listener = listener?;
         let sockets = self.sockets.plan(&listener, &self.owners(&name))?;
         let extensions = listener.discovered();
         extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
         let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
         let since = Instant::now();
-        self.held.warm(&name, stored, is_static, Warming { listener, sockets, since, needs, routes, extensions });
+        self.held.warm(
+            &name,
+            stored,
+            is_static,
+            Warming { listener, sockets, since, needs, routes, extensions, fetches },
+        );
         Ok(())
     }
 
@@ -283,6 +291,14 @@ impl Listeners {
         }
         self.end_drains(now);
         self.retry_binds(now);
+    }
+
+    /// The clusters of the bootstrap are there: what filters want is fetched from now on. Notified when something was answered for the first
+    /// time: a listener may be warm.
+    pub fn begin_fetching(&self) -> Rc<Notify> {
+        let fetches = self.parts.discoveries.fetches();
+        fetches.begin();
+        fetches.settled()
     }
 
     /// Route tables or filters have changed: workers let go of those that were replaced.

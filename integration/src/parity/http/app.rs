@@ -60,6 +60,11 @@ impl App {
         let named = |scenario: &Scenario, request: &Request| (answer_name(scenario, request), request.clone());
         let answers = scenarios.iter().flat_map(|one| one.requests.iter().map(move |request| named(one, request)));
         let answers: Arc<HashMap<String, Request>> = Arc::new(answers.collect());
+        let path = |scenario: &Scenario, served: &str| format!("/served/{}/{served}", scenario.name);
+        let served = scenarios.iter().flat_map(|one| {
+            one.serves.iter().map(move |(served, status, body)| (path(one, served), (*status, body.clone())))
+        });
+        let served: Arc<HashMap<String, (u16, String)>> = Arc::new(served.collect());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
@@ -68,9 +73,11 @@ impl App {
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (answers, record) = (answers.clone(), record.clone());
+                let (answers, served, record) = (answers.clone(), served.clone(), record.clone());
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(answers.clone(), record.clone(), request));
+                    let service = service_fn(move |request| {
+                        answer(answers.clone(), served.clone(), record.clone(), request)
+                    });
                     let builder = auto::Builder::new(TokioExecutor::new());
                     // An error is the proxy's, or was asked for.
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -91,11 +98,21 @@ impl App {
     }
 }
 
+/// What is not the scenario's: it is not recorded.
+fn serve(status: u16, body: &str) -> Result<http::Response<Body>, Failure> {
+    let body = http_body_util::Full::new(Bytes::copy_from_slice(body.as_bytes())).map_err(|never| match never {});
+    Ok(http::Response::builder().status(status).body(body.boxed_unsync())?)
+}
+
 async fn answer(
     answers: Arc<HashMap<String, Request>>,
+    served: Arc<HashMap<String, (u16, String)>>,
     record: Arc<Mutex<Vec<Seen>>>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Failure> {
+    if let Some((status, body)) = served.get(request.uri().path()) {
+        return serve(*status, body);
+    }
     let (mut head, body) = request.into_parts();
     let name = head.headers.remove("x-answer").ok_or("the request names no answer")?;
     let wanted = name.to_str().ok().and_then(|name| answers.get(name)).ok_or("there is no such answer")?;

@@ -6,6 +6,8 @@
 //! (`http1`; `http2` is meant), `log` (a format in place of the usual one), `statistics` (words: the counters that hold one are compared)
 //! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
 //! service of [`super::authorizer`], `$mirror` for a second cluster of the application, `$talker` for the application of dialogues.
+//! `serves` says, by path below `/served/NAME/`, what the application answers to who names no answer (`status`, `body`); `key_sets` and
+//! `tokens` are those of [`super::tokens`].
 //!
 //! A request has a `case` (its name), and may have `protocol` (`http1`, which is meant, or `http2`) or `protocols` (it is played for
 //! each), `method` (`POST`), `host` (`app`), `path` (`/pkg.Svc/Call`), `headers` (a list of values stands for repeated lines; `{endpoint}`, `{base64}` and `{cookie}` are the application's
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::tokens::{self, Named};
 use super::{Failure, pieces};
 
 /// A scenario.
@@ -31,6 +34,10 @@ pub struct Scenario {
     pub config: Value,
     /// Words of the statistics that are compared.
     pub statistics: Vec<String>,
+    /// What the application says to who names no answer: path, status and body.
+    pub serves: Vec<(String, u16, String)>,
+    /// Tokens by their names.
+    pub tokens: Vec<Named>,
     /// What is asked.
     pub requests: Vec<Request>,
 }
@@ -98,7 +105,7 @@ pub fn all() -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 17] = [
     "filters",
     "router",
     "route",
@@ -112,6 +119,9 @@ const KEYS: [&str; 14] = [
     "upstream",
     "log",
     "statistics",
+    "serves",
+    "key_sets",
+    "tokens",
     "requests",
 ];
 const OF_REQUEST: [&str; 13] = [
@@ -136,8 +146,9 @@ fn read(path: &Path) -> Result<Scenario, Failure> {
     let text = std::fs::read_to_string(path)?.replace("$app", name);
     let named = ["none", "authorizer", "mirror", "talker"];
     let text = named.iter().fold(text, |text, cluster| text.replace(&format!("${cluster}"), cluster));
-    let config: Value = serde_json::from_str(&text)?;
+    let mut config: Value = serde_json::from_str(&text)?;
     known(&config, &KEYS)?;
+    let tokens = tokens::put_in(&mut config)?;
     let words = list(&config["statistics"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let mut requests = Vec::new();
     for value in list(&config["requests"]) {
@@ -154,7 +165,8 @@ fn read(path: &Path) -> Result<Scenario, Failure> {
             requests.push(request(value)?);
         }
     }
-    Ok(Scenario { name: name.to_owned(), statistics: words, requests, config })
+    let serves = config["serves"].as_object().into_iter().flatten().map(served).collect::<Result<_, _>>()?;
+    Ok(Scenario { name: name.to_owned(), statistics: words, serves, tokens, requests, config })
 }
 
 fn known(value: &Value, keys: &[&str]) -> Result<(), Failure> {
@@ -162,6 +174,11 @@ fn known(value: &Value, keys: &[&str]) -> Result<(), Failure> {
         Some((key, _)) => Err(format!("nothing is called {key:?}").into()),
         None => Ok(()),
     }
+}
+
+fn served((path, answer): (&String, &Value)) -> Result<(String, u16, String), Failure> {
+    let status = u16::try_from(answer["status"].as_u64().unwrap_or(200))?;
+    Ok((path.clone(), status, answer["body"].as_str().unwrap_or_default().to_owned()))
 }
 
 fn request(value: &Value) -> Result<Request, Failure> {

@@ -32,6 +32,7 @@ mod header_mutation;
 mod header_to_metadata;
 mod health_check;
 mod json_to_metadata;
+mod jwt_authn;
 pub(in crate::http) mod local_ratelimit;
 mod ratelimit;
 mod rbac;
@@ -63,6 +64,7 @@ http_filters! {
     JsonToMetadata json_to_metadata routes;
     ExtAuthz ext_authz routes;
     Rbac rbac routes;
+    JwtAuthn jwt_authn routes;
     Fault fault routes;
     HealthCheck health_check;
     LocalRateLimit local_ratelimit routes;

@@ -16,6 +16,7 @@ use super::matching::Matcher;
 use super::stats::RouteStats;
 use crate::cluster::by_weight;
 use crate::stats::Stats;
+use crate::telemetry::dynamic::DynamicMetadata;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -142,8 +143,8 @@ impl Route {
         Some(self.stats.get_or_init(|| RouteStats::new(stats, &host.config.name, prefix)))
     }
 
-    pub(super) fn matches(&self, head: &RequestHead, random: u64) -> bool {
-        self.matcher.matches(&self.config.matches, head, random)
+    pub(super) fn matches(&self, head: &RequestHead, metadata: &DynamicMetadata, random: u64) -> bool {
+        self.matcher.matches(&self.config.matches, head, metadata, random)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Whether a route is meant: path, method and other headers, query, gRPC, a random share.
 
-use config::matcher::QueryRule;
+use config::matcher::{QueryParameterMatcher, QueryRule};
 use config::route::{PathMatch, RouteMatch};
 
 use crate::policy::{self, headers::HeaderMatchers};
 
+use crate::telemetry::dynamic::DynamicMetadata;
 use crate::wire::grpc;
 use crate::wire::message::RequestHead;
 
@@ -19,12 +20,18 @@ impl Matcher {
         Matcher { headers: HeaderMatchers::compile(&config.headers) }
     }
 
-    pub(super) fn matches(&self, config: &RouteMatch, head: &RequestHead, random: u64) -> bool {
+    pub(super) fn matches(
+        &self,
+        config: &RouteMatch,
+        head: &RequestHead,
+        metadata: &DynamicMetadata,
+        random: u64,
+    ) -> bool {
         path_matches(config, head)
             && self.headers.match_request(head)
-            && query_matches(config, head)
+            && queries_match(&config.query, &head.path)
             && (!config.grpc || is_grpc(head))
-            && config.dynamic_metadata.iter().all(|condition| condition.matches_absent)
+            && config.dynamic_metadata.iter().all(|matcher| matcher.matches(metadata.get(&matcher.filter)))
             && config.fraction.is_none_or(|fraction| policy::falls_into(fraction, random))
     }
 }
@@ -63,12 +70,13 @@ fn path_matches(config: &RouteMatch, head: &RequestHead) -> bool {
     }
 }
 
-fn query_matches(config: &RouteMatch, head: &RequestHead) -> bool {
-    if config.query.is_empty() {
+/// Whether a path has the parameters that are wanted, as they stand there.
+pub(crate) fn queries_match(wanted: &[QueryParameterMatcher], path: &[u8]) -> bool {
+    if wanted.is_empty() {
         return true;
     }
-    let query = memchr::memchr(b'?', &head.path).map_or(&[][..], |start| &head.path[start + 1..]);
-    config.query.iter().all(|parameter| {
+    let query = memchr::memchr(b'?', path).map_or(&[][..], |start| &path[start + 1..]);
+    wanted.iter().all(|parameter| {
         let value = query_parameter(query, parameter.name.as_bytes());
         match &parameter.rule {
             QueryRule::Present(wanted) => value.is_some() == *wanted,

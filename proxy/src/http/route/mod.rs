@@ -12,6 +12,7 @@ use super::filters::chain::Scopes;
 use super::filters::filter::FilterDeps;
 use super::mutate::Mutation;
 use crate::stats::Stats;
+use crate::telemetry::dynamic::DynamicMetadata;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -24,7 +25,7 @@ mod stats;
 pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
 use hosts::Hosts;
 pub(crate) use hosts::without_port;
-pub(crate) use matching::{is_grpc, query_parameter, without_query};
+pub(crate) use matching::{is_grpc, queries_match, query_parameter, without_query};
 pub use slot::{RouteSlot, RouteSlots};
 pub use stats::RouteStats;
 
@@ -126,13 +127,13 @@ impl RouteTable {
         &self.virtual_hosts
     }
 
-    /// The route of a request. `random` decides route fractions.
-    pub fn find(&self, head: &RequestHead, random: u64) -> Found<'_> {
+    /// The route of a request, by its head and by what filters have said of it. `random` decides route fractions.
+    pub fn find(&self, head: &RequestHead, metadata: &DynamicMetadata, random: u64) -> Found<'_> {
         let Some(host) = self.virtual_host(&head.authority) else { return Found::Nothing };
         if host.config.require_tls != RequireTls::No && must_redirect(host.config.require_tls, head) {
             return Found::RedirectToTls;
         }
-        match host.routes.iter().find(|route| route.matches(head, random)) {
+        match host.routes.iter().find(|route| route.matches(head, metadata, random)) {
             Some(route) if matches!(route.config.action, Action::NonForwarding) => Found::Nothing,
             Some(route) => Found::Route(host, route),
             None => Found::Nothing,

@@ -101,7 +101,7 @@ fn compiled_route(config: config::route::Route) -> compiled::Route {
 fn matches(config: RouteMatch, target: &str, headers: &[(&str, &'static str)]) -> bool {
     let mut route = route("/", forward("app", |_| {}));
     route.matches = config;
-    compiled_route(route).matches(&with(get(target), headers), 0)
+    compiled_route(route).matches(&with(get(target), headers), &DynamicMetadata::default(), 0)
 }
 
 fn path(path: PathMatch) -> RouteMatch {
@@ -182,4 +182,28 @@ fn weights_divide_the_dice() {
     let forwarding = route.forwarding.as_ref().unwrap();
     let chosen: Vec<_> = (0..4).map(|random| forwarding.choose(random).unwrap().name.to_string()).collect();
     assert_eq!(chosen, ["a", "b", "b", "b"]);
+}
+
+#[test]
+fn metadata_of_filters_chooses() {
+    use config::matcher::{MetadataMatcher, ValueMatcher};
+    let says = |value, invert| MetadataMatcher {
+        filter: "f".into(),
+        path: vec!["a".into(), "b".into()],
+        value: ValueMatcher::String(StringMatcher::Exact { value, ignore_case: false }),
+        invert,
+    };
+    let matches = |condition: MetadataMatcher, metadata: serde_json::Value| {
+        let mut route = route("/", forward("c", |_| ()));
+        route.matches.dynamic_metadata = vec![condition];
+        let mut dynamic = DynamicMetadata::default();
+        dynamic.merge("f", &metadata);
+        compiled_route(route).matches(&get("/"), &dynamic, 0)
+    };
+    let one = serde_json::json!({"a": {"b": "1"}});
+    assert!(matches(says("1".into(), false), one.clone()));
+    assert!(!matches(says("2".into(), false), one.clone()));
+    assert!(!matches(says("1".into(), true), one));
+    assert!(!matches(says("1".into(), false), serde_json::json!({})));
+    assert!(matches(says("1".into(), true), serde_json::json!({})));
 }

@@ -10,7 +10,7 @@ use crate::xds::testing::{Told, World, answering_listener};
 const BUFFER: &str = "envoy.extensions.filters.http.buffer.v3.Buffer";
 const CSRF: &str = "envoy.extensions.filters.http.csrf.v3.CsrfPolicy";
 /// Policy that does not act yet.
-const JWT: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
+const OAUTH2: &str = "envoy.extensions.filters.http.oauth2.v3.OAuth2";
 
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -168,9 +168,9 @@ fn a_listener_whose_first_config_is_refused_waits_no_longer() {
 fn policy_that_is_refused_takes_what_lacks_it_down() {
     run(async {
         let mut world = World::new();
-        world.push(&[listener("a", &[BUFFER, JWT])]).unwrap();
+        world.push(&[listener("a", &[BUFFER, OAUTH2])]).unwrap();
         world.push(&[extension("later", any(BUFFER))]).unwrap();
-        let reason = refusal(&mut world, extension("later", any(JWT)));
+        let reason = refusal(&mut world, extension("later", any(OAUTH2)));
         assert!(reason.contains("is not supported yet"), "{reason}");
         assert_eq!(is(&world), None, "requests would pass that the policy denies");
         world.push(&[extension("later", any(BUFFER))]).unwrap();
@@ -257,7 +257,7 @@ fn a_plugin_that_does_not_run_here_lets_pass_only_where_it_may_fail_open() {
     const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
     run(async {
         let mut world = World::new();
-        world.push(&[listener("a", &[WASM, JWT])]).unwrap();
+        world.push(&[listener("a", &[WASM, OAUTH2])]).unwrap();
         let discovery = config::filters::discovery::Discovery {
             type_names: vec![WASM.into()],
             default: None,

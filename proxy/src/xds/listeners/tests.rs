@@ -16,7 +16,7 @@ use crate::cluster::testing::run;
 use crate::store::{Kind, Stored};
 
 /// Policy that does not act yet.
-const JWT: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
+const OAUTH2: &str = "envoy.extensions.filters.http.oauth2.v3.OAuth2";
 
 impl super::Listeners {
     /// As if the time of all drains were over.
@@ -83,7 +83,7 @@ fn a_version_refused_for_its_policy_takes_the_one_before_down() {
         world.push(&[route_table("t", 200)]).unwrap();
         assert!(address(&world, "a").is_some());
         world.told();
-        let refused = world.refused(&[with_http_filter(http_listener("a", "t"), JWT), tcp_listener("other", "one")]);
+        let refused = world.refused(&[with_http_filter(http_listener("a", "t"), OAUTH2), tcp_listener("other", "one")]);
         assert!(refused[0].1.contains("; take it out, or keep Envoy for this workload"), "{refused:?}");
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(refused[0].0 == "a" && refused[0].1.contains("http_filters[0]"), "{refused:?}");
@@ -99,7 +99,7 @@ fn a_version_refused_for_its_policy_takes_one_that_waits_down_too() {
     run(async {
         let mut world = World::new();
         world.push(&[http_listener("a", "t")]).unwrap();
-        world.refused(&[with_http_filter(http_listener("a", "t"), JWT)]);
+        world.refused(&[with_http_filter(http_listener("a", "t"), OAUTH2)]);
         assert_eq!(world.control.listeners.warming_count(), 0);
         world.push(&[route_table("t", 200)]).unwrap();
         assert_eq!(world.told(), [], "it never serves");
@@ -114,7 +114,7 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener["enable_mptcp"] = json!(true);
             listener
         };
-        let with_policy = |listener: Value| with_http_filter(listener, JWT);
+        let with_policy = |listener: Value| with_http_filter(listener, OAUTH2);
         let per_route = |mut listener: Value| {
             let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"});
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
@@ -122,7 +122,7 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener
         };
         let discovered = |mut listener: Value| {
-            let url = format!("type.googleapis.com/{JWT}");
+            let url = format!("type.googleapis.com/{OAUTH2}");
             let later =
                 json!({"name": "later", "config_discovery": {"config_source": {"ads": {}}, "type_urls": [url]}});
             let filters = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
@@ -130,11 +130,11 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
             listener
         };
         let wrapped = |mut listener: Value| {
-            let jwt = json!({"name": "jwt", "typedConfig": {"@type": format!("type.googleapis.com/{JWT}")}});
+            let oauth2 = json!({"name": "oauth2", "typedConfig": {"@type": format!("type.googleapis.com/{OAUTH2}")}});
             listener["filter_chains"][0]["filters"][0]["typed_config"] = json!({
                 "@type": "type.googleapis.com/xds.type.v3.TypedStruct",
                 "type_url": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                "value": {"statPrefix": "s", "httpFilters": [jwt]}
+                "value": {"statPrefix": "s", "httpFilters": [oauth2]}
             });
             listener
         };
@@ -286,7 +286,7 @@ fn a_static_listener_is_not_changed_from_outside() {
         }
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
-        let policy = with_http_filter(http_listener("ready", "t"), JWT);
+        let policy = with_http_filter(http_listener("ready", "t"), OAUTH2);
         world.push(&[tcp_listener("ready", "two"), tcp_listener("waiting", "two")]).unwrap();
         world.push(&[policy]).unwrap();
         world.take_away(type_url::LISTENER, &["ready", "waiting"]).unwrap();

@@ -1,11 +1,12 @@
-//! A listener that waits for its routes, secrets and filters.
+//! A listener that waits for its routes, secrets, filters and what these have fetched.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use config::tls::SdsName;
 
 use crate::discoveries::{Discoveries, Wanted};
+use crate::fetches::{self, Fetch};
 use crate::listener::Listener;
 use crate::xds::routes::Routes;
 use crate::xds::secrets::{self, SecretWatches};
@@ -19,6 +20,8 @@ pub(super) struct Warming {
     pub routes: Vec<(Arc<str>, Option<Duration>)>,
     /// Filters that are discovered.
     pub extensions: Vec<Wanted>,
+    /// What its filters have fetched before they are asked.
+    pub fetches: Vec<Weak<dyn Fetch>>,
 }
 
 impl Warming {
@@ -28,6 +31,7 @@ impl Warming {
         let discovered = |wanted: &Wanted| !wanted.is_waited_for || discoveries.is_settled(&wanted.key);
         secrets.are_ready(&self.needs, self.since)
             && self.extensions.iter().all(discovered)
+            && fetches::are_settled(&self.fetches)
             && self
                 .routes
                 .iter()
