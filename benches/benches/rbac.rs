@@ -40,8 +40,8 @@ fn engine(action: &str, policies: Value) -> Engine<Saying> {
     });
     let bytes = config::dump::encode(&listener).expect("it is a listener");
     let listener = config::listener::decode(&bytes, &config::Options::default()).expect("it is sound");
-    let TerminalFilter::Http(manager) = &listener.filter_chains[0].terminal else { panic!("it is HTTP") };
-    let HttpFilterConfig::Rbac(rbac) = &manager.filters[0].config else { panic!("it is RBAC") };
+    let TerminalFilter::Http(manager) = &listener.filter_chains[0].terminal else { unreachable!("it is HTTP") };
+    let HttpFilterConfig::Rbac(rbac) = &manager.filters[0].config else { unreachable!("it is RBAC") };
     let rules = rbac.rules.as_ref().expect("it has rules");
     let tell = |name: Option<&Arc<str>>, allowed| {
         Saying::new("envoy.filters.http.rbac", in_metadata("", "enforced", name, allowed))

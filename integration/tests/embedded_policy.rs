@@ -194,7 +194,8 @@ async fn a_key_set_that_is_none_stops_the_listener_that_had_one() {
     assert_eq!(with_token(&mesh, &token(&key)).await.0, 200);
     let secret = "eyJrdHkiOiJvY3QiLCJrIjoiQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQSJ9";
     guard(&mesh, demands(&json!({ "local_jwks": { "inline_string": secret } })));
-    let said = mesh.details.wait_line(|line| line.text.contains("has invalid local jwks: Jwks is an invalid JSON")).await;
+    let said =
+        mesh.details.wait_line(|line| line.text.contains("has invalid local jwks: Jwks is an invalid JSON")).await;
     assert!(!said.text.contains(secret), "what should have been keys is not repeated");
     wait_status(&mesh, "/", 503).await;
 }

@@ -129,7 +129,7 @@ fn marks(leaf: &Leaf) -> Vec<Vec<u8>> {
     use base64::Engine as _;
     let der = base64::engine::general_purpose::STANDARD.decode(&body).expect("base64");
     let secret = der[36..68].to_vec();
-    let text = body[52..84].as_bytes().to_vec();
+    let text = body.as_bytes()[52..84].to_vec();
     vec![text, secret[..16].to_vec(), secret[16..].to_vec(), secret[..16].iter().rev().copied().collect()]
 }
 

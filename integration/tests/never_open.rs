@@ -213,15 +213,15 @@ impl Feature {
 
 fn take_out(bootstrap: &mut Value, pointer: &str) {
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
-    match bootstrap.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer} leads nowhere")) {
+    match bootstrap.pointer_mut(parent).expect(pointer) {
         Value::Object(fields) => assert!(fields.remove(key).is_some(), "{pointer} leads nowhere"),
         Value::Array(items) => drop(items.remove(key.parse().expect("a number"))),
-        _ => panic!("{pointer} leads nowhere"),
+        _ => unreachable!("{pointer} leads nowhere"),
     }
 }
 
 fn put(bootstrap: &mut Value, pointer: &str, value: Value) {
-    *bootstrap.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} leads nowhere")) = value;
+    *bootstrap.pointer_mut(pointer).expect(pointer) = value;
 }
 
 async fn outcome(program: &Path, bootstrap: &Value, peer: &Leaf) -> Outcome {

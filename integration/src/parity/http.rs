@@ -12,8 +12,8 @@ pub mod dialogue;
 pub mod pieces;
 pub mod proxy;
 pub mod scenario;
-pub mod told;
 pub mod tokens;
+pub mod told;
 
 use std::error::Error;
 use std::path::Path;

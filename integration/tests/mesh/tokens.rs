@@ -22,13 +22,33 @@ pub fn tokens_say_who_may_read_what(world: &mut World) -> Result<()> {
     let cases = [
         ("nobody's", None, 403, "RBAC: access denied"),
         ("good", Some(good.clone()), 200, ""),
-        ("somebody else's", Some(token(&key, json!({ "sub": "bob", "scope": "read", "groups": ["a"] }))?), 403, "RBAC: access denied"),
-        ("without the scope", Some(token(&key, json!({ "scope": "write", "groups": ["a"] }))?), 403, "RBAC: access denied"),
+        (
+            "somebody else's",
+            Some(token(&key, json!({ "sub": "bob", "scope": "read", "groups": ["a"] }))?),
+            403,
+            "RBAC: access denied",
+        ),
+        (
+            "without the scope",
+            Some(token(&key, json!({ "scope": "write", "groups": ["a"] }))?),
+            403,
+            "RBAC: access denied",
+        ),
         ("of no group", Some(token(&key, json!({ "scope": "read", "groups": ["c"] }))?), 403, "RBAC: access denied"),
         ("forged", Some(token(&other, json!({ "scope": "read", "groups": ["a"] }))?), 401, "Jwt verification fails"),
         ("over", Some(token(&key, json!({ "exp": 1 }))?), 401, "Jwt is expired"),
-        ("of another issuer", Some(token(&key, json!({ "iss": "https://other" }))?), 401, "Jwt issuer is not configured"),
-        ("none at all", Some("x".to_owned()), 401, "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"),
+        (
+            "of another issuer",
+            Some(token(&key, json!({ "iss": "https://other" }))?),
+            401,
+            "Jwt issuer is not configured",
+        ),
+        (
+            "none at all",
+            Some("x".to_owned()),
+            401,
+            "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
+        ),
     ];
     world.lab.apply(&objects)?;
     let judged = wait::until_true("requests without a token to be refused, and others not", SHOWS, || {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub struct DynamicMetadata {
     all: Option<Box<Namespaces>>,
     /// What was said since, in order; it is merged when somebody reads it.
-    said: [Option<Rc<Said>>; 3],
+    said: [Option<Rc<Said>>; 2],
     /// All objects with what was said, once somebody has read it.
     merged: OnceCell<Box<Map<String, Value>>>,
 }

@@ -75,9 +75,8 @@ impl App {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answers, served, record) = (answers.clone(), served.clone(), record.clone());
                 connections.spawn(async move {
-                    let service = service_fn(move |request| {
-                        answer(answers.clone(), served.clone(), record.clone(), request)
-                    });
+                    let service =
+                        service_fn(move |request| answer(answers.clone(), served.clone(), record.clone(), request));
                     let builder = auto::Builder::new(TokioExecutor::new());
                     // An error is the proxy's, or was asked for.
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;

@@ -47,10 +47,13 @@ impl Table {
     }
 }
 
+/// A trust domain and its roots.
+type Domain<'d> = (&'d str, Vec<&'d Der>);
+
 fn domains(table: &mut Table) {
     let (root, other) = (table.root_der.clone(), table.other_der());
     let leaf = table.leaf_der(|_| {});
-    let cases: [(&str, Vec<(&str, Vec<&Der>)>); 9] = [
+    let cases: [(&str, Vec<Domain<'_>>); 9] = [
         ("its domain", vec![("mesh", vec![&root])]),
         ("its domain, another root", vec![("mesh", vec![&other])]),
         ("another domain", vec![("other", vec![&root])]),

@@ -56,7 +56,7 @@ pub(super) struct Jwk {
 
 enum Verifier {
     Public(ParsedPublicKey),
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
 }
 
 const RSA: [(Algorithm, &RsaParameters); 6] = [
@@ -223,7 +223,7 @@ fn shared(json: &Map<String, Value>, alg: &str) -> Result<Vec<(Algorithm, Verifi
     }
     let key = field(json, "k", Status::OctMissingK, Status::OctBadK)?;
     let key = base64url::decode(key.as_bytes()).filter(|key| !key.is_empty()).ok_or(Status::OctBase64)?;
-    let entry = |(algorithm, hash)| (algorithm, Verifier::Shared(hmac::Key::new(hash, &key)));
+    let entry = |(algorithm, hash)| (algorithm, Verifier::Shared(Box::new(hmac::Key::new(hash, &key))));
     Ok(of_kind(alg, SHARED).map(entry).collect())
 }
 

@@ -28,7 +28,9 @@ fn chains_that_share_a_table_have_their_own_filters() {
     bench.host(|host| host.per_filter.push(("b".into(), off())));
     bench.table.per_filter.push(("c".into(), off()));
     let table = RouteTable::compile(&bench.table, &Stats::new(StatsSettings::default())).unwrap();
-    let Found::Route(host, route) = table.find(&get("/"), &DynamicMetadata::default(), 0) else { panic!("there is a route") };
+    let Found::Route(host, route) = table.find(&get("/"), &DynamicMetadata::default(), 0) else {
+        panic!("there is a route")
+    };
     let chosen = Chosen { table: &table, host, route, forwarding: route.forwarding.as_ref(), weighted: None };
     let chains = [(chain(&["a", "b", "c"]), 1), (chain(&["b", "c"]), 0), (chain(&["a", "d"]), 2), (chain(&[]), 0)];
     for _ in 0..2 {

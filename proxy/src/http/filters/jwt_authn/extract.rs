@@ -8,9 +8,9 @@ use config::filters::jwt_authn::Provider as Config;
 use smallvec::SmallVec;
 
 use crate::http::cookie;
-use crate::wire::query::{self, Parameters};
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
+use crate::wire::query::{self, Parameters};
 
 /// The places of a requirement, in the order in which Envoy collects from them.
 #[derive(Debug)]
