@@ -8,8 +8,8 @@ use serde_json::{Map, Number, Value};
 
 /// As deep as protobuf reads.
 const DEEPEST: usize = 100;
-/// Up to here doubles hold every whole number.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Whole numbers below this are kept as such, as Envoy prints them.
+const EXACT: f64 = 9.2e18;
 
 /// An object.
 pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
