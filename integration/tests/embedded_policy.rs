@@ -51,7 +51,7 @@ fn guard(mesh: &EmbeddedMesh, filter: Value) {
         let chains = set.edit(types::LISTENER, &name)["filter_chains"].as_array_mut().expect("chains");
         for chain in chains {
             let filters = chain["filters"].as_array_mut().expect("filters");
-            let list = if filter["typed_config"]["@type"] == HTTP {
+            let list = if filter["typed_config"]["@type"] == HTTP || filter["typed_config"]["@type"] == JWT {
                 let manager = filters.last_mut().expect("the last filter");
                 manager["typed_config"]["http_filters"].as_array_mut().expect("HTTP filters")
             } else {
@@ -138,7 +138,6 @@ async fn key_server(mesh: &EmbeddedMesh, status: &str, body: &str) -> Raw {
     let at = server.address();
     let address = json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } });
     let cluster = json!({
-        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": "idp", "type": "STATIC", "connect_timeout": "5s",
         "load_assignment": { "cluster_name": "idp", "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }] }
     });

@@ -115,8 +115,12 @@ fn hold_reasons(cases: &[Case], seen: &[Seen], who: usize) {
     let (mut reasons, mut wrong) = (read_reasons(), Vec::new());
     for (case, seen) in cases.iter().zip(seen) {
         for (side, said) in ["client", "server"].into_iter().zip(&seen.reasons) {
-            let said = steady(said);
+            let mut said = steady(said);
             let known = reasons.entry((case.name.clone(), side.to_owned())).or_default();
+            // Where the peer is let in here, or its configuration refused, there is nothing to say.
+            if who == 1 && said.is_empty() && !known[0].is_empty() {
+                "-".clone_into(&mut said);
+            }
             let expected = if who == 1 && !known[1].is_empty() { &known[1] } else { &known[0] };
             match (update, who) {
                 (true, 0) => known[0] = said,

@@ -2,7 +2,7 @@
 //! metadata may hold.
 
 /// Makes the closed set: a variant, its number and its words.
-macro_rules! statuses {
+macro_rules! outcomes {
     ($($variant:ident $code:literal $text:literal;)*) => {
         /// Why a token or a key set is no good.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ macro_rules! statuses {
     };
 }
 
-statuses! {
+outcomes! {
     Missing 1 "Jwt is missing";
     NotYetValid 2 "Jwt not yet valid";
     Expired 3 "Jwt is expired";
