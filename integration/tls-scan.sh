@@ -78,8 +78,8 @@ if command -v "$testssl" >/dev/null; then
   "$testssl" --quiet --color 0 --warnings off --nodns min --openssl "$(command -v openssl)" -p -s -f -U \
     --jsonfile "$folder/testssl.json" "localhost:$port" >"$folder/testssl.txt" || true
   if ! grep -q '"severity"' "$folder/testssl.json"; then cat "$folder/testssl.txt"; failed=1; fi
-  if grep -E '"severity" *: *"(LOW|MEDIUM|HIGH|CRITICAL)"' "$folder/testssl.json" >/dev/null; then
-    grep -B4 -A2 -E '"severity" *: *"(LOW|MEDIUM|HIGH|CRITICAL)"' "$folder/testssl.json"; failed=1
+  if grep -E '"severity" *: *"(LOW|MEDIUM|HIGH|CRITICAL|FATAL)"' "$folder/testssl.json" >/dev/null; then
+    grep -B4 -A2 -E '"severity" *: *"(LOW|MEDIUM|HIGH|CRITICAL|FATAL)"' "$folder/testssl.json"; failed=1
   fi
 else
   echo "skipped: tls-scan: no testssl.sh"

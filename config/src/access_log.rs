@@ -87,7 +87,9 @@ pub enum LogFilter {
     NotHealthCheck,
     /// `header_filter`.
     Header(crate::matcher::HeaderMatcher),
-    /// A filter that is not acting (CEL, metadata): every entry passes, by type.
+    /// `envoy.access_loggers.extension_filters.cel`.
+    Expression(crate::cel::Expr),
+    /// A filter that is not acting (metadata): every entry passes, by type.
     LogAll(Arc<str>),
 }
 
@@ -109,8 +111,8 @@ pub mod format;
 mod operator;
 
 pub use operator::{
-    AddressPart, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator, PathFrom,
-    Precision, ServerNameFrom, StateFormat, TimePoint, WireBytes,
+    AddressPart, Calculated, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator,
+    PathFrom, Precision, ServerNameFrom, StateFormat, TimePoint, WireBytes,
 };
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! CEL: conditions and values that an operator writes as expressions (`google.api.expr.v1alpha1`). Called by RBAC's policies. What comes
-//! out is resolved as far as it can be: which attribute, which function. The proxy only evaluates.
+//! CEL: conditions and values that an operator writes as expressions, as a tree (`google.api.expr.v1alpha1`) or as a text. Called by RBAC's
+//! policies and by access logs. What comes out is resolved as far as it can be: which attribute, which function. The proxy only evaluates.
 //!
 //! As in Envoy: no comprehensions, no messages, strings are neither made nor joined unless `CelExpressionConfig` says so, and a function
 //! that there is not refuses the resource. What Envoy would find out for each request is refused here where it can be seen now: a
@@ -10,11 +10,12 @@ use std::sync::Arc;
 mod attribute;
 mod decode;
 mod function;
+mod text;
 
 pub use attribute::{Attribute, HeadersOf, MetadataOf, Side, TlsField};
 pub use function::Function;
 
-pub(crate) use decode::condition;
+pub(crate) use decode::{condition, of_text};
 
 /// Where an expression is evaluated: what is known there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) enum Place {
     Request,
     /// In a network filter.
     Connection,
+    /// In a line of a log, or the value of a header.
+    Line,
 }
 
 /// An expression.
@@ -66,6 +69,29 @@ pub enum Expr {
     List(Vec<Expr>),
     /// `{a: b}`.
     Map(Vec<(Expr, Expr)>),
+}
+
+impl Expr {
+    /// Whether it asks for an attribute of which this is so.
+    pub fn asks(&self, is_so: &dyn Fn(Attribute) -> bool) -> bool {
+        let any = |list: &[Expr]| list.iter().any(|one| one.asks(is_so));
+        match self {
+            Expr::Attribute(attribute) | Expr::HasAttribute(attribute) => is_so(*attribute),
+            Expr::Literal(_)
+            | Expr::Headers(_)
+            | Expr::Header(..)
+            | Expr::FilterMetadata(_)
+            | Expr::Metadata(..)
+            | Expr::FilterState
+            | Expr::Unknown
+            | Expr::Is => false,
+            Expr::Select(one, _) | Expr::Has(one, _) | Expr::Matches(one, _) => one.asks(is_so),
+            Expr::And(both) | Expr::Or(both) => any(&both[..]),
+            Expr::Choice(three) => any(&three[..]),
+            Expr::Call(_, list) | Expr::List(list) => any(list),
+            Expr::Map(entries) => entries.iter().any(|(key, value)| key.asks(is_so) || value.asks(is_so)),
+        }
+    }
 }
 
 /// A constant.

@@ -50,6 +50,9 @@ pub(crate) const SAFE_CROSS_SCHEME: &str =
     "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig";
 pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
     "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
+pub(crate) const CEL_FORMATTER: &str = "envoy.extensions.formatter.cel.v3.Cel";
+pub(crate) const CEL_LOG_FILTER: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
+pub(crate) const GENERIC_CREDENTIAL: &str = "envoy.extensions.http.injected_credentials.generic.v3.Generic";
 pub(crate) const GZIP_COMPRESSOR: &str = "envoy.extensions.compression.gzip.compressor.v3.Gzip";
 pub(crate) const GZIP_DECOMPRESSOR: &str = "envoy.extensions.compression.gzip.decompressor.v3.Gzip";
 pub(crate) const BROTLI_COMPRESSOR: &str = "envoy.extensions.compression.brotli.compressor.v3.Brotli";
@@ -103,6 +106,8 @@ pub enum Kind {
     InternalRedirect,
     /// `StringMatcher.custom`, path matchers and certificate validators.
     Matcher,
+    /// `CredentialInjector.credential`.
+    Credential,
     /// `Bootstrap.bootstrap_extensions`.
     Bootstrap,
     /// `OverloadManager.resource_monitors`.

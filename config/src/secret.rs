@@ -1,5 +1,6 @@
 //! Secrets (`envoy.extensions.transport_sockets.tls.v3.Secret`). Key material is never printed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub enum SecretKind {
     ValidationContext(ValidationContext),
     /// `session_ticket_keys`.
     TicketKeys(TicketKeys),
-    /// `generic_secret`: parsed, not acting.
-    Other,
+    /// `generic_secret`.
+    Generic(GenericSecret),
 }
 
 /// Bytes from the config, or a file that the proxy reads.
@@ -124,8 +125,8 @@ impl TlsCertificate {
     /// Everything that it is read from.
     pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
         // Taken apart without `..`: a source that is added and not watched does not compile.
-        let TlsCertificate { chain, key, password } = self;
-        [chain, key].into_iter().chain(password)
+        let TlsCertificate { chain, key, password, staple } = self;
+        [chain, key].into_iter().chain(password).chain(staple)
     }
 }
 
@@ -133,6 +134,14 @@ impl TicketKeys {
     /// Everything that they are read from.
     pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
         self.keys.iter()
+    }
+}
+
+impl GenericSecret {
+    /// Everything that it is read from.
+    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+        let GenericSecret { secret, secrets } = self;
+        secret.iter().chain(secrets.values())
     }
 }
 
@@ -151,7 +160,7 @@ impl SecretKind {
             Self::TlsCertificate(certificate) => certificate.sources().collect(),
             Self::ValidationContext(context) => context.sources().collect(),
             Self::TicketKeys(keys) => keys.sources().collect(),
-            Self::Other => Vec::new(),
+            Self::Generic(generic) => generic.sources().collect(),
         }
     }
 }
@@ -165,6 +174,8 @@ pub struct TlsCertificate {
     pub key: DataSource,
     /// What the key is encrypted with.
     pub password: Option<DataSource>,
+    /// `ocsp_staple`: DER of an OCSP response for the first certificate.
+    pub staple: Option<DataSource>,
 }
 
 /// `TlsSessionTicketKeys`: at least one.
@@ -172,6 +183,15 @@ pub struct TlsCertificate {
 pub struct TicketKeys {
     /// Of 80 octets each. New tickets have the first, all are taken.
     pub keys: Vec<DataSource>,
+}
+
+/// `GenericSecret`: what filters show to services.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GenericSecret {
+    /// `secret`.
+    pub secret: Option<DataSource>,
+    /// `secrets`, which belong together. They must be readable; nothing here asks for one of them.
+    pub secrets: BTreeMap<Arc<str>, DataSource>,
 }
 
 /// `CertificateValidationContext`: roots, and what is demanded of peers on top of them. Given in a TLS context, fetched, or both merged.

@@ -159,10 +159,24 @@ pub struct DownstreamTls {
     pub disable_stateful_resumption: bool,
     /// `session_timeout`; `None` is the library's.
     pub session_timeout: Option<Duration>,
+    /// `ocsp_staple_policy`.
+    pub staple_policy: StaplePolicy,
     /// `prefer_client_ciphers`.
     pub prefer_client_ciphers: bool,
     /// `full_scan_certs_on_sni_mismatch`.
     pub full_scan_on_sni_mismatch: bool,
+}
+
+/// `OcspStaplePolicy`: what a certificate needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StaplePolicy {
+    /// Nothing: a response is shown while it is good.
+    #[default]
+    Lenient,
+    /// If it has a response, a good one.
+    Strict,
+    /// A good response.
+    Must,
 }
 
 /// `session_ticket_keys_type`.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::{AccessLog, Comparison, Format, JsonFormat, LogFilter, LogFormat, Sink, format};
+use crate::cel;
 use crate::extension;
 use crate::field_rules;
 use crate::matcher;
 use crate::options::Options;
+use crate::proto::extensions::{access_loggers::filters::cel::v3::ExpressionFilter, formatter::cel::v3::Cel};
 use crate::proto::{self, accesslog::v3 as pb, core::v3 as core, extensions::access_loggers as loggers, wkt};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
@@ -56,9 +58,11 @@ fn file(at: &At<'_>, proto: &loggers::file::v3::FileAccessLog, options: &Options
         // Empty means the default too, as in Envoy.
         Some(AccessLogFormat::Format(text)) if text.is_empty() => default_format(at)?,
         Some(AccessLogFormat::Format(text)) => LogFormat::Text(text_format(&at.field("format"), text)?),
-        Some(AccessLogFormat::JsonFormat(json)) => LogFormat::Json(json_object(&at.field("json_format"), json, false)?),
+        Some(AccessLogFormat::JsonFormat(json)) => {
+            LogFormat::Json(json_object(&at.field("json_format"), json, &Shape::default())?)
+        }
         Some(AccessLogFormat::TypedJsonFormat(json)) => {
-            LogFormat::Json(json_object(&at.field("typed_json_format"), json, false)?)
+            LogFormat::Json(json_object(&at.field("typed_json_format"), json, &Shape::default())?)
         }
         Some(AccessLogFormat::LogFormat(format)) => substitution(&at.field("log_format"), format, options)?,
     };
@@ -93,17 +97,21 @@ pub(crate) fn substitution(
 ) -> Result<LogFormat, Rejection> {
     use core::substitution_format_string::Format as Source;
     let at_formatters = at.field("formatters");
+    let mut shape = Shape { omit_empty: proto.omit_empty_values, cel: None };
     for (index, formatter) in proto.formatters.iter().enumerate() {
         let at = at_formatters.index(index);
         let at = at.field("typed_config");
         let extension = extension::open_required(&at, &formatter.typed_config)?;
         registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
+        if extension.type_name == registry::CEL_FORMATTER {
+            let cel: Cel = extension.decode(&at, options)?;
+            shape.cel = cel.cel_config;
+        }
     }
+    let shape = &shape;
     match &proto.format {
         None => Err(at.reject("has no format; give text_format_source or json_format")),
-        Some(Source::TextFormat(text)) => {
-            with_omit(text_format(&at.field("text_format"), text)?, proto.omit_empty_values)
-        }
+        Some(Source::TextFormat(text)) => shape.text(&at.field("text_format"), text).map(LogFormat::Text),
         Some(Source::TextFormatSource(source)) => {
             let at = at.field("text_format_source");
             let text = match &source.specifier {
@@ -111,44 +119,46 @@ pub(crate) fn substitution(
                 Some(core::data_source::Specifier::InlineBytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
                 _ => return Err(at.reject("must be inline_string; formats are not read from files")),
             };
-            with_omit(text_format(&at, &text)?, proto.omit_empty_values)
+            shape.text(&at, &text).map(LogFormat::Text)
         }
-        Some(Source::JsonFormat(json)) => {
-            Ok(LogFormat::Json(json_object(&at.field("json_format"), json, proto.omit_empty_values)?))
-        }
+        Some(Source::JsonFormat(json)) => Ok(LogFormat::Json(json_object(&at.field("json_format"), json, shape)?)),
     }
 }
 
-fn with_omit(mut format: Format, omit_empty: bool) -> Result<LogFormat, Rejection> {
-    format.omit_empty = omit_empty;
-    Ok(LogFormat::Text(format))
+/// What holds for all that a format is made of.
+#[derive(Default)]
+struct Shape {
+    omit_empty: bool,
+    /// How expressions are read.
+    cel: Option<core::CelExpressionConfig>,
 }
 
-fn json_object(at: &At<'_>, proto: &wkt::Struct, omit_empty: bool) -> Result<Vec<(Arc<str>, JsonFormat)>, Rejection> {
+impl Shape {
+    fn text(&self, at: &At<'_>, text: &str) -> Result<Format, Rejection> {
+        let format = format::parse_with(text, self.cel.as_ref()).map_err(|reason| at.reject(reason))?;
+        Ok(Format { omit_empty: self.omit_empty, ..format })
+    }
+}
+
+fn json_object(at: &At<'_>, proto: &wkt::Struct, shape: &Shape) -> Result<Vec<(Arc<str>, JsonFormat)>, Rejection> {
     // Envoy writes the keys sorted.
     let mut fields: Vec<_> = proto.fields.iter().collect();
     fields.sort_by_key(|(key, _)| *key);
     fields
         .into_iter()
-        .map(|(key, value)| Ok((Arc::from(key.as_str()), json_value(&at.field(key), value, omit_empty)?)))
+        .map(|(key, value)| Ok((Arc::from(key.as_str()), json_value(&at.field(key), value, shape)?)))
         .collect()
 }
 
-fn json_value(at: &At<'_>, proto: &wkt::Value, omit_empty: bool) -> Result<JsonFormat, Rejection> {
+fn json_value(at: &At<'_>, proto: &wkt::Value, shape: &Shape) -> Result<JsonFormat, Rejection> {
     use wkt::value::Kind as Value;
     Ok(match &proto.kind {
-        Some(Value::StringValue(text)) => {
-            let mut format = text_format(at, text)?;
-            format.omit_empty = omit_empty;
-            JsonFormat::Value(format)
-        }
-        Some(Value::StructValue(object)) => JsonFormat::Object(json_object(at, object, omit_empty)?),
+        Some(Value::StringValue(text)) => JsonFormat::Value(shape.text(at, text)?),
+        Some(Value::StructValue(object)) => JsonFormat::Object(json_object(at, object, shape)?),
         Some(Value::ListValue(list)) => {
             let values = list.values.iter().enumerate();
             JsonFormat::List(
-                values
-                    .map(|(index, value)| json_value(&at.index(index), value, omit_empty))
-                    .collect::<Result<_, _>>()?,
+                values.map(|(index, value)| json_value(&at.index(index), value, shape)).collect::<Result<_, _>>()?,
             )
         }
         _ => JsonFormat::Constant(proto::value_to_json(proto)),
@@ -230,6 +240,11 @@ fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options)
         return Err(at.reject("is required and not set; set it"));
     };
     let extension = extension::open(&at, any)?;
+    if extension.type_name == registry::CEL_LOG_FILTER {
+        let filter: ExpressionFilter = extension.decode(&at, options)?;
+        let expression = cel::of_text(&filter.expression, filter.cel_config.as_ref());
+        return expression.map(LogFilter::Expression).map_err(|reason| at.field("expression").reject(reason));
+    }
     registry::inert(&at, Kind::AccessLogFilter, &proto.name, &extension, options)?;
     Ok(LogFilter::LogAll(Arc::from(&*extension.type_name)))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::operator::{self, Arguments};
 use super::{Format, Part};
+use crate::proto::core::v3::CelExpressionConfig;
 
 /// What Envoy writes when a file access log has no format of its own.
 pub const DEFAULT: &str = "[%START_TIME%] \"%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" \
@@ -15,6 +16,11 @@ pub const DEFAULT: &str = "[%START_TIME%] \"%REQUEST_HEADER(:METHOD)% %REQUEST_H
 
 /// Parses a format string. An error is one sentence.
 pub fn parse(text: &str) -> Result<Format, String> {
+    parse_with(text, None)
+}
+
+/// The same, where something is said of how expressions are read.
+pub(super) fn parse_with(text: &str, cel: Option<&CelExpressionConfig>) -> Result<Format, String> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -33,7 +39,7 @@ pub fn parse(text: &str) -> Result<Format, String> {
         if !literal.is_empty() {
             parts.push(Part::Literal(Arc::from(std::mem::take(&mut literal))));
         }
-        let arguments = Arguments { parameters: command.parameters, limit: command.limit };
+        let arguments = Arguments { parameters: command.parameters, limit: command.limit, cel };
         parts.push(Part::Operator { operator: operator::parse(command.name, &arguments)?, limit: command.limit });
         rest = after;
     }
@@ -54,21 +60,24 @@ struct Command<'a> {
 fn command(text: &str) -> Option<(Command<'_>, &str)> {
     let text = &text[1..];
     let end = text.find(|char: char| !(char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_'))?;
-    let (name, mut rest) = text.split_at(end);
+    let (name, rest) = text.split_at(end);
     if name.is_empty() {
         return None;
     }
-    let mut parameters = None;
-    if let Some(after) = rest.strip_prefix('(') {
-        let (inside, after) = after.split_once(')')?;
-        parameters = Some(inside);
-        rest = after;
-    }
-    let mut limit = None;
-    if let Some(after) = rest.strip_prefix(':') {
-        let end = after.find(|char: char| !char.is_ascii_digit())?;
-        limit = Some(after[..end].parse().ok()?);
-        rest = &after[end..];
-    }
-    rest.strip_prefix('%').map(|rest| (Command { name, parameters, limit }, rest))
+    let Some(after) = rest.strip_prefix('(') else {
+        return end_of(rest).map(|(limit, rest)| (Command { name, parameters: None, limit }, rest));
+    };
+    // As in Envoy: up to the first parenthesis with which the command could end.
+    after.match_indices(')').find_map(|(at, _)| {
+        let (limit, rest) = end_of(&after[at + 1..])?;
+        Some((Command { name, parameters: Some(&after[..at]), limit }, rest))
+    })
+}
+
+/// `%`, perhaps behind a length; and what follows.
+fn end_of(text: &str) -> Option<(Option<usize>, &str)> {
+    let Some(after) = text.strip_prefix(':') else { return text.strip_prefix('%').map(|rest| (None, rest)) };
+    let end = after.find(|char: char| !char.is_ascii_digit())?;
+    let rest = after[end..].strip_prefix('%')?;
+    Some((Some(after[..end].parse().ok()?), rest))
 }

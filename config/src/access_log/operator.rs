@@ -1,5 +1,6 @@
 //! What a command of the format language stands for. Made by `parse`, which knows the names; the proxy gives the values.
 
+mod calculated;
 mod parameters;
 mod parse;
 mod parts;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use super::Part;
 
+pub use calculated::Calculated;
 pub use parts::*;
 
 pub(super) use parse::{Arguments, parse};
@@ -153,6 +155,8 @@ pub enum Operator {
     },
     /// `COALESCE`: the first that has a value.
     Coalesce(Box<[Part]>),
+    /// `CEL` and `TYPED_CEL`.
+    Calculated(Calculated),
     /// `UNIQUE_ID`: a new UUID.
     UniqueId,
     /// `ACCESS_LOG_TYPE`.

@@ -22,6 +22,12 @@ pub enum MetadataOf {
     Route,
     /// `xds.listener_metadata`.
     Listener,
+    /// `xds.virtual_host_metadata`.
+    VirtualHost,
+    /// `xds.cluster_metadata`.
+    Cluster,
+    /// `xds.upstream_host_metadata`.
+    Endpoint,
 }
 
 /// Whose connection.
@@ -92,6 +98,7 @@ pub enum Attribute {
     UpstreamAttempts,
     UpstreamPoolReady,
     RouteName,
+    ClusterName,
     FilterChainName,
     /// Nobody has it.
     Absent,
@@ -218,8 +225,12 @@ fn xds(name: &str, place: Place) -> Found {
     match name {
         "filter_chain_name" => Found::Attribute(Attribute::FilterChainName),
         "listener_metadata" => Found::Metadata(MetadataOf::Listener),
-        "route_name" if place == Place::Request => Found::Attribute(Attribute::RouteName),
-        "route_metadata" if place == Place::Request => Found::Metadata(MetadataOf::Route),
+        "route_name" if place != Place::Connection => Found::Attribute(Attribute::RouteName),
+        "route_metadata" if place != Place::Connection => Found::Metadata(MetadataOf::Route),
+        "cluster_name" if place == Place::Line => Found::Attribute(Attribute::ClusterName),
+        "cluster_metadata" if place == Place::Line => Found::Metadata(MetadataOf::Cluster),
+        "virtual_host_metadata" if place == Place::Line => Found::Metadata(MetadataOf::VirtualHost),
+        "upstream_host_metadata" if place == Place::Line => Found::Metadata(MetadataOf::Endpoint),
         "node"
         | "cluster_name"
         | "cluster_metadata"

@@ -1,12 +1,13 @@
 //! `google.api.expr.v1alpha1.Expr` to plain data. Called through the folder's front.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use envoy_types::pb::google::api::expr::v1alpha1 as pb;
 
 use super::attribute::{self, Attribute};
 use super::function::{self, Enabled, Function};
-use super::{Expr, Literal, MetadataOf, Place};
+use super::{Expr, Literal, MetadataOf, Place, text};
 use crate::matcher::re2;
 use crate::proto::core::v3 as core;
 use crate::rejection::{At, Rejection};
@@ -18,11 +19,24 @@ pub(crate) fn condition(
     config: Option<&core::CelExpressionConfig>,
     place: Place,
 ) -> Result<Expr, Rejection> {
-    let enabled = Enabled {
-        string_conversion: config.is_some_and(|config| config.enable_string_conversion),
-        string_functions: config.is_some_and(|config| config.enable_string_functions),
+    Reader::new(config, place).read(at, proto)
+}
+
+/// An expression that stands in a text.
+///
+/// # Errors
+/// Line, column, and what is wrong there.
+pub(crate) fn of_text(text: &str, config: Option<&core::CelExpressionConfig>) -> Result<Expr, String> {
+    let wrong = |offset, reason: &str| {
+        let (line, column) = text::position(text, offset);
+        format!("at {line}:{column}: {reason}")
     };
-    Reader { place, enabled, joins: config.is_some_and(|config| config.enable_string_concat) }.read(at, proto)
+    let proto = text::parse(text).map_err(|fault| wrong(fault.offset, &fault.reason))?;
+    let reader = Reader::new(config, Place::Line);
+    reader.read(&At::root(), &proto).map_err(|rejection| {
+        let offset = usize::try_from(reader.at.get()).unwrap_or_default();
+        wrong(offset.saturating_sub(1), &rejection.reason)
+    })
 }
 
 /// What stays the same while an expression is read.
@@ -31,6 +45,8 @@ struct Reader {
     enabled: Enabled,
     /// Strings may be joined.
     joins: bool,
+    /// The part that is read, by its number.
+    at: Cell<i64>,
 }
 
 /// What an expression is before it is known to be a value.
@@ -43,6 +59,14 @@ enum Read {
 }
 
 impl Reader {
+    fn new(config: Option<&core::CelExpressionConfig>, place: Place) -> Reader {
+        let enabled = Enabled {
+            string_conversion: config.is_some_and(|config| config.enable_string_conversion),
+            string_functions: config.is_some_and(|config| config.enable_string_functions),
+        };
+        Reader { place, enabled, joins: config.is_some_and(|config| config.enable_string_concat), at: Cell::default() }
+    }
+
     /// A value.
     fn read(&self, at: &At<'_>, proto: &pb::Expr) -> Result<Expr, Rejection> {
         match self.any(at, proto)? {
@@ -62,12 +86,13 @@ impl Reader {
 
     fn any(&self, at: &At<'_>, proto: &pb::Expr) -> Result<Read, Rejection> {
         use pb::expr::ExprKind as Kind;
+        self.at.set(proto.id);
         Ok(Read::Value(match &proto.expr_kind {
             None => return Err(at.reject("is empty; give an expression")),
             Some(Kind::ConstExpr(constant)) => Expr::Literal(literal(&at.field("const_expr"), constant)?),
             Some(Kind::IdentExpr(ident)) => return self.name(&at.field("ident_expr").field("name"), &ident.name),
-            Some(Kind::SelectExpr(select)) => return self.select(&at.field("select_expr"), select),
-            Some(Kind::CallExpr(call)) => return self.call(&at.field("call_expr"), call),
+            Some(Kind::SelectExpr(select)) => return self.select(&at.field("select_expr"), proto.id, select),
+            Some(Kind::CallExpr(call)) => return self.call(&at.field("call_expr"), proto.id, call),
             Some(Kind::ListExpr(list)) => {
                 let at = at.field("list_expr");
                 if !list.optional_indices.is_empty() {
@@ -100,7 +125,7 @@ impl Reader {
         })
     }
 
-    fn select(&self, at: &At<'_>, select: &pb::expr::Select) -> Result<Read, Rejection> {
+    fn select(&self, at: &At<'_>, id: i64, select: &pb::expr::Select) -> Result<Read, Rejection> {
         let (at_operand, at_field) = (at.field("operand"), at.field("field"));
         let Some(operand) = &select.operand else { return Err(at_operand.reject("is required and not set; set it")) };
         if select.field.is_empty() {
@@ -108,6 +133,7 @@ impl Reader {
         }
         let key = Literal::Text(select.field.as_str().into());
         let operand = self.any(&at_operand, operand)?;
+        self.at.set(id);
         if !select.test_only {
             return self.below(&at_field, operand, key, true);
         }
@@ -155,12 +181,13 @@ impl Reader {
         }))
     }
 
-    fn call(&self, at: &At<'_>, call: &pb::expr::Call) -> Result<Read, Rejection> {
+    fn call(&self, at: &At<'_>, id: i64, call: &pb::expr::Call) -> Result<Read, Rejection> {
         let (at_function, at_args) = (at.field("function"), at.field("args"));
         let name = call.function.as_str();
         if let ("_[_]", None, [operand, key]) = (name, &call.target, &call.args[..]) {
             let operand = self.any(&at_args.index(0), operand)?;
             let key = self.read(&at_args.index(1), key)?;
+            self.at.set(id);
             return match key {
                 Expr::Literal(key) => self.below(&at_args.index(1), operand, key, false),
                 key => match operand {
@@ -185,6 +212,7 @@ impl Reader {
             args.push(self.read(&at.field("target"), target)?);
         }
         args.extend(self.all(&at_args, &call.args)?);
+        self.at.set(id);
         self.function(&at_function, &at_args, name, (call.target.is_some(), call.args.len()), args).map(Read::Value)
     }
 

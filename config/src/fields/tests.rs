@@ -45,6 +45,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),
     ("type.v3.HashPolicy.FilterState", "key"),
     ("xds.core.v3.TypedExtensionConfig", "typed_config"),
+    ("accesslog.v3.ExtensionFilter", "typed_config"),
     // Chosen by what is inside of it.
     ("matcher.v3.ValueMatcher", "*"),
     ("matcher.v3.DoubleMatcher", "*"),
@@ -58,7 +59,8 @@ const UNSEEN: &[(&str, &str)] = &[
 
 /// Fields that are decoded, or at least checked, and have no effect yet.
 const READ_IN_VAIN: &[(&str, &str)] = &[
-    ("accesslog.v3.AccessLogFilter", "extension_filter"),
+    // Must be readable, and is watched.
+    ("tls.v3.GenericSecret", "secrets"),
     ("bootstrap.v3.RuntimeLayer", "*"),
     ("cluster.v3.Cluster", "outlier_detection"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),

@@ -21,6 +21,7 @@ pub mod composite;
 pub mod compression;
 pub mod compressor;
 pub mod cors;
+pub mod credential_injector;
 pub mod csrf;
 pub mod decompressor;
 pub mod discovery;
@@ -147,6 +148,7 @@ http_filters! {
         routes BasicAuthPerRoute Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute" "other users";
     ApiKeyAuth api_key_auth Works Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth" "requests show a key"
         routes ApiKeyAuth Works Policy "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute" "other keys, sources and forwarding, and which clients may come";
+    CredentialInjector credential_injector Works Policy "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector" "requests carry a credential from a generic secret to the application, or are answered 401";
     HeaderToMetadata header_to_metadata Works "envoy.extensions.filters.http.header_to_metadata.v3.Config" "headers and cookies become dynamic metadata; pseudo headers are never removed"
         routes HeaderToMetadata Works "envoy.extensions.filters.http.header_to_metadata.v3.Config" "in place of the filter's rules";
     JsonToMetadata json_to_metadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "values of JSON bodies up to 1 MiB become dynamic metadata"

@@ -54,6 +54,7 @@ fn may_stand_here(at: &At<'_>, name: &str, config: &HttpFilterConfig) -> Result<
     match config {
         HttpFilterConfig::Buffer(_)
         | HttpFilterConfig::Compressor(_)
+        | HttpFilterConfig::CredentialInjector(_)
         | HttpFilterConfig::HeaderMutation(_)
         | HttpFilterConfig::Rbac(_) => Ok(()),
         HttpFilterConfig::MatchDelegate(delegate) => {
@@ -94,7 +95,7 @@ fn action_may_stand_here(at: &At<'_>, action: &ExecuteFilter) -> Result<(), Reje
 
 fn refused(at: &At<'_>, name: &str) -> Rejection {
     at.unsupported(format!(
-        "upstream HTTP filter {name:?} cannot stand behind the router: buffer, compressor, composite, header_mutation, match_delegate \
+        "upstream HTTP filter {name:?} cannot stand behind the router: buffer, compressor, composite, credential_injector, header_mutation, match_delegate \
          and rbac can, with their configs inline; put it before the router"
     ))
 }

@@ -8,9 +8,9 @@ use super::{Entry, Kind, State, policy};
 use crate::istio;
 
 use Kind::{
-    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, DnsResolver, Formatter, HeaderFormatter, HttpFilter,
-    InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute, ProtocolOptions,
-    RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, Formatter, HeaderFormatter,
+    HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute,
+    ProtocolOptions, RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -63,7 +63,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login; Istio's own resources never ask for it";
-    HttpFilter Refused Policy "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", unread, "without it requests would reach services without their credential";
 
     PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
@@ -143,11 +142,11 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     AccessLog Inert "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", is::<ext::access_loggers::grpc::v3::TcpGrpcAccessLogConfig>, "entries are not sent";
     AccessLog Inert "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig", is::<ext::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig>, "entries are not sent";
 
-    AccessLogFilter Inert "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", is::<ext::access_loggers::filters::cel::v3::ExpressionFilter>, "every entry is written";
+    AccessLogFilter Works "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", unread, "entries of which the expression is true are written; attributes and functions that are not known here are refused";
 
     Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%";
     Formatter Works "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA%";
-    Formatter Inert "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% prints -";
+    Formatter Works "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% and %TYPED_CEL%, which need no formatter; attributes and functions that are not known here are refused";
 
     Tracer Inert "envoy.config.trace.v3.ZipkinConfig", is::<trace::ZipkinConfig>, "no spans are sent; trace headers pass unchanged";
     Tracer Inert "envoy.config.trace.v3.OpenTelemetryConfig", is::<trace::OpenTelemetryConfig>, "no spans are sent; trace headers pass unchanged";
@@ -171,6 +170,9 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "in RBAC it works; a route would match other paths than it says";
     Matcher Works Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "each trust domain has its own roots; a certificate with two URI names is no SVID; what of the context it would not look at is refused; workload_trust_domain is refused";
+
+    Credential Works "envoy.extensions.http.injected_credentials.generic.v3.Generic", unread, "a header has a secret for its value, with a prefix";
+    Credential Refused Policy "envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2", unread, "no token is fetched; give a generic secret";
 
     Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";
     Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";

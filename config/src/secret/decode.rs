@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{DataSource, FileSource, Secret, SecretKind, TicketKeys, TlsCertificate, WatchedDirectory, wiped};
+use super::{
+    DataSource, FileSource, GenericSecret, Secret, SecretKind, TicketKeys, TlsCertificate, WatchedDirectory, wiped,
+};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -37,7 +39,9 @@ pub fn from_proto(proto: &pb::Secret, options: &Options) -> Result<Secret, Rejec
         Some(Type::SessionTicketKeys(keys)) => {
             SecretKind::TicketKeys(ticket_keys(&at.field("session_ticket_keys"), keys)?)
         }
-        Some(Type::GenericSecret(_)) => SecretKind::Other,
+        Some(Type::GenericSecret(generic)) => {
+            SecretKind::Generic(generic_secret(&at.field("generic_secret"), generic)?)
+        }
     };
     Ok(Secret { name: Arc::from(proto.name.as_str()), kind })
 }
@@ -63,7 +67,24 @@ pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result
             .as_ref()
             .map(|password| data_source_in(&at.field("password"), password, watched))
             .transpose()?,
+        staple: staple(&at.field("ocsp_staple"), &proto.ocsp_staple, watched)?,
     })
+}
+
+fn staple(
+    at: &At<'_>,
+    proto: &Option<core::DataSource>,
+    watched: Option<&WatchedDirectory>,
+) -> Result<Option<DataSource>, Rejection> {
+    use core::data_source::Specifier;
+    match proto {
+        // As with Envoy, whatever else stands there: an empty one is none.
+        None | Some(core::DataSource { specifier: None, .. }) => Ok(None),
+        Some(core::DataSource { specifier: Some(Specifier::InlineString(_)), .. }) => {
+            Err(at.reject("OCSP staple cannot be provided via inline_string; give inline_bytes or filename, in DER"))
+        }
+        Some(source) => data_source_in(at, source, watched).map(Some),
+    }
 }
 
 /// `TlsSessionTicketKeys`.
@@ -72,6 +93,14 @@ pub(crate) fn ticket_keys(at: &At<'_>, proto: &pb::TlsSessionTicketKeys) -> Resu
     field_rules::at_least_one(&at, &proto.keys)?;
     let keys = proto.keys.iter().enumerate().map(|(index, key)| data_source(&at.index(index), key));
     Ok(TicketKeys { keys: keys.collect::<Result<_, _>>()? })
+}
+
+/// `GenericSecret`.
+fn generic_secret(at: &At<'_>, proto: &pb::GenericSecret) -> Result<GenericSecret, Rejection> {
+    let secret = proto.secret.as_ref().map(|source| data_source(&at.field("secret"), source)).transpose()?;
+    let at = at.field("secrets");
+    let named = |(name, source): (&String, _)| Ok((Arc::from(name.as_str()), data_source(&at.key(name), source)?));
+    Ok(GenericSecret { secret, secrets: proto.secrets.iter().map(named).collect::<Result<_, _>>()? })
 }
 
 /// A data source inside of a message that may name a directory to watch for all of its files.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, TlsVersion, UpstreamTls, Validation,
-    validation,
+    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, StaplePolicy, TlsVersion, UpstreamTls,
+    Validation, validation,
 };
 use crate::field_rules;
 use crate::options::Options;
@@ -46,10 +46,12 @@ pub(crate) fn downstream(
     options: &Options,
 ) -> Result<DownstreamTls, Rejection> {
     use pb::downstream_tls_context::OcspStaplePolicy;
-    let at_staple = at.field("ocsp_staple_policy");
-    if proto::defined::<OcspStaplePolicy>(&at_staple, proto.ocsp_staple_policy)? != OcspStaplePolicy::LenientStapling {
-        return Err(at_staple.reject("OCSP stapling is not supported; use LENIENT_STAPLING"));
-    }
+    let staple_policy =
+        match proto::defined::<OcspStaplePolicy>(&at.field("ocsp_staple_policy"), proto.ocsp_staple_policy)? {
+            OcspStaplePolicy::LenientStapling => StaplePolicy::Lenient,
+            OcspStaplePolicy::StrictStapling => StaplePolicy::Strict,
+            OcspStaplePolicy::MustStaple => StaplePolicy::Must,
+        };
     let common = common(at, &proto.common_tls_context, TlsVersion::Tls13, options)?;
     let at_common = at.field("common_tls_context");
     if common.certificates.is_empty() {
@@ -78,6 +80,7 @@ pub(crate) fn downstream(
         // Zero is the default to BoringSSL.
         session_timeout: proto::duration(&at.field("session_timeout"), &proto.session_timeout)?
             .filter(|timeout| timeout.as_secs() > 0),
+        staple_policy,
         prefer_client_ciphers: proto.prefer_client_ciphers,
         full_scan_on_sni_mismatch: bool_or(&proto.full_scan_certs_on_sni_mismatch, false),
     })
@@ -258,7 +261,7 @@ fn combined_context(
 }
 
 /// `SdsSecretConfig`.
-fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Options) -> Result<SdsName, Rejection> {
+pub(crate) fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Options) -> Result<SdsName, Rejection> {
     use core::config_source::ConfigSourceSpecifier as Source;
     let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
     let Some(config) = &proto.sds_config else {

@@ -26,11 +26,17 @@ struct Tally {
     words: Vec<String>,
 }
 
-/// Sends `GET PATH` with this `Host` until SIGTERM, then reports `{"good", "failures", "words"}`. Every status but 200 is a failure.
-pub async fn run(target: SocketAddr, host: String, path: String, connections: usize) -> std::io::Result<()> {
+/// Sends `GET PATH` with this `Host` until SIGTERM, then reports `{"good", "failures", "words"}`. Every other status is a failure.
+pub async fn run(
+    target: SocketAddr,
+    host: String,
+    path: String,
+    connections: usize,
+    status: u16,
+) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let end = Arc::new(AtomicBool::new(false));
-    let client = |_| tokio::spawn(drive(target, host.clone(), path.clone(), end.clone()));
+    let client = |_| tokio::spawn(drive(target, host.clone(), path.clone(), status, end.clone()));
     let clients: Vec<_> = (0..connections).map(client).collect();
     terminate.recv().await;
     end.store(true, Ordering::Relaxed);
@@ -46,10 +52,10 @@ pub async fn run(target: SocketAddr, host: String, path: String, connections: us
     Ok(())
 }
 
-async fn drive(target: SocketAddr, host: String, path: String, end: Arc<AtomicBool>) -> Tally {
+async fn drive(target: SocketAddr, host: String, path: String, wanted: u16, end: Arc<AtomicBool>) -> Tally {
     let mut tally = Tally::default();
     while !end.load(Ordering::Relaxed) {
-        if let Err(error) = drive_connection(target, &host, &path, &end, &mut tally).await {
+        if let Err(error) = drive_connection(target, &host, &path, wanted, &end, &mut tally).await {
             tally.failures += 1;
             tally.words.push(error.to_string());
         }
@@ -62,6 +68,7 @@ async fn drive_connection(
     target: SocketAddr,
     host: &str,
     path: &str,
+    wanted: u16,
     end: &AtomicBool,
     tally: &mut Tally,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -73,7 +80,7 @@ async fn drive_connection(
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        if status == http::StatusCode::OK {
+        if status.as_u16() == wanted {
             tally.good += 1;
         } else {
             tally.failures += 1;

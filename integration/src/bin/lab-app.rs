@@ -56,6 +56,9 @@ enum App {
         path: String,
         #[arg(long, default_value_t = 4)]
         connections: usize,
+        /// What answers must have
+        #[arg(long, default_value_t = 200)]
+        status: u16,
     },
 }
 
@@ -69,7 +72,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         App::MuteDns { listen } => apps::mute_dns::serve(listen).await?,
         App::Talk { target, script } => print!("{}", apps::echo::talk(target, &script).await?),
         App::Sweep => outrigger_integration::lab::net::Network::sweep_leftovers()?,
-        App::Load { target, host, path, connections } => apps::load::run(target, host, path, connections).await?,
+        App::Load { target, host, path, connections, status } => {
+            apps::load::run(target, host, path, connections, status).await?
+        }
     }
     Ok(())
 }

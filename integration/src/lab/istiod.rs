@@ -21,6 +21,17 @@ outboundTrafficPolicy:
   mode: ALLOW_ANY
 defaultConfig:
   discoveryAddress: istiod.istio-system.svc:15012
+extensionProviders:
+- name: asks-grpc
+  envoyExtAuthzGrpc:
+    service: authorizer.example
+    port: 9080
+- name: asks-http
+  envoyExtAuthzHttp:
+    service: authorizer.example
+    port: 80
+    pathPrefix: /checks
+    headersToUpstreamOnAllow: [\"x-authorized-by\"]
 ";
 
 const NO_METRICS: &str = "apiVersion: telemetry.istio.io/v1

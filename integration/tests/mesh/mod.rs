@@ -8,6 +8,7 @@ mod basics;
 mod endpoints;
 mod extensions;
 mod http;
+mod judged;
 mod lifecycle;
 mod passthrough;
 mod plaintext;
@@ -60,6 +61,12 @@ const TESTS: &[(&str, Test)] = &[
     ("an_authorization_policy_says_who_may_read_what", policy::an_authorization_policy_says_who_may_read_what),
     ("a_denied_principal_is_turned_away", policy::a_denied_principal_is_turned_away),
     ("tokens_say_who_may_read_what", tokens::tokens_say_who_may_read_what),
+    ("an_authorizer_is_asked_over_grpc_and_http", judged::an_authorizer_is_asked_over_grpc_and_http),
+    (
+        "what_is_written_down_or_tried_out_turns_nobody_away",
+        judged::what_is_written_down_or_tried_out_turns_nobody_away,
+    ),
+    ("a_policy_that_changes_judges_every_request", judged::a_policy_that_changes_judges_every_request),
     ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
     ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
     ("tcp_service", passthrough::tcp_service),

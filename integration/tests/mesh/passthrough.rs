@@ -24,12 +24,42 @@ pub fn tcp_service(world: &mut World) -> Result<()> {
         r#".* "- - -" 0 - .* "{server}:7070" outbound\|7070\|\|ledger.bookinfo.svc.cluster.local {client}:[0-9]+ 127.0.0.2:7070 127.0.0.1:[0-9]+ - -"#
     );
     expect_matches("the client's line", &line, &wanted)?;
+    denied_connections_are_closed(world)?;
     let line = world.details.access_line("inbound|7070||")?;
     let wanted = format!(
         r#".* "- - -" 0 - .* "127.0.0.1:7070" inbound\|7070\|\| 127.0.0.1:[0-9]+ {server}:7070 {client}:[0-9]+ .*"#
     );
     expect_matches("the server's line", &line, &wanted)
 }
+
+/// Rules of TCP: a port, and who connects.
+fn denied_connections_are_closed(world: &World) -> Result<()> {
+    let talk = || talk(world, "127.0.0.2:7070", &["say=credit 1"]);
+    world.lab.apply(NO_LEDGER)?;
+    let denied = wait::until_true("connections to be closed", SHOWS, || Ok(!talk()?.contains("credit")));
+    world.lab.kube.delete(NO_LEDGER)?;
+    wait::until_true("connections to be taken again", SHOWS, || Ok(talk()?.contains("credit 1")))?;
+    denied
+}
+
+const NO_LEDGER: &str = r#"apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: no-ledger
+  namespace: bookinfo
+spec:
+  selector:
+    matchLabels:
+      app: details
+  action: DENY
+  rules:
+  - from:
+    - source:
+        principals: ["cluster.local/ns/bookinfo/sa/bookinfo-ratings"]
+    to:
+    - operation:
+        ports: ["7070"]
+"#;
 
 /// The certificate that the client sees is the application's own; a name that nobody serves gets no connection.
 pub fn tls_passthrough_by_sni(world: &mut World) -> Result<()> {

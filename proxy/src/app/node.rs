@@ -76,6 +76,7 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::Compression if entry.type_name.contains(".decompressor.") => "envoy.compression.decompressor",
         Kind::Compression => "envoy.compression.compressor",
         Kind::SessionState => "envoy.http.stateful_session",
+        Kind::Credential => "envoy.http.injected_credentials",
         Kind::MatchTree if entry.type_name.contains(".input_matchers.") => "envoy.matching.input_matchers",
         Kind::MatchTree if entry.type_name.ends_with("Input") => "envoy.matching.http.input",
         Kind::MatchTree => "envoy.matching.action",

@@ -16,6 +16,7 @@ use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::stats::Stats;
 use crate::telemetry::access_log::AccessLogs;
+use crate::tls::Secrets;
 use crate::wire::h2::CodecStats;
 
 /// A compiled connection manager. Immutable and shared by all workers.
@@ -38,6 +39,8 @@ pub struct ConnectionManager {
     codec: OnceLock<CodecStats>,
     /// Where statistics of routes are registered.
     pub(super) registry: Arc<Stats>,
+    /// For filters that are discovered.
+    secrets: Arc<Secrets>,
     /// Value of `server`.
     pub(super) server: Bytes,
 }
@@ -68,7 +71,12 @@ impl ConnectionManager {
     ) -> Result<Arc<ConnectionManager>, Rejection> {
         let at = At::root();
         let scope = scope(config);
-        let filter_deps = FilterDeps { stats: deps.stats, scope: &scope, discoveries: Some(deps.discoveries) };
+        let filter_deps = FilterDeps {
+            stats: deps.stats,
+            scope: &scope,
+            discoveries: Some(deps.discoveries),
+            secrets: Some(deps.secrets),
+        };
         // As Envoy names their statistics: without a dot.
         let behind_deps = FilterDeps { scope: scope.trim_end_matches('.'), discoveries: None, ..filter_deps };
         let routes = match &config.routes {
@@ -95,6 +103,7 @@ impl ConnectionManager {
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
             codec: OnceLock::new(),
             registry: deps.stats.clone(),
+            secrets: deps.secrets.clone(),
             tracing: config
                 .tracing
                 .map(|_| TracingStats::new(deps.stats, &format!("http.{}.tracing.", config.stat_prefix))),
@@ -124,7 +133,12 @@ impl discoveries::Chain for ConnectionManager {
     fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
         let (Kind::Http, name) = key else { return Ok(None) };
         let scope = scope(&self.config);
-        let deps = FilterDeps { stats: &self.registry, scope: &scope, discoveries: Some(discoveries) };
+        let deps = FilterDeps {
+            stats: &self.registry,
+            scope: &scope,
+            discoveries: Some(discoveries),
+            secrets: Some(&self.secrets),
+        };
         self.chains.rebuild(&self.config.filters, name, &deps)
     }
 }

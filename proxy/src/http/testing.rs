@@ -47,6 +47,8 @@ pub struct Bench {
     pub drain: DrainWatch,
     pub clusters: HashMap<String, Rc<fake::Cluster>>,
     pub slot: Option<Arc<RouteSlot>>,
+    /// For filters that show credentials.
+    pub secrets: Arc<Secrets>,
     /// For filters that are discovered.
     pub discoveries: Rc<Discoveries>,
     /// For filters that call services.
@@ -84,6 +86,7 @@ impl Bench {
             drain: DrainWatch::never(),
             clusters: HashMap::new(),
             slot: None,
+            secrets: Secrets::new(),
             discoveries: Rc::new(Discoveries::new(Stats::new(StatsSettings::default()))),
             calls: None,
             sinks: Sinks::new(SinkSettings::default()),
@@ -127,7 +130,7 @@ impl Bench {
         let slots = Slots(self.slot.clone().unwrap_or_default());
         let stats = Stats::new(StatsSettings::default());
         let deps = CompileDeps {
-            secrets: &Secrets::new(),
+            secrets: &self.secrets,
             stats: &stats,
             log_sinks: &self.sinks,
             discoveries: &self.discoveries,

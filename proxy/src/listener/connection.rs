@@ -1,6 +1,7 @@
 //! The life of one downstream connection, top to bottom: listener filters, filter chain, TLS, then the terminal filter until it ends.
 //! Runs as a task of its own; whatever goes wrong ends this connection alone.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -267,7 +268,8 @@ async fn secure(
 ) -> Result<(Stream, Option<Rc<TlsInfo>>), HandshakeFailure> {
     let Some(context) = &chain.tls else { return Ok((stream, None)) };
     let stats = &common.stats.tls;
-    let handshake = context.accept(stream);
+    let stapling = Cell::new(None);
+    let handshake = context.accept_telling(stream, &stapling);
     let result = match chain.connect_timeout {
         Some(time) => match tokio::time::timeout(time, handshake).await {
             Ok(result) => result,
@@ -281,6 +283,7 @@ async fn secure(
         },
         None => handshake.await,
     };
+    stats.stapled(stapling.get());
     match result {
         Ok((stream, info)) => {
             stats.finished(&info);

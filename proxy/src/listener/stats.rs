@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::stats::{Counter, Gauge, Histogram, Stats};
 use crate::tls::info::TlsInfo;
-use crate::tls::{CIPHER_NAMES, FailureKind, VERSION_NAMES};
+use crate::tls::{CIPHER_NAMES, FailureKind, Stapling, VERSION_NAMES};
 
 /// `listener.<address>.*`
 pub(super) struct ListenerStats {
@@ -38,6 +38,10 @@ pub(super) struct TlsStats {
     pub fail_verify_san: Counter,
     pub fail_verify_cert_hash: Counter,
     pub not_ready: Counter,
+    ocsp_staple_requests: Counter,
+    ocsp_staple_responses: Counter,
+    ocsp_staple_omitted: Counter,
+    ocsp_staple_failed: Counter,
     /// `ssl.ciphers.*` and `ssl.versions.*`: made when first seen, as Envoy does.
     ciphers: [OnceLock<Counter>; CIPHER_NAMES.len()],
     versions: [OnceLock<Counter>; VERSION_NAMES.len()],
@@ -92,6 +96,10 @@ impl ListenerStats {
                 fail_verify_error: counter("ssl.fail_verify_error"),
                 fail_verify_san: counter("ssl.fail_verify_san"),
                 fail_verify_cert_hash: counter("ssl.fail_verify_cert_hash"),
+                ocsp_staple_requests: counter("ssl.ocsp_staple_requests"),
+                ocsp_staple_responses: counter("ssl.ocsp_staple_responses"),
+                ocsp_staple_omitted: counter("ssl.ocsp_staple_omitted"),
+                ocsp_staple_failed: counter("ssl.ocsp_staple_failed"),
                 not_ready: counter("server_ssl_socket_factory.downstream_context_secrets_not_ready"),
                 ciphers: Default::default(),
                 versions: Default::default(),
@@ -138,6 +146,18 @@ impl TlsStats {
             let make = || self.stats.counter(&format!("{}ssl.{kind}.{value}", self.prefix));
             counters[at].get_or_init(make).inc();
         }
+    }
+
+    /// Counts what was done about an OCSP response, where responses have a say.
+    pub fn stapled(&self, stapling: Option<Stapling>) {
+        let done = match stapling {
+            None | Some(Stapling::NotAsked) => return,
+            Some(Stapling::Shown) => self.ocsp_staple_responses,
+            Some(Stapling::Omitted) => self.ocsp_staple_omitted,
+            Some(Stapling::Failed) => self.ocsp_staple_failed,
+        };
+        self.ocsp_staple_requests.inc();
+        done.inc();
     }
 
     /// Counts a failed handshake as Envoy does.

@@ -17,6 +17,7 @@ use crate::policy::headers::Field;
 
 mod call;
 mod look;
+mod print;
 mod time;
 mod value;
 
@@ -59,6 +60,17 @@ impl Expression {
     /// Whether it is true: an error is not, and neither is what is no truth value.
     pub(crate) fn holds(&self, facts: &dyn Facts) -> bool {
         matches!(self.0.evaluate(facts), Ok(Value::Bool(true)))
+    }
+
+    /// Appends its value as a text; false (and nothing appended) where it has none.
+    pub(crate) fn print(&self, facts: &dyn Facts, out: &mut Vec<u8>) -> bool {
+        self.0.evaluate(facts).map(|value| print::text(&value, out)).is_ok()
+    }
+
+    /// Appends its value as JSON; false (and nothing appended) where it has none. A text is cut to a length.
+    pub(crate) fn print_json(&self, facts: &dyn Facts, limit: Option<usize>, out: &mut Vec<u8>) -> bool {
+        let json = self.0.evaluate(facts).and_then(|value| print::json(facts, &value, limit));
+        json.map(|json| out.extend_from_slice(json.to_string().as_bytes())).is_ok()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use config::cel::Attribute;
+use config::cel::{Attribute, MetadataOf};
 use config::metadata::Metadata;
 use serde_json::Value;
 
@@ -52,6 +52,11 @@ pub trait Facts {
 
     /// The metadata of the route; `None` where there is no route.
     fn route_metadata(&self) -> Option<&Metadata>;
+
+    /// The metadata of the route's virtual host, of the cluster, of the endpoint; `None` where nobody has kept them.
+    fn other_metadata(&self, _of: MetadataOf) -> Option<&Metadata> {
+        None
+    }
 
     /// The metadata of the listener.
     fn listener_metadata(&self) -> Option<&Metadata>;

@@ -101,12 +101,16 @@ impl AccessLogs {
     /// are lost until it can be (admin's `/reopen_logs`); everything else goes on.
     pub fn compile(config: &[AccessLog], sinks: &Sinks) -> AccessLogs {
         let logs: Vec<Log> = config.iter().filter_map(|log| Log::compile(log, sinks)).collect();
-        let wants_times = config.iter().any(|log| match &log.sink {
-            SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
-            SinkConfig::File { format: LogFormat::Json(fields), .. } => {
-                fields.iter().any(|(_, format)| format::json_wants_times(format))
-            }
-            SinkConfig::Inert(_) => false,
+        let of_filter = |log: &AccessLog| log.filter.as_ref().is_some_and(filter::wants_times);
+        let wants_times = config.iter().any(|log| {
+            of_filter(log)
+                || match &log.sink {
+                    SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
+                    SinkConfig::File { format: LogFormat::Json(fields), .. } => {
+                        fields.iter().any(|(_, format)| format::json_wants_times(format))
+                    }
+                    SinkConfig::Inert(_) => false,
+                }
         });
         AccessLogs { logs, wants_times }
     }

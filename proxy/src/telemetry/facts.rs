@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::cel::Attribute;
+use config::cel::{Attribute, MetadataOf};
 use config::metadata::Metadata;
 use serde_json::Value;
 
 use crate::policy::facts::{Fact, Facts};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::Headers;
@@ -31,6 +32,23 @@ pub struct Known<'a> {
     pub response_trailers: Option<&'a Headers>,
     /// The metadata of the route, if there is one.
     pub route: Option<&'a Metadata>,
+    /// And of its virtual host, where that is kept.
+    pub virtual_host: Option<&'a Metadata>,
+}
+
+impl<'a> Known<'a> {
+    /// What a line is written from.
+    pub fn of(entry: &LogEntry<'a>) -> Known<'a> {
+        Known {
+            info: entry.info,
+            request: entry.request,
+            request_trailers: None,
+            response: entry.response,
+            response_trailers: entry.trailers,
+            route: entry.more.route,
+            virtual_host: entry.more.virtual_host,
+        }
+    }
 }
 
 impl Facts for Known<'_> {
@@ -80,6 +98,15 @@ impl Facts for Known<'_> {
 
     fn route_metadata(&self) -> Option<&Metadata> {
         self.route
+    }
+
+    fn other_metadata(&self, of: MetadataOf) -> Option<&Metadata> {
+        match of {
+            MetadataOf::VirtualHost => self.virtual_host,
+            MetadataOf::Cluster => self.info.upstream_labels[0].as_ref().map(|cluster| cluster.metadata()),
+            MetadataOf::Endpoint => self.info.upstream_labels[1].as_ref().map(|host| host.metadata()),
+            MetadataOf::Stream | MetadataOf::Route | MetadataOf::Listener => None,
+        }
     }
 
     fn filter_state(&self, key: &str) -> Option<Bytes> {

@@ -3,6 +3,7 @@
 //! It never fails, and allocates only to grow the output: what is not known prints `-`.
 
 use config::access_log::{Format, Operator, Part, TimePoint};
+use config::cel::{Attribute, Expr};
 
 use super::access_log::LogEntry;
 
@@ -45,10 +46,16 @@ pub fn wants_times(format: &Format) -> bool {
     })
 }
 
+/// The same of an expression.
+pub fn expression_wants_times(expression: &Expr) -> bool {
+    expression.asks(&|attribute| matches!(attribute, Attribute::BackendLatency | Attribute::UpstreamPoolReady))
+}
+
 fn operator_wants_times(operator: &Operator) -> bool {
     match operator {
         Operator::RequestTxDuration | Operator::UpstreamPoolReadyDuration => true,
         Operator::CommonDuration(from, to, _) => is_kept_if_wanted(*from) || is_kept_if_wanted(*to),
+        Operator::Calculated(value) => expression_wants_times(&value.expression),
         Operator::Coalesce(parts) => parts.iter().any(|part| match part {
             Part::Literal(_) => false,
             Part::Operator { operator, .. } => operator_wants_times(operator),

@@ -109,6 +109,8 @@ pub struct Material {
     pub trust: Option<TrustFacts>,
     /// How many ticket keys there are.
     pub ticket_keys: usize,
+    /// It is a secret that filters show to services.
+    pub is_generic: bool,
 }
 
 /// Who may vouch for peers.

@@ -3,31 +3,48 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use config::tls::SanKind;
+use config::tls::{SanKind, StaplePolicy};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, SignatureAlgorithm};
 
 use super::material::Identity;
 use super::signature::{self, Schemes};
+use super::staple::{Response, Stapling};
 
 /// The certificates of a context, in its order.
 pub(super) struct Chooser {
     all: Vec<Candidate>,
     /// A name that no certificate has is as good as none.
     full_scan: bool,
+    staples: bool,
 }
 
 struct Candidate {
     key: Arc<CertifiedKey>,
     /// DNS names, or where there are no alternative names at all, the subject's common name.
     names: Vec<Box<str>>,
+    response: Option<Response>,
+    policy: StaplePolicy,
 }
 
 impl Candidate {
-    fn new(identity: &Identity, schemes: &Schemes) -> Candidate {
-        Candidate { key: signature::limited(&identity.key, schemes), names: names(identity) }
+    fn new(identity: &Identity, schemes: &Schemes, policy: StaplePolicy) -> Candidate {
+        Candidate {
+            key: signature::limited(&identity.key, schemes),
+            names: names(identity),
+            response: identity.response.clone(),
+            policy: if identity.demands_response { StaplePolicy::Must } else { policy },
+        }
+    }
+
+    fn stapling(&self, status: Option<Status>) -> Stapling {
+        match status {
+            None => Stapling::NotAsked,
+            Some(status) => Stapling::of(self.response.as_ref(), self.policy, status.asked, status.now),
+        }
     }
 
     fn is_ecdsa(&self) -> bool {
@@ -41,11 +58,37 @@ impl Candidate {
 }
 
 impl Chooser {
-    pub fn new(identities: &[Arc<Identity>], schemes: &Schemes, full_scan: bool) -> Chooser {
-        Chooser { all: identities.iter().map(|identity| Candidate::new(identity, schemes)).collect(), full_scan }
+    pub fn new(identities: &[Arc<Identity>], schemes: &Schemes, full_scan: bool, policy: StaplePolicy) -> Chooser {
+        let all: Vec<_> = identities.iter().map(|identity| Candidate::new(identity, schemes, policy)).collect();
+        let staples = all.iter().any(|one| one.response.is_some() || one.policy != StaplePolicy::Lenient);
+        Chooser { all, full_scan, staples }
     }
 
-    fn choose(&self, name: Option<&str>, client: &Client<'_>) -> Option<&Candidate> {
+    /// Whether OCSP responses have a say in what is shown.
+    pub fn staples(&self) -> bool {
+        self.staples
+    }
+
+    /// What is shown to a client who has asked for a response, or has not; nothing where none may be shown.
+    pub fn choose_stapled(&self, hello: &ClientHello<'_>, status: Status) -> (Option<Arc<CertifiedKey>>, Stapling) {
+        let client = Client { hello, status: Some(status) };
+        let chosen = match &*self.all {
+            [only] => Some(only),
+            _ => self.choose(hello.server_name(), &client),
+        };
+        let Some(chosen) = chosen else { return (None, Stapling::NotAsked) };
+        match (chosen.stapling(Some(status)), &chosen.response) {
+            (Stapling::Failed, _) => (None, Stapling::Failed),
+            (Stapling::Shown, Some(response)) => {
+                let mut key = CertifiedKey::clone(&chosen.key);
+                key.ocsp = Some(response.der.clone());
+                (Some(Arc::new(key)), Stapling::Shown)
+            }
+            (stapling, _) => (Some(chosen.key.clone()), stapling),
+        }
+    }
+
+    fn choose(&self, name: Option<&str>, client: &Client<'_, '_>) -> Option<&Candidate> {
         let named = |pattern: &str| client.best(self.all.iter().filter(|candidate| candidate.has_name(pattern)));
         if let Some(name) = name {
             let wild = || name.split_once('.').and_then(|(_, rest)| named(&format!("*.{rest}")));
@@ -58,14 +101,26 @@ impl Chooser {
     }
 }
 
-/// What a client says it can verify.
-struct Client<'h> {
-    hello: &'h ClientHello<'h>,
+/// What is known of OCSP responses in a handshake.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Status {
+    /// The client wants one.
+    pub asked: bool,
+    /// When that is.
+    pub now: SystemTime,
 }
 
-impl Client<'_> {
+/// What a client says it can verify.
+struct Client<'h, 's> {
+    hello: &'h ClientHello<'s>,
+    /// Where responses have a say.
+    status: Option<Status>,
+}
+
+impl Client<'_, '_> {
     /// An ECDSA certificate if the client can verify it, else an RSA certificate; the first of its kind.
     fn best<'c>(&self, candidates: impl Iterator<Item = &'c Candidate> + Clone) -> Option<&'c Candidate> {
+        let candidates = candidates.filter(|candidate| candidate.stapling(self.status) != Stapling::Failed);
         let ecdsa = candidates.clone().find(|candidate| candidate.is_ecdsa() && self.can_verify(candidate));
         ecdsa.or_else(|| candidates.clone().find(|candidate| !candidate.is_ecdsa()))
     }
@@ -95,7 +150,7 @@ impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let chosen = match &*self.all {
             [only] => only,
-            _ => self.choose(hello.server_name(), &Client { hello: &hello })?,
+            _ => self.choose(hello.server_name(), &Client { hello: &hello, status: None })?,
         };
         Some(chosen.key.clone())
     }
@@ -104,5 +159,15 @@ impl ResolvesServerCert for Chooser {
 impl fmt::Debug for Chooser {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Chooser({} certificates)", self.all.len())
+    }
+}
+
+/// What was chosen before the library asked; nothing, where none may be shown.
+#[derive(Debug)]
+pub(super) struct Chosen(pub Option<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Chosen {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
     }
 }

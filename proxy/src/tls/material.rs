@@ -12,6 +12,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::certificate::{CertificateFacts, Facts, TrustFacts, hex};
 use super::files::Reader;
+use super::staple::{self, Response};
 use super::trust::Trust;
 use super::x509::{self, PemFault};
 
@@ -26,6 +27,10 @@ pub(super) struct Identity {
     pub uri_sans: Arc<[Arc<str>]>,
     /// The file that it came from.
     pub path: Option<Arc<str>>,
+    /// The OCSP response that is shown with it.
+    pub response: Option<Response>,
+    /// It may not be shown without one.
+    pub demands_response: bool,
 }
 
 /// A validation context and what was read for it.
@@ -60,6 +65,8 @@ impl Identity {
             );
         }
         let facts = Facts::of(leaf);
+        let response = config.staple.as_ref().map(|source| response(source, &facts.serial, reader)).transpose()?;
+        let demands_response = staple::is_demanded_by(&leaf.der());
         let common_name = leaf.common_name().map(String::into_boxed_str);
         let chain = chain.iter().map(|certificate| certificate.der().into()).collect();
         Ok(Identity {
@@ -68,6 +75,8 @@ impl Identity {
             facts,
             common_name,
             path: path(&config.chain),
+            response,
+            demands_response,
         })
     }
 
@@ -120,6 +129,11 @@ impl PeerContext {
         }
         PeerContext::parse(merged, reader)
     }
+}
+
+/// The OCSP response of a source.
+fn response(source: &DataSource, serial: &str, reader: Reader<'_>) -> Result<Response, String> {
+    Response::parse(&reader.read(source)?, serial).map_err(|reason| format!("ocsp_staple{} {reason}", place(source)))
 }
 
 /// A private key that can sign handshakes. Nothing of it, nor of what a library says of it, gets into an error.

@@ -4,6 +4,7 @@
 mod certificate;
 mod chooser;
 mod client;
+mod credential;
 mod described;
 mod failure;
 mod files;
@@ -17,6 +18,7 @@ mod server;
 mod signature;
 mod sources;
 mod spiffe;
+mod staple;
 mod suites;
 mod tickets;
 mod trust;
@@ -30,10 +32,12 @@ mod tests;
 
 pub use certificate::{CertificateFacts, ContextFacts, Material, TrustFacts};
 pub use client::{AlpnList, Asked, ClientContext};
+pub use credential::Credential;
 pub use described::{Described, fingerprint, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
+pub use staple::Stapling;
 pub use suites::{CIPHER_NAMES, VERSION_NAMES};
 pub use verify::proves;
 

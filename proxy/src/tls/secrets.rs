@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use config::secret::SecretKind;
-use config::tls::SecretId;
+use config::tls::{SdsName, SdsSource, SecretId};
 
 #[cfg(test)]
 use super::certificate::CertificateFacts;
 use super::certificate::{ContextFacts, Material, days_left};
+use super::credential::{self, Credential};
 use super::files::{self, File, Files, Reader, View};
 use super::material::{Identity, PeerContext};
 use super::tickets::TicketKeys;
@@ -30,6 +32,10 @@ struct State {
     readers: Vec<Weak<dyn SecretUser>>,
     /// All contexts.
     contexts: Vec<Weak<dyn SecretUser>>,
+    /// What filters show to services.
+    credentials: Vec<Weak<Credential>>,
+    /// The secrets of those that were asked for since somebody began to compile.
+    asked: Vec<SdsName>,
 }
 
 /// The current version of a secret.
@@ -38,6 +44,9 @@ struct Held {
     identity: Option<Arc<Identity>>,
     peers: Option<Arc<PeerContext>>,
     tickets: Option<Arc<TicketKeys>>,
+    generic: Option<Bytes>,
+    /// Also where nothing of it can be shown.
+    is_generic: bool,
     /// What it is read from, where that is files.
     from: Option<Arc<FromFiles>>,
 }
@@ -103,16 +112,51 @@ impl Secrets {
     }
 
     fn rebuild_users(&self, id: &SecretId) {
-        let users: Vec<_> = match self.lock().users.get_mut(id) {
-            Some(users) => {
-                users.retain(|user| user.strong_count() > 0);
-                users.iter().filter_map(Weak::upgrade).collect()
-            }
-            None => return,
+        let users: Vec<_> = {
+            let mut state = self.lock();
+            state.show(id);
+            let Some(users) = state.users.get_mut(id) else { return };
+            users.retain(|user| user.strong_count() > 0);
+            users.iter().filter_map(Weak::upgrade).collect()
         };
         for user in users {
             user.rebuild(self);
         }
+    }
+
+    /// A generic secret behind a prefix. Whoever compiles waits for it; it follows its secret while it is held.
+    ///
+    /// # Errors
+    /// A secret of the bootstrap is not there, and so will never be.
+    pub fn credential(&self, name: &SdsName, prefix: &Arc<str>) -> Result<Arc<Credential>, String> {
+        let mut state = self.lock();
+        let id = name.id();
+        if id.source == SdsSource::Static && !state.held.get(&id).is_some_and(|held| held.is_generic) {
+            return Err(format!(
+                "Unknown static generic secret: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
+                config::discreet::shown(&name.name)
+            ));
+        }
+        let credential = Arc::new(Credential::new(name.clone(), prefix.clone()));
+        state.credentials.retain(|one| one.strong_count() > 0);
+        state.credentials.push(Arc::downgrade(&credential));
+        if !state.asked.contains(name) {
+            state.asked.push(name.clone());
+        }
+        state.show(&id);
+        Ok(credential)
+    }
+
+    /// The secrets of credentials that somebody holds.
+    pub fn of_credentials(&self) -> Vec<SdsName> {
+        self.lock().credentials.iter().filter_map(Weak::upgrade).map(|one| one.name().clone()).collect()
+    }
+
+    /// The secrets of credentials that were asked for while something was compiled.
+    pub fn asked_during<T>(&self, compile: impl FnOnce() -> T) -> (T, Vec<SdsName>) {
+        self.lock().asked.clear();
+        let compiled = compile();
+        (compiled, std::mem::take(&mut self.lock().asked))
     }
 
     /// Whether anything in use was read from files, so that [`Secrets::look_at_files`] is worth calling.
@@ -159,6 +203,7 @@ impl Secrets {
             chain: held.identity.iter().map(|identity| identity.shown()).collect(),
             trust: held.peers.map(|peers| peers.facts()),
             ticket_keys: held.tickets.map_or(0, |keys| keys.count()),
+            is_generic: held.is_generic,
         }
     }
 
@@ -215,6 +260,7 @@ impl Secrets {
         let gone: Vec<SecretId> = state.held.keys().filter(|id| !keep(id)).cloned().collect();
         for id in &gone {
             state.held.remove(id);
+            state.show(id);
         }
         state.users.retain(|_, users| users.iter().any(|user| user.strong_count() > 0));
         gone
@@ -280,6 +326,15 @@ impl Secrets {
     }
 }
 
+impl State {
+    /// Gives the secret as it is now to its credentials.
+    fn show(&self, id: &SecretId) {
+        let now = self.held.get(id).and_then(|held| held.generic.as_ref());
+        let live = self.credentials.iter().filter_map(Weak::upgrade);
+        live.filter(|one| one.name().id() == *id).for_each(|one| one.put(now));
+    }
+}
+
 /// One time through everything that files were changed of.
 struct Pass<'a> {
     changed: &'a files::Held,
@@ -335,6 +390,9 @@ fn parse(name: &str, secret: &SecretKind, reader: Reader<'_>) -> Result<Held, St
             let tickets = TicketKeys::parse(keys, reader)?;
             Ok(Held { tickets: Some(Arc::new(tickets)), ..Held::default() })
         }
-        SecretKind::Other => Ok(Held::default()),
+        SecretKind::Generic(generic) => {
+            let generic = credential::parse(name, generic, reader)?;
+            Ok(Held { generic, is_generic: true, ..Held::default() })
+        }
     }
 }

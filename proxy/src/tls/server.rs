@@ -1,12 +1,13 @@
 //! The server side: contexts of filter chains. Called by `listener` once a chain is chosen.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use config::tls::{DownstreamTls, SdsName, SessionTickets};
+use config::tls::{DownstreamTls, SdsName, SessionTickets, StaplePolicy};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{Acceptor, ClientHello};
@@ -14,13 +15,14 @@ use rustls::{HandshakeKind, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::certificate::{ContextFacts, Material};
-use super::chooser::Chooser;
+use super::chooser::{Chooser, Chosen, Status};
 use super::files::{self, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
 use super::secrets::SecretUser;
 use super::sources::{Parts, Sources, negotiable};
+use super::staple::{Stapling, hello::asks_for_response};
 use super::suites::{self, Suites};
 use super::tickets::{Keys, Resumption};
 use super::verify::{PeerVerifier, SideDemands};
@@ -41,6 +43,7 @@ pub struct ServerContext {
     session_timeout: Option<Duration>,
     prefer_client_ciphers: bool,
     full_scan: bool,
+    staple_policy: StaplePolicy,
     current: ArcSwapOption<Current>,
 }
 
@@ -128,6 +131,7 @@ impl ServerContext {
             session_timeout: config.session_timeout,
             prefer_client_ciphers: config.prefer_client_ciphers,
             full_scan: config.full_scan_on_sni_mismatch,
+            staple_policy: config.staple_policy,
             current: ArcSwapOption::empty(),
         });
         context.sources.refuse_unknown(secrets)?;
@@ -158,14 +162,45 @@ impl ServerContext {
     /// # Errors
     /// The failure in Envoy's words. The alert that belongs to it has been sent.
     pub async fn accept(&self, stream: Stream) -> Result<(Stream, TlsInfo), HandshakeFailure> {
+        self.accept_telling(stream, &Cell::new(None)).await
+    }
+
+    /// The same; what is done about an OCSP response is told as soon as it is known, where responses have a say.
+    ///
+    /// # Errors
+    /// As [`accept`](ServerContext::accept).
+    pub async fn accept_telling(
+        &self,
+        mut stream: Stream,
+        told: &Cell<Option<Stapling>>,
+    ) -> Result<(Stream, TlsInfo), HandshakeFailure> {
         let Some(current) = self.current.load_full() else { return Err(HandshakeFailure::not_ready()) };
+        let asked = match current.chooser.staples() {
+            true => Some(asks_for_response(&mut stream).await?),
+            false => None,
+        };
         let start = LazyConfigAcceptor::new(Acceptor::default(), Box::new(stream.under_tls())).await?;
         let hello = start.client_hello();
         if self.require_sni && hello.server_name().is_none() {
             return Err(HandshakeFailure::refused("the client sent no server name and the context requires one"));
         }
-        let config = self.choose(&current, &hello).map_err(|reason| HandshakeFailure::refused(&reason))?;
-        let stream = start.into_stream(config).await?;
+        let mut config = self.choose(&current, &hello).map_err(|reason| HandshakeFailure::refused(&reason))?;
+        if let Some(asked) = asked {
+            let (key, stapling) = current.chooser.choose_stapled(&hello, Status { asked, now: SystemTime::now() });
+            told.set(Some(stapling));
+            // A copy of pointers: only contexts with responses make one for each connection.
+            let mut own = ServerConfig::clone(&config);
+            own.cert_resolver = Arc::new(Chosen(key));
+            config = Arc::new(own);
+        }
+        let failed = told.get() == Some(Stapling::Failed);
+        let stream = start.into_stream(config).await.map_err(|error| match failed {
+            // The library knows only that there was no certificate.
+            true => {
+                HandshakeFailure::refused("no certificate may be shown without a good OCSP response, and there is none")
+            }
+            false => error.into(),
+        })?;
         let connection = stream.get_ref().1;
         if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
             current.verifier.check_client_again(connection.peer_certificates()).map_err(HandshakeFailure::of_check)?;
@@ -224,7 +259,9 @@ impl ServerContext {
 
     fn build(&self, parts: Parts) -> Result<Current, String> {
         let own = Own::of(&parts.identities);
-        let chooser = Arc::new(Chooser::new(&parts.identities, &self.sources.schemes, self.full_scan));
+        self.demand_responses(&parts.identities)?;
+        let chooser = Chooser::new(&parts.identities, &self.sources.schemes, self.full_scan, self.staple_policy);
+        let chooser = Arc::new(chooser);
         let keys = match (&self.tickets, parts.tickets) {
             (SessionTickets::Off, _) => Keys::None,
             (_, Some(keys)) => Keys::Given(keys, parts.binding),
@@ -240,6 +277,18 @@ impl ServerContext {
         }
         let configs = Configs::new(config, &self.alpn);
         Ok(Current { configs, verifier: parts.verifier, chooser, identities: parts.identities, own })
+    }
+
+    /// In Envoy's words.
+    fn demand_responses(&self, identities: &[Arc<Identity>]) -> Result<(), String> {
+        let mut lacking = identities.iter().filter(|identity| identity.response.is_none());
+        match lacking.find(|identity| identity.demands_response || self.staple_policy == StaplePolicy::Must) {
+            None => Ok(()),
+            Some(identity) if identity.demands_response => {
+                Err("OCSP response is required for must-staple certificate; give it as ocsp_staple".into())
+            }
+            Some(_) => Err("Required OCSP response is missing from TLS context; give it as ocsp_staple".into()),
+        }
     }
 
     fn builder(

@@ -142,6 +142,7 @@ impl Sources {
             chain: chain.collect(),
             trust: self.peers.given().filter(|peers| peers.trust.is_given()).map(|peers| peers.facts()),
             ticket_keys: self.tickets.as_ref().and_then(Source::given).map_or(0, |keys| keys.count()),
+            is_generic: false,
         }
     }
 

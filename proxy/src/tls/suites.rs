@@ -187,30 +187,48 @@ fn groups(common: &CommonTls, scope: &str) -> Result<Vec<&'static dyn SupportedK
     if common.ecdh_curves.is_empty() {
         return Ok(vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1]);
     }
-    let known: Vec<_> = common.ecdh_curves.iter().filter_map(|name| group(name)).collect();
-    if known.is_empty() {
-        return Err(format!(
-            "none of the ecdh_curves {} is available; use X25519 or P-256",
-            config::discreet::shown(&common.ecdh_curves.join(", "))
-        ));
+    let mut known: Vec<&'static dyn SupportedKxGroup> = Vec::new();
+    let mut lacking = Vec::new();
+    // As in OpenSSL's lists, one entry may hold several.
+    for name in common.ecdh_curves.iter().flat_map(|names| names.split(':')) {
+        match group(name) {
+            Group::Is(group) if known.iter().any(|other| other.name() == group.name()) => {
+                return Err(format!("the curve {name} is named twice in ecdh_curves; name it once"));
+            }
+            Group::Is(group) => known.push(group),
+            Group::NotHere => lacking.push(name),
+            Group::Nowhere => {
+                let name = config::discreet::shown(name);
+                return Err(format!("{name} in ecdh_curves is no curve; use X25519MLKEM768, X25519, P-256 or P-384"));
+            }
+        }
     }
-    if known.len() < common.ecdh_curves.len() {
-        tracing::warn!(
-            scope,
-            curves = common.ecdh_curves.join(","),
-            "some ecdh_curves are not available and are left out"
-        );
+    let lacking = lacking.join(", ");
+    if known.is_empty() {
+        return Err(format!("none of the ecdh_curves {lacking} is available; use X25519 or P-256"));
+    }
+    if !lacking.is_empty() {
+        tracing::warn!(scope, curves = lacking, "some ecdh_curves are not available and are left out");
     }
     Ok(known)
 }
 
-fn group(name: &str) -> Option<&'static dyn SupportedKxGroup> {
-    Some(match name {
-        "X25519" => kx_group::X25519,
-        "P-256" => kx_group::SECP256R1,
-        "P-384" => kx_group::SECP384R1,
+enum Group {
+    Is(&'static dyn SupportedKxGroup),
+    /// BoringSSL has it, and this library has not.
+    NotHere,
+    Nowhere,
+}
+
+/// By either of BoringSSL's names.
+fn group(name: &str) -> Group {
+    Group::Is(match name {
+        "X25519" | "x25519" => kx_group::X25519,
+        "P-256" | "prime256v1" => kx_group::SECP256R1,
+        "P-384" | "secp384r1" => kx_group::SECP384R1,
         "X25519MLKEM768" => kx_group::X25519MLKEM768,
-        _ => return None,
+        "P-521" | "secp521r1" | "MLKEM1024" => return Group::NotHere,
+        _ => return Group::Nowhere,
     })
 }
 

@@ -15,9 +15,11 @@ use rcgen::{
 };
 
 mod demands;
+mod responses;
 mod spoiled;
 
 pub use demands::*;
+pub use responses::{Status, ocsp_response, serial_of};
 pub use spoiled::{Marks, spoiled};
 
 /// Issues certificates as istiod does: SPIFFE URI, no subject, the root last in the chain.
@@ -134,7 +136,7 @@ impl Authority {
 
 impl Leaf {
     pub fn config(&self) -> TlsCertificate {
-        TlsCertificate { chain: inline(&self.chain), key: inline(&self.key), password: None }
+        TlsCertificate { chain: inline(&self.chain), key: inline(&self.key), password: None, staple: None }
     }
 
     pub fn secret(&self) -> SecretKind {
@@ -202,6 +204,7 @@ pub fn istio_server(protocols: &[&str]) -> DownstreamTls {
         tickets: SessionTickets::OwnKeys,
         disable_stateful_resumption: false,
         session_timeout: None,
+        staple_policy: config::tls::StaplePolicy::Lenient,
         prefer_client_ciphers: false,
         full_scan_on_sni_mismatch: false,
     }

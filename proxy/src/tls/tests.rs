@@ -14,6 +14,7 @@ use crate::transport::{Io, Stream};
 
 mod sessions;
 mod spiffe;
+mod staples;
 
 const SERVER: &str = "spiffe://cluster.local/ns/default/sa/details";
 const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/productpage";
@@ -424,7 +425,8 @@ fn encrypted_keys_are_opened_with_their_password() {
     ] {
         let take = |password: Option<&str>| {
             let password = password.map(inline);
-            let config = config::secret::TlsCertificate { chain: inline(chain), key: inline(key), password };
+            let config =
+                config::secret::TlsCertificate { chain: inline(chain), key: inline(key), password, staple: None };
             Secrets::new().update(&sds("default").id(), SecretKind::TlsCertificate(config))
         };
         take(Some("correct horse")).unwrap_or_else(|reason| panic!("{file}: {reason}"));
@@ -792,7 +794,7 @@ fn nothing_of_a_broken_secret_is_said() {
     let mut refused = 0;
     let secrets = |key: &str, chain: &str, password: Option<&str>| {
         let password = password.map(inline);
-        config::secret::TlsCertificate { chain: inline(chain), key: inline(key), password }
+        config::secret::TlsCertificate { chain: inline(chain), key: inline(key), password, staple: None }
     };
     let mut all = Vec::new();
     for key in spoiled(&leaf.key) {

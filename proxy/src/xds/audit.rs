@@ -87,6 +87,9 @@ fn said(material: &Material) -> String {
     if material.ticket_keys > 0 {
         parts.push(format!("{} ticket keys", material.ticket_keys));
     }
+    if material.is_generic {
+        parts.push("a generic secret".to_owned());
+    }
     match parts.is_empty() {
         true => "nothing that is used here".to_owned(),
         false => parts.join("; "),

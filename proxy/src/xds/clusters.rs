@@ -128,12 +128,15 @@ impl Clusters {
 
     fn add(&mut self, config: Arc<config::cluster::Cluster>, stored: Stored, is_static: bool) -> Result<(), Rejection> {
         let name = config.name.clone();
-        let cluster = made(config.clone(), &self.parts.secrets, &self.parts.stats)?;
+        let make = || made(config.clone(), &self.parts.secrets, &self.parts.stats);
+        let (cluster, asked) = self.parts.secrets.asked_during(make);
+        let cluster = cluster?;
         if let Discovery::Eds { service_name, .. } = &config.discovery {
             self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
             self.reuse_assignment(service_name, &cluster);
         }
-        let needs = cluster.needed_secrets();
+        let mut needs = cluster.needed_secrets();
+        needs.extend(asked);
         let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
         let warming = Warming { cluster, since: Instant::now(), needs, names };
         if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
@@ -293,7 +296,7 @@ pub fn made(
     stats: &Arc<Stats>,
 ) -> Result<Arc<Cluster>, Rejection> {
     let cluster = Cluster::new(config, secrets, stats)?;
-    attach_filters(&cluster, stats)?;
+    attach_filters(&cluster, secrets, stats)?;
     Ok(cluster)
 }
 

@@ -261,7 +261,8 @@ impl Control {
     }
 
     fn watch_secrets(&mut self, ads: Option<&AdsHandle>) {
-        let needed: HashSet<SdsName> = self.clusters.needed_secrets().chain(self.listeners.needed_secrets()).collect();
+        let contexts = self.clusters.needed_secrets().chain(self.listeners.needed_secrets());
+        let needed: HashSet<SdsName> = contexts.chain(self.secrets.of_credentials()).collect();
         self.secrets.want(&needed);
         if let Some(ads) = ads {
             let names: BTreeSet<String> =

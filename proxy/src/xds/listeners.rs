@@ -196,12 +196,14 @@ impl Listeners {
         let before = self.held.active(&name).zip(kept.as_ref());
         let before = before.map(|(active, kept)| Before { listener: &active.listener, kept });
         let compile = || Listener::compile(config, &deps, &*self.parts.routes, before);
-        let (listener, fetches) = self.parts.discoveries.fetches().during(compile);
+        let fetching = || self.parts.discoveries.fetches().during(compile);
+        let ((listener, fetches), asked) = self.parts.secrets.asked_during(fetching);
         let listener = listener?;
         let sockets = self.sockets.plan(&listener, &self.owners(&name))?;
         let extensions = listener.discovered();
         extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
-        let (needs, routes) = (listener.needed_secrets(), listener.rds_names());
+        let (mut needs, routes) = (listener.needed_secrets(), listener.rds_names());
+        needs.extend(asked);
         let since = Instant::now();
         self.held.warm(
             &name,

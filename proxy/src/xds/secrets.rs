@@ -91,6 +91,11 @@ impl SecretWatches {
         }
     }
 
+    /// The secrets that filters show to services.
+    pub fn of_credentials(&self) -> Vec<SdsName> {
+        self.secrets.of_credentials()
+    }
+
     fn watch(&mut self, server: &Arc<XdsServer>, name: &str) {
         if let Some(client) = self.clients.get_mut(server) {
             return client.watch(name);

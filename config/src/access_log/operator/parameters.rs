@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::super::Part;
+use super::Calculated;
 use super::parse::{Arguments, parse as parse_command};
 use super::{
     AddressPart, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator, PathFrom, Precision, ServerNameFrom,
     StateFormat, TimePoint,
 };
+
+use crate::cel;
+use crate::proto::core::v3::CelExpressionConfig;
 
 type Parsed = Result<Operator, String>;
 
@@ -45,7 +49,9 @@ pub(super) fn parse(name: &str, arguments: &Arguments<'_>) -> Option<Parsed> {
             Some(other) => Err(option(name, other, &["ORIG", "DECODED"])),
         },
         "PATH" => path(name, arguments),
-        "COALESCE" => arguments.required(name).and_then(coalesce),
+        "CEL" => calculated(false, arguments),
+        "TYPED_CEL" => calculated(true, arguments),
+        "COALESCE" => arguments.required(name).and_then(|text| coalesce(text, arguments.cel)),
         _ => return None,
     })
 }
@@ -244,8 +250,16 @@ fn path(name: &str, arguments: &Arguments<'_>) -> Parsed {
     Ok(Operator::Path { query, from })
 }
 
+fn calculated(typed: bool, arguments: &Arguments<'_>) -> Parsed {
+    let text = arguments.parameters.unwrap_or_default();
+    match cel::of_text(text, arguments.cel) {
+        Ok(expression) => Ok(Operator::Calculated(Calculated::new(expression, typed))),
+        Err(reason) => Err(format!("Not able to parse expression {text:?}: {reason}")),
+    }
+}
+
 /// `{"operators": ["COMMAND", {"command": …, "param": …, "max_length": …}]}`.
-fn coalesce(text: &str) -> Parsed {
+fn coalesce(text: &str, cel: Option<&CelExpressionConfig>) -> Parsed {
     let json: serde_json::Value =
         serde_json::from_str(text).map_err(|error| format!("COALESCE: failed to parse JSON configuration: {error}"))?;
     let Some(operators) = json.get("operators").and_then(serde_json::Value::as_array) else {
@@ -259,7 +273,7 @@ fn coalesce(text: &str) -> Parsed {
         let command = operator.as_str().or_else(|| text("command")).unwrap_or_default();
         let limit = operator.get("max_length").and_then(serde_json::Value::as_u64);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let arguments = Arguments { parameters: text("param"), limit };
+        let arguments = Arguments { parameters: text("param"), limit, cel };
         // One within the other would be without end.
         let operator = if command == "COALESCE" {
             Err(format!("unknown command: '{command}'"))

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::proto::core::v3::CelExpressionConfig;
+
 use super::{AddressPart, CertificateField, CertificateOf, GrpcStatusFormat, Operator, WireBytes, parameters};
 
 /// What stands around a command's name.
@@ -11,6 +13,8 @@ pub(in super::super) struct Arguments<'a> {
     pub parameters: Option<&'a str>,
     /// Behind the colon.
     pub limit: Option<usize>,
+    /// How expressions are read.
+    pub cel: Option<&'a CelExpressionConfig>,
 }
 
 /// The operator of a command.
@@ -23,9 +27,6 @@ pub(in super::super) fn parse(name: &str, arguments: &Arguments<'_>) -> Result<O
     }
     if ABSENT.contains(&name) {
         return arguments.none(name).map(|()| Operator::Absent(Arc::from(name)));
-    }
-    if UNREAD.contains(&name) {
-        return arguments.required(name).map(|_| Operator::Absent(Arc::from(name)));
     }
     Err(format!("Not supported field in StreamInfo: {name}; correct it, or take it out"))
 }
@@ -192,6 +193,3 @@ const ABSENT: &[&str] = &[
     "UPSTREAM_LOCAL_CLOSE_REASON",
     "UPSTREAM_TLS_SESSION_ID",
 ];
-
-/// The same, with parameters.
-const UNREAD: &[&str] = &["CEL", "TYPED_CEL"];

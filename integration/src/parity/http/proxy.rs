@@ -72,9 +72,11 @@ impl Proxy {
         let of =
             |one: &Scenario| cluster(&one.name, &one.config["cluster"], one.config["upstream"] != "http1", Some(app));
         let clusters = scenarios.iter().map(of).chain(more);
+        let secrets = scenarios.iter().flat_map(|one| one.config["secrets"].as_array().into_iter().flatten());
         let bootstrap = json!({
             "admin": { "address": address(admin) },
-            "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>() }
+            "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>(),
+                "secrets": secrets.collect::<Vec<_>>() }
         });
         let file = folder.path().join("bootstrap.json");
         std::fs::write(&file, bootstrap.to_string())?;
@@ -264,7 +266,21 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
     filters.push(json!({ "name": "router",
         "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &config["router"]) }));
     let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%";
-    let format = format!("{}\n", config["log"].as_str().unwrap_or(format));
+    let text = |text: &str| json!({ "text_format_source": { "inline_string": text } });
+    let format = match &config["log"] {
+        Value::Object(_) => json!({ "json_format": config["log"] }),
+        own => text(&format!("{}\n", own.as_str().unwrap_or(format))),
+    };
+    let written = |format: Value| {
+        json!({ "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": log.display().to_string(), "log_format": format })
+    };
+    // What a filter takes has a word before its line.
+    let filters_of_log = config["log_filters"].as_object().into_iter().flatten();
+    let mut logs: Vec<_> = filters_of_log
+        .map(|(word, filter)| json!({ "name": "log", "filter": filter, "typed_config": written(text(&format!("{word} "))) }))
+        .collect();
+    logs.push(json!({ "name": "log", "typed_config": written(format) }));
     let mut routes = config["routes"].as_array().cloned().unwrap_or_default();
     let usual = json!([
         { "match": { "prefix": "/none/" }, "route": { "cluster": "none" } },
@@ -281,11 +297,7 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "generate_request_id": false,
-        "access_log": [{ "name": "log", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": log.display().to_string(),
-            "log_format": { "text_format_source": { "inline_string": format } }
-        } }],
+        "access_log": logs,
         "http_filters": filters,
         "route_config": merged(json!({ "virtual_hosts": hosts }), &config["table"])
     });

@@ -2,8 +2,9 @@
 //!
 //! A scenario has `filters` (those before the router) and may have `router` (its fields), `route` (fields of the action of the route
 //! `/pkg.Svc/`, to the application), `routes` (whole routes before all others), `host` and `table` (fields of the virtual host and of the
-//! route table), `hosts` (more virtual hosts), `manager` (fields of the connection manager), `listener_filters`, `cluster` (fields of the application's), `upstream`
-//! (`http1`; `http2` is meant), `log` (a format in place of the usual one), `statistics` (words: the counters that hold one are compared)
+//! route table), `hosts` (more virtual hosts), `secrets` (static ones of the bootstrap), `manager` (fields of the connection manager), `listener_filters`, `cluster` (fields of the application's), `upstream`
+//! (`http1`; `http2` is meant), `log` (a format in place of the usual one, a text or JSON), `log_filters` (words
+//! with filters of logs: a word stands before the line of what its filter takes), `statistics` (words: the counters that hold one are compared)
 //! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
 //! service of [`super::authorizer`], `$mirror` for a second cluster of the application, `$talker` for the application of dialogues.
 //! `serves` says, by path below `/served/NAME/`, what the application answers to who names no answer (`status`, `body`); `key_sets` and
@@ -105,7 +106,7 @@ pub fn all() -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "filters",
     "router",
     "route",
@@ -118,7 +119,9 @@ const KEYS: [&str; 17] = [
     "cluster",
     "upstream",
     "log",
+    "log_filters",
     "statistics",
+    "secrets",
     "serves",
     "key_sets",
     "tokens",

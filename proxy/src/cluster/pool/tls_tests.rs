@@ -53,6 +53,7 @@ impl Server {
             tickets: SessionTickets::OwnKeys,
             disable_stateful_resumption: false,
             session_timeout: None,
+            staple_policy: config::tls::StaplePolicy::Lenient,
             prefer_client_ciphers: false,
             full_scan_on_sni_mismatch: false,
         };

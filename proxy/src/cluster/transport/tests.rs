@@ -93,7 +93,7 @@ fn files_of_a_context_are_read_before_the_first_connection_needs_them() {
         std::fs::write(&path, text).expect("written");
         path
     });
-    let pair = TlsCertificate { chain: file(&paths[0]), key: file(&paths[1]), password: None };
+    let pair = TlsCertificate { chain: file(&paths[0]), key: file(&paths[1]), password: None, staple: None };
     let mut tls = istio_client(&[], vec![]);
     tls.common.certificates = vec![SecretSource::Inline(Arc::new(pair))];
     let cluster = Cluster { transport: UpstreamTransport::Tls(Arc::new(tls)), ..config(eds()) };

@@ -19,6 +19,7 @@ use crate::cluster::{Attached, Cluster};
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::stats::Stats;
+use crate::tls::Secrets;
 use crate::wire::codec::ResetReason;
 use crate::wire::message::{BodyLength, Frame, ResponseHead};
 
@@ -45,13 +46,13 @@ pub(in crate::http) struct Pinned {
 ///
 /// # Errors
 /// The first one that cannot be honoured.
-pub(crate) fn attach(cluster: &Cluster, stats: &Arc<Stats>) -> Result<(), Rejection> {
+pub(crate) fn attach(cluster: &Cluster, secrets: &Secrets, stats: &Arc<Stats>) -> Result<(), Rejection> {
     let filters = &cluster.config().http.filters;
     if filters.is_empty() {
         return Ok(());
     }
     let scope = format!("cluster.{}.", cluster.config().stat_name);
-    let deps = FilterDeps { stats, scope: &scope, discoveries: None };
+    let deps = FilterDeps { stats, scope: &scope, discoveries: None, secrets: Some(secrets) };
     let root = At::root();
     let at = root.field("typed_extension_protocol_options");
     let at = at.key("envoy.extensions.upstreams.http.v3.HttpProtocolOptions");

@@ -13,6 +13,7 @@ use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
 use crate::stats::Stats;
+use crate::tls::Secrets;
 use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
@@ -81,6 +82,8 @@ pub(crate) struct FilterDeps<'a> {
     pub scope: &'a str,
     /// Configs that are discovered; `None` where none may be: what a route table tells.
     pub discoveries: Option<&'a Discoveries>,
+    /// Secrets that filters show to services; `None` where they may have none: what a route table tells.
+    pub secrets: Option<&'a Secrets>,
 }
 
 /// A set of hooks.

@@ -19,6 +19,7 @@ mod buffer;
 mod compression;
 pub(in crate::http) mod compressor;
 mod cors;
+mod credential_injector;
 mod csrf;
 mod decompressor;
 pub(in crate::http) mod delegate;
@@ -57,6 +58,7 @@ http_filters! {
     Buffer buffer routes;
     Compressor compressor routes;
     Cors cors routes;
+    CredentialInjector credential_injector;
     Csrf csrf routes;
     Decompressor decompressor;
     HeaderMutation header_mutation routes;

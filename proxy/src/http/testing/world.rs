@@ -63,7 +63,8 @@ impl World {
                 _ => {
                     let config = Arc::new(fake.configured(&shape));
                     let made = Cluster::new(config, &self.secrets, &self.worker.stats).expect("a good cluster");
-                    crate::http::attach_filters(&made, &self.worker.stats).expect("good filters");
+                    crate::http::attach_filters(&made, &crate::tls::Secrets::new(), &self.worker.stats)
+                        .expect("good filters");
                     known.insert(name.clone(), (shape, made));
                     changed = true;
                 }

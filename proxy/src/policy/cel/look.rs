@@ -59,6 +59,25 @@ fn joined<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, [u8]
     Some(Cow::Owned(all))
 }
 
+/// The names that there are, in order.
+pub(super) fn header_names(facts: &dyn Facts, of: HeadersOf) -> Vec<String> {
+    let pseudo: &[&str] = match of {
+        HeadersOf::Request => &[":authority", ":method", ":path", ":scheme"],
+        HeadersOf::Response => &[":status"],
+        HeadersOf::ResponseTrailers => &[],
+    };
+    let headers = match of {
+        HeadersOf::Request => facts.request().map(|head| &head.headers),
+        HeadersOf::Response => facts.response().map(|head| &head.headers),
+        HeadersOf::ResponseTrailers => facts.response_trailers(),
+    };
+    let plain = headers.into_iter().flat_map(|headers| headers.iter()).map(|header| header.name.as_str().to_owned());
+    let mut names: Vec<String> = pseudo.iter().map(|name| (*name).to_owned()).chain(plain).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// How many names there are, pseudo headers among them.
 pub(super) fn count_headers(facts: &dyn Facts, of: HeadersOf) -> usize {
     let distinct = |headers: &Headers| {
@@ -109,5 +128,6 @@ fn see(facts: &dyn Facts, of: MetadataOf, filter: &str, path: &[Arc<str>], see: 
         MetadataOf::Stream => facts.metadata(filter, path, see),
         MetadataOf::Route => within(facts.route_metadata(), see),
         MetadataOf::Listener => within(facts.listener_metadata(), see),
+        of => within(facts.other_metadata(of), see),
     }
 }

@@ -142,6 +142,54 @@ pub(super) fn write_duration(duration: i128) -> String {
     format!("{sign}{}{}s", duration / SECOND, fraction(duration % SECOND))
 }
 
+/// A duration in hours, minutes and seconds, or in a smaller unit where it is shorter than a second.
+pub(super) fn in_units(duration: i128) -> String {
+    let sign = if duration < 0 { "-" } else { "" };
+    let duration = duration.abs();
+    if duration == 0 {
+        return "0".to_owned();
+    }
+    let smaller = |unit: i128, name: &str| {
+        let part = format!("{:09}", duration % unit * (SECOND / unit));
+        let part = part.trim_end_matches('0');
+        let dot = if part.is_empty() { "" } else { "." };
+        format!("{sign}{}{dot}{part}{name}", duration / unit)
+    };
+    match duration {
+        1..1_000 => return smaller(1, "ns"),
+        1_000..1_000_000 => return smaller(1_000, "us"),
+        1_000_000..SECOND => return smaller(1_000_000, "ms"),
+        _ => {}
+    }
+    let (hours, minutes, rest) = (duration / (3600 * SECOND), duration / (60 * SECOND) % 60, duration % (60 * SECOND));
+    let mut text = sign.to_owned();
+    if hours > 0 {
+        text += &format!("{hours}h");
+    }
+    if minutes > 0 {
+        text += &format!("{minutes}m");
+    }
+    if rest > 0 {
+        text += &format!("{}{}s", rest / SECOND, fraction(rest % SECOND));
+    }
+    text
+}
+
+/// A duration in seconds with none, three, six or nine places, as protobuf's JSON has it.
+pub(super) fn in_seconds(duration: i128) -> String {
+    let sign = if duration < 0 { "-" } else { "" };
+    let (seconds, nanos) = (duration.abs() / SECOND, duration.abs() % SECOND);
+    let digits = format!("{nanos:09}");
+    let places = match nanos {
+        0 => "",
+        nanos if nanos % 1_000_000 == 0 => &digits[..3],
+        nanos if nanos % 1_000 == 0 => &digits[..6],
+        _ => &digits,
+    };
+    let dot = if places.is_empty() { "" } else { "." };
+    format!("{sign}{seconds}{dot}{places}s")
+}
+
 fn fraction(nanos: i128) -> String {
     if nanos == 0 {
         return String::new();

@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use config::access_log::{Comparison, LogFilter};
 
-use super::LogEntry;
+use super::{LogEntry, format};
 use crate::failure::ResponseFlags;
+use crate::policy::cel::Expression;
 use crate::policy::headers::HeaderMatchers;
+use crate::telemetry::facts::Known;
 
 /// A filter whose names are numbers already.
 pub enum Filter {
@@ -18,6 +20,7 @@ pub enum Filter {
     Or(Vec<Filter>),
     Header(HeaderMatchers),
     NotHealthCheck,
+    Expression(Expression),
     All,
 }
 
@@ -40,6 +43,7 @@ impl Filter {
             LogFilter::Or(filters) => Filter::Or(filters.iter().map(Filter::compile).collect()),
             LogFilter::Header(matcher) => Filter::Header(HeaderMatchers::compile(std::slice::from_ref(matcher))),
             LogFilter::NotHealthCheck => Filter::NotHealthCheck,
+            LogFilter::Expression(expression) => Filter::Expression(Expression::compile(expression)),
             LogFilter::LogAll(_) => Filter::All,
         }
     }
@@ -58,8 +62,18 @@ impl Filter {
             Filter::Or(filters) => filters.iter().any(|filter| filter.takes(entry)),
             Filter::Header(matcher) => entry.request.is_some_and(|request| matcher.match_request(request)),
             Filter::NotHealthCheck => !info.health_check,
+            Filter::Expression(expression) => expression.holds(&Known::of(entry)),
             Filter::All => true,
         }
+    }
+}
+
+/// Whether it asks for moments that are only kept where somebody wants them.
+pub fn wants_times(config: &LogFilter) -> bool {
+    match config {
+        LogFilter::Expression(expression) => format::expression_wants_times(expression),
+        LogFilter::And(filters) | LogFilter::Or(filters) => filters.iter().any(wants_times),
+        _ => false,
     }
 }
 

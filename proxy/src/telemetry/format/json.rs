@@ -114,7 +114,11 @@ fn single(
     out: &mut Vec<u8>,
 ) -> bool {
     let start = out.len();
-    match value::write(operator, entry, out) {
+    let written = match operator {
+        Operator::Calculated(value) if value.typed => value::calculated_json(value, limit, entry, out),
+        operator => value::write(operator, entry, out),
+    };
+    match written {
         Written::Absent if omit_empty => return false,
         Written::Absent => out.extend_from_slice(b"null"),
         Written::Number | Written::Json => {}

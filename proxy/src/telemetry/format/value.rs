@@ -1,6 +1,7 @@
 //! The value of each command operator. What takes more than a line is in a file below.
 
 mod address;
+mod calculated;
 mod certificate;
 mod duration;
 mod grpc;
@@ -128,6 +129,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Query { decoded } => request::query(*decoded, entry, out),
         Operator::Path { query, from } => text(request::path(*query, *from, entry), out),
         Operator::Coalesce(parts) => request::coalesce(parts, entry, out),
+        Operator::Calculated(value) => calculated::text(value, entry, out),
         Operator::UniqueId => {
             uuid::write_random(out);
             Written::Text
@@ -140,6 +142,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::FilterChainName => some(Some(&connection.filter_chain), out),
     }
 }
+
+pub use calculated::json as calculated_json;
 
 /// The host's name, once per configuration.
 pub fn hostname() -> String {

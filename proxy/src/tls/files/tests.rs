@@ -43,7 +43,12 @@ impl Place {
     }
 
     fn pair(&self) -> TlsCertificate {
-        TlsCertificate { chain: file(self.path("chain.pem")), key: file(self.path("key.pem")), password: None }
+        TlsCertificate {
+            chain: file(self.path("chain.pem")),
+            key: file(self.path("key.pem")),
+            password: None,
+            staple: None,
+        }
     }
 
     /// A change counts at the second look that finds it.
@@ -146,8 +151,12 @@ fn a_watched_directory_tells_when_the_files_are_read() {
         DataSource::File(FileSource { path: place.path(name), watched })
     };
     for modify in [false, true] {
-        let pair =
-            TlsCertificate { chain: source("chain.pem", modify), key: source("key.pem", modify), password: None };
+        let pair = TlsCertificate {
+            chain: source("chain.pem", modify),
+            key: source("key.pem", modify),
+            password: None,
+            staple: None,
+        };
         let default = sds("default").id();
         let _gone = std::fs::remove_dir_all(&watched);
         let reason =

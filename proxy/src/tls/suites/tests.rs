@@ -45,6 +45,12 @@ fn curves() {
     assert_eq!(names(&common).unwrap(), [NamedGroup::secp384r1]);
     common.ecdh_curves = vec!["P-521".into()];
     assert!(names(&common).unwrap_err().contains("P-521"));
+    common.ecdh_curves = vec!["x25519:prime256v1".into(), "secp384r1".into()];
+    assert_eq!(names(&common).unwrap(), [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1]);
+    for wrong in [&["X25519", "NOPE"][..], &["P-256", ""], &["P-224", "P-256"], &["prime256v1", "P-256"]] {
+        common.ecdh_curves = wrong.iter().map(|name| (*name).into()).collect();
+        assert!(names(&common).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -149,6 +149,7 @@ impl<'s> Delegated<'s> {
             response: stream.response.as_ref(),
             response_trailers,
             route: stream.route.map(|chosen| &*chosen.route.config.metadata),
+            virtual_host: None,
         };
         let composite = match &self.delegate.base {
             Base::Filter(_) => None,

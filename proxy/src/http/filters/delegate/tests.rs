@@ -335,8 +335,11 @@ async fn what_it_becomes_may_be_discovered() {
 
 fn refused(config: &HttpFilterConfig) -> Rejection {
     let stats = Stats::new(StatsSettings::default());
-    let compiled =
-        Filter::compile(config, &"d".into(), &FilterDeps { stats: &stats, scope: "http.test.", discoveries: None });
+    let compiled = Filter::compile(
+        config,
+        &"d".into(),
+        &FilterDeps { stats: &stats, scope: "http.test.", discoveries: None, secrets: None },
+    );
     compiled.map(|_| ()).unwrap_err()
 }
 

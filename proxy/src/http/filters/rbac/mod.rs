@@ -108,6 +108,7 @@ impl HttpFilter for Rbac {
             response: None,
             response_trailers: None,
             route: stream.route.map(|chosen| &*chosen.route.config.metadata),
+            virtual_host: None,
         };
         let shadow = rules.shadow.as_ref().map(|engine| self.judge(engine, &self.shadow, rules, &known));
         let decision = rules.enforced.as_ref().map(|engine| self.judge(engine, &self.enforced, rules, &known));

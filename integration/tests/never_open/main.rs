@@ -1,10 +1,13 @@
 //! What a security feature needs is taken away from it, piece by piece: whoever got in with all of it there gets in no more.
 
+mod filters;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use outrigger_integration::apps::service::{Mode, Service};
 use outrigger_integration::control_plane::ca::{Authority, Leaf};
 use outrigger_integration::embedded::binary;
 use outrigger_integration::parity::doorman::trusting::{Anyone, Presents};
@@ -42,6 +45,8 @@ enum Outcome {
 struct Feature {
     name: &'static str,
     bootstrap: Value,
+    /// Lines that every request has.
+    headers: String,
     /// JSON pointers; what they lead to is taken out.
     pieces: Vec<&'static str>,
     /// JSON pointers, and what takes the place of what they lead to.
@@ -139,6 +144,7 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
                 vec![],
                 vec![],
             ),
+            headers: String::new(),
             pieces: vec!["/tls_certificates", "/tls_certificates/0/private_key", "/tls_certificates/0/certificate_chain", "/validation_context/trusted_ca"],
             spoiled: vec![
                 ("/tls_certificates/0/private_key/inline_string", json!("nothing")),
@@ -151,6 +157,7 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
         Feature {
             name: "roots by trust domain",
             bootstrap: bootstrap(Some(mutual(spiffe)), vec![], vec![]),
+            headers: String::new(),
             pieces: vec![
                 "/validation_context/custom_validator_config/typed_config",
                 "/validation_context/custom_validator_config/typed_config/trust_domains",
@@ -166,6 +173,7 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
         Feature {
             name: "secrets by name",
             bootstrap: secrets(bootstrap(Some(by_name), vec![], vec![])),
+            headers: String::new(),
             pieces: vec!["secrets 0", "secrets 1", "secrets 2"],
             spoiled: vec![
                 ("/tls_certificate_sds_secret_configs/0", fetched.clone()),
@@ -175,12 +183,14 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
         Feature {
             name: "policy on requests",
             bootstrap: bootstrap(None, vec![requests], vec![]),
+            headers: String::new(),
             pieces: vec![POLICIES, "POLICIES/p/permissions", "POLICIES/p/principals"],
             spoiled: vec![("POLICIES/p/permissions/0", json!({})), ("POLICIES/p/principals/0", json!({}))],
         },
         Feature {
             name: "policy on connections",
             bootstrap: bootstrap(None, vec![], vec![rbac("network", "c")]),
+            headers: String::new(),
             pieces: vec![CONNECTIONS, "CONNECTIONS/p/permissions", "CONNECTIONS/p/principals"],
             spoiled: vec![("CONNECTIONS/p/permissions/0", json!({})), ("CONNECTIONS/p/principals/0", json!({}))],
         },
@@ -224,7 +234,7 @@ fn put(bootstrap: &mut Value, pointer: &str, value: Value) {
     *bootstrap.pointer_mut(pointer).expect(pointer) = value;
 }
 
-async fn outcome(program: &Path, bootstrap: &Value, peer: &Leaf) -> Outcome {
+async fn outcome(program: &Path, bootstrap: &Value, headers: &str, peer: &Leaf) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, socket) = (folder.path().join("b.json"), folder.path().join("socket"));
     let text = bootstrap.to_string().replace("SOCKET", &socket.display().to_string());
@@ -247,7 +257,8 @@ async fn outcome(program: &Path, bootstrap: &Value, peer: &Leaf) -> Outcome {
             return Outcome::Refused;
         }
         // A listener that waits for its secrets is not there yet: that lets nobody in, either.
-        if started.elapsed() > WAIT && bootstrap.to_string().contains("\"sds_config\"") {
+        let waits = ["\"sds_config\"", "\"config_discovery\""].iter().any(|word| bootstrap.to_string().contains(word));
+        if started.elapsed() > WAIT && waits {
             return Outcome::Closed;
         }
         assert!(started.elapsed() < DEADLINE, "neither listens nor ends: {bootstrap}");
@@ -259,9 +270,9 @@ async fn outcome(program: &Path, bootstrap: &Value, peer: &Leaf) -> Outcome {
             true => {
                 let connector = tokio_rustls::TlsConnector::from(Arc::new(client(peer)));
                 let name = ServerName::try_from("proxy.example").expect("a name");
-                ask(connector.connect(name, stream).await.ok()?).await
+                ask(connector.connect(name, stream).await.ok()?, headers).await
             }
-            false => ask(stream).await,
+            false => ask(stream, headers).await,
         }
     };
     match tokio::time::timeout(DEADLINE, asked).await.expect("it answers or ends") {
@@ -285,8 +296,9 @@ fn client(peer: &Leaf) -> rustls::ClientConfig {
         .with_client_cert_resolver(Arc::new(Presents(Arc::new(CertifiedKey::new(chain, key)))))
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<u16> {
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.ok()?;
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, headers: &str) -> Option<u16> {
+    let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok();
@@ -299,8 +311,10 @@ async fn what_is_taken_away_from_a_security_feature_opens_nothing() {
     let authority = Authority::new();
     let (own, peer) = (authority.issue("spiffe://cluster.local/ns/a/sa/own"), authority.issue(PEER));
     let mut wrong = Vec::new();
-    for feature in features(&authority, &own) {
-        let whole = outcome(&program, &feature.bootstrap, &peer).await;
+    let authorizer = Service::start(Mode::Ok).await;
+    let all = features(&authority, &own).into_iter().chain(filters::features(authorizer.address()));
+    for feature in all {
+        let whole = outcome(&program, &feature.bootstrap, &feature.headers, &peer).await;
         assert_eq!(whole, Outcome::Status(200), "{} with all that it needs", feature.name);
         let mut changed: Vec<(String, Value)> = Vec::new();
         for pointer in feature.pieces {
@@ -314,8 +328,8 @@ async fn what_is_taken_away_from_a_security_feature_opens_nothing() {
             changed.push((format!("another {pointer}"), bootstrap));
         }
         for (what, bootstrap) in changed {
-            match outcome(&program, &bootstrap, &peer).await {
-                Outcome::Refused | Outcome::Closed | Outcome::Status(403) => {}
+            match outcome(&program, &bootstrap, &feature.headers, &peer).await {
+                Outcome::Refused | Outcome::Closed | Outcome::Status(401 | 403 | 500 | 503) => {}
                 other => wrong.push(format!("{}, {what}: {other:?}", feature.name)),
             }
         }
