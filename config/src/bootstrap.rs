@@ -79,6 +79,8 @@ pub struct Bootstrap {
     pub log_json: bool,
     /// `stats_flush_interval`; default 5 s.
     pub stats_flush_interval: Duration,
+    /// `stats_eviction_interval`: label sets that nobody has written for so long, or somewhat longer, go. `None` = never.
+    pub stats_eviction_interval: Option<Duration>,
     /// Fields that are set and not acting: named once in the log.
     pub ignored: Vec<String>,
 }
@@ -90,6 +92,13 @@ impl Bootstrap {
         value.parse().ok()
     }
 
+    /// Region and zone of the node, as it was completed.
+    fn node_locality(&self) -> [Arc<str>; 2] {
+        let node = <crate::proto::core::v3::Node as prost::Message>::decode(self.node.clone()).unwrap_or_default();
+        let locality = node.locality.unwrap_or_default();
+        [Arc::from(locality.region), Arc::from(locality.zone)]
+    }
+
     /// The settings for reading resources under this bootstrap.
     pub fn options(&self, unknown_fields: UnknownFields) -> Options {
         let reject = self.runtime_flag("envoy.reloadable_features.http_reject_path_with_fragment");
@@ -97,6 +106,8 @@ impl Bootstrap {
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
         options.node_metadata = self.node_metadata.clone();
+        options.node_id = self.node_id.clone();
+        options.node_locality = self.node_locality();
         options
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
+use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::hcm::HttpFilter;
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
@@ -58,8 +59,8 @@ pub struct Cluster {
     pub buffer_limit: u32,
     /// `metadata.filter_metadata`; `istio.alpn_override == "false"` stops the ALPN filter.
     pub metadata: Arc<Metadata>,
-    /// `filters` of the cluster offer TCP metadata exchange. Not acting yet; while so the ALPN `istio-peer-exchange` is not offered.
-    pub metadata_exchange: bool,
+    /// The exchange of metadata that is among its `filters`.
+    pub metadata_exchange: Option<Arc<MetadataExchange>>,
     /// `max_requests_per_connection` (deprecated field and `common_http_protocol_options`).
     pub max_requests_per_connection: Option<u32>,
 }

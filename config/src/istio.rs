@@ -38,18 +38,97 @@ pub(crate) struct MetadataExchange {
     pub additional_labels: Vec<String>,
 }
 
-/// `io.istio.http.peer_metadata.Config`, as far as its shape is checked.
+/// `io.istio.http.peer_metadata.Config`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PeerMetadata {
+    #[prost(message, repeated, tag = "1")]
+    pub downstream_discovery: Vec<Discovery>,
+    #[prost(message, repeated, tag = "2")]
+    pub upstream_discovery: Vec<Discovery>,
+    #[prost(message, repeated, tag = "3")]
+    pub downstream_propagation: Vec<Propagation>,
+    #[prost(message, repeated, tag = "4")]
+    pub upstream_propagation: Vec<Propagation>,
+    #[prost(bool, tag = "5")]
+    pub shared_with_upstream: bool,
     #[prost(string, repeated, tag = "6")]
     pub additional_labels: Vec<String>,
 }
 
-/// `stats.PluginConfig`, as far as its shape is checked.
+/// `DiscoveryMethod` of [`PeerMetadata`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Discovery {
+    #[prost(oneof = "DiscoveryMethod", tags = "1, 2, 3, 4")]
+    pub method: Option<DiscoveryMethod>,
+}
+
+/// Its `method_specifier`.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum DiscoveryMethod {
+    #[prost(message, tag = "1")]
+    Baggage(Nothing),
+    #[prost(message, tag = "2")]
+    WorkloadDiscovery(Nothing),
+    #[prost(message, tag = "3")]
+    IstioHeaders(IstioHeaders),
+    #[prost(message, tag = "4")]
+    UpstreamFilterState(UpstreamFilterState),
+}
+
+/// `PropagationMethod` of [`PeerMetadata`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Propagation {
+    #[prost(oneof = "PropagationMethod", tags = "1, 2")]
+    pub method: Option<PropagationMethod>,
+}
+
+/// Its `method_specifier`.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum PropagationMethod {
+    #[prost(message, tag = "1")]
+    Baggage(Nothing),
+    #[prost(message, tag = "2")]
+    IstioHeaders(IstioHeaders),
+}
+
+/// A message without fields.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Nothing {}
+
+/// `IstioHeaders` of [`PeerMetadata`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct IstioHeaders {
+    #[prost(bool, tag = "1")]
+    pub skip_external_clusters: bool,
+}
+
+/// `UpstreamFilterState` of [`PeerMetadata`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct UpstreamFilterState {
+    #[prost(string, tag = "1")]
+    pub peer_metadata_key: String,
+}
+
+/// `stats.PluginConfig`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StatsPlugin {
     #[prost(bool, tag = "6")]
     pub disable_host_header_fallback: bool,
     #[prost(message, optional, tag = "7")]
     pub tcp_reporting_duration: Option<crate::proto::wkt::Duration>,
+    #[prost(message, repeated, tag = "8")]
+    pub metrics: Vec<MetricConfig>,
+    #[prost(int32, tag = "10")]
+    pub reporter: i32,
+}
+
+/// `stats.MetricConfig`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MetricConfig {
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(string, repeated, tag = "3")]
+    pub tags_to_remove: Vec<String>,
+    #[prost(bool, tag = "5")]
+    pub drop: bool,
 }

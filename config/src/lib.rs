@@ -41,6 +41,7 @@ pub mod secret;
 pub mod services;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod workload;
 pub mod xds_server;
 
 pub use options::{Options, UnknownFields};

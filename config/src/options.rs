@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
+use crate::workload::Workload;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
 #[derive(Debug)]
@@ -20,6 +22,12 @@ pub struct Options {
     pub local_cluster: Option<Arc<str>>,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
+    /// `node.id`, or `--service-node`.
+    pub node_id: Arc<str>,
+    /// Region and zone of the node.
+    pub node_locality: [Arc<str>; 2],
+    /// What clusters have for a filter, by its octets: all of them have the same, and reading it takes long.
+    pub(crate) exchanges: RefCell<Vec<(Vec<u8>, Arc<MetadataExchange>)>>,
     /// What every message is held to before it is decoded.
     pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
@@ -65,6 +73,9 @@ impl Options {
             service_cluster: Arc::default(),
             local_cluster: None,
             node_metadata: Arc::default(),
+            node_id: Arc::default(),
+            node_locality: Default::default(),
+            exchanges: RefCell::default(),
             checks: crate::fields::check,
             notes: RefCell::default(),
             nesting: Cell::default(),
@@ -77,6 +88,11 @@ impl Options {
         let labels = self.node_metadata.get(key).and_then(serde_json::Value::as_object);
         let text = |value: &serde_json::Value| Arc::from(value.as_str().unwrap_or_default());
         labels.into_iter().flatten().map(|(name, value)| (Arc::from(name.as_str()), text(value))).collect()
+    }
+
+    /// The workload that this node stands for. `labels` are those that peers are told beside the usual ones.
+    pub(crate) fn workload(&self, labels: &[Arc<str>]) -> Workload {
+        Workload::of_node(&self.node_metadata, &self.node_locality, labels)
     }
 
     /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first

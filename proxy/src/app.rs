@@ -110,6 +110,9 @@ async fn control_thread(
     let wired = Wired::new(&ground, options, bootstrap)?;
     let admin = wired.admin(&ground, options, bootstrap, log);
     tokio::task::spawn_local(flush_stats(ground.stats.clone(), bootstrap.stats_flush_interval));
+    if let Some(interval) = bootstrap.stats_eviction_interval {
+        tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
+    }
     start_admin(options, bootstrap, admin).await?;
     let quit = wired.control.quit.clone();
     let control = tokio::task::spawn_local(wired.run());
@@ -152,6 +155,14 @@ async fn flush_stats(stats: Arc<Stats>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
         stats.flush();
+    }
+}
+
+/// Takes label sets away that nobody writes any more.
+async fn evict_stats(stats: Arc<Stats>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        stats.evict();
     }
 }
 

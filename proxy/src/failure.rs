@@ -4,7 +4,7 @@
 /// to connect is `URX,UF` for HTTP and `UF,URX` for TCP.
 ///
 /// Flags are numbers from 1, five bits each, the first in the lowest bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ResponseFlags(u64);
 
 /// Bits of one flag.

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod compile;
 pub mod discoveries;
 pub mod drain;
+pub mod exchange;
 pub mod failure;
 pub mod fetches;
 pub mod http;

@@ -15,6 +15,7 @@ mod filter;
 mod registry;
 mod sample;
 mod server;
+mod sets;
 mod settings;
 mod shard;
 mod tags;
@@ -23,6 +24,7 @@ pub use filter::re2;
 pub use registry::{Scope, Stats};
 pub use sample::{HistogramSample, Kind, Sample, Tagged};
 pub use server::{DiscoveryStats, ServerState, ServerStats};
+pub use sets::{Bundle, Handle};
 pub use settings::{StatsSettings, Tag};
 use shard::Shard;
 

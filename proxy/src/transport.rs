@@ -1,6 +1,7 @@
 //! A connection's byte stream, whatever carries it. Made by `listener`, `tls` and `cluster`; read and written by `http` and `tcp`.
 //! It never parses what passes.
 
+mod front;
 mod socket;
 
 use std::cell::RefCell;
@@ -14,6 +15,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::stats::Counter;
 
+pub use front::Front;
+
 /// A connection's byte stream. Bytes that listener filters have read already come first.
 #[derive(Debug)]
 pub struct Stream {
@@ -21,6 +24,8 @@ pub struct Stream {
     io: Io,
     ahead: ReadAhead,
     counts: ByteCounts,
+    /// Who takes the first octets. Boxed, for few connections have one.
+    front: Option<Box<front::Waiting>>,
 }
 
 /// What counts the octets that pass, as the reader and the writer see them: under TLS, those of the plain text.
@@ -78,7 +83,7 @@ impl Stream {
 
     /// A stream from which `prefix` was read and must be read again.
     pub fn with_prefix(prefix: Bytes, io: Io) -> Stream {
-        Stream { prefix, io, ahead: ReadAhead::Off, counts: ByteCounts::NONE }
+        Stream { prefix, io, ahead: ReadAhead::Off, counts: ByteCounts::NONE, front: None }
     }
 
     /// Bytes that were read before and come first.
@@ -167,6 +172,9 @@ impl From<TcpStream> for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.front.is_some() {
+            ready!(self.poll_front(cx))?;
+        }
         let before = out.filled().len();
         let result = self.poll_read_uncounted(cx, out);
         let read = out.filled().len() - before;

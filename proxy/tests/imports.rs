@@ -71,6 +71,7 @@ const TABLE: &[Room] = &[
             "compile",
             "discoveries",
             "drain",
+            "exchange",
             "failure",
             "http",
             "stats",
@@ -130,11 +131,13 @@ const TABLE: &[Room] = &[
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
-    room("cluster", &["failure", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"]),
+    room("cluster", &["exchange", "failure", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"]),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats", "store"]),
     room("store", &[]),
-    room("telemetry", &["failure", "policy", "sys", "tls", "wire"]),
+    // What proxies tell each other at the beginning of a connection.
+    room("exchange", &["stats", "telemetry", "transport"]),
+    room("telemetry", &["failure", "policy", "stats", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
     room("policy", &["stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.

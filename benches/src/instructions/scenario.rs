@@ -21,12 +21,20 @@ pub enum Scenario {
     TenSwitchedOff,
     /// Two hops with mTLS over HTTP/1.1 between.
     MtlsHttp1,
+    /// The same with Istio's exchange of metadata and its metrics.
+    MtlsMetrics,
 }
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Scenario; 5] =
-        [Scenario::Http1, Scenario::Alpn, Scenario::TenUntold, Scenario::TenSwitchedOff, Scenario::MtlsHttp1];
+    pub const ALL: [Scenario; 6] = [
+        Scenario::Http1,
+        Scenario::Alpn,
+        Scenario::TenUntold,
+        Scenario::TenSwitchedOff,
+        Scenario::MtlsHttp1,
+        Scenario::MtlsMetrics,
+    ];
 
     /// As given on the command line and printed.
     pub fn name(self) -> &'static str {
@@ -36,6 +44,7 @@ impl Scenario {
             Scenario::TenUntold => "http1-ten-untold",
             Scenario::TenSwitchedOff => "http1-ten-switched-off",
             Scenario::MtlsHttp1 => "mtls-h1",
+            Scenario::MtlsMetrics => "mtls-h1-metrics",
         }
     }
 
@@ -43,7 +52,9 @@ impl Scenario {
     pub fn hops(self) -> &'static [HopOf] {
         const PLAIN: HopOf = HopOf { listen_tls: false, upstream_tls: false };
         match self {
-            Scenario::MtlsHttp1 => &[HopOf { listen_tls: true, ..PLAIN }, HopOf { upstream_tls: true, ..PLAIN }],
+            Scenario::MtlsHttp1 | Scenario::MtlsMetrics => {
+                &[HopOf { listen_tls: true, ..PLAIN }, HopOf { upstream_tls: true, ..PLAIN }]
+            }
             _ => &[PLAIN],
         }
     }
@@ -71,7 +82,7 @@ impl Scenario {
                 "log_format": {"text_format_source": {"inline_string": ISTIO_LINE}},
             },
         }]);
-        let filters = self.filters();
+        let filters = self.filters(hop.listen_tls);
         if self == Scenario::TenSwitchedOff {
             let off = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
             let all = filters.iter().filter_map(|filter| Some((filter["name"].as_str()?.to_owned(), off.clone())));
@@ -81,11 +92,19 @@ impl Scenario {
         if let Some(list) = manager["http_filters"].as_array_mut() {
             list.splice(..0, filters);
         }
+        if self == Scenario::MtlsMetrics {
+            let direction = if hop.listen_tls { "INBOUND" } else { "OUTBOUND" };
+            bootstrap["static_resources"]["listeners"][0]["traffic_direction"] = json!(direction);
+            bootstrap["node"]["metadata"] = json!({
+                "NAME": "bench-1", "NAMESPACE": "bench", "WORKLOAD_NAME": "bench", "CLUSTER_ID": "Kubernetes",
+                "LABELS": {"app": "bench", "version": "v1", "service.istio.io/canonical-name": "bench"},
+            });
+        }
         bootstrap
     }
 
-    /// Filters before the router.
-    fn filters(self) -> Vec<Value> {
+    /// Filters before the router, of the hop that clients come to with TLS, or of the other.
+    fn filters(self, inbound: bool) -> Vec<Value> {
         let ten = |filter: &Value| {
             let one = |number: u32| {
                 let mut filter = filter.clone();
@@ -96,6 +115,22 @@ impl Scenario {
         };
         match self {
             Scenario::Http1 | Scenario::MtlsHttp1 => Vec::new(),
+            Scenario::MtlsMetrics => {
+                let side = if inbound { "downstream" } else { "upstream" };
+                let exchange = json!({
+                    "@type": "type.googleapis.com/io.istio.http.peer_metadata.Config",
+                    (format!("{side}_discovery")): [{"istio_headers": {}}, {"workload_discovery": {}}],
+                    (format!("{side}_propagation")): [{"istio_headers": {}}],
+                });
+                let stats = json!({
+                    "@type": "type.googleapis.com/stats.PluginConfig",
+                    "disable_host_header_fallback": inbound,
+                });
+                vec![
+                    json!({"name": "istio.metadata_exchange", "typed_config": exchange}),
+                    json!({"name": "istio.stats", "typed_config": stats}),
+                ]
+            }
             Scenario::Alpn => vec![json!({
                 "name": "istio.alpn",
                 "typed_config": {

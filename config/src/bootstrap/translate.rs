@@ -56,6 +56,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     let log_format = log_format.and_then(|format| format.log_format.as_ref());
     use pb::bootstrap::application_log_config::log_format::LogFormat;
     let flush = proto::positive(&at.field("stats_flush_interval"), &proto.stats_flush_interval)?;
+    let flush = flush.unwrap_or(Duration::from_secs(5));
+    let evict = eviction(&at.field("stats_eviction_interval"), proto, flush)?;
     ignored.extend(options.take_notes());
     Ok(Bootstrap {
         body,
@@ -82,7 +84,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
             _ => None,
         },
         log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
-        stats_flush_interval: flush.unwrap_or(Duration::from_secs(5)),
+        stats_flush_interval: flush,
+        stats_eviction_interval: evict,
         ignored,
     })
 }
@@ -258,4 +261,16 @@ fn max_connections(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Res
         }
     }
     Ok(most)
+}
+
+/// How long label sets live that nobody writes; as in Envoy so many flushes.
+fn eviction(at: &At<'_>, proto: &pb::Bootstrap, flush: Duration) -> Result<Option<Duration>, Rejection> {
+    let Some(pb::bootstrap::StatsEviction::StatsEvictionInterval(interval)) = &proto.stats_eviction else {
+        return Ok(None);
+    };
+    let interval = proto::positive(at, &Some(*interval))?;
+    if interval.is_some_and(|interval| interval.as_nanos() % flush.as_nanos() != 0) {
+        return Err(at.reject("must be a multiple of stats_flush_interval"));
+    }
+    Ok(interval)
 }

@@ -9,6 +9,7 @@ use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
 use crate::extension;
 use crate::field_rules;
+use crate::filters::network::metadata_exchange::{self, MetadataExchange};
 use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, uint32};
 use crate::rejection::{At, Rejection};
@@ -221,9 +222,14 @@ fn outlier(at: &At<'_>, proto: &pb::OutlierDetection) -> Result<OutlierDetection
     })
 }
 
-fn metadata_exchange(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<bool, Rejection> {
+fn metadata_exchange(
+    at: &At<'_>,
+    proto: &pb::Cluster,
+    options: &Options,
+) -> Result<Option<Arc<MetadataExchange>>, Rejection> {
+    const MOST: usize = 8;
     let at = at.field("filters");
-    let mut found = false;
+    let mut found = None;
     for (index, filter) in proto.filters.iter().enumerate() {
         let at = at.index(index);
         if filter.config_discovery.is_some() {
@@ -236,10 +242,18 @@ fn metadata_exchange(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Res
         if extension.type_name != crate::registry::METADATA_EXCHANGE {
             return Err(crate::registry::not_registered(&at, &filter.name, &extension.type_name));
         }
-        if !extension.is_json() {
-            let _: crate::istio::MetadataExchange = extension.decode(&at, options)?;
-        }
-        found = true;
+        let octets = filter.typed_config.as_ref().map_or(&[][..], |any| &any.value);
+        let known = options.exchanges.borrow().iter().find(|(known, _)| known == octets).map(|(_, made)| made.clone());
+        found = Some(match known {
+            Some(known) => known,
+            None => {
+                let made = Arc::new(metadata_exchange::decode(&at, &extension, options)?);
+                let mut exchanges = options.exchanges.borrow_mut();
+                exchanges.truncate(MOST - 1);
+                exchanges.insert(0, (octets.to_vec(), made.clone()));
+                made
+            }
+        });
     }
     Ok(found)
 }

@@ -33,11 +33,13 @@ pub mod grpc_web;
 pub mod header_mutation;
 pub mod header_to_metadata;
 pub mod health_check;
+pub mod istio_stats;
 pub mod json_to_metadata;
 pub mod jwt_authn;
 pub mod local_ratelimit;
 pub mod match_delegate;
 pub mod network;
+pub mod peer_metadata;
 pub mod ratelimit;
 pub mod rbac;
 pub mod set_filter_state;
@@ -162,6 +164,8 @@ http_filters! {
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
+    PeerMetadata peer_metadata Works "io.istio.http.peer_metadata.Config" "peers tell each other what they are by headers or baggage; it stands in filter state, and headers go no further; nobody is asked for workloads";
+    IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of requests and of gRPC's messages; labels and metrics of expressions are not there";
     GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";
 }
 

@@ -5,7 +5,6 @@ use envoy_types::pb::envoy::extensions as ext;
 use prost::Message;
 
 use super::{Entry, Kind, State, policy};
-use crate::istio;
 
 use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, Formatter, HeaderFormatter,
@@ -46,7 +45,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     NetworkFilter Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", unread, "HTTP";
     NetworkFilter Works "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", unread, "bytes; with tunneling_config connections are closed until it acts";
-    NetworkFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_tcp_* metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";
@@ -56,8 +54,6 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
 
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span is not acting";
-    HttpFilter Inert "io.istio.http.peer_metadata.Config", is::<istio::PeerMetadata>, "x-envoy-peer-metadata headers are neither added nor removed; peers' telemetry says unknown for this workload";
-    HttpFilter Inert "stats.PluginConfig", is::<istio::StatsPlugin>, "no istio_* metrics yet";
     HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";

@@ -14,6 +14,7 @@ mod passthrough;
 mod plaintext;
 mod policy;
 mod rotation;
+mod telemetry;
 mod tokens;
 mod world;
 
@@ -69,6 +70,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_policy_that_changes_judges_every_request", judged::a_policy_that_changes_judges_every_request),
     ("endpoint_added_and_removed", endpoints::endpoint_added_and_removed),
     ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
+    ("metrics_say_who_called_whom", telemetry::metrics_say_who_called_whom),
     ("tcp_service", passthrough::tcp_service),
     ("tls_passthrough_by_sni", passthrough::tls_passthrough_by_sni),
     ("ready_although_dns_is_mute", lifecycle::ready_although_dns_is_mute),
@@ -80,6 +82,9 @@ const TESTS: &[(&str, Test)] = &[
 /// What stock Envoy is not held to: these run only where the client is ours.
 const OURS_ONLY: &[&str] = &["ready_although_dns_is_mute"];
 
+/// What stock Envoy has no filters for: these run only where both are ours.
+const BOTH_OURS: &[&str] = &["metrics_say_who_called_whom"];
+
 /// The main function of each mesh test target.
 pub fn run(pair: Pair) {
     let mut arguments = Arguments::from_args();
@@ -89,7 +94,9 @@ pub fn run(pair: Pair) {
         println!("mesh tests cannot run here: {reason}");
     }
     let ours = pair.client == Proxy::Outrigger;
+    let both = ours && pair.server == Proxy::Outrigger;
     let tests = TESTS.iter().filter(|(name, _)| ours || !OURS_ONLY.contains(name));
+    let tests = tests.filter(|(name, _)| both || !BOTH_OURS.contains(name));
     let stage = Arc::new(Stage { pair, tools, world: Mutex::new(None) });
     let trial = |&(name, test): &(&str, Test)| {
         let stage = stage.clone();

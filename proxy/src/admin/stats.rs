@@ -1,7 +1,9 @@
 //! `/stats` and `/stats/prometheus`.
 
+use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
+use regex::Regex;
 
 use super::query::Query;
 use super::{Admin, reply};
@@ -35,32 +37,68 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
     }
 }
 
-/// Prometheus' text format.
+/// Prometheus' text format. Label sets come piece by piece, for there may be many.
 pub fn prometheus(admin: &Admin, query: &Query) -> Response {
-    match samples(admin, query) {
-        Ok(samples) => reply::text(expose::prometheus(&admin.stats, &samples)),
-        Err(reason) => reply::failure(StatusCode::BAD_REQUEST, reason),
+    let samples = match Wanted::of(query) {
+        Ok(wanted) => wanted.samples(admin),
+        Err(reason) => return reply::failure(StatusCode::BAD_REQUEST, reason),
+    };
+    let text = expose::prometheus(&admin.stats, &samples);
+    let (sets, wanted) = (admin.stats.label_sets(), Wanted::of(query));
+    if sets.is_empty() {
+        return reply::text(text);
     }
+    let pieces = sets.prometheus(move |name, kind| wanted.as_ref().is_ok_and(|wanted| wanted.takes(name, kind)));
+    let all = std::iter::once(text).chain(pieces).map(Ok::<_, std::convert::Infallible>);
+    reply::text(Body::from_stream(futures_util::stream::iter(all)))
 }
 
+/// All that is asked for, in order of the names.
 fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, String> {
-    let kinds: &[Kind] = match query.get("type").unwrap_or("All") {
-        "All" => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
-        "Counters" => &[Kind::Counter],
-        "Gauges" => &[Kind::Gauge],
-        "Histograms" => &[Kind::Histogram],
-        "TextReadouts" => &[Kind::Text],
-        _ => return Err("invalid &type= param".into()),
-    };
-    let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
-    let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;
-    let inverted = query.has("invert_filter");
-    admin.source.refresh_stats();
-    let mut samples = admin.stats.samples(|name, kind| {
-        kinds.contains(&kind) && filter.as_ref().is_none_or(|filter| filter.is_match(name) != inverted)
-    });
-    if query.has("usedonly") {
-        samples.retain(|sample| sample.used);
+    let wanted = Wanted::of(query)?;
+    let mut samples = wanted.samples(admin);
+    let sets = admin.stats.label_sets();
+    if !sets.is_empty() {
+        samples.extend(sets.samples(&mut |name, kind| wanted.takes(name, kind)));
+        samples.sort_by(|one, other| one.name.cmp(&other.name));
     }
     Ok(samples)
+}
+
+/// What a query asks for.
+struct Wanted {
+    kinds: &'static [Kind],
+    filter: Option<Regex>,
+    inverted: bool,
+    used: bool,
+}
+
+impl Wanted {
+    fn of(query: &Query) -> Result<Wanted, String> {
+        let kinds: &'static [Kind] = match query.get("type").unwrap_or("All") {
+            "All" => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
+            "Counters" => &[Kind::Counter],
+            "Gauges" => &[Kind::Gauge],
+            "Histograms" => &[Kind::Histogram],
+            "TextReadouts" => &[Kind::Text],
+            _ => return Err("invalid &type= param".into()),
+        };
+        let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
+        let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;
+        Ok(Wanted { kinds, filter, inverted: query.has("invert_filter"), used: query.has("usedonly") })
+    }
+
+    fn takes(&self, name: &str, kind: Kind) -> bool {
+        self.kinds.contains(&kind) && self.filter.as_ref().is_none_or(|filter| filter.is_match(name) != self.inverted)
+    }
+
+    /// Readings of what has fixed names.
+    fn samples(&self, admin: &Admin) -> Vec<Sample> {
+        admin.source.refresh_stats();
+        let mut samples = admin.stats.samples(|name, kind| self.takes(name, kind));
+        if self.used {
+            samples.retain(|sample| sample.used);
+        }
+        samples
+    }
 }

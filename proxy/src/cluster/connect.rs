@@ -21,6 +21,7 @@ use super::proxy_protocol;
 use super::shared::Cluster;
 use super::transport::{TlsTransport, Transport};
 use super::{ConnectFailure, ConnectFailureKind};
+use crate::telemetry::peer::Peer;
 use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::info::TlsInfo;
 use crate::tls::{AlpnList, Asked};
@@ -77,6 +78,7 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
     let connected = Instant::now().into_std();
     let transport = cluster.transport(key.transport);
     let (stream, tls) = dress(Stream::new(stream), transport, &endpoint.hostname, key).await?;
+    let (stream, peer_says) = exchange(cluster, stream, tls.as_ref()).await?;
     let facts = UpstreamConnection {
         id: NUMBERS.fetch_add(1, Ordering::Relaxed),
         peer,
@@ -85,8 +87,23 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
         tls: tls.map(Rc::new),
         begun,
         connected,
+        peer_says,
     };
     Ok(Connected { stream, facts: Rc::new(facts) })
+}
+
+/// Both ends say which workload they stand for, where the cluster has the filter and the server agrees.
+async fn exchange(
+    cluster: &Cluster,
+    stream: Stream,
+    tls: Option<&TlsInfo>,
+) -> Result<(Stream, Option<Rc<Peer>>), ConnectFailure> {
+    let Some(exchange) = cluster.exchange() else { return Ok((stream, None)) };
+    let alpn = tls.and_then(|tls| tls.alpn.as_deref());
+    let begun = exchange.begin(stream, alpn).await;
+    let (stream, peer) =
+        begun.map_err(|error| ConnectFailure::because(ConnectFailureKind::Remote, system_text(&error)))?;
+    Ok((stream, Some(peer)))
 }
 
 /// Numbers of connections: one step for each that is made, of whichever worker.

@@ -100,7 +100,7 @@ impl Host {
 }
 
 impl Labels for Inner {
-    fn metadata(&self) -> &Metadata {
+    fn metadata(&self) -> &Arc<Metadata> {
         &self.endpoint.metadata
     }
 

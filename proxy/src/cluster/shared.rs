@@ -20,6 +20,7 @@ use super::endpoints::{EndpointSet, Membership};
 use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
+use crate::exchange::MetadataExchange;
 use crate::stats::{Scope, Stats};
 use crate::tls::Secrets;
 
@@ -29,6 +30,8 @@ pub struct Cluster {
     /// `HttpProtocolOptions.retry_policy`.
     pub retry: Option<Rules>,
     transports: Transports,
+    /// The filter of its connections, boxed: where there is one, it is there for each cluster.
+    exchange: Option<Box<MetadataExchange>>,
     endpoints: ArcSwap<EndpointSet>,
     /// Endpoints are known. Set once; a stale read shows the cluster warming a little longer.
     assigned: AtomicBool,
@@ -55,6 +58,10 @@ impl Cluster {
         let cluster = Cluster {
             retry: config.http.retry.as_ref().map(Rules::compile),
             transports: Transports::new(&config, secrets)?,
+            exchange: config
+                .metadata_exchange
+                .as_ref()
+                .map(|config| Box::new(MetadataExchange::compile(config, stats))),
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
             assigned: AtomicBool::new(false),
             breakers: [Breakers::new(&config.circuit_breaker), Breakers::new(&config.circuit_breaker_high)],
@@ -137,6 +144,11 @@ impl Cluster {
     /// That.
     pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.filters.get()
+    }
+
+    /// What is exchanged with its servers.
+    pub fn exchange(&self) -> Option<&MetadataExchange> {
+        self.exchange.as_deref()
     }
 
     /// The configuration.

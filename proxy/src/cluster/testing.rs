@@ -47,7 +47,7 @@ pub fn config(discovery: Discovery) -> Config {
         outlier_detection: None,
         buffer_limit: 1 << 20,
         metadata: Arc::default(),
-        metadata_exchange: false,
+        metadata_exchange: None,
         max_requests_per_connection: None,
     }
 }

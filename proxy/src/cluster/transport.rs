@@ -8,6 +8,7 @@ use config::endpoint::Endpoint;
 use config::tls::{SdsName, UpstreamTls, Validation};
 use config::{At, Rejection};
 
+use crate::exchange;
 use crate::tls::{ClientContext, Secrets};
 
 /// A compiled transport socket.
@@ -134,9 +135,21 @@ impl Transport {
                             .into(),
                     );
                 }
-                Transport::Tls(TlsTransport::new(Arc::clone(tls), secrets, scope)?)
+                Transport::Tls(TlsTransport::new(offered(tls, cluster), secrets, scope)?)
             }
         })
+    }
+}
+
+/// A cluster that exchanges no metadata does not offer to.
+fn offered(tls: &Arc<UpstreamTls>, cluster: &Cluster) -> Arc<UpstreamTls> {
+    match exchange::protocols(&tls.common.alpn, cluster.metadata_exchange.is_some()) {
+        None => Arc::clone(tls),
+        Some(alpn) => {
+            let mut tls = UpstreamTls::clone(tls);
+            tls.common.alpn = alpn;
+            Arc::new(tls)
+        }
     }
 }
 

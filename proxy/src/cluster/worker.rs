@@ -360,7 +360,7 @@ impl WorkerCluster {
 }
 
 impl Labels for WorkerCluster {
-    fn metadata(&self) -> &Metadata {
+    fn metadata(&self) -> &Arc<Metadata> {
         &self.config().metadata
     }
 }

@@ -209,7 +209,7 @@ fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
 }
 
 /// Logs tell where a request would have gone that a filter has answered.
-pub(super) fn name_cluster(stream: &mut Stream<'_>) {
+pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
         && let Some(name) = stream.cluster_name()
         && let Some(cluster) = stream.context.upstreams.get(&name)

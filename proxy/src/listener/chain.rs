@@ -1,5 +1,6 @@
 //! One compiled filter chain: transport and terminal filter.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use bytes::Bytes;
 use config::filters::NetworkFilterConfig;
 use config::listener::{Direction, DownstreamTransport, TerminalFilter};
 use config::metadata::Metadata;
+use config::tls::DownstreamTls;
 use config::{At, Rejection};
 
 use crate::compile::CompileDeps;
 use crate::drain::Drain;
+use crate::exchange::{self, MetadataExchange};
 use crate::http::ConnectionManager;
 use crate::http::route::RouteSlots;
 use crate::tcp::TcpProxy;
@@ -29,6 +32,8 @@ pub struct FilterChain {
     pub connect_timeout: Option<Duration>,
     /// Filters before the one that owns the connection.
     pub filters: Arc<Filters>,
+    /// What is exchanged with clients.
+    pub exchange: Option<MetadataExchange>,
     /// Who owns the connection.
     pub terminal: Terminal,
     /// Begins when no version of the listener has this chain any more.
@@ -58,10 +63,14 @@ impl FilterChain {
         deps: &CompileDeps<'_>,
         slots: &dyn RouteSlots,
     ) -> Result<FilterChain, Rejection> {
+        let exchange = config.filters.iter().find_map(|filter| match &filter.config {
+            NetworkFilterConfig::MetadataExchange(config) => Some(MetadataExchange::compile(config, deps.stats)),
+            _ => None,
+        });
         let tls = match &config.transport {
             DownstreamTransport::Raw => None,
             DownstreamTransport::Tls(tls) => Some(
-                ServerContext::new(tls, deps.secrets, listener)
+                ServerContext::new(&taken(tls, exchange.is_some()), deps.secrets, listener)
                     .map_err(|reason| at.field("transport_socket").reject(reason))?,
             ),
         };
@@ -73,7 +82,7 @@ impl FilterChain {
                     .map_err(|rejection| rejection.below(&filter.field("typed_config")))?;
                 Terminal::Http(manager)
             }
-            TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, deps)),
+            TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, &config.filters, direction, deps)),
             TerminalFilter::Answers(filter) => match &filter.config {
                 NetworkFilterConfig::Echo(_) => Terminal::Echo,
                 NetworkFilterConfig::DirectResponse(direct) => Terminal::Direct(direct.response.clone()),
@@ -88,8 +97,21 @@ impl FilterChain {
             tls,
             connect_timeout: config.transport_connect_timeout,
             filters: Filters::compile(&config.filters, &at.field("filters"), deps)?,
+            exchange,
             terminal,
             drain: Drain::new(deps.drain),
         })
+    }
+}
+
+/// A chain that exchanges no metadata does not agree to.
+fn taken(tls: &DownstreamTls, exchanges: bool) -> Cow<'_, DownstreamTls> {
+    match exchange::protocols(&tls.common.alpn, exchanges) {
+        None => Cow::Borrowed(tls),
+        Some(alpn) => {
+            let mut tls = tls.clone();
+            tls.common.alpn = alpn;
+            Cow::Owned(tls)
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::failure::ResponseFlags;
 use crate::stats::OneMore;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::peer::Side;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::info::TlsInfo;
 use crate::tls::{FailureKind, HandshakeFailure};
@@ -190,15 +191,27 @@ async fn establish(
         let name = tls.server_name.clone();
         Rc::make_mut(&mut info).requested_server_name = name;
     }
-    let Some(filters) = filters else {
-        return Some(Established { common, chain, stream, info, drain, life, filters: None });
-    };
-    let secured = drain.before_end(filters.secured(&info)).await;
-    if let Err(closed) = secured.unwrap_or(Err(Closed(ResponseFlags::NONE))) {
+    if let Some(filters) = &filters
+        && let Err(closed) = drain.before_end(filters.secured(&info)).await.unwrap_or(Err(Closed(ResponseFlags::NONE)))
+    {
         turn_away(worker, &common, &chain, begun, info, (&stream, closed));
         return None;
     }
-    Some(Established { common, chain, stream, info, drain, life, filters: Some(filters) })
+    let exchanged = drain.before_end(exchange(&chain, stream, &info)).await;
+    let Some(Ok(stream)) = exchanged else {
+        log(worker, &common, &begun.stream_info(info));
+        return None;
+    };
+    Some(Established { common, chain, stream, info, drain, life, filters })
+}
+
+/// Both ends say which workload they stand for, where the chain has the filter and the client agrees.
+async fn exchange(chain: &FilterChain, stream: Stream, info: &ConnectionInfo) -> std::io::Result<Stream> {
+    let Some(exchange) = &chain.exchange else { return Ok(stream) };
+    let alpn = info.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
+    let (stream, peer) = exchange.begin(stream, alpn).await?;
+    info.filter_state.borrow_mut().set_peer(Side::Downstream, peer);
+    Ok(stream)
 }
 
 /// What of the process and of this drain concerns a connection of the listener.

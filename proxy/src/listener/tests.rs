@@ -323,7 +323,7 @@ async fn an_upstream_that_cannot_be_had_is_told_with_envoys_flags() {
             [("nowhere", "NC", None), ("empty", "UH", None), ("refusing", "UF,URX", Some(gone.to_string()))]
         {
             let TerminalFilter::Tcp(config) = tcp(name) else { unreachable!() };
-            let proxy = crate::tcp::TcpProxy::compile(&config, &harness.deps());
+            let proxy = crate::tcp::TcpProxy::compile(&config, &[], Default::default(), &harness.deps());
             let (_near, far) = tokio::io::duplex(64);
             let stream = Stream::new(crate::transport::Io::Memory(far));
             let info = Rc::new(super::connection::tests::info());

@@ -64,6 +64,11 @@ pub trait Facts {
     /// A filter state object, as it is printed.
     fn filter_state(&self, key: &str) -> Option<Bytes>;
 
+    /// What stands in one that is more than a text.
+    fn filter_state_object(&self, _key: &str) -> Option<Value> {
+        None
+    }
+
     /// What expressions ask for. Most are borrowed; what must be written first is, and only then.
     fn attribute(&self, attribute: Attribute) -> Fact<'_>;
 }

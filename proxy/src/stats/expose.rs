@@ -184,7 +184,7 @@ fn quantiles_json(histogram: &HistogramSample) -> String {
 /// Prometheus' text format: a `# TYPE` line for each metric, its series below; no `# HELP`, no `# EOF`.
 pub fn prometheus(stats: &Stats, samples: &[Sample]) -> String {
     let mut out = String::with_capacity(samples.len() * 96);
-    for (kind, word) in [(Kind::Counter, "counter"), (Kind::Gauge, "gauge"), (Kind::Histogram, "histogram")] {
+    for kind in [Kind::Counter, Kind::Gauge, Kind::Histogram] {
         // Sorted by the name without tags, then by the raw name, which is the order that the samples have.
         let mut metrics: BTreeMap<String, Vec<(&Sample, Tagged)>> = BTreeMap::new();
         for sample in samples.iter().filter(|sample| sample.kind == kind) {
@@ -193,7 +193,7 @@ pub fn prometheus(stats: &Stats, samples: &[Sample]) -> String {
         }
         for (name, series) in metrics {
             let Some(name) = metric_name(&name) else { continue };
-            let _ = writeln!(out, "# TYPE {name} {word}");
+            write_type(&mut out, &name, kind);
             for (sample, tagged) in series {
                 write_series(&mut out, &name, sample, &labels(&tagged));
             }
@@ -202,7 +202,18 @@ pub fn prometheus(stats: &Stats, samples: &[Sample]) -> String {
     out
 }
 
-fn write_series(out: &mut String, name: &str, sample: &Sample, labels: &str) {
+/// The line above the series of a metric.
+pub(super) fn write_type(out: &mut String, name: &str, kind: Kind) {
+    let word = match kind {
+        Kind::Counter => "counter",
+        Kind::Histogram => "histogram",
+        Kind::Gauge | Kind::Text => "gauge",
+    };
+    let _ = writeln!(out, "# TYPE {name} {word}");
+}
+
+/// A metric with its labels.
+pub(super) fn write_series(out: &mut String, name: &str, sample: &Sample, labels: &str) {
     let Some(histogram) = &sample.histogram else {
         let _ = writeln!(out, "{name}{{{labels}}} {}", sample.value);
         return;
@@ -237,20 +248,23 @@ fn sanitize(name: &str) -> String {
 
 fn labels(tagged: &Tagged) -> String {
     let mut out = String::new();
-    for (tag, value) in &tagged.tags {
-        let comma = if out.is_empty() { "" } else { "," };
-        let _ = write!(out, "{comma}{}=\"", sanitize(tag));
-        for letter in value.chars() {
-            match letter {
-                '\\' => out.push_str("\\\\"),
-                '"' => out.push_str("\\\""),
-                '\n' => out.push_str("\\n"),
-                other => out.push(other),
-            }
-        }
-        out.push('"');
-    }
+    tagged.tags.iter().for_each(|(tag, value)| write_label(&mut out, tag, value));
     out
+}
+
+/// One more label.
+pub(super) fn write_label(out: &mut String, tag: &str, value: &str) {
+    let comma = if out.is_empty() { "" } else { "," };
+    let _ = write!(out, "{comma}{}=\"", sanitize(tag));
+    for letter in value.chars() {
+        match letter {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use config::bootstrap::StatsMatcher;
 use self::places::{Inner, counts};
 pub use self::scope::Scope;
 use super::sample::{Kind, Sample, Tagged};
+use super::sets::shown::Snapshot;
+use super::sets::{Bundle, Handle, LabelSets};
 use super::settings::{DEFAULT_BOUNDS, StatsSettings};
 use super::shard::Shard;
 use super::tags::Extraction;
@@ -22,13 +24,14 @@ pub struct Stats {
     extraction: Extraction,
     settings: StatsSettings,
     inner: Mutex<Inner>,
+    sets: LabelSets,
 }
 
 /// All living registries by id, for threads that meet a handle for the first time.
 static REGISTRIES: Mutex<Vec<(u32, Weak<Stats>)>> = Mutex::new(Vec::new());
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What stands behind these locks is consistent after every statement that can panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -64,7 +67,7 @@ impl Stats {
     pub fn new(settings: StatsSettings) -> Arc<Stats> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let extraction = Extraction::compile(&settings.tags, settings.default_tags);
-        let stats = Arc::new(Stats { id, extraction, settings, inner: Mutex::default() });
+        let stats = Arc::new(Stats { id, extraction, settings, inner: Mutex::default(), sets: LabelSets::default() });
         let mut registries = lock(&REGISTRIES);
         registries.retain(|(_, stats)| stats.strong_count() > 0);
         registries.push((id, Arc::downgrade(&stats)));
@@ -101,6 +104,44 @@ impl Stats {
         Scope { stats: Arc::clone(self), prefix: prefix.into(), held: Mutex::default() }
     }
 
+    /// Metrics whose labels are known later, by their names without a namespace.
+    pub fn bundle(&self, metrics: &[(&str, Kind)]) -> Arc<Bundle> {
+        let bounds = |name: &str| self.bounds_of(&format!("istiocustom.{name}"), &mut lock(&self.inner));
+        self.sets.bundle(Bundle::new(metrics, bounds))
+    }
+
+    /// Names of labels, for [`Stats::label_set`].
+    pub fn label_names(&self, names: &[Arc<str>]) -> Arc<[Arc<str>]> {
+        self.sets.names(names)
+    }
+
+    /// What this thread writes of a bundle with these labels; `None` where there are too many label sets. `spare`: it takes the place of
+    /// one of which there are too many. Takes a lock: keep it.
+    pub fn label_set(
+        &self,
+        bundle: &Arc<Bundle>,
+        names: &Arc<[Arc<str>]>,
+        values: &[&str],
+        spare: bool,
+    ) -> Option<Handle> {
+        self.sets.handle(bundle, (names, values), spare, |name| self.admits(name))
+    }
+
+    /// Label sets as they are now.
+    pub fn label_sets(&self) -> Snapshot {
+        self.sets.snapshot()
+    }
+
+    /// How many label sets there are.
+    pub fn label_set_count(&self) -> usize {
+        self.sets.count()
+    }
+
+    /// Takes label sets away that nobody has written since the last call. The control thread calls it every `stats_eviction_interval`.
+    pub fn evict(&self) {
+        self.sets.evict();
+    }
+
     /// Whether the matcher lets this name exist.
     pub fn admits(&self, name: &str) -> bool {
         let any = |list: &[config::matcher::StringMatcher]| list.iter().any(|matcher| matcher.matches(name.as_bytes()));
@@ -128,6 +169,8 @@ impl Stats {
         for cell in counters {
             inner.set(self.id, cell, 0);
         }
+        drop(inner);
+        self.sets.reset();
     }
 
     /// Readings of the statistics that `wanted` takes, in order of their names.
@@ -142,6 +185,7 @@ impl Stats {
                 }
             }
         }
+        drop(inner);
         samples
     }
 

@@ -7,6 +7,7 @@ mod own;
 mod pipes;
 mod proxy;
 mod relay;
+mod reports;
 mod stats;
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
+use config::listener::{Direction, NetworkFilter};
 use config::tcp_proxy::{self, WeightedTcpCluster};
 use tokio::time::{Instant, sleep_until};
 
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
+use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
 use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
@@ -26,12 +29,19 @@ pub struct TcpProxy {
     config: Arc<tcp_proxy::TcpProxy>,
     access_log: AccessLogs,
     stats: TcpStats,
+    reporters: Reporters,
 }
 
 impl TcpProxy {
-    /// Compiles.
-    pub fn compile(config: &Arc<tcp_proxy::TcpProxy>, deps: &CompileDeps<'_>) -> Arc<TcpProxy> {
+    /// Compiles. `filters` are those before it, `direction` is the listener's.
+    pub fn compile(
+        config: &Arc<tcp_proxy::TcpProxy>,
+        filters: &[NetworkFilter],
+        direction: Direction,
+        deps: &CompileDeps<'_>,
+    ) -> Arc<TcpProxy> {
         Arc::new(TcpProxy {
+            reporters: Reporters::compile(filters, direction, deps.stats),
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
             stats: TcpStats::new(&config.stat_prefix, deps.stats),
             config: config.clone(),
@@ -55,6 +65,9 @@ impl TcpProxy {
     /// A connection that a filter closed before it came here: counted and logged, as in Envoy.
     pub fn turned_away(&self, worker: &Worker, info: &StreamInfo) {
         self.stats.cx_total.inc();
+        if let Some(mut reports) = self.reporters.begin() {
+            reports.end(info, Moved::default());
+        }
         self.log(worker, info);
     }
 
@@ -100,9 +113,10 @@ pub async fn proxy(
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
     let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
-    let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default() };
+    let reports = proxy.reporters.begin();
+    let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
     tokio::select! {
-        () = session(worker, proxy, stream, record.info, &mut record.moved, first) => {}
+        () = session(worker, proxy, stream, record.info, &mut record.moved, &mut record.reports, first) => {}
         () = at(limit) => {
             proxy.stats.max_duration.inc();
             record.info.flags.set(ResponseFlags::DURATION_TIMEOUT);
@@ -119,12 +133,16 @@ struct Record<'a> {
     proxy: &'a TcpProxy,
     info: &'a mut StreamInfo,
     moved: Moved,
+    reports: Option<Box<Reports<'a>>>,
 }
 
 impl Drop for Record<'_> {
     fn drop(&mut self) {
         (self.info.bytes_received, self.info.bytes_sent) = (self.moved.received, self.moved.sent);
         self.info.end = Some(std::time::Instant::now());
+        if let Some(reports) = &mut self.reports {
+            reports.end(self.info, self.moved);
+        }
         self.proxy.log(self.worker, self.info);
     }
 }
@@ -142,6 +160,7 @@ async fn session(
     mut downstream: Stream,
     info: &mut StreamInfo,
     moved: &mut Moved,
+    reports: &mut Option<Box<Reports<'_>>>,
     first: Option<Box<First>>,
 ) {
     // Connecting needs far more room than relaying: its future is boxed and gone when the relay begins.
@@ -151,7 +170,12 @@ async fn session(
     };
     let Some(mut upstream) = lease.stream.take() else { return };
     let counts = [proxy.stats.bytes, lease.bytes()];
-    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first).await;
+    let mut told = |cx: &mut Context<'_>, moved| {
+        if let Some(reports) = reports {
+            reports.poll(cx, info, moved);
+        }
+    };
+    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first, &mut told).await;
     match end {
         End::Closed => {}
         End::Idle => proxy.stats.idle_timeout.inc(),

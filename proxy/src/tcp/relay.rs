@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(super) struct Moved {
 
 /// Relays until both directions have ended, one fails, or nothing moves for `idle`. `moved` is kept up to date, so that it is right
 /// also when the caller gives up. `counts` are those of downstream and upstream. `first` sees what comes first from downstream, while the
-/// other direction flows already.
+/// other direction flows already; `told` hears of it whenever something happens, and wakes the task when it wants to.
 pub(super) async fn relay(
     downstream: &mut Stream,
     upstream: &mut Stream,
@@ -44,6 +44,7 @@ pub(super) async fn relay(
     moved: &mut Moved,
     counts: [ByteCounts; 2],
     mut first: Option<Box<First>>,
+    told: &mut dyn FnMut(&mut Context<'_>, Moved),
 ) -> End {
     let (mut out, mut back) = (Lane::default(), Lane::default());
     let mut last = Instant::now();
@@ -74,6 +75,7 @@ pub(super) async fn relay(
             *moved = Moved { received: out.moved, sent: back.moved };
             last = Instant::now();
         }
+        told(cx, *moved);
         if let Some(failed) = results.into_iter().flatten().next() {
             return Poll::Ready(failed);
         }

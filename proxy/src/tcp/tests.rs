@@ -31,7 +31,8 @@ fn pattern() -> Vec<u8> {
 
 async fn run(mut downstream: Stream, mut upstream: Stream, idle: Option<Duration>) -> (End, Moved) {
     let mut moved = Moved::default();
-    let end = relay(&mut downstream, &mut upstream, idle, &mut moved, [ByteCounts::NONE; 2], None).await;
+    let end =
+        relay(&mut downstream, &mut upstream, idle, &mut moved, [ByteCounts::NONE; 2], None, &mut |_, _| ()).await;
     (end, moved)
 }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::peer::{Peer, Side};
+
 /// Dynamic metadata: an object a namespace.
 #[derive(Debug, Clone, Default)]
 pub struct DynamicMetadata {
@@ -180,9 +182,12 @@ fn merge(all: &mut Map<String, Value>, namespace: &str, value: &Value) {
     }
 }
 
-/// Filter state: objects by key.
+/// Filter state: objects by key, and the peers, whose objects are made when somebody looks at them.
 #[derive(Debug, Clone, Default)]
-pub struct FilterState(Option<Box<Objects>>);
+pub struct FilterState {
+    objects: Option<Box<Objects>>,
+    peers: [Option<Rc<Peer>>; 2],
+}
 
 #[derive(Debug, Clone, Default)]
 struct Objects(Vec<StateObject>);
@@ -203,7 +208,7 @@ pub struct StateObject {
 }
 
 /// As what an object is printed, by its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// As text, and as the string that it is.
     Text,
@@ -211,6 +216,10 @@ pub enum Form {
     Plain,
     /// As the JSON that it is, and not as text.
     Json,
+    /// A message that is a `Struct`, inside an `Any`.
+    Message(Rc<Value>),
+    /// The same by itself, whose fields can be asked for.
+    Fields(Rc<Value>),
     /// Not at all.
     Hidden,
 }
@@ -226,15 +235,26 @@ pub enum Shared {
     Transitive,
 }
 
+impl StateObject {
+    /// What expressions find in it, where it is more than a text.
+    pub fn structure(&self) -> Option<&Value> {
+        match &self.form {
+            Form::Message(value) | Form::Fields(value) => Some(value),
+            Form::Text | Form::Plain | Form::Json | Form::Hidden => None,
+        }
+    }
+}
+
 impl FilterState {
     /// The object of a key.
     pub fn get(&self, key: &str) -> Option<&StateObject> {
-        self.objects().find(|object| *object.key == *key)
+        let set = self.objects().find(|object| *object.key == *key);
+        set.or_else(|| Side::ALL.iter().find_map(|side| self.peer(*side)?.object(*side, key)))
     }
 
     /// Sets an object. False if there is one that is read only: it stays.
     pub fn set(&mut self, object: StateObject) -> bool {
-        let objects = &mut self.0.get_or_insert_default().0;
+        let objects = &mut self.objects.get_or_insert_default().0;
         match objects.iter_mut().find(|old| old.key == object.key) {
             Some(old) if old.read_only => return false,
             Some(old) => *old = object,
@@ -243,14 +263,31 @@ impl FilterState {
         true
     }
 
-    /// Nothing was ever set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+    /// The peer of a side.
+    pub fn peer(&self, side: Side) -> Option<&Rc<Peer>> {
+        self.peers[side as usize].as_ref().filter(|peer| peer.is_known())
     }
 
-    /// All objects, in the order in which they were first set.
+    /// Whether it is known who the peer of a side is, or that it does not say.
+    pub fn is_settled(&self, side: Side) -> bool {
+        self.peers[side as usize].as_ref().is_some_and(|peer| peer.is_settled())
+    }
+
+    /// Sets the peer of a side. One that is known stays.
+    pub fn set_peer(&mut self, side: Side, peer: Rc<Peer>) {
+        if self.peer(side).is_none() {
+            self.peers[side as usize] = Some(peer);
+        }
+    }
+
+    /// No object was ever set. Peers are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_none()
+    }
+
+    /// All objects that were set, in the order in which they first were.
     pub fn objects(&self) -> impl Iterator<Item = &StateObject> {
-        self.0.iter().flat_map(|objects| &objects.0)
+        self.objects.iter().flat_map(|objects| &objects.0)
     }
 }
 

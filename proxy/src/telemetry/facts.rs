@@ -114,6 +114,13 @@ impl Facts for Known<'_> {
         own.or_else(|| Facts::filter_state(&*self.info.connection, key))
     }
 
+    fn filter_state_object(&self, key: &str) -> Option<Value> {
+        match self.info.filter_state.get(key) {
+            Some(object) => object.structure().cloned(),
+            None => self.info.connection.filter_state_object(key),
+        }
+    }
+
     fn listener_metadata(&self) -> Option<&Metadata> {
         self.info.connection.labels[0].as_deref()
     }
@@ -176,6 +183,10 @@ impl Facts for ConnectionInfo {
 
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.filter_state.borrow().get(key).map(|object| object.value.clone())
+    }
+
+    fn filter_state_object(&self, key: &str) -> Option<Value> {
+        self.filter_state.borrow().get(key)?.structure().cloned()
     }
 
     fn listener_metadata(&self) -> Option<&Metadata> {

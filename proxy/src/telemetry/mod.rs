@@ -1,10 +1,12 @@
-//! Access logs, the process's own log.
+//! Access logs, the process's own log, who talks to whom.
 
 pub mod access_log;
 pub mod clock;
 pub mod dynamic;
 pub mod facts;
 pub mod format;
+pub mod mesh;
+pub mod peer;
 pub mod process_log;
 pub mod state_values;
 pub mod stream_info;

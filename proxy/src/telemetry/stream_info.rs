@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::ResponseFlags;
 use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
+use crate::telemetry::peer::Peer;
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
 use crate::wire::message::Protocol;
@@ -112,6 +113,8 @@ pub struct StreamInfo {
     pub health_check: bool,
     /// Route name; empty prints `-`.
     pub route_name: Option<Arc<str>>,
+    /// Messages of gRPC so far, of the request and of its response, where a filter counts them for others.
+    pub grpc_messages: [u32; 2],
     /// What filters have written about the request.
     pub metadata: DynamicMetadata,
     /// And set on it.
@@ -151,6 +154,7 @@ impl StreamInfo {
             attempts: 0,
             health_check: false,
             route_name: None,
+            grpc_messages: [0; 2],
             metadata: DynamicMetadata::default(),
             filter_state: FilterState::default(),
         }
@@ -188,12 +192,14 @@ pub struct UpstreamConnection {
     pub connected: Instant,
     /// TLS did.
     pub secured: Option<Instant>,
+    /// What the server says of itself at its beginning, where its cluster exchanges metadata.
+    pub peer_says: Option<Rc<Peer>>,
 }
 
 /// What logs may print of a cluster or an endpoint.
 pub trait Labels: std::fmt::Debug {
     /// Its metadata.
-    fn metadata(&self) -> &Metadata;
+    fn metadata(&self) -> &Arc<Metadata>;
     /// Its host name, if it has one.
     fn hostname(&self) -> &str {
         ""

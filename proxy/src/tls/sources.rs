@@ -16,10 +16,6 @@ use super::signature;
 use super::tickets::TicketKeys;
 use super::verify::{PeerVerifier, SideDemands};
 
-/// The ALPN name of TCP metadata exchange. While that does not act it is neither offered nor accepted: a peer that negotiates it
-/// expects a frame before the first byte of the application.
-const METADATA_EXCHANGE: &[u8] = b"istio-peer-exchange";
-
 /// Where a context's key material comes from.
 pub(super) struct Sources {
     pub needs: Vec<SdsName>,
@@ -293,9 +289,5 @@ fn refuse_blind_names(peers: &PeerContext, side: SideDemands) -> Result<(), Stri
 
 /// The protocols of a configuration that may be negotiated.
 pub(super) fn negotiable<'a>(protocols: impl IntoIterator<Item = &'a Arc<[u8]>>) -> Vec<Vec<u8>> {
-    protocols
-        .into_iter()
-        .filter(|protocol| &***protocol != METADATA_EXCHANGE)
-        .map(|protocol| protocol.to_vec())
-        .collect()
+    protocols.into_iter().map(|protocol| protocol.to_vec()).collect()
 }

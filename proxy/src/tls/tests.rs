@@ -140,7 +140,7 @@ async fn with_tls_1_3_the_clients_order_of_suites_counts() {
 #[tokio::test]
 async fn no_protocol_in_common_goes_on_without_alpn() {
     let (near, far) = mesh();
-    let client = near.client(&istio_client(&["istio-peer-exchange", "istio"], vec![]));
+    let client = near.client(&istio_client(&["istio"], vec![]));
     let server = far.server(&istio_server(&["istio-peer-exchange", "h2", "http/1.1"]));
     let (connected, accepted) = shake(&client, &server).await;
     assert_eq!(connected.unwrap().1.alpn, None);
@@ -156,12 +156,13 @@ async fn the_server_chooses_the_protocol_in_its_own_order() {
 }
 
 #[tokio::test]
-async fn metadata_exchange_is_neither_offered_nor_accepted() {
+async fn metadata_exchange_is_agreed_on_like_any_protocol() {
     let (near, far) = mesh();
-    let client = near.client(&istio_client(&["istio-peer-exchange", "h2"], vec![]));
+    let client = near.client(&istio_client(&["istio-peer-exchange", "istio"], vec![]));
     let server = far.server(&istio_server(&["istio-peer-exchange", "h2"]));
-    let (connected, _) = shake_with(&client, &server, Some(&["istio-peer-exchange", "h2"]), None).await;
-    assert_eq!(connected.unwrap().1.alpn.as_deref(), Some(&b"h2"[..]));
+    let (connected, accepted) = shake(&client, &server).await;
+    assert_eq!(connected.unwrap().1.alpn.as_deref(), Some(&b"istio-peer-exchange"[..]));
+    assert_eq!(accepted.unwrap().1.alpn.as_deref(), Some(&b"istio-peer-exchange"[..]));
 }
 
 #[tokio::test]

@@ -204,10 +204,10 @@ fn filter_state(text: &str) -> Parsed {
     let format = match parts.get(1).copied() {
         None | Some("TYPED") => StateFormat::Typed,
         Some("PLAIN") => StateFormat::Plain,
-        Some("FIELD") => StateFormat::Field,
+        Some("FIELD") => StateFormat::Field(Arc::from(parts.get(2).copied().unwrap_or_default())),
         Some(_) => return Err("Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.".to_owned()),
     };
-    if (format == StateFormat::Field) != (parts.len() > 2) {
+    if matches!(format, StateFormat::Field(_)) != (parts.len() > 2) {
         return Err("Invalid filter state serialize type, FIELD should be used with the field name.".to_owned());
     }
     Ok(Operator::FilterState(Arc::from(key), format))

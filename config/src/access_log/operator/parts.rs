@@ -1,5 +1,7 @@
 //! What a command may say more precisely: which part, whose, how.
 
+use std::sync::Arc;
+
 /// Which part of an address is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressPart {
@@ -160,14 +162,14 @@ pub enum MetadataOf {
 }
 
 /// How filter state is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateFormat {
     /// As text.
     Plain,
     /// As JSON.
     Typed,
     /// A field of an object; texts have none.
-    Field,
+    Field(Arc<str>),
 }
 
 /// What `REQUESTED_SERVER_NAME` looks at.

@@ -1,28 +1,30 @@
-//! `envoy.tcp.metadataexchange.config.MetadataExchange`, Istio's. Called by the list of network filters.
+//! `envoy.tcp.metadataexchange.config.MetadataExchange`, Istio's. Called by the list of network filters, and by the translation of
+//! clusters, which may have it, too.
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::extension::Extension;
 use crate::istio;
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
+use crate::workload;
 
-/// The filter.
+/// The filter. What it sends is made here, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataExchange {
     /// The ALPN at which both ends send a frame.
     pub protocol: Arc<str>,
-    /// `enable_discovery`: what peers do not tell is asked of the control plane.
-    pub discovery: bool,
-    /// `additional_labels` that are told.
-    pub labels: Vec<Arc<str>>,
+    /// `additional_labels` that are told and kept.
+    pub labels: Arc<[Arc<str>]>,
+    /// The frame that tells this workload.
+    pub frame: Bytes,
 }
 
-pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<MetadataExchange, Rejection> {
+pub(crate) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<MetadataExchange, Rejection> {
     let proto: istio::MetadataExchange = extension.decode(at, options)?;
-    Ok(MetadataExchange {
-        protocol: Arc::from(proto.protocol),
-        discovery: proto.enable_discovery,
-        labels: proto.additional_labels.into_iter().map(Arc::from).collect(),
-    })
+    let labels: Arc<[Arc<str>]> = proto.additional_labels.into_iter().map(Arc::from).collect();
+    let frame = workload::frame_of(&options.workload(&labels), &options.node_id);
+    Ok(MetadataExchange { protocol: Arc::from(proto.protocol), frame: frame.into(), labels })
 }

@@ -13,6 +13,7 @@ pub mod connection_limit;
 pub mod direct_response;
 pub mod echo;
 pub mod ext_authz;
+pub mod istio_stats;
 pub mod local_ratelimit;
 pub mod metadata_exchange;
 pub mod ratelimit;
@@ -54,7 +55,8 @@ macro_rules! network_filters {
 }
 
 network_filters! {
-    MetadataExchange metadata_exchange Inert "envoy.tcp.metadataexchange.config.MetadataExchange" "ALPN istio-peer-exchange is not negotiated, so peers send no frame; TCP telemetry of peers says unknown";
+    MetadataExchange metadata_exchange Works "envoy.tcp.metadataexchange.config.MetadataExchange" "both ends of the ALPN send a frame that says what they are, on chains and on clusters; nobody is asked for workloads; not over config_discovery";
+    IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of connections that are proxied as TCP; not over config_discovery";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "connections that find no token are closed";
     ConnectionLimit connection_limit Works "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "connections above the limit of a chain are closed, after the delay if there is one";
     ExtAuthz ext_authz Works Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz" "a gRPC service is asked when the first octets come; shadow_mode is refused, and no TLS alert is sent";

@@ -116,6 +116,11 @@ impl Filtered {
         Outcome { client, info }
     }
 
+    /// Where everything is counted.
+    pub fn registry(&self) -> &Arc<crate::stats::Stats> {
+        &self.context().manager.registry
+    }
+
     /// A counter or gauge by its whole name; the connection manager's prefix is `http.test.`.
     pub fn stat(&self, name: &str) -> u64 {
         self.context().manager.registry.value(name).unwrap_or_else(|| panic!("no statistic {name}"))

@@ -32,9 +32,11 @@ mod grpc_web;
 mod header_mutation;
 mod header_to_metadata;
 mod health_check;
+mod istio_stats;
 mod json_to_metadata;
 mod jwt_authn;
 pub(in crate::http) mod local_ratelimit;
+mod peer_metadata;
 mod ratelimit;
 mod rbac;
 mod set_filter_state;
@@ -76,6 +78,8 @@ http_filters! {
     GrpcHttp1Bridge grpc_http1_bridge;
     GrpcStats grpc_stats;
     GrpcWeb grpc_web;
+    PeerMetadata peer_metadata;
+    IstioStats istio_stats;
     StatefulSession stateful_session routes;
     // Answers 500: what takes its place is compiled instead of it.
     Discovered discovered;

@@ -133,7 +133,7 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         outlier_detection: None,
         buffer_limit: 1024 * 1024,
         metadata: Arc::default(),
-        metadata_exchange: false,
+        metadata_exchange: None,
         max_requests_per_connection: None,
     }
 }

@@ -31,6 +31,8 @@ pub struct Network {
 /// A cluster: each connection takes the next script, and carries one request.
 pub struct Cluster {
     pub config: config::cluster::Cluster,
+    /// Metadata of its endpoints.
+    pub labels: Arc<config::metadata::Metadata>,
     pub scripts: RefCell<VecDeque<Script>>,
     seen: RefCell<Vec<Rc<RefCell<Seen>>>>,
     pub hosts: RefCell<Vec<Arc<str>>>,
@@ -167,6 +169,7 @@ pub struct Shape {
     http2: bool,
     retries: bool,
     panics: bool,
+    labels: Arc<config::metadata::Metadata>,
     /// Each with whether it is well, and its priority.
     hosts: Vec<(Arc<str>, bool, u32)>,
 }
@@ -175,6 +178,7 @@ impl Cluster {
     pub fn new(name: &str) -> Cluster {
         Cluster {
             config: super::configs::cluster(name),
+            labels: Arc::default(),
             scripts: RefCell::default(),
             seen: RefCell::default(),
             hosts: RefCell::new(vec!["10.0.0.1:80".into()]),
@@ -215,6 +219,7 @@ impl Cluster {
             http2: self.protocol.get() == Protocol::Http2,
             retries: self.retries_allowed.get(),
             panics: absent != Some(PickFailure::NoHealthyEndpoint),
+            labels: self.labels.clone(),
             hosts: hosts.filter(|_| absent != Some(PickFailure::NoEndpoints)).collect(),
         }
     }
@@ -265,7 +270,16 @@ impl Cluster {
             tokio::task::spawn_local(http1::serve(served, script, far));
         }
         let connected = Instant::now().into_std();
-        let facts = UpstreamConnection { id: 1, peer: host, local: None, secured: None, tls: None, begun, connected };
+        let facts = UpstreamConnection {
+            id: 1,
+            peer: host,
+            local: None,
+            secured: None,
+            tls: None,
+            begun,
+            connected,
+            peer_says: None,
+        };
         Ok(Connected { stream: Stream::new(Io::Memory(near)), facts: Rc::new(facts) })
     }
 }
@@ -274,6 +288,7 @@ impl Shape {
     pub fn assignment(&self) -> LoadAssignment {
         let endpoint = |host: &str, well: bool| Endpoint {
             health: if well { HealthStatus::Unknown } else { HealthStatus::Unhealthy },
+            metadata: self.labels.clone(),
             ..cluster::testing::endpoint(host.parse().unwrap())
         };
         let localities = (0..2).map(|priority| {

@@ -150,7 +150,11 @@ pub(super) fn index<'a>(facts: &'a dyn Facts, of: &Value<'a>, key: &Value<'a>) -
             std::str::from_utf8(name).ok().and_then(|name| look::metadata(facts, *of, name, &[])).ok_or(Fault)
         }
         (Value::FilterState, Value::Text(key)) => {
-            let object = std::str::from_utf8(key).ok().and_then(|key| facts.filter_state(key));
+            let key = std::str::from_utf8(key).map_err(|_| Fault)?;
+            if let Some(object) = facts.filter_state_object(key) {
+                return Ok(Value::of_json(&object));
+            }
+            let object = facts.filter_state(key);
             object.map(|object| Value::Octets(Cow::Owned(object.to_vec()))).ok_or(Fault)
         }
         _ => Err(Fault),

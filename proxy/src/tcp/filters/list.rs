@@ -25,6 +25,7 @@ macro_rules! network_filters {
                     $(Config::$variant(config) => Some(Filter::$variant($module::$variant::compile(config, deps)?)),)*
                     // Those that do not act yet, and the last ones of chains.
                     Config::MetadataExchange(_)
+                    | Config::IstioStats(_)
                     | Config::Discovered(_)
                     | Config::Inert(_)
                     | Config::DirectResponse(_)

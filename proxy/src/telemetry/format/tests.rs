@@ -43,6 +43,7 @@ fn connection() -> ConnectionInfo {
 fn upstream(local: &str) -> UpstreamConnection {
     let now = std::time::Instant::now();
     UpstreamConnection {
+        peer_says: None,
         id: 9,
         peer: "10.0.0.1:80".into(),
         local: Some(local.parse().unwrap()),

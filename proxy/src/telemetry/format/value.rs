@@ -124,7 +124,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Environment(name) => some(std::env::var(&**name).ok().as_deref(), out),
         Operator::GrpcStatus(format) => grpc::status(*format, entry, out),
         Operator::Metadata(of, namespace, keys) => labels::metadata(*of, namespace, keys, entry, out),
-        Operator::FilterState(key, format) => labels::filter_state(key, *format, info, out),
+        Operator::FilterState(key, format) => labels::filter_state(key, format, info, out),
         Operator::QueryParameter(name) => request::query_parameter(name, entry, out),
         Operator::Query { decoded } => request::query(*decoded, entry, out),
         Operator::Path { query, from } => text(request::path(*query, *from, entry), out),

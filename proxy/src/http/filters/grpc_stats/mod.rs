@@ -101,6 +101,11 @@ impl HttpFilter for GrpcStats {
             Way::Request => counting.request_frame(frame),
             Way::Response => counting.response_frame(frame, turn.stream),
         }
+        if self.emit_filter_state {
+            let (of_request, of_response) = counting.messages();
+            turn.stream.info.grpc_messages =
+                [of_request, of_response].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     fn end(&self, turn: &mut Turn<'_, '_, GrpcStats>) {

@@ -18,10 +18,10 @@ const CERTIFICATE: &str = "MIICHDCCAcKgAwIBAgIUJfwSmi0YvtWeaewb+KKpH9GKNl4wCgYIK
     tisY+6duLhebn4PUw8oCIQDZente2RoGfbWMNnSjk3h0wnS9dzcZevbDfwaBQxk/Ng==";
 
 #[derive(Debug)]
-struct Host(Metadata, &'static str);
+struct Host(Arc<Metadata>, &'static str);
 
 impl Labels for Host {
-    fn metadata(&self) -> &Metadata {
+    fn metadata(&self) -> &Arc<Metadata> {
         &self.0
     }
 
@@ -167,8 +167,8 @@ fn metadata_and_filter_state() {
     };
     info.filter_state.set(object("fs"));
     info.upstream_labels = [
-        Some(Rc::new(Host(labels("cm", json!({ "k": "cmv", "o": { "a": 1 } })), ""))),
-        Some(Rc::new(Host(labels("hm", json!({ "k": "hmv" })), "up.local"))),
+        Some(Rc::new(Host(Arc::new(labels("cm", json!({ "k": "cmv", "o": { "a": 1 } }))), ""))),
+        Some(Rc::new(Host(Arc::new(labels("hm", json!({ "k": "hmv" }))), "up.local"))),
     ];
     let chain = [labels("lm", json!({ "k": "lmv" })), labels("fcm", json!({ "k": "fcv" }))];
     info.connection = Rc::new(ConnectionInfo { labels: chain.map(|labels| Some(Arc::new(labels))), ..connection() });

@@ -30,8 +30,8 @@ pub fn metadata(
             let of_connection = info.connection.metadata.borrow();
             value(info.metadata.at(namespace, path()).or_else(|| of_connection.at(namespace, path())), out)
         }
-        MetadataOf::Cluster => labels(info.upstream_labels[0].as_ref().map(|cluster| cluster.metadata()), out),
-        MetadataOf::Endpoint => labels(info.upstream_labels[1].as_ref().map(|host| host.metadata()), out),
+        MetadataOf::Cluster => labels(info.upstream_labels[0].as_ref().map(|cluster| &**cluster.metadata()), out),
+        MetadataOf::Endpoint => labels(info.upstream_labels[1].as_ref().map(|host| &**host.metadata()), out),
         MetadataOf::Route => labels(entry.more.route, out),
         MetadataOf::VirtualHost => labels(entry.more.virtual_host, out),
         MetadataOf::Listener => labels(info.connection.labels[0].as_deref(), out),
@@ -60,23 +60,33 @@ fn value(value: Option<&Value>, out: &mut Vec<u8>) -> Written {
 }
 
 /// An object of the filter state: of the request, else of the connection.
-pub fn filter_state(key: &str, format: StateFormat, info: &StreamInfo, out: &mut Vec<u8>) -> Written {
+pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mut Vec<u8>) -> Written {
     let of_connection = info.connection.filter_state.borrow();
     let Some(object) = info.filter_state.get(key).or_else(|| of_connection.get(key)) else { return Written::Absent };
-    match (format, object.form) {
-        (StateFormat::Plain, Form::Text | Form::Plain) => text(Some(&object.value), out),
-        (StateFormat::Typed, Form::Text) => {
-            let quoted = Value::from(String::from_utf8_lossy(&object.value)).to_string();
-            out.extend_from_slice(quoted.as_bytes());
-            Written::Json
+    match (format, &object.form) {
+        (StateFormat::Plain, Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_)) => {
+            text(Some(&object.value), out)
         }
+        (StateFormat::Typed, Form::Text) => json(&Value::from(String::from_utf8_lossy(&object.value)), out),
         (StateFormat::Typed, Form::Json) => {
             out.extend_from_slice(&object.value);
             Written::Json
         }
-        // No object here has fields.
-        (StateFormat::Field, _) | (StateFormat::Plain | StateFormat::Typed, _) => Written::Absent,
+        (StateFormat::Typed, Form::Message(value)) => {
+            let any = serde_json::json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": **value });
+            json(&any, out)
+        }
+        (StateFormat::Typed, Form::Fields(value)) => json(value, out),
+        (StateFormat::Field(name), Form::Fields(value)) => {
+            text(value.get(&**name).and_then(Value::as_str).map(str::as_bytes), out)
+        }
+        (StateFormat::Field(_) | StateFormat::Plain | StateFormat::Typed, _) => Written::Absent,
     }
+}
+
+fn json(value: &Value, out: &mut Vec<u8>) -> Written {
+    out.extend_from_slice(value.to_string().as_bytes());
+    Written::Json
 }
 
 /// The endpoint's host name, else its address.

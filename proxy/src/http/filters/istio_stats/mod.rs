@@ -1,0 +1,170 @@
+//! `stats.PluginConfig`, Istio's own statistics of requests: who called whom, how it ended, how long it took and how many octets it was.
+//! Counted when a request is over, as its log line is written; what is known of the peer is in filter state by then.
+//!
+//! Honoured: all but what `config` names. Octets are those of heads and bodies: what the framing of a version of HTTP adds (chunks,
+//! frames) is not in them, and heads of HTTP/2 are counted before they are compressed.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use config::Rejection;
+use config::filters::istio_stats::{IstioStats as Config, Reporter as Configured};
+use config::listener::Direction;
+
+use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
+use crate::http::attempt;
+use crate::http::route::is_grpc;
+use crate::http::stream::Stream;
+use crate::telemetry::mesh::{
+    Amounts, Goes, Outcome, Parties, Protocol, Reporter, Role, Service, principals, service_of,
+};
+use crate::telemetry::peer::{self, Peer, Side};
+use crate::wire::grpc;
+use crate::wire::headers::{Headers, Name};
+
+/// The filter, compiled.
+#[derive(Debug)]
+pub(crate) struct IstioStats {
+    gateway: bool,
+    host_names_service: bool,
+    reporter: Reporter,
+}
+
+/// The request is gRPC, as it came here.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct State {
+    grpc: bool,
+}
+
+impl HttpFilter for IstioStats {
+    type Config = Config;
+    type ScopedConfig = Infallible;
+    type Scoped = Infallible;
+    type State = State;
+
+    fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<IstioStats, Rejection> {
+        Ok(IstioStats {
+            gateway: config.reporter == Configured::Gateway,
+            host_names_service: config.host_names_service,
+            reporter: Reporter::new(config, deps.stats),
+        })
+    }
+
+    fn scope(config: &Infallible, _deps: &FilterDeps<'_>) -> Result<Infallible, Rejection> {
+        match *config {}
+    }
+
+    fn acts(&self, _scope: Option<&Infallible>) -> Hooks {
+        Hooks::REQUEST
+    }
+
+    fn request(&self, turn: &mut Turn<'_, '_, IstioStats>) -> Step {
+        turn.state.grpc = is_grpc(&turn.stream.request);
+        Step::Continue
+    }
+
+    fn end(&self, turn: &mut Turn<'_, '_, IstioStats>) {
+        let grpc = turn.state.grpc;
+        attempt::name_cluster(turn.stream);
+        let stream = &*turn.stream;
+        let role = self.role(stream);
+        let service = service(stream);
+        let (peer, behind) = match role {
+            Role::Source => (peer(stream, Side::Upstream).or_else(|| endpoint(stream)), None),
+            Role::Destination => (peer(stream, Side::Downstream), None),
+            Role::Gateway => (peer(stream, Side::Downstream), peer(stream, Side::Upstream)),
+        };
+        let tls = match role {
+            Role::Source => stream.info.upstream_connection.as_ref().and_then(|connection| connection.tls.as_deref()),
+            Role::Destination | Role::Gateway => stream.info.connection.tls.as_deref(),
+        };
+        let (peer_principal, own_principal) = principals(tls);
+        let parties = Parties {
+            role,
+            peer: peer.as_ref(),
+            behind: behind.as_ref(),
+            service: &service,
+            host: if self.host_names_service && service.host.is_empty() { &stream.request.authority } else { b"" },
+            peer_principal,
+            own_principal,
+        };
+        if grpc && stream.info.grpc_messages != [0; 2] {
+            self.reporter.messages(parties, stream.info.grpc_messages.map(u64::from));
+        }
+        self.reporter.request(parties, outcome(stream, grpc), amounts(stream));
+    }
+}
+
+impl IstioStats {
+    fn role(&self, stream: &Stream<'_>) -> Role {
+        match stream.context.manager.direction {
+            _ if self.gateway => Role::Gateway,
+            Direction::Inbound => Role::Destination,
+            Direction::Outbound | Direction::Unspecified => Role::Source,
+        }
+    }
+}
+
+/// Where it goes, or would have gone.
+fn service(stream: &Stream<'_>) -> Rc<Service> {
+    let info = &stream.info;
+    let goes = match (&info.upstream_cluster, &info.upstream_labels[0]) {
+        (Some(name), Some(cluster)) => Goes::To(name, cluster.metadata()),
+        _ => Goes::Nowhere,
+    };
+    service_of(info.route_name.as_deref(), goes)
+}
+
+fn peer(stream: &Stream<'_>, side: Side) -> Option<Rc<Peer>> {
+    let own = stream.info.filter_state.peer(side).cloned();
+    let of_connection = || stream.info.connection.filter_state.borrow().peer(side).cloned();
+    own.or_else(of_connection)
+}
+
+/// What the endpoint is labelled with, where it has told nothing itself.
+fn endpoint(stream: &Stream<'_>) -> Option<Rc<Peer>> {
+    let host = stream.info.upstream_labels[1].as_ref()?;
+    peer::of_endpoint(host.metadata().get("istio", "workload")?.as_str()?)
+}
+
+fn outcome(stream: &Stream<'_>, grpc: bool) -> Outcome {
+    Outcome {
+        protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
+        status: stream.info.response_code,
+        grpc_status: if grpc { grpc_status(stream) } else { None },
+        flags: stream.info.flags,
+    }
+}
+
+/// Of the trailers, else the head, else what its status says. `None`: there was no response. What is no status of gRPC is -1.
+fn grpc_status(stream: &Stream<'_>) -> Option<i8> {
+    let said = |headers: Option<&Headers>| headers?.get(&Name::GRPC_STATUS).cloned();
+    let head = stream.response.as_ref().map(|head| &head.headers);
+    match said(stream.trailers.as_ref()).or_else(|| said(head)) {
+        Some(text) => {
+            let status = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            Some(status.filter(|status| (0..=16).contains(status)).unwrap_or(-1))
+        }
+        None if stream.info.response_code == 0 => None,
+        None => i8::try_from(grpc::status_of(stream.info.response_code)).ok(),
+    }
+}
+
+fn amounts(stream: &Stream<'_>) -> Amounts {
+    let info = &stream.info;
+    let length = info.end.map(|end| end.saturating_duration_since(info.start)).unwrap_or_default();
+    Amounts {
+        milliseconds: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
+        received: info.request_headers_bytes + info.bytes_received,
+        sent: stream.response.as_ref().map_or(0, |head| size(&head.headers)) + info.bytes_sent,
+    }
+}
+
+/// Octets of a response's head, as HTTP/1.1 writes it: a line of status, then name, colon, space and value of each header, and a last line.
+fn size(headers: &Headers) -> u64 {
+    const LINES: u64 = "HTTP/1.1 200 OK\r\n\r\n".len() as u64;
+    LINES + headers.iter().map(|header| (header.name.as_bytes().len() + header.value.len() + 4) as u64).sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests;

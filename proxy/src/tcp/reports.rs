@@ -1,0 +1,185 @@
+//! `stats.PluginConfig` of connections: Istio's metrics of TCP. A connection is reported every `tcp_reporting_duration` once it is known
+//! whether its peer says who it is, and at its end. Called by the TCP proxy, which knows what moves.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use config::filters::NetworkFilterConfig;
+use config::filters::istio_stats::{IstioStats, Reporter as Configured};
+use config::listener::{Direction, NetworkFilter};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::relay::Moved;
+use crate::stats::Stats;
+use crate::telemetry::mesh::{self, Goes, Outcome, Parties, Protocol, Role, principals, service_of};
+use crate::telemetry::peer::{self, Peer, Side};
+use crate::telemetry::stream_info::StreamInfo;
+
+/// Who reports the connections of a filter chain. Shared by all workers.
+pub(super) struct Reporters(Box<[Reporter]>);
+
+struct Reporter {
+    reporter: mesh::Reporter,
+    role: Role,
+    /// `None`: at the end alone.
+    interval: Option<Duration>,
+}
+
+/// Places in `config::filters::istio_stats::TCP`.
+const OPENED: usize = 0;
+const CLOSED: usize = 1;
+const SENT: usize = 2;
+const RECEIVED: usize = 3;
+
+impl Reporters {
+    /// Those among the filters of a chain.
+    pub fn compile(filters: &[NetworkFilter], direction: Direction, stats: &Arc<Stats>) -> Reporters {
+        let found = filters.iter().filter_map(|filter| match &filter.config {
+            NetworkFilterConfig::IstioStats(config) => Some(Reporter::compile(config, direction, stats)),
+            _ => None,
+        });
+        Reporters(found.collect())
+    }
+
+    /// For a connection that begins now; `None` where nobody reports.
+    pub fn begin(&self) -> Option<Box<Reports<'_>>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        let one = |reporter| Report { reporter, connection: None, told: Moved::default() };
+        let interval = self.0.iter().filter_map(|reporter| reporter.interval).min();
+        Some(Box::new(Reports {
+            all: self.0.iter().map(one).collect(),
+            timer: interval.map(|interval| (interval, Box::pin(sleep_until(now + interval)))),
+        }))
+    }
+}
+
+impl Reporter {
+    fn compile(config: &IstioStats, direction: Direction, stats: &Arc<Stats>) -> Reporter {
+        Reporter {
+            reporter: mesh::Reporter::new(config, stats),
+            role: match (config.reporter, direction) {
+                (Configured::Gateway, _) => Role::Gateway,
+                (_, Direction::Inbound) => Role::Destination,
+                _ => Role::Source,
+            },
+            interval: Some(config.interval).filter(|interval| !interval.is_zero()),
+        }
+    }
+}
+
+/// The reports of one connection.
+pub(super) struct Reports<'a> {
+    all: Vec<Report<'a>>,
+    timer: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+struct Report<'a> {
+    reporter: &'a Reporter,
+    /// Where it is counted, once that is known.
+    connection: Option<mesh::Connection>,
+    told: Moved,
+}
+
+impl Reports<'_> {
+    /// Reports what is due.
+    pub fn poll(&mut self, cx: &mut Context<'_>, info: &StreamInfo, moved: Moved) {
+        while let Some((interval, timer)) = &mut self.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            timer.as_mut().reset(Instant::now() + *interval);
+            self.all.iter_mut().for_each(|report| report.tell(info, moved, false));
+        }
+    }
+
+    /// The connection is over.
+    pub fn end(&mut self, info: &StreamInfo, moved: Moved) {
+        self.timer = None;
+        self.all.iter_mut().for_each(|report| report.tell(info, moved, true));
+    }
+}
+
+impl Report<'_> {
+    fn tell(&mut self, info: &StreamInfo, moved: Moved, ended: bool) {
+        if self.connection.is_none() {
+            if !ended && !is_settled(self.reporter.role, info) {
+                return;
+            }
+            let connection = self.reporter.begin(info);
+            connection.count(OPENED, 1);
+            self.connection = Some(connection);
+        }
+        let Some(connection) = &self.connection else { return };
+        connection.count(SENT, moved.sent - self.told.sent);
+        connection.count(RECEIVED, moved.received - self.told.received);
+        self.told = moved;
+        if ended {
+            connection.count(CLOSED, 1);
+        }
+    }
+}
+
+/// Whether it is known who the peer is, or that it does not say.
+fn is_settled(role: Role, info: &StreamInfo) -> bool {
+    match role {
+        Role::Source => upstream(info).is_some_and(|peer| peer.is_settled()),
+        Role::Destination | Role::Gateway => info.connection.filter_state.borrow().is_settled(Side::Downstream),
+    }
+}
+
+fn upstream(info: &StreamInfo) -> Option<&Rc<Peer>> {
+    info.upstream_connection.as_ref()?.peer_says.as_ref()
+}
+
+fn told(info: &StreamInfo, side: Side) -> Option<Rc<Peer>> {
+    let of_connection = || info.connection.filter_state.borrow().peer(side).cloned();
+    match side {
+        Side::Upstream => upstream(info).filter(|peer| peer.is_known()).cloned().or_else(of_connection),
+        Side::Downstream => of_connection(),
+    }
+}
+
+impl Reporter {
+    /// The labels of a connection, which stay what they are now.
+    fn begin(&self, info: &StreamInfo) -> mesh::Connection {
+        let goes = match (&info.upstream_cluster, &info.upstream_labels[0]) {
+            (Some(name), Some(cluster)) => Goes::To(name, cluster.metadata()),
+            _ => Goes::Nowhere,
+        };
+        let service = service_of(None, goes);
+        let endpoint = || {
+            let host = info.upstream_labels[1].as_ref()?;
+            peer::of_endpoint(host.metadata().get("istio", "workload")?.as_str()?)
+        };
+        let (peer, behind) = match self.role {
+            Role::Source => (told(info, Side::Upstream).or_else(endpoint), None),
+            Role::Destination => (told(info, Side::Downstream), None),
+            Role::Gateway => (told(info, Side::Downstream), told(info, Side::Upstream)),
+        };
+        let tls = match self.role {
+            Role::Source => info.upstream_connection.as_ref().and_then(|connection| connection.tls.as_deref()),
+            Role::Destination | Role::Gateway => info.connection.tls.as_deref(),
+        };
+        let (peer_principal, own_principal) = principals(tls);
+        let parties = Parties {
+            role: self.role,
+            peer: peer.as_ref(),
+            behind: behind.as_ref(),
+            service: &service,
+            host: b"",
+            peer_principal,
+            own_principal,
+        };
+        let outcome = Outcome { protocol: Protocol::Tcp, status: 0, grpc_status: None, flags: info.flags };
+        self.reporter.connection(parties, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests;
