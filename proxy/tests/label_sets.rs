@@ -34,7 +34,7 @@ fn ten_thousand_label_sets_take_twelve_mebibytes() {
     let reporter = Reporter::new(&config, &stats);
     let report = |number: usize| {
         let peer = Peer::new(Workload {
-            name: format!("workload-{}", number % 1000).into(),
+            name: format!("workload-{number}").into(),
             namespace: format!("namespace-{}", number / 1000).into(),
             service: "details".into(),
             ..Workload::default()

@@ -205,6 +205,7 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
 fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
     let config = cluster.config();
     stream.info.upstream_cluster = Some(name);
+    stream.info.upstream_labels[0] = cluster.labels();
     stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
 }
 

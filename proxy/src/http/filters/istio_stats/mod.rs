@@ -1,5 +1,6 @@
 //! `stats.PluginConfig`, Istio's own statistics of requests: who called whom, how it ended, how long it took and how many octets it was.
-//! Counted when a request is over, as its log line is written; what is known of the peer is in filter state by then.
+//! Counted when a request is over, as its log line is written; what is known of the peer is in filter state by then. Messages of gRPC are
+//! counted every `tcp_reporting_duration` as well, when another one passes: a stream that has fallen silent tells its last ones at its end.
 //!
 //! Honoured: all but what `config` names. Octets are those of heads and bodies: what the framing of a version of HTTP adds (chunks,
 //! frames) is not in them, and heads of HTTP/2 are counted before they are compressed.
@@ -11,7 +12,7 @@ use config::Rejection;
 use config::filters::istio_stats::{IstioStats as Config, Reporter as Configured};
 use config::listener::Direction;
 
-use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
+use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn, Way};
 use crate::http::attempt;
 use crate::http::route::is_grpc;
 use crate::http::stream::Stream;
@@ -21,20 +22,30 @@ use crate::telemetry::mesh::{
 use crate::telemetry::peer::{self, Peer, Side};
 use crate::wire::grpc;
 use crate::wire::headers::{Headers, Name};
+use crate::wire::message::Frame;
 
 /// The filter, compiled.
 #[derive(Debug)]
 pub(crate) struct IstioStats {
     gateway: bool,
     host_names_service: bool,
+    /// How often messages are counted, in milliseconds.
+    interval: u32,
     reporter: Reporter,
 }
 
-/// The request is gRPC, as it came here.
+/// What one request remembers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct State {
+    /// It is gRPC, as it came here.
     grpc: bool,
+    /// Messages that were counted.
+    told: [u32; 2],
+    /// When they are counted again, in milliseconds since it began.
+    due: u32,
 }
+
+const SEES: Hooks = Hooks::REQUEST_SEES.with(Hooks::RESPONSE_SEES);
 
 impl HttpFilter for IstioStats {
     type Config = Config;
@@ -46,6 +57,7 @@ impl HttpFilter for IstioStats {
         Ok(IstioStats {
             gateway: config.reporter == Configured::Gateway,
             host_names_service: config.host_names_service,
+            interval: u32::try_from(config.interval.as_millis()).unwrap_or(u32::MAX),
             reporter: Reporter::new(config, deps.stats),
         })
     }
@@ -55,18 +67,58 @@ impl HttpFilter for IstioStats {
     }
 
     fn acts(&self, _scope: Option<&Infallible>) -> Hooks {
-        Hooks::REQUEST
+        Hooks::REQUEST.with(SEES)
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, IstioStats>) -> Step {
         turn.state.grpc = is_grpc(&turn.stream.request);
+        turn.state.due = self.interval;
+        if !turn.state.grpc {
+            turn.skip(SEES);
+        }
         Step::Continue
+    }
+
+    fn sees(&self, turn: &mut Turn<'_, '_, IstioStats>, _way: Way, frame: &Frame) {
+        if let (true, Frame::Data(_)) = (turn.state.grpc, frame) {
+            let age = turn.stream.info.start.elapsed().as_millis();
+            let age = u32::try_from(age).unwrap_or(u32::MAX);
+            if age >= turn.state.due && self.knows_peer(turn.stream) {
+                turn.state.due = age.saturating_add(self.interval.max(1));
+                self.with_parties(turn.stream, |parties| self.messages(turn.state, turn.stream, parties));
+            }
+        }
     }
 
     fn end(&self, turn: &mut Turn<'_, '_, IstioStats>) {
         let grpc = turn.state.grpc;
         attempt::name_cluster(turn.stream);
         let stream = &*turn.stream;
+        self.with_parties(stream, |parties| {
+            if grpc {
+                self.messages(turn.state, stream, parties);
+            }
+            self.reporter.request(parties, outcome(stream, grpc), amounts(stream));
+        });
+    }
+}
+
+impl IstioStats {
+    fn role(&self, stream: &Stream<'_>) -> Role {
+        match stream.context.manager.direction {
+            _ if self.gateway => Role::Gateway,
+            Direction::Inbound => Role::Destination,
+            Direction::Outbound | Direction::Unspecified => Role::Source,
+        }
+    }
+
+    /// Whether it is known by now who the peer is.
+    fn knows_peer(&self, stream: &Stream<'_>) -> bool {
+        let side = if self.role(stream) == Role::Source { Side::Upstream } else { Side::Downstream };
+        peer(stream, side).is_some()
+    }
+
+    fn with_parties(&self, stream: &Stream<'_>, see: impl FnOnce(Parties<'_>)) {
         let role = self.role(stream);
         let service = service(stream);
         let (peer, behind) = match role {
@@ -79,7 +131,7 @@ impl HttpFilter for IstioStats {
             Role::Destination | Role::Gateway => stream.info.connection.tls.as_deref(),
         };
         let (peer_principal, own_principal) = principals(tls);
-        let parties = Parties {
+        see(Parties {
             role,
             peer: peer.as_ref(),
             behind: behind.as_ref(),
@@ -87,20 +139,16 @@ impl HttpFilter for IstioStats {
             host: if self.host_names_service && service.host.is_empty() { &stream.request.authority } else { b"" },
             peer_principal,
             own_principal,
-        };
-        if grpc && stream.info.grpc_messages != [0; 2] {
-            self.reporter.messages(parties, stream.info.grpc_messages.map(u64::from));
-        }
-        self.reporter.request(parties, outcome(stream, grpc), amounts(stream));
+        });
     }
-}
 
-impl IstioStats {
-    fn role(&self, stream: &Stream<'_>) -> Role {
-        match stream.context.manager.direction {
-            _ if self.gateway => Role::Gateway,
-            Direction::Inbound => Role::Destination,
-            Direction::Outbound | Direction::Unspecified => Role::Source,
+    /// Those since the last time.
+    fn messages(&self, state: &mut State, stream: &Stream<'_>, parties: Parties<'_>) {
+        let now = stream.info.grpc_messages;
+        if now != [0; 2] {
+            let since = [0, 1].map(|side| u64::from(now[side].saturating_sub(state.told[side])));
+            state.told = now;
+            self.reporter.messages(parties, since);
         }
     }
 }

@@ -303,6 +303,17 @@ async fn grpc_has_a_status_of_its_own_and_counts_messages() {
     assert!(has("grpc_response_status=\"-1\"") && has("response_code=\"503\",grpc_response_status=\"14\""), "{all:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn messages_are_told_once_however_often() {
+    let mut bench = bench_of(Config { interval: Duration::ZERO, ..config() }, Direction::Inbound);
+    let grpc = [("content-type", "application/grpc")];
+    bench.app(Script::answers(200, &grpc, &["\0\0\0\0\x01a", "\0\0\0\0\x01b"]));
+    let request = with(with(post("/a.B/C"), &grpc), &told(&workload("curl", "x")));
+    bench.send_pieces(request, &["\0\0\0\0\x01a", "\0\0\0\0\x01b", "\0\0\0\0\x01c"]).await;
+    assert_eq!(only(&bench, "istio_request_messages_total").1, 3);
+    assert_eq!(only(&bench, "istio_response_messages_total").1, 2);
+}
+
 fn change(metric: Option<&str>) -> Change {
     Change { metric: metric.map(Into::into), drop: false, remove: Vec::new() }
 }
