@@ -103,8 +103,8 @@ impl Facts for Known<'_> {
     fn other_metadata(&self, of: MetadataOf) -> Option<&Metadata> {
         match of {
             MetadataOf::VirtualHost => self.virtual_host,
-            MetadataOf::Cluster => self.info.upstream_labels[0].as_ref().map(|cluster| cluster.metadata()),
-            MetadataOf::Endpoint => self.info.upstream_labels[1].as_ref().map(|host| host.metadata()),
+            MetadataOf::Cluster => self.info.upstream_labels[0].as_ref().map(|cluster| &**cluster.metadata()),
+            MetadataOf::Endpoint => self.info.upstream_labels[1].as_ref().map(|host| &**host.metadata()),
             MetadataOf::Stream | MetadataOf::Route | MetadataOf::Listener => None,
         }
     }

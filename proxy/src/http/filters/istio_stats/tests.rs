@@ -349,7 +349,12 @@ async fn a_new_configuration_goes_on_with_the_same_series() {
     bench.app(Script::answers(200, &[], &[]));
     bench.send(get("/")).await;
     let changes = vec![Change { drop: true, ..change(Some("request_bytes")) }];
-    let other = super::super::filter::FilterDeps { stats: bench.registry(), scope: "http.test.", discoveries: None };
+    let other = super::super::filter::FilterDeps {
+        stats: bench.registry(),
+        scope: "http.test.",
+        discoveries: None,
+        secrets: None,
+    };
     let second = IstioStats::compile(&Config { changes, ..config() }, &other).unwrap();
     let service = service_of(None, Goes::Nowhere);
     let parties = Parties {
@@ -383,7 +388,12 @@ async fn strangers_have_no_room_without_end() {
     let bench = bench(Direction::Inbound);
     let filter = IstioStats::compile(
         &config(),
-        &super::super::filter::FilterDeps { stats: bench.registry(), scope: "http.test.", discoveries: None },
+        &super::super::filter::FilterDeps {
+            stats: bench.registry(),
+            scope: "http.test.",
+            discoveries: None,
+            secrets: None,
+        },
     )
     .unwrap();
     let service = service_of(None, Goes::Nowhere);

@@ -216,6 +216,7 @@ async fn logs_and_expressions_see_the_peer() {
         response: None,
         response_trailers: None,
         route: None,
+        virtual_host: None,
     };
     assert_eq!(known.filter_state_object("downstream_peer").unwrap()["labels"]["role"], "caller");
     assert_eq!(known.filter_state("downstream_peer_obj").unwrap(), text);
