@@ -178,6 +178,8 @@ pub struct UpstreamHttp {
     pub idle_timeout: Option<Duration>,
     /// `common_http_protocol_options.max_connection_duration`.
     pub max_connection_duration: Option<Duration>,
+    /// `common_http_protocol_options.max_stream_duration`: of one attempt; `None` = never (the default).
+    pub max_stream_duration: Option<Duration>,
     /// HTTP/2 settings.
     pub http2: Http2Settings,
     /// `upstream_http_protocol_options.auto_sni`.
@@ -209,6 +211,7 @@ impl Default for UpstreamHttp {
             protocol: UpstreamProtocol::Http1,
             idle_timeout: Some(Duration::from_secs(3600)),
             max_connection_duration: None,
+            max_stream_duration: None,
             http2: Http2Settings::default(),
             auto_sni: false,
             auto_san_validation: false,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::options::Options;
 use crate::proto::{core, types};
 use crate::rejection::{At, Rejection};
+use crate::secret::{DataSource, decode::data_source};
 
 /// A message or wrapper that must be there.
 pub(crate) fn required<'a, T>(at: &At<'_>, value: &'a Option<T>) -> Result<&'a T, Rejection> {
@@ -115,14 +116,17 @@ pub(crate) fn note_runtime_key(at: &At<'_>, key: &str, options: &Options) {
     }
 }
 
-/// The content of a `DataSource` that stands in the configuration itself.
-pub(crate) fn inline(at: &At<'_>, source: &core::v3::DataSource) -> Result<Bytes, Rejection> {
-    use core::v3::data_source::Specifier;
-    match &source.specifier {
-        Some(Specifier::InlineBytes(bytes)) => Ok(Bytes::copy_from_slice(bytes)),
-        Some(Specifier::InlineString(text)) => Ok(Bytes::copy_from_slice(text.as_bytes())),
-        None => Err(at.reject("is empty; give inline_string or inline_bytes")),
-        Some(_) => Err(at.reject("is not read from files or the environment; give inline_string or inline_bytes")),
+/// The content of a `DataSource`, read when the resource is.
+pub(crate) fn content(at: &At<'_>, source: &core::v3::DataSource, options: &Options) -> Result<Bytes, Rejection> {
+    let watched = source.watched_directory.is_some();
+    match data_source(at, source)? {
+        DataSource::Inline(bytes) => Ok(bytes),
+        source => {
+            if watched {
+                options.note(&at.field("watched_directory"), "the file is read once, when the resource arrives");
+            }
+            (options.read_source)(&source).map_err(|reason| at.reject(reason))
+        }
     }
 }
 

@@ -89,6 +89,8 @@ pub struct HttpConnectionManager {
     pub stream_idle_timeout: Option<Duration>,
     /// `stream_flush_timeout`; default `stream_idle_timeout`, `None` = never.
     pub stream_flush_timeout: Option<Duration>,
+    /// `common_http_protocol_options.max_stream_duration`, unless the route says otherwise; `None` = never (the default).
+    pub max_stream_duration: Option<Duration>,
     /// `request_timeout`; `None` = never (the default).
     pub request_timeout: Option<Duration>,
     /// `request_headers_timeout`; `None` = never (the default).

@@ -34,12 +34,14 @@ pub struct AdditionalAddress {
     pub socket_options: Option<Vec<SocketOption>>,
     /// In place of the listener's.
     pub tcp_keepalive: Option<TcpKeepalive>,
+    /// `ipv4_compat` of its `socket_address`.
+    pub ipv4_compat: bool,
 }
 
 impl From<SocketAddr> for AdditionalAddress {
     /// With the listener's own options.
     fn from(address: SocketAddr) -> AdditionalAddress {
-        AdditionalAddress { address, socket_options: None, tcp_keepalive: None }
+        AdditionalAddress { address, socket_options: None, tcp_keepalive: None, ipv4_compat: false }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Listener {
     pub additional_addresses: Vec<AdditionalAddress>,
     /// `address.pipe.mode`; 0 leaves the process's own.
     pub pipe_mode: u32,
+    /// `address.socket_address.ipv4_compat`: the IPv6 socket takes IPv4 too.
+    pub ipv4_compat: bool,
     /// `bind_to_port`; false is never bound.
     pub bind_to_port: bool,
     /// `traffic_direction`.

@@ -5,8 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
+use crate::secret::DataSource;
 use crate::workload::Workload;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
@@ -28,6 +31,8 @@ pub struct Options {
     pub node_locality: [Arc<str>; 2],
     /// What clusters have for a filter, by its octets: all of them have the same, and reading it takes long.
     pub(crate) exchanges: RefCell<Vec<(Vec<u8>, Arc<MetadataExchange>)>>,
+    /// Reads what a `DataSource` names beyond the configuration itself: this crate reads no files.
+    pub read_source: ReadSource,
     /// What every message is held to before it is decoded.
     pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
@@ -36,6 +41,9 @@ pub struct Options {
     /// What was told before: an operator who reads it at every push reads it no more.
     told: RefCell<BTreeSet<String>>,
 }
+
+/// Reads a file or an environment variable; what went wrong, and what to do, otherwise.
+pub type ReadSource = fn(&DataSource) -> Result<Bytes, String>;
 
 /// A check of a message: its type's name, its octets, where it stands.
 pub(crate) type Checks = fn(&str, &[u8], &At<'_>, &Options) -> Result<(), Rejection>;
@@ -76,6 +84,7 @@ impl Options {
             node_id: Arc::default(),
             node_locality: Default::default(),
             exchanges: RefCell::default(),
+            read_source: |_| Err(String::from("is not read here; give inline_string or inline_bytes")),
             checks: crate::fields::check,
             notes: RefCell::default(),
             nesting: Cell::default(),

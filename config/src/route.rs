@@ -173,6 +173,8 @@ pub struct Forward {
     pub timeout: Option<Duration>,
     /// `idle_timeout`; outer `None` = inherit, inner `None` = never.
     pub idle_timeout: Option<Option<Duration>>,
+    /// `flush_timeout`; outer `None` = inherit, inner `None` = never.
+    pub flush_timeout: Option<Option<Duration>>,
     /// `max_stream_duration.max_stream_duration`; outer `None` = unset.
     pub max_stream_duration: Option<Option<Duration>>,
     /// `max_stream_duration.grpc_timeout_header_max` or the deprecated `max_grpc_timeout`: outer `None` = the header is ignored,

@@ -8,6 +8,7 @@ mod bootstrap;
 mod control_plane;
 mod ground;
 mod node;
+mod sources;
 mod wiring;
 
 use std::process::ExitCode;

@@ -30,6 +30,9 @@ pub struct Update {
     pub version: String,
     /// New or changed resources, or resources sent again without change.
     pub resources: Vec<Resource>,
+    /// Resources of the type that are refused for how they came, with the reason that the control plane will read. What is in use of
+    /// their names may lack what they carry.
+    pub refused: Vec<(Resource, String)>,
     /// Names that exist no longer. A state-of-the-world response for clusters or listeners removes by absence; that is
     /// already worked out here.
     pub removed: Vec<String>,

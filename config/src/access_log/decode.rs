@@ -114,12 +114,8 @@ pub(crate) fn substitution(
         Some(Source::TextFormat(text)) => shape.text(&at.field("text_format"), text).map(LogFormat::Text),
         Some(Source::TextFormatSource(source)) => {
             let at = at.field("text_format_source");
-            let text = match &source.specifier {
-                Some(core::data_source::Specifier::InlineString(text)) => text.clone(),
-                Some(core::data_source::Specifier::InlineBytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-                _ => return Err(at.reject("must be inline_string; formats are not read from files")),
-            };
-            shape.text(&at, &text).map(LogFormat::Text)
+            let text = field_rules::content(&at, source, options)?;
+            shape.text(&at, &String::from_utf8_lossy(&text)).map(LogFormat::Text)
         }
         Some(Source::JsonFormat(json)) => Ok(LogFormat::Json(json_object(&at.field("json_format"), json, shape)?)),
     }

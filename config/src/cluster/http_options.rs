@@ -143,6 +143,7 @@ fn base(at: &At<'_>, field: &str, common: Option<&core::HttpProtocolOptions>) ->
     Ok(Http {
         settings: UpstreamHttp {
             idle_timeout: proto::timeout(&at.field("idle_timeout"), &common.idle_timeout, usual.idle_timeout)?,
+            max_stream_duration: proto::timeout(&at.field("max_stream_duration"), &common.max_stream_duration, None)?,
             max_connection_duration: proto::timeout(
                 &at.field("max_connection_duration"),
                 &common.max_connection_duration,

@@ -141,7 +141,7 @@ pub(super) fn compressor(
         }
         registry::ZSTD_COMPRESSOR => {
             let zstd: ext::zstd::compressor::v3::Zstd = extension.decode(&at, options)?;
-            (zstd_compressor(&at, &zstd)?, zstd.chunk_size)
+            (zstd_compressor(&at, &zstd, options)?, zstd.chunk_size)
         }
         other => return Err(registry::not_registered(&at, &name, other)),
     };
@@ -177,7 +177,7 @@ pub(super) fn decompressor(
             let at_list = at.field("dictionaries");
             let list = zstd.dictionaries.iter().enumerate();
             let dictionaries =
-                list.map(|(index, one)| dictionary(&at_list.index(index), one)).collect::<Result<_, _>>()?;
+                list.map(|(index, one)| dictionary(&at_list.index(index), one, options)).collect::<Result<_, _>>()?;
             (DecompressorLibrary::Zstd { dictionaries }, zstd.chunk_size)
         }
         other => return Err(registry::not_registered(&at, &name, other)),
@@ -219,7 +219,11 @@ fn brotli_compressor(at: &At<'_>, proto: &ext::brotli::compressor::v3::Brotli) -
     })
 }
 
-fn zstd_compressor(at: &At<'_>, proto: &ext::zstd::compressor::v3::Zstd) -> Result<CompressorLibrary, Rejection> {
+fn zstd_compressor(
+    at: &At<'_>,
+    proto: &ext::zstd::compressor::v3::Zstd,
+    options: &Options,
+) -> Result<CompressorLibrary, Rejection> {
     use ext::zstd::compressor::v3::zstd::Strategy;
     proto::defined::<Strategy>(&at.field("strategy"), proto.strategy)?;
     // Zstandard takes more than its most for that.
@@ -229,13 +233,17 @@ fn zstd_compressor(at: &At<'_>, proto: &ext::zstd::compressor::v3::Zstd) -> Resu
         checksum: proto.enable_checksum,
         // The enum's numbers are the library's own, with 0 for its default.
         strategy: u8::try_from(proto.strategy).ok().filter(|strategy| *strategy > 0),
-        dictionary: proto.dictionary.as_ref().map(|one| dictionary(&at.field("dictionary"), one)).transpose()?,
+        dictionary: proto
+            .dictionary
+            .as_ref()
+            .map(|one| dictionary(&at.field("dictionary"), one, options))
+            .transpose()?,
     })
 }
 
-fn dictionary(at: &At<'_>, proto: &core::DataSource) -> Result<Bytes, Rejection> {
+fn dictionary(at: &At<'_>, proto: &core::DataSource, options: &Options) -> Result<Bytes, Rejection> {
     const MAGIC: [u8; 4] = [0x37, 0xa4, 0x30, 0xec];
-    let bytes = field_rules::inline(at, proto)?;
+    let bytes = field_rules::content(at, proto, options)?;
     match bytes.get(..8) {
         Some([head @ .., _, _, _, _]) if *head == MAGIC && bytes[4..8] != [0; 4] => Ok(bytes),
         _ => Err(at.reject("is not a Zstandard dictionary with an id; give one that zstd --train made")),

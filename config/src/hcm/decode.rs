@@ -103,6 +103,11 @@ pub(crate) fn http_connection_manager(
         )?,
         stream_idle_timeout,
         stream_flush_timeout: timeout("stream_flush_timeout", &proto.stream_flush_timeout, stream_idle_timeout)?,
+        max_stream_duration: proto::timeout(
+            &at_common.field("max_stream_duration"),
+            &common.max_stream_duration,
+            None,
+        )?,
         request_timeout: timeout("request_timeout", &proto.request_timeout, None)?,
         request_headers_timeout: timeout("request_headers_timeout", &proto.request_headers_timeout, None)?,
         drain_timeout: proto::duration(&at.field("drain_timeout"), &proto.drain_timeout)?

@@ -1,5 +1,6 @@
 //! `Listener` to plain data. Called for LDS resources and static listeners.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
         backlog: uint32(&proto.tcp_backlog_size),
         socket_options: socket_options(&at.field("socket_options"), &proto.socket_options)?,
         pipe_mode: pipe_mode(&proto.address),
+        ipv4_compat: ipv4_compat(&at.field("address"), proto.address.as_ref())?,
         freebind: bool_or(&proto.freebind, false),
         transparent: bool_or(&proto.transparent, false),
         tcp_keepalive: proto.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
@@ -141,9 +143,26 @@ fn additional_addresses(at: &At<'_>, proto: &pb::Listener) -> Result<Vec<Additio
             address,
             socket_options: options.transpose()?,
             tcp_keepalive: more.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
+            ipv4_compat: ipv4_compat(&at_address, more.address.as_ref())?,
         })
     };
     proto.additional_addresses.iter().enumerate().map(one).collect()
+}
+
+/// Only an IPv6 socket can take IPv4 too, and only if it is not for one address of its own.
+fn ipv4_compat(at: &At<'_>, address: Option<&core::Address>) -> Result<bool, Rejection> {
+    let Some(core::address::Address::SocketAddress(socket)) = address.and_then(|address| address.address.as_ref())
+    else {
+        return Ok(false);
+    };
+    let takes_both = |ip: Ipv6Addr| ip.is_unspecified() || ip.to_ipv4_mapped().is_some();
+    if socket.ipv4_compat && !socket.address.parse().is_ok_and(takes_both) {
+        return Err(at.field("socket_address").field("ipv4_compat").reject(format!(
+            "only '::' or an IPv4-mapped IPv6 address can set it, and the address is {:?}; take it out",
+            socket.address
+        )));
+    }
+    Ok(socket.ipv4_compat)
 }
 
 pub(crate) fn socket_options(at: &At<'_>, list: &[core::SocketOption]) -> Result<Vec<SocketOption>, Rejection> {

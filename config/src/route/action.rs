@@ -67,6 +67,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         },
         timeout: proto::timeout(&at.field("timeout"), &proto.timeout, Some(DEFAULT_TIMEOUT))?,
         idle_timeout: inherited(&at.field("idle_timeout"), &proto.idle_timeout)?,
+        flush_timeout: inherited(&at.field("flush_timeout"), &proto.flush_timeout)?,
         max_stream_duration: inherited(
             &at_stream.field("max_stream_duration"),
             &stream.and_then(|stream| stream.max_stream_duration),
@@ -266,7 +267,8 @@ fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejecti
 fn direct(at: &At<'_>, proto: &pb::DirectResponseAction, table: &Table<'_>) -> Result<DirectResponse, Rejection> {
     field_rules::within(&at.field("status"), u64::from(proto.status), 200, 599)?;
     let body = proto.body.as_ref().filter(|body| body.specifier.is_some());
-    let body = body.map(|body| field_rules::inline(&at.field("body"), body)).transpose()?.unwrap_or_default();
+    let body =
+        body.map(|body| field_rules::content(&at.field("body"), body, table.options)).transpose()?.unwrap_or_default();
     if body.len() as u64 > u64::from(table.most_direct_body) {
         return Err(at.field("body").reject(format!(
             "response body size is {} bytes; maximum is {}",

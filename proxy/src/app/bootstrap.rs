@@ -10,6 +10,7 @@ use config::{At, UnknownFields};
 use prost::Message;
 
 use super::control_plane::GrpcServers;
+use super::sources;
 use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
@@ -69,12 +70,17 @@ fn unknown_fields(reject: bool) -> UnknownFields {
 
 /// How static resources are read. Their unknown fields were looked for while the text was read.
 pub fn static_options(bootstrap: &Bootstrap) -> config::Options {
-    bootstrap.options(UnknownFields::Ignore)
+    reading(bootstrap.options(UnknownFields::Ignore))
 }
 
 /// How resources of the control plane are read.
 pub fn dynamic_options(options: &Options, bootstrap: &Bootstrap) -> config::Options {
-    bootstrap.options(unknown_fields(options.reject_unknown_dynamic_fields))
+    reading(bootstrap.options(unknown_fields(options.reject_unknown_dynamic_fields)))
+}
+
+fn reading(mut options: config::Options) -> config::Options {
+    options.read_source = sources::read;
+    options
 }
 
 /// Checks everything that can be checked without binding or connecting, then says so.

@@ -58,6 +58,9 @@ pub(super) async fn run<'s>(
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
     goes_to(stream, name, &cluster);
     strict::check(stream)?;
+    if let Some(limit) = forwarding.config.flush_timeout {
+        downstream.flush_within(limit);
+    }
     let grpc = is_grpc(&exchange.stream.request);
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
@@ -121,7 +124,11 @@ pub(super) async fn run<'s>(
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let awaits_trailers = ends.answered(target, &head, time, retried);
     upload.forget();
-    send::answer(exchange, downstream, head, (&mut lease, &mut upload), awaits_trailers).await
+    let sent = send::answer(exchange, downstream, head, (&mut lease, &mut upload), awaits_trailers).await;
+    if sent.is_err() {
+        ends.cut_short(exchange.timed_out);
+    }
+    sent
 }
 
 /// The request's body, which is kept while it may be wanted once more.
@@ -160,8 +167,9 @@ fn prepare<'p>(
     let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
     let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);
     let expected = stream.context.manager.config.router.respect_expected_timeout;
-    let timeouts =
+    let mut timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
+    timeouts.per_try_stream = cluster.config().http.max_stream_duration;
     let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {

@@ -21,10 +21,19 @@ pub(super) enum Expired {
     Try,
     /// `per_try_idle_timeout`.
     TryIdle,
+    /// The cluster's `max_stream_duration`.
+    TryDuration,
 }
 
-const KINDS: [Expired; 6] =
-    [Expired::Response, Expired::Try, Expired::TryIdle, Expired::Duration, Expired::Request, Expired::Idle];
+const KINDS: [Expired; 7] = [
+    Expired::Response,
+    Expired::Try,
+    Expired::TryIdle,
+    Expired::TryDuration,
+    Expired::Duration,
+    Expired::Request,
+    Expired::Idle,
+];
 
 /// The timeouts of one request.
 #[derive(Debug, Default)]

@@ -19,6 +19,8 @@ pub(super) struct Timeouts {
     pub per_try: Option<Duration>,
     /// For silence of one attempt.
     pub per_try_idle: Option<Duration>,
+    /// For the stream of one attempt, from its beginning to its end: the cluster's `max_stream_duration`.
+    pub per_try_stream: Option<Duration>,
     /// A timeout is answered 204 (`x-envoy-upstream-rq-timeout-alt-response`).
     pub alternative_response: bool,
     /// An attempt that is late is not ended: another one overtakes it, if the retry policy allows one.
@@ -51,6 +53,7 @@ impl Timeouts {
             response,
             per_try: retry.and_then(|retry| retry.per_try_timeout),
             per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
+            per_try_stream: None,
             alternative_response: false,
             hedges,
         };
@@ -112,9 +115,7 @@ pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut Request
         (Some(wanted), None) => Some(wanted),
         (None, _) => duration,
     };
-    if limit.is_some() {
-        deadlines.set(Expired::Duration, limit);
-    }
+    deadlines.set(Expired::Duration, limit);
     if let (Some(_), Some(limit)) = (wanted, limit) {
         // Told as it is honoured, in Envoy's unit.
         request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(limit));

@@ -11,10 +11,21 @@ use config::hcm::HttpConnectionManager;
 pub(super) struct Watch {
     pub deadlines: Deadlines,
     pub timeouts: Timeouts,
-    /// An attempt has its stream and no answer yet: a try's clock may run.
-    trying: bool,
+    attempt: Attempt,
     /// The request has been read to its end, or is a question about a tunnel, which has no end.
     complete: bool,
+}
+
+/// How far the attempt under way has come: which of its clocks may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Attempt {
+    /// There is none, or it has no stream yet.
+    #[default]
+    None,
+    /// It has its stream, and no answer.
+    Awaited,
+    /// The client has its answer's head, or an informational one: it may take its time, but not be silent.
+    Heard,
 }
 
 impl Watch {
@@ -23,6 +34,9 @@ impl Watch {
         let mut watch = Watch { complete, ..Watch::default() };
         if config.stream_idle_timeout.is_some() {
             watch.deadlines.set(Expired::Idle, config.stream_idle_timeout);
+        }
+        if config.max_stream_duration.is_some() {
+            watch.deadlines.set(Expired::Duration, config.max_stream_duration);
         }
         if config.request_timeout.is_some() && !complete {
             watch.deadlines.set(Expired::Request, config.request_timeout);
@@ -49,25 +63,32 @@ impl Watch {
         if self.timeouts.response.is_some() {
             self.deadlines.set(Expired::Response, self.timeouts.response);
         }
-        if self.trying {
-            self.deadlines.set(Expired::Try, self.timeouts.per_try);
+        self.start_try();
+    }
+
+    /// An attempt has its stream: its clocks begin, if the request is complete; otherwise with the end of the request.
+    pub fn try_begins(&mut self) {
+        self.attempt = Attempt::Awaited;
+        if self.timeouts.per_try_stream.is_some() {
+            self.deadlines.set(Expired::TryDuration, self.timeouts.per_try_stream);
+        }
+        if self.complete {
+            self.start_try();
         }
     }
 
-    /// An attempt has its stream: its clock begins, if the request is complete; otherwise with the end of the request.
-    pub fn try_begins(&mut self) {
-        self.trying = true;
-        if self.complete && self.timeouts.per_try.is_some() {
+    fn start_try(&mut self) {
+        if self.attempt == Attempt::Awaited && self.timeouts.per_try.is_some() {
             self.deadlines.set(Expired::Try, self.timeouts.per_try);
         }
-        if self.timeouts.per_try_idle.is_some() {
+        if self.attempt != Attempt::None && self.timeouts.per_try_idle.is_some() {
             self.deadlines.set(Expired::TryIdle, self.timeouts.per_try_idle);
         }
     }
 
-    /// The head of the answer is here: the try may take its time, but not be silent.
+    /// A head of the answer goes to the client, be it an informational one: the try may take its time, but not be silent.
     pub fn try_answers(&mut self) {
-        self.trying = false;
+        self.attempt = Attempt::Heard;
         if self.timeouts.per_try.is_some() {
             self.deadlines.set(Expired::Try, None);
         }
@@ -76,8 +97,12 @@ impl Watch {
     /// The attempt is over without an answer that is passed on.
     pub fn try_ends(&mut self) {
         self.try_answers();
+        self.attempt = Attempt::None;
         if self.timeouts.per_try_idle.is_some() {
             self.deadlines.set(Expired::TryIdle, None);
+        }
+        if self.timeouts.per_try_stream.is_some() {
+            self.deadlines.set(Expired::TryDuration, None);
         }
     }
 
@@ -94,5 +119,7 @@ impl Watch {
     /// A tunnel is open: it lives as long as it likes, while it is not idle.
     pub fn tunnel_opens(&mut self) {
         self.deadlines.set(Expired::Response, None);
+        self.attempt = Attempt::None;
+        self.deadlines.set(Expired::TryIdle, None);
     }
 }

@@ -2,7 +2,7 @@
 //! long as the address is configured, because closing one of several sockets of an address resets what its queue holds.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -45,6 +45,8 @@ pub struct Settings {
     backlog: i32,
     keepalive: Option<TcpKeepalive>,
     options: Vec<SocketOption>,
+    /// An IPv6 socket takes IPv4, too.
+    ipv4_compat: bool,
     /// Of a Unix socket's file; 0 is as the process makes files.
     pipe_mode: u32,
 }
@@ -59,6 +61,7 @@ impl Settings {
             backlog: config.backlog.map_or(BACKLOG, |backlog| i32::try_from(backlog).unwrap_or(i32::MAX)),
             keepalive: config.tcp_keepalive,
             options: config.socket_options.clone(),
+            ipv4_compat: config.ipv4_compat,
             pipe_mode: config.pipe_mode,
         }
     }
@@ -72,6 +75,7 @@ impl Settings {
             backlog: BACKLOG,
             keepalive: None,
             options: config.socket_options.clone(),
+            ipv4_compat: false,
             pipe_mode: config.pipe_mode,
         }
     }
@@ -83,6 +87,7 @@ impl Settings {
             settings.options.clone_from(options);
         }
         settings.keepalive = more.tcp_keepalive.or(settings.keepalive);
+        settings.ipv4_compat = more.ipv4_compat;
         settings
     }
 }
@@ -142,14 +147,19 @@ pub fn has_port_of_its_own(address: &Address) -> bool {
 }
 
 /// Whether sockets of both addresses may stand in each other's way.
-pub fn overlap(one: &Address, other: &Address) -> bool {
+pub fn overlap((one, how): (&Address, &Settings), (other, how_other): (&Address, &Settings)) -> bool {
+    let compat = how.ipv4_compat || how_other.ipv4_compat;
     match (one, other) {
         (Address::Socket(one), Address::Socket(other)) => {
             let (left, right) = (one.ip(), other.ip());
             one.port() != 0
                 && one.port() == other.port()
-                && left.is_ipv4() == right.is_ipv4()
-                && (left == right || left.is_unspecified() || right.is_unspecified())
+                && match (left.to_canonical(), right.to_canonical()) {
+                    (IpAddr::V6(all), IpAddr::V4(_)) | (IpAddr::V4(_), IpAddr::V6(all)) => {
+                        compat && all.is_unspecified()
+                    }
+                    (left, right) => left == right || left.is_unspecified() || right.is_unspecified(),
+                }
         }
         _ => one == other,
     }
@@ -281,8 +291,7 @@ fn new_socket(address: SocketAddr, settings: &Settings) -> io::Result<RawSocket>
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // Envoy's `ipv4_compat` is off by default: an IPv6 socket takes IPv6 alone.
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!settings.ipv4_compat)?;
     }
     if settings.freebind {
         match address {

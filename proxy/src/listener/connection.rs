@@ -314,7 +314,8 @@ impl Accepted {
     /// Where the client connected to, and the client.
     pub(super) fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
         match self {
-            Accepted::Tcp(stream, remote) => (stream.local_addr().ok(), Some(*remote)),
+            // On a socket for both families an IPv4 client comes with a mapped address; as in Envoy it is one of IPv4 from here on.
+            Accepted::Tcp(stream, remote) => (stream.local_addr().ok().map(canonical), Some(canonical(*remote))),
             Accepted::Unix(_) => (None, None),
         }
     }
@@ -379,6 +380,10 @@ impl Drop for Life {
 /// Unix sockets have no address that logs could print.
 fn or_nowhere(address: Option<SocketAddr>) -> SocketAddr {
     address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 pub(super) fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> ConnectionInfo {

@@ -136,6 +136,7 @@ pub(super) fn config(address: &str, chains: Vec<FilterChain>) -> config::listene
         address: Some(config::address::Address::Socket(address.parse().unwrap())),
         additional_addresses: Vec::new(),
         pipe_mode: 0,
+        ipv4_compat: false,
         bind_to_port: true,
         direction: Direction::Inbound,
         filter_chains: chains.into_iter().map(Arc::new).collect(),

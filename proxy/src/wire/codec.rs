@@ -6,6 +6,7 @@
 //! Dropping a stream before both directions ended aborts it (HTTP/1: the connection is not reused; HTTP/2: RST_STREAM CANCEL).
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -29,6 +30,9 @@ pub trait Downstream {
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError>;
     /// Ready when all that was sent has been handed to the system (HTTP/2: before the end of the response, to the connection's task).
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>>;
+    /// Gives up on a client that does not take the end of the response in that time, in place of the connection's own limit. HTTP/1 has
+    /// none.
+    fn flush_within(&mut self, _limit: Option<Duration>) {}
     /// Ready when the peer is gone or has reset the stream, without consuming body bytes. Polled while the upstream is awaited.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
     /// Aborts the stream: HTTP/2 RST_STREAM, HTTP/1 closes the connection.

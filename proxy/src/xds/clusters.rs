@@ -98,7 +98,18 @@ impl Clusters {
             self.remove(&Arc::from(name.as_str()));
         }
         self.held.set_version(&update.version);
-        super::each(update, Named::ByItself, |name, stored| self.update_one(name, stored))
+        let verdict = super::each(update, Named::ByItself, |name, stored| self.update_one(name, stored));
+        super::each_refused(update, |name, stored, reason| self.refuse(name, stored, false, &format!("it {reason}")));
+        verdict
+    }
+
+    fn refuse(&mut self, name: &Arc<str>, stored: Stored, withheld: bool, reason: &str) {
+        tracing::error!(target: "upstream", "cluster '{name}' is refused: {reason}");
+        if self.held.is_static(name) {
+            return;
+        }
+        self.stop_unjudged(name, &stored, withheld);
+        self.held.refuse(name, stored, reason);
     }
 
     fn update_one(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
@@ -119,9 +130,7 @@ impl Clusters {
             .and_then(|config| self.add(Arc::new(config), stored.clone(), false))
             .map_err(|rejection| {
                 let reason = rejection.to_string();
-                tracing::error!(target: "upstream", "cluster '{name}' is refused: {reason}");
-                self.stop_unjudged(name, &stored, rejection.withholds_policy);
-                self.held.refuse(name, stored, &reason);
+                self.refuse(name, stored, rejection.withholds_policy, &reason);
                 reason
             })
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::filters::discovery;
-use config::{Policy, Rejection};
+use config::{At, Policy, Rejection};
 use xds_client::{Update, Verdict};
 
 use super::Named;
@@ -120,7 +120,14 @@ impl Extensions {
             self.remove(&Arc::from(name.as_str()));
         }
         let named = Named::AsAskedFor("resource name in ExtensionConfigDS response");
-        super::each(update, named, |name, stored| self.apply(name, stored))
+        let verdict = super::each(update, named, |name, stored| self.apply(name, stored));
+        super::each_refused(update, |name, stored, reason| {
+            let kinds = self.kinds_of(name);
+            if !kinds.is_empty() {
+                self.refuse(&kinds, name, stored, &At::root().reject(format!("it {reason}")));
+            }
+        });
+        verdict
     }
 
     fn apply(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {

@@ -115,12 +115,26 @@ impl Listeners {
             self.remove(&Arc::from(name.as_str()));
         }
         self.held.set_version(&update.version);
-        super::each(update, Named::ByItself, |name, stored| {
+        let verdict = super::each(update, Named::ByItself, |name, stored| {
             self.retries.remove(name);
             self.update_one(name, stored, 0).inspect_err(|reason| {
                 tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
             })
-        })
+        });
+        super::each_refused(update, |name, stored, reason| {
+            tracing::error!(target: "config", "listener '{name}' is refused: it {reason}");
+            self.refuse(name, stored, false, reason);
+        });
+        verdict
+    }
+
+    fn refuse(&mut self, name: &Arc<str>, stored: Stored, withheld: bool, reason: &str) {
+        if self.held.is_static(name) {
+            return;
+        }
+        self.stop_unjudged(name, &stored, withheld);
+        self.parts.server.listener_create_failure.inc();
+        self.held.refuse(name, stored, reason);
     }
 
     fn update_one(&mut self, name: &Arc<str>, stored: Stored, attempts: u32) -> Result<(), String> {
@@ -149,11 +163,9 @@ impl Listeners {
             },
             Err(refusal) => refusal,
         };
-        self.stop_unjudged(name, &stored, refusal.rejection.withholds_policy);
         let reason = refusal.rejection.to_string();
-        self.parts.server.listener_create_failure.inc();
         self.retry_later(name, stored.clone(), attempts, refusal.holder);
-        self.held.refuse(name, stored, &reason);
+        self.refuse(name, stored, refusal.rejection.withholds_policy, &reason);
         Err(reason)
     }
 

@@ -81,6 +81,14 @@ fn each(update: &Update, named: Named, mut take: impl FnMut(&Arc<str>, Stored) -
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }
 
+/// Hands over what was refused of a response before anybody here saw it: what is in use may lack policy that it carries.
+fn each_refused(update: &Update, mut refuse: impl FnMut(&Arc<str>, Stored, &str)) {
+    let version: Arc<str> = update.version.as_str().into();
+    for (resource, reason) in &update.refused {
+        refuse(&resource.name.as_str().into(), Stored::now(resource.body.clone(), &version), reason);
+    }
+}
+
 fn name_of(resource: &Resource, named: Named) -> Result<Arc<str>, String> {
     let asked = resource.name.as_str();
     match (config::resource_name(&resource.body), named) {

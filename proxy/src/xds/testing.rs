@@ -134,7 +134,24 @@ impl World {
         self.respond(type_url, vec![resource], &[])
     }
 
+    /// A response with resources of which the second was refused before anybody saw it.
+    pub fn respond_refusing(&mut self, taken: &Value, refused: &Value, reason: &str) -> Verdict {
+        let url = taken["@type"].as_str().expect("a type").to_owned();
+        let refused = vec![(resource(refused), reason.to_owned())];
+        self.judge(&url, vec![resource(taken)], refused, &[])
+    }
+
     fn respond(&mut self, type_url: &str, resources: Vec<Resource>, removed: &[&str]) -> Verdict {
+        self.judge(type_url, resources, Vec::new(), removed)
+    }
+
+    fn judge(
+        &mut self,
+        type_url: &str,
+        resources: Vec<Resource>,
+        refused: Vec<(Resource, String)>,
+        removed: &[&str],
+    ) -> Verdict {
         self.updates += 1;
         let type_url: Arc<str> = type_url.into();
         let update = Update {
@@ -143,6 +160,7 @@ impl World {
             delta: true,
             version: self.updates.to_string(),
             resources,
+            refused,
             removed: removed.iter().map(|name| (*name).to_owned()).collect(),
         };
         let verdict = self.control.judge(&update);

@@ -151,17 +151,22 @@ impl TypeState {
     pub(crate) fn receive(&mut self, id: UpdateId, stream: u64, delta: bool, response: Response) -> Update {
         self.status.update_attempt += 1;
         self.newest_nonce.clone_from(&response.nonce);
-        let mut refused = Vec::new();
+        let (mut refused, mut shown) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         let mut resources = Vec::with_capacity(response.resources.len());
         for received in response.resources {
             match self.check(&received, &seen) {
                 Ok(true) => {
                     seen.insert(Arc::<str>::from(received.name.as_str()));
-                    resources.push(Resource { name: received.name, version: received.version, body: received.body });
+                    resources.push(received.into());
                 }
                 Ok(false) => {}
-                Err(reason) => refused.push(Rejected { name: received.name, reason }),
+                Err(reason) => {
+                    refused.push(Rejected { name: received.name.clone(), reason: reason.clone() });
+                    if *received.any_type_url == *self.type_url && !received.name.is_empty() {
+                        shown.push((received.into(), reason));
+                    }
+                }
             }
         }
         let removed = if delta { response.removed } else { self.absent(&seen, &refused) };
@@ -184,7 +189,15 @@ impl TypeState {
             resources: noted,
             refused,
         });
-        Update { id, type_url: self.type_url.clone(), delta, version: response.version, resources, removed }
+        Update {
+            id,
+            type_url: self.type_url.clone(),
+            delta,
+            version: response.version,
+            resources,
+            refused: shown,
+            removed,
+        }
     }
 
     /// `Ok(false)` for one that nobody wants any more.

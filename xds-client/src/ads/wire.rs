@@ -12,6 +12,7 @@ use envoy_types::pb::google::rpc::Status;
 use prost::Message;
 
 use crate::type_url::WRAPPED_RESOURCE;
+use crate::update::Resource;
 
 /// A request, before it is decided whether it carries the node.
 #[derive(Debug)]
@@ -65,6 +66,12 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
     /// The name that the resource itself has; `None` if the bytes are no protobuf.
     pub(crate) own_name: Option<String>,
+}
+
+impl From<Received> for Resource {
+    fn from(received: Received) -> Resource {
+        Resource { name: received.name, version: received.version, body: received.body }
+    }
 }
 
 impl Response {

@@ -17,6 +17,6 @@ pub struct DirectResponse {
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<DirectResponse, Rejection> {
     let proto: pb::Config = extension.decode(at, options)?;
-    let response = proto.response.as_ref().map(|source| field_rules::inline(&at.field("response"), source));
+    let response = proto.response.as_ref().map(|source| field_rules::content(&at.field("response"), source, options));
     Ok(DirectResponse { response: response.transpose()?.unwrap_or_default() })
 }

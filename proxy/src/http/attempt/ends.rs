@@ -132,15 +132,38 @@ impl Ends<'_> {
         }
     }
 
+    /// Within its answer.
+    pub fn cut_short(&self, timed_out: Option<Expired>) {
+        match timed_out {
+            Some(Expired::Response) => self.timed_out(),
+            Some(expired) => self::expired(self.cluster, expired),
+            None => {}
+        }
+    }
+
+    fn timed_out(&self) {
+        self.cluster.count(|stats| stats.upstream_rq_timeout);
+        if let Some(stats) = self.of_route {
+            stats.timeout.inc();
+        }
+    }
+
     /// From outside: time was up for the whole request, or the client went.
     pub fn stopped(&self, timed_out: Option<Expired>, stop: Stop) -> Stop {
         if timed_out == Some(Expired::Response) {
-            self.cluster.count(|stats| stats.upstream_rq_timeout);
-            if let Some(stats) = self.of_route {
-                stats.timeout.inc();
-            }
+            self.timed_out();
             self.failed(None, &stop);
         }
         stop
+    }
+}
+
+/// Counts a timeout of one attempt at its cluster.
+pub(super) fn expired(cluster: &UpstreamCluster, expired: Expired) {
+    match expired {
+        Expired::Try => cluster.count(|stats| stats.upstream_rq_per_try_timeout),
+        Expired::TryIdle => cluster.count(|stats| stats.upstream_rq_per_try_idle_timeout),
+        Expired::TryDuration => cluster.count(|stats| stats.upstream_rq_max_duration_reached),
+        Expired::Response | Expired::Duration | Expired::Request | Expired::Idle => {}
     }
 }

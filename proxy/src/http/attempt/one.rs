@@ -9,6 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use config::route::HostRewrite;
 
+use super::ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
@@ -45,10 +46,20 @@ pub(super) struct Attempt<'a> {
 pub(super) enum Outcome {
     /// With a response head. The flag tells that an informational head went to the client before.
     Answer(Lease, ResponseHead, (Target, bool)),
-    /// Without; the flag tells whether the request head was sent.
-    Failed(Failure, Option<Target>, bool),
+    /// Without.
+    Failed(Failure, Option<Target>, Reached),
     /// Its time is up, and it goes on: another one may overtake it.
     Late(Lease, Target),
+}
+
+/// How far an attempt came that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    Nobody,
+    /// The request's head was sent.
+    Upstream,
+    /// And an informational head of the answer went to the client.
+    Client,
 }
 
 /// What a stream is asked for with. Its own, so that the request can be served meanwhile.
@@ -82,7 +93,7 @@ impl Attempt<'_> {
     ) -> Result<Outcome, Stop> {
         let target = match self.pick(&exchange.stream, exchange.stream.info.attempts, retry) {
             Ok(target) => target,
-            Err(failure) => return Ok(Outcome::Failed(failure, None, false)),
+            Err(failure) => return Ok(Outcome::Failed(failure, None, Reached::Nobody)),
         };
         self.rewrite_host(exchange, &target);
         upload.begin_mirrors(&mut exchange.stream);
@@ -92,11 +103,11 @@ impl Attempt<'_> {
             Ok(lease) => lease,
             Err(failure) => {
                 connect_failed(&mut exchange.stream, &failure, &target);
-                return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), false));
+                return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), Reached::Nobody));
             }
         };
         if let Err(error) = self.begin(exchange, &mut lease, upload) {
-            return Ok(Outcome::Failed(Failure::Stream(error), Some(target), false));
+            return Ok(Outcome::Failed(Failure::Stream(error), Some(target), Reached::Nobody));
         }
         let mut informed = false;
         exchange.timed_out = None;
@@ -122,7 +133,8 @@ impl Attempt<'_> {
                     if let Failure::Stream(error) = &failure { Some(error) } else { None },
                 );
                 lease.stream().reset(ResetReason::Cancel);
-                Ok(Outcome::Failed(failure, Some(target), true))
+                let reached = if informed { Reached::Client } else { Reached::Upstream };
+                Ok(Outcome::Failed(failure, Some(target), reached))
             }
         }
     }
@@ -135,11 +147,13 @@ impl Attempt<'_> {
         };
         match outcome {
             Outcome::Answer(_, head, (_, false)) => retry.on_response(head, self.cluster, self.priority),
-            Outcome::Failed(failure, _, sent) => match failure.reset() {
-                Some(reset) => retry.on_reset(reset, *sent, self.cluster, self.priority),
+            Outcome::Failed(failure, _, reached @ (Reached::Nobody | Reached::Upstream)) => match failure.reset() {
+                Some(reset) => retry.on_reset(reset, *reached == Reached::Upstream, self.cluster, self.priority),
                 None => Decision::PassOn(ResponseFlags::NONE),
             },
-            Outcome::Answer(_, _, (_, true)) | Outcome::Late(..) => Decision::PassOn(ResponseFlags::NONE),
+            Outcome::Answer(_, _, (_, true)) | Outcome::Failed(_, _, Reached::Client) | Outcome::Late(..) => {
+                Decision::PassOn(ResponseFlags::NONE)
+            }
         }
     }
 
@@ -252,12 +266,12 @@ impl Attempt<'_> {
                 let answer = if upload.is_held() { Poll::Pending } else { upstream.poll_head(cx) };
                 match answer {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
-                        exchange.watch.deadlines.touch_try();
                         informational += 1;
                         if exchange.stream.context.manager.config.proxy_100_continue
                             && informational <= MAX_INFORMATIONAL
                         {
                             *informed = true;
+                            exchange.watch.try_answers();
                             respond::strip(&mut head);
                             exchange.stream.context.manager.stats.response(head.status);
                             downstream.send_informational(&head)?;
@@ -286,8 +300,8 @@ impl Attempt<'_> {
                         }
                         continue;
                     }
-                    Poll::Ready(expired @ (Expired::Try | Expired::TryIdle)) => {
-                        self.cluster.count(|stats| stats.upstream_rq_per_try_timeout);
+                    Poll::Ready(expired @ (Expired::Try | Expired::TryIdle | Expired::TryDuration)) => {
+                        ends::expired(self.cluster, expired);
                         Poll::Ready(Ok(Err(Failure::Timeout(exchange.expired(expired)))))
                     }
                     Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),

@@ -2,6 +2,7 @@
 //! [`exchange`](super::exchange) when a redirect is followed.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -57,6 +58,10 @@ impl Downstream for Replayed<'_> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
         self.client.poll_flush(cx)
+    }
+
+    fn flush_within(&mut self, limit: Option<Duration>) {
+        self.client.flush_within(limit);
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {

@@ -191,8 +191,12 @@ impl<'s> Exchange<'s> {
             }
             Expired::Response => self.upstream_timeout("response_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
             Expired::Try => self.upstream_timeout("upstream_per_try_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
+            Expired::TryDuration => LocalReply::new(status, "upstream_max_stream_duration_reached")
+                .body(&b"upstream max stream duration reached"[..])
+                .flags(ResponseFlags::UPSTREAM_MAX_STREAM_DURATION_REACHED)
+                .attempted(),
             Expired::TryIdle => {
-                self.upstream_timeout("upstream_per_try_idle_timeout", ResponseFlags::STREAM_IDLE_TIMEOUT)
+                self.upstream_timeout("upstream_per_try_idle_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
             }
         };
         if !self.begun {

@@ -369,6 +369,12 @@ async fn informational_heads_pass_and_end_retries() {
     assert_eq!((outcome.client.informational.as_slice(), outcome.status()), (&[100, 103][..], 503));
     assert_eq!(outcome.info.attempts, 1);
     assert!(bench.seen()[0].header("expect").is_some());
+    let lost = StreamError::Closed("".into());
+    bench.upstream(Script { informational: vec![103], ..Script::fails(lost) });
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((outcome.client.informational.as_slice(), outcome.status()), (&[103][..], 503));
+    assert_eq!(outcome.info.attempts, 1, "nor when no answer comes behind them");
+
     bench.upstream(Script { informational: vec![103; 1000], ..Script::answers(200, &[], &[]) });
     let outcome = bench.send(get("/")).await;
     assert_eq!((outcome.client.informational.len(), outcome.status()), (16, 200), "an endless row has an end");

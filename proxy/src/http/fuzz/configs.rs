@@ -64,6 +64,7 @@ pub fn manager() -> HttpConnectionManager {
         underscores: Underscores::Allow,
         stream_idle_timeout: None,
         stream_flush_timeout: None,
+        max_stream_duration: None,
         request_timeout: None,
         request_headers_timeout: None,
         drain_timeout: Duration::from_secs(5),

@@ -43,6 +43,7 @@ pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
         cluster_not_found: 503,
         timeout: None,
         idle_timeout: None,
+        flush_timeout: None,
         max_stream_duration: None,
         grpc_timeout_max: None,
         grpc_timeout_offset: None,

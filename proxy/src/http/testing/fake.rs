@@ -44,6 +44,8 @@ pub struct Cluster {
     pub connected: RefCell<Vec<Arc<str>>>,
     pub retries_allowed: Cell<bool>,
     pub protocol: Cell<Protocol>,
+    /// `max_stream_duration`; for a cluster that has had no request yet.
+    pub stream_limit: Cell<Option<Duration>>,
     /// What it does when no script is left; without that, a connection is one that the test did not expect.
     pub otherwise: Cell<Option<fn() -> Script>>,
     /// Connections that the test did not expect.
@@ -187,6 +189,7 @@ impl Cluster {
             connected: RefCell::default(),
             retries_allowed: Cell::new(true),
             protocol: Cell::new(Protocol::Http11),
+            stream_limit: Cell::default(),
             otherwise: Cell::new(None),
             surprises: Cell::new(0),
             busy: Cell::new(0),
@@ -236,6 +239,7 @@ impl Cluster {
         if !shape.panics {
             config.panic_threshold = 0.0;
         }
+        config.http.max_stream_duration = self.stream_limit.get();
         config.max_requests_per_connection = Some(1);
         config.discovery = config::cluster::Discovery::Static(shape.assignment());
         config

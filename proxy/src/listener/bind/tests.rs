@@ -55,10 +55,17 @@ fn all_addresses_of_a_port_overlap_with_each_of_them() {
         ("127.0.0.5:80", "127.0.0.6:80", false),
         ("0.0.0.0:80", "127.0.0.5:81", false),
         ("[::]:80", "127.0.0.5:80", false),
+        ("[::ffff:127.0.0.5]:80", "127.0.0.5:80", true),
         ("0.0.0.0:0", "0.0.0.0:0", false),
     ];
     for (left, right, wanted) in pairs {
-        assert_eq!(overlap(&address(left), &address(right)), wanted, "{left} {right}");
+        let one = Settings::of(&config("127.0.0.1:0", Vec::new()));
+        let both = |one: &Settings, other: &Settings| overlap((&address(left), one), (&address(right), other));
+        assert_eq!(both(&one, &one), wanted, "{left} {right}");
+        if left == "[::]:80" {
+            let compat = Settings { ipv4_compat: true, ..one.clone() };
+            assert!(both(&compat, &one) && both(&one, &compat), "a socket of both families");
+        }
     }
 }
 
@@ -161,4 +168,17 @@ fn an_additional_address_has_options_of_its_own_or_the_listeners() {
     let system = RawSocket::new(Domain::IPV4, Type::STREAM, None).unwrap().ttl_v4().unwrap();
     let expected = [(3, false), (3, false), (5, false), (system, false), (3, true)];
     assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_ipv6_socket_takes_ipv4_where_it_is_asked_to() {
+    let reached = |compat: bool| {
+        let mut listener = config("[::]:0", Vec::new());
+        listener.ipv4_compat = compat;
+        let bound = bind(&listener, 1).unwrap();
+        let port = bound.address().unwrap().port();
+        let _sockets = bound.listen().unwrap();
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    };
+    assert!(reached(true) && !reached(false));
 }

@@ -258,7 +258,10 @@ impl Upstream for Connection {
             if self.read.len() > 0 {
                 let decoded = self.decoder.head(self.read.bytes(), self.asked).inspect_err(|_| self.violation())?;
                 if let Some(decoded) = decoded {
-                    if !decoded.interim {
+                    if decoded.interim {
+                        // The answer has not begun with it.
+                        self.octets_came = self.read.len() > 0;
+                    } else {
                         self.keep_alive &= decoded.keep_alive;
                         self.told_to_close |= decoded.says_close;
                         self.receiving = Receiving::Body;

@@ -225,9 +225,13 @@ fn remove_nominated(headers: &mut Headers) -> Result<(), ParseError> {
         let name = Name::from_lower(lower.into());
         if name == Name::TE {
             // `trailers` is about the message, not the hop.
-            let keeps = headers.get_all(&Name::TE).any(|value| value.eq_ignore_ascii_case(b"trailers"));
-            if !keeps {
-                headers.remove(&Name::TE);
+            let keeps = headers
+                .get_all(&Name::TE)
+                .flat_map(|value| tokens(value))
+                .any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            headers.remove(&Name::TE);
+            if keeps {
+                headers.append(Name::TE, &b"trailers"[..]);
             }
         } else if PROTECTED.contains(&name) || name.as_bytes().starts_with(b":") {
             return Err(ParseError::CONNECTION_HEADER);

@@ -95,12 +95,18 @@ fn framing(headers: &mut Headers, status: u16, asked: Asked, settings: &Settings
     if status == 101 && asked != Asked::Upgrade {
         return Err(ParseError::CODEC);
     }
+    if tunnel && status != 101 {
+        // RFC 9110 section 9.3.6: a client ignores both in a successful answer to CONNECT.
+        headers.remove(&Name::TRANSFER_ENCODING);
+        headers.remove(&Name::CONTENT_LENGTH);
+        return Ok(Framing::UntilClose);
+    }
     let mut encodings = headers.get_all(&Name::TRANSFER_ENCODING);
     let encoding = encodings.next();
     let chunked = encoding.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
     if encoding.is_some() {
         let repeated = encodings.next().is_some();
-        if !chunked || repeated || (tunnel && status != 101) {
+        if !chunked || repeated {
             return Err(ParseError::TRANSFER_ENCODING);
         }
         if status < 200 || status == 204 {

@@ -134,6 +134,10 @@ impl From<&h2::Error> for ConnectionError {
     fn from(error: &h2::Error) -> ConnectionError {
         match error.get_io() {
             Some(io) => ConnectionError::Io(io.to_string().into()),
+            // The library has its own limit on streams that are reset before they are taken, and says so in its GOAWAY alone.
+            None if error.is_library() && error.to_string().contains("too_many_resets") => {
+                ConnectionError::Flood(server::PREMATURE_RESETS)
+            }
             None => ConnectionError::Protocol(error.to_string().into()),
         }
     }

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Handshake, SendResponse};
@@ -204,6 +205,7 @@ impl Connection {
             held: Held::new(self.io.clone(), respond.stream_id().as_u32()),
             respond: Respond::Waiting(respond),
             flush: None,
+            flush_limit: self.shared.settings.flush_timeout,
             shared: self.shared.clone(),
         };
         Some((head, stream))
@@ -246,6 +248,7 @@ pub struct Stream {
     respond: Respond,
     /// Gives up on a client that does not take the end of the response.
     flush: Option<Pin<Box<Sleep>>>,
+    flush_limit: Option<Duration>,
     shared: Rc<Shared>,
     /// After `respond`, which still speaks of the stream when it is dropped.
     held: Held,
@@ -266,7 +269,7 @@ impl Stream {
 
     /// Ready when the client has not taken the end of the response in time.
     fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
-        let Some(timeout) = self.shared.settings.flush_timeout else { return Poll::Pending };
+        let Some(timeout) = self.flush_limit else { return Poll::Pending };
         let sleep = self.flush.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(sleep.as_mut().poll(cx));
         self.shared.stats.tx_flush_timeout.inc();
@@ -326,6 +329,10 @@ impl Downstream for Stream {
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
         self.sending()?.trailers(trailers)
+    }
+
+    fn flush_within(&mut self, limit: Option<Duration>) {
+        self.flush_limit = limit;
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {

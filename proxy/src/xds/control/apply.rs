@@ -12,7 +12,7 @@ use crate::stats::DiscoveryStats;
 use crate::store::Stored;
 use crate::xds::audit::{self, Carrier};
 use crate::xds::held::Seen;
-use crate::xds::{Named, each, tell_notes};
+use crate::xds::{Named, each, each_refused, tell_notes};
 
 /// Octets of an update that leave something behind which is worth giving back to the system.
 const WORTH_TRIMMING: usize = 64 * 1024;
@@ -62,6 +62,7 @@ impl Control {
     fn apply_routes(&mut self, update: &Update) -> Verdict {
         let verdict =
             each(update, Named::AsAskedFor("RDS configuration"), |name, stored| self.apply_table(name, stored));
+        each_refused(update, |name, stored, reason| self.refuse_table(name, stored, false, &format!("it {reason}")));
         // As Envoy: a table lives as long as listeners that name it. One that the control plane says is gone goes on.
         for name in &update.removed {
             tracing::debug!(target: "config", "the control plane has no route table '{name}' any more; where it is in use it stays");
@@ -89,23 +90,27 @@ impl Control {
             }
             Err(rejection) => {
                 let reason = rejection.to_string();
-                let wanted = Policy::of_routes(&stored.body);
-                let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of_routes(body));
-                let body = self.tables.active_body(name).cloned();
-                if self.tables.take_down(name, unjudged).0.is_some() {
-                    audit::policy(Carrier::Routes, name, "", body.as_deref(), None);
-                    tracing::error!(
-                        target: "config",
-                        "route table '{name}' is taken away: its new version carries policy that is not enforced here, and is refused: {reason}"
-                    );
-                    self.routes.remove(name);
-                } else {
-                    tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
-                }
-                self.tables.refuse(name, stored, &reason);
+                self.refuse_table(name, stored, rejection.withholds_policy, &reason);
                 Err(reason)
             }
         }
+    }
+
+    fn refuse_table(&mut self, name: &Arc<str>, stored: Stored, withheld: bool, reason: &str) {
+        let wanted = Policy::of_routes(&stored.body);
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_routes(body));
+        let body = self.tables.active_body(name).cloned();
+        if self.tables.take_down(name, unjudged).0.is_some() {
+            audit::policy(Carrier::Routes, name, "", body.as_deref(), None);
+            tracing::error!(
+                target: "config",
+                "route table '{name}' is taken away: its new version carries policy that is not enforced here, and is refused: {reason}"
+            );
+            self.routes.remove(name);
+        } else {
+            tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+        }
+        self.tables.refuse(name, stored, reason);
     }
 
     fn count(&self, update: &Update, verdict: &Verdict) {

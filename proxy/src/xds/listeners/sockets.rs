@@ -116,7 +116,8 @@ impl Sockets {
     }
 
     fn open(&mut self, address: Address, settings: &Settings) -> Result<u64, BindFailure> {
-        let beside = self.table.values().any(|entry| bind::overlap(&entry.address, &address));
+        let beside =
+            self.table.values().any(|entry| bind::overlap((&entry.address, &entry.settings), (&address, settings)));
         let neighbours = if beside { Neighbours::Ours } else { Neighbours::None };
         let bound = bind::open(&address, settings, self.workers.count(), neighbours)?;
         let id = self.next;

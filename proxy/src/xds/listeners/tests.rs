@@ -156,6 +156,22 @@ fn policy_behind_another_fault_takes_the_version_without_it_down() {
     });
 }
 
+/// What was refused before anybody looked into it may carry policy all the same.
+#[test]
+fn policy_in_a_resource_that_came_wrongly_takes_the_version_without_it_down() {
+    run(async {
+        let plain = answering_listener("a", 200);
+        let mut world = World::new();
+        world.push(std::slice::from_ref(&plain)).unwrap();
+        world.respond_refusing(&plain, &answering_listener("a", 201), "is there twice in one response").unwrap();
+        assert!(address(&world, "a").is_some(), "a second version without policy is no reason to stop");
+        assert!(world.shown_refusal(Kind::Listener, "a").unwrap().contains("twice"));
+        let with_policy = with_http_filter(answering_listener("a", 200), OAUTH2);
+        world.respond_refusing(&plain, &with_policy, "is there twice in one response").unwrap();
+        assert!(address(&world, "a").is_none());
+    });
+}
+
 #[test]
 fn a_fault_that_is_found_when_a_chain_is_compiled_keeps_its_path() {
     run(async {

@@ -90,7 +90,8 @@ async fn row(set: impl Fn(&mut Bench), expected: [(u16, &str); 7]) {
             assert!(!got.contains("timeout") && elapsed >= 10_000, "{phase:?}: {got} after {elapsed} ms");
         } else {
             assert_eq!((got_status, got.as_str()), (status, details), "{phase:?} after {elapsed} ms");
-            let began = if phase == Phase::BothWays && details == "response_timeout" { 1000 } else { 0 };
+            let from_the_end = ["response_timeout", "upstream_per_try_idle_timeout"].contains(&details);
+            let began = if phase == Phase::BothWays && from_the_end { 1000 } else { 0 };
             assert_eq!(elapsed / 10, (began + 300) / 10, "{phase:?}");
         }
     }
@@ -133,10 +134,9 @@ async fn a_try_has_its_time_from_its_stream_and_the_complete_request_to_the_head
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_try_may_not_be_silent_from_its_stream_to_its_end() {
+async fn a_try_may_not_be_silent_from_the_complete_request_to_its_end() {
     let details = "upstream_per_try_idle_timeout";
-    let expected =
-        [(0, ""), (504, details), (504, details), (200, details), (200, details), (504, details), (101, details)];
+    let expected = [(0, ""), (0, ""), (504, details), (200, details), (200, details), (504, details), (0, "")];
     row(policy(|policy| policy.per_try_idle_timeout = Some(SHORT)), expected).await;
 }
 
@@ -168,6 +168,64 @@ async fn a_stream_has_its_longest_duration_in_any_phase() {
         (101, details),
     ];
     row(forward(|forward| forward.max_stream_duration = Some(Some(SHORT))), expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_managers_limit_of_a_stream_holds_where_the_route_has_none() {
+    let details = "max_duration_timeout";
+    let expected = [
+        (504, details),
+        (408, details),
+        (504, details),
+        (200, details),
+        (200, details),
+        (408, details),
+        (101, details),
+    ];
+    row(|bench| bench.config.max_stream_duration = Some(SHORT), expected).await;
+    let off = |bench: &mut Bench| {
+        forward(|forward| forward.max_stream_duration = Some(None))(bench);
+        bench.config.max_stream_duration = Some(SHORT);
+    };
+    row(off, [(0, ""); 7]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clusters_limit_of_a_stream_counts_from_the_attempts_stream() {
+    let details = "upstream_max_stream_duration_reached";
+    let expected =
+        [(0, ""), (408, details), (504, details), (200, details), (200, details), (408, details), (101, details)];
+    row(|bench| bench.cluster("app").stream_limit.set(Some(SHORT)), expected).await;
+
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.cluster("app").stream_limit.set(Some(SHORT));
+    bench.upstream(script(Phase::Waiting));
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((outcome.flags().as_str(), outcome.body().as_str()), ("UMSDR", "upstream max stream duration reached"));
+}
+
+/// Informational heads are no sign that the answer will come.
+#[tokio::test(start_paused = true)]
+async fn after_an_informational_head_a_try_has_no_time_but_may_not_be_silent() {
+    let informed = || Script { informational: vec![103], head_in: LONG, ..Script::answers(200, &[], &[]) };
+    let mut bench = Bench::new(to_app(|forward| {
+        let mut policy = retry_on(RetryOn::SERVER_ERROR, 1);
+        policy.per_try_timeout = Some(SHORT);
+        forward.retry = Some(policy.into());
+    }));
+    bench.upstream(informed());
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((outcome.status(), outcome.info.attempts), (200, 1));
+
+    let mut bench = Bench::new(to_app(|forward| {
+        let mut policy = retry_on(RetryOn::SERVER_ERROR, 1);
+        policy.per_try_idle_timeout = Some(SHORT);
+        forward.retry = Some(policy.into());
+    }));
+    bench.upstream(informed());
+    let outcome = bench.send(get("/")).await;
+    assert_eq!((outcome.details(), outcome.info.attempts), ("upstream_per_try_idle_timeout", 1));
+    assert_eq!(outcome.flags(), "UT");
 }
 
 /// A client that leaves while its upload waits for the upstream is noticed, and the upstream is told.

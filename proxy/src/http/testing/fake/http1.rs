@@ -78,10 +78,10 @@ async fn answer(
     mut out: WriteHalf<DuplexStream>,
     (tunnel, to_head): (bool, bool),
 ) -> Result<WriteHalf<DuplexStream>, StreamError> {
-    served.until_head(script).await;
     for status in std::mem::take(&mut script.informational) {
         put(&mut out, format!("HTTP/1.1 {status} Wait\r\n\r\n").as_bytes()).await?;
     }
+    served.until_head(script).await;
     match script.fails.take() {
         Some(StreamError::Protocol { .. }) => {
             put(&mut out, b"this is no head\r\n\r\n").await?;
