@@ -139,6 +139,10 @@ pub enum ListenerFilterKind {
     TlsInspector {
         /// `initial_read_buffer_size`.
         initial_read_buffer: Option<u32>,
+        /// `max_client_hello_size`: octets that a ClientHello may take.
+        largest: u32,
+        /// `close_connection_on_client_hello_parsing_errors`: what is no ClientHello is not taken for plain text.
+        tls_alone: bool,
     },
     /// HTTP version from the first bytes; sets the application protocol.
     HttpInspector,

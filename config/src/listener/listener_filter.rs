@@ -56,7 +56,10 @@ fn tls_inspector(
     if let Some(size) = initial_read_buffer {
         field_rules::within(&at.field("initial_read_buffer_size"), u64::from(size), 256, 65_536)?;
     }
-    Ok(ListenerFilterKind::TlsInspector { initial_read_buffer })
+    // Which is the most, too: Envoy's rule on the field.
+    let largest = uint32(&proto.max_client_hello_size).unwrap_or(16 * 1024);
+    let tls_alone = proto.close_connection_on_client_hello_parsing_errors;
+    Ok(ListenerFilterKind::TlsInspector { initial_read_buffer, largest, tls_alone })
 }
 
 fn proxy_protocol(

@@ -27,6 +27,15 @@ struct Details {
     days_until_expiration: String,
     valid_from: String,
     expiration_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ocsp_details: Option<OcspDetails>,
+}
+
+/// Of an OCSP response.
+#[derive(serde::Serialize)]
+struct OcspDetails {
+    valid_from: String,
+    expiration: String,
 }
 
 /// One entry for each TLS context.
@@ -55,6 +64,9 @@ fn details(facts: &CertificateFacts, now: SystemTime) -> Details {
         days_until_expiration: facts.days_left(now).to_string(),
         valid_from: timestamp(facts.valid_from),
         expiration_time: timestamp(facts.expires),
+        ocsp_details: facts
+            .response
+            .map(|(since, until)| OcspDetails { valid_from: timestamp(since), expiration: timestamp(until) }),
     }
 }
 

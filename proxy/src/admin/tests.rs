@@ -78,8 +78,11 @@ impl Source for Fake {
             ip_sans: vec![],
             valid_from: UNIX_EPOCH,
             expires: now + Duration::from_secs(86_400 * 3 + 100),
+            response: None,
         };
         let root = CertificateFacts { path: Some("/root.pem".into()), serial: "root".into(), ..leaf.clone() };
+        let response = Some((UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60)));
+        let leaf = CertificateFacts { response, ..leaf };
         vec![ContextFacts { authorities: vec![root.clone(), root], chain: vec![leaf] }]
     }
 
@@ -401,6 +404,9 @@ async fn small_pages() {
     assert_eq!(status["additional_local_addresses"][0]["socket_address"]["address"], "::1");
     let certs: serde_json::Value = serde_json::from_str(&get(&admin, "/certs").await.1).unwrap();
     let leaf = &certs["certificates"][0]["cert_chain"][0];
+    let response = serde_json::json!({ "valid_from": "1970-01-01T00:00:00Z", "expiration": "1970-01-01T00:01:00Z" });
+    assert_eq!(leaf["ocsp_details"], response);
+    assert!(certs["certificates"][0]["ca_cert"][0].get("ocsp_details").is_none());
     assert_eq!(leaf["days_until_expiration"], "3");
     assert_eq!(leaf["valid_from"], "1970-01-01T00:00:00Z");
     assert_eq!(leaf["subject_alt_names"][0]["dns"], "b.a");

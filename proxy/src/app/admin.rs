@@ -69,6 +69,9 @@ impl Source for Runtime {
         // Without any, what Envoy shows: the longest time that it can say.
         let days = self.secrets.days_until_first_expires(SystemTime::now()).unwrap_or(u32::MAX.into());
         self.server.days_until_first_cert_expiring.set(days);
+        if let Some(seconds) = self.secrets.seconds_until_first_response_expires(SystemTime::now()) {
+            self.server.seconds_until_first_ocsp_response_expiring.set(seconds);
+        }
         self.server.total_connections.set(crate::listener::limit::active());
     }
 

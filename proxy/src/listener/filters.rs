@@ -86,7 +86,11 @@ pub(super) async fn run(
                 set_state(values, input.stream, &mut inspected);
                 Ok(())
             }
-            ListenerFilterKind::TlsInspector { .. } => inspect_tls(listener, &mut input, &mut inspected).await,
+            ListenerFilterKind::TlsInspector { largest, tls_alone, .. } => {
+                let limits =
+                    TlsLimits { largest: usize::try_from(*largest).unwrap_or(usize::MAX), tls_alone: *tls_alone };
+                inspect_tls(listener, limits, &mut input, &mut inspected).await
+            }
             ListenerFilterKind::HttpInspector => inspect_http(listener, &mut input, &mut inspected).await,
             ListenerFilterKind::ProxyProtocol { optional } => {
                 read_proxy_header(listener, *optional, &mut input, &mut inspected).await
@@ -130,7 +134,21 @@ fn set_state(values: &StateValues, stream: &Accepted, inspected: &mut Inspected)
     inspected.state = info.connection.filter_state.take();
 }
 
-async fn inspect_tls(listener: &Listener, input: &mut Input<'_>, inspected: &mut Inspected) -> Result<(), Refusal> {
+/// What a TLS inspector is told.
+#[derive(Clone, Copy)]
+struct TlsLimits {
+    /// Octets that a ClientHello may take.
+    largest: usize,
+    /// Nothing but TLS may come.
+    tls_alone: bool,
+}
+
+async fn inspect_tls(
+    listener: &Listener,
+    limits: TlsLimits,
+    input: &mut Input<'_>,
+    inspected: &mut Inspected,
+) -> Result<(), Refusal> {
     let stats = &listener.stats().tls_inspector;
     loop {
         // Envoy's inspector waits for the first byte even of a client that never speaks first.
@@ -153,18 +171,23 @@ async fn inspect_tls(listener: &Listener, input: &mut Input<'_>, inspected: &mut
                     inspected.application_protocols = hello.alpn.into_iter().map(Arc::from).collect();
                     return Ok(());
                 }
+                Progress::Done(None) if limits.tls_alone => {
+                    let is_large = inspected.read.len() >= limits.largest;
+                    if is_large { stats.client_hello_too_large.inc() } else { stats.tls_not_found.inc() }
+                    return Err(Refusal::Refused);
+                }
                 Progress::Done(None) => {
                     stats.tls_not_found.inc();
                     return Ok(());
                 }
-                Progress::More if inspected.read.len() >= client_hello::LARGEST => {
+                Progress::More if inspected.read.len() >= limits.largest => {
                     stats.client_hello_too_large.inc();
                     return Err(Refusal::Refused);
                 }
                 Progress::More => {}
             }
         }
-        input.read_some(&mut inspected.read, client_hello::LARGEST).await?;
+        input.read_some(&mut inspected.read, limits.largest).await?;
     }
 }
 

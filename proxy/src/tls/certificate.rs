@@ -65,6 +65,8 @@ pub struct CertificateFacts {
     pub valid_from: SystemTime,
     /// Last moment of validity.
     pub expires: SystemTime,
+    /// Of an OCSP response that is shown with it: since when, and until when it is good.
+    pub response: Option<(SystemTime, SystemTime)>,
 }
 
 impl CertificateFacts {
@@ -77,6 +79,7 @@ impl CertificateFacts {
             ip_sans: facts.of_kind(SanKind::IpAddress).collect(),
             valid_from: facts.not_before,
             expires: facts.not_after,
+            response: None,
         }
     }
 

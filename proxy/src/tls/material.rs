@@ -82,7 +82,9 @@ impl Identity {
 
     /// For admin.
     pub fn shown(&self) -> CertificateFacts {
-        CertificateFacts::of(&self.facts, self.path.clone())
+        let response = self.response.as_ref();
+        let response = response.map(|response| (response.since, response.good_until.unwrap_or(response.since)));
+        CertificateFacts { response, ..CertificateFacts::of(&self.facts, self.path.clone()) }
     }
 
     /// A warning when the certificate cannot be in use at this moment; peers will refuse it, or the clock is wrong.

@@ -85,6 +85,11 @@ pub(super) trait SecretUser: Send + Sync {
 
     /// When the first of them is good no more.
     fn expires(&self) -> Option<SystemTime>;
+
+    /// When the first OCSP response is good no more; `None` where there is none.
+    fn responses_expire(&self) -> Option<SystemTime> {
+        None
+    }
 }
 
 impl Secrets {
@@ -288,6 +293,13 @@ impl Secrets {
         let contexts = self.lock().contexts.clone();
         let first = contexts.iter().filter_map(Weak::upgrade).filter_map(|context| context.expires()).min()?;
         Some(days_left(first, now))
+    }
+
+    /// Seconds until the first OCSP response is good no more, 0 if one is not; `None` where there is none.
+    pub fn seconds_until_first_response_expires(&self, now: SystemTime) -> Option<u64> {
+        let contexts = self.lock().contexts.clone();
+        let first = contexts.iter().filter_map(Weak::upgrade).filter_map(|context| context.responses_expire()).min()?;
+        Some(first.duration_since(now).unwrap_or_default().as_secs())
     }
 
     /// What the secrets held are, those with a key first.

@@ -334,6 +334,12 @@ impl SecretUser for ServerContext {
         own.chain(current.verifier.trust().expire()).min()
     }
 
+    fn responses_expire(&self) -> Option<SystemTime> {
+        let current = self.current.load();
+        let responses = current.as_ref()?.identities.iter().filter_map(|identity| identity.response.as_ref());
+        responses.map(|response| response.good_until.unwrap_or(response.since)).min()
+    }
+
     fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
         let former = self.sources.put(self.sources.read_again(secrets)?);
         let rebuilt = self.try_rebuild(secrets, View::Newest);

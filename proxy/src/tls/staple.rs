@@ -16,6 +16,8 @@ pub(super) mod hello;
 pub(super) struct Response {
     /// As it is shown.
     pub der: Vec<u8>,
+    /// When that was so.
+    pub since: SystemTime,
     /// `None`: it does not say, and so is none.
     pub good_until: Option<SystemTime>,
 }
@@ -59,11 +61,11 @@ impl Response {
             return Err("holds more than one OCSP response; give one".into());
         }
         let single = single(response)?;
-        let (number, next_update) = times(single).ok_or("is no OCSP response as RFC 6960 has them")?;
+        let (number, since, next_update) = times(single).ok_or("is no OCSP response as RFC 6960 has them")?;
         if !same_number(number, serial) {
             return Err("is the OCSP response for another certificate; ask the authority for that of this one".into());
         }
-        Ok(Response { der: octets.to_vec(), good_until: next_update })
+        Ok(Response { der: octets.to_vec(), since, good_until: next_update })
     }
 }
 
@@ -104,8 +106,8 @@ fn single<'d>(mut response: Der<'d>) -> Result<Der<'d>, String> {
     }
 }
 
-/// The serial number, and when there is news at the latest.
-fn times(mut single: Der<'_>) -> Option<(&[u8], Option<SystemTime>)> {
+/// The serial number, since when that is so, and when there is news at the latest.
+fn times(mut single: Der<'_>) -> Option<(&[u8], SystemTime, Option<SystemTime>)> {
     let mut id = single.take(SEQUENCE)?;
     id.take(SEQUENCE)?;
     id.take(BIT_OR_OCTETS)?;
@@ -113,12 +115,12 @@ fn times(mut single: Der<'_>) -> Option<(&[u8], Option<SystemTime>)> {
     let number = id.take(INTEGER)?.0;
     // Good, revoked or unknown: the client's to judge.
     BOOLEAN_OR_CHOICE.iter().find_map(|tag| single.maybe(*tag))?;
-    moment(single.take(TIME)?.0)?;
+    let since = moment(single.take(TIME)?.0)?;
     let next = match single.maybe(EXPLICIT[0]) {
         Some(mut next) => Some(moment(next.take(TIME)?.0)?),
         None => None,
     };
-    Some((number, next))
+    Some((number, since, next))
 }
 
 fn same_number(octets: &[u8], hexadecimal: &str) -> bool {

@@ -229,8 +229,12 @@ fn matcher(random: &mut Random, depth: usize) -> Value {
     let mut matcher = match random.below(3) {
         0 => {
             let map: Map<_, _> = (0..3).map(|_| ((random.pick(VALUES)).to_owned(), on_match(random, depth))).collect();
-            let mut tree = json!({ "input": input(random).0 });
-            tree[random.pick(&["exact_match_map", "prefix_match_map"])] = json!({ "map": map });
+            let (input, values) = input(random);
+            // A part of a port may be one that a run chooses.
+            let kinds =
+                if values == PORTS { &["exact_match_map"; 2] } else { &["exact_match_map", "prefix_match_map"] };
+            let mut tree = json!({ "input": input });
+            tree[random.pick(kinds)] = json!({ "map": map });
             json!({ "matcher_tree": tree })
         }
         _ => {
@@ -268,7 +272,8 @@ fn predicate(random: &mut Random, depth: usize) -> Value {
         };
     }
     let (input, values) = input(random);
-    json!({ "single_predicate": { "input": input, "value_match": text(random, values) } })
+    let wanted = if values == PORTS { json!({ "exact": random.pick(PORTS) }) } else { text(random, values) };
+    json!({ "single_predicate": { "input": input, "value_match": wanted } })
 }
 
 fn input(random: &mut Random) -> (Value, &'static [&'static str]) {

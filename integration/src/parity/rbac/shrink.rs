@@ -25,7 +25,9 @@ pub(super) fn shrink(
         candidates.truncate(AT_ONCE);
         let requests = (0..candidates.len()).map(|index| (index, request.clone())).collect();
         let batch = Batch { policies: candidates, requests };
-        let (theirs, ours) = (proxy::play(envoy, &batch)?.lines, proxy::play(outrigger, &batch)?.lines);
+        // One that is no policy any more spoils them all: then it is small enough.
+        let (Ok(theirs), Ok(ours)) = (proxy::play(envoy, &batch), proxy::play(outrigger, &batch)) else { break };
+        let (theirs, ours) = (theirs.lines, ours.lines);
         let differing = (0..batch.policies.len()).filter(|index| theirs[*index] != ours[*index]);
         let Some(smallest) = differing.min_by_key(|index| batch.policies[*index].to_string().len()) else { break };
         let (theirs, ours) = (theirs[smallest].clone(), ours[smallest].clone());
@@ -71,7 +73,8 @@ fn smaller(value: &Value) -> Vec<Value> {
                 "treat_missing_header_as_empty",
             ];
             for (key, inner) in map {
-                if optional.contains(&key.as_str()) {
+                // Those of a set are a list, and must be there.
+                if optional.contains(&key.as_str()) && !inner.is_array() {
                     let mut without = map.clone();
                     without.remove(key);
                     all.push(Value::Object(without));

@@ -3,9 +3,6 @@
 
 use super::Progress;
 
-/// The most octets that are looked at; a ClientHello that needs more is refused.
-pub(in crate::listener) const LARGEST: usize = 16 * 1024;
-
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const LARGEST_RECORD: usize = 16 * 1024;

@@ -12,7 +12,7 @@ fn filter(kind: ListenerFilterKind) -> ListenerFilter {
 }
 
 fn inspectors() -> Vec<ListenerFilter> {
-    let tls = ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512) };
+    let tls = ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512), largest: 16 * 1024, tls_alone: false };
     vec![filter(tls), filter(ListenerFilterKind::HttpInspector)]
 }
 
@@ -66,6 +66,34 @@ async fn a_client_hello_in_any_pieces_is_read_and_kept() {
         assert_eq!(inspected.server_name.as_deref(), Some("a.example"));
         assert_eq!(printed(&inspected.application_protocols), ["istio", "h2"]);
         assert_eq!(inspected.read, hello[..], "no byte is lost");
+    }
+}
+
+fn inspector(largest: u32, tls_alone: bool) -> config::listener::Listener {
+    with(vec![filter(ListenerFilterKind::TlsInspector { initial_read_buffer: None, largest, tls_alone })])
+}
+
+#[tokio::test]
+async fn a_client_hello_may_be_as_long_as_it_is_said() {
+    let hello = client_hello::tests::real("a.example", &["istio", "h2"]);
+    let length = u32::try_from(hello.len()).unwrap();
+    for step in [1, hello.len()] {
+        assert!(inspect(inspector(length, false), &hello, step, false).await.is_ok_and(|inspected| inspected.is_tls));
+        let refused = inspect(inspector(length - 1, false), &hello, step, false).await;
+        assert!(matches!(refused, Err(Refusal::Refused)));
+    }
+    // What is no TLS may be as long as it wants.
+    let plain = inspect(inspector(100, false), &[b'a'; 1000], 1000, false).await;
+    assert!(plain.is_ok_and(|inspected| !inspected.is_tls));
+}
+
+#[tokio::test]
+async fn what_is_no_tls_is_refused_where_nothing_else_may_come() {
+    let hello = client_hello::tests::real("a.example", &[]);
+    assert!(inspect(inspector(16 * 1024, true), &hello, 7, false).await.is_ok_and(|inspected| inspected.is_tls));
+    for plain in [&b"GET / HTTP/1.1\r\n"[..], &[22, 3, 1, 0, 0]] {
+        let refused = inspect(inspector(16 * 1024, true), plain, 1, false).await;
+        assert!(matches!(refused, Err(Refusal::Refused)), "{plain:?}");
     }
 }
 

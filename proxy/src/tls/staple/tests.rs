@@ -10,6 +10,7 @@ fn a_response_is_for_one_certificate_and_for_a_time() {
     let good = ocsp_response("0a0b", Status::Good, Some("20300102030405Z"));
     let read = Response::parse(&good, "a0b").expect("a good response");
     assert_eq!(read.good_until, Some(UNIX_EPOCH + Duration::from_secs(1_893_553_445)));
+    assert_eq!(read.since, UNIX_EPOCH + Duration::from_secs(1_577_836_800));
     assert_eq!(read.der, good);
     // Who is revoked says so itself: the client decides.
     for status in [Status::Revoked, Status::Unknown] {
@@ -49,7 +50,7 @@ fn what_is_no_response_is_refused() {
 fn what_is_done_depends_on_client_response_and_policy() {
     use StaplePolicy::{Lenient, Must, Strict};
     let now = SystemTime::now();
-    let until = |good_until| Response { der: Vec::new(), good_until };
+    let until = |good_until| Response { der: Vec::new(), since: UNIX_EPOCH, good_until };
     let (good, old, endless) = (until(Some(now + DAY)), until(Some(now - DAY)), until(None));
     for (response, policy, want) in [
         (Some(&good), Lenient, Stapling::Shown),
