@@ -173,7 +173,11 @@ async fn inspect_tls(
                 }
                 Progress::Done(None) if limits.tls_alone => {
                     let is_large = inspected.read.len() >= limits.largest;
-                    if is_large { stats.client_hello_too_large.inc() } else { stats.tls_not_found.inc() }
+                    if is_large {
+                        stats.client_hello_too_large.inc()
+                    } else {
+                        stats.tls_not_found.inc()
+                    }
                     return Err(Refusal::Refused);
                 }
                 Progress::Done(None) => {
