@@ -15,7 +15,7 @@ mod text;
 pub use attribute::{Attribute, HeadersOf, MetadataOf, Side, TlsField};
 pub use function::Function;
 
-pub(crate) use decode::{condition, of_text};
+pub(crate) use decode::{condition, of_text, value_of_text};
 
 /// Where an expression is evaluated: what is known there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -118,6 +118,8 @@ pub(crate) struct StatsPlugin {
     pub tcp_reporting_duration: Option<crate::proto::wkt::Duration>,
     #[prost(message, repeated, tag = "8")]
     pub metrics: Vec<MetricConfig>,
+    #[prost(message, repeated, tag = "9")]
+    pub definitions: Vec<MetricDefinition>,
     #[prost(int32, tag = "10")]
     pub reporter: i32,
 }
@@ -125,10 +127,23 @@ pub(crate) struct StatsPlugin {
 /// `stats.MetricConfig`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MetricConfig {
+    #[prost(btree_map = "string, string", tag = "1")]
+    pub dimensions: std::collections::BTreeMap<String, String>,
     #[prost(string, tag = "2")]
     pub name: String,
     #[prost(string, repeated, tag = "3")]
     pub tags_to_remove: Vec<String>,
     #[prost(bool, tag = "5")]
     pub drop: bool,
+}
+
+/// `stats.MetricDefinition`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MetricDefinition {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
+    #[prost(int32, tag = "3")]
+    pub r#type: i32,
 }

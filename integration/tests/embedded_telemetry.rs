@@ -178,6 +178,55 @@ async fn a_change_of_the_metrics_takes_effect_live() {
 }
 
 #[tokio::test]
+async fn expressions_are_labels_and_metrics_of_their_own() {
+    let mesh = EmbeddedMesh::start().await;
+    let listener = format!("{}_{}", mesh.egress.ip(), mesh.egress.port());
+    mesh.control_plane.edit(RATINGS, move |set| {
+        let manager = &mut set.edit(types::LISTENER, &listener)["filter_chains"][0]["filters"][0]["typed_config"];
+        let filters = manager["http_filters"].as_array_mut().expect("a manager has filters");
+        let stats = filters.iter_mut().find(|filter| filter["name"] == "istio.stats").expect("there are metrics");
+        stats["typed_config"]["definitions"] = json!([
+            { "name": "custom", "value": "1" },
+            { "name": "sizes", "value": "request.size + 7", "type": "HISTOGRAM" },
+            { "name": "last", "value": "string(response.code)", "type": "GAUGE" }
+        ]);
+        stats["typed_config"]["metrics"] = json!([
+            { "name": "custom", "dimensions": { "reporter": "'proxy'", "caller": "filter_state.upstream_peer.namespace" } },
+            {
+                "name": "requests_total",
+                "dimensions": {
+                    "source_workload": "'_' + xds.node.metadata['WORKLOAD_NAME']",
+                    "destination_app": "cannot _ parse",
+                    "way": "request.url_path + '=' + request.method",
+                    "broken": "} {",
+                    "absent": "request.headers['x-absent']"
+                }
+            }
+        ]);
+    });
+    let own = labels(&by_source(OK))
+        .replace("source_workload=\"ratings\"", "source_workload=\"_ratings\"")
+        .replace("destination_app=\"details\",", "");
+    // What is there already keeps its place.
+    let expected = format!("{own},absent=\"unknown\",way=\"/details/7=GET\"");
+    let there = async || {
+        mesh.get("/details/7").await;
+        series(&mesh.ratings, "istio_requests_total").await.contains_key(&expected).then_some(())
+    };
+    mesh.ratings.wait_until("labels of expressions", there).await;
+    let counted = series(&mesh.ratings, "istio_requests_total").await[&expected];
+    let custom = series(&mesh.ratings, "istio_custom").await;
+    let label = labels("caller=bookinfo reporter=proxy");
+    assert!(custom.len() == 1 && custom[&label] >= counted, "{custom:?} of {counted}");
+    let [sum, count] =
+        [series(&mesh.ratings, "istio_sizes_sum").await, series(&mesh.ratings, "istio_sizes_count").await];
+    let [sum, count] = [sum, count].map(|all| all.into_values().collect::<Vec<_>>());
+    assert!(sum.len() == 1 && sum[0] == 7 * count[0], "{sum:?} of {count:?}");
+    // The other metrics are as they were.
+    assert!(series(&mesh.ratings, "istio_request_bytes_count").await.contains_key(&labels(&by_source(OK))));
+}
+
+#[tokio::test]
 async fn both_sides_report_a_connection_and_its_octets() {
     let echo = Echo::start().await;
     let egress = free(loopback());

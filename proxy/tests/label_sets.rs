@@ -12,6 +12,7 @@ use proxy::failure::ResponseFlags;
 use proxy::stats::{Stats, StatsSettings};
 use proxy::telemetry::mesh::{Amounts, Goes, Outcome, Parties, Protocol, Reporter, Role, service_of};
 use proxy::telemetry::peer::Peer;
+use proxy::telemetry::stream_info::ConnectionInfo;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -30,8 +31,26 @@ fn ten_thousand_label_sets_take_twelve_mebibytes() {
         own: Arc::new(Workload { name: "ratings".into(), namespace: "bookinfo".into(), ..Workload::default() }),
         version: "1.31".into(),
         changes: Vec::new(),
+        definitions: Vec::new(),
+        expressions: Vec::new(),
     };
     let reporter = Reporter::new(&config, &stats);
+    let address = "127.0.0.1:1".parse().unwrap();
+    let connection = ConnectionInfo {
+        id: 1,
+        local: address,
+        direct_local: address,
+        remote: address,
+        direct_remote: address,
+        handshake: None,
+        labels: [None, None],
+        tls: None,
+        requested_server_name: None,
+        filter_chain: "".into(),
+        metadata: Default::default(),
+        filter_state: Default::default(),
+        denied: Default::default(),
+    };
     let report = |number: usize| {
         let peer = Peer::new(Workload {
             name: format!("workload-{number}").into(),
@@ -49,7 +68,7 @@ fn ten_thousand_label_sets_take_twelve_mebibytes() {
             own_principal: "spiffe://cluster.local/ns/bookinfo/sa/bookinfo-ratings",
         };
         let outcome = Outcome { protocol: Protocol::Http, status: 200, grpc_status: None, flags: ResponseFlags::NONE };
-        reporter.request(parties, outcome, Amounts { milliseconds: 3, received: 500, sent: 1000 });
+        reporter.request(&connection, parties, outcome, Amounts { milliseconds: 3, received: 500, sent: 1000 });
     };
     let region = Region::new(ALLOCATOR);
     (0..SETS).for_each(report);

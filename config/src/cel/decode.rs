@@ -9,6 +9,7 @@ use super::attribute::{self, Attribute};
 use super::function::{self, Enabled, Function};
 use super::{Expr, Literal, MetadataOf, Place, text};
 use crate::matcher::re2;
+use crate::options::Options;
 use crate::proto::core::v3 as core;
 use crate::rejection::{At, Rejection};
 
@@ -39,14 +40,43 @@ pub(crate) fn of_text(text: &str, config: Option<&core::CelExpressionConfig>) ->
     })
 }
 
+/// A value that Istio's metrics have, with everything that may stand in it; and why it has none, where this build or Envoy does not
+/// know what it asks for.
+///
+/// # Errors
+/// Line, column, and why it is no expression.
+pub(crate) fn value_of_text(text: &str, options: &Options) -> Result<(Expr, Option<String>), String> {
+    let wrong = |offset, reason: &str| {
+        let (line, column) = text::position(text, offset);
+        format!("at {line}:{column}: {reason}")
+    };
+    let proto = text::parse(text).map_err(|fault| wrong(fault.offset, &fault.reason))?;
+    let config = core::CelExpressionConfig {
+        enable_string_conversion: true,
+        enable_string_concat: true,
+        enable_string_functions: true,
+    };
+    let mut reader = Reader::new(Some(&config), Place::Line);
+    reader.node = Some(options);
+    Ok(match reader.read(&At::root(), &proto) {
+        Ok(expr) => (expr, None),
+        Err(rejection) => {
+            let offset = usize::try_from(reader.at.get()).unwrap_or_default();
+            (Expr::Unknown, Some(wrong(offset.saturating_sub(1), &rejection.reason)))
+        }
+    })
+}
+
 /// What stays the same while an expression is read.
-struct Reader {
+struct Reader<'o> {
     place: Place,
     enabled: Enabled,
     /// Strings may be joined.
     joins: bool,
     /// The part that is read, by its number.
     at: Cell<i64>,
+    /// Who says what `xds.node` is, where that is known.
+    node: Option<&'o Options>,
 }
 
 /// What an expression is before it is known to be a value.
@@ -56,15 +86,35 @@ enum Read {
     Root(Arc<str>),
     /// A message of metadata.
     Message(MetadataOf),
+    /// What is known now.
+    Known(serde_json::Value),
 }
 
-impl Reader {
-    fn new(config: Option<&core::CelExpressionConfig>, place: Place) -> Reader {
+impl<'o> Reader<'o> {
+    fn new(config: Option<&core::CelExpressionConfig>, place: Place) -> Reader<'o> {
         let enabled = Enabled {
             string_conversion: config.is_some_and(|config| config.enable_string_conversion),
             string_functions: config.is_some_and(|config| config.enable_string_functions),
         };
-        Reader { place, enabled, joins: config.is_some_and(|config| config.enable_string_concat), at: Cell::default() }
+        Reader {
+            place,
+            enabled,
+            joins: config.is_some_and(|config| config.enable_string_concat),
+            at: Cell::default(),
+            node: None,
+        }
+    }
+
+    /// `xds.node`: what of it stays the same as long as the process.
+    fn node(&self) -> Option<serde_json::Value> {
+        let options = self.node?;
+        let [region, zone] = &options.node_locality;
+        Some(serde_json::json!({
+            "id": *options.node_id,
+            "cluster": *options.service_cluster,
+            "metadata": *options.node_metadata,
+            "locality": { "region": **region, "zone": **zone },
+        }))
     }
 
     /// A value.
@@ -74,6 +124,7 @@ impl Reader {
                 Err(at.unsupported("metadata as a whole is not a value here; name the filter in filter_metadata"))
             }
             Read::Value(value) => Ok(value),
+            Read::Known(json) => Ok(constant(&json)),
             Read::Root(name) => {
                 Err(at.unsupported(format!("{name} as a whole is not a value here, only what is in it")))
             }
@@ -138,6 +189,7 @@ impl Reader {
             return self.below(&at_field, operand, key, true);
         }
         Ok(Read::Value(match operand {
+            Read::Known(json) => Expr::Has(Box::new(constant(&json)), select.field.as_str().into()),
             Read::Value(operand) => Expr::Has(Box::new(operand), select.field.as_str().into()),
             operand => match self.below(&at_field, operand, key, true)? {
                 Read::Value(Expr::Attribute(attribute)) => Expr::HasAttribute(attribute),
@@ -154,6 +206,15 @@ impl Reader {
             _ => None,
         };
         Ok(Read::Value(match (operand, text) {
+            (Read::Known(json), Some(name)) => match json.get(&*name) {
+                Some(json) => return Ok(Read::Known(json.clone())),
+                None => Expr::Unknown,
+            },
+            (Read::Known(json), None) => Expr::Call(Function::Index, vec![constant(&json), Expr::Literal(key)]),
+            (Read::Root(root), Some(name)) if *root == *"xds" && *name == *"node" => match self.node() {
+                Some(node) => return Ok(Read::Known(node)),
+                None => return Err(at.unsupported("xds.node is not known here")),
+            },
             (Read::Root(root), Some(name)) => match attribute::find(&root, &name, self.place) {
                 attribute::Found::Attribute(attribute) => Expr::Attribute(attribute),
                 attribute::Found::Headers(of) => Expr::Headers(of),
@@ -191,6 +252,7 @@ impl Reader {
             return match key {
                 Expr::Literal(key) => self.below(&at_args.index(1), operand, key, false),
                 key => match operand {
+                    Read::Known(json) => Ok(Read::Value(Expr::Call(Function::Index, vec![constant(&json), key]))),
                     Read::Value(operand) => Ok(Read::Value(Expr::Call(Function::Index, vec![operand, key]))),
                     Read::Root(root) => {
                         Err(at_args.index(1).unsupported(format!("what of {root} is asked for must be a constant")))
@@ -273,6 +335,22 @@ impl Reader {
         };
         Ok(Expr::Map(proto.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?))
     }
+}
+
+/// What is known now, as a value. Every number is a double, as in `google.protobuf.Value`.
+fn constant(json: &serde_json::Value) -> Expr {
+    use serde_json::Value as Json;
+    Expr::Literal(match json {
+        Json::Null => Literal::Null,
+        Json::Bool(value) => Literal::Bool(*value),
+        Json::Number(value) => Literal::Double(value.as_f64().unwrap_or(f64::NAN)),
+        Json::String(value) => Literal::Text(value.as_str().into()),
+        Json::Array(list) => return Expr::List(list.iter().map(constant).collect()),
+        Json::Object(map) => {
+            let key = |name: &String| Expr::Literal(Literal::Text(name.as_str().into()));
+            return Expr::Map(map.iter().map(|(name, value)| (key(name), constant(value))).collect());
+        }
+    })
 }
 
 fn literal(at: &At<'_>, proto: &pb::Constant) -> Result<Literal, Rejection> {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::relay::Moved;
 use crate::stats::Stats;
+use crate::telemetry::facts::Known;
 use crate::telemetry::mesh::{self, Goes, Outcome, Parties, Protocol, Role, principals, service_of};
 use crate::telemetry::peer::{self, Peer, Side};
 use crate::telemetry::stream_info::StreamInfo;
@@ -121,6 +122,7 @@ impl Report<'_> {
         self.told = moved;
         if ended {
             connection.count(CLOSED, 1);
+            connection.end();
         }
     }
 }
@@ -177,7 +179,16 @@ impl Reporter {
             own_principal,
         };
         let outcome = Outcome { protocol: Protocol::Tcp, status: 0, grpc_status: None, flags: info.flags };
-        self.reporter.connection(parties, outcome)
+        let known = Known {
+            info,
+            request: None,
+            request_trailers: None,
+            response: None,
+            response_trailers: None,
+            route: None,
+            virtual_host: None,
+        };
+        self.reporter.connection(&known, parties, outcome)
     }
 }
 

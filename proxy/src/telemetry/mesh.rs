@@ -8,6 +8,7 @@ mod cache;
 mod labels;
 mod parties;
 mod reporter;
+mod said;
 mod service;
 mod shape;
 

@@ -25,6 +25,8 @@ fn config(interval: Duration) -> IstioStats {
         own: Arc::new(Workload { name: "own".into(), service: "own".into(), ..Workload::default() }),
         version: "".into(),
         changes: Vec::new(),
+        definitions: Vec::new(),
+        expressions: Vec::new(),
     }
 }
 

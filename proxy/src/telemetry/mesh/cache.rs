@@ -33,11 +33,12 @@ struct Cache {
 pub(super) enum Report {
     Request,
     Messages,
+    Own,
 }
 
 struct Remembered {
     lives: Weak<()>,
-    caches: [Cache; 2],
+    caches: [Cache; 3],
 }
 
 thread_local! {

@@ -16,6 +16,7 @@ use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn, Way};
 use crate::http::attempt;
 use crate::http::route::is_grpc;
 use crate::http::stream::Stream;
+use crate::telemetry::facts::Known;
 use crate::telemetry::mesh::{
     Amounts, Goes, Outcome, Parties, Protocol, Reporter, Role, Service, principals, service_of,
 };
@@ -98,7 +99,8 @@ impl HttpFilter for IstioStats {
             if grpc {
                 self.messages(turn.state, stream, parties);
             }
-            self.reporter.request(parties, outcome(stream, grpc), amounts(stream));
+            let entry = stream.entry(stream.response.as_ref(), stream.trailers.as_ref());
+            self.reporter.request(&Known::of(&entry), parties, outcome(stream, grpc), amounts(stream));
         });
     }
 }
@@ -148,7 +150,9 @@ impl IstioStats {
         if now != [0; 2] {
             let since = [0, 1].map(|side| u64::from(now[side].saturating_sub(state.told[side])));
             state.told = now;
-            self.reporter.messages(parties, since);
+            // Heads are not looked at, as in Istio's proxy.
+            let known = Known { request: None, ..Known::of(&stream.entry(None, None)) };
+            self.reporter.messages(&known, parties, since);
         }
     }
 }

@@ -38,6 +38,8 @@ fn config() -> Config {
         own: Arc::new(workload("productpage", "default")),
         version: "1.31".into(),
         changes: Vec::new(),
+        definitions: Vec::new(),
+        expressions: Vec::new(),
     }
 }
 
@@ -314,8 +316,13 @@ async fn messages_are_told_once_however_often() {
     assert_eq!(only(&bench, "istio_response_messages_total").1, 2);
 }
 
+/// Expressions have nothing to ask.
+fn nothing(bench: &Filtered) -> crate::telemetry::stream_info::ConnectionInfo {
+    bench.connection.clone()
+}
+
 fn change(metric: Option<&str>) -> Change {
-    Change { metric: metric.map(Into::into), drop: false, remove: Vec::new() }
+    Change { metric: metric.map(Into::into), drop: false, remove: Vec::new(), labels: Vec::new() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,13 +379,13 @@ async fn a_new_configuration_goes_on_with_the_same_series() {
         grpc_status: None,
         flags: crate::failure::ResponseFlags::NONE,
     };
-    second.reporter.request(parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
+    second.reporter.request(&nothing(&bench), parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
     assert_eq!(only(&bench, "istio_requests_total").1, 2);
     assert_eq!(only(&bench, "istio_request_bytes_count").1, 1);
     // What is evicted begins anew.
     bench.registry().evict();
     bench.registry().evict();
-    second.reporter.request(parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
+    second.reporter.request(&nothing(&bench), parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
     assert_eq!(only(&bench, "istio_requests_total").1, 1);
 }
 
@@ -414,7 +421,7 @@ async fn strangers_have_no_room_without_end() {
             peer_principal: "",
             own_principal: "",
         };
-        filter.reporter.request(parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
+        filter.reporter.request(&nothing(&bench), parties, outcome, Amounts { milliseconds: 1, received: 1, sent: 1 });
     };
     (0..25_000).for_each(|number| send(&format!("stranger-{number}")));
     assert_eq!(bench.registry().label_set_count(), 20_001);
