@@ -18,6 +18,9 @@ use crate::stats::{Stats, counters};
 use crate::telemetry::peer::{Heard, Peer};
 use crate::transport::{Front, Stream};
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 counters! {
     /// What comes of exchanges.
     struct Counters { alpn_protocol_found alpn_protocol_not_found initial_header_not_found header_not_found metadata_added }
