@@ -39,6 +39,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("route.v3.RouteAction", "max_internal_redirects"),
     ("route.v3.RouteAction.HashPolicy", "terminal"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
+    ("stats.MetricDefinition", "name"),
+    ("stats.MetricDefinition", "type"),
     // Chosen by being there: what is inside is the default, or compared with metadata of a request.
     ("route.v3.HeaderMatcher", "present_match"),
     ("route.v3.QueryParameterMatcher", "present_match"),
