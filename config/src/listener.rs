@@ -10,6 +10,7 @@ use crate::access_log::AccessLog;
 use crate::address::Address;
 use crate::cluster::TcpKeepalive;
 use crate::filters::NetworkFilterConfig;
+use crate::filters::discovery::Discovery;
 use crate::filters::set_filter_state::FilterStateValue;
 use crate::hcm::HttpConnectionManager;
 use crate::metadata::Metadata;
@@ -20,7 +21,7 @@ mod chain;
 mod chain_match;
 pub(crate) mod decode;
 mod kept;
-mod listener_filter;
+pub(crate) mod listener_filter;
 
 pub use decode::{decode, from_proto};
 pub use kept::{KeptChains, kept_chains};
@@ -126,6 +127,8 @@ pub struct SocketOption {
 /// A listener filter.
 #[derive(Debug, Clone)]
 pub struct ListenerFilter {
+    /// Its name.
+    pub name: Arc<str>,
     /// What it does.
     pub kind: ListenerFilterKind,
     /// `filter_disabled`: true for a connection that this predicate matches.
@@ -155,6 +158,8 @@ pub enum ListenerFilterKind {
         /// `allow_requests_without_proxy_protocol`.
         optional: bool,
     },
+    /// `config_discovery`.
+    Discovered(Arc<Discovery<ListenerFilterKind>>),
 }
 
 /// `ListenerFilterChainMatchPredicate`.

@@ -1,17 +1,22 @@
 //! Configs of filters that are discovered (ECDS), by name, and the chains that are made of them. `xds::extensions` says what they are;
-//! connection managers and chains of network filters are compiled from them, register, and are compiled anew when one changes.
+//! connection managers, clusters, listeners and chains of network filters are compiled from them, register, and are compiled anew when one
+//! changes.
 //!
 //! Of the control thread alone: workers see the chains, never this. It decodes nothing, and asks nobody for anything.
 
+mod asked;
+mod names;
+
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use config::filters::discovery::{Discovery, Typed};
 use config::filters::{HttpFilterConfig, NetworkFilterConfig};
+use config::listener::ListenerFilterKind;
 use config::{At, Policy, Rejection};
 
+pub use self::asked::{Asked, Wanted};
+use self::names::Names;
 use crate::fetches::Fetches;
 use crate::stats::Stats;
 
@@ -20,8 +25,12 @@ use crate::stats::Stats;
 pub enum Kind {
     /// Of a connection manager.
     Http,
+    /// Behind the router: of a connection manager's router, or of a cluster.
+    UpstreamHttp,
     /// Before the last network filter.
     Network,
+    /// Of a listener, before a filter chain is chosen.
+    Listener,
 }
 
 /// A filter that is discovered.
@@ -79,42 +88,6 @@ impl<C> Found<C> {
     }
 }
 
-/// A filter that a chain wants discovered.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Which.
-    pub key: Key,
-    /// What it may be.
-    pub types: Vec<Arc<str>>,
-    /// What its default is.
-    pub default: Option<Arc<str>>,
-    /// The chain's listener waits for it.
-    pub is_waited_for: bool,
-    /// For how long; `None`: without an end.
-    pub timeout: Option<Duration>,
-}
-
-impl Wanted {
-    /// What a chain says of it.
-    pub fn new<C>(kind: Kind, name: &Arc<str>, discovery: &Discovery<C>) -> Wanted {
-        Wanted {
-            key: (kind, name.clone()),
-            types: discovery.type_names.clone(),
-            default: discovery.default.as_ref().map(|default| default.type_name.clone()),
-            is_waited_for: !discovery.without_warming,
-            timeout: discovery.initial_fetch_timeout,
-        }
-    }
-
-    /// The types that stand in the configuration of its chain and that it is not, as it is now. Where it is nothing, nothing passes: then
-    /// it lacks none.
-    pub fn lacks<C>(&self, now: Option<&Typed<C>>) -> impl Iterator<Item = &Arc<str>> {
-        let is = now.map(|typed| &typed.type_name);
-        let types = self.types.iter().filter(move |name| is.is_some_and(|is| is != *name));
-        types.chain(self.default.iter().filter(move |_| is.is_some()))
-    }
-}
-
 /// What a refused config would have enforced.
 #[derive(Debug, Clone)]
 pub struct Withheld {
@@ -129,8 +102,37 @@ pub struct Withheld {
 pub struct Change {
     /// As an HTTP filter.
     pub http: Option<State<HttpFilterConfig>>,
+    /// As one behind the router.
+    pub upstream_http: Option<State<HttpFilterConfig>>,
     /// As a network filter.
     pub network: Option<State<NetworkFilterConfig>>,
+    /// As a listener filter.
+    pub listener: Option<State<ListenerFilterKind>>,
+}
+
+impl Change {
+    /// There is nothing of these kinds, or what there was is withheld.
+    pub fn fall_back(kinds: &[Kind], withheld: Option<&Withheld>) -> Change {
+        fn of<C>(kinds: &[Kind], kind: Kind, withheld: Option<&Withheld>) -> Option<State<C>> {
+            kinds.contains(&kind).then(|| withheld.cloned().map_or(State::Absent, State::Refused))
+        }
+        Change {
+            http: of(kinds, Kind::Http, withheld),
+            upstream_http: of(kinds, Kind::UpstreamHttp, withheld),
+            network: of(kinds, Kind::Network, withheld),
+            listener: of(kinds, Kind::Listener, withheld),
+        }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let changes = [
+            (Kind::Http, self.http.is_some()),
+            (Kind::UpstreamHttp, self.upstream_http.is_some()),
+            (Kind::Network, self.network.is_some()),
+            (Kind::Listener, self.listener.is_some()),
+        ];
+        changes.into_iter().filter(|(_, changes)| *changes).map(|(kind, _)| kind).collect()
+    }
 }
 
 /// Puts a chain in the place of the one before.
@@ -142,25 +144,32 @@ pub trait Chain {
     ///
     /// # Errors
     /// The field of the discovered resource that cannot be honoured.
-    fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection>;
+    fn rebuild(self: Arc<Self>, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection>;
 }
 
 /// All of them.
 pub struct Discoveries {
     stats: Arc<Stats>,
-    http: RefCell<HashMap<Arc<str>, State<HttpFilterConfig>>>,
-    network: RefCell<HashMap<Arc<str>, State<NetworkFilterConfig>>>,
+    http: Names<HttpFilterConfig>,
+    upstream_http: Names<HttpFilterConfig>,
+    network: Names<NetworkFilterConfig>,
+    listener: Names<ListenerFilterKind>,
     chains: RefCell<Vec<Weak<dyn Chain>>>,
     fetches: Fetches,
 }
 
 impl Kind {
-    /// What the statistics of a filter's discovery begin with.
+    /// Each of them.
+    pub const ALL: [Kind; 4] = [Kind::Http, Kind::UpstreamHttp, Kind::Network, Kind::Listener];
+
+    /// What the statistics of a filter's discovery begin with. As with Envoy those before the router and behind it count together.
     pub fn scope(self, name: &str) -> String {
-        match self {
-            Kind::Http => format!("extension_config_discovery.http_filter.{name}."),
-            Kind::Network => format!("extension_config_discovery.network_filter.{name}."),
-        }
+        let kind = match self {
+            Kind::Http | Kind::UpstreamHttp => "http_filter",
+            Kind::Network => "network_filter",
+            Kind::Listener => "tcp_listener_filter",
+        };
+        format!("extension_config_discovery.{kind}.{name}.")
     }
 }
 
@@ -169,8 +178,10 @@ impl Discoveries {
     pub fn new(stats: Arc<Stats>) -> Discoveries {
         Discoveries {
             stats,
-            http: RefCell::default(),
-            network: RefCell::default(),
+            http: Names::default(),
+            upstream_http: Names::default(),
+            network: Names::default(),
+            listener: Names::default(),
             chains: RefCell::default(),
             fetches: Fetches::default(),
         }
@@ -181,22 +192,32 @@ impl Discoveries {
         &self.fetches
     }
 
-    /// What an HTTP filter is now.
-    pub fn http(&self, name: &str, discovery: &Discovery<HttpFilterConfig>) -> Found<HttpFilterConfig> {
-        resolve(self.http.borrow().get(name), discovery)
+    /// What an HTTP filter is now, before the router or behind it.
+    pub fn http(&self, kind: Kind, name: &str, discovery: &Discovery<HttpFilterConfig>) -> Found<HttpFilterConfig> {
+        match kind {
+            Kind::UpstreamHttp => self.upstream_http.resolve(name, discovery),
+            _ => self.http.resolve(name, discovery),
+        }
     }
 
     /// What a network filter is now.
     pub fn network(&self, name: &str, discovery: &Discovery<NetworkFilterConfig>) -> Found<NetworkFilterConfig> {
-        resolve(self.network.borrow().get(name), discovery)
+        self.network.resolve(name, discovery)
+    }
+
+    /// What a listener filter is now.
+    pub fn listener(&self, name: &str, discovery: &Discovery<ListenerFilterKind>) -> Found<ListenerFilterKind> {
+        self.listener.resolve(name, discovery)
     }
 
     /// Two chains differ in what a name may be: this one does not get what it is.
     pub fn count_conflict(&self, wanted: &Wanted) {
-        let (kind, name) = &wanted.key;
+        let ((kind, name), types) = (&wanted.key, &wanted.types);
         let conflicts = match kind {
-            Kind::Http => conflicts(self.http.borrow().get(name), &wanted.types),
-            Kind::Network => conflicts(self.network.borrow().get(name), &wanted.types),
+            Kind::Http => self.http.conflicts(name, types),
+            Kind::UpstreamHttp => self.upstream_http.conflicts(name, types),
+            Kind::Network => self.network.conflicts(name, types),
+            Kind::Listener => self.listener.conflicts(name, types),
         };
         if conflicts {
             self.stats.counter(&format!("{}config_conflict", kind.scope(name))).inc();
@@ -206,8 +227,10 @@ impl Discoveries {
     /// Whether there is nothing to wait for.
     pub fn is_settled(&self, (kind, name): &Key) -> bool {
         match kind {
-            Kind::Http => self.http.borrow().contains_key(name),
-            Kind::Network => self.network.borrow().contains_key(name),
+            Kind::Http => self.http.is_settled(name),
+            Kind::UpstreamHttp => self.upstream_http.is_settled(name),
+            Kind::Network => self.network.is_settled(name),
+            Kind::Listener => self.listener.is_settled(name),
         }
     }
 
@@ -223,16 +246,20 @@ impl Discoveries {
     /// # Errors
     /// The field that cannot be honoured.
     pub fn change(&self, name: &Arc<str>, change: Change) -> Result<(), Rejection> {
-        let kinds = [change.http.as_ref().map(|_| Kind::Http), change.network.as_ref().map(|_| Kind::Network)];
-        let http = change.http.map(|state| self.http.borrow_mut().insert(name.clone(), state));
-        let network = change.network.map(|state| self.network.borrow_mut().insert(name.clone(), state));
+        let kinds = change.kinds();
+        let http = self.http.put(name, change.http);
+        let upstream_http = self.upstream_http.put(name, change.upstream_http);
+        let network = self.network.put(name, change.network);
+        let listener = self.listener.put(name, change.listener);
         let mut swaps = Vec::new();
-        for kind in kinds.into_iter().flatten() {
+        for kind in kinds {
             match self.rebuild(&(kind, name.clone())) {
                 Ok(more) => swaps.extend(more),
                 Err(rejection) => {
-                    put_back(&self.http, name, http);
-                    put_back(&self.network, name, network);
+                    self.http.put_back(name, http);
+                    self.upstream_http.put_back(name, upstream_http);
+                    self.network.put_back(name, network);
+                    self.listener.put_back(name, listener);
                     return Err(rejection);
                 }
             }
@@ -243,41 +270,17 @@ impl Discoveries {
 
     fn rebuild(&self, key: &Key) -> Result<Vec<Swap>, Rejection> {
         let chains: Vec<_> = self.chains.borrow().iter().filter_map(Weak::upgrade).collect();
-        chains.iter().filter_map(|chain| chain.rebuild(key, self).transpose()).collect()
+        chains.into_iter().filter_map(|chain| chain.rebuild(key, self).transpose()).collect()
     }
 
     /// Nobody names it any more.
     pub fn forget(&self, (kind, name): &Key) {
         match kind {
-            Kind::Http => drop(self.http.borrow_mut().remove(name)),
-            Kind::Network => drop(self.network.borrow_mut().remove(name)),
+            Kind::Http => self.http.forget(name),
+            Kind::UpstreamHttp => self.upstream_http.forget(name),
+            Kind::Network => self.network.forget(name),
+            Kind::Listener => self.listener.forget(name),
         }
-    }
-}
-
-fn resolve<C: Clone>(state: Option<&State<C>>, discovery: &Discovery<C>) -> Found<C> {
-    let default = discovery.default.as_ref();
-    let lacks = |wanted: &Policy| default.is_some_and(|default| wanted.exceeds(&default.policy()));
-    let may_stand_in = match state {
-        None | Some(State::Absent) => true,
-        Some(State::Is(typed)) if discovery.allows(&typed.type_name) => return Found::Is(typed.clone()),
-        // Policy that a chain does not get lets nothing pass.
-        Some(State::Is(typed)) => !lacks(&typed.policy()),
-        Some(State::Refused(withheld)) => !withheld.wholly && !lacks(&withheld.policy),
-    };
-    if may_stand_in && default.is_some() { Found::Default } else { Found::Nothing }
-}
-
-fn conflicts<C>(state: Option<&State<C>>, types: &[Arc<str>]) -> bool {
-    matches!(state, Some(State::Is(typed)) if !types.contains(&typed.type_name))
-}
-
-/// `before` is what stood there, where it was replaced at all.
-fn put_back<C>(states: &RefCell<HashMap<Arc<str>, State<C>>>, name: &Arc<str>, before: Option<Option<State<C>>>) {
-    match before {
-        Some(Some(state)) => drop(states.borrow_mut().insert(name.clone(), state)),
-        Some(None) => drop(states.borrow_mut().remove(name)),
-        None => {}
     }
 }
 

@@ -29,6 +29,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
     ("listener.v3.AdditionalAddress", "*"),
     ("listener.v3.Filter", "config_discovery"),
+    ("listener.v3.ListenerFilter", "config_discovery"),
     ("core.v3.ExtensionConfigSource", "*"),
     ("core.v3.SocketOptionsOverride", "*"),
     ("cluster.v3.CircuitBreakers.Thresholds", "priority"),

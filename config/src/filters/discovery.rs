@@ -9,6 +9,8 @@ use super::match_delegate::DelegateAction;
 use super::{HttpFilterConfig, NetworkFilterConfig};
 use crate::extension::{self, Extension};
 use crate::field_rules;
+use crate::hcm::upstream;
+use crate::listener::{ListenerFilterKind, listener_filter};
 use crate::options::Options;
 use crate::policy::Policy;
 use crate::proto::{self, core::v3 as core, wkt};
@@ -103,6 +105,22 @@ impl Resource {
         self.read(options, super::typed::http)
     }
 
+    /// As the config of an HTTP filter behind the router.
+    ///
+    /// # Errors
+    /// As [`http`](Resource::http); a filter that may not stand there.
+    pub fn upstream_http(&self, options: &Options) -> Result<Typed<HttpFilterConfig>, Rejection> {
+        self.read(options, upstream::typed)
+    }
+
+    /// As the config of a listener filter.
+    ///
+    /// # Errors
+    /// The field that cannot be honoured.
+    pub fn listener(&self, options: &Options) -> Result<Typed<ListenerFilterKind>, Rejection> {
+        self.read(options, listener_filter::kind)
+    }
+
     /// As the config of a network filter.
     ///
     /// # Errors
@@ -146,7 +164,27 @@ pub(crate) fn of_http(
     proto: &core::ExtensionConfigSource,
     options: &Options,
 ) -> Result<Discovery<HttpFilterConfig>, Rejection> {
-    source(at, Kind::HttpFilter, name, proto, options, super::typed::http)
+    source(at, |type_name| is_known(Kind::HttpFilter, type_name), name, proto, options, super::typed::http)
+}
+
+/// What an HTTP chain behind the router says.
+pub(crate) fn of_upstream_http(
+    at: &At<'_>,
+    name: &str,
+    proto: &core::ExtensionConfigSource,
+    options: &Options,
+) -> Result<Discovery<HttpFilterConfig>, Rejection> {
+    source(at, upstream::is_known, name, proto, options, upstream::typed)
+}
+
+/// What a listener says of a filter of its own.
+pub(crate) fn of_listener(
+    at: &At<'_>,
+    name: &str,
+    proto: &core::ExtensionConfigSource,
+    options: &Options,
+) -> Result<Discovery<ListenerFilterKind>, Rejection> {
+    source(at, |type_name| is_known(Kind::ListenerFilter, type_name), name, proto, options, listener_filter::kind)
 }
 
 /// What a chain of network filters says.
@@ -156,12 +194,16 @@ pub(crate) fn of_network(
     proto: &core::ExtensionConfigSource,
     options: &Options,
 ) -> Result<Discovery<NetworkFilterConfig>, Rejection> {
-    source(at, Kind::NetworkFilter, name, proto, options, not_last)
+    source(at, |type_name| is_known(Kind::NetworkFilter, type_name), name, proto, options, not_last)
+}
+
+fn is_known(kind: Kind, type_name: &str) -> bool {
+    registry::find(kind, type_name).is_some()
 }
 
 fn source<C>(
     at: &At<'_>,
-    kind: Kind,
+    is_known: fn(&str) -> bool,
     name: &str,
     proto: &core::ExtensionConfigSource,
     options: &Options,
@@ -177,7 +219,7 @@ fn source<C>(
     field_rules::at_least_one(&at_types, &proto.type_urls)?;
     let type_names: Vec<Arc<str>> = proto.type_urls.iter().map(|url| Arc::from(extension::message_name(url))).collect();
     for (index, type_name) in type_names.iter().enumerate() {
-        if registry::find(kind, type_name).is_none() {
+        if !is_known(type_name) {
             let reason = format!("Error: no factory found for a required type URL {type_name}");
             return Err(at_types.index(index).unsupported(reason));
         }

@@ -1,12 +1,16 @@
 //! HTTP filters that stand behind the router: `Router.upstream_http_filters`, and `HttpProtocolOptions.http_filters` of a cluster, which come
 //! in their place. Those act there that Envoy lets act there; others are refused by name, as by Envoy.
 
+use std::sync::Arc;
+
 use super::HttpFilter;
 use super::filters::{self, Read};
-use crate::extension;
-use crate::filters::HttpFilterConfig;
+use crate::extension::{self, Extension};
+use crate::field_rules;
 use crate::filters::composite::{Execute, ExecuteFilter};
+use crate::filters::discovery::{self, Discovery};
 use crate::filters::match_delegate::DelegateAction;
+use crate::filters::{self as any_filters, HttpFilterConfig};
 use crate::options::Options;
 use crate::proto::extensions::filters::network::http_connection_manager::v3 as pb;
 use crate::registry;
@@ -28,6 +32,13 @@ pub(crate) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
         if is_codec(&at, proto)? {
             return Err(at.reject("the codec must be the last filter"));
         }
+        if let Some(pb::http_filter::ConfigType::ConfigDiscovery(source)) = &proto.config_type {
+            let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
+            let discovery = discovery::of_upstream_http(&at.field("config_discovery"), &name, source, options)?;
+            let config = HttpFilterConfig::Discovered(Arc::new(discovery));
+            filters.push(HttpFilter { name, disabled: proto.disabled, config });
+            continue;
+        }
         match filters::filter(&at, proto, options)? {
             Read::Filter(filter) => {
                 may_stand_here(&at, &filter.name, &filter.config)?;
@@ -47,6 +58,33 @@ fn is_codec(at: &At<'_>, proto: &pb::HttpFilter) -> Result<bool, Rejection> {
         }
         _ => Ok(false),
     }
+}
+
+/// Whether a filter of this type may stand behind the router.
+pub(crate) fn is_known(type_name: &str) -> bool {
+    MAY_STAND_HERE.contains(&type_name)
+}
+
+const MAY_STAND_HERE: [&str; 7] = [
+    "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+    "envoy.extensions.filters.http.buffer.v3.Buffer",
+    "envoy.extensions.filters.http.composite.v3.Composite",
+    "envoy.extensions.filters.http.compressor.v3.Compressor",
+    "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "envoy.extensions.filters.http.rbac.v3.RBAC",
+];
+
+/// The config of a filter that is to stand behind the router.
+pub(crate) fn typed(
+    at: &At<'_>,
+    name: &str,
+    extension: &Extension<'_>,
+    options: &Options,
+) -> Result<HttpFilterConfig, Rejection> {
+    let config = any_filters::typed::http(at, name, extension, options)?;
+    may_stand_here(at, name, &config)?;
+    Ok(config)
 }
 
 /// Whether a filter, and each that is in it, may stand behind the router.
@@ -88,14 +126,25 @@ fn action_may_stand_here(at: &At<'_>, action: &ExecuteFilter) -> Result<(), Reje
     match &action.what {
         Execute::Filter(filter) => may_stand_here(at, &filter.name, &filter.config),
         Execute::Chain(chain) => chain.iter().try_for_each(|filter| may_stand_here(at, &filter.name, &filter.config)),
-        Execute::Discovered(name, _) => Err(refused(at, name)),
+        Execute::Discovered(name, discovery) => discovered_may_stand_here(at, name, discovery),
         Execute::NamedChain(_) => Ok(()),
     }
+}
+
+fn discovered_may_stand_here(
+    at: &At<'_>,
+    name: &str,
+    discovery: &Discovery<HttpFilterConfig>,
+) -> Result<(), Rejection> {
+    if !discovery.type_names.iter().all(|type_name| is_known(type_name)) {
+        return Err(refused(at, name));
+    }
+    discovery.default.as_ref().map_or(Ok(()), |default| may_stand_here(at, name, &default.config))
 }
 
 fn refused(at: &At<'_>, name: &str) -> Rejection {
     at.unsupported(format!(
         "upstream HTTP filter {name:?} cannot stand behind the router: buffer, compressor, composite, credential_injector, header_mutation, match_delegate \
-         and rbac can, with their configs inline; put it before the router"
+         and rbac can; put it before the router"
     ))
 }

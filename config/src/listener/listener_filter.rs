@@ -1,8 +1,11 @@
-//! Listener filters. Called by [`super::decode`].
+//! Listener filters. Called by [`super::decode`], and by what is discovered of them.
+
+use std::sync::Arc;
 
 use super::{ListenerFilter, ListenerFilterKind, ListenerPredicate};
-use crate::extension;
+use crate::extension::{self, Extension};
 use crate::field_rules;
+use crate::filters::discovery;
 use crate::filters::set_filter_state::values;
 use crate::options::Options;
 use crate::proto::{extensions::filters::listener as filters, listener::v3 as pb, uint32};
@@ -20,32 +23,42 @@ pub(super) fn listener_filters(
 
 fn listener_filter(at: &At<'_>, proto: &pb::ListenerFilter, options: &Options) -> Result<ListenerFilter, Rejection> {
     use pb::listener_filter::ConfigType;
-    let any = match &proto.config_type {
-        Some(ConfigType::TypedConfig(any)) => any,
-        Some(ConfigType::ConfigDiscovery(_)) => {
-            return Err(at
-                .field("config_discovery")
-                .reject(format!("listener filter {:?} is not discovered; give typed_config", proto.name)));
-        }
-        None => return Err(at.field("typed_config").reject(format!("listener filter {:?} has no config", proto.name))),
-    };
+    let name = field_rules::not_empty(&at.field("name"), &proto.name)?;
     let disabled =
         proto.filter_disabled.as_ref().map(|one| predicate(&at.field("filter_disabled"), one, 0)).transpose()?;
-    let at = at.field("typed_config");
-    let extension = extension::open(&at, any)?;
-    registry::inert(&at, Kind::ListenerFilter, &proto.name, &extension, options)?;
-    let kind = match extension.type_name.rsplit('.').next().unwrap_or_default() {
-        "TlsInspector" => tls_inspector(&at, &extension.decode(&at, options)?)?,
+    let kind = match &proto.config_type {
+        Some(ConfigType::TypedConfig(any)) => {
+            let at = at.field("typed_config");
+            kind(&at, &name, &extension::open(&at, any)?, options)?
+        }
+        Some(ConfigType::ConfigDiscovery(source)) => {
+            let discovery = discovery::of_listener(&at.field("config_discovery"), &name, source, options)?;
+            ListenerFilterKind::Discovered(Arc::new(discovery))
+        }
+        None => return Err(at.field("typed_config").reject(format!("listener filter {name:?} has no config"))),
+    };
+    Ok(ListenerFilter { name, kind, disabled })
+}
+
+/// The config of a listener filter.
+pub(crate) fn kind(
+    at: &At<'_>,
+    name: &str,
+    extension: &Extension<'_>,
+    options: &Options,
+) -> Result<ListenerFilterKind, Rejection> {
+    registry::inert(at, Kind::ListenerFilter, name, extension, options)?;
+    Ok(match extension.type_name.rsplit('.').next().unwrap_or_default() {
+        "TlsInspector" => tls_inspector(at, &extension.decode(at, options)?)?,
         "HttpInspector" => ListenerFilterKind::HttpInspector,
         "OriginalDst" => ListenerFilterKind::OriginalDst,
         "Config" => {
-            let proto: filters::set_filter_state::v3::Config = extension.decode(&at, options)?;
+            let proto: filters::set_filter_state::v3::Config = extension.decode(at, options)?;
             ListenerFilterKind::SetFilterState(values(&at.field("on_accept"), &proto.on_accept, options)?)
         }
-        "ProxyProtocol" => proxy_protocol(&at, &extension.decode(&at, options)?)?,
-        _ => return Err(registry::not_registered(&at, &proto.name, &extension.type_name)),
-    };
-    Ok(ListenerFilter { kind, disabled })
+        "ProxyProtocol" => proxy_protocol(at, &extension.decode(at, options)?)?,
+        _ => return Err(registry::not_registered(at, name, &extension.type_name)),
+    })
 }
 
 fn tls_inspector(

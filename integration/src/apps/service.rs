@@ -39,7 +39,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tonic::codegen::Service as _;
 
@@ -55,6 +55,8 @@ pub enum Mode {
     Deny,
     /// Grants, but not soon
     Slow,
+    /// Says nothing until it is told to do something else
+    Held,
     /// Answers what is no gRPC
     Garbage,
     /// Answers with half of a message
@@ -86,7 +88,7 @@ pub struct Service {
 #[derive(Debug)]
 struct State {
     name: String,
-    mode: Mutex<Mode>,
+    mode: watch::Sender<Mode>,
     asked: Mutex<Vec<Asked>>,
     checks: Mutex<Vec<CheckRequest>>,
     limits: Limits,
@@ -103,7 +105,7 @@ impl Service {
         let address = listener.local_addr().expect("it is bound");
         let state = Arc::new(State {
             name: name.to_owned(),
-            mode: Mutex::new(mode),
+            mode: watch::Sender::new(mode),
             asked: Mutex::default(),
             checks: Mutex::default(),
             limits: Limits::default(),
@@ -118,9 +120,9 @@ impl Service {
         self.address
     }
 
-    /// Changes what it does with the requests to come.
+    /// Changes what it does with the requests to come, and with those that are held.
     pub fn set_mode(&self, mode: Mode) {
-        *self.state.mode.lock().expect("nothing panics while it holds the mode") = mode;
+        self.state.mode.send_replace(mode);
     }
 
     /// Every request so far.
@@ -169,7 +171,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let mode = *state.mode.lock().expect("nothing panics while it holds the mode");
+    let mut mode = *state.mode.borrow();
     report(&json!({ "service": state.name, "mode": format!("{mode:?}"), "target": target }));
     let asked = Asked { target: target.clone(), headers: request.headers().clone() };
     state.asked.lock().expect("nothing panics while it holds the list").push(asked);
@@ -177,8 +179,13 @@ async fn answer(
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    if mode == Mode::Held
+        && let Ok(other) = state.mode.subscribe().wait_for(|mode| *mode != Mode::Held).await
+    {
+        mode = *other;
+    }
     match mode {
-        Mode::Ok | Mode::Deny => {}
+        Mode::Ok | Mode::Deny | Mode::Held => {}
         Mode::Slow => tokio::time::sleep(SLOW).await,
         Mode::Garbage => {
             let page = Ok(Frame::data(Bytes::from_static(b"<html>not here</html>")));
@@ -236,7 +243,7 @@ struct Tonic(Arc<State>);
 
 impl Tonic {
     fn denies(&self) -> bool {
-        *self.0.mode.lock().expect("nothing panics while it holds the mode") == Mode::Deny
+        *self.0.mode.borrow() == Mode::Deny
     }
 }
 

@@ -93,11 +93,12 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
     let secrets = Secrets::new();
     let sinks = Sinks::new(SinkSettings::default());
     let routes = Routes::default();
+    let discoveries = Discoveries::new(stats.clone());
     let deps = CompileDeps {
         secrets: &secrets,
         stats: &stats,
         log_sinks: &sinks,
-        discoveries: &Discoveries::new(stats.clone()),
+        discoveries: &discoveries,
         drain: Default::default(),
     };
     let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
@@ -106,7 +107,7 @@ pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> 
             let id = SecretId::of_bootstrap(&resource.name);
             secrets.update(&id, secret.kind).map_err(|reason| At::root().reject(reason))
         }
-        StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats).map(drop),
+        StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats, &discoveries).map(drop),
         StaticConfig::Listener(listener) => {
             Listener::compile(listener.clone(), &deps, &routes, None)?;
             let others = listeners.iter().filter(|other| other.name != listener.name);

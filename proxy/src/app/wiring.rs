@@ -62,8 +62,9 @@ impl Wired {
         let (arrival, arrivals) = mpsc::channel(ARRIVALS_WAITING);
         let (ask, asked) = mpsc::unbounded_channel();
         let mut watches = watches(ground, &dynamic_options, &servers, arrival);
-        let mut clusters = Clusters::new(cluster_parts(ground, resolver), dynamic_options.clone());
         let discoveries = Rc::new(Discoveries::new(ground.stats.clone()));
+        let cluster_parts = cluster_parts(ground, resolver, discoveries.clone());
+        let mut clusters = Clusters::new(cluster_parts, dynamic_options.clone());
         fetch_for(ground, &discoveries);
         let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
         let mut listeners = Listeners::new(listener_parts(ground, &routes, discoveries), dynamic_options.clone());
@@ -135,13 +136,14 @@ fn watches(
     SecretWatches::new(ground.secrets.clone(), options.clone(), resolve, arrivals)
 }
 
-fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>) -> clusters::Parts {
+fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>, discoveries: Rc<Discoveries>) -> clusters::Parts {
     clusters::Parts {
         secrets: ground.secrets.clone(),
         stats: ground.stats.clone(),
         published: ground.published.clone(),
         server: ground.server,
         resolver,
+        discoveries,
     }
 }
 

@@ -48,8 +48,14 @@ pub use stats::{ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};
 pub use workers::WorkerClusters;
 
-/// What `http` has made of a cluster's own filters, as the requests of one worker hold it: clusters do not know what it is.
-pub type Attached = std::rc::Rc<std::sync::Arc<dyn std::any::Any + Send + Sync>>;
+/// What `http` has made of a cluster's own filters: clusters do not know what it is.
+pub trait Attach: Send + Sync {
+    /// The same, as the requests of one worker hold it.
+    fn on_worker(self: std::sync::Arc<Self>) -> Attached;
+}
+
+/// What is attached to a cluster, on one worker.
+pub type Attached = std::rc::Rc<dyn std::any::Any>;
 
 /// `RoutingPriority`: which set of circuit-breaker limits a request counts against. Pools are apart too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

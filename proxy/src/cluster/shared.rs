@@ -1,6 +1,5 @@
 //! A cluster as all threads share it: immutable configuration, endpoints behind a pointer, circuit-breaker counts as atomics.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,12 +13,12 @@ use config::endpoint::LoadAssignment;
 use config::tls::SdsName;
 use tokio::sync::Notify;
 
-use super::Priority;
 use super::circuit_breaker::Breakers;
 use super::endpoints::{EndpointSet, Membership};
 use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
+use super::{Attach, Priority};
 use crate::exchange::MetadataExchange;
 use crate::stats::{Scope, Stats};
 use crate::tls::Secrets;
@@ -40,7 +39,7 @@ pub struct Cluster {
     scope: OnceLock<Scope>,
     stats: OnceLock<Box<ClusterStats>>,
     /// See [`Attached`](super::Attached). Set before the cluster is published, where its configuration has filters.
-    filters: OnceLock<Arc<dyn Any + Send + Sync>>,
+    filters: OnceLock<Arc<dyn Attach>>,
     /// Workers that use it and want to know when endpoints leave. Locked by the control thread, and by a worker at first use.
     watchers: Mutex<Vec<Weak<Notify>>>,
 }
@@ -136,13 +135,13 @@ impl Cluster {
     }
 
     /// Takes what was made of its filters.
-    pub fn attach(&self, filters: Arc<dyn Any + Send + Sync>) {
+    pub fn attach(&self, filters: Arc<dyn Attach>) {
         // Once, by who made the cluster.
         let _ = self.filters.set(filters);
     }
 
     /// That.
-    pub fn attached(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+    pub fn attached(&self) -> Option<&Arc<dyn Attach>> {
         self.filters.get()
     }
 

@@ -104,7 +104,7 @@ impl WorkerCluster {
             hosts: RefCell::new(hosts),
             balance: RefCell::new(Balance { endpoints, balancer }),
             responses: ResponseCounters::default(),
-            filters: shared.attached().map(|filters| Rc::new(Arc::clone(filters))),
+            filters: shared.attached().map(|filters| Arc::clone(filters).on_worker()),
             grpc: GrpcCounters::default(),
             named: NamedCounters::default(),
             made: OnceCell::new(),

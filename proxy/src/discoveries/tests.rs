@@ -28,11 +28,11 @@ fn discoveries() -> Discoveries {
 }
 
 fn becomes(discoveries: &Discoveries, state: State<HttpFilterConfig>) -> Result<(), Rejection> {
-    discoveries.change(&"n".into(), Change { http: Some(state), network: None })
+    discoveries.change(&"n".into(), Change { http: Some(state), ..Change::default() })
 }
 
 fn is(discoveries: &Discoveries, discovery: &Discovery<HttpFilterConfig>) -> Option<String> {
-    discoveries.http("n", discovery).typed(discovery).map(|typed| typed.type_name.to_string())
+    discoveries.http(Kind::Http, "n", discovery).typed(discovery).map(|typed| typed.type_name.to_string())
 }
 
 #[test]
@@ -76,7 +76,7 @@ struct Fake {
 }
 
 impl Chain for Fake {
-    fn rebuild(&self, key: &Key, _: &Discoveries) -> Result<Option<Swap>, Rejection> {
+    fn rebuild(self: Arc<Self>, key: &Key, _: &Discoveries) -> Result<Option<Swap>, Rejection> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(At::root().field("typed_config").reject("no"));
         }

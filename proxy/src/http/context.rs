@@ -11,13 +11,14 @@ use bytes::Bytes;
 use super::ConnectionManager;
 use super::filters::chain::{Chain, ChainSlot, Chains};
 use super::filters::local_ratelimit::Limiter;
+use super::filters::of_cluster::PinnedBehind;
 use super::held::{Held, Pinned};
 use super::manager::Routes;
 use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
 use super::xfcc;
 use crate::drain::DrainWatch;
-use crate::telemetry::access_log::WorkerLogs;
+use crate::telemetry::access_log::{EntryKind, LogEntry, WorkerLogs};
 use crate::telemetry::stream_info::ConnectionInfo;
 
 /// One downstream connection as its requests see it.
@@ -41,6 +42,8 @@ pub(super) struct Context {
     tables: Tables,
     /// Where the filters are, if discovery may change them.
     chain: Option<Rc<Held<ChainSlot>>>,
+    /// The same of those behind the router.
+    upstream_chain: Option<Rc<Held<ChainSlot>>>,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
     /// What was logged.
@@ -91,10 +94,7 @@ impl Context {
             Routes::Inline(table) => Tables::Inline(Rc::new(table.clone())),
             Routes::Rds(slot) => Tables::Rds(Held::of(slot)),
         };
-        let chain = match &manager.chains {
-            Chains::Fixed(_) => None,
-            Chains::Discovered(slot) => Some(Held::of(slot)),
-        };
+        let (chain, upstream_chain) = (manager.chains.held(), manager.upstream_chains.held());
         Context {
             manager,
             connection,
@@ -108,6 +108,7 @@ impl Context {
             limiter: OnceCell::new(),
             tables,
             chain,
+            upstream_chain,
             xfcc: OnceCell::new(),
             #[cfg(test)]
             done: std::cell::RefCell::default(),
@@ -133,6 +134,17 @@ impl Context {
         }
     }
 
+    /// The filters behind the router, for clusters without any; those that may change are pinned there.
+    pub fn upstream_chain<'s>(&'s self, pinned: &'s OnceCell<PinnedBehind>) -> &'s Chain {
+        match &self.manager.upstream_chains {
+            Chains::Fixed(chain) => chain,
+            Chains::Discovered(slot) => {
+                let current = || self.upstream_chain.as_ref().and_then(|held| held.current());
+                pinned.get_or_init(|| PinnedBehind::Held(current().unwrap_or_else(|| Rc::new(slot.newest()))))
+            }
+        }
+    }
+
     /// The first route table, when it is still on its way: a request that comes that early is held for a moment rather than refused.
     pub async fn wait_for_table(&self) -> Option<PinnedTable> {
         if let Tables::Rds(held) = &self.tables
@@ -148,6 +160,17 @@ impl Context {
         let tls = self.connection.tls.as_deref()?;
         let peer = tls.peer.as_deref()?;
         Some(self.xfcc.get_or_init(|| xfcc::element(self.manager.config.client_cert_details, tls, peer)))
+    }
+
+    /// A request is over: this is its line.
+    pub fn finish(&self, mut entry: LogEntry<'_>) {
+        let log = &self.manager.access_log;
+        if !log.is_empty() {
+            entry.more.kind = EntryKind::DownstreamEnd;
+            log.log(&self.logs, &entry);
+        }
+        #[cfg(test)]
+        self.done.borrow_mut().push(entry.info.clone());
     }
 
     /// Whether the client came over TLS.

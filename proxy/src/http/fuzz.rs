@@ -126,7 +126,7 @@ impl Choice {
     fn run(self, [request, response]: [&[u8]; 2], size: usize) -> [Result<Passed, String>; 2] {
         WORLD.with(|world| {
             let (context, stats) = world.get_or_init(world_of);
-            let deps = FilterDeps { stats, scope: "fuzz.", discoveries: None, secrets: None };
+            let deps = FilterDeps { stats, scope: "fuzz.", discoveries: None, secrets: None, behind: false };
             let chain = Chain::compile(&At::root(), &self.stack(), &deps).expect("good filters");
             let pinned = Pinned::default();
             let mut headers = self.headers();

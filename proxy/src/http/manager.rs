@@ -8,7 +8,7 @@ use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 use config::{At, Rejection};
 
-use super::filters::chain::{Chain, Chains};
+use super::filters::chain::Chains;
 use super::filters::filter::FilterDeps;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::{HttpStats, TracingStats};
@@ -27,7 +27,7 @@ pub struct ConnectionManager {
     pub(super) chains: Chains,
     pub(super) access_log: AccessLogs,
     /// Filters behind the router, for clusters without any.
-    pub(super) upstream_chain: Chain,
+    pub(super) upstream_chains: Chains,
     /// The router's: a line for each attempt.
     pub(super) upstream_log: AccessLogs,
     /// One of the two tells of moments that are not kept otherwise.
@@ -71,14 +71,8 @@ impl ConnectionManager {
     ) -> Result<Arc<ConnectionManager>, Rejection> {
         let at = At::root();
         let scope = scope(config);
-        let filter_deps = FilterDeps {
-            stats: deps.stats,
-            scope: &scope,
-            discoveries: Some(deps.discoveries),
-            secrets: Some(deps.secrets),
-        };
-        // As Envoy names their statistics: without a dot.
-        let behind_deps = FilterDeps { scope: scope.trim_end_matches('.'), discoveries: None, ..filter_deps };
+        let before = before(&scope, deps.stats, deps.discoveries, deps.secrets);
+        let behind = behind(&scope, deps.stats, deps.discoveries, deps.secrets);
         let routes = match &config.routes {
             RouteSource::Inline(table) => Routes::Inline(
                 RouteTable::compile(table, deps.stats)
@@ -91,13 +85,13 @@ impl ConnectionManager {
         let manager = Arc::new(ConnectionManager {
             direction,
             routes,
-            chains: Chains::compile(&at.field("http_filters"), &config.filters, &filter_deps)?,
+            chains: Chains::compile(&at.field("http_filters"), &config.filters, &before)?,
             wants_times: access_log.wants_times() || upstream_log.wants_times(),
             access_log,
-            upstream_chain: Chain::compile(
+            upstream_chains: Chains::compile(
                 &at.field("upstream_http_filters"),
                 &config.router.upstream_filters,
-                &behind_deps,
+                &behind,
             )?,
             upstream_log,
             stats: HttpStats::new(&config.stat_prefix, deps.stats),
@@ -110,7 +104,8 @@ impl ConnectionManager {
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         });
-        if let Chains::Discovered(_) = manager.chains {
+        if [&manager.chains, &manager.upstream_chains].into_iter().any(|chains| matches!(chains, Chains::Discovered(_)))
+        {
             let weak = Arc::downgrade(&manager);
             deps.discoveries.register(weak);
         }
@@ -130,16 +125,19 @@ impl ConnectionManager {
 }
 
 impl discoveries::Chain for ConnectionManager {
-    fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
-        let (Kind::Http, name) = key else { return Ok(None) };
-        let scope = scope(&self.config);
-        let deps = FilterDeps {
-            stats: &self.registry,
-            scope: &scope,
-            discoveries: Some(discoveries),
-            secrets: Some(&self.secrets),
-        };
-        self.chains.rebuild(&self.config.filters, name, &deps)
+    fn rebuild(self: Arc<Self>, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
+        let ((kind, name), scope) = (key, scope(&self.config));
+        match kind {
+            Kind::Http => {
+                let deps = before(&scope, &self.registry, discoveries, &self.secrets);
+                self.chains.rebuild(&self.config.filters, name, &deps)
+            }
+            Kind::UpstreamHttp => {
+                let deps = behind(&scope, &self.registry, discoveries, &self.secrets);
+                self.upstream_chains.rebuild(&self.config.router.upstream_filters, name, &deps)
+            }
+            Kind::Network | Kind::Listener => Ok(None),
+        }
     }
 }
 
@@ -147,6 +145,26 @@ impl fmt::Debug for ConnectionManager {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ConnectionManager").field("stat_prefix", &self.config.stat_prefix).finish_non_exhaustive()
     }
+}
+
+/// What filters before the router are compiled with.
+fn before<'a>(
+    scope: &'a str,
+    stats: &'a Arc<Stats>,
+    discoveries: &'a Discoveries,
+    secrets: &'a Secrets,
+) -> FilterDeps<'a> {
+    FilterDeps { stats, scope, discoveries: Some(discoveries), secrets: Some(secrets), behind: false }
+}
+
+/// The same of those behind it. As Envoy names their statistics: without a dot.
+fn behind<'a>(
+    scope: &'a str,
+    stats: &'a Arc<Stats>,
+    discoveries: &'a Discoveries,
+    secrets: &'a Secrets,
+) -> FilterDeps<'a> {
+    FilterDeps { scope: scope.trim_end_matches('.'), behind: true, ..before(scope, stats, discoveries, secrets) }
 }
 
 /// What its statistics begin with.

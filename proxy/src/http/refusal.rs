@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::date;
 use crate::failure::ResponseFlags;
-use crate::telemetry::access_log::{EntryKind, LogEntry, More};
+use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::codec::Downstream;
 use crate::wire::h1::{self, ParseError};
@@ -82,19 +82,7 @@ async fn answer(
 const WRITE: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn end(context: &Context, info: &mut StreamInfo, response: Option<&ResponseHead>) {
-    let manager = &context.manager;
-    manager.stats.downstream_rq_active.dec();
+    context.manager.stats.downstream_rq_active.dec();
     info.end = Some(tokio::time::Instant::now().into_std());
-    if !manager.access_log.is_empty() {
-        let entry = LogEntry {
-            info,
-            request: None,
-            response,
-            trailers: None,
-            more: More { kind: EntryKind::DownstreamEnd, ..More::default() },
-        };
-        manager.access_log.log(&context.logs, &entry);
-    }
-    #[cfg(test)]
-    context.done.borrow_mut().push(info.clone());
+    context.finish(LogEntry { info, request: None, response, trailers: None, more: More::default() });
 }

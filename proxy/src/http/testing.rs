@@ -151,7 +151,7 @@ impl Bench {
         match &*current {
             Some(world) if world.is_of(stats) => world.clone(),
             _ => {
-                let world = Rc::new(World::new(&self.clusters, self.calls.as_ref(), stats));
+                let world = Rc::new(World::new(&self.clusters, self.calls.as_ref(), stats, self.discoveries.clone()));
                 current.insert(world).clone()
             }
         }

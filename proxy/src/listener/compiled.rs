@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::hcm::RouteSource;
-use config::listener::{Direction, KeptChains, ListenerFilterKind, TerminalFilter};
+use config::listener::{Direction, KeptChains, TerminalFilter};
 use config::metadata::Metadata;
 use config::tls::SdsName;
 use config::{At, Rejection};
 
 use super::bind;
 use super::chain::FilterChain;
+use super::filters::list::Filters;
 use super::matching::{Facts, Matcher};
 use super::stats::ListenerStats;
 use crate::compile::CompileDeps;
 use crate::drain::Drain;
 use crate::http::route::RouteSlots;
 use crate::telemetry::access_log::AccessLogs;
-use crate::telemetry::state_values::StateValues;
 
 /// A compiled listener. Immutable; a changed one takes its place. Connections that have a chain keep that and what is common, not the
 /// listener: a version that is gone must not stay in memory for one connection of one chain.
@@ -27,8 +27,7 @@ pub struct Listener {
     matcher: Matcher,
     chains: Vec<Arc<FilterChain>>,
     default_chain: Option<Arc<FilterChain>>,
-    /// For each of its listener filters: the objects that it sets.
-    states: Box<[StateValues]>,
+    filters: Arc<Filters>,
     common: Arc<Common>,
 }
 
@@ -88,25 +87,17 @@ impl Listener {
             return Err(at.reject("a listener needs at least one filter chain"));
         }
         let matcher = Matcher::new(&config.filter_chains, &at)?;
-        let at_filters = root.field("listener_filters");
-        let state = |(index, filter): (usize, &config::listener::ListenerFilter)| match &filter.kind {
-            ListenerFilterKind::SetFilterState(values) => {
-                let at = at_filters.index(index);
-                StateValues::of_connection(values, &at.field("typed_config").field("on_accept"))
-            }
-            _ => Ok(StateValues::default()),
-        };
-        let states = config.listener_filters.iter().enumerate().map(state).collect::<Result<_, _>>()?;
+        let filters = Filters::compile(&config.listener_filters, &root.field("listener_filters"), deps)?;
         let common = match before {
             Some(before) => before.listener.common.clone(),
             None => Arc::new(Common::compile(&config, deps)),
         };
-        Ok(Arc::new(Listener { matcher, chains, default_chain, states, common, config }))
+        Ok(Arc::new(Listener { matcher, chains, default_chain, filters, common, config }))
     }
 
-    /// For each listener filter the objects that it sets.
-    pub(super) fn states(&self) -> &[StateValues] {
-        &self.states
+    /// What a connection meets before it has a chain.
+    pub(super) fn filters(&self) -> &Filters {
+        &self.filters
     }
 
     /// The drains of what another version of this listener, or its end, leaves without a place.

@@ -2,57 +2,56 @@
 
 use std::sync::Arc;
 
-use config::filters::discovery::Discovery;
-use config::filters::{HttpFilterConfig, NetworkFilterConfig};
-use config::listener::TerminalFilter;
+use config::filters::NetworkFilterConfig;
+use config::hcm::HttpConnectionManager;
+use config::listener::{ListenerFilterKind, TerminalFilter};
 
 use super::Listener;
-use crate::discoveries::{Discoveries, Kind, Wanted};
+use crate::discoveries::{Asked, Discoveries, Kind, Wanted};
 
 impl Listener {
-    /// What is to be discovered for its chains.
+    /// What is to be discovered for it and its chains.
     pub fn discovered(&self) -> Vec<Wanted> {
-        let (mut http, mut network) = (Vec::new(), Vec::new());
-        self.each_discovery(
-            &mut |name, discovery| http.push(Wanted::new(Kind::Http, name, discovery)),
-            &mut |name, discovery| network.push(Wanted::new(Kind::Network, name, discovery)),
-        );
-        http.append(&mut network);
-        http
+        let mut wanted = Vec::new();
+        self.each_discovery(&mut |asked| wanted.push(asked.wanted()));
+        wanted
     }
 
     /// The types that its configuration names for filters that are something else now: a policy among them is not in force here.
     pub fn lacks(&self, discoveries: &Discoveries) -> Vec<Arc<str>> {
-        let (mut http, mut network) = (Vec::new(), Vec::new());
-        self.each_discovery(
-            &mut |name, discovery| {
-                let now = discoveries.http(name, discovery);
-                http.extend(Wanted::new(Kind::Http, name, discovery).lacks(now.typed(discovery)).cloned());
-            },
-            &mut |name, discovery| {
-                let now = discoveries.network(name, discovery);
-                network.extend(Wanted::new(Kind::Network, name, discovery).lacks(now.typed(discovery)).cloned());
-            },
-        );
-        http.append(&mut network);
-        http
+        let mut lacks = Vec::new();
+        self.each_discovery(&mut |asked| lacks.append(&mut asked.lacks(discoveries)));
+        lacks
     }
 
-    fn each_discovery(
-        &self,
-        http: &mut dyn FnMut(&Arc<str>, &Discovery<HttpFilterConfig>),
-        network: &mut dyn FnMut(&Arc<str>, &Discovery<NetworkFilterConfig>),
-    ) {
+    fn each_discovery(&self, found: &mut dyn FnMut(Asked<'_>)) {
         let config = self.config();
+        for filter in &config.listener_filters {
+            if let ListenerFilterKind::Discovered(discovery) = &filter.kind {
+                found(Asked::Listener(&filter.name, discovery));
+            }
+        }
         for chain in config.filter_chains.iter().chain(&config.default_filter_chain) {
             for filter in &chain.filters {
                 if let NetworkFilterConfig::Discovered(discovery) = &filter.config {
-                    network(&filter.name, discovery);
+                    found(Asked::Network(&filter.name, discovery));
                 }
             }
             if let TerminalFilter::Http(manager) = &chain.terminal {
-                manager.filters.iter().for_each(|filter| filter.config.each_discovery(&filter.name, http));
+                of_manager(manager, found);
             }
         }
+    }
+}
+
+fn of_manager(manager: &HttpConnectionManager, found: &mut dyn FnMut(Asked<'_>)) {
+    for filter in &manager.filters {
+        filter
+            .config
+            .each_discovery(&filter.name, &mut |name, discovery| found(Asked::Http(Kind::Http, name, discovery)));
+    }
+    for filter in &manager.router.upstream_filters {
+        let found = &mut |name: &_, discovery: &_| found(Asked::Http(Kind::UpstreamHttp, name, discovery));
+        filter.config.each_discovery(&filter.name, found);
     }
 }

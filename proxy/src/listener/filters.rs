@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
-use config::listener::{ListenerFilter, ListenerFilterKind, ListenerPredicate};
+use config::listener::{ListenerFilterKind, ListenerPredicate};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
+use self::list::Placed;
 use super::Listener;
 use super::connection::{Accepted, addresses};
 use crate::telemetry::access_log::LogEntry;
@@ -21,6 +22,7 @@ use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 
 pub(super) mod client_hello;
 pub(super) mod http_preface;
+pub(super) mod list;
 pub(super) mod proxy_protocol;
 
 /// What listener filters found out.
@@ -51,6 +53,8 @@ pub(super) enum Refusal {
     Error,
     /// Time is up, and the listener does not go on without an answer.
     Timeout,
+    /// There is no config for a filter that is to be discovered.
+    Missing,
     /// A filter refuses it: a bad PROXY header, a ClientHello or request line that is too long.
     Refused,
 }
@@ -72,18 +76,27 @@ pub(super) async fn run(
 ) -> Result<Inspected, Refusal> {
     let mut inspected = Inspected::default();
     let config = listener.config();
-    let applies = |filter: &ListenerFilter| !filter.disabled.as_ref().is_some_and(|rule| matches(rule, local));
-    let filters = config.listener_filters.iter().zip(listener.states());
-    let filters: Vec<_> = filters.filter(|(filter, _)| applies(filter)).collect();
-    if filters.iter().all(|(filter, _)| matches!(filter.kind, ListenerFilterKind::OriginalDst)) {
+    if config.listener_filters.is_empty() {
+        return Ok(inspected);
+    }
+    let list = listener.filters().newest();
+    if list.is_missing_one {
+        // As with Envoy, also where it would be disabled.
+        listener.stats().extension_config_missing.inc();
+        return Err(Refusal::Missing);
+    }
+    let applies = |filter: &&Placed| !filter.disabled.as_ref().is_some_and(|rule| matches(rule, local));
+    let filters: Vec<_> = list.filters.iter().filter(applies).collect();
+    if filters.iter().all(|filter| matches!(filter.kind, ListenerFilterKind::OriginalDst)) {
         return Ok(inspected);
     }
     let mut input = Input { stream, deadline: config.listener_filters_timeout.map(|time| Instant::now() + time) };
-    for (filter, values) in filters {
+    for filter in filters {
         let result = match &filter.kind {
-            ListenerFilterKind::OriginalDst => Ok(()),
+            // One that is discovered stands there as what it is.
+            ListenerFilterKind::OriginalDst | ListenerFilterKind::Discovered(_) => Ok(()),
             ListenerFilterKind::SetFilterState(_) => {
-                set_state(values, input.stream, &mut inspected);
+                set_state(&filter.values, input.stream, &mut inspected);
                 Ok(())
             }
             ListenerFilterKind::TlsInspector { largest, tls_alone, .. } => {
@@ -107,7 +120,7 @@ pub(super) async fn run(
                 match refusal {
                     Refusal::RemoteClose => listener.stats().filter_remote_close.inc(),
                     Refusal::Error => listener.stats().filter_error.inc(),
-                    Refusal::Refused | Refusal::Timeout => {}
+                    Refusal::Refused | Refusal::Missing | Refusal::Timeout => {}
                 }
                 return Err(refusal);
             }

@@ -18,6 +18,8 @@ pub(super) struct ListenerStats {
     pub filter_error: Counter,
     pub filter_remote_close: Counter,
     pub no_filter_chain_match: Counter,
+    /// Connections of a listener of which a filter that is discovered has no config.
+    pub extension_config_missing: Counter,
     /// Connections of a chain of which a filter that is discovered has no config.
     pub network_extension_config_missing: Counter,
     pub transport_connect_timeout: Counter,
@@ -85,6 +87,7 @@ impl ListenerStats {
             filter_error: counter("downstream_listener_filter_error"),
             filter_remote_close: counter("downstream_listener_filter_remote_close"),
             no_filter_chain_match: counter("no_filter_chain_match"),
+            extension_config_missing: counter("extension_config_missing"),
             network_extension_config_missing: counter("network_extension_config_missing"),
             transport_connect_timeout: counter("downstream_cx_transport_socket_connect_timeout"),
             tls: TlsStats {

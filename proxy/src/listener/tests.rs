@@ -30,6 +30,7 @@ use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
 
 mod called_services;
+mod listener_filters;
 mod network_filters;
 
 /// What listeners are compiled with and served by.
@@ -190,6 +191,7 @@ fn strict() -> config::listener::Listener {
     mutual.transport = DownstreamTransport::Tls(Arc::new(istio_server(&["istio-peer-exchange", "h2", "http/1.1"])));
     let mut config = config("127.0.0.1:0", vec![mutual]);
     config.listener_filters = vec![ListenerFilter {
+        name: "f".into(),
         kind: ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512), largest: 16 * 1024, tls_alone: false },
         disabled: None,
     }];

@@ -1,9 +1,10 @@
-//! CDS and EDS: clusters are checked and built when they arrive, warmed until their endpoints and secrets are here, then published.
+//! CDS and EDS: clusters are checked and built when they arrive, warmed until their endpoints, secrets and filters are here, then published.
 //!
 //! The control loop calls it. While a new version warms, the one before serves. DNS never holds a first version back; one that takes
 //! the place of a version with endpoints waits for its first answer.
 
 mod endpoints;
+mod extensions;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
 use crate::cluster::published::{ClusterTable, Published};
+use crate::discoveries::{Discoveries, Wanted};
 use crate::http::attach_filters;
 use crate::stats::{ServerStats, Stats};
 use crate::store::{Kind, Resources, Stored};
@@ -41,6 +43,8 @@ pub struct Parts {
     pub server: ServerStats,
     /// Names to addresses.
     pub resolver: Arc<dns::Resolver>,
+    /// Filters that are discovered.
+    pub discoveries: Rc<Discoveries>,
 }
 
 /// All clusters.
@@ -69,6 +73,8 @@ struct Warming {
     needs: Vec<SdsName>,
     /// Looked up beforehand, where there is something to lose.
     names: Option<Names>,
+    /// Filters that are discovered.
+    extensions: Vec<Wanted>,
 }
 
 impl Clusters {
@@ -137,8 +143,9 @@ impl Clusters {
 
     fn add(&mut self, config: Arc<config::cluster::Cluster>, stored: Stored, is_static: bool) -> Result<(), Rejection> {
         let name = config.name.clone();
-        let make = || made(config.clone(), &self.parts.secrets, &self.parts.stats);
-        let (cluster, asked) = self.parts.secrets.asked_during(make);
+        let parts = &self.parts;
+        let make = || made(config.clone(), &parts.secrets, &parts.stats, &parts.discoveries);
+        let (cluster, asked) = parts.secrets.asked_during(make);
         let cluster = cluster?;
         if let Discovery::Eds { service_name, .. } = &config.discovery {
             self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
@@ -147,7 +154,9 @@ impl Clusters {
         let mut needs = cluster.needed_secrets();
         needs.extend(asked);
         let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
-        let warming = Warming { cluster, since: Instant::now(), needs, names };
+        let extensions = extensions::discovered(&cluster);
+        extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
+        let warming = Warming { cluster, since: Instant::now(), needs, names, extensions };
         if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
             self.release_service(&name, &before.cluster);
         }
@@ -157,8 +166,15 @@ impl Clusters {
     /// The control plane may want peers verified in a way that the versions before do not: those must not go on.
     fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
         let wanted = Policy::of(&refused.body);
-        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of(body));
+        let lacks = |cluster: &Cluster| extensions::lacks(cluster, &self.parts.discoveries);
+        let active = self.held.active(name).map(|active| lacks(&active.cluster));
+        let warming = self.held.warming(name).map(|warming| lacks(&warming.cluster));
         let body = self.held.active_body(name).cloned();
+        let in_force = |other: &[u8]| {
+            let lacks = if body.as_deref() == Some(other) { &active } else { &warming };
+            lacks.iter().flatten().fold(Policy::of(other), |policy, name| policy.without(name))
+        };
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&in_force(body));
         let (active, warming) = self.held.take_down(name, unjudged);
         if let Some(warming) = warming {
             self.release_service(name, &warming.cluster);
@@ -225,7 +241,10 @@ impl Clusters {
 
     /// Puts every warm cluster in use and publishes once. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
-        let warm = self.held.all_warming().filter(|(_, warming)| is_warm(warming, secrets));
+        let discoveries = &self.parts.discoveries;
+        let warm = self.held.all_warming().filter(|(_, warming)| {
+            is_warm(warming, secrets) && warming.extensions.iter().all(|wanted| wanted.is_ready(discoveries))
+        });
         let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in warm {
             self.activate(&name);
@@ -303,9 +322,10 @@ pub fn made(
     config: Arc<config::cluster::Cluster>,
     secrets: &Arc<Secrets>,
     stats: &Arc<Stats>,
+    discoveries: &Discoveries,
 ) -> Result<Arc<Cluster>, Rejection> {
     let cluster = Cluster::new(config, secrets, stats)?;
-    attach_filters(&cluster, secrets, stats)?;
+    attach_filters(&cluster, secrets, stats, discoveries)?;
     Ok(cluster)
 }
 

@@ -215,8 +215,8 @@ impl Control {
         self.extensions.give_up_waiting();
         let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
         if std::mem::take(&mut self.dirty) | settled {
-            // A listener may have waited for what had come already; then the one before it drains from now on.
-            if self.want_extensions() && self.listeners.settle(&self.secrets) {
+            // A listener or cluster may have waited for what had come already; then the one before it drains from now on.
+            if self.want_extensions() && self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets) {
                 self.want_extensions();
             }
             self.forget_routes();
@@ -236,7 +236,8 @@ impl Control {
     }
 
     fn want_extensions(&mut self) -> bool {
-        self.extensions.want(self.listeners.extensions_in_use(), self.listeners.draining_extensions())
+        let wanted = self.listeners.extensions_in_use().chain(self.clusters.extensions_in_use());
+        self.extensions.want(wanted, self.listeners.draining_extensions())
     }
 
     /// Lets go of the route tables that no listener names any more.

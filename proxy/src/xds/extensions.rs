@@ -1,6 +1,6 @@
-//! ECDS: configs of filters that listeners name, checked and put into every chain that names them when they arrive.
+//! ECDS: configs of filters that listeners and clusters name, checked and put into every chain that names them when they arrive.
 //!
-//! The control loop tells it what listeners name and hands it what came. A new config compiles new chains beside those in use and swaps
+//! The control loop tells it what these name and hands it what came. A new config compiles new chains beside those in use and swaps
 //! them in: no listener changes, no connection drains. A refused one leaves the one before in use, unless policy would be lost with it;
 //! one that nobody names any more is forgotten.
 
@@ -165,7 +165,9 @@ impl Extensions {
         for kind in kinds {
             match kind {
                 Kind::Http => change.http = Some(State::Is(resource.http(&self.options)?)),
+                Kind::UpstreamHttp => change.upstream_http = Some(State::Is(resource.upstream_http(&self.options)?)),
                 Kind::Network => change.network = Some(State::Is(resource.network(&self.options)?)),
+                Kind::Listener => change.listener = Some(State::Is(resource.listener(&self.options)?)),
             }
         }
         self.discoveries.change(name, change)
@@ -202,19 +204,15 @@ impl Extensions {
     /// What was refused, and has nothing before it that may stand in, is the default, unless that lacks its policy.
     fn withhold(&self, kinds: &[Kind], name: &Arc<str>, body: &[u8], rejection: &Rejection) {
         let withheld = Withheld { policy: Policy::of(body), wholly: rejection.withholds_policy };
-        self.fall_back(kinds, name, Some(withheld));
+        self.fall_back(kinds, name, Some(&withheld));
     }
 
-    fn fall_back(&self, kinds: &[Kind], name: &Arc<str>, withheld: Option<Withheld>) {
-        let change = |withheld: Option<Withheld>| Change {
-            http: kinds.contains(&Kind::Http).then(|| withheld.clone().map_or(State::Absent, State::Refused)),
-            network: kinds.contains(&Kind::Network).then(|| withheld.map_or(State::Absent, State::Refused)),
-        };
-        if let Err(rejection) = self.discoveries.change(name, change(withheld)) {
+    fn fall_back(&self, kinds: &[Kind], name: &Arc<str>, withheld: Option<&Withheld>) {
+        if let Err(rejection) = self.discoveries.change(name, Change::fall_back(kinds, withheld)) {
             // Checked with its listener. If it is no good all the same, nothing may pass.
             tracing::error!(target: "config", "the default of extension config '{name}' cannot be used: {rejection}");
             let nothing = Withheld { policy: Policy::default(), wholly: true };
-            drop(self.discoveries.change(name, change(Some(nothing))));
+            drop(self.discoveries.change(name, Change::fall_back(kinds, Some(&nothing))));
         }
     }
 
@@ -274,7 +272,7 @@ impl Extensions {
     }
 
     fn kinds_of(&self, name: &Arc<str>) -> Vec<Kind> {
-        let kinds = [Kind::Http, Kind::Network].into_iter();
+        let kinds = Kind::ALL.into_iter();
         kinds.filter(|kind| self.watches.contains_key(&(*kind, name.clone()))).collect()
     }
 

@@ -69,15 +69,16 @@ impl World {
         let (workers, commands) = Workers::recorded();
         let (arrivals, _) = mpsc::channel(1);
         let no_server = Box::new(|server: &config::xds_server::XdsServer| Err(format!("no server {}", server.cluster)));
+        let discoveries = Rc::new(Discoveries::new(stats.clone()));
         let parts = clusters::Parts {
             secrets: secrets.clone(),
             stats: stats.clone(),
             published: published.clone(),
             server,
             resolver,
+            discoveries: discoveries.clone(),
         };
         let clusters = Clusters::new(parts, options.clone());
-        let discoveries = Rc::new(Discoveries::new(stats.clone()));
         let extensions = Extensions::new(discoveries.clone(), options.clone(), stats.clone());
         let parts = listeners::Parts {
             discoveries,

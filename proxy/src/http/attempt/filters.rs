@@ -11,6 +11,7 @@ use crate::http::exchange::Exchange;
 use crate::http::filters::behind::Behind;
 use crate::http::filters::chain::Chain;
 use crate::http::filters::frames::Source;
+use crate::http::filters::of_cluster::PinnedBehind;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::upload::Upload;
@@ -23,8 +24,10 @@ pub(super) fn begin(exchange: &mut Exchange<'_>, cluster: &UpstreamCluster, uplo
     let stream = &mut exchange.stream;
     stream.end_behind(upload.behind());
     let pinned = stream.pinned;
-    let own = cluster.filters().map(|own| pinned.cluster.get_or_init(|| own.clone()));
-    let chain = own.and_then(|own| own.downcast_ref::<Chain>()).unwrap_or(&stream.context.manager.upstream_chain);
+    let chain: &Chain = match cluster.filters() {
+        Some(own) => pinned.own.get_or_init(|| PinnedBehind::of(own)),
+        None => stream.context.upstream_chain(&pinned.own),
+    };
     let filters = Behind::start(chain, stream);
     if filters.as_ref().is_some_and(|filters| filters.changes_bodies()) && !upload.is_empty() {
         stream.unfiltered = Some(Box::new(stream.request.clone()));

@@ -15,9 +15,9 @@ use config::route::{Mirror as Config, MirrorTarget};
 
 use crate::call::{HttpCall, Told};
 use crate::http::filters::behind::{Behind, Pinned, Place};
-use crate::http::filters::chain::Chain;
 use crate::http::filters::filter::Way;
 use crate::http::filters::frames::Source;
+use crate::http::filters::of_cluster::PinnedBehind;
 use crate::http::mutate::OrderedMutations;
 use crate::http::reason;
 use crate::http::stop::Stop;
@@ -156,13 +156,12 @@ impl Mirrors {
                 reason::mirror_lost(stream, &copy.cluster, "it is not (or not yet) known");
                 return false;
             };
-            filters.push(cluster.filters().cloned());
+            filters.push(cluster.filters().map(PinnedBehind::of));
             true
         });
         let pinned: &'s Pinned = stream.pinned;
         for (copy, filters) in self.copies.iter_mut().zip(pinned.mirrors.get_or_init(|| filters)) {
-            let chain = filters.as_ref().and_then(|filters| filters.downcast_ref::<Chain>());
-            let behind = chain.and_then(|chain| Behind::start(chain, stream));
+            let behind = filters.as_ref().and_then(|filters| Behind::start(filters, stream));
             copy.behind = behind.map(|filters| stream.put_behind(filters));
         }
         self.advance(stream);

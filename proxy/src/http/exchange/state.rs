@@ -23,7 +23,6 @@ use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::upgrade;
 use crate::http::watch::Watch;
-use crate::telemetry::access_log::EntryKind;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
 
@@ -269,12 +268,9 @@ impl Drop for Exchange<'_> {
         attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         if !manager.access_log.is_empty() {
             attempt::name_cluster(stream);
-            let mut entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
-            entry.more.kind = EntryKind::DownstreamEnd;
-            manager.access_log.log(&stream.context.logs, &entry);
         }
-        #[cfg(test)]
-        stream.context.done.borrow_mut().push(stream.info.clone());
+        let entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
+        stream.context.finish(entry);
     }
 }
 

@@ -5,21 +5,16 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-
-use config::{At, Rejection};
 
 use super::chain::{Chain, RunningFilters};
 use super::delegate::running::{Moment, meet};
-use super::filter::{Collect, FilterDeps, Hooks, Out, Step, Way};
+use super::filter::{Collect, Hooks, Out, Step, Way};
 use super::frames::{Frames, Source};
+use super::of_cluster::PinnedBehind;
 use super::wait::{Wait, Waited};
-use crate::cluster::{Attached, Cluster};
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
-use crate::stats::Stats;
-use crate::tls::Secrets;
 use crate::wire::codec::ResetReason;
 use crate::wire::message::{BodyLength, Frame, ResponseHead};
 
@@ -35,29 +30,12 @@ pub(in crate::http) struct Behind<'s> {
 /// Where an attempt's, or a mirror's, are in the [`Stream`] that they look at.
 pub(in crate::http) type Place = usize;
 
-/// The chains of clusters that a request goes to. It borrows from them, so they live longer than it does.
+/// The chains behind the router that a request and its mirrors go past. It borrows from them, so they live longer than it does.
 #[derive(Default)]
 pub(in crate::http) struct Pinned {
-    pub cluster: OnceCell<Attached>,
-    pub mirrors: OnceCell<Vec<Option<Attached>>>,
-}
-
-/// Compiles the filters of a cluster's own, if it has any. The control thread calls it before the cluster is published.
-///
-/// # Errors
-/// The first one that cannot be honoured.
-pub(crate) fn attach(cluster: &Cluster, secrets: &Secrets, stats: &Arc<Stats>) -> Result<(), Rejection> {
-    let filters = &cluster.config().http.filters;
-    if filters.is_empty() {
-        return Ok(());
-    }
-    let scope = format!("cluster.{}.", cluster.config().stat_name);
-    let deps = FilterDeps { stats, scope: &scope, discoveries: None, secrets: Some(secrets) };
-    let root = At::root();
-    let at = root.field("typed_extension_protocol_options");
-    let at = at.key("envoy.extensions.upstreams.http.v3.HttpProtocolOptions");
-    cluster.attach(Arc::new(Chain::compile(&at.field("http_filters"), filters, &deps)?));
-    Ok(())
+    /// Its cluster's, or the router's where they may change.
+    pub own: OnceCell<PinnedBehind>,
+    pub mirrors: OnceCell<Vec<Option<PinnedBehind>>>,
 }
 
 /// How far a way's head has come, and the stages that its body goes through.

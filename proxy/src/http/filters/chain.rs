@@ -1,6 +1,7 @@
-//! A connection manager's filters, compiled, and the settings that routes have for them. [`Chain::start`] gives a request the list of
+//! Chains of filters, compiled, and the settings that routes have for them. [`Chain::start`] gives a request the list of
 //! those that act on it: usually none, and that costs one look at an empty slice.
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,7 @@ use smallvec::SmallVec;
 use super::filter::{FilterDeps, Hooks};
 use super::{Filter, Running, Scope, discovered};
 use crate::discoveries::Swap;
-use crate::http::held;
+use crate::http::held::{self, Held};
 use crate::http::stream::Chosen;
 
 /// The filters of a chain, in the order of the configuration, without those that never act.
@@ -56,16 +57,16 @@ impl Slot {
 /// The filters that act on one request. Two fit without an allocation: most sidecars have but `istio.alpn` and `grpc_stats`.
 pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 2]>;
 
-/// The filters of a connection manager: of one that names none that is discovered they stay what they are.
+/// The filters of a connection manager, before its router or behind, or of a cluster: of one that names none that is discovered they stay what they are.
 #[derive(Debug)]
 pub(in crate::http) enum Chains {
-    /// Compiled with the manager.
+    /// Compiled with what has them.
     Fixed(Chain),
     /// Compiled anew when a config comes.
     Discovered(Arc<ChainSlot>),
 }
 
-/// Where the newest chain of a connection manager is. Shared by all threads; reading is one atomic load.
+/// Where the newest of such chains is. Shared by all threads; reading is one atomic load.
 #[derive(Debug)]
 pub(in crate::http) struct ChainSlot(ArcSwap<Chain>);
 
@@ -102,6 +103,14 @@ impl Chains {
         } else {
             Chains::Fixed(chain)
         })
+    }
+
+    /// Where this worker finds the newest, if they may change.
+    pub fn held(&self) -> Option<Rc<Held<ChainSlot>>> {
+        match self {
+            Chains::Fixed(_) => None,
+            Chains::Discovered(slot) => Some(Held::of(slot)),
+        }
     }
 
     /// What puts a chain in place in which the filters are new that hold what was discovered by this name; `None` where none does.
@@ -184,6 +193,12 @@ impl Chain {
         // Counted where configuration is compiled, never by a request.
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         Chain { number: NUMBERS.fetch_add(1, Ordering::Relaxed), slots: slots.into(), always }
+    }
+
+    /// One without filters.
+    pub(super) fn none() -> &'static Chain {
+        static NONE: OnceLock<Chain> = OnceLock::new();
+        NONE.get_or_init(|| Chain::of(Vec::new()))
     }
 
     /// There is none.

@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use config::Rejection;
+use config::filters::HttpFilterConfig;
+use config::filters::discovery::Discovery;
 
 use super::chain::Slot;
 use super::wait::{Wait, Waited};
-use crate::discoveries::Discoveries;
+use crate::discoveries::{Discoveries, Found, Kind};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
@@ -84,6 +86,16 @@ pub(crate) struct FilterDeps<'a> {
     pub discoveries: Option<&'a Discoveries>,
     /// Secrets that filters show to services; `None` where they may have none: what a route table tells.
     pub secrets: Option<&'a Secrets>,
+    /// It stands behind the router.
+    pub behind: bool,
+}
+
+impl FilterDeps<'_> {
+    /// What a filter that is discovered is now.
+    pub fn found(&self, name: &str, discovery: &Discovery<HttpFilterConfig>) -> Found<HttpFilterConfig> {
+        let kind = if self.behind { Kind::UpstreamHttp } else { Kind::Http };
+        self.discoveries.map_or(Found::Nothing, |discoveries| discoveries.http(kind, name, discovery))
+    }
 }
 
 /// A set of hooks.

@@ -10,6 +10,7 @@ pub(crate) mod chain;
 pub(crate) mod filter;
 pub(in crate::http) mod frames;
 mod list;
+pub(in crate::http) mod of_cluster;
 pub(in crate::http) mod run;
 
 pub(in crate::http) mod alpn;

@@ -62,7 +62,7 @@ impl RouteTable {
     /// Two virtual hosts that claim one domain, or two that claim `*`; settings of a filter that cannot be honoured.
     pub fn compile(config: &RouteConfiguration, stats: &Arc<Stats>) -> Result<Arc<RouteTable>, Rejection> {
         let root = At::root();
-        let deps = FilterDeps { stats, scope: "", discoveries: None, secrets: None };
+        let deps = FilterDeps { stats, scope: "", discoveries: None, secrets: None, behind: false };
         let at = root.field("virtual_hosts");
         let mut hosts = Hosts::new(config.ignore_port_in_host);
         let mut virtual_hosts = Vec::with_capacity(config.virtual_hosts.len());

@@ -9,6 +9,7 @@ use super::fake::{self, Network, Shape};
 use crate::call::Calls;
 use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters};
+use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
 use crate::stats::Stats;
 use crate::telemetry::access_log::WorkerLogs;
@@ -20,11 +21,17 @@ pub struct World {
     pub worker: Rc<Worker>,
     network: Rc<Network>,
     secrets: Arc<Secrets>,
+    discoveries: Rc<Discoveries>,
     known: RefCell<HashMap<String, (Shape, Arc<Cluster>)>>,
 }
 
 impl World {
-    pub fn new(clusters: &HashMap<String, Rc<fake::Cluster>>, calls: Option<&Calls>, stats: &Arc<Stats>) -> World {
+    pub fn new(
+        clusters: &HashMap<String, Rc<fake::Cluster>>,
+        calls: Option<&Calls>,
+        stats: &Arc<Stats>,
+        discoveries: Rc<Discoveries>,
+    ) -> World {
         let network = Rc::new(Network { clusters: clusters.clone() });
         let published = Arc::new(Published::default());
         let clusters = Rc::new(WorkerClusters::over(0, network.clone()));
@@ -39,7 +46,7 @@ impl World {
             stats: stats.clone(),
             connections: ConnectionIds::new(0, 1),
         });
-        let world = World { worker, network, secrets: Secrets::new(), known: RefCell::default() };
+        let world = World { worker, network, secrets: Secrets::new(), discoveries, known: RefCell::default() };
         world.publish();
         world
     }
@@ -63,7 +70,7 @@ impl World {
                 _ => {
                     let config = Arc::new(fake.configured(&shape));
                     let made = Cluster::new(config, &self.secrets, &self.worker.stats).expect("a good cluster");
-                    crate::http::attach_filters(&made, &crate::tls::Secrets::new(), &self.worker.stats)
+                    crate::http::attach_filters(&made, &self.secrets, &self.worker.stats, &self.discoveries)
                         .expect("good filters");
                     known.insert(name.clone(), (shape, made));
                     changed = true;

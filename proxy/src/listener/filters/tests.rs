@@ -8,7 +8,7 @@ use super::*;
 use crate::listener::tests::{Harness, config};
 
 fn filter(kind: ListenerFilterKind) -> ListenerFilter {
-    ListenerFilter { kind, disabled: None }
+    ListenerFilter { name: "f".into(), kind, disabled: None }
 }
 
 fn inspectors() -> Vec<ListenerFilter> {

@@ -218,7 +218,7 @@ async fn filters_that_are_discovered_change_for_connections_that_come_later() {
             initial_fetch_timeout: None,
         }));
         let becomes = |state| {
-            let change = Change { http: None, network: Some(state) };
+            let change = Change { network: Some(state), ..Change::default() };
             harness.discoveries.change(&"f".into(), change).unwrap();
         };
         let is = |config| State::Is(Typed { type_name: TYPE.into(), config });

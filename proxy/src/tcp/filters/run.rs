@@ -31,7 +31,7 @@ use crate::transport::Stream;
 pub struct Filters {
     config: Box<[Config]>,
     stats: Arc<Stats>,
-    list: Arc<ArcSwap<List>>,
+    list: ArcSwap<List>,
 }
 
 /// Those that act.
@@ -86,11 +86,8 @@ impl Filters {
         let list = list.iter().cloned().collect::<Box<[Config]>>();
         let discovers = list.iter().any(|config| matches!(config.config, NetworkFilterConfig::Discovered(_)));
         let filters = List::of(filters, discovered::is_missing(&list, deps.discoveries));
-        let filters = Arc::new(Filters {
-            config: list,
-            stats: deps.stats.clone(),
-            list: Arc::new(ArcSwap::from_pointee(filters)),
-        });
+        let filters =
+            Arc::new(Filters { config: list, stats: deps.stats.clone(), list: ArcSwap::from_pointee(filters) });
         if discovers {
             let weak = Arc::downgrade(&filters);
             deps.discoveries.register(weak);
@@ -118,7 +115,7 @@ impl Filters {
 }
 
 impl discoveries::Chain for Filters {
-    fn rebuild(&self, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
+    fn rebuild(self: Arc<Self>, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
         let (Kind::Network, discovered) = key else { return Ok(None) };
         let is_new =
             |config: &Config| config.name == *discovered && matches!(config.config, NetworkFilterConfig::Discovered(_));
@@ -134,9 +131,8 @@ impl discoveries::Chain for Filters {
                 filters.extend(before.filters.iter().find(|placed| placed.place == place).cloned());
             }
         }
-        let (slot, list) =
-            (self.list.clone(), Arc::new(List::of(filters, discovered::is_missing(&self.config, discoveries))));
-        Ok(Some(Box::new(move || slot.store(list))))
+        let list = Arc::new(List::of(filters, discovered::is_missing(&self.config, discoveries)));
+        Ok(Some(Box::new(move || self.list.store(list))))
     }
 }
 

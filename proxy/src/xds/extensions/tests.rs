@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use xds_client::type_url;
 
+use crate::discoveries::Kind;
 use crate::store::Kind as Shown;
 use crate::xds::testing::{Told, World, answering_listener};
 
@@ -61,7 +62,7 @@ fn is(world: &World) -> Option<String> {
         .control
         .extensions
         .discoveries
-        .http("later", &discovery)
+        .http(Kind::Http, "later", &discovery)
         .typed(&discovery)
         .map(|typed| typed.type_name.to_string())
 }
@@ -269,8 +270,9 @@ fn a_plugin_that_does_not_run_here_lets_pass_only_where_it_may_fail_open() {
             config["config"] = json!({"name": "p", "fail_open": fail_open});
             extension("later", config)
         };
-        let is_there =
-            |world: &World| world.control.extensions.discoveries.http("later", &discovery).typed(&discovery).is_some();
+        let is_there = |world: &World| {
+            world.control.extensions.discoveries.http(Kind::Http, "later", &discovery).typed(&discovery).is_some()
+        };
         world.push(&[plugin(true)]).unwrap();
         assert_eq!((world.told(), is_there(&world)), (vec![Told::Listen(0)], true));
         let reason = refusal(&mut world, plugin(false));

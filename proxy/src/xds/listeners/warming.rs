@@ -27,10 +27,8 @@ pub(super) struct Warming {
 impl Warming {
     pub fn is_warm(&self, secrets: &SecretWatches, routes: &Routes, discoveries: &Discoveries) -> bool {
         let waited = self.since.elapsed();
-        // How long they are waited for is their own affair: one that has been given up is settled.
-        let discovered = |wanted: &Wanted| !wanted.is_waited_for || discoveries.is_settled(&wanted.key);
         secrets.are_ready(&self.needs, self.since)
-            && self.extensions.iter().all(discovered)
+            && self.extensions.iter().all(|wanted| wanted.is_ready(discoveries))
             && fetches::are_settled(&self.fetches)
             && self
                 .routes

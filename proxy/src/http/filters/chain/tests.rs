@@ -10,7 +10,7 @@ use crate::stats::{Stats, StatsSettings};
 
 fn chain(names: &[&str]) -> Chain {
     let stats = Stats::new(StatsSettings::default());
-    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None };
+    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None, behind: false };
     let config = Arc::new(Alpn { http11: vec![(*b"http/1.1").into()], ..Alpn::default() });
     let entry = |name: &&str| HttpFilterEntry {
         name: (*name).into(),

@@ -327,7 +327,7 @@ async fn what_it_becomes_may_be_discovered() {
     assert_eq!(bench.send(with(get("/"), &[("x-a", "1")])).await.flags(), "NFCF");
     let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag) });
     for tag in ["a", "b"] {
-        let change = discoveries::Change { http: Some(is(tag)), network: None };
+        let change = discoveries::Change { http: Some(is(tag)), ..Default::default() };
         bench.discoveries.change(&"later".into(), change).unwrap();
         assert_eq!(marks(&mut bench, "1").await, both(tag));
     }
@@ -338,7 +338,7 @@ fn refused(config: &HttpFilterConfig) -> Rejection {
     let compiled = Filter::compile(
         config,
         &"d".into(),
-        &FilterDeps { stats: &stats, scope: "http.test.", discoveries: None, secrets: None },
+        &FilterDeps { stats: &stats, scope: "http.test.", discoveries: None, secrets: None, behind: false },
     );
     compiled.map(|_| ()).unwrap_err()
 }

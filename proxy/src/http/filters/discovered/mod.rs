@@ -10,7 +10,6 @@ use config::filters::discovery::Discovery;
 
 use super::Filter;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
-use crate::discoveries::Found;
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 
@@ -51,8 +50,7 @@ pub(super) fn compile(
     deps: &FilterDeps<'_>,
 ) -> Result<Option<Filter>, Rejection> {
     let compile = |config: &HttpFilterConfig| Filter::compile(config, name, deps);
-    let found = deps.discoveries.map_or(Found::Nothing, |discoveries| discoveries.http(name, discovery));
-    Ok(found.compile(discovery, compile)?.unwrap_or(Some(Filter::Discovered(Discovered))))
+    Ok(deps.found(name, discovery).compile(discovery, compile)?.unwrap_or(Some(Filter::Discovered(Discovered))))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn later(default: Option<Typed<HttpFilterConfig>>) -> HttpFilterConfig {
 }
 
 fn becomes(bench: &Filtered, state: State<HttpFilterConfig>) {
-    let change = Change { http: Some(state), network: None };
+    let change = Change { http: Some(state), ..Change::default() };
     bench.discoveries.change(&"later".into(), change).unwrap();
 }
 

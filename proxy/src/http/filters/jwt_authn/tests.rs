@@ -311,7 +311,7 @@ async fn preflights_may_pass() {
 fn what_is_no_key_set_is_refused_at_load_and_withholds_policy() {
     use crate::http::filters::filter::{FilterDeps, HttpFilter as _};
     let stats = crate::stats::Stats::new(crate::stats::StatsSettings::default());
-    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None };
+    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None, behind: false };
     let refusal = |source: Value| {
         let HttpFilterConfig::JwtAuthn(config) = jwt(only(json!({"local_jwks": source}))) else { panic!("it is one") };
         super::JwtAuthn::compile(&config, &deps).unwrap_err()

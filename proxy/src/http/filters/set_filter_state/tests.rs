@@ -114,7 +114,7 @@ fn what_nothing_reads_is_refused() {
     use crate::http::filters::filter::{FilterDeps, HttpFilter as _};
     let stats = crate::stats::Stats::new(crate::stats::StatsSettings::default());
     let refused = |value| {
-        let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None };
+        let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None, behind: false };
         super::SetFilterState::compile(&config(vec![value]), &deps).map(drop).map_err(|rejection| rejection.path)
     };
     let shared = |object, shared| FilterStateValue { shared, ..value("k", object, "v") };

@@ -1,5 +1,7 @@
 //! Filters that are discovered (ECDS): what proxies ask for, what a config that comes, changes, is refused or goes means for requests.
 
+mod places;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
