@@ -1,28 +1,34 @@
 //! Routes (`envoy.config.route.v3.RouteConfiguration`). Host and path lookup over them is the proxy's matter.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::access_log::Format;
 use crate::filters::ScopedFilter;
-use crate::header_mutation::HeaderMutation;
 use crate::matcher::{Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
 
 mod action;
 pub(crate) mod decode;
+mod forward;
 pub(crate) mod hash;
+mod header_changes;
 pub(crate) mod headers;
 mod internal_redirect;
 pub(crate) mod matching;
 pub(crate) mod mirror;
 mod per_filter;
 pub(crate) mod retry;
+mod retry_policy;
 
 pub use decode::{decode, from_proto};
+pub use forward::{
+    ClusterChoice, Forward, HashPolicy, HostRewrite, InternalRedirect, Mirror, MirrorTarget, PathRewrite,
+    RedirectPredicate, Upgrade, WeightedCluster,
+};
+pub use header_changes::{AppendAction, HeaderAdd, HeaderChanges};
+pub use retry_policy::{HostPredicate, RateLimitedBackOff, ResetHeader, RetryOn, RetryPolicy};
 
 /// `RouteConfiguration`.
 #[derive(Debug, Clone)]
@@ -162,307 +168,6 @@ pub enum Action {
     NonForwarding,
 }
 
-/// `RouteAction`.
-#[derive(Debug, Clone)]
-pub struct Forward {
-    /// Cluster or clusters.
-    pub cluster: ClusterChoice,
-    /// `cluster_not_found_response_code`; 503 or 404 or 500.
-    pub cluster_not_found: u16,
-    /// `timeout`; default 15 s, `None` = never (0 s in the config).
-    pub timeout: Option<Duration>,
-    /// `idle_timeout`; outer `None` = inherit, inner `None` = never.
-    pub idle_timeout: Option<Option<Duration>>,
-    /// `flush_timeout`; outer `None` = inherit, inner `None` = never.
-    pub flush_timeout: Option<Option<Duration>>,
-    /// `max_stream_duration.max_stream_duration`; outer `None` = unset.
-    pub max_stream_duration: Option<Option<Duration>>,
-    /// `max_stream_duration.grpc_timeout_header_max` or the deprecated `max_grpc_timeout`: outer `None` = the header is ignored,
-    /// inner `None` = honoured without a cap.
-    pub grpc_timeout_max: Option<Option<Duration>>,
-    /// `max_stream_duration.grpc_timeout_header_offset` or the deprecated `grpc_timeout_offset`: taken off the header's value, if that is
-    /// longer.
-    pub grpc_timeout_offset: Option<Duration>,
-    /// `retry_policy`.
-    pub retry: Option<Arc<RetryPolicy>>,
-    /// Path rewrite.
-    pub rewrite: Option<PathRewrite>,
-    /// Host rewrite.
-    pub host_rewrite: Option<HostRewrite>,
-    /// `append_x_forwarded_host`.
-    pub append_x_forwarded_host: bool,
-    /// `request_mirror_policies`; empty: those of the virtual host.
-    pub mirrors: Vec<Mirror>,
-    /// `internal_redirect_policy`, or what it replaced.
-    pub internal_redirect: Option<InternalRedirect>,
-    /// `hedge_policy.hedge_on_per_try_timeout`; `None`: as the virtual host says.
-    pub hedges: Option<bool>,
-    /// Hash policies.
-    pub hash: Vec<HashPolicy>,
-    /// `rate_limits`.
-    pub rate_limits: Vec<RateLimit>,
-    /// `include_vh_rate_limits`: those of the virtual host beside them.
-    pub include_host_rate_limits: bool,
-    /// Upgrades of this route, over those of the connection manager.
-    pub upgrades: Vec<Upgrade>,
-    /// `priority: HIGH`.
-    pub high_priority: bool,
-}
-
-/// `cluster`, `weighted_clusters` or `cluster_header`.
-#[derive(Debug, Clone)]
-pub enum ClusterChoice {
-    /// One.
-    Single(Arc<str>),
-    /// By weight; zero weights are kept and never chosen.
-    Weighted(Vec<WeightedCluster>),
-    /// The value of this request header names it.
-    Header(Arc<str>),
-}
-
-/// `WeightedCluster.ClusterWeight`.
-#[derive(Debug, Clone)]
-pub struct WeightedCluster {
-    /// Cluster.
-    pub name: Arc<str>,
-    /// Share.
-    pub weight: u32,
-    /// Header changes of this cluster.
-    pub headers: HeaderChanges,
-    /// `host_rewrite_literal`.
-    pub host_rewrite: Option<Arc<str>>,
-    /// `typed_per_filter_config`, by filter name, sorted.
-    pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
-}
-
-/// Rewrites of the path.
-#[derive(Debug, Clone)]
-pub enum PathRewrite {
-    /// The matched prefix (or full path) is replaced by this.
-    Prefix(Arc<str>),
-    /// All matches are replaced; `\1` are groups.
-    Regex {
-        /// Pattern.
-        pattern: regex::bytes::Regex,
-        /// Substitution in RE2's syntax.
-        substitution: Arc<str>,
-    },
-}
-
-/// Rewrites of the host.
-#[derive(Debug, Clone)]
-pub enum HostRewrite {
-    /// This value.
-    Literal(Arc<str>),
-    /// The endpoint's hostname.
-    Auto,
-    /// The value of this header.
-    Header(Arc<str>),
-    /// From the path.
-    PathRegex {
-        /// Pattern.
-        pattern: regex::bytes::Regex,
-        /// Substitution.
-        substitution: Arc<str>,
-    },
-}
-
-/// `InternalRedirectPolicy`: redirects that the upstream answers with, and that are followed here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InternalRedirect {
-    /// `max_internal_redirects`; default 1.
-    pub most: u32,
-    /// `redirect_response_codes`; default 302.
-    pub codes: Vec<u16>,
-    /// `predicates`: each must agree.
-    pub predicates: Vec<RedirectPredicate>,
-    /// `allow_cross_scheme_redirect`.
-    pub crosses_schemes: bool,
-    /// `response_headers_to_copy`, lower case: they replace those of the request.
-    pub copied: Vec<Arc<str>>,
-}
-
-/// Which redirects are followed (`InternalRedirectPolicy.predicates`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RedirectPredicate {
-    /// Not to a route that this one has led to before.
-    PreviousRoutes,
-    /// Only to routes of these names.
-    AllowListedRoutes(Vec<Arc<str>>),
-    /// Not from http to https.
-    SafeCrossScheme,
-    /// As a boolean of the filter state says.
-    FilterState {
-        /// `redirect_enabled_key`.
-        key: Arc<str>,
-        /// `redirect_if_absent`.
-        if_absent: bool,
-    },
-}
-
-/// `RequestMirrorPolicy`: a copy of the request goes there, and its answer nowhere.
-#[derive(Debug, Clone)]
-pub struct Mirror {
-    /// `cluster` or `cluster_header`.
-    pub to: MirrorTarget,
-    /// `runtime_fraction`: the share of requests; `None` = all.
-    pub fraction: Option<Fraction>,
-    /// `disable_shadow_host_suffix_append`: the host goes without `-shadow`.
-    pub keeps_host: bool,
-    /// `request_headers_mutations`, in order.
-    pub mutations: Vec<HeaderMutation>,
-    /// `host_rewrite_literal`, in place of the suffix.
-    pub host_rewrite: Option<Arc<str>>,
-}
-
-/// Where a mirror goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MirrorTarget {
-    /// This cluster.
-    Cluster(Arc<str>),
-    /// The cluster that this request header names; without it nowhere.
-    Header(Arc<str>),
-}
-
-/// `hash_policy`.
-#[derive(Debug, Clone)]
-pub enum HashPolicy {
-    /// A header's value.
-    Header(Arc<str>),
-    /// A cookie, made when absent if it has a ttl.
-    Cookie {
-        /// Name.
-        name: Arc<str>,
-        /// Lifetime.
-        ttl: Option<Duration>,
-        /// Path.
-        path: Arc<str>,
-    },
-    /// Source address.
-    SourceIp,
-    /// A query parameter.
-    QueryParameter(Arc<str>),
-}
-
-/// `RetryPolicy`.
-#[derive(Debug, Clone)]
-pub struct RetryPolicy {
-    /// When.
-    pub on: RetryOn,
-    /// How often; default 1.
-    pub num_retries: u32,
-    /// `per_try_timeout`; `None` = the route's.
-    pub per_try_timeout: Option<Duration>,
-    /// `per_try_idle_timeout`.
-    pub per_try_idle_timeout: Option<Duration>,
-    /// With `retriable-status-codes`.
-    pub status_codes: Vec<u16>,
-    /// With `retriable-headers`: a response that any of these fits.
-    pub headers: Vec<HeaderMatcher>,
-    /// `retriable_request_headers`: only requests that any of these fits; without one, all.
-    pub request_headers: Vec<HeaderMatcher>,
-    /// `retry_back_off.base_interval`; default 25 ms.
-    pub base_interval: Duration,
-    /// `retry_back_off.max_interval`; default ten times the base.
-    pub max_interval: Duration,
-    /// `rate_limited_retry_back_off`: when the response itself says how long to wait.
-    pub rate_limited: Option<RateLimitedBackOff>,
-    /// `retry_host_predicate`: hosts that a retry declines.
-    pub predicates: Vec<HostPredicate>,
-    /// `host_selection_retry_max_attempts`; default 1.
-    pub host_selection_attempts: u32,
-    /// `previous_priorities`, with its update frequency.
-    pub previous_priorities: Option<u32>,
-}
-
-/// `RetryPolicy.RateLimitedRetryBackOff`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RateLimitedBackOff {
-    /// Looked at in order; the first that gives a time within `max_interval` counts.
-    pub headers: Vec<ResetHeader>,
-    /// Longer waits are not believed; default 300 s.
-    pub max_interval: Duration,
-}
-
-/// `RetryPolicy.ResetHeader`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResetHeader {
-    /// Lower case.
-    pub name: Arc<str>,
-    /// The value is a moment (`UNIX_TIMESTAMP`), not a number of seconds.
-    pub is_timestamp: bool,
-}
-
-/// A predicate of `retry_host_predicate`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HostPredicate {
-    /// `envoy.retry_host_predicates.previous_hosts`: those that were tried.
-    PreviousHosts,
-    /// `envoy.retry_host_predicates.omit_canary_hosts`.
-    OmitCanaryHosts,
-    /// `envoy.retry_host_predicates.omit_host_metadata`: those that have all of these under `envoy.lb`.
-    OmitMetadata(Vec<(Arc<str>, serde_json::Value)>),
-}
-
-/// Conditions of `retry_on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RetryOn(pub u32);
-
-impl RetryOn {
-    /// `5xx`.
-    pub const SERVER_ERROR: u32 = 1;
-    /// `gateway-error`.
-    pub const GATEWAY_ERROR: u32 = 1 << 1;
-    /// `connect-failure`.
-    pub const CONNECT_FAILURE: u32 = 1 << 2;
-    /// `retriable-4xx`.
-    pub const RETRIABLE_4XX: u32 = 1 << 3;
-    /// `refused-stream`.
-    pub const REFUSED_STREAM: u32 = 1 << 4;
-    /// `retriable-status-codes`.
-    pub const STATUS_CODES: u32 = 1 << 5;
-    /// `reset`.
-    pub const RESET: u32 = 1 << 6;
-    /// `reset-before-request`.
-    pub const RESET_BEFORE_REQUEST: u32 = 1 << 7;
-    /// gRPC `cancelled`.
-    pub const GRPC_CANCELLED: u32 = 1 << 8;
-    /// gRPC `deadline-exceeded`.
-    pub const GRPC_DEADLINE_EXCEEDED: u32 = 1 << 9;
-    /// gRPC `resource-exhausted`.
-    pub const GRPC_RESOURCE_EXHAUSTED: u32 = 1 << 10;
-    /// gRPC `unavailable`.
-    pub const GRPC_UNAVAILABLE: u32 = 1 << 11;
-    /// gRPC `internal`.
-    pub const GRPC_INTERNAL: u32 = 1 << 12;
-    /// `retriable-headers`.
-    pub const RETRIABLE_HEADERS: u32 = 1 << 13;
-    /// `envoy-ratelimited`.
-    pub const ENVOY_RATELIMITED: u32 = 1 << 14;
-
-    /// Conditions on gRPC statuses.
-    const GRPC: u32 = RetryOn::GRPC_CANCELLED
-        | RetryOn::GRPC_DEADLINE_EXCEEDED
-        | RetryOn::GRPC_RESOURCE_EXHAUSTED
-        | RetryOn::GRPC_UNAVAILABLE
-        | RetryOn::GRPC_INTERNAL;
-
-    /// Those about gRPC statuses.
-    pub fn grpc(self) -> RetryOn {
-        RetryOn(self.0 & RetryOn::GRPC)
-    }
-
-    /// The others.
-    pub fn http(self) -> RetryOn {
-        RetryOn(self.0 & !RetryOn::GRPC)
-    }
-
-    /// Whether any of these conditions is asked for.
-    pub fn has(self, conditions: u32) -> bool {
-        self.0 & conditions != 0
-    }
-}
-
 /// `RedirectAction`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Redirect {
@@ -489,62 +194,4 @@ pub struct DirectResponse {
     pub status: u16,
     /// Body; empty when unset.
     pub body: Bytes,
-}
-
-/// An upgrade that is allowed or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upgrade {
-    /// Lower case: `websocket`, `connect`.
-    pub kind: Arc<str>,
-    /// Allowed.
-    pub enabled: bool,
-}
-
-/// Header changes of one level.
-#[derive(Debug, Clone, Default)]
-pub struct HeaderChanges {
-    /// On requests.
-    pub request_add: Vec<HeaderAdd>,
-    /// On requests, lower case.
-    pub request_remove: Vec<Arc<str>>,
-    /// On responses.
-    pub response_add: Vec<HeaderAdd>,
-    /// On responses, lower case.
-    pub response_remove: Vec<Arc<str>>,
-}
-
-impl HeaderChanges {
-    /// Nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.request_add.is_empty()
-            && self.request_remove.is_empty()
-            && self.response_add.is_empty()
-            && self.response_remove.is_empty()
-    }
-}
-
-/// `HeaderValueOption`.
-#[derive(Debug, Clone)]
-pub struct HeaderAdd {
-    /// Lower case.
-    pub name: Arc<str>,
-    /// May hold `%COMMAND%` operators.
-    pub value: Format,
-    /// `append_action`.
-    pub action: AppendAction,
-    /// `keep_empty_value`.
-    pub keep_empty: bool,
-}
-
-/// `HeaderValueOption.append_action`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppendAction {
-    /// Another value beside what is there.
-    AppendOrAdd,
-    /// Only when absent.
-    AddIfAbsent,
-    /// In place of what is there, or new.
-    OverwriteOrAdd,
-    /// Only in place of what is there.
-    OverwriteIfExists,
 }
