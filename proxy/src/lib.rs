@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod app;
+mod calendar;
 pub mod call;
 pub mod cli;
 pub mod cluster;

@@ -137,13 +137,14 @@ const TABLE: &[Room] = &[
     room("store", &[]),
     // What proxies tell each other at the beginning of a connection.
     room("exchange", &["stats", "telemetry", "transport"]),
-    room("telemetry", &["failure", "policy", "stats", "sys", "tls", "wire"]),
+    room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
-    room("policy", &["stats", "tls", "wire"]),
+    room("policy", &["calendar", "stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
     room("tls", &["transport"]),
     room("transport", &["stats", "sys"]),
+    room("calendar", &[]),
     room("stats", &[]),
     room("drain", &[]),
     room("failure", &[]),

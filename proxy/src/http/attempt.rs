@@ -97,7 +97,11 @@ pub(super) async fn run<'s>(
         ends.gives_up(flags);
         let retried = retry.as_ref().is_some_and(|retry| retry.retried);
         match outcome {
-            Outcome::Answer(lease, head, (target, _)) => break (lease, head, target, retried),
+            Outcome::Answer(lease, head, (target, _)) => {
+                // What would have been tried once more is no success of the tries before.
+                let gave_up = flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+                break (lease, head, target, retried && !gave_up);
+            }
             Outcome::Failed(failure, host, _) => {
                 exchange.watch.try_ends();
                 let stop = failure.into_stop(&exchange.stream, retried);

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::calendar::{date_of, days_of};
+
 /// A moment in the calendar of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Civil {
@@ -70,37 +72,18 @@ impl Civil {
         let (year, month, day) = date_of(days);
         Civil {
             year,
-            month,
-            day,
+            month: month as u32,
+            day: day as u32,
             hour: seconds / 3600,
             minute: seconds / 60 % 60,
             second: seconds % 60,
             nanos,
             weekday: (days + 4).rem_euclid(7) as u32,
-            yearday: (days - days_of(year)) as u32,
+            yearday: (days - days_of(year, 1, 1)) as u32,
             unix,
             offset,
         }
     }
-}
-
-/// Howard Hinnant's days-to-civil: an era is 400 years, a year begins in March, so that the leap day comes last.
-fn date_of(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * month + 2) / 5 + 1) as u32;
-    let month = if month < 10 { month + 3 } else { month - 9 } as u32;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// Days from 1970 to the first of January of a year.
-fn days_of(year: i64) -> i64 {
-    let before = year - 1;
-    365 * (year - 1970) + (before.div_euclid(4) - 492) - (before.div_euclid(100) - 19) + (before.div_euclid(400) - 4)
 }
 
 /// Appends `2026-11-21T06:18:15.767Z`.

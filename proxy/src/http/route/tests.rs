@@ -93,7 +93,13 @@ fn a_domain_stands_once_in_a_table() {
 
 fn compiled_route(config: config::route::Route) -> compiled::Route {
     let stats = stats();
-    let deps = crate::http::filters::filter::FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None, behind: false };
+    let deps = crate::http::filters::filter::FilterDeps {
+        stats: &stats,
+        scope: "",
+        discoveries: None,
+        secrets: None,
+        behind: false,
+    };
     compiled::Route::compile(&config::At::root(), &Arc::new(config), &deps).unwrap()
 }
 

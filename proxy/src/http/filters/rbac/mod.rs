@@ -69,7 +69,9 @@ impl HttpFilter for Rbac {
     type State = ();
 
     fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<Rbac, Rejection> {
-        let base = format!("{}rbac.", deps.scope);
+        // Behind the router the scope has no dot, and with Envoy it is RBAC alone that writes one.
+        let dot = if deps.scope.is_empty() || deps.scope.ends_with('.') { "" } else { "." };
+        let base = format!("{}{dot}rbac.", deps.scope);
         let prefix = |own: &str| if own.is_empty() { base.clone() } else { join(&join(&base, own), "") };
         let enforced = Counts::new(deps.stats, prefix(&config.rules_stat_prefix), ENDS);
         let shadow = Counts::new(deps.stats, prefix(&config.shadow_stat_prefix), SHADOW_ENDS);

@@ -6,7 +6,8 @@ use super::{Written, header, number, text};
 use crate::telemetry::access_log::LogEntry;
 use crate::wire::grpc;
 
-const GRPC_STATUS: [&str; 17] = [
+/// The names that Envoy has of its own.
+const CAMEL: [&str; 17] = [
     "OK",
     "Canceled",
     "Unknown",
@@ -29,22 +30,12 @@ const GRPC_STATUS: [&str; 17] = [
 /// The gRPC status of a gRPC request.
 pub fn status(format: GrpcStatusFormat, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
     let Some(code) = code(entry) else { return Written::Absent };
-    let name = usize::try_from(code).ok().and_then(|code| GRPC_STATUS.get(code).copied());
+    let name = usize::try_from(code).ok().and_then(|code| CAMEL.get(code).copied());
     match (format, name) {
         (GrpcStatusFormat::Number, _) => number(code, out),
         (_, None) => text(Some(b"InvalidCode"), out),
         (GrpcStatusFormat::Camel, Some(name)) => text(Some(name.as_bytes()), out),
-        (GrpcStatusFormat::Snake, Some("OK")) => text(Some(b"OK"), out),
-        (GrpcStatusFormat::Snake, Some(name)) => {
-            // The one word that gRPC itself writes otherwise.
-            for (index, octet) in if name == "Canceled" { "Cancelled" } else { name }.bytes().enumerate() {
-                if index > 0 && octet.is_ascii_uppercase() {
-                    out.push(b'_');
-                }
-                out.push(octet.to_ascii_uppercase());
-            }
-            Written::Text
-        }
+        (GrpcStatusFormat::Snake, Some(_)) => text(Some(grpc::name_of(code as u8).as_bytes()), out),
     }
 }
 
