@@ -75,7 +75,7 @@ async fn what_the_client_has_sent_stays_unless_it_is_overwritten() {
 #[test]
 fn where_there_are_no_secrets_it_is_refused() {
     let stats = Stats::new(StatsSettings::default());
-    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None };
+    let deps = FilterDeps { stats: &stats, scope: "", discoveries: None, secrets: None, behind: false };
     let rejection = CredentialInjector::compile(&config(), &deps).expect_err("a route's tree");
     assert!(rejection.withholds_policy, "{rejection}");
 }
