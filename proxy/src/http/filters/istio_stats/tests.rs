@@ -360,6 +360,7 @@ async fn a_new_configuration_goes_on_with_the_same_series() {
         stats: bench.registry(),
         scope: "http.test.",
         discoveries: None,
+        behind: false,
         secrets: None,
     };
     let second = IstioStats::compile(&Config { changes, ..config() }, &other).unwrap();
@@ -399,6 +400,7 @@ async fn strangers_have_no_room_without_end() {
             stats: bench.registry(),
             scope: "http.test.",
             discoveries: None,
+            behind: false,
             secrets: None,
         },
     )
