@@ -1,5 +1,6 @@
 //! What is never shown: values of fields that Envoy's files mark `udpa.annotations.sensitive`, and all below them. Called by the
 //! dump's writer for the JSON that a `TypedStruct` or a free `Struct` carries, which may be a message in either spelling, or broken.
+//! What is secret by its looks, wherever it stands, is hidden by [`strings`].
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -10,6 +11,8 @@ use serde_json::Value;
 
 use crate::discreet;
 use crate::schema::{Field, Message};
+
+pub(super) mod strings;
 
 /// Stands where a value was.
 pub(super) const TEXT: &str = "[redacted]";
@@ -34,6 +37,7 @@ pub(super) fn json(value: &mut Value, of: &str, hidden: bool) {
         hide(value);
     } else {
         below(value, Message::named(of).filter(|message| !message.name().starts_with("google.protobuf.")));
+        strings::json(value);
     }
 }
 

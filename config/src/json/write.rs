@@ -83,9 +83,21 @@ impl Serialize for MessageJson<'_> {
             name if self.hidden && name.starts_with("google.protobuf.") => serializer.serialize_str(redact::TEXT),
             "google.protobuf.Struct" => {
                 let decoded = wkt::Struct::decode(message.encode_to_vec().as_slice()).map_err(S::Error::custom)?;
-                proto::struct_to_json(&decoded).serialize(serializer)
+                let mut json = proto::struct_to_json(&decoded);
+                redact::strings::json(&mut json);
+                json.serialize(serializer)
             }
-            "google.protobuf.Value" | "google.protobuf.ListValue" => plain_value(message)?.serialize(serializer),
+            "google.protobuf.Value" | "google.protobuf.ListValue" => {
+                let mut json = plain_value(message)?;
+                redact::strings::json(&mut json);
+                json.serialize(serializer)
+            }
+            "google.protobuf.StringValue" | "google.protobuf.BytesValue" => {
+                match message.get_field_by_name("value").as_deref() {
+                    Some(value) => Scalar { kind: Kind::String, value, hidden: false }.serialize(serializer),
+                    None => Err(S::Error::custom("a wrapper without a value")),
+                }
+            }
             "google.protobuf.DoubleValue" | "google.protobuf.FloatValue" => {
                 match message.get_field_by_name("value").as_deref() {
                     Some(Value::F64(value)) => float(*value, serializer),
@@ -138,6 +150,7 @@ fn any<S: Serializer>(type_url: &str, content: MessageJson<'_>, serializer: S) -
 fn opaque<S: Serializer>(type_url: &str, bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(2))?;
     map.serialize_entry("@type", type_url)?;
+    let bytes = redact::strings::shown_bytes(bytes);
     map.serialize_entry("value", &base64::engine::general_purpose::STANDARD.encode(bytes))?;
     map.end()
 }
@@ -172,6 +185,7 @@ fn fields<M: SerializeMap>(content: &MessageJson<'_>, map: &mut M) -> Result<(),
     let descriptor = content.message.descriptor();
     let typed_struct = redact::is_typed_struct(descriptor.full_name()).then(|| inner_type(content.message));
     let known = schema::Message::named(descriptor.full_name());
+    let credentials = descriptor.full_name() == HEADER && names_authorization(content.message);
     for (field, value) in content.message.fields() {
         match (value, &typed_struct) {
             (Value::Message(value), Some(inner)) => {
@@ -189,7 +203,8 @@ fn fields<M: SerializeMap>(content: &MessageJson<'_>, map: &mut M) -> Result<(),
                     }
                     _ => false,
                 };
-                let hidden = content.hidden || sensitive() || misplaced();
+                let credential = credentials && matches!(field.name(), "value" | "raw_value");
+                let hidden = content.hidden || credential || sensitive() || misplaced();
                 if !hidden || redact::has_text(value) {
                     map.serialize_entry(field.name(), &ValueJson { field: &field, value, hidden })?;
                 }
@@ -197,6 +212,13 @@ fn fields<M: SerializeMap>(content: &MessageJson<'_>, map: &mut M) -> Result<(),
         }
     }
     Ok(())
+}
+
+const HEADER: &str = "envoy.config.core.v3.HeaderValue";
+
+fn names_authorization(header: &DynamicMessage) -> bool {
+    let key = header.get_field_by_name("key");
+    key.as_ref().and_then(|key| key.as_str()).is_some_and(redact::strings::is_authorization)
 }
 
 /// The type that a TypedStruct stands for.
@@ -255,7 +277,7 @@ fn key_text(key: &MapKey) -> String {
         MapKey::I64(key) => key.to_string(),
         MapKey::U32(key) => key.to_string(),
         MapKey::U64(key) => key.to_string(),
-        MapKey::String(key) => key.clone(),
+        MapKey::String(key) => redact::strings::shown(key).into_owned(),
     }
 }
 
@@ -279,8 +301,11 @@ impl Serialize for Scalar<'_> {
             Value::Bytes(_) if self.hidden => {
                 serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(redact::TEXT))
             }
-            Value::String(value) => serializer.serialize_str(value),
-            Value::Bytes(value) => serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(value)),
+            Value::String(value) => serializer.serialize_str(&redact::strings::shown(value)),
+            Value::Bytes(value) => {
+                let shown = redact::strings::shown_bytes(value);
+                serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(shown))
+            }
             Value::EnumNumber(number) => match &self.kind {
                 Kind::Enum(of) if of.full_name() == "google.protobuf.NullValue" => serializer.serialize_unit(),
                 Kind::Enum(of) => match of.get_value(*number) {
