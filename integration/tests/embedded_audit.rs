@@ -53,7 +53,7 @@ async fn the_trail_tells_what_took_effect_at_the_level_of_agents() {
             chain["filters"].as_array_mut().expect("filters").insert(0, rbac.clone());
         }
     });
-    assert!(told(&mesh, "policy has changed: ").await.contains("filters.network.rbac.v3.RBAC x"));
+    assert!(told(&mesh, "policy has changed: ").await.contains("filters.network.rbac.v3.RBAC 'rbac' x"));
     mesh.control_plane.clear_edits();
     let gone = async || {
         let last = trail(&mesh, "policy has changed: ").pop()?;

@@ -1,38 +1,49 @@
 //! What of a resource says who may do what, for the trail that tells each change of it. Called by the proxy when a version has come into
 //! use. It never says what stands inside: that may be a secret.
+//!
+//! What is in the resource and does not act is left out: rules that are not there, settings for filters that a chain has not, plugins
+//! that are passed by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::registry::{self, DOWNSTREAM_TLS, UPSTREAM_TLS};
+use prost::Message as _;
+
+use crate::discreet;
+use crate::extension::message_name;
+use crate::fields::wire::{self, Wire};
+use crate::proto::wkt;
+use crate::registry::{self, DOWNSTREAM_TLS, HTTP_CONNECTION_MANAGER, Kind, State, UPSTREAM_TLS};
+use crate::schema::Message;
+
+mod rules;
 
 /// The policy of one version, and what tells it from that of another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    counts: BTreeMap<&'static str, usize>,
+    counts: BTreeMap<Said, usize>,
     contents: u64,
 }
 
+/// An extension: its type, the name that it has, and what is particular about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    kind: &'static str,
+    name: String,
+    /// It is told to a filter of that name.
+    is_scoped: bool,
+    remark: &'static str,
+}
+
 impl Record {
-    /// Of any resource: extensions that carry policy, and TLS contexts.
-    pub fn of(bytes: &[u8]) -> Record {
-        let mut counts = BTreeMap::new();
-        let mut hasher = DefaultHasher::new();
-        for name in names() {
-            for start in memchr::memmem::find_iter(bytes, name) {
-                let rest = &bytes[start + name.len()..];
-                // A longer name is another.
-                if rest.first().is_some_and(u8::is_ascii_alphanumeric) {
-                    continue;
-                }
-                *counts.entry(name).or_default() += 1;
-                name.hash(&mut hasher);
-                // Where what follows cannot be told from the rest, all of it counts.
-                value_of_any(rest).unwrap_or(bytes).hash(&mut hasher);
-            }
+    /// Of a resource of that type: extensions that carry policy and act, and TLS contexts.
+    pub fn of(type_name: &str, bytes: &[u8]) -> Record {
+        let mut walk = Walk { found: BTreeMap::new(), hasher: DefaultHasher::new(), chain: None };
+        if let Some(message) = Message::named(type_name) {
+            walk.message(message, bytes, "", 0);
         }
-        Record { counts, contents: hasher.finish() }
+        Record { counts: walk.found, contents: walk.hasher.finish() }
     }
 
     /// Whether there is none.
@@ -42,32 +53,123 @@ impl Record {
 
     /// Whether there is more to it than how connections are made.
     pub fn is_more_than_tls(&self) -> bool {
-        self.counts.keys().any(|name| ![DOWNSTREAM_TLS, UPSTREAM_TLS].contains(name))
+        self.counts.keys().any(|said| ![DOWNSTREAM_TLS, UPSTREAM_TLS].contains(&said.kind))
     }
 }
 
-/// The kinds, each with how often it stands there.
+/// The kinds with their names, each with how often it stands there.
 impl fmt::Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (name, count)) in self.counts.iter().enumerate() {
+        for (index, (said, count)) in self.counts.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(out, "{comma}{} x{count}", name.trim_start_matches("envoy.extensions."))?;
+            write!(out, "{comma}{}", said.kind.trim_start_matches("envoy.extensions."))?;
+            if !said.name.is_empty() {
+                let whose = if said.is_scoped { " for" } else { "" };
+                write!(out, "{whose} '{}'", discreet::shown(&said.name))?;
+            }
+            write!(out, "{} x{count}", said.remark)?;
         }
         Ok(())
     }
 }
 
-fn names() -> BTreeSet<&'static str> {
-    let policies = registry::extensions().filter(|entry| entry.policy).map(|entry| entry.type_name);
-    policies.chain([DOWNSTREAM_TLS, UPSTREAM_TLS]).collect()
+/// The filters of the connection manager that is being read: their names and types, where those are known.
+type Chain = Vec<(String, Option<String>)>;
+
+struct Walk {
+    found: BTreeMap<Said, usize>,
+    hasher: DefaultHasher,
+    chain: Option<Chain>,
 }
 
-/// The value of an Any whose type URL has just been read.
-fn value_of_any(rest: &[u8]) -> Option<&[u8]> {
-    const VALUE: u8 = 2 << 3 | 2;
-    let mut rest = rest.strip_prefix(&[VALUE])?;
-    let length = prost::encoding::decode_varint(&mut rest).ok()?;
-    rest.get(..usize::try_from(length).ok()?)
+/// As deep as prost itself decodes.
+const DEEPEST: usize = 100;
+
+impl Walk {
+    /// `name` is that of the nearest thing around that has one.
+    fn message(&mut self, message: Message, bytes: &[u8], name: &str, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        let seen = wire::occurrences(message, bytes);
+        let own = seen.iter().find(|one| one.field.name() == "name").and_then(|one| one.value.bytes());
+        let own = own.map(String::from_utf8_lossy);
+        let name = own.as_deref().unwrap_or(name);
+        let around = (message.name() == HTTP_CONNECTION_MANAGER).then(|| self.chain.replace(chain(&seen)));
+        for one in &seen {
+            let (Some(of), Wire::Bytes(bytes)) = (one.field.message(), one.value) else { continue };
+            if one.field.is_map() {
+                let Some(value) = of.field(2).and_then(|field| field.message()) else { continue };
+                let (key, bytes) = wire::entry(of, bytes);
+                self.value(value, bytes, &key, depth);
+            } else {
+                self.value(of, bytes, name, depth);
+            }
+        }
+        if let Some(around) = around {
+            self.chain = around;
+        }
+    }
+
+    fn value(&mut self, of: Message, bytes: &[u8], name: &str, depth: usize) {
+        match of.name() {
+            "google.protobuf.Any" => self.any(bytes, name, depth + 1),
+            free if free.starts_with("google.protobuf.") => {}
+            _ => self.message(of, bytes, name, depth + 1),
+        }
+    }
+
+    fn any(&mut self, bytes: &[u8], name: &str, depth: usize) {
+        let Ok(any) = wkt::Any::decode(bytes) else { return };
+        let type_name = message_name(&any.type_url);
+        if let Some(inner) = rules::typed_struct(type_name, &any.value) {
+            return self.extension(message_name(&inner.type_url), None, &any.value, name);
+        }
+        self.extension(type_name, Some(&any.value), &any.value, name);
+        if let Some(message) = Message::named(type_name) {
+            self.message(message, &any.value, name, depth);
+        }
+    }
+
+    /// `message` is its config, where that is no `TypedStruct`; `bytes` is whatever it is.
+    fn extension(&mut self, type_name: &str, message: Option<&[u8]>, bytes: &[u8], name: &str) {
+        let acts =
+            |entry: &&registry::Entry| entry.policy && entry.state == State::Works && entry.type_name == type_name;
+        let entry = registry::extensions().find(acts);
+        let kind = entry.map(|entry| entry.type_name);
+        let Some(kind) = kind.or([DOWNSTREAM_TLS, UPSTREAM_TLS].into_iter().find(|tls| *tls == type_name)) else {
+            return;
+        };
+        // Some types are both, and where they stand tells which.
+        let is_filter = || registry::find(Kind::HttpFilter, type_name).is_some();
+        let is_scoped =
+            entry.is_some_and(|entry| entry.kind == Kind::PerRoute) || (is_filter() && !self.is_of_chain(name));
+        if is_scoped && !self.is_heard(type_name, name) {
+            return;
+        }
+        let Some(remark) = message.map_or(Some(""), |message| rules::remark(type_name, message)) else { return };
+        kind.hash(&mut self.hasher);
+        name.hash(&mut self.hasher);
+        bytes.hash(&mut self.hasher);
+        *self.found.entry(Said { kind, name: name.to_owned(), is_scoped, remark }).or_default() += 1;
+    }
+
+    fn is_of_chain(&self, name: &str) -> bool {
+        self.chain.as_ref().is_none_or(|chain| chain.iter().any(|(known, _)| known == name))
+    }
+
+    /// Whether a filter of the chain listens to settings of this type. What chains a table over RDS is for is not known here.
+    fn is_heard(&self, type_name: &str, name: &str) -> bool {
+        let Some(chain) = &self.chain else { return true };
+        let package = |type_name: &str| type_name.rsplit_once('.').map(|(package, _)| package.to_owned());
+        let fits = |of: &Option<String>| of.as_deref().is_none_or(|of| package(of) == package(type_name));
+        chain.iter().any(|(known, of)| known == name && fits(of))
+    }
+}
+
+fn chain(seen: &[wire::Occurrence<'_>]) -> Chain {
+    let filters = seen.iter().filter(|one| one.field.name() == "http_filters").filter_map(|one| one.value.bytes());
+    filters.filter_map(rules::http_filter).collect()
 }
 
 #[cfg(test)]

@@ -27,23 +27,42 @@ impl Carrier {
             Carrier::Cluster => "cluster",
         }
     }
+
+    fn type_name(self) -> &'static str {
+        match self {
+            Carrier::Listener => "envoy.config.listener.v3.Listener",
+            Carrier::Routes => "envoy.config.route.v3.RouteConfiguration",
+            Carrier::Extension => "envoy.config.core.v3.TypedExtensionConfig",
+            Carrier::Cluster => "envoy.config.cluster.v3.Cluster",
+        }
+    }
 }
 
 /// A version of a resource has taken the place of another; either may be missing.
 pub fn policy(carrier: Carrier, name: &str, version: &str, before: Option<&[u8]>, after: Option<&[u8]>) {
     if let Some(change) = change(carrier, before, after) {
-        tracing::info!(target: "audit", "{} '{}' version '{version}': policy {change}", carrier.noun(), shown(name));
+        tracing::info!(target: "audit", "{} '{}'{}: policy {change}", carrier.noun(), shown(name), of_version(version));
     }
+}
+
+/// What the bootstrap names, and what went, has none.
+fn of_version(version: &str) -> String {
+    if version.is_empty() { String::new() } else { format!(" version '{version}'") }
 }
 
 fn change(carrier: Carrier, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<String> {
     let is_one = before.is_none() || after.is_none();
-    let (before, after) = (Record::of(before.unwrap_or_default()), Record::of(after.unwrap_or_default()));
+    let record = |bytes: Option<&[u8]>| Record::of(carrier.type_name(), bytes.unwrap_or_default());
+    let (before, after) = (record(before), record(after));
     // Nearly every cluster has a TLS context: that one comes or goes is no news, that it changes is.
     if carrier == Carrier::Cluster && is_one && !before.is_more_than_tls() && !after.is_more_than_tls() {
         return None;
     }
     match (before.is_empty(), after.is_empty()) {
+        // Which chains a table is for is not known here.
+        (true, false) if carrier == Carrier::Routes => {
+            Some(format!("is in force where chains have the filters: {after}"))
+        }
         (true, false) => Some(format!("is in force: {after}")),
         (false, true) => Some(format!("is in force no more: {before}")),
         (false, false) if before != after => Some(format!("has changed: {after}; before: {before}")),
@@ -53,7 +72,7 @@ fn change(carrier: Carrier, before: Option<&[u8]>, after: Option<&[u8]>) -> Opti
 
 /// A secret has come into use.
 pub fn secret(name: &str, version: &str, material: &Material) {
-    tracing::info!(target: "audit", "secret '{}' version '{version}' is in use: {}", shown(name), said(material));
+    tracing::info!(target: "audit", "secret '{}'{} is in use: {}", shown(name), of_version(version), said(material));
 }
 
 /// A secret is used no more.
@@ -81,6 +100,9 @@ fn said(material: &Material) -> String {
         for root in trust.roots.iter().take(MOST_ROOTS) {
             // A string takes all that is written to it.
             let _ = write!(text, "; root {}", of_certificate(root));
+        }
+        if let Some(more) = trust.roots.len().checked_sub(MOST_ROOTS).filter(|more| *more > 0) {
+            let _ = write!(text, "; and {more} more");
         }
         parts.push(text);
     }

@@ -26,9 +26,14 @@ pub fn resource(input: &[u8]) {
         assert!(!rejection.to_string().is_empty());
     }
     drop(options.take_notes());
-    let record = Record::of(input);
-    assert_eq!(record, Record::of(input), "it is read alike each time");
-    assert_eq!(record.is_empty(), record.to_string().is_empty());
+    for kind in
+        ["listener.v3.Listener", "cluster.v3.Cluster", "route.v3.RouteConfiguration", "core.v3.TypedExtensionConfig"]
+    {
+        let name = format!("envoy.config.{kind}");
+        let record = Record::of(&name, input);
+        assert_eq!(record, Record::of(&name, input), "it is read alike each time");
+        assert_eq!(record.is_empty(), record.to_string().is_empty());
+    }
     let policies = [Policy::of(input), Policy::of_listener(input), Policy::of_routes(input)];
     assert!(policies.iter().all(|policy| !policy.exceeds(policy)));
 }

@@ -103,7 +103,7 @@ pub const LOGGERS: &[&str] = &[
 ];
 
 /// One line for each change of policy, of certificates and of roots that took effect. No logger of Envoy's: `-l`, which agents set to
-/// `warning`, does not silence it; its own level does.
+/// `warning`, does not silence it; `off` and its own level do.
 pub const AUDIT: &str = "audit";
 
 /// Beginnings of module paths and their loggers; the longest that fits wins. All else is `misc`.
@@ -150,7 +150,11 @@ pub struct Levels(Vec<AtomicU8>);
 impl Levels {
     /// All at one level.
     pub fn new(level: LogLevel) -> Levels {
-        let of = |logger: &str| if logger == AUDIT { LogLevel::Info } else { level };
+        let of = |logger: &str| match level {
+            LogLevel::Off => LogLevel::Off,
+            _ if logger == AUDIT => LogLevel::Info,
+            level => level,
+        };
         Levels(LOGGERS.iter().map(|logger| AtomicU8::new(of(logger) as u8)).collect())
     }
 

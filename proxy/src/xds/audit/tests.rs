@@ -11,10 +11,11 @@ use crate::tls::Secrets;
 use crate::tls::testing::{Authority, crl, roots, secret};
 use crate::xds::testing::bytes;
 
-const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+const PER_ROUTE: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute";
 
 fn table(prefix: &str, policy: Option<&str>) -> Vec<u8> {
-    let per_filter = |policy: &str| json!({"a": {"@type": RBAC, "shadow_rules_stat_prefix": policy}});
+    let per_filter =
+        |policy: &str| json!({"a": {"@type": PER_ROUTE, "rbac": {"rules": {}, "shadow_rules_stat_prefix": policy}}});
     let text = json!({
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": prefix,
@@ -30,13 +31,25 @@ fn policy_that_comes_changes_or_goes_is_told_and_nothing_else() {
     };
     let (plain, one, two) = (table("a", None), table("a", Some("one")), table("a", Some("two")));
     assert_eq!(told(None, Some(plain.clone())), "");
-    assert_eq!(told(None, Some(one.clone())), "is in force: filters.http.rbac.v3.RBAC x1");
-    assert_eq!(told(Some(plain.clone()), Some(one.clone())), "is in force: filters.http.rbac.v3.RBAC x1");
+    assert_eq!(
+        told(None, Some(one.clone())),
+        "is in force where chains have the filters: filters.http.rbac.v3.RBACPerRoute for 'a' x1"
+    );
+    assert_eq!(
+        told(Some(plain.clone()), Some(one.clone())),
+        "is in force where chains have the filters: filters.http.rbac.v3.RBACPerRoute for 'a' x1"
+    );
     assert_eq!(told(Some(one.clone()), Some(table("b", Some("one")))), "", "the rest has changed");
     let changed = told(Some(one.clone()), Some(two));
-    assert_eq!(changed, "has changed: filters.http.rbac.v3.RBAC x1; before: filters.http.rbac.v3.RBAC x1");
-    assert_eq!(told(Some(one.clone()), Some(plain)), "is in force no more: filters.http.rbac.v3.RBAC x1");
-    assert_eq!(told(Some(one), None), "is in force no more: filters.http.rbac.v3.RBAC x1");
+    assert_eq!(
+        changed,
+        "has changed: filters.http.rbac.v3.RBACPerRoute for 'a' x1; before: filters.http.rbac.v3.RBACPerRoute for 'a' x1"
+    );
+    assert_eq!(
+        told(Some(one.clone()), Some(plain)),
+        "is in force no more: filters.http.rbac.v3.RBACPerRoute for 'a' x1"
+    );
+    assert_eq!(told(Some(one), None), "is in force no more: filters.http.rbac.v3.RBACPerRoute for 'a' x1");
 }
 
 fn cluster(sni: Option<&str>) -> Vec<u8> {
