@@ -1,4 +1,6 @@
-//! Fixed mutations for the properties of `fuzz` modules: the same each time. Tests alone call it.
+//! Fixed mutations for the properties of `fuzz` modules: the same each time; and [`lines`], what is logged meanwhile. Tests alone call it.
+
+pub mod lines;
 
 /// Changes a seed in a few places: octets, pieces of other seeds, and words that matter to the parser. The first octet, which chooses
 /// settings, is anything.

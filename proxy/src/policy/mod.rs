@@ -9,9 +9,12 @@ pub(crate) mod jwt;
 #[cfg(fuzzing)]
 pub mod jwt;
 pub(crate) mod match_tree;
+mod opened;
 pub mod rbac;
 
 use config::matcher::Fraction;
+
+pub(crate) use opened::Opened;
 
 /// Whether a random number falls into the share; a share of nothing is never meant.
 pub fn falls_into(fraction: Fraction, random: u64) -> bool {

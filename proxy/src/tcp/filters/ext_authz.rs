@@ -14,6 +14,7 @@ use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::call::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
+use crate::policy::Opened;
 use crate::stats::{Counter, Gauge};
 use crate::telemetry::stream_info::{ConnectionInfo, Denial};
 use crate::tls;
@@ -35,6 +36,7 @@ pub(super) struct ExtAuthz {
     cx_closed: Counter,
     disabled: Counter,
     active: Gauge,
+    opened: Opened,
 }
 
 /// A question under way; dropped with its connection, it is counted no more.
@@ -66,6 +68,7 @@ impl NetworkFilter for ExtAuthz {
             cx_closed: counter("cx_closed"),
             disabled: counter("disabled"),
             active: deps.stats.gauge(&name("active")),
+            opened: Opened::default(),
             config: config.clone(),
         })
     }
@@ -106,6 +109,7 @@ impl NetworkFilter for ExtAuthz {
         };
         match answer {
             Ok(answer) => {
+                self.opened.answered(format_args!("network ext_authz '{}'", self.config.stat_prefix));
                 let allowed = matches!(answer.verdict, message::Verdict::Allowed(_));
                 self.remember(connection, &answer, asked.filter(|_| allowed));
                 if allowed {
@@ -119,6 +123,7 @@ impl NetworkFilter for ExtAuthz {
                 self.error.inc();
                 if self.config.failure_mode_allow {
                     self.failure_mode_allowed.inc();
+                    self.opened.failed(format_args!("network ext_authz '{}'", self.config.stat_prefix), &why);
                     return Step::Continue;
                 }
                 tracing::debug!(target: "filter", id = connection.id, "ext_authz: connection closed: {why}");

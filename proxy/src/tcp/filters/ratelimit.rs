@@ -11,6 +11,7 @@ use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::call::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
+use crate::policy::Opened;
 use crate::stats::{Counter, Gauge};
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::wire::grpc::frames::Framed;
@@ -24,6 +25,7 @@ pub(super) struct RateLimit {
     ok: Counter,
     over_limit: Counter,
     error: Counter,
+    opened: Opened,
     failure_mode_allowed: Counter,
     cx_closed: Counter,
     active: Gauge,
@@ -54,6 +56,7 @@ impl NetworkFilter for RateLimit {
             failure_mode_allowed: counter("failure_mode_allowed"),
             cx_closed: counter("cx_closed"),
             active: deps.stats.gauge(&name("active")),
+            opened: Opened::default(),
             config: config.clone(),
         })
     }
@@ -83,6 +86,7 @@ impl NetworkFilter for RateLimit {
         };
         match answer {
             Ok(answer) => {
+                self.opened.answered(format_args!("network ratelimit of the domain '{}'", self.config.domain));
                 if let Some(metadata) = &answer.metadata {
                     connection.metadata.borrow_mut().merge("envoy.filters.network.ratelimit", metadata);
                 }
@@ -93,9 +97,10 @@ impl NetworkFilter for RateLimit {
                 self.over_limit.inc();
                 self.close()
             }
-            Err(_) if !self.config.deny_on_failure => {
+            Err(why) if !self.config.deny_on_failure => {
                 self.error.inc();
                 self.failure_mode_allowed.inc();
+                self.opened.failed(format_args!("network ratelimit of the domain '{}'", self.config.domain), &why);
                 Step::Continue
             }
             Err(why) => {

@@ -26,7 +26,7 @@ use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
-use crate::policy::falls_into;
+use crate::policy::{Opened, falls_into};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
@@ -44,6 +44,7 @@ pub(crate) struct ExtAuthz {
     of_cluster: String,
     /// For logs, as JSON.
     filter_metadata: Option<Bytes>,
+    opened: Opened,
 }
 
 /// Headers that only this filter knows, interned.
@@ -106,6 +107,7 @@ impl HttpFilter for ExtAuthz {
             },
             stats: Counts::new(deps.stats, &format!("{}{of_cluster}", deps.scope)),
             of_cluster,
+            opened: Opened::default(),
             filter_metadata: config.filter_metadata.as_ref().map(|metadata| Bytes::from(metadata.to_string())),
             config: config.clone(),
         })

@@ -14,6 +14,9 @@ use crate::stats::Counter;
 
 impl ExtAuthz {
     pub(super) fn judged(&self, turn: &mut Turn<'_, '_, ExtAuthz>, answer: message::CheckResponse) -> Step {
+        if !matches!(answer.verdict, message::Verdict::Failed(_)) {
+            self.opened.answered(format_args!("ext_authz '{}'", turn.slot.name));
+        }
         if let Some(name) = answer.unknown_action().filter(|_| self.config.validate_mutations) {
             return self.invalid(turn, name);
         }
@@ -81,6 +84,7 @@ impl ExtAuthz {
         self.count(turn.stream, self.stats.error, "error");
         if self.config.failure_mode_allow {
             self.count(turn.stream, self.stats.failure_mode_allowed, "failure_mode_allowed");
+            self.opened.failed(format_args!("ext_authz '{}'", turn.slot.name), why);
             if self.config.failure_mode_allow_header {
                 let headers = &mut turn.stream.request.headers;
                 headers.set(self.names.failure_mode_allowed.clone(), Bytes::from_static(b"true"));

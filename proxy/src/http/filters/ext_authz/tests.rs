@@ -160,7 +160,10 @@ fn without_a_verdict_nobody_passes_unless_that_is_wanted() {
             let open = config(|config| (config.failure_mode_allow, config.failure_mode_allow_header) = (true, true));
             let (mut bench, _world, _) = authorizer(open, answer).await;
             bench.app(Script::answers(200, &[], &[]));
+            let (lines, _guard) = crate::testing::lines::Lines::listen();
             assert_eq!(bench.send(get("/")).await.status(), 200);
+            let told = lines.with("what it should judge passes without its judgement: ");
+            assert!(told.len() == 1 && told[0].starts_with("WARN") && told[0].contains("ext_authz '"), "{told:?}");
             assert_eq!(bench.app_saw().header("x-envoy-auth-failure-mode-allowed").as_deref(), Some("true"));
             assert_eq!(bench.stat("http.test.ext_authz.failure_mode_allowed"), 1);
         }

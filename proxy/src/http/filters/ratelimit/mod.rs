@@ -29,7 +29,7 @@ use crate::http::rate_limit::RateLimit as Limit;
 use crate::http::reason;
 use crate::http::respond;
 use crate::http::stream::Stream;
-use crate::policy::falls_into;
+use crate::policy::{Opened, falls_into};
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
@@ -52,6 +52,7 @@ struct Settings {
     names: Names,
     /// Of the names below a cluster's.
     of_cluster: String,
+    opened: Opened,
 }
 
 /// What a level says.
@@ -99,6 +100,7 @@ impl HttpFilter for RateLimit {
                     Some(prefix) => format!("ratelimit.{prefix}."),
                     None => "ratelimit.".to_owned(),
                 },
+                opened: Opened::default(),
                 config: config.clone(),
             }),
         })
@@ -172,6 +174,7 @@ impl Settings {
     }
 
     fn judged(&self, turn: &mut Turn<'_, '_, RateLimit>, answer: message::Answer) -> Step {
+        self.opened.answered(format_args!("ratelimit of the domain '{}'", self.config.domain));
         if let Some(metadata) = &answer.metadata {
             turn.stream.info.metadata.merge(&self.config.metadata_namespace, metadata);
         }
@@ -212,6 +215,7 @@ impl Settings {
         self.count(stream, "error");
         if !falls_into(self.config.deny_on_failure, fastrand::u64(..)) {
             self.count(stream, "failure_mode_allowed");
+            self.opened.failed(format_args!("ratelimit of the domain '{}'", self.config.domain), why);
             return Step::Continue;
         }
         reason::tell(stream, "rate_limiter_error", why);

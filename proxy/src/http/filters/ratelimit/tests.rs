@@ -339,7 +339,10 @@ fn without_an_answer_requests_pass_unless_that_is_not_wanted() {
         for answer in broken {
             let (mut bench, _world, _) = limited(config(), Vec::new(), false, answer).await;
             bench.app(Script::answers(200, &[], &[]));
+            let (lines, _guard) = crate::testing::lines::Lines::listen();
             assert_eq!(bench.send(get("/")).await.status(), 200);
+            let told = lines.with("ratelimit of the domain ");
+            assert!(told.len() == 1 && told[0].contains("passes without its judgement: "), "{told:?}");
             assert_eq!(bench.stat("cluster.app.ratelimit.error"), 1);
             assert_eq!(bench.stat("cluster.app.ratelimit.failure_mode_allowed"), 1);
 
