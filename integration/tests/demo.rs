@@ -1,6 +1,9 @@
 //! `cargo demo` as a script runs it: without a terminal, held to what it claims by its own exit status.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn the_demo_holds_what_it_claims_and_ends_without_a_terminal() {
@@ -14,4 +17,40 @@ fn the_demo_holds_what_it_claims_and_ends_without_a_terminal() {
         "one line for each of the five requests: {said}"
     );
     assert!(!said.contains('\x1b'), "no colour without a terminal: {said}");
+}
+
+#[test]
+fn help_is_printed_and_nothing_is_started() {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).arg("--help").output().expect("the demo starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("Usage: cargo demo") && !said.contains("Building"), "{said}");
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).arg("--halp").output().expect("the demo starts");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// The shell's `kill` saves an unsafe call.
+fn kill(arguments: &str) -> bool {
+    let status = Command::new("sh").args(["-c", &format!("kill {arguments} 2>/dev/null")]).status();
+    status.expect("a shell").success()
+}
+
+/// Its proxies are of its process group, so that whether one is left can be asked of the system.
+#[test]
+fn a_signal_ends_it_and_all_that_it_started() {
+    for (signal, status) in [("TERM", 128 + 15), ("HUP", 128 + 1)] {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
+        let mut demo = demo.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let lines = BufReader::new(demo.stdout.take().expect("its output")).lines();
+        // By then both proxies are up.
+        let seen = lines.map_while(Result::ok).find(|line| line.starts_with("Five requests"));
+        assert!(seen.is_some());
+        assert!(kill(&format!("-{signal} {}", demo.id())));
+        let code = demo.wait().expect("it ends").code();
+        assert!(code == Some(status) || code == Some(0), "{code:?}: it may have been done before");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while kill(&format!("-0 -- -{}", demo.id())) {
+            assert!(Instant::now() < deadline, "something that it started is left");
+            std::thread::yield_now();
+        }
+    }
 }

@@ -16,14 +16,36 @@ use outrigger_integration::embedded::client::Request;
 use outrigger_integration::embedded::ports::{self, Ports};
 use outrigger_integration::embedded::sidecar::{Launch, Sidecar};
 use outrigger_integration::embedded::{binary, bound};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where egress listeners bind: what applications call.
 const EGRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Stands in for the address of a host, where ingress listeners bind.
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
+const HELP: &str = "\
+cargo demo: a mesh of two workloads on this machine, with nothing else installed.
+
+It builds outrigger, starts an embedded control plane, two applications and an outrigger beside each of them, sends
+five requests and shows what happened. On a terminal it stays up until Ctrl-C; SIGTERM and SIGHUP end it, too, and
+nothing that it started is left behind. Without a terminal it ends by itself: status 0 only if all it claims held.
+
+Usage: cargo demo [--help]
+";
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--help" | "-h" | "help") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some(other) => {
+            eprintln!("demo: there is no argument {other:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    }
     // A panic of the harness is a sentence for the reader, not a trace.
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload_as_str().unwrap_or("something went wrong");
@@ -35,15 +57,51 @@ async fn main() -> ExitCode {
         eprintln!("demo: {reason}");
         return ExitCode::FAILURE;
     }
+    let mut stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => {
+            eprintln!("demo: signals cannot be waited for: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    // Whatever ends it, what was started is dropped, and with it ended.
+    tokio::select! {
+        held = run(&page) => if held { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        code = stop.comes() => ExitCode::from(code),
+    }
+}
+
+/// Everything, up to Ctrl-C where there is a terminal. Whether what is claimed held.
+async fn run(page: &Page) -> bool {
     let demo = Demo::start().await;
-    let held = demo.show(&page).await;
+    let held = demo.show(page).await;
     if std::io::stdout().is_terminal() {
-        demo.invite(&page);
+        demo.invite(page);
         if let Err(error) = tokio::signal::ctrl_c().await {
             eprintln!("demo: Ctrl-C cannot be waited for: {error}");
         }
     }
-    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    held
+}
+
+/// The signals that end it whatever it is doing.
+struct Stop {
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Stop> {
+        Ok(Stop { terminate: signal(SignalKind::terminate())?, hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// The status that a shell gives for the one that came.
+    async fn comes(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.terminate.recv() => 128 + 15,
+            _ = self.hangup.recv() => 128 + 1,
+        }
+    }
 }
 
 /// The running mesh.

@@ -3,7 +3,7 @@
 /// Package version, e.g. `0.1.0`.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
 
-/// Source revision, when the build was told (`OUTRIGGER_REVISION`).
+/// Source revision, as the build was told (`OUTRIGGER_REVISION`), or as git told a release's build.
 pub const REVISION: &str = match option_env!("OUTRIGGER_REVISION") {
     Some(revision) => revision,
     None => "0",
@@ -20,9 +20,13 @@ pub fn full() -> String {
     format!("{REVISION}/{NUMBER}/{}/{BUILD_TYPE}/{SSL}", status())
 }
 
-/// Whether the build knows the revision that it was made from.
+/// Whether the build is of the revision and of nothing else.
 pub fn status() -> &'static str {
-    if REVISION == "0" { "Modified" } else { "Clean" }
+    match option_env!("OUTRIGGER_REVISION_STATUS") {
+        Some(status) => status,
+        None if REVISION == "0" => "Modified",
+        None => "Clean",
+    }
 }
 
 /// What `--version` prints.
