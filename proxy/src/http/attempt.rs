@@ -28,6 +28,7 @@ use super::respond;
 use super::retry::{Decision, Retry};
 use super::rewrite;
 use super::route::{Forwarding, is_grpc};
+use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
@@ -56,6 +57,7 @@ pub(super) async fn run<'s>(
     let stream = &mut exchange.stream;
     let name = stream.cluster_name().ok_or_else(|| no_cluster(stream, forwarding))?;
     let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
+    stages::routed(stream, chosen, &name);
     goes_to(stream, name, &cluster);
     strict::check(stream)?;
     if let Some(limit) = forwarding.config.flush_timeout {
@@ -80,6 +82,7 @@ pub(super) async fn run<'s>(
                 if let (Some(target), Some(retry)) = (outcome.target(), retry.as_mut()) {
                     target.attempted(retry);
                 }
+                stages::retried(&exchange.stream, outcome.status(), outcome.flags(), wait.time);
                 ends.retries(outcome.target(), outcome.status(), wait);
                 log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
@@ -104,6 +107,7 @@ pub(super) async fn run<'s>(
             }
             Outcome::Failed(failure, host, _) => {
                 exchange.watch.try_ends();
+                stages::gave_up(&exchange.stream, failure.flags());
                 let stop = failure.into_stop(&exchange.stream, retried);
                 ends.failed(host.as_ref(), &stop);
                 return Err(stop);

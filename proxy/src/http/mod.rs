@@ -32,6 +32,7 @@ mod respond;
 mod retry;
 mod rewrite;
 mod router;
+mod stages;
 mod stats;
 mod stop;
 mod stream;

@@ -8,6 +8,7 @@ use super::exchange::Exchange;
 use super::local_reply::LocalReply;
 use super::redirect;
 use super::route::{Found, RouteTable};
+use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream};
 use crate::failure::ResponseFlags;
@@ -32,8 +33,14 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
 
 /// Forwards the request and sends what comes back, or says what it is answered.
 pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
-    let Some(chosen) = exchange.stream.route else { return Err(nowhere(&exchange.stream).into()) };
-    let Some(forwarding) = chosen.forwarding else { return Err(own_answer(&exchange.stream, chosen).into()) };
+    let Some(chosen) = exchange.stream.route else {
+        stages::answered_here(&exchange.stream, None);
+        return Err(nowhere(&exchange.stream).into());
+    };
+    let Some(forwarding) = chosen.forwarding else {
+        stages::answered_here(&exchange.stream, Some(&*chosen.route.config.name));
+        return Err(own_answer(&exchange.stream, chosen).into());
+    };
     exchange.stream.context.manager.stats.rq_total.inc();
     attempt::run(exchange, downstream, chosen, forwarding).await
 }

@@ -80,6 +80,7 @@ impl Bench {
                 most_specific_headers_win: false,
                 mirrors: Vec::new(),
                 per_filter: Vec::new(),
+                validate_clusters: None,
             },
             direction: Direction::Outbound,
             connection: connection(),

@@ -135,6 +135,12 @@ async fn establish(
     };
     let Some(chain) = choose_chain(listener, &slot, &facts) else {
         common.stats.no_filter_chain_match.inc();
+        let what = if inspected.is_tls { "TLS" } else { "plain, and the chains may be for TLS" };
+        tracing::debug!(
+            listener = &*common.name,
+            server_name = facts.server_name,
+            "no filter chain matches: what came is {what}"
+        );
         if !inspected.read.is_empty() {
             accepted.reset_on_close();
         }

@@ -9,6 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use config::route::HostRewrite;
 
+use super::super::stages;
 use super::ends;
 use super::failure::Failure;
 use super::filters;
@@ -95,6 +96,7 @@ impl Attempt<'_> {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(failure, None, Reached::Nobody)),
         };
+        stages::picked(&exchange.stream, || target.address());
         self.rewrite_host(exchange, &target);
         upload.begin_mirrors(&mut exchange.stream);
         self.goes_to(&mut exchange.stream, &target);

@@ -26,6 +26,7 @@ fn table(hosts: &[&[&str]], ignore_port: bool) -> Arc<RouteTable> {
             most_specific_headers_win: false,
             mirrors: Vec::new(),
             per_filter: Vec::new(),
+            validate_clusters: None,
         },
         &stats(),
     )
@@ -85,6 +86,7 @@ fn a_domain_stands_once_in_a_table() {
             most_specific_headers_win: false,
             mirrors: Vec::new(),
             per_filter: Vec::new(),
+            validate_clusters: None,
         },
         &stats(),
     );

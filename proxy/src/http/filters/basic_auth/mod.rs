@@ -157,6 +157,9 @@ fn users(config: &Users) -> Result<Passwords, Rejection> {
             ("environment_variable", value.into_vec())
         }
     };
+    if text.is_empty() {
+        return Err(at.field(field).reject("DataSource cannot be empty; give users, or take the filter out"));
+    }
     Passwords::parse(&text).map_err(|why| at.field(field).reject(why))
 }
 
