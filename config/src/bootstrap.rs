@@ -3,10 +3,11 @@
 mod members;
 mod read;
 mod statics;
+mod together;
 mod translate;
 mod yaml;
 
-pub use read::{Source, load};
+pub use read::{Examined, Source, examine, load};
 pub use statics::StaticConfig;
 
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub struct Bootstrap {
     pub stats_eviction_interval: Option<Duration>,
     /// Fields that are set and not acting: named once in the log.
     pub ignored: Vec<String>,
+    /// Fields that there are not and that were left out, a sentence each; none unless that was asked for.
+    pub unknown: Vec<String>,
 }
 
 impl Bootstrap {
@@ -165,6 +168,14 @@ pub enum BootstrapError {
         /// Where and why.
         rejection: Rejection,
     },
+    /// More than one thing is wrong: a line for each.
+    #[error("{}", lines(.0))]
+    Several(Vec<BootstrapError>),
+}
+
+fn lines(errors: &[BootstrapError]) -> String {
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -67,11 +67,19 @@ impl Extension<'_> {
             Body::Binary(bytes) => return Ok(Cow::Borrowed(bytes)),
             Body::Json(value) => value,
         };
-        let deny_unknown = options.unknown_fields == UnknownFields::Reject;
+        let at = at.field("value");
         let mut descriptors = Descriptors::new();
-        json::encode(&mut descriptors, &self.type_name, value, deny_unknown)
-            .map(Cow::Owned)
-            .map_err(|fault| fault.below(&at.field("value")))
+        let strict = json::encode(&mut descriptors, &self.type_name, value, true);
+        let read = match strict {
+            Err(_) if !options.strict_structs => {
+                for (path, of) in json::unknown_in(&mut descriptors, &self.type_name, value) {
+                    options.unknown_name(&at, &of, &path);
+                }
+                json::encode(&mut descriptors, &self.type_name, value, false)
+            }
+            read => read,
+        };
+        read.map(Cow::Owned).map_err(|fault| fault.below(&at))
     }
 
     /// Whether the content came as JSON.

@@ -13,7 +13,7 @@ use crate::schema::{Field, Message};
 mod patterns;
 mod rules;
 pub(crate) mod table;
-mod wire;
+pub(crate) mod wire;
 
 use wire::Occurrence;
 
@@ -23,7 +23,16 @@ const DEEPEST: usize = 100;
 /// Checks a message that is about to be decoded.
 pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
     let Some(message) = Message::named(type_name) else { return Ok(()) };
-    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)
+    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)?;
+    if type_name == "envoy.config.cluster.v3.Cluster" { crate::cluster::together::check(at, bytes) } else { Ok(()) }
+}
+
+/// Checks a message that does not act, by Envoy's rules alone.
+pub(crate) fn check_inert(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
+    match Message::named(type_name).filter(|_| options.is_checking()) {
+        Some(message) => Walk { options }.message(message, bytes, at, Interest { rules: true, table: false }, 0),
+        None => Ok(()),
+    }
 }
 
 /// Rules that these files have and Envoy has no more: the decoder says what must be there.
@@ -56,7 +65,7 @@ impl Walk<'_> {
         if depth > DEEPEST || message.name().starts_with("google.protobuf.") {
             return Ok(());
         }
-        let seen = wire::occurrences(message, bytes);
+        let seen = wire::all(message, bytes, |number| self.options.unknown_field(at, message.name(), number));
         let interest = Interest { rules: interest.rules && message.is_ruled(), ..interest };
         if interest.rules {
             rules::oneofs(message, &seen, at)?;
@@ -80,6 +89,9 @@ impl Walk<'_> {
         let at = at.field(field.name());
         if interest.rules && !field.rules().is_empty() && !is_waived(message, field) {
             interest.rules = rules::field(field, occurrences.clone(), &at)?;
+        }
+        if field.message().is_some_and(|of| of.name() == "google.protobuf.Duration") {
+            occurrences.clone().filter_map(|one| one.value.bytes()).try_for_each(|bytes| not_below_zero(&at, bytes))?;
         }
         let mut set = occurrences.clone().filter(|one| !one.value.is_default(field)).peekable();
         if set.peek().is_none() {
@@ -123,6 +135,15 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// As wherever Envoy reads one.
+fn not_below_zero(at: &At<'_>, bytes: &[u8]) -> Result<(), Rejection> {
+    let duration = <crate::proto::wkt::Duration as prost::Message>::decode(bytes).unwrap_or_default();
+    if duration.seconds < 0 || duration.nanos < 0 {
+        return Err(at.reject("Invalid duration: Expected positive duration; it is below zero"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod blame;
 mod coerce;
 pub(crate) mod lenient;
 mod redact;
+mod unknown;
 mod write;
 
 pub use write::{AnyJson, MessageJson};
@@ -85,6 +86,16 @@ pub(crate) fn encode_text(
             Err(_) => Err(Fault { path: String::new(), reason: error.to_string() }),
         },
     }
+}
+
+/// The fields of a JSON text that the message of that type has not: their places, and the messages that they stand in.
+pub(crate) fn unknown_fields(descriptors: &mut Descriptors, type_name: &str, text: &str) -> Vec<(String, String)> {
+    serde_json::from_str(text).map_or_else(|_| Vec::new(), |value| unknown_in(descriptors, type_name, &value))
+}
+
+/// The same of a value.
+pub(crate) fn unknown_in(descriptors: &mut Descriptors, type_name: &str, value: &Value) -> Vec<(String, String)> {
+    descriptors.message(type_name).map_or_else(Vec::new, |descriptor| unknown::list(&descriptor, value))
 }
 
 /// The reason of a fault, and what to do.

@@ -17,6 +17,8 @@ use crate::workload::Workload;
 pub struct Options {
     /// What happens to fields that this build does not know.
     pub unknown_fields: UnknownFields,
+    /// What a `TypedStruct` holds is refused for fields that its message has not; else they are told.
+    pub strict_structs: bool,
     /// Runtime key `envoy.reloadable_features.http_reject_path_with_fragment`: true answers 400 to a path with `#`, false strips it.
     pub reject_fragment: bool,
     /// `node.cluster`, or `--service-cluster`.
@@ -36,6 +38,10 @@ pub struct Options {
     /// What every message is held to before it is decoded.
     pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
+    /// Fields that nobody here knows, and how many of them were not told yet.
+    unknown: RefCell<(BTreeSet<String>, Vec<String>)>,
+    /// The resource that is being read, for notes.
+    subject: RefCell<String>,
     /// Configs that hold the config that is being read.
     nesting: Cell<u8>,
     /// What was told before: an operator who reads it at every push reads it no more.
@@ -77,6 +83,7 @@ impl Options {
     pub fn new(unknown_fields: UnknownFields, reject_fragment: bool) -> Self {
         Self {
             unknown_fields,
+            strict_structs: unknown_fields == UnknownFields::Reject,
             reject_fragment,
             service_cluster: Arc::default(),
             local_cluster: None,
@@ -87,9 +94,16 @@ impl Options {
             read_source: |_| Err(String::from("is not read here; give inline_string or inline_bytes")),
             checks: crate::fields::check,
             notes: RefCell::default(),
+            unknown: RefCell::default(),
+            subject: RefCell::default(),
             nesting: Cell::default(),
             told: RefCell::default(),
         }
+    }
+
+    /// Whether messages are held to anything: a test of decoders alone says no.
+    pub(crate) fn is_checking(&self) -> bool {
+        std::ptr::fn_addr_eq(self.checks, crate::fields::check as Checks)
     }
 
     /// The labels that stand under a key of the node's metadata; what is no text is an empty one, as with Envoy.
@@ -151,7 +165,46 @@ impl Options {
         if let Some(note) = notes.get_mut(&text) {
             note.again += 1;
         } else if notes.len() < Self::MOST_NOTES {
-            notes.insert(text, Note { first: at.to_string(), again: 0 });
+            let subject = self.subject.borrow();
+            let between = if subject.is_empty() || at.is_root() { "" } else { ": " };
+            notes.insert(text, Note { first: format!("{subject}{between}{at}"), again: 0 });
         }
+    }
+
+    /// A field's number that its message has not.
+    pub(crate) fn unknown_field(&self, at: &At<'_>, message: &str, number: u32) {
+        self.add_unknown(at, format!("{message} has no field {number}"));
+    }
+
+    /// A field of a message that is given as JSON.
+    pub(crate) fn unknown_name(&self, at: &At<'_>, message: &str, path: &str) {
+        self.add_unknown(at, format!("{message} has no field of the name in {path}"));
+    }
+
+    fn add_unknown(&self, at: &At<'_>, what: String) {
+        let (known, news) = &mut *self.unknown.borrow_mut();
+        // Once a kind, and a bound on memory as for notes.
+        if known.len() < Self::MOST_TOLD && known.insert(what.clone()) {
+            let subject = self.subject.borrow();
+            news.push(format!("Unknown field in {subject} {at}: {what} that this build knows, and it is left out"));
+        }
+    }
+
+    /// The unknown fields of resources that were read since the last call, once for each kind of message and field.
+    pub fn take_unknown(&self) -> Vec<String> {
+        std::mem::take(&mut self.unknown.borrow_mut().1)
+    }
+
+    /// Reads a resource: notes name it.
+    pub(crate) fn reading<T>(&self, kind: &str, bytes: &[u8], read: impl FnOnce() -> T) -> T {
+        self.reading_named(kind, &crate::resource_name(bytes), read)
+    }
+
+    /// The same of one whose name is known.
+    pub(crate) fn reading_named<T>(&self, kind: &str, name: &str, read: impl FnOnce() -> T) -> T {
+        *self.subject.borrow_mut() = format!("{kind} '{}'", crate::discreet::shown(name));
+        let made = read();
+        self.subject.borrow_mut().clear();
+        made
     }
 }

@@ -177,7 +177,9 @@ pub(crate) fn inert(
         return Err(refused(at, name, entry));
     }
     // Where conversion from JSON succeeds, the bytes are well-formed by construction.
-    (entry.check)(&extension.bytes(at, options)?).map_err(|error| crate::proto::not_a_message(at, &error))?;
+    let bytes = extension.bytes(at, options)?;
+    (entry.check)(&bytes).map_err(|error| crate::proto::not_a_message(at, &error))?;
+    crate::fields::check_inert(&extension.type_name, &bytes, at, options)?;
     if entry.state != State::Works {
         options.note(at, format_args!("{name:?} is parsed and not acting: {}", entry.traffic));
     }

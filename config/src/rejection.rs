@@ -32,6 +32,16 @@ impl Rejection {
     }
 }
 
+/// Names in a sentence; of many the first few, and how many there are more.
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const MOST: usize = 16;
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.len() {
+        count if count > MOST => format!("{} and {} more", names[..MOST].join(", "), count - MOST),
+        _ => names.join(", "),
+    }
+}
+
 /// A place in a resource while it is being read. Cheap to make (no allocation until a rejection is built).
 #[derive(Clone, Copy)]
 pub struct At<'a> {
@@ -68,6 +78,11 @@ impl<'a> At<'a> {
     /// A value of this map.
     pub fn key(&'a self, key: &'a str) -> At<'a> {
         At { parent: Some(self), step: Step::Key(key) }
+    }
+
+    /// Whether it is the resource itself.
+    pub(crate) fn is_root(&self) -> bool {
+        self.parent.is_none()
     }
 
     /// A rejection at this place. What in the reason looks like a secret is not shown.

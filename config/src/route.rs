@@ -10,6 +10,7 @@ use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
 
 mod action;
+mod clusters;
 pub(crate) mod decode;
 mod forward;
 pub(crate) mod hash;
@@ -49,6 +50,8 @@ pub struct RouteConfiguration {
     pub mirrors: Vec<Mirror>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
+    /// `validate_clusters`; unset means true for a table that stands in its connection manager, and false for one over RDS.
+    pub validate_clusters: Option<bool>,
 }
 
 /// `VirtualHost`.

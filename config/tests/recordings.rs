@@ -92,7 +92,9 @@ fn the_agents_bootstraps_are_read() {
         let source = Source { name: "envoy-rev.json", text: &text, is_json: true };
         for unknown in [UnknownFields::Ignore, UnknownFields::Reject] {
             let found = bootstrap::load(&[source], unknown).unwrap_or_else(|error| panic!("{error}"));
-            found.each_static(&Options::new(unknown, false), |_, _| Ok(())).unwrap_or_else(|error| panic!("{error}"));
+            found
+                .each_static(&Options::new(unknown, false), |_, _| Ok(()))
+                .unwrap_or_else(|faults| panic!("{faults:?}"));
             assert_eq!((found.static_clusters.len(), found.static_listeners.len()), (4, 2));
         }
     }

@@ -9,6 +9,7 @@ mod control_plane;
 mod ground;
 mod node;
 mod sources;
+mod validate;
 mod wiring;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ use config::bootstrap::Bootstrap;
 use tokio::sync::Notify;
 
 use self::ground::Ground;
+pub use self::validate::{Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
@@ -42,28 +44,42 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     for warning in &invocation.warnings {
         tracing::warn!(target: "main", "{warning}");
     }
-    let outcome = bootstrap::load(options).and_then(|bootstrap| match options.mode {
-        Mode::Serve => serve(options, &bootstrap, &log, false),
-        Mode::InitOnly => serve(options, &bootstrap, &log, true),
-        Mode::Validate => bootstrap::validate(options, &bootstrap),
-    });
-    let code = match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            // Whoever asks whether a file is good wants the answer once.
-            let logged = options.mode != Mode::Validate || options.log_path.is_some();
-            if logged {
-                tracing::error!(target: "main", "error initializing configuration: {reason}");
-                process_log::flush(FLUSH);
-            }
-            if !logged || options.log_path.is_some() {
-                eprintln!("error: {reason}");
-            }
-            ExitCode::FAILURE
+    let faults = match options.mode {
+        Mode::Validate => validate(options),
+        Mode::Serve | Mode::InitOnly => {
+            let served = bootstrap::load(options)
+                .and_then(|bootstrap| serve(options, &bootstrap, &log, options.mode == Mode::InitOnly));
+            served.err().iter().flat_map(|reasons| reasons.lines()).map(str::to_owned).collect()
         }
     };
+    faults.iter().for_each(|reason| refuse(options, reason));
     process_log::flush(FLUSH);
-    code
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says why a configuration cannot be used.
+fn refuse(options: &Options, reason: &str) {
+    // Whoever asks whether a file is good wants the answer once.
+    let logged = options.mode != Mode::Validate || options.log_path.is_some();
+    if logged {
+        tracing::error!(target: "main", "error initializing configuration: {reason}");
+        process_log::flush(FLUSH);
+    }
+    if !logged || options.log_path.is_some() {
+        eprintln!("error: {reason}");
+    }
+}
+
+/// `--mode validate`: what does not act, and either that the rest is good or all that is not.
+fn validate(options: &Options) -> Vec<String> {
+    let Judged { notes, unknown, faults } = judge(options);
+    unknown.iter().for_each(|field| println!("{field}"));
+    notes.iter().for_each(|note| println!("not acting: {note}"));
+    if faults.is_empty() {
+        let name = options.config_path.as_ref().map(|path| path.display().to_string());
+        println!("configuration '{}' OK", name.as_deref().unwrap_or("--config-yaml"));
+    }
+    faults
 }
 
 fn start_log(options: &Options) -> std::io::Result<ProcessLog> {
@@ -84,6 +100,9 @@ fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: 
     }
     if !bootstrap.ignored.is_empty() {
         crate::xds::tell("bootstrap", &bootstrap.ignored);
+    }
+    for field in &bootstrap.unknown {
+        tracing::warn!(target: "config", "{field}");
     }
     process::raise_file_limit();
     match options.enable_core_dump {
@@ -108,6 +127,7 @@ async fn control_thread(
     // First of all: as process 1, a signal without a handler is lost.
     let signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
     let ground = Ground::start(options, bootstrap)?;
+    ground.server.static_unknown_fields.add(bootstrap.unknown.len() as u64);
     let wired = Wired::new(&ground, options, bootstrap)?;
     let admin = wired.admin(&ground, options, bootstrap, log);
     tokio::task::spawn_local(flush_stats(ground.stats.clone(), bootstrap.stats_flush_interval));

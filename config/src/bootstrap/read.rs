@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::value::RawValue;
 
-use super::members::Members;
+use super::members::{Members, Unique};
 use super::{Bootstrap, BootstrapError, StaticResource, translate, yaml};
 use crate::descriptors::Descriptors;
 use crate::discreet;
@@ -32,42 +32,107 @@ pub struct Source<'a> {
     pub is_json: bool,
 }
 
+/// What texts say, as far as they can be read, and all that is wrong with them.
+#[derive(Debug)]
+pub struct Examined {
+    /// What could be read. With faults it is good for finding more of them, and for nothing else.
+    pub bootstrap: Option<Bootstrap>,
+    /// What is wrong, in the order of the texts.
+    pub faults: Vec<BootstrapError>,
+    /// Names of static clusters that could not be read: who names one names a cluster that is meant to be there.
+    pub unread_clusters: Vec<Arc<str>>,
+}
+
 /// Reads the sources; each later one is merged over those before, as protobuf merges messages: lists grow, scalars are
 /// replaced, messages are merged.
+///
+/// # Errors
+/// All that is wrong with them.
 pub fn load(sources: &[Source<'_>], unknown_fields: UnknownFields) -> Result<Bootstrap, BootstrapError> {
-    let mut merged = Vec::new();
-    let mut statics = Statics::default();
-    let mut descriptors = Descriptors::new();
-    let deny_unknown = unknown_fields == UnknownFields::Reject;
-    for source in sources {
-        let mut reader = Reader { source, descriptors: &mut descriptors, deny_unknown };
-        // Encoded messages that stand behind one another are merged by whoever decodes them.
-        merged.extend(reader.read(&mut statics)?);
+    let Examined { bootstrap, mut faults, .. } = examine(sources, unknown_fields);
+    match (bootstrap, faults.len()) {
+        (Some(bootstrap), 0) => Ok(bootstrap),
+        (_, 1) => Err(faults.remove(0)),
+        _ => Err(BootstrapError::Several(faults)),
     }
-    drop(descriptors);
+}
+
+/// The same, and what is wrong keeps nothing else from being looked at.
+pub fn examine(sources: &[Source<'_>], unknown_fields: UnknownFields) -> Examined {
+    let mut statics = Statics::default();
+    let mut faults = Vec::new();
+    let mut unknown = Vec::new();
+    let proto = merged(sources, unknown_fields, &mut statics, (&mut faults, &mut unknown));
+    let unread_clusters = std::mem::take(&mut statics.unread_clusters);
+    let Some(proto) = proto else { return Examined { bootstrap: None, faults, unread_clusters } };
     // Which of the merged texts a field came from is not known any more.
     let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
     let field = |rejection| BootstrapError::Field { file: names.join(" merged with "), rejection };
-    let proto = pb::Bootstrap::decode(merged.as_slice())
-        .map_err(|error| field(crate::proto::not_a_message(&At::root(), &error)))?;
-    drop(merged);
-    unique_names("clusters", &statics.clusters).map_err(field)?;
-    unique_names("secrets", &statics.secrets).map_err(field)?;
-    translate::bootstrap(&proto, statics, unknown_fields).map_err(field)
+    faults.extend(duplicates("clusters", &statics.clusters).map(field));
+    faults.extend(duplicates("secrets", &statics.secrets).map(field));
+    let bootstrap = match translate::bootstrap(&proto, statics.clone(), unknown_fields) {
+        Ok(bootstrap) => Some(bootstrap),
+        Err(rejection) => {
+            faults.extend(translate::each(&proto, &statics, unknown_fields, rejection).into_iter().map(field));
+            let rest = pb::Bootstrap { node: proto.node, ..pb::Bootstrap::default() };
+            translate::bootstrap(&rest, statics, unknown_fields).ok()
+        }
+    };
+    let bootstrap = bootstrap.map(|bootstrap| Bootstrap { unknown, ..bootstrap });
+    Examined { bootstrap, faults, unread_clusters }
 }
 
+/// All that is no static resource, as one message; `None` if there is nothing to be read.
+fn merged(
+    sources: &[Source<'_>],
+    unknown_fields: UnknownFields,
+    statics: &mut Statics,
+    (faults, unknown): (&mut Vec<BootstrapError>, &mut Vec<String>),
+) -> Option<pb::Bootstrap> {
+    let mut merged = Vec::new();
+    let mut descriptors = Descriptors::new();
+    let deny_unknown = unknown_fields == UnknownFields::Reject;
+    for source in sources {
+        let mut reader = Reader { source, descriptors: &mut descriptors, deny_unknown, faults, unknown };
+        // Encoded messages that stand behind one another are merged by whoever decodes them.
+        match reader.read(statics) {
+            Ok(rest) => merged.extend(rest),
+            Err(error) => {
+                faults.push(error);
+                return None;
+            }
+        }
+    }
+    pb::Bootstrap::decode(merged.as_slice())
+        .inspect_err(|error| {
+            let rejection = crate::proto::not_a_message(&At::root(), error);
+            faults.push(BootstrapError::Field {
+                file: sources.first().map_or("", |source| source.name).into(),
+                rejection,
+            });
+        })
+        .ok()
+}
+
+const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+
 /// Static resources of all sources.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Statics {
     pub clusters: Vec<StaticResource>,
     pub listeners: Vec<StaticResource>,
     pub secrets: Vec<StaticResource>,
+    unread_clusters: Vec<Arc<str>>,
 }
 
 struct Reader<'a> {
     source: &'a Source<'a>,
     descriptors: &'a mut Descriptors,
     deny_unknown: bool,
+    /// What is wrong within fields; the others are read on.
+    faults: &'a mut Vec<BootstrapError>,
+    /// What was left out.
+    unknown: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
@@ -78,61 +143,111 @@ impl Reader<'_> {
             let reason = "it is empty; a bootstrap needs at least static_resources or dynamic_resources";
             return Err(self.syntax(format, reason.to_owned()));
         }
+        if self.source.is_json {
+            let unique = serde_json::from_str::<Unique>(&text).map(drop);
+            unique.map_err(|error| self.syntax(format, mend(self.source, &discreet::of_json(&error))))?;
+        }
         let members: Members<'_> = serde_json::from_str(&text)
             .map_err(|error| self.syntax(format, mend(self.source, &discreet::of_json(&error))))?;
         let mut rest = Vec::new();
         for (key, value) in members.0 {
             if matches!(&*key, "static_resources" | "staticResources") && value.get() != "null" {
-                let inner: Members<'_> = serde_json::from_str(value.get())
-                    .map_err(|error| self.not_an_object("static_resources", &error))?;
-                for (key, value) in inner.0 {
-                    self.static_list(&key, value, statics)?;
+                match serde_json::from_str::<Members<'_>>(value.get()) {
+                    Ok(inner) => inner.0.iter().for_each(|(key, value)| self.static_list(key, value, statics)),
+                    Err(error) => self.faults.push(self.not_an_object("static_resources", &error)),
                 }
             } else {
                 rest.push((key, value));
             }
         }
-        let rest = object(&rest);
-        json::encode_text(self.descriptors, "envoy.config.bootstrap.v3.Bootstrap", &rest, self.deny_unknown)
-            .map_err(|fault| self.field(fault))
+        Ok(self.encoded(&rest))
     }
 
-    fn static_list(&mut self, key: &str, value: &RawValue, statics: &mut Statics) -> Result<(), BootstrapError> {
+    /// A message. What it has not is an error, or left out and told with its place.
+    fn message(&mut self, type_name: &str, text: &str, place: impl FnOnce(&str) -> String) -> Result<Vec<u8>, Fault> {
+        match json::encode_text(self.descriptors, type_name, text, true) {
+            Err(_) if !self.deny_unknown => {
+                let body = json::encode_text(self.descriptors, type_name, text, false)?;
+                let unknown = json::unknown_fields(self.descriptors, type_name, text);
+                if !unknown.is_empty() {
+                    self.left_out(&place(text), &unknown);
+                }
+                Ok(body)
+            }
+            read => read,
+        }
+    }
+
+    fn left_out(&mut self, place: &str, fields: &[(String, String)]) {
+        let dot = if place.is_empty() { "" } else { "." };
+        self.unknown.extend(fields.iter().map(|(path, of)| {
+            format!(
+                "{}: Unknown field {place}{dot}{path}: {of} has none of that name, and it is left out",
+                self.source.name
+            )
+        }));
+    }
+
+    /// The members as a message. Where that fails, each is looked at alone, and those that are good are.
+    fn encoded(&mut self, members: &[(Cow<'_, str>, &RawValue)]) -> Vec<u8> {
+        match self.message(BOOTSTRAP, &object(members), |_| String::new()) {
+            Ok(whole) => whole,
+            Err(fault) if members.len() < 2 => {
+                self.faults.push(self.field(fault));
+                Vec::new()
+            }
+            Err(_) => members.iter().flat_map(|member| self.encoded(std::slice::from_ref(member))).collect(),
+        }
+    }
+
+    fn static_list(&mut self, key: &str, value: &RawValue, statics: &mut Statics) {
         let (list, name, type_name) = match key {
             "clusters" => (&mut statics.clusters, "clusters", "envoy.config.cluster.v3.Cluster"),
             "listeners" => (&mut statics.listeners, "listeners", "envoy.config.listener.v3.Listener"),
             "secrets" => (&mut statics.secrets, "secrets", "envoy.extensions.transport_sockets.tls.v3.Secret"),
             _ if self.deny_unknown => {
                 let reason =
-                    "no such field; check its spelling, or start with --allow-unknown-static-fields".to_owned();
-                return Err(self.field(Fault { path: format!("static_resources.{}", discreet::shown(key)), reason }));
+                    "no such field; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)".to_owned();
+                let path = format!("static_resources.{}", discreet::shown(key));
+                return self.faults.push(self.field(Fault { path, reason }));
             }
-            _ => return Ok(()),
+            _ => {
+                let of = format!("{BOOTSTRAP}.StaticResources");
+                return self.left_out("static_resources", &[(discreet::shown(key).into_owned(), of)]);
+            }
         };
         if value.get() == "null" {
-            return Ok(());
+            return;
         }
-        let slices: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| {
-            self.field(Fault {
-                path: format!("static_resources.{name}"),
-                reason: "is not a list; put what it holds in [ ]".to_owned(),
-            })
-        })?;
+        // As protobuf's parser: one is a list of one.
+        let read = if value.get().starts_with('{') { Ok(vec![value]) } else { serde_json::from_str(value.get()) };
+        let Ok(slices): Result<Vec<&RawValue>, _> = read else {
+            let reason = "is not a list; put what it holds in [ ]".to_owned();
+            return self.faults.push(self.field(Fault { path: format!("static_resources.{name}"), reason }));
+        };
         let file: Arc<str> = Arc::from(self.source.name);
         list.reserve(slices.len());
         let root = At::root();
         let at = root.field("static_resources");
         let at = at.field(name);
         for (index, slice) in slices.into_iter().enumerate() {
-            let encoded = json::encode_text(self.descriptors, type_name, slice.get(), self.deny_unknown);
-            let body = encoded.map_err(|fault| {
-                let resource = name_in(slice.get());
-                let at = if resource.is_empty() { at.index(index) } else { at.key(&resource) };
-                BootstrapError::Field { file: file.to_string(), rejection: fault.below(&at) }
-            })?;
-            list.push(StaticResource { name: name_of(&body), body: Bytes::from(body), file: file.clone() });
+            match self.message(type_name, slice.get(), |text| {
+                let resource = name_in(text);
+                if resource.is_empty() { at.index(index).to_string() } else { at.key(&resource).to_string() }
+            }) {
+                Ok(body) => {
+                    list.push(StaticResource { name: name_of(&body), body: Bytes::from(body), file: file.clone() });
+                }
+                Err(fault) => {
+                    let resource = name_in(slice.get());
+                    let at = if resource.is_empty() { at.index(index) } else { at.key(&resource) };
+                    self.faults.push(BootstrapError::Field { file: file.to_string(), rejection: fault.below(&at) });
+                    if name == "clusters" {
+                        statics.unread_clusters.push(resource.into());
+                    }
+                }
+            }
         }
-        Ok(())
     }
 
     fn syntax(&self, format: &'static str, reason: String) -> BootstrapError {
@@ -201,20 +316,13 @@ fn name_in(text: &str) -> String {
     value.get("name").and_then(|name| name.as_str()).unwrap_or_default().to_owned()
 }
 
-fn unique_names(list: &str, resources: &[StaticResource]) -> Result<(), Rejection> {
+/// Each resource that has the name of an earlier one.
+fn duplicates<'a>(list: &'a str, resources: &'a [StaticResource]) -> impl Iterator<Item = Rejection> + 'a {
     let mut seen = BTreeSet::new();
-    match resources.iter().position(|resource| !seen.insert(resource.name.clone())) {
-        None => Ok(()),
-        Some(index) => {
-            let path = format!("static_resources.{list}[{index}].name");
-            Err(Rejection {
-                path,
-                withholds_policy: false,
-                reason: format!(
-                    "{:?} is the name of an earlier one; names are unique",
-                    discreet::shown(&resources[index].name)
-                ),
-            })
-        }
-    }
+    let again = move |(_, resource): &(usize, &StaticResource)| !seen.insert(resource.name.clone());
+    resources.iter().enumerate().filter(again).map(move |(index, resource)| Rejection {
+        path: format!("static_resources.{list}[{index}].name"),
+        withholds_policy: false,
+        reason: format!("{:?} is the name of an earlier one; names are unique", discreet::shown(&resource.name)),
+    })
 }

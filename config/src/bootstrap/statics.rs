@@ -25,12 +25,12 @@ impl Bootstrap {
     /// Reads the static resources one by one, those that are referred to before those that refer, and hands each to `take`.
     ///
     /// # Errors
-    /// The first that cannot be read, or that `take` refuses, with its file and its place.
+    /// Those that cannot be read, or that `take` refuses, each with its file and its place.
     pub fn each_static(
         &self,
         options: &Options,
         mut take: impl FnMut(&StaticResource, StaticConfig) -> Result<(), Rejection>,
-    ) -> Result<(), BootstrapError> {
+    ) -> Result<(), Vec<BootstrapError>> {
         type Read = fn(&[u8], &Options) -> Result<StaticConfig, Rejection>;
         let lists: [(&str, &[StaticResource], Read); 3] = [
             ("secrets", &self.static_secrets, |body, options| {
@@ -43,14 +43,14 @@ impl Bootstrap {
                 listener::decode(body, options).map(Arc::new).map(StaticConfig::Listener)
             }),
         ];
+        let mut faults = Vec::new();
         for (list, resources, read) in lists {
             for resource in resources {
-                read(&resource.body, options)
-                    .and_then(|config| take(resource, config))
-                    .map_err(|rejection| resource.blame(list, rejection))?;
+                let taken = read(&resource.body, options).and_then(|config| take(resource, config));
+                faults.extend(taken.err().map(|rejection| resource.blame(list, rejection)));
             }
         }
-        Ok(())
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }
 

@@ -160,7 +160,7 @@ fn wrong_bootstraps_say_where() {
          write seconds, as in \"1.5s\""
     );
     assert_eq!(
-        wrong(r#"{"static_resources": {"clusters": {}}}"#),
+        wrong(r#"{"static_resources": {"clusters": 3}}"#),
         "b.json: static_resources.clusters: is not a list; put what it holds in [ ]"
     );
     assert_eq!(
@@ -189,7 +189,7 @@ fn a_refused_static_resource_is_named() {
     let text = r#"{"static_resources": {"clusters": [{"name": "a"}, {"name": "b", "circuit_breakers": {"thresholds": [{"priority": 7}]}}]}}"#;
     let bootstrap = load_one(text).unwrap();
     assert_eq!(
-        bootstrap.each_static(&Options::default(), |_, _| Ok(())).unwrap_err().to_string(),
+        BootstrapError::Several(bootstrap.each_static(&Options::default(), |_, _| Ok(())).unwrap_err()).to_string(),
         "b.json: static_resources.clusters[\"b\"].circuit_breakers.thresholds[0].priority: value must be one of the defined \
          enum values; 7 is none, the sender is newer"
     );
@@ -197,4 +197,63 @@ fn a_refused_static_resource_is_named() {
 
 fn wrong(text: &str) -> String {
     load_one(text).unwrap_err().to_string()
+}
+
+#[test]
+fn all_that_is_wrong_is_said_in_one_go() {
+    let text = r#"{"nodes": {}, "admin": {"profile_path": 1}, "static_resources": {"cluster": [], "listeners": 1,
+        "clusters": [{"name": "a", "typo": 1}, {"name": "b"}, {"typo": 2}, {"name": "b"}]}}"#;
+    let Examined { bootstrap, faults, unread_clusters } = examine(&[json(text)], UnknownFields::Reject);
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    let places = [
+        "static_resources.cluster: ",
+        "static_resources.listeners: ",
+        "static_resources.clusters[\"a\"].typo: ",
+        "static_resources.clusters[2].typo: ",
+        "nodes: ",
+        "admin.profile_path: ",
+        "static_resources.clusters[1].name: ",
+    ];
+    assert_eq!(faults.len(), places.len(), "{faults:#?}");
+    for (fault, place) in faults.iter().zip(places) {
+        assert!(fault.starts_with(&format!("b.json: {place}")), "{place}: {fault}");
+    }
+    assert_eq!(bootstrap.unwrap().static_clusters.len(), 2);
+    assert_eq!(unread_clusters, ["a".into(), "".into()]);
+    let error = load_one(text).unwrap_err().to_string();
+    assert_eq!(error.lines().count(), places.len(), "{error}");
+    // What is wrong with what was read is said of each field, too.
+    let text = r#"{"stats_flush_interval": "0s", "admin": {"address": {"envoy_internal_address": {"server_listener_name": "a"}}}}"#;
+    let error = load_one(text).unwrap_err().to_string();
+    assert!(
+        error.lines().any(|line| line.starts_with("b.json: admin.address: "))
+            && error.contains("b.json: stats_flush_interval: ")
+            && error.lines().count() == 2,
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_told_with_its_place() {
+    let rbac = r#"{"@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC", "stat_prefix": "s", "rule": {}}"#;
+    let text = format!(
+        r#"{{"nodes": {{}}, "node": {{"metadata": {{"any": 1}}}}, "static_resources": {{"more": [], "listeners": [
+            {{"name": "l", "filter_chains": [{{"filters": [{{"name": "r", "typed_config": {rbac}}}], "matches": {{}}}}]}},
+            {{"name": "good"}}
+        ]}}}}"#
+    );
+    let bootstrap = load(&[json(&text)], UnknownFields::Ignore).unwrap();
+    assert_eq!(bootstrap.static_listeners.len(), 2);
+    let places = [
+        "static_resources.more: envoy.config.bootstrap.v3.Bootstrap.StaticResources",
+        "static_resources.listeners[\"l\"].filter_chains[0].filters[0].typed_config.rule: envoy.extensions.filters.network.rbac.v3.RBAC",
+        "static_resources.listeners[\"l\"].filter_chains[0].matches: envoy.config.listener.v3.FilterChain",
+        "nodes: envoy.config.bootstrap.v3.Bootstrap",
+    ];
+    let expected: Vec<_> = places
+        .iter()
+        .map(|place| format!("b.json: Unknown field {place} has none of that name, and it is left out"))
+        .collect();
+    assert_eq!(bootstrap.unknown, expected);
+    assert!(load(&[json(AGENT)], UnknownFields::Ignore).unwrap().unknown.is_empty());
 }

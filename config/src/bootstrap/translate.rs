@@ -7,10 +7,11 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher};
+use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, together};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
+use crate::fields::wire;
 use crate::listener;
 use crate::matcher;
 use crate::options::{Options, UnknownFields};
@@ -31,7 +32,24 @@ pub(super) fn bootstrap(
 ) -> Result<Bootstrap, Rejection> {
     let options = Options::new(unknown_fields, false);
     (options.checks)("envoy.config.bootstrap.v3.Bootstrap", &proto.encode_to_vec(), &At::root(), &options)?;
+    together::check(proto, &statics, &options)?;
     translated(proto, statics, &options)
+}
+
+/// What is wrong with each field of the top level by itself. `whole` is what is wrong with all of them together: where each is good, that
+/// is said.
+pub(super) fn each(
+    proto: &pb::Bootstrap,
+    statics: &Statics,
+    unknown_fields: UnknownFields,
+    whole: Rejection,
+) -> Vec<Rejection> {
+    let alone = |bytes: &[u8]| {
+        let proto = pb::Bootstrap::decode(bytes).ok()?;
+        bootstrap(&proto, statics.clone(), unknown_fields).err()
+    };
+    let found: Vec<_> = wire::alone(&proto.encode_to_vec()).iter().filter_map(|bytes| alone(bytes)).collect();
+    if found.is_empty() { vec![whole] } else { found }
 }
 
 /// A bootstrap whose fields have been checked.
@@ -87,6 +105,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         stats_flush_interval: flush,
         stats_eviction_interval: evict,
         ignored,
+        unknown: Vec::new(),
     })
 }
 

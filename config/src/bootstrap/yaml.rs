@@ -5,7 +5,7 @@
 //! What a key with the tag `!ignore` holds is left out and may be named by aliases, as in Envoy; merge keys (`<<`) are applied everywhere.
 //! Aliases are written out again; the output's size is bounded, so that a few lines cannot grow into gigabytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
@@ -47,6 +47,8 @@ struct Container {
     start: usize,
     /// Where the last pair of a mapping begins, its comma included.
     pair: usize,
+    /// The keys so far, as they were written out.
+    keys: HashSet<String>,
     /// What becomes of the pair that is open.
     fate: Fate,
     /// What is merged in when it ends.
@@ -123,7 +125,7 @@ impl Writer {
         }
         self.out.push(if kind == Kind::List { '[' } else { '{' });
         let (pair, fate, merged) = (start, Fate::Stays, Vec::new());
-        self.open.push(Container { kind, items: 0, anchor, start, pair, fate, merged });
+        self.open.push(Container { kind, items: 0, anchor, start, pair, keys: HashSet::new(), fate, merged });
         Ok(())
     }
 
@@ -171,6 +173,11 @@ impl Writer {
         }
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         let is_value = open.kind == Kind::Object && !open.items.is_multiple_of(2);
+        let key = &self.out[start..];
+        // What is left out, or merged in, may be there more than once.
+        if open.kind == Kind::Object && !is_value && open.fate == Fate::Stays && !open.keys.insert(key.to_owned()) {
+            return Err(format!("the key {} is there twice", crate::discreet::shown(key)));
+        }
         let is_mergeable = || matches!(self.out.as_bytes().get(start), Some(b'{' | b'['));
         match std::mem::replace(&mut open.fate, Fate::Stays) {
             fate if !is_value => open.fate = fate,

@@ -269,6 +269,8 @@ impl<'o> Reader<'o> {
                 return Err(at_function.unsupported(format!("the function {joined} is not supported")));
             }
         }
+        // Before what it is given: who calls what there is not wants to know that.
+        self.is_known(&at_function, name, (call.target.is_some(), call.args.len()))?;
         let mut args = Vec::with_capacity(call.args.len() + 1);
         if let Some(target) = &call.target {
             args.push(self.read(&at.field("target"), target)?);
@@ -305,6 +307,16 @@ impl<'o> Reader<'o> {
                 let pattern = re2::partial_match(&pattern).map_err(|reason| at.reject(reason))?;
                 Ok(Expr::Matches(Box::new(text), pattern))
             }
+            function::Found::NotHere | function::Found::Nowhere => Err(wrong(Vec::new())),
+        }
+    }
+
+    fn is_known(&self, at: &At<'_>, name: &str, (receiver, count): (bool, usize)) -> Result<(), Rejection> {
+        if matches!(name, "_&&_" | "_||_" | "_?_:_") {
+            return Ok(());
+        }
+        match function::find(name, receiver, count, self.enabled) {
+            function::Found::Function(_) | function::Found::Matches => Ok(()),
             function::Found::NotHere => {
                 Err(at.unsupported(format!("the function {name}, called in this way, is not supported")))
             }

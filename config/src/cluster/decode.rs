@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cluster, Discovery, OutlierDetection, Thresholds, dns, http_options, transport};
+use super::{
+    Cluster, Discovery, OutlierDetection, Thresholds, UpstreamProtocol, UpstreamTransport, dns, http_options, transport,
+};
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
 use crate::extension;
@@ -17,8 +19,10 @@ use crate::rejection::{At, Rejection};
 /// A `Cluster` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Cluster, Rejection> {
     let at = At::root();
-    extension::check("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?, options)
+    options.reading("cluster", bytes, || {
+        extension::check("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
+        from_proto(&proto::message(bytes, &at)?, options)
+    })
 }
 
 /// A `Cluster`.
@@ -36,6 +40,12 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
     };
     let keepalive = proto.upstream_connection_options.as_ref().and_then(|options| options.tcp_keepalive.as_ref());
     let http = http_options::http(&at, proto, options)?;
+    let transport = transport::transport(&at.field("transport_socket"), &proto.transport_socket, options)?;
+    if http.settings.protocol == UpstreamProtocol::Auto && matches!(transport, UpstreamTransport::Raw) {
+        return Err(at.field("transport_socket").reject(format!(
+            "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
+        )));
+    }
     Ok(Cluster {
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
         discovery: discovery(&at, proto, &name, options)?,
@@ -49,7 +59,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         circuit_breaker_high,
         max_requests_per_connection: http.max_requests_per_connection,
         http: http.settings,
-        transport: transport::transport(&at.field("transport_socket"), &proto.transport_socket, options)?,
+        transport,
         transport_matches: transport::matches(&at, proto, options)?,
         tcp_keepalive: keepalive.map(address::decode::tcp_keepalive),
         bind_address: bind_address(&at, proto)?,

@@ -15,8 +15,10 @@ use crate::rejection::{At, Rejection};
 /// A `ClusterLoadAssignment` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<LoadAssignment, Rejection> {
     let at = At::root();
-    extension::check("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?)
+    options.reading("endpoints of", bytes, || {
+        extension::check("envoy.config.endpoint.v3.ClusterLoadAssignment", bytes, &at, options)?;
+        from_proto(&proto::message(bytes, &at)?)
+    })
 }
 
 /// A `ClusterLoadAssignment`.

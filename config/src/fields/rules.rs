@@ -12,16 +12,15 @@ use prost::Message as _;
 use super::patterns;
 use super::wire::{self, Occurrence, Wire, kind};
 use crate::proto::wkt;
-use crate::rejection::{At, Rejection};
+use crate::rejection::{At, Rejection, listed};
 use crate::schema::{Field, Message};
 
 /// One field of each required oneof is set.
 pub(super) fn oneofs(message: Message, seen: &[Occurrence<'_>], at: &At<'_>) -> Result<(), Rejection> {
     for (index, name) in message.required_oneofs().enumerate() {
         if !seen.iter().any(|one| one.field.oneof() == Some(index)) {
-            let choices: Vec<_> =
-                message.fields().filter(|field| field.oneof() == Some(index)).map(Field::name).collect();
-            return Err(at.field(name).reject(format!("is required; set one of {}", choices.join(", "))));
+            let choices = message.fields().filter(|field| field.oneof() == Some(index)).map(Field::name);
+            return Err(at.field(name).reject(format!("is required; set one of {}", listed(choices))));
         }
     }
     Ok(())

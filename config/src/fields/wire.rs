@@ -1,5 +1,7 @@
 //! Fields of an encoded message as they lie in its bytes. What is no field ends the list: decoding says what is wrong.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use crate::schema::{Field, Message};
@@ -15,21 +17,21 @@ pub(super) mod kind {
 }
 
 /// A field that occurs.
-pub(super) struct Occurrence<'a> {
+pub(crate) struct Occurrence<'a> {
     pub field: Field,
     pub value: Wire<'a>,
 }
 
 /// Its value as it lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Wire<'a> {
+pub(crate) enum Wire<'a> {
     /// A varint, or eight or four octets.
     Number(u64),
     Bytes(&'a [u8]),
 }
 
 impl<'a> Wire<'a> {
-    pub(super) fn bytes(self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(self) -> Option<&'a [u8]> {
         match self {
             Wire::Bytes(bytes) => Some(bytes),
             Wire::Number(_) => None,
@@ -37,7 +39,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A value that says no more than none.
-    pub(super) fn is_default(self, field: Field) -> bool {
+    pub(crate) fn is_default(self, field: Field) -> bool {
         match self {
             Wire::Number(number) => number == 0 && !field.is_repeated(),
             Wire::Bytes(bytes) => match field.message() {
@@ -50,20 +52,43 @@ impl<'a> Wire<'a> {
 }
 
 /// All fields of `message` in `bytes` that are known.
-pub(super) fn occurrences<'a>(message: Message, bytes: &'a [u8]) -> SmallVec<[Occurrence<'a>; 16]> {
+pub(crate) fn occurrences<'a>(message: Message, bytes: &'a [u8]) -> SmallVec<[Occurrence<'a>; 16]> {
+    all(message, bytes, |_| {})
+}
+
+/// The same; the numbers of those that are not known go to `unknown`.
+pub(crate) fn all<'a>(
+    message: Message,
+    bytes: &'a [u8],
+    mut unknown: impl FnMut(u32),
+) -> SmallVec<[Occurrence<'a>; 16]> {
     let mut found = SmallVec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let Some((number, value)) = next(&mut rest) else { break };
-        if let (Some(field), Some(value)) = (message.field(number), value) {
-            found.push(Occurrence { field, value });
+        match (message.field(number), value) {
+            (Some(field), Some(value)) => found.push(Occurrence { field, value }),
+            (None, _) => unknown(number),
+            (Some(_), None) => {}
         }
     }
     found
 }
 
+/// Each field of a message as a message of its own, all that there is of it.
+pub(crate) fn alone(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut found: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    let mut rest = bytes;
+    loop {
+        let before = rest;
+        let Some((number, _)) = next(&mut rest) else { break };
+        found.entry(number).or_default().extend_from_slice(&before[..before.len() - rest.len()]);
+    }
+    found.into_values().collect()
+}
+
 /// Key and value of a map's entry.
-pub(super) fn entry(entry: Message, bytes: &[u8]) -> (String, &[u8]) {
+pub(crate) fn entry(entry: Message, bytes: &[u8]) -> (String, &[u8]) {
     let (mut key, mut value) = (String::new(), &[][..]);
     for one in occurrences(entry, bytes) {
         match (one.field.number(), one.value) {
@@ -77,7 +102,7 @@ pub(super) fn entry(entry: Message, bytes: &[u8]) -> (String, &[u8]) {
 }
 
 /// The numbers of a packed field.
-pub(super) fn packed(mut bytes: &[u8]) -> impl Iterator<Item = u64> {
+pub(crate) fn packed(mut bytes: &[u8]) -> impl Iterator<Item = u64> {
     std::iter::from_fn(move || varint(&mut bytes))
 }
 

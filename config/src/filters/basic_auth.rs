@@ -121,6 +121,9 @@ pub(super) fn scoped(
 
 fn users(at: &At<'_>, proto: &Option<core::DataSource>) -> Result<Users, Rejection> {
     Ok(match data_source(at, field_rules::required(at, proto)?)? {
+        DataSource::Inline(text) if text.is_empty() => {
+            return Err(at.reject("DataSource cannot be empty; give users, or take the filter out"));
+        }
         DataSource::Inline(text) => Users::Given(Passwords::parse(&text).map_err(|why| at.reject(why))?),
         from => Users::From(from),
     })

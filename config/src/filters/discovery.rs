@@ -133,7 +133,9 @@ impl Resource {
         let root = At::root();
         let name = field_rules::not_empty(&root.field("name"), &self.name)?;
         let at = root.field("typed_config");
-        let config = read(&at, &name, &extension::open(&at, &self.config)?, options)?;
+        let config = options.reading_named("extension config", &name, || {
+            read(&at, &name, &extension::open(&at, &self.config)?, options)
+        })?;
         Ok(Typed { type_name: self.type_name.clone(), config })
     }
 }

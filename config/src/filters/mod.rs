@@ -155,7 +155,7 @@ http_filters! {
         routes HeaderToMetadata Works "envoy.extensions.filters.http.header_to_metadata.v3.Config" "in place of the filter's rules";
     JsonToMetadata json_to_metadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "values of JSON bodies up to 1 MiB become dynamic metadata"
         routes JsonToMetadata Works "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata" "in place of the filter's rules";
-    Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; in CEL conditions attributes and functions that are not known here are refused"
+    Rbac rbac Works Policy "envoy.extensions.filters.http.rbac.v3.RBAC" "requests are judged; CEL conditions with functions, or with attributes of Envoy's, that are not known here are refused; other names have no value, as in Envoy"
         routes RbacPerRoute Works Policy "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" "rules in place of the filter's, or none";
     JwtAuthn jwt_authn Works Policy "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication" "requests show the tokens that are required, of keys inline or fetched; a rule's match by path, headers and query"
         routes JwtAuthnPerRoute Works Policy "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig" "a requirement of the filter's by name, or none";

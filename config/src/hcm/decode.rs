@@ -1,5 +1,6 @@
 //! `HttpConnectionManager` to plain data. Called for the last filter of a chain.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -281,6 +282,13 @@ fn upgrades(at: &At<'_>, list: &[pb::http_connection_manager::UpgradeConfig]) ->
             enabled: bool_or(&config.enabled, true),
         })
     };
+    let mut seen = BTreeSet::new();
+    if let Some(index) = list.iter().position(|config| !seen.insert(config.upgrade_type.to_ascii_lowercase())) {
+        let at = at.index(index);
+        return Err(at
+            .field("upgrade_type")
+            .reject(format!("Duplicate upgrade {}; name it once", list[index].upgrade_type)));
+    }
     list.iter().enumerate().map(one).collect()
 }
 

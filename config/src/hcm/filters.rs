@@ -35,6 +35,12 @@ pub(super) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
         match filter(&at, proto, options)? {
             Read::Filter(filter) => filters.push(filter),
             Read::LeftOut => {}
+            Read::Router(_) if proto.disabled => {
+                return Err(at.field("disabled").reject(format!(
+                    "the last (terminal) filter ({}) in the chain cannot be disabled by default.",
+                    proto.name
+                )));
+            }
             Read::Router(router) if Some(index) == last => return Ok(Chain { filters, router }),
             Read::Router(_) => {
                 let reason = format!(

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Fault, redact};
 use crate::discreet;
+use crate::rejection::listed;
 use crate::schema::Message;
 
 /// The deepest place below `value` that does not convert to `descriptor`'s message.
@@ -42,7 +43,7 @@ impl Search {
             return self.deny_unknown.then(|| Fault {
                 path: join(path, &self.key(name)),
                 reason: format!(
-                    "is not a field of {}; check its spelling, or start with --allow-unknown-static-fields",
+                    "is not a field of {}; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)",
                     descriptor.full_name()
                 ),
             });
@@ -152,7 +153,7 @@ fn advice(kind: &Kind) -> String {
     let expected = match kind {
         Kind::Enum(values) => {
             let names: Vec<_> = values.values().map(|value| value.name().to_owned()).collect();
-            return format!("; write one of {}", names.join(", "));
+            return format!("; write one of {}", listed(names.iter().map(String::as_str)));
         }
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Duration" => "seconds, as in \"1.5s\"",

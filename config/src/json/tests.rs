@@ -52,7 +52,7 @@ fn a_fault_names_its_path() {
     let fault = encoded(CLUSTER, &json!({"nmae": "a"})).unwrap_err();
     assert_eq!(
         fault.reason,
-        "is not a field of envoy.config.cluster.v3.Cluster; check its spelling, or start with --allow-unknown-static-fields"
+        "is not a field of envoy.config.cluster.v3.Cluster; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)"
     );
 }
 

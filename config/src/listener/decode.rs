@@ -16,8 +16,10 @@ use crate::rejection::{At, Rejection};
 /// A `Listener` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Listener, Rejection> {
     let at = At::root();
-    extension::check("envoy.config.listener.v3.Listener", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?, options)
+    options.reading("listener", bytes, || {
+        extension::check("envoy.config.listener.v3.Listener", bytes, &at, options)?;
+        from_proto(&proto::message(bytes, &at)?, options)
+    })
 }
 
 /// A `Listener`.
@@ -25,6 +27,7 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
     let at = At::root();
     refuse_other_kinds(&at, proto)?;
     let address = listening_address(&at, proto)?;
+    abstract_without_mode(&at, proto)?;
     let filters = listener_filter::listener_filters(&at.field("listener_filters"), &proto.listener_filters, options)?;
     let (filter_chains, default_filter_chain) = match address {
         // Never bound, never reached: what it would do does not matter, and tunnelling is among it.
@@ -116,6 +119,16 @@ fn listening_address(at: &At<'_>, proto: &pb::Listener) -> Result<Option<Address
             .reject(format!("{host:?} is not an IP address; a listener needs one"))),
         Address::Internal { .. } => Ok(None),
         address => Ok(Some(address)),
+    }
+}
+
+fn abstract_without_mode(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection> {
+    let address = proto.address.as_ref().and_then(|address| address.address.as_ref());
+    match address {
+        Some(core::address::Address::Pipe(pipe)) if pipe.path.starts_with('@') && pipe.mode != 0 => {
+            Err(at.field("address").field("pipe").field("mode").reject("Cannot set mode for Abstract AF_UNIX sockets"))
+        }
+        _ => Ok(()),
     }
 }
 

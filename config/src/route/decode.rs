@@ -14,8 +14,10 @@ use crate::rejection::{At, Rejection};
 /// A `RouteConfiguration` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<RouteConfiguration, Rejection> {
     let at = At::root();
-    extension::check("envoy.config.route.v3.RouteConfiguration", bytes, &at, options)?;
-    from_proto(&proto::message(bytes, &at)?, options)
+    options.reading("route table", bytes, || {
+        extension::check("envoy.config.route.v3.RouteConfiguration", bytes, &at, options)?;
+        from_proto(&proto::message(bytes, &at)?, options)
+    })
 }
 
 /// A `RouteConfiguration`.
@@ -88,6 +90,7 @@ pub(crate) fn route_configuration(
             &proto.typed_per_filter_config,
             options,
         )?,
+        validate_clusters: proto.validate_clusters.map(|validates| validates.value),
     })
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<H
     let mut value = access_log::decode::text_format(&at_value, text)?;
     // A missing value adds nothing to a header, where a log prints a dash.
     value.omit_empty = true;
+    if proto.append.is_some() && proto.append_action != 0 {
+        return Err(at
+            .field("append")
+            .reject("Both append and append_action are set and it's not allowed; take append out"));
+    }
     let action = match &proto.append {
         Some(append) if append.value => AppendAction::AppendOrAdd,
         Some(_) => AppendAction::OverwriteOrAdd,

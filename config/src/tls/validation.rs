@@ -84,6 +84,11 @@ pub(crate) fn context(
             );
         }
     }
+    if proto.allow_expired_certificate && proto.trusted_ca.is_none() && spiffe.is_none() {
+        return Err(at.field("allow_expired_certificate").reject(
+            "Certificate validity period is always ignored without trusted CA; give trusted_ca, or take this out",
+        ));
+    }
     Ok(ValidationContext {
         spiffe,
         trusted_ca: source("trusted_ca", &proto.trusted_ca)?,

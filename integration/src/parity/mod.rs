@@ -1,10 +1,11 @@
 //! Raw bytes through a proxy, and what becomes of them: the same cases for the real Envoy and for Outrigger, from one bootstrap file.
 //!
-//! Called by the `h1_parity`, `tls_parity`, `http_filters_parity`, `network_filters_parity` and `asked_services_parity` tests. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
+//! Called by the tests `*_parity`. [`bootstraps`] are small files that are judged. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
 //! [`der`] writes them octet by octet. [`http`] plays scenarios of HTTP filters, [`network`] those of network filters. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
 //! proxy and asks it.
 
 pub mod asked;
+pub mod bootstraps;
 pub mod der;
 pub mod doorman;
 pub mod http;

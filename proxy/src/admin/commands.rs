@@ -63,8 +63,9 @@ const COMMANDS: &[Command] = &[
         help: "what the configuration asks for and this proxy does not do",
         parameters: &[],
         changes: false,
-        run: Now(|admin, _| {
-            reply::text(admin.source.not_acting().iter().map(|line| format!("{line}\n")).collect::<String>())
+        run: Now(|admin, _| match &admin.source.not_acting()[..] {
+            [] => reply::text("nothing: all that the configuration asks for acts, or was refused\n"),
+            lines => reply::text(lines.iter().map(|line| format!("{line}\n")).collect::<String>()),
         }),
     },
     Command {

@@ -1,32 +1,32 @@
-//! The bootstrap from disk and command line, and `--mode validate`. Called by `app`.
+//! The bootstrap from disk and command line. Called by `app` to serve it and by [`super::validate`] to judge it.
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
-use config::bootstrap::{Bootstrap, Source, StaticConfig};
-use config::tls::SecretId;
-use config::{At, UnknownFields};
+use config::UnknownFields;
+use config::bootstrap::{Bootstrap, BootstrapError, Examined, Source};
 use prost::Message;
 
-use super::control_plane::GrpcServers;
 use super::sources;
 use crate::cli::Options;
-use crate::cluster::dns::Resolver;
-use crate::compile::CompileDeps;
-use crate::discoveries::Discoveries;
-use crate::listener::{Listener, bind};
-use crate::stats::{Stats, StatsSettings};
-use crate::telemetry::access_log::{SinkSettings, Sinks};
-use crate::tls::Secrets;
-use crate::xds::clusters;
-use crate::xds::routes::Routes;
 
 /// Reads and merges what the command line names.
 ///
 /// # Errors
-/// The file that is not there; the file and line, or the file and field, that is wrong.
+/// The file that is not there; each file and line, or file and field, that is wrong, a line for each.
 pub fn load(options: &Options) -> Result<Bootstrap, String> {
+    let Examined { bootstrap, faults, .. } = examine(options)?;
+    match bootstrap {
+        Some(bootstrap) if faults.is_empty() => complete(bootstrap, options),
+        _ => Err(BootstrapError::Several(faults).to_string()),
+    }
+}
+
+/// The same, as far as it can be read.
+///
+/// # Errors
+/// The file that is not there, or is no text.
+pub fn examine(options: &Options) -> Result<Examined, String> {
     let file = match &options.config_path {
         Some(path) => Some((path.display().to_string(), read(path)?, is_json(path))),
         None => None,
@@ -39,11 +39,20 @@ pub fn load(options: &Options) -> Result<Bootstrap, String> {
     if let Some(text) = options.config_yaml.as_ref().filter(|text| !text.is_empty()) {
         sources.push(Source { name: "--config-yaml", text, is_json: false });
     }
-    let unknown = unknown_fields(!options.allow_unknown_static_fields);
-    let mut bootstrap = config::bootstrap::load(&sources, unknown).map_err(|error| error.to_string())?;
+    Ok(config::bootstrap::examine(&sources, unknown_fields(!options.allow_unknown_static_fields)))
+}
+
+/// The node is what the command line says of it.
+///
+/// # Errors
+/// The node is none.
+pub fn complete(mut bootstrap: Bootstrap, options: &Options) -> Result<Bootstrap, String> {
     let node = super::node::complete(&bootstrap.node, options)?;
     (bootstrap.node_id, bootstrap.node_cluster) = (node.id.as_str().into(), node.cluster.as_str().into());
     bootstrap.node = node.encode_to_vec().into();
+    if bootstrap.ads.is_some() && (node.id.is_empty() || node.cluster.is_empty()) {
+        return Err("ads: node 'id' and 'cluster' are required. Set it either in 'node' config or via --service-node and --service-cluster options.".into());
+    }
     // The descriptors that were needed to read it are gone; so should be their memory.
     crate::sys::trim_memory();
     Ok(bootstrap)
@@ -69,8 +78,11 @@ fn unknown_fields(reject: bool) -> UnknownFields {
 }
 
 /// How static resources are read. Their unknown fields were looked for while the text was read.
-pub fn static_options(bootstrap: &Bootstrap) -> config::Options {
-    reading(bootstrap.options(UnknownFields::Ignore))
+pub fn static_options(options: &Options, bootstrap: &Bootstrap) -> config::Options {
+    let mut made = reading(bootstrap.options(UnknownFields::Ignore));
+    // But for what stands in structs.
+    made.strict_structs = !options.allow_unknown_static_fields;
+    made
 }
 
 /// How resources of the control plane are read.
@@ -83,52 +95,5 @@ fn reading(mut options: config::Options) -> config::Options {
     options
 }
 
-/// Checks everything that can be checked without binding or connecting, then says so.
-///
-/// # Errors
-/// The first resource that serving would refuse, and why.
-pub fn validate(options: &Options, bootstrap: &Bootstrap) -> Result<(), String> {
-    let checks = static_options(bootstrap);
-    let stats = Stats::new(StatsSettings::of(bootstrap));
-    let secrets = Secrets::new();
-    let sinks = Sinks::new(SinkSettings::default());
-    let routes = Routes::default();
-    let discoveries = Discoveries::new(stats.clone());
-    let deps = CompileDeps {
-        secrets: &secrets,
-        stats: &stats,
-        log_sinks: &sinks,
-        discoveries: &discoveries,
-        drain: Default::default(),
-    };
-    let mut listeners: Vec<Arc<config::listener::Listener>> = Vec::new();
-    let checked = bootstrap.each_static(&checks, |resource, config| match config {
-        StaticConfig::Secret(secret) => {
-            let id = SecretId::of_bootstrap(&resource.name);
-            secrets.update(&id, secret.kind).map_err(|reason| At::root().reject(reason))
-        }
-        StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats, &discoveries).map(drop),
-        StaticConfig::Listener(listener) => {
-            Listener::compile(listener.clone(), &deps, &routes, None)?;
-            let others = listeners.iter().filter(|other| other.name != listener.name);
-            if let Some(rejection) = others.into_iter().find_map(|other| bind::duplicate(&listener, other)) {
-                return Err(rejection);
-            }
-            listeners.push(listener);
-            Ok(())
-        }
-    });
-    let notes = bootstrap.ignored.iter().cloned().chain(checks.take_notes());
-    notes.for_each(|note| println!("not acting: {note}"));
-    checked.map_err(|error| error.to_string())?;
-    let servers = GrpcServers::new(bootstrap, &checks, &secrets, &Resolver::system())?;
-    if let Some(ads) = &bootstrap.ads {
-        servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
-    }
-    let name = options.config_path.as_ref().map_or("--config-yaml".to_owned(), |path| path.display().to_string());
-    println!("configuration '{name}' OK");
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

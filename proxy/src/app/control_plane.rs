@@ -29,12 +29,9 @@ pub struct GrpcServers {
 
 impl GrpcServers {
     /// Reads every static cluster. Those that cannot be read are reported elsewhere.
-    pub fn new(
-        bootstrap: &Bootstrap,
-        options: &config::Options,
-        secrets: &Arc<Secrets>,
-        resolver: &Arc<Resolver>,
-    ) -> Result<GrpcServers, String> {
+    pub fn new(bootstrap: &Bootstrap, secrets: &Arc<Secrets>, resolver: &Arc<Resolver>) -> Result<GrpcServers, String> {
+        // What does not act is told by whoever reads them to serve them.
+        let options = &bootstrap.options(config::UnknownFields::Ignore);
         let mut clusters = HashMap::new();
         for resource in &bootstrap.static_clusters {
             if let Ok(cluster) = config::cluster::decode(&resource.body, options) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use config::At;
-use config::bootstrap::{Bootstrap, StaticConfig};
+use config::bootstrap::{Bootstrap, BootstrapError, StaticConfig};
 use config::tls::SecretId;
 use tokio::sync::{Notify, mpsc};
 use xds_client::AdsClient;
@@ -53,10 +53,10 @@ impl Wired {
     /// # Errors
     /// What of the bootstrap cannot be used, and why.
     pub fn new(ground: &Ground, options: &Options, bootstrap: &Bootstrap) -> Result<Wired, String> {
-        let static_options = bootstrap::static_options(bootstrap);
+        let static_options = bootstrap::static_options(options, bootstrap);
         let dynamic_options = Rc::new(bootstrap::dynamic_options(options, bootstrap));
         let resolver = Resolver::system();
-        let servers = GrpcServers::new(bootstrap, &static_options, &ground.secrets, &resolver)?;
+        let servers = GrpcServers::new(bootstrap, &ground.secrets, &resolver)?;
         let read_at = SystemTime::now();
         let routes = Arc::new(Routes::default());
         let (arrival, arrivals) = mpsc::channel(ARRIVALS_WAITING);
@@ -69,6 +69,9 @@ impl Wired {
         let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
         let mut listeners = Listeners::new(listener_parts(ground, &routes, discoveries), dynamic_options.clone());
         add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
+        let unknown = static_options.take_unknown();
+        ground.server.static_unknown_fields.add(unknown.len() as u64);
+        unknown.iter().for_each(|field| tracing::warn!(target: "config", "{field}"));
         let ads = open_ads(bootstrap, &servers)?;
         let control = Control {
             clusters,
@@ -78,6 +81,7 @@ impl Wired {
             secrets: watches,
             tables: Held::default(),
             options: dynamic_options,
+            heeds_unknown_fields: !options.ignore_unknown_dynamic_fields,
             drain: ground.drain.clone(),
             stats: ground.server,
             registry: ground.stats.clone(),
@@ -195,9 +199,9 @@ fn add_static(
                 secrets.put(&id, secret.kind, stored).map_err(|reason| At::root().reject(reason))
             }
             StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
-            StaticConfig::Listener(listener) => listeners.add_static(listener, stored),
+            StaticConfig::Listener(listener) => listeners.add_static(listener, stored, &|name| clusters.is_there(name)),
         }
     });
     tell_notes("bootstrap", options);
-    added.map_err(|error| error.to_string())
+    added.map_err(|faults| BootstrapError::Several(faults).to_string())
 }

@@ -281,6 +281,11 @@ impl Clusters {
         [(Kind::Cluster, self.held.snapshot()), (Kind::Endpoints, self.assignments.snapshot())]
     }
 
+    /// Whether there is a cluster of this name, be it one that warms.
+    pub fn is_there(&self, name: &str) -> bool {
+        self.held.active(name).is_some() || self.held.warming(name).is_some()
+    }
+
     /// Whether clusters are still waiting for endpoints or secrets.
     pub fn warming_count(&self) -> usize {
         self.held.all_warming().count()

@@ -55,6 +55,8 @@ pub struct Control {
     pub tables: Held<(), ()>,
     /// Checks of dynamic resources.
     pub options: Rc<config::Options>,
+    /// Their unknown fields are counted and told (`--ignore-unknown-dynamic-fields`).
+    pub heeds_unknown_fields: bool,
     /// Drains of the process.
     pub drain: Arc<ServerDrain>,
     /// Gauges and counters of the server.
@@ -115,7 +117,7 @@ impl Control {
                 () = fetched.notified() => {}
                 () = timer => {
                     self.trim_if_due();
-                    self.listeners.on_timer();
+                    self.listeners.on_timer(&|name| self.clusters.is_there(name));
                     // A listener that could be bound at last needs its routes and secrets.
                     self.dirty = true;
                 }

@@ -98,26 +98,31 @@ impl Listeners {
         }
     }
 
-    /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's.
-    pub fn add_static(&mut self, config: Arc<config::listener::Listener>, stored: Stored) -> Result<(), Rejection> {
+    /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's. `clusters`: whether there is one of a name.
+    pub fn add_static(
+        &mut self,
+        config: Arc<config::listener::Listener>,
+        stored: Stored,
+        clusters: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Rejection> {
         if self.held.is_static(&config.name) {
             // As in Envoy, which says nothing.
             tracing::warn!(target: "config", "the bootstrap has two listeners '{}': the first counts, the other is left out", config.name);
             return Ok(());
         }
         tracing::debug!(target: "config", "static listener '{}'", config.name);
-        self.add(config, stored, true).map_err(|refusal| refusal.rejection)
+        self.add(config, stored, true, clusters).map_err(|refusal| refusal.rejection)
     }
 
     /// Applies an LDS response, resource by resource.
-    pub fn update(&mut self, update: &Update) -> Verdict {
+    pub fn update(&mut self, update: &Update, clusters: &dyn Fn(&str) -> bool) -> Verdict {
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
         self.held.set_version(&update.version);
         let verdict = super::each(update, Named::ByItself, |name, stored| {
             self.retries.remove(name);
-            self.update_one(name, stored, 0).inspect_err(|reason| {
+            self.update_one(name, stored, 0, clusters).inspect_err(|reason| {
                 tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
             })
         });
@@ -137,7 +142,13 @@ impl Listeners {
         self.held.refuse(name, stored, reason);
     }
 
-    fn update_one(&mut self, name: &Arc<str>, stored: Stored, attempts: u32) -> Result<(), String> {
+    fn update_one(
+        &mut self,
+        name: &Arc<str>,
+        stored: Stored,
+        attempts: u32,
+        clusters: &dyn Fn(&str) -> bool,
+    ) -> Result<(), String> {
         match self.held.look(name, &stored.body) {
             Seen::New => {}
             Seen::Waits => return Ok(()),
@@ -157,7 +168,7 @@ impl Listeners {
                 tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
                 return Ok(());
             }
-            Ok(config) => match self.add(named(config, name), stored.clone(), false) {
+            Ok(config) => match self.add(named(config, name), stored.clone(), false, clusters) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
@@ -195,7 +206,14 @@ impl Listeners {
         }
     }
 
-    fn add(&mut self, config: Arc<config::listener::Listener>, stored: Stored, is_static: bool) -> Result<(), Refusal> {
+    fn add(
+        &mut self,
+        config: Arc<config::listener::Listener>,
+        stored: Stored,
+        is_static: bool,
+        clusters: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Refusal> {
+        config.leads_to(clusters)?;
         let name = config.name.clone();
         let deps = CompileDeps {
             secrets: &self.parts.secrets,
@@ -296,7 +314,7 @@ impl Listeners {
 
     /// Does what is due: ends of drains, binds that failed before, and stops that were asked for with a delay. The moment of the next is in
     /// [`Self::next_timeout`].
-    pub fn on_timer(&mut self) {
+    pub fn on_timer(&mut self, clusters: &dyn Fn(&str) -> bool) {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.stops.drain(..).partition(|(_, at)| *at <= now);
         self.stops = later;
@@ -304,7 +322,7 @@ impl Listeners {
             self.stop_accepting(direction);
         }
         self.end_drains(now);
-        self.retry_binds(now);
+        self.retry_binds(now, clusters);
     }
 
     /// The clusters of the bootstrap are there: what filters want is fetched from now on. Notified when something was answered for the first

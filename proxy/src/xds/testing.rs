@@ -98,6 +98,7 @@ impl World {
             secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
             tables: Held::default(),
             options,
+            heeds_unknown_fields: true,
             drain: ServerDrain::new(Default::default()),
             stats: server,
             registry: stats.clone(),

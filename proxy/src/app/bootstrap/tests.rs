@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use config::bootstrap::Bootstrap;
 use serde_json::{Value, json};
 
-use super::{Options, UnknownFields, dynamic_options, load, validate};
+use super::{Options, UnknownFields, dynamic_options, load};
 use crate::cli;
 
-mod secrets;
-
-fn options(arguments: &[&str]) -> Options {
+pub(in crate::app) fn options(arguments: &[&str]) -> Options {
     let arguments = std::iter::once("outrigger").chain(arguments.iter().copied());
     cli::parse(arguments.map(Into::into)).expect("good arguments").options
 }
@@ -20,20 +18,16 @@ fn loaded(document: &Value, flags: &[&str]) -> Result<Bootstrap, String> {
     load(&options(&[&["--config-yaml", &text], flags].concat()))
 }
 
-fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+pub(in crate::app) fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
 
-fn with(list: &str, resource: Value) -> Value {
+pub(in crate::app) fn with(list: &str, resource: Value) -> Value {
     let mut document = json!({"node": {"id": "n", "cluster": "c"}, "static_resources": {}});
     document["static_resources"][list] = json!([resource]);
     document
-}
-
-fn validated(document: &Value) -> Result<(), String> {
-    validate(&options(&["--config-yaml", "{}"]), &loaded(document, &[]).expect("it can be read"))
 }
 
 #[test]
@@ -133,59 +127,4 @@ fn dynamic_resources_are_read_as_command_line_and_runtime_say() {
         let bootstrap = loaded(&layered, &[]).unwrap();
         assert_eq!(dynamic_options(&usual, &bootstrap).reject_fragment, rejects, "the last layer wins");
     }
-}
-
-#[test]
-fn validation_names_the_resource_that_serving_would_refuse() {
-    let pem = json!({"inline_string": "this is no PEM"});
-    let certificate = json!({"certificate_chain": pem, "private_key": pem});
-    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-    for (list, resource) in [
-        ("secrets", json!({"name": "the-bad-one", "tls_certificate": certificate})),
-        ("clusters", json!({"name": "the-bad-one", "connect_timeout": "-1s"})),
-        ("listeners", json!({"name": "the-bad-one", "address": address})),
-    ] {
-        let reason = validated(&with(list, resource)).unwrap_err();
-        assert!(reason.contains(&format!("static_resources.{list}[\"the-bad-one\"]")), "{reason}");
-    }
-    let nowhere = json!({"filename": "/nowhere/cert.pem"});
-    let certificate = json!({"certificate_chain": nowhere, "private_key": nowhere});
-    let reason = validated(&with("secrets", json!({"name": "s", "tls_certificate": certificate}))).unwrap_err();
-    assert!(reason.contains("static_resources.secrets[\"s\"]") && reason.contains("/nowhere/cert.pem"), "{reason}");
-    assert!(reason.contains("; put the file there, or correct its path"), "{reason}");
-    validated(&with("clusters", json!({"name": "good"}))).unwrap();
-}
-
-#[test]
-fn validation_finds_a_control_plane_without_an_address() {
-    let mut document = with("clusters", json!({"name": "xds-grpc"}));
-    document["dynamic_resources"] = json!({
-        "ads_config": {"api_type": "DELTA_GRPC", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}]},
-        "cds_config": {"ads": {}}
-    });
-    let reason = validated(&document).unwrap_err();
-    assert!(reason.contains("ads_config") && reason.contains("'xds-grpc'"), "{reason}");
-}
-
-#[test]
-fn validation_finds_two_listeners_with_one_address() {
-    let listener = |name: &str| {
-        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 28_000}});
-        let proxy = json!({
-            "name": "tcp",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-                "stat_prefix": "a", "cluster": "a",
-            },
-        });
-        json!({"name": name, "address": address, "filter_chains": [{"filters": [proxy]}]})
-    };
-    let mut document = with("listeners", listener("one"));
-    assert_eq!(validated(&document), Ok(()));
-    document["static_resources"]["listeners"] = json!([listener("one"), listener("two")]);
-    let reason = validated(&document).unwrap_err();
-    assert!(
-        reason.contains("listeners[\"two\"].address: listener 'two' has duplicate address '127.0.0.1:28000'"),
-        "{reason}"
-    );
 }

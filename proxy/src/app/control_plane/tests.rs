@@ -1,7 +1,7 @@
 //! Tests of `control_plane`.
 
+use config::UnknownFields;
 use config::bootstrap::{Bootstrap, Source};
-use config::{Options, UnknownFields};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
@@ -36,7 +36,7 @@ fn at(host: &str) -> Value {
 fn servers(clusters: Value) -> (GrpcServers, Bootstrap) {
     let bootstrap = bootstrap(clusters);
     let (secrets, resolver) = (Secrets::new(), Resolver::system());
-    (GrpcServers::new(&bootstrap, &Options::default(), &secrets, &resolver).unwrap(), bootstrap)
+    (GrpcServers::new(&bootstrap, &secrets, &resolver).unwrap(), bootstrap)
 }
 
 fn ads(clusters: Value) -> Result<AdsSettings, String> {

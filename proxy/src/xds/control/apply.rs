@@ -22,6 +22,11 @@ impl Control {
     pub(in crate::xds) fn judge(&mut self, update: &Update) -> Verdict {
         let verdict = self.apply(update);
         tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
+        let unknown = self.options.take_unknown();
+        if self.heeds_unknown_fields {
+            self.stats.dynamic_unknown_fields.add(unknown.len() as u64);
+            unknown.iter().for_each(|field| tracing::warn!(target: "config", "{field}"));
+        }
         self.count(update, &verdict);
         if update.resources.iter().map(|resource| resource.body.len()).sum::<usize>() >= WORTH_TRIMMING {
             self.trim_soon();
@@ -40,7 +45,7 @@ impl Control {
             type_url::LISTENER => {
                 self.start.listeners_came = true;
                 self.dirty = true;
-                self.listeners.update(update)
+                self.listeners.update(update, &|name| self.clusters.is_there(name))
             }
             type_url::ROUTE => self.apply_routes(update),
             type_url::EXTENSION_CONFIG => {
@@ -77,9 +82,11 @@ impl Control {
         if self.tables.look(name, &stored.body) == Seen::InUse && self.routes.is_filled(name) {
             return Ok(());
         }
-        match config::route::decode(&stored.body, &self.options)
-            .and_then(|config| RouteTable::compile(&config, &self.registry))
-        {
+        let compile = |config: config::route::RouteConfiguration| {
+            config.leads_to_where_asked(&|name| self.clusters.is_there(name))?;
+            RouteTable::compile(&config, &self.registry)
+        };
+        match config::route::decode(&stored.body, &self.options).and_then(compile) {
             Ok(table) => {
                 if self.routes.publish(name, table) {
                     let before = self.tables.active_body(name).cloned();

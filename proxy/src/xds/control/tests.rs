@@ -121,7 +121,7 @@ fn a_table_goes_when_the_last_listener_that_named_it_has_drained() {
         assert_eq!(world.control.routes.wanted().collect::<Vec<_>>(), ["t"], "open connections want it still");
         assert!(world.control.listeners.next_timeout().is_some(), "the loop looks again when they are gone");
         world.control.listeners.let_drains_end();
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         world.control.dirty = true;
         world.control.settle(None);
         assert_eq!(world.control.routes.wanted().count(), 0);
@@ -196,6 +196,23 @@ fn an_unknown_field_is_refused_by_name_when_that_is_asked_for() {
                 assert_eq!(refused[0].name, "a");
                 assert!(refused[0].reason.contains(&(0xffff_ffff_u32 >> 3).to_string()), "{}", refused[0].reason);
             }
+        }
+    });
+}
+
+#[test]
+fn unknown_fields_are_counted_once_a_kind_unless_nobody_wants_to_know() {
+    run(async {
+        let field = b"\xfa\xff\xff\xff\x0f\x01x";
+        for heeds in [true, false] {
+            let mut world = World::new();
+            world.control.heeds_unknown_fields = heeds;
+            for name in ["a", "b"] {
+                let mut cluster = resource(&static_cluster(name, 1));
+                cluster.body = [&cluster.body[..], field].concat().into();
+                world.respond_raw(type_url::CLUSTER, cluster).unwrap();
+            }
+            assert_eq!(world.value("server.dynamic_unknown_fields"), u64::from(heeds));
         }
     });
 }

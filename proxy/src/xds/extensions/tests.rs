@@ -213,7 +213,7 @@ fn a_name_is_forgotten_with_the_last_listener_that_has_it() {
         world.take_away(type_url::LISTENER, &["b"]).unwrap();
         assert_eq!(wanted(&world), ["later"], "connections drain");
         world.control.listeners.let_drains_end();
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         world.control.dirty = true;
         world.control.settle(None);
         assert_eq!((wanted(&world), is(&world)), (vec![], None));

@@ -74,13 +74,13 @@ impl Listeners {
         self.retries.values_mut().filter(|retry| retry.is_ours).for_each(|retry| retry.at = now);
     }
 
-    pub(super) fn retry_binds(&mut self, now: Instant) {
+    pub(super) fn retry_binds(&mut self, now: Instant, clusters: &dyn Fn(&str) -> bool) {
         let due: Vec<Arc<str>> =
             self.retries.iter().filter(|(_, retry)| retry.at <= now).map(|(name, _)| name.clone()).collect();
         for name in due {
             let Some(retry) = self.retries.remove(&name) else { continue };
             let again = Stored::now(retry.stored.body, &retry.stored.version);
-            match self.update_one(&name, again, retry.attempts) {
+            match self.update_one(&name, again, retry.attempts, clusters) {
                 Ok(()) => tracing::info!(target: "config", "listener '{name}' could be bound at last"),
                 Err(reason) => tracing::warn!(target: "config", "listener '{name}' still not bound: {reason}"),
             }

@@ -204,7 +204,7 @@ fn a_listener_waits_for_its_routes_and_the_one_before_goes_on() {
         assert_eq!(address(&world, "a"), bound, "the sockets stay");
         assert!(world.control.routes.is_filled("one"), "until connections that use it are gone");
         world.control.listeners.let_drains_end();
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         world.control.dirty = true;
         world.control.settle(None);
         assert_eq!(world.control.routes.wanted().collect::<Vec<_>>(), ["two"], "nobody asks for the old table");
@@ -298,7 +298,7 @@ fn a_static_listener_is_not_changed_from_outside() {
         for listener in [tcp_listener("ready", "one"), http_listener("waiting", "t")] {
             let config = config::listener::decode(&bytes(&listener), &config::Options::default()).unwrap();
             let stored = Stored::now(bytes(&listener), &"".into());
-            world.control.listeners.add_static(Arc::new(config), stored).unwrap();
+            world.control.listeners.add_static(Arc::new(config), stored, &|_| true).unwrap();
         }
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
@@ -325,7 +325,7 @@ fn a_taken_address_is_named_tried_again_and_holds_up_nobody() {
         assert_eq!(world.told(), [Told::Listen(0)]);
         let due = |world: &mut World| {
             world.control.listeners.retries.get_mut("a").expect("it will be tried again").at = Instant::now();
-            world.control.listeners.on_timer();
+            world.control.listeners.on_timer(&|_| true);
             world.control.settle(None);
         };
         due(&mut world);
@@ -359,7 +359,7 @@ fn an_address_of_another_listener_is_refused_until_that_one_is_gone() {
             world.control.listeners.retries["second"].at <= Instant::now(),
             "it need not wait for the next attempt"
         );
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         world.control.settle(None);
         assert_eq!(address(&world, "second"), Some(free));
     });
@@ -598,10 +598,10 @@ fn draining_stops_the_listeners_of_one_direction_or_all_but_those_that_only_modi
         assert_eq!(world.told(), [Told::Stop(0), Told::Stop(2)]);
         let later = Instant::now() + Duration::from_secs(3600);
         world.control.listeners.stop_accepting_after(None, later);
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         assert_eq!(world.told(), [], "not yet");
         world.control.listeners.stops[0].1 = Instant::now();
-        world.control.listeners.on_timer();
+        world.control.listeners.on_timer(&|_| true);
         assert_eq!(world.told(), [Told::Stop(1)]);
     });
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{file, load, options, validate};
+use super::super::judge;
+use super::options;
+use crate::app::bootstrap::tests::file;
 use crate::tls::testing::{Authority, Leaf, Marks, spoiled};
 
 use base64::Engine as _;
@@ -96,8 +98,8 @@ fn documents(common: &Value, which: usize) -> Value {
 
 /// What is said of a bootstrap, if anything.
 fn said(path: &str) -> Option<String> {
-    let options = options(&["-c", path]);
-    load(&options).and_then(|bootstrap| validate(&options, &bootstrap)).err()
+    let faults = judge(&options(&["-c", path])).faults;
+    (!faults.is_empty()).then(|| faults.join("\n"))
 }
 
 #[test]

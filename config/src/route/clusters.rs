@@ -1,0 +1,118 @@
+//! Whether a table leads to clusters that there are. Called by the proxy before it takes a table or a listener; which clusters there are is
+//! its matter.
+
+use super::{Action, ClusterChoice, Mirror, MirrorTarget, Route, RouteConfiguration, VirtualHost};
+use crate::hcm::RouteSource;
+use crate::listener::{FilterChain, Listener, TerminalFilter};
+use crate::rejection::{At, Rejection};
+
+/// Whether there is a cluster of this name.
+type Known<'a> = &'a dyn Fn(&str) -> bool;
+
+impl Listener {
+    /// Refuses the listener for a table inside it that names a cluster which is not there, unless the table says that it may.
+    pub fn leads_to(&self, known: Known<'_>) -> Result<(), Rejection> {
+        let root = At::root();
+        let at_chains = root.field("filter_chains");
+        for (index, chain) in self.filter_chains.iter().enumerate() {
+            chain_leads_to(&at_chains.index(index), chain, known)?;
+        }
+        let last = self.default_filter_chain.as_ref();
+        last.map_or(Ok(()), |chain| chain_leads_to(&root.field("default_filter_chain"), chain, known))
+    }
+}
+
+fn chain_leads_to(at: &At<'_>, chain: &FilterChain, known: Known<'_>) -> Result<(), Rejection> {
+    let TerminalFilter::Http(manager) = &chain.terminal else { return Ok(()) };
+    let RouteSource::Inline(table) = &manager.routes else { return Ok(()) };
+    let at = at.field("filters");
+    let at = at.index(chain.filters.len());
+    let at = at.field("typed_config");
+    if table.validate_clusters.unwrap_or(true) { table.leads_to(&at.field("route_config"), known) } else { Ok(()) }
+}
+
+impl RouteConfiguration {
+    /// Refuses a table over RDS that names a cluster which is not there, if it says that this is to be looked at.
+    pub fn leads_to_where_asked(&self, known: Known<'_>) -> Result<(), Rejection> {
+        if self.validate_clusters.unwrap_or(false) { self.leads_to(&At::root(), known) } else { Ok(()) }
+    }
+
+    /// In Envoy's order: of each route its clusters, then its mirrors, wherever it has them from. Those of a host without routes are nobody's.
+    fn leads_to(&self, at: &At<'_>, known: Known<'_>) -> Result<(), Rejection> {
+        let at_hosts = at.field("virtual_hosts");
+        for (host_index, host) in self.virtual_hosts.iter().enumerate() {
+            let at_host = at_hosts.index(host_index);
+            let at_routes = at_host.field("routes");
+            for (index, route) in host.routes.iter().enumerate() {
+                let at_route = at_routes.index(index);
+                route_leads_to(&at_route, route, known)?;
+                let (level, mirrors) = self.mirrors_of(host, route);
+                let at_level = match level {
+                    Level::Table => *at,
+                    Level::Host => at_host,
+                    Level::Route => at_route,
+                };
+                let at_action = at_level.field("route");
+                let at_level = if level == Level::Route { &at_action } else { &at_level };
+                mirrors_lead_to(&at_level.field("request_mirror_policies"), mirrors, known)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mirrors_of<'a>(&'a self, host: &'a VirtualHost, route: &'a Route) -> (Level, &'a [Mirror]) {
+        match &route.action {
+            Action::Forward(forward) if !forward.mirrors.is_empty() => (Level::Route, &forward.mirrors),
+            _ if !host.mirrors.is_empty() => (Level::Host, &host.mirrors),
+            _ => (Level::Table, &self.mirrors),
+        }
+    }
+}
+
+/// Where mirrors stand.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Level {
+    Table,
+    Host,
+    Route,
+}
+
+fn route_leads_to(at: &At<'_>, route: &Route, known: Known<'_>) -> Result<(), Rejection> {
+    let Action::Forward(forward) = &route.action else { return Ok(()) };
+    let at = at.field("route");
+    match &forward.cluster {
+        ClusterChoice::Single(name) => exists(&at.field("cluster"), "unknown cluster", name, known),
+        ClusterChoice::Weighted(list) => {
+            let at = at.field("weighted_clusters");
+            let at = at.field("clusters");
+            let each = list.iter().enumerate();
+            each.map(|(index, one)| (at.index(index), one))
+                .try_for_each(|(at, one)| exists(&at.field("name"), "unknown weighted cluster", &one.name, known))
+        }
+        ClusterChoice::Header(_) => Ok(()),
+    }
+}
+
+fn mirrors_lead_to(at: &At<'_>, mirrors: &[Mirror], known: Known<'_>) -> Result<(), Rejection> {
+    for (index, mirror) in mirrors.iter().enumerate() {
+        if let MirrorTarget::Cluster(name) = &mirror.to {
+            let at = at.index(index);
+            exists(&at.field("cluster"), "unknown shadow cluster", name, known)?;
+        }
+    }
+    Ok(())
+}
+
+/// Envoy's words, and what to do.
+fn exists(at: &At<'_>, problem: &str, name: &str, known: Known<'_>) -> Result<(), Rejection> {
+    if known(name) {
+        return Ok(());
+    }
+    Err(at.reject(format!(
+        "route: {problem} '{name}'; correct the name, add the cluster (for a static table: to static_resources.clusters), or set \
+         validate_clusters of the table to false, and such requests are answered 503"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! `--mode validate`: everything of a configuration that can be judged without binding or connecting. Called by `app`, and by tests that
+//! hold its verdicts against Envoy's. It must find what serving would refuse, and all of it: whoever mends a file wants the list.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use config::At;
+use config::bootstrap::{Bootstrap, Examined, StaticConfig};
+use config::discreet::shown;
+use config::listener::Listener as Config;
+use config::tls::SecretId;
+
+use super::bootstrap::{complete, examine, static_options};
+use super::control_plane::GrpcServers;
+use crate::cli::Options;
+use crate::cluster::dns::Resolver;
+use crate::compile::CompileDeps;
+use crate::discoveries::Discoveries;
+use crate::listener::{Listener, bind};
+use crate::stats::{Stats, StatsSettings};
+use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::tls::Secrets;
+use crate::xds::clusters;
+use crate::xds::routes::Routes;
+
+/// What is to be said of a configuration.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What it asks for and does not get.
+    pub notes: Vec<String>,
+    /// Fields that there are not and that are left out, where that was asked for.
+    pub unknown: Vec<String>,
+    /// Why it cannot be used, one sentence each; none if it can.
+    pub faults: Vec<String>,
+}
+
+/// Judges what the command line names. At least one fault for each resource that is no good.
+pub fn judge(options: &Options) -> Judged {
+    let Examined { bootstrap, faults, unread_clusters } = match examine(options) {
+        Ok(examined) => examined,
+        Err(reason) => return Judged { faults: vec![reason], ..Judged::default() },
+    };
+    let mut judged = Judged { faults: faults.iter().map(ToString::to_string).collect(), ..Judged::default() };
+    match bootstrap.map(|bootstrap| complete(bootstrap, options)) {
+        Some(Ok(bootstrap)) => {
+            judged.unknown.clone_from(&bootstrap.unknown);
+            let checks = static_options(options, &bootstrap);
+            judged.resources(&bootstrap, &checks, &unread_clusters);
+            judged.unknown.extend(checks.take_unknown());
+            judged.notes.extend(bootstrap.ignored.iter().cloned().chain(checks.take_notes()));
+        }
+        Some(Err(reason)) => judged.faults.push(reason),
+        None => {}
+    }
+    judged
+}
+
+impl Judged {
+    /// Static resources, and the control plane that is named.
+    fn resources(&mut self, bootstrap: &Bootstrap, checks: &config::Options, unread_clusters: &[Arc<str>]) {
+        let stats = Stats::new(StatsSettings::of(bootstrap));
+        let secrets = Secrets::new();
+        let sinks = Sinks::new(SinkSettings::default());
+        let routes = Routes::default();
+        let discoveries = Discoveries::new(stats.clone());
+        let deps = CompileDeps {
+            secrets: &secrets,
+            stats: &stats,
+            log_sinks: &sinks,
+            discoveries: &discoveries,
+            drain: Default::default(),
+        };
+        let names = bootstrap.static_clusters.iter().map(|cluster| &cluster.name).chain(unread_clusters);
+        let there: HashSet<&str> = names.map(|name| &**name).collect();
+        let (mut listeners, mut again): (Vec<Arc<Config>>, _) = (Vec::new(), Vec::new());
+        let checked = bootstrap.each_static(checks, |resource, config| match config {
+            StaticConfig::Secret(secret) => {
+                let id = SecretId::of_bootstrap(&resource.name);
+                secrets.update(&id, secret.kind).map_err(|reason| At::root().reject(reason))
+            }
+            StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats, &discoveries).map(drop),
+            StaticConfig::Listener(listener) => {
+                listener.leads_to(&|name| there.contains(name))?;
+                Listener::compile(listener.clone(), &deps, &routes, None)?;
+                if listeners.iter().any(|other| other.name == listener.name) {
+                    again.push(format!(
+                        "static_resources.listeners[\"{}\"]: is the name of an earlier one too, which alone serves",
+                        shown(&listener.name)
+                    ));
+                    return Ok(());
+                }
+                let taken = listeners.iter().find_map(|other| bind::duplicate(&listener, other));
+                listeners.push(listener);
+                taken.map_or(Ok(()), Err)
+            }
+        });
+        self.notes.extend(again);
+        self.faults.extend(checked.err().unwrap_or_default().iter().map(ToString::to_string));
+        // A cluster that is refused cannot be connected to, which need not be told, too.
+        if self.faults.is_empty() {
+            self.faults.extend(control_plane(bootstrap, &secrets).err());
+        }
+    }
+}
+
+fn control_plane(bootstrap: &Bootstrap, secrets: &Arc<Secrets>) -> Result<(), String> {
+    let servers = GrpcServers::new(bootstrap, secrets, &Resolver::system())?;
+    match &bootstrap.ads {
+        None => Ok(()),
+        Some(ads) => {
+            servers.settings(ads).map(drop).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

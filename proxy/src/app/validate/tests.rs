@@ -1,0 +1,154 @@
+//! Tests of `validate`.
+
+use serde_json::{Value, json};
+
+use super::{Judged, judge};
+use crate::app::bootstrap::tests::{options, with};
+
+mod secrets;
+
+fn judged(document: &Value) -> Judged {
+    judge(&options(&["--config-yaml", &document.to_string()]))
+}
+
+fn validated(document: &Value) -> Result<(), String> {
+    let faults = judged(document).faults;
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+#[test]
+fn validation_names_the_resource_that_serving_would_refuse() {
+    let pem = json!({"inline_string": "this is no PEM"});
+    let certificate = json!({"certificate_chain": pem, "private_key": pem});
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
+    for (list, resource) in [
+        ("secrets", json!({"name": "the-bad-one", "tls_certificate": certificate})),
+        ("clusters", json!({"name": "the-bad-one", "connect_timeout": "-1s"})),
+        ("listeners", json!({"name": "the-bad-one", "address": address})),
+    ] {
+        let reason = validated(&with(list, resource)).unwrap_err();
+        assert!(reason.contains(&format!("static_resources.{list}[\"the-bad-one\"]")), "{reason}");
+    }
+    let nowhere = json!({"filename": "/nowhere/cert.pem"});
+    let certificate = json!({"certificate_chain": nowhere, "private_key": nowhere});
+    let reason = validated(&with("secrets", json!({"name": "s", "tls_certificate": certificate}))).unwrap_err();
+    assert!(reason.contains("static_resources.secrets[\"s\"]") && reason.contains("/nowhere/cert.pem"), "{reason}");
+    assert!(reason.contains("; put the file there, or correct its path"), "{reason}");
+    validated(&with("clusters", json!({"name": "good"}))).unwrap();
+}
+
+#[test]
+fn validation_finds_a_control_plane_without_an_address() {
+    let mut document = with("clusters", json!({"name": "xds-grpc"}));
+    document["dynamic_resources"] = json!({
+        "ads_config": {"api_type": "DELTA_GRPC", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}]},
+        "cds_config": {"ads": {}}
+    });
+    let reason = validated(&document).unwrap_err();
+    assert!(reason.contains("ads_config") && reason.contains("'xds-grpc'"), "{reason}");
+}
+
+#[test]
+fn validation_finds_two_listeners_with_one_address() {
+    let listener = |name: &str| {
+        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 28_000}});
+        let proxy = json!({
+            "name": "tcp",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "a", "cluster": "a",
+            },
+        });
+        json!({"name": name, "address": address, "filter_chains": [{"filters": [proxy]}]})
+    };
+    let mut document = with("listeners", listener("one"));
+    assert_eq!(validated(&document), Ok(()));
+    document["static_resources"]["listeners"] = json!([listener("one"), listener("two")]);
+    let reason = validated(&document).unwrap_err();
+    assert!(
+        reason.contains("listeners[\"two\"].address: listener 'two' has duplicate address '127.0.0.1:28000'"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_second_listener_of_a_name_is_told() {
+    let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
+    let listener = |port: u16| {
+        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+        json!({"name": "one", "address": address, "filter_chains": [{"filters": [{"name": "e", "typed_config": echo}]}]})
+    };
+    let mut document = with("listeners", listener(28_000));
+    assert!(judged(&document).notes.is_empty());
+    document["static_resources"]["listeners"] = json!([listener(28_000), listener(28_001)]);
+    let Judged { notes, faults, .. } = judged(&document);
+    assert!(faults.is_empty() && notes.len() == 1, "{faults:?} {notes:?}");
+    assert!(notes[0].starts_with("static_resources.listeners[\"one\"]: is the name of an earlier one"), "{notes:?}");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 28_000}});
+    let chains = json!([{"filters": [{"name": "e", "typed_config": echo}]}]);
+    let document = json!({
+        "nodes": {},
+        "admin": {"address": {"envoy_internal_address": {"server_listener_name": "a"}}},
+        "stats_flush_interval": "0s",
+        "static_resources": {
+            "cluster": [],
+            "secrets": [{"name": "s", "generic_secrets": {}}, {"name": "t", "tls_certificate": 1}],
+            "clusters": [{"name": "a", "connect_timeout": "soon"}, {"name": "b", "connect_timeout": "0s"}, {"name": "c"}, {"name": "c"}],
+            "listeners": [
+                {"name": "one", "address": address, "filter_chains": chains},
+                {"name": "two", "address": address, "filter_chains": chains},
+                {"name": "three", "address": address},
+                {"name": "four", "addresses": address}
+            ]
+        }
+    });
+    let faults = judged(&document).faults;
+    for place in [
+        "nodes: ",
+        "admin.address: ",
+        "stats_flush_interval: ",
+        "static_resources.cluster: ",
+        "static_resources.secrets[\"s\"].generic_secrets: ",
+        "static_resources.secrets[\"t\"].tls_certificate: ",
+        "static_resources.clusters[\"a\"].connect_timeout: ",
+        "static_resources.clusters[\"b\"].connect_timeout: ",
+        "static_resources.clusters[2].name: ",
+        "static_resources.listeners[\"two\"].address: ",
+        "static_resources.listeners[\"three\"].filter_chains: ",
+        "static_resources.listeners[\"four\"].addresses: ",
+    ] {
+        let found = faults.iter().filter(|fault| fault.starts_with(&format!("--config-yaml: {place}")));
+        assert_eq!(found.count(), 1, "{place} in {faults:#?}");
+    }
+    assert_eq!(faults.len(), 12, "{faults:#?}");
+}
+
+#[test]
+fn a_cluster_that_cannot_be_read_is_there_for_routes() {
+    let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "a"}});
+    let router = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"});
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "s", "http_filters": [{"name": "r", "typed_config": router}],
+        "route_config": {"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [route]}]}
+    });
+    let mut document = with(
+        "listeners",
+        json!({
+            "name": "l", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+            "filter_chains": [{"filters": [{"name": "h", "typed_config": manager}]}]
+        }),
+    );
+    let faults = judged(&document).faults;
+    assert!(faults.len() == 1 && faults[0].contains("route: unknown cluster 'a'"), "{faults:?}");
+    document["static_resources"]["clusters"] = json!([{"name": "a", "connect_timeout": "soon"}]);
+    let faults = judged(&document).faults;
+    assert!(faults.len() == 1 && faults[0].contains("clusters[\"a\"].connect_timeout"), "{faults:?}");
+    document["static_resources"]["clusters"] = json!([{"name": "a"}]);
+    assert!(judged(&document).faults.is_empty());
+}
