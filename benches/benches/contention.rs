@@ -19,8 +19,8 @@ use proxy::cluster::{Cluster, Pick, WorkerClusters};
 use proxy::compile::CompileDeps;
 use proxy::discoveries::Discoveries;
 use proxy::drain::{DrainWatch, ServerDrain};
-use proxy::http::ConnectionManager;
 use proxy::http::route::{RouteSlot, RouteSlots};
+use proxy::http::{ConnectionManager, OfListener};
 use proxy::stats::{Stats, StatsSettings};
 use proxy::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
 use proxy::telemetry::stream_info::ConnectionInfo;
@@ -130,7 +130,9 @@ fn shared(log: &str) -> Shared {
         discoveries: &Discoveries::new(stats.clone()),
         drain: Default::default(),
     };
-    let manager = ConnectionManager::compile(manager, listener.direction, &deps, &NoRoutes).expect("a sound manager");
+    let of_listener =
+        OfListener { direction: listener.direction, buffer_limit: listener.buffer_limit, stats: "listener.bench." };
+    let manager = ConnectionManager::compile(manager, of_listener, &deps, &NoRoutes).expect("a sound manager");
     let cluster = Cluster::new(Arc::new(cluster), &secrets, &stats).expect("a sound cluster");
     let published = Arc::new(Published::default());
     published.clusters.store(Arc::new([(CLUSTER.into(), cluster)].into_iter().collect()));

@@ -111,8 +111,8 @@ pub mod format;
 mod operator;
 
 pub use operator::{
-    AddressPart, Calculated, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator,
-    PathFrom, Precision, ServerNameFrom, StateFormat, TimePoint, WireBytes,
+    AddressPart, Attempted, Calculated, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf,
+    Moment, Operator, PathFrom, Precision, ServerNameFrom, StateFormat, TimePoint, WireBytes,
 };
 
 #[cfg(test)]

@@ -276,6 +276,17 @@ pub enum UpstreamTransport {
     },
 }
 
+impl UpstreamTransport {
+    /// TLS, perhaps behind a header of the PROXY protocol.
+    pub fn is_tls(&self) -> bool {
+        match self {
+            UpstreamTransport::Tls(_) => true,
+            UpstreamTransport::ProxyProtocol { inner, .. } => inner.is_tls(),
+            UpstreamTransport::Raw | UpstreamTransport::Internal => false,
+        }
+    }
+}
+
 /// One entry of `transport_socket_matches`.
 #[derive(Debug, Clone)]
 pub struct TransportMatch {

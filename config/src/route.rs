@@ -77,8 +77,6 @@ pub struct VirtualHost {
     pub attempt_count_in_response: bool,
     /// Header changes at this level.
     pub headers: HeaderChanges,
-    /// `per_request_buffer_limit_bytes`.
-    pub buffer_limit: Option<u32>,
     /// `rate_limits`.
     pub rate_limits: Vec<RateLimit>,
     /// `hedge_policy.hedge_on_per_try_timeout`, for routes without a hedge policy.
@@ -118,6 +116,9 @@ pub struct Route {
     pub decorator_propagate: bool,
     /// `stat_prefix`.
     pub stat_prefix: Option<Arc<str>>,
+    /// Octets of a body that may be kept or held, in place of the connection's limit: `request_body_buffer_limit`, else
+    /// `per_request_buffer_limit_bytes`, each the route's or else its virtual host's.
+    pub buffer_limit: Option<u64>,
     /// `metadata`.
     pub metadata: Arc<Metadata>,
     /// `typed_per_filter_config`, by filter name, sorted.

@@ -21,7 +21,7 @@ mod shard;
 mod tags;
 
 pub use filter::re2;
-pub use registry::{Scope, Stats};
+pub use registry::{Names, Scope, Stats};
 pub use sample::{HistogramSample, Kind, Sample, Tagged};
 pub use server::{DiscoveryStats, ServerState, ServerStats};
 pub use sets::{Bundle, Handle};

@@ -42,6 +42,8 @@ pub enum Operator {
     Zero,
     /// `ROUTE_NAME`.
     RouteName,
+    /// `ROUTE_RESOLUTION_COUNT`.
+    RouteResolutions,
     /// `PROTOCOL`.
     Protocol,
     /// `RESPONSE_CODE`.
@@ -90,6 +92,12 @@ pub enum Operator {
     UpstreamTlsVersion,
     /// `UPSTREAM_TLS_CIPHER`.
     UpstreamTlsCipher,
+    /// `UPSTREAM_TLS_GROUP`.
+    UpstreamTlsGroup,
+    /// `UPSTREAM_SERVER_NAME`.
+    UpstreamServerName,
+    /// `UPSTREAM_HOSTS_ATTEMPTED` and its like.
+    Attempted(Attempted),
     /// `UPSTREAM_HOST`.
     UpstreamHost,
     /// `UPSTREAM_HOST_NAME`, with or without port.
@@ -105,6 +113,8 @@ pub enum Operator {
     UpstreamLocalAddress(AddressPart),
     /// `UPSTREAM_REMOTE_ADDRESS`.
     UpstreamRemoteAddress(AddressPart),
+    /// `UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID`: of internal listeners alone, and so empty where there is an upstream.
+    UpstreamEndpointId,
     /// `UPSTREAM_REQUEST_ATTEMPT_COUNT`.
     UpstreamAttemptCount,
     /// `DOWNSTREAM_LOCAL_ADDRESS`.
@@ -125,6 +135,8 @@ pub enum Operator {
     DownstreamTlsVersion,
     /// `DOWNSTREAM_TLS_CIPHER`.
     DownstreamTlsCipher,
+    /// `DOWNSTREAM_TLS_GROUP`.
+    DownstreamTlsGroup,
     /// `CONNECTION_ID`.
     ConnectionId,
     /// `STREAM_ID`.

@@ -140,7 +140,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         metadata: proto::metadata(&proto.metadata),
         domains: domains(&at.field("domains"), &proto.domains)?,
         routes: routes
-            .map(|(index, one)| Ok(Arc::new(route(&at_routes.index(index), one, table)?)))
+            .map(|(index, one)| Ok(Arc::new(route(&at_routes.index(index), one, proto, table)?)))
             .collect::<Result<_, Rejection>>()?,
         require_tls,
         retry: retry.map(Arc::new),
@@ -156,7 +156,6 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
                 response_remove: &proto.response_headers_to_remove,
             },
         )?,
-        buffer_limit: uint32(&proto.per_request_buffer_limit_bytes),
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         hedges: action::hedge(at, &proto.hedge_policy)?.unwrap_or(false),
         mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
@@ -179,7 +178,14 @@ fn domains(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
     list.iter().enumerate().map(one).collect()
 }
 
-fn route(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Route, Rejection> {
+/// The newer field wins, wherever it stands.
+fn buffer_limit(route: &pb::Route, host: &pb::VirtualHost) -> Option<u64> {
+    let newer = route.request_body_buffer_limit.or(host.request_body_buffer_limit);
+    let older = || uint32(&route.per_request_buffer_limit_bytes).or(uint32(&host.per_request_buffer_limit_bytes));
+    newer.map(|limit| limit.value).or_else(|| older().map(u64::from))
+}
+
+fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'_>) -> Result<Route, Rejection> {
     let options = table.options;
     if !proto.route_specifiers.is_empty() {
         return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
@@ -205,6 +211,7 @@ fn route(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Route, Rej
         decorator: decorator.map(|decorator| Arc::from(decorator.operation.as_str())),
         decorator_propagate: decorator.is_none_or(|decorator| proto::bool_or(&decorator.propagate, true)),
         stat_prefix: proto::text(&proto.stat_prefix),
+        buffer_limit: buffer_limit(proto, host),
         metadata: proto::metadata(&proto.metadata),
         per_filter: per_filter::per_filter(
             &at.field("typed_per_filter_config"),

@@ -170,10 +170,12 @@ async fn handshake(
     let hostname = (tls.auto_host_sni() && !hostname.is_empty()).then_some(hostname);
     let sni = key.sni.as_deref().or(hostname);
     let context = tls.context().map_err(|reason| ConnectFailure::because(ConnectFailureKind::Local, reason))?;
-    context
-        .connect(stream, Asked { alpn, sni, demanded: key.demanded.as_deref() })
-        .await
-        .map_err(|failure| ConnectFailure::because(ConnectFailureKind::Remote, failure.reason))
+    context.connect(stream, Asked { alpn, sni, demanded: key.demanded.as_deref() }).await.map_err(|failure| {
+        ConnectFailure {
+            handshake: Some(failure.kind),
+            ..ConnectFailure::because(ConnectFailureKind::Remote, failure.reason)
+        }
+    })
 }
 
 fn own_protocols(speaks: Speaks) -> Option<AlpnList> {

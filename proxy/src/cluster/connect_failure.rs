@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::failure::ResponseFlags;
+use crate::tls::FailureKind;
 
 /// A stream that could not be had. Nothing of the request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +13,8 @@ pub struct ConnectFailure {
     pub kind: ConnectFailureKind,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` with its spaces, e.g. `delayed connect error: Connection refused`.
     pub transport_reason: Option<Arc<str>>,
+    /// The TLS handshake failed, and how.
+    pub handshake: Option<FailureKind>,
     /// Whether logs name the host: not when the request was turned away before it had a connection there.
     pub names_host: bool,
 }
@@ -32,7 +35,12 @@ pub enum ConnectFailureKind {
 impl ConnectFailure {
     /// A failure without a transport's reason.
     pub fn new(kind: ConnectFailureKind) -> ConnectFailure {
-        ConnectFailure { kind, transport_reason: None, names_host: kind != ConnectFailureKind::Overflow }
+        ConnectFailure {
+            kind,
+            transport_reason: None,
+            handshake: None,
+            names_host: kind != ConnectFailureKind::Overflow,
+        }
     }
 
     /// A failure with the transport's reason.

@@ -12,7 +12,7 @@ use super::pool::{Counted, Http1Stream, Http2Stream};
 use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
-use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, Protocol, RequestHead, ResponseHead};
 
@@ -148,5 +148,9 @@ impl Upstream for UpstreamStream {
 
     fn reset(&mut self, reason: ResetReason) {
         either!(self, stream => stream.reset(reason))
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        either!(self, stream => stream.on_wire())
     }
 }

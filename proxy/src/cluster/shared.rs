@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use config::Rejection;
-use config::cluster::Discovery;
+use config::cluster::{Discovery, UpstreamTransport};
 use config::endpoint::LoadAssignment;
 use config::tls::SdsName;
 use tokio::sync::Notify;
@@ -192,7 +192,13 @@ impl Cluster {
 
     /// The statistics, made on first use.
     pub fn stats(&self) -> &ClusterStats {
-        self.stats.get_or_init(|| Box::new(ClusterStats::new(self.scope())))
+        self.stats.get_or_init(|| Box::new(ClusterStats::new(self.scope(), self.speaks_tls())))
+    }
+
+    /// Whether connections to it may be TLS.
+    fn speaks_tls(&self) -> bool {
+        let matches = self.config.transport_matches.iter().map(|one| &one.transport);
+        std::iter::once(&self.config.transport).chain(matches).any(UpstreamTransport::is_tls)
     }
 
     /// Where its statistics live; they go away with the cluster.

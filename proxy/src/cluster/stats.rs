@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Priority;
 use super::circuit_breaker::{BreakerGauges, Resource};
+use super::quiet::{QUIET, QUIET_TLS};
 use crate::stats::{Counter, Gauge, Histogram, Scope};
 use crate::transport::ByteCounts;
 
@@ -21,7 +22,11 @@ macro_rules! statistics {
 
         impl ClusterStats {
             /// All handles.
-            pub fn new(scope: &Scope) -> ClusterStats {
+            pub fn new(scope: &Scope, tls: bool) -> ClusterStats {
+                scope.quiet(QUIET);
+                if tls {
+                    scope.quiet(QUIET_TLS);
+                }
                 ClusterStats {
                     $($($name: scope.$method(stringify!($name)),)+)+
                     breakers: [breakers(scope, "default"), breakers(scope, "high")],
@@ -38,7 +43,10 @@ statistics! {
         upstream_cx_close_notify, upstream_cx_connect_fail, upstream_cx_connect_timeout, upstream_cx_destroy, upstream_cx_destroy_local,
         upstream_cx_destroy_remote, upstream_cx_http1_total, upstream_cx_http2_total, upstream_cx_idle_timeout,
         upstream_cx_max_duration_reached, upstream_cx_max_requests, upstream_cx_none_healthy, upstream_cx_overflow, upstream_cx_protocol_error,
-        upstream_cx_rx_bytes_total, upstream_cx_total, upstream_cx_tx_bytes_total,
+        upstream_cx_rx_bytes_total, upstream_cx_total, upstream_cx_tx_bytes_total, upstream_cx_destroy_with_active_rq,
+        upstream_cx_destroy_local_with_active_rq, upstream_cx_destroy_remote_with_active_rq,
+        upstream_flow_control_backed_up_total, upstream_flow_control_drained_total,
+        upstream_flow_control_paused_reading_total, upstream_flow_control_resumed_reading_total,
         upstream_internal_redirect_failed_total, upstream_internal_redirect_succeeded_total,
         upstream_rq_cancelled, upstream_rq_completed, upstream_rq_max_duration_reached, upstream_rq_pending_failure_eject,
         upstream_rq_pending_overflow, upstream_rq_pending_total, upstream_rq_per_try_idle_timeout, upstream_rq_per_try_timeout, upstream_rq_retry,
@@ -47,7 +55,7 @@ statistics! {
     Gauge gauge:
         upstream_cx_active, upstream_rq_active, upstream_rq_pending_active;
     Histogram histogram:
-        upstream_cx_connect_ms, upstream_cx_length_ms, upstream_rq_time;
+        upstream_cx_connect_ms, upstream_cx_length_ms, upstream_rq_per_cx, upstream_rq_time;
 }
 
 impl ClusterStats {

@@ -260,7 +260,7 @@ impl WorkerCluster {
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
         match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
             Ok(connected) => {
-                counted.connected();
+                counted.connected(connected.facts.tls.as_deref());
                 let active = Active::begin(&self.core, host.state(), want.priority)?;
                 Ok(TcpLease { stream: Some(connected.stream), connection: connected.facts, counted, _active: active })
             }

@@ -44,9 +44,6 @@ use one::{Attempt, Outcome, cut_short};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
-/// Octets of a request that may be kept for a retry, when the virtual host says nothing else.
-const RETRY_BUFFER: u32 = 1024 * 1024;
-
 /// Sends the request until an attempt is answered, and that answer to the client. However it ends, cluster and route count it together.
 pub(super) async fn run<'s>(
     exchange: &mut Exchange<'s>,
@@ -72,7 +69,7 @@ pub(super) async fn run<'s>(
         exchange.stream.info.attempts += 1;
         ends.begins();
         log::begins(exchange);
-        let outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
+        let mut outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
         };
@@ -84,6 +81,7 @@ pub(super) async fn run<'s>(
                 }
                 stages::retried(&exchange.stream, outcome.status(), outcome.flags(), wait.time);
                 ends.retries(outcome.target(), outcome.status(), wait);
+                outcome.told(&mut exchange.stream.info);
                 log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
@@ -125,6 +123,7 @@ pub(super) async fn run<'s>(
         && policy.codes.contains(&head.status)
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
     {
+        exchange.stream.info.host_wire(|| lease.stream().on_wire());
         cut_short(&cluster, &lease, &head);
         return Err(Stop::Elsewhere(elsewhere));
     }
@@ -132,7 +131,11 @@ pub(super) async fn run<'s>(
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let awaits_trailers = ends.answered(target, &head, time, retried);
     upload.forget();
-    let sent = send::answer(exchange, downstream, head, (&mut lease, &mut upload), awaits_trailers).await;
+    let flow = cluster.counts_waits(|stats| {
+        [stats.upstream_flow_control_paused_reading_total, stats.upstream_flow_control_resumed_reading_total]
+    });
+    let sent = send::answer(exchange, downstream, head, (&mut lease, &mut upload), (awaits_trailers, flow)).await;
+    exchange.stream.info.host_wire(|| lease.stream().on_wire());
     if sent.is_err() {
         ends.cut_short(exchange.timed_out);
     }
@@ -153,10 +156,13 @@ fn upload(
     // Filters may hold a body that the client has sent to its end.
     let has_body = tunnel || !exchange.stream.request_is_complete() || exchange.request_frames.is_some();
     let kept = may_retry || forwarding.config.internal_redirect.is_some();
-    let keep = kept.then(|| chosen.host.config.buffer_limit.unwrap_or(RETRY_BUFFER) as usize);
+    let keep = kept.then(|| exchange.stream.may_keep());
     let mut upload = Upload::new(has_body, keep);
     upload.mirror(mirrors);
     upload.counted_by(cluster.counts_abandoned());
+    upload.waits_counted_by(cluster.counts_waits(|stats| {
+        [stats.upstream_flow_control_backed_up_total, stats.upstream_flow_control_drained_total]
+    }));
     // Nothing of a tunnel goes up before it is accepted: to a server that refuses, it would be the next request.
     upload.paused = tunnel;
     upload

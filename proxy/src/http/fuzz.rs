@@ -13,7 +13,6 @@ use config::At;
 use config::filters::HttpFilterConfig;
 use config::hcm::HttpFilter;
 
-use super::ConnectionManager;
 use super::context::Context;
 use super::filters::behind::{Behind, Pinned};
 use super::filters::chain::Chain;
@@ -23,6 +22,7 @@ use super::route::{RouteSlot, RouteSlots};
 use super::stop::Stop;
 use super::stream::Stream;
 use super::upstreams::Upstreams;
+use super::{ConnectionManager, OfListener};
 use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::compile::CompileDeps;
@@ -258,7 +258,8 @@ fn world_of() -> (Context, Arc<Stats>) {
         drain: Default::default(),
     };
     let direction = config::listener::Direction::Inbound;
-    let manager = ConnectionManager::compile(&Arc::new(configs::manager()), direction, &deps, &NoTables)
+    let listener = OfListener { direction, buffer_limit: 1 << 20, stats: "listener.fuzz." };
+    let manager = ConnectionManager::compile(&Arc::new(configs::manager()), listener, &deps, &NoTables)
         .expect("a good configuration");
     let (clusters, published) = (Rc::new(WorkerClusters::new(0)), Arc::default());
     let worker = Rc::new(Worker {

@@ -8,6 +8,7 @@ use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 use config::{At, Rejection};
 
+use super::buffers::OfConnection;
 use super::filters::chain::Chains;
 use super::filters::filter::FilterDeps;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
@@ -23,6 +24,8 @@ use crate::wire::h2::CodecStats;
 pub struct ConnectionManager {
     pub(super) config: Arc<HttpConnectionManager>,
     pub(super) direction: Direction,
+    /// How much of a body a request may hold back.
+    pub(super) buffers: OfConnection,
     pub(super) routes: Routes,
     pub(super) chains: Chains,
     pub(super) access_log: AccessLogs,
@@ -45,6 +48,17 @@ pub struct ConnectionManager {
     pub(super) server: Bytes,
 }
 
+/// What a connection manager is told of its listener.
+#[derive(Debug, Clone, Copy)]
+pub struct OfListener<'a> {
+    /// Which traffic comes there.
+    pub direction: Direction,
+    /// `per_connection_buffer_limit_bytes`; 0 is none.
+    pub buffer_limit: u32,
+    /// What its statistics begin with, up to a dot.
+    pub stats: &'a str,
+}
+
 /// Where a connection manager's routes are.
 pub(super) enum Routes {
     /// In its configuration.
@@ -59,13 +73,13 @@ impl ConnectionManager {
         self.config.idle_timeout
     }
 
-    /// Compiles. `direction` is the listener's; `slots` has the route tables that come over RDS.
+    /// Compiles for a listener; `slots` has the route tables that come over RDS.
     ///
     /// # Errors
     /// The inline route table or a filter is refused; the path is relative to the connection manager.
     pub fn compile(
         config: &Arc<HttpConnectionManager>,
-        direction: Direction,
+        listener: OfListener<'_>,
         deps: &CompileDeps<'_>,
         slots: &dyn RouteSlots,
     ) -> Result<Arc<ConnectionManager>, Rejection> {
@@ -83,7 +97,8 @@ impl ConnectionManager {
         let access_log = AccessLogs::compile(&config.access_log, deps.log_sinks);
         let upstream_log = AccessLogs::compile(&config.router.upstream_log, deps.log_sinks);
         let manager = Arc::new(ConnectionManager {
-            direction,
+            direction: listener.direction,
+            buffers: OfConnection::new(listener.buffer_limit, config),
             routes,
             chains: Chains::compile(&at.field("http_filters"), &config.filters, &before)?,
             wants_times: access_log.wants_times() || upstream_log.wants_times(),
@@ -94,7 +109,7 @@ impl ConnectionManager {
                 &behind,
             )?,
             upstream_log,
-            stats: HttpStats::new(&config.stat_prefix, deps.stats),
+            stats: HttpStats::new(&config.stat_prefix, listener.stats, deps.stats),
             codec: OnceLock::new(),
             registry: deps.stats.clone(),
             secrets: deps.secrets.clone(),

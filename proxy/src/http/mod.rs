@@ -6,6 +6,7 @@ pub mod mutate;
 pub mod route;
 
 mod attempt;
+mod buffers;
 mod codec_error;
 mod connection;
 mod context;
@@ -50,4 +51,4 @@ use crate::wire::grpc;
 pub use connection::serve;
 pub(crate) use filters::of_cluster::{attach as attach_filters, each_discovery as each_discovery_of};
 pub use held::let_go;
-pub use manager::ConnectionManager;
+pub use manager::{ConnectionManager, OfListener};

@@ -43,7 +43,9 @@ pub(super) fn disconnected(context: &Context) {
 
 fn begin(context: &Context) -> StreamInfo {
     context.manager.stats.request_begins(Protocol::Http11);
-    StreamInfo::begin(context.connection.clone(), Some(Protocol::Http11))
+    let mut info = StreamInfo::begin(context.connection.clone(), Some(Protocol::Http11));
+    info.times = context.manager.wants_times.then(Box::default);
+    info
 }
 
 async fn answer(
@@ -67,6 +69,7 @@ async fn answer(
         wire_size: 0,
     };
     connection.close_after();
+    context.manager.stats.downstream_rq_response_before_rq_complete.inc();
     let sent = connection.send_head(&head, false).and_then(|()| connection.send_data(Bytes::from_static(body), true));
     if sent.is_ok() {
         info.response_code = status;
@@ -74,6 +77,7 @@ async fn answer(
         context.manager.stats.response(status);
         // The client may be gone; the log tells what it was sent.
         let _ = tokio::time::timeout(WRITE, poll_fn(|cx| connection.poll_flush(cx))).await;
+        info.client_wire(|| connection.on_wire());
     }
     end(context, &mut info, Some(&head));
 }

@@ -27,6 +27,8 @@ pub(super) struct Kind {
     pub tunnel: bool,
     /// Protocol of the upstream.
     pub upstream: Protocol,
+    /// Count waits for the client, in which the upstream is not read, and their ends.
+    pub flow: [Counter; 2],
 }
 
 /// Where a response's body comes from.
@@ -71,6 +73,8 @@ struct Download {
     /// The client must say that it takes more before it gets more.
     blocked: bool,
     ended: bool,
+    /// The upstream is not read meanwhile.
+    paused: bool,
 }
 
 /// Relays until the response has ended and is written.
@@ -116,7 +120,9 @@ impl Download {
                 return downstream.poll_flush(cx).map_err(Stop::Gone);
             }
             if self.blocked {
-                match downstream.poll_ready(cx) {
+                let ready = downstream.poll_ready(cx);
+                self.pauses(ready.is_pending(), origin);
+                match ready {
                     Poll::Ready(result) => result?,
                     Poll::Pending => return Poll::Pending,
                 }
@@ -141,6 +147,14 @@ impl Download {
                     };
                 }
             }
+        }
+    }
+
+    fn pauses(&mut self, now: bool, origin: &Origin<'_>) {
+        if std::mem::replace(&mut self.paused, now) != now
+            && let Origin::Upstream(from) = origin
+        {
+            from.kind.flow[usize::from(!now)].inc();
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn apply(chosen: Chosen<'_>, forwarding: &Forwarding, request: &mut R
         request.authority = host;
     }
     if let Some(host) = new_host(forwarding, request) {
-        set_host(request, host, forwarding.config.append_x_forwarded_host);
+        set_host(request, host, forwarding.config.append_x_forwarded_host, envoy_headers);
     }
     if let Some(rewrite) = &forwarding.config.rewrite {
         let path = new_path(rewrite, &chosen.route.config.matches, &request.path);
@@ -28,10 +28,12 @@ pub(super) fn apply(chosen: Chosen<'_>, forwarding: &Forwarding, request: &mut R
     }
 }
 
-/// Replaces the host and tells the old one.
-pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded: bool) {
+/// Replaces the host and tells the old one, unless Envoy's headers are suppressed.
+pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded: bool, envoy_headers: bool) {
     let old = std::mem::replace(&mut request.authority, host);
-    request.headers.set(Name::X_ENVOY_ORIGINAL_HOST, old.clone());
+    if envoy_headers {
+        request.headers.set(Name::X_ENVOY_ORIGINAL_HOST, old.clone());
+    }
     if append_forwarded && !old.is_empty() {
         let last =
             request.headers.get(&Name::X_FORWARDED_HOST).and_then(|hosts| hosts.rsplit(|octet| *octet == b',').next());

@@ -18,6 +18,7 @@ use crate::wire::codec::Downstream;
 pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>) {
     let random = fastrand::u64(..);
     (stream.table, stream.route, stream.to_tls) = (table, None, false);
+    stream.info.route_resolutions += 1;
     let Some(table) = table else { return };
     match table.find(&stream.request, &stream.info.metadata, random) {
         Found::Route(host, route) => {
@@ -33,6 +34,7 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
 
 /// Forwards the request and sends what comes back, or says what it is answered.
 pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
+    exchange.stream.context.manager.stats.rq_total.inc();
     let Some(chosen) = exchange.stream.route else {
         stages::answered_here(&exchange.stream, None);
         return Err(nowhere(&exchange.stream).into());
@@ -41,7 +43,6 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Dow
         stages::answered_here(&exchange.stream, Some(&*chosen.route.config.name));
         return Err(own_answer(&exchange.stream, chosen).into());
     };
-    exchange.stream.context.manager.stats.rq_total.inc();
     attempt::run(exchange, downstream, chosen, forwarding).await
 }
 
@@ -49,19 +50,19 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Dow
 fn nowhere(stream: &Stream<'_>) -> LocalReply {
     let stats = &stream.context.manager.stats;
     if stream.to_tls {
-        stats.rq_redirect.inc();
+        stats.rq_direct_response.inc();
         return redirect::to_tls(&stream.request);
     }
     stats.no_route.inc();
     LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND)
 }
 
-/// Routes that are answered here.
+/// Routes that are answered here. Redirects count among the direct responses, as with Envoy.
 fn own_answer(stream: &Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
     let stats = &stream.context.manager.stats;
     match &chosen.route.config.action {
         Action::Redirect(redirect) => {
-            stats.rq_redirect.inc();
+            stats.rq_direct_response.inc();
             redirect::reply(redirect, &chosen.route.config.matches, &stream.request)
         }
         Action::Direct(direct) => {

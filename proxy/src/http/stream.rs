@@ -98,6 +98,8 @@ pub(crate) struct Stream<'s> {
     pub sent: Sent,
     /// From an internal caller.
     pub internal: bool,
+    /// Octets of the request that a filter holds whatever the limits are.
+    pub(super) wanted: u32,
     /// Inbound: the operation that the caller's sidecar is told.
     pub decorator: Option<Bytes>,
     /// When the attempt began that is under way; only where attempts are logged.
@@ -116,7 +118,7 @@ impl<'s> Stream<'s> {
     /// A request that begins now.
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
-        info.request_headers_bytes = u64::from(request.wire_size);
+        info.request_head = request.wire_size;
         info.times = context.manager.wants_times.then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
@@ -137,6 +139,7 @@ impl<'s> Stream<'s> {
             encodings: None,
             sent: Sent::NobodyAsks,
             internal: false,
+            wanted: 0,
             decorator: None,
             attempt_begun: None,
             history: None,

@@ -22,12 +22,12 @@ use tokio::task::LocalSet;
 pub use self::client::Client;
 pub use self::configs::*;
 use self::world::World;
-use super::ConnectionManager;
 use super::context::Context;
 use super::exchange::exchange;
 use super::fuzz::configs::manager;
 use super::route::{RouteSlot, RouteSlots};
 use super::upstreams::Upstreams;
+use super::{ConnectionManager, OfListener};
 use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
 use crate::drain::DrainWatch;
@@ -43,6 +43,8 @@ pub struct Bench {
     pub config: HttpConnectionManager,
     pub table: RouteConfiguration,
     pub direction: Direction,
+    /// The listener's.
+    pub buffer_limit: u32,
     pub connection: ConnectionInfo,
     pub drain: DrainWatch,
     pub clusters: HashMap<String, Rc<fake::Cluster>>,
@@ -83,6 +85,7 @@ impl Bench {
                 validate_clusters: None,
             },
             direction: Direction::Outbound,
+            buffer_limit: 1 << 20,
             connection: connection(),
             drain: DrainWatch::never(),
             clusters: HashMap::new(),
@@ -114,6 +117,13 @@ impl Bench {
         self.cluster("app").seen()
     }
 
+    /// All routes of the only virtual host keep and hold at most this.
+    pub fn limit(&mut self, octets: u64) {
+        self.host(|host| {
+            host.routes.iter_mut().for_each(|route| Arc::make_mut(route).buffer_limit = Some(octets));
+        });
+    }
+
     /// Changes the only virtual host.
     pub fn host(&mut self, change: impl FnOnce(&mut VirtualHost)) {
         let mut host = (*self.table.virtual_hosts[0]).clone();
@@ -137,7 +147,9 @@ impl Bench {
             discoveries: &self.discoveries,
             drain: Default::default(),
         };
-        self.context_of(ConnectionManager::compile(&Arc::new(config), self.direction, &deps, &slots).unwrap())
+        let of_listener =
+            OfListener { direction: self.direction, buffer_limit: self.buffer_limit, stats: "listener.test." };
+        self.context_of(ConnectionManager::compile(&Arc::new(config), of_listener, &deps, &slots).unwrap())
     }
 
     /// A connection to a manager that is there.

@@ -51,6 +51,10 @@ pub(super) struct Upload {
     mirrors: Option<Box<Mirrors>>,
     /// Counts a body that was too long to be kept.
     abandoned: Option<Counter>,
+    /// Counts waits for the upstream, and their ends.
+    flow: [Counter; 2],
+    /// It is waited for.
+    backed_up: bool,
 }
 
 /// What became of keeping a body.
@@ -80,12 +84,33 @@ impl Upload {
             has_body,
             mirrors: None,
             abandoned: None,
+            flow: [Counter::NONE; 2],
+            backed_up: false,
         }
     }
 
     /// This counts a body that is too long to be kept.
     pub fn counted_by(&mut self, abandoned: Option<Counter>) {
         self.abandoned = abandoned;
+    }
+
+    /// These count waits for the upstream, and their ends.
+    pub fn waits_counted_by(&mut self, flow: [Counter; 2]) {
+        self.flow = flow;
+    }
+
+    /// The upstream takes no more, or takes more again: the client is not read meanwhile.
+    fn backs_up(&mut self, now: bool, stream: &Stream<'_>) {
+        if std::mem::replace(&mut self.backed_up, now) != now {
+            let stats = &stream.context.manager.stats;
+            let (side, client) = if now {
+                (self.flow[0], stats.downstream_flow_control_paused_reading_total)
+            } else {
+                (self.flow[1], stats.downstream_flow_control_resumed_reading_total)
+            };
+            side.inc();
+            client.inc();
+        }
     }
 
     /// These copies get the same body.
@@ -206,8 +231,12 @@ impl Upload {
                 match upstream.poll_ready(cx) {
                     Poll::Ready(Ok(())) => self.blocked = false,
                     Poll::Ready(Err(_)) => self.refused = true,
-                    Poll::Pending => return Ok(Progress::Waiting),
+                    Poll::Pending => {
+                        self.backs_up(true, &exchange.stream);
+                        return Ok(Progress::Waiting);
+                    }
                 }
+                self.backs_up(false, &exchange.stream);
                 continue;
             }
             if self.behind.is_none() && self.replay(upstream) {

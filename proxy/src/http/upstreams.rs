@@ -106,6 +106,11 @@ impl UpstreamCluster {
         self.0.shared().retry.as_ref()
     }
 
+    /// What counts waits of one side for the other, and their ends.
+    pub fn counts_waits(&self, counters: impl FnOnce(&ClusterStats) -> [Counter; 2]) -> [Counter; 2] {
+        counters(self.0.stats())
+    }
+
     /// What counts a body that was too long to be kept for a retry or a mirror.
     pub fn counts_abandoned(&self) -> Option<Counter> {
         Some(self.0.stats().retry_or_shadow_abandoned)
@@ -185,6 +190,7 @@ impl Lease {
         info.upstream_host = Some(self.host());
         info.upstream_connection = self.connection();
         info.upstream_protocol = Some(self.protocol());
+        info.attempted();
     }
 
     /// The connection.

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::filters::NetworkFilterConfig;
-use config::listener::{Direction, DownstreamTransport, TerminalFilter};
+use config::listener::{DownstreamTransport, TerminalFilter};
 use config::metadata::Metadata;
 use config::tls::DownstreamTls;
 use config::{At, Rejection};
 
+use super::compiled::stat_prefix;
 use crate::compile::CompileDeps;
 use crate::drain::Drain;
 use crate::exchange::{self, MetadataExchange};
-use crate::http::ConnectionManager;
 use crate::http::route::RouteSlots;
+use crate::http::{ConnectionManager, OfListener};
 use crate::tcp::TcpProxy;
 use crate::tcp::filters::Filters;
 use crate::tls::ServerContext;
@@ -57,8 +58,7 @@ pub enum Terminal {
 impl FilterChain {
     pub(super) fn compile(
         config: &config::listener::FilterChain,
-        listener: &str,
-        direction: Direction,
+        listener: &config::listener::Listener,
         at: &At<'_>,
         deps: &CompileDeps<'_>,
         slots: &dyn RouteSlots,
@@ -70,7 +70,7 @@ impl FilterChain {
         let tls = match &config.transport {
             DownstreamTransport::Raw => None,
             DownstreamTransport::Tls(tls) => Some(
-                ServerContext::new(&taken(tls, exchange.is_some()), deps.secrets, listener)
+                ServerContext::new(&taken(tls, exchange.is_some()), deps.secrets, &listener.name)
                     .map_err(|reason| at.field("transport_socket").reject(reason))?,
             ),
         };
@@ -78,11 +78,18 @@ impl FilterChain {
             TerminalFilter::Http(manager) => {
                 let (filters, last) = (at.field("filters"), config.filters.len());
                 let filter = filters.index(last);
-                let manager = ConnectionManager::compile(manager, direction, deps, slots)
+                let of_listener = OfListener {
+                    direction: listener.direction,
+                    buffer_limit: listener.buffer_limit,
+                    stats: &stat_prefix(listener),
+                };
+                let manager = ConnectionManager::compile(manager, of_listener, deps, slots)
                     .map_err(|rejection| rejection.below(&filter.field("typed_config")))?;
                 Terminal::Http(manager)
             }
-            TerminalFilter::Tcp(proxy) => Terminal::Tcp(TcpProxy::compile(proxy, &config.filters, direction, deps)),
+            TerminalFilter::Tcp(proxy) => {
+                Terminal::Tcp(TcpProxy::compile(proxy, &config.filters, listener.direction, deps))
+            }
             TerminalFilter::Answers(filter) => match &filter.config {
                 NetworkFilterConfig::Echo(_) => Terminal::Echo,
                 NetworkFilterConfig::DirectResponse(direct) => Terminal::Direct(direct.response.clone()),

@@ -67,7 +67,7 @@ impl Listener {
         let root = At::root();
         let at = root.field("filter_chains");
         let compile = |chain: &config::listener::FilterChain, at: &At<'_>| {
-            FilterChain::compile(chain, &config.name, config.direction, at, deps, slots).map(Arc::new)
+            FilterChain::compile(chain, &config, at, deps, slots).map(Arc::new)
         };
         let mut chains = Vec::with_capacity(config.filter_chains.len());
         for (index, chain) in config.filter_chains.iter().enumerate() {
@@ -201,7 +201,7 @@ impl fmt::Debug for Listener {
 }
 
 /// `listener.<stat_prefix, or the address with _ for each colon>.`
-fn stat_prefix(config: &config::listener::Listener) -> String {
+pub(super) fn stat_prefix(config: &config::listener::Listener) -> String {
     let name = match (&config.stat_prefix, &config.address) {
         (Some(prefix), _) => prefix.to_string(),
         (None, Some(address)) => bind::printed(address),

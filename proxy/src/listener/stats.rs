@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::stats::{Counter, Gauge, Histogram, Stats};
+use crate::stats::{Counter, Gauge, Histogram, Kind, Names, Stats};
 use crate::tls::info::TlsInfo;
-use crate::tls::{CIPHER_NAMES, FailureKind, Stapling, VERSION_NAMES};
+use crate::tls::{CIPHER_NAMES, FailureKind, GROUP_NAMES, Stapling, VERSION_NAMES};
 
 /// `listener.<address>.*`
 pub(super) struct ListenerStats {
@@ -44,9 +44,10 @@ pub(super) struct TlsStats {
     ocsp_staple_responses: Counter,
     ocsp_staple_omitted: Counter,
     ocsp_staple_failed: Counter,
-    /// `ssl.ciphers.*` and `ssl.versions.*`: made when first seen, as Envoy does.
+    /// `ssl.ciphers.*`, `ssl.versions.*` and `ssl.curves.*`: made when first seen, as Envoy does.
     ciphers: [OnceLock<Counter>; CIPHER_NAMES.len()],
     versions: [OnceLock<Counter>; VERSION_NAMES.len()],
+    curves: [OnceLock<Counter>; GROUP_NAMES.len()],
     prefix: Box<str>,
     stats: Arc<Stats>,
 }
@@ -71,9 +72,18 @@ pub(super) struct HttpInspectorStats {
     pub http_not_found: Counter,
 }
 
+/// What Envoy shows and does not happen here: no limit of a listener's own, no overload manager, no listener filters that are discovered.
+const QUIET: Names = &[
+    (Kind::Counter, "downstream_cx_overflow"),
+    (Kind::Counter, "downstream_cx_overload_reject"),
+    (Kind::Counter, "extension_config_missing"),
+    (Kind::Counter, "server_ssl_socket_factory.upstream_context_secrets_not_ready"),
+];
+
 impl ListenerStats {
     /// `prefix` ends in a dot.
     pub fn new(prefix: &str, stats: &Arc<Stats>) -> ListenerStats {
+        stats.quiet(prefix, QUIET);
         let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
         let gauge = |name: &str| stats.gauge(&format!("{prefix}{name}"));
         ListenerStats {
@@ -106,6 +116,7 @@ impl ListenerStats {
                 not_ready: counter("server_ssl_socket_factory.downstream_context_secrets_not_ready"),
                 ciphers: Default::default(),
                 versions: Default::default(),
+                curves: Default::default(),
                 prefix: prefix.into(),
                 stats: stats.clone(),
             },
@@ -142,6 +153,7 @@ impl TlsStats {
         }
         self.count("ciphers", info.cipher, &CIPHER_NAMES, &self.ciphers);
         self.count("versions", info.version, &VERSION_NAMES, &self.versions);
+        self.count("curves", info.group, &GROUP_NAMES, &self.curves);
     }
 
     fn count(&self, kind: &str, value: &str, names: &[&str], counters: &[OnceLock<Counter>]) {

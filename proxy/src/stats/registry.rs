@@ -25,7 +25,12 @@ pub struct Stats {
     settings: StatsSettings,
     inner: Mutex<Inner>,
     sets: LabelSets,
+    /// Held for ever.
+    quiet: Mutex<Vec<places::Quiet>>,
 }
+
+/// Last parts of names that are shown as 0 where nothing counts under them: what Envoy shows and cannot happen here.
+pub type Names = &'static [(Kind, &'static str)];
 
 /// All living registries by id, for threads that meet a handle for the first time.
 static REGISTRIES: Mutex<Vec<(u32, Weak<Stats>)>> = Mutex::new(Vec::new());
@@ -67,7 +72,14 @@ impl Stats {
     pub fn new(settings: StatsSettings) -> Arc<Stats> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let extraction = Extraction::compile(&settings.tags, settings.default_tags);
-        let stats = Arc::new(Stats { id, extraction, settings, inner: Mutex::default(), sets: LabelSets::default() });
+        let stats = Arc::new(Stats {
+            id,
+            extraction,
+            settings,
+            inner: Mutex::default(),
+            sets: LabelSets::default(),
+            quiet: Mutex::default(),
+        });
         let mut registries = lock(&REGISTRIES);
         registries.retain(|(_, stats)| stats.strong_count() > 0);
         registries.push((id, Arc::downgrade(&stats)));
@@ -101,7 +113,15 @@ impl Stats {
 
     /// Statistics under `prefix` (ends in `.` by the caller's choice) that go away with the scope. Clusters and listeners use it.
     pub fn scope(self: &Arc<Self>, prefix: &str) -> Scope {
-        Scope { stats: Arc::clone(self), prefix: prefix.into(), held: Mutex::default() }
+        Scope { stats: Arc::clone(self), prefix: prefix.into(), held: Mutex::default(), quiet: Mutex::default() }
+    }
+
+    /// These are shown as 0 below `prefix`, where nothing counts under them.
+    pub fn quiet(&self, prefix: &str, names: Names) {
+        let mut held = lock(&self.quiet);
+        if !held.iter().any(|known| *known.0 == *prefix && std::ptr::eq(known.1, names)) {
+            held.push(lock(&self.inner).add_quiet(prefix, names));
+        }
     }
 
     /// Metrics whose labels are known later, by their names without a namespace.
@@ -184,6 +204,11 @@ impl Stats {
                     samples.push(inner.sample(name, entry));
                 }
             }
+        }
+        let quiet = inner.quiet_samples(self, &mut wanted);
+        if !quiet.is_empty() {
+            samples.extend(quiet);
+            samples.sort_by(|a, b| a.name.cmp(&b.name));
         }
         drop(inner);
         samples

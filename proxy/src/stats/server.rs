@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::{Counter, Gauge, Histogram, Stats, Text};
+use super::{Counter, Gauge, Histogram, Kind, Names, Stats, Text};
 
 /// `server.state`, and what `/ready` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,32 @@ pub struct DiscoveryStats {
     pub update_duration: Histogram,
 }
 
+/// What Envoy shows of itself and does not happen here: there is no runtime, and nothing is merged or pinned.
+const QUIET: Names = &[
+    (Kind::Counter, "cluster_manager.cluster_updated_via_merge"),
+    (Kind::Counter, "cluster_manager.update_merge_cancelled"),
+    (Kind::Counter, "cluster_manager.update_out_of_merge_window"),
+    (Kind::Counter, "http1.metadata_not_supported_error"),
+    (Kind::Counter, "http1.response_flood"),
+    (Kind::Gauge, "listener_manager.workers_pinned"),
+    (Kind::Gauge, "runtime.admin_overrides_active"),
+    (Kind::Gauge, "runtime.deprecated_feature_seen_since_process_start"),
+    (Kind::Counter, "runtime.deprecated_feature_use"),
+    (Kind::Counter, "runtime.load_error"),
+    (Kind::Counter, "runtime.load_success"),
+    (Kind::Gauge, "runtime.num_keys"),
+    (Kind::Gauge, "runtime.num_layers"),
+    (Kind::Counter, "runtime.override_dir_exists"),
+    (Kind::Counter, "runtime.override_dir_not_exists"),
+    (Kind::Gauge, "server.compilation_settings.fips_mode"),
+    (Kind::Counter, "server.debug_assertion_failures"),
+    (Kind::Counter, "server.dropped_stat_flushes"),
+    (Kind::Counter, "server.envoy_bug_failures"),
+    (Kind::Counter, "server.envoy_notifications"),
+    (Kind::Gauge, "server.stats_recent_lookups"),
+    (Kind::Counter, "server.wip_protos"),
+];
+
 impl ServerStats {
     /// Makes (or finds) all of them.
     pub fn new(stats: &Arc<Stats>) -> ServerStats {
@@ -103,6 +129,7 @@ impl ServerStats {
         // Shown from the start though nobody sets it: there is one epoch.
         gauge("server.hot_restart_epoch").set(0);
         gauge("server.parent_connections").set(0);
+        stats.quiet("", QUIET);
         ServerStats {
             state: gauge("server.state"),
             live: gauge("server.live"),

@@ -178,3 +178,30 @@ fn filters_are_partial_matches_of_re2() {
         assert!(!error.contains('\n') && error.ends_with(pattern), "{error}");
     }
 }
+
+#[test]
+fn quiet_names_are_shown_as_zero_where_nothing_counts() {
+    const QUIET: Names = &[(Kind::Counter, "never"), (Kind::Gauge, "seen"), (Kind::Counter, "hidden")];
+    let matcher =
+        StatsMatcher::Exclusion(vec![StringMatcher::Prefix { value: "cluster.a.hidden".into(), ignore_case: false }]);
+    let settings = StatsSettings { matcher, ..StatsSettings::default() };
+    let stats = Stats::new(settings);
+    let shown = || -> Vec<(String, u64, bool)> {
+        let samples = stats.samples(|name, _| name != "cluster.b.never");
+        samples.into_iter().map(|sample| (sample.name.to_string(), sample.value, sample.used)).collect()
+    };
+    let first = stats.scope("cluster.a.");
+    first.quiet(QUIET);
+    let second = stats.scope("cluster.a.");
+    second.quiet(QUIET);
+    stats.quiet("cluster.b.", QUIET);
+    stats.quiet("cluster.b.", QUIET);
+    first.gauge("seen").set(3);
+    let of_b = [("cluster.b.hidden".to_owned(), 0, false), ("cluster.b.seen".to_owned(), 0, false)];
+    let of_a = |seen| [("cluster.a.never".to_owned(), 0, false), ("cluster.a.seen".to_owned(), seen, seen > 0)];
+    assert_eq!(shown(), [of_a(3), of_b.clone()].concat());
+    drop(first);
+    assert_eq!(shown(), [of_a(0), of_b.clone()].concat(), "another scope still has them");
+    drop(second);
+    assert_eq!(shown(), of_b);
+}

@@ -112,6 +112,7 @@ pub async fn proxy(
 ) -> StreamInfo {
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
+    info.times = proxy.access_log.wants_times().then(Box::default);
     let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
     let reports = proxy.reporters.begin();
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
@@ -252,10 +253,13 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         info.attempts += 1;
         info.upstream_host = Some(Arc::from(host.address()));
         info.upstream_labels[1] = Some(host.labels());
+        info.mark(|times| &mut times.pool_asked);
         match cluster.tcp(&host, &want).await {
             Ok(lease) => {
                 info.upstream_host = Some(lease.connection.peer.clone());
                 info.upstream_connection = Some(lease.connection.clone());
+                info.mark(|times| &mut times.pool_ready);
+                info.attempted();
                 return Some(lease);
             }
             Err(failure) => {

@@ -53,7 +53,10 @@ pub fn expression_wants_times(expression: &Expr) -> bool {
 
 fn operator_wants_times(operator: &Operator) -> bool {
     match operator {
-        Operator::RequestTxDuration | Operator::UpstreamPoolReadyDuration => true,
+        Operator::RequestTxDuration
+        | Operator::UpstreamPoolReadyDuration
+        | Operator::WireBytes(_)
+        | Operator::Attempted(_) => true,
         Operator::CommonDuration(from, to, _) => is_kept_if_wanted(*from) || is_kept_if_wanted(*to),
         Operator::Calculated(value) => expression_wants_times(&value.expression),
         Operator::Coalesce(parts) => parts.iter().any(|part| match part {

@@ -11,6 +11,7 @@ use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::peer::Peer;
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
+use crate::wire::codec::OnWire;
 use crate::wire::message::Protocol;
 use config::metadata::Metadata;
 
@@ -83,10 +84,12 @@ pub struct StreamInfo {
     pub bytes_received: u64,
     /// Body octets sent downstream.
     pub bytes_sent: u64,
-    /// Octets of the request head.
-    pub request_headers_bytes: u64,
-    /// Octets of the response head.
-    pub response_headers_bytes: u64,
+    /// Octets of the request's head as it came; see [`RequestHead::wire_size`](crate::wire::message::RequestHead::wire_size).
+    pub request_head: u32,
+    /// Those of the upstream's response.
+    pub upstream_head: u32,
+    /// How often its route was looked up.
+    pub route_resolutions: u32,
     /// Remote address for logs when it differs from the connection's (XFF).
     pub downstream_remote: Option<SocketAddr>,
     /// Endpoint of the last attempt, as printed.
@@ -139,8 +142,9 @@ impl StreamInfo {
             flags: ResponseFlags::NONE,
             bytes_received: 0,
             bytes_sent: 0,
-            request_headers_bytes: 0,
-            response_headers_bytes: 0,
+            request_head: 0,
+            upstream_head: 0,
+            route_resolutions: 0,
             downstream_remote: None,
             upstream_host: None,
             upstream_cluster: None,
@@ -165,6 +169,31 @@ impl StreamInfo {
     /// The client, by what proxies before us have said where they are believed.
     pub fn remote(&self) -> SocketAddr {
         self.downstream_remote.unwrap_or(self.connection.remote)
+    }
+
+    /// It passed the client's connection like this: kept where somebody wants to know.
+    pub fn client_wire(&mut self, octets: impl FnOnce() -> Option<OnWire>) {
+        if let Some(times) = &mut self.times {
+            times.with_client = octets();
+        }
+    }
+
+    /// An attempt passed its connection like this: kept where somebody wants to know.
+    pub fn host_wire(&mut self, octets: impl FnOnce() -> Option<OnWire>) {
+        if let Some(times) = &mut self.times {
+            times.with_hosts += octets().unwrap_or_default();
+        }
+    }
+
+    /// There is a stream to the host that was written down: kept where somebody wants to know.
+    pub fn attempted(&mut self) {
+        let (Some(times), Some(connection)) = (&mut self.times, &self.upstream_connection) else { return };
+        let Some(host) = &self.upstream_host else { return };
+        let name = self.upstream_labels[1].as_ref().map_or("", |labels| labels.hostname());
+        let known = times.attempted.iter().any(|(other, _, id)| other == host && *id == connection.id);
+        if !known {
+            times.attempted.push((host.clone(), name.into(), connection.id));
+        }
     }
 
     /// Something happens now: kept where somebody wants to know.
@@ -206,7 +235,7 @@ pub trait Labels: std::fmt::Debug {
     }
 }
 
-/// Moments of a request that few logs ask for.
+/// What few logs ask for: moments of a request, and what it was on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Times {
     /// A connection was asked for.
@@ -223,4 +252,10 @@ pub struct Times {
     pub response_ends: Option<Instant>,
     /// The response's head was sent.
     pub download_begins: Option<Instant>,
+    /// What passed the client's connection; `None` where nobody can tell.
+    pub with_client: Option<OnWire>,
+    /// What passed connections to hosts, of all attempts.
+    pub with_hosts: OnWire,
+    /// The hosts that were connected to, in order, each once: address, name, connection.
+    pub attempted: Vec<(Arc<str>, Box<str>, u64)>,
 }

@@ -16,6 +16,8 @@ pub struct TlsInfo {
     pub version: &'static str,
     /// OpenSSL's name of the suite.
     pub cipher: &'static str,
+    /// And of the group that keys were agreed in; empty where none was.
+    pub group: &'static str,
     /// Whether a session was resumed.
     pub resumed: bool,
     /// The peer's certificate, when it sent one that was verified.

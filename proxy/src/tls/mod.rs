@@ -38,7 +38,7 @@ pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
 pub use staple::Stapling;
-pub use suites::{CIPHER_NAMES, VERSION_NAMES};
+pub use suites::{CIPHER_NAMES, GROUP_NAMES, VERSION_NAMES};
 pub use verify::proves;
 
 /// SHA-256 by the crypto library that TLS uses.

@@ -47,6 +47,7 @@ pub(super) fn describe(connection: &CommonState, own: &Own) -> TlsInfo {
         alpn: connection.alpn_protocol().map(Bytes::copy_from_slice),
         version: suites::version(connection.protocol_version()),
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| suites::name(suite.suite())),
+        group: connection.negotiated_key_exchange_group().map_or("", |group| suites::group_name(group.name())),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: connection.peer_certificates().and_then(peer),
         validated: false,

@@ -52,6 +52,22 @@ pub(super) fn name(suite: CipherSuite) -> &'static str {
     }
 }
 
+/// Every name that [`super::info::TlsInfo::group`] can have.
+pub const GROUP_NAMES: [&str; 5] = ["X25519", "X25519MLKEM768", "P-256", "P-384", "P-521"];
+
+/// BoringSSL's name of a group.
+pub(super) fn group_name(group: rustls::NamedGroup) -> &'static str {
+    use rustls::NamedGroup;
+    match group {
+        NamedGroup::X25519 => "X25519",
+        NamedGroup::X25519MLKEM768 => "X25519MLKEM768",
+        NamedGroup::secp256r1 => "P-256",
+        NamedGroup::secp384r1 => "P-384",
+        NamedGroup::secp521r1 => "P-521",
+        _ => "",
+    }
+}
+
 /// Envoy's name of a protocol version.
 pub(super) fn version(version: Option<rustls::ProtocolVersion>) -> &'static str {
     match version {

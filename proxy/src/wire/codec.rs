@@ -39,6 +39,10 @@ pub trait Downstream {
     fn reset(&mut self, reason: ResetReason);
     /// The connection will take no further request after this one (HTTP/1: `connection: close`; HTTP/2: GOAWAY).
     fn close_after(&mut self);
+    /// What the request and its response have been on the wire so far; `None` where nobody can tell (HTTP/2).
+    fn on_wire(&mut self) -> Option<OnWire> {
+        None
+    }
 }
 
 /// One request as the client side of a codec presents it: write the request, read the response.
@@ -63,6 +67,32 @@ pub trait Upstream {
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
     /// Aborts the stream.
     fn reset(&mut self, reason: ResetReason);
+    /// What the request and its response have been on the wire so far; `None` where nobody can tell (HTTP/2).
+    fn on_wire(&mut self) -> Option<OnWire> {
+        None
+    }
+}
+
+/// Octets of a request and its response. Heads are counted as Envoy does: their lines, without the first one and the empty one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OnWire {
+    /// All that came.
+    pub received: u64,
+    /// All that is sent, or waits for it.
+    pub sent: u64,
+    /// Heads that came.
+    pub received_heads: u64,
+    /// Heads that were sent.
+    pub sent_heads: u64,
+}
+
+impl std::ops::AddAssign for OnWire {
+    fn add_assign(&mut self, other: OnWire) {
+        self.received += other.received;
+        self.sent += other.sent;
+        self.received_heads += other.received_heads;
+        self.sent_heads += other.sent_heads;
+    }
 }
 
 /// Why a stream is aborted by us.

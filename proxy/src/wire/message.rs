@@ -100,7 +100,7 @@ pub struct RequestHead {
     pub body: BodyLength,
     /// `Upgrade` asked for by HTTP/1, or `:protocol` of an extended CONNECT, lower case.
     pub upgrade: Option<Bytes>,
-    /// Octets of the head on the wire.
+    /// Octets of the head on the wire (HTTP/1), or of names and values (HTTP/2).
     pub wire_size: u32,
 }
 
@@ -124,7 +124,7 @@ pub struct ResponseHead {
     pub headers: Headers,
     /// How long the body is.
     pub body: BodyLength,
-    /// Octets of the head on the wire.
+    /// Octets of the head on the wire (HTTP/1), or of names and values (HTTP/2).
     pub wire_size: u32,
 }
 

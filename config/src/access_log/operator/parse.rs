@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::proto::core::v3::CelExpressionConfig;
 
-use super::{AddressPart, CertificateField, CertificateOf, GrpcStatusFormat, Operator, WireBytes, parameters};
+use super::{
+    AddressPart, Attempted, CertificateField, CertificateOf, GrpcStatusFormat, Operator, WireBytes, parameters,
+};
 
 /// What stands around a command's name.
 pub(in super::super) struct Arguments<'a> {
@@ -69,9 +71,8 @@ fn plain(name: &str) -> Option<Operator> {
         "DOWNSTREAM_DIRECT_LOCAL_ADDRESS" => Operator::DownstreamDirectLocalAddress(Whole),
         "DOWNSTREAM_DIRECT_LOCAL_PORT" => Operator::DownstreamDirectLocalAddress(Port),
         // Of internal listeners alone.
-        "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID"
-        | "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID"
-        | "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID" => Operator::Empty,
+        "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID" | "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID" => Operator::Empty,
+        "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID" => Operator::UpstreamEndpointId,
         "DOWNSTREAM_DIRECT_REMOTE_ADDRESS" => Operator::DownstreamDirectRemoteAddress(Whole),
         "DOWNSTREAM_DIRECT_REMOTE_PORT" => Operator::DownstreamDirectRemoteAddress(Port),
         "DOWNSTREAM_LOCAL_ADDRESS" => Operator::DownstreamLocalAddress(Whole),
@@ -80,6 +81,7 @@ fn plain(name: &str) -> Option<Operator> {
         "DOWNSTREAM_REMOTE_ADDRESS" => Operator::DownstreamRemoteAddress(Whole),
         "DOWNSTREAM_REMOTE_PORT" => Operator::DownstreamRemoteAddress(Port),
         "DOWNSTREAM_TLS_CIPHER" => Operator::DownstreamTlsCipher,
+        "DOWNSTREAM_TLS_GROUP" => Operator::DownstreamTlsGroup,
         "DOWNSTREAM_TLS_VERSION" => Operator::DownstreamTlsVersion,
         "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => Operator::DownstreamTransportFailureReason,
         "DURATION" => Operator::Duration,
@@ -99,13 +101,19 @@ fn plain(name: &str) -> Option<Operator> {
         "RESPONSE_TRAILERS_BYTES" => Operator::ResponseTrailersBytes,
         "RESPONSE_TX_DURATION" => Operator::ResponseTxDuration,
         "ROUTE_NAME" => Operator::RouteName,
+        "ROUTE_RESOLUTION_COUNT" => Operator::RouteResolutions,
         "STREAM_ID" => Operator::StreamId,
         "UNIQUE_ID" => Operator::UniqueId,
         "UPSTREAM_CLUSTER" => Operator::UpstreamCluster,
         "UPSTREAM_CLUSTER_RAW" => Operator::UpstreamClusterRaw,
         "UPSTREAM_CONNECTION_ID" => Operator::UpstreamConnectionId,
+        "UPSTREAM_CONNECTION_IDS_ATTEMPTED" => Operator::Attempted(Attempted::Connections),
         "UPSTREAM_CONNECTION_POOL_READY_DURATION" => Operator::UpstreamPoolReadyDuration,
         "UPSTREAM_HOST" => Operator::UpstreamHost,
+        "UPSTREAM_HOSTS_ATTEMPTED" => Operator::Attempted(Attempted::Hosts { port: true }),
+        "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT" => Operator::Attempted(Attempted::Hosts { port: false }),
+        "UPSTREAM_HOST_NAMES_ATTEMPTED" => Operator::Attempted(Attempted::HostNames { port: true }),
+        "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT" => Operator::Attempted(Attempted::HostNames { port: false }),
         "UPSTREAM_HOST_NAME" => Operator::UpstreamHostName { port: true },
         "UPSTREAM_HOST_NAME_WITHOUT_PORT" => Operator::UpstreamHostName { port: false },
         "UPSTREAM_LOCAL_ADDRESS" => Operator::UpstreamLocalAddress(Whole),
@@ -114,7 +122,9 @@ fn plain(name: &str) -> Option<Operator> {
         "UPSTREAM_REMOTE_ADDRESS" => Operator::UpstreamRemoteAddress(Whole),
         "UPSTREAM_REMOTE_PORT" => Operator::UpstreamRemoteAddress(Port),
         "UPSTREAM_REQUEST_ATTEMPT_COUNT" => Operator::UpstreamAttemptCount,
+        "UPSTREAM_SERVER_NAME" => Operator::UpstreamServerName,
         "UPSTREAM_TLS_CIPHER" => Operator::UpstreamTlsCipher,
+        "UPSTREAM_TLS_GROUP" => Operator::UpstreamTlsGroup,
         "UPSTREAM_TLS_VERSION" => Operator::UpstreamTlsVersion,
         "UPSTREAM_TRANSPORT_FAILURE_REASON" => Operator::UpstreamTransportFailureReason,
         "VIRTUAL_CLUSTER_NAME" => Operator::VirtualClusterName,
@@ -160,36 +170,37 @@ fn wire_bytes(name: &str) -> Option<Operator> {
         Some(rest) => (true, rest),
         None => (false, name.strip_prefix("DOWNSTREAM_")?),
     };
-    let (heads, rest) = match rest.strip_prefix("WIRE_BYTES_") {
-        Some(rest) => (false, rest),
-        None => (true, rest.strip_prefix("DECOMPRESSED_").unwrap_or(rest).strip_prefix("HEADER_BYTES_")?),
-    };
+    let kinds = [
+        ("WIRE_BYTES_", (false, false)),
+        ("HEADER_BYTES_", (true, false)),
+        ("DECOMPRESSED_HEADER_BYTES_", (true, true)),
+    ];
+    let (rest, (heads, unpacked)) = kinds.into_iter().find_map(|(kind, of)| Some((rest.strip_prefix(kind)?, of)))?;
     let sent = match rest {
         "SENT" => true,
         "RECEIVED" => false,
         _ => return None,
     };
-    Some(Operator::WireBytes(WireBytes { upstream, heads, sent }))
+    Some(Operator::WireBytes(WireBytes { upstream, heads, unpacked, sent }))
 }
 
-/// Commands that Envoy has and that print `-` here: there are no spans, no fingerprints of ClientHellos, no ids of TLS sessions, and
-/// nobody keeps how a connection was closed or which hosts a request had before its last.
+/// Commands that Envoy has and that print `-` here: there are no spans, no fingerprints of ClientHellos, no ids of TLS sessions, nobody keeps
+/// how a connection was closed or who vouched for a peer, and the clock is not read for routes.
 const ABSENT: &[&str] = &[
+    "DOWNSTREAM_CX_RTT",
     "DOWNSTREAM_DETECTED_CLOSE_TYPE",
     "DOWNSTREAM_LOCAL_CLOSE_REASON",
+    "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
+    "DOWNSTREAM_PEER_ISSUER_SERIAL",
     "DOWNSTREAM_TLS_SESSION_ID",
     // Of HTTP/3 alone, with Envoy too.
     "ROUNDTRIP_DURATION",
+    "ROUTE_RESOLUTION_TIME_US",
     "SPAN_ID",
     "TLS_JA3_FINGERPRINT",
     "TLS_JA4_FINGERPRINT",
     "TRACE_ID",
-    "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
     "UPSTREAM_DETECTED_CLOSE_TYPE",
-    "UPSTREAM_HOSTS_ATTEMPTED",
-    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
-    "UPSTREAM_HOST_NAMES_ATTEMPTED",
-    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
     "UPSTREAM_LOCAL_CLOSE_REASON",
     "UPSTREAM_TLS_SESSION_ID",
 ];

@@ -74,6 +74,23 @@ pub enum Precision {
     Nanoseconds,
 }
 
+/// What a request tried, in order and each once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempted {
+    /// Addresses.
+    Hosts {
+        /// With their ports.
+        port: bool,
+    },
+    /// Host names, else addresses.
+    HostNames {
+        /// With their ports.
+        port: bool,
+    },
+    /// Connections, by their ids.
+    Connections,
+}
+
 /// Octets as they pass a socket (of HTTP/1) or in frames (of HTTP/2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireBytes {
@@ -81,6 +98,8 @@ pub struct WireBytes {
     pub upstream: bool,
     /// Of heads alone.
     pub heads: bool,
+    /// Of their names and values, whatever they are packed into.
+    pub unpacked: bool,
     /// By us.
     pub sent: bool,
 }

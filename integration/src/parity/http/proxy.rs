@@ -302,8 +302,9 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
         "route_config": merged(json!({ "virtual_hosts": hosts }), &config["table"])
     });
     let manager = merged(manager, &config["manager"]);
-    json!({ "name": name, "address": address(at), "listener_filters": config["listener_filters"],
-        "filter_chains": [{ "filters": [{ "name": "manager", "typed_config": manager }] }] })
+    let made = json!({ "name": name, "address": address(at), "listener_filters": config["listener_filters"],
+        "filter_chains": [{ "filters": [{ "name": "manager", "typed_config": manager }] }] });
+    merged(made, &config["listener"])
 }
 
 fn cluster(name: &str, fields: &Value, http2: bool, app: Option<SocketAddr>) -> Value {

@@ -2,7 +2,7 @@
 //!
 //! A scenario has `filters` (those before the router) and may have `router` (its fields), `route` (fields of the action of the route
 //! `/pkg.Svc/`, to the application), `routes` (whole routes before all others), `host` and `table` (fields of the virtual host and of the
-//! route table), `hosts` (more virtual hosts), `secrets` (static ones of the bootstrap), `manager` (fields of the connection manager), `listener_filters`, `cluster` (fields of the application's), `upstream`
+//! route table), `hosts` (more virtual hosts), `secrets` (static ones of the bootstrap), `manager` (fields of the connection manager), `listener` (fields of the listener), `listener_filters`, `cluster` (fields of the application's), `upstream`
 //! (`http1`; `http2` is meant), `log` (a format in place of the usual one, a text or JSON), `log_filters` (words
 //! with filters of logs: a word stands before the line of what its filter takes), `statistics` (words: the counters that hold one are compared)
 //! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
@@ -106,7 +106,7 @@ pub fn all() -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "filters",
     "router",
     "route",
@@ -115,6 +115,7 @@ const KEYS: [&str; 19] = [
     "hosts",
     "table",
     "manager",
+    "listener",
     "listener_filters",
     "cluster",
     "upstream",

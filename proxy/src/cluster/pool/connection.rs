@@ -7,9 +7,11 @@ use tokio::time::Instant;
 
 use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect_failure::{ConnectFailure, ConnectFailureKind};
+use crate::cluster::handshakes;
 use crate::cluster::host_stats::HostShard;
 use crate::cluster::worker::Core;
 use crate::telemetry::stream_info::UpstreamConnection;
+use crate::tls::info::TlsInfo;
 use crate::transport::{ByteCounts, Stream};
 
 /// A connection that has just been made.
@@ -31,6 +33,10 @@ pub struct Counted {
     connected: bool,
     /// The peer closed it, as far as we know.
     by_peer: bool,
+    /// Requests were under way when it ended.
+    active: bool,
+    /// Requests that it carried.
+    requests: u64,
     _permit: Permit,
 }
 
@@ -47,13 +53,18 @@ impl Counted {
             born: Instant::now(),
             connected: false,
             by_peer: false,
+            active: false,
+            requests: 0,
             _permit: permit,
         }
     }
 
-    /// It stands.
-    pub fn connected(&mut self) {
+    /// It stands; TLS has told this.
+    pub fn connected(&mut self, tls: Option<&TlsInfo>) {
         self.connected = true;
+        if let Some(tls) = tls {
+            handshakes::finished(self.core.shared.scope(), tls);
+        }
         let elapsed = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.core.stats.upstream_cx_connect_ms.record(elapsed);
     }
@@ -63,6 +74,9 @@ impl Counted {
         let stats = &self.core.stats;
         self.shard.cx_connect_fail.inc();
         stats.upstream_cx_connect_fail.inc();
+        if let Some(kind) = failure.handshake {
+            handshakes::failed(self.core.shared.scope(), kind);
+        }
         match failure.kind {
             ConnectFailureKind::Timeout => stats.upstream_cx_connect_timeout.inc(),
             ConnectFailureKind::Remote => self.by_peer = true,
@@ -74,6 +88,12 @@ impl Counted {
     /// The peer has closed it.
     pub fn closed_by_peer(&mut self) {
         self.by_peer = true;
+    }
+
+    /// It has carried so many requests; `active`: it ends while some are under way.
+    pub fn ends(&mut self, requests: u64, active: bool) {
+        self.requests = requests;
+        self.active |= active;
     }
 
     /// What counts its octets.
@@ -97,6 +117,17 @@ impl Drop for Counted {
             stats.upstream_cx_destroy_remote.inc()
         } else {
             stats.upstream_cx_destroy_local.inc()
+        }
+        match (self.active, self.by_peer) {
+            (true, true) => stats.upstream_cx_destroy_remote_with_active_rq.inc(),
+            (true, false) => stats.upstream_cx_destroy_local_with_active_rq.inc(),
+            (false, _) => {}
+        }
+        if self.active {
+            stats.upstream_cx_destroy_with_active_rq.inc();
+        }
+        if self.requests > 0 {
+            stats.upstream_rq_per_cx.record(self.requests);
         }
         if self.connected {
             let length = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);

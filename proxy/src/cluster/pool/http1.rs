@@ -22,13 +22,23 @@ struct Held {
 impl Http1Connection {
     /// A fresh one.
     pub fn new(connected: Connected, counted: Counted, cluster: &config::cluster::Cluster) -> Http1Connection {
-        let settings = h1::Settings::upstream(&cluster.http);
+        let settings = h1::Settings::upstream(&cluster.http, cluster.buffer_limit);
         Http1Connection(Box::new(Held {
             codec: h1::client::Connection::new(connected.stream, &settings),
             facts: connected.facts,
             counted,
             idle_since: Instant::now(),
         }))
+    }
+
+    /// A request has come to its end, or was cut off.
+    pub fn ends(&mut self, used: bool) {
+        let held = &mut *self.0;
+        let active = used && !held.codec.is_complete();
+        if active && held.codec.is_ended_by_peer() {
+            held.counted.closed_by_peer();
+        }
+        held.counted.ends(held.codec.requests(), active);
     }
 
     /// When it became idle.

@@ -87,6 +87,9 @@ impl Http2Stream {
 
 impl Drop for Http2Stream {
     fn drop(&mut self) {
+        if let Ok(mut counted) = self.connection.counted.try_borrow_mut() {
+            counted.ends(self.connection.handle.requests(), false);
+        }
         // The codec counts the stream as open until it is dropped.
         drop(self.codec.take());
         if self.connection.handle.open_streams() == 0 {
@@ -134,7 +137,11 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     }
     if let Some(connection) = weak_connection.upgrade() {
         // It ended while the pool still held it: the host closed it, or broke the protocol.
-        connection.counted.borrow_mut().closed_by_peer();
+        let active = connection.handle.open_streams() > 0;
+        let mut counted = connection.counted.borrow_mut();
+        counted.closed_by_peer();
+        counted.ends(connection.handle.requests(), active);
+        drop(counted);
         connection.drain();
         if let Err(error) = result {
             tracing::debug!(host = %connection.facts.peer, %error, "HTTP/2 connection ended");

@@ -202,6 +202,7 @@ impl Pool {
     /// A connection came back from a request, or from one that never began.
     fn give_back(self: &Rc<Self>, mut connection: Http1Connection, used: bool) {
         let keep = !used || connection.may_be_reused(&self.core);
+        connection.ends(used);
         {
             let mut state = self.state.borrow_mut();
             state.busy -= 1;
@@ -310,7 +311,7 @@ impl Pool {
             drop(under_way);
             match result {
                 Ok(connected) => {
-                    counted.connected();
+                    counted.connected(connected.facts.tls.as_deref());
                     let stream = connected.stream.counted(pool.core.stats.bytes());
                     pool.connected(Connected { stream, ..connected }, counted).await;
                 }

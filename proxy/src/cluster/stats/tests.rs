@@ -15,7 +15,7 @@ fn refused_names_cost_nothing_and_break_nothing() {
     let settings = StatsSettings { matcher: config::bootstrap::StatsMatcher::None, ..StatsSettings::default() };
     let stats = Stats::new(settings);
     let scope = stats.scope("cluster.app.");
-    let handles = ClusterStats::new(&scope);
+    let handles = ClusterStats::new(&scope, false);
     handles.upstream_cx_total.inc();
     handles.breaker(Priority::High, Resource::Retries).inc();
     assert_eq!(stats.value("cluster.app.upstream_cx_total"), None);
@@ -25,7 +25,7 @@ fn refused_names_cost_nothing_and_break_nothing() {
 fn breakers_have_gauges_of_their_own() {
     let stats = Stats::new(StatsSettings::default());
     let scope = stats.scope("cluster.app.");
-    let handles = ClusterStats::new(&scope);
+    let handles = ClusterStats::new(&scope, false);
     handles.breaker(Priority::High, Resource::Pending).inc();
     assert_eq!(stats.value("cluster.app.circuit_breakers.high.rq_pending_open"), Some(1));
     assert_eq!(stats.value("cluster.app.circuit_breakers.default.rq_pending_open"), Some(0));

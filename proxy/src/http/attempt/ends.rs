@@ -20,8 +20,8 @@ pub(super) struct Ends<'a> {
     pub codes: Codes,
     /// The request is gRPC: how it ended is told by its `grpc-status`.
     pub grpc: bool,
-    /// It is a health check, whose response neither cluster nor route counts.
-    pub health_check: bool,
+    /// Neither cluster nor route nor host counts responses (what is tried again is counted all the same, as with Envoy): it is a health check, or the router has no statistics of that kind (`dynamic_stats`).
+    pub uncounted: bool,
 }
 
 impl<'a> Ends<'a> {
@@ -41,7 +41,7 @@ impl<'a> Ends<'a> {
                 own: !(grpc && manager.config.router.suppress_grpc_codes),
             },
             grpc,
-            health_check: exchange.stream.info.health_check,
+            uncounted: exchange.stream.info.health_check || !manager.config.router.dynamic_stats,
         }
     }
 }
@@ -105,7 +105,7 @@ impl Ends<'_> {
                 return Some(target);
             }
             target.count(grpc::is_host_error(grpc::status(&head.headers)));
-        } else {
+        } else if status < 500 || !self.uncounted {
             target.count(status >= 500);
         }
         None
@@ -123,7 +123,7 @@ impl Ends<'_> {
 
     /// A status that came from upstream in that time, or that we give instead (`None`).
     pub fn counted(&self, status: u16, milliseconds: Option<u64>) {
-        if self.health_check {
+        if self.uncounted {
             return;
         }
         self.cluster.count_response(status, self.codes, milliseconds);

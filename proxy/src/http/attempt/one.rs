@@ -29,6 +29,7 @@ use crate::http::stream::Stream;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target, UpstreamCluster};
+use crate::telemetry::stream_info::StreamInfo;
 use crate::tls::AlpnList;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::message::{BodyLength, Protocol, ResponseHead};
@@ -101,9 +102,14 @@ impl Attempt<'_> {
         upload.begin_mirrors(&mut exchange.stream);
         self.goes_to(&mut exchange.stream, &target);
         exchange.stream.info.mark(|times| &mut times.pool_asked);
-        let mut lease = match self.connect(exchange, downstream, &target).await? {
-            Ok(lease) => lease,
-            Err(failure) => {
+        let mut lease = match self.connect(exchange, downstream, &target).await {
+            Ok(Ok(lease)) => lease,
+            Err(stop) => {
+                // Logs tell which host did not come.
+                exchange.stream.info.upstream_host = Some(target.address());
+                return Err(stop);
+            }
+            Ok(Err(failure)) => {
                 connect_failed(&mut exchange.stream, &failure, &target);
                 return Ok(Outcome::Failed(Failure::Connect(failure), Some(target), Reached::Nobody));
             }
@@ -120,6 +126,9 @@ impl Attempt<'_> {
         }
         if exchange.timed_out == Some(Expired::Response) {
             target.count(true);
+        }
+        if !matches!(awaited, Ok(Ok(_))) {
+            exchange.stream.info.host_wire(|| lease.stream().on_wire());
         }
         match awaited? {
             Ok(None) => Ok(Outcome::Late(lease, target)),
@@ -177,7 +186,9 @@ impl Attempt<'_> {
             && exchange.stream.request.authority != name.as_bytes()
         {
             let append = exchange.stream.info.attempts == 1 && self.append_forwarded_host;
-            rewrite::set_host(&mut exchange.stream.request, Bytes::copy_from_slice(name.as_bytes()), append);
+            let envoy_headers = !exchange.stream.context.manager.config.router.suppress_envoy_headers;
+            let name = Bytes::copy_from_slice(name.as_bytes());
+            rewrite::set_host(&mut exchange.stream.request, name, append, envoy_headers);
         }
     }
 
@@ -370,6 +381,13 @@ impl Outcome {
     pub fn cut_short(self, cluster: &UpstreamCluster) {
         if let Outcome::Answer(lease, head, _) = &self {
             cut_short(cluster, lease, head);
+        }
+    }
+
+    /// Logs tell what it was on the wire, if it was answered; that of others has been told.
+    pub fn told(&mut self, info: &mut StreamInfo) {
+        if let Outcome::Answer(lease, ..) = self {
+            info.host_wire(|| lease.stream().on_wire());
         }
     }
 

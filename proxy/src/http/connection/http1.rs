@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use super::limits::{Ending, Event, Limits};
 use crate::http::context::Context;
@@ -22,7 +23,8 @@ pub(super) async fn serve(
 ) {
     let manager = &context.manager;
     let delay = manager.config.delayed_close_timeout;
-    let mut connection = Connection::new(stream, &h1::Settings::downstream(&manager.config));
+    let settings = h1::Settings::downstream(&manager.config, manager.buffers.of_listener());
+    let mut connection = Connection::new(stream, &settings);
     loop {
         limits.begin_idle(context.last_end.get());
         let request = match next_head(context, &mut connection, &mut limits, end.as_mut()).await {
@@ -35,11 +37,11 @@ pub(super) async fn serve(
             }
             Event::Ready(Err(RequestError::Protocol(error))) => {
                 refusal::malformed(context, &mut connection, error).await;
-                return connection.close(delay).await;
+                return close(context, connection, delay).await;
             }
             Event::Expired(Expired::Request) => {
                 refusal::slow_head(context, &mut connection).await;
-                return connection.close(delay).await;
+                return close(context, connection, delay).await;
             }
             Event::Expired(_) => return,
         };
@@ -49,8 +51,15 @@ pub(super) async fn serve(
             return;
         }
         if !connection.finish() || limits.ending() == Ending::Over {
-            return connection.close(delay).await;
+            return close(context, connection, delay).await;
         }
+    }
+}
+
+/// Closes, and counts a client that does not.
+async fn close(context: &Context, connection: Connection, delay: Option<Duration>) {
+    if !connection.close(delay).await {
+        context.manager.stats.downstream_cx_delayed_close_timeout.inc();
     }
 }
 

@@ -432,3 +432,43 @@ async fn no_timeout_of_the_request_cuts_the_delivery_of_its_response() {
             .await;
     }
 }
+
+/// A client that resets a stream while its response waits for the client's window has done so itself: no connection was lost.
+#[tokio::test(start_paused = true)]
+async fn a_reset_while_the_window_is_awaited_is_logged_as_one() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    let long: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
+    bench.upstream(Script::answers(200, &[], &[long, "more"]));
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    LocalSet::new()
+        .run_until(async {
+            let (context, mut client) = connect(&bench).await;
+            // SETTINGS_INITIAL_WINDOW_SIZE = 0
+            let hello = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
+            client.write_all(&hello).await.unwrap();
+            client.write_all(&frame(1, 5, 1, b"\x82\x86\x84\x41\x07example")).await.unwrap();
+            loop {
+                let mut head = [0; 9];
+                client.read_exact(&mut head).await.unwrap();
+                let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+                client.read_exact(&mut vec![0; length]).await.unwrap();
+                // HEADERS: the response has begun.
+                if head[3] == 1 {
+                    break;
+                }
+            }
+            client.write_all(&frame(3, 0, 1, &[0, 0, 0, 8])).await.unwrap();
+            while context.done.borrow().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let done = context.done.borrow();
+            assert_eq!((done[0].flags, done[0].response_code), (ResponseFlags::DOWNSTREAM_REMOTE_RESET, 200));
+            assert_eq!(done[0].response_code_details.as_deref(), Some("http2.remote_reset"));
+        })
+        .await;
+}

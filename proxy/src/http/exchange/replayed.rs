@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::codec::{Downstream, OnWire, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, ResponseHead};
 
@@ -74,5 +74,9 @@ impl Downstream for Replayed<'_> {
 
     fn close_after(&mut self) {
         self.client.close_after();
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        self.client.on_wire()
     }
 }

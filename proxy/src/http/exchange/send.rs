@@ -14,17 +14,18 @@ use crate::http::stop::Stop;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target};
+use crate::stats::Counter;
 use crate::wire::codec::Downstream;
 use crate::wire::message::{BodyLength, ResponseHead};
 
 /// Sends what an upstream answers: the head, then the body out of its stream, and the other way what is left of the request's.
-/// `awaits_trailers`, of gRPC: the host, which is counted by the status in the trailers.
+/// `awaits_trailers`, of gRPC: the host, which is counted by the status in the trailers. `flow` counts waits for the client.
 pub(in crate::http) async fn answer(
     exchange: &mut Exchange<'_>,
     downstream: &mut dyn Downstream,
     mut head: ResponseHead,
     (lease, upload): (&mut Lease, &mut Upload),
-    awaits_trailers: Option<Target>,
+    (awaits_trailers, flow): (Option<Target>, [Counter; 2]),
 ) -> Result<(), Stop> {
     exchange.watch.deadlines.touch();
     let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, upload);
@@ -33,10 +34,10 @@ pub(in crate::http) async fn answer(
     }
     let ignored = tunnel.is_none() && upgrade::ignored(&exchange.stream.request, &mut head);
     respond::upstream_head(&mut exchange.stream, &mut head);
-    exchange.stream.info.response_headers_bytes = u64::from(head.wire_size);
+    exchange.stream.info.upstream_head = head.wire_size;
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
-    let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol() };
+    let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol(), flow };
     if head.body == BodyLength::Empty {
         exchange.stream.info.mark(|times| &mut times.response_ends);
     }

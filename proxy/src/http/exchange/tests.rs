@@ -214,7 +214,7 @@ async fn a_body_is_sent_again_and_the_limit_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_too_large_to_keep_is_not_retried() {
     let mut bench = Bench::new(to_app(|forward| forward.retry = Some(retry_on(RetryOn::SERVER_ERROR, 1).into())));
-    bench.host(|host| host.buffer_limit = Some(4));
+    bench.limit(4);
     bench.upstream(Script { after_request: true, ..Script::answers(503, &[], &["bad"]) });
     let outcome = bench.send_from(Client::sending(&["one", "two"]), post("/")).await;
     assert_eq!((outcome.status(), outcome.flags().as_str(), outcome.info.attempts), (503, "-", 1));

@@ -27,6 +27,7 @@ pub fn route(prefix: &str, action: Action) -> Route {
         decorator: None,
         decorator_propagate: true,
         stat_prefix: None,
+        buffer_limit: None,
         metadata: Arc::default(),
         per_filter: Vec::new(),
     }
@@ -94,7 +95,6 @@ pub fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> Virtual
         timeout_retry_in_request: false,
         attempt_count_in_response: false,
         headers: HeaderChanges::default(),
-        buffer_limit: None,
         rate_limits: Vec::new(),
         hedges: false,
         mirrors: Vec::new(),

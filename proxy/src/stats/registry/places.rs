@@ -2,12 +2,12 @@
 //! lock.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 
 use smallvec::SmallVec;
 
-use super::Stats;
+use super::{Names, Stats};
 use crate::stats::sample::{HistogramSample, Kind, Sample, Tagged};
 use crate::stats::shard::Shard;
 
@@ -35,6 +35,8 @@ pub struct Interval {
 
 #[derive(Default)]
 pub struct Inner {
+    /// Names that are shown as 0, where nothing counts under them.
+    pub quiet: Vec<Weak<(Box<str>, Names)>>,
     /// By raw name; sorted, as it is shown. A name may be of more than one kind.
     pub entries: BTreeMap<Arc<str>, SmallVec<[Entry; 1]>>,
     pub shards: HashMap<ThreadId, &'static Shard>,
@@ -48,7 +50,43 @@ pub struct Inner {
     pub bounds: Vec<&'static [f64]>,
 }
 
+/// Names below a prefix that are shown as 0 while somebody holds this.
+pub type Quiet = Arc<(Box<str>, Names)>;
+
 impl Inner {
+    pub fn add_quiet(&mut self, prefix: &str, names: Names) -> Quiet {
+        let quiet = Arc::new((Box::from(prefix), names));
+        self.quiet.push(Arc::downgrade(&quiet));
+        quiet
+    }
+
+    /// Those that `wanted` takes and that nothing counts under, each once.
+    pub fn quiet_samples(&self, stats: &Stats, wanted: &mut dyn FnMut(&str, Kind) -> bool) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        let mut name = String::new();
+        for quiet in self.quiet.iter().filter_map(Weak::upgrade) {
+            let (prefix, names) = &*quiet;
+            for (kind, last) in *names {
+                name.clear();
+                name.extend([&**prefix, *last]);
+                let counts = |entries: &SmallVec<[Entry; 1]>| entries.iter().any(|entry| entry.kind == *kind);
+                if self.entries.get(name.as_str()).is_some_and(counts) || !wanted(&name, *kind) || !stats.admits(&name)
+                {
+                    continue;
+                }
+                let histogram = (*kind == Kind::Histogram).then(|| {
+                    let bounds = crate::stats::settings::DEFAULT_BOUNDS;
+                    let counts = vec![0; bounds.len() + 1];
+                    Box::new(HistogramSample { bounds, counts, interval: Vec::new() })
+                });
+                let name = Arc::from(name.as_str());
+                samples.push(Sample { name, kind: *kind, value: 0, used: false, histogram, text: None, tagged: None });
+            }
+        }
+        samples.sort_by(|a, b| a.name.cmp(&b.name));
+        samples.dedup_by(|a, b| a.name == b.name && a.kind == b.kind);
+        samples
+    }
     pub fn new_entry(&mut self, stats: &Stats, kind: Kind, name: &str, full: &str, tags: &[(&str, &str)]) -> Entry {
         let bounds = if kind == Kind::Histogram { stats.bounds_of(full, self) } else { &[] };
         let tagged = (!tags.is_empty()).then(|| {

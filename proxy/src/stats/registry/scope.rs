@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{Stats, lock};
+use super::places::Quiet;
+use super::{Names, Stats, lock};
 use crate::stats::sample::Kind;
 use crate::stats::{Counter, Gauge, Histogram, Slot};
 
@@ -12,6 +13,7 @@ pub struct Scope {
     pub(super) stats: Arc<Stats>,
     pub(super) prefix: Box<str>,
     pub(super) held: Mutex<Vec<(Arc<str>, Kind)>>,
+    pub(super) quiet: Mutex<Vec<Quiet>>,
 }
 
 impl Scope {
@@ -30,6 +32,11 @@ impl Scope {
         self.make(Kind::Histogram, name).map_or(Histogram::NONE, |(slot, bounds)| Histogram { slot, bounds })
     }
 
+    /// These are shown as 0 below the prefix as long as the scope lives, where nothing counts under them.
+    pub fn quiet(&self, names: Names) {
+        lock(&self.quiet).push(lock(&self.stats.inner).add_quiet(&self.prefix, names));
+    }
+
     fn make(&self, kind: Kind, name: &str) -> Option<(Slot, &'static [f64])> {
         self.stats.make(kind, &format!("{}{name}", self.prefix), &[], Some(self))
     }
@@ -41,5 +48,7 @@ impl Drop for Scope {
         for (name, kind) in lock(&self.held).drain(..) {
             inner.release(&name, kind);
         }
+        lock(&self.quiet).clear();
+        inner.quiet.retain(|quiet| quiet.strong_count() > 0);
     }
 }

@@ -226,6 +226,7 @@ fn operators_one_by_one() {
         server_name: Some("sni".into()),
         version: "TLSv1.3",
         cipher: "TLS_AES_128_GCM_SHA256",
+        group: "X25519",
         peer: Some(Rc::new(PeerCertificate {
             uri_sans: vec!["spiffe://a".into(), "spiffe://b".into()],
             subject: "CN=x".into(),
@@ -290,7 +291,10 @@ fn operators_one_by_one() {
         (Operator::Absent("DYNAMIC_METADATA(a:b)".into()), "-"),
         (Operator::Environment("OUTRIGGER_NO_SUCH_VARIABLE".into()), "-"),
         (Operator::DownstreamTransportFailureReason, "-"),
-        (Operator::RequestHeadersBytes, "0"),
+        (Operator::RequestHeadersBytes, "155"),
+        (Operator::ResponseHeadersBytes, "52"),
+        (Operator::DownstreamTlsGroup, "X25519"),
+        (Operator::RouteResolutions, "0"),
     ] {
         assert_eq!(one(value.clone(), &entry), want, "{value:?}");
     }

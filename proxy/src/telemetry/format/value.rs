@@ -7,6 +7,7 @@ mod duration;
 mod grpc;
 mod labels;
 mod request;
+mod wire;
 
 use std::time::Instant;
 
@@ -49,7 +50,10 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             text(find(main).or_else(|| find(other.as_ref()?)), out)
         }
         Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
-        Operator::Absent(_) | Operator::VirtualClusterName | Operator::WireBytes(_) => Written::Absent,
+        Operator::Absent(_) | Operator::VirtualClusterName => Written::Absent,
+        Operator::WireBytes(of) => wire::octets(*of, entry, out),
+        Operator::Attempted(what) => wire::attempted(*what, info, out),
+        Operator::RouteResolutions => number(info.route_resolutions.into(), out),
         Operator::Empty => Written::Text,
         Operator::Zero => number(0, out),
         Operator::RouteName => some(info.route_name.as_deref(), out),
@@ -94,6 +98,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         },
         Operator::UpstreamTlsVersion => some(upstream_tls(info).map(|tls| tls.version), out),
         Operator::UpstreamTlsCipher => some(upstream_tls(info).map(|tls| tls.cipher), out),
+        Operator::UpstreamTlsGroup => some(upstream_tls(info).map(|tls| tls.group), out),
+        Operator::UpstreamServerName => some(upstream_tls(info).and_then(|tls| tls.server_name.as_deref()), out),
         Operator::UpstreamHostName { port } => labels::host_name(info, *port, out),
         Operator::UpstreamHost => some(info.upstream_host.as_deref(), out),
         Operator::UpstreamRemoteAddress(part) => address::upstream_remote(info, *part, out),
@@ -104,6 +110,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::UpstreamLocalAddress(part) => {
             address::write(info.upstream_connection.as_ref().and_then(|upstream| upstream.local), *part, out)
         }
+        Operator::UpstreamEndpointId if info.upstream_connection.is_some() => Written::Text,
+        Operator::UpstreamEndpointId => Written::Absent,
         Operator::UpstreamAttemptCount => number(info.attempts.into(), out),
         Operator::DownstreamLocalAddress(part) => address::write(Some(connection.local), *part, out),
         Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),
@@ -114,6 +122,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Certificate(of, field) => certificate::write(*of, *field, info, out),
         Operator::DownstreamTlsVersion => some(connection.tls.as_ref().map(|tls| tls.version), out),
         Operator::DownstreamTlsCipher => some(connection.tls.as_ref().map(|tls| tls.cipher), out),
+        Operator::DownstreamTlsGroup => some(connection.tls.as_ref().map(|tls| tls.group), out),
         Operator::ConnectionId => number(connection.id, out),
         Operator::StreamId => {
             let id = entry.request.and_then(|request| request.headers.get(&Name::X_REQUEST_ID));
@@ -136,9 +145,9 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         }
         Operator::AccessLogType => text(Some(entry.more.kind.name().as_bytes()), out),
         Operator::LocalReplyBody => text(Some(entry.more.reply.unwrap_or_default()), out),
-        Operator::RequestHeadersBytes => number(info.request_headers_bytes, out),
+        Operator::RequestHeadersBytes => number(entry.request.map_or(0, wire::request_size), out),
         Operator::ResponseTrailersBytes => number(entry.trailers.map_or(0, size), out),
-        Operator::ResponseHeadersBytes => number(info.response_headers_bytes, out),
+        Operator::ResponseHeadersBytes => number(entry.response.map_or(0, wire::response_size), out),
         Operator::FilterChainName => some(Some(&connection.filter_chain), out),
     }
 }

@@ -18,6 +18,8 @@ use crate::transport::Stream;
 pub(super) struct ReadBuffer {
     bytes: BytesMut,
     eof: bool,
+    /// Octets that were ever read.
+    filled: u64,
 }
 
 impl ReadBuffer {
@@ -29,6 +31,11 @@ impl ReadBuffer {
     /// Octets waiting.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Octets that were ever taken out.
+    pub(super) fn consumed(&self) -> u64 {
+        self.filled - self.bytes.len() as u64
     }
 
     /// Whether the peer has ended its direction.
@@ -47,8 +54,10 @@ impl ReadBuffer {
         }
         self.make_room();
         let result = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
-        if let Poll::Ready(Ok(0)) = result {
-            self.eof = true;
+        match result {
+            Poll::Ready(Ok(0)) => self.eof = true,
+            Poll::Ready(Ok(count)) => self.filled += count as u64,
+            _ => {}
         }
         if self.bytes.is_empty() && !matches!(result, Poll::Ready(Ok(1..))) {
             self.release();
@@ -88,6 +97,8 @@ pub(super) struct WriteBuffer {
     queued: usize,
     flat: BytesMut,
     flushed: bool,
+    /// Octets that were ever written.
+    written: u64,
 }
 
 impl WriteBuffer {
@@ -119,6 +130,11 @@ impl WriteBuffer {
     /// Octets waiting.
     pub(super) fn len(&self) -> usize {
         self.queued + self.flat.len()
+    }
+
+    /// Octets that were ever put in.
+    pub(super) fn total(&self) -> u64 {
+        self.written + self.len() as u64
     }
 
     /// Writes and flushes everything.
@@ -166,6 +182,7 @@ impl WriteBuffer {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        self.written += written as u64;
         self.consume(written);
         Poll::Ready(Ok(()))
     }

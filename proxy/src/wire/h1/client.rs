@@ -10,9 +10,10 @@ use bytes::Bytes;
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::{Asked, ResponseDecoder};
 use super::encode::{self, Sending};
+use super::meter::Meter;
 use super::{ParseError, Settings};
 use crate::transport::Stream;
-use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
 
@@ -36,6 +37,7 @@ pub struct Connection {
     write_error: Option<String>,
     requests: u64,
     octets_came: bool,
+    meter: Meter,
 }
 
 /// How far the receiving of a response has come.
@@ -65,6 +67,7 @@ impl Connection {
             write_error: None,
             requests: 0,
             octets_came: false,
+            meter: Meter::default(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Connection {
         self.receiving = Receiving::Head;
         self.requests += 1;
         self.octets_came = false;
+        self.meter.begin(&self.read, &self.write);
     }
 
     /// Whether the connection may carry another request: both messages are complete, the server keeps the connection, and nothing
@@ -87,6 +91,16 @@ impl Connection {
             && self.write.len() == 0
             && self.read.len() == 0
             && !self.read.eof()
+    }
+
+    /// Whether request and response have come to their ends.
+    pub fn is_complete(&self) -> bool {
+        self.sending == Sending::Done && self.receiving == Receiving::Done
+    }
+
+    /// Whether the server has closed the connection, as far as was read.
+    pub fn is_ended_by_peer(&self) -> bool {
+        self.read.eof() || self.write_error.is_some()
     }
 
     /// Whether an idle connection is still good, as far as the system has told by now: neither closed nor has the server spoken out
@@ -212,7 +226,9 @@ impl Upstream for Connection {
             _ if head.upgrade.is_some() => Asked::Upgrade,
             _ => Asked::Other,
         };
+        let begin = self.write.text().len();
         self.sending = encode::request(self.write.text(), head, end, self.settings.http1.preserve_case);
+        self.meter.sent(self.write.text(), begin);
         if end && self.sending != Sending::Tunnel {
             self.end();
         }
@@ -258,6 +274,7 @@ impl Upstream for Connection {
             if self.read.len() > 0 {
                 let decoded = self.decoder.head(self.read.bytes(), self.asked).inspect_err(|_| self.violation())?;
                 if let Some(decoded) = decoded {
+                    self.meter.received(self.decoder.lines());
                     if decoded.interim {
                         // The answer has not begun with it.
                         self.octets_came = self.read.len() > 0;
@@ -305,5 +322,9 @@ impl Upstream for Connection {
 
     fn reset(&mut self, _reason: ResetReason) {
         self.broken = true;
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        Some(self.meter.read(&self.read, &self.write))
     }
 }

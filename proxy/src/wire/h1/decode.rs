@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::body::{Body, Framing};
 use super::head::{Finder, Kind};
-use super::{ParseError, Settings, request, response};
+use super::{ParseError, Settings, meter, request, response};
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
 
 pub use super::response::Asked;
@@ -17,12 +17,13 @@ pub struct RequestDecoder {
     settings: Settings,
     finder: Finder,
     body: Body,
+    lines: u32,
 }
 
 impl RequestDecoder {
     /// Ready for the first head.
     pub fn new(settings: Settings) -> RequestDecoder {
-        RequestDecoder { settings, finder: Finder::default(), body: Body::Done }
+        RequestDecoder { settings, finder: Finder::default(), body: Body::Done, lines: 0 }
     }
 
     /// The next head, and whether the client would keep the connection afterwards; `None` when more must be read.
@@ -30,6 +31,7 @@ impl RequestDecoder {
     pub fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<(RequestHead, bool)>, ParseError> {
         let limit = self.settings.max_headers as usize;
         let Some(cut) = self.finder.find(Kind::Request, buffer, limit)? else { return Ok(None) };
+        self.lines = meter::octets(&cut.lines);
         let request = request::take(buffer, cut, &self.settings)?;
         self.body = Body::new(request.framing);
         Ok(Some((request.head, request.keep_alive)))
@@ -38,6 +40,11 @@ impl RequestDecoder {
     /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
     pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, ParseError> {
         self.body.next(buffer, &self.settings)
+    }
+
+    /// Octets of the last head's lines.
+    pub(super) fn lines(&self) -> u32 {
+        self.lines
     }
 
     /// Whether the message has been taken to its end.
@@ -67,6 +74,7 @@ pub struct ResponseDecoder {
     settings: Settings,
     finder: Finder,
     body: Body,
+    lines: u32,
 }
 
 /// A response head as decoded.
@@ -85,13 +93,14 @@ pub struct Decoded {
 impl ResponseDecoder {
     /// Ready for the first head.
     pub fn new(settings: Settings) -> ResponseDecoder {
-        ResponseDecoder { settings, finder: Finder::default(), body: Body::Done }
+        ResponseDecoder { settings, finder: Finder::default(), body: Body::Done, lines: 0 }
     }
 
     /// The next head of the answer to what was asked; `None` when more must be read. Only between messages.
     pub fn head(&mut self, buffer: &mut BytesMut, asked: Asked) -> Result<Option<Decoded>, ParseError> {
         let limit = self.settings.max_headers as usize;
         let Some(cut) = self.finder.find(Kind::Response, buffer, limit)? else { return Ok(None) };
+        self.lines = meter::octets(&cut.lines);
         let response = response::take(buffer, cut, asked, &self.settings)?;
         self.body = Body::new(response.framing);
         let response::Response { head, keep_alive, says_close, interim, .. } = response;
@@ -101,6 +110,11 @@ impl ResponseDecoder {
     /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
     pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, ParseError> {
         self.body.next(buffer, &self.settings)
+    }
+
+    /// Octets of the last head's lines.
+    pub(super) fn lines(&self) -> u32 {
+        self.lines
     }
 
     /// Whether the message has been taken to its end.

@@ -18,6 +18,7 @@ mod buffers;
 mod encode;
 mod head;
 mod lenient;
+mod meter;
 mod reason;
 mod request;
 mod response;
@@ -47,19 +48,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For connections from clients.
-    pub fn downstream(manager: &HttpConnectionManager) -> Settings {
+    /// For connections from clients, whose listener has this limit.
+    pub fn downstream(manager: &HttpConnectionManager, limit: usize) -> Settings {
         Settings {
             http1: manager.http1,
             max_headers_count: manager.max_headers_count,
             max_headers: manager.max_request_headers,
             underscores: manager.underscores,
-            buffer_limit: BUFFER_LIMIT,
+            buffer_limit: limit.min(BUFFER_LIMIT),
         }
     }
 
-    /// For connections to upstream hosts.
-    pub fn upstream(http: &UpstreamHttp) -> Settings {
+    /// For connections to upstream hosts, whose cluster has this limit; 0 is none.
+    pub fn upstream(http: &UpstreamHttp, limit: u32) -> Settings {
         Settings {
             http1: Http1Settings {
                 preserve_case: http.preserve_case,
@@ -68,6 +69,7 @@ impl Settings {
             },
             max_headers: http.max_response_headers.unwrap_or(80 * 1024),
             max_headers_count: http.max_headers_count,
+            buffer_limit: if limit == 0 { BUFFER_LIMIT } else { BUFFER_LIMIT.min(limit as usize) },
             ..Settings::default()
         }
     }

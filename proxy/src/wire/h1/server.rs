@@ -16,9 +16,10 @@ use tokio::time::Sleep;
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::RequestDecoder;
 use super::encode::{self, ResponseContext, Sending};
+use super::meter::Meter;
 use super::{ParseError, Settings};
 use crate::transport::Stream;
-use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::codec::{Downstream, OnWire, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, Method, Protocol, RequestHead, ResponseHead};
 
@@ -41,6 +42,7 @@ pub struct Connection {
     look: Option<Pin<Box<Sleep>>>,
     /// The exchange was cut short; the peer must see the connection end.
     broken: bool,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Connection {
             last: Rc::default(),
             look: None,
             broken: false,
+            meter: Meter::default(),
         }
     }
 
@@ -121,6 +124,7 @@ impl Connection {
 
     /// Ends the exchange. True when the connection can take another request; otherwise [`close`](Connection::close) it.
     pub fn finish(&mut self) -> bool {
+        self.meter.begin(&self.read, &self.write);
         !self.close && !self.broken && self.sending == Sending::Done && self.decoder.is_done()
     }
 
@@ -136,14 +140,14 @@ impl Connection {
     }
 
     /// Writes out what is left, ends our direction, and then waits (for at most `delay`, Envoy's `delayed_close_timeout`) until the
-    /// client has ended its own: closing with unread bytes would make the kernel drop the response.
-    pub async fn close(mut self, delay: Option<Duration>) {
+    /// client has ended its own: closing with unread bytes would make the kernel drop the response. False when it was waited for in vain.
+    pub async fn close(mut self, delay: Option<Duration>) -> bool {
         let Some(delay) = delay else {
             let _ = poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await;
             let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
-            return;
+            return true;
         };
-        let _ = tokio::time::timeout(delay, async {
+        let closed = tokio::time::timeout(delay, async {
             poll_fn(|cx| self.write.poll_drain(&mut self.stream, cx)).await?;
             poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
             while poll_fn(|cx| self.read.poll_fill(&mut self.stream, cx)).await? > 0 {
@@ -152,6 +156,7 @@ impl Connection {
             io::Result::Ok(())
         })
         .await;
+        closed.is_ok()
     }
 
     /// Set while a request is served, it makes that the connection's last: the response says so, if its head has not been sent.
@@ -177,6 +182,7 @@ impl Connection {
         };
         self.sending = Sending::Head;
         self.close |= !keep_alive;
+        self.meter.received(self.decoder.lines());
         head
     }
 
@@ -257,7 +263,9 @@ impl Downstream for Connection {
             close: self.close,
             preserve_case: self.settings.http1.preserve_case,
         };
+        let begin = self.write.text().len();
         self.sending = encode::response(self.write.text(), head, end, context);
+        self.meter.sent(self.write.text(), begin);
         if self.sending == Sending::Tunnel {
             self.decoder.tunnel();
             self.close = true;
@@ -323,6 +331,10 @@ impl Downstream for Connection {
 
     fn close_after(&mut self) {
         self.close = true;
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        Some(self.meter.read(&self.read, &self.write))
     }
 }
 

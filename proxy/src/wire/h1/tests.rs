@@ -387,3 +387,26 @@ async fn a_request_that_waits_holds_no_buffer() {
         assert_eq!(request.path, "/");
     }
 }
+
+#[tokio::test]
+async fn octets_are_counted_for_each_request() {
+    let (ours, mut theirs) = pipe();
+    let mut server = server::Connection::new(ours, &Settings::default());
+    let first = "POST /a HTTP/1.1\r\nhost: svc\r\ncontent-length: 2\r\n\r\nhi";
+    let second = "GET /b HTTP/1.1\r\nhost: svc\r\n\r\n";
+    theirs.write_all([first, second].concat().as_bytes()).await.unwrap();
+    for (text, heads, has_body) in [(first, 10 + 18, true), (second, 10, false)] {
+        server.next().await.unwrap().unwrap();
+        if has_body {
+            body(&mut server).await.unwrap();
+        }
+        server.send_head(&response(200, &[("content-length", "2")]), false).unwrap();
+        server.send_data(Bytes::from_static(b"ok"), true).unwrap();
+        flush(&mut server).await;
+        let wire = server.on_wire().unwrap();
+        assert_eq!((wire.received, wire.received_heads), (text.len() as u64, heads));
+        let sent = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".len() as u64;
+        assert_eq!((wire.sent, wire.sent_heads), (sent, "content-length: 2\r\n".len() as u64));
+        assert!(server.finish());
+    }
+}

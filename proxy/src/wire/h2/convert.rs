@@ -59,6 +59,14 @@ pub(super) fn request_head(
         }
         None => Method::from_token(method.as_bytes(), || Bytes::copy_from_slice(method.as_bytes())),
     };
+    let pseudo = [
+        (":method".len(), method.as_bytes().len()),
+        (":path".len(), path.len()),
+        (":authority".len(), authority.len()),
+        (":scheme".len(), scheme.len()),
+    ];
+    let pseudo = pseudo.iter().filter(|(_, value)| *value > 0).map(|(name, value)| name + value).sum::<usize>();
+    let pseudo = u32::try_from(pseudo).unwrap_or(u32::MAX);
     Ok(RequestHead {
         protocol: Protocol::Http2,
         // `:path` of a plain CONNECT is absent, which `http` shows as `/`.
@@ -67,7 +75,7 @@ pub(super) fn request_head(
         authority: text.slice(authority),
         scheme: text.slice(scheme),
         body: body_length(&headers, ended),
-        wire_size: wire_size(&headers),
+        wire_size: wire_size(&headers).saturating_add(pseudo),
         headers,
         upgrade,
     })
@@ -93,7 +101,7 @@ pub(super) fn response_head(
         status,
         reason: Bytes::new(),
         body: body_length(&headers, ended),
-        wire_size: wire_size(&headers),
+        wire_size: wire_size(&headers).saturating_add(STATUS),
         headers,
     })
 }
@@ -308,6 +316,9 @@ fn body_length(headers: &Headers, ended: bool) -> BodyLength {
         .and_then(|value| value.parse().ok())
         .map_or(BodyLength::Unknown, BodyLength::Exact)
 }
+
+/// Octets of `:status` and its value.
+const STATUS: u32 = 10;
 
 fn wire_size(headers: &Headers) -> u32 {
     let size: usize = headers.iter().map(|header| header.name.as_bytes().len() + header.value.len()).sum();

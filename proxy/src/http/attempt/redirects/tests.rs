@@ -129,7 +129,7 @@ async fn a_request_that_is_not_all_here_is_not_sent_elsewhere() {
     assert_eq!(bench.send_from(client, post("/app")).await.status(), 302);
 
     let mut bench = self::bench(policy());
-    bench.host(|host| host.buffer_limit = Some(4));
+    bench.limit(4);
     bench.upstream(to(302, "http://svc/other"));
     assert_eq!(bench.send_from(Client::sending(&["hello"]), post("/app")).await.status(), 302, "too long to keep");
 }

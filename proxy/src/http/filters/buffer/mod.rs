@@ -17,7 +17,7 @@ use crate::wire::message::BodyLength;
 /// The filter, compiled.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    limit: usize,
+    limit: u32,
 }
 
 impl HttpFilter for Buffer {
@@ -27,7 +27,7 @@ impl HttpFilter for Buffer {
     type State = ();
 
     fn compile(config: &Self::Config, _deps: &FilterDeps<'_>) -> Result<Buffer, Rejection> {
-        Ok(Buffer { limit: config.max_request_bytes as usize })
+        Ok(Buffer { limit: config.max_request_bytes })
     }
 
     fn scope(config: &BufferPerRoute, _deps: &FilterDeps<'_>) -> Result<BufferPerRoute, Rejection> {
@@ -43,7 +43,9 @@ impl HttpFilter for Buffer {
         if request.body == BodyLength::Empty || asks_for_tunnel(request) {
             return Step::Continue;
         }
-        Step::Collect(Collect { limit: self.limit(turn.scope) })
+        let limit = self.limit(turn.scope);
+        turn.stream.wants_to_hold(limit);
+        Step::Collect(Collect { limit: limit as usize })
     }
 
     fn resumed(&self, turn: &mut Turn<'_, '_, Buffer>, _way: Way, waited: Waited, body: &mut Out<'_>) -> Step {
@@ -51,7 +53,7 @@ impl HttpFilter for Buffer {
             return Step::Abort(ResponseFlags::NONE, "filter_not_resumable");
         };
         let length = body.len();
-        if !complete || length > self.limit(turn.scope) {
+        if !complete || length > self.limit(turn.scope) as usize {
             return too_large(turn.stream).into();
         }
         let request = &mut turn.stream.request;
@@ -64,9 +66,9 @@ impl HttpFilter for Buffer {
 }
 
 impl Buffer {
-    fn limit(&self, scope: Option<&BufferPerRoute>) -> usize {
+    fn limit(&self, scope: Option<&BufferPerRoute>) -> u32 {
         match scope {
-            Some(BufferPerRoute::Buffer(buffer)) => buffer.max_request_bytes as usize,
+            Some(BufferPerRoute::Buffer(buffer)) => buffer.max_request_bytes,
             Some(BufferPerRoute::Disabled) | None => self.limit,
         }
     }
@@ -76,6 +78,12 @@ impl Buffer {
 pub(super) fn too_large(stream: &Stream<'_>) -> LocalReply {
     stream.context.manager.stats.downstream_rq_too_large.inc();
     LocalReply::new(413, "request_payload_too_large").body(&b"Payload Too Large"[..])
+}
+
+/// The answer in place of a response that is longer than what a filter may hold.
+pub(super) fn response_too_large(stream: &Stream<'_>) -> LocalReply {
+    stream.context.manager.stats.rs_too_large.inc();
+    LocalReply::new(500, "response_payload_too_large").body(&b"Internal Server Error"[..])
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! its trailers are here; then the head tells the status, and 503 in place of 200 that it is not 0.
 //!
 //! Fields honoured: `upgrade_protobuf_to_grpc` (`application/x-protobuf` becomes a message of gRPC, and the answer's first message loses its
-//! prefix) and `ignore_query_parameters`. What is held is at most 1 MiB: a longer request is answered with 413, and a longer answer
-//! becomes 500. As with Envoy an answer that is a head alone, our own too, stays as it is.
+//! prefix) and `ignore_query_parameters`. What is held is bounded by the limits of connection and route: a longer request is
+//! answered with 413, and a longer answer becomes 500. As with Envoy an answer that is a head alone, our own too, stays as it is.
 
 use std::convert::Infallible;
 
@@ -11,19 +11,15 @@ use bytes::{Buf, Bytes};
 use config::Rejection;
 use config::filters::grpc_http1_bridge::GrpcHttp1Bridge as Config;
 
-use super::buffer::too_large;
+use super::buffer::{response_too_large, too_large};
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::Waited;
 use crate::failure::ResponseFlags;
-use crate::http::local_reply::LocalReply;
 use crate::http::route::is_grpc;
 use crate::http::stream::asks_for_tunnel;
 use crate::wire::grpc::{self, frames::PREFIX};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, Protocol, RequestHead, ResponseHead};
-
-/// Octets of a body that are held: what Envoy's connections hold where nothing else is set.
-const HELD: usize = 1024 * 1024;
 
 /// The filter, compiled.
 #[derive(Debug)]
@@ -81,7 +77,10 @@ impl HttpFilter for GrpcHttp1Bridge {
         let has_body = request.body != BodyLength::Empty;
         // Routes may be for gRPC alone.
         turn.stream.plan.rare().reroute = true;
-        if has_body { Step::Collect(Collect { limit: HELD }) } else { Step::Continue }
+        if !has_body {
+            return Step::Continue;
+        }
+        Step::Collect(Collect { limit: turn.stream.may_hold(Way::Request) })
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, GrpcHttp1Bridge>) -> Step {
@@ -92,7 +91,7 @@ impl HttpFilter for GrpcHttp1Bridge {
                 } else {
                     turn.skip(Hooks::RESPONSE_FRAMES);
                 }
-                Step::Collect(Collect { limit: HELD })
+                Step::Collect(Collect { limit: turn.stream.may_hold(Way::Response) })
             }
             _ => {
                 turn.skip(Hooks::RESPONSE_FRAMES);
@@ -114,10 +113,7 @@ impl HttpFilter for GrpcHttp1Bridge {
                 turn.stream.request.body = BodyLength::Unknown;
                 Step::Continue
             }
-            (Way::Response, _) if !complete => {
-                turn.stream.context.manager.stats.rs_too_large.inc();
-                LocalReply::new(500, "response_payload_too_large").body(&b"Internal Server Error"[..]).into()
-            }
+            (Way::Response, _) if !complete => response_too_large(turn.stream).into(),
             (Way::Response, Some(head)) => {
                 bridged.answer(head, body);
                 Step::Continue

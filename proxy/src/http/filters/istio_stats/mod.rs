@@ -207,7 +207,7 @@ fn amounts(stream: &Stream<'_>) -> Amounts {
     let length = info.end.map(|end| end.saturating_duration_since(info.start)).unwrap_or_default();
     Amounts {
         milliseconds: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
-        received: info.request_headers_bytes + info.bytes_received,
+        received: u64::from(info.request_head) + info.bytes_received,
         sent: stream.response.as_ref().map_or(0, |head| size(&head.headers)) + info.bytes_sent,
     }
 }

@@ -1,8 +1,8 @@
 //! `envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata`: values of JSON bodies become dynamic metadata, for later filters and
 //! logs.
 //!
-//! Fields honoured: all. Bodies are held up to 1 MiB, as much as Envoy's connections hold where nothing else is set: a longer request is
-//! answered with 413, a longer response becomes 500.
+//! Fields honoured: all. Bodies are held up to the limits of connection and route: a longer request is answered with 413, a longer
+//! response becomes 500.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,16 @@ use config::Rejection;
 use config::filters::json_to_metadata::{JsonToMetadata as Config, Kind, Pair, Rule, Rules};
 use serde_json::{Map, Value};
 
-use super::buffer::too_large;
+use super::buffer::{response_too_large, too_large};
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::Waited;
 use crate::failure::ResponseFlags;
-use crate::http::local_reply::LocalReply;
 use crate::http::stream::asks_for_tunnel;
 use crate::stats::Counter;
 use crate::telemetry::dynamic::DynamicMetadata;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::BodyLength;
 
-/// Octets of a body that are held.
-const HELD: usize = 1024 * 1024;
 /// Octets of a text that is taken.
 const LONGEST: usize = 8 * 1024;
 
@@ -82,7 +79,8 @@ impl HttpFilter for JsonToMetadata {
         }
         let empty = request.body == BodyLength::Empty;
         let is_meant = is_meant(rules, &request.headers);
-        self.begin(rules, &self.request, (is_meant, empty), &mut turn.stream.info.metadata)
+        let limit = turn.stream.may_hold(Way::Request);
+        self.begin(rules, &self.request, (is_meant, empty, limit), &mut turn.stream.info.metadata)
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, JsonToMetadata>) -> Step {
@@ -93,7 +91,8 @@ impl HttpFilter for JsonToMetadata {
             return Step::Continue;
         }
         let is_meant = is_meant(rules, &head.headers);
-        self.begin(rules, &self.response, (is_meant, empty), &mut turn.stream.info.metadata)
+        let limit = turn.stream.may_hold(Way::Response);
+        self.begin(rules, &self.response, (is_meant, empty, limit), &mut turn.stream.info.metadata)
     }
 
     fn resumed(&self, turn: &mut Turn<'_, '_, JsonToMetadata>, way: Way, waited: Waited, body: &mut Out<'_>) -> Step {
@@ -103,9 +102,7 @@ impl HttpFilter for JsonToMetadata {
         let config = turn.scope.unwrap_or(&turn.filter.config);
         let (rules, counts) = match way {
             Way::Request if !complete => return too_large(turn.stream).into(),
-            Way::Response if !complete => {
-                return LocalReply::new(500, "response_payload_too_large").body(&b"Internal Server Error"[..]).into();
-            }
+            Way::Response if !complete => return response_too_large(turn.stream).into(),
             Way::Request => (&config.request, &self.request),
             Way::Response => (&config.response, &self.response),
         };
@@ -121,7 +118,7 @@ impl JsonToMetadata {
         &self,
         rules: &Rules,
         counts: &Counts,
-        (is_meant, empty): (bool, bool),
+        (is_meant, empty, limit): (bool, bool, usize),
         metadata: &mut DynamicMetadata,
     ) -> Step {
         if !is_meant {
@@ -133,7 +130,7 @@ impl JsonToMetadata {
             nothing(rules, counts, metadata);
             return Step::Continue;
         }
-        Step::Collect(Collect { limit: HELD })
+        Step::Collect(Collect { limit })
     }
 }
 

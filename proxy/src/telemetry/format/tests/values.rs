@@ -249,6 +249,7 @@ fn times() {
         body_begins: None,
         response_ends: Some(at(19_000)),
         download_begins: Some(at(19_100)),
+        ..Times::default()
     };
     let upstream = UpstreamConnection { begun: at(200), connected: at(223), ..upstream("10.0.0.9:1") };
     info.end = Some(at(20_000));

@@ -62,7 +62,8 @@ fn masked(address: IpAddr, bits: u8, out: &mut Vec<u8>) -> Written {
 
 /// The address of the upstream connection.
 pub fn upstream_remote(info: &StreamInfo, part: AddressPart, out: &mut Vec<u8>) -> Written {
-    let Some(host) = info.upstream_host.as_deref() else { return Written::Absent };
+    let connected = info.upstream_connection.is_some();
+    let Some(host) = info.upstream_host.as_deref().filter(|_| connected) else { return Written::Absent };
     match (part, host.parse::<SocketAddr>()) {
         (AddressPart::Whole, _) => some(Some(host), out),
         (part, Ok(parsed)) => write(Some(parsed), part, out),

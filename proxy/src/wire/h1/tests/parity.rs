@@ -130,7 +130,7 @@ async fn passed_on(case: &Case) -> (String, Vec<u8>) {
     let head = downstream.next().await.unwrap().unwrap();
 
     let (stream, mut server) = pipe();
-    let mut upstream = client::Connection::new(stream, &Settings::upstream(&Default::default()));
+    let mut upstream = client::Connection::new(stream, &Settings::upstream(&Default::default(), 0));
     upstream.begin();
     upstream.send_head(&head, true).unwrap();
     server.write_all(&case.bytes("send").unwrap()).await.unwrap();

@@ -1,0 +1,110 @@
+//! `%UPSTREAM_WIRE_BYTES_SENT%` and its like, sizes of heads, and what a request tried. Called by [`super`].
+
+use config::access_log::{Attempted, WireBytes};
+
+use super::{Written, list, number, size};
+use crate::telemetry::access_log::{EntryKind, LogEntry};
+use crate::telemetry::stream_info::StreamInfo;
+use crate::wire::codec::OnWire;
+use crate::wire::message::{Protocol, RequestHead, ResponseHead};
+
+/// Octets on one side. Of a TCP connection they are its own; nothing passes on behalf of who has no upstream.
+pub(super) fn octets(of: WireBytes, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
+    let info = entry.info;
+    let (protocol, counts) = if of.upstream {
+        (info.upstream_protocol, of_hosts(info))
+    } else {
+        (info.protocol, info.times.as_ref().and_then(|times| times.with_client))
+    };
+    let counts = match protocol {
+        None if entry.more.kind == EntryKind::TcpConnectionEnd => of_connection(of, info),
+        None => OnWire::default(),
+        Some(Protocol::Http2) => match unpacked(of, entry) {
+            Some(octets) => return number(octets, out),
+            None => return Written::Absent,
+        },
+        Some(Protocol::Http10 | Protocol::Http11) => match counts {
+            Some(counts) => counts,
+            None => return Written::Absent,
+        },
+    };
+    number(
+        match (of.heads, of.sent) {
+            (false, false) => counts.received,
+            (false, true) => counts.sent,
+            (true, false) => counts.received_heads,
+            (true, true) => counts.sent_heads,
+        },
+        out,
+    )
+}
+
+fn of_hosts(info: &StreamInfo) -> Option<OnWire> {
+    info.times.as_ref().map(|times| times.with_hosts)
+}
+
+/// What is received from one side is sent to the other.
+fn of_connection(of: WireBytes, info: &StreamInfo) -> OnWire {
+    let (received, sent) = (info.bytes_received, info.bytes_sent);
+    match of.upstream {
+        false => OnWire { received, sent, ..OnWire::default() },
+        true if info.upstream_connection.is_some() => OnWire { received: sent, sent: received, ..OnWire::default() },
+        true => OnWire::default(),
+    }
+}
+
+/// Names and values of an HTTP/2 head. How they were packed is not known.
+fn unpacked(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
+    if !of.unpacked {
+        return None;
+    }
+    let trailers = entry.trailers.map_or(0, size);
+    match (of.upstream, of.sent) {
+        (false, false) => Some(entry.info.request_head.into()),
+        (true, false) => Some(u64::from(entry.info.upstream_head) + trailers),
+        (false, true) => entry.response.map(|response| response_size(response) + trailers),
+        (true, true) => entry.request.map(request_size),
+    }
+}
+
+/// Names and values, pseudo headers among them.
+pub(super) fn request_size(request: &RequestHead) -> u64 {
+    let pseudo = [
+        (":method", request.method.as_bytes()),
+        (":path", &request.path),
+        (":authority", &request.authority),
+        (":scheme", &request.scheme),
+    ];
+    let given = pseudo.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>() + size(&request.headers)
+}
+
+/// The same of a response.
+pub(super) fn response_size(response: &ResponseHead) -> u64 {
+    ":status200".len() as u64 + size(&response.headers)
+}
+
+/// The hosts, or connections, that a request tried.
+pub(super) fn attempted(what: Attempted, info: &StreamInfo, out: &mut Vec<u8>) -> Written {
+    let Some(times) = &info.times else { return Written::Absent };
+    let mut values: Vec<String> = Vec::new();
+    for (host, name, connection) in &times.attempted {
+        let value = match what {
+            Attempted::Connections => connection.to_string(),
+            Attempted::HostNames { port } if !name.is_empty() => text(name, port),
+            Attempted::Hosts { port } | Attempted::HostNames { port } => text(host, port),
+        };
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    list(&values, out)
+}
+
+fn text(host: &str, port: bool) -> String {
+    if port {
+        return host.to_owned();
+    }
+    let address = host.parse::<std::net::SocketAddr>().map(|address| address.ip().to_string());
+    address.unwrap_or_else(|_| host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned())
+}
