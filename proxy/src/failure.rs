@@ -73,6 +73,13 @@ impl ResponseFlags {
         self.numbers().any(|flag| flags.numbers().any(|wanted| wanted == flag))
     }
 
+    /// Those of a list that are set.
+    pub fn and<const N: usize>(self, list: [ResponseFlags; N]) -> ResponseFlags {
+        let mut both = ResponseFlags::NONE;
+        list.into_iter().filter(|flag| self.has(*flag)).for_each(|flag| both.set(flag));
+        both
+    }
+
     fn numbers(self) -> impl Iterator<Item = u64> {
         let flags = std::iter::successors(Some(self.0), |rest| Some(rest >> BITS));
         flags.take_while(|rest| *rest != 0).map(|rest| rest & ((1 << BITS) - 1))

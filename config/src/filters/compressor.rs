@@ -26,7 +26,7 @@ pub struct Compressor {
 pub struct Direction {
     /// `enabled`.
     pub enabled: bool,
-    /// `min_content_length`; default 30.
+    /// `min_content_length`; 30 where it is not set, or 0.
     pub min_content_length: u32,
     /// `content_type`, or Envoy's own list, and `content_type_matcher`: any of.
     pub content_types: Vec<StringMatcher>,
@@ -148,7 +148,7 @@ fn direction(
     }
     Ok(Direction {
         enabled: field_rules::feature_flag(&at.field("enabled"), &proto.enabled, true, options)?,
-        min_content_length: uint32(&proto.min_content_length).unwrap_or(30),
+        min_content_length: uint32(&proto.min_content_length).filter(|least| *least > 0).unwrap_or(30),
         content_types,
     })
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::{ScopedConfig, ScopedFilter};
 use crate::extension::Extension;
 use crate::field_rules;
 use crate::matcher::{self, Fraction, StringMatcher};
 use crate::options::Options;
+use crate::proto::route::v3::{self as route, cors_policy::EnabledSpecifier::FilterEnabled};
 use crate::proto::{self, extensions::filters::http::cors::v3 as pb};
 use crate::rejection::{At, Rejection};
 
@@ -44,7 +46,38 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
 }
 
 pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<CorsPolicy, Rejection> {
-    let proto: pb::CorsPolicy = extension.decode(at, options)?;
+    policy(at, &extension.decode(at, options)?)
+}
+
+/// Under this name a level's own `cors` stands beside what it tells filters by theirs. No filter has it.
+pub const OF_LEVEL: &str = "";
+
+/// The `cors` of a route or host: heard by cors filters that no level tells anything by their names.
+pub(crate) fn of_level(
+    at: &At<'_>,
+    proto: &Option<route::CorsPolicy>,
+) -> Result<Option<(Arc<str>, ScopedFilter)>, Rejection> {
+    let Some(proto) = proto.clone() else { return Ok(None) };
+    let policy = policy(
+        &at.field("cors"),
+        &pb::CorsPolicy {
+            allow_origin_string_match: proto.allow_origin_string_match,
+            allow_methods: proto.allow_methods,
+            allow_headers: proto.allow_headers,
+            expose_headers: proto.expose_headers,
+            max_age: proto.max_age,
+            allow_credentials: proto.allow_credentials,
+            filter_enabled: proto.enabled_specifier.map(|FilterEnabled(share)| share),
+            shadow_enabled: proto.shadow_enabled,
+            allow_private_network_access: proto.allow_private_network_access,
+            forward_not_matching_preflights: proto.forward_not_matching_preflights,
+        },
+    )?;
+    let config = Some(ScopedConfig::Cors(policy.into()));
+    Ok(Some((Arc::from(OF_LEVEL), ScopedFilter { disabled: false, config })))
+}
+
+fn policy(at: &At<'_>, proto: &pb::CorsPolicy) -> Result<CorsPolicy, Rejection> {
     let value = |field: &str, text: &str| {
         field_rules::header_value(&at.field(field), text)?;
         Ok::<_, Rejection>(proto::text(text))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{RequireTls, Route, RouteConfiguration, VirtualHost, action, headers, matching, mirror, per_filter, retry};
 use crate::extension;
 use crate::field_rules;
+use crate::filters::cors;
 use crate::options::Options;
 use crate::proto::{self, route::v3 as pb, uint32};
 use crate::rate_limit;
@@ -130,6 +131,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
     };
     let at_routes = at.field("routes");
     let routes = proto.routes.iter().enumerate();
+    let cors = cors::of_level(at, &proto.cors)?;
     let retry = proto
         .retry_policy
         .as_ref()
@@ -159,11 +161,10 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         hedges: action::hedge(at, &proto.hedge_policy)?.unwrap_or(false),
         mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
-        per_filter: per_filter::per_filter(
-            &at.field("typed_per_filter_config"),
-            &proto.typed_per_filter_config,
-            options,
-        )?,
+        per_filter: per_filter::with(
+            cors,
+            per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?,
+        ),
     })
 }
 
@@ -195,6 +196,10 @@ fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'
     if let Some(decorator) = decorator {
         field_rules::not_empty(&at.field("decorator").field("operation"), &decorator.operation)?;
     }
+    let cors = match &proto.action {
+        Some(pb::route::Action::Route(action)) => cors::of_level(&at.field("route"), &action.cors)?,
+        _ => None,
+    };
     Ok(Route {
         name: Arc::from(proto.name.as_str()),
         matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?)?,
@@ -213,10 +218,9 @@ fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'
         stat_prefix: proto::text(&proto.stat_prefix),
         buffer_limit: buffer_limit(proto, host),
         metadata: proto::metadata(&proto.metadata),
-        per_filter: per_filter::per_filter(
-            &at.field("typed_per_filter_config"),
-            &proto.typed_per_filter_config,
-            options,
-        )?,
+        per_filter: per_filter::with(
+            cors,
+            per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?,
+        ),
     })
 }

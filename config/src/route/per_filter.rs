@@ -28,6 +28,14 @@ pub(super) fn per_filter(
         .collect()
 }
 
+/// The same with a setting that stands beside them; its name comes before all others.
+pub(super) fn with(
+    beside: Option<(Arc<str>, ScopedFilter)>,
+    settings: Vec<(Arc<str>, ScopedFilter)>,
+) -> Vec<(Arc<str>, ScopedFilter)> {
+    beside.into_iter().chain(settings).collect()
+}
+
 fn one(at: &At<'_>, name: &str, any: &wkt::Any, options: &Options) -> Result<ScopedFilter, Rejection> {
     let extension = extension::open(at, any)?;
     if extension.type_name != WRAPPER {

@@ -168,8 +168,8 @@ impl Outgoing {
                     if flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED) {
                         self.cluster.stats().upstream_rq_retry_limit_exceeded.inc();
                     }
-                    let retried = retries.is_some_and(|retries| retries.retried);
-                    return self.finish(outcome, retried);
+                    let succeeded = retries.is_some_and(|retries| retries.succeeded);
+                    return self.finish(outcome, succeeded);
                 }
             }
         }
@@ -188,13 +188,13 @@ impl Outgoing {
     fn finish(
         &self,
         outcome: Result<(Open, Option<ResponseHead>), Failed>,
-        retried: bool,
+        succeeded: bool,
     ) -> Result<(Open, Option<ResponseHead>), CallFailure> {
         match outcome {
             Ok((open, head)) => {
                 if let Some(head) = &head {
                     open.answered(head);
-                    if retried && head.status < 500 {
+                    if succeeded {
                         self.cluster.stats().upstream_rq_retry_success.inc();
                     }
                 }

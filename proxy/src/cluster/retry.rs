@@ -37,6 +37,8 @@ pub struct Retries<'p, P> {
     permit: Option<P>,
     /// At least one retry was made.
     pub retried: bool,
+    /// And the last answer is one that the policy does not want to try again.
+    pub succeeded: bool,
 }
 
 /// How an attempt failed before a response.
@@ -107,6 +109,7 @@ impl<'p, P> Retries<'p, P> {
             previous: policy.and_then(|policy| policy.previous_priorities).map(PreviousPriorities::new),
             permit: None,
             retried: false,
+            succeeded: false,
         })
     }
 
@@ -128,6 +131,7 @@ impl<'p, P> Retries<'p, P> {
     pub fn answered(&mut self, head: &ResponseHead, permit: impl FnOnce() -> Option<P>) -> Decision {
         self.permit = None;
         if !self.wants_response(head) {
+            self.succeeded = self.retried;
             return Decision::PassOn(ResponseFlags::NONE);
         }
         let told = self.rules.and_then(|rules| rules.told_to_wait(head));

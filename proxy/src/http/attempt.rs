@@ -65,7 +65,7 @@ pub(super) async fn run<'s>(
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
     let attempt = Attempt::of(forwarding, &cluster);
-    let (mut lease, head, target, retried) = loop {
+    let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
         ends.begins();
         log::begins(exchange);
@@ -82,7 +82,7 @@ pub(super) async fn run<'s>(
                 stages::retried(&exchange.stream, outcome.status(), outcome.flags(), wait.time);
                 ends.retries(outcome.target(), outcome.status(), wait);
                 outcome.told(&mut exchange.stream.info);
-                log::over(&exchange.stream, outcome.status().unwrap_or(0), outcome.flags());
+                log::over(&mut exchange.stream, outcome.status().unwrap_or(0), outcome.flags(), outcome.reached());
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
                 outcome.cut_short(&cluster);
@@ -99,13 +99,12 @@ pub(super) async fn run<'s>(
         let retried = retry.as_ref().is_some_and(|retry| retry.retried);
         match outcome {
             Outcome::Answer(lease, head, (target, _)) => {
-                // What would have been tried once more is no success of the tries before.
-                let gave_up = flags.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
-                break (lease, head, target, retried && !gave_up);
+                break (lease, head, target, retry.is_some_and(|retry| retry.succeeded));
             }
-            Outcome::Failed(failure, host, _) => {
+            Outcome::Failed(failure, host, sent) => {
                 exchange.watch.try_ends();
                 stages::gave_up(&exchange.stream, failure.flags());
+                log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
                 let stop = failure.into_stop(&exchange.stream, retried);
                 ends.failed(host.as_ref(), &stop);
                 return Err(stop);
@@ -115,7 +114,7 @@ pub(super) async fn run<'s>(
                 let race = Race::new(forwarding, &attempt, &ends, retry, (lease, target, upload));
                 let won = Box::pin(race.run(exchange, downstream)).await?;
                 upload = won.upload;
-                break (won.lease, won.head, won.target, won.retried);
+                break (won.lease, won.head, won.target, won.succeeded);
             }
         }
     };
@@ -125,11 +124,13 @@ pub(super) async fn run<'s>(
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
         cut_short(&cluster, &lease, &head);
+        log::answered(&mut exchange.stream, head.status);
         return Err(Stop::Elsewhere(elsewhere));
     }
+    log::answered(&mut exchange.stream, head.status);
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
-    let awaits_trailers = ends.answered(target, &head, time, retried);
+    let awaits_trailers = ends.answered(target, &head, time, succeeded);
     upload.forget();
     let flow = cluster.counts_waits(|stats| {
         [stats.upstream_flow_control_paused_reading_total, stats.upstream_flow_control_resumed_reading_total]

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::route::RouteTable;
 use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::RequestHead;
+use crate::wire::url::Url;
 
 /// What was found out about the caller.
 #[derive(Debug, Clone, Copy)]
@@ -169,19 +170,12 @@ fn accepts_trailers(value: &[u8]) -> bool {
 
 /// Whether a referer is a URL with a host, or a relative reference; neither with a fragment or the name of a user (RFC 9110 section 10.1.3).
 fn is_referer(value: &[u8]) -> bool {
+    if let Some(url) = Url::parse(value) {
+        return !url.has_user && !url.has_fragment;
+    }
     let allowed = |octet: &u8| octet.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(octet);
-    if !value.iter().all(allowed) {
-        return false;
-    }
-    match memchr::memmem::find(value, b"://") {
-        Some(end) if end > 0 && value[..end].iter().all(u8::is_ascii_alphanumeric) => {
-            let rest = &value[end + 3..];
-            let host = &rest[..rest.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(rest.len())];
-            !host.is_empty() && !host.contains(&b'@')
-        }
-        // The first segment of a relative reference has no colon: it would be a scheme.
-        _ => !value.iter().take_while(|octet| **octet != b'/').any(|octet| *octet == b':'),
-    }
+    // The first segment of a relative reference has no colon: it would be a scheme.
+    value.iter().all(allowed) && !value.iter().take_while(|octet| **octet != b'/').any(|octet| *octet == b':')
 }
 
 /// Adds what is missing: `x-forwarded-for`, `-proto`, `-port`, the scheme, and the edge's own headers.

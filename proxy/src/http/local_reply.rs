@@ -11,8 +11,11 @@ use super::respond;
 use super::stream::Stream;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::{BodyLength, Protocol, ResponseHead};
+
+/// What says something of a body.
+const OF_BODIES: NameSet = NameSet::of([Name::CONTENT_LENGTH, Name::CONTENT_TYPE]);
 
 /// An answer of our own.
 #[derive(Debug)]
@@ -112,15 +115,12 @@ pub(super) fn build(
         head.headers.append(name, value);
     }
     let mut body = Bytes::new();
+    // What the answer is comes after what was added to it, and in its place.
     if grpc {
-        head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
         let status = reply.grpc_status.unwrap_or_else(|| u32::from(grpc::status_of(reply.status)));
-        head.headers.append(Name::GRPC_STATUS, status.to_string());
-        if !reply.body.is_empty() {
-            head.headers.append(Name::GRPC_MESSAGE, grpc::message(&reply.body));
-        }
+        in_grpc(&mut head.headers, status, &reply.body);
     } else if !reply.body.is_empty() {
-        head.headers.append(Name::CONTENT_LENGTH, reply.body.len().to_string());
+        head.headers.set(Name::CONTENT_LENGTH, reply.body.len().to_string());
         if !head.headers.contains(&Name::CONTENT_TYPE) {
             head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
         }
@@ -128,10 +128,24 @@ pub(super) fn build(
             head.body = BodyLength::Exact(reply.body.len() as u64);
             body = reply.body;
         }
+    } else if !reply.plain {
+        head.headers.remove_all(OF_BODIES);
     }
     // After a malformed request the framing of what follows cannot be trusted.
     if reply.status == 400 && stream.request.protocol != Protocol::Http2 {
         downstream.close_after();
     }
     (head, body)
+}
+
+/// The answer to a gRPC request, which has no body. A status that was added is the one that is meant.
+fn in_grpc(headers: &mut Headers, status: u32, message: &Bytes) {
+    headers.remove(&Name::CONTENT_LENGTH);
+    headers.set(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
+    if headers.get(&Name::GRPC_STATUS).is_none_or(Bytes::is_empty) {
+        headers.set(Name::GRPC_STATUS, status.to_string());
+    }
+    if !message.is_empty() {
+        headers.set(Name::GRPC_MESSAGE, grpc::message(message));
+    }
 }

@@ -16,6 +16,7 @@ mod deadlines;
 mod exchange;
 mod filters;
 mod forwarded;
+mod framing;
 mod hash;
 mod held;
 mod kept;

@@ -7,6 +7,7 @@ use config::listener::Direction;
 
 use super::date;
 use super::forwarded::append_list;
+use super::framing;
 use super::mutate::Mutation;
 use super::stream::{Chosen, Stream};
 use crate::telemetry::{format, wall};
@@ -54,6 +55,8 @@ pub(super) fn upstream_head(stream: &mut Stream<'_>, head: &mut ResponseHead) {
 pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
     let context = stream.context;
     let config = &context.manager.config;
+    // Whoever wrote it.
+    strip(head);
     let headers = &mut head.headers;
     if !headers.contains(&Name::DATE) {
         let now = stream.info.response_first_byte.unwrap_or_else(std::time::Instant::now);
@@ -132,15 +135,20 @@ pub(super) fn attempt_count(attempts: u32) -> Bytes {
 /// Response header changes of route, virtual host and table, the most specific last if so configured.
 pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) {
     let Some(chosen) = stream.route else { return };
+    let mut changed = false;
     for mutation in levels(chosen) {
         if mutation.leaves_responses() {
             continue;
         }
+        changed = true;
         let values = {
             let entry = stream.entry(Some(head), None);
             mutation.response_values(|format, out| format::write(format, &entry, out))
         };
         mutation.apply_to_response(&mut head.headers, values);
+    }
+    if changed {
+        framing::settle_response(head, stream.asked.head);
     }
 }
 
@@ -162,6 +170,7 @@ pub(super) fn change_request(stream: &mut Stream<'_>, mutation: &Mutation) {
         mutation.request_values(|format, out| format::write(format, &entry, out))
     };
     mutation.apply_to_request(&mut stream.request.headers, values);
+    framing::settle_request(&mut stream.request);
 }
 
 /// What a filter adds to an answer of its own, before there is one.

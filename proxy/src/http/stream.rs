@@ -9,6 +9,7 @@ use config::listener::Direction;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
+use super::attempt::log::Begun;
 use super::attempt::mirror::Mirror;
 use super::attempt::redirects::History;
 use super::context::Context;
@@ -103,7 +104,7 @@ pub(crate) struct Stream<'s> {
     /// Inbound: the operation that the caller's sidecar is told.
     pub decorator: Option<Bytes>,
     /// When the attempt began that is under way; only where attempts are logged.
-    pub attempt_begun: Option<std::time::Instant>,
+    pub attempt_begun: Option<Begun>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
     /// The head as the router made it, where filters behind it change bodies: another attempt begins with it.

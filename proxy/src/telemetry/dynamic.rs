@@ -220,6 +220,8 @@ pub enum Form {
     Message(Rc<Value>),
     /// The same by itself, whose fields can be asked for.
     Fields(Rc<Value>),
+    /// As the text that it is, the number of messages each way of a gRPC request, and as JSON that names them.
+    Messages,
     /// Not at all.
     Hidden,
 }

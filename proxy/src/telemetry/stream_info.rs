@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::ResponseFlags;
-use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
+use crate::telemetry::dynamic::{DynamicMetadata, FilterState, StateObject};
 use crate::telemetry::peer::Peer;
 use crate::telemetry::wall;
 use crate::tls::info::TlsInfo;
@@ -194,6 +194,12 @@ impl StreamInfo {
         if !known {
             times.attempted.push((host.clone(), name.into(), connection.id));
         }
+    }
+
+    /// Sets an object of the request's filter state. False if it stays out: one of the connection is not replaced by one of a request, nor
+    /// one that is read only by any.
+    pub fn set_state(&mut self, object: StateObject) -> bool {
+        self.connection.filter_state.borrow().get(&object.key).is_none() && self.filter_state.set(object)
     }
 
     /// Something happens now: kept where somebody wants to know.

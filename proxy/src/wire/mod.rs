@@ -12,6 +12,7 @@ pub mod headers;
 pub mod message;
 pub mod query;
 pub mod sniff;
+pub mod url;
 
 /// The tables of measured answers in `integration/parity` have one reader for both crates.
 #[cfg(test)]

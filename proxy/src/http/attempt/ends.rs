@@ -84,17 +84,17 @@ impl Ends<'_> {
         }
     }
 
-    /// With an answer from upstream. Gives the host back if only the trailers will tell whether it is to be counted as an error.
+    /// With an answer from upstream; `succeeded`: a retry led to it, and it is good. Gives the host back if only the trailers will tell whether it is to be counted as an error.
     pub fn answered(
         &self,
         target: Target,
         head: &ResponseHead,
         milliseconds: Option<u64>,
-        retried: bool,
+        succeeded: bool,
     ) -> Option<Target> {
         let status = head.status;
         self.counted(status, milliseconds);
-        if retried && status < 500 {
+        if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
             if let Some(stats) = self.of_route {
                 stats.retry_success.inc();

@@ -13,6 +13,7 @@ use crate::failure::ResponseFlags;
 use crate::http::exchange::Exchange;
 use crate::http::stream::Stream;
 use crate::telemetry::access_log::{EntryKind, LogEntry};
+use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
@@ -20,12 +21,27 @@ use crate::wire::message::ResponseHead;
 /// Until the next line of an attempt that goes on.
 pub(in crate::http) type Again = Pin<Box<Sleep>>;
 
+/// The attempt that is under way, for its line.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Begun {
+    at: Instant,
+    /// What it was answered with, once it was.
+    status: Option<u16>,
+}
+
 /// An attempt begins.
 pub(super) fn begins(exchange: &mut Exchange<'_>) {
     let manager = &exchange.stream.context.manager;
     if !manager.upstream_log.is_empty() {
-        exchange.stream.attempt_begun = Some(Instant::now());
+        exchange.stream.attempt_begun = Some(Begun { at: Instant::now(), status: None });
         exchange.log_again = manager.config.router.upstream_log_interval.map(|time| Box::pin(sleep(time)));
+    }
+}
+
+/// It is answered, and that answer goes on to the client.
+pub(super) fn answered(stream: &mut Stream<'_>, status: u16) {
+    if let Some(begun) = &mut stream.attempt_begun {
+        begun.status = Some(status);
     }
 }
 
@@ -48,28 +64,59 @@ pub(in crate::http) fn poll_again(again: &mut Option<Again>, stream: &Stream<'_>
 }
 
 fn goes_on(stream: &Stream<'_>, kind: EntryKind) {
-    let log = &stream.context.manager.upstream_log;
-    let Some(begun) = stream.attempt_begun.filter(|_| !log.is_empty()) else { return };
-    write(stream, StreamInfo { start: begun, ..stream.info.clone() }, kind, (None, None));
+    let Some(begun) = stream.attempt_begun else { return };
+    let received = begun.status.map_or(0, |_| stream.info.bytes_sent);
+    let info = StreamInfo { bytes_received: received, ..seen(stream, begun, ResponseFlags::NONE) };
+    write(stream, info, kind, (None, None));
 }
 
-/// An attempt is over, with this status (0: without an answer), and another one takes its place.
-pub(super) fn over(stream: &Stream<'_>, status: u16, flags: ResponseFlags) {
-    if stream.context.manager.upstream_log.is_empty() {
-        return;
+/// An attempt is over without an answer that goes on, for another one takes its place or the client hears of the failure. `status` 0:
+/// without any answer; `host`: it had one to go to, else there is nothing to tell; `connected`: something was sent.
+pub(super) fn over(stream: &mut Stream<'_>, status: u16, flags: ResponseFlags, (host, connected): (bool, bool)) {
+    let Some(begun) = stream.attempt_begun.take().filter(|_| host) else { return };
+    let mut info = StreamInfo { end: Some(Instant::now()), response_code: status, ..seen(stream, begun, flags) };
+    if !connected {
+        (info.bytes_sent, info.protocol) = (0, None);
     }
-    let start = stream.attempt_begun.unwrap_or(stream.info.start);
-    let end = Some(Instant::now());
-    let info = StreamInfo { start, end, response_code: status, flags, ..stream.info.clone() };
     write(stream, info, EntryKind::UpstreamEnd, (None, None));
 }
 
 /// The request is over, and its last attempt with it.
 pub(in crate::http) fn last(stream: &Stream<'_>, response: Option<&ResponseHead>, trailers: Option<&Headers>) {
-    let log = &stream.context.manager.upstream_log;
-    let Some(begun) = stream.attempt_begun.filter(|_| !log.is_empty()) else { return };
-    let info = StreamInfo { start: begun, ..stream.info.clone() };
+    let Some(begun) = stream.attempt_begun else { return };
+    let Some(status) = begun.status else {
+        return write(stream, seen(stream, begun, ResponseFlags::NONE), EntryKind::UpstreamEnd, (None, None));
+    };
+    let flags = stream.info.flags.and(OF_ATTEMPTS);
+    let received = stream.info.bytes_sent;
+    let info = StreamInfo { bytes_received: received, response_code: status, ..seen(stream, begun, flags) };
     write(stream, info, EntryKind::UpstreamEnd, (response, trailers));
+}
+
+/// What may go wrong with an attempt after its answer has begun.
+const OF_ATTEMPTS: [ResponseFlags; 3] = [
+    ResponseFlags::UPSTREAM_REMOTE_RESET,
+    ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
+    ResponseFlags::UPSTREAM_PROTOCOL_ERROR,
+];
+
+/// The request as the upstream sees it: what is received comes from there. What filters have written is the request's, and so are the
+/// number of attempts and the details.
+fn seen(stream: &Stream<'_>, begun: Begun, flags: ResponseFlags) -> StreamInfo {
+    let info = &stream.info;
+    StreamInfo {
+        start: begun.at,
+        bytes_sent: info.bytes_received,
+        bytes_received: 0,
+        protocol: info.upstream_protocol,
+        response_code: 0,
+        response_code_details: None,
+        flags,
+        attempts: 0,
+        metadata: DynamicMetadata::default(),
+        filter_state: FilterState::default(),
+        ..info.clone()
+    }
 }
 
 fn write(

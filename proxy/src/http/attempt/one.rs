@@ -369,6 +369,14 @@ impl Outcome {
         matches!(self, Outcome::Late(..) | Outcome::Failed(Failure::Timeout(_), ..))
     }
 
+    /// Whether it had a host to go to, and whether anything was sent there.
+    pub fn reached(&self) -> (bool, bool) {
+        match self {
+            Outcome::Answer(..) | Outcome::Late(..) => (true, true),
+            Outcome::Failed(_, target, sent) => (target.is_some(), *sent),
+        }
+    }
+
     /// What a log says of a failure.
     pub fn flags(&self) -> ResponseFlags {
         match self {

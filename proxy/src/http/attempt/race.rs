@@ -45,7 +45,7 @@ pub(super) struct Won {
     pub target: Target,
     pub upload: Upload,
     /// It is a retry, and none that was overtaken itself: as Envoy counts it, such a one is no retry's success.
-    pub retried: bool,
+    pub succeeded: bool,
 }
 
 /// How it ended, once it has. Few requests come here, so that a box is no matter.
@@ -257,8 +257,8 @@ impl<'a> Race<'a> {
         self.end_others();
         self.attempt.goes_to(&mut exchange.stream, &target);
         lease.tell(&mut exchange.stream.info);
-        let retried = self.retry.retried && !overtaken;
-        Some(Ok(Box::new(Won { lease, head, target, upload, retried })))
+        let succeeded = self.retry.succeeded && !overtaken;
+        Some(Ok(Box::new(Won { lease, head, target, upload, succeeded })))
     }
 
     /// `sent`: octets went out; `overtaken`: another one has been begun in its place.

@@ -16,9 +16,9 @@ use crate::http::stream::Stream;
 use crate::http::upload::Upload;
 use crate::http::upstreams::UpstreamCluster;
 use crate::stats::Counter;
-use crate::wire::authority::is_authority;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
+use crate::wire::url::Url;
 
 /// The request that takes the place of one that was redirected.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(in crate::http) struct History {
 
 /// Where a `location` leads.
 struct Target {
+    /// `http` or `https`.
+    known: bool,
     https: bool,
     authority: Bytes,
     path: Bytes,
@@ -99,7 +101,7 @@ fn judge(
 ) -> Result<History, Refused> {
     let target = Target::parse(location).ok_or::<Refused>(|stats| stats.passthrough_internal_redirect_bad_location)?;
     let from_https = &stream.request.scheme[..] == b"https";
-    if !policy.crosses_schemes && from_https != target.https {
+    if !target.known || !policy.crosses_schemes && from_https != target.https {
         return Err(|stats| stats.passthrough_internal_redirect_unsafe_scheme);
     }
     let mut history = stream.history.as_deref().cloned().unwrap_or_default();
@@ -136,7 +138,7 @@ fn allowed(
         RedirectPredicate::AllowListedRoutes(routes) => routes.contains(&step.1),
         RedirectPredicate::SafeCrossScheme => from_https || !to_https,
         RedirectPredicate::FilterState { key, if_absent } => {
-            stream.info.filter_state.get(key).map_or(*if_absent, |object| &object.value[..] == b"true")
+            stream.state(key).map_or(*if_absent, |value| &value[..] == b"true")
         }
     };
     if !policy.predicates.iter().all(agrees) {
@@ -173,23 +175,16 @@ fn new_head(request: &RequestHead, policy: &InternalRedirect, answer: &ResponseH
 }
 
 impl Target {
-    /// An absolute `http` or `https` URL; a fragment is the client's own matter.
+    /// An absolute URL; a fragment is the client's own matter, and so is a user.
     fn parse(location: &[u8]) -> Option<Target> {
-        let split = memchr::memmem::find(location, b"://")?;
-        let (scheme, rest) = (&location[..split], &location[split + 3..]);
-        let https = scheme.eq_ignore_ascii_case(b"https");
-        if !https && !scheme.eq_ignore_ascii_case(b"http") {
-            return None;
-        }
-        let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
-        let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        if authority.is_empty() || authority.contains(&b'@') || !is_authority(authority) {
-            return None;
-        }
+        let url = Url::parse(location)?;
+        let path = url.path_and_rest;
+        let path = &path[..memchr::memchr(b'#', path).unwrap_or(path.len())];
         let path =
             if path.first() == Some(&b'/') { Bytes::copy_from_slice(path) } else { [b"/", path].concat().into() };
-        Some(Target { https, authority: Bytes::copy_from_slice(authority), path })
+        let https = url.scheme.eq_ignore_ascii_case(b"https");
+        let known = https || url.scheme.eq_ignore_ascii_case(b"http");
+        Some(Target { known, https, authority: Bytes::copy_from_slice(url.host_and_port), path })
     }
 }
 

@@ -7,6 +7,7 @@ use super::Exchange;
 use crate::http::filters;
 use crate::http::filters::filter::{Hooks, Way};
 use crate::http::filters::frames::{Frames, Own};
+use crate::http::framing;
 use crate::http::local_reply::{self, LocalReply};
 use crate::http::relay::{self, AwaitsTrailers, FromUpstream, Kind, Origin};
 use crate::http::respond;
@@ -86,6 +87,9 @@ async fn deliver(
     let Some(mut head) = exchange.stream.response.take() else { return Ok(()) };
     if filtered && head.body != BodyLength::Empty && exchange.response_frames.is_none() {
         exchange.response_frames = Frames::new(Way::Response, &exchange.filters);
+    }
+    if filtered && !exchange.filters.is_empty() {
+        framing::settle_response(&mut head, exchange.stream.asked.head);
     }
     respond::finish_head(&exchange.stream, downstream, &mut head);
     let end = head.body == BodyLength::Empty && !origin.is_tunnel();

@@ -13,10 +13,11 @@ use super::filter::{Collect, Hooks, Out, Step, Way};
 use super::frames::{Frames, Source};
 use super::of_cluster::PinnedBehind;
 use super::wait::{Wait, Waited};
+use crate::http::framing;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::wire::codec::ResetReason;
-use crate::wire::message::{BodyLength, Frame, ResponseHead};
+use crate::wire::message::{BodyLength, Frame, Method, ResponseHead};
 
 /// One attempt's filters.
 pub(in crate::http) struct Behind<'s> {
@@ -153,6 +154,7 @@ impl<'s> Behind<'s> {
         while !side.passed {
             let Some(index) = index(way, side.next, filters.len()) else {
                 side.passed = true;
+                settle(way, stream);
                 if has_body && side.frames.is_none() {
                     side.frames = Frames::new(way, filters);
                 }
@@ -188,6 +190,15 @@ impl<'s> Behind<'s> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// What they wrote of the length of a body that they have changed is not believed.
+fn settle(way: Way, stream: &mut Stream<'_>) {
+    match (way, &mut stream.response) {
+        (Way::Request, _) => framing::settle_request(&mut stream.request),
+        (Way::Response, Some(head)) => framing::settle_response(head, stream.request.method == Method::Head),
+        (Way::Response, None) => {}
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use config::filters::cors::OF_LEVEL;
 use config::filters::{HttpFilterConfig, ScopedFilter};
 use config::hcm::HttpFilter as HttpFilterEntry;
 use config::{At, Rejection};
@@ -241,6 +242,13 @@ impl Chain {
             let told = || (0..).zip(levels).filter_map(|(level, scopes)| Some((level, (*scopes)?.find(&found.name)?)));
             let is_disabled = told().next().map_or(found.disabled, |(_, (_, scope))| scope.disabled);
             let place = told().find(|(_, (_, scope))| scope.scope.is_some());
+            let place = place.or_else(|| match found.filter {
+                Filter::Cors(_) => {
+                    let mut own = (0..).zip(levels);
+                    own.find_map(|(level, scopes)| Some((level, (*scopes)?.find(OF_LEVEL)?)))
+                }
+                _ => None,
+            });
             let acts = Acts { slot, scope: place.map(|(level, (entry, _))| (level, entry)) };
             let mut running = RunningFilters::new();
             if !is_disabled {

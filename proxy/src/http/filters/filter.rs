@@ -201,7 +201,15 @@ impl<'s, F: HttpFilter> Turn<'_, 's, F> {
         &self,
         of: impl Fn(&'s super::Scope) -> Option<&'s F::Scoped>,
     ) -> impl Iterator<Item = &'s F::Scoped> {
-        let name = &self.slot.name;
+        self.levels_of(&self.slot.name, of)
+    }
+
+    /// What each level tells under a name, the most specific first.
+    pub fn levels_of(
+        &self,
+        name: &'s str,
+        of: impl Fn(&'s super::Scope) -> Option<&'s F::Scoped>,
+    ) -> impl Iterator<Item = &'s F::Scoped> {
         let levels = self.stream.route.map(|chosen| chosen.scopes());
         levels
             .into_iter()

@@ -11,6 +11,7 @@ use super::filter::{Collect, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::frames::{Frames, Source};
 use super::wait::{Wait, Waited};
 use crate::http::exchange::{Exchange, Incoming};
+use crate::http::framing;
 use crate::http::stop::Stop;
 use crate::http::stream::{Stream, asks_for_tunnel};
 use crate::wire::codec::{Downstream, ResetReason};
@@ -51,6 +52,9 @@ pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &m
             Box::pin(follow(exchange, downstream, index, Way::Request, step, None)).await?;
             exchange.reroute();
         }
+    }
+    if !exchange.filters.is_empty() {
+        framing::settle_request(&mut exchange.stream.request);
     }
     let has_body = exchange.stream.request.body != BodyLength::Empty || asks_for_tunnel(&exchange.stream.request);
     if has_body && exchange.request_frames.is_none() && !exchange.filters.is_empty() {

@@ -75,7 +75,7 @@ fn choose(offered: &[(&'static str, &plain::Compressor)], accepted: &[u8], head:
     for (encoding, config) in offered {
         let kind = kind.map(|value| value.split(|octet| *octet == b';').next().unwrap_or(value).trim_ascii());
         let types = &config.response.common.content_types;
-        let meant = kind.is_none_or(|kind| kind.is_empty() || types.iter().any(|matcher| matcher.matches(kind)));
+        let meant = kind.is_none_or(|kind| types.iter().any(|matcher| matcher.matches(kind)));
         if meant && !allowed.iter().any(|(known, _)| known == encoding) {
             allowed.push((encoding, config.choose_first));
         }

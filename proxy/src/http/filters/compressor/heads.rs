@@ -23,7 +23,7 @@ pub(super) fn change(head: &mut ResponseHead, config: &plain::Response, encoding
         vary(headers);
         headers.set(Name::CONTENT_ENCODING, Bytes::from_static(encoding.as_bytes()));
         let length = String::from_utf8_lossy(&length);
-        headers.set(STATUS, format!("{encoding};Compressed;OriginalLength={length}"));
+        headers.append(STATUS, format!("{encoding};Compressed;OriginalLength={length}"));
     } else {
         headers.set(Name::CONTENT_ENCODING, Bytes::from_static(encoding.as_bytes()));
         vary(headers);
@@ -49,7 +49,7 @@ fn etag(headers: &mut Headers, weaken: bool) {
     if weaken {
         let tag = [b"W/", &tag[..]].concat();
         headers.set(Name::ETAG, tag);
-    } else if tag.len() > 2 {
+    } else {
         headers.remove(&Name::ETAG);
     }
 }

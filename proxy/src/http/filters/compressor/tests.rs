@@ -137,6 +137,7 @@ async fn it_judges_as_envoy_does() {
             (Some("br"), &[("content-type", "image/png")], false, None, "header_not_valid"),
             (Some("gzip"), &[("content-type", "image/png")], false, None, "header_not_valid"),
             (None, &[("content-type", "image/png")], false, None, "no_accept_header"),
+            (Some("gzip"), &[("content-type", "")], false, None, "header_not_valid"),
             (Some("gzip"), &[("content-type", "Text/Plain ; charset=x")], true, None, "header_compressor_used"),
             (Some("gzip"), &[("etag", "\"a\"")], false, None, "header_compressor_used not_compressed_etag"),
             (Some("gzip"), &[("content-encoding", "br")], false, None, "header_compressor_used"),

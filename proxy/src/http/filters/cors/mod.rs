@@ -1,14 +1,15 @@
 //! `envoy.extensions.filters.http.cors.v3`: preflights are answered, and responses to allowed origins say so. The filter has no settings
-//! of its own; what acts is the `CorsPolicy` of routes.
+//! of its own; what acts is the `CorsPolicy` of routes: as their settings of the filter, or their `cors`.
 //!
 //! Fields honoured: all of `CorsPolicy`. Whether it is enabled is the most specific level's word; of everything else the most specific
 //! level that says something is heard. `filter_enabled` and `shadow_enabled` go by their default values: there is no runtime here.
 
 use bytes::Bytes;
 use config::Rejection;
-use config::filters::cors::{Cors as Config, CorsPolicy};
+use config::filters::cors::{Cors as Config, CorsPolicy, OF_LEVEL};
 
 use super::Scope;
+use super::compressor::joined;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
 use crate::policy::falls_into;
@@ -103,7 +104,7 @@ impl HttpFilter for Cors {
             return Step::Continue;
         }
         let request = &turn.stream.request;
-        let Some(origin) = request.headers.get(&self.names.origin).filter(|origin| !origin.is_empty()).cloned() else {
+        let Some(origin) = joined(&request.headers, &self.names.origin).filter(|origin| !origin.is_empty()) else {
             return Step::Continue;
         };
         let allowed = allows(turn, &origin);
@@ -144,7 +145,7 @@ impl Cors {
         if request.method != Method::Options {
             return None;
         }
-        request.headers.get(&self.names.request_method).filter(|method| !method.is_empty()).cloned()
+        joined(&request.headers, &self.names.request_method).filter(|method| !method.is_empty())
     }
 
     /// The answer to a preflight.
@@ -161,7 +162,7 @@ impl Cors {
         let methods = word(turn, |policy| policy.allow_methods.clone());
         add(&names.allow_methods, methods.map(|methods| if methods == "*" { method } else { methods }));
         let headers = word(turn, |policy| policy.allow_headers.clone());
-        let wanted = || asked.get(&names.request_headers).cloned().unwrap_or_default();
+        let wanted = || joined(asked, &names.request_headers).unwrap_or_default();
         add(&names.allow_headers, headers.map(|headers| if headers == "*" { wanted() } else { headers }));
         add(&names.max_age, word(turn, |policy| policy.max_age.clone()));
         if asked.get(&names.request_private_network).is_some_and(|value| value == "true") {
@@ -176,9 +177,12 @@ fn forwards(turn: &Turn<'_, '_, Cors>) -> bool {
     turn.stream.route.is_some_and(|chosen| chosen.forwarding.is_some())
 }
 
-/// The policies of all levels, the most specific first.
+/// The policies of all levels, the most specific first; where none tells the filter anything by its name, the levels' own.
 fn policies<'s>(turn: &Turn<'_, 's, Cors>) -> impl Iterator<Item = &'s Policy> {
-    turn.levels(|scope| if let Scope::Cors(policy) = scope { Some(policy) } else { None })
+    let of = |scope: &'s Scope| if let Scope::Cors(policy) = scope { Some(policy) } else { None };
+    let mut by_name = turn.levels(of).peekable();
+    let own = by_name.peek().is_none().then(|| turn.levels_of(OF_LEVEL, of));
+    by_name.chain(own.into_iter().flatten())
 }
 
 /// What the most specific level says that says something.

@@ -3,15 +3,18 @@
 //!
 //! Fields honoured: all. `filter_enabled` and `shadow_enabled` go by their default values: there is no runtime here.
 
+use bytes::Bytes;
 use config::Rejection;
 use config::filters::csrf::Csrf as Config;
 
+use super::compressor::joined;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
 use crate::policy::falls_into;
 use crate::stats::Counter;
 use crate::wire::headers::Name;
 use crate::wire::message::{Method, RequestHead};
+use crate::wire::url::{self, Url};
 
 /// The filter.
 #[derive(Debug)]
@@ -72,32 +75,41 @@ impl HttpFilter for Csrf {
 impl Csrf {
     /// What counts a request that is not from here.
     fn judge(&self, policy: &Config, request: &RequestHead) -> Option<&Counter> {
-        let of =
-            |name: &Name| request.headers.get(name).map(|value| host_and_port(value)).filter(|host| !host.is_empty());
+        // Of several lines one list, which is no URL.
+        let of = |name: &Name| joined(&request.headers, name).map(host_or_all).filter(|host| !host.is_empty());
         // A browser that will not say it says `null`, whatever the referer is.
         let source = match of(&self.origin) {
-            Some(b"null") => None,
+            Some(origin) if origin == "null" => None,
             origin => origin.or_else(|| of(&Name::REFERER)),
         };
         let Some(source) = source else { return Some(&self.counts.missing_source_origin) };
-        let same = source == host_and_port(&request.authority);
-        let other = || policy.additional_origins.iter().any(|matcher| matcher.matches(source));
+        let same = is_of(&source, request);
+        let other = || policy.additional_origins.iter().any(|matcher| matcher.matches(&source));
         (!same && !other()).then_some(&self.counts.request_invalid)
+    }
+}
+
+/// Host and port of a URL; what is none is taken as it is.
+fn host_or_all(text: Bytes) -> Bytes {
+    match Url::parse(&text) {
+        Some(url) => text.slice_ref(url.host_and_port),
+        None => text,
+    }
+}
+
+/// Whether that is where the request goes. Its own URL may be none, too, and is then taken as it is.
+fn is_of(source: &[u8], request: &RequestHead) -> bool {
+    match url::host_and_port(&request.authority) {
+        Some(target) => source == target,
+        None => {
+            let authority = source.strip_prefix(&request.scheme[..]).and_then(|rest| rest.strip_prefix(b"://"));
+            authority == Some(&request.authority[..])
+        }
     }
 }
 
 fn changes_something(request: &RequestHead) -> bool {
     matches!(request.method, Method::Post | Method::Put | Method::Delete | Method::Patch)
-}
-
-/// Host and port of a URL; anything else is taken as it is.
-fn host_and_port(url: &[u8]) -> &[u8] {
-    let Some(scheme) = memchr::memmem::find(url, b"://") else { return url };
-    let rest = &url[scheme + 3..];
-    let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
-    if host.is_empty() { url } else { host }
 }
 
 #[cfg(test)]

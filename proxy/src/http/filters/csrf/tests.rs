@@ -24,7 +24,7 @@ fn csrf(config: Csrf) -> Filtered {
 #[tokio::test(start_paused = true)]
 async fn only_pages_of_the_origin_and_its_friends_change_something() {
     let mut bench = csrf(config(ALWAYS, None));
-    let cases: [(&[(&str, &'static str)], bool); 10] = [
+    let cases: [(&[(&str, &'static str)], bool); 16] = [
         (&[("origin", "http://svc")], true),
         (&[("origin", "https://friend:81")], true),
         (&[("referer", "http://svc/page?x")], true),
@@ -35,6 +35,12 @@ async fn only_pages_of_the_origin_and_its_friends_change_something() {
         (&[], false),
         (&[("origin", "null"), ("referer", "http://svc/")], false),
         (&[("origin", "://")], false),
+        (&[("origin", "http://svc#f")], false),
+        (&[("origin", "http://a@b@svc")], false),
+        (&[("origin", "1x://svc")], false),
+        (&[("origin", "http://svc"), ("origin", "http://svc")], false),
+        (&[("origin", "http://svc/ x")], false),
+        (&[("referer", "http+x://svc/{}")], true),
     ];
     for (headers, passes) in cases {
         if passes {
@@ -49,7 +55,7 @@ async fn only_pages_of_the_origin_and_its_friends_change_something() {
         }
     }
     let stats = ["missing_source_origin", "request_invalid", "request_valid"];
-    assert_eq!(stats.map(|name| bench.stat(&format!("http.test.csrf.{name}"))), [2, 4, 4]);
+    assert_eq!(stats.map(|name| bench.stat(&format!("http.test.csrf.{name}"))), [2, 9, 5]);
     bench.app(Script::answers(200, &[], &[]));
     assert_eq!(bench.send(with(get("/"), &[("origin", "http://evil")])).await.status(), 200, "a GET changes nothing");
 }

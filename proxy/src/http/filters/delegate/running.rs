@@ -295,16 +295,15 @@ impl<'s> Delegated<'s> {
 
 /// Leaves in the filter state what a composite filter became.
 fn note(stream: &mut Stream<'_>, execute: &Execute) {
-    let state = &mut stream.info.filter_state;
     let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
-    let value = match state.get(MATCHED_ACTIONS).map(|object| (read(&object.value), read(&execute.note))) {
+    let value = match stream.info.filter_state.get(MATCHED_ACTIONS).map(|object| (read(&object.value), read(&execute.note))) {
         Some((Some(Value::Object(mut all)), Some(Value::Object(mut new)))) => {
             all.append(&mut new);
             Value::Object(all).to_string().into()
         }
         _ => execute.note.clone(),
     };
-    state.set(StateObject {
+    stream.info.set_state(StateObject {
         key: MATCHED_ACTIONS.into(),
         value,
         form: Form::Json,

@@ -211,7 +211,7 @@ impl ExtAuthz {
     /// Asks. `body` is what the service is told of it, and whether that is only its beginning.
     fn ask(&self, turn: &mut Turn<'_, '_, ExtAuthz>, body: Option<(Bytes, bool)>) -> Step {
         if let Some(value) = &self.filter_metadata {
-            turn.stream.info.filter_state.set(StateObject {
+            turn.stream.info.set_state(StateObject {
                 key: turn.slot.name.clone(),
                 value: value.clone(),
                 form: Form::Json,

@@ -163,10 +163,11 @@ pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> 
     // As in Envoy what is to be appended has nothing to be appended to, and is left out.
     for change in denied.headers.iter().filter(|change| change.append != Some(true)) {
         let name = change.name.to_ascii_lowercase();
+        if !is_valid(&name, &change.value) && config.validate_mutations {
+            return Err(change.name.clone());
+        }
+        // The status has a field of its own.
         if !is_valid(&name, &change.value) || name.starts_with(':') {
-            if config.validate_mutations {
-                return Err(change.name.clone());
-            }
             continue;
         }
         let name = Name::new(&name);

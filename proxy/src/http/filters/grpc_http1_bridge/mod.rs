@@ -75,6 +75,9 @@ impl HttpFilter for GrpcHttp1Bridge {
         request.headers.set(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
         request.headers.remove(&Name::CONTENT_LENGTH);
         let has_body = request.body != BodyLength::Empty;
+        if has_body {
+            request.body = BodyLength::Unknown;
+        }
         // Routes may be for gRPC alone.
         turn.stream.plan.rare().reroute = true;
         if !has_body {

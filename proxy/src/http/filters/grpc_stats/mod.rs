@@ -112,10 +112,10 @@ impl HttpFilter for GrpcStats {
         let Some(counting) = turn.state.0.as_ref().filter(|_| self.emit_filter_state) else { return };
         let (requests, responses) = counting.messages();
         if requests > 0 || responses > 0 {
-            turn.stream.info.filter_state.set(StateObject {
+            turn.stream.info.set_state(StateObject {
                 key: "envoy.filters.http.grpc_stats".into(),
                 value: Bytes::from(format!("{requests},{responses}")),
-                form: Form::Plain,
+                form: Form::Messages,
                 read_only: false,
                 shared: Shared::None,
             });

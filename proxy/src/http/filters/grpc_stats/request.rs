@@ -106,7 +106,8 @@ impl Counting {
     pub fn response_frame(&mut self, frame: &Frame, stream: &Stream<'_>) {
         match (self.kind, frame) {
             (_, Frame::Data(data)) if self.grpc_response => {
-                let count = self.follows[1].count(data);
+                // As in Envoy a message that is marked as Connect's last one ends the count here, too.
+                let count = self.end.count(&mut self.follows[1], data);
                 self.responses(count);
             }
             (Kind::ConnectStream, Frame::Data(data)) if !self.grpc_response => {

@@ -30,6 +30,13 @@ pub(crate) struct HealthCheck {
     checked_cluster: Name,
     degraded: Name,
     local_cluster: Bytes,
+    counts: Counts,
+}
+
+crate::stats::counters! {
+    struct Counts {
+        request_total ok failed degraded cached_response failed_cluster_not_found failed_cluster_empty failed_cluster_unhealthy
+    }
 }
 
 /// What one request remembers: it is a health check.
@@ -45,13 +52,14 @@ impl HttpFilter for HealthCheck {
     type Scoped = Infallible;
     type State = State;
 
-    fn compile(config: &Config, _deps: &FilterDeps<'_>) -> Result<HealthCheck, Rejection> {
+    fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<HealthCheck, Rejection> {
         Ok(HealthCheck {
             headers: HeaderMatchers::compile(&config.headers),
             cache: config.cache_time.map(Cache::new),
             checked_cluster: Name::new("x-envoy-upstream-healthchecked-cluster"),
             degraded: Name::new("x-envoy-degraded"),
             local_cluster: Bytes::copy_from_slice(config.local_cluster.as_bytes()),
+            counts: Counts::new(deps.stats, &format!("{}health_check.", deps.scope)),
             config: config.clone(),
         })
     }
@@ -104,10 +112,15 @@ impl HealthCheck {
     fn answer(&self, stream: &Stream<'_>) -> LocalReply {
         let (cached, details) = self.judge(stream);
         let mut reply = LocalReply::new(cached.status, details);
-        if !(200..300).contains(&cached.status) {
+        self.counts.request_total.inc();
+        if (200..300).contains(&cached.status) {
+            self.counts.ok.inc();
+        } else {
+            self.counts.failed.inc();
             reply = reply.flags(ResponseFlags::FAILED_LOCAL_HEALTH_CHECK);
         }
         if cached.degraded {
+            self.counts.degraded.inc();
             reply.headers.push((self.degraded.clone(), Bytes::new()));
         }
         reply
@@ -122,6 +135,7 @@ impl HealthCheck {
         if let Some(cache) = &self.cache {
             // It was good when the request came, and may have become too old while its body was read.
             let cached = cache.last().unwrap_or(Cached { status: 200, degraded: false });
+            self.counts.cached_response.inc();
             return (cached, "health_check_cached");
         }
         let mut details = "health_check_ok";
@@ -129,14 +143,17 @@ impl HealthCheck {
             // Whole percents, as Envoy compares them.
             let percent = *percent as u64;
             let Some(cluster) = stream.context.upstreams.get(name) else {
+                self.counts.failed_cluster_not_found.inc();
                 return says(503, "health_check_failed_no_cluster_found");
             };
             let members = cluster.membership();
             details = "health_check_ok_cluster_healthy";
             if members.total == 0 && percent > 0 {
+                self.counts.failed_cluster_empty.inc();
                 return says(503, "health_check_failed_cluster_empty");
             }
             if 100 * (members.healthy + members.degraded) < members.total * percent {
+                self.counts.failed_cluster_unhealthy.inc();
                 return says(503, "health_check_failed_cluster_unhealthy");
             }
         }

@@ -64,7 +64,7 @@ impl SetFilterState {
     fn set(&self, stream: &mut Stream<'_>) {
         for value in self.values.iter() {
             if let Some(object) = value.object(&stream.entry(None, None)) {
-                stream.info.filter_state.set(object);
+                stream.info.set_state(object);
             }
         }
     }

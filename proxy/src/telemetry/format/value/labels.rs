@@ -64,7 +64,7 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
     let of_connection = info.connection.filter_state.borrow();
     let Some(object) = info.filter_state.get(key).or_else(|| of_connection.get(key)) else { return Written::Absent };
     match (format, &object.form) {
-        (StateFormat::Plain, Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_)) => {
+        (StateFormat::Plain, Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_) | Form::Messages) => {
             text(Some(&object.value), out)
         }
         (StateFormat::Typed, Form::Text) => json(&Value::from(String::from_utf8_lossy(&object.value)), out),
@@ -77,6 +77,10 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
             json(&any, out)
         }
         (StateFormat::Typed, Form::Fields(value)) => json(value, out),
+        (StateFormat::Typed, Form::Messages) => {
+            messages(&object.value, out);
+            Written::Json
+        }
         (StateFormat::Field(name), Form::Fields(value)) => {
             text(value.get(&**name).and_then(Value::as_str).map(str::as_bytes), out)
         }
@@ -87,6 +91,17 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
 fn json(value: &Value, out: &mut Vec<u8>) -> Written {
     out.extend_from_slice(value.to_string().as_bytes());
     Written::Json
+}
+
+/// What `grpc_stats` has counted: numbers that are not 0, as text, for they have 64 bits.
+fn messages(value: &[u8], out: &mut Vec<u8>) {
+    out.push(b'{');
+    let counts = value.split(|octet| *octet == b',').zip([&b"request"[..], b"response"]);
+    for (count, way) in counts.filter(|(count, _)| *count != b"0") {
+        let comma = if out.ends_with(b"{") { &b"\""[..] } else { b",\"" };
+        [comma, way, b"MessageCount\":\"", count, b"\""].iter().for_each(|piece| out.extend_from_slice(piece));
+    }
+    out.push(b'}');
 }
 
 /// The endpoint's host name, else its address.
