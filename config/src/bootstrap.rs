@@ -20,6 +20,7 @@ use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
 use crate::rejection::Rejection;
+use crate::runtime::Runtime;
 use crate::xds_server::XdsServer;
 
 /// Where the admin interface listens.
@@ -111,6 +112,7 @@ impl Bootstrap {
         options.node_metadata = self.node_metadata.clone();
         options.node_id = self.node_id.clone();
         options.node_locality = self.node_locality();
+        options.runtime = Arc::new(Runtime::new(self.runtime.iter().cloned()));
         options
     }
 }

@@ -97,7 +97,7 @@ pub(crate) fn only_true(at: &At<'_>, value: bool) -> Result<(), Rejection> {
     if value { Ok(()) } else { Err(at.reject("must be true; leave it out otherwise")) }
 }
 
-/// A `RuntimeFeatureFlag`: its default, for there is no runtime to override it; `unset` where the flag is not there.
+/// A `RuntimeFeatureFlag`: what its key says, else its default; `unset` where the flag is not there.
 pub(crate) fn feature_flag(
     at: &At<'_>,
     value: &Option<core::v3::RuntimeFeatureFlag>,
@@ -105,15 +105,8 @@ pub(crate) fn feature_flag(
     options: &Options,
 ) -> Result<bool, Rejection> {
     let Some(flag) = value else { return Ok(unset) };
-    note_runtime_key(&at.field("runtime_key"), &flag.runtime_key, options);
-    Ok(required(&at.field("default_value"), &flag.default_value)?.value)
-}
-
-/// Names a runtime key to the operator: there is no runtime that it could be looked up in.
-pub(crate) fn note_runtime_key(at: &At<'_>, key: &str, options: &Options) {
-    if !key.is_empty() {
-        options.note(at, "there is no runtime; the default is used");
-    }
+    let default = required(&at.field("default_value"), &flag.default_value)?.value;
+    Ok(options.runtime.flag(&flag.runtime_key).unwrap_or(default))
 }
 
 /// The content of a `DataSource`, read when the resource is.

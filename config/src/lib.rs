@@ -36,6 +36,7 @@ pub mod rbac;
 pub mod registry;
 pub mod rejection;
 pub mod route;
+pub mod runtime;
 mod schema;
 pub mod secret;
 pub mod services;

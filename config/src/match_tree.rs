@@ -91,6 +91,15 @@ pub enum Condition {
     Metadata(ValueMatcher, bool),
     /// `matching.input_matchers.runtime_fraction.v3.RuntimeFraction`: by the input's hash.
     Fraction(Fraction, u64),
+    /// `matching.input_matchers.consistent_hashing.v3.ConsistentHashing`: by the input's hash, too.
+    Hashing {
+        /// `threshold`: what is left of the hash is at least so much.
+        threshold: u32,
+        /// `modulo`.
+        modulo: u32,
+        /// `seed`.
+        seed: u64,
+    },
 }
 
 /// Where a tree stands: what may be looked at depends on it.
@@ -286,6 +295,13 @@ fn condition(
             let at_fraction = at.field("runtime_fraction");
             let fraction = field_rules::required(&at_fraction, &proto.runtime_fraction)?;
             Condition::Fraction(matcher::decode::fraction_at(&at_fraction, fraction, options)?, proto.seed)
+        }
+        "envoy.extensions.matching.input_matchers.consistent_hashing.v3.ConsistentHashing" => {
+            let proto: custom::consistent_hashing::v3::ConsistentHashing = extension.decode(at, options)?;
+            if proto.modulo == 0 {
+                return Err(at.field("modulo").reject("value must be greater than 0; it is 0"));
+            }
+            Condition::Hashing { threshold: proto.threshold, modulo: proto.modulo, seed: proto.seed }
         }
         other => return Err(registry::not_registered(at, name, other)),
     })

@@ -11,6 +11,7 @@ use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
 use crate::secret::DataSource;
 use crate::workload::Workload;
+use crate::runtime::Runtime;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Options {
     pub(crate) exchanges: RefCell<Vec<(Vec<u8>, Arc<MetadataExchange>)>>,
     /// Reads what a `DataSource` names beyond the configuration itself: this crate reads no files.
     pub read_source: ReadSource,
+    /// What fields that name a runtime key are in truth.
+    pub runtime: Arc<Runtime>,
     /// What every message is held to before it is decoded.
     pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
@@ -92,6 +95,7 @@ impl Options {
             node_locality: Default::default(),
             exchanges: RefCell::default(),
             read_source: |_| Err(String::from("is not read here; give inline_string or inline_bytes")),
+            runtime: Arc::default(),
             checks: crate::fields::check,
             notes: RefCell::default(),
             unknown: RefCell::default(),

@@ -189,11 +189,11 @@ fn log_filter(
     Ok(match &proto.filter_specifier {
         None => return Err(at.reject("is empty; give a filter or leave it out")),
         Some(Filter::StatusCodeFilter(filter)) => {
-            let (op, value) = comparison(&at.field("status_code_filter"), &filter.comparison)?;
+            let (op, value) = comparison(&at.field("status_code_filter"), &filter.comparison, options)?;
             LogFilter::StatusCode(op, value)
         }
         Some(Filter::DurationFilter(filter)) => {
-            let (op, value) = comparison(&at.field("duration_filter"), &filter.comparison)?;
+            let (op, value) = comparison(&at.field("duration_filter"), &filter.comparison, options)?;
             LogFilter::Duration(op, value)
         }
         Some(Filter::NotHealthCheckFilter(_)) => LogFilter::NotHealthCheck,
@@ -216,7 +216,11 @@ fn log_filter(
     })
 }
 
-fn comparison(at: &At<'_>, proto: &Option<pb::ComparisonFilter>) -> Result<(Comparison, u32), Rejection> {
+fn comparison(
+    at: &At<'_>,
+    proto: &Option<pb::ComparisonFilter>,
+    options: &Options,
+) -> Result<(Comparison, u32), Rejection> {
     use pb::comparison_filter::Op;
     let at = at.field("comparison");
     let comparison = field_rules::required(&at, proto)?;
@@ -227,7 +231,8 @@ fn comparison(at: &At<'_>, proto: &Option<pb::ComparisonFilter>) -> Result<(Comp
         Op::Le => Comparison::AtMost,
         Op::Ne => Comparison::NotEqual,
     };
-    Ok((op, value.default_value))
+    let of_runtime = options.runtime.integer(&value.runtime_key).and_then(|value| u32::try_from(value).ok());
+    Ok((op, of_runtime.unwrap_or(value.default_value)))
 }
 
 fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options) -> Result<LogFilter, Rejection> {

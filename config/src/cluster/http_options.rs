@@ -86,7 +86,8 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
         &mut http.settings,
     )?;
     http.settings.filters = upstream_filters::chain(&at.field("http_filters"), &proto.http_filters, options)?;
-    http.settings.mirrors = mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?;
+    http.settings.mirrors =
+        mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?;
     http.settings.hash = hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?;
     let policy = proto.retry_policy.as_ref();
     let policy = policy.map(|policy| retry::policy(&at.field("retry_policy"), policy, options)).transpose()?;

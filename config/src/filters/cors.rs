@@ -46,7 +46,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
 }
 
 pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<CorsPolicy, Rejection> {
-    policy(at, &extension.decode(at, options)?)
+    policy(at, &extension.decode(at, options)?, options)
 }
 
 /// Under this name a level's own `cors` stands beside what it tells filters by theirs. No filter has it.
@@ -56,6 +56,7 @@ pub const OF_LEVEL: &str = "";
 pub(crate) fn of_level(
     at: &At<'_>,
     proto: &Option<route::CorsPolicy>,
+    options: &Options,
 ) -> Result<Option<(Arc<str>, ScopedFilter)>, Rejection> {
     let Some(proto) = proto.clone() else { return Ok(None) };
     let policy = policy(
@@ -72,18 +73,19 @@ pub(crate) fn of_level(
             allow_private_network_access: proto.allow_private_network_access,
             forward_not_matching_preflights: proto.forward_not_matching_preflights,
         },
+        options,
     )?;
     let config = Some(ScopedConfig::Cors(policy.into()));
     Ok(Some((Arc::from(OF_LEVEL), ScopedFilter { disabled: false, config })))
 }
 
-fn policy(at: &At<'_>, proto: &pb::CorsPolicy) -> Result<CorsPolicy, Rejection> {
+fn policy(at: &At<'_>, proto: &pb::CorsPolicy, options: &Options) -> Result<CorsPolicy, Rejection> {
     let value = |field: &str, text: &str| {
         field_rules::header_value(&at.field(field), text)?;
         Ok::<_, Rejection>(proto::text(text))
     };
     let fraction = |field: &str, value: &Option<_>| {
-        value.as_ref().map(|one| matcher::decode::runtime_fraction(&at.field(field), one)).transpose()
+        value.as_ref().map(|one| matcher::decode::fraction_at(&at.field(field), one, options)).transpose()
     };
     let flag = |value: &Option<proto::wkt::BoolValue>| value.as_ref().map(|value| value.value);
     Ok(CorsPolicy {

@@ -78,30 +78,20 @@ pub struct RateLimit {
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Fault, Rejection> {
     let proto: pb::HttpFault = extension.decode(at, options)?;
-    for (field, key) in [
-        ("delay_percent_runtime", &proto.delay_percent_runtime),
-        ("abort_percent_runtime", &proto.abort_percent_runtime),
-        ("delay_duration_runtime", &proto.delay_duration_runtime),
-        ("abort_http_status_runtime", &proto.abort_http_status_runtime),
-        ("max_active_faults_runtime", &proto.max_active_faults_runtime),
-        ("response_rate_limit_percent_runtime", &proto.response_rate_limit_percent_runtime),
-        ("abort_grpc_status_runtime", &proto.abort_grpc_status_runtime),
-    ] {
-        field_rules::note_runtime_key(&at.field(field), key, options);
-    }
+    let runtime = Keys { fault: &proto, options };
     let metadata = proto.filter_metadata.as_ref();
     Ok(Fault {
-        delay: proto.delay.as_ref().map(|one| delay(&at.field("delay"), one)).transpose()?,
-        abort: proto.abort.as_ref().map(|one| abort(&at.field("abort"), one)).transpose()?,
+        delay: proto.delay.as_ref().map(|one| delay(&at.field("delay"), one, &runtime)).transpose()?.flatten(),
+        abort: proto.abort.as_ref().map(|one| abort(&at.field("abort"), one, &runtime)).transpose()?,
         response_rate_limit: proto
             .response_rate_limit
             .as_ref()
-            .map(|one| rate_limit(&at.field("response_rate_limit"), one))
+            .map(|one| rate_limit(&at.field("response_rate_limit"), one, &runtime))
             .transpose()?,
         upstream_cluster: proto::text(&proto.upstream_cluster),
         headers: matcher::decode::headers(&at.field("headers"), &proto.headers)?,
         downstream_nodes: proto.downstream_nodes.iter().map(|node| Arc::from(node.as_str())).collect(),
-        max_active_faults: uint32(&proto.max_active_faults),
+        max_active_faults: runtime.most_faults().or(uint32(&proto.max_active_faults)),
         disable_downstream_cluster_stats: proto.disable_downstream_cluster_stats,
         metadata: metadata
             .filter(|metadata| !metadata.fields.is_empty())
@@ -111,32 +101,74 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
 
 pub(super) use decode as scoped;
 
-fn delay(at: &At<'_>, proto: &common::FaultDelay) -> Result<Delay, Rejection> {
+/// The runtime's say, under keys of its own where the filter names none.
+struct Keys<'k> {
+    fault: &'k pb::HttpFault,
+    options: &'k Options,
+}
+
+impl Keys<'_> {
+    fn integer(&self, key: &str, default: &str) -> Option<u64> {
+        self.options.runtime.integer(if key.is_empty() { default } else { key })
+    }
+
+    fn share(&self, key: &str, default: &str) -> Option<Fraction> {
+        self.options.runtime.fraction(if key.is_empty() { default } else { key })
+    }
+
+    fn most_faults(&self) -> Option<u32> {
+        let most = self.integer(&self.fault.max_active_faults_runtime, "fault.http.max_active_faults")?;
+        Some(u32::try_from(most).unwrap_or(u32::MAX))
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        let key = &self.fault.delay_duration_runtime;
+        self.integer(key, "fault.http.delay.fixed_duration_ms").map(Duration::from_millis)
+    }
+
+    fn http_status(&self) -> Option<u16> {
+        let status = self.integer(&self.fault.abort_http_status_runtime, "fault.http.abort.http_status")?;
+        u16::try_from(status).ok().filter(|status| (200..600).contains(status))
+    }
+
+    fn grpc_status(&self) -> Option<u32> {
+        let status = self.integer(&self.fault.abort_grpc_status_runtime, "fault.http.abort.grpc_status")?;
+        u32::try_from(status).ok()
+    }
+}
+
+/// None where the runtime says that it takes no time.
+fn delay(at: &At<'_>, proto: &common::FaultDelay, runtime: &Keys<'_>) -> Result<Option<Delay>, Rejection> {
     use common::fault_delay::FaultDelaySecifier as Kind;
     let fixed = match &proto.fault_delay_secifier {
         None => return Err(at.reject("has no delay; give fixed_delay or header_delay")),
         Some(Kind::FixedDelay(fixed)) => proto::positive(&at.field("fixed_delay"), &Some(*fixed))?,
         Some(Kind::HeaderDelay(_)) => None,
     };
-    Ok(Delay { fixed, percentage: percentage(at, &proto.percentage)? })
+    let fixed = fixed.map(|fixed| runtime.delay().unwrap_or(fixed));
+    let share = runtime.share(&runtime.fault.delay_percent_runtime, "fault.http.delay.fixed_delay_percent");
+    let percentage = share.unwrap_or(percentage(at, &proto.percentage)?);
+    Ok((fixed != Some(Duration::ZERO)).then_some(Delay { fixed, percentage }))
 }
 
-fn abort(at: &At<'_>, proto: &pb::FaultAbort) -> Result<Abort, Rejection> {
+fn abort(at: &At<'_>, proto: &pb::FaultAbort, runtime: &Keys<'_>) -> Result<Abort, Rejection> {
     use pb::fault_abort::ErrorType;
     let with = match &proto.error_type {
         None => return Err(at.reject("has no error; give http_status, grpc_status or header_abort")),
         Some(ErrorType::HttpStatus(status)) => {
             field_rules::within(&at.field("http_status"), u64::from(*status), 200, 599)?;
             // Within 200 to 599 by the test above.
-            AbortWith::Http(*status as u16)
+            AbortWith::Http(runtime.http_status().unwrap_or(*status as u16))
         }
-        Some(ErrorType::GrpcStatus(status)) => AbortWith::Grpc(*status),
+        Some(ErrorType::GrpcStatus(status)) => AbortWith::Grpc(runtime.grpc_status().unwrap_or(*status)),
         Some(ErrorType::HeaderAbort(_)) => AbortWith::Header,
     };
-    Ok(Abort { with, percentage: percentage(at, &proto.percentage)?, body: proto::text(&proto.response_body) })
+    let share = runtime.share(&runtime.fault.abort_percent_runtime, "fault.http.abort.abort_percent");
+    let percentage = share.unwrap_or(percentage(at, &proto.percentage)?);
+    Ok(Abort { with, percentage, body: proto::text(&proto.response_body) })
 }
 
-fn rate_limit(at: &At<'_>, proto: &common::FaultRateLimit) -> Result<RateLimit, Rejection> {
+fn rate_limit(at: &At<'_>, proto: &common::FaultRateLimit, runtime: &Keys<'_>) -> Result<RateLimit, Rejection> {
     use common::fault_rate_limit::LimitType;
     let kib_per_second = match &proto.limit_type {
         None => return Err(at.reject("has no limit; give fixed_limit or header_limit")),
@@ -146,7 +178,9 @@ fn rate_limit(at: &At<'_>, proto: &common::FaultRateLimit) -> Result<RateLimit, 
         Some(LimitType::FixedLimit(fixed)) => Some(fixed.limit_kbps),
         Some(LimitType::HeaderLimit(_)) => None,
     };
-    Ok(RateLimit { kib_per_second, percentage: percentage(at, &proto.percentage)? })
+    let key = &runtime.fault.response_rate_limit_percent_runtime;
+    let share = runtime.share(key, "fault.http.rate_limit.response_percent");
+    Ok(RateLimit { kib_per_second, percentage: share.unwrap_or(percentage(at, &proto.percentage)?) })
 }
 
 /// Unset is never, as in Envoy.

@@ -117,7 +117,7 @@ fn rule(
 ) -> Result<Rule, Rejection> {
     use pb::requirement_rule::RequirementType as Type;
     let at_match = at.field("match");
-    let matches = matching::route_match(&at_match, crate::field_rules::required(&at_match, &proto.r#match)?)?;
+    let matches = matching::route_match(&at_match, crate::field_rules::required(&at_match, &proto.r#match)?, options)?;
     let ignored = [
         ("grpc", matches.grpc),
         ("runtime_fraction", matches.fraction.is_some()),

@@ -121,7 +121,7 @@ macro_rules! http_filters {
 http_filters! {
     Alpn alpn Works "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig" "the upstream ALPN follows the upstream protocol";
     Cors cors Works "envoy.extensions.filters.http.cors.v3.Cors" "acts where a route has a CorsPolicy"
-        routes CorsPolicy Works "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights are answered, and allowed origins may read responses; shares go by their default values";
+        routes CorsPolicy Works "envoy.extensions.filters.http.cors.v3.CorsPolicy" "preflights are answered, and allowed origins may read responses";
     HeaderMutation header_mutation Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation" "headers, trailers and the query; pseudo headers are never removed"
         routes HeaderMutationPerRoute Works "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" "after those of the filter, in the order that Envoy has";
     GrpcStats grpc_stats Works "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig" "gRPC requests and messages are counted for their cluster; methods by name up to 1024 a cluster and worker";
@@ -136,15 +136,15 @@ http_filters! {
     HealthCheck health_check Works "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks are answered, or passed on, and left out of statistics";
     StatefulSession stateful_session Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSession" "sessions stay with an endpoint, by cookie or header"
         routes StatefulSessionPerRoute Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "as for the chain";
-    LocalRateLimit local_ratelimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "requests that find no token are refused; shares go by their default values"
+    LocalRateLimit local_ratelimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "requests that find no token are refused"
         routes LocalRateLimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "as for the chain, with buckets of its own";
     SetFilterState set_filter_state Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "objects for the router, later filters and logs; those that nothing reads are refused"
         routes SetFilterState Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "after those of the chain, the least specific level first";
-    Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin; shares go by their default values"
+    Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
-    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; shadow_mode is refused; shares go by their default values"
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; shadow_mode is refused"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
-    RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny; shares go by their default values"
+    RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny"
         routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
     BasicAuth basic_auth Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth" "requests show a user and a password; files of users are read once, as Envoy does"
         routes BasicAuthPerRoute Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute" "other users";

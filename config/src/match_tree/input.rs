@@ -7,7 +7,8 @@ use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{
-    core::v3 as core, extensions::matching::common_inputs::network::v3 as network, types::matcher::v3 as http,
+    core::v3 as core, extensions::matching::common_inputs::environment_variable::v3 as environment,
+    extensions::matching::common_inputs::network::v3 as network, types::matcher::v3 as http,
 };
 use crate::registry;
 use crate::rejection::{At, Rejection};
@@ -29,6 +30,10 @@ pub enum Input {
     StatusCode,
     /// `HttpResponseStatusCodeClassMatchInput`: `2xx` and the like.
     StatusCodeClass,
+    /// `HttpResponseLocalReplyMatchInput`: `true` or `false`.
+    IsLocalReply,
+    /// `common_inputs.environment_variable.v3.Config`.
+    Environment(Arc<str>),
     /// `DestinationIPInput`.
     DestinationIp,
     /// `DestinationPortInput`.
@@ -56,7 +61,8 @@ pub enum Input {
 }
 
 /// What network filters may look at, as with Envoy.
-const NETWORK: [&str; 10] = [
+const NETWORK: [&str; 11] = [
+    "environment_variable.v3.Config",
     "network.v3.DestinationIPInput",
     "network.v3.DestinationPortInput",
     "network.v3.SourceIPInput",
@@ -106,6 +112,7 @@ pub(super) fn input(
             }
             "HttpResponseStatusCodeMatchInput" => Input::StatusCode,
             "HttpResponseStatusCodeClassMatchInput" => Input::StatusCodeClass,
+            "HttpResponseLocalReplyMatchInput" => Input::IsLocalReply,
             _ => return Err(unknown()),
         });
     }
@@ -114,6 +121,10 @@ pub(super) fn input(
         return Err(unknown_here());
     }
     Ok(match name {
+        "environment_variable.v3.Config" => {
+            let variable: environment::Config = extension.decode(&at, options)?;
+            Input::Environment(field_rules::not_empty(&at.field("name"), &variable.name)?)
+        }
         "network.v3.DestinationIPInput" => Input::DestinationIp,
         "network.v3.DestinationPortInput" => Input::DestinationPort,
         "network.v3.SourceIPInput" => Input::SourceIp,

@@ -122,18 +122,13 @@ pub(crate) fn fraction(at: &At<'_>, proto: &percent::FractionalPercent) -> Resul
     Ok(Fraction { numerator: proto.numerator, denominator })
 }
 
-/// `RuntimeFractionalPercent` of a filter.
+/// `RuntimeFractionalPercent`: what its key says, else its default.
 pub(crate) fn fraction_at(
     at: &At<'_>,
     proto: &core::v3::RuntimeFractionalPercent,
     options: &Options,
 ) -> Result<Fraction, Rejection> {
-    field_rules::note_runtime_key(&at.field("runtime_key"), &proto.runtime_key, options);
-    runtime_fraction(at, proto)
-}
-
-/// `RuntimeFractionalPercent`: its default, for there is no runtime to override it.
-pub(crate) fn runtime_fraction(at: &At<'_>, proto: &core::v3::RuntimeFractionalPercent) -> Result<Fraction, Rejection> {
     let at = at.field("default_value");
-    fraction(&at, field_rules::required(&at, &proto.default_value)?)
+    let default = fraction(&at, field_rules::required(&at, &proto.default_value)?)?;
+    Ok(options.runtime.fraction(&proto.runtime_key).unwrap_or(default))
 }

@@ -81,6 +81,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.type.matcher.v3.HttpRequestQueryParamMatchInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.environment_variable.v3.Config", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", unread, "as far as the filter that holds the tree acts";
@@ -96,6 +98,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.ip.v3.Ip", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.input_matchers.consistent_hashing.v3.ConsistentHashing", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.metadata.v3.Metadata", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";

@@ -79,7 +79,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         rewrite: path_rewrite(at, proto, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,
         append_x_forwarded_host: proto.append_x_forwarded_host,
-        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
         internal_redirect: internal_redirect::policy(at, proto, options)?,
         hedges: hedge(at, &proto.hedge_policy)?,
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
@@ -123,6 +123,11 @@ fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Cl
 fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Result<ClusterChoice, Rejection> {
     let at_list = at.field("clusters");
     field_rules::at_least_one(&at_list, &proto.clusters)?;
+    let prefix = &proto.runtime_key_prefix;
+    let of_runtime = |name: &str| {
+        let weight = options.runtime.integer(&format!("{prefix}.{name}")).filter(|_| !prefix.is_empty())?;
+        u32::try_from(weight).ok()
+    };
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
         let at = at_list.index(index);
         if !proto.cluster_header.is_empty() {
@@ -131,7 +136,8 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
         use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
         Ok(WeightedCluster {
             name: field_rules::not_empty(&at.field("name"), &proto.name)?,
-            weight: *field_rules::required(&at.field("weight"), &uint32(&proto.weight))?,
+            weight: of_runtime(&proto.name)
+                .unwrap_or(*field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
             headers: headers::changes(
                 &at,
                 &headers::Lists {

@@ -85,7 +85,7 @@ pub(crate) fn route_configuration(
             },
         )?,
         most_specific_headers_win: proto.most_specific_header_mutations_wins,
-        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
         per_filter: per_filter::per_filter(
             &at.field("typed_per_filter_config"),
             &proto.typed_per_filter_config,
@@ -131,7 +131,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
     };
     let at_routes = at.field("routes");
     let routes = proto.routes.iter().enumerate();
-    let cors = cors::of_level(at, &proto.cors)?;
+    let cors = cors::of_level(at, &proto.cors, options)?;
     let retry = proto
         .retry_policy
         .as_ref()
@@ -160,7 +160,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
         )?,
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         hedges: action::hedge(at, &proto.hedge_policy)?.unwrap_or(false),
-        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies)?,
+        mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
         per_filter: per_filter::with(
             cors,
             per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?,
@@ -197,12 +197,12 @@ fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'
         field_rules::not_empty(&at.field("decorator").field("operation"), &decorator.operation)?;
     }
     let cors = match &proto.action {
-        Some(pb::route::Action::Route(action)) => cors::of_level(&at.field("route"), &action.cors)?,
+        Some(pb::route::Action::Route(action)) => cors::of_level(&at.field("route"), &action.cors, options)?,
         _ => None,
     };
     Ok(Route {
         name: Arc::from(proto.name.as_str()),
-        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?)?,
+        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?, options)?,
         action: action::action(at, proto, table)?,
         headers: headers::changes(
             at,

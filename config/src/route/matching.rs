@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{PathMatch, RouteMatch};
 use crate::extension;
 use crate::matcher;
+use crate::options::Options;
 use crate::proto::{bool_or, route::v3 as pb};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
@@ -14,7 +15,7 @@ use crate::rejection::{At, Rejection};
 ///
 /// # Errors
 /// The field that cannot be honoured.
-pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMatch, Rejection> {
+pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options) -> Result<RouteMatch, Rejection> {
     let untested = [
         ("cookies", !proto.cookies.is_empty()),
         ("tls_context", proto.tls_context.is_some()),
@@ -37,7 +38,7 @@ pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch) -> Result<RouteMa
             .collect::<Result<_, _>>()?,
         grpc: proto.grpc.is_some(),
         fraction: fraction
-            .map(|one| matcher::decode::runtime_fraction(&at.field("runtime_fraction"), one))
+            .map(|one| matcher::decode::fraction_at(&at.field("runtime_fraction"), one, options))
             .transpose()?,
         dynamic_metadata: metadata
             .map(|(index, one)| matcher::value::metadata(&at_metadata.index(index), one))

@@ -6,18 +6,23 @@ use super::{Mirror, MirrorTarget};
 use crate::field_rules;
 use crate::header_mutation;
 use crate::matcher;
+use crate::options::Options;
 use crate::proto::{self, route::v3 as pb};
 use crate::rejection::{At, Rejection};
 
 /// The mirrors of one level.
-pub(crate) fn policies(at: &At<'_>, list: &[pb::route_action::RequestMirrorPolicy]) -> Result<Vec<Mirror>, Rejection> {
-    list.iter().enumerate().map(|(index, one)| policy(&at.index(index), one)).collect()
+pub(crate) fn policies(
+    at: &At<'_>,
+    list: &[pb::route_action::RequestMirrorPolicy],
+    options: &Options,
+) -> Result<Vec<Mirror>, Rejection> {
+    list.iter().enumerate().map(|(index, one)| policy(&at.index(index), one, options)).collect()
 }
 
-fn policy(at: &At<'_>, proto: &pb::route_action::RequestMirrorPolicy) -> Result<Mirror, Rejection> {
+fn policy(at: &At<'_>, proto: &pb::route_action::RequestMirrorPolicy, options: &Options) -> Result<Mirror, Rejection> {
     let fraction = proto.runtime_fraction.as_ref();
     let fraction =
-        fraction.map(|one| matcher::decode::runtime_fraction(&at.field("runtime_fraction"), one)).transpose()?;
+        fraction.map(|one| matcher::decode::fraction_at(&at.field("runtime_fraction"), one, options)).transpose()?;
     field_rules::header_value(&at.field("host_rewrite_literal"), &proto.host_rewrite_literal)?;
     let at_mutations = at.field("request_headers_mutations");
     if proto.request_headers_mutations.len() > MOST_MUTATIONS {

@@ -107,6 +107,10 @@ pub(super) async fn run<'s>(
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
                 let stop = failure.into_stop(&exchange.stream, retried);
                 ends.failed(host.as_ref(), &stop);
+                // What a connection was waited for with.
+                if host.is_some() && !sent {
+                    exchange.read_what_is_there(downstream).await;
+                }
                 return Err(stop);
             }
             Outcome::Late(lease, target) => {

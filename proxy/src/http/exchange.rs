@@ -73,7 +73,7 @@ async fn serve(
     }
     let mut elsewhere = None;
     match result {
-        Ok(()) => {}
+        Ok(()) => exchange.count_unread(),
         Err(Stop::Elsewhere(next)) => elsewhere = Some(next),
         // An answer to an answer: the response had begun.
         Err(Stop::Reply(reply)) => {

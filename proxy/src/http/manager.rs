@@ -73,6 +73,17 @@ impl ConnectionManager {
         self.config.idle_timeout
     }
 
+    /// A connection that ended before any of its octets were HTTP. `remote`: the client ended it.
+    pub fn count_unserved(&self, is_tls: bool, remote: bool) {
+        let stats = &self.stats;
+        stats.downstream_cx_total.inc();
+        if is_tls {
+            stats.downstream_cx_ssl_total.inc();
+        }
+        stats.downstream_cx_destroy.inc();
+        if remote { stats.downstream_cx_destroy_remote } else { stats.downstream_cx_destroy_local }.inc();
+    }
+
     /// Compiles for a listener; `slots` has the route tables that come over RDS.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ http_stats! {
         downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx
         downstream_rq_too_large rs_too_large
         downstream_rq_timeout downstream_rq_header_timeout downstream_rq_idle_timeout downstream_rq_max_duration_reached
-        downstream_rq_non_relative_path downstream_rq_rx_reset downstream_rq_too_many_premature_resets
+        downstream_rq_non_relative_path downstream_rq_response_before_rq_complete downstream_rq_rx_reset downstream_rq_too_many_premature_resets
         downstream_rq_tx_reset downstream_rq_ws_on_non_ws_route
         downstream_rq_redirected_with_normalized_path downstream_rq_failed_path_normalization
         no_route no_cluster passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route

@@ -244,8 +244,15 @@ async fn after_first(
             http::serve(worker, manager, stream, info, drain).await;
             ResponseFlags::NONE
         }
-        Some(Err(error)) => Closed::of(&error).map_or(ResponseFlags::NONE, |Closed(flags)| flags),
-        None => ResponseFlags::NONE,
+        Some(Err(error)) => {
+            let closed = Closed::of(&error);
+            manager.count_unserved(info.tls.is_some(), closed.is_none());
+            closed.map_or(ResponseFlags::NONE, |Closed(flags)| flags)
+        }
+        None => {
+            manager.count_unserved(info.tls.is_some(), false);
+            ResponseFlags::NONE
+        }
     }
 }
 
@@ -261,8 +268,10 @@ fn turn_away(
     stream.reset_if_unread();
     let mut info = begun.stream_info(info);
     info.flags = flags;
-    if let Terminal::Tcp(proxy) = &chain.terminal {
-        proxy.turned_away(worker, &info);
+    match &chain.terminal {
+        Terminal::Tcp(proxy) => proxy.turned_away(worker, &info),
+        Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), false),
+        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
     }
     log(worker, common, &info);
 }
@@ -436,8 +445,10 @@ fn log_failed_handshake(
         info.downstream_transport_failure = Some(failure.reason.clone());
     }
     log(worker, common, &info);
-    if let Terminal::Tcp(proxy) = &chain.terminal {
-        proxy.log(worker, &info);
+    match &chain.terminal {
+        Terminal::Tcp(proxy) => proxy.log(worker, &info),
+        Terminal::Http(manager) => manager.count_unserved(true, matches!(failure.kind, FailureKind::Closed)),
+        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
     }
 }
 

@@ -26,6 +26,11 @@ pub trait Facts {
     /// The response's head; `None` before it.
     fn response(&self) -> Option<&ResponseHead>;
 
+    /// The response is one of ours. A connection has none.
+    fn is_local_reply(&self) -> bool {
+        false
+    }
+
     /// The response's trailers; `None` before they came.
     fn response_trailers(&self) -> Option<&Headers>;
 

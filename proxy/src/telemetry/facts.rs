@@ -76,6 +76,11 @@ impl Facts for Known<'_> {
         self.info.remote()
     }
 
+    fn is_local_reply(&self) -> bool {
+        let details = self.info.response_code_details.as_deref();
+        details.is_some_and(|details| !matches!(details, "via_upstream" | "websocket_handshake_unsuccessful"))
+    }
+
     fn connection_remote(&self) -> SocketAddr {
         self.info.connection.remote
     }

@@ -61,7 +61,8 @@ fn is_host_and_port(text: &[u8]) -> bool {
     let (host, port) = match text.strip_prefix(b"[") {
         Some(inner) => {
             let Some(end) = memchr::memchr(b']', inner) else { return false };
-            let address = std::str::from_utf8(&inner[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
+            let address =
+                std::str::from_utf8(&inner[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
             (address.is_some(), &inner[end + 1..])
         }
         None => {

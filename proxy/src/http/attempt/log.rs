@@ -65,8 +65,9 @@ pub(in crate::http) fn poll_again(again: &mut Option<Again>, stream: &Stream<'_>
 
 fn goes_on(stream: &Stream<'_>, kind: EntryKind) {
     let Some(begun) = stream.attempt_begun else { return };
-    let received = begun.status.map_or(0, |_| stream.info.bytes_sent);
-    let info = StreamInfo { bytes_received: received, ..seen(stream, begun, ResponseFlags::NONE) };
+    let (code, received) = begun.status.map_or((0, 0), |status| (status, stream.info.bytes_sent));
+    let seen = seen(stream, begun, ResponseFlags::NONE);
+    let info = StreamInfo { response_code: code, bytes_received: received, ..seen };
     write(stream, info, kind, (None, None));
 }
 

@@ -2,7 +2,7 @@
 //! counted and logged: [`Drop`].
 
 use std::borrow::Cow;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context as Task, Poll};
 
@@ -25,6 +25,9 @@ use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
+
+/// Octets of a body that are read though nobody wants them.
+const UNWANTED: u64 = 64 * 1024;
 
 /// One request with its response.
 pub(in crate::http) struct Exchange<'s> {
@@ -217,6 +220,30 @@ impl<'s> Exchange<'s> {
         stats.downstream_rq_tx_reset.inc();
         self.stream.info.flags.set(flags);
         self.stream.info.response_code_details = Some(details);
+    }
+
+    /// The response is complete. What the client still had to say is not heard any more.
+    pub fn count_unread(&mut self) {
+        if !self.stream.request_is_complete() {
+            let stats = &self.stream.context.manager.stats;
+            stats.downstream_rq_response_before_rq_complete.inc();
+            stats.downstream_rq_rx_reset.inc();
+        }
+    }
+
+    /// What has come of the request's body, where nobody will read it: a client that has sent all of it can go on with its connection.
+    pub async fn read_what_is_there(&mut self, downstream: &mut dyn Downstream) {
+        let most = self.stream.info.bytes_received + UNWANTED;
+        poll_fn(|cx| {
+            while !self.stream.request_is_complete() && self.stream.info.bytes_received < most {
+                let mut source = Incoming { downstream: &mut *downstream, watch: &mut self.watch };
+                if !matches!(source.poll(cx, &mut self.stream), Poll::Ready(Ok(_))) {
+                    break;
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// The client went away, or broke the protocol in the body.

@@ -26,6 +26,9 @@ pub(super) enum Input {
     QueryParameter(Arc<str>),
     StatusCode,
     StatusCodeClass,
+    IsLocalReply,
+    /// Read once, as in Envoy.
+    Environment(Option<Box<[u8]>>),
     DestinationIp,
     DestinationPort,
     SourceIp,
@@ -63,6 +66,11 @@ impl Input {
             Config::QueryParameter(name) => Input::QueryParameter(name.clone()),
             Config::StatusCode => Input::StatusCode,
             Config::StatusCodeClass => Input::StatusCodeClass,
+            Config::IsLocalReply => Input::IsLocalReply,
+            Config::Environment(name) => {
+                use std::os::unix::ffi::OsStringExt as _;
+                Input::Environment(std::env::var_os(&**name).map(|value| value.into_vec().into()))
+            }
             Config::DestinationIp => Input::DestinationIp,
             Config::DestinationPort => Input::DestinationPort,
             Config::SourceIp => Input::SourceIp,
@@ -108,6 +116,11 @@ impl Input {
                 None => Found::Later,
                 Some(head) => found(class(head.status)),
             }),
+            Input::IsLocalReply => see(match facts.response() {
+                None => Found::Later,
+                Some(_) => Found::Text(if facts.is_local_reply() { b"true" } else { b"false" }),
+            }),
+            Input::Environment(value) => see(found(value.as_deref())),
             Input::DestinationIp => see(Found::Ip(facts.local().ip())),
             Input::DestinationPort => see(Found::Text(digits.format(facts.local().port()).as_bytes())),
             Input::SourceIp => see(Found::Ip(facts.remote().ip())),
@@ -138,7 +151,9 @@ impl Input {
     pub(super) fn comes(&self) -> Comes {
         match self {
             Input::RequestTrailer(_) => Comes::WITH_REQUEST_TRAILERS,
-            Input::ResponseHeader(_) | Input::StatusCode | Input::StatusCodeClass => Comes::WITH_RESPONSE,
+            Input::ResponseHeader(_) | Input::StatusCode | Input::StatusCodeClass | Input::IsLocalReply => {
+                Comes::WITH_RESPONSE
+            }
             Input::ResponseTrailer(_) => Comes::WITH_RESPONSE_TRAILERS,
             _ => Comes::NOTHING_LATER,
         }

@@ -87,6 +87,9 @@ fn meets(condition: &Condition, found: &Found<'_>) -> Option<bool> {
             ip.is_some_and(|ip: std::net::IpAddr| ranges.iter().any(|range| range.contains(&ip)))
         }
         Condition::Fraction(fraction, seed) => falls_into(*fraction, xxhash_rust::xxh64::xxh64(text, *seed)),
+        Condition::Hashing { threshold, modulo, seed } => {
+            xxhash_rust::xxh64::xxh64(text, *seed) % u64::from(*modulo) >= u64::from(*threshold)
+        }
         Condition::Metadata(..) => false,
     })
 }

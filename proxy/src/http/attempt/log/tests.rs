@@ -25,6 +25,24 @@ async fn logged(change: impl FnOnce(&mut Bench)) -> Vec<String> {
     text.lines().map(|line| line.strip_suffix(" 10.0.0.1:80").unwrap_or(line).to_owned()).collect()
 }
 
+/// Values are Envoy's.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_sees_the_request_from_the_other_side() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut bench = Bench::new(to_app(|_| ()));
+    let text = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% \
+                %UPSTREAM_REQUEST_ATTEMPT_COUNT%\n";
+    let format = format::parse(text).unwrap();
+    let sink = Sink::File { path: file.path().to_str().unwrap().into(), format: LogFormat::Text(format) };
+    bench.config.router.upstream_log = vec![AccessLog { filter: None, sink }];
+    bench.upstream(Script::answers(200, &[], &["longer"]));
+    let mut request = post("/");
+    request.body = crate::wire::message::BodyLength::Exact(3);
+    assert_eq!(bench.send_from(Client::sending(&["abc"]), request).await.status(), 200);
+    bench.sinks.flush(Duration::from_secs(20));
+    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "200 - - 6 3 0\n");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_attempt_is_told_of_when_it_is_over() {
     assert_eq!(logged(|_| {}).await, ["UpstreamEnd 503", "UpstreamEnd 200"]);

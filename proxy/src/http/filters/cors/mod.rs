@@ -2,7 +2,7 @@
 //! of its own; what acts is the `CorsPolicy` of routes: as their settings of the filter, or their `cors`.
 //!
 //! Fields honoured: all of `CorsPolicy`. Whether it is enabled is the most specific level's word; of everything else the most specific
-//! level that says something is heard. `filter_enabled` and `shadow_enabled` go by their default values: there is no runtime here.
+//! level that says something is heard.
 
 use bytes::Bytes;
 use config::Rejection;

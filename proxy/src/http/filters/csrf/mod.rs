@@ -1,7 +1,7 @@
 //! `envoy.extensions.filters.http.csrf.v3.CsrfPolicy`: a request that changes something must come from a page of the same origin.
 //! Carries policy.
 //!
-//! Fields honoured: all. `filter_enabled` and `shadow_enabled` go by their default values: there is no runtime here.
+//! Fields honoured: all.
 
 use bytes::Bytes;
 use config::Rejection;

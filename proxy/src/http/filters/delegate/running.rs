@@ -296,13 +296,14 @@ impl<'s> Delegated<'s> {
 /// Leaves in the filter state what a composite filter became.
 fn note(stream: &mut Stream<'_>, execute: &Execute) {
     let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
-    let value = match stream.info.filter_state.get(MATCHED_ACTIONS).map(|object| (read(&object.value), read(&execute.note))) {
-        Some((Some(Value::Object(mut all)), Some(Value::Object(mut new)))) => {
-            all.append(&mut new);
-            Value::Object(all).to_string().into()
-        }
-        _ => execute.note.clone(),
-    };
+    let value =
+        match stream.info.filter_state.get(MATCHED_ACTIONS).map(|object| (read(&object.value), read(&execute.note))) {
+            Some((Some(Value::Object(mut all)), Some(Value::Object(mut new)))) => {
+                all.append(&mut new);
+                Value::Object(all).to_string().into()
+            }
+            _ => execute.note.clone(),
+        };
     stream.info.set_state(StateObject {
         key: MATCHED_ACTIONS.into(),
         value,

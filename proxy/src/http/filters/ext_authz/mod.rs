@@ -1,7 +1,7 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`: asks a service about each request before it goes on. Carries policy: what
 //! cannot be asked is refused, unless `failure_mode_allow` says otherwise.
 //!
-//! `filter_enabled` and `deny_at_disable` go by their default values: there is no runtime here. `shadow_mode` is refused by `config`.
+//! `shadow_mode` is refused by `config`.
 //! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own, and a request without a route is not
 //! asked about. `question` makes what a gRPC service is asked, `over_http` speaks with an HTTP service; `outcome` counts what is answered and `verdict`
 //! does it.

@@ -31,8 +31,8 @@ pub(super) fn abort(config: &Fault, headers: &Headers) -> Option<AbortWith> {
         AbortWith::Header => {
             let http = number(headers, "x-envoy-fault-abort-request").filter(|status| (200..600).contains(status));
             let http = http.and_then(|status| u16::try_from(status).ok()).map(AbortWith::Http);
-            let grpc =
-                || number(headers, "x-envoy-fault-abort-grpc-request").and_then(|status| u32::try_from(status).ok());
+            // As in Envoy what is more than a status has is cut off.
+            let grpc = || number(headers, "x-envoy-fault-abort-grpc-request").map(|status| status as u32);
             (
                 http.or_else(|| grpc().map(AbortWith::Grpc)),
                 share(headers, "x-envoy-fault-abort-request-percentage", abort.percentage),

@@ -48,7 +48,9 @@ fn answers(body: &[u8], size: usize, last: Frame) -> Script {
 }
 
 fn ask(kind: &'static str) -> RequestHead {
-    with(post("/pkg.Svc/Call?a=b"), &[("content-type", kind), ("content-length", "3")])
+    let mut request = with(post("/pkg.Svc/Call?a=b"), &[("content-type", kind), ("content-length", "3")]);
+    request.body = BodyLength::Exact(3);
+    request
 }
 
 async fn send(bench: &Filtered, body: &[u8], size: usize, request: RequestHead) -> Outcome {

@@ -1,7 +1,7 @@
 //! `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`: a request that finds no token in its bucket is refused. The buckets
 //! are those of the process: all workers take from them.
 //!
-//! Fields honoured: all. `filter_enabled` and `filter_enforced` go by their default values: there is no runtime here.
+//! Fields honoured: all.
 
 mod bucket;
 mod limiter;

@@ -1,8 +1,7 @@
 //! `envoy.extensions.filters.http.ratelimit.v3.RateLimit`: a service that knows of all proxies says whether a request is above a limit.
 //! Without its answer requests pass, unless `failure_mode_deny` says otherwise.
 //!
-//! Fields honoured: all. `filter_enabled`, `filter_enforced` and `failure_mode_deny_percent` go by their default values, and limits with a
-//! `disable_key` are not switched off: there is no runtime here. `question` makes what the service is asked, `answer` reads what it says.
+//! Fields honoured: all, but that limits with a `disable_key` are never switched off. `question` makes what the service is asked, `answer` reads what it says.
 
 mod answer;
 mod question;

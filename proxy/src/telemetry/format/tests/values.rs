@@ -295,7 +295,10 @@ fn grpc_statuses() {
         ("0", "OK", "OK", "0"),
         ("1", "Canceled", "CANCELLED", "1"),
         ("3", "InvalidArgument", "INVALID_ARGUMENT", "3"),
-        ("77", "InvalidCode", "InvalidCode", "77"),
+        ("77", "77", "77", "77"),
+        ("abc", "-1", "-1", "-1"),
+        ("-1", "-1", "-1", "-1"),
+        ("+1", "Canceled", "CANCELLED", "1"),
     ] {
         let mut trailers = Headers::new();
         trailers.append(Name::GRPC_STATUS, sent);

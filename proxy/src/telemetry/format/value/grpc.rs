@@ -30,25 +30,28 @@ const CAMEL: [&str; 17] = [
 /// The gRPC status of a gRPC request.
 pub fn status(format: GrpcStatusFormat, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
     let Some(code) = code(entry) else { return Written::Absent };
+    let Ok(code) = code else { return text(Some(b"-1"), out) };
     let name = usize::try_from(code).ok().and_then(|code| CAMEL.get(code).copied());
     match (format, name) {
-        (GrpcStatusFormat::Number, _) => number(code, out),
-        (_, None) => text(Some(b"InvalidCode"), out),
+        (GrpcStatusFormat::Number, _) | (_, None) => number(code, out),
         (GrpcStatusFormat::Camel, Some(name)) => text(Some(name.as_bytes()), out),
         (GrpcStatusFormat::Snake, Some(_)) => text(Some(grpc::name_of(code as u8).as_bytes()), out),
     }
 }
 
+/// What is no number.
+struct NoNumber;
+
 /// From the trailers, the headers, or guessed from the HTTP status.
-fn code(entry: &LogEntry<'_>) -> Option<u64> {
+fn code(entry: &LogEntry<'_>) -> Option<Result<u64, NoNumber>> {
     if !grpc::has_content_type(&entry.request?.headers) {
         return None;
     }
     let sent = entry.trailers.and_then(|trailers| header(trailers, "grpc-status"));
     let sent = sent.or_else(|| header(&entry.response?.headers, "grpc-status"));
-    match sent {
-        // What is no number is no status.
-        Some(value) => Some(std::str::from_utf8(value).ok()?.parse().unwrap_or(u64::from(u32::MAX))),
-        None => Some(grpc::status_of(entry.info.response_code).into()),
-    }
+    let read = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()).ok_or(NoNumber);
+    Some(match sent.filter(|value| !value.is_empty()) {
+        Some(value) => read(value),
+        None => Ok(grpc::status_of(entry.info.response_code).into()),
+    })
 }
