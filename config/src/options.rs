@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
+use crate::runtime::Runtime;
 use crate::secret::DataSource;
 use crate::workload::Workload;
-use crate::runtime::Runtime;
+use crate::workload::Workload;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
 #[derive(Debug)]
