@@ -12,7 +12,6 @@ use crate::rejection::{At, Rejection};
 use crate::runtime::Runtime;
 use crate::secret::DataSource;
 use crate::workload::Workload;
-use crate::workload::Workload;
 
 /// Settings of a translation, from the command line and the bootstrap's runtime.
 #[derive(Debug)]
