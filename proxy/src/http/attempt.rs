@@ -40,7 +40,7 @@ use crate::wire::headers::Name;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
-use one::{Attempt, Outcome, cut_short};
+use one::{Attempt, Outcome, Reached, cut_short};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
@@ -101,7 +101,8 @@ pub(super) async fn run<'s>(
             Outcome::Answer(lease, head, (target, _)) => {
                 break (lease, head, target, retry.is_some_and(|retry| retry.succeeded));
             }
-            Outcome::Failed(failure, host, sent) => {
+            Outcome::Failed(failure, host, reached) => {
+                let sent = reached != Reached::Nobody;
                 exchange.watch.try_ends();
                 stages::gave_up(&exchange.stream, failure.flags());
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));

@@ -373,7 +373,7 @@ impl Outcome {
     pub fn reached(&self) -> (bool, bool) {
         match self {
             Outcome::Answer(..) | Outcome::Late(..) => (true, true),
-            Outcome::Failed(_, target, sent) => (target.is_some(), *sent),
+            Outcome::Failed(_, target, reached) => (target.is_some(), *reached != Reached::Nobody),
         }
     }
 
