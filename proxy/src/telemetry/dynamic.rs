@@ -242,7 +242,7 @@ impl StateObject {
     pub fn structure(&self) -> Option<&Value> {
         match &self.form {
             Form::Message(value) | Form::Fields(value) => Some(value),
-            Form::Text | Form::Plain | Form::Json | Form::Hidden => None,
+            Form::Text | Form::Plain | Form::Json | Form::Messages | Form::Hidden => None,
         }
     }
 }
