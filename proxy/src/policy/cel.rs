@@ -3,7 +3,8 @@
 //!
 //! An evaluator of our own, for it runs for each request: values borrow from the facts, an attribute that is not asked for costs nothing,
 //! and what Envoy's options allow is a small part of the language. As in Envoy, an error is a value of its own that makes a condition
-//! false: `false && error` is false, `true || error` is true, and everything else that meets an error is one.
+//! false: `false && error` is false, `true || error` is true, and everything else that meets an error is one. A constant pattern that is
+//! asked of what is no text ends the whole expression.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -116,25 +117,25 @@ impl Node {
     fn evaluate<'a>(&'a self, facts: &'a dyn Facts) -> Outcome<'a> {
         match self {
             Node::Literal(literal) => Ok(Value::of(literal)),
-            Node::Attribute(attribute) => attribute_of(facts, *attribute).ok_or(Fault),
+            Node::Attribute(attribute) => attribute_of(facts, *attribute).ok_or(Fault::Error),
             Node::Headers(of) => Ok(Value::Headers(*of)),
-            Node::Header(of, field) => look::header(facts, *of, field).map(Value::Text).ok_or(Fault),
+            Node::Header(of, field) => look::header(facts, *of, field).map(Value::Text).ok_or(Fault::Error),
             Node::FilterMetadata(of) => Ok(Value::FilterMetadata(*of)),
-            Node::Metadata(of, filter, path) => look::metadata(facts, *of, filter, path).ok_or(Fault),
+            Node::Metadata(of, filter, path) => look::metadata(facts, *of, filter, path).ok_or(Fault::Error),
             Node::FilterState => Ok(Value::FilterState),
-            Node::Unknown => Err(Fault),
+            Node::Unknown => Err(Fault::Error),
             Node::Select(operand, field) => match operand.evaluate(facts)? {
                 operand @ (Value::Map(_) | Value::FilterState | Value::FilterMetadata(_) | Value::Headers(_)) => {
                     call::index(facts, &operand, &Value::Text(Cow::Borrowed(field.as_bytes())))
                 }
-                _ => Err(Fault),
+                _ => Err(Fault::Error),
             },
             Node::Has(operand, field) => {
                 let operand = operand.evaluate(facts)?;
                 let key = Value::Text(Cow::Borrowed(field.as_bytes()));
                 match operand {
                     Value::Map(_) | Value::FilterState => Ok(Value::Bool(call::index(facts, &operand, &key).is_ok())),
-                    _ => Err(Fault),
+                    _ => Err(Fault::Error),
                 }
             }
             Node::HasHeader(of, field) => Ok(Value::Bool(look::header(facts, *of, field).is_some())),
@@ -148,12 +149,12 @@ impl Node {
                 match condition.evaluate(facts)? {
                     Value::Bool(true) => then.evaluate(facts),
                     Value::Bool(false) => otherwise.evaluate(facts),
-                    _ => Err(Fault),
+                    _ => Err(Fault::Error),
                 }
             }
-            Node::Matches(text, pattern) => match text.evaluate(facts)? {
-                Value::Text(text) => Ok(Value::Bool(pattern.is_match(&text))),
-                _ => Err(Fault),
+            Node::Matches(text, pattern) => match text.evaluate(facts) {
+                Ok(Value::Text(text)) => Ok(Value::Bool(pattern.is_match(&text))),
+                _ => Err(Fault::Ended),
             },
             Node::OneOf(one, literals) => {
                 let one = one.evaluate(facts)?;
@@ -162,21 +163,19 @@ impl Node {
             Node::Call(function, args) => match &args[..] {
                 [one] => call::of_one(*function, facts, one.evaluate(facts)?),
                 [one, other] => {
-                    let (one, other) = (one.evaluate(facts)?, other.evaluate(facts)?);
+                    let (one, other) = both_of(one.evaluate(facts), || other.evaluate(facts))?;
                     call::of_two(*function, facts, one, other)
                 }
-                more => {
-                    let values = more.iter().map(|one| one.evaluate(facts)).collect::<Result<Vec<_>, _>>()?;
-                    call::of_more(*function, &values)
-                }
+                more => call::of_more(*function, &all_of(more.iter(), facts)?),
             },
-            Node::List(list) => Ok(Value::List(list.iter().map(|one| one.evaluate(facts)).collect::<Result<_, _>>()?)),
+            Node::List(list) => Ok(Value::List(all_of(list.iter(), facts)?.into())),
             Node::Map(entries) => {
                 let mut made: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
-                for (key, value) in entries {
-                    let (key, value) = (key.evaluate(facts)?, value.evaluate(facts)?);
+                let values = all_of(entries.iter().flat_map(|(key, value)| [key, value]), facts)?;
+                let mut values = values.into_iter();
+                while let (Some(key), Some(value)) = (values.next(), values.next()) {
                     if !key.is_key() || made.iter().any(|(other, _)| other.equals(&key) == Ok(true)) {
-                        return Err(Fault);
+                        return Err(Fault::Error);
                     }
                     made.push((key, value));
                 }
@@ -190,16 +189,41 @@ impl Node {
 fn decide<'a>(both: &'a [Node; 2], facts: &'a dyn Facts, by: bool) -> Outcome<'a> {
     let truth = |node: &'a Node| match node.evaluate(facts) {
         Ok(Value::Bool(value)) => Ok(value),
-        _ => Err(Fault),
+        Ok(_) => Err(Fault::Error),
+        Err(fault) => Err(fault),
     };
     let left = truth(&both[0]);
-    if left == Ok(by) {
-        return Ok(Value::Bool(by));
+    if left == Ok(by) || left == Err(Fault::Ended) {
+        return left.map(Value::Bool);
     }
     match truth(&both[1]) {
+        Err(Fault::Ended) => Err(Fault::Ended),
         Ok(right) if right == by => Ok(Value::Bool(by)),
         right => left.and(right).map(Value::Bool),
     }
+}
+
+/// Both, where neither is an error. The second is evaluated beside an error as well: it may end everything.
+fn both_of<'a>(one: Outcome<'a>, other: impl FnOnce() -> Outcome<'a>) -> Result<(Value<'a>, Value<'a>), Fault> {
+    match one {
+        Err(Fault::Ended) => Err(Fault::Ended),
+        Err(Fault::Error) => Err(other().err().unwrap_or(Fault::Error)),
+        Ok(one) => other().map(|other| (one, other)),
+    }
+}
+
+/// All, in order; the same of an error among them.
+fn all_of<'a>(nodes: impl Iterator<Item = &'a Node>, facts: &'a dyn Facts) -> Result<Vec<Value<'a>>, Fault> {
+    let mut values: Result<Vec<_>, Fault> = Ok(Vec::with_capacity(nodes.size_hint().0));
+    for node in nodes {
+        match (node.evaluate(facts), &mut values) {
+            (Err(Fault::Ended), _) => return Err(Fault::Ended),
+            (Ok(value), Ok(values)) => values.push(value),
+            (Err(fault), Ok(_)) => values = Err(fault),
+            (_, Err(_)) => {}
+        }
+    }
+    values
 }
 
 fn attribute_of(facts: &dyn Facts, attribute: Attribute) -> Option<Value<'_>> {

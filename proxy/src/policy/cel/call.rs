@@ -15,31 +15,31 @@ const MOST: usize = 1 << 20;
 pub(super) fn of_one<'a>(function: F, facts: &dyn Facts, one: Value<'a>) -> Outcome<'a> {
     Ok(match (function, one) {
         (F::Not, Value::Bool(value)) => Value::Bool(!value),
-        (F::Negate, Value::Int(value)) => Value::Int(value.checked_neg().ok_or(Fault)?),
+        (F::Negate, Value::Int(value)) => Value::Int(value.checked_neg().ok_or(Fault::Error)?),
         (F::Negate, Value::Double(value)) => Value::Double(-value),
         (F::Size, value) => Value::Int(size(facts, &value)?),
         (F::Bool | F::Dyn, value @ Value::Bool(_)) => value,
         (F::Bool, Value::Text(text)) => match &*text {
             b"1" | b"t" | b"true" | b"TRUE" | b"True" => Value::Bool(true),
             b"0" | b"f" | b"false" | b"FALSE" | b"False" => Value::Bool(false),
-            _ => return Err(Fault),
+            _ => return Err(Fault::Error),
         },
-        (F::Int, value) => Value::Int(int(&value).ok_or(Fault)?),
-        (F::Uint, value) => Value::Uint(uint(&value).ok_or(Fault)?),
-        (F::Double, value) => Value::Double(double(&value).ok_or(Fault)?),
+        (F::Int, value) => Value::Int(int(&value).ok_or(Fault::Error)?),
+        (F::Uint, value) => Value::Uint(uint(&value).ok_or(Fault::Error)?),
+        (F::Double, value) => Value::Double(double(&value).ok_or(Fault::Error)?),
         (F::Octets, Value::Text(text) | Value::Octets(text)) => Value::Octets(text),
         (F::Text, value) => text(value)?,
         (F::Duration, value @ Value::Duration(_)) | (F::Timestamp, value @ Value::Time(_)) => value,
-        (F::Duration, Value::Text(text)) => Value::Duration(time::parse_duration(&text).ok_or(Fault)?),
-        (F::Timestamp, Value::Text(text)) => Value::Time(time::parse_time(&text).ok_or(Fault)?),
+        (F::Duration, Value::Text(text)) => Value::Duration(time::parse_duration(&text).ok_or(Fault::Error)?),
+        (F::Timestamp, Value::Text(text)) => Value::Time(time::parse_time(&text).ok_or(Fault::Error)?),
         (F::Timestamp, Value::Int(seconds)) => Value::Time(i128::from(seconds) * 1_000_000_000),
         (F::Type, value) => Value::Type(type_of(&value)),
         (F::Dyn, value) => value,
         (F::LowerAscii, Value::Text(text)) => Value::Text(Cow::Owned(text.to_ascii_lowercase())),
         (F::UpperAscii, Value::Text(text)) => Value::Text(Cow::Owned(text.to_ascii_uppercase())),
-        (part, Value::Time(time)) => Value::Int(time::part_of_time(part, time).ok_or(Fault)?),
-        (part, Value::Duration(duration)) => Value::Int(time::part_of_duration(part, duration).ok_or(Fault)?),
-        _ => return Err(Fault),
+        (part, Value::Time(time)) => Value::Int(time::part_of_time(part, time).ok_or(Fault::Error)?),
+        (part, Value::Duration(duration)) => Value::Int(time::part_of_duration(part, duration).ok_or(Fault::Error)?),
+        _ => return Err(Fault::Error),
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn of_two<'a>(function: F, facts: &'a dyn Facts, one: Value<'a>, othe
         F::StartsWith => texts(&one, &other, <[u8]>::starts_with),
         F::EndsWith => texts(&one, &other, <[u8]>::ends_with),
         F::Split => split(&one, &other, i64::MAX),
-        _ => Err(Fault),
+        _ => Err(Fault::Error),
     }
 }
 
@@ -68,14 +68,14 @@ pub(super) fn of_more<'a>(function: F, values: &[Value<'a>]) -> Outcome<'a> {
         (F::Replace, [text, from, to]) => replace(text, from, to, i64::MAX),
         (F::Replace, [text, from, to, Value::Int(most)]) => replace(text, from, to, *most),
         (F::Split, [text, mark, Value::Int(most)]) => split(text, mark, *most),
-        _ => Err(Fault),
+        _ => Err(Fault::Error),
     }
 }
 
 fn texts<'a>(one: &Value<'_>, other: &Value<'_>, holds: fn(&[u8], &[u8]) -> bool) -> Outcome<'a> {
     match (one, other) {
         (Value::Text(one), Value::Text(other)) => Ok(Value::Bool(holds(one, other))),
-        _ => Err(Fault),
+        _ => Err(Fault::Error),
     }
 }
 
@@ -89,7 +89,7 @@ fn arithmetic<'a>(function: F, one: Value<'a>, other: Value<'a>) -> Outcome<'a> 
                 F::Divide => one.checked_div(other),
                 _ => one.checked_rem(other),
             }
-            .ok_or(Fault)?,
+            .ok_or(Fault::Error)?,
         ),
         (Value::Uint(one), Value::Uint(other)) => Value::Uint(
             match function {
@@ -99,14 +99,14 @@ fn arithmetic<'a>(function: F, one: Value<'a>, other: Value<'a>) -> Outcome<'a> 
                 F::Divide => one.checked_div(other),
                 _ => one.checked_rem(other),
             }
-            .ok_or(Fault)?,
+            .ok_or(Fault::Error)?,
         ),
         (Value::Double(one), Value::Double(other)) => Value::Double(match function {
             F::Add | F::AddNumbers => one + other,
             F::Subtract => one - other,
             F::Multiply => one * other,
             F::Divide => one / other,
-            _ => return Err(Fault),
+            _ => return Err(Fault::Error),
         }),
         (one, other) => match (function, one, other) {
             (F::Add, Value::Text(one), Value::Text(other)) => Value::Text(joined(&one, &other)?),
@@ -121,20 +121,20 @@ fn arithmetic<'a>(function: F, one: Value<'a>, other: Value<'a>) -> Outcome<'a> 
             (F::Subtract, Value::Time(one), Value::Time(other))
             | (F::Subtract, Value::Duration(one), Value::Duration(other)) => Value::Duration(one.saturating_sub(other)),
             (F::Subtract, Value::Time(one), Value::Duration(other)) => Value::Time(one.saturating_sub(other)),
-            _ => return Err(Fault),
+            _ => return Err(Fault::Error),
         },
     })
 }
 
 fn joined<'a>(one: &[u8], other: &[u8]) -> Result<Cow<'a, [u8]>, Fault> {
-    if one.len() + other.len() > MOST { Err(Fault) } else { Ok(Cow::Owned([one, other].concat())) }
+    if one.len() + other.len() > MOST { Err(Fault::Error) } else { Ok(Cow::Owned([one, other].concat())) }
 }
 
 pub(super) fn index<'a>(facts: &'a dyn Facts, of: &Value<'a>, key: &Value<'a>) -> Outcome<'a> {
     match (of, key) {
         (Value::Map(entries), key) => {
             let found = entries.iter().find(|(name, _)| name.equals(key) == Ok(true));
-            found.map(|(_, value)| value.clone()).ok_or(Fault)
+            found.map(|(_, value)| value.clone()).ok_or(Fault::Error)
         }
         (Value::List(list), key) => {
             let at = match key {
@@ -143,21 +143,23 @@ pub(super) fn index<'a>(facts: &'a dyn Facts, of: &Value<'a>, key: &Value<'a>) -
                 Value::Double(at) if at.fract() == 0.0 && *at >= 0.0 => Some(*at as usize),
                 _ => None,
             };
-            at.and_then(|at| list.get(at)).cloned().ok_or(Fault)
+            at.and_then(|at| list.get(at)).cloned().ok_or(Fault::Error)
         }
-        (Value::Headers(of), Value::Text(name)) => look::header_by_text(facts, *of, name).map(Value::Text).ok_or(Fault),
+        (Value::Headers(of), Value::Text(name)) => {
+            look::header_by_text(facts, *of, name).map(Value::Text).ok_or(Fault::Error)
+        }
         (Value::FilterMetadata(of), Value::Text(name)) => {
-            std::str::from_utf8(name).ok().and_then(|name| look::metadata(facts, *of, name, &[])).ok_or(Fault)
+            std::str::from_utf8(name).ok().and_then(|name| look::metadata(facts, *of, name, &[])).ok_or(Fault::Error)
         }
         (Value::FilterState, Value::Text(key)) => {
-            let key = std::str::from_utf8(key).map_err(|_| Fault)?;
+            let key = std::str::from_utf8(key).map_err(|_| Fault::Error)?;
             if let Some(object) = facts.filter_state_object(key) {
                 return Ok(Value::of_json(&object));
             }
             let object = facts.filter_state(key);
-            object.map(|object| Value::Octets(Cow::Owned(object.to_vec()))).ok_or(Fault)
+            object.map(|object| Value::Octets(Cow::Owned(object.to_vec()))).ok_or(Fault::Error)
         }
-        _ => Err(Fault),
+        _ => Err(Fault::Error),
     }
 }
 
@@ -179,7 +181,7 @@ fn is_in(facts: &dyn Facts, one: &Value<'_>, all: &Value<'_>) -> Result<bool, Fa
             }
             _ => false,
         },
-        _ => return Err(Fault),
+        _ => return Err(Fault::Error),
     })
 }
 
@@ -191,9 +193,9 @@ fn size(facts: &dyn Facts, value: &Value<'_>) -> Result<i64, Fault> {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         Value::Headers(of) => look::count_headers(facts, *of),
-        _ => return Err(Fault),
+        _ => return Err(Fault::Error),
     };
-    i64::try_from(size).map_err(|_| Fault)
+    i64::try_from(size).map_err(|_| Fault::Error)
 }
 
 fn trimmed(text: &[u8]) -> Option<&str> {
@@ -242,9 +244,9 @@ fn text(value: Value<'_>) -> Outcome<'_> {
         Value::Int(value) => Value::text(value.to_string()),
         Value::Uint(value) => Value::text(value.to_string()),
         Value::Double(value) => Value::text(value.to_string()),
-        Value::Time(time) => Value::text(time::write_time(time).ok_or(Fault)?),
+        Value::Time(time) => Value::text(time::write_time(time).ok_or(Fault::Error)?),
         Value::Duration(duration) => Value::text(time::write_duration(duration)),
-        _ => return Err(Fault),
+        _ => return Err(Fault::Error),
     })
 }
 
@@ -266,7 +268,7 @@ fn type_of(value: &Value<'_>) -> &'static str {
 }
 
 fn replace<'a>(text: &Value<'a>, from: &Value<'_>, to: &Value<'_>, most: i64) -> Outcome<'a> {
-    let (Value::Text(text), Value::Text(from), Value::Text(to)) = (text, from, to) else { return Err(Fault) };
+    let (Value::Text(text), Value::Text(from), Value::Text(to)) = (text, from, to) else { return Err(Fault::Error) };
     let mut left = if most < 0 { u64::MAX } else { most.unsigned_abs() };
     let (mut made, mut rest) = (Vec::new(), &text[..]);
     while left > 0 {
@@ -282,7 +284,7 @@ fn replace<'a>(text: &Value<'a>, from: &Value<'_>, to: &Value<'_>, most: i64) ->
             rest = &rest[letter.len()..];
         }
         if made.len() > MOST {
-            return Err(Fault);
+            return Err(Fault::Error);
         }
     }
     made.extend_from_slice(rest);
@@ -290,7 +292,7 @@ fn replace<'a>(text: &Value<'a>, from: &Value<'_>, to: &Value<'_>, most: i64) ->
 }
 
 fn split<'a>(text: &Value<'a>, mark: &Value<'_>, most: i64) -> Outcome<'a> {
-    let (Value::Text(text), Value::Text(mark)) = (text, mark) else { return Err(Fault) };
+    let (Value::Text(text), Value::Text(mark)) = (text, mark) else { return Err(Fault::Error) };
     let most = if most < 0 { u64::MAX } else { most.unsigned_abs() };
     let piece = |octets: &[u8]| Value::Text(Cow::Owned(octets.to_vec()));
     let (mut pieces, mut rest) = (Vec::new(), &text[..]);

@@ -110,7 +110,7 @@ pub(super) fn has_metadata(facts: &dyn Facts, of: MetadataOf, filter: &str, path
         see(facts, of, filter, &[], &mut |value| is_there = value.is_some());
         return Ok(is_there);
     };
-    let mut found = Err(Fault);
+    let mut found = Err(Fault::Error);
     see(facts, of, filter, before, &mut |value| {
         if let Some(Json::Object(map)) = value {
             found = Ok(map.contains_key(&**last));

@@ -49,7 +49,7 @@ pub(super) fn json(facts: &dyn Facts, value: &Value<'_>, limit: Option<usize>) -
             Json::String(String::from_utf8_lossy(cut(text.as_bytes(), limit)).into_owned())
         }
         Value::Duration(duration) => Json::String(time::in_seconds(*duration)),
-        Value::Time(time) => Json::String(time::write_time(*time).ok_or(Fault)?),
+        Value::Time(time) => Json::String(time::write_time(*time).ok_or(Fault::Error)?),
         Value::List(list) => Json::Array(list.iter().map(|one| json(facts, one, None)).collect::<Result<_, _>>()?),
         Value::Map(entries) => {
             let mut object = Map::new();
@@ -59,7 +59,7 @@ pub(super) fn json(facts: &dyn Facts, value: &Value<'_>, limit: Option<usize>) -
             Json::Object(object)
         }
         Value::Headers(of) => Json::Object(headers(facts, *of)),
-        Value::FilterMetadata(_) | Value::FilterState | Value::Type(_) => return Err(Fault),
+        Value::FilterMetadata(_) | Value::FilterState | Value::Type(_) => return Err(Fault::Error),
     })
 }
 
@@ -72,7 +72,7 @@ fn key_of(key: &Value<'_>) -> Result<String, Fault> {
         Value::Text(text) => Ok(String::from_utf8_lossy(text).into_owned()),
         Value::Int(number) => Ok(number.to_string()),
         Value::Uint(number) => Ok(number.to_string()),
-        _ => Err(Fault),
+        _ => Err(Fault::Error),
     }
 }
 

@@ -296,6 +296,30 @@ fn texts_and_conversions() {
     assert_eq!(judged(call(F::Contains, [bomb, text("a")])), None, "a text that grows without end is an error");
 }
 
+/// As in Envoy, whose evaluator gives up: an error would let another side of `||` decide.
+#[test]
+fn a_pattern_that_is_asked_of_no_text_ends_the_expression() {
+    let (yes, no) = (|| E::Literal(Literal::Bool(true)), || E::Literal(Literal::Bool(false)));
+    let asked = |of: E| E::Matches(Box::new(of), regex::bytes::Regex::new("1").unwrap());
+    let ends = || asked(E::Attribute(Attribute::Referer));
+    let or = |one: E, other: E| E::Or(Box::new([one, other]));
+    let and = |one: E, other: E| E::And(Box::new([one, other]));
+    for (expr, want) in [
+        (ends(), None),
+        (asked(int(1)), None),
+        (or(ends(), yes()), None),
+        (or(yes(), ends()), Some(true)),
+        (and(ends(), no()), None),
+        (and(no(), ends()), Some(false)),
+        (or(or(E::Unknown, ends()), yes()), None),
+        (or(equal(E::Unknown, ends()), yes()), None),
+        (or(call(Function::In, [E::Unknown, E::List(vec![E::Unknown, ends()])]), yes()), None),
+        (or(E::Unknown, yes()), Some(true)),
+    ] {
+        assert_eq!(judged(expr.clone()), want, "{expr:?}");
+    }
+}
+
 #[test]
 fn times_and_durations() {
     use Function as F;

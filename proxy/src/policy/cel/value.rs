@@ -32,7 +32,12 @@ pub(super) enum Value<'a> {
 
 /// An error. Nobody is told which: a condition that meets one is false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault;
+pub(super) enum Fault {
+    /// A value like others: what stands beside it at `&&` or `||` may decide.
+    Error,
+    /// As in Envoy, whose evaluator gives up: nothing decides any more.
+    Ended,
+}
 
 pub(super) type Outcome<'a> = Result<Value<'a>, Fault>;
 
@@ -111,9 +116,11 @@ impl<'a> Value<'a> {
             }
             // Maps that are never seen as a whole.
             (Value::Headers(_) | Value::FilterMetadata(_) | Value::FilterState, other) if other.is_map() => {
-                return Err(Fault);
+                return Err(Fault::Error);
             }
-            (Value::Map(_), Value::Headers(_) | Value::FilterMetadata(_) | Value::FilterState) => return Err(Fault),
+            (Value::Map(_), Value::Headers(_) | Value::FilterMetadata(_) | Value::FilterState) => {
+                return Err(Fault::Error);
+            }
             _ => self
                 .number()
                 .zip(other.number())
@@ -135,7 +142,7 @@ impl<'a> Value<'a> {
             }
             _ => match (self.number(), other.number()) {
                 (Some(one), Some(other)) => one.compare(other),
-                _ => return Err(Fault),
+                _ => return Err(Fault::Error),
             },
         })
     }
