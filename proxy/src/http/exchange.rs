@@ -92,9 +92,6 @@ async fn serve(
             downstream.reset(ResetReason::Cancel);
         }
     }
-    if exchange.response_begun() && !exchange.stream.request_is_complete() && elsewhere.is_none() {
-        context.manager.stats.downstream_rq_response_before_rq_complete.inc();
-    }
     exchange.stream.info.client_wire(|| downstream.on_wire());
     exchange.end();
     elsewhere

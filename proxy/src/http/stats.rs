@@ -61,7 +61,7 @@ http_stats! {
         downstream_cx_idle_timeout downstream_cx_max_duration_reached downstream_cx_max_requests_reached
         downstream_cx_rx_bytes_total downstream_cx_tx_bytes_total
         downstream_flow_control_paused_reading_total downstream_flow_control_resumed_reading_total
-        downstream_rq_response_before_rq_complete downstream_cx_delayed_close_timeout
+        downstream_cx_delayed_close_timeout
         downstream_cx_drain_close downstream_cx_protocol_error downstream_cx_upgrades_total
         downstream_rq_total downstream_rq_http1_total downstream_rq_http2_total downstream_rq_completed
         downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx
