@@ -23,7 +23,8 @@ fn build_now() -> Result<PathBuf, String> {
     let folder = profile_folder()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "outrigger", "--bin", "outrigger"]);
+    // Of the whole workspace, so that dependencies have the features that `cargo build --workspace` and `cargo test --workspace` built them with.
+    command.args(["build", "--workspace", "--bin", "outrigger"]);
     command.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if folder.ends_with("release") {
         command.arg("--release");
@@ -38,7 +39,7 @@ fn build_now() -> Result<PathBuf, String> {
     }
     let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
     if !status.success() {
-        return Err(format!("cargo build --package outrigger ended with {status}; its messages stand above"));
+        return Err(format!("cargo build --bin outrigger ended with {status}; its messages stand above"));
     }
     Ok(folder.join("outrigger"))
 }

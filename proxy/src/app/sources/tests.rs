@@ -1,3 +1,5 @@
+//! Files and variables that are there, and those that are not.
+
 use std::sync::Arc;
 
 use config::secret::FileSource;
