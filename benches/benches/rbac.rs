@@ -184,6 +184,7 @@ fn judge(criterion: &mut Criterion) {
             response: None,
             response_trailers: None,
             route: None,
+            virtual_host: None,
         };
         group.bench_function(*name, |bencher| {
             bencher.iter(|| {

@@ -3,10 +3,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// The demo's addresses are always the same: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_demo_holds_what_it_claims_and_ends_without_a_terminal() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_demo")).stdin(Stdio::null()).output().expect("the demo starts");
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}\n{errors}");
@@ -37,6 +42,7 @@ fn kill(arguments: &str) -> bool {
 /// Its proxies are of its process group, so that whether one is left can be asked of the system.
 #[test]
 fn a_signal_ends_it_and_all_that_it_started() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (signal, status) in [("TERM", 128 + 15), ("HUP", 128 + 1)] {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
         let mut demo = demo.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");

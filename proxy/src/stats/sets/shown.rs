@@ -75,7 +75,9 @@ impl Snapshot {
 
     /// Prometheus' text of those that `wanted` takes, piece by piece.
     pub fn prometheus(self, wanted: impl Fn(&str, Kind) -> bool) -> impl Iterator<Item = String> {
-        let mut metrics: BTreeMap<(Arc<str>, Kind), Vec<(usize, usize)>> = BTreeMap::new();
+        // The places of a metric's series: which set, and which metric of it.
+        type Places = Vec<(usize, usize)>;
+        let mut metrics: BTreeMap<(Arc<str>, Kind), Places> = BTreeMap::new();
         for (place, set) in self.sets.iter().enumerate() {
             for (index, metric) in shown(set) {
                 if wanted(&self.name(set, metric), metric.kind()) {

@@ -124,7 +124,8 @@ fn own(changes: &[Change], definition: &Definition, stats: &Stats) -> Own {
 }
 
 fn grouped(labelled: Vec<Labelled>, bundle: &Arc<Bundle>, stats: &Stats) -> Box<[Group]> {
-    let mut groups: Vec<(Vec<(Arc<str>, From)>, Vec<usize>)> = Vec::new();
+    type Labels = Vec<(Arc<str>, From)>;
+    let mut groups: Vec<(Labels, Vec<usize>)> = Vec::new();
     for (metric, labels) in labelled {
         match groups.iter_mut().find(|(known, _)| *known == labels) {
             Some((_, metrics)) => metrics.push(metric),

@@ -25,12 +25,13 @@ fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 /// The serial number of a chain's first certificate, hexadecimal.
 pub fn serial_of(leaf: &Leaf) -> String {
-    x509::chain(leaf.chain.as_bytes()).ok().expect("a good chain")[0].serial()
+    let Ok(chain) = x509::chain(leaf.chain.as_bytes()) else { panic!("a good chain") };
+    chain[0].serial()
 }
 
 /// A response for a serial number.
 pub fn ocsp_response(serial: &str, status: Status, next_update: Option<&str>) -> Vec<u8> {
-    let padded = if serial.len() % 2 == 0 { serial.to_owned() } else { format!("0{serial}") };
+    let padded = if serial.len().is_multiple_of(2) { serial.to_owned() } else { format!("0{serial}") };
     let octets: Vec<u8> = (0..padded.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&padded[at..at + 2], 16).expect("hexadecimal"))
