@@ -46,9 +46,10 @@ fn a_signal_ends_it_and_all_that_it_started() {
     for (signal, status) in [("TERM", 128 + 15), ("HUP", 128 + 1)] {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
         let mut demo = demo.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let lines = BufReader::new(demo.stdout.take().expect("its output")).lines();
+        // Open until it has ended: it goes on writing.
+        let mut lines = BufReader::new(demo.stdout.take().expect("its output")).lines();
         // By then both proxies are up.
-        let seen = lines.map_while(Result::ok).find(|line| line.starts_with("Five requests"));
+        let seen = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("Five requests"));
         assert!(seen.is_some());
         assert!(kill(&format!("-{signal} {}", demo.id())));
         let code = demo.wait().expect("it ends").code();
