@@ -4,7 +4,7 @@
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make referee     the embedded HTTP and traffic tests with a stock Envoy in our place (make tools)
-#   make parity      random RBAC policies against the real Envoy, 100000 requests (PAIRS=…; make tools)
+#   make parity      random RBAC policies (100000 requests; PAIRS=…) and all TLS peers against the real Envoy (make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
@@ -47,7 +47,9 @@ referee: tools
 
 parity: tools build
 	@echo "== random RBAC policies against the real Envoy"
-	OUTRIGGER_RBAC_PAIRS=$(PAIRS) $(CARGO) test --package outrigger-integration --test rbac_parity -- --nocapture
+	OUTRIGGER_RBAC_PAIRS=$(PAIRS) $(CARGO) test --workspace --test rbac_parity -- --nocapture
+	@echo "== every TLS peer of the table to the real Envoy"
+	OUTRIGGER_WHOLE=1 $(CARGO) test --workspace --test tls_parity
 
 # Without root or Go this names what is missing and goes on: the tests that need it are skipped, and in CI they fail.
 tools:

@@ -1,8 +1,8 @@
 //! Peers of all kinds, as clients of a listener and as servers of a cluster, to the real Envoy and to Outrigger: who is let in. Envoy
 //! confirms that the table of verdicts is true; Outrigger must give the same, but for what `known.md` lists. `UPDATE_GOLDENS=1`, with
-//! an Envoy on the machine, writes the table anew; the diff is the review.
+//! an Envoy on the machine, writes the table anew; the diff is the review. `make parity` asks Envoy about all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use outrigger_integration::parity::doorman::Doorman;
 use outrigger_integration::parity::envoy;
 use outrigger_integration::parity::peers::{self, Case};
 use outrigger_integration::skip::or_skip;
+
+/// Envoy takes minutes for all of them: an ordinary run asks it about one in so many.
+const SHARE: usize = 6;
 
 fn table_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/tls_peers.txt")
@@ -146,16 +149,20 @@ fn compare(cases: &[Case], seen: &[Seen], of: impl Fn(&Line) -> &[String; 2]) {
         }
     }
     assert!(wrong.is_empty(), "{} of {} peers:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    assert_eq!(expected.len(), cases.len(), "the table has peers that are no more");
+    let names: BTreeSet<String> = peers::all().into_iter().map(|case| case.name).collect();
+    let gone: Vec<&String> = expected.keys().filter(|name| !names.contains(*name)).collect();
+    assert!(gone.is_empty(), "the table has peers that are no more: {gone:?}");
 }
 
 #[test]
 fn envoy_still_judges_peers_as_recorded() {
     let Some(envoy) = or_skip("envoy_still_judges_peers_as_recorded", envoy()) else { return };
-    let cases = peers::all();
+    let update = std::env::var_os("UPDATE_GOLDENS").is_some();
+    let share = if update || std::env::var_os("OUTRIGGER_WHOLE").is_some() { 1 } else { SHARE };
+    let cases: Vec<Case> = peers::all().into_iter().step_by(share).collect();
     let all = look(&envoy, &cases);
     hold_reasons(&cases, &all, 0);
-    if std::env::var_os("UPDATE_GOLDENS").is_none() {
+    if !update {
         return compare(&cases, &all, |line| &line.envoy);
     }
     let before = read();
