@@ -1,7 +1,7 @@
-//! Calls to services over the mesh's own clusters: a filter's question (authorization, rate limits), an exporter's stream, a key set
+//! Calls to services over the mesh's own clusters: a filter's question (authorization, rate limits), a key set
 //! that the control thread fetches. mTLS, balancing, circuit breakers and the clusters' statistics apply as to any request.
 //!
-//! Called by `http`, `tcp`, exporters and the control thread. A call belongs to one thread and runs in the task that polls it: nothing
+//! Called by `http`, `tcp` and the control thread. A call belongs to one thread and runs in the task that polls it: nothing
 //! is spawned for it (but for what is only told: mirrors and reports), and dropping it resets its stream. It speaks octets: what a message means is `config::services`' matter, and a
 //! filter's. It must never know a route, a filter or a downstream connection.
 
