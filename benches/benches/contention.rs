@@ -210,21 +210,7 @@ fn cpu_time() -> u64 {
 
 fn connection() -> ConnectionInfo {
     let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-    ConnectionInfo {
-        id: 1,
-        local: address(80),
-        direct_local: address(80),
-        remote: address(4000),
-        direct_remote: address(4000),
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        handshake: None,
-        labels: [None, None],
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    }
+    ConnectionInfo::between(address(80), address(4000))
 }
 
 const CLUSTER: &str = "outbound|9080||details.bookinfo.svc.cluster.local";

@@ -1,6 +1,5 @@
 //! What a verdict of RBAC costs: judging one request, and writing down what was found. The policies come from JSON as istiod sends them.
 
-use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use config::filters::HttpFilterConfig;
 use config::listener::TerminalFilter;
 use criterion::{Criterion, criterion_group, criterion_main};
 use proxy::policy::rbac::{Engine, in_metadata};
-use proxy::telemetry::dynamic::{DynamicMetadata, FilterState, Saying};
+use proxy::telemetry::dynamic::{DynamicMetadata, Saying};
 use proxy::telemetry::facts::Known;
 use proxy::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use proxy::tls::info::{PeerCertificate, TlsInfo};
@@ -66,19 +65,9 @@ fn request() -> StreamInfo {
     };
     let tls = TlsInfo { peer: Some(Rc::new(peer)), validated: true, ..TlsInfo::default() };
     let connection = ConnectionInfo {
-        id: 1,
-        local: address,
-        direct_local: address,
-        remote: address,
-        direct_remote: address,
         tls: Some(Rc::new(tls)),
-        requested_server_name: None,
-        filter_chain: "".into(),
         handshake: Some(Duration::ZERO),
-        labels: [None, None],
-        metadata: RefCell::default(),
-        filter_state: RefCell::new(FilterState::default()),
-        denied: RefCell::default(),
+        ..ConnectionInfo::between(address, address)
     };
     StreamInfo::begin(Rc::new(connection), Some(Protocol::Http11))
 }

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use self::app::App;
 use self::client::{Reply, Request};
-use self::ports::{Ports, loopback};
+use self::ports::{Ports, free, loopback};
 use self::sidecar::{Launch, Sidecar};
 use crate::control_plane::ControlPlane;
 use crate::control_plane::bootstrap::AdsProtocol;
@@ -89,6 +89,26 @@ impl EmbeddedMesh {
     /// The usual mesh with a change, ready for requests.
     pub async fn start_changed(change: impl FnOnce(&mut Mesh) + 'static) -> Self {
         Self::start_with(Options { mesh: Box::new(change), ..Options::default() }).await
+    }
+
+    /// The usual mesh with a change and a service `db` of details: TCP, port 3306, and `application` behind it. With it, where ratings
+    /// connects to that and where details takes it.
+    pub async fn start_with_tcp(
+        application: SocketAddr,
+        change: impl FnOnce(&mut Mesh) + 'static,
+    ) -> (Self, [SocketAddr; 2]) {
+        let options = Options::default();
+        let (egress, ingress) = (free(loopback()), free(options.addresses.ingress.ip()));
+        let with_service = move |mesh: &mut Mesh| {
+            mesh.services.push(Service::new("db").port(3306, Protocol::Tcp).backed_by("details"));
+            let ratings = mesh.find(RATINGS).clone();
+            *mesh.find_mut(RATINGS) = ratings.egress(egress.ip(), egress.port(), Protocol::Tcp);
+            let details = mesh.find(DETAILS).clone();
+            *mesh.find_mut(DETAILS) = details.ingress(3306, Protocol::Tcp, ingress.port(), application);
+            change(mesh);
+        };
+        let mesh = Self::start_with(Options { mesh: Box::new(with_service), ..options }).await;
+        (mesh, [egress, ingress])
     }
 
     /// A mesh, ready for requests.

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use outrigger_integration::control_plane::bootstrap::{self, AdsProtocol};
-use outrigger_integration::control_plane::model::{Mesh, Mtls, Protocol, Service, Workload};
+use outrigger_integration::control_plane::model::{Mesh, Mtls, Workload};
 use outrigger_integration::embedded::app::Echo;
-use outrigger_integration::embedded::ports::{Ports, free, loopback};
+use outrigger_integration::embedded::ports::Ports;
 use outrigger_integration::embedded::sidecar::{AGENT_FLAGS, Launch, Sidecar};
-use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, RATINGS};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -272,18 +272,8 @@ async fn a_client_that_sends_garbage_is_answered_or_dropped_on_every_listener() 
 async fn a_client_that_sends_garbage_to_tcp_or_mtls_listeners_is_answered_or_dropped() {
     for mtls in [Mtls::Permissive, Mtls::Strict] {
         let echo = Echo::start().await;
-        let (target, egress) = (echo.address(), free(loopback()));
-        let options = Options::default();
-        let ingress = free(options.addresses.ingress.ip());
-        let change = move |mesh: &mut Mesh| {
-            mesh.services.push(Service::new("db").port(3306, Protocol::Tcp).backed_by("details"));
-            let ratings = mesh.find(RATINGS).clone();
-            *mesh.find_mut(RATINGS) = ratings.egress(egress.ip(), egress.port(), Protocol::Tcp);
-            let details = mesh.find(DETAILS).clone();
-            *mesh.find_mut(DETAILS) = details.ingress(3306, Protocol::Tcp, ingress.port(), target);
-            mesh.find_mut(DETAILS).mtls = mtls;
-        };
-        let mesh = EmbeddedMesh::start_with(Options { mesh: Box::new(change), ..options }).await;
+        let change = move |mesh: &mut Mesh| mesh.find_mut(DETAILS).mtls = mtls;
+        let (mesh, [egress, ingress]) = EmbeddedMesh::start_with_tcp(echo.address(), change).await;
         send_garbage(&[egress, ingress, mesh.ingress]).await;
         assert_eq!(mesh.get("/").await.status, 200, "{mtls:?}");
         let mut stream = TcpStream::connect(egress).await.unwrap();

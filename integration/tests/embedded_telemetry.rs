@@ -6,9 +6,8 @@ use outrigger_integration::control_plane::model::{Protocol, Service};
 use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::embedded::app::Echo;
 use outrigger_integration::embedded::client::Request;
-use outrigger_integration::embedded::ports::{free, loopback};
 use outrigger_integration::embedded::sidecar::Sidecar;
-use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, RATINGS};
+use outrigger_integration::embedded::{EmbeddedMesh, RATINGS};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -229,21 +228,7 @@ async fn expressions_are_labels_and_metrics_of_their_own() {
 #[tokio::test]
 async fn both_sides_report_a_connection_and_its_octets() {
     let echo = Echo::start().await;
-    let egress = free(loopback());
-    let options = Options::default();
-    let ingress = free(options.addresses.ingress.ip());
-    let target = echo.address();
-    let mesh = EmbeddedMesh::start_with(Options {
-        mesh: Box::new(move |mesh| {
-            mesh.services.push(Service::new("db").port(3306, Protocol::Tcp).backed_by("details"));
-            let ratings = mesh.find(RATINGS).clone();
-            *mesh.find_mut(RATINGS) = ratings.egress(egress.ip(), egress.port(), Protocol::Tcp);
-            let details = mesh.find(DETAILS).clone();
-            *mesh.find_mut(DETAILS) = details.ingress(3306, Protocol::Tcp, ingress.port(), target);
-        }),
-        ..options
-    })
-    .await;
+    let (mesh, [egress, _]) = EmbeddedMesh::start_with_tcp(echo.address(), |_| ()).await;
     // From one octet to many reads: what comes back is what was sent.
     for length in [1, 1000, 300_000] {
         let said: Vec<u8> = (0..length).map(|index| index as u8).collect();

@@ -4,8 +4,7 @@ use outrigger_integration::control_plane::bootstrap::AdsProtocol;
 use outrigger_integration::control_plane::model::{Mtls, Protocol, Service};
 use outrigger_integration::embedded::app::{App, Echo};
 use outrigger_integration::embedded::client::Request;
-use outrigger_integration::embedded::ports::{free, loopback};
-use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, RATINGS, bound};
+use outrigger_integration::embedded::{DETAILS, EmbeddedMesh, Options, bound};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -114,21 +113,7 @@ async fn every_status_passes() {
 #[tokio::test]
 async fn a_tcp_service_carries_bytes_over_mtls() {
     let echo = Echo::start().await;
-    let egress = free(loopback());
-    let options = Options::default();
-    let ingress = free(options.addresses.ingress.ip());
-    let target = echo.address();
-    let mesh = EmbeddedMesh::start_with(Options {
-        mesh: Box::new(move |mesh| {
-            mesh.services.push(Service::new("db").port(3306, Protocol::Tcp).backed_by("details"));
-            let ratings = mesh.find(RATINGS).clone();
-            *mesh.find_mut(RATINGS) = ratings.egress(egress.ip(), egress.port(), Protocol::Tcp);
-            let details = mesh.find(DETAILS).clone();
-            *mesh.find_mut(DETAILS) = details.ingress(3306, Protocol::Tcp, ingress.port(), target);
-        }),
-        ..options
-    })
-    .await;
+    let (mesh, [egress, ingress]) = EmbeddedMesh::start_with_tcp(echo.address(), |_| ()).await;
     let mut stream = TcpStream::connect(egress).await.unwrap();
     stream.write_all(b"select 1").await.unwrap();
     stream.shutdown().await.unwrap();

@@ -37,21 +37,7 @@ fn ten_thousand_label_sets_take_fourteen_megabytes() {
     };
     let reporter = Reporter::new(&config, &stats);
     let address = "127.0.0.1:1".parse().unwrap();
-    let connection = ConnectionInfo {
-        id: 1,
-        local: address,
-        direct_local: address,
-        remote: address,
-        direct_remote: address,
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    };
+    let connection = ConnectionInfo::between(address, address);
     let report = |number: usize| {
         let peer = Peer::new(Workload {
             name: format!("workload-{number}").into(),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use config::cluster::Thresholds;
 
-use super::worker::Core;
+use super::core::Core;
 use crate::stats::Gauge;
 
 /// What is limited.

@@ -15,9 +15,9 @@ use config::{At, Rejection};
 
 use super::connect::{dress, open};
 use super::dns::Resolver;
+use super::names::{auto_san, auto_sni};
 use super::pool::{Key, Speaks};
 use super::transport::Transports;
-use super::worker::{auto_san, auto_sni};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::tls::Secrets;
 use crate::transport::Stream;

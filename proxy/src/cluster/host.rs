@@ -10,10 +10,10 @@ use config::metadata::Metadata;
 use smallvec::SmallVec;
 
 use super::circuit_breaker::{Permit, Resource};
+use super::core::Core;
 use super::endpoints::{Endpoint, Health, Identity};
 use super::host_stats::HostShard;
 use super::pool::{KeyRef, Pool};
-use super::worker::Core;
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::Labels;
 

@@ -10,58 +10,29 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use config::cluster::{Discovery, UpstreamProtocol};
+use config::cluster::UpstreamProtocol;
 use config::metadata::Metadata;
 use tokio::time::Instant;
 
-use super::balance::{Balancer, Group};
+use self::choice::Balance;
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::{Connector, connect};
-use super::endpoints::{EndpointSet, Identity};
+use super::core::Core;
+use super::endpoints::Identity;
 use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
 use super::named::NamedCounters;
+use super::names::{auto_san, auto_sni};
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
-    Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, OverrideHost, Pick, PickFailure,
-    Priority, TcpLease, TcpWant,
+    Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, TcpLease,
+    TcpWant,
 };
 use crate::telemetry::stream_info::Labels;
-use crate::wire::h2::CodecStats;
 use crate::wire::message::Protocol;
 
-/// What pools and guards of one cluster on one worker share.
-pub struct Core {
-    /// The cluster.
-    pub shared: Arc<Cluster>,
-    /// Its statistics, copied so that a count costs no detour.
-    pub stats: ClusterStats,
-    /// What makes its connections.
-    pub connector: Rc<dyn Connector>,
-    codec: OnceCell<CodecStats>,
-}
-
-impl Core {
-    /// A cluster on this worker.
-    pub fn new(shared: &Arc<Cluster>, connector: &Rc<dyn Connector>) -> Rc<Core> {
-        Rc::new(Core {
-            shared: Arc::clone(shared),
-            stats: *shared.stats(),
-            connector: Rc::clone(connector),
-            codec: OnceCell::new(),
-        })
-    }
-
-    /// What the HTTP/2 codec counts; as with Envoy it is there once HTTP/2 is spoken.
-    pub fn codec_stats(&self) -> CodecStats {
-        let scope = self.shared.scope();
-        *self.codec.get_or_init(|| CodecStats {
-            close_notify: self.stats.upstream_cx_close_notify,
-            ..CodecStats::new(|name| scope.counter(name), |name| scope.gauge(name))
-        })
-    }
-}
+mod choice;
 
 /// A cluster as this worker uses it.
 pub struct WorkerCluster {
@@ -85,24 +56,18 @@ pub struct WorkerCluster {
     destinations: RefCell<HashMap<SocketAddr, Host>>,
 }
 
-/// The balancer, and the endpoint set that it was built from.
-struct Balance {
-    endpoints: Arc<EndpointSet>,
-    balancer: Balancer,
-}
-
 impl WorkerCluster {
     /// Nothing under way yet.
     pub(super) fn new(shared: &Arc<Cluster>, worker: usize, connector: &Rc<dyn Connector>) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
         let core = Core::new(shared, connector);
         let mut hosts = HashMap::new();
-        let balancer = build_balancer(&core, &endpoints, &mut hosts, worker);
+        let balance = Balance::build(&core, endpoints, &mut hosts, worker);
         Rc::new(WorkerCluster {
             core,
             worker,
             hosts: RefCell::new(hosts),
-            balance: RefCell::new(Balance { endpoints, balancer }),
+            balance: RefCell::new(balance),
             responses: ResponseCounters::default(),
             filters: shared.attached().map(|filters| Arc::clone(filters).on_worker()),
             grpc: GrpcCounters::default(),
@@ -154,56 +119,6 @@ impl WorkerCluster {
     /// Counts a response that is not passed on, for the request is tried again.
     pub fn count_retried(&self, status: u16, codes: Codes) {
         self.responses.count_retried(self.core.shared.scope(), status, codes);
-    }
-
-    /// Chooses a host for one attempt.
-    ///
-    /// # Errors
-    /// There is none: 503 `UH`.
-    pub fn pick(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
-        self.follow_endpoints();
-        let result = match want.prefer {
-            Some(wanted) => self.preferred(wanted).unwrap_or_else(|| self.balanced(want)),
-            None => self.balanced(want),
-        };
-        if result.is_err() {
-            self.core.stats.upstream_cx_none_healthy.inc();
-        }
-        result
-    }
-
-    fn balanced(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
-        let config = self.core.shared.config();
-        match &config.discovery {
-            Discovery::OriginalDst => self.destination(want.original_destination),
-            Discovery::Inert(_) => Err(PickFailure::Inert),
-            Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
-                let balancer = &mut self.balance.borrow_mut().balancer;
-                match balancer.pick(config, want) {
-                    Some((host, panic)) => {
-                        if panic {
-                            self.core.stats.lb_healthy_panic.inc();
-                        }
-                        Ok(host)
-                    }
-                    None if !balancer.is_empty() => Err(PickFailure::NoHealthyEndpoint),
-                    None if is_dns(&config.discovery) => Err(PickFailure::Unresolved),
-                    None => Err(PickFailure::NoEndpoints),
-                }
-            }
-        }
-    }
-
-    /// The host that a filter has chosen; `None` where the balancer is to choose another.
-    fn preferred(&self, wanted: &OverrideHost) -> Option<Result<Host, PickFailure>> {
-        let statuses = &self.core.shared.config().override_host_statuses;
-        let mut balance = self.balance.borrow_mut();
-        let host = balance.balancer.host(&wanted.address).filter(|host| statuses.contains(&host.status()));
-        match (host, wanted.strict) {
-            (Some(host), _) => Some(Ok(host.clone())),
-            (None, Some(status)) => Some(Err(PickFailure::OverrideHost(status))),
-            (None, None) => None,
-        }
     }
 
     /// Says why there is no host, for connections that have no other line: one a minute for each cluster and worker, however many fail.
@@ -280,46 +195,6 @@ impl WorkerCluster {
         permit.map(|permit| RetryPermit { _permit: permit })
     }
 
-    /// Rebuilds the balancer if the endpoints have changed, and lets go of those that are gone.
-    pub(super) fn follow_endpoints(&self) {
-        let current = self.core.shared.endpoints();
-        if Arc::ptr_eq(&current, &self.balance.borrow().endpoints) {
-            return;
-        }
-        let endpoints = self.core.shared.endpoints_owned();
-        let gone = {
-            let mut hosts = self.hosts.borrow_mut();
-            let mut before = std::mem::take(&mut *hosts);
-            for endpoint in endpoints.iter() {
-                let identity = Arc::as_ptr(&endpoint.identity);
-                if let Some(state) = before.remove(&identity) {
-                    hosts.insert(identity, state);
-                }
-            }
-            let balancer = build_balancer(&self.core, &endpoints, &mut hosts, self.worker);
-            *self.balance.borrow_mut() = Balance { endpoints, balancer };
-            before
-        };
-        for state in gone.into_values() {
-            state.retire();
-        }
-    }
-
-    /// The host of a restored original destination. Never made up from the address that the client connected to: that is ourselves.
-    fn destination(&self, address: Option<SocketAddr>) -> Result<Host, PickFailure> {
-        let address = address.ok_or(PickFailure::NoOriginalDestination)?;
-        let mut destinations = self.destinations.borrow_mut();
-        if let Some(host) = destinations.get(&address) {
-            return Ok(host.clone());
-        }
-        let transport = self.core.shared.transport_of(address).ok_or(PickFailure::NoOriginalDestination)?;
-        let endpoint = EndpointSet::dynamic(address, transport);
-        let state = HostState::new(&endpoint.identity, self.worker);
-        let host = Host::new(endpoint, state);
-        destinations.insert(address, host.clone());
-        Ok(host)
-    }
-
     /// Whether somebody asked for it since the last time this was asked, or it holds anything.
     pub(super) fn is_wanted(self: &Rc<Self>) -> bool {
         self.touched.replace(false)
@@ -377,36 +252,6 @@ pub struct RetryPermit {
     _permit: Permit,
 }
 
-fn build_balancer(
-    core: &Rc<Core>,
-    endpoints: &EndpointSet,
-    hosts: &mut HashMap<*const Identity, Rc<HostState>>,
-    worker: usize,
-) -> Balancer {
-    let levels = endpoints.levels.iter().map(|groups| {
-        let groups = groups.iter().map(|group| Group {
-            weight: group.weight.unwrap_or(0),
-            hosts: group
-                .endpoints
-                .iter()
-                .map(|endpoint| {
-                    let state = hosts
-                        .entry(Arc::as_ptr(&endpoint.identity))
-                        .or_insert_with(|| HostState::new(&endpoint.identity, worker));
-                    Host::new(Arc::clone(endpoint), Rc::clone(state))
-                })
-                .collect(),
-        });
-        groups.collect()
-    });
-    let threshold = core.shared.config().panic_threshold;
-    Balancer::new(levels.collect(), endpoints.overprovisioning, threshold, fastrand::Rng::new())
-}
-
-fn is_dns(discovery: &Discovery) -> bool {
-    matches!(discovery, Discovery::StrictDns(..) | Discovery::LogicalDns(..))
-}
-
 fn speaks(protocol: UpstreamProtocol, downstream: Protocol) -> Speaks {
     match (protocol, downstream) {
         (UpstreamProtocol::Http1, _) | (UpstreamProtocol::Downstream, Protocol::Http10 | Protocol::Http11) => {
@@ -414,36 +259,6 @@ fn speaks(protocol: UpstreamProtocol, downstream: Protocol) -> Speaks {
         }
         (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Downstream, Protocol::Http2) => Speaks::Http2,
         (UpstreamProtocol::Auto, _) => Speaks::Either,
-    }
-}
-
-/// The server name of `auto_sni`: the request's host. An address is never sent; it counts, for the check of the server's names, where
-/// the transport has no name of its own.
-pub(super) fn auto_sni<'a>(
-    cluster: &config::cluster::Cluster,
-    authority: &'a [u8],
-    has_own_name: bool,
-) -> Option<&'a str> {
-    let host = cluster.http.auto_sni.then(|| host_of(authority)).filter(|host| !host.is_empty())?;
-    let is_address = host.contains(':') || host.parse::<std::net::IpAddr>().is_ok();
-    (!is_address || !has_own_name).then_some(host)
-}
-
-/// The name that `auto_san_validation` demands: the request's host, name or address. Empty, so that nobody can prove it, when there is none.
-pub(super) fn auto_san<'a>(cluster: &config::cluster::Cluster, authority: &'a [u8]) -> Option<&'a str> {
-    cluster.http.auto_san_validation.then(|| host_of(authority))
-}
-
-/// The host of an authority: without port, and without the brackets of an IPv6 address. Empty when it is no text.
-fn host_of(authority: &[u8]) -> &str {
-    let Ok(authority) = std::str::from_utf8(authority) else { return "" };
-    if let Some((inside, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return inside;
-    }
-    match authority.rsplit_once(':') {
-        // More than one colon: an IPv6 address without its brackets.
-        Some((host, _)) if !host.contains(':') => host,
-        _ => authority,
     }
 }
 

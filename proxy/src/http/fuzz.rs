@@ -273,21 +273,7 @@ fn world_of() -> (Context, Arc<Stats>) {
         connections: ConnectionIds::new(0, 1),
     });
     let address = SocketAddr::from(([127, 0, 0, 1], 80));
-    let connection = ConnectionInfo {
-        id: 1,
-        local: address,
-        direct_local: address,
-        remote: address,
-        direct_remote: address,
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    };
+    let connection = ConnectionInfo::between(address, address);
     let upstreams = Upstreams::new(worker);
     let context = Context::new(manager, Rc::new(connection), upstreams, WorkerLogs::new(0), DrainWatch::never());
     (context, stats)

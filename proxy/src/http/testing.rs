@@ -265,19 +265,5 @@ pub fn with(mut request: RequestHead, headers: &[(&str, &'static str)]) -> Reque
 
 fn connection() -> ConnectionInfo {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    ConnectionInfo {
-        id: 1,
-        local: address("127.0.0.2:8080"),
-        direct_local: address("127.0.0.2:8080"),
-        remote: address("127.0.0.1:5555"),
-        direct_remote: address("127.0.0.1:5555"),
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    }
+    ConnectionInfo::between(address("127.0.0.2:8080"), address("127.0.0.1:5555"))
 }

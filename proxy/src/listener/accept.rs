@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Notify;
 
+use super::accepted::Accepted;
 use super::bind::Socket;
-use super::connection::{self, Accepted};
+use super::connection;
 use super::{Listener, limit};
 use crate::worker::Worker;
 

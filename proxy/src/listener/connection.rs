@@ -1,17 +1,16 @@
 //! The life of one downstream connection, top to bottom: listener filters, filter chain, TLS, then the terminal filter until it ends.
 //! Runs as a task of its own; whatever goes wrong ends this connection alone.
 
-use std::cell::Cell;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use tokio::net::{TcpStream, UnixStream};
-
+use self::handshake::{cut, secure};
+use self::told::{Life, StartTime, log, log_failed_handshake, log_served, log_unserved, turn_away};
 use super::Listener;
 use super::accept::Slot;
+use super::accepted::Accepted;
 use super::chain::{FilterChain, Terminal};
 use super::compiled::Common;
 use super::filters::{self, Inspected, Refusal};
@@ -19,25 +18,15 @@ use super::limit::Permit;
 use super::matching::Facts;
 use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
-use crate::stats::OneMore;
 use crate::tcp::filters::{Closed, First, Started};
-use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::peer::Side;
-use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
-use crate::tls::info::TlsInfo;
-use crate::tls::{FailureKind, HandshakeFailure};
-use crate::transport::{Io, Stream};
+use crate::telemetry::stream_info::ConnectionInfo;
+use crate::transport::Stream;
 use crate::worker::Worker;
 use crate::{http, tcp};
 
-/// An accepted socket.
-#[derive(Debug)]
-pub(super) enum Accepted {
-    /// TCP, with the peer's address.
-    Tcp(TcpStream, SocketAddr),
-    /// A Unix domain socket.
-    Unix(UnixStream),
-}
+mod handshake;
+mod told;
 
 /// A connection that has its chain and, if the chain says so, TLS.
 struct Established {
@@ -256,26 +245,6 @@ async fn after_first(
     }
 }
 
-/// A connection that a network filter closes.
-fn turn_away(
-    worker: &Worker,
-    common: &Common,
-    chain: &FilterChain,
-    begun: StartTime,
-    info: Rc<ConnectionInfo>,
-    (stream, Closed(flags)): (&Stream, Closed),
-) {
-    stream.reset_if_unread();
-    let mut info = begun.stream_info(info);
-    info.flags = flags;
-    match &chain.terminal {
-        Terminal::Tcp(proxy) => proxy.turned_away(worker, &info),
-        Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), false),
-        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
-    }
-    log(worker, common, &info);
-}
-
 /// The chain, of the newest version whose listener filters are those that have run.
 fn choose_chain(listener: Arc<Listener>, slot: &Slot, facts: &Facts<'_>) -> Option<Arc<FilterChain>> {
     let newest = slot.load();
@@ -283,184 +252,13 @@ fn choose_chain(listener: Arc<Listener>, slot: &Slot, facts: &Facts<'_>) -> Opti
     listener.find_chain(facts).cloned()
 }
 
-/// A handshake that its listener's drain cut off.
-fn cut() -> HandshakeFailure {
-    HandshakeFailure { reason: "".into(), kind: FailureKind::Closed }
-}
-
-/// TLS, if the chain terminates it.
-async fn secure(
-    common: &Common,
-    chain: &FilterChain,
-    stream: Stream,
-) -> Result<(Stream, Option<Rc<TlsInfo>>), HandshakeFailure> {
-    let Some(context) = &chain.tls else { return Ok((stream, None)) };
-    let stats = &common.stats.tls;
-    let stapling = Cell::new(None);
-    let handshake = context.accept_telling(stream, &stapling);
-    let result = match chain.connect_timeout {
-        Some(time) => match tokio::time::timeout(time, handshake).await {
-            Ok(result) => result,
-            Err(_) => {
-                common.stats.transport_connect_timeout.inc();
-                return Err(HandshakeFailure {
-                    reason: "transport socket timeout was reached".into(),
-                    kind: FailureKind::Closed,
-                });
-            }
-        },
-        None => handshake.await,
-    };
-    stats.stapled(stapling.get());
-    match result {
-        Ok((stream, info)) => {
-            stats.finished(&info);
-            Ok((stream, Some(Rc::new(info))))
-        }
-        Err(failure) => {
-            tracing::debug!(listener = &*common.name, reason = &*failure.reason, "TLS handshake failed");
-            stats.failed(failure.kind);
-            Err(failure)
-        }
-    }
-}
-
-impl Accepted {
-    /// Where the client connected to, and the client.
-    pub(super) fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        match self {
-            // On a socket for both families an IPv4 client comes with a mapped address; as in Envoy it is one of IPv4 from here on.
-            Accepted::Tcp(stream, remote) => (stream.local_addr().ok().map(canonical), Some(canonical(*remote))),
-            Accepted::Unix(_) => (None, None),
-        }
-    }
-
-    /// Closing sends a reset: what the client sent was not taken. Envoy only peeks at it, and closing with unread bytes resets.
-    fn reset_on_close(&self) {
-        if let Accepted::Tcp(stream, _) = self {
-            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
-        }
-    }
-
-    fn into_io(self) -> Io {
-        match self {
-            Accepted::Tcp(stream, _) => Io::Tcp(stream),
-            Accepted::Unix(stream) => Io::Unix(stream),
-        }
-    }
-}
-
-/// When a connection was accepted, on both clocks.
-#[derive(Clone, Copy)]
-struct StartTime {
-    at: Instant,
-    wall: std::time::SystemTime,
-}
-
-impl StartTime {
-    fn now() -> StartTime {
-        StartTime { at: Instant::now(), wall: std::time::SystemTime::now() }
-    }
-
-    fn stream_info(self, connection: Rc<ConnectionInfo>) -> StreamInfo {
-        let mut info = StreamInfo::begin(connection, None);
-        (info.start, info.start_time) = (self.at, self.wall);
-        info
-    }
-}
-
-/// A connection that has a chain, in the listener's statistics.
-struct Life {
-    common: Arc<Common>,
-    begun: Instant,
-    _active: OneMore,
-}
-
-impl Life {
-    fn begin(common: &Arc<Common>, begun: Instant) -> Life {
-        let stats = &common.stats;
-        stats.cx_total.inc();
-        Life { common: common.clone(), begun, _active: stats.cx_active.hold() }
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.common.stats.cx_destroy.inc();
-        let length = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.common.stats.cx_length_ms.record(length);
-    }
-}
-
 /// Unix sockets have no address that logs could print.
 fn or_nowhere(address: Option<SocketAddr>) -> SocketAddr {
     address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
 pub(super) fn addresses(local: Option<SocketAddr>, remote: Option<SocketAddr>) -> ConnectionInfo {
-    ConnectionInfo {
-        id: 0,
-        local: or_nowhere(local),
-        direct_local: or_nowhere(local),
-        remote: or_nowhere(remote),
-        direct_remote: or_nowhere(remote),
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: Arc::from(""),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    }
-}
-
-/// A connection that no chain took.
-fn log_unserved(worker: &Worker, common: &Common, begun: StartTime, info: ConnectionInfo, flags: ResponseFlags) {
-    if common.access_log.is_empty() {
-        return;
-    }
-    let mut info = begun.stream_info(Rc::new(info));
-    info.flags = flags;
-    if flags == ResponseFlags::NO_ROUTE_FOUND {
-        info.response_code_details = Some("filter_chain_not_found".into());
-    }
-    log(worker, common, &info);
-}
-
-fn log_failed_handshake(
-    worker: &Worker,
-    common: &Common,
-    chain: &FilterChain,
-    begun: StartTime,
-    info: Rc<ConnectionInfo>,
-    failure: &HandshakeFailure,
-) {
-    let mut info = begun.stream_info(info);
-    if !failure.reason.is_empty() {
-        info.downstream_transport_failure = Some(failure.reason.clone());
-    }
-    log(worker, common, &info);
-    match &chain.terminal {
-        Terminal::Tcp(proxy) => proxy.log(worker, &info),
-        Terminal::Http(manager) => manager.count_unserved(true, matches!(failure.kind, FailureKind::Closed)),
-        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
-    }
-}
-
-fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
-    if !common.access_log.is_empty() {
-        log(worker, common, info);
-    }
-}
-
-fn log(worker: &Worker, common: &Common, info: &StreamInfo) {
-    let entry = LogEntry { info, request: None, response: None, trailers: None, more: Default::default() };
-    common.access_log.log(&worker.logs, &entry);
+    ConnectionInfo { id: 0, ..ConnectionInfo::between(or_nowhere(local), or_nowhere(remote)) }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use self::list::Placed;
 use super::Listener;
-use super::connection::{Accepted, addresses};
+use super::accepted::Accepted;
+use super::connection::addresses;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::dynamic::FilterState;
 use crate::telemetry::state_values::StateValues;

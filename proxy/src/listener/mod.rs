@@ -2,6 +2,7 @@
 //! The control thread compiles and binds; workers run [`accept::accept_loop`]. Nothing here knows where configuration came from.
 
 pub mod accept;
+mod accepted;
 pub mod bind;
 mod chain;
 mod compiled;

@@ -46,6 +46,27 @@ pub struct ConnectionInfo {
     pub denied: RefCell<Option<Denial>>,
 }
 
+impl ConnectionInfo {
+    /// A plain connection of which nothing else is known; its number is 1.
+    pub fn between(local: SocketAddr, remote: SocketAddr) -> ConnectionInfo {
+        ConnectionInfo {
+            id: 1,
+            local,
+            direct_local: local,
+            remote,
+            direct_remote: remote,
+            tls: None,
+            requested_server_name: None,
+            filter_chain: Arc::default(),
+            handshake: None,
+            labels: [None, None],
+            metadata: RefCell::default(),
+            filter_state: RefCell::default(),
+            denied: RefCell::default(),
+        }
+    }
+}
+
 /// Why a filter closed a connection, and which details say so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect_failure::{ConnectFailure, ConnectFailureKind};
+use crate::cluster::core::Core;
 use crate::cluster::handshakes;
 use crate::cluster::host_stats::HostShard;
-use crate::cluster::worker::Core;
 use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::info::TlsInfo;
 use crate::transport::{ByteCounts, Stream};

@@ -6,7 +6,7 @@ use std::task::Context;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
-use crate::cluster::worker::Core;
+use crate::cluster::core::Core;
 use crate::wire::h1;
 
 /// A connection, idle or busy. It stays where it is, on the heap, for it goes from hand to hand with each request.

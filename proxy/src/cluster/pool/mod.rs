@@ -29,11 +29,11 @@ use self::http2::Http2Connection;
 use self::waiting::{Pending, Ready, UnderWay, Waiting};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::connect;
+use super::core::Core;
 use super::endpoints::Endpoint;
 use super::host::{Active, HostState};
 use super::host_stats::HostShard;
 use super::lease::HttpLease;
-use super::worker::Core;
 use super::{ConnectFailure, ConnectFailureKind};
 
 /// One pool.

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use super::{Facts, Http1Stream, Http2Stream, Pool};
 use crate::cluster::ConnectFailure;
 use crate::cluster::circuit_breaker::Permit;
+use crate::cluster::core::Core;
 use crate::cluster::host::{Active, HostState};
 use crate::cluster::lease::{HttpLease, UpstreamStream};
-use crate::cluster::worker::Core;
 use crate::wire::message::Protocol;
 
 /// A request that waits, as the pool holds it.

@@ -1,6 +1,9 @@
 //! A connection's facts for tests, and the size of its task.
 
+use tokio::net::UnixStream;
+
 use super::*;
+use crate::transport::Io;
 
 /// A connection from nowhere.
 pub(in crate::listener) fn info() -> ConnectionInfo {

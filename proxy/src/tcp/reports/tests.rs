@@ -38,21 +38,7 @@ fn bench(interval: Duration) -> Bench {
     };
     let reporters = Reporters::compile(&[filter], Direction::Inbound, &stats);
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let connection = ConnectionInfo {
-        id: 1,
-        local: address,
-        direct_local: address,
-        remote: address,
-        direct_remote: address,
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    };
+    let connection = ConnectionInfo::between(address, address);
     Bench { stats, reporters, info: StreamInfo::begin(Rc::new(connection), None) }
 }
 

@@ -22,21 +22,8 @@ fn start_time(pattern: Option<&str>) -> Operator {
 }
 
 fn connection() -> ConnectionInfo {
-    ConnectionInfo {
-        id: 7,
-        local: "127.0.0.2:9080".parse().unwrap(),
-        direct_local: "127.0.0.2:9080".parse().unwrap(),
-        remote: "127.0.0.1:43440".parse().unwrap(),
-        direct_remote: "127.0.0.1:43440".parse().unwrap(),
-        handshake: None,
-        labels: [None, None],
-        tls: None,
-        requested_server_name: None,
-        filter_chain: "".into(),
-        metadata: Default::default(),
-        filter_state: Default::default(),
-        denied: Default::default(),
-    }
+    let between = ConnectionInfo::between("127.0.0.2:9080".parse().unwrap(), "127.0.0.1:43440".parse().unwrap());
+    ConnectionInfo { id: 7, ..between }
 }
 
 /// A connection from this address.

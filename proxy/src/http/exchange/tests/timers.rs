@@ -97,6 +97,11 @@ async fn row(set: impl Fn(&mut Bench), expected: [(u16, &str); 7]) {
     }
 }
 
+/// The ends of a timeout that runs from the beginning to the end.
+fn in_any_phase(details: &str) -> [(u16, &str); 7] {
+    [504, 408, 504, 200, 200, 408, 101].map(|status| (status, details))
+}
+
 fn forward(set: impl Fn(&mut Forward)) -> impl Fn(&mut Bench) {
     move |bench| {
         let routes = to_app(|forward| set(forward)).into_iter().map(std::sync::Arc::new).collect();
@@ -142,46 +147,19 @@ async fn a_try_may_not_be_silent_from_the_complete_request_to_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_may_not_be_idle_in_any_phase() {
-    let details = "stream_idle_timeout";
-    let expected = [
-        (504, details),
-        (408, details),
-        (504, details),
-        (200, details),
-        (200, details),
-        (408, details),
-        (101, details),
-    ];
+    let expected = in_any_phase("stream_idle_timeout");
     row(forward(|forward| forward.idle_timeout = Some(Some(SHORT))), expected).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_has_its_longest_duration_in_any_phase() {
-    let details = "max_duration_timeout";
-    let expected = [
-        (504, details),
-        (408, details),
-        (504, details),
-        (200, details),
-        (200, details),
-        (408, details),
-        (101, details),
-    ];
+    let expected = in_any_phase("max_duration_timeout");
     row(forward(|forward| forward.max_stream_duration = Some(Some(SHORT))), expected).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_managers_limit_of_a_stream_holds_where_the_route_has_none() {
-    let details = "max_duration_timeout";
-    let expected = [
-        (504, details),
-        (408, details),
-        (504, details),
-        (200, details),
-        (200, details),
-        (408, details),
-        (101, details),
-    ];
+    let expected = in_any_phase("max_duration_timeout");
     row(|bench| bench.config.max_stream_duration = Some(SHORT), expected).await;
     let off = |bench: &mut Bench| {
         forward(|forward| forward.max_stream_duration = Some(None))(bench);

@@ -1,0 +1,129 @@
+//! What is told of a connection: when it began, in the listener's statistics, and in its access log, however it ended. A connection that
+//! did not come to its last filter is told of here too.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::failure::ResponseFlags;
+use crate::listener::chain::{FilterChain, Terminal};
+use crate::listener::compiled::Common;
+use crate::stats::OneMore;
+use crate::tcp::filters::Closed;
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::tls::{FailureKind, HandshakeFailure};
+use crate::transport::Stream;
+use crate::worker::Worker;
+
+/// When a connection was accepted, on both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct StartTime {
+    pub at: Instant,
+    wall: std::time::SystemTime,
+}
+
+impl StartTime {
+    pub fn now() -> StartTime {
+        StartTime { at: Instant::now(), wall: std::time::SystemTime::now() }
+    }
+
+    pub fn stream_info(self, connection: Rc<ConnectionInfo>) -> StreamInfo {
+        let mut info = StreamInfo::begin(connection, None);
+        (info.start, info.start_time) = (self.at, self.wall);
+        info
+    }
+}
+
+/// A connection that has a chain, in the listener's statistics.
+pub(super) struct Life {
+    common: Arc<Common>,
+    begun: Instant,
+    _active: OneMore,
+}
+
+impl Life {
+    pub fn begin(common: &Arc<Common>, begun: Instant) -> Life {
+        let stats = &common.stats;
+        stats.cx_total.inc();
+        Life { common: common.clone(), begun, _active: stats.cx_active.hold() }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.common.stats.cx_destroy.inc();
+        let length = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.common.stats.cx_length_ms.record(length);
+    }
+}
+
+/// A connection that a network filter closes.
+pub(super) fn turn_away(
+    worker: &Worker,
+    common: &Common,
+    chain: &FilterChain,
+    begun: StartTime,
+    info: Rc<ConnectionInfo>,
+    (stream, Closed(flags)): (&Stream, Closed),
+) {
+    stream.reset_if_unread();
+    let mut info = begun.stream_info(info);
+    info.flags = flags;
+    match &chain.terminal {
+        Terminal::Tcp(proxy) => proxy.turned_away(worker, &info),
+        Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), false),
+        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
+    }
+    log(worker, common, &info);
+}
+
+/// A connection that no chain took.
+pub(super) fn log_unserved(
+    worker: &Worker,
+    common: &Common,
+    begun: StartTime,
+    info: ConnectionInfo,
+    flags: ResponseFlags,
+) {
+    if common.access_log.is_empty() {
+        return;
+    }
+    let mut info = begun.stream_info(Rc::new(info));
+    info.flags = flags;
+    if flags == ResponseFlags::NO_ROUTE_FOUND {
+        info.response_code_details = Some("filter_chain_not_found".into());
+    }
+    log(worker, common, &info);
+}
+
+pub(super) fn log_failed_handshake(
+    worker: &Worker,
+    common: &Common,
+    chain: &FilterChain,
+    begun: StartTime,
+    info: Rc<ConnectionInfo>,
+    failure: &HandshakeFailure,
+) {
+    let mut info = begun.stream_info(info);
+    if !failure.reason.is_empty() {
+        info.downstream_transport_failure = Some(failure.reason.clone());
+    }
+    log(worker, common, &info);
+    match &chain.terminal {
+        Terminal::Tcp(proxy) => proxy.log(worker, &info),
+        Terminal::Http(manager) => manager.count_unserved(true, matches!(failure.kind, FailureKind::Closed)),
+        Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
+    }
+}
+
+pub(super) fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
+    if !common.access_log.is_empty() {
+        log(worker, common, info);
+    }
+}
+
+pub(super) fn log(worker: &Worker, common: &Common, info: &StreamInfo) {
+    let entry = LogEntry { info, request: None, response: None, trailers: None, more: Default::default() };
+    common.access_log.log(&worker.logs, &entry);
+}
