@@ -16,7 +16,7 @@ pub(crate) mod decode;
 mod dns;
 pub(crate) mod http_options;
 mod policy;
-pub(crate) mod together;
+mod together;
 mod transport;
 
 pub use decode::{decode, from_proto};

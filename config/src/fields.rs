@@ -23,8 +23,7 @@ const DEEPEST: usize = 100;
 /// Checks a message that is about to be decoded.
 pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
     let Some(message) = Message::named(type_name) else { return Ok(()) };
-    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)?;
-    if type_name == "envoy.config.cluster.v3.Cluster" { crate::cluster::together::check(at, bytes) } else { Ok(()) }
+    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)
 }
 
 /// Checks a message that does not act, by Envoy's rules alone.

@@ -140,8 +140,6 @@ pub struct ListenerFilter {
 pub enum ListenerFilterKind {
     /// SNI, ALPN and transport protocol from the ClientHello.
     TlsInspector {
-        /// `initial_read_buffer_size`.
-        initial_read_buffer: Option<u32>,
         /// `max_client_hello_size`: octets that a ClientHello may take.
         largest: u32,
         /// `close_connection_on_client_hello_parsing_errors`: what is no ClientHello is not taken for plain text.

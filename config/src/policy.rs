@@ -28,7 +28,8 @@ type Counts = BTreeMap<&'static str, usize>;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     whole: Counts,
-    /// Filter chains by what they match, virtual hosts by name: a new one beside those that were there takes nothing down.
+    /// Filter chains by what they match, virtual hosts by name: a new one beside those that were there takes nothing down, one in the
+    /// place of another may.
     parts: BTreeMap<Vec<u8>, Counts>,
 }
 
@@ -87,8 +88,12 @@ impl Policy {
     /// Whether it is more than that of another version: serving that one lets pass what this one may forbid.
     pub fn exceeds(&self, other: &Policy) -> bool {
         let new_kind = self.whole.keys().any(|kind| !other.whole.contains_key(kind));
-        let more =
-            |(part, counts): (&Vec<u8>, &Counts)| other.parts.get(part).is_some_and(|others| is_more(counts, others));
+        // A part that is new may be one that was there under another name, and is gone.
+        let gone = || other.parts.iter().filter(|(part, _)| !self.parts.contains_key(*part)).map(|(_, counts)| counts);
+        let more = |(part, counts): (&Vec<u8>, &Counts)| match other.parts.get(part) {
+            Some(others) => is_more(counts, others),
+            None => gone().any(|others| is_more(counts, others)),
+        };
         new_kind || self.parts.iter().any(more)
     }
 }

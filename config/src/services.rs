@@ -126,7 +126,7 @@ pub fn http_uri(at: &At<'_>, proto: &core::HttpUri) -> Result<HttpUri, Rejection
     field_rules::required(&at_timeout, &proto.timeout)?;
     let (host, path) = parts(&uri);
     if host.is_empty() || uri.bytes().any(|octet| octet <= b' ' || octet == 0x7f) {
-        return Err(at.field("uri").reject(format!("{uri:?} is not a URI with a host, as in https://host:port/path")));
+        return Err(at.field("uri").reject("is not a URI with a host, as in https://host:port/path"));
     }
     Ok(HttpUri {
         cluster: field_rules::not_empty(&at.field("cluster"), cluster)?,

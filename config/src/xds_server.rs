@@ -47,14 +47,25 @@ pub(crate) fn decode(at: &At<'_>, proto: &core::ApiConfigSource, options: &Optio
     use core::grpc_service::TargetSpecifier;
     let at_type = at.field("api_type");
     let delta = match proto::defined::<ApiType>(&at_type, proto.api_type)? {
-        ApiType::Grpc | ApiType::AggregatedGrpc => false,
-        ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
+        ApiType::Grpc => false,
+        ApiType::DeltaGrpc => true,
+        aggregated @ (ApiType::AggregatedGrpc | ApiType::AggregatedDeltaGrpc) => {
+            let name = aggregated.as_str_name();
+            return Err(at_type.reject(format!("Unsupported config source {name}; choose GRPC or DELTA_GRPC")));
+        }
         ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
             return Err(at_type.reject("only GRPC and DELTA_GRPC are supported; choose one of them"));
         }
     };
-    if proto.rate_limit_settings.is_some() {
-        options.note(&at.field("rate_limit_settings"), "is not acting; requests to a control plane are not limited");
+    if proto.transport_api_version == core::ApiVersion::V2 as i32 {
+        return Err(at
+            .field("transport_api_version")
+            .reject("the v2 xDS major version has been removed and is no longer supported; set V3"));
+    }
+    if !proto.cluster_names.is_empty() {
+        return Err(at
+            .field("cluster_names")
+            .reject("is for REST sources alone; name the cluster in grpc_services[0].envoy_grpc.cluster_name"));
     }
     if !proto.config_validators.is_empty() {
         return Err(at
@@ -73,6 +84,13 @@ pub(crate) fn decode(at: &At<'_>, proto: &core::ApiConfigSource, options: &Optio
     let at_metadata = at.field("initial_metadata");
     let metadata = service.initial_metadata.iter().enumerate();
     let metadata = metadata.map(|(index, header)| field_rules::plain_header(&at_metadata.index(index), header));
+    if service.timeout.is_some() || service.retry_policy.is_some() {
+        let field = if service.timeout.is_some() { "timeout" } else { "retry_policy" };
+        options.note(
+            &at.field(field),
+            "is for single calls and not acting: a stream of configuration stays open, and is opened again",
+        );
+    }
     let at = at.field("envoy_grpc");
     let cluster = field_rules::not_empty(&at.field("cluster_name"), &grpc.cluster_name)?;
     field_rules::header_value(&at.field("authority"), &grpc.authority)?;

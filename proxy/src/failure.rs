@@ -95,6 +95,13 @@ impl ResponseFlags {
         self.write(out, |(_, short, _)| short);
     }
 
+    /// The short names, `,` between, or `-`.
+    pub fn short(self) -> String {
+        let mut out = Vec::new();
+        self.write_short(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     /// Appends the long names, `,` between, or `-`.
     pub fn write_long(self, out: &mut Vec<u8>) {
         self.write(out, |(_, _, long)| long);
@@ -130,11 +137,7 @@ mod tests {
 
     #[test]
     fn flags_print_in_the_order_in_which_they_were_set() {
-        let text = |flags: ResponseFlags| {
-            let mut out = Vec::new();
-            flags.write_short(&mut out);
-            String::from_utf8(out).unwrap()
-        };
+        let text = ResponseFlags::short;
         let (limit, failure) =
             (ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED, ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
         assert_eq!(text(limit | failure), "URX,UF");

@@ -142,7 +142,7 @@ const TABLE: &[Room] = &[
     room("policy", &["calendar", "stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
-    room("tls", &["transport"]),
+    room("tls", &["calendar", "transport"]),
     room("transport", &["stats", "sys"]),
     room("calendar", &[]),
     room("stats", &[]),

@@ -34,7 +34,10 @@ pub(super) fn parse_with(text: &str, cel: Option<&CelExpressionConfig>) -> Resul
         }
         let Some((command, after)) = command(rest) else {
             let position = text.len() - rest.len();
-            return Err(format!("Incorrect configuration: {text}. Couldn't find valid command at position {position}"));
+            // Without the text: it may be the value of a header, and a secret.
+            return Err(format!(
+                "Incorrect configuration. Couldn't find valid command at position {position}; write %% for a percent sign"
+            ));
         };
         if !literal.is_empty() {
             parts.push(Part::Literal(Arc::from(std::mem::take(&mut literal))));

@@ -52,7 +52,11 @@ fn parameters_lengths_and_percent_signs() {
 fn wrong_formats() {
     let wrong = |text: &str| format::parse(text).unwrap_err();
     assert_eq!(wrong("a %NOPE% b"), "Not supported field in StreamInfo: NOPE; correct it, or take it out");
-    assert_eq!(wrong("ab %REQ(X"), "Incorrect configuration: ab %REQ(X. Couldn't find valid command at position 3");
+    assert_eq!(
+        wrong("ab %REQ(X"),
+        "Incorrect configuration. Couldn't find valid command at position 3; write %% for a percent sign"
+    );
+    assert!(!wrong("Basic dXNlcjpwYXNz%").contains("dXN"), "credentials are not shown");
     for text in [
         "%",
         "%a%",

@@ -21,7 +21,11 @@ pub fn decode(bytes: &[u8], options: &Options) -> Result<Cluster, Rejection> {
     let at = At::root();
     options.reading("cluster", bytes, || {
         extension::check("envoy.config.cluster.v3.Cluster", bytes, &at, options)?;
-        from_proto(&proto::message(bytes, &at)?, options)
+        let proto = proto::message(bytes, &at)?;
+        if options.is_checking() {
+            super::together::check(&at, &proto)?;
+        }
+        from_proto(&proto, options)
     })
 }
 

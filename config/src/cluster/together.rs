@@ -1,16 +1,11 @@
-//! What Envoy demands of several fields of a cluster together, in its words. Called where messages are checked, before anything is made of them;
+//! What Envoy demands of several fields of a cluster together, in its words. Called before anything is made of it;
 //! some of these fields do not act here, and are wrong all the same.
 
 use crate::proto::{cluster::v3 as pb, core::v3 as core, wkt};
 use crate::rejection::{At, Rejection};
 
-/// All of it, of an encoded cluster.
-pub(crate) fn check(at: &At<'_>, bytes: &[u8]) -> Result<(), Rejection> {
-    // Bytes that are none are refused by whoever decodes them.
-    <pb::Cluster as prost::Message>::decode(bytes).map_or(Ok(()), |proto| of(at, &proto))
-}
-
-fn of(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
+/// All of it.
+pub(super) fn check(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
     balancing(at, proto)?;
     original_destination(at, proto)?;
     dns(at, proto)?;

@@ -21,7 +21,9 @@ const UNSEEN: &[(&str, &str)] = &[
     ("core.v3.RetryPolicy", "*"),
     ("core.v3.RetryPolicy.RetryHostPredicate", "*"),
     ("core.v3.RetryPolicy.RetryPriority", "*"),
-    ("core.v3.WatchedDirectory", "path"),
+    ("core.v3.WatchedDirectory", "*"),
+    // Chooses the transport socket of its endpoints.
+    ("endpoint.v3.LocalityLbEndpoints", "metadata"),
     ("metrics.v3.TagSpecifier", "*"),
     // Need a second element, or another field beside them.
     ("accesslog.v3.AndFilter", "filters"),

@@ -49,7 +49,7 @@ pub(crate) fn kind(
 ) -> Result<ListenerFilterKind, Rejection> {
     registry::inert(at, Kind::ListenerFilter, name, extension, options)?;
     Ok(match extension.type_name.rsplit('.').next().unwrap_or_default() {
-        "TlsInspector" => tls_inspector(at, &extension.decode(at, options)?)?,
+        "TlsInspector" => tls_inspector(&extension.decode(at, options)?),
         "HttpInspector" => ListenerFilterKind::HttpInspector,
         "OriginalDst" => ListenerFilterKind::OriginalDst,
         "Config" => {
@@ -61,18 +61,11 @@ pub(crate) fn kind(
     })
 }
 
-fn tls_inspector(
-    at: &At<'_>,
-    proto: &filters::tls_inspector::v3::TlsInspector,
-) -> Result<ListenerFilterKind, Rejection> {
-    let initial_read_buffer = uint32(&proto.initial_read_buffer_size);
-    if let Some(size) = initial_read_buffer {
-        field_rules::within(&at.field("initial_read_buffer_size"), u64::from(size), 256, 65_536)?;
-    }
+fn tls_inspector(proto: &filters::tls_inspector::v3::TlsInspector) -> ListenerFilterKind {
     // Which is the most, too: Envoy's rule on the field.
     let largest = uint32(&proto.max_client_hello_size).unwrap_or(16 * 1024);
     let tls_alone = proto.close_connection_on_client_hello_parsing_errors;
-    Ok(ListenerFilterKind::TlsInspector { initial_read_buffer, largest, tls_alone })
+    ListenerFilterKind::TlsInspector { largest, tls_alone }
 }
 
 fn proxy_protocol(

@@ -220,6 +220,7 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Resu
         Some(Type::ValidationContext(context)) => {
             let at = at.field("validation_context");
             let context = validation::context(&at, context, options)?;
+            context.stands_alone(&at)?;
             let has_roots = context.trusted_ca.is_some() || context.spiffe.is_some();
             if !context.subject_alt_names.is_empty() && !has_roots && !context.accept_untrusted {
                 return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));

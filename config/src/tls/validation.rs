@@ -46,6 +46,19 @@ impl ValidationContext {
             .map_err(|error| at.reject(format!("cannot be merged with its default: {error}")))?;
         context(&at, &merged, &Options::default())
     }
+
+    /// Whether it can stand alone. Half of a combined context need not: the other half may hold the roots.
+    ///
+    /// # Errors
+    /// What is asked of certificates is asked of none without roots.
+    pub fn stands_alone(&self, at: &At<'_>) -> Result<(), Rejection> {
+        if self.allow_expired && self.trusted_ca.is_none() && self.spiffe.is_none() {
+            return Err(at.field("allow_expired_certificate").reject(
+                "Certificate validity period is always ignored without trusted CA; give trusted_ca, or take this out",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// `CertificateValidationContext`.
@@ -83,11 +96,6 @@ pub(crate) fn context(
                 "the SPIFFE validator has roots of its own and does not look at these, as by Envoy",
             );
         }
-    }
-    if proto.allow_expired_certificate && proto.trusted_ca.is_none() && spiffe.is_none() {
-        return Err(at.field("allow_expired_certificate").reject(
-            "Certificate validity period is always ignored without trusted CA; give trusted_ca, or take this out",
-        ));
     }
     Ok(ValidationContext {
         spiffe,
@@ -153,7 +161,10 @@ pub(crate) fn typed_name(at: &At<'_>, proto: &pb::SubjectAltNameMatcher) -> Resu
 fn object_identifier(at: &At<'_>, text: &str) -> Result<Arc<str>, Rejection> {
     let numbers = text.split('.').filter(|part| part.parse::<u64>().is_ok_and(|number| number.to_string() == *part));
     let count = text.split('.').count();
-    if count < 2 || numbers.count() != count {
+    // The first arc is 0, 1 or 2; below the first two there are 40 (X.660).
+    let arcs: Vec<u64> = text.split('.').take(2).filter_map(|part| part.parse().ok()).collect();
+    let is_rooted = matches!(arcs[..], [0 | 1, 0..40] | [2, _]);
+    if count < 2 || numbers.count() != count || !is_rooted {
         return Err(at.reject("OTHER_NAME needs the object identifier of the name; give numbers with dots between"));
     }
     Ok(text.into())

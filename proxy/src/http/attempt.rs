@@ -123,16 +123,15 @@ pub(super) async fn run<'s>(
             }
         }
     };
+    log::answered(&mut exchange.stream, head.status);
     if let Some(policy) = &forwarding.config.internal_redirect
         && policy.codes.contains(&head.status)
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
         cut_short(&cluster, &lease, &head);
-        log::answered(&mut exchange.stream, head.status);
         return Err(Stop::Elsewhere(elsewhere));
     }
-    log::answered(&mut exchange.stream, head.status);
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let awaits_trailers = ends.answered(target, &head, time, succeeded);

@@ -35,13 +35,14 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
 /// Forwards the request and sends what comes back, or says what it is answered.
 pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
     exchange.stream.context.manager.stats.rq_total.inc();
-    let Some(chosen) = exchange.stream.route else {
-        stages::answered_here(&exchange.stream, None);
-        return Err(nowhere(&exchange.stream).into());
-    };
-    let Some(forwarding) = chosen.forwarding else {
-        stages::answered_here(&exchange.stream, Some(&*chosen.route.config.name));
-        return Err(own_answer(&exchange.stream, chosen).into());
+    let route = exchange.stream.route;
+    let Some((chosen, forwarding)) = route.and_then(|chosen| Some((chosen, chosen.forwarding?))) else {
+        stages::answered_here(&exchange.stream);
+        let reply = match route {
+            Some(chosen) => own_answer(&exchange.stream, chosen),
+            None => nowhere(&exchange.stream),
+        };
+        return Err(reply.into());
     };
     attempt::run(exchange, downstream, chosen, forwarding).await
 }

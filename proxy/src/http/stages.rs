@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::route::without_query;
 use super::stream::{Chosen, Stream};
+use super::upstreams::Target;
 use crate::failure::ResponseFlags;
 
 /// A route leads it somewhere.
@@ -23,11 +24,11 @@ pub(super) fn routed(stream: &Stream<'_>, chosen: Chosen<'_>, cluster: &str) {
 }
 
 /// No route leads it anywhere, or one answers it.
-pub(super) fn answered_here(stream: &Stream<'_>, route: Option<&str>) {
+pub(super) fn answered_here(stream: &Stream<'_>) {
     tracing::debug!(
         target: "router",
         connection = stream.context.connection.id,
-        route = route.unwrap_or("-"),
+        route = stream.route.map_or("-", |chosen| &*chosen.route.config.name),
         "request {} {} {}: it is answered here",
         stream.request.method.as_bytes().escape_ascii(),
         stream.request.authority.escape_ascii(),
@@ -36,10 +37,10 @@ pub(super) fn answered_here(stream: &Stream<'_>, route: Option<&str>) {
 }
 
 /// An attempt has its endpoint.
-pub(super) fn picked(stream: &Stream<'_>, endpoint: impl FnOnce() -> std::sync::Arc<str>) {
+pub(super) fn picked(stream: &Stream<'_>, target: &Target) {
     if tracing::enabled!(target: "router", tracing::Level::DEBUG) {
         let (connection, attempt) = (stream.context.connection.id, stream.info.attempts);
-        tracing::debug!(target: "router", connection, attempt, endpoint = &*endpoint(), "an endpoint is chosen");
+        tracing::debug!(target: "router", connection, attempt, endpoint = &*target.address(), "an endpoint is chosen");
     }
 }
 
@@ -50,7 +51,7 @@ pub(super) fn retried(stream: &Stream<'_>, status: Option<u16>, flags: ResponseF
         connection = stream.context.connection.id,
         attempt = stream.info.attempts,
         status = status.unwrap_or(0),
-        flags = short(flags),
+        flags = flags.short(),
         "the attempt is over, another follows in {} ms",
         wait.as_millis()
     );
@@ -62,15 +63,9 @@ pub(super) fn gave_up(stream: &Stream<'_>, flags: ResponseFlags) {
         target: "router",
         connection = stream.context.connection.id,
         attempt = stream.info.attempts,
-        flags = short(flags),
+        flags = flags.short(),
         "the attempt is over without an answer"
     );
-}
-
-fn short(flags: ResponseFlags) -> String {
-    let mut out = Vec::new();
-    flags.write_short(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -225,9 +225,7 @@ impl Outcome {
     }
 
     pub fn flags(&self) -> String {
-        let mut out = Vec::new();
-        self.info.flags.write_short(&mut out);
-        String::from_utf8(out).unwrap()
+        self.info.flags.short()
     }
 
     pub fn details(&self) -> &str {

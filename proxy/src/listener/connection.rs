@@ -194,7 +194,7 @@ async fn establish(
     }
     let exchanged = drain.before_end(exchange(&chain, stream, &info)).await;
     let Some(Ok(stream)) = exchanged else {
-        log(worker, &common, &begun.stream_info(info));
+        log_failed_handshake(worker, &common, &chain, begun, info, &cut());
         return None;
     };
     Some(Established { common, chain, stream, info, drain, life, filters })

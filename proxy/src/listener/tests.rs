@@ -192,7 +192,7 @@ fn strict() -> config::listener::Listener {
     let mut config = config("127.0.0.1:0", vec![mutual]);
     config.listener_filters = vec![ListenerFilter {
         name: "f".into(),
-        kind: ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512), largest: 16 * 1024, tls_alone: false },
+        kind: ListenerFilterKind::TlsInspector { largest: 16 * 1024, tls_alone: false },
         disabled: None,
     }];
     config
@@ -331,9 +331,7 @@ async fn an_upstream_that_cannot_be_had_is_told_with_envoys_flags() {
             let stream = Stream::new(crate::transport::Io::Memory(far));
             let info = Rc::new(super::connection::tests::info());
             let info = crate::tcp::proxy(&harness.worker, &proxy, stream, info, DrainWatch::never(), None).await;
-            let mut printed = Vec::new();
-            info.flags.write_short(&mut printed);
-            assert_eq!(String::from_utf8(printed).unwrap(), flags, "{name}");
+            assert_eq!(info.flags.short(), flags, "{name}");
             assert_eq!(info.upstream_host.as_deref(), upstream.as_deref());
             // Envoy shows no cluster that is not there.
             assert_eq!(info.upstream_cluster.as_deref(), (name != "nowhere").then_some(name));

@@ -16,8 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::relay::Moved;
 use crate::stats::Stats;
 use crate::telemetry::facts::Known;
-use crate::telemetry::mesh::{self, Goes, Outcome, Parties, Protocol, Role, principals, service_of};
-use crate::telemetry::peer::{self, Peer, Side};
+use crate::telemetry::mesh::{self, Outcome, Protocol, Role, with_parties};
+use crate::telemetry::peer::{Peer, Side};
 use crate::telemetry::stream_info::StreamInfo;
 
 /// Who reports the connections of a filter chain. Shared by all workers.
@@ -150,34 +150,6 @@ fn told(info: &StreamInfo, side: Side) -> Option<Rc<Peer>> {
 impl Reporter {
     /// The labels of a connection, which stay what they are now.
     fn begin(&self, info: &StreamInfo) -> mesh::Connection {
-        let goes = match (&info.upstream_cluster, &info.upstream_labels[0]) {
-            (Some(name), Some(cluster)) => Goes::To(name, cluster.metadata()),
-            _ => Goes::Nowhere,
-        };
-        let service = service_of(None, goes);
-        let endpoint = || {
-            let host = info.upstream_labels[1].as_ref()?;
-            peer::of_endpoint(host.metadata().get("istio", "workload")?.as_str()?)
-        };
-        let (peer, behind) = match self.role {
-            Role::Source => (told(info, Side::Upstream).or_else(endpoint), None),
-            Role::Destination => (told(info, Side::Downstream), None),
-            Role::Gateway => (told(info, Side::Downstream), told(info, Side::Upstream)),
-        };
-        let tls = match self.role {
-            Role::Source => info.upstream_connection.as_ref().and_then(|connection| connection.tls.as_deref()),
-            Role::Destination | Role::Gateway => info.connection.tls.as_deref(),
-        };
-        let (peer_principal, own_principal) = principals(tls);
-        let parties = Parties {
-            role: self.role,
-            peer: peer.as_ref(),
-            behind: behind.as_ref(),
-            service: &service,
-            host: b"",
-            peer_principal,
-            own_principal,
-        };
         let outcome = Outcome { protocol: Protocol::Tcp, status: 0, grpc_status: None, flags: info.flags };
         let known = Known {
             info,
@@ -188,7 +160,13 @@ impl Reporter {
             route: None,
             virtual_host: None,
         };
-        self.reporter.connection(&known, parties, outcome)
+        with_parties(
+            self.role,
+            info,
+            |side| told(info, side),
+            b"",
+            |parties| self.reporter.connection(&known, parties, outcome),
+        )
     }
 }
 

@@ -27,15 +27,24 @@ struct Candidate {
     /// DNS names, or where there are no alternative names at all, the subject's common name.
     names: Vec<Box<str>>,
     response: Option<Response>,
+    /// The same key with that response.
+    stapled: Option<Arc<CertifiedKey>>,
     policy: StaplePolicy,
 }
 
 impl Candidate {
     fn new(identity: &Identity, schemes: &Schemes, policy: StaplePolicy) -> Candidate {
+        let key = signature::limited(&identity.key, schemes);
+        let stapled = identity.response.as_ref().map(|response| {
+            let mut stapled = CertifiedKey::clone(&key);
+            stapled.ocsp = Some(response.der.clone());
+            Arc::new(stapled)
+        });
         Candidate {
-            key: signature::limited(&identity.key, schemes),
+            key,
             names: names(identity),
             response: identity.response.clone(),
+            stapled,
             policy: if identity.demands_response { StaplePolicy::Must } else { policy },
         }
     }
@@ -77,15 +86,13 @@ impl Chooser {
             _ => self.choose(hello.server_name(), &client),
         };
         let Some(chosen) = chosen else { return (None, Stapling::NotAsked) };
-        match (chosen.stapling(Some(status)), &chosen.response) {
-            (Stapling::Failed, _) => (None, Stapling::Failed),
-            (Stapling::Shown, Some(response)) => {
-                let mut key = CertifiedKey::clone(&chosen.key);
-                key.ocsp = Some(response.der.clone());
-                (Some(Arc::new(key)), Stapling::Shown)
-            }
-            (stapling, _) => (Some(chosen.key.clone()), stapling),
-        }
+        let stapling = chosen.stapling(Some(status));
+        let key = match stapling {
+            Stapling::Failed => None,
+            Stapling::Shown => chosen.stapled.clone(),
+            Stapling::NotAsked | Stapling::Omitted => Some(chosen.key.clone()),
+        };
+        (key, stapling)
     }
 
     fn choose(&self, name: Option<&str>, client: &Client<'_, '_>) -> Option<&Candidate> {

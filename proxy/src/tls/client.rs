@@ -130,7 +130,7 @@ impl ClientContext {
             secrets.watch_files(user.clone());
         }
         secrets.register(user);
-        context.try_rebuild(secrets, View::Current)?;
+        context.try_rebuild(secrets, View::Newest)?;
         Ok(context)
     }
 

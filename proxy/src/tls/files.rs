@@ -34,6 +34,8 @@ struct State {
     current: Bytes,
     /// What was read since and is not in use (yet).
     newest: Option<Bytes>,
+    /// It was read because something new names it; whoever else uses it has not heard of it.
+    is_untold: bool,
 }
 
 /// The files that one user holds.
@@ -85,12 +87,16 @@ impl Reader<'_> {
 }
 
 impl Files {
-    /// Reads those of the sources that are files, and are not held yet. They are held as long as what this gives is.
+    /// Reads those of the sources of something that has just arrived which are files, held before or not, and whether or not their
+    /// directory has moved. They are held as long as what this gives is. What was held and cannot be read now stays as it was.
     ///
     /// # Errors
     /// The file that cannot be read.
-    pub fn hold<'s>(&self, sources: impl IntoIterator<Item = &'s DataSource>) -> Result<Held, String> {
-        sources.into_iter().filter_map(DataSource::file).map(|file| self.open(file)).collect()
+    pub fn hold(&self, sources: &[&DataSource]) -> Result<Held, String> {
+        let known = |source: &&DataSource| lock(&self.held).get(source.file()?).and_then(Weak::upgrade);
+        let before: Held = sources.iter().filter_map(known).collect();
+        before.iter().for_each(|file| file.read_again());
+        sources.iter().filter_map(|source| source.file()).map(|file| self.open(file)).collect()
     }
 
     fn open(&self, source: &FileSource) -> Result<Arc<File>, String> {
@@ -104,7 +110,7 @@ impl Files {
             return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
         }
         let current = read(source)?;
-        let state = Mutex::new(State { seen, unsettled: None, current, newest: None });
+        let state = Mutex::new(State { seen, unsettled: None, current, newest: None, is_untold: false });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
         Ok(file)
@@ -140,6 +146,15 @@ impl Files {
             state.current = newest;
         }
     }
+
+    /// What was read for something new is no good: it is as if it had not been read.
+    pub fn forget(files: &Held) {
+        for mut state in files.iter().map(|file| lock(&file.state)) {
+            if std::mem::take(&mut state.is_untold) {
+                state.newest = None;
+            }
+        }
+    }
 }
 
 impl File {
@@ -151,9 +166,22 @@ impl File {
         }
     }
 
+    /// For something new that names it. Whoever else uses it hears of it at the next look.
+    fn read_again(&self) {
+        let Ok(octets) = read(&self.source) else { return };
+        let mut state = lock(&self.state);
+        let known = state.newest.as_ref().unwrap_or(&state.current);
+        if *known != octets {
+            (state.newest, state.is_untold) = (Some(octets), true);
+        }
+    }
+
     /// Tells whether something new was read.
     fn look(&self) -> bool {
         let mut state = lock(&self.state);
+        if std::mem::take(&mut state.is_untold) {
+            return true;
+        }
         let now = Stamp::of(&self.source);
         if now == state.seen {
             state.unsettled = None;

@@ -106,8 +106,12 @@ impl Secrets {
     pub fn update(&self, id: &SecretId, secret: SecretKind) -> Result<(), String> {
         let name = &id.name;
         let named = |reason| format!("secret {name}: {reason}");
-        let files = self.files.hold(secret.sources()).map_err(named)?;
-        let mut held = parse(name, &secret, self.reader(View::Current)).map_err(named)?;
+        let files = self.files.hold(&secret.sources()).map_err(named)?;
+        let parsed = parse(name, &secret, self.reader(View::Newest)).or_else(|_| {
+            Files::forget(&files);
+            parse(name, &secret, self.reader(View::Current))
+        });
+        let mut held = parsed.map_err(named)?;
         if !files.is_empty() {
             held.from = Some(Arc::new(FromFiles { secret, files }));
         }

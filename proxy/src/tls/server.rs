@@ -143,7 +143,7 @@ impl ServerContext {
             secrets.watch_files(user.clone());
         }
         secrets.register(user);
-        context.try_rebuild(secrets, View::Current)?;
+        context.try_rebuild(secrets, View::Newest)?;
         Ok(context)
     }
 

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use config::At;
 use config::secret::{DataSource, TlsCertificate, ValidationContext};
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 
 use super::Secrets;
 use super::certificate::Material;
-use super::files::{self, View};
+use super::files::{self, Files, Reader, View};
 use super::material::{Identity, PeerContext};
 use super::sha256;
 use super::signature;
@@ -97,8 +98,21 @@ impl Sources {
         side: SideDemands,
         secrets: &Secrets,
     ) -> Result<Sources, String> {
-        let files = secrets.files().hold(given(common, tickets))?;
-        let reader = secrets.reader(View::Current);
+        let given: Vec<_> = given(common, tickets).collect();
+        let files = secrets.files().hold(&given)?;
+        let read = |view| Sources::read(common, tickets, side, (secrets.reader(view), files.clone()));
+        read(View::Newest).or_else(|_| {
+            Files::forget(&files);
+            read(View::Current)
+        })
+    }
+
+    fn read(
+        common: &CommonTls,
+        tickets: Option<&SecretSource<config::secret::TicketKeys>>,
+        side: SideDemands,
+        (reader, files): (Reader<'_>, files::Held),
+    ) -> Result<Sources, String> {
         let mut needs = Vec::new();
         let mut certificates = Vec::with_capacity(common.certificates.len());
         for certificate in &common.certificates {
@@ -222,6 +236,7 @@ impl Sources {
         if let Some(default) = &self.default {
             peers = Arc::new(peers.over(default, secrets.reader(view))?);
         }
+        peers.config.stands_alone(&At::root()).map_err(|rejection| rejection.to_string())?;
         refuse_blind_names(&peers, self.side)?;
         let binding = binding(&identities, &peers, self.side);
         let verifier = Arc::new(PeerVerifier::new(peers, self.side, self.schemes.clone()));

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use config::tls::StaplePolicy;
 
 use self::der::Der;
+use crate::calendar::days_of;
 
 mod der;
 pub(super) mod hello;
@@ -140,10 +141,7 @@ fn moment(text: &[u8]) -> Option<SystemTime> {
     if !is_one {
         return None;
     }
-    // Years begin in March, so that the day that may be missing is the last one.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    let seconds = days_of(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
     UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 

@@ -751,6 +751,9 @@ async fn a_fetched_context_is_merged_over_the_given_one() {
         (vec![ours.clone()], vec![crl(&other.revoke(1))], (false, false)),
         (vec![ours.clone()], vec![accept_untrusted()], (true, true)),
         (vec![ours.clone(), accept_untrusted()], vec![], (true, true)),
+        // What neither half could ask for alone.
+        (vec![ours.clone()], vec![allow_expired()], (true, false)),
+        (vec![allow_expired()], vec![ours.clone()], (true, false)),
     ] {
         let context = server(&given, &fetched).unwrap();
         for (authority, expected) in [(&mesh, friend), (&other, stranger)] {
@@ -763,6 +766,7 @@ async fn a_fetched_context_is_merged_over_the_given_one() {
     }
     // What is merged is judged whole: names without roots are refused.
     assert!(server(&[named], &[]).unwrap_err().contains("insecure and not allowed"));
+    assert!(server(&[allow_expired()], &[]).unwrap_err().contains("ignored without trusted CA"));
 }
 
 #[test]

@@ -70,6 +70,11 @@ impl Headers {
         self.entries.is_empty()
     }
 
+    /// Octets of names and values.
+    pub fn octets(&self) -> u64 {
+        self.iter().map(|header| (header.name.as_bytes().len() + header.value.len()) as u64).sum()
+    }
+
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Header> {
         self.entries.iter()

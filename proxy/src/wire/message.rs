@@ -109,6 +109,18 @@ impl RequestHead {
     pub fn is_about_server(&self) -> bool {
         self.method == Method::Options && self.path[..] == *b"*"
     }
+
+    /// Octets of names and values, those of pseudo headers among them.
+    pub fn octets(&self) -> u64 {
+        let pseudo = [
+            (":method", self.method.as_bytes()),
+            (":path", &self.path),
+            (":authority", &self.authority),
+            (":scheme", &self.scheme),
+        ];
+        let given = pseudo.iter().filter(|(_, value)| !value.is_empty());
+        given.map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>() + self.headers.octets()
+    }
 }
 
 /// A response without its body.
@@ -126,6 +138,13 @@ pub struct ResponseHead {
     pub body: BodyLength,
     /// Octets of the head on the wire (HTTP/1), or of names and values (HTTP/2).
     pub wire_size: u32,
+}
+
+impl ResponseHead {
+    /// Octets of names and values, those of `:status` among them.
+    pub fn octets(&self) -> u64 {
+        ":status200".len() as u64 + self.headers.octets()
+    }
 }
 
 /// Length of a body.

@@ -21,10 +21,10 @@ use std::time::Instant;
 use config::listener::{Direction, KeptChains};
 use config::{Policy, Rejection};
 use tokio::sync::Notify;
-use xds_client::{Update, Verdict};
+use xds_client::{Rejected, Update, Verdict};
 
 use self::draining::Draining;
-use self::retry::{Refusal, Retry};
+use self::retry::{Holder, Refusal, Retry};
 use self::sockets::Sockets;
 use self::warming::Warming;
 use super::Named;
@@ -114,18 +114,35 @@ impl Listeners {
         self.add(config, stored, true, clusters).map_err(|refusal| refusal.rejection)
     }
 
-    /// Applies an LDS response, resource by resource.
-    pub fn update(&mut self, update: &Update, clusters: &dyn Fn(&str) -> bool) -> Verdict {
+    /// Applies an LDS response, resource by resource. Whoever wants an address that another listener of ours has is looked at once more
+    /// when all have been: that one may have moved.
+    pub fn update(&mut self, update: &Update, clusters: &dyn Fn(&str) -> bool, secrets: &SecretWatches) -> Verdict {
         for name in &update.removed {
             self.remove(&Arc::from(name.as_str()));
         }
         self.held.set_version(&update.version);
-        let verdict = super::each(update, Named::ByItself, |name, stored| {
+        let mut aside = Vec::new();
+        let mut verdict = super::each(update, Named::ByItself, |name, stored| {
             self.retries.remove(name);
-            self.update_one(name, stored, 0, clusters).inspect_err(|reason| {
-                tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
-            })
+            match self.take(name, &stored, clusters) {
+                Err(refusal) if refusal.holder == Holder::Ours => {
+                    aside.push((name.clone(), stored));
+                    Ok(())
+                }
+                taken => self.taken(name, stored, 0, taken).inspect_err(|reason| tell_refused(name, reason)),
+            }
         });
+        if !aside.is_empty() {
+            // Sockets that are left now are taken over as they are.
+            self.activate_warm(secrets);
+        }
+        for (name, stored) in aside {
+            let taken = self.update_one(&name, stored, 0, clusters).inspect_err(|reason| tell_refused(&name, reason));
+            if let Err(reason) = taken {
+                let refused = Rejected { name: name.as_ref().into(), reason };
+                verdict = Err(verdict.err().into_iter().flatten().chain([refused]).collect());
+            }
+        }
         super::each_refused(update, |name, stored, reason| {
             tracing::error!(target: "config", "listener '{name}' is refused: it {reason}");
             self.refuse(name, stored, false, reason);
@@ -149,6 +166,11 @@ impl Listeners {
         attempts: u32,
         clusters: &dyn Fn(&str) -> bool,
     ) -> Result<(), String> {
+        let taken = self.take(name, &stored, clusters);
+        self.taken(name, stored, attempts, taken)
+    }
+
+    fn take(&mut self, name: &Arc<str>, stored: &Stored, clusters: &dyn Fn(&str) -> bool) -> Result<(), Refusal> {
         match self.held.look(name, &stored.body) {
             Seen::New => {}
             Seen::Waits => return Ok(()),
@@ -162,18 +184,23 @@ impl Listeners {
                 return Ok(());
             }
         }
-        let refusal = match config::listener::decode(&stored.body, &self.options).map_err(Refusal::from) {
-            Ok(config) if self.is_stopped(config.direction) => {
-                // As in Envoy: whoever drains the process does not want it to accept again.
-                tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
-                return Ok(());
-            }
-            Ok(config) => match self.add(named(config, name), stored.clone(), false, clusters) {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            },
-            Err(refusal) => refusal,
-        };
+        let config = config::listener::decode(&stored.body, &self.options)?;
+        if self.is_stopped(config.direction) {
+            // As in Envoy: whoever drains the process does not want it to accept again.
+            tracing::debug!(target: "config", "listener '{name}' is ignored: listeners of its direction are stopped");
+            return Ok(());
+        }
+        self.add(named(config, name), stored.clone(), false, clusters)
+    }
+
+    fn taken(
+        &mut self,
+        name: &Arc<str>,
+        stored: Stored,
+        attempts: u32,
+        taken: Result<(), Refusal>,
+    ) -> Result<(), String> {
+        let Err(refusal) = taken else { return Ok(()) };
         let reason = refusal.rejection.to_string();
         self.retry_later(name, stored.clone(), attempts, refusal.holder);
         self.refuse(name, stored, refusal.rejection.withholds_policy, &reason);
@@ -274,6 +301,12 @@ impl Listeners {
 
     /// Gives every warm listener to the workers. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
+        let some = self.activate_warm(secrets);
+        self.sweep();
+        some
+    }
+
+    fn activate_warm(&mut self, secrets: &SecretWatches) -> bool {
         let warm = self
             .held
             .all_warming()
@@ -282,7 +315,6 @@ impl Listeners {
         for name in &warm {
             self.activate(name);
         }
-        self.sweep();
         !warm.is_empty()
     }
 
@@ -342,6 +374,10 @@ impl Listeners {
 /// A listener without a name has that of its resource.
 fn named(config: config::listener::Listener, name: &Arc<str>) -> Arc<config::listener::Listener> {
     Arc::new(config::listener::Listener { name: name.clone(), ..config })
+}
+
+fn tell_refused(name: &str, reason: &str) {
+    tracing::error!(target: "config", "listener '{name}' is refused: {reason}");
 }
 
 fn tell_active(name: &str, addresses: &[SocketAddr]) {

@@ -97,7 +97,7 @@ impl Attempt<'_> {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(failure, None, Reached::Nobody)),
         };
-        stages::picked(&exchange.stream, || target.address());
+        stages::picked(&exchange.stream, &target);
         self.rewrite_host(exchange, &target);
         upload.begin_mirrors(&mut exchange.stream);
         self.goes_to(&mut exchange.stream, &target);
@@ -177,7 +177,7 @@ impl Attempt<'_> {
     /// Logs tell of the cluster and the host, and of no failure of an earlier one.
     pub fn goes_to(&self, stream: &mut Stream<'_>, target: &Target) {
         stream.info.upstream_transport_failure = None;
-        stream.info.upstream_labels = [self.cluster.labels(), target.labels()];
+        stream.info.upstream_labels[1] = target.labels();
     }
 
     /// The endpoint's own name in place of the host, where the route wants that.

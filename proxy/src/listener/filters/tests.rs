@@ -12,7 +12,7 @@ fn filter(kind: ListenerFilterKind) -> ListenerFilter {
 }
 
 fn inspectors() -> Vec<ListenerFilter> {
-    let tls = ListenerFilterKind::TlsInspector { initial_read_buffer: Some(512), largest: 16 * 1024, tls_alone: false };
+    let tls = ListenerFilterKind::TlsInspector { largest: 16 * 1024, tls_alone: false };
     vec![filter(tls), filter(ListenerFilterKind::HttpInspector)]
 }
 
@@ -70,7 +70,7 @@ async fn a_client_hello_in_any_pieces_is_read_and_kept() {
 }
 
 fn inspector(largest: u32, tls_alone: bool) -> config::listener::Listener {
-    with(vec![filter(ListenerFilterKind::TlsInspector { initial_read_buffer: None, largest, tls_alone })])
+    with(vec![filter(ListenerFilterKind::TlsInspector { largest, tls_alone })])
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::tls::info::TlsInfo;
 use crate::tls::{Described, url_encoded_pem};
 use crate::wire::grpc;
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::RequestHead;
+use crate::wire::message::{RequestHead, ResponseHead};
 
 pub(super) fn of_request<'k>(known: &'k Known<'_>, attribute: Attribute) -> Fact<'k> {
     let info = known.info;
@@ -49,18 +49,18 @@ pub(super) fn of_request<'k>(known: &'k Known<'_>, attribute: Attribute) -> Fact
             }
             None => int(info.bytes_received),
         },
-        Attribute::RequestTotalSize => int(info.bytes_received + known.request.map_or(0, size_of_request)),
-        Attribute::RequestHeadersBytes => int(known.request.map_or(0, size_of_request)),
+        Attribute::RequestTotalSize => int(info.bytes_received + known.request.map_or(0, RequestHead::octets)),
+        Attribute::RequestHeadersBytes => int(known.request.map_or(0, RequestHead::octets)),
         Attribute::ResponseCode if info.response_code == 0 => Fact::Absent,
         Attribute::ResponseCode => Fact::Int(i64::from(info.response_code)),
         Attribute::ResponseCodeDetails => some(info.response_code_details.as_deref().map(str::as_bytes)),
         Attribute::ResponseFlags => Fact::Int(flags(info.flags)),
         Attribute::ResponseGrpcStatus => grpc_status(known),
         Attribute::ResponseSize => int(info.bytes_sent),
-        Attribute::ResponseHeadersBytes => int(size_of_response(known)),
-        Attribute::ResponseTotalSize => {
-            int(info.bytes_sent + size_of_response(known) + known.response_trailers.map_or(0, size))
-        }
+        Attribute::ResponseHeadersBytes => int(known.response.map_or(0, ResponseHead::octets)),
+        Attribute::ResponseTotalSize => int(info.bytes_sent
+            + known.response.map_or(0, ResponseHead::octets)
+            + known.response_trailers.map_or(0, Headers::octets)),
         Attribute::BackendLatency => {
             let times = info.times.as_deref();
             match times.and_then(|times| times.upload_begins.zip(times.response_ends)) {
@@ -192,26 +192,6 @@ fn int(value: u64) -> Fact<'static> {
 fn flags(flags: ResponseFlags) -> i64 {
     let set = ResponseFlags::ALL.iter().enumerate().filter(|(_, (flag, ..))| flags.has(*flag));
     set.fold(0, |bits, (index, _)| bits | 1 << index)
-}
-
-fn size(headers: &Headers) -> u64 {
-    headers.iter().map(|header| (header.name.as_bytes().len() + header.value.len()) as u64).sum()
-}
-
-fn size_of_request(head: &RequestHead) -> u64 {
-    let pseudo = [
-        (":method", head.method.as_bytes()),
-        (":path", &head.path),
-        (":authority", &head.authority),
-        (":scheme", &head.scheme),
-    ];
-    let pseudo = pseudo.iter().filter(|(_, value)| !value.is_empty());
-    pseudo.map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>() + size(&head.headers)
-}
-
-fn size_of_response(known: &Known<'_>) -> u64 {
-    // `:status` and three digits.
-    known.response.map_or(0, |head| 10 + size(&head.headers))
 }
 
 /// From the trailers, the headers, or guessed from the HTTP status.

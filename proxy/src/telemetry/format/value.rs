@@ -20,6 +20,7 @@ use crate::telemetry::stream_info::{Denial, StreamInfo};
 use crate::telemetry::uuid;
 use crate::tls::info::TlsInfo;
 use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{RequestHead, ResponseHead};
 
 /// What was appended. A number keeps its type in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +146,9 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         }
         Operator::AccessLogType => text(Some(entry.more.kind.name().as_bytes()), out),
         Operator::LocalReplyBody => text(Some(entry.more.reply.unwrap_or_default()), out),
-        Operator::RequestHeadersBytes => number(entry.request.map_or(0, wire::request_size), out),
-        Operator::ResponseTrailersBytes => number(entry.trailers.map_or(0, size), out),
-        Operator::ResponseHeadersBytes => number(entry.response.map_or(0, wire::response_size), out),
+        Operator::RequestHeadersBytes => number(entry.request.map_or(0, RequestHead::octets), out),
+        Operator::ResponseTrailersBytes => number(entry.trailers.map_or(0, Headers::octets), out),
+        Operator::ResponseHeadersBytes => number(entry.response.map_or(0, ResponseHead::octets), out),
         Operator::FilterChainName => some(Some(&connection.filter_chain), out),
     }
 }
@@ -258,9 +259,4 @@ fn since(from: Option<Instant>, to: Option<Instant>, out: &mut Vec<u8>) -> Writt
 
 fn upstream_tls(info: &StreamInfo) -> Option<&TlsInfo> {
     info.upstream_connection.as_ref()?.tls.as_deref()
-}
-
-/// Octets of names and values.
-fn size(headers: &Headers) -> u64 {
-    headers.iter().map(|header| (header.name.as_str().len() + header.value.len()) as u64).sum()
 }

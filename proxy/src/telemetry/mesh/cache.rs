@@ -57,15 +57,11 @@ pub(super) fn with(
     see: impl FnOnce(&Handles),
 ) {
     ALL.with_borrow_mut(|all| {
-        if !all.contains_key(&number) {
-            if all.len() >= FILTERS {
-                all.retain(|_, known| known.lives.strong_count() > 0);
-            }
-            all.insert(number, Remembered { lives: Arc::downgrade(lives), caches: Default::default() });
+        if all.len() >= FILTERS && !all.contains_key(&number) {
+            all.retain(|_, known| known.lives.strong_count() > 0);
         }
-        if let Some(known) = all.get_mut(&number) {
-            known.caches[report as usize].with(asked, make, see);
-        }
+        let new = || Remembered { lives: Arc::downgrade(lives), caches: Default::default() };
+        all.entry(number).or_insert_with(new).caches[report as usize].with(asked, make, see);
     });
 }
 

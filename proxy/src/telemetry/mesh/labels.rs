@@ -28,9 +28,7 @@ pub(super) fn values<'a>(asked: &Asked<'a>, own: &'a Workload, crowded: bool) ->
         if outcome.protocol == Protocol::Grpc {
             all[22] = Cow::Owned(outcome.grpc_status.map(|status| status.to_string()).unwrap_or_default());
         }
-        let mut flags = Vec::new();
-        outcome.flags.write_short(&mut flags);
-        all[23] = Cow::Owned(String::from_utf8_lossy(&flags).into_owned());
+        all[23] = Cow::Owned(outcome.flags.short());
         all[24] = Cow::Borrowed(match parties.role {
             Role::Source => UNKNOWN,
             _ if asked.parties.peer_principal.is_empty() || asked.parties.own_principal.is_empty() => "none",
@@ -95,9 +93,9 @@ fn namespace_of(principal: &str) -> &str {
 }
 
 /// The namespace of the other side: what its certificate says counts.
-fn peer_namespace<'a>(parties: &Parties<'a>) -> &'a str {
-    match namespace_of(parties.peer_principal) {
-        "" => parties.peer.map_or("", |peer| &peer.workload().namespace),
+fn peer_namespace<'a>(principal: &'a str, peer: Option<&'a Workload>) -> &'a str {
+    match namespace_of(principal) {
+        "" => peer.map_or("", |peer| &peer.namespace),
         namespace => namespace,
     }
 }
@@ -113,10 +111,7 @@ fn of_source<'a>(parties: &Parties<'a>, own: &'a Workload, all: &mut Values<'a>)
     put_own(&SOURCE, own, all);
     all[SOURCE.principal] = or(parties.own_principal, UNKNOWN);
     put_peer(&DESTINATION, peer, "latest", all);
-    let namespace = match namespace_of(principal) {
-        "" => peer.map_or("", |peer| &peer.namespace),
-        namespace => namespace,
-    };
+    let namespace = peer_namespace(principal, peer);
     all[DESTINATION.namespace] = or(namespace, UNKNOWN);
     all[DESTINATION.principal] = or(principal, UNKNOWN);
     let host = String::from_utf8_lossy(parties.host);
@@ -132,8 +127,9 @@ fn named<'a>(names: &[Cow<'a, str>]) -> Cow<'a, str> {
 }
 
 fn of_destination<'a>(parties: &Parties<'a>, own: &'a Workload, all: &mut Values<'a>) {
-    put_peer(&SOURCE, parties.peer.map(|peer| peer.workload()), "latest", all);
-    all[SOURCE.namespace] = or(peer_namespace(parties), UNKNOWN);
+    let peer = parties.peer.map(|peer| peer.workload());
+    put_peer(&SOURCE, peer, "latest", all);
+    all[SOURCE.namespace] = or(peer_namespace(parties.peer_principal, peer), UNKNOWN);
     all[SOURCE.principal] = or(parties.peer_principal, UNKNOWN);
     let (service, host) = (parties.service, String::from_utf8_lossy(parties.host));
     let (host_name, short) = (Cow::Borrowed(&*service.host), Cow::Borrowed(&*service.name));

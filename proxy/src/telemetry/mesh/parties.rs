@@ -4,9 +4,11 @@
 use std::rc::Rc;
 
 use crate::failure::ResponseFlags;
-use crate::telemetry::peer::Peer;
+use crate::telemetry::peer::{self, Peer, Side};
+use crate::telemetry::stream_info::StreamInfo;
+use crate::tls::info::TlsInfo;
 
-use super::service::Service;
+use super::service::{Goes, Service, service_of};
 
 /// Whose report it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +38,48 @@ pub struct Parties<'a> {
     pub peer_principal: &'a str,
     /// Our own.
     pub own_principal: &'a str,
+}
+
+/// Shows who talks to whom. `told` gives what a side has said of itself; `named` is what names the service where its cluster does not.
+pub fn with_parties<R>(
+    role: Role,
+    info: &StreamInfo,
+    told: impl Fn(Side) -> Option<Rc<Peer>>,
+    named: &[u8],
+    see: impl FnOnce(Parties<'_>) -> R,
+) -> R {
+    let cluster = info.upstream_cluster.as_ref().zip(info.upstream_labels[0].as_ref());
+    let goes = cluster.map_or(Goes::Nowhere, |(name, labels)| Goes::To(name, labels.metadata()));
+    let service = service_of(info.route_name.as_deref(), goes);
+    // What an endpoint is labelled with, where it has told nothing itself.
+    let endpoint =
+        || peer::of_endpoint(info.upstream_labels[1].as_ref()?.metadata().get("istio", "workload")?.as_str()?);
+    let (peer, behind) = match role {
+        Role::Source => (told(Side::Upstream).or_else(endpoint), None),
+        Role::Destination => (told(Side::Downstream), None),
+        Role::Gateway => (told(Side::Downstream), told(Side::Upstream)),
+    };
+    let tls = match role {
+        Role::Source => info.upstream_connection.as_ref().and_then(|connection| connection.tls.as_deref()),
+        Role::Destination | Role::Gateway => info.connection.tls.as_deref(),
+    };
+    let (peer_principal, own_principal) = principals(tls);
+    see(Parties {
+        role,
+        peer: peer.as_ref(),
+        behind: behind.as_ref(),
+        service: &service,
+        host: if service.host.is_empty() { named } else { b"" },
+        peer_principal,
+        own_principal,
+    })
+}
+
+/// The first names of both certificates: the peer's, then our own.
+fn principals(tls: Option<&TlsInfo>) -> (&str, &str) {
+    let Some(tls) = tls else { return ("", "") };
+    let peer = tls.peer.as_ref().and_then(|peer| peer.uri_sans.first());
+    (peer.map_or("", |name| name), tls.local_uri_sans.first().map_or("", |name| name))
 }
 
 /// How it went.

@@ -59,8 +59,7 @@ impl Place {
 
     /// Serial number of the one certificate that is held with a key.
     fn serial(&self) -> Arc<str> {
-        let held = self.secrets.certificates();
-        held.into_iter().next().expect("a certificate").serial
+        self.secrets.identity(&sds("default").id()).expect("a certificate").shown().serial
     }
 
     /// What becomes of a handshake, as both sides see it, and the server's serial number.
@@ -172,6 +171,36 @@ fn a_watched_directory_tells_when_the_files_are_read() {
         place.look_twice();
         assert_ne!(place.serial(), first);
     }
+}
+
+/// Though nothing has moved in their directory; what is no good is as if it had not been looked at.
+#[test]
+fn files_are_read_when_something_names_them_anew() {
+    let place = Place::new();
+    place.put_pair(&place.authority.issue(SERVER));
+    std::fs::create_dir(place.path("watched")).expect("made");
+    let source = |name: &str| {
+        let watched = Some(WatchedDirectory { path: place.path("watched"), modify: false });
+        DataSource::File(FileSource { path: place.path(name), watched })
+    };
+    let pair = TlsCertificate { chain: source("chain.pem"), key: source("key.pem"), password: None, staple: None };
+    let update = |name: &str| place.secrets.update(&sds(name).id(), SecretKind::TlsCertificate(pair.clone()));
+    update("default").expect("good files");
+    let first = place.serial();
+    place.put("key.pem", &place.authority.issue(SERVER).key);
+    update("default").expect("the key is that of another certificate: the former pair");
+    place.look_twice();
+    assert_eq!(place.serial(), first);
+    place.put_pair(&place.authority.issue(SERVER));
+    update("default").expect("good files");
+    let second = place.serial();
+    assert_ne!(second, first);
+    // Who names them too hears of it.
+    place.put_pair(&place.authority.issue(SERVER));
+    update("other").expect("good files");
+    assert_eq!(place.serial(), second);
+    place.look_twice();
+    assert_ne!(place.serial(), second);
 }
 
 #[tokio::test]

@@ -72,6 +72,11 @@ pub fn accept_untrusted() -> Part {
     set(10, 1)
 }
 
+/// `allow_expired_certificate`.
+pub fn allow_expired() -> Part {
+    set(8, 1)
+}
+
 /// `suppress_client_ca_list`.
 pub fn no_hints() -> Part {
     set(18, 1)

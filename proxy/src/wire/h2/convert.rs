@@ -59,15 +59,7 @@ pub(super) fn request_head(
         }
         None => Method::from_token(method.as_bytes(), || Bytes::copy_from_slice(method.as_bytes())),
     };
-    let pseudo = [
-        (":method".len(), method.as_bytes().len()),
-        (":path".len(), path.len()),
-        (":authority".len(), authority.len()),
-        (":scheme".len(), scheme.len()),
-    ];
-    let pseudo = pseudo.iter().filter(|(_, value)| *value > 0).map(|(name, value)| name + value).sum::<usize>();
-    let pseudo = u32::try_from(pseudo).unwrap_or(u32::MAX);
-    Ok(RequestHead {
+    let mut head = RequestHead {
         protocol: Protocol::Http2,
         // `:path` of a plain CONNECT is absent, which `http` shows as `/`.
         path: if method == Method::Connect { Bytes::new() } else { text.slice(path) },
@@ -75,10 +67,12 @@ pub(super) fn request_head(
         authority: text.slice(authority),
         scheme: text.slice(scheme),
         body: body_length(&headers, ended),
-        wire_size: wire_size(&headers).saturating_add(pseudo),
+        wire_size: 0,
         headers,
         upgrade,
-    })
+    };
+    head.wire_size = told(head.octets());
+    Ok(head)
 }
 
 /// A response head from what `h2` decoded.
@@ -96,14 +90,16 @@ pub(super) fn response_head(
         return Err(super::VIOLATION);
     }
     let headers = headers(&parts.headers);
-    Ok(ResponseHead {
+    let mut head = ResponseHead {
         protocol: Protocol::Http2,
         status,
         reason: Bytes::new(),
         body: body_length(&headers, ended),
-        wire_size: wire_size(&headers).saturating_add(STATUS),
+        wire_size: 0,
         headers,
-    })
+    };
+    head.wire_size = told(head.octets());
+    Ok(head)
 }
 
 /// The answer to an upgrade as HTTP/1 gives it: 200 to extended CONNECT (RFC 8441 section 5) is a 101.
@@ -317,12 +313,9 @@ fn body_length(headers: &Headers, ended: bool) -> BodyLength {
         .map_or(BodyLength::Unknown, BodyLength::Exact)
 }
 
-/// Octets of `:status` and its value.
-const STATUS: u32 = 10;
-
-fn wire_size(headers: &Headers) -> u32 {
-    let size: usize = headers.iter().map(|header| header.name.as_bytes().len() + header.value.len()).sum();
-    u32::try_from(size).unwrap_or(u32::MAX)
+/// What a log tells of a head's size.
+fn told(octets: u64) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
 }
 
 fn text_size(map: &HeaderMap) -> usize {

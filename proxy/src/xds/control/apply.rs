@@ -45,7 +45,7 @@ impl Control {
             type_url::LISTENER => {
                 self.start.listeners_came = true;
                 self.dirty = true;
-                self.listeners.update(update, &|name| self.clusters.is_there(name))
+                self.listeners.update(update, &|name| self.clusters.is_there(name), &self.secrets)
             }
             type_url::ROUTE => self.apply_routes(update),
             type_url::EXTENSION_CONFIG => {

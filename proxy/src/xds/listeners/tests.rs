@@ -383,6 +383,31 @@ fn a_listener_with_another_name_takes_the_sockets_over() {
     });
 }
 
+/// In whichever order they come: one moves, and another takes its place.
+#[test]
+fn an_address_is_handed_on_between_listeners_that_both_stay() {
+    run(async {
+        for turned in [false, true] {
+            let mut world = World::new();
+            let (first, second) = (free_port(), free_port());
+            world.push(&[on(tcp_listener("a", "one"), first)]).unwrap();
+            world.told();
+            let mut both = vec![on(tcp_listener("a", "one"), second), on(tcp_listener("b", "one"), first)];
+            if turned {
+                both.reverse();
+            }
+            world.push(&both).unwrap();
+            assert_eq!((address(&world, "a"), address(&world, "b")), (Some(second), Some(first)));
+            assert_eq!(world.told(), [Told::Listen(1), Told::Replace(0)], "nobody is refused in between");
+            assert_eq!(world.value("listener_manager.listener_create_failure"), 0);
+            // One that nobody leaves is refused, and told once.
+            let refused = world.push(&[on(tcp_listener("c", "one"), first)]).unwrap_err();
+            assert_eq!(refused.len(), 1);
+            assert_eq!(world.value("listener_manager.listener_create_failure"), 1);
+        }
+    });
+}
+
 #[test]
 fn while_the_new_name_warms_clients_wait_in_the_queue() {
     run(async {
@@ -579,7 +604,7 @@ fn what_comes_for_a_stopped_direction_is_ignored() {
 }
 
 #[test]
-fn draining_stops_the_listeners_of_one_direction_or_all_but_those_that_only_modify() {
+fn draining_stops_the_listeners_of_one_direction_or_all_whatever_their_drain_type() {
     run(async {
         let mut world = World::new();
         let of = |name: &str, direction: &str| {

@@ -17,10 +17,8 @@ use crate::http::attempt;
 use crate::http::route::is_grpc;
 use crate::http::stream::Stream;
 use crate::telemetry::facts::Known;
-use crate::telemetry::mesh::{
-    Amounts, Goes, Outcome, Parties, Protocol, Reporter, Role, Service, principals, service_of,
-};
-use crate::telemetry::peer::{self, Peer, Side};
+use crate::telemetry::mesh::{Amounts, Outcome, Parties, Protocol, Reporter, Role, with_parties};
+use crate::telemetry::peer::{Peer, Side};
 use crate::wire::grpc;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::Frame;
@@ -121,27 +119,8 @@ impl IstioStats {
     }
 
     fn with_parties(&self, stream: &Stream<'_>, see: impl FnOnce(Parties<'_>)) {
-        let role = self.role(stream);
-        let service = service(stream);
-        let (peer, behind) = match role {
-            Role::Source => (peer(stream, Side::Upstream).or_else(|| endpoint(stream)), None),
-            Role::Destination => (peer(stream, Side::Downstream), None),
-            Role::Gateway => (peer(stream, Side::Downstream), peer(stream, Side::Upstream)),
-        };
-        let tls = match role {
-            Role::Source => stream.info.upstream_connection.as_ref().and_then(|connection| connection.tls.as_deref()),
-            Role::Destination | Role::Gateway => stream.info.connection.tls.as_deref(),
-        };
-        let (peer_principal, own_principal) = principals(tls);
-        see(Parties {
-            role,
-            peer: peer.as_ref(),
-            behind: behind.as_ref(),
-            service: &service,
-            host: if self.host_names_service && service.host.is_empty() { &stream.request.authority } else { b"" },
-            peer_principal,
-            own_principal,
-        });
+        let named: &[u8] = if self.host_names_service { &stream.request.authority } else { b"" };
+        with_parties(self.role(stream), &stream.info, |side| peer(stream, side), named, see);
     }
 
     /// Those since the last time.
@@ -157,26 +136,10 @@ impl IstioStats {
     }
 }
 
-/// Where it goes, or would have gone.
-fn service(stream: &Stream<'_>) -> Rc<Service> {
-    let info = &stream.info;
-    let goes = match (&info.upstream_cluster, &info.upstream_labels[0]) {
-        (Some(name), Some(cluster)) => Goes::To(name, cluster.metadata()),
-        _ => Goes::Nowhere,
-    };
-    service_of(info.route_name.as_deref(), goes)
-}
-
 fn peer(stream: &Stream<'_>, side: Side) -> Option<Rc<Peer>> {
     let own = stream.info.filter_state.peer(side).cloned();
     let of_connection = || stream.info.connection.filter_state.borrow().peer(side).cloned();
     own.or_else(of_connection)
-}
-
-/// What the endpoint is labelled with, where it has told nothing itself.
-fn endpoint(stream: &Stream<'_>) -> Option<Rc<Peer>> {
-    let host = stream.info.upstream_labels[1].as_ref()?;
-    peer::of_endpoint(host.metadata().get("istio", "workload")?.as_str()?)
 }
 
 fn outcome(stream: &Stream<'_>, grpc: bool) -> Outcome {

@@ -15,6 +15,7 @@ use super::*;
 use crate::http::filters::bench::Filtered;
 use crate::http::testing::fake::{self, Script};
 use crate::http::testing::{get, post, route, to_app, with};
+use crate::telemetry::mesh::{Goes, service_of};
 use crate::tls::info::{PeerCertificate, TlsInfo};
 
 fn workload(name: &str, namespace: &str) -> Workload {

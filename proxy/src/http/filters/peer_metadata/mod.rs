@@ -195,8 +195,7 @@ fn is_outside(stream: &Stream<'_>, skip_external: bool) -> bool {
     if skip_external && *config.name == *"PassthroughCluster" {
         return true;
     }
-    let Some(labels) = config.metadata.0.get("istio") else { return false };
-    let says = |key: &str| labels.get(key).and_then(serde_json::Value::as_bool) == Some(true);
+    let says = |key| config.metadata.get("istio", key).and_then(serde_json::Value::as_bool) == Some(true);
     skip_external && says("external") || says("disable_mx")
 }
 

@@ -2,11 +2,12 @@
 
 use config::access_log::{Attempted, WireBytes};
 
-use super::{Written, list, number, size};
+use super::{Written, list, number};
 use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::codec::OnWire;
-use crate::wire::message::{Protocol, RequestHead, ResponseHead};
+use crate::wire::headers::Headers;
+use crate::wire::message::{Protocol, RequestHead};
 
 /// Octets on one side. Of a TCP connection they are its own; nothing passes on behalf of who has no upstream.
 pub(super) fn octets(of: WireBytes, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
@@ -58,30 +59,13 @@ fn unpacked(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     if !of.unpacked {
         return None;
     }
-    let trailers = entry.trailers.map_or(0, size);
+    let trailers = entry.trailers.map_or(0, Headers::octets);
     match (of.upstream, of.sent) {
         (false, false) => Some(entry.info.request_head.into()),
         (true, false) => Some(u64::from(entry.info.upstream_head) + trailers),
-        (false, true) => entry.response.map(|response| response_size(response) + trailers),
-        (true, true) => entry.request.map(request_size),
+        (false, true) => entry.response.map(|response| response.octets() + trailers),
+        (true, true) => entry.request.map(RequestHead::octets),
     }
-}
-
-/// Names and values, pseudo headers among them.
-pub(super) fn request_size(request: &RequestHead) -> u64 {
-    let pseudo = [
-        (":method", request.method.as_bytes()),
-        (":path", &request.path),
-        (":authority", &request.authority),
-        (":scheme", &request.scheme),
-    ];
-    let given = pseudo.iter().filter(|(_, value)| !value.is_empty());
-    given.map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>() + size(&request.headers)
-}
-
-/// The same of a response.
-pub(super) fn response_size(response: &ResponseHead) -> u64 {
-    ":status200".len() as u64 + size(&response.headers)
 }
 
 /// The hosts, or connections, that a request tried.
