@@ -8,7 +8,6 @@ mod bootstrap;
 mod control_plane;
 mod ground;
 mod node;
-mod sources;
 mod validate;
 mod wiring;
 

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
-use config::secret::{DataSource, FileSource};
+use config::secret::{DataSource, FileSource, Sourced};
+
+use crate::sources;
 
 /// All files in use, each held by those who use it.
 #[derive(Default)]
@@ -71,15 +73,9 @@ impl Reader<'_> {
     /// # Errors
     /// What is wrong, and what to do.
     pub fn read(&self, source: &DataSource) -> Result<Bytes, String> {
-        match source {
-            DataSource::Inline(bytes) => Ok(bytes.clone()),
-            DataSource::File(file) => Ok(self.files.open(file)?.octets(self.view)),
-            DataSource::Environment(name) => {
-                std::env::var(&**name).map(|value| config::secret::wiped(value.into_bytes())).map_err(|_| {
-                    let name = config::discreet::shown(name);
-                    format!("environment variable {name} is not set; set it before the proxy starts")
-                })
-            }
+        match source.file() {
+            Some(file) => Ok(self.files.open(file)?.octets(self.view)),
+            None => sources::read(source),
         }
     }
 }
@@ -88,9 +84,17 @@ impl Files {
     /// Reads those of the sources that are files, and are not held yet. They are held as long as what this gives is.
     ///
     /// # Errors
-    /// The file that cannot be read.
-    pub fn hold<'s>(&self, sources: impl IntoIterator<Item = &'s DataSource>) -> Result<Held, String> {
-        sources.into_iter().filter_map(DataSource::file).map(|file| self.open(file)).collect()
+    /// The field whose file or variable cannot be read.
+    pub fn hold<'s>(&self, all: impl IntoIterator<Item = Sourced<'s>>) -> Result<Held, String> {
+        let mut held = Held::new();
+        for (field, source) in all {
+            let refused = |reason| format!("{field}.{}: {reason}", source.specifier());
+            match source.file() {
+                Some(file) => held.push(self.open(file).map_err(refused)?),
+                None => drop(sources::read(source).map_err(refused)?),
+            }
+        }
+        Ok(held)
     }
 
     fn open(&self, source: &FileSource) -> Result<Arc<File>, String> {
@@ -103,7 +107,7 @@ impl Files {
         if let (Some(watched), None) = (&source.watched, seen.directory) {
             return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
         }
-        let current = read(source)?;
+        let current = sources::file(source)?;
         let state = Mutex::new(State { seen, unsettled: None, current, newest: None });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
@@ -164,7 +168,7 @@ impl File {
         }
         state.seen = now;
         state.unsettled = None;
-        match read(&self.source) {
+        match sources::file(&self.source) {
             Ok(read) => {
                 let before = state.newest.replace(read);
                 if state.newest.as_ref() == Some(&state.current) {
@@ -195,12 +199,6 @@ fn inode(path: &Path) -> Option<Inode> {
     let found = std::fs::metadata(path).ok()?;
     let (modified, changed) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
     Some((found.dev(), found.ino(), found.size(), modified, changed))
-}
-
-fn read(source: &FileSource) -> Result<Bytes, String> {
-    std::fs::read(&source.path)
-        .map(config::secret::wiped)
-        .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", source.shown()))
 }
 
 /// A panic while it was held leaves a state that is whole.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use config::secret::{DataSource, TlsCertificate, ValidationContext};
+use config::secret::{Sourced, TlsCertificate, ValidationContext};
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 
 use super::Secrets;
@@ -246,7 +246,7 @@ fn binding(identities: &[Arc<Identity>], peers: &PeerContext, side: SideDemands)
 fn given<'c>(
     common: &'c CommonTls,
     tickets: Option<&'c SecretSource<config::secret::TicketKeys>>,
-) -> impl Iterator<Item = &'c DataSource> {
+) -> impl Iterator<Item = Sourced<'c>> {
     let certificates = common.certificates.iter().filter_map(|certificate| match certificate {
         SecretSource::Inline(given) => Some(given.sources()),
         SecretSource::Sds(_) => None,

@@ -325,11 +325,14 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
     empty.chain = inline("");
     let mut missing = good.config();
     missing.key = file("/no/such/key.pem");
+    let mut folder = good.config();
+    folder.chain = file("/tmp");
     for (config, words) in [
         (mixed, "the private key does not match the certificate"),
         (garbage, "does not parse"),
         (empty, "no PEM certificate"),
-        (missing, "cannot read /no/such/key.pem: No such file"),
+        (missing, "private_key.filename: cannot read /no/such/key.pem: No such file"),
+        (folder, "certificate_chain.filename: /tmp is no regular file; put one there"),
     ] {
         let reason = secrets.update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap_err();
         assert!(reason.starts_with("secret default: ") && reason.contains(words), "{reason}");
