@@ -23,7 +23,7 @@ pub use self::validate::{Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
-use crate::cli::{Invocation, Mode, Options};
+use crate::cli::{Invocation, Mode, Options, complain, say};
 use crate::listener::bind;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
@@ -36,7 +36,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     let log = match start_log(options) {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("error: the process's own log cannot be written: {error}; see --log-path");
+            complain(format_args!("error: the process's own log cannot be written: {error}; see --log-path"));
             return ExitCode::FAILURE;
         }
     };
@@ -65,18 +65,18 @@ fn refuse(options: &Options, reason: &str) {
         process_log::flush(FLUSH);
     }
     if !logged || options.log_path.is_some() {
-        eprintln!("error: {reason}");
+        complain(format_args!("error: {reason}"));
     }
 }
 
 /// `--mode validate`: what does not act, and either that the rest is good or all that is not.
 fn validate(options: &Options) -> Vec<String> {
     let Judged { notes, unknown, faults } = judge(options);
-    unknown.iter().for_each(|field| println!("{field}"));
-    notes.iter().for_each(|note| println!("not acting: {note}"));
+    unknown.iter().for_each(say);
+    notes.iter().for_each(|note| say(format_args!("not acting: {note}")));
     if faults.is_empty() {
         let name = options.config_path.as_ref().map(|path| path.display().to_string());
-        println!("configuration '{}' OK", name.as_deref().unwrap_or("--config-yaml"));
+        say(format_args!("configuration '{}' OK", name.as_deref().unwrap_or("--config-yaml")));
     }
     faults
 }

@@ -7,10 +7,12 @@ use clap::{CommandFactory, FromArgMatches};
 
 mod options;
 pub mod process;
+mod say;
 mod unknown;
 pub mod version;
 
 pub use options::{DrainStrategy, IpVersion, Mode, Options};
+pub use say::{complain, say};
 
 pub use crate::telemetry::process_log::LogLevel;
 
