@@ -89,7 +89,7 @@ pub struct Options {
     #[arg(long)]
     pub skip_deprecated_logs: bool,
 
-    /// Ignore unknown fields of the bootstrap instead of refusing it
+    /// Ignore unknown fields of the bootstrap instead of refusing it, but for those that say something of policy, certificates or secrets
     #[arg(long, alias = "allow-unknown-fields")]
     pub allow_unknown_static_fields: bool,
 
