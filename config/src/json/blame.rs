@@ -39,7 +39,8 @@ impl Search {
         let Value::Object(fields) = value else {
             return Some(Fault { path, reason: format!("is {}; an object is expected", kind_of(value)) });
         };
-        fields.iter().find_map(|(name, value)| self.field(descriptor, name, value, &path))
+        let alone = fields.iter().find_map(|(name, value)| self.field(descriptor, name, value, &path));
+        alone.or_else(|| self.together(descriptor, fields, &path))
     }
 
     fn field(&self, descriptor: &MessageDescriptor, name: &str, value: &Value, path: &str) -> Option<Fault> {
@@ -66,6 +67,24 @@ impl Search {
                 .inside(&field, value, &at)
                 .unwrap_or_else(|| Fault { path: at, reason: within.sentence(&error) + &advice(&field.kind()) }),
         )
+    }
+
+    /// Two fields of one oneof: each by itself is good.
+    fn together(&self, of: &MessageDescriptor, fields: &Map<String, Value>, path: &str) -> Option<Fault> {
+        let named = |name: &str| of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name));
+        let mut seen: Vec<(&str, OneofDescriptor)> = Vec::new();
+        for (name, _) in fields.iter().filter(|(_, value)| !value.is_null()) {
+            let Some(choice) = named(name).and_then(|field| field.containing_oneof()) else { continue };
+            if let Some((earlier, _)) = seen.iter().find(|(_, other)| *other == choice) {
+                let reason = format!(
+                    "cannot stand beside {earlier}: {} is one of them and not both; take one out",
+                    choice.name()
+                );
+                return Some(Fault { path: join(path, name), reason });
+            }
+            seen.push((name, choice));
+        }
+        None
     }
 
     /// The search below a field.

@@ -95,6 +95,8 @@ pub fn static_options(options: &Options, bootstrap: &Bootstrap) -> config::Optio
     let mut made = reading(bootstrap.options(UnknownFields::Ignore));
     // But for what stands in structs.
     made.strict_structs = !options.allow_unknown_static_fields;
+    // Whoever mends a file wants the list.
+    made.tells_all = true;
     made
 }
 

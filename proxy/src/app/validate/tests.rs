@@ -122,6 +122,24 @@ fn a_log_that_cannot_be_opened_is_told_and_none_is_opened() {
 }
 
 #[test]
+fn all_fields_of_a_resource_that_break_a_rule_are_told() {
+    let document = json!({"static_resources": {"clusters": [
+        {"name": "a", "connect_timeout": "0s", "outlier_detection": {"interval": "0s", "base_ejection_time": "0s"}},
+        {"name": "b", "circuit_breakers": {"thresholds": [{"retry_budget": {"budget_percent": {"value": 200}}}]}},
+    ]}});
+    let faults = judged(&document).faults;
+    for place in [
+        "[\"a\"].connect_timeout: ",
+        "[\"a\"].outlier_detection.interval: ",
+        "[\"a\"].outlier_detection.base_ejection_time: ",
+        "[\"b\"].circuit_breakers.thresholds[0].retry_budget.budget_percent.value: ",
+    ] {
+        assert_eq!(faults.iter().filter(|fault| fault.contains(place)).count(), 1, "{place} in {faults:#?}");
+    }
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+}
+
+#[test]
 fn a_second_listener_of_a_name_is_told() {
     let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
     let listener = |port: u16| {
