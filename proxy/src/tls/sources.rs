@@ -190,6 +190,16 @@ impl Sources {
         }
     }
 
+    /// As what a secret is named here.
+    pub fn wants(&self, id: &SecretId) -> Vec<&'static str> {
+        let mut wanted = Vec::new();
+        wanted.extend(self.certificates.iter().any(|source| source.named() == Some(id)).then_some("tls_certificate"));
+        wanted.extend((self.peers.named() == Some(id)).then_some("validation_context"));
+        let tickets = self.tickets.as_ref().and_then(Source::named);
+        wanted.extend((tickets == Some(id)).then_some("session_ticket_keys"));
+        wanted
+    }
+
     /// Whether it has a certificate of its own.
     pub fn has_certificate(&self) -> bool {
         !self.certificates.is_empty()
