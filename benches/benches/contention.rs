@@ -14,6 +14,7 @@ use std::thread;
 
 use config::listener::TerminalFilter;
 use proxy::call::Calls;
+use proxy::cli::say;
 use proxy::cluster::published::Published;
 use proxy::cluster::{Cluster, Pick, WorkerClusters};
 use proxy::compile::CompileDeps;
@@ -63,13 +64,13 @@ fn main() {
     let least = |threads: usize, bumps: bool| {
         (0..rounds).map(|_| round(&shared, threads, requests, bumps)).fold(f64::INFINITY, f64::min)
     };
-    println!("CPU time of a request, least of {rounds} rounds of {requests} a thread:");
+    say(format_args!("CPU time of a request, least of {rounds} rounds of {requests} a thread:"));
     for (name, bumps) in [("as it is", false), ("with one contended atomic", true)] {
         let (one, four) = (least(1, bumps), least(THREADS, bumps));
-        println!(
+        say(format_args!(
             "  {name}: {one:.0} ns with one thread, {four:.0} ns with {THREADS} ({:+.1} %)",
             (four / one - 1.0) * 100.0
-        );
+        ));
     }
     let _ = fs::remove_dir_all(folder);
 }

@@ -1,5 +1,7 @@
 //! Reads a bootstrap file and tells how long it took and how much memory: `cargo run --release --example measure_bootstrap FILE`.
 
+#![allow(clippy::print_stdout)]
+
 use std::time::Instant;
 
 use outrigger_config::bootstrap::{self, Source};

@@ -1,11 +1,12 @@
-//! Resources as protobuf-JSON text, the way a config dump or a test holds them, to bytes. Used by tests, benches and tools; never by the
-//! data path.
+//! Resources as protobuf-JSON text, the way a config dump or a test holds them, to bytes; used by tests, benches and tools. And what a
+//! field mask may name in a dump; used by the admin interface. Never on the data path.
 
 use serde_json::Value;
 
 use crate::descriptors::Descriptors;
 use crate::json;
 use crate::rejection::{At, Rejection};
+use crate::schema::Message;
 
 /// The bytes of a resource that is given as JSON with its `@type`. Unknown fields are rejected.
 pub fn encode(resource: &Value) -> Result<Vec<u8>, Rejection> {
@@ -19,4 +20,20 @@ pub fn encode(resource: &Value) -> Result<Vec<u8>, Rejection> {
     }
     json::encode(&mut Descriptors::new(), crate::extension::message_name(url), &body, true)
         .map_err(|fault| fault.below(&at))
+}
+
+/// A field as a mask sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Masked {
+    /// A message of this type: the path may go on.
+    Message(&'static str),
+    /// A plain value, a list or a map: here a path ends.
+    End,
+}
+
+/// The field of a message type; `None` if there is no such field.
+pub fn masked(type_name: &str, field: &str) -> Option<Masked> {
+    let field = Message::named(type_name)?.fields().find(|known| known.name() == field)?;
+    let of = field.message().filter(|_| !field.is_repeated() && !field.is_map());
+    Some(of.map_or(Masked::End, |of| Masked::Message(of.name())))
 }

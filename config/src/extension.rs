@@ -72,8 +72,11 @@ impl Extension<'_> {
         let strict = json::encode(&mut descriptors, &self.type_name, value, true);
         let read = match strict {
             Err(_) if !options.strict_structs => {
-                for (path, of) in json::unknown_in(&mut descriptors, &self.type_name, value) {
-                    options.unknown_name(&at, &of, &path);
+                for one in json::unknown_in(&mut descriptors, &self.type_name, value) {
+                    if let Some(refusal) = one.refusal() {
+                        return Err(refusal.below(&at).withholding_policy());
+                    }
+                    options.unknown_name(&at, &one.of, &one.path);
                 }
                 json::encode(&mut descriptors, &self.type_name, value, false)
             }

@@ -118,7 +118,7 @@ pub(crate) fn content(at: &At<'_>, source: &core::v3::DataSource, options: &Opti
             if watched {
                 options.note(&at.field("watched_directory"), "the file is read once, when the resource arrives");
             }
-            (options.read_source)(&source).map_err(|reason| at.reject(reason))
+            (options.read_source)(&source).map_err(|reason| at.field(source.specifier()).reject(reason))
         }
     }
 }

@@ -23,13 +23,13 @@ const DEEPEST: usize = 100;
 /// Checks a message that is about to be decoded.
 pub(crate) fn check(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
     let Some(message) = Message::named(type_name) else { return Ok(()) };
-    Walk { options }.message(message, bytes, at, Interest { rules: true, table: true }, 0)
+    Walk::new(options).whole(message, bytes, at, Interest { rules: true, table: true })
 }
 
 /// Checks a message that does not act, by Envoy's rules alone.
 pub(crate) fn check_inert(type_name: &str, bytes: &[u8], at: &At<'_>, options: &Options) -> Result<(), Rejection> {
     match Message::named(type_name).filter(|_| options.is_checking()) {
-        Some(message) => Walk { options }.message(message, bytes, at, Interest { rules: true, table: false }, 0),
+        Some(message) => Walk::new(options).whole(message, bytes, at, Interest { rules: true, table: false }),
         None => Ok(()),
     }
 }
@@ -49,90 +49,107 @@ struct Interest {
 
 struct Walk<'o> {
     options: &'o Options,
+    /// What is wrong, in the order of the fields.
+    found: Vec<Rejection>,
 }
 
+/// What is told of one message at most.
+const MOST: usize = 32;
+
 impl Walk<'_> {
-    fn message(
-        &self,
-        message: Message,
-        bytes: &[u8],
-        at: &At<'_>,
-        interest: Interest,
-        depth: usize,
-    ) -> Result<(), Rejection> {
+    fn new(options: &Options) -> Walk<'_> {
+        Walk { options, found: Vec::new() }
+    }
+
+    /// The first of what is wrong; what else is goes to who wants to know all of it.
+    fn whole(mut self, message: Message, bytes: &[u8], at: &At<'_>, interest: Interest) -> Result<(), Rejection> {
+        self.message(message, bytes, at, interest, 0);
+        let withholds_policy = self.found.iter().any(|one| one.withholds_policy);
+        let mut found = self.found.into_iter();
+        let Some(first) = found.next() else { return Ok(()) };
+        self.options.add_faults(found);
+        Err(Rejection { withholds_policy, ..first })
+    }
+
+    /// What an answer is worth; what is wrong is kept, and nothing below it is looked at.
+    fn keep<T>(&mut self, judged: Result<T, Rejection>) -> Option<T> {
+        judged.map_err(|rejection| self.found.push(rejection)).ok()
+    }
+
+    fn message(&mut self, message: Message, bytes: &[u8], at: &At<'_>, interest: Interest, depth: usize) {
         // Decoding refuses what is deeper, and bytes that are no fields.
-        if depth > DEEPEST || message.name().starts_with("google.protobuf.") {
-            return Ok(());
+        if depth > DEEPEST || self.found.len() >= MOST || message.name().starts_with("google.protobuf.") {
+            return;
         }
         let seen = wire::all(message, bytes, |number| self.options.unknown_field(at, message.name(), number));
         let interest = Interest { rules: interest.rules && message.is_ruled(), ..interest };
         if interest.rules {
-            rules::oneofs(message, &seen, at)?;
+            self.keep(rules::oneofs(message, &seen, at));
         }
         for field in message.fields() {
             let occurrences = seen.iter().filter(|one| one.field.number() == field.number());
-            self.field(message, field, occurrences, at, interest, depth)?;
+            self.field(message, field, occurrences, at, interest, depth);
         }
-        Ok(())
     }
 
     fn field<'a>(
-        &self,
+        &mut self,
         message: Message,
         field: Field,
         occurrences: impl Iterator<Item = &'a Occurrence<'a>> + Clone,
         at: &At<'_>,
         mut interest: Interest,
         depth: usize,
-    ) -> Result<(), Rejection> {
+    ) {
         let at = at.field(field.name());
         if interest.rules && !field.rules().is_empty() && !is_waived(message, field) {
-            interest.rules = rules::field(field, occurrences.clone(), &at)?;
+            let Some(below) = self.keep(rules::field(field, occurrences.clone(), &at)) else { return };
+            interest.rules = below;
         }
         if field.message().is_some_and(|of| of.name() == "google.protobuf.Duration") {
-            occurrences.clone().filter_map(|one| one.value.bytes()).try_for_each(|bytes| not_below_zero(&at, bytes))?;
+            let mut durations = occurrences.clone().filter_map(|one| one.value.bytes());
+            self.keep(durations.try_for_each(|bytes| not_below_zero(&at, bytes)));
         }
         let mut set = occurrences.clone().filter(|one| !one.value.is_default(field)).peekable();
         if set.peek().is_none() {
-            return Ok(());
+            return;
         }
         if interest.table {
-            interest.table = table::judge(message, field, &at, self.options)?;
+            let Some(below) = self.keep(table::judge(message, field, &at, self.options)) else { return };
+            interest.table = below;
         }
-        match field.message() {
-            Some(of) if interest.rules || interest.table => self.children(field, of, occurrences, &at, interest, depth),
-            _ => Ok(()),
+        if let Some(of) = field.message().filter(|_| interest.rules || interest.table) {
+            self.children(field, of, occurrences, &at, interest, depth);
         }
     }
 
     fn children<'a>(
-        &self,
+        &mut self,
         field: Field,
         of: Message,
         occurrences: impl Iterator<Item = &'a Occurrence<'a>>,
         at: &At<'_>,
         interest: Interest,
         depth: usize,
-    ) -> Result<(), Rejection> {
+    ) {
         let bodies = occurrences.filter_map(|one| one.value.bytes());
         if field.is_map() {
-            let Some(value) = of.field(2).and_then(Field::message) else { return Ok(()) };
+            let Some(value) = of.field(2).and_then(Field::message) else { return };
             for entry in bodies {
                 let (key, body) = wire::entry(of, entry);
-                self.message(value, body, &at.key(&key), interest, depth + 1)?;
+                self.message(value, body, &at.key(&key), interest, depth + 1);
             }
         } else if field.is_repeated() {
             for (index, body) in bodies.enumerate() {
-                self.message(of, body, &at.index(index), interest, depth + 1)?;
+                self.message(of, body, &at.index(index), interest, depth + 1);
             }
         } else {
             // Encodings that stand behind one another are one message, merged.
             let body = bodies.fold(Cow::Borrowed(&[][..]), |body: Cow<'_, [u8]>, more| {
                 if body.is_empty() { Cow::Borrowed(more) } else { Cow::Owned([&body, more].concat()) }
             });
-            self.message(of, &body, at, interest, depth + 1)?;
+            self.message(of, &body, at, interest, depth + 1);
         }
-        Ok(())
     }
 }
 

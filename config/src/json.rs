@@ -15,6 +15,7 @@ mod redact;
 mod unknown;
 mod write;
 
+pub(crate) use unknown::Unknown;
 pub use write::{AnyJson, MessageJson};
 
 /// What is wrong with a JSON value, and where below the message it stands.
@@ -88,14 +89,20 @@ pub(crate) fn encode_text(
     }
 }
 
-/// The fields of a JSON text that the message of that type has not: their places, and the messages that they stand in.
-pub(crate) fn unknown_fields(descriptors: &mut Descriptors, type_name: &str, text: &str) -> Vec<(String, String)> {
+/// The fields of a JSON text that the message of that type has not.
+pub(crate) fn unknown_fields(descriptors: &mut Descriptors, type_name: &str, text: &str) -> Vec<Unknown> {
     serde_json::from_str(text).map_or_else(|_| Vec::new(), |value| unknown_in(descriptors, type_name, &value))
 }
 
 /// The same of a value.
-pub(crate) fn unknown_in(descriptors: &mut Descriptors, type_name: &str, value: &Value) -> Vec<(String, String)> {
+pub(crate) fn unknown_in(descriptors: &mut Descriptors, type_name: &str, value: &Value) -> Vec<Unknown> {
     descriptors.message(type_name).map_or_else(Vec::new, |descriptor| unknown::list(&descriptor, value))
+}
+
+/// A field of a message that has none of that name, with its value as JSON text.
+pub(crate) fn unknown(path: String, of: String, text: &str) -> Unknown {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    Unknown::holding(path, of, &value)
 }
 
 /// The reason of a fault, and what to do.

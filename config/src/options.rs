@@ -38,6 +38,9 @@ pub struct Options {
     pub read_source: ReadSource,
     /// What fields that name a runtime key are in truth.
     pub runtime: Arc<Runtime>,
+    /// Whoever reads wants to know all that is wrong with the fields of a message, and not the first of it alone.
+    pub tells_all: bool,
+    faults: RefCell<Vec<Rejection>>,
     /// What every message is held to before it is decoded.
     pub(crate) checks: Checks,
     notes: RefCell<BTreeMap<String, Note>>,
@@ -96,6 +99,8 @@ impl Options {
             exchanges: RefCell::default(),
             read_source: |_| Err(String::from("is not read here; give inline_string or inline_bytes")),
             runtime: Arc::default(),
+            tells_all: false,
+            faults: RefCell::default(),
             checks: crate::fields::check,
             notes: RefCell::default(),
             unknown: RefCell::default(),
@@ -173,6 +178,18 @@ impl Options {
             let between = if subject.is_empty() || at.is_root() { "" } else { ": " };
             notes.insert(text, Note { first: format!("{subject}{between}{at}"), again: 0 });
         }
+    }
+
+    /// What is wrong beside what a message is refused for.
+    pub(crate) fn add_faults(&self, faults: impl Iterator<Item = Rejection>) {
+        if self.tells_all {
+            self.faults.borrow_mut().extend(faults);
+        }
+    }
+
+    /// All of that since the last call.
+    pub(crate) fn take_faults(&self) -> Vec<Rejection> {
+        self.faults.take()
     }
 
     /// A field's number that its message has not.

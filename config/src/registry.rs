@@ -34,6 +34,7 @@ pub(crate) const HTTP_CONNECTION_MANAGER: &str =
 pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 pub(crate) const UPSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 pub(crate) const DOWNSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+pub(crate) const SECRET: &str = "envoy.extensions.transport_sockets.tls.v3.Secret";
 pub(crate) const SPIFFE_VALIDATOR: &str = "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig";
 pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
 pub(crate) const INTERNAL_UPSTREAM: &str =
@@ -155,6 +156,12 @@ impl Entry {
     ) -> Entry {
         Entry { kind, type_name, state, policy, traffic, check: table::unread }
     }
+}
+
+/// Whether a message of this type says who may do what, or who a peer is: what carries policy, TLS contexts, secrets.
+pub(crate) fn holds_policy(type_name: &str) -> bool {
+    let names_peers = [DOWNSTREAM_TLS, UPSTREAM_TLS, SECRET].contains(&type_name);
+    names_peers || extensions().any(|entry| entry.policy && entry.type_name == type_name)
 }
 
 /// The entry of a type at a place.

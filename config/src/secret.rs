@@ -112,6 +112,15 @@ impl fmt::Debug for WatchedDirectory {
 }
 
 impl DataSource {
+    /// The field that says which it is.
+    pub fn specifier(&self) -> &'static str {
+        match self {
+            Self::Inline(_) => "inline_bytes",
+            Self::File(_) => "filename",
+            Self::Environment(_) => "environment_variable",
+        }
+    }
+
     /// The file, if it is one.
     pub fn file(&self) -> Option<&FileSource> {
         match self {
@@ -121,41 +130,59 @@ impl DataSource {
     }
 }
 
+/// What something is read from, and the field that names it.
+pub type Sourced<'a> = (&'static str, &'a DataSource);
+
 impl TlsCertificate {
     /// Everything that it is read from.
-    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+    pub fn sources(&self) -> impl Iterator<Item = Sourced<'_>> {
         // Taken apart without `..`: a source that is added and not watched does not compile.
         let TlsCertificate { chain, key, password, staple } = self;
-        [chain, key].into_iter().chain(password).chain(staple)
+        let password = password.iter().map(|password| ("password", password));
+        let staple = staple.iter().map(|staple| ("ocsp_staple", staple));
+        [("certificate_chain", chain), ("private_key", key)].into_iter().chain(password).chain(staple)
     }
 }
 
 impl TicketKeys {
     /// Everything that they are read from.
-    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
-        self.keys.iter()
+    pub fn sources(&self) -> impl Iterator<Item = Sourced<'_>> {
+        self.keys.iter().map(|key| ("keys", key))
     }
 }
 
 impl GenericSecret {
     /// Everything that it is read from.
-    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+    pub fn sources(&self) -> impl Iterator<Item = Sourced<'_>> {
         let GenericSecret { secret, secrets } = self;
-        secret.iter().chain(secrets.values())
+        let secret = secret.iter().map(|secret| ("secret", secret));
+        secret.chain(secrets.values().map(|secret| ("secrets", secret)))
     }
 }
 
 impl ValidationContext {
     /// Everything that it is read from.
-    pub fn sources(&self) -> impl Iterator<Item = &DataSource> {
+    pub fn sources(&self) -> impl Iterator<Item = Sourced<'_>> {
+        let roots = self.trusted_ca.iter().map(|roots| ("trusted_ca", roots));
         let spiffe = self.spiffe.iter().flat_map(SpiffeTrust::sources);
-        self.trusted_ca.iter().chain(&self.crl).chain(spiffe)
+        let spiffe = spiffe.map(|bundle| ("custom_validator_config", bundle));
+        roots.chain(self.crl.iter().map(|lists| ("crl", lists))).chain(spiffe)
     }
 }
 
 impl SecretKind {
+    /// The field that it stands in.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::TlsCertificate(_) => "tls_certificate",
+            Self::ValidationContext(_) => "validation_context",
+            Self::TicketKeys(_) => "session_ticket_keys",
+            Self::Generic(_) => "generic_secret",
+        }
+    }
+
     /// Everything that it is read from.
-    pub fn sources(&self) -> Vec<&DataSource> {
+    pub fn sources(&self) -> Vec<Sourced<'_>> {
         match self {
             Self::TlsCertificate(certificate) => certificate.sources().collect(),
             Self::ValidationContext(context) => context.sources().collect(),

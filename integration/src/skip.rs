@@ -27,10 +27,16 @@ pub fn or_skip<T>(test: &str, found: Result<T, String>) -> Option<T> {
         Ok(found) => Some(found),
         Err(reason) => {
             assert!(!in_ci(), "{}", failure(&format!("{test}: {reason}")));
-            eprintln!("skipped: {test}: {reason}");
+            print(&format!("skipped: {test}: {reason}"));
             None
         }
     }
+}
+
+/// As a test's own output, which is shown with its name.
+#[expect(clippy::print_stderr, reason = "the output of tests is taken where it is printed")]
+pub(crate) fn print(words: &str) {
+    eprintln!("{words}");
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ async fn it_serves_without_a_capability_on_a_read_only_root_under_the_profile() 
     if or_skip(name, can_confine()).is_none() {
         return;
     }
-    let launch = Launch { through: through(), flags: AGENT_FLAGS };
+    let launch = Launch { through: through(), flags: AGENT_FLAGS, ..Launch::default() };
     let mesh = EmbeddedMesh::start_with(Options { launch, ..Options::default() }).await;
     for _ in 0..20 {
         assert_eq!(mesh.get("/").await.status, 200);

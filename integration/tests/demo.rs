@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ fn kill(arguments: &str) -> bool {
 #[test]
 fn a_signal_ends_it_and_all_that_it_started() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for (signal, status) in [("TERM", 128 + 15), ("HUP", 128 + 1)] {
+    for (signal, status) in [("TERM", 128 + 15), ("HUP", 128 + 1), ("INT", 128 + 2)] {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
         let mut demo = demo.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
         // Open until it has ended: it goes on writing.
@@ -54,10 +54,31 @@ fn a_signal_ends_it_and_all_that_it_started() {
         assert!(kill(&format!("-{signal} {}", demo.id())));
         let code = demo.wait().expect("it ends").code();
         assert!(code == Some(status) || code == Some(0), "{code:?}: it may have been done before");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while kill(&format!("-0 -- -{}", demo.id())) {
-            assert!(Instant::now() < deadline, "something that it started is left");
-            std::thread::yield_now();
-        }
+        wait_for_the_last(&demo);
+    }
+}
+
+/// `cargo demo 2>&1 | head -1`: it goes on for nobody, ends, and all that it started with it.
+#[test]
+fn who_reads_no_more_ends_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
+    let demo = demo.process_group(0).stdin(Stdio::null()).stdout(writer.try_clone().expect("a copy")).stderr(writer);
+    let mut started = demo.spawn().expect("it starts");
+    // The command holds both ends of ours.
+    demo.stdout(Stdio::null()).stderr(Stdio::null());
+    let first = BufReader::new(reader).lines().next();
+    assert!(first.is_some_and(|line| line.is_ok_and(|line| line.starts_with("Building"))));
+    assert_eq!(started.wait().expect("it ends").code(), Some(0));
+    wait_for_the_last(&started);
+}
+
+/// Whoever the demo started is of its process group, and ends.
+fn wait_for_the_last(demo: &Child) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while kill(&format!("-0 -- -{}", demo.id())) {
+        assert!(Instant::now() < deadline, "something that it started is left");
+        std::thread::yield_now();
     }
 }

@@ -233,6 +233,28 @@ async fn an_admin_port_in_use_is_named() {
     );
 }
 
+#[tokio::test]
+async fn a_listener_where_the_admin_interface_is_is_named_with_it() {
+    let said = refused_document(|document| {
+        document["admin"]["address"] = document["static_resources"]["listeners"][0]["address"].clone();
+    })
+    .await;
+    assert_says(&said, "static_resources.listeners[\"0.0.0.0_15090\"].address", "the admin interface is at");
+    assert!(!said.contains("another process"), "{said}");
+}
+
+/// What routes say of it is right, once it is.
+#[tokio::test]
+async fn a_cluster_that_is_refused_is_told_once() {
+    let said = refused_document(|document| {
+        document["static_resources"]["clusters"][0]["connect_timeout"] = json!("0s");
+    })
+    .await;
+    assert_says(&said, "clusters[\"prometheus_stats\"].connect_timeout", "must be greater than 0s");
+    assert!(!said.contains("unknown cluster"), "{said}");
+    assert_eq!(said.matches("error initializing configuration").count(), 1, "{said}");
+}
+
 /// Sends garbage to each of the listeners; each answers or closes.
 async fn send_garbage(listeners: &[SocketAddr]) {
     let garbage: [&[u8]; 6] = [

@@ -8,7 +8,6 @@ mod bootstrap;
 mod control_plane;
 mod ground;
 mod node;
-mod sources;
 mod validate;
 mod wiring;
 
@@ -24,8 +23,8 @@ pub use self::validate::{Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
-use crate::cli::{Invocation, Mode, Options};
-use crate::listener::bind;
+use crate::cli::{Invocation, Mode, Options, complain, say};
+use crate::listener::bind::{self, AdminPlace};
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
@@ -37,7 +36,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
     let log = match start_log(options) {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("error: the process's own log cannot be written: {error}; see --log-path");
+            complain(format_args!("error: the process's own log cannot be written: {error}; see --log-path"));
             return ExitCode::FAILURE;
         }
     };
@@ -59,25 +58,25 @@ pub fn run(invocation: &Invocation) -> ExitCode {
 
 /// Says why a configuration cannot be used.
 fn refuse(options: &Options, reason: &str) {
-    // Whoever asks whether a file is good wants the answer once.
-    let logged = options.mode != Mode::Validate || options.log_path.is_some();
-    if logged {
+    // Whoever asks whether a file is good wants the answer, and once.
+    let is_served = options.mode != Mode::Validate;
+    if is_served {
         tracing::error!(target: "main", "error initializing configuration: {reason}");
         process_log::flush(FLUSH);
     }
-    if !logged || options.log_path.is_some() {
-        eprintln!("error: {reason}");
+    if !is_served || options.log_path.is_some() {
+        complain(format_args!("error: {reason}"));
     }
 }
 
 /// `--mode validate`: what does not act, and either that the rest is good or all that is not.
 fn validate(options: &Options) -> Vec<String> {
     let Judged { notes, unknown, faults } = judge(options);
-    unknown.iter().for_each(|field| println!("{field}"));
-    notes.iter().for_each(|note| println!("not acting: {note}"));
+    unknown.iter().for_each(say);
+    notes.iter().for_each(|note| say(format_args!("not acting: {note}")));
     if faults.is_empty() {
         let name = options.config_path.as_ref().map(|path| path.display().to_string());
-        println!("configuration '{}' OK", name.as_deref().unwrap_or("--config-yaml"));
+        say(format_args!("configuration '{}' OK", name.as_deref().unwrap_or("--config-yaml")));
     }
     faults
 }
@@ -88,7 +87,8 @@ fn start_log(options: &Options) -> std::io::Result<ProcessLog> {
         component_levels: &options.component_log_level,
         pattern: &options.log_format,
         escaped: options.log_format_escaped,
-        path: options.log_path.as_deref(),
+        // Who only asks gets the answer, and no file.
+        path: options.log_path.as_deref().filter(|_| options.mode != Mode::Validate),
     })
 }
 
@@ -128,13 +128,15 @@ async fn control_thread(
     let signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
     let ground = Ground::start(options, bootstrap)?;
     ground.server.static_unknown_fields.add(bootstrap.unknown.len() as u64);
-    let wired = Wired::new(&ground, options, bootstrap)?;
+    let mut wired = Wired::new(&ground, options, bootstrap)?;
     let admin = wired.admin(&ground, options, bootstrap, log);
     tokio::task::spawn_local(flush_stats(ground.stats.clone(), bootstrap.stats_flush_interval));
     if let Some(interval) = bootstrap.stats_eviction_interval {
         tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
     }
-    start_admin(options, bootstrap, admin).await?;
+    if let Some(place) = start_admin(options, bootstrap, admin).await? {
+        wired.control.listeners.keep_for_admin(place);
+    }
     let quit = wired.control.quit.clone();
     let control = tokio::task::spawn_local(wired.run());
     if init_only {
@@ -147,9 +149,9 @@ async fn control_thread(
     }
 }
 
-/// Binds the admin's address and serves it beside everything else.
-async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> Result<(), String> {
-    let Some(listener) = &bootstrap.admin else { return Ok(()) };
+/// Binds the admin's address and serves it beside everything else. Gives where it is.
+async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> Result<Option<AdminPlace>, String> {
+    let Some(listener) = &bootstrap.admin else { return Ok(None) };
     let settings = bind::Settings::of_admin(listener);
     let bound = bind::open(&listener.address, &settings, 1, bind::Neighbours::None)
         .map_err(|failure| format!("admin.address: {failure}"))?;
@@ -157,9 +159,11 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
         let printed = bound.address().map_or_else(|| bind::printed(&listener.address), |address| address.to_string());
         std::fs::write(path, printed).map_err(|error| format!("--admin-address-path {}: {error}", path.display()))?;
     }
+    let place = AdminPlace::of(listener);
+    let place = bound.address().map_or_else(|| place.clone(), |address| place.clone().found(address));
     let sockets = bound.listen().map_err(|failure| format!("admin.address: {failure}"))?;
     let socket = match sockets.into_iter().next() {
-        None => return Ok(()),
+        None => return Ok(None),
         Some(bind::Socket::Tcp(socket)) => crate::admin::Socket::Tcp(socket),
         Some(bind::Socket::Unix(socket)) => crate::admin::Socket::Unix(socket),
     };
@@ -168,7 +172,7 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
             tracing::error!(target: "admin", "the admin interface ended: {error}");
         }
     });
-    Ok(())
+    Ok(Some(place))
 }
 
 /// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one.

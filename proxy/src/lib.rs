@@ -17,6 +17,7 @@ pub mod fetches;
 pub mod http;
 pub mod listener;
 pub mod policy;
+mod sources;
 pub mod stats;
 pub mod status;
 pub mod store;

@@ -32,6 +32,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "listener",
+            "sources",
             "stats",
             "status",
             "store",
@@ -114,6 +115,7 @@ const TABLE: &[Room] = &[
             "failure",
             "fetches",
             "policy",
+            "sources",
             "stats",
             "telemetry",
             "tls",
@@ -142,7 +144,9 @@ const TABLE: &[Room] = &[
     room("policy", &["calendar", "stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
-    room("tls", &["calendar", "transport"]),
+    room("tls", &["calendar", "sources", "transport"]),
+    // Files and variables that the configuration names.
+    room("sources", &[]),
     room("transport", &["stats", "sys"]),
     room("calendar", &[]),
     room("stats", &[]),

@@ -1,6 +1,7 @@
 //! `instructions`: what a request costs in each stage, in instructions and calls for memory, counted by callgrind. A test does the same
 //! with the dev build, and holds it to what is committed.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,13 +31,13 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if !run::is_there() {
-        eprintln!("skipped: no valgrind on this machine, so instructions are not counted");
+        let _ = writeln!(io::stderr(), "skipped: no valgrind on this machine, so instructions are not counted");
         return ExitCode::SUCCESS;
     }
     match counted(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("instructions: {error}");
+            let _ = writeln!(io::stderr(), "instructions: {error}");
             ExitCode::FAILURE
         }
     }
@@ -47,7 +48,7 @@ fn counted(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let wanted =
         |scenario: &Scenario| arguments.only.is_empty() || arguments.only.iter().any(|name| name == scenario.name());
     let scenarios: Vec<Scenario> = Scenario::ALL.into_iter().filter(wanted).collect();
-    let budget = count(program, &scenarios, |line| println!("{line}"))?;
+    let budget = count(program, &scenarios, |line| drop(writeln!(io::stdout(), "{line}")))?;
     if arguments.write {
         budget.write(Budget::FILE)?;
     }

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("load: {error}");
+            progress(&format!("load: {error}\n"));
             ExitCode::FAILURE
         }
     }
@@ -100,10 +100,11 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     progress("");
     let text = format!("{}\n{}", header(arguments, load), report.markdown());
-    println!("{text}");
+    // Nobody reads any more, and the file below is written all the same.
+    let _ = writeln!(std::io::stdout(), "{text}");
     if let Some(path) = &arguments.write {
         fs::write(path, merge(&fs::read_to_string(path).unwrap_or_default(), &text))?;
-        eprintln!("written to {}", path.display());
+        progress(&format!("written to {}\n", path.display()));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::members::{Members, Unique};
 use super::{Bootstrap, BootstrapError, StaticResource, translate, yaml};
 use crate::descriptors::Descriptors;
 use crate::discreet;
-use crate::json::{self, Fault, lenient};
+use crate::json::{self, Fault, Unknown, lenient};
 use crate::options::UnknownFields;
 use crate::proto::bootstrap::v3 as pb;
 use crate::rejection::{At, Rejection};
@@ -169,6 +169,9 @@ impl Reader<'_> {
             Err(_) if !self.deny_unknown => {
                 let body = json::encode_text(self.descriptors, type_name, text, false)?;
                 let unknown = json::unknown_fields(self.descriptors, type_name, text);
+                if let Some(refusal) = unknown.iter().find_map(Unknown::refusal) {
+                    return Err(refusal);
+                }
                 if !unknown.is_empty() {
                     self.left_out(&place(text), &unknown);
                 }
@@ -178,9 +181,9 @@ impl Reader<'_> {
         }
     }
 
-    fn left_out(&mut self, place: &str, fields: &[(String, String)]) {
+    fn left_out(&mut self, place: &str, fields: &[Unknown]) {
         let dot = if place.is_empty() { "" } else { "." };
-        self.unknown.extend(fields.iter().map(|(path, of)| {
+        self.unknown.extend(fields.iter().map(|Unknown { path, of, .. }| {
             format!(
                 "{}: Unknown field {place}{dot}{path}: {of} has none of that name, and it is left out",
                 self.source.name
@@ -205,15 +208,16 @@ impl Reader<'_> {
             "clusters" => (&mut statics.clusters, "clusters", "envoy.config.cluster.v3.Cluster"),
             "listeners" => (&mut statics.listeners, "listeners", "envoy.config.listener.v3.Listener"),
             "secrets" => (&mut statics.secrets, "secrets", "envoy.extensions.transport_sockets.tls.v3.Secret"),
-            _ if self.deny_unknown => {
-                let reason =
-                    "no such field; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)".to_owned();
-                let path = format!("static_resources.{}", discreet::shown(key));
-                return self.faults.push(self.field(Fault { path, reason }));
-            }
             _ => {
                 let of = format!("{BOOTSTRAP}.StaticResources");
-                return self.left_out("static_resources", &[(discreet::shown(key).into_owned(), of)]);
+                let path = format!("static_resources.{}", discreet::shown(key));
+                let unknown = json::unknown(path, of, value.get());
+                let fault = match unknown.refusal() {
+                    None if !self.deny_unknown => return self.left_out("", &[unknown]),
+                    None => Fault { reason: "no such field; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)".to_owned(), path: unknown.path },
+                    Some(refusal) => refusal,
+                };
+                return self.faults.push(self.field(fault));
             }
         };
         if value.get() == "null" {

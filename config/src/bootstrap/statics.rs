@@ -47,7 +47,10 @@ impl Bootstrap {
         for (list, resources, read) in lists {
             for resource in resources {
                 let taken = read(&resource.body, options).and_then(|config| take(resource, config));
-                faults.extend(taken.err().map(|rejection| resource.blame(list, rejection)));
+                let beside = options.take_faults();
+                if let Err(rejection) = taken {
+                    faults.extend(std::iter::once(rejection).chain(beside).map(|one| resource.blame(list, one)));
+                }
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }

@@ -4,6 +4,8 @@ use prost::Message as _;
 
 use super::*;
 
+mod policy;
+
 /// What a bootstrap without static resources becomes, as text without the bytes that are kept for the dump.
 pub(crate) fn probed(bytes: &[u8]) -> String {
     let Ok(proto) = crate::proto::bootstrap::v3::Bootstrap::decode(bytes) else { return "no message".to_owned() };
@@ -235,10 +237,10 @@ fn all_that_is_wrong_is_said_in_one_go() {
 
 #[test]
 fn what_is_left_out_is_told_with_its_place() {
-    let rbac = r#"{"@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC", "stat_prefix": "s", "rule": {}}"#;
+    let limit = r#"{"@type": "type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", "stat_prefix": "s", "max_connection": 1}"#;
     let text = format!(
         r#"{{"nodes": {{}}, "node": {{"metadata": {{"any": 1}}}}, "static_resources": {{"more": [], "listeners": [
-            {{"name": "l", "filter_chains": [{{"filters": [{{"name": "r", "typed_config": {rbac}}}], "matches": {{}}}}]}},
+            {{"name": "l", "filter_chains": [{{"filters": [{{"name": "r", "typed_config": {limit}}}], "matches": {{}}}}]}},
             {{"name": "good"}}
         ]}}}}"#
     );
@@ -246,7 +248,7 @@ fn what_is_left_out_is_told_with_its_place() {
     assert_eq!(bootstrap.static_listeners.len(), 2);
     let places = [
         "static_resources.more: envoy.config.bootstrap.v3.Bootstrap.StaticResources",
-        "static_resources.listeners[\"l\"].filter_chains[0].filters[0].typed_config.rule: envoy.extensions.filters.network.rbac.v3.RBAC",
+        "static_resources.listeners[\"l\"].filter_chains[0].filters[0].typed_config.max_connection: envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         "static_resources.listeners[\"l\"].filter_chains[0].matches: envoy.config.listener.v3.FilterChain",
         "nodes: envoy.config.bootstrap.v3.Bootstrap",
     ];

@@ -3,17 +3,19 @@
 
 use std::borrow::Cow;
 
-use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
 use serde_json::{Map, Value};
 
-use super::{Fault, redact};
+use super::{Fault, redact, unknown};
 use crate::discreet;
+use crate::registry;
 use crate::rejection::listed;
 use crate::schema::Message;
 
 /// The deepest place below `value` that does not convert to `descriptor`'s message.
 pub(super) fn find(descriptor: &MessageDescriptor, value: &Value, deny_unknown: bool) -> Fault {
-    let search = Search { deny_unknown, sensitive: false };
+    let is_policy = registry::holds_policy(descriptor.full_name());
+    let search = Search { deny_unknown, sensitive: false, is_policy };
     search.message(descriptor, value, String::new()).unwrap_or_else(|| Fault {
         path: String::new(),
         reason: format!("cannot be read as {}; compare it with that message's fields", descriptor.full_name()),
@@ -25,6 +27,8 @@ struct Search {
     deny_unknown: bool,
     /// What is looked at must not be shown.
     sensitive: bool,
+    /// It says who may do what, or who a peer is.
+    is_policy: bool,
 }
 
 impl Search {
@@ -35,17 +39,19 @@ impl Search {
         let Value::Object(fields) = value else {
             return Some(Fault { path, reason: format!("is {}; an object is expected", kind_of(value)) });
         };
-        fields.iter().find_map(|(name, value)| self.field(descriptor, name, value, &path))
+        let alone = fields.iter().find_map(|(name, value)| self.field(descriptor, name, value, &path));
+        alone.or_else(|| self.together(descriptor, fields, &path))
     }
 
     fn field(&self, descriptor: &MessageDescriptor, name: &str, value: &Value, path: &str) -> Option<Fault> {
         let Some(field) = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name)) else {
+            let advice = match self.is_policy || unknown::policy_in(value).is_some() {
+                true => "it says something of policy, of which no flag leaves anything out",
+                false => "--allow-unknown-static-fields would leave it out, whatever it is to do",
+            };
             return self.deny_unknown.then(|| Fault {
                 path: join(path, &self.key(name)),
-                reason: format!(
-                    "is not a field of {}; check its spelling (--allow-unknown-static-fields would leave it out, whatever it is to do)",
-                    descriptor.full_name()
-                ),
+                reason: format!("is not a field of {}; check its spelling ({advice})", descriptor.full_name()),
             });
         };
         let at = join(path, name);
@@ -61,6 +67,24 @@ impl Search {
                 .inside(&field, value, &at)
                 .unwrap_or_else(|| Fault { path: at, reason: within.sentence(&error) + &advice(&field.kind()) }),
         )
+    }
+
+    /// Two fields of one oneof: each by itself is good.
+    fn together(&self, of: &MessageDescriptor, fields: &Map<String, Value>, path: &str) -> Option<Fault> {
+        let named = |name: &str| of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name));
+        let mut seen: Vec<(&str, OneofDescriptor)> = Vec::new();
+        for (name, _) in fields.iter().filter(|(_, value)| !value.is_null()) {
+            let Some(choice) = named(name).and_then(|field| field.containing_oneof()) else { continue };
+            if let Some((earlier, _)) = seen.iter().find(|(_, other)| *other == choice) {
+                let reason = format!(
+                    "cannot stand beside {earlier}: {} is one of them and not both; take one out",
+                    choice.name()
+                );
+                return Some(Fault { path: join(path, name), reason });
+            }
+            seen.push((name, choice));
+        }
+        None
     }
 
     /// The search below a field.
@@ -121,15 +145,17 @@ impl Search {
         let Some(url) = fields.get("@type").and_then(Value::as_str) else {
             return Some(Fault { path, reason: "has no @type; give the type URL of the message".to_owned() });
         };
-        let Some(inner) = any.parent_pool().get_message_by_name(crate::extension::message_name(url)) else {
+        let name = crate::extension::message_name(url);
+        let Some(inner) = any.parent_pool().get_message_by_name(name) else {
             return Some(Fault { path: join(&path, "@type"), reason: super::unknown_type(&discreet::shown(url)) });
         };
+        let within = Search { is_policy: self.is_policy || registry::holds_policy(name), ..*self };
         let mut fields = fields.clone();
         fields.remove("@type");
         if inner.full_name().starts_with("google.protobuf.") {
-            return self.nested(&inner, fields.get("value")?, join(&path, "value"));
+            return within.nested(&inner, fields.get("value")?, join(&path, "value"));
         }
-        self.message(&inner, &Value::Object(fields), path)
+        within.message(&inner, &Value::Object(fields), path)
     }
 }
 

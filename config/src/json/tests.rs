@@ -181,3 +181,26 @@ fn an_empty_config_of_a_route_has_no_type() {
     let fault = encoded(CLUSTER, &json!({ "metadata": { "typed_filter_metadata": { "a": {} } } })).unwrap_err();
     assert_eq!(fault.reason, "has no @type; give the type URL of the message", "elsewhere it is forgotten");
 }
+
+/// Each by itself is good, so that only the two together can be named.
+#[test]
+fn two_fields_that_do_not_go_together_are_both_named() {
+    let table = "envoy.config.route.v3.RouteConfiguration";
+    let matched = |both: Value| {
+        let routes = json!([{"match": {"prefix": "/"}}, {"match": both}]);
+        json!({"virtual_hosts": [{"name": "v", "routes": routes}]})
+    };
+    let place = "virtual_hosts[0].routes[1].match";
+    let fault = encoded(table, &matched(json!({"path": "/a", "prefix": "/"}))).unwrap_err();
+    let reason = "cannot stand beside path: path_specifier is one of them and not both; take one out";
+    assert_eq!((fault.path, fault.reason.as_str()), (format!("{place}.prefix"), reason));
+    // What is null is not there.
+    assert!(encoded(table, &matched(json!({"path": null, "prefix": "/"}))).is_ok());
+    let manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    let mut inner = json!({"route_config": matched(json!({"prefix": "/", "safe_regex": {"regex": "a"}}))});
+    inner["@type"] = format!("type.googleapis.com/{manager}").into();
+    let listener = json!({"filter_chains": [{"filters": [{"name": "h", "typed_config": inner}]}]});
+    let fault = encoded("envoy.config.listener.v3.Listener", &listener).unwrap_err();
+    assert_eq!(fault.path, format!("filter_chains[0].filters[0].typed_config.route_config.{place}.safe_regex"));
+    assert!(fault.reason.starts_with("cannot stand beside prefix: "), "{}", fault.reason);
+}

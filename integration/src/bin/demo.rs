@@ -4,6 +4,7 @@
 //! It sends five requests, shows what happened, and stays up on a terminal. Without one it ends, with status 0 only if
 //! everything it claims held. Must never need root, a network or another program (curl is used if it is there).
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use outrigger_integration::embedded::client::Request;
 use outrigger_integration::embedded::ports::{self, Ports};
 use outrigger_integration::embedded::sidecar::{Launch, Sidecar};
 use outrigger_integration::embedded::{binary, bound};
+use proxy::cli::{complain, say};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where egress listeners bind: what applications call.
@@ -28,7 +30,8 @@ cargo demo: a mesh of two workloads on this machine, with nothing else installed
 
 It builds outrigger, starts an embedded control plane, two applications and an outrigger beside each of them, sends
 five requests and shows what happened. On a terminal it stays up until Ctrl-C; SIGTERM and SIGHUP end it, too, and
-nothing that it started is left behind. Without a terminal it ends by itself: status 0 only if all it claims held.
+nothing that it started is left behind, also where nobody reads what it says. Without a terminal it ends by itself:
+status 0 only if all it claims held.
 
 Usage: cargo demo [--help]
 ";
@@ -38,37 +41,44 @@ async fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         None => {}
         Some("--help" | "-h" | "help") => {
-            print!("{HELP}");
+            say(HELP.trim_end());
             return ExitCode::SUCCESS;
         }
         Some(other) => {
-            eprintln!("demo: there is no argument {other:?}\n\n{HELP}");
+            complain(format_args!("demo: there is no argument {other:?}\n\n{HELP}"));
             return ExitCode::from(2);
         }
     }
     // A panic of the harness is a sentence for the reader, not a trace.
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload_as_str().unwrap_or("something went wrong");
-        eprintln!("\ndemo: {text}");
+        complain(format_args!("\ndemo: {text}"));
     }));
-    let page = Page { colour: std::io::stdout().is_terminal() };
-    println!("Building outrigger; the first time takes some minutes.");
+    let page = Page { colour: std::io::stdout().is_terminal(), stays: Cell::new(None) };
+    say("Building outrigger; the first time takes some minutes.");
     if let Err(reason) = binary::build() {
-        eprintln!("demo: {reason}");
+        complain(format_args!("demo: {reason}"));
         return ExitCode::FAILURE;
     }
     let mut stop = match Stop::listen() {
         Ok(stop) => stop,
         Err(error) => {
-            eprintln!("demo: signals cannot be waited for: {error}");
+            complain(format_args!("demo: signals cannot be waited for: {error}"));
             return ExitCode::FAILURE;
         }
     };
     // Whatever ends it, what was started is dropped, and with it ended.
     tokio::select! {
-        held = run(&page) => if held { ExitCode::SUCCESS } else { ExitCode::FAILURE },
-        code = stop.comes() => ExitCode::from(code),
+        held = run(&page) => status(held),
+        code = stop.comes() => match page.stays.get() {
+            Some(held) if code == INTERRUPTED => status(held),
+            _ => ExitCode::from(code),
+        },
     }
+}
+
+fn status(held: bool) -> ExitCode {
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Everything, up to Ctrl-C where there is a terminal. Whether what is claimed held.
@@ -77,32 +87,40 @@ async fn run(page: &Page) -> bool {
     let held = demo.show(page).await;
     if std::io::stdout().is_terminal() {
         demo.invite(page);
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            eprintln!("demo: Ctrl-C cannot be waited for: {error}");
-        }
+        page.stays.set(Some(held));
+        std::future::pending::<()>().await;
     }
     held
 }
 
 /// The signals that end it whatever it is doing.
 struct Stop {
+    interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
 impl Stop {
     fn listen() -> std::io::Result<Stop> {
-        Ok(Stop { terminate: signal(SignalKind::terminate())?, hangup: signal(SignalKind::hangup())? })
+        Ok(Stop {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     /// The status that a shell gives for the one that came.
     async fn comes(&mut self) -> u8 {
         tokio::select! {
+            _ = self.interrupt.recv() => INTERRUPTED,
             _ = self.terminate.recv() => 128 + 15,
             _ = self.hangup.recv() => 128 + 1,
         }
     }
 }
+
+/// What a shell makes of SIGINT.
+const INTERRUPTED: u8 = 128 + 2;
 
 /// The running mesh.
 struct Demo {
@@ -153,10 +171,9 @@ impl Demo {
             );
         let workloads = (mesh.find("ratings-vm").clone(), mesh.find("details-vm").clone());
         let control_plane = ControlPlane::start(mesh);
-        let ratings =
-            Sidecar::start(&control_plane, &workloads.0, Ports::free(), AdsProtocol::Delta, Launch::default()).await;
-        let details =
-            Sidecar::start(&control_plane, &workloads.1, Ports::free(), AdsProtocol::Delta, Launch::default()).await;
+        let launch = Launch { last_words: |words| complain(words), ..Launch::default() };
+        let ratings = Sidecar::start(&control_plane, &workloads.0, Ports::free(), AdsProtocol::Delta, launch).await;
+        let details = Sidecar::start(&control_plane, &workloads.1, Ports::free(), AdsProtocol::Delta, launch).await;
         ratings.wait_ready().await;
         details.wait_ready().await;
         Self {
@@ -176,27 +193,27 @@ impl Demo {
         held &= self.show_identities(page);
         held &= self.show_logs(page).await;
         held &= self.show_bound(page);
-        println!();
+        say("");
         if held {
-            println!("{}", page.good("Everything held."));
+            say(page.good("Everything held."));
         } else {
-            println!("{}", page.bad("Not everything held; see the lines marked with a cross."));
-            println!("\n--- ratings ---\n{}--- details ---\n{}", self.ratings.log(), self.details.log());
+            say(page.bad("Not everything held; see the lines marked with a cross."));
+            say(format_args!("\n--- ratings ---\n{}--- details ---\n{}", self.ratings.log(), self.details.log()));
         }
         held
     }
 
     async fn show_requests(&self, page: &Page) -> bool {
         page.title("Five requests from the application ratings to details, through both sidecars");
-        println!("$ {}\n", command("details", self.details_ports.egress, "/details/0"));
+        say(format_args!("$ {}\n", command("details", self.details_ports.egress, "/details/0")));
         let mut held = true;
         for number in 1..=5 {
             let answer = ask(self.details_ports.egress).await;
             let head = answer.lines().next().unwrap_or("no answer").to_owned();
             let server = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("server:"));
             if number == 1 {
-                answer.lines().for_each(|line| println!("    {line}"));
-                println!();
+                answer.lines().for_each(|line| say(format_args!("    {line}")));
+                say("");
             }
             let good = head == "HTTP/1.1 200 OK" && server.is_some_and(|line| line.ends_with(" envoy"));
             held &= page.check(good, &format!("{number}. {head}, {}", server.unwrap_or("no server header")));
@@ -217,7 +234,7 @@ impl Demo {
         let expected = |account: &str| format!("spiffe://cluster.local/ns/bookinfo/sa/bookinfo-{account}");
         held &= page.check(client == expected("ratings"), &format!("details was called by   {client}"));
         held &= page.check(server == expected("details"), &format!("ratings was answered by {server}"));
-        println!("    x-forwarded-client-cert: {header}");
+        say(format_args!("    x-forwarded-client-cert: {header}"));
         held
     }
 
@@ -232,7 +249,7 @@ impl Demo {
         for (name, sidecar) in [("ratings (outbound)", &self.ratings), ("details (inbound)", &self.details)] {
             let line = sidecar.wait_access_log(&id).await;
             held &= page.check(line.contains("\"GET /details/0 HTTP/1.1\" 200 - via_upstream"), name);
-            println!("    {line}");
+            say(format_args!("    {line}"));
         }
         held
     }
@@ -276,9 +293,9 @@ impl Demo {
             format!("curl -s http://{admin}/config_dump"),
             format!("curl -s http://{admin}/stats/prometheus"),
         ] {
-            println!("    {line}");
+            say(format_args!("    {line}"));
         }
-        println!("\nWorking folders: {} and {}", self.ratings.root().display(), self.details.root().display());
+        say(format_args!("\nWorking folders: {} and {}", self.ratings.root().display(), self.details.root().display()));
     }
 }
 
@@ -314,6 +331,8 @@ async fn ask(egress: SocketAddr) -> String {
 /// How things are printed.
 struct Page {
     colour: bool,
+    /// All is shown, and it waits for Ctrl-C; whether what it claims held.
+    stays: Cell<Option<bool>>,
 }
 
 impl Page {
@@ -330,13 +349,13 @@ impl Page {
     }
 
     fn title(&self, text: &str) {
-        println!("\n{}", self.paint("1", text));
+        say(format_args!("\n{}", self.paint("1", text)));
     }
 
     /// Prints one claim with its mark, and gives it back.
     fn check(&self, held: bool, text: &str) -> bool {
         let mark = if held { self.good("✓") } else { self.bad("✗") };
-        println!("  {mark} {text}");
+        say(format_args!("  {mark} {text}"));
         held
     }
 }

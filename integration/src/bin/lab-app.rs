@@ -1,5 +1,6 @@
 //! `outrigger-lab-app`: the applications of the mesh lab in one program, so that `ip netns exec` can run each on its host.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -70,7 +71,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         App::Tls { name, listen, certificate, names } => apps::tls::serve(name, listen, names, &certificate).await?,
         App::Service { name, listen, mode } => apps::service::serve(name, listen, mode).await?,
         App::MuteDns { listen } => apps::mute_dns::serve(listen).await?,
-        App::Talk { target, script } => print!("{}", apps::echo::talk(target, &script).await?),
+        App::Talk { target, script } => {
+            std::io::stdout().write_all(apps::echo::talk(target, &script).await?.as_bytes())?;
+        }
         App::Sweep => outrigger_integration::lab::net::Network::sweep_leftovers()?,
         App::Load { target, host, path, connections, status } => {
             apps::load::run(target, host, path, connections, status).await?

@@ -7,6 +7,7 @@ use outrigger_integration::lab::istiod::Settings;
 use outrigger_integration::lab::tools::Tools;
 use outrigger_integration::lab::workload::{Proxy, WorkloadSpec};
 use outrigger_integration::lab::{Lab, Result};
+use proxy::cli::say;
 
 const BOOKINFO: &str = include_str!("../../objects/bookinfo.yaml");
 
@@ -58,20 +59,20 @@ async fn main() -> Result<()> {
         let mut workload = lab.workload(WorkloadSpec::new(group, last, BOOKINFO, kind.into()))?;
         workload.start_app("http", &["http", group, "127.0.0.1:9080"])?;
         match workload.wait_ready(Duration::from_secs(20)) {
-            Ok(()) => println!("{group} is ready"),
-            Err(error) => println!("{group}: {error}"),
+            Ok(()) => say(format_args!("{group} is ready")),
+            Err(error) => say(format_args!("{group}: {error}")),
         }
-        println!("  shell: ip netns exec {} bash", workload.host.namespace());
+        say(format_args!("  shell: ip netns exec {} bash", workload.host.namespace()));
         workloads.push(workload);
     }
-    println!("try, in the shell of ratings:");
-    println!("  curl -si --resolve details.bookinfo:9080:127.0.0.2 http://details.bookinfo:9080/details/0");
-    println!(
+    say("try, in the shell of ratings:");
+    say("  curl -si --resolve details.bookinfo:9080:127.0.0.2 http://details.bookinfo:9080/details/0");
+    say(format_args!(
         "logs: {}/*.log   objects: kubectl --kubeconfig {}",
         lab.folder().display(),
         lab.kube.kubeconfig().display()
-    );
-    println!("Ctrl-C ends it all");
+    ));
+    say("Ctrl-C ends it all");
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

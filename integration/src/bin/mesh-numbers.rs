@@ -9,6 +9,7 @@ use outrigger_integration::lab::net::{Resolver, address};
 use outrigger_integration::lab::tools::Tools;
 use outrigger_integration::lab::workload::{Proxy, Workload, WorkloadSpec, start_app};
 use outrigger_integration::lab::{Lab, Result};
+use proxy::cli::say;
 
 const BOOKINFO: &str = include_str!("../../objects/bookinfo.yaml");
 const BY_NAME: &str = include_str!("../../objects/by-name.yaml");
@@ -22,7 +23,7 @@ const MUTE: u8 = 53;
 fn main() -> Result<()> {
     let app = std::env::current_exe()?.with_file_name("outrigger-lab-app");
     let tools = Tools::find(&app)?;
-    println!("{:<28} {:>12} {:>18} {:>10}", "", "ready", "ready, mute DNS", "PSS");
+    say(format_args!("{:<28} {:>12} {:>18} {:>10}", "", "ready", "ready, mute DNS", "PSS"));
     for (name, settings, proxy) in [
         ("Outrigger, istiod's defaults", Settings::defaults(), Proxy::Outrigger),
         ("Outrigger, stock filters", Settings::stock_envoy(), Proxy::Outrigger),
@@ -39,7 +40,7 @@ fn main() -> Result<()> {
         lab.apply(BY_NAME)?;
         let mute = start(&lab, "mute-dns-client", 3, proxy, Resolver::At(MUTE))?;
         let (ready, ready_mute) = (time_to_ready(&plain)?, time_to_ready(&mute)?);
-        println!("{name:<28} {ready:>9.0} ms {ready_mute:>15.0} ms {:>6.1} MB", memory as f64 / 1024.0);
+        say(format_args!("{name:<28} {ready:>9.0} ms {ready_mute:>15.0} ms {:>6.1} MB", memory as f64 / 1024.0));
     }
     Ok(())
 }

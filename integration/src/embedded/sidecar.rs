@@ -29,6 +29,7 @@ pub struct Sidecar {
     ports: Ports,
     child: Mutex<Child>,
     output: Arc<Output>,
+    last_words: fn(&str),
 }
 
 /// How the binary is started.
@@ -38,12 +39,14 @@ pub struct Launch<'a> {
     pub through: &'a [&'a str],
     /// Flags beside `-c`, `-l` and `--concurrency`.
     pub flags: &'a [&'a str],
+    /// Prints what the process wrote, when a panic has ended the harness.
+    pub last_words: fn(&str),
 }
 
 impl Default for Launch<'_> {
     /// As the agent does it.
     fn default() -> Self {
-        Launch { through: &[], flags: AGENT_FLAGS }
+        Launch { through: &[], flags: AGENT_FLAGS, last_words: crate::skip::print }
     }
 }
 
@@ -125,7 +128,7 @@ impl Sidecar {
         let output = Arc::new(Output { lines: Mutex::default(), count: watch::Sender::new(0) });
         tokio::spawn(collect(child.stdout.take().expect("it is piped"), false, output.clone()));
         tokio::spawn(collect(child.stderr.take().expect("it is piped"), true, output.clone()));
-        Self { name: name.to_owned(), root, ports, child: Mutex::new(child), output }
+        Self { name: name.to_owned(), root, ports, child: Mutex::new(child), output, last_words: launch.last_words }
     }
 
     /// The process's working directory.
@@ -274,7 +277,7 @@ impl Sidecar {
 impl Drop for Sidecar {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- output of {} ---\n{}", self.name, self.log());
+            (self.last_words)(&format!("--- output of {} ---\n{}", self.name, self.log()));
         }
     }
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use istiod::{Istiod, Settings};
 use kube::Kube;
 use net::{Host, Network};
+use proxy::cli::complain;
 use tools::Tools;
 use workload::{Workload, WorkloadSpec};
 
@@ -117,7 +118,7 @@ impl LabFolder {
         let folder = tempfile::Builder::new().prefix("outrigger-lab-").tempdir()?;
         if std::env::var_os("OUTRIGGER_LAB_KEEP").is_some() {
             let path = folder.keep();
-            eprintln!("lab: keeping {}", path.display());
+            complain(format_args!("lab: keeping {}", path.display()));
             return Ok(Self(None, path));
         }
         let path = folder.path().to_owned();

@@ -9,6 +9,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use proxy::cli::complain;
+
 use super::Result;
 
 /// Every namespace of every lab starts with this.
@@ -70,7 +72,7 @@ impl Network {
         for namespace in list_namespaces()? {
             let owner = namespace.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
             if owner.is_some_and(|pid| !PathBuf::from("/proc").join(pid).exists()) {
-                eprintln!("lab: removing {namespace}, left by a run that is gone");
+                complain(format_args!("lab: removing {namespace}, left by a run that is gone"));
                 remove_namespace(&namespace);
             }
         }
@@ -164,7 +166,7 @@ fn remove_namespace(namespace: &str) {
         let _ = Command::new("kill").args(["-KILL", pid]).output();
     }
     if let Err(error) = ip(&["netns", "delete", namespace]) {
-        eprintln!("lab: {error}");
+        complain(format_args!("lab: {error}"));
     }
     let _ = std::fs::remove_dir_all(netns_folder(namespace));
 }

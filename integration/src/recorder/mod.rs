@@ -14,6 +14,7 @@ use envoy_types::pb::envoy::config::core::v3::{Locality, Node};
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{ListValue, Struct, Value};
 use prost::Message;
+use proxy::cli::say;
 
 use crate::lab::istiod::Settings;
 use crate::lab::tools::Tools;
@@ -58,7 +59,7 @@ async fn record(tools: &Tools, name: &str, settings: Settings, objects: &[&str])
         if response.resources.is_empty() {
             continue;
         }
-        println!("{name}/{kind}.pb: {} resources", response.resources.len());
+        say(format_args!("{name}/{kind}.pb: {} resources", response.resources.len()));
         std::fs::write(folder.join(format!("{kind}.pb")), response.encode_to_vec())?;
     }
     let sds = socket(&workload, "var/run/secrets/workload-spiffe-uds/socket")?;

@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
+use super::parameters::{self, Parameter, named, one_of};
 use super::query::Query;
 use super::{Admin, certs, clusters, config_dump, listeners, logging, memory, reply, runtime, server_info, stats};
 use crate::status::{Request, Shown};
@@ -10,7 +11,7 @@ use crate::status::{Request, Shown};
 struct Command {
     path: &'static str,
     help: &'static str,
-    parameters: &'static [(&'static str, &'static str)],
+    parameters: &'static [Parameter],
     /// Only POST may call it.
     changes: bool,
     run: Run,
@@ -24,8 +25,14 @@ enum Run {
 
 use Run::{Now, OfConfiguration};
 
-const FILTER: (&str, &str) = ("filter", "Regular expression (RE2 syntax, partial match) for filtering stats");
-const USED_ONLY: (&str, &str) = ("usedonly", "Only include stats that have been written since the start");
+const FILTER: Parameter = named("filter", "Regular expression (RE2 syntax, partial match) for filtering stats");
+const USED_ONLY: Parameter = named("usedonly", "Only include stats that have been written since the start");
+const INVERT: Parameter = named("invert_filter", "Invert the filter regex");
+const LIST_FORMAT: Parameter = one_of("format", "File format to use", &["text", "json"]);
+/// In Envoy's order.
+const STATS_FORMATS: &[&str] = &["html", "active-html", "json", "prometheus", "text"];
+const BUCKETS: &[&str] = &["cumulative", "disjoint", "detailed", "summary", "none"];
+const KINDS: &[&str] = &["All", "Counters", "Histograms", "Gauges", "TextReadouts"];
 
 const COMMANDS: &[Command] = &[
     Command { path: "/", help: "this list", parameters: &[], changes: false, run: Now(|_, _| reply::text(help())) },
@@ -39,10 +46,7 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/clusters",
         help: "upstream cluster status",
-        parameters: &[
-            ("filter", "Regular expression for filtering clusters by name"),
-            ("format", "One of (text, json)"),
-        ],
+        parameters: &[named("filter", "Regular expression for filtering clusters by name"), LIST_FORMAT],
         changes: false,
         run: OfConfiguration(|admin, query, shown| clusters::show(admin, query, shown)),
     },
@@ -50,10 +54,10 @@ const COMMANDS: &[Command] = &[
         path: "/config_dump",
         help: "dump the configuration as it was received; secrets are redacted",
         parameters: &[
-            ("resource", "The resource to dump, e.g. dynamic_active_clusters"),
-            ("mask", "Fields to keep, with commas between; applied to each element when resource is given"),
-            ("name_regex", "Dump only configurations whose names match; may be used with both others"),
-            ("include_eds", "Dump endpoints as well"),
+            named("resource", "The resource to dump, e.g. dynamic_active_clusters"),
+            named("mask", "Fields to keep, with commas between; applied to each element when resource is given"),
+            named("name_regex", "Dump only configurations whose names match; may be used with both others"),
+            named("include_eds", "Dump endpoints as well"),
         ],
         changes: false,
         run: OfConfiguration(|admin, query, shown| config_dump::show(admin, query, shown)),
@@ -79,9 +83,9 @@ const COMMANDS: &[Command] = &[
         path: "/drain_listeners",
         help: "drain listeners",
         parameters: &[
-            ("graceful", "Go on accepting for the drain time (--drain-time-s) before listeners are closed"),
-            ("skip_exit", "Drain connections but never close the listeners; graceful then changes nothing"),
-            ("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
+            named("graceful", "Go on accepting for the drain time (--drain-time-s) before listeners are closed"),
+            named("skip_exit", "Drain connections but never close the listeners; graceful then changes nothing"),
+            named("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
         ],
         changes: true,
         run: Now(drain),
@@ -124,7 +128,7 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/listeners",
         help: "print listener info",
-        parameters: &[("format", "One of (text, json)")],
+        parameters: &[LIST_FORMAT],
         changes: false,
         run: OfConfiguration(|_, query, shown| listeners::show(query, shown)),
     },
@@ -132,9 +136,10 @@ const COMMANDS: &[Command] = &[
         path: "/logging",
         help: "query/change logging levels",
         parameters: &[
-            ("<name>", "Change one logger, e.g. /logging?upstream=debug"),
-            ("paths", "Change several loggers: name1:level1,name2:level2"),
-            ("level", "Change all loggers; one of (trace, debug, info, warning, error, critical, off)"),
+            named("<name>", "Change one logger, e.g. /logging?upstream=debug"),
+            named("paths", "Change several loggers: name1:level1,name2:level2"),
+            named("group", "The same"),
+            named("level", "Change all loggers; one of (trace, debug, info, warning, error, critical, off)"),
         ],
         changes: true,
         run: Now(|admin, query| logging::change(admin, query)),
@@ -184,7 +189,7 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/runtime_modify",
         help: "refused: runtime values come from the bootstrap alone",
-        parameters: &[],
+        parameters: &[named("<key>", "A key and its value")],
         changes: true,
         run: Now(|_, query| runtime::modify(query)),
     },
@@ -201,10 +206,10 @@ const COMMANDS: &[Command] = &[
         parameters: &[
             USED_ONLY,
             FILTER,
-            ("invert_filter", "Invert the filter regex"),
-            ("format", "One of (text, json, prometheus)"),
-            ("type", "Stat types to include; one of (All, Counters, Histograms, Gauges, TextReadouts)"),
-            ("histogram_buckets", "One of (cumulative, disjoint, summary)"),
+            INVERT,
+            one_of("format", "Format to use; html and active-html show text", STATS_FORMATS),
+            one_of("type", "Stat types to include", KINDS),
+            one_of("histogram_buckets", "Histogram bucket display mode", BUCKETS),
         ],
         changes: false,
         run: Now(|admin, query| stats::show(admin, query)),
@@ -212,7 +217,12 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/stats/prometheus",
         help: "print server stats in prometheus format",
-        parameters: &[USED_ONLY, FILTER, ("invert_filter", "Invert the filter regex")],
+        parameters: &[
+            USED_ONLY,
+            FILTER,
+            INVERT,
+            one_of("format", "It is prometheus whatever this says", STATS_FORMATS),
+        ],
         changes: false,
         run: Now(|admin, query| stats::prometheus(admin, query)),
     },
@@ -237,6 +247,9 @@ pub fn run(admin: &std::sync::Arc<Admin>, method: &Method, path: &str, query: &Q
         let text = format!("Method {method} not allowed, POST required.");
         return reply::failure(StatusCode::METHOD_NOT_ALLOWED, text);
     }
+    if let Err(reason) = parameters::check(command.path, command.parameters, command.changes, query) {
+        return reply::failure(StatusCode::BAD_REQUEST, reason);
+    }
     match command.run {
         Now(run) => run(admin, query),
         OfConfiguration(run) => run(admin, query, shown),
@@ -248,8 +261,8 @@ fn help() -> String {
     for command in COMMANDS {
         let post = if command.changes { " (POST)" } else { "" };
         text.push_str(&format!("  {}{post}: {}\n", command.path, command.help));
-        for (name, meaning) in command.parameters {
-            text.push_str(&format!("      {name}: {meaning}\n"));
+        for parameter in command.parameters {
+            text.push_str(&format!("      {parameter}\n"));
         }
     }
     text

@@ -31,7 +31,7 @@ pub fn show(admin: &Admin, query: &Query, shown: &Shown) -> Response {
             return reply::failure(StatusCode::BAD_REQUEST, text);
         }
     };
-    let mask = query.get("mask").map(Mask::parse);
+    let mask = query.get("mask").map(Mask::parse).filter(|mask| !mask.is_empty());
     let mut sections = sections::all(admin, &shown.resources, query.has("include_eds"));
     if let Some(names) = &names {
         sections.iter_mut().for_each(|section| section.keep_names(|name| names.is_match(name)));
@@ -56,7 +56,12 @@ fn one_list(sections: Vec<sections::Section>, field: &str, mask: Option<Mask>) -
         return reply::failure(StatusCode::BAD_REQUEST, text);
     }
     match sections.into_iter().find_map(|section| section.into_list(field)) {
-        Some(nodes) => answer(outline::flatten(nodes), mask),
+        Some(list) if mask.as_ref().is_some_and(|mask| !list.is_masked_by(mask)) => {
+            let text = mask.as_ref().map_or("", |mask| mask.text());
+            let text = format!("FieldMask {text} could not be successfully used.");
+            reply::failure(StatusCode::BAD_REQUEST, text)
+        }
+        Some(list) => answer(outline::flatten(list.into_nodes()), mask),
         None => reply::failure(StatusCode::NOT_FOUND, format!("{field} not found in config dump")),
     }
 }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::parameters::shown;
 use super::query::Query;
 use super::{Admin, reply};
 use crate::cli::LogLevel;
@@ -12,6 +13,7 @@ const USAGE: &str = "\
 usage: /logging?<name>=<level> (change single level)
 usage: /logging?paths=name1:level1,name2:level2,... (change multiple levels)
 usage: /logging?level=<level> (change all levels)
+usage: /logging?group=<name>:<level> (change one of them)
 levels: trace debug info warning error critical off \n";
 
 /// Changes what the query asks for, all of it or nothing, and lists every logger.
@@ -25,12 +27,12 @@ pub fn change(admin: &Admin, query: &Query) -> Response {
     }
 }
 
-fn apply(log: &ProcessLog, query: &Query) -> Result<(), &'static str> {
+fn apply(log: &ProcessLog, query: &Query) -> Result<(), String> {
     let mut pairs = query.pairs();
     let (name, value) = match (pairs.next(), pairs.next()) {
         (None, _) => return Ok(()),
         (Some(pair), None) => pair,
-        _ => return Err("give one parameter"),
+        _ => return Err("invalid number of parameters; give one".to_owned()),
     };
     match name {
         "level" if value.is_empty() => Ok(()),
@@ -51,17 +53,18 @@ fn apply(log: &ProcessLog, query: &Query) -> Result<(), &'static str> {
     }
 }
 
-fn one(part: &str) -> Result<(usize, LogLevel), &'static str> {
-    let (name, value) = part.split_once(':').ok_or("unknown logger name")?;
+fn one(part: &str) -> Result<(usize, LogLevel), String> {
+    let (name, value) = part.split_once(':').ok_or_else(|| format!("'{}' is not name:level", shown(part)))?;
     Ok((logger(name)?, level(value)?))
 }
 
-fn logger(name: &str) -> Result<usize, &'static str> {
-    LOGGERS.iter().position(|logger| *logger == name).ok_or("unknown logger name")
+fn logger(name: &str) -> Result<usize, String> {
+    let known = LOGGERS.iter().position(|logger| *logger == name);
+    known.ok_or_else(|| format!("unknown logger name '{}'; the active loggers are listed below", shown(name)))
 }
 
-fn level(name: &str) -> Result<LogLevel, &'static str> {
-    parse_level(name).ok_or("unknown logger level")
+fn level(name: &str) -> Result<LogLevel, String> {
+    parse_level(name).ok_or_else(|| format!("unknown logger level '{}'", shown(name)))
 }
 
 fn list(log: &ProcessLog) -> String {

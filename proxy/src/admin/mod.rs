@@ -21,6 +21,7 @@ pub mod fuzz;
 mod listeners;
 mod logging;
 mod memory;
+mod parameters;
 mod query;
 mod reply;
 mod runtime;

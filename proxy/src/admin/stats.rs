@@ -12,22 +12,15 @@ use crate::stats::{Kind, Sample, re2};
 
 /// Text, JSON or Prometheus, as `format` says.
 pub fn show(admin: &Admin, query: &Query) -> Response {
-    let format = query.get("format").unwrap_or("text");
+    // Which values there are says the table of pages, and nothing else gets here.
+    let format = query.get("format").unwrap_or_default();
     if format == "prometheus" {
         return prometheus(admin, query);
     }
-    if !matches!(format, "text" | "json" | "html" | "active-html") {
-        let usage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
-        return reply::failure(StatusCode::BAD_REQUEST, usage);
-    }
-    let buckets = match query.get("histogram_buckets").unwrap_or("none") {
-        "none" | "summary" | "" => Buckets::Quantiles,
+    let buckets = match query.get("histogram_buckets").unwrap_or_default() {
         "cumulative" => Buckets::Cumulative,
         "disjoint" | "detailed" => Buckets::Disjoint,
-        _ => {
-            let usage = "usage: /stats?histogram_buckets=(summary|cumulative|disjoint|detailed)\n";
-            return reply::failure(StatusCode::BAD_REQUEST, usage);
-        }
+        _ => Buckets::Quantiles,
     };
     match samples(admin, query) {
         Ok(samples) if format == "json" => reply::json(expose::json(&samples, buckets)),
@@ -75,13 +68,12 @@ struct Wanted {
 
 impl Wanted {
     fn of(query: &Query) -> Result<Wanted, String> {
-        let kinds: &'static [Kind] = match query.get("type").unwrap_or("All") {
-            "All" => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
+        let kinds: &'static [Kind] = match query.get("type").unwrap_or_default() {
             "Counters" => &[Kind::Counter],
             "Gauges" => &[Kind::Gauge],
             "Histograms" => &[Kind::Histogram],
             "TextReadouts" => &[Kind::Text],
-            _ => return Err("invalid &type= param".into()),
+            _ => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
         };
         let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
         let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;

@@ -299,17 +299,53 @@ async fn stats_parameters() {
     ] {
         assert_eq!(get(&admin, target).await, (200, want.into()), "{target}");
     }
-    for target in [
-        "/stats?format=xml",
-        "/stats?type=x",
-        "/stats?filter=[",
-        "/stats?histogram_buckets=x",
-        "/stats/prometheus?filter=(",
-    ] {
+    for target in ["/stats?filter=[", "/stats/prometheus?filter=("] {
         assert_eq!(get(&admin, target).await.0, 400, "{target}");
     }
     assert_eq!(post(&admin, "/reset_counters").await.0, 200);
     assert_eq!(get(&admin, "/stats?filter=count").await.1, "a.count: 0\n");
+}
+
+/// Help, the check and the refusal are one table.
+#[tokio::test]
+async fn a_value_that_there_is_not_is_refused_with_those_that_there_are() {
+    let (admin, _) = admin();
+    let help = get(&admin, "/help").await.1;
+    for (page, name, values) in [
+        ("/clusters", "format", &["text", "json"][..]),
+        ("/listeners", "format", &["text", "json"]),
+        ("/stats", "format", &["html", "active-html", "json", "prometheus", "text"]),
+        ("/stats/prometheus", "format", &["html", "active-html", "json", "prometheus", "text"]),
+        ("/stats", "type", &["All", "Counters", "Histograms", "Gauges", "TextReadouts"]),
+        ("/stats", "histogram_buckets", &["cumulative", "disjoint", "detailed", "summary", "none"]),
+    ] {
+        let refused = format!("usage: {page}?{name}=({})\n\n", values.join("|"));
+        assert_eq!(get(&admin, &format!("{page}?{name}=xml")).await, (400, refused));
+        let own = help.split("\n  /").find(|own| own.starts_with(&format!("{}:", &page[1..]))).unwrap();
+        assert!(own.contains(&format!("One of ({})", values.join(", "))), "{own}");
+        for value in values.iter().chain(&[""]) {
+            assert_eq!(get(&admin, &format!("{page}?{name}={value}")).await.0, 200, "{page} {name} {value}");
+        }
+    }
+}
+
+/// A slip of the pen must not close listeners at once that were to be drained.
+#[tokio::test]
+async fn what_changes_something_takes_no_parameter_that_there_is_not() {
+    let (admin, fake) = admin();
+    for (target, takes) in [
+        ("/drain_listeners?gracefull", "'gracefull': /drain_listeners takes graceful, skip_exit, inboundonly\n"),
+        ("/drain_listeners?graceful&inbound_only", "'inbound_only': /drain_listeners takes "),
+        ("/healthcheck/fail?x=1", "'x': /healthcheck/fail takes none\n"),
+        ("/quitquitquit?now", "'now': /quitquitquit takes none\n"),
+        ("/reset_counters?filter=a", "'filter': /reset_counters takes none\n"),
+    ] {
+        let (status, text) = post(&admin, target).await;
+        assert!(status == 400 && text.starts_with(&format!("unknown parameter {takes}")), "{target}: {status} {text}");
+    }
+    assert!(fake.asked.lock().unwrap().is_empty() && get(&admin, "/ready").await.0 == 200);
+    // Where nothing is changed, more is asked for by the tools of tomorrow.
+    assert_eq!(get(&admin, "/clusters?of_tomorrow").await.0, 200);
 }
 
 #[tokio::test]
@@ -331,16 +367,17 @@ async fn logging() {
     );
     let (_, list) = post(&admin, "/logging?level=error").await;
     assert_eq!(list.matches(": error\n").count(), process_log::LOGGERS.len());
-    for target in [
-        "/logging?nope=debug",
-        "/logging?http=loud",
-        "/logging?level=loud",
-        "/logging?paths=http:info,x:info",
-        "/logging?a=b&c=d",
+    for (target, why) in [
+        ("nope=debug", "unknown logger name 'nope'; the active loggers are listed below\n"),
+        ("http=loud", "unknown logger level 'loud'\n"),
+        ("level=loud", "unknown logger level 'loud'\n"),
+        ("paths=http:info,x:info", "unknown logger name 'x'; "),
+        ("group=http:info,x", "'x' is not name:level\n"),
+        ("a=b&c=d", "invalid number of parameters; give one\n"),
     ] {
-        let (status, text) = post(&admin, target).await;
+        let (status, text) = post(&admin, &format!("/logging?{target}")).await;
         assert_eq!(status, 400, "{target}");
-        assert!(text.starts_with("error: ") && text.contains("usage: /logging"), "{text}");
+        assert!(text.starts_with(&format!("error: {why}")) && text.contains("usage: /logging"), "{text}");
         // Nothing of it was applied.
         assert!(text.contains("\n  http: error\n"), "{text}");
     }

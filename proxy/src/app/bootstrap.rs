@@ -1,13 +1,13 @@
 //! The bootstrap from disk and command line. Called by `app` to serve it and by [`super::validate`] to judge it.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use config::UnknownFields;
 use config::bootstrap::{Bootstrap, BootstrapError, Examined, Source};
 use prost::Message;
 
-use super::sources;
 use crate::cli::Options;
 
 /// Reads and merges what the command line names.
@@ -58,15 +58,28 @@ pub fn complete(mut bootstrap: Bootstrap, options: &Options) -> Result<Bootstrap
     Ok(bootstrap)
 }
 
+/// Octets of a file that are read: a device must not fill the memory.
+const LONGEST: u64 = 256 << 20;
+
 fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let whole = || {
+        let file = File::open(path)?;
+        let mut text = String::with_capacity(file.metadata()?.len().min(LONGEST) as usize + 1);
+        file.take(LONGEST + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = whole().map_err(|error: std::io::Error| {
         let advice = match error.kind() {
             ErrorKind::InvalidData => "it must be JSON or YAML in UTF-8, so write it again",
             ErrorKind::PermissionDenied => "let the proxy's user read it",
             _ => "give its path with -c",
         };
         format!("the bootstrap file {} cannot be read: {error}; {advice}", path.display())
-    })
+    })?;
+    match text.len() as u64 > LONGEST {
+        true => Err(format!("the bootstrap file {} is longer than 256 MiB; give its path with -c", path.display())),
+        false => Ok(text),
+    }
 }
 
 fn is_json(path: &Path) -> bool {
@@ -82,6 +95,8 @@ pub fn static_options(options: &Options, bootstrap: &Bootstrap) -> config::Optio
     let mut made = reading(bootstrap.options(UnknownFields::Ignore));
     // But for what stands in structs.
     made.strict_structs = !options.allow_unknown_static_fields;
+    // Whoever mends a file wants the list.
+    made.tells_all = true;
     made
 }
 
@@ -91,7 +106,7 @@ pub fn dynamic_options(options: &Options, bootstrap: &Bootstrap) -> config::Opti
 }
 
 fn reading(mut options: config::Options) -> config::Options {
-    options.read_source = sources::read;
+    options.read_source = crate::sources::read;
     options
 }
 

@@ -16,7 +16,8 @@ use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
-use crate::listener::{Listener, bind};
+use crate::listener::Listener;
+use crate::listener::bind::{self, AdminPlace};
 use crate::stats::{Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
@@ -60,7 +61,7 @@ impl Judged {
     fn resources(&mut self, bootstrap: &Bootstrap, checks: &config::Options, unread_clusters: &[Arc<str>]) {
         let stats = Stats::new(StatsSettings::of(bootstrap));
         let secrets = Secrets::new();
-        let sinks = Sinks::new(SinkSettings::default());
+        let sinks = Sinks::new(SinkSettings { opens: false, ..SinkSettings::default() });
         let routes = Routes::default();
         let discoveries = Discoveries::new(stats.clone());
         let deps = CompileDeps {
@@ -72,6 +73,7 @@ impl Judged {
         };
         let names = bootstrap.static_clusters.iter().map(|cluster| &cluster.name).chain(unread_clusters);
         let there: HashSet<&str> = names.map(|name| &**name).collect();
+        let admin = bootstrap.admin.as_ref().map(AdminPlace::of);
         let (mut listeners, mut again): (Vec<Arc<Config>>, _) = (Vec::new(), Vec::new());
         let checked = bootstrap.each_static(checks, |resource, config| match config {
             StaticConfig::Secret(secret) => {
@@ -90,11 +92,13 @@ impl Judged {
                     return Ok(());
                 }
                 let taken = listeners.iter().find_map(|other| bind::duplicate(&listener, other));
+                let apart = admin.as_ref().map_or(Ok(()), |admin| admin.is_apart_from(&listener));
                 listeners.push(listener);
-                taken.map_or(Ok(()), Err)
+                apart.and(taken.map_or(Ok(()), Err))
             }
         });
         self.notes.extend(again);
+        self.notes.extend(sinks.cannot_be_opened());
         self.faults.extend(checked.err().unwrap_or_default().iter().map(ToString::to_string));
         // A cluster that is refused cannot be connected to, which need not be told, too.
         if self.faults.is_empty() {

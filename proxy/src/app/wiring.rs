@@ -20,6 +20,7 @@ use crate::call::Calls;
 use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::discoveries::Discoveries;
+use crate::listener::bind::AdminPlace;
 use crate::status::{Ask, Status};
 use crate::store::Stored;
 use crate::telemetry::process_log::ProcessLog;
@@ -68,6 +69,7 @@ impl Wired {
         fetch_for(ground, &discoveries);
         let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
         let mut listeners = Listeners::new(listener_parts(ground, &routes, discoveries), dynamic_options.clone());
+        bootstrap.admin.iter().map(AdminPlace::of).for_each(|place| listeners.keep_for_admin(place));
         add_static(bootstrap, &static_options, &mut watches, &mut clusters, &mut listeners)?;
         let unknown = static_options.take_unknown();
         ground.server.static_unknown_fields.add(unknown.len() as u64);
@@ -199,7 +201,11 @@ fn add_static(
                 secrets.put(&id, secret.kind, stored).map_err(|reason| At::root().reject(reason))
             }
             StaticConfig::Cluster(cluster) => clusters.add_static(cluster, stored),
-            StaticConfig::Listener(listener) => listeners.add_static(listener, stored, &|name| clusters.is_there(name)),
+            StaticConfig::Listener(listener) => {
+                // One that was refused is told of itself; it is meant to be there all the same.
+                let is_there = |name: &str| bootstrap.static_clusters.iter().any(|cluster| *cluster.name == *name);
+                listeners.add_static(listener, stored, &is_there)
+            }
         }
     });
     tell_notes("bootstrap", options);

@@ -7,10 +7,12 @@ use clap::{CommandFactory, FromArgMatches};
 
 mod options;
 pub mod process;
+mod say;
 mod unknown;
 pub mod version;
 
 pub use options::{DrainStrategy, IpVersion, Mode, Options};
+pub use say::{complain, say};
 
 pub use crate::telemetry::process_log::LogLevel;
 
@@ -45,7 +47,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             word.to_string_lossy()
         )));
     }
-    let (arguments, warnings) = unknown::set_aside(&command, arguments);
+    let (arguments, mut warnings) = unknown::set_aside(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments).map_err(from_clap)?;
     let options = Options::from_arg_matches(&matches).map_err(from_clap)?;
     if options.version {
@@ -55,6 +57,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         return Err(Exit { code: 0, text: "disabled\n".into() });
     }
     options.check().map_err(mistake)?;
+    if options.cpuset_threads && options.concurrency.is_some() {
+        warnings.push("both --concurrency and --cpuset-threads are given: the number counts".to_owned());
+    }
     Ok(Invocation { options, warnings })
 }
 

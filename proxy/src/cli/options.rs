@@ -25,6 +25,9 @@ Signals: SIGTERM and SIGINT stop the process at once, and what is under way is c
 POST /drain_listeners?graceful, as pilot-agent does); SIGUSR1 opens log files again, SIGHUP is ignored.
 Options that this program does not know are ignored with a warning.";
 
+/// Each is a thread with sockets of its own.
+const MOST_WORKERS: i64 = 1024;
+
 /// A proxy for workloads of a service mesh. Takes Envoy's arguments and Envoy's bootstrap.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "outrigger", disable_version_flag = true, args_override_self = true, after_help = EXAMPLES, max_term_width = 110)]
@@ -41,8 +44,8 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Mode::Serve, value_name = "MODE")]
     pub mode: Mode,
 
-    /// Worker threads [default: the container's CPU quota rounded up, else one for each core]
-    #[arg(long, value_name = "N")]
+    /// Worker threads, at most 1024 [default: one for each core that the process may run on, and no more than the CPU quota of its container, rounded up]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST_WORKERS))]
     pub concurrency: Option<u32>,
 
     /// How long connections are given to end once draining began
@@ -89,7 +92,7 @@ pub struct Options {
     #[arg(long)]
     pub skip_deprecated_logs: bool,
 
-    /// Ignore unknown fields of the bootstrap instead of refusing it
+    /// Ignore unknown fields of the bootstrap instead of refusing it, but for those that say something of policy, certificates or secrets
     #[arg(long, alias = "allow-unknown-fields")]
     pub allow_unknown_static_fields: bool,
 
@@ -121,7 +124,7 @@ pub struct Options {
     #[arg(long)]
     pub enable_core_dump: bool,
 
-    /// Use as many workers as the process's CPU set has cores (this is always so when there is no --concurrency)
+    /// Accepted: without --concurrency the process's CPU set always counts, and beside it this changes nothing, as in Envoy
     #[arg(long)]
     pub cpuset_threads: bool,
 

@@ -67,11 +67,16 @@ fn mistakes_name_the_option() {
         ("", "no configuration: give a bootstrap file with -c FILE"),
         ("-c a --drain-time-s soon", "--drain-time-s"),
         ("-c a --concurrency -1", "--concurrency"),
+        ("-c a --concurrency 1025", "1025 is not in 0..=1024"),
         ("-c a --drain-strategy later", "--drain-strategy"),
         ("-c a -l loud", "--log-level"),
         ("-c a --mode fast", "--mode"),
         ("-c a --component-log-level http:loud", "--component-log-level http:loud: `loud` is no level"),
-        ("-c a --component-log-level nope:info", "--component-log-level nope:info: there is no logger `nope`"),
+        (
+            "-c a --component-log-level nope:info",
+            "--component-log-level nope:info: there is no logger `nope`; give one of admin, ",
+        ),
+        ("-c a --component-log-level http", "`http` is not NAME:LEVEL"),
         ("-c", "--config-path"),
         ("start", "there is no command `start`"),
     ] {
@@ -79,6 +84,13 @@ fn mistakes_name_the_option() {
         assert_eq!(exit.code, 1, "{line}");
         assert!(exit.text.contains(want), "{line}: {}", exit.text);
     }
+}
+
+#[test]
+fn a_number_of_workers_counts_more_than_the_set_of_cores() {
+    assert_eq!(run("-c a --cpuset-threads").unwrap().warnings, Vec::<String>::new());
+    let warnings = run("-c a --cpuset-threads --concurrency 2").unwrap().warnings;
+    assert_eq!(warnings, ["both --concurrency and --cpuset-threads are given: the number counts"]);
 }
 
 #[test]

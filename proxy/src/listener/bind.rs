@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use config::address::Address;
-use config::bootstrap::AdminListener;
 use config::cluster::TcpKeepalive;
 use config::listener::{AdditionalAddress, Listener, SocketOption};
 use config::{At, Rejection};
@@ -15,7 +14,10 @@ use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
 use crate::sys;
 
+mod admin;
 mod strangers;
+
+pub use admin::AdminPlace;
 
 /// Envoy's default (`net.core.somaxconn`, 4096 on current kernels, cuts it).
 const BACKLOG: i32 = 4096;
@@ -62,20 +64,6 @@ impl Settings {
             keepalive: config.tcp_keepalive,
             options: config.socket_options.clone(),
             ipv4_compat: config.ipv4_compat,
-            pipe_mode: config.pipe_mode,
-        }
-    }
-
-    /// What the admin interface asks for.
-    pub fn of_admin(config: &AdminListener) -> Settings {
-        Settings {
-            reuse_port: false,
-            freebind: false,
-            transparent: false,
-            backlog: BACKLOG,
-            keepalive: None,
-            options: config.socket_options.clone(),
-            ipv4_compat: false,
             pipe_mode: config.pipe_mode,
         }
     }

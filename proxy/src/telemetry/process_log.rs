@@ -23,7 +23,7 @@ mod pattern;
 
 pub use levels::{LOGGERS, Levels, LogLevel, level_name, parse_level, parse_levels};
 use output::Output;
-pub(super) use output::write_all;
+pub(super) use output::{open_log, write_all};
 use pattern::{Line, Pattern};
 
 /// Envoy's default pattern.
@@ -68,7 +68,7 @@ pub fn start(settings: &Settings<'_>) -> io::Result<ProcessLog> {
         return Ok(log.clone());
     }
     let file = match settings.path {
-        Some(path) => File::options().create(true).append(true).open(path)?,
+        Some(path) => open_log(path)?,
         None => File::from(io::stderr().as_fd().try_clone_to_owned()?),
     };
     let log = ProcessLog::new(settings, file)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use config::tls::{SdsName, UpstreamTls};
+use config::tls::{SdsName, SecretId, UpstreamTls};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -219,6 +219,10 @@ impl SecretUser for ClientContext {
         if let Err(error) = self.try_rebuild(secrets, View::Current) {
             tracing::warn!(scope = &*self.scope, error, "TLS context keeps its former secrets");
         }
+    }
+
+    fn wants(&self, id: &SecretId) -> Vec<&'static str> {
+        self.sources.wants(id)
     }
 
     fn files(&self) -> &files::Held {

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
-use config::secret::{DataSource, FileSource};
+use config::secret::{DataSource, FileSource, Sourced};
+
+use crate::sources;
 
 /// All files in use, each held by those who use it.
 #[derive(Default)]
@@ -73,15 +75,9 @@ impl Reader<'_> {
     /// # Errors
     /// What is wrong, and what to do.
     pub fn read(&self, source: &DataSource) -> Result<Bytes, String> {
-        match source {
-            DataSource::Inline(bytes) => Ok(bytes.clone()),
-            DataSource::File(file) => Ok(self.files.open(file)?.octets(self.view)),
-            DataSource::Environment(name) => {
-                std::env::var(&**name).map(|value| config::secret::wiped(value.into_bytes())).map_err(|_| {
-                    let name = config::discreet::shown(name);
-                    format!("environment variable {name} is not set; set it before the proxy starts")
-                })
-            }
+        match source.file() {
+            Some(file) => Ok(self.files.open(file)?.octets(self.view)),
+            None => sources::read(source),
         }
     }
 }
@@ -91,12 +87,28 @@ impl Files {
     /// directory has moved. They are held as long as what this gives is. What was held and cannot be read now stays as it was.
     ///
     /// # Errors
-    /// The file that cannot be read.
-    pub fn hold(&self, sources: &[&DataSource]) -> Result<Held, String> {
-        let known = |source: &&DataSource| lock(&self.held).get(source.file()?).and_then(Weak::upgrade);
-        let before: Held = sources.iter().filter_map(known).collect();
-        before.iter().for_each(|file| file.read_again());
-        sources.iter().filter_map(|source| source.file()).map(|file| self.open(file)).collect()
+    /// The field whose file or variable cannot be read.
+    pub fn hold<'s>(&self, all: impl IntoIterator<Item = Sourced<'s>>) -> Result<Held, String> {
+        let mut held = Held::new();
+        for (field, source) in all {
+            let refused = |reason| format!("{field}.{}: {reason}", source.specifier());
+            match source.file() {
+                Some(file) => held.push(self.open_anew(file).map_err(refused)?),
+                None => drop(sources::read(source).map_err(refused)?),
+            }
+        }
+        Ok(held)
+    }
+
+    fn open_anew(&self, source: &FileSource) -> Result<Arc<File>, String> {
+        let known = lock(&self.held).get(source).and_then(Weak::upgrade);
+        match known {
+            Some(file) => {
+                file.read_again();
+                Ok(file)
+            }
+            None => self.open(source),
+        }
     }
 
     fn open(&self, source: &FileSource) -> Result<Arc<File>, String> {
@@ -109,7 +121,7 @@ impl Files {
         if let (Some(watched), None) = (&source.watched, seen.directory) {
             return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
         }
-        let current = read(source)?;
+        let current = sources::file(source)?;
         let state = Mutex::new(State { seen, unsettled: None, current, newest: None, is_untold: false });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
@@ -168,7 +180,7 @@ impl File {
 
     /// For something new that names it. Whoever else uses it hears of it at the next look.
     fn read_again(&self) {
-        let Ok(octets) = read(&self.source) else { return };
+        let Ok(octets) = sources::file(&self.source) else { return };
         let mut state = lock(&self.state);
         let known = state.newest.as_ref().unwrap_or(&state.current);
         if *known != octets {
@@ -192,7 +204,7 @@ impl File {
         }
         state.seen = now;
         state.unsettled = None;
-        match read(&self.source) {
+        match sources::file(&self.source) {
             Ok(read) => {
                 let before = state.newest.replace(read);
                 if state.newest.as_ref() == Some(&state.current) {
@@ -223,12 +235,6 @@ fn inode(path: &Path) -> Option<Inode> {
     let found = std::fs::metadata(path).ok()?;
     let (modified, changed) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
     Some((found.dev(), found.ino(), found.size(), modified, changed))
-}
-
-fn read(source: &FileSource) -> Result<Bytes, String> {
-    std::fs::read(&source.path)
-        .map(config::secret::wiped)
-        .map_err(|error| format!("cannot read {}: {error}; put the file there, or correct its path", source.shown()))
 }
 
 /// A panic while it was held leaves a state that is whole.

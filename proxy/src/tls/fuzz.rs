@@ -45,7 +45,7 @@ pub fn secret(input: &[u8]) {
     let options = config::Options::default();
     let Ok(secret) = config::secret::decode(input, &options) else { return };
     // A file or a variable of this machine is none of a stranger's.
-    if secret.kind.sources().iter().any(|source| !matches!(source, config::secret::DataSource::Inline(_))) {
+    if secret.kind.sources().iter().any(|(_, source)| !matches!(source, config::secret::DataSource::Inline(_))) {
         return;
     }
     let (secrets, id) = (Secrets::new(), SecretId::over_ads(&secret.name));

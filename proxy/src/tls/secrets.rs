@@ -71,6 +71,9 @@ pub(super) trait SecretUser: Send + Sync {
     /// A secret that it names has changed.
     fn rebuild(&self, secrets: &Secrets);
 
+    /// As what it names a secret ([`SecretKind::field`]).
+    fn wants(&self, id: &SecretId) -> Vec<&'static str>;
+
     /// The files that its own material is read from.
     fn files(&self) -> &files::Held;
 
@@ -106,7 +109,8 @@ impl Secrets {
     pub fn update(&self, id: &SecretId, secret: SecretKind) -> Result<(), String> {
         let name = &id.name;
         let named = |reason| format!("secret {name}: {reason}");
-        let files = self.files.hold(&secret.sources()).map_err(named)?;
+        self.refuse_another_kind(id, &secret).map_err(named)?;
+        let files = self.files.hold(secret.sources()).map_err(named)?;
         let parsed = parse(name, &secret, self.reader(View::Newest)).or_else(|_| {
             Files::forget(&files);
             parse(name, &secret, self.reader(View::Current))
@@ -118,6 +122,26 @@ impl Secrets {
         self.lock().held.insert(id.clone(), held);
         self.rebuild_users(id);
         Ok(())
+    }
+
+    /// Who names a secret as one thing has nothing in another: the one before stays in use.
+    fn refuse_another_kind(&self, id: &SecretId, secret: &SecretKind) -> Result<(), String> {
+        let (users, credentials) = {
+            let state = self.lock();
+            (state.users.get(id).cloned().unwrap_or_default(), state.credentials.clone())
+        };
+        let users = users.iter().filter_map(Weak::upgrade);
+        let mut wanted: BTreeSet<&str> = users.flat_map(|user| user.wants(id)).collect();
+        if credentials.iter().filter_map(Weak::upgrade).any(|one| one.name().id() == *id) {
+            wanted.insert("generic_secret");
+        }
+        let is = secret.field();
+        if wanted.is_empty() || wanted.contains(is) {
+            return Ok(());
+        }
+        let wanted: Vec<&str> = wanted.into_iter().collect();
+        let wanted = wanted.join(" or ");
+        Err(format!("it is {is}, and is named where {wanted} is wanted; send that, or correct the name"))
     }
 
     fn rebuild_users(&self, id: &SecretId) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use config::tls::{DownstreamTls, SdsName, SessionTickets, StaplePolicy};
+use config::tls::{DownstreamTls, SdsName, SecretId, SessionTickets, StaplePolicy};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{Acceptor, ClientHello};
@@ -310,6 +310,10 @@ impl SecretUser for ServerContext {
         if let Err(error) = self.try_rebuild(secrets, View::Current) {
             tracing::warn!(scope = &*self.scope, error, "TLS context keeps its former secrets");
         }
+    }
+
+    fn wants(&self, id: &SecretId) -> Vec<&'static str> {
+        self.sources.wants(id)
     }
 
     fn files(&self) -> &files::Held {

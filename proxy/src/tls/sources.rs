@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use config::At;
-use config::secret::{DataSource, TlsCertificate, ValidationContext};
+use config::secret::{Sourced, TlsCertificate, ValidationContext};
 use config::tls::{CommonTls, SdsName, SdsSource, SecretId, SecretSource, Validation};
 
 use super::Secrets;
@@ -98,8 +98,7 @@ impl Sources {
         side: SideDemands,
         secrets: &Secrets,
     ) -> Result<Sources, String> {
-        let given: Vec<_> = given(common, tickets).collect();
-        let files = secrets.files().hold(&given)?;
+        let files = secrets.files().hold(given(common, tickets))?;
         let read = |view| Sources::read(common, tickets, side, (secrets.reader(view), files.clone()));
         read(View::Newest).or_else(|_| {
             Files::forget(&files);
@@ -204,6 +203,16 @@ impl Sources {
         }
     }
 
+    /// As what a secret is named here.
+    pub fn wants(&self, id: &SecretId) -> Vec<&'static str> {
+        let mut wanted = Vec::new();
+        wanted.extend(self.certificates.iter().any(|source| source.named() == Some(id)).then_some("tls_certificate"));
+        wanted.extend((self.peers.named() == Some(id)).then_some("validation_context"));
+        let tickets = self.tickets.as_ref().and_then(Source::named);
+        wanted.extend((tickets == Some(id)).then_some("session_ticket_keys"));
+        wanted
+    }
+
     /// Whether it has a certificate of its own.
     pub fn has_certificate(&self) -> bool {
         !self.certificates.is_empty()
@@ -261,7 +270,7 @@ fn binding(identities: &[Arc<Identity>], peers: &PeerContext, side: SideDemands)
 fn given<'c>(
     common: &'c CommonTls,
     tickets: Option<&'c SecretSource<config::secret::TicketKeys>>,
-) -> impl Iterator<Item = &'c DataSource> {
+) -> impl Iterator<Item = Sourced<'c>> {
     let certificates = common.certificates.iter().filter_map(|certificate| match certificate {
         SecretSource::Inline(given) => Some(given.sources()),
         SecretSource::Sds(_) => None,

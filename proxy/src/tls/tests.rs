@@ -325,11 +325,14 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
     empty.chain = inline("");
     let mut missing = good.config();
     missing.key = file("/no/such/key.pem");
+    let mut folder = good.config();
+    folder.chain = file("/tmp");
     for (config, words) in [
         (mixed, "the private key does not match the certificate"),
         (garbage, "does not parse"),
         (empty, "no PEM certificate"),
-        (missing, "cannot read /no/such/key.pem: No such file"),
+        (missing, "private_key.filename: cannot read /no/such/key.pem: No such file"),
+        (folder, "certificate_chain.filename: /tmp is no regular file; put one there"),
     ] {
         let reason = secrets.update(&sds("default").id(), SecretKind::TlsCertificate(config)).unwrap_err();
         assert!(reason.starts_with("secret default: ") && reason.contains(words), "{reason}");
@@ -337,6 +340,43 @@ async fn bad_secrets_are_named_and_the_former_version_stays() {
     let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
     secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
     assert!(server.is_ready());
+}
+
+/// What names a secret as a certificate has nothing in roots.
+#[tokio::test]
+async fn a_secret_of_another_kind_is_refused_and_the_former_version_stays() {
+    let authority = Authority::new("mesh");
+    let secrets = Secrets::new();
+    let server = ServerContext::new(&istio_server(&[]), &secrets, "test").unwrap();
+    let (own, roots) = (sds("default").id(), sds("ROOTCA").id());
+    let generic = || {
+        SecretKind::Generic(config::secret::GenericSecret { secret: Some(inline("a")), secrets: Default::default() })
+    };
+    for before in [true, false] {
+        for (id, wrong, words) in [
+            (
+                &own,
+                authority.roots(),
+                "secret default: it is validation_context, and is named where tls_certificate is wanted",
+            ),
+            (&own, generic(), "secret default: it is generic_secret, and is named where tls_certificate is wanted"),
+            (
+                &roots,
+                authority.issue(SERVER).secret(),
+                "secret ROOTCA: it is tls_certificate, and is named where validation_context is wanted",
+            ),
+        ] {
+            let reason = secrets.update(id, wrong).unwrap_err();
+            assert!(reason.starts_with(words) && reason.ends_with("; send that, or correct the name"), "{reason}");
+        }
+        assert_eq!(server.is_ready(), !before);
+        secrets.update(&own, authority.issue(SERVER).secret()).unwrap();
+        secrets.update(&roots, authority.roots()).unwrap();
+        assert!(server.is_ready());
+    }
+    // Who named it is gone: it may become anything.
+    drop(server);
+    secrets.update(&own, authority.roots()).unwrap();
 }
 
 #[tokio::test]

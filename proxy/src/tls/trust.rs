@@ -159,7 +159,7 @@ impl Anchors {
 /// What tells two states of the sources apart: their octets, one after the other.
 fn digest(config: &ValidationContext, reader: Reader<'_>) -> Result<[u8; 32], String> {
     let mut digests = Vec::new();
-    for source in config.sources() {
+    for (_, source) in config.sources() {
         digests.extend(sha256(&reader.read(source)?));
     }
     Ok(sha256(&digests))

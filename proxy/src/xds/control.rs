@@ -5,6 +5,7 @@
 //! control thread alone and never blocks.
 
 mod apply;
+mod draining;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::bootstrap::DynamicSource;
-use config::listener::Direction;
 use config::tls::{SdsName, SdsSource};
 use tokio::sync::{Notify, mpsc};
 use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
@@ -193,22 +193,6 @@ impl Control {
                 self.show_health();
             }
             Request::Quit => self.quit.notify_one(),
-        }
-    }
-
-    fn drain_listeners(&mut self, inbound_only: bool, graceful: bool, skip_exit: bool) {
-        let drain = if inbound_only { &self.drain.inbound } else { &self.drain.all };
-        let direction = inbound_only.then_some(Direction::Inbound);
-        let which = if inbound_only { "inbound listeners" } else { "all listeners" };
-        let began = drain.begin();
-        if graceful && !began {
-            return tracing::info!(target: "main", "{which} are draining already");
-        }
-        tracing::info!(target: "main", "{which} drain for {} s", drain.time().as_secs());
-        match (skip_exit, graceful) {
-            (true, _) => {}
-            (false, true) => self.listeners.stop_accepting_after(direction, Instant::now() + drain.time()),
-            (false, false) => self.listeners.stop_accepting(direction),
         }
     }
 

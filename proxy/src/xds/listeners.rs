@@ -35,6 +35,7 @@ use super::secrets::SecretWatches;
 use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
 use crate::drain::Settings;
+use crate::listener::bind::AdminPlace;
 use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
 use crate::store::Stored;
@@ -73,6 +74,7 @@ pub struct Listeners {
     stops: Vec<(Option<Direction>, Instant)>,
     /// Directions that were stopped for good: nothing is added or changed there any more. `None` stands for all.
     stopped: Vec<Option<Direction>>,
+    admin: Option<AdminPlace>,
 }
 
 struct Active {
@@ -95,7 +97,13 @@ impl Listeners {
             retries: HashMap::new(),
             stops: Vec::new(),
             stopped: Vec::new(),
+            admin: None,
         }
+    }
+
+    /// Where no listener can be.
+    pub fn keep_for_admin(&mut self, place: AdminPlace) {
+        self.admin = Some(place);
     }
 
     /// Adds a static listener; its rejection, or an address that is taken, is the bootstrap's. `clusters`: whether there is one of a name.
@@ -241,6 +249,7 @@ impl Listeners {
         clusters: &dyn Fn(&str) -> bool,
     ) -> Result<(), Refusal> {
         config.leads_to(clusters)?;
+        self.admin.as_ref().map_or(Ok(()), |admin| admin.is_apart_from(&config))?;
         let name = config.name.clone();
         let deps = CompileDeps {
             secrets: &self.parts.secrets,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use config::descriptors::Descriptors;
+use config::dump::{Masked, masked};
 
 use super::tree::{self, Tree};
 use crate::admin::{certs, reply};
@@ -38,6 +39,33 @@ pub enum Field {
     /// A resource where the type is fixed.
     Message(&'static str, Bytes),
     Fields(Vec<(&'static str, Field)>),
+}
+
+/// A list of a section, alone.
+pub struct List {
+    /// Full name of its elements' type.
+    pub of: String,
+    /// They.
+    pub leaves: Vec<Leaf>,
+}
+
+impl List {
+    /// Whether all that the mask names is there to be named, in each element.
+    pub fn is_masked_by(&self, mask: &Mask) -> bool {
+        self.leaves.iter().all(|leaf| mask.fits(&self.of, Some(&leaf.value)))
+    }
+
+    /// The elements, each with its `@type`.
+    pub fn into_nodes(self) -> Vec<Node> {
+        let url = format!("type.googleapis.com/{}", self.of);
+        let typed = |mut leaf: Leaf| {
+            if let Field::Fields(fields) = &mut leaf.value {
+                fields.insert(0, ("@type", Field::Text(url.as_str().into())));
+            }
+            Node::Leaf(leaf)
+        };
+        self.leaves.into_iter().map(typed).collect()
+    }
 }
 
 /// A row of these is the dump.
@@ -147,6 +175,16 @@ impl Mask {
         &self.text
     }
 
+    /// Whether it names no field at all.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Whether each of its paths leads somewhere in a message of this type. What stands in an `Any` is known of a value alone.
+    pub fn fits(&self, type_name: &str, value: Option<&Field>) -> bool {
+        self.paths.iter().all(|path| leads_somewhere(type_name, value, path))
+    }
+
     /// The rest of the mask below a field; `None` when the field is not kept.
     fn below(&self, field: &str) -> Option<Mask> {
         let inside = self.paths.iter().filter(|path| path.first().is_some_and(|first| first == field));
@@ -200,6 +238,23 @@ impl Mask {
             }
             Node::Tree(_) | Node::Leaf(_) | Node::List(_) => None,
         }
+    }
+}
+
+fn leads_somewhere(type_name: &str, value: Option<&Field>, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let below = match value {
+        Some(Field::Fields(fields)) => fields.iter().find(|(name, _)| name == first).map(|(_, field)| field),
+        _ => None,
+    };
+    match (masked(type_name, first), below) {
+        (None, _) => false,
+        (Some(Masked::End), _) => rest.is_empty(),
+        (Some(Masked::Message(_)), Some(Field::Any(url, _))) => {
+            leads_somewhere(url.rsplit_once('/').map_or(url, |(_, name)| name), None, rest)
+        }
+        (Some(Masked::Message("google.protobuf.Any")), _) => true,
+        (Some(Masked::Message(of)), below) => leads_somewhere(of, below, rest),
     }
 }
 

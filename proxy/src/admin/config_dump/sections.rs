@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::inline;
-use super::outline::{Field, Leaf, Mask, Node};
+use super::outline::{Field, Leaf, List, Mask, Node};
 use super::tree::Tree;
 use crate::admin::Admin;
 use crate::store::{Entry, Kind, Refused, Snapshot, Stored};
@@ -62,12 +62,9 @@ impl Section {
         }
     }
 
-    /// Keeps what the mask names; false when it names nothing of this section.
+    /// Keeps what the mask names; false when something in the mask is nothing of this section.
     pub fn trim(&mut self, mask: &Mask) -> bool {
-        let known = self.parts.iter().any(|part| match part {
-            Part::Single(field, _) => mask.names(field, false),
-            Part::List(field, ..) => mask.names(field, true),
-        });
+        let known = mask.fits(&format!("envoy.admin.v3.{}", self.kind), None);
         let keep = |part| match part {
             Part::Single(field, node) => mask.trim_field(field, node).map(|node| Part::Single(field, node)),
             Part::List(field, ..) => mask.names(field, true).then_some(part),
@@ -81,20 +78,14 @@ impl Section {
         self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
     }
 
-    /// The elements of a list, each with its `@type`.
-    pub fn into_list(self, name: &str) -> Option<Vec<Node>> {
+    /// The elements of a list.
+    pub fn into_list(self, name: &str) -> Option<List> {
         let list = self.parts.into_iter().find_map(|part| match part {
             Part::List(field, element, leaves) if field == name => Some((element, leaves)),
             _ => None,
         });
         let (element, leaves) = list?;
-        let typed = |mut leaf: Leaf| {
-            if let Field::Fields(fields) = &mut leaf.value {
-                fields.insert(0, ("@type", Field::Text(format!("{PREFIX}{}.{element}", self.kind).into())));
-            }
-            Node::Leaf(leaf)
-        };
-        Some(leaves.into_iter().map(typed).collect())
+        Some(List { of: format!("envoy.admin.v3.{}.{element}", self.kind), leaves })
     }
 
     /// The section as it stands in `configs`. Empty lists are left out.

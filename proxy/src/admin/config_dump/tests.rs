@@ -214,10 +214,20 @@ async fn masks_that_istioctl_uses() {
     }
     let node = &dump(&admin, "mask=bootstrap.node.id").await[0];
     assert_eq!(node["bootstrap"], json!({ "node": { "id": "sidecar~1" } }));
-    for mask in ["x", "static_clusters.cluster.name", "bootstrapp", ""] {
+    for mask in [
+        "x",
+        "x,bootstrap.node",
+        "static_clusters.cluster.name",
+        "bootstrapp",
+        "bootstrap.nodee",
+        "bootstrap,static_clusters",
+    ] {
         let (status, text) = get(&admin, &format!("/config_dump?mask={mask}")).await;
         assert_eq!(status, 400, "{mask}");
         assert_eq!(text, format!("FieldMask {mask} could not be successfully applied to any configs."));
+    }
+    for nothing in ["", ","] {
+        assert_eq!(dump(&admin, &format!("mask={nothing}")).await, dump(&admin, "").await);
     }
     // A list that is empty is no mistake: a proxy that has no secrets yet answers, too.
     let bare = admin_with(Vec::new(), bootstrap()).0;
@@ -234,6 +244,11 @@ async fn single_lists() {
     let want = json!({ "@type": cluster("out")["@type"], "name": "out" });
     assert_eq!(configs[0]["cluster"], want);
     assert!(configs[0].get("last_updated").is_none());
+    for mask in ["nothing", "cluster.nothing", "cluster.name,nothing", "cluster.load_assignment.endpoints.lb_endpoints"]
+    {
+        let refused = get(&admin, &format!("/config_dump?resource=dynamic_active_clusters&mask={mask}")).await;
+        assert_eq!(refused, (400, format!("FieldMask {mask} could not be successfully used.")));
+    }
     assert!(dump(&admin, "resource=static_clusters&name_regex=^out").await.is_empty());
     assert_eq!(dump(&admin, "resource=dynamic_listeners&name_regex=^b.d$").await.len(), 1);
     assert_eq!(get(&admin, "/config_dump?resource=nope").await, (404, "nope not found in config dump".into()));

@@ -72,6 +72,74 @@ fn validation_finds_two_listeners_with_one_address() {
 }
 
 #[test]
+fn validation_finds_a_listener_where_the_admin_interface_is() {
+    let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
+    let address = |address: &str, port: u16| json!({"socket_address": {"address": address, "port_value": port}});
+    let mut document = with(
+        "listeners",
+        json!({
+            "name": "one", "address": address("0.0.0.0", 28_000),
+            "filter_chains": [{"filters": [{"name": "e", "typed_config": echo}]}]
+        }),
+    );
+    for (admin, held) in
+        [(address("127.0.0.1", 28_000), true), (address("127.0.0.1", 28_001), false), (address("127.0.0.1", 0), false)]
+    {
+        document["admin"] = json!({"address": admin});
+        let reason = validated(&document).err().unwrap_or_default();
+        let words = "listeners[\"one\"].address: listener 'one' cannot have '0.0.0.0:28000': the admin interface is at '127.0.0.1:28000'";
+        assert_eq!((reason.contains(words), reason.is_empty()), (held, !held), "{reason}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_told_and_none_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, file) = (folder.path().join("a.log"), |path: &std::path::Path| {
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path
+        })
+    });
+    let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
+    let logs = |path: &std::path::Path| json!([{"name": "f", "typed_config": file(path)}]);
+    let noted = |path: &std::path::Path| {
+        let Judged { notes, faults, .. } = judged(&with(
+            "listeners",
+            json!({
+                "name": "one", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+                "access_log": logs(path), "filter_chains": [{"filters": [{"name": "e", "typed_config": echo}]}]
+            }),
+        ));
+        assert!(faults.is_empty(), "{faults:?}");
+        notes
+    };
+    assert!(noted(&there).is_empty() && !there.exists(), "it is made by who serves");
+    for wrong in [&folder.path().join("none/a.log"), folder.path()] {
+        let notes = noted(wrong);
+        let words = format!("access log {}: cannot be opened: ", wrong.display());
+        assert!(notes.len() == 1 && notes[0].starts_with(&words), "{notes:?}");
+    }
+}
+
+#[test]
+fn all_fields_of_a_resource_that_break_a_rule_are_told() {
+    let document = json!({"static_resources": {"clusters": [
+        {"name": "a", "connect_timeout": "0s", "outlier_detection": {"interval": "0s", "base_ejection_time": "0s"}},
+        {"name": "b", "circuit_breakers": {"thresholds": [{"retry_budget": {"budget_percent": {"value": 200}}}]}},
+    ]}});
+    let faults = judged(&document).faults;
+    for place in [
+        "[\"a\"].connect_timeout: ",
+        "[\"a\"].outlier_detection.interval: ",
+        "[\"a\"].outlier_detection.base_ejection_time: ",
+        "[\"b\"].circuit_breakers.thresholds[0].retry_budget.budget_percent.value: ",
+    ] {
+        assert_eq!(faults.iter().filter(|fault| fault.contains(place)).count(), 1, "{place} in {faults:#?}");
+    }
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+}
+
+#[test]
 fn a_second_listener_of_a_name_is_told() {
     let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
     let listener = |port: u16| {

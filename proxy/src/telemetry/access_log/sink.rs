@@ -1,5 +1,7 @@
 //! Files that access logs go to: one [`Sink`] a path, with a buffer for each worker, so that logs which share a file never interleave.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,11 +20,13 @@ pub struct SinkSettings {
     pub flush_interval: Duration,
     /// `--file-flush-min-size-kb`, in octets: a worker's buffer of this size goes out at once.
     pub flush_size: usize,
+    /// Files are opened. Who only looks whether a configuration is good has none made.
+    pub opens: bool,
 }
 
 impl Default for SinkSettings {
     fn default() -> SinkSettings {
-        SinkSettings { workers: 1, flush_interval: Duration::from_secs(10), flush_size: 64 * 1024 }
+        SinkSettings { workers: 1, flush_interval: Duration::from_secs(10), flush_size: 64 * 1024, opens: true }
     }
 }
 
@@ -36,6 +40,8 @@ struct Shared {
     settings: SinkSettings,
     // Terminals and pipes may block for ever: each has its own thread, so that files go on.
     writers: [Arc<Writer>; 3],
+    /// Those that were not opened and could not be.
+    missing: Mutex<BTreeSet<String>>,
 }
 
 impl Sinks {
@@ -47,7 +53,7 @@ impl Sinks {
             ..settings
         };
         let writers = ["log-stdout", "log-stderr", "log-files"].map(|name| Writer::new(name, settings.flush_interval));
-        Sinks { shared: Arc::new(Shared { settings, writers }) }
+        Sinks { shared: Arc::new(Shared { settings, writers, missing: Mutex::default() }) }
     }
 
     /// Opens every file again (after rotation). SIGUSR1 and admin's `/reopen_logs`.
@@ -68,8 +74,35 @@ impl Sinks {
             "/dev/stderr" => &self.shared.writers[1],
             _ => &self.shared.writers[2],
         };
-        writer.sink(path, || Sink::new(path, &self.shared.settings, Arc::clone(writer)))
+        let make = || Sink::new(path, &self.shared.settings, Arc::clone(writer));
+        if self.shared.settings.opens {
+            return writer.sink(path, make);
+        }
+        self.missing().extend(why_not(path));
+        Arc::new(make())
     }
+
+    /// Files that were asked for, are not opened here, and could not be: a sentence for each.
+    pub fn cannot_be_opened(&self) -> Vec<String> {
+        self.missing().iter().cloned().collect()
+    }
+
+    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // Whole at every moment that can panic.
+        self.shared.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the file of a log cannot be there, without making it.
+fn why_not(path: &str) -> Option<String> {
+    let file = Path::new(path);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let reason = match std::fs::metadata(file) {
+        Ok(about) if about.is_dir() => "it is a folder".to_owned(),
+        Err(error) if !folder.is_dir() => error.to_string(),
+        _ => return None,
+    };
+    Some(format!("access log {path}: cannot be opened: {reason}; its lines are lost until it can"))
 }
 
 /// A file.

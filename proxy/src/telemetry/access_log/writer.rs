@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::sink::Sink;
-use crate::telemetry::process_log::write_all;
+use crate::telemetry::process_log::{open_log, write_all};
 
 /// One thread and the files that it writes. The thread starts with the first file.
 pub struct Writer {
@@ -192,11 +193,7 @@ fn open(path: &str) -> Option<Arc<File>> {
     let file = match path {
         "/dev/stdout" => io::stdout().as_fd().try_clone_to_owned().map(File::from),
         "/dev/stderr" => io::stderr().as_fd().try_clone_to_owned().map(File::from),
-        // Reading too, as Envoy does: the opening of a named pipe then does not wait for a reader.
-        _ => File::options().read(true).append(true).create(true).open(path).or_else(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => File::options().append(true).create(true).open(path),
-            _ => Err(error),
-        }),
+        _ => open_log(Path::new(path)),
     };
     match file {
         Ok(file) => Some(Arc::new(file)),

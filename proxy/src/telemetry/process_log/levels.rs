@@ -216,7 +216,8 @@ pub fn parse_levels(text: &str) -> Result<Vec<(usize, LogLevel)>, String> {
     parts
         .map(|part| {
             let (name, level) = part.split_once(':').ok_or(format!("`{part}` is not NAME:LEVEL"))?;
-            let logger = logger(name).ok_or(format!("there is no logger `{name}`"))?;
+            let all = || format!("there is no logger `{name}`; give one of {}", LOGGERS.join(", "));
+            let logger = logger(name).ok_or_else(all)?;
             let level = parse_level(level)
                 .ok_or(format!("`{level}` is no level (trace, debug, info, warning, error, critical, off)"))?;
             Ok((logger, level))

@@ -2,11 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lines that wait for a reader take at most this much; further ones are dropped.
 const LIMIT: usize = 1 << 20;
+
+/// Opens a log for appending. Reading too, as Envoy does: opening a named pipe then waits for no reader. Where that is not allowed, a pipe
+/// that nobody reads is refused.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    File::options().read(true).append(true).create(true).open(path).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let file = File::options().append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+            rustix::io::ioctl_fionbio(&file, false)?;
+            Ok(file)
+        }
+        _ => Err(error),
+    })
+}
 
 /// Where lines are handed over.
 pub struct Output {

@@ -320,3 +320,16 @@ fn a_version_is_shown_as_its_words_and_as_envoys_number() {
         assert_eq!(texts, [("cluster_manager.cds.version_text", Some("1"))]);
     });
 }
+
+/// Whoever reads the log must not wait for the drain time where nothing is waited for.
+#[test]
+fn a_drain_is_told_as_it_is() {
+    for (graceful, skip_exit, words) in [
+        (false, false, "accept no more, at once: "),
+        (true, false, "drain: connections are told to end, and new ones are accepted for 45 s"),
+        (true, true, "drain: connections are told to end within 45 s, and new ones are accepted for good"),
+    ] {
+        let told = super::draining::told(45, graceful, skip_exit);
+        assert!(told.starts_with(words), "{told}");
+    }
+}

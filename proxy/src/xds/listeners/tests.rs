@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use config::address::Address;
+use config::bootstrap::AdminListener;
 use config::listener::Direction;
 use serde_json::{Value, json};
 use xds_client::type_url;
@@ -13,6 +15,7 @@ use super::super::testing::{
     with_http_filter,
 };
 use crate::cluster::testing::run;
+use crate::listener::bind::AdminPlace;
 use crate::store::{Kind, Stored};
 
 /// Policy that does not act yet.
@@ -335,6 +338,24 @@ fn a_taken_address_is_named_tried_again_and_holds_up_nobody() {
         due(&mut world);
         assert_eq!((world.told(), address(&world, "a")), (vec![Told::Listen(1)], Some(wanted)));
         assert_eq!(world.control.listeners.next_timeout(), None, "nothing is left to try");
+    });
+}
+
+#[test]
+fn the_address_of_the_admin_interface_is_nobodys() {
+    run(async {
+        let mut world = World::new();
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = admin.local_addr().unwrap();
+        let config = AdminListener { address: Address::Socket(at), pipe_mode: 0, socket_options: Vec::new() };
+        world.control.listeners.keep_for_admin(AdminPlace::of(&config));
+        for wanted in [at, SocketAddr::from(([0, 0, 0, 0], at.port()))] {
+            let refused = world.refused(&[on(tcp_listener("a", "one"), wanted)]);
+            let reason = format!("address: listener 'a' cannot have '{wanted}': the admin interface is at '{at}'");
+            assert!(refused[0].1.starts_with(&reason) && !refused[0].1.contains("another process"), "{refused:?}");
+            assert_eq!(world.control.listeners.next_timeout(), None, "it is not tried again");
+        }
+        world.push(&[on(tcp_listener("a", "one"), SocketAddr::from(([127, 0, 0, 2], at.port())))]).unwrap();
     });
 }
 

@@ -61,6 +61,30 @@ fn a_cluster_and_a_listener_wait_for_their_secret_and_the_ones_before_go_on() {
 }
 
 #[test]
+fn a_secret_of_another_kind_than_is_wanted_is_refused_and_the_one_before_stays() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[static_cluster("c", 1)]).unwrap();
+        world.push(&[with_tls(tcp_listener("l", "c"), "Downstream", "own")]).unwrap();
+        let roots = Authority::new("mesh").issue("spiffe://mesh/ns/a/sa/b").chain;
+        let roots = json!({
+            "@type": type_url::SECRET, "name": "own", "validation_context": {"trusted_ca": {"inline_string": roots}}
+        });
+        let first = good("own");
+        for before in [None, Some(bytes(&first))] {
+            let refused = world.refused(std::slice::from_ref(&roots));
+            let words = "secret own: it is validation_context, and is named where tls_certificate is wanted";
+            assert!(refused.len() == 1 && refused[0].1.starts_with(words), "{refused:?}");
+            assert_eq!(world.active(Kind::Secret, "own"), before);
+            assert!(world.shown_refusal(Kind::Secret, "own").is_some());
+            // The listener waits for its certificate, and has it in the end.
+            assert_eq!(world.told(), if before.is_some() { vec![Told::Listen(0)] } else { vec![] });
+            world.push(std::slice::from_ref(&first)).unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_secret_that_does_not_parse_is_named_and_the_one_before_stays() {
     run(async {
         let mut world = World::new();

@@ -8,19 +8,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use config::filters::basic_auth::{BasicAuth as Config, BasicAuthPerRoute, Passwords, Users};
-use config::secret::DataSource;
 use config::{At, Rejection};
 
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::local_reply::LocalReply;
 use crate::policy::headers::Field;
+use crate::sources;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
 /// Octets of the path that the realm names.
 const LONGEST_PATH: usize = 256;
-/// Octets of a file of users.
-const LONGEST_FILE: u64 = 16 << 20;
 
 /// The filter.
 #[derive(Debug)]
@@ -134,33 +132,18 @@ impl BasicAuth {
 }
 
 fn users(config: &Users) -> Result<Passwords, Rejection> {
+    let source = match config {
+        Users::Given(users) => return Ok(users.clone()),
+        Users::From(source) => source,
+    };
     let root = At::root();
     let at = root.field("users");
-    let (field, text) = match config {
-        Users::Given(users) => return Ok(users.clone()),
-        Users::From(DataSource::Inline(text)) => ("inline_bytes", text.to_vec()),
-        Users::From(DataSource::File(file)) => {
-            let unread = |error: std::io::Error| {
-                at.field("filename").reject(format!("{} cannot be read: {error}", file.shown()))
-            };
-            let length = std::fs::metadata(&file.path).map_err(unread)?.len();
-            if length > LONGEST_FILE {
-                return Err(at.field("filename").reject(format!("{} is longer than 16 MiB", file.shown())));
-            }
-            ("filename", std::fs::read(&file.path).map_err(unread)?)
-        }
-        Users::From(DataSource::Environment(name)) => {
-            use std::os::unix::ffi::OsStringExt as _;
-            let value = std::env::var_os(&**name);
-            let value =
-                value.ok_or_else(|| at.field("environment_variable").reject("names no variable that there is"))?;
-            ("environment_variable", value.into_vec())
-        }
-    };
+    let at = at.field(source.specifier());
+    let text = sources::read(source).map_err(|reason| at.reject(reason))?;
     if text.is_empty() {
-        return Err(at.field(field).reject("DataSource cannot be empty; give users, or take the filter out"));
+        return Err(at.reject("DataSource cannot be empty; give users, or take the filter out"));
     }
-    Passwords::parse(&text).map_err(|why| at.field(field).reject(why))
+    Passwords::parse(&text).map_err(|why| at.reject(why))
 }
 
 #[cfg(test)]

@@ -66,7 +66,11 @@ async fn users_are_read_from_files() {
     std::fs::write(file.path(), b"user:secret\n").expect("it is written");
     let refused = super::users(&from(file.path())).expect_err("another hash");
     assert_eq!((refused.path.as_str(), refused.reason.contains("secret")), ("users.filename", false), "{refused}");
-    assert!(super::users(&from(std::path::Path::new("/nowhere/users"))).is_err());
+    // A folder stands for all that is no regular file.
+    for (path, why) in [("/nowhere/users", "cannot read /nowhere/users: "), ("/tmp", "/tmp is no regular file")] {
+        let refused = super::users(&from(std::path::Path::new(path))).expect_err("no users");
+        assert!(refused.path == "users.filename" && refused.reason.starts_with(why), "{refused}");
+    }
 }
 
 #[test]

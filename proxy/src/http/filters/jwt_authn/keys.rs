@@ -1,7 +1,6 @@
 //! Key sets: those that stand in the configuration, and those that are fetched, by the request that needs one or by the control thread
 //! beforehand. What was fetched is for all workers.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::discoveries::Discoveries;
 use crate::fetches::{Alive, Fetch};
 use crate::http::filters::filter::FilterDeps;
 use crate::policy::jwt::{KeySet, Status};
+use crate::sources;
 use crate::wire::headers::Name;
 
 /// The keys of a provider.
@@ -49,7 +49,7 @@ struct Fetched {
     until: Option<Instant>,
 }
 
-/// Octets of a key set that are taken. Envoy takes 32 MiB, and reads them between two requests.
+/// Octets of a key set that are taken when it is fetched. Envoy takes 32 MiB, and reads them between two requests.
 const LONGEST: usize = 1 << 20;
 /// How long before its end a set is fetched anew.
 const AHEAD: Duration = Duration::from_secs(5);
@@ -95,13 +95,7 @@ impl Keys {
 
 fn local(at: &At<'_>, provider: &str, source: &DataSource) -> Result<Option<Arc<KeySet>>, Rejection> {
     let refused = |at: &At<'_>, reason: String| at.reject(reason).withholding_policy();
-    let text = match source {
-        DataSource::Inline(text) => text.clone(),
-        DataSource::File(file) => read(&file.path).map_err(|reason| refused(&at.field("filename"), reason))?,
-        DataSource::Environment(name) => Bytes::from(std::env::var(&**name).map_err(|_| {
-            refused(&at.field("environment_variable"), "is not set; set it before the proxy starts".to_owned())
-        })?),
-    };
+    let text = sources::read(source).map_err(|reason| refused(&at.field(source.specifier()), reason))?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -111,16 +105,6 @@ fn local(at: &At<'_>, provider: &str, source: &DataSource) -> Result<Option<Arc<
     })?;
     tell_weak(provider, &keys);
     Ok(Some(Arc::new(keys)))
-}
-
-/// A file that is one: the control thread must not wait for a pipe.
-fn read(path: &Path) -> Result<Bytes, String> {
-    let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let about = std::fs::metadata(path).map_err(failed)?;
-    if !about.is_file() || about.len() > LONGEST as u64 {
-        return Err(format!("is no file of at most {LONGEST} octets"));
-    }
-    std::fs::read(path).map(Bytes::from).map_err(failed)
 }
 
 fn tell_weak(provider: &str, keys: &KeySet) {

@@ -323,8 +323,8 @@ fn what_is_no_key_set_is_refused_at_load_and_withholds_policy() {
         (json!({"inline_string": "{"}), "has invalid local jwks: Jwks is an invalid JSON"),
         (json!({"inline_string": "{\"keys\":[]}"}), "has invalid local jwks: Jwks doesn't have any valid public key"),
         (json!({"filename": file}), "has invalid local jwks: Jwks is an invalid JSON"),
-        (json!({"filename": folder.path()}), "is no file"),
-        (json!({"filename": folder.path().join("none")}), "cannot be read"),
+        (json!({"filename": folder.path()}), "is no regular file"),
+        (json!({"filename": folder.path().join("none")}), "cannot read /"),
         (json!({"environment_variable": "OUTRIGGER_TEST_NOT_SET"}), "is not set"),
     ];
     for (source, expected) in cases {
