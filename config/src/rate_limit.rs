@@ -6,10 +6,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::access_log::Format;
+use crate::cel::Expr;
 use crate::matcher::{HeaderMatcher, QueryParameterMatcher};
 use crate::proto::types::v3 as types;
 
 mod decode;
+mod extension;
 
 pub(crate) use decode::{of_filter, of_route};
 
@@ -173,6 +175,22 @@ pub enum Action {
         default: Option<Arc<str>>,
         /// As in [`Action::RequestHeader`].
         skip_if_absent: bool,
+    },
+    /// `extension`: `HttpRequestHeaderMatchInput`. Where the header is missing there is no descriptor, where it is empty no entry.
+    HeaderInput {
+        /// Header, lower case; several lines are one value.
+        name: Arc<str>,
+        /// Key of the entry: what the extension is called.
+        key: Arc<str>,
+    },
+    /// `extension`: `envoy.rate_limit_descriptors.expr`.
+    Expression {
+        /// Key of the entry.
+        key: Arc<str>,
+        /// Its value, as a text.
+        value: Box<Expr>,
+        /// Where it has none: no entry, and the rest counts; else there is no descriptor.
+        skip_if_error: bool,
     },
 }
 

@@ -109,6 +109,8 @@ pub enum Kind {
     Matcher,
     /// `CredentialInjector.credential`.
     Credential,
+    /// `RateLimit.Action.extension`.
+    RateLimitDescriptor,
     /// `Bootstrap.bootstrap_extensions`.
     Bootstrap,
     /// `OverloadManager.resource_monitors`.

@@ -23,7 +23,12 @@ async fn mesh_with(protocol: Protocol, endpoints: Vec<std::net::SocketAddr>) -> 
 }
 
 /// Changes the routes of details in the sidecar of ratings, and waits until `path` answers `status`.
-async fn edit_routes(mesh: &EmbeddedMesh, edit: fn(&mut Vec<Value>), path: &str, status: u16) {
+async fn edit_routes(
+    mesh: &EmbeddedMesh,
+    edit: impl Fn(&mut Vec<Value>) + Send + Sync + 'static,
+    path: &str,
+    status: u16,
+) {
     let table = mesh.egress.port().to_string();
     mesh.control_plane.edit(RATINGS, move |set| {
         let hosts = set.edit(types::ROUTE, &table)["virtual_hosts"].as_array_mut().expect("a table has hosts");
@@ -44,6 +49,25 @@ async fn one_connection_carries_many_requests() {
         assert_eq!(reply.status, 200);
     }
     assert_eq!(mesh.app.arrived().len(), 20);
+}
+
+/// Bodies of direct responses may stand in files and in the environment.
+#[tokio::test]
+async fn a_direct_response_is_read_where_it_is_said_to_be() {
+    let mesh = EmbeddedMesh::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body");
+    std::fs::write(&file, "out of a file\n").unwrap();
+    let answers = move |routes: &mut Vec<Value>| {
+        let body = |path: &str, body: Value| json!({ "match": { "prefix": path }, "direct_response": { "status": 203, "body": body } });
+        routes.insert(0, body("/file", json!({ "filename": file })));
+        routes.insert(0, body("/variable", json!({ "environment_variable": "HOME" })));
+    };
+    edit_routes(&mesh, answers, "/file", 203).await;
+    assert_eq!(mesh.get("/file").await.text(), "out of a file\n");
+    let home = std::env::var("HOME").expect("there is one wherever cargo runs");
+    let reply = mesh.get("/variable").await;
+    assert_eq!((reply.status, reply.text()), (203, home));
 }
 
 #[tokio::test]

@@ -243,7 +243,7 @@ fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options)
     let extension = extension::open(&at, any)?;
     if extension.type_name == registry::CEL_LOG_FILTER {
         let filter: ExpressionFilter = extension.decode(&at, options)?;
-        let expression = cel::of_text(&filter.expression, filter.cel_config.as_ref());
+        let expression = cel::of_text(&filter.expression, filter.cel_config.as_ref(), cel::Place::Line);
         return expression.map(LogFilter::Expression).map_err(|reason| at.field("expression").reject(reason));
     }
     registry::inert(&at, Kind::AccessLogFilter, &proto.name, &extension, options)?;

@@ -27,13 +27,13 @@ pub(crate) fn condition(
 ///
 /// # Errors
 /// Line, column, and what is wrong there.
-pub(crate) fn of_text(text: &str, config: Option<&core::CelExpressionConfig>) -> Result<Expr, String> {
+pub(crate) fn of_text(text: &str, config: Option<&core::CelExpressionConfig>, place: Place) -> Result<Expr, String> {
     let wrong = |offset, reason: &str| {
         let (line, column) = text::position(text, offset);
         format!("at {line}:{column}: {reason}")
     };
     let proto = text::parse(text).map_err(|fault| wrong(fault.offset, &fault.reason))?;
-    let reader = Reader::new(config, Place::Line);
+    let reader = Reader::new(config, place);
     reader.read(&At::root(), &proto).map_err(|rejection| {
         let offset = usize::try_from(reader.at.get()).unwrap_or_default();
         wrong(offset.saturating_sub(1), &rejection.reason)

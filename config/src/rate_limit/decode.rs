@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::extension;
 use super::{Action, Count, Hits, MetadataSource, Override, RateLimit, Unit};
 use crate::access_log::{self, Format, Part};
 use crate::address;
@@ -148,12 +149,7 @@ fn action(at: &At<'_>, proto: &pb::rate_limit::Action, options: &Options) -> Res
             return Err(at.field("dynamic_metadata").reject("is deprecated and Envoy refuses it too; give metadata"));
         }
         Some(Kind::Metadata(one)) => metadata_action(&at.field("metadata"), one)?,
-        Some(Kind::Extension(one)) => {
-            let at = at.field("extension");
-            let at = at.field("typed_config");
-            let extension = crate::extension::open_required(&at, &one.typed_config)?;
-            return Err(crate::registry::not_registered(&at, &one.name, &extension.type_name));
-        }
+        Some(Kind::Extension(one)) => extension::action(&at.field("extension"), one, options)?,
     })
 }
 

@@ -9,7 +9,7 @@ use super::{Entry, Kind, State, policy};
 use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, Formatter, HeaderFormatter,
     HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute,
-    ProtocolOptions, RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
+    ProtocolOptions, RateLimitDescriptor, RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -172,6 +172,10 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     Credential Works "envoy.extensions.http.injected_credentials.generic.v3.Generic", unread, "a header has a secret for its value, with a prefix";
     Credential Refused Policy "envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2", unread, "no token is fetched; give a generic secret";
+
+    RateLimitDescriptor Works "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", unread, "an entry with the header's value, under the extension's name";
+    RateLimitDescriptor Works "envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor", unread, "an entry with the expression's value";
+    RateLimitDescriptor Refused "envoy.extensions.rate_limit_descriptors.jwt_claim.v3.Descriptor", unread, "nobody has verified the token; verify it with jwt_authn and limit by its metadata";
 
     Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";
     Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";

@@ -77,6 +77,9 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::Compression => "envoy.compression.compressor",
         Kind::SessionState => "envoy.http.stateful_session",
         Kind::Credential => "envoy.http.injected_credentials",
+        // Listed with match trees.
+        Kind::RateLimitDescriptor if entry.type_name.ends_with("Input") => return None,
+        Kind::RateLimitDescriptor => "envoy.rate_limit_descriptors",
         Kind::MatchTree if entry.type_name.contains(".input_matchers.") => "envoy.matching.input_matchers",
         Kind::MatchTree if entry.type_name.ends_with("Input") => "envoy.matching.http.input",
         Kind::MatchTree => "envoy.matching.action",

@@ -71,7 +71,10 @@ pub(super) async fn run<'s>(
         log::begins(exchange);
         let mut outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
             Ok(outcome) => outcome,
-            Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
+            Err(stop) => {
+                exchange.read_refused_tunnel(downstream).await;
+                return Err(ends.stopped(exchange.timed_out, stop));
+            }
         };
         let flags = match attempt.decide(&outcome, retry.as_mut(), &upload) {
             Decision::PassOn(flags) => flags,

@@ -79,8 +79,9 @@ pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, 
     }
     let http1 = stream.request.protocol != Protocol::Http2;
     // Where the next request begins is not known before this one has ended, and a CONNECT never ends.
-    let refused_tunnel = stream.request.method == Method::Connect && head.status >= 300;
-    let mut close = http1 && (!stream.request_is_complete() || refused_tunnel) && head.status != 101;
+    let connect = stream.request.method == Method::Connect;
+    let tunnel = head.status == 101 || (connect && head.status < 300);
+    let mut close = http1 && (!stream.request_is_complete() || connect) && !tunnel;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();
@@ -92,7 +93,8 @@ pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, 
     }
     if close {
         downstream.close_after();
-        if http1 && head.status != 101 {
+        // A tunnel has no next request, and ends in its own time.
+        if http1 && !tunnel {
             headers.append(Name::CONNECTION, Bytes::from_static(b"close"));
         }
     }

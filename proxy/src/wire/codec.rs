@@ -28,7 +28,8 @@ pub trait Downstream {
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError>;
     /// Sends trailers, which end the response.
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError>;
-    /// Ready when all that was sent has been handed to the system (HTTP/2: before the end of the response, to the connection's task).
+    /// Ready when all that was sent has been handed to the system (HTTP/2: before the end of the response, to the connection's task; after
+    /// it also when the client has not taken it in time, and the stream was reset for that).
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>>;
     /// Gives up on a client that does not take the end of the response in that time, in place of the connection's own limit. HTTP/1 has
     /// none.
@@ -39,6 +40,11 @@ pub trait Downstream {
     fn reset(&mut self, reason: ResetReason);
     /// The connection will take no further request after this one (HTTP/1: `connection: close`; HTTP/2: GOAWAY).
     fn close_after(&mut self);
+    /// Octets that came behind the head of a request for a tunnel, and that nobody can read before it is granted. HTTP/2 has none: there
+    /// they are the request's body.
+    fn untaken(&self) -> u64 {
+        0
+    }
     /// What the request and its response have been on the wire so far; `None` where nobody can tell (HTTP/2).
     fn on_wire(&mut self) -> Option<OnWire> {
         None

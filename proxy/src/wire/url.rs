@@ -45,6 +45,19 @@ pub fn host_and_port(authority: &[u8]) -> Option<&[u8]> {
     split_user(authority).map(|(_, host)| host)
 }
 
+/// Whether a text is a host and perhaps a port, as they stand in a URL: a name of letters, digits, `.` and `-`, or an address in brackets.
+pub fn is_host_and_port(text: &[u8]) -> bool {
+    host_end(text).is_some_and(|end| {
+        let port = &text[end..];
+        port.is_empty() || port.strip_prefix(b":").is_some_and(is_port)
+    })
+}
+
+/// The same with a port.
+pub fn is_host_with_port(text: &[u8]) -> bool {
+    is_host_and_port(text) && host_end(text).is_some_and(|end| end < text.len())
+}
+
 fn split_user(authority: &[u8]) -> Option<(&[u8], &[u8])> {
     let (user, host) = match memchr::memchr(b'@', authority) {
         Some(at) => (&authority[..at], &authority[at + 1..]),
@@ -57,22 +70,16 @@ fn is_user_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"-_.!~*'()%;:&=+$,".contains(&octet)
 }
 
-fn is_host_and_port(text: &[u8]) -> bool {
-    let (host, port) = match text.strip_prefix(b"[") {
-        Some(inner) => {
-            let Some(end) = memchr::memchr(b']', inner) else { return false };
-            let address =
-                std::str::from_utf8(&inner[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
-            (address.is_some(), &inner[end + 1..])
-        }
-        None => {
-            let end = memchr::memchr(b':', text).unwrap_or(text.len());
-            let host = &text[..end];
-            let plain = host.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'));
-            (plain && !host.is_empty(), &text[end..])
-        }
-    };
-    host && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
+/// Where the host ends; `None` when there is none.
+fn host_end(text: &[u8]) -> Option<usize> {
+    if let Some(inner) = text.strip_prefix(b"[") {
+        let end = memchr::memchr(b']', inner)?;
+        std::str::from_utf8(&inner[..end]).ok()?.parse::<std::net::Ipv6Addr>().ok()?;
+        return Some(end + 2);
+    }
+    let end = memchr::memchr(b':', text).unwrap_or(text.len());
+    let plain = text[..end].iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'));
+    (plain && end > 0).then_some(end)
 }
 
 /// Leading zeros are none of its value.

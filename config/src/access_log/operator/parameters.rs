@@ -252,7 +252,7 @@ fn path(name: &str, arguments: &Arguments<'_>) -> Parsed {
 
 fn calculated(typed: bool, arguments: &Arguments<'_>) -> Parsed {
     let text = arguments.parameters.unwrap_or_default();
-    match cel::of_text(text, arguments.cel) {
+    match cel::of_text(text, arguments.cel, cel::Place::Line) {
         Ok(expression) => Ok(Operator::Calculated(Calculated::new(expression, typed))),
         Err(reason) => Err(format!("Not able to parse expression {text:?}: {reason}")),
     }

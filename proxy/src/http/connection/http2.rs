@@ -56,7 +56,10 @@ pub(super) async fn serve(
         })
         .await;
         match event {
-            Event::Next(None) => return context.ended.set((true, connection.open_streams() > 0)),
+            // The client has gone, or was told to and has nothing under way.
+            Event::Next(None) => {
+                return context.ended.set((connection.is_ended_by_peer(), connection.open_streams() > 0));
+            }
             Event::Next(Some(Err(error))) => return failed(context, &connection, &error),
             // The client was told long ago that no more is taken, and did not listen.
             Event::Next(Some(Ok((_, mut stream)))) if limits.ending() == Ending::Over => {

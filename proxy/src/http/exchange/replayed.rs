@@ -76,6 +76,10 @@ impl Downstream for Replayed<'_> {
         self.client.close_after();
     }
 
+    fn untaken(&self) -> u64 {
+        self.client.untaken()
+    }
+
     fn on_wire(&mut self) -> Option<OnWire> {
         self.client.on_wire()
     }

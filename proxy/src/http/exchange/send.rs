@@ -32,6 +32,8 @@ pub(in crate::http) async fn answer(
     let tunnel = upgrade::begin_tunnel(&exchange.stream, &head, upload);
     if tunnel.is_some() {
         exchange.watch.tunnel_opens();
+    } else {
+        exchange.read_refused_tunnel(downstream).await;
     }
     let ignored = tunnel.is_none() && upgrade::ignored(&exchange.stream.request, &mut head);
     respond::upstream_head(&mut exchange.stream, &mut head);

@@ -20,11 +20,11 @@ use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
-use crate::http::stream::Stream;
+use crate::http::stream::{Stream, asks_for_tunnel};
 use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::message::{Frame, RequestHead, ResponseHead};
+use crate::wire::message::{Frame, Protocol, RequestHead, ResponseHead};
 
 /// Octets of a body that are read though nobody wants them.
 const UNWANTED: u64 = 64 * 1024;
@@ -244,6 +244,16 @@ impl<'s> Exchange<'s> {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// What came for a tunnel that an upstream was asked for and has not granted: it counts, and goes nowhere.
+    pub async fn read_refused_tunnel(&mut self, downstream: &mut dyn Downstream) {
+        if asks_for_tunnel(&self.stream.request) {
+            match self.stream.request.protocol {
+                Protocol::Http2 => self.read_what_is_there(downstream).await,
+                Protocol::Http10 | Protocol::Http11 => self.stream.info.bytes_received += downstream.untaken(),
+            }
+        }
     }
 
     /// The client went away, or broke the protocol in the body.

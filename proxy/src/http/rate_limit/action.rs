@@ -7,10 +7,13 @@ use config::matcher::{QueryParameterMatcher, QueryRule};
 use config::rate_limit::{self as plain, MetadataSource};
 use ipnet::IpNet;
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 
 use super::descriptor::Descriptor;
 use crate::http::stream::Stream;
+use crate::policy::cel::Expression;
 use crate::policy::headers::{Field, HeaderMatchers};
+use crate::telemetry::facts::Known;
 use crate::wire::query;
 
 /// An action, compiled.
@@ -26,6 +29,8 @@ pub(super) enum Action {
     QueryMatch { key: Arc<str>, value: Arc<str>, expect: bool, query: Box<[QueryParameterMatcher]> },
     AddressMatch { key: Arc<str>, value: Arc<str>, ranges: Box<[IpNet]>, invert: bool },
     Metadata(Box<Metadata>),
+    HeaderInput { field: Field, key: Arc<str> },
+    Expression { key: Arc<str>, value: Box<Expression>, skip_if_error: bool },
 }
 
 #[derive(Debug)]
@@ -61,6 +66,10 @@ impl Action {
             }
             plain::Action::Metadata { key, source, filter, path, default, skip_if_absent } => {
                 Action::Metadata(Box::new(Metadata { key, source, filter, path, default, skip_if_absent }))
+            }
+            plain::Action::HeaderInput { name, key } => Action::HeaderInput { field: Field::compile(&name), key },
+            plain::Action::Expression { key, value, skip_if_error } => {
+                Action::Expression { key, value: Box::new(Expression::compile(&value)), skip_if_error }
             }
         }
     }
@@ -105,6 +114,22 @@ impl Action {
                 ranges.iter().any(|range| range.contains(&address)) != *invert && pushed(key, value.as_bytes())
             }
             Action::Metadata(metadata) => metadata.add(stream, to),
+            Action::HeaderInput { field, key } => {
+                let mut joined = SmallVec::new();
+                match field.of_request(&stream.request, &mut joined) {
+                    None => false,
+                    Some(b"") => true,
+                    Some(value) => pushed(key, value),
+                }
+            }
+            Action::Expression { key, value, skip_if_error } => {
+                let mut text = Vec::new();
+                if value.print(&Known::of(&stream.entry(None, None)), &mut text) {
+                    pushed(key, &text)
+                } else {
+                    *skip_if_error
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::access_log::{Format, Operator, Part};
+use config::cel::{Attribute, Expr};
 use config::matcher::{HeaderMatcher, HeaderRule, QueryParameterMatcher, QueryRule, StringMatcher};
 use config::metadata::Metadata;
 use config::rate_limit::{Action, MetadataSource};
@@ -40,7 +41,10 @@ fn context() -> Context {
 fn described(limit: &plain::RateLimit) -> Option<(String, Hits)> {
     let context = context();
     let table = context.table().expect("a table");
-    let request = with(get("/a?x%20y=1%202&n="), &[("x-a", "1"), ("x-a", "2"), ("x-hits", "2.9"), ("x-no", "no")]);
+    let request = with(
+        get("/a?x%20y=1%202&n="),
+        &[("x-a", "1"), ("x-a", "2"), ("x-hits", "2.9"), ("x-no", "no"), ("x-empty", "")],
+    );
     let pinned = Default::default();
     let mut stream = Stream::begin(&context, &pinned, request);
     stream.info.metadata.set("m", json!({"k": {"of": "request", "number": 1}}));
@@ -134,6 +138,22 @@ fn what_metadata_says() {
     makes(dynamic(&["number"], None, false), None);
     makes(dynamic(&["number"], Some("d"), false), Some("m=d"));
     makes(dynamic(&["none"], None, true), Some(""));
+}
+
+#[test]
+fn what_extensions_say() {
+    let header = |name: &str| Action::HeaderInput { name: name.into(), key: "in".into() };
+    let last = || Action::GenericKey { key: "g".into(), value: "1".into() };
+    makes(vec![header("x-a"), last()], Some("in=1,2,g=1"));
+    makes(vec![header(":path"), last()], Some("in=/a?x%20y=1%202&n=,g=1"));
+    makes(vec![header("x-b"), last()], None);
+    makes(vec![header("x-empty"), last()], Some("g=1"));
+    let method = || Box::new(Expr::Attribute(Attribute::Method));
+    let unknown = || Box::new(Expr::Unknown);
+    let expression = |value, skip_if_error| Action::Expression { key: "e".into(), value, skip_if_error };
+    makes(vec![expression(method(), false), last()], Some("e=GET,g=1"));
+    makes(vec![expression(unknown(), false), last()], None);
+    makes(vec![expression(unknown(), true), last()], Some("g=1"));
 }
 
 #[test]

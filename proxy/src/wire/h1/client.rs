@@ -3,9 +3,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use tokio::io::AsyncWrite;
 
 use super::buffers::{ReadBuffer, WriteBuffer};
 use super::decode::{Asked, ResponseDecoder};
@@ -28,6 +30,8 @@ pub struct Connection {
     sending: Sending,
     receiving: Receiving,
     asked: Asked,
+    /// Our direction of a tunnel is over: the server is told when all of it is written.
+    ends_tunnel: bool,
     keep_alive: bool,
     told_to_close: bool,
     broken: bool,
@@ -60,6 +64,7 @@ impl Connection {
             sending: Sending::Done,
             receiving: Receiving::Done,
             asked: Asked::Other,
+            ends_tunnel: false,
             keep_alive: true,
             told_to_close: false,
             broken: false,
@@ -158,6 +163,8 @@ impl Connection {
     fn end(&mut self) {
         let was = self.sending.end(&mut self.write, self.settings.http1.preserve_case);
         self.keep_alive &= !matches!(was, Sending::Length(1..) | Sending::Tunnel);
+        // As with Envoy a websocket has an end of its own.
+        self.ends_tunnel = was == Sending::Tunnel && self.asked == Asked::Connect;
     }
 
     fn check_sending(&self) -> Result<(), StreamError> {
@@ -170,10 +177,14 @@ impl Connection {
             self.write.discard();
             return Poll::Ready(());
         }
-        let result = match limit {
+        let mut result = match limit {
             Some(limit) => ready!(self.write.poll_below(limit, &mut self.stream, cx)),
             None => ready!(self.write.poll_drain(&mut self.stream, cx)),
         };
+        if self.ends_tunnel && result.is_ok() && self.write.len() == 0 {
+            result = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            self.ends_tunnel = false;
+        }
         if let Err(error) = result {
             self.write_error = Some(error.to_string());
             self.write.discard();

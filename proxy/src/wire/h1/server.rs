@@ -333,6 +333,10 @@ impl Downstream for Connection {
         self.close = true;
     }
 
+    fn untaken(&self) -> u64 {
+        self.read.len() as u64
+    }
+
     fn on_wire(&mut self) -> Option<OnWire> {
         Some(self.meter.read(&self.read, &self.write))
     }

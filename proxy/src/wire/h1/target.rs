@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::head::Span;
-use super::request::parse_length;
 use super::{ParseError, Settings};
 use crate::wire::authority::is_authority;
 use crate::wire::message::Method;
+use crate::wire::url;
 
 /// The request target, taken apart.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Target {
     pub(super) fn parse(head: &Bytes, span: Span, method: &Method, settings: &Settings) -> Result<Target, ParseError> {
         let target = head.slice(span);
         if *method == Method::Connect {
-            if !has_valid_port(&target, true) {
+            if !url::is_host_with_port(&target) {
                 return Err(ParseError::URL);
             }
             return Ok(Target { authority: Some(target), ..Target::default() });
@@ -46,11 +46,9 @@ impl Target {
             .iter()
             .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
             .map_or(target.len(), |length| start + length);
-        // User information names the user, not the host.
-        let host = target[start..end].iter().rposition(|byte| *byte == b'@').map_or(start, |at| start + at + 1);
-        if host == end || !has_valid_port(&target[host..end], false) {
-            return Err(ParseError::URL);
-        }
+        // User information names the user, not the host. What a target names is judged as part of a URL: more strictly than `Host`.
+        let host = url::host_and_port(&target[start..end]).ok_or(ParseError::URL)?;
+        let host = end - host.len();
         let path = match target.get(end) {
             // RFC 9112 section 3.2.4: the server as a whole.
             None if *method == Method::Options => Bytes::from_static(b"*"),
@@ -60,24 +58,6 @@ impl Target {
             Some(_) => target.slice(end..),
         };
         Ok(Target { scheme, authority: Some(target.slice(host..end)), path })
-    }
-}
-
-/// Whether the port after the host is a number, when there is one (`required`: there must be).
-fn has_valid_port(authority: &[u8], required: bool) -> bool {
-    let host_end = match authority {
-        [b'[', ..] => match authority.iter().position(|byte| *byte == b']') {
-            Some(at) => at + 1,
-            None => return false,
-        },
-        _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
-    };
-    match &authority[host_end..] {
-        [] => !required,
-        [b':', digits @ ..] => {
-            host_end > 0 && digits.len() <= 5 && parse_length(digits).is_ok_and(|port| port <= u64::from(u16::MAX))
-        }
-        _ => false,
     }
 }
 

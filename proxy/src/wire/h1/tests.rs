@@ -83,6 +83,7 @@ async fn seen(peer: &mut DuplexStream) -> String {
 }
 
 mod parity;
+mod tunnel;
 
 mod serving {
     use super::*;

@@ -19,7 +19,7 @@ use super::keepalive::Keepalive;
 use super::outgoing::Outgoing;
 use super::server::SEND_BUFFER;
 use super::shared_io::{Held, SharedIo};
-use super::{CodecStats, ConnectionError, Settings, VIOLATION, reason, stream_error};
+use super::{CodecStats, ConnectionError, DATA_FRAME_BUDGET, Settings, VIOLATION, reason, stream_error};
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
@@ -38,6 +38,7 @@ pub async fn connect(
         .initial_connection_window_size(settings.initial_connection_window)
         .initial_max_send_streams(settings.max_concurrent_streams as usize)
         .max_header_list_size(settings.header_list_size())
+        .data_frame_budget(DATA_FRAME_BUDGET)
         .max_send_buffer_size(SEND_BUFFER);
     // Only writes the preface, into memory: it does not wait for the peer.
     let (send, mut connection) = builder.handshake(io.clone()).await.map_err(|error| ConnectionError::from(&error))?;
@@ -156,6 +157,7 @@ impl Driver {
             return Poll::Ready(Err(ConnectionError::PingTimeout));
         }
         let ended = Pin::new(connection).poll(cx);
+        self.io.relieve();
         // All that can be said now has been said: it leaves in one piece.
         let written = self.io.poll_write_out(cx);
         match (ended, written) {
@@ -264,7 +266,7 @@ impl Stream {
     fn answered(&mut self, body: RecvStream) -> Result<bool, StreamError> {
         let (settings, stats) = (self.shared.settings, self.shared.stats);
         let active = self.active()?;
-        let mut body = Incoming::new(body);
+        let mut body = Incoming::new(body, &active.held);
         let mut ended = body.is_ended();
         if !ended && active.held.has_remote_ended() {
             // Its end is here, perhaps with nothing before it: then the head is the whole answer.

@@ -1,6 +1,7 @@
 //! Reads the 9-octet frame headers in passing, counts, tells `progress` of streams, and says when a peer floods us, by Envoy's limits.
 //! Called by `shared_io` with every byte read and written. It never looks into payloads.
 
+use super::incoming;
 use super::progress::Progress;
 use super::stats::CodecStats;
 
@@ -37,6 +38,8 @@ pub(super) struct Watch {
     highest_inbound: u32,
     highest_outbound: u32,
     consecutive_empty: u32,
+    /// Where frames begin, in what was read last, that say nothing.
+    idle: Vec<usize>,
 }
 
 impl Watch {
@@ -54,6 +57,7 @@ impl Watch {
             highest_inbound: 0,
             highest_outbound: 0,
             consecutive_empty: 0,
+            idle: Vec::new(),
         }
     }
 
@@ -62,24 +66,45 @@ impl Watch {
     }
 
     /// Takes note of bytes that were read. An error names the flood.
-    pub(super) fn read(&mut self, mut bytes: &[u8], progress: &mut Progress) -> Result<(), &'static str> {
-        while let Some(step) = self.inbound.next(&mut bytes) {
+    pub(super) fn read(&mut self, bytes: &[u8], progress: &mut Progress) -> Result<(), &'static str> {
+        self.idle.clear();
+        let mut rest = bytes;
+        while let Some(step) = self.inbound.next(&mut rest) {
             match step {
-                Step::Began(frame) => self.received(frame)?,
-                Step::Ended(frame) => self.arrived(frame, progress),
+                Step::Began(frame) => {
+                    self.received(frame)?;
+                    let says_nothing = frame.kind == DATA && frame.length == 0 && frame.flags & END_STREAM == 0;
+                    // One whose header came in two pieces has been handed on in part.
+                    let begin = (bytes.len() - rest.len()).checked_sub(FRAME_HEADER);
+                    self.idle.extend(begin.filter(|_| says_nothing && frame.stream != 0));
+                }
+                Step::Ended(frame) => self.arrived(frame, progress)?,
             }
         }
         Ok(())
     }
 
+    /// Where DATA frames begin, in what was read last, that have neither octets nor an end: [`FRAME_HEADER`] octets each.
+    pub(super) fn idle(&self) -> &[usize] {
+        &self.idle
+    }
+
     /// A frame is here to its last octet.
-    fn arrived(&mut self, frame: FrameHeader, progress: &mut Progress) {
-        if frame.kind == RST_STREAM {
-            progress.reset(frame.stream);
+    fn arrived(&mut self, frame: FrameHeader, progress: &mut Progress) -> Result<(), &'static str> {
+        match frame.kind {
+            RST_STREAM => progress.reset(frame.stream),
+            // How much of a padded one is padding is not looked at.
+            DATA if (frame.length as usize) < incoming::SMALL || frame.flags & PADDED != 0 => {
+                if !progress.piece(frame.stream) {
+                    return Err("http2.too_many_data_frames");
+                }
+            }
+            _ => {}
         }
         if let Some(stream) = self.receiving.ended_by(&frame) {
             progress.remote_ended(stream);
         }
+        Ok(())
     }
 
     /// Takes note of bytes that are written; before them there were so many.
@@ -165,6 +190,9 @@ const MAX_PRIORITY_PER_STREAM: u64 = 100;
 /// `max_inbound_window_update_frames_per_data_frame_sent`
 const MAX_WINDOW_UPDATES_PER_DATA: u64 = 10;
 
+/// Octets of a frame's header.
+pub(super) const FRAME_HEADER: usize = 9;
+
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
@@ -174,6 +202,7 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
 
 #[derive(Debug, Clone, Copy)]
 struct FrameHeader {
@@ -211,7 +240,7 @@ struct FrameHeaders {
     skip: usize,
     /// The frame whose payload that is.
     open: Option<FrameHeader>,
-    partial: [u8; 9],
+    partial: [u8; FRAME_HEADER],
     have: usize,
 }
 

@@ -7,7 +7,8 @@
 //!
 //! The same adapter reads frame headers in passing: it ends connections that flood us, by Envoy's limits ([`flood`]), and it knows what
 //! of each stream has been written and arrived ([`progress`]), which `h2` does not tell. It never looks into payloads; messages are
-//! judged by `h2` and by [`convert`].
+//! judged by `h2` and by [`convert`]. Bodies that come in small pieces and wait for their readers are taken out of `h2` meanwhile
+//! ([`incoming`]).
 
 pub mod client;
 pub mod server;
@@ -112,6 +113,10 @@ impl Default for Settings {
 
 const MIB: u32 = 1024 * 1024;
 const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// The limit of `h2` on small DATA frames that nobody has read: none. It ends the connection, with all streams, for one that is read slowly;
+/// here small pieces are taken out as they come (`incoming`).
+const DATA_FRAME_BUDGET: usize = usize::MAX;
 
 /// Why a connection ended before its time.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -19,7 +19,7 @@ use super::incoming::{Failure, Incoming};
 use super::keepalive::Keepalive;
 use super::outgoing::Outgoing;
 use super::shared_io::{Held, SharedIo};
-use super::{CodecStats, ConnectionError, Settings, reason, stream_error};
+use super::{CodecStats, ConnectionError, DATA_FRAME_BUDGET, Settings, reason, stream_error};
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
@@ -61,6 +61,7 @@ impl Connection {
             .max_concurrent_streams(settings.max_concurrent_streams)
             .max_header_list_size(settings.header_list_size())
             .max_pending_accept_reset_streams(PREMATURE_TOTAL as usize / 2)
+            .data_frame_budget(DATA_FRAME_BUDGET)
             .max_send_buffer_size(SEND_BUFFER);
         if settings.allow_connect {
             builder.enable_connect_protocol();
@@ -94,6 +95,7 @@ impl Connection {
         if let Poll::Ready(Some(Ok(_))) = accepted {
             return accepted;
         }
+        self.io.relieve();
         // All that can be said now has been said: it leaves in one piece.
         let written = self.io.poll_write_out(cx);
         if accepted.is_ready() {
@@ -128,6 +130,11 @@ impl Connection {
     /// Requests whose exchange is not over.
     pub fn open_streams(&self) -> usize {
         self.shared.open.get()
+    }
+
+    /// Whether the client has closed the connection, as far as was read.
+    pub fn is_ended_by_peer(&self) -> bool {
+        self.io.is_ended_by_peer()
     }
 
     /// Frames that passed so far.
@@ -200,9 +207,10 @@ impl Connection {
             }
         };
         self.shared.open.set(self.shared.open.get() + 1);
+        let held = Held::new(self.io.clone(), respond.stream_id().as_u32());
         let stream = Stream {
-            body: Incoming::new(body),
-            held: Held::new(self.io.clone(), respond.stream_id().as_u32()),
+            body: Incoming::new(body, &held),
+            held,
             respond: Respond::Waiting(respond),
             flush: None,
             flush_limit: self.shared.settings.flush_timeout,
@@ -267,14 +275,15 @@ impl Stream {
         }
     }
 
-    /// Ready when the client has not taken the end of the response in time.
-    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+    /// Ready when the client has not taken the end of the response in time. As for Envoy, whose requests end when the codec has all of the
+    /// response, that is nothing for the request's log.
+    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(timeout) = self.flush_limit else { return Poll::Pending };
         let sleep = self.flush.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(sleep.as_mut().poll(cx));
         self.shared.stats.tx_flush_timeout.inc();
-        self.respond.reset(Reason::NO_ERROR);
-        Poll::Ready(StreamError::Closed("the client did not take the response in time".into()))
+        self.respond.reset(Reason::INTERNAL_ERROR);
+        Poll::Ready(())
     }
 }
 
@@ -342,7 +351,7 @@ impl Downstream for Stream {
         }
         match outgoing.poll_delivered(cx) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_flush_timeout(cx).map(Err),
+            Poll::Pending => self.poll_flush_timeout(cx).map(Ok),
         }
     }
 

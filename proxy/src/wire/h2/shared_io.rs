@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::flood::{Counters, Watch};
+use super::flood::{Counters, FRAME_HEADER, Watch};
+use super::incoming::Body;
 use super::progress::Progress;
 use super::stats::CodecStats;
 use crate::transport::Stream;
@@ -29,6 +30,8 @@ struct Inner {
     watch: Watch,
     progress: Progress,
     flushed: bool,
+    /// The peer has closed its direction.
+    ended: bool,
     flood: Option<&'static str>,
 }
 
@@ -41,6 +44,7 @@ impl SharedIo {
             watch: Watch::new(server, stats),
             progress: Progress::new(stats),
             flushed: true,
+            ended: false,
             flood: None,
         })))
     }
@@ -64,9 +68,22 @@ impl SharedIo {
         with(&mut self.0.borrow_mut().progress)
     }
 
+    /// Takes small pieces of bodies out of `h2`, where they are many. The connection's task calls it when it has polled `h2`.
+    pub(super) fn relieve(&self) {
+        if self.progress(|progress| progress.is_crowded()) {
+            let bodies = self.progress(Progress::crowded);
+            bodies.iter().for_each(|body| body.borrow_mut().collect());
+        }
+    }
+
     /// The flood for which reading was refused.
     pub(super) fn flood(&self) -> Option<&'static str> {
         self.0.borrow().flood
+    }
+
+    /// The peer has closed its direction.
+    pub(super) fn is_ended_by_peer(&self) -> bool {
+        self.0.borrow().ended
     }
 
     /// What passed so far.
@@ -124,14 +141,43 @@ impl Inner {
 impl AsyncRead for SharedIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let inner = &mut *self.0.borrow_mut();
-        let before = out.filled().len();
-        ready!(inner.stream()?.poll_read(cx, out))?;
-        if let Err(flood) = inner.watch.read(&out.filled()[before..], &mut inner.progress) {
-            inner.flood = Some(flood);
-            return Poll::Ready(Err(io::Error::other(flood)));
+        if inner.progress.is_crowded() {
+            // First comes what is there: the connection's task is about to take it.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Poll::Ready(Ok(()))
+        let before = out.filled().len();
+        loop {
+            ready!(inner.stream()?.poll_read(cx, out))?;
+            inner.ended = out.filled().len() == before && out.remaining() > 0;
+            if let Err(flood) = inner.watch.read(&out.filled()[before..], &mut inner.progress) {
+                inner.flood = Some(flood);
+                return Poll::Ready(Err(io::Error::other(flood)));
+            }
+            if !inner.watch.idle().is_empty() {
+                leave_out(out, before, inner.watch.idle());
+                if out.filled().len() == before {
+                    // Nothing read would be the end.
+                    continue;
+                }
+            }
+            return Poll::Ready(Ok(()));
+        }
     }
+}
+
+/// Leaves out the frames that begin there, counted from an octet. They say nothing, and `h2` ends a connection after a hundred of them,
+/// however long it lives.
+fn leave_out(out: &mut ReadBuf<'_>, from: usize, frames: &[usize]) {
+    let length = out.filled().len();
+    let mut to = from + frames[0];
+    for (index, frame) in frames.iter().enumerate() {
+        let kept = from + frame + FRAME_HEADER..frames.get(index + 1).map_or(length, |next| from + next);
+        let count = kept.len();
+        out.filled_mut().copy_within(kept, to);
+        to += count;
+    }
+    out.set_filled(to);
 }
 
 impl AsyncWrite for SharedIo {
@@ -193,6 +239,11 @@ impl Held {
         self.id
     }
 
+    /// This is received on the stream.
+    pub(super) fn receives(&self, body: &Rc<RefCell<Body>>) {
+        self.io.progress(|progress| progress.receives(self.id, Rc::clone(body)));
+    }
+
     /// The peer has reset the stream.
     pub(super) fn is_reset(&self) -> bool {
         self.io.progress(|progress| progress.is_reset(self.id))
@@ -206,6 +257,6 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.io.progress(|progress| progress.forget(self.id));
+        drop(self.io.progress(|progress| progress.forget(self.id)));
     }
 }

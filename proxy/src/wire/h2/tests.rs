@@ -15,6 +15,7 @@ use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, Res
 use crate::wire::sniff::PREFACE;
 
 mod lost;
+mod pieces;
 mod streams;
 
 fn pipe() -> (Stream, DuplexStream) {

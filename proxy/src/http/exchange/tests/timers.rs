@@ -27,10 +27,17 @@ enum Phase {
     Downloading,
     /// The response's body comes, and the client goes on sending for a second.
     BothWays,
-    /// An upgrade was asked for and not answered.
+    /// An upgrade or CONNECT was asked for and not answered.
     TunnelAsked,
     /// It was granted.
     TunnelOpen,
+}
+
+/// What asks for a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asks {
+    Websocket,
+    Connect,
 }
 
 const PHASES: [Phase; 7] = [
@@ -43,9 +50,12 @@ const PHASES: [Phase; 7] = [
     Phase::TunnelOpen,
 ];
 
-fn script(phase: Phase) -> Script {
+fn script(phase: Phase, asks: Asks) -> Script {
     let ok = Script::answers(200, &[], &["body"]);
-    let switches = Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["pong"]);
+    let switches = match asks {
+        Asks::Websocket => Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["pong"]),
+        Asks::Connect => Script::answers(200, &[], &["pong"]),
+    };
     match phase {
         Phase::Connecting => Script { connects_in: LONG, ..ok },
         Phase::Uploading => Script { after_request: true, ..ok },
@@ -56,12 +66,15 @@ fn script(phase: Phase) -> Script {
     }
 }
 
-fn request(phase: Phase) -> (Client, RequestHead) {
+fn request(phase: Phase, asks: Asks) -> (Client, RequestHead) {
     let later = |time| Some(Box::pin(tokio::time::sleep(time)));
     match phase {
         Phase::Connecting | Phase::Waiting | Phase::Downloading => (Client::default(), get("/")),
         Phase::Uploading => (Client { ends_at: later(LONG), ..Client::sending(&["some"]) }, post("/")),
         Phase::BothWays => (Client { ends_at: later(Duration::from_secs(1)), ..Client::sending(&["some"]) }, post("/")),
+        Phase::TunnelAsked | Phase::TunnelOpen if asks == Asks::Connect => {
+            (Client { ends_at: later(LONG), ..Client::sending(&["ping"]) }, connect())
+        }
         Phase::TunnelAsked | Phase::TunnelOpen => {
             let mut request = with(get("/"), &[("connection", "Upgrade"), ("upgrade", "websocket")]);
             request.upgrade = Some(Bytes::from_static(b"websocket"));
@@ -70,13 +83,32 @@ fn request(phase: Phase) -> (Client, RequestHead) {
     }
 }
 
+/// A request for CONNECT over HTTP/2.
+fn connect() -> RequestHead {
+    let method = crate::wire::message::Method::Connect;
+    RequestHead { method, protocol: Protocol::Http2, ..get("") }
+}
+
+/// The first route is for CONNECT, which is allowed.
+fn takes_connect(bench: &mut Bench) {
+    bench.config.upgrades.push(config::route::Upgrade { kind: "connect".into(), enabled: true });
+    bench.host(|host| {
+        let mut route = (*host.routes[0]).clone();
+        route.matches.path = config::route::PathMatch::Connect;
+        host.routes = vec![std::sync::Arc::new(route)];
+    });
+}
+
 /// What becomes of a request: the details if a timeout ended it, and after how long.
-async fn outcome(phase: Phase, set: impl FnOnce(&mut Bench)) -> (u16, String, u128) {
+async fn outcome(phase: Phase, asks: Asks, set: impl FnOnce(&mut Bench)) -> (u16, String, u128) {
     let mut bench = Bench::new(to_app(|_| {}));
     bench.config.stream_idle_timeout = None;
     set(&mut bench);
-    bench.upstream(script(phase));
-    let (client, request) = request(phase);
+    let (client, request) = request(phase, asks);
+    if request.method == connect().method {
+        takes_connect(&mut bench);
+    }
+    bench.upstream(script(phase, asks));
     let start = Instant::now();
     let outcome = bench.send_from(client, request).await;
     (outcome.status(), outcome.details().to_owned(), start.elapsed().as_millis())
@@ -84,12 +116,15 @@ async fn outcome(phase: Phase, set: impl FnOnce(&mut Bench)) -> (u16, String, u1
 
 /// The details of each phase's end; empty where the timeout does not run.
 async fn row(set: impl Fn(&mut Bench), expected: [(u16, &str); 7]) {
-    for (phase, (status, details)) in PHASES.into_iter().zip(expected) {
-        let (got_status, got, elapsed) = outcome(phase, &set).await;
+    let asks_connect = [(Phase::TunnelAsked, expected[5]), (Phase::TunnelOpen, expected[6])];
+    let cells = PHASES.into_iter().zip(expected).map(|cell| (cell, Asks::Websocket));
+    for ((phase, (status, details)), asks) in cells.chain(asks_connect.map(|cell| (cell, Asks::Connect))) {
+        let status = if (asks, status) == (Asks::Connect, 101) { 200 } else { status };
+        let (got_status, got, elapsed) = outcome(phase, asks, &set).await;
         if details.is_empty() {
-            assert!(!got.contains("timeout") && elapsed >= 10_000, "{phase:?}: {got} after {elapsed} ms");
+            assert!(!got.contains("timeout") && elapsed >= 10_000, "{phase:?} {asks:?}: {got} after {elapsed} ms");
         } else {
-            assert_eq!((got_status, got.as_str()), (status, details), "{phase:?} after {elapsed} ms");
+            assert_eq!((got_status, got.as_str()), (status, details), "{phase:?} {asks:?} after {elapsed} ms");
             let from_the_end = ["response_timeout", "upstream_per_try_idle_timeout"].contains(&details);
             let began = if phase == Phase::BothWays && from_the_end { 1000 } else { 0 };
             assert_eq!(elapsed / 10, (began + 300) / 10, "{phase:?}");
@@ -177,9 +212,26 @@ async fn the_clusters_limit_of_a_stream_counts_from_the_attempts_stream() {
 
     let mut bench = Bench::new(to_app(|_| {}));
     bench.cluster("app").stream_limit.set(Some(SHORT));
-    bench.upstream(script(Phase::Waiting));
+    bench.upstream(script(Phase::Waiting, Asks::Websocket));
     let outcome = bench.send(get("/")).await;
     assert_eq!((outcome.flags().as_str(), outcome.body().as_str()), ("UMSDR", "upstream max stream duration reached"));
+}
+
+/// It is the cluster that did not answer, also while the connection to it is being made.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_while_connecting_counts_at_the_cluster() {
+    for phase in [Phase::Connecting, Phase::Waiting] {
+        let mut bench = Bench::new(to_app(|forward| forward.timeout = Some(SHORT)));
+        bench.upstream(script(phase, Asks::Websocket));
+        let context = bench.context();
+        let mut client = Client::default();
+        bench.run(&context, crate::http::exchange::exchange(&context, &mut client, get("/"))).await;
+        assert_eq!(client.head.map(|head| head.status), Some(504));
+        for name in ["upstream_rq_timeout", "upstream_rq_504"] {
+            let counted = context.manager.registry.value(&format!("cluster.app.{name}"));
+            assert_eq!(counted, Some(1), "{phase:?} {name}");
+        }
+    }
 }
 
 /// Informational heads are no sign that the answer will come.
@@ -222,24 +274,17 @@ async fn a_client_that_leaves_while_its_upload_waits_is_noticed() {
 /// A server that refuses would take what follows for its next request.
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_sends_nothing_before_it_is_granted() {
-    let mut bench = Bench::new(to_app(|forward| {
-        forward.upgrades = vec![config::route::Upgrade { kind: "connect".into(), enabled: true }];
-    }));
-    let mut connect = get("");
-    connect.method = crate::wire::message::Method::Connect;
-    connect.protocol = Protocol::Http2;
-    bench.host(|host| {
-        let mut route = (*host.routes[0]).clone();
-        route.matches.path = config::route::PathMatch::Connect;
-        host.routes = vec![std::sync::Arc::new(route)];
-    });
+    let mut bench = Bench::new(to_app(|_| {}));
+    takes_connect(&mut bench);
     bench.upstream(Script::answers(403, &[], &["no"]));
-    let outcome = bench.send_from(Client::sending(&["GET /evil HTTP/1.1\r\n\r\n"]), connect.clone()).await;
+    let evil = "GET /evil HTTP/1.1\r\n\r\n";
+    let outcome = bench.send_from(Client::sending(&[evil]), connect()).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (403, "no"));
     assert_eq!(bench.seen()[0].body, b"");
+    assert_eq!(outcome.info.bytes_received, evil.len() as u64, "it came all the same");
 
     bench.upstream(Script { ends_in: LONG, ..Script::answers(200, &[], &["hello"]) });
-    let outcome = bench.send_from(Client::sending(&["ping"]), connect).await;
+    let outcome = bench.send_from(Client::sending(&["ping"]), connect()).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (200, "hello"));
     let seen = &bench.seen()[0];
     assert_eq!((seen.body.as_slice(), seen.ended), (&b"ping"[..], true), "the client's end goes on");
