@@ -163,7 +163,8 @@ http_filters! {
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
-    SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
+    SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs"
+        routes SetMetadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "after those of the filter, the most specific level alone";
     PeerMetadata peer_metadata Works "io.istio.http.peer_metadata.Config" "peers tell each other what they are by headers or baggage; it stands in filter state, and headers go no further; nobody is asked for workloads";
     IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of requests and of gRPC's messages";
     GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";
