@@ -36,13 +36,24 @@ pub struct Fault {
     pub metadata: Option<Arc<serde_json::Value>>,
 }
 
+/// What the runtime says in place of a share, whether that is fixed or asked for by headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// `percentage`.
+    pub percentage: Fraction,
+    /// The runtime's; headers do not lower it.
+    pub of_runtime: Option<Fraction>,
+}
+
 /// `FaultDelay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delay {
     /// `fixed_delay`; `None`: the request's header says how long.
     pub fixed: Option<Duration>,
-    /// `percentage`.
-    pub percentage: Fraction,
+    /// What the runtime says instead, of a delay that there is.
+    pub of_runtime: Option<Duration>,
+    /// Of how many requests.
+    pub share: Share,
 }
 
 /// `FaultAbort`.
@@ -50,8 +61,12 @@ pub struct Delay {
 pub struct Abort {
     /// With what.
     pub with: AbortWith,
-    /// `percentage`.
-    pub percentage: Fraction,
+    /// The status that the runtime has in place of one of HTTP.
+    pub http_of_runtime: Option<u16>,
+    /// And in place of one of gRPC.
+    pub grpc_of_runtime: Option<u32>,
+    /// Of how many requests.
+    pub share: Share,
     /// `response_body`; unset: Envoy's own words.
     pub body: Option<Arc<str>>,
 }
@@ -72,8 +87,8 @@ pub enum AbortWith {
 pub struct RateLimit {
     /// `fixed_limit.limit_kbps`, in KiB a second; `None`: the request's header says.
     pub kib_per_second: Option<u64>,
-    /// `percentage`.
-    pub percentage: Fraction,
+    /// Of how many requests.
+    pub share: Share,
 }
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Fault, Rejection> {
@@ -81,7 +96,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     let runtime = Keys { fault: &proto, options };
     let metadata = proto.filter_metadata.as_ref();
     Ok(Fault {
-        delay: proto.delay.as_ref().map(|one| delay(&at.field("delay"), one, &runtime)).transpose()?.flatten(),
+        delay: proto.delay.as_ref().map(|one| delay(&at.field("delay"), one, &runtime)).transpose()?,
         abort: proto.abort.as_ref().map(|one| abort(&at.field("abort"), one, &runtime)).transpose()?,
         response_rate_limit: proto
             .response_rate_limit
@@ -112,8 +127,20 @@ impl Keys<'_> {
         self.options.runtime.integer(if key.is_empty() { default } else { key })
     }
 
-    fn share(&self, key: &str, default: &str) -> Option<Fraction> {
-        self.options.runtime.fraction(if key.is_empty() { default } else { key })
+    /// Unset is never, as in Envoy.
+    fn share(
+        &self,
+        at: &At<'_>,
+        percentage: &Option<FractionalPercent>,
+        key: &str,
+        default: &str,
+    ) -> Result<Share, Rejection> {
+        let percentage = match percentage {
+            Some(percentage) => matcher::decode::fraction(&at.field("percentage"), percentage)?,
+            None => Fraction { numerator: 0, denominator: 100 },
+        };
+        let key = if key.is_empty() { default } else { key };
+        Ok(Share { percentage, of_runtime: self.options.runtime.fraction(key) })
     }
 
     fn most_faults(&self) -> Option<u32> {
@@ -137,18 +164,19 @@ impl Keys<'_> {
     }
 }
 
-/// None where the runtime says that it takes no time.
-fn delay(at: &At<'_>, proto: &common::FaultDelay, runtime: &Keys<'_>) -> Result<Option<Delay>, Rejection> {
+fn delay(at: &At<'_>, proto: &common::FaultDelay, runtime: &Keys<'_>) -> Result<Delay, Rejection> {
     use common::fault_delay::FaultDelaySecifier as Kind;
     let fixed = match &proto.fault_delay_secifier {
         None => return Err(at.reject("has no delay; give fixed_delay or header_delay")),
         Some(Kind::FixedDelay(fixed)) => proto::positive(&at.field("fixed_delay"), &Some(*fixed))?,
         Some(Kind::HeaderDelay(_)) => None,
     };
-    let fixed = fixed.map(|fixed| runtime.delay().unwrap_or(fixed));
-    let share = runtime.share(&runtime.fault.delay_percent_runtime, "fault.http.delay.fixed_delay_percent");
-    let percentage = share.unwrap_or(percentage(at, &proto.percentage)?);
-    Ok((fixed != Some(Duration::ZERO)).then_some(Delay { fixed, percentage }))
+    let key = &runtime.fault.delay_percent_runtime;
+    Ok(Delay {
+        fixed,
+        of_runtime: runtime.delay(),
+        share: runtime.share(at, &proto.percentage, key, "fault.http.delay.fixed_delay_percent")?,
+    })
 }
 
 fn abort(at: &At<'_>, proto: &pb::FaultAbort, runtime: &Keys<'_>) -> Result<Abort, Rejection> {
@@ -158,14 +186,19 @@ fn abort(at: &At<'_>, proto: &pb::FaultAbort, runtime: &Keys<'_>) -> Result<Abor
         Some(ErrorType::HttpStatus(status)) => {
             field_rules::within(&at.field("http_status"), u64::from(*status), 200, 599)?;
             // Within 200 to 599 by the test above.
-            AbortWith::Http(runtime.http_status().unwrap_or(*status as u16))
+            AbortWith::Http(*status as u16)
         }
-        Some(ErrorType::GrpcStatus(status)) => AbortWith::Grpc(runtime.grpc_status().unwrap_or(*status)),
+        Some(ErrorType::GrpcStatus(status)) => AbortWith::Grpc(*status),
         Some(ErrorType::HeaderAbort(_)) => AbortWith::Header,
     };
-    let share = runtime.share(&runtime.fault.abort_percent_runtime, "fault.http.abort.abort_percent");
-    let percentage = share.unwrap_or(percentage(at, &proto.percentage)?);
-    Ok(Abort { with, percentage, body: proto::text(&proto.response_body) })
+    let key = &runtime.fault.abort_percent_runtime;
+    Ok(Abort {
+        with,
+        http_of_runtime: runtime.http_status(),
+        grpc_of_runtime: runtime.grpc_status(),
+        share: runtime.share(at, &proto.percentage, key, "fault.http.abort.abort_percent")?,
+        body: proto::text(&proto.response_body),
+    })
 }
 
 fn rate_limit(at: &At<'_>, proto: &common::FaultRateLimit, runtime: &Keys<'_>) -> Result<RateLimit, Rejection> {
@@ -179,14 +212,6 @@ fn rate_limit(at: &At<'_>, proto: &common::FaultRateLimit, runtime: &Keys<'_>) -
         Some(LimitType::HeaderLimit(_)) => None,
     };
     let key = &runtime.fault.response_rate_limit_percent_runtime;
-    let share = runtime.share(key, "fault.http.rate_limit.response_percent");
-    Ok(RateLimit { kib_per_second, percentage: share.unwrap_or(percentage(at, &proto.percentage)?) })
-}
-
-/// Unset is never, as in Envoy.
-fn percentage(at: &At<'_>, proto: &Option<FractionalPercent>) -> Result<Fraction, Rejection> {
-    match proto {
-        Some(percentage) => matcher::decode::fraction(&at.field("percentage"), percentage),
-        None => Ok(Fraction { numerator: 0, denominator: 100 }),
-    }
+    let share = runtime.share(at, &proto.percentage, key, "fault.http.rate_limit.response_percent")?;
+    Ok(RateLimit { kib_per_second, share })
 }

@@ -138,11 +138,11 @@ http_filters! {
         routes StatefulSessionPerRoute Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "as for the chain";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "requests that find no token are refused"
         routes LocalRateLimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "as for the chain, with buckets of its own";
-    SetFilterState set_filter_state Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "objects for the router, later filters and logs; those that nothing reads are refused"
+    SetFilterState set_filter_state Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "objects for the router, later filters and logs; those that nothing reads, upstream subject names and hashable strings that are shared with upstreams are refused"
         routes SetFilterState Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "after those of the chain, the least specific level first";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
-    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; shadow_mode is refused"
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; shadow_mode and route_typed_metadata_context_namespaces are refused, emit_filter_state_stats does not act"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
     RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny"
         routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
@@ -163,7 +163,8 @@ http_filters! {
         routes MatchDelegatePerRoute Works "envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute" "a tree in place of the filter's";
     Composite composite Works "envoy.extensions.filters.http.composite.v3.Composite" "becomes what its tree says; trees inside trees are refused, and dynamic_config in what a route tells"
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
-    SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs";
+    SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs"
+        routes SetMetadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "after those of the filter, the most specific level alone";
     PeerMetadata peer_metadata Works "io.istio.http.peer_metadata.Config" "peers tell each other what they are by headers or baggage; it stands in filter state, and headers go no further; nobody is asked for workloads";
     IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of requests and of gRPC's messages";
     GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";

@@ -116,6 +116,24 @@ fn value(at: &At<'_>, proto: &values::FilterStateValue, options: &Options) -> Re
     })
 }
 
+/// Factories of Envoy's whose objects nothing here reads.
+const UNREAD: [&str; 14] = [
+    "envoy.ai.llm_protocol.request",
+    "envoy.ai.model.request",
+    "envoy.bool",
+    "envoy.filters.listener.original_dst.local_ip",
+    "envoy.filters.listener.original_dst.remote_ip",
+    "envoy.network.ip",
+    "envoy.network.network_namespace",
+    "envoy.network.transport_socket.http_11_proxy.info",
+    "envoy.network.transport_socket.original_dst_address",
+    "envoy.router.debug_config",
+    "envoy.tcp_proxy.disable_tunneling",
+    "envoy.tcp_proxy.per_connection_idle_timeout_ms",
+    "envoy.upstream.dynamic_host",
+    "envoy.upstream.dynamic_port",
+];
+
 /// Objects that something here reads. Others would be set and change nothing.
 fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
     Ok(match factory {
@@ -126,6 +144,9 @@ fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
         "envoy.network.application_protocols" => Object::ApplicationProtocols,
         "envoy.tcp_proxy.cluster" => Object::TcpProxyCluster,
         "envoy.ratelimit.hits_addend" => Object::RateLimitHits,
+        other if UNREAD.contains(&other) => {
+            return Err(at.unsupported(format!("is not supported yet: nothing here reads objects of '{other}'")));
+        }
         other => return Err(at.unsupported(format!("'{other}' does not have an object factory"))),
     })
 }

@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::proto::{self, extensions::filters::http::set_metadata::v3 as pb};
 use crate::rejection::{At, Rejection};
 
-/// The filter: entries in order.
+/// The filter, or what a level adds to it: entries in order.
 #[derive(Debug, Clone, Default)]
 pub struct SetMetadata {
     /// `metadata`, behind the deprecated `metadata_namespace` and `value`.
@@ -60,6 +60,8 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     }
     Ok(SetMetadata { entries })
 }
+
+pub(super) use decode as scoped;
 
 fn entry(at: &At<'_>, proto: &pb::Metadata, options: &Options) -> Result<Option<Entry>, Rejection> {
     let namespace = field_rules::not_empty(&at.field("metadata_namespace"), &proto.metadata_namespace)?;

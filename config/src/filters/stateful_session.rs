@@ -113,7 +113,10 @@ fn session_state(at: &At<'_>, proto: &TypedExtensionConfig, options: &Options) -
             let state: states::header::v3::HeaderBasedSessionState = extension.decode(&at, options)?;
             Ok(SessionState::Header(field_rules::header_name(&at.field("name"), &state.name)?))
         }
-        other => Err(registry::not_registered(&at, &proto.name, other)),
+        other => Err(match registry::find(registry::Kind::SessionState, other) {
+            Some(entry) => registry::refused(&at, &proto.name, entry),
+            None => registry::not_registered(&at, &proto.name, other),
+        }),
     }
 }
 

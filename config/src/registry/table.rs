@@ -73,6 +73,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     SessionState Works "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState", unread, "as far as the filter that names it acts";
     SessionState Works "envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", unread, "as far as the filter that names it acts";
+    SessionState Refused "envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState", unread, "sessions are kept by cookies and headers of our own alone";
 
     MatchTree Works "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.type.matcher.v3.HttpRequestTrailerMatchInput", unread, "as far as the filter that holds the tree acts";

@@ -174,8 +174,9 @@ impl Proxy {
         let text = self.stats().await?;
         let is_meant = |line: &&str| {
             let Some((name, value)) = line.split_once(": ") else { return false };
-            let named =
-                name.contains("ext_authz.") || name.contains("ratelimit.") || name == "cluster.app.upstream_rq_429";
+            let named = name.contains("ext_authz.")
+                || name.contains("ratelimit.")
+                || ["cluster.app.upstream_rq_429", "tcp.authorized.downstream_cx_rx_bytes_total"].contains(&name);
             named && value.parse::<u64>().is_ok_and(|value| value > 0)
         };
         let mut lines: Vec<_> = text.lines().filter(is_meant).map(str::to_owned).collect();

@@ -98,6 +98,10 @@ impl World {
             *value = names(self.app.address).iter().fold(value.clone(), |text, (name, of)| text.replace(name, of));
         }
         let request = &request;
+        let [before, after] = &request.admin;
+        if let Some(page) = before {
+            proxy.post(page).await?;
+        }
         let (got, mut seen) = if request.dialogue.is_empty() {
             (proxy.send(scenario, request).await?, Vec::new())
         } else {
@@ -108,6 +112,9 @@ impl World {
             (got.into(), seen.into_iter().map(app::Seen::from).collect())
         };
         let line = proxy.line(scenario).await?;
+        if let Some(page) = after {
+            proxy.post(page).await?;
+        }
         proxy::until(|| self.app.count() >= request.reaches).await?;
         seen.extend(self.app.take());
         seen.sort_by_key(|seen| seen.mirrored);

@@ -84,6 +84,11 @@ impl ConnectionManager {
         if remote { stats.downstream_cx_destroy_remote } else { stats.downstream_cx_destroy_local }.inc();
     }
 
+    /// Octets of such a connection, which no codec has read.
+    pub fn count_unserved_octets(&self, octets: u64) {
+        self.stats.downstream_cx_rx_bytes_total.add(octets);
+    }
+
     /// Compiles for a listener; `slots` has the route tables that come over RDS.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ macro_rules! http_stats {
             $(pub $counter: Counter,)*
             $(pub $gauge: Gauge,)*
             $(pub $histogram: Histogram,)*
+            /// `tracing.health_check`: what a filter took for health checks, with tracing or without.
+            pub health_checks: Counter,
             /// `listener.<address>.http.<prefix>.*`.
             of_listener: ListenerStats,
         }
@@ -27,6 +29,7 @@ macro_rules! http_stats {
                     $($counter: stats.counter(&format!("http.{prefix}.{}", stringify!($counter))),)*
                     $($gauge: stats.gauge(&format!("http.{prefix}.{}", stringify!($gauge))),)*
                     $($histogram: stats.histogram(&format!("http.{prefix}.{}", stringify!($histogram))),)*
+                    health_checks: stats.counter(&format!("http.{prefix}.tracing.health_check")),
                     of_listener: ListenerStats::new(stats, &format!("{listener}http.{prefix}.")),
                 }
             }
@@ -47,7 +50,6 @@ const QUIET: Names = &[
     (Kind::Counter, "rq_overload_local_reply"),
     (Kind::Counter, "rq_redirect"),
     (Kind::Counter, "tracing.client_enabled"),
-    (Kind::Counter, "tracing.health_check"),
     (Kind::Counter, "tracing.not_traceable"),
     (Kind::Counter, "tracing.random_sampling"),
     (Kind::Counter, "tracing.service_forced"),
@@ -109,8 +111,8 @@ impl HttpStats {
 }
 
 crate::stats::counters! {
-    /// Trace decisions, `http.<prefix>.tracing.*`; health checks are what a filter took for some.
-    pub(super) struct TracingStats { not_traceable random_sampling service_forced client_enabled health_check }
+    /// Trace decisions, `http.<prefix>.tracing.*`.
+    pub(super) struct TracingStats { not_traceable random_sampling service_forced client_enabled }
 }
 
 crate::stats::counters! {

@@ -56,9 +56,10 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
                     None
                 }
                 Some(first) => {
-                    let flags = Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
+                    let (flags, received) =
+                        Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
                     let mut ended = begun.stream_info(info.clone());
-                    ended.flags = flags;
+                    (ended.flags, ended.bytes_received) = (flags, received);
                     Some(ended)
                 }
             }
@@ -214,7 +215,8 @@ fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
     DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction).modify_only(common.modify_only)
 }
 
-/// HTTP's clients speak first: filters see what they say before the codec does.
+/// HTTP's clients speak first: filters see what they say before the codec does. What became of it, and how many octets nobody has read
+/// after them.
 async fn after_first(
     mut first: Box<First>,
     worker: Rc<Worker>,
@@ -222,13 +224,15 @@ async fn after_first(
     mut stream: Stream,
     info: Rc<ConnectionInfo>,
     drain: DrainWatch,
-) -> ResponseFlags {
+) -> (ResponseFlags, u64) {
     let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, &mut stream)));
     let seen = match manager.idle_timeout() {
         Some(idle) => tokio::time::timeout(idle, seen).await.ok().flatten(),
         None => seen.await,
     };
-    match seen {
+    let held = first.held();
+    manager.count_unserved_octets(held);
+    let flags = match seen {
         Some(Ok(())) => {
             http::serve(worker, manager, stream, info, drain).await;
             ResponseFlags::NONE
@@ -242,7 +246,8 @@ async fn after_first(
             manager.count_unserved(info.tls.is_some(), false);
             ResponseFlags::NONE
         }
-    }
+    };
+    (flags, held)
 }
 
 /// The chain, of the newest version whose listener filters are those that have run.

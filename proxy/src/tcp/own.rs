@@ -14,7 +14,12 @@ pub async fn echo(mut stream: Stream, drain: &DrainWatch, first: Option<Box<Firs
     let (mut received, mut sent) = (0, 0);
     let echoing = async {
         if let Some(mut first) = first {
-            std::future::poll_fn(|cx| first.poll(cx, &mut stream)).await?;
+            std::future::poll_fn(|cx| {
+                let seen = first.poll(cx, &mut stream);
+                received = first.held();
+                seen
+            })
+            .await?;
         }
         let mut piece = vec![0; PIECE];
         loop {

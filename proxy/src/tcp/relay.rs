@@ -28,7 +28,7 @@ pub(super) enum End {
 /// Octets that were passed on.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Moved {
-    /// From downstream to upstream.
+    /// From downstream to upstream, with those that filters hold back.
     pub received: u64,
     /// From upstream to downstream.
     pub sent: u64,
@@ -47,12 +47,17 @@ pub(super) async fn relay(
     told: &mut dyn FnMut(&mut Context<'_>, Moved),
 ) -> End {
     let (mut out, mut back) = (Lane::default(), Lane::default());
-    let mut last = Instant::now();
+    let (mut last, mut written) = (Instant::now(), 0);
     // One timer that is set again when it fires, not with every byte.
     let mut timer = pin!(tokio::time::sleep(idle.unwrap_or(Duration::from_secs(86400 * 365))));
     poll_fn(|cx| {
         if let Some(filters) = &mut first {
-            match filters.poll(cx, downstream) {
+            let seen = filters.poll(cx, downstream);
+            if filters.held() > moved.received {
+                counts[0].read.add(filters.held() - moved.received);
+                moved.received = filters.held();
+            }
+            match seen {
                 Poll::Ready(Ok(())) => first = None,
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Downstream(error)),
                 Poll::Pending => {}
@@ -65,14 +70,16 @@ pub(super) async fn relay(
                 .flatten(),
             poll_lane(back.poll(cx, upstream, downstream), End::Upstream, End::Downstream),
         ];
-        if out.moved > moved.received || back.moved > moved.sent {
+        if out.moved > written || back.moved > moved.sent {
             let [down, up] = counts;
-            let (received, sent) = (out.moved - moved.received, back.moved - moved.sent);
-            down.read.add(received);
-            up.written.add(received);
+            let sent = back.moved - moved.sent;
+            // What filters held back has been received already.
+            down.read.add(out.moved.saturating_sub(moved.received));
+            up.written.add(out.moved - written);
             up.read.add(sent);
             down.written.add(sent);
-            *moved = Moved { received: out.moved, sent: back.moved };
+            written = out.moved;
+            *moved = Moved { received: out.moved.max(moved.received), sent: back.moved };
             last = Instant::now();
         }
         told(cx, *moved);

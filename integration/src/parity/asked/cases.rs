@@ -116,10 +116,11 @@ pub(super) fn listeners(log: &dyn Fn(&str) -> String) -> Vec<(&'static str, Valu
         ),
         manager("own", limits(json!({ "rate_limits": own })), json!({ "rate_limits": actions() }), json!({})),
         manager("late", limits(json!({})), json!({}), json!({ "typed_per_filter_config": late })),
-        ("tcp authorized", json!([network_authz(false), echo(&log("tcp authorized"))])),
-        ("tcp open", json!([network_authz(true), echo(&log("tcp open"))])),
-        ("tcp limited", json!([network_limit("l", false), echo(&log("tcp limited"))])),
-        ("tcp closed", json!([network_limit("c", true), echo(&log("tcp closed"))])),
+        ("tcp authorized", json!([network_authz(false), echo("authorized", &log("tcp authorized"), RECEIVED)])),
+        ("tcp open", json!([network_authz(true), echo("t", &log("tcp open"), "")])),
+        ("tcp told", json!([shadow(), hears(network_authz(false)), echo("t", &log("tcp told"), RECEIVED)])),
+        ("tcp limited", json!([network_limit("l", false), echo("t", &log("tcp limited"), "")])),
+        ("tcp closed", json!([network_limit("c", true), echo("t", &log("tcp closed"), "")])),
     ]
 }
 
@@ -157,6 +158,22 @@ fn network_authz(open: bool) -> Value {
         "include_tls_session": true, "bootstrap_metadata_labels_key": "LABELS" } })
 }
 
+/// Rules that are judged and not enforced, which leave metadata on the connection.
+fn shadow() -> Value {
+    let all = json!({ "permissions": [{ "any": true }], "principals": [{ "any": true }] });
+    json!({ "name": "rbac", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC", "stat_prefix": "shadow",
+        "shadow_rules": { "action": "DENY", "policies": { "all": all } } } })
+}
+
+/// An authorizer that hears of metadata.
+fn hears(mut filter: Value) -> Value {
+    let namespaces = json!(["envoy.filters.network.rbac", "nothing"]);
+    filter["typed_config"]["metadata_context_namespaces"] = namespaces.clone();
+    filter["typed_config"]["typed_metadata_context_namespaces"] = namespaces;
+    filter
+}
+
 fn network_limit(prefix: &str, deny: bool) -> Value {
     json!({ "name": "limit", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.ratelimit.v3.RateLimit",
@@ -166,12 +183,15 @@ fn network_limit(prefix: &str, deny: bool) -> Value {
             { "key": "from", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" }] }] } })
 }
 
+/// What a log has of octets, where it does not depend on when they were read.
+const RECEIVED: &str = " %BYTES_RECEIVED%";
+
 /// A TCP proxy to the application, which is spoken to in HTTP.
-fn echo(log: &str) -> Value {
+fn echo(prefix: &str, log: &str, more: &str) -> Value {
+    let format = format!("%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS%{more}");
     json!({ "name": "tcp", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        "stat_prefix": "t", "cluster": "app",
-        "access_log": access_log(log, "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS%") } })
+        "stat_prefix": prefix, "cluster": "app", "access_log": access_log(log, &format) } })
 }
 
 fn access_log(path: &str, format: &str) -> Value {
@@ -314,6 +334,7 @@ pub fn all() -> Vec<Case> {
         tcp("a connection is denied", "tcp authorized", message(&deny), 1),
         tcp("no verdict, closed", "tcp authorized", fails(), 1),
         tcp("no verdict, open", "tcp open", fails(), 1),
+        tcp("metadata of the connection is told", "tcp told", message(&CheckResponse::default()), 1),
         tcp("a connection within its limit", "tcp limited", message(&limit(Code::Ok)), 1),
         tcp("a connection above its limit", "tcp limited", message(&limit(Code::OverLimit)), 1),
         tcp("a connection without an answer, open", "tcp limited", fails(), 1),

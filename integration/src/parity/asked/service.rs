@@ -168,8 +168,17 @@ fn check(question: &CheckRequest) -> String {
     let mut labels: Vec<_> = destination.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     labels.sort();
     let http = attributes.request.and_then(|request| request.http);
+    let told = attributes.metadata_context.unwrap_or_default();
+    let plain = told.filter_metadata.iter().flat_map(|(name, value)| {
+        value.fields.iter().map(move |(key, value)| format!("{name}:{key}={:?}", value.kind))
+    });
+    let mut told: Vec<_> = plain
+        .chain(told.typed_filter_metadata.iter().map(|(name, value)| format!("{name}:{}", value.type_url)))
+        .collect();
+    told.sort();
+    let told = if told.is_empty() { String::new() } else { format!(" metadata={told:?}") };
     format!(
-        "check service={:?} principal={:?} to={:?} labels={labels:?} http={} tls={:?}",
+        "check service={:?} principal={:?} to={:?} labels={labels:?} http={} tls={:?}{told}",
         source.service,
         source.principal,
         destination.service,

@@ -73,8 +73,12 @@ impl Proxy {
             |one: &Scenario| cluster(&one.name, &one.config["cluster"], one.config["upstream"] != "http1", Some(app));
         let clusters = scenarios.iter().map(of).chain(more);
         let secrets = scenarios.iter().flat_map(|one| one.config["secrets"].as_array().into_iter().flatten());
+        let runtime = scenarios.iter().flat_map(|one| one.config["runtime"].as_object().into_iter().flatten());
+        let runtime: serde_json::Map<_, _> = runtime.map(|(key, value)| (key.clone(), value.clone())).collect();
         let bootstrap = json!({
             "admin": { "address": address(admin) },
+            "node": { "metadata": { "LABELS": { "zone": "a", "number": 1 } } },
+            "layered_runtime": { "layers": [{ "name": "scenarios", "static_layer": runtime }] },
             "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>(),
                 "secrets": secrets.collect::<Vec<_>>() }
         });
@@ -179,11 +183,35 @@ impl Proxy {
     }
 
     async fn admin(&self, path: &str) -> Result<String, Failure> {
+        self.asked(http::Request::get(path)).await
+    }
+
+    /// Posts to a page of the admin interface, and waits until what it says about health checks is so.
+    ///
+    /// # Errors
+    /// It does not answer, or never does so.
+    pub async fn post(&self, path: &str) -> Result<(), Failure> {
+        self.asked(http::Request::post(path)).await?;
+        let wanted = match path {
+            "/healthcheck/fail" => "DRAINING",
+            "/healthcheck/ok" => "LIVE",
+            _ => return Ok(()),
+        };
+        in_time(async {
+            while !self.admin("/ready").await?.starts_with(wanted) {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn asked(&self, request: http::request::Builder) -> Result<String, Failure> {
         let stream = TokioIo::new(TcpStream::connect(self.admin).await?);
         in_time(async {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
             tokio::spawn(connection);
-            let request = http::Request::get(path).header("host", "admin").body(Empty::<Bytes>::new())?;
+            let request = request.header("host", "admin").body(Empty::<Bytes>::new())?;
             let body = sender.send_request(request).await?.into_body().collect().await?.to_bytes();
             Ok(String::from_utf8_lossy(&body).into_owned())
         })

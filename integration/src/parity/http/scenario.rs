@@ -2,7 +2,7 @@
 //!
 //! A scenario has `filters` (those before the router) and may have `router` (its fields), `route` (fields of the action of the route
 //! `/pkg.Svc/`, to the application), `routes` (whole routes before all others), `host` and `table` (fields of the virtual host and of the
-//! route table), `hosts` (more virtual hosts), `secrets` (static ones of the bootstrap), `manager` (fields of the connection manager), `listener` (fields of the listener), `listener_filters`, `cluster` (fields of the application's), `upstream`
+//! route table), `hosts` (more virtual hosts), `secrets` (static ones of the bootstrap), `runtime` (keys and values of all scenarios), `manager` (fields of the connection manager), `listener` (fields of the listener), `listener_filters`, `cluster` (fields of the application's), `upstream`
 //! (`http1`; `http2` is meant), `log` (a format in place of the usual one, a text or JSON), `log_filters` (words
 //! with filters of logs: a word stands before the line of what its filter takes), `statistics` (words: the counters that hold one are compared)
 //! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
@@ -15,7 +15,7 @@
 //! address as sessions have it), `body` (its
 //! pieces, see [`super::pieces`]) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
 //! `reset` after those. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
-//! is to see before the next (mirrors come when they come). `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path
+//! is to see before the next (mirrors come when they come), `before` and `after`: pages of the admin interface that are posted to. `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path
 //! below `/none/` leads to a cluster without endpoints, one below `/direct/` to a direct response, one below `/redirect/` to a redirect.
 
 use std::path::{Path, PathBuf};
@@ -70,6 +70,8 @@ pub struct Request {
     pub reaches: usize,
     /// What both sides do, one after the other.
     pub dialogue: Vec<String>,
+    /// Pages of the admin interface that are posted to before and after it.
+    pub admin: [Option<String>; 2],
 }
 
 /// Headers, a body in pieces, and trailers.
@@ -106,7 +108,7 @@ pub fn all() -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "filters",
     "router",
     "route",
@@ -123,12 +125,13 @@ const KEYS: [&str; 20] = [
     "log_filters",
     "statistics",
     "secrets",
+    "runtime",
     "serves",
     "key_sets",
     "tokens",
     "requests",
 ];
-const OF_REQUEST: [&str; 13] = [
+const OF_REQUEST: [&str; 15] = [
     "case",
     "protocol",
     "protocols",
@@ -142,6 +145,8 @@ const OF_REQUEST: [&str; 13] = [
     "check",
     "reaches",
     "dialogue",
+    "before",
+    "after",
 ];
 const OF_ANSWER: [&str; 5] = ["status", "headers", "body", "trailers", "reset"];
 
@@ -202,6 +207,7 @@ fn request(value: &Value) -> Result<Request, Failure> {
         check: value["check"].clone(),
         reaches: usize::try_from(value["reaches"].as_u64().unwrap_or(0))?,
         dialogue: steps,
+        admin: ["before", "after"].map(|key| value[key].as_str().map(str::to_owned)),
     })
 }
 

@@ -75,7 +75,7 @@ http_filters! {
     LocalRateLimit local_ratelimit routes;
     RateLimit ratelimit routes;
     SetFilterState set_filter_state routes;
-    SetMetadata set_metadata;
+    SetMetadata set_metadata routes;
     GrpcHttp1Bridge grpc_http1_bridge;
     GrpcStats grpc_stats;
     GrpcWeb grpc_web;

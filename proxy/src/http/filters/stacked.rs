@@ -9,7 +9,7 @@ use bytes::Bytes;
 use config::filters::HttpFilterConfig;
 use config::filters::composite::{Composite, Execute, ExecuteFilter, NamedFilter};
 use config::filters::ext_authz::BodySettings;
-use config::filters::fault::{Fault, RateLimit};
+use config::filters::fault::{Fault, RateLimit, Share};
 use config::filters::grpc_http1_bridge::GrpcHttp1Bridge;
 use config::filters::grpc_stats::{GrpcStats, Methods};
 use config::filters::match_delegate::{DelegateAction, MatchDelegate};
@@ -67,7 +67,7 @@ fn slow() -> HttpFilterConfig {
         abort: None,
         response_rate_limit: Some(RateLimit {
             kib_per_second: Some(1),
-            percentage: Fraction { numerator: 100, denominator: 100 },
+            share: Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: None },
         }),
         upstream_cluster: None,
         headers: Vec::new(),

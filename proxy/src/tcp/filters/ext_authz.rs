@@ -192,3 +192,6 @@ impl ExtAuthz {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,6 +256,11 @@ const PIECE: usize = 4 * 1024;
 const MOST: usize = 64 * 1024;
 
 impl First {
+    /// Octets that were read and that nobody else has: they count as received by who reads on, else by who closes.
+    pub fn held(&self) -> u64 {
+        self.octets.len() as u64
+    }
+
     /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before has no
     /// first octets.
     ///

@@ -25,6 +25,8 @@ pub(in crate::http) struct Packer {
 pub(in crate::http) struct Encoder {
     state: State,
     piece: usize,
+    /// The end was written.
+    ended: bool,
 }
 
 enum State {
@@ -121,7 +123,7 @@ impl Packer {
                 State::Zstd(context)
             }
         };
-        Some(Encoder { state, piece: self.piece })
+        Some(Encoder { state, piece: self.piece, ended: false })
     }
 }
 
@@ -147,9 +149,12 @@ impl Encoder {
         self.write(data, false)
     }
 
-    /// The end.
-    pub fn finish(&mut self) -> Option<BytesMut> {
-        self.write(&[], true)
+    /// The last data, and the end. Nothing comes out of an end that was there already.
+    pub fn finish(&mut self, data: &[u8]) -> Option<BytesMut> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Some(BytesMut::new());
+        }
+        self.write(data, true)
     }
 
     fn write(&mut self, data: &[u8], last: bool) -> Option<BytesMut> {

@@ -69,7 +69,7 @@ fn every_piece_comes_out_before_the_next_goes_in() {
                 let packed = encoder.flush(piece).unwrap();
                 assert_eq!(unpacked(&mut decoder, &packed, false).unwrap(), piece, "{packer:?} {step}");
             }
-            let packed = encoder.finish().unwrap();
+            let packed = encoder.finish(&[]).unwrap();
             assert_eq!(unpacked(&mut decoder, &packed, true).unwrap(), b"", "{packer:?} {step}");
         }
     }
@@ -80,7 +80,7 @@ fn what_comes_octet_by_octet_is_the_same() {
     for packer in packers() {
         let mut encoder = packer.encoder().unwrap();
         let mut packed = encoder.flush(&text()).unwrap();
-        packed.extend_from_slice(&encoder.finish().unwrap());
+        packed.extend_from_slice(&encoder.finish(&[]).unwrap());
         assert!(packed.len() < text().len());
         let mut decoder = unpacker(packer.encoding()).decoder().unwrap();
         let mut all = Vec::new();
@@ -98,7 +98,7 @@ fn octets_of_strangers_are_refused_or_read() {
     for packer in packers() {
         let mut encoder = packer.encoder().unwrap();
         let mut packed = encoder.flush(&text()).unwrap();
-        packed.extend_from_slice(&encoder.finish().unwrap());
+        packed.extend_from_slice(&encoder.finish(&[]).unwrap());
         let mut broken = 0;
         for _ in 0..200 {
             let mut wrong = packed.clone();

@@ -57,6 +57,8 @@ struct Work {
     accepted: Option<Bytes>,
     request: Option<Encoder>,
     response: Option<Encoder>,
+    /// Of an answer of our own: its length. It comes in one piece, so that its end is known with it.
+    whole: Option<u64>,
 }
 
 impl HttpFilter for Compressor {
@@ -114,11 +116,16 @@ impl HttpFilter for Compressor {
             self.stats.request.not_compressed.inc();
             turn.skip(Hooks::REQUEST_FRAMES);
         }
-        turn.state.0 = Some(Box::new(Work { accepted, request: encoder, response: None }));
+        turn.state.0 = Some(Box::new(Work { accepted, request: encoder, ..Work::default() }));
         Step::Continue
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, Compressor>) -> Step {
+        let is_ours = turn.stream.info.response_code_details.as_deref() != Some("via_upstream");
+        let whole = match turn.stream.response.as_ref().map(|head| head.body) {
+            Some(BodyLength::Exact(length)) if is_ours => Some(length),
+            _ => None,
+        };
         let encoder = self.responses(turn.scope).then(|| self.begin(turn)).flatten();
         if encoder.is_some() {
             self.stats.response.compressed.inc();
@@ -126,12 +133,14 @@ impl HttpFilter for Compressor {
             self.stats.response.not_compressed.inc();
             turn.skip(Hooks::RESPONSE_FRAMES);
         }
-        turn.state.0.get_or_insert_default().response = encoder;
+        let work = turn.state.0.get_or_insert_default();
+        (work.response, work.whole) = (encoder, whole);
         Step::Continue
     }
 
     fn frame(&self, turn: &mut Turn<'_, '_, Compressor>, way: Way, frame: Frame, out: &mut Out<'_>) -> Step {
         let work = turn.state.0.as_mut();
+        let whole = work.as_ref().and_then(|work| work.whole).filter(|_| way == Way::Response);
         let (encoder, stats) = match way {
             Way::Request => (work.and_then(|work| work.request.as_mut()), self.stats.request),
             Way::Response => (work.and_then(|work| work.response.as_mut()), self.stats.response),
@@ -143,9 +152,10 @@ impl HttpFilter for Compressor {
         let (packed, last) = match frame {
             Frame::Data(data) => {
                 stats.total_uncompressed_bytes.add(data.len() as u64);
-                (encoder.flush(&data), None)
+                let ends = whole == Some(data.len() as u64);
+                (if ends { encoder.finish(&data) } else { encoder.flush(&data) }, None)
             }
-            last => (encoder.finish(), Some(last)),
+            last => (encoder.finish(&[]), Some(last)),
         };
         let Some(packed) = packed else { return Step::Abort(ResponseFlags::NONE, "compressor_failed") };
         stats.total_compressed_bytes.add(packed.len() as u64);

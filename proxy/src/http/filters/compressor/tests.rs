@@ -254,17 +254,19 @@ async fn several_choose_together() {
     }
 }
 
+/// They come with their end, so that nothing is flushed before it.
 #[tokio::test]
 async fn our_own_answers_are_compressed_too() {
-    let direct = config::route::Action::NonForwarding;
-    let long = "x".repeat(100);
-    let bench = Filtered::with_routes(
-        vec![crate::http::testing::route("/x", direct)],
-        [("gzip", compressor("gzip", |config| config.response.common.min_content_length = 1))],
-    );
-    let outcome = bench.send(with(get("/"), &[("accept-encoding", "gzip"), ("x", long.leak())])).await;
-    assert_eq!((outcome.status(), outcome.header("content-encoding")), (404, None), "no body, nothing to compress");
-    let _ = bench;
+    let buffer = config::filters::buffer::Buffer { max_request_bytes: 1 };
+    let gzip = compressor("gzip", |config| config.response.common.min_content_length = 1);
+    let bench = Filtered::new([("gzip", gzip), ("buffer", HttpFilterConfig::Buffer(buffer.into()))]);
+    let request = with(post("/"), &[("accept-encoding", "gzip")]);
+    let outcome = bench.send_pieces(request, &["too", "long"]).await;
+    assert_eq!((outcome.status(), outcome.header("content-encoding").as_deref()), (413, Some("gzip")));
+    assert_eq!((gunzipped(&outcome).as_str(), outcome.client.body.len()), ("Payload Too Large", 1));
+    let length = outcome.client.body[0].len() as u64;
+    assert_eq!(bench.stat("http.test.compressor.text.gzip.response.total_compressed_bytes"), length);
+    assert!(!outcome.client.body[0].windows(4).any(|octets| octets == [0, 0, 0xff, 0xff]), "a flush leaves these");
 }
 
 #[tokio::test]

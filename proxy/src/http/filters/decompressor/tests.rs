@@ -27,7 +27,7 @@ fn gzipped(text: &[u8]) -> Bytes {
     let packer = Packer::compile(&Compression { name: "x".into(), library, chunk_size: None }).unwrap();
     let mut encoder = packer.encoder().unwrap();
     let mut packed = encoder.flush(text).unwrap();
-    packed.extend_from_slice(&encoder.finish().unwrap());
+    packed.extend_from_slice(&encoder.finish(&[]).unwrap());
     packed.freeze()
 }
 

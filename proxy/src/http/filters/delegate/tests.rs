@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config::filters::buffer::{Buffer, BufferPerRoute};
 use config::filters::composite::{Composite, CompositePerRoute, Execute, ExecuteFilter, NamedFilter};
 use config::filters::discovery::{Discovery, Typed};
-use config::filters::fault::{Abort, AbortWith, Fault};
+use config::filters::fault::{Abort, AbortWith, Fault, Share};
 use config::filters::header_mutation::{HeaderMutation, Mutations};
 use config::filters::match_delegate::{DelegateAction, MatchDelegate, MatchDelegatePerRoute};
 use config::filters::{HttpFilterConfig, ScopedConfig};
@@ -82,10 +82,11 @@ fn chain(tags: &[&str]) -> Vec<NamedFilter> {
 }
 
 fn aborts() -> (&'static str, HttpFilterConfig) {
-    let percentage = Fraction { numerator: 100, denominator: 100 };
+    let share = Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: None };
+    let with = AbortWith::Http(503);
     let fault = Fault {
         delay: None,
-        abort: Some(Abort { with: AbortWith::Http(503), percentage, body: None }),
+        abort: Some(Abort { with, http_of_runtime: None, grpc_of_runtime: None, share, body: None }),
         response_rate_limit: None,
         upstream_cluster: None,
         headers: Vec::new(),

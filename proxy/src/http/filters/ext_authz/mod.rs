@@ -21,12 +21,13 @@ use tokio::time::Instant;
 
 use self::over_http::HttpTarget;
 use super::Scope;
+use super::buffer::too_large;
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
-use crate::http::local_reply::LocalReply;
 use crate::policy::{Opened, falls_into};
+use crate::stats::{self, Kind};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
@@ -58,9 +59,16 @@ struct Names {
 crate::stats::counters! {
     struct Counts {
         ok denied error disabled failure_mode_allowed invalid ignored_dynamic_metadata omitted_response_headers
-        request_header_limits_reached
+        request_header_limits_reached filter_state_name_collision
     }
 }
+
+/// What Envoy shows and cannot happen here: shadow_mode is refused, and an answer of an HTTP service may have any number of headers.
+const QUIET: stats::Names = &[
+    (Kind::Counter, "response_header_limits_reached"),
+    (Kind::Counter, "shadow_denied"),
+    (Kind::Counter, "shadow_error"),
+];
 
 /// What a level says.
 #[derive(Debug)]
@@ -98,6 +106,8 @@ impl HttpFilter for ExtAuthz {
             Some(prefix) => format!("ext_authz.{prefix}."),
             None => "ext_authz.".to_owned(),
         };
+        let prefix = format!("{}{of_cluster}", deps.scope);
+        deps.stats.quiet(&prefix, QUIET);
         Ok(ExtAuthz {
             target: Target::new(&config.service),
             names: Names {
@@ -105,7 +115,7 @@ impl HttpFilter for ExtAuthz {
                 downstream_service: Name::new("x-envoy-downstream-service-cluster"),
                 partial_body: Name::new("x-envoy-auth-partial-body"),
             },
-            stats: Counts::new(deps.stats, &format!("{}{of_cluster}", deps.scope)),
+            stats: Counts::new(deps.stats, &prefix),
             of_cluster,
             opened: Opened::default(),
             filter_metadata: config.filter_metadata.as_ref().map(|metadata| Bytes::from(metadata.to_string())),
@@ -147,7 +157,7 @@ impl HttpFilter for ExtAuthz {
             Waited::Collected { complete } => {
                 let settings = self.body_settings(turn);
                 if !complete && !settings.is_some_and(|settings| settings.partial) {
-                    return LocalReply::new(413, "request_payload_too_large").body(&b"Payload Too Large"[..]).into();
+                    return too_large(turn.stream).into();
                 }
                 let most = settings.map_or(0, |settings| settings.most as usize);
                 let data = body.data();
@@ -210,15 +220,7 @@ impl ExtAuthz {
 
     /// Asks. `body` is what the service is told of it, and whether that is only its beginning.
     fn ask(&self, turn: &mut Turn<'_, '_, ExtAuthz>, body: Option<(Bytes, bool)>) -> Step {
-        if let Some(value) = &self.filter_metadata {
-            turn.stream.info.set_state(StateObject {
-                key: turn.slot.name.clone(),
-                value: value.clone(),
-                form: Form::Json,
-                read_only: false,
-                shared: Shared::None,
-            });
-        }
+        self.leave_metadata(turn);
         turn.state.asked = Some(Instant::now());
         let target = match target(turn) {
             Target::Grpc(target) => target,
@@ -234,6 +236,28 @@ impl ExtAuthz {
         let message = Framed::of(&question);
         let call = GrpcCall::unary(target, message::CHECK, message, Headers::new(), &mut render);
         Step::Wait(Wait::Call(stream.context.upstreams.calls().grpc(call)))
+    }
+
+    /// `filter_metadata`, under the filter's name, unless something stands there.
+    fn leave_metadata(&self, turn: &mut Turn<'_, '_, ExtAuthz>) {
+        let Some(value) = &self.filter_metadata else { return };
+        let (info, name) = (&mut turn.stream.info, &turn.slot.name);
+        // Whether it is one of these, as after a redirect that was followed.
+        let is_ours = |object: &StateObject| matches!(object.form, Form::Json);
+        let of_connection = || info.connection.filter_state.borrow().get(name).map(is_ours);
+        match info.filter_state.get(name).map(is_ours).or_else(of_connection) {
+            Some(true) => {}
+            Some(false) => self.stats.filter_state_name_collision.inc(),
+            None => {
+                info.set_state(StateObject {
+                    key: name.clone(),
+                    value: value.clone(),
+                    form: Form::Json,
+                    read_only: false,
+                    shared: Shared::None,
+                });
+            }
+        }
     }
 
     /// Whether the service is told a header of the request: an HTTP service hears of few unless it is allowed more.

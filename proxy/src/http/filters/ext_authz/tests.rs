@@ -20,6 +20,7 @@ use crate::http::testing::fake::Script;
 use crate::http::testing::{Client, get, post, with};
 
 mod over_http;
+mod told;
 
 pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut service = service();
@@ -201,6 +202,7 @@ fn the_service_sees_a_body_up_to_its_limit_and_the_application_all_of_it() {
         let outcome = bench.send_pieces(post("/"), &["abc", "def"]).await;
         assert_eq!((outcome.status(), outcome.details()), (413, "request_payload_too_large"));
         assert!(asked.borrow().is_empty(), "nobody was asked");
+        assert_eq!(bench.stat("http.test.downstream_rq_too_large"), 1);
     });
 }
 
@@ -274,6 +276,7 @@ fn filter_metadata_is_for_logs() {
                 .await;
         bench.app(Script::answers(200, &[], &[]));
         let outcome = bench.send(get("/")).await;
+        assert_eq!(bench.stat("http.test.ext_authz.filter_state_name_collision"), 0);
         let format = config::access_log::format::parse("%FILTER_STATE(authz)% %FILTER_STATE(authz:PLAIN)%").unwrap();
         let entry = crate::telemetry::access_log::LogEntry {
             info: &outcome.info,

@@ -1,9 +1,9 @@
 //! Which fault, and how much of it: what the configuration fixes, or what the request's headers ask for (`x-envoy-fault-*`), each with
-//! its percentage. Pure but for the dice.
+//! its percentage; the runtime has the last word on both. Pure but for the dice.
 
 use std::time::Duration;
 
-use config::filters::fault::{AbortWith, Fault};
+use config::filters::fault::{AbortWith, Fault, Share};
 use config::matcher::Fraction;
 
 use crate::policy::falls_into;
@@ -12,53 +12,56 @@ use crate::wire::headers::Headers;
 /// How long the request is delayed.
 pub(super) fn delay(config: &Fault, headers: &Headers) -> Option<Duration> {
     let delay = config.delay?;
-    let (duration, share) = match delay.fixed {
-        Some(fixed) => (Some(fixed), delay.percentage),
-        None => (
-            number(headers, "x-envoy-fault-delay-request").map(Duration::from_millis),
-            share(headers, "x-envoy-fault-delay-request-percentage", delay.percentage),
-        ),
-    };
+    let asked = || number(headers, "x-envoy-fault-delay-request").map(Duration::from_millis);
+    let lowered = delay.fixed.is_none().then_some("x-envoy-fault-delay-request-percentage");
+    // The runtime lengthens a delay that there is, and makes none.
+    let duration = delay.of_runtime.or(Some(delay.fixed.or_else(asked)?));
     // The clock of faults counts milliseconds.
-    duration.filter(|duration| duration.as_millis() > 0 && hits(share))
+    duration.filter(|duration| duration.as_millis() > 0 && hits(share(headers, lowered, delay.share)))
 }
 
 /// With what the request is answered.
-pub(super) fn abort(config: &Fault, headers: &Headers) -> Option<AbortWith> {
+pub(super) fn abort(config: &Fault, headers: &Headers) -> Option<Aborted> {
     let abort = config.abort.as_ref()?;
-    let (with, share) = match abort.with {
-        fixed @ (AbortWith::Http(_) | AbortWith::Grpc(_)) => (Some(fixed), abort.percentage),
+    let asked = |name| number(headers, name);
+    let (http, grpc) = match abort.with {
+        AbortWith::Http(status) => (Some(status), None),
+        AbortWith::Grpc(status) => (None, Some(status)),
         AbortWith::Header => {
-            let http = number(headers, "x-envoy-fault-abort-request").filter(|status| (200..600).contains(status));
-            let http = http.and_then(|status| u16::try_from(status).ok()).map(AbortWith::Http);
-            // As in Envoy what is more than a status has is cut off.
-            let grpc = || number(headers, "x-envoy-fault-abort-grpc-request").map(|status| status as u32);
-            (
-                http.or_else(|| grpc().map(AbortWith::Grpc)),
-                share(headers, "x-envoy-fault-abort-request-percentage", abort.percentage),
-            )
+            let http = asked("x-envoy-fault-abort-request").filter(|status| (200..600).contains(status));
+            // As in Envoy what is more than a status of gRPC has is cut off.
+            let grpc = asked("x-envoy-fault-abort-grpc-request").map(|status| status as u32);
+            (http.and_then(|status| u16::try_from(status).ok()), grpc)
         }
     };
-    with.filter(|_| hits(share))
+    let http = http.map(|status| Aborted::Http(abort.http_of_runtime.unwrap_or(status)));
+    let grpc = grpc.map(|status| Aborted::Grpc(abort.grpc_of_runtime.unwrap_or(status)));
+    let lowered = (abort.with == AbortWith::Header).then_some("x-envoy-fault-abort-request-percentage");
+    http.or(grpc).filter(|_| hits(share(headers, lowered, abort.share)))
+}
+
+/// A status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aborted {
+    Http(u16),
+    Grpc(u32),
 }
 
 /// Octets a second that the response may have.
 pub(super) fn rate(config: &Fault, headers: &Headers) -> Option<u64> {
     let limit = config.response_rate_limit?;
-    let (rate, share) = match limit.kib_per_second {
-        Some(fixed) => (Some(fixed), limit.percentage),
-        None => (
-            number(headers, "x-envoy-fault-throughput-response"),
-            share(headers, "x-envoy-fault-throughput-response-percentage", limit.percentage),
-        ),
-    };
-    rate.filter(|rate| *rate > 0 && hits(share)).map(|rate| rate.saturating_mul(1024))
+    let asked = || number(headers, "x-envoy-fault-throughput-response");
+    let lowered = limit.kib_per_second.is_none().then_some("x-envoy-fault-throughput-response-percentage");
+    let rate = limit.kib_per_second.or_else(asked);
+    rate.filter(|rate| *rate > 0 && hits(share(headers, lowered, limit.share))).map(|rate| rate.saturating_mul(1024))
 }
 
-/// A header may lower a percentage.
-fn share(headers: &Headers, name: &str, most: Fraction) -> Fraction {
-    let asked = number(headers, name).and_then(|asked| u32::try_from(asked).ok());
-    Fraction { numerator: asked.map_or(most.numerator, |asked| asked.min(most.numerator)), ..most }
+/// The runtime's share, or the filter's, which a header may lower.
+fn share(headers: &Headers, lowered: Option<&str>, share: Share) -> Fraction {
+    let most = share.percentage;
+    let asked = lowered.and_then(|name| number(headers, name)).and_then(|asked| u32::try_from(asked).ok());
+    let lowered = Fraction { numerator: asked.map_or(most.numerator, |asked| asked.min(most.numerator)), ..most };
+    share.of_runtime.unwrap_or(lowered)
 }
 
 fn number(headers: &Headers, name: &str) -> Option<u64> {

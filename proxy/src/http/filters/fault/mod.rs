@@ -3,7 +3,7 @@
 //!
 //! Fields honoured: `delay`, `abort` and `response_rate_limit`, each fixed or by the request's headers (`controls`), each for a
 //! percentage; `headers`, `upstream_cluster`, `downstream_nodes`, `max_active_faults`, `disable_downstream_cluster_stats`,
-//! `filter_metadata`. The decoder names the keys of runtime values, which nothing here reads.
+//! `filter_metadata`, and the runtime's keys for all of them but those of callers.
 
 mod controls;
 mod counts;
@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::Rejection;
-use config::filters::fault::{AbortWith, Fault as Config};
+use config::filters::fault::Fault as Config;
 use tokio::time::Instant;
 
+use self::controls::Aborted;
 use self::counts::Counts;
 use self::limiter::Limiter;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
@@ -158,15 +159,13 @@ impl Fault {
         }
     }
 
-    fn abort(&self, turn: &mut Turn<'_, '_, Fault>, with: AbortWith) -> Step {
+    fn abort(&self, turn: &mut Turn<'_, '_, Fault>, with: Aborted) -> Step {
         let settings = turn.scope.unwrap_or(&self.settings);
         self.counts.abort(turn.state.caller());
         settings.mark(turn);
         let (status, grpc_status) = match with {
-            AbortWith::Http(status) => (status, None),
-            AbortWith::Grpc(status) => (200, Some(status)),
-            // `controls` has put what the headers say in its place.
-            AbortWith::Header => return Step::Continue,
+            Aborted::Http(status) => (status, None),
+            Aborted::Grpc(status) => (200, Some(status)),
         };
         let mut reply = LocalReply::new(status, "fault_filter_abort")
             .body(settings.body.clone())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::filters::fault::{Abort, AbortWith, Delay, Fault, RateLimit};
+use config::filters::fault::{Abort, AbortWith, Delay, Fault, RateLimit, Share};
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::{Fraction, HeaderMatcher, HeaderRule};
 use tokio::time::Instant;
@@ -12,8 +12,18 @@ use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::{Outcome, fake::Script, get, with};
 use crate::wire::codec::StreamError;
 
-const ALWAYS: Fraction = Fraction { numerator: 100, denominator: 100 };
-const NEVER: Fraction = Fraction { numerator: 0, denominator: 100 };
+mod runtime;
+
+const ALWAYS: Share = share(100);
+const NEVER: Share = share(0);
+
+const fn share(percent: u32) -> Share {
+    Share { percentage: Fraction { numerator: percent, denominator: 100 }, of_runtime: None }
+}
+
+fn abort(with: AbortWith) -> Abort {
+    Abort { with, http_of_runtime: None, grpc_of_runtime: None, share: ALWAYS, body: None }
+}
 
 fn nothing() -> Fault {
     Fault {
@@ -30,20 +40,20 @@ fn nothing() -> Fault {
 }
 
 fn aborting(status: u16) -> Fault {
-    Fault { abort: Some(Abort { with: AbortWith::Http(status), percentage: ALWAYS, body: None }), ..nothing() }
+    Fault { abort: Some(abort(AbortWith::Http(status))), ..nothing() }
 }
 
 fn delaying(milliseconds: u64) -> Fault {
     let fixed = Some(Duration::from_millis(milliseconds));
-    Fault { delay: Some(Delay { fixed, percentage: ALWAYS }), ..nothing() }
+    Fault { delay: Some(Delay { fixed, of_runtime: None, share: ALWAYS }), ..nothing() }
 }
 
 /// All that headers may ask for.
 fn asked() -> Fault {
     Fault {
-        delay: Some(Delay { fixed: None, percentage: ALWAYS }),
-        abort: Some(Abort { with: AbortWith::Header, percentage: ALWAYS, body: None }),
-        response_rate_limit: Some(RateLimit { kib_per_second: None, percentage: ALWAYS }),
+        delay: Some(Delay { fixed: None, of_runtime: None, share: ALWAYS }),
+        abort: Some(abort(AbortWith::Header)),
+        response_rate_limit: Some(RateLimit { kib_per_second: None, share: ALWAYS }),
         ..nothing()
     }
 }
@@ -107,7 +117,7 @@ async fn callers_are_not_counted_where_nobody_wants_that() {
 
 #[tokio::test]
 async fn grpc_callers_see_a_grpc_status() {
-    let config = Abort { with: AbortWith::Grpc(14), percentage: ALWAYS, body: Some("gone".into()) };
+    let config = Abort { body: Some("gone".into()), ..abort(AbortWith::Grpc(14)) };
     let mut bench = fault(Fault { abort: Some(config), ..nothing() });
     let outcome = sent(&mut bench, &[("content-type", "application/grpc")]).await;
     assert_eq!((outcome.status(), outcome.header("grpc-status").as_deref()), (200, Some("14")));
@@ -176,11 +186,7 @@ async fn only_those_who_are_meant_have_faults() {
         (Fault { downstream_nodes: vec!["n1".into()], ..aborting(500) }, &[(node, "n2")], 200),
         (Fault { downstream_nodes: vec!["n0".into(), "n1".into()], ..aborting(500) }, &[(node, "n1")], 500),
         (Fault { max_active_faults: Some(0), ..aborting(500) }, &[], 200),
-        (
-            Fault { abort: Some(Abort { with: AbortWith::Http(500), percentage: NEVER, body: None }), ..nothing() },
-            &[],
-            200,
-        ),
+        (Fault { abort: Some(Abort { share: NEVER, ..abort(AbortWith::Http(500)) }), ..nothing() }, &[], 200),
         (nothing(), &[], 200),
     ] {
         let text = format!("{config:?} {headers:?}");
@@ -235,7 +241,7 @@ async fn a_client_that_goes_while_it_waits_frees_its_place() {
 #[tokio::test(start_paused = true)]
 async fn a_response_is_slowed_down() {
     // 1 KiB a second: 51 octets at once, then 51 or 52 every 50 ms.
-    let limit = RateLimit { kib_per_second: Some(1), percentage: ALWAYS };
+    let limit = RateLimit { kib_per_second: Some(1), share: ALWAYS };
     let mut bench = fault(Fault { response_rate_limit: Some(limit), ..nothing() });
     let text: &'static str = "x".repeat(1024).leak();
     bench.app(Script::answers(200, &[], &[text, "end"]));
@@ -252,7 +258,7 @@ async fn a_response_is_slowed_down() {
 /// While a filter holds the response back, its upstream is watched.
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_is_lost_meanwhile_is_noticed() {
-    let limit = RateLimit { kib_per_second: Some(1), percentage: ALWAYS };
+    let limit = RateLimit { kib_per_second: Some(1), share: ALWAYS };
     let mut bench = fault(Fault { response_rate_limit: Some(limit), ..nothing() });
     let text: &'static str = "x".repeat(10_240).leak();
     let lost_in = Some((Duration::from_millis(2010), StreamError::Reset(2)));

@@ -101,7 +101,8 @@ impl HttpFilter for HealthCheck {
                 cache.set(Cached { status: response.status, degraded: response.headers.contains(&self.degraded) });
             }
             response.headers.set(self.checked_cluster.clone(), self.local_cluster.clone());
-        } else if fails {
+        }
+        if fails {
             response.headers.set(Name::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL, Bytes::from_static(b"true"));
         }
         Step::Continue

@@ -108,12 +108,19 @@ async fn an_operator_makes_them_fail() {
     let settings = Settings::default();
     let server = ServerDrain::new(settings);
     server.set_healthy(false);
-    for pass_through in [false, true] {
-        let mut bench = filtered(HealthCheck { pass_through, ..check() });
+    let cache_time = Some(Duration::from_secs(60));
+    for config in [
+        check(),
+        HealthCheck { pass_through: true, ..check() },
+        HealthCheck { pass_through: true, cache_time, ..check() },
+        HealthCheck { min_healthy: vec![("app".into(), 50.0)], ..check() },
+    ] {
+        let mut bench = filtered(config);
         bench.drain = DrainWatch::new(server.clone(), Drain::new(settings), Direction::Inbound);
         let outcome = sent(&mut bench, "/hc", 200).await;
         assert_eq!((outcome.status(), outcome.details(), outcome.flags().as_str()), (503, "health_check_failed", "LH"));
-        assert_eq!(outcome.header("x-envoy-immediate-health-check-fail"), None);
+        assert_eq!(outcome.header("x-envoy-immediate-health-check-fail").as_deref(), Some("true"));
+        assert_eq!(checked(&outcome).as_deref(), Some("me"));
         let outcome = sent(&mut bench, "/other", 200).await;
         assert_eq!((outcome.status(), outcome.details()), (200, "via_upstream"));
         assert_eq!(outcome.header("x-envoy-immediate-health-check-fail").as_deref(), Some("true"));

@@ -74,30 +74,43 @@ impl Limiter {
         }
     }
 
-    /// Takes from the buckets of the descriptors, the slowest first, then from the default one; the first that is empty refuses. The
-    /// buckets are shared by so many proxies.
+    /// Takes from the buckets of the descriptors, the slowest first, then from the default one; the first that is empty refuses, unless it
+    /// is in the shadow: then the others judge, and it is told of if none of them refuses. The buckets are shared by so many proxies.
     pub(super) fn take(&self, descriptors: &[Descriptor], members: u64) -> Verdict<'_> {
         let matched = descriptors.iter().filter_map(|descriptor| Some((self.find(descriptor)?, descriptor)));
         let mut matched: SmallVec<[(Found<'_>, &Descriptor); 4]> = matched.collect();
         if matched.len() > 1 {
             matched.sort_by(|(left, _), (right, _)| left.per_second().total_cmp(&right.per_second()));
         }
-        if let Some(empty) = matched.iter().position(|(bucket, one)| !bucket.take(one.hits, members)) {
-            let (bucket, descriptor) = matched.swap_remove(empty);
+        let (mut shadow, mut refusing) = (None, None);
+        for (place, (bucket, one)) in matched.iter().enumerate() {
+            if bucket.take(one.hits, members) {
+                continue;
+            }
+            if !bucket.shadow {
+                refusing = Some(place);
+                break;
+            }
+            shadow = shadow.or(Some(place));
+        }
+        if let Some(place) = refusing {
+            let (bucket, descriptor) = matched.swap_remove(place);
             return Verdict { allowed: false, bucket: Some(bucket), headers: descriptor.headers };
         }
-        let first = matched.into_iter().next();
         let default = match &self.default {
             Fallback::Missing => None,
-            _ if first.is_some() && !self.always_default => None,
+            _ if !matched.is_empty() && !self.always_default => None,
             Fallback::Empty => return Verdict { allowed: false, bucket: None, headers: None },
             Fallback::Bucket(bucket) if bucket.take(Hits::Taken(1), members) => Some(Found::Fixed(bucket)),
             Fallback::Bucket(bucket) => {
                 return Verdict { allowed: false, bucket: Some(Found::Fixed(bucket)), headers: None };
             }
         };
-        match first {
-            Some((bucket, descriptor)) => Verdict { allowed: true, bucket: Some(bucket), headers: descriptor.headers },
+        match shadow.or((!matched.is_empty()).then_some(0)) {
+            Some(place) => {
+                let (bucket, descriptor) = matched.swap_remove(place);
+                Verdict { allowed: shadow.is_none(), bucket: Some(bucket), headers: descriptor.headers }
+            }
             None => Verdict { allowed: true, bucket: default, headers: None },
         }
     }

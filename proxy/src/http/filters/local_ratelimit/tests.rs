@@ -233,6 +233,30 @@ async fn a_shadow_limit_counts_and_lets_pass() {
     }
 }
 
+/// A shadow that is empty is no reason to let pass what another limit refuses.
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_shadow_hides_no_other_limit() {
+    let shadow = |most| Descriptor { shadow: true, ..descriptor("route", most) };
+    let faster = Descriptor {
+        bucket: TokenBucket { fill_interval: Duration::from_secs(1), ..bucket(1) },
+        ..descriptor("host", 1)
+    };
+    for (default, descriptors, refused) in [
+        (1, vec![shadow(1)], true),
+        (100, vec![shadow(1), faster.clone()], true),
+        (100, vec![shadow(1), Descriptor { shadow: true, ..faster }], false),
+    ] {
+        let config = LocalRateLimit { descriptors, ..limit(bucket(default)) };
+        let mut bench = with_limits(config, &[makes("route"), makes("host")], false);
+        assert_eq!(sent(&mut bench, &[]).await.status(), 200);
+        assert_eq!(sent(&mut bench, &[]).await.status(), if refused { 429 } else { 200 });
+        let (enforced, shadow_mode) = (u64::from(refused), u64::from(!refused));
+        for (name, count) in [("ok", 1), ("rate_limited", 1), ("shadow_mode", shadow_mode), ("enforced", enforced)] {
+            assert_eq!(bench.stat(&format!("lim.http_local_rate_limit.{name}")), count, "{default} {name}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_route_that_does_not_forward_has_the_default_bucket() {
     let mut config = LocalRateLimit { x_ratelimit_headers: true, ..limit(bucket(100)) };

@@ -1,8 +1,7 @@
 //! `envoy.extensions.filters.http.set_metadata.v3.Config`: writes dynamic metadata for later filters and logs.
 //!
-//! Fields honoured: all. A value is merged into what stands there: objects by key, lists end to end.
-
-use std::convert::Infallible;
+//! Fields honoured: all. A value is merged into what stands there: objects by key, lists end to end. What the most specific level
+//! says comes after the filter's own, and is counted without the manager's prefix.
 
 use config::Rejection;
 use config::filters::set_metadata::{SetMetadata as Config, Value};
@@ -12,7 +11,7 @@ use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::stats::Counter;
 use crate::telemetry::dynamic::{DynamicMetadata, TypedValue};
 
-/// The filter.
+/// The filter, and what a level adds to it.
 #[derive(Debug)]
 pub(crate) struct SetMetadata {
     config: Config,
@@ -21,8 +20,8 @@ pub(crate) struct SetMetadata {
 
 impl HttpFilter for SetMetadata {
     type Config = Config;
-    type ScopedConfig = Infallible;
-    type Scoped = Infallible;
+    type ScopedConfig = Config;
+    type Scoped = SetMetadata;
     type State = ();
 
     fn compile(config: &Config, deps: &FilterDeps<'_>) -> Result<SetMetadata, Rejection> {
@@ -30,19 +29,28 @@ impl HttpFilter for SetMetadata {
         Ok(SetMetadata { config: config.clone(), overwrite_denied })
     }
 
-    fn scope(config: &Infallible, _deps: &FilterDeps<'_>) -> Result<Infallible, Rejection> {
-        match *config {}
+    fn scope(config: &Config, deps: &FilterDeps<'_>) -> Result<SetMetadata, Rejection> {
+        SetMetadata::compile(config, deps)
     }
 
-    fn acts(&self, _scope: Option<&Infallible>) -> Hooks {
-        if self.config.entries.is_empty() { Hooks::NONE } else { Hooks::REQUEST }
+    fn acts(&self, scope: Option<&SetMetadata>) -> Hooks {
+        let acts = [Some(self), scope].into_iter().flatten().any(|level| !level.config.entries.is_empty());
+        if acts { Hooks::REQUEST } else { Hooks::NONE }
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, SetMetadata>) -> Step {
-        let metadata = &mut turn.stream.info.metadata;
+        for level in [Some(self), turn.scope].into_iter().flatten() {
+            level.set(&mut turn.stream.info.metadata);
+        }
+        Step::Continue
+    }
+}
+
+impl SetMetadata {
+    fn set(&self, metadata: &mut DynamicMetadata) {
         for entry in &self.config.entries {
             match &entry.value {
-                Value::Struct(value) => self.set(metadata, &entry.namespace, entry.allow_overwrite, value),
+                Value::Struct(value) => self.merge(metadata, &entry.namespace, entry.allow_overwrite, value),
                 Value::Typed { type_url, bytes } => {
                     if metadata.typed(&entry.namespace).is_some() && !entry.allow_overwrite {
                         self.overwrite_denied.inc();
@@ -53,12 +61,9 @@ impl HttpFilter for SetMetadata {
                 }
             }
         }
-        Step::Continue
     }
-}
 
-impl SetMetadata {
-    fn set(&self, metadata: &mut DynamicMetadata, namespace: &str, overwrite: bool, value: &Json) {
+    fn merge(&self, metadata: &mut DynamicMetadata, namespace: &str, overwrite: bool, value: &Json) {
         match metadata.get(namespace) {
             None => metadata.set(namespace, value.clone()),
             Some(old) if overwrite => {
