@@ -208,6 +208,14 @@ pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Reject
 }
 
 /// A transport socket without a config: Envoy knows the plain one by name.
+/// The same of a place where some of those that are known are refused.
+pub(crate) fn unknown(at: &At<'_>, kind: Kind, name: &str, type_name: &str) -> Rejection {
+    match find(kind, type_name) {
+        Some(entry) if entry.state == State::Refused => refused(at, name, entry),
+        _ => not_registered(at, name, type_name),
+    }
+}
+
 pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejection> {
     match name {
         "envoy.transport_sockets.raw_buffer" | "raw_buffer" => Ok(()),
