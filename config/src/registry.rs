@@ -51,6 +51,7 @@ pub(crate) const SAFE_CROSS_SCHEME: &str =
 pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
     "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
 pub(crate) const CEL_FORMATTER: &str = "envoy.extensions.formatter.cel.v3.Cel";
+pub(crate) const WITHOUT_QUERY_FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery";
 pub(crate) const CEL_LOG_FILTER: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
 pub(crate) const GENERIC_CREDENTIAL: &str = "envoy.extensions.http.injected_credentials.generic.v3.Generic";
 pub(crate) const GZIP_COMPRESSOR: &str = "envoy.extensions.compression.gzip.compressor.v3.Gzip";
@@ -207,7 +208,6 @@ pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Reject
     at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
 }
 
-/// A transport socket without a config: Envoy knows the plain one by name.
 /// The same of a place where some of those that are known are refused.
 pub(crate) fn unknown(at: &At<'_>, kind: Kind, name: &str, type_name: &str) -> Rejection {
     match find(kind, type_name) {
@@ -216,6 +216,7 @@ pub(crate) fn unknown(at: &At<'_>, kind: Kind, name: &str, type_name: &str) -> R
     }
 }
 
+/// A transport socket without a config: Envoy knows the plain one by name.
 pub(crate) fn untyped_raw_buffer(at: &At<'_>, name: &str) -> Result<(), Rejection> {
     match name {
         "envoy.transport_sockets.raw_buffer" | "raw_buffer" => Ok(()),

@@ -151,7 +151,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     AccessLogFilter Works "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", unread, "entries of which the expression is true are written; attributes and functions that are not known here are refused";
 
-    Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%";
+    Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%, which there is with it alone";
     Formatter Works "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA%";
     Formatter Works "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% and %TYPED_CEL%, which need no formatter; attributes and functions that are not known here are refused";
 
