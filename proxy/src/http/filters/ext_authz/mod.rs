@@ -1,7 +1,6 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`: asks a service about each request before it goes on. Carries policy: what
 //! cannot be asked is refused, unless `failure_mode_allow` says otherwise.
 //!
-//! `shadow_mode` is refused by `config`.
 //! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own, and a request without a route is not
 //! asked about. `question` makes what a gRPC service is asked, `over_http` speaks with an HTTP service; `outcome` counts what is answered and `verdict`
 //! does it.
@@ -29,6 +28,7 @@ use crate::http::local_reply::LocalReply;
 use crate::policy::{Opened, falls_into};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
+use crate::telemetry::shadow::Outcome;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::BodyLength;
@@ -58,7 +58,7 @@ struct Names {
 crate::stats::counters! {
     struct Counts {
         ok denied error disabled failure_mode_allowed invalid ignored_dynamic_metadata omitted_response_headers
-        request_header_limits_reached
+        request_header_limits_reached shadow_denied shadow_error
     }
 }
 
@@ -131,6 +131,10 @@ impl HttpFilter for ExtAuthz {
         }
         if !self.is_enabled(turn) {
             self.stats.disabled.inc();
+            if self.config.deny_at_disable && self.config.shadow {
+                turn.stream.info.flags.set(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE);
+                return self.told(turn, Outcome::Denied, self.config.status_on_error, Vec::new());
+            }
             if self.config.deny_at_disable {
                 return self.refusal(self.config.status_on_error, "ext_authz_error").into();
             }
