@@ -4,21 +4,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use prost::Message as _;
 
-use crate::address;
 use crate::extension;
 use crate::field_rules;
-use crate::matcher::{self, Fraction, StringMatcher, ValueMatcher};
 use crate::options::Options;
-use crate::proto::{self, envoy::config::common::matcher::v3 as pb, extensions::matching as ext, types};
+use crate::proto::{self, envoy::config::common::matcher::v3 as pb};
 use crate::registry;
 use crate::rejection::{At, Rejection};
 
+mod custom;
 mod input;
+mod predicate;
 
+pub use custom::{Domains, Ranges};
 pub use input::Input;
+pub use predicate::{Condition, Predicate};
 
 /// A tree.
 #[derive(Debug, Clone)]
@@ -40,6 +41,10 @@ pub enum Rules<A> {
     Exact(Input, BTreeMap<Arc<str>, OnMatch<A>>),
     /// `matcher_tree.prefix_match_map`: the longest prefix first.
     Prefix(Input, BTreeMap<Arc<str>, OnMatch<A>>),
+    /// `matcher_tree.custom_match`, `IPMatcher`: the longest range first.
+    Ranges(Input, Vec<Ranges<A>>),
+    /// `matcher_tree.custom_match`, `ServerNameMatcher`: a name as it stands, the longest wildcard, the wildcard that is all.
+    Domains(Input, Vec<Domains<A>>),
 }
 
 /// `OnMatch`.
@@ -49,19 +54,6 @@ pub enum OnMatch<A> {
     Matcher(Box<Matcher<A>>),
     /// The end.
     Action(A),
-}
-
-/// `Predicate`.
-#[derive(Debug, Clone)]
-pub enum Predicate {
-    /// `single_predicate`.
-    Single(Input, Condition),
-    /// `or_matcher`.
-    Any(Vec<Predicate>),
-    /// `and_matcher`.
-    All(Vec<Predicate>),
-    /// `not_matcher`.
-    Not(Box<Predicate>),
 }
 
 impl<A> Matcher<A> {
@@ -75,31 +67,11 @@ impl<A> Matcher<A> {
             Rules::Nothing => {}
             Rules::List(list) => list.iter().for_each(|(_, next)| of(next)),
             Rules::Exact(_, map) | Rules::Prefix(_, map) => map.values().for_each(&mut of),
+            Rules::Ranges(_, list) => list.iter().for_each(|one| of(&one.next)),
+            Rules::Domains(_, list) => list.iter().for_each(|one| of(&one.next)),
         }
         self.no_match.iter().for_each(of);
     }
-}
-
-/// What is asked of an input.
-#[derive(Debug, Clone)]
-pub enum Condition {
-    /// `value_match`; an input that is not there never matches.
-    Text(StringMatcher),
-    /// `matching.input_matchers.ip.v3.Ip`: any of these ranges.
-    Ip(Vec<IpNet>),
-    /// `matching.input_matchers.metadata.v3.Metadata`.
-    Metadata(ValueMatcher, bool),
-    /// `matching.input_matchers.runtime_fraction.v3.RuntimeFraction`: by the input's hash.
-    Fraction(Fraction, u64),
-    /// `matching.input_matchers.consistent_hashing.v3.ConsistentHashing`: by the input's hash, too.
-    Hashing {
-        /// `threshold`: what is left of the hash is at least so much.
-        threshold: u32,
-        /// `modulo`.
-        modulo: u32,
-        /// `seed`.
-        seed: u64,
-    },
 }
 
 /// Where a tree stands: what may be looked at depends on it.
@@ -107,6 +79,8 @@ pub enum Condition {
 pub(crate) enum Place {
     /// In a filter of HTTP.
     Http,
+    /// In the RBAC filter of HTTP, which judges when the request's head is there.
+    Rbac,
     /// In a network filter.
     Network,
 }
@@ -143,8 +117,8 @@ pub(crate) fn matcher<A>(
             let one = |(index, one): (usize, &pb::matcher::matcher_list::FieldMatcher)| {
                 let at = at.index(index);
                 let (at_predicate, at_match) = (at.field("predicate"), at.field("on_match"));
-                let condition =
-                    predicate(&at_predicate, field_rules::required(&at_predicate, &one.predicate)?, place, options)?;
+                let condition = field_rules::required(&at_predicate, &one.predicate)?;
+                let condition = predicate::predicate(&at_predicate, condition, place, options)?;
                 Ok((
                     condition,
                     on_match(&at_match, field_rules::required(&at_match, &one.on_match)?, place, options, action)?,
@@ -193,7 +167,23 @@ fn tree<A>(
             let at = at.field("custom_match");
             let at = at.field("typed_config");
             let extension = extension::open_required(&at, &custom.typed_config)?;
-            Err(registry::not_registered(&at, &custom.name, &extension.type_name))
+            match &*extension.type_name {
+                "xds.type.matcher.v3.IPMatcher" => {
+                    let proto = extension.decode(&at, options)?;
+                    Ok(Rules::Ranges(
+                        input,
+                        custom::ranges(&at, &proto, &|at, one| on_match(at, one, place, options, action))?,
+                    ))
+                }
+                "xds.type.matcher.v3.ServerNameMatcher" => {
+                    let proto = extension.decode(&at, options)?;
+                    Ok(Rules::Domains(
+                        input,
+                        custom::domains(&at, &proto, &|at, one| on_match(at, one, place, options, action))?,
+                    ))
+                }
+                other => Err(registry::not_registered(&at, &custom.name, other)),
+            }
         }
     }
 }
@@ -215,94 +205,5 @@ fn on_match<A>(
             OnMatch::Matcher(Box::new(matcher(&at.field("matcher"), one, place, options, action)?))
         }
         Some(Kind::Action(one)) => OnMatch::Action(action(&at.field("action"), one)?),
-    })
-}
-
-fn predicate(
-    at: &At<'_>,
-    proto: &pb::matcher::matcher_list::Predicate,
-    place: Place,
-    options: &Options,
-) -> Result<Predicate, Rejection> {
-    use pb::matcher::matcher_list::predicate::{MatchType, PredicateList};
-    let all = |field: &str, list: &PredicateList| {
-        let at = at.field(field);
-        let at = at.field("predicate");
-        if list.predicate.len() < 2 {
-            return Err(at.reject("must have at least two elements"));
-        }
-        let list = list.predicate.iter().enumerate();
-        list.map(|(index, one)| predicate(&at.index(index), one, place, options)).collect::<Result<Vec<_>, _>>()
-    };
-    Ok(match &proto.match_type {
-        None => return Err(at.reject("is empty; give a predicate")),
-        Some(MatchType::SinglePredicate(one)) => single(&at.field("single_predicate"), one, place, options)?,
-        Some(MatchType::OrMatcher(list)) => Predicate::Any(all("or_matcher", list)?),
-        Some(MatchType::AndMatcher(list)) => Predicate::All(all("and_matcher", list)?),
-        Some(MatchType::NotMatcher(one)) => {
-            Predicate::Not(Box::new(predicate(&at.field("not_matcher"), one, place, options)?))
-        }
-    })
-}
-
-fn single(
-    at: &At<'_>,
-    proto: &pb::matcher::matcher_list::predicate::SinglePredicate,
-    place: Place,
-    options: &Options,
-) -> Result<Predicate, Rejection> {
-    use pb::matcher::matcher_list::predicate::single_predicate::Matcher as Kind;
-    let at_input = at.field("input");
-    let input = input::input(&at_input, field_rules::required(&at_input, &proto.input)?, place, options)?;
-    let condition = match &proto.matcher {
-        None => return Err(at.reject("has no condition; give value_match or custom_match")),
-        Some(Kind::ValueMatch(value)) => Condition::Text(matcher::decode::string(&at.field("value_match"), value)?),
-        Some(Kind::CustomMatch(custom)) => {
-            let at = at.field("custom_match");
-            let at = at.field("typed_config");
-            let extension = extension::open_required(&at, &custom.typed_config)?;
-            condition(&at, &custom.name, &extension, options)?
-        }
-    };
-    if matches!(input, Input::DynamicMetadata(..)) != matches!(condition, Condition::Metadata(..)) {
-        return Err(at.reject(
-            "metadata is matched by envoy.extensions.matching.input_matchers.metadata.v3.Metadata, and nothing else is",
-        ));
-    }
-    Ok(Predicate::Single(input, condition))
-}
-
-fn condition(
-    at: &At<'_>,
-    name: &str,
-    extension: &extension::Extension<'_>,
-    options: &Options,
-) -> Result<Condition, Rejection> {
-    use ext::input_matchers as custom;
-    Ok(match &*extension.type_name {
-        "envoy.extensions.matching.input_matchers.ip.v3.Ip" => {
-            let proto: custom::ip::v3::Ip = extension.decode(at, options)?;
-            Condition::Ip(address::decode::cidrs(&at.field("cidr_ranges"), &proto.cidr_ranges)?)
-        }
-        "envoy.extensions.matching.input_matchers.metadata.v3.Metadata" => {
-            let proto: custom::metadata::v3::Metadata = extension.decode(at, options)?;
-            let at_value = at.field("value");
-            let value: &types::matcher::v3::ValueMatcher = field_rules::required(&at_value, &proto.value)?;
-            Condition::Metadata(matcher::value::value(&at_value, value, 0)?, proto.invert)
-        }
-        "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction" => {
-            let proto: custom::runtime_fraction::v3::RuntimeFraction = extension.decode(at, options)?;
-            let at_fraction = at.field("runtime_fraction");
-            let fraction = field_rules::required(&at_fraction, &proto.runtime_fraction)?;
-            Condition::Fraction(matcher::decode::fraction_at(&at_fraction, fraction, options)?, proto.seed)
-        }
-        "envoy.extensions.matching.input_matchers.consistent_hashing.v3.ConsistentHashing" => {
-            let proto: custom::consistent_hashing::v3::ConsistentHashing = extension.decode(at, options)?;
-            if proto.modulo == 0 {
-                return Err(at.field("modulo").reject("value must be greater than 0; it is 0"));
-            }
-            Condition::Hashing { threshold: proto.threshold, modulo: proto.modulo, seed: proto.seed }
-        }
-        other => return Err(registry::not_registered(at, name, other)),
     })
 }

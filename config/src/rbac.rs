@@ -151,6 +151,9 @@ pub(crate) fn engine(
         return Ok(Some(Engine::Tree(tree)));
     }
     let Some(rules) = rules else { return Ok(None) };
+    if rules.audit_logging_options.is_some() {
+        options.note(&at_rules.field("audit_logging_options"), format_args!("nothing is audited, as in Envoy"));
+    }
     let action = action(&at_rules.field("action"), rules.action)?;
     let at = at_rules.field("policies");
     // Sorted, so that the same rejection is told each time.
@@ -187,7 +190,7 @@ fn policy(at: &At<'_>, proto: &pb::Policy, place: Place, options: &Options) -> R
             .reject("is not evaluated, and Envoy does not look at it; give the expression inside it as condition"));
     }
     let place_of_condition = match place {
-        Place::Http => cel::Place::Request,
+        Place::Http | Place::Rbac => cel::Place::Request,
         Place::Network => cel::Place::Connection,
     };
     let condition = proto.condition.as_ref();

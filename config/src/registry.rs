@@ -52,6 +52,7 @@ pub(crate) const SAFE_CROSS_SCHEME: &str =
 pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
     "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
 pub(crate) const CEL_FORMATTER: &str = "envoy.extensions.formatter.cel.v3.Cel";
+pub(crate) const WITHOUT_QUERY_FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery";
 pub(crate) const CEL_LOG_FILTER: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
 pub(crate) const GENERIC_CREDENTIAL: &str = "envoy.extensions.http.injected_credentials.generic.v3.Generic";
 pub(crate) const GZIP_COMPRESSOR: &str = "envoy.extensions.compression.gzip.compressor.v3.Gzip";
@@ -214,6 +215,14 @@ pub(crate) fn of(rejection: Rejection, entry: &Entry) -> Rejection {
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
     at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+}
+
+/// The same of a place where some of those that are known are refused.
+pub(crate) fn unknown(at: &At<'_>, kind: Kind, name: &str, type_name: &str) -> Rejection {
+    match find(kind, type_name) {
+        Some(entry) if entry.state == State::Refused => refused(at, name, entry),
+        _ => not_registered(at, name, type_name),
+    }
 }
 
 /// A transport socket without a config: Envoy knows the plain one by name.

@@ -2,6 +2,7 @@
 //! It never parses what passes.
 
 mod front;
+mod gate;
 mod socket;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::stats::Counter;
 
 pub use front::Front;
+pub use gate::{Gate, Gated};
 
 /// A connection's byte stream. Bytes that listener filters have read already come first.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub enum Io {
     TlsServer(Box<tokio_rustls::server::TlsStream<Box<Stream>>>),
     /// TLS, client side.
     TlsClient(Box<tokio_rustls::client::TlsStream<Box<Stream>>>),
+    /// Any of these, read by way of a gate.
+    Gated(Box<Gated>),
     /// An in-memory pipe, for tests.
     Memory(DuplexStream),
 }
@@ -112,6 +116,7 @@ impl Stream {
             Io::Tcp(socket) => Some(socket),
             Io::TlsServer(stream) => stream.get_ref().0.tcp_socket(),
             Io::TlsClient(stream) => stream.get_ref().0.tcp_socket(),
+            Io::Gated(gated) => gated.stream().tcp_socket(),
             Io::Unix(_) | Io::Memory(_) => None,
         }
     }
@@ -207,6 +212,7 @@ impl Stream {
             Io::Unix(io) => Pin::new(io).poll_read(cx, out),
             Io::TlsServer(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::TlsClient(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
+            Io::Gated(io) => Pin::new(io).poll_read(cx, out),
             Io::Memory(io) => Pin::new(io).poll_read(cx, out),
         }
     }
@@ -255,6 +261,7 @@ macro_rules! each {
             Io::Unix($io) => $call,
             Io::TlsServer($io) => $call,
             Io::TlsClient($io) => $call,
+            Io::Gated($io) => $call,
             Io::Memory($io) => $call,
         }
     };
@@ -267,6 +274,7 @@ impl AsyncWrite for Stream {
             Io::Unix(io) => Pin::new(io).poll_write(cx, data),
             Io::TlsServer(io) => Pin::new(io).poll_write(cx, data),
             Io::TlsClient(io) => Pin::new(io).poll_write(cx, data),
+            Io::Gated(io) => Pin::new(io).poll_write(cx, data),
             Io::Memory(io) => Pin::new(io).poll_write(cx, data),
         };
         self.count_written(result)
@@ -295,6 +303,7 @@ impl AsyncWrite for Stream {
             Io::Unix(io) => io.is_write_vectored(),
             Io::TlsServer(io) => io.is_write_vectored(),
             Io::TlsClient(io) => io.is_write_vectored(),
+            Io::Gated(io) => io.is_write_vectored(),
             Io::Memory(io) => io.is_write_vectored(),
         }
     }

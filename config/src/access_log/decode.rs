@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::operator::Formatters;
 use super::{AccessLog, Comparison, Format, JsonFormat, LogFilter, LogFormat, Sink, format};
 use crate::cel;
 use crate::extension;
@@ -97,15 +98,16 @@ pub(crate) fn substitution(
 ) -> Result<LogFormat, Rejection> {
     use core::substitution_format_string::Format as Source;
     let at_formatters = at.field("formatters");
-    let mut shape = Shape { omit_empty: proto.omit_empty_values, cel: None };
+    let mut shape = Shape { omit_empty: proto.omit_empty_values, ..Shape::default() };
     for (index, formatter) in proto.formatters.iter().enumerate() {
         let at = at_formatters.index(index);
         let at = at.field("typed_config");
         let extension = extension::open_required(&at, &formatter.typed_config)?;
         registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
-        if extension.type_name == registry::CEL_FORMATTER {
-            let cel: Cel = extension.decode(&at, options)?;
-            shape.cel = cel.cel_config;
+        match &*extension.type_name {
+            registry::CEL_FORMATTER => shape.cel = extension.decode::<Cel>(&at, options)?.cel_config,
+            registry::WITHOUT_QUERY_FORMATTER => shape.without_query = true,
+            _ => {}
         }
     }
     let shape = &shape;
@@ -127,11 +129,14 @@ struct Shape {
     omit_empty: bool,
     /// How expressions are read.
     cel: Option<core::CelExpressionConfig>,
+    /// `REQ_WITHOUT_QUERY` is a command.
+    without_query: bool,
 }
 
 impl Shape {
     fn text(&self, at: &At<'_>, text: &str) -> Result<Format, Rejection> {
-        let format = format::parse_with(text, self.cel.as_ref()).map_err(|reason| at.reject(reason))?;
+        let formatters = Formatters { cel: self.cel.as_ref(), without_query: self.without_query };
+        let format = format::parse_with(text, formatters).map_err(|reason| at.reject(reason))?;
         Ok(Format { omit_empty: self.omit_empty, ..format })
     }
 }

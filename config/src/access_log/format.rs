@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use super::operator::{self, Arguments};
+use super::operator::{self, Arguments, Formatters};
 use super::{Format, Part};
-use crate::proto::core::v3::CelExpressionConfig;
 
 /// What Envoy writes when a file access log has no format of its own.
 pub const DEFAULT: &str = "[%START_TIME%] \"%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" \
@@ -16,11 +15,11 @@ pub const DEFAULT: &str = "[%START_TIME%] \"%REQUEST_HEADER(:METHOD)% %REQUEST_H
 
 /// Parses a format string. An error is one sentence.
 pub fn parse(text: &str) -> Result<Format, String> {
-    parse_with(text, None)
+    parse_with(text, Formatters::default())
 }
 
-/// The same, where something is said of how expressions are read.
-pub(super) fn parse_with(text: &str, cel: Option<&CelExpressionConfig>) -> Result<Format, String> {
+/// The same, with formatters.
+pub(super) fn parse_with(text: &str, formatters: Formatters<'_>) -> Result<Format, String> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -42,7 +41,7 @@ pub(super) fn parse_with(text: &str, cel: Option<&CelExpressionConfig>) -> Resul
         if !literal.is_empty() {
             parts.push(Part::Literal(Arc::from(std::mem::take(&mut literal))));
         }
-        let arguments = Arguments { parameters: command.parameters, limit: command.limit, cel };
+        let arguments = Arguments { parameters: command.parameters, limit: command.limit, formatters };
         parts.push(Part::Operator { operator: operator::parse(command.name, &arguments)?, limit: command.limit });
         rest = after;
     }

@@ -12,7 +12,7 @@ use super::Part;
 pub use calculated::Calculated;
 pub use parts::*;
 
-pub(super) use parse::{Arguments, parse};
+pub(super) use parse::{Arguments, Formatters, parse};
 
 /// Command operators. Names follow Envoy's (`%REQ(X?Y)%` is `RequestHeader`).
 #[derive(Debug, Clone)]

@@ -527,7 +527,8 @@ pub(super) static FILES: &[File] = &[
     File { start: 505967, end: 506174, needs: &[] }, // xds/type/matcher/v3/regex.proto
     File { start: 506174, end: 506687, needs: &[514, 517] }, // xds/type/matcher/v3/string.proto
     File { start: 506687, end: 507392, needs: &[3, 4, 484, 485, 493] }, // xds/type/v3/cel.proto
-    File { start: 507392, end: 507556, needs: &[491] }, // xds_typed_struct.proto
+    File { start: 507392, end: 508148, needs: &[511, 516, 519] }, // xds_matchers.proto
+    File { start: 508148, end: 508312, needs: &[491] }, // xds_typed_struct.proto
 ];
 pub(super) static TYPES: &[(&str, u16)] = &[
     ("cel.expr.CheckedExpr", 3),
@@ -1628,11 +1629,15 @@ pub(super) static TYPES: &[(&str, u16)] = &[
     ("xds.core.v3.ContextParams", 513),
     ("xds.core.v3.ResourceLocator", 515),
     ("xds.core.v3.TypedExtensionConfig", 514),
+    ("xds.type.matcher.v3.CelMatcher", 520),
+    ("xds.type.matcher.v3.HttpAttributesCelMatchInput", 520),
+    ("xds.type.matcher.v3.IPMatcher", 520),
     ("xds.type.matcher.v3.ListStringMatcher", 518),
     ("xds.type.matcher.v3.Matcher", 516),
     ("xds.type.matcher.v3.RegexMatcher", 517),
+    ("xds.type.matcher.v3.ServerNameMatcher", 520),
     ("xds.type.matcher.v3.StringMatcher", 518),
     ("xds.type.v3.CelExpression", 519),
     ("xds.type.v3.CelExtractString", 519),
-    ("xds.type.v3.TypedStruct", 520),
+    ("xds.type.v3.TypedStruct", 521),
 ];

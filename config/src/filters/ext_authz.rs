@@ -71,6 +71,8 @@ pub struct ExtAuthz {
     pub takes_metadata: bool,
     /// `filter_metadata`: kept as filter state, for logs.
     pub filter_metadata: Option<Arc<serde_json::Value>>,
+    /// `shadow_mode`: what is decided is told, and not obeyed.
+    pub shadow: bool,
     /// `max_denied_response_body_bytes`; `None`: all.
     pub max_denied_body: Option<u32>,
     /// `enforce_response_header_limits`.
@@ -163,6 +165,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
             .transpose()?,
         takes_metadata: bool_or(&proto.enable_dynamic_metadata_ingestion, true),
         filter_metadata: metadata.map(|metadata| Arc::new(proto::struct_to_json(metadata))),
+        shadow: proto.shadow_mode,
         max_denied_body: Some(proto.max_denied_response_body_bytes).filter(|most| *most > 0),
         enforce_header_limits: proto.enforce_response_header_limits,
     })
@@ -214,9 +217,6 @@ fn refuse(at: &At<'_>, proto: &pb::ExtAuthz) -> Result<(), Rejection> {
     let at_version = at.field("transport_api_version");
     if proto::defined::<ApiVersion>(&at_version, proto.transport_api_version)? == ApiVersion::V2 {
         return Err(at_version.reject("the v2 API is gone; give V3"));
-    }
-    if proto.shadow_mode {
-        return Err(at.field("shadow_mode").unsupported("is not supported; requests would be refused all the same"));
     }
     if !proto.route_typed_metadata_context_namespaces.is_empty() {
         return Err(at.field("route_typed_metadata_context_namespaces").unsupported(

@@ -33,12 +33,12 @@ fn read(at: &At<'_>, proto: &pb::Rbac, options: &Options) -> Result<Rbac, Reject
     let (rules, tree) = (at.field("rules"), at.field("matcher"));
     let (shadow_rules, shadow_tree) = (at.field("shadow_rules"), at.field("shadow_matcher"));
     Ok(Rbac {
-        rules: engine((&rules, &proto.rules), (&tree, &proto.matcher), Place::Http, options)?,
+        rules: engine((&rules, &proto.rules), (&tree, &proto.matcher), Place::Rbac, options)?,
         rules_stat_prefix: Arc::from(proto.rules_stat_prefix.as_str()),
         shadow: engine(
             (&shadow_rules, &proto.shadow_rules),
             (&shadow_tree, &proto.shadow_matcher),
-            Place::Http,
+            Place::Rbac,
             options,
         )?,
         shadow_stat_prefix: Arc::from(proto.shadow_rules_stat_prefix.as_str()),

@@ -10,7 +10,7 @@ use crate::proto::{
     core::v3 as core, extensions::matching::common_inputs::environment_variable::v3 as environment,
     extensions::matching::common_inputs::network::v3 as network, types::matcher::v3 as http,
 };
-use crate::registry;
+use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
 /// An input. One that is not there is none; header names are lower case, pseudo headers among them.
@@ -48,6 +48,8 @@ pub enum Input {
     SourceType,
     /// `ServerNameInput`.
     ServerName,
+    /// `NetworkNamespaceInput`: none, for no address here is in another.
+    NetworkNamespace,
     /// `FilterStateInput`.
     FilterState(Arc<str>),
     /// `DynamicMetadataInput`: filter and path.
@@ -61,7 +63,7 @@ pub enum Input {
 }
 
 /// What network filters may look at, as with Envoy.
-const NETWORK: [&str; 11] = [
+const NETWORK: [&str; 12] = [
     "environment_variable.v3.Config",
     "network.v3.DestinationIPInput",
     "network.v3.DestinationPortInput",
@@ -69,11 +71,33 @@ const NETWORK: [&str; 11] = [
     "network.v3.SourcePortInput",
     "network.v3.DirectSourceIPInput",
     "network.v3.ServerNameInput",
+    "network.v3.NetworkNamespaceInput",
     "network.v3.FilterStateInput",
     "ssl.v3.UriSanInput",
     "ssl.v3.DnsSanInput",
     "ssl.v3.SubjectInput",
 ];
+
+/// What the RBAC filter of HTTP may look at beside these and the request's headers, as with Envoy.
+const RBAC: [&str; 1] = ["network.v3.DynamicMetadataInput"];
+
+/// What expressions look at.
+pub(super) const ATTRIBUTES: &str = "xds.type.matcher.v3.HttpAttributesCelMatchInput";
+
+/// Whether it is [`ATTRIBUTES`]: no value, so that no other condition and no map takes it.
+pub(super) fn is_attributes(at: &At<'_>, proto: &core::TypedExtensionConfig, place: Place) -> Result<bool, Rejection> {
+    let at = at.field("typed_config");
+    let extension = extension::open_required(&at, &proto.typed_config)?;
+    if extension.type_name != ATTRIBUTES {
+        return Ok(false);
+    }
+    if place == Place::Network { Err(unknown_here(&at, place, ATTRIBUTES)) } else { Ok(true) }
+}
+
+fn unknown_here(at: &At<'_>, place: Place, type_name: &str) -> Rejection {
+    let filter = if place == Place::Network { "a network filter" } else { "the RBAC filter" };
+    at.reject(format!("{filter} cannot match {type_name}; take it out"))
+}
 
 /// An input by its type.
 pub(super) fn input(
@@ -86,11 +110,19 @@ pub(super) fn input(
     const COMMON: &str = "envoy.extensions.matching.common_inputs.";
     let at = at.field("typed_config");
     let extension = extension::open_required(&at, &proto.typed_config)?;
-    let unknown = || registry::not_registered(&at, &proto.name, &extension.type_name);
-    let unknown_here = || at.reject(format!("a network filter cannot match {}; take it out", extension.type_name));
+    let unknown = || registry::unknown(&at, Kind::MatchTree, &proto.name, &extension.type_name);
+    let unknown_here = || unknown_here(&at, place, &extension.type_name);
+    if extension.type_name == ATTRIBUTES {
+        return Err(at.reject("is for expressions alone; give an input that is a text"));
+    }
     let header = |name: &str| field_rules::header_name(&at.field("header_name"), name);
     if let Some(name) = extension.type_name.strip_prefix(HTTP) {
-        if place == Place::Network {
+        let known = match place {
+            Place::Http => true,
+            Place::Rbac => name == "HttpRequestHeaderMatchInput",
+            Place::Network => false,
+        };
+        if !known {
             return Err(unknown_here());
         }
         return Ok(match name {
@@ -117,7 +149,12 @@ pub(super) fn input(
         });
     }
     let Some(name) = extension.type_name.strip_prefix(COMMON) else { return Err(unknown()) };
-    if place == Place::Network && !NETWORK.contains(&name) {
+    let known = match place {
+        Place::Http => true,
+        Place::Rbac => NETWORK.contains(&name) || RBAC.contains(&name),
+        Place::Network => NETWORK.contains(&name),
+    };
+    if !known {
         return Err(unknown_here());
     }
     Ok(match name {
@@ -132,6 +169,7 @@ pub(super) fn input(
         "network.v3.DirectSourceIPInput" => Input::DirectSourceIp,
         "network.v3.SourceTypeInput" => Input::SourceType,
         "network.v3.ServerNameInput" => Input::ServerName,
+        "network.v3.NetworkNamespaceInput" => Input::NetworkNamespace,
         "network.v3.FilterStateInput" => {
             let state: network::FilterStateInput = extension.decode(&at, options)?;
             if !state.field.is_empty() {

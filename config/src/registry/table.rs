@@ -93,11 +93,19 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Refused "envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput", unread, "no filter knows it, as in Envoy";
     MatchTree Refused "envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", unread, "no filter knows it, as in Envoy";
-    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput", unread, "never there, for no address here is in another network namespace";
+    MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput", unread, "as far as the filter that holds the tree acts; field is refused, for objects are not looked into";
     MatchTree Works "envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "xds.type.matcher.v3.HttpAttributesCelMatchInput", unread, "what CelMatcher looks at; network filters cannot match it, as in Envoy";
+    MatchTree Works "xds.type.matcher.v3.CelMatcher", unread, "attributes and functions that are not known here are refused, and cel_expr_string, which Envoy does not read";
+    MatchTree Works "xds.type.matcher.v3.IPMatcher", unread, "a tree by ranges of addresses";
+    MatchTree Works "xds.type.matcher.v3.ServerNameMatcher", unread, "a tree by domains";
+    MatchTree Refused "envoy.extensions.matching.http.dynamic_modules.v3.HttpDynamicModuleMatchInput", unread, "modules are not loaded";
+    MatchTree Refused "envoy.extensions.matching.http.dynamic_modules.v3.DynamicModuleDataInput", unread, "modules are not loaded";
+    MatchTree Refused "envoy.extensions.matching.input_matchers.dynamic_modules.v3.DynamicModuleMatcher", unread, "modules are not loaded";
     MatchTree Works "envoy.extensions.matching.input_matchers.ip.v3.Ip", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.consistent_hashing.v3.ConsistentHashing", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.metadata.v3.Metadata", unread, "as far as the filter that holds the tree acts";
@@ -144,7 +152,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     AccessLogFilter Works "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", unread, "entries of which the expression is true are written; attributes and functions that are not known here are refused";
 
-    Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%";
+    Formatter Works "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", unread, "%REQ_WITHOUT_QUERY%, which there is with it alone";
     Formatter Works "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA%";
     Formatter Works "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% and %TYPED_CEL%, which need no formatter; attributes and functions that are not known here are refused";
 
@@ -169,7 +177,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     InternalRedirect Works "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig", unread, "redirects are followed where the filter state says so";
 
     Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "in RBAC it works; a route would match other paths than it says";
-    Matcher Works Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "each trust domain has its own roots; a certificate with two URI names is no SVID; what of the context it would not look at is refused; workload_trust_domain is refused";
+    Matcher Works Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "each trust domain has its own roots; a certificate with two URI names is no SVID; what of the context it would not look at is refused; workload_trust_domain is refused, for no object of the filter state chooses a domain here";
 
     Credential Works "envoy.extensions.http.injected_credentials.generic.v3.Generic", unread, "a header has a secret for its value, with a prefix";
     Credential Refused Policy "envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2", unread, "no token is fetched; give a generic secret";

@@ -6,6 +6,7 @@
 
 pub mod cases;
 pub mod service;
+mod shadows;
 
 use std::collections::BTreeMap;
 use std::error::Error;

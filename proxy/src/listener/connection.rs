@@ -2,9 +2,13 @@
 //! Runs as a task of its own; whatever goes wrong ends this connection alone.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use self::handshake::{cut, secure};
 use self::told::{Life, StartTime, log, log_failed_handshake, log_served, log_unserved, turn_away};
@@ -20,7 +24,7 @@ use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::peer::Side;
-use crate::telemetry::stream_info::ConnectionInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::transport::Stream;
 use crate::worker::Worker;
 use crate::{http, tcp};
@@ -43,48 +47,72 @@ struct Established {
 /// Serves an accepted socket to its end.
 pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, _permit: Permit) {
     let begun = StartTime::now();
-    // Boxed, as the terminal filters are: a connection holds the future of what it does now, not of the largest thing it may do.
+    // Boxed, as what the last filter does is: a connection holds the future of what it does now, not of the largest thing it may do.
     let established = Box::pin(establish(&worker, slot, accepted, begun)).await;
     let Some(established) = established else { return };
     let Established { common, chain, stream, info, drain, life: _life, filters } = established;
-    let ended = match &chain.terminal {
-        Terminal::Http(manager) => {
-            let (worker, manager, connection) = (worker.clone(), manager.clone(), info.clone());
-            match filters.as_ref().and_then(|filters| filters.first(&info)) {
-                None => {
-                    Box::pin(http::serve(worker, manager, stream, connection, drain)).await;
-                    None
-                }
-                Some(first) => {
-                    let (flags, received) =
-                        Box::pin(after_first(first, worker, manager, stream, connection, drain)).await;
-                    let mut ended = begun.stream_info(info.clone());
-                    (ended.flags, ended.bytes_received) = (flags, received);
-                    Some(ended)
-                }
-            }
+    let mut first = match &chain.terminal {
+        Terminal::Http(_) | Terminal::Echo => filters.as_ref().and_then(|filters| filters.first(&info, false)),
+        // Either side may end before the other.
+        Terminal::Tcp(_) => filters.as_ref().and_then(|filters| filters.first(&info, true)),
+        Terminal::Direct(_) | Terminal::None => None,
+    };
+    let more = first.as_mut().and_then(|first| first.more());
+    let stream = match &more {
+        None => stream,
+        Some(more) => more.gated(stream),
+    };
+    let served = serve(&worker, &chain, stream, &info, drain, first, begun);
+    let ended = match more {
+        None => served.await,
+        Some(more) => Box::pin(more.beside(served)).await,
+    };
+    log_served(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info.clone())));
+}
+
+/// What the last filter of a chain does, on the heap: a connection's task is no larger than what it does now.
+type Serving<'s> = Pin<Box<dyn Future<Output = Option<StreamInfo>> + 's>>;
+
+/// The last filter of the chain, to its end.
+fn serve<'s>(
+    worker: &'s Rc<Worker>,
+    chain: &'s FilterChain,
+    stream: Stream,
+    info: &'s Rc<ConnectionInfo>,
+    drain: DrainWatch,
+    first: Option<Box<First>>,
+    begun: StartTime,
+) -> Serving<'s> {
+    match (&chain.terminal, first) {
+        (Terminal::Http(manager), None) => {
+            Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain).map(|()| None))
         }
-        Terminal::Tcp(proxy) => {
-            let first = filters.as_ref().and_then(|filters| filters.first(&info));
-            Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain, first)).await)
+        (Terminal::Http(manager), Some(first)) => {
+            let served = after_first(first, worker.clone(), manager.clone(), stream, info.clone(), drain);
+            Box::pin(served.map(move |(flags, received)| {
+                let mut info = begun.stream_info(info.clone());
+                (info.flags, info.bytes_received) = (flags, received);
+                Some(info)
+            }))
         }
-        Terminal::Echo => {
-            let first = filters.as_ref().and_then(|filters| filters.first(&info));
-            let (received, sent) = Box::pin(tcp::echo(stream, &drain, first)).await;
+        (Terminal::Tcp(proxy), first) => {
+            Box::pin(tcp::proxy(worker, proxy, stream, info.clone(), drain, first).map(Some))
+        }
+        (Terminal::Echo, first) => Box::pin(async move {
+            let (received, sent) = tcp::echo(stream, &drain, first).await;
             let mut info = begun.stream_info(info.clone());
             (info.bytes_received, info.bytes_sent) = (received, sent);
             Some(info)
-        }
-        Terminal::Direct(response) => {
-            let sent = Box::pin(tcp::direct(stream, response, &drain)).await;
+        }),
+        (Terminal::Direct(response), _) => Box::pin(async move {
+            let sent = tcp::direct(stream, response, &drain).await;
             let mut info = begun.stream_info(info.clone());
             info.bytes_sent = sent;
             info.response_code_details = Some("direct_response".into());
             Some(info)
-        }
-        Terminal::None => None,
-    };
-    log_served(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info)));
+        }),
+        (Terminal::None, _) => Box::pin(std::future::ready(None)),
+    }
 }
 
 /// Listener filters, filter chain, TLS. `None`: the connection ends here, and has been counted and logged.

@@ -17,6 +17,7 @@ use crate::policy::facts::{Fact, Facts};
 use crate::policy::headers::Field;
 
 mod call;
+mod early;
 mod look;
 mod print;
 mod time;
@@ -61,6 +62,17 @@ impl Expression {
     /// Whether it is true: an error is not, and neither is what is no truth value.
     pub(crate) fn holds(&self, facts: &dyn Facts) -> bool {
         matches!(self.0.evaluate(facts), Ok(Value::Bool(true)))
+    }
+
+    /// The same, while a response may still come; `None`: it is not true, and has asked for what the response will say. As in Envoy, what
+    /// is true by now is so for good.
+    pub(crate) fn holds_by_now(&self, facts: &dyn Facts) -> Option<bool> {
+        if facts.response().is_some() || facts.response_trailers().is_some() {
+            return Some(self.holds(facts));
+        }
+        let noting = early::Noting::new(facts);
+        let holds = self.holds(&noting);
+        (holds || !noting.has_asked()).then_some(holds)
     }
 
     /// Appends its value as a text; false (and nothing appended) where it has none.

@@ -11,10 +11,12 @@ use std::ops::Bound;
 use config::match_tree as plain;
 use config::{At, Rejection};
 
+use self::custom::{Domains, Ranges};
 use self::input::{Found, Input};
 use self::predicate::Predicate;
 use crate::policy::facts::Facts;
 
+mod custom;
 mod input;
 mod predicate;
 
@@ -32,6 +34,8 @@ enum Rules<A> {
     List(Box<[(Predicate, OnMatch<A>)]>),
     Exact(Input, Map<A>),
     Prefix(Input, Map<A>),
+    Ranges(Input, Ranges<A>),
+    Domains(Input, Domains<A>),
 }
 
 type Map<A> = BTreeMap<Box<[u8]>, OnMatch<A>>;
@@ -113,6 +117,14 @@ impl<A> Tree<A> {
                 let map = Self::map(at, "prefix_match_map", map, action, &mut comes)?;
                 Rules::Prefix(compile_input(input, &mut comes), map)
             }
+            plain::Rules::Ranges(input, list) => {
+                let ranges = Ranges::compile(at, list, action, &mut comes)?;
+                Rules::Ranges(compile_input(input, &mut comes), ranges)
+            }
+            plain::Rules::Domains(input, list) => {
+                let domains = Domains::compile(at, list, action, &mut comes)?;
+                Rules::Domains(compile_input(input, &mut comes), domains)
+            }
         };
         let no_match = match &config.no_match {
             Some(no_match) => Some(OnMatch::compile(&at.field("on_no_match"), no_match, action, &mut comes)?),
@@ -153,6 +165,8 @@ impl<A> Tree<A> {
             Rules::Nothing => {}
             Rules::List(list) => list.iter().for_each(|(_, one)| on_match(one)),
             Rules::Exact(_, map) | Rules::Prefix(_, map) => map.values().for_each(&mut on_match),
+            Rules::Ranges(_, ranges) => ranges.each().for_each(&mut on_match),
+            Rules::Domains(_, domains) => domains.each().for_each(&mut on_match),
         }
         self.no_match.iter().for_each(on_match);
     }
@@ -167,6 +181,15 @@ impl<A> Tree<A> {
                 None => Verdict::Nothing,
             }),
             Rules::Prefix(input, map) => judge_map(input, facts, |value| judge_prefixes(map, value, facts)),
+            Rules::Ranges(input, ranges) => judge_by(input, facts, |value| match value {
+                Found::Ip(ip) => ranges.judge(*ip, facts),
+                Found::Text(text) => match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+                    Some(ip) => ranges.judge(ip, facts),
+                    None => Verdict::Nothing,
+                },
+                _ => Verdict::Nothing,
+            }),
+            Rules::Domains(input, domains) => judge_map(input, facts, |name| domains.judge(name, facts)),
         };
         match (verdict, &self.no_match) {
             (Verdict::Nothing, Some(no_match)) => no_match.judge(facts),
@@ -190,13 +213,20 @@ fn judge_list<'t, A>(list: &'t [(Predicate, OnMatch<A>)], facts: &dyn Facts) -> 
 }
 
 fn judge_map<'t, A>(input: &Input, facts: &dyn Facts, judge: impl Fn(&[u8]) -> Verdict<'t, A>) -> Verdict<'t, A> {
+    judge_by(input, facts, |found| match found {
+        Found::Text(text) => judge(text),
+        Found::Ip(ip) => judge(ip.to_string().as_bytes()),
+        _ => Verdict::Nothing,
+    })
+}
+
+/// By an input that is here.
+fn judge_by<'t, A>(input: &Input, facts: &dyn Facts, judge: impl Fn(&Found<'_>) -> Verdict<'t, A>) -> Verdict<'t, A> {
     let mut verdict = Verdict::Later;
     input.see(facts, &mut |found| {
         verdict = match found {
             Found::Later => Verdict::Later,
-            Found::Absent | Found::Metadata(_) => Verdict::Nothing,
-            Found::Text(text) => judge(text),
-            Found::Ip(ip) => judge(ip.to_string().as_bytes()),
+            found => judge(&found),
         };
     });
     verdict

@@ -4,9 +4,6 @@
 pub(crate) mod cel;
 pub mod facts;
 pub mod headers;
-#[cfg(not(fuzzing))]
-pub(crate) mod jwt;
-#[cfg(fuzzing)]
 pub mod jwt;
 pub(crate) mod match_tree;
 mod opened;

@@ -220,6 +220,8 @@ pub enum Form {
     Message(Rc<Value>),
     /// The same by itself, whose fields can be asked for.
     Fields(Rc<Value>),
+    /// As the text that it is, whose fields can be asked for, and as this JSON.
+    Decision(Rc<str>),
     /// As the text that it is, the number of messages each way of a gRPC request, and as JSON that names them.
     Messages,
     /// Not at all.
@@ -242,7 +244,7 @@ impl StateObject {
     pub fn structure(&self) -> Option<&Value> {
         match &self.form {
             Form::Message(value) | Form::Fields(value) => Some(value),
-            Form::Text | Form::Plain | Form::Json | Form::Messages | Form::Hidden => None,
+            Form::Text | Form::Plain | Form::Json | Form::Decision(_) | Form::Messages | Form::Hidden => None,
         }
     }
 }

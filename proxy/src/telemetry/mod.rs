@@ -8,6 +8,7 @@ pub mod format;
 pub mod mesh;
 pub mod peer;
 pub mod process_log;
+pub mod shadow;
 pub mod state_values;
 pub mod stream_info;
 pub mod uuid;

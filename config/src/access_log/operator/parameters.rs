@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::Part;
 use super::Calculated;
-use super::parse::{Arguments, parse as parse_command};
+use super::parse::{Arguments, Formatters, parse as parse_command};
 use super::{
     AddressPart, GrpcStatusFormat, HostFrom, MetadataOf, Moment, Operator, PathFrom, Precision, ServerNameFrom,
     StateFormat, TimePoint,
@@ -24,7 +24,9 @@ pub(super) fn parse(name: &str, arguments: &Arguments<'_>) -> Option<Parsed> {
         "REQ" | "REQUEST_HEADER" => header(name, arguments, Operator::RequestHeader),
         "RESP" | "RESPONSE_HEADER" => header(name, arguments, Operator::ResponseHeader),
         "TRAILER" | "RESPONSE_TRAILER" => header(name, arguments, Operator::ResponseTrailer),
-        "REQ_WITHOUT_QUERY" => header(name, arguments, Operator::RequestHeaderWithoutQuery),
+        "REQ_WITHOUT_QUERY" if arguments.formatters.without_query => {
+            header(name, arguments, Operator::RequestHeaderWithoutQuery)
+        }
         "RESPONSE_CODE_DETAILS" => arguments.unlimited(name).map(|()| match arguments.given() {
             Some("ALLOW_WHITESPACES") => Operator::ResponseCodeDetailsAsIs,
             _ => Operator::ResponseCodeDetails,
@@ -51,7 +53,7 @@ pub(super) fn parse(name: &str, arguments: &Arguments<'_>) -> Option<Parsed> {
         "PATH" => path(name, arguments),
         "CEL" => calculated(false, arguments),
         "TYPED_CEL" => calculated(true, arguments),
-        "COALESCE" => arguments.required(name).and_then(|text| coalesce(text, arguments.cel)),
+        "COALESCE" => arguments.required(name).and_then(|text| coalesce(text, arguments.formatters.cel)),
         _ => return None,
     })
 }
@@ -252,7 +254,7 @@ fn path(name: &str, arguments: &Arguments<'_>) -> Parsed {
 
 fn calculated(typed: bool, arguments: &Arguments<'_>) -> Parsed {
     let text = arguments.parameters.unwrap_or_default();
-    match cel::of_text(text, arguments.cel, cel::Place::Line) {
+    match cel::of_text(text, arguments.formatters.cel, cel::Place::Line) {
         Ok(expression) => Ok(Operator::Calculated(Calculated::new(expression, typed))),
         Err(reason) => Err(format!("Not able to parse expression {text:?}: {reason}")),
     }
@@ -273,7 +275,8 @@ fn coalesce(text: &str, cel: Option<&CelExpressionConfig>) -> Parsed {
         let command = operator.as_str().or_else(|| text("command")).unwrap_or_default();
         let limit = operator.get("max_length").and_then(serde_json::Value::as_u64);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let arguments = Arguments { parameters: text("param"), limit, cel };
+        let formatters = Formatters { cel, without_query: false };
+        let arguments = Arguments { parameters: text("param"), limit, formatters };
         // One within the other would be without end.
         let operator = if command == "COALESCE" {
             Err(format!("unknown command: '{command}'"))

@@ -15,8 +15,17 @@ pub(in super::super) struct Arguments<'a> {
     pub parameters: Option<&'a str>,
     /// Behind the colon.
     pub limit: Option<usize>,
+    /// What stands beside the format.
+    pub formatters: Formatters<'a>,
+}
+
+/// `formatters`: commands that they add, and how they read others.
+#[derive(Clone, Copy, Default)]
+pub(in super::super) struct Formatters<'a> {
     /// How expressions are read.
     pub cel: Option<&'a CelExpressionConfig>,
+    /// `REQ_WITHOUT_QUERY` is one.
+    pub without_query: bool,
 }
 
 /// The operator of a command.

@@ -21,6 +21,8 @@ pub struct ExtAuthz {
     pub service: Arc<GrpcService>,
     /// `failure_mode_allow`: where it cannot be asked, the connection goes on.
     pub failure_mode_allow: bool,
+    /// `shadow_mode`: what is decided is told, and not obeyed.
+    pub shadow: bool,
     /// `include_peer_certificate`.
     pub include_peer_certificate: bool,
     /// `filter_enabled_metadata`: only then.
@@ -41,9 +43,6 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     if proto::defined::<ApiVersion>(&at_version, proto.transport_api_version)? == ApiVersion::V2 {
         return Err(at_version.reject("the v2 API is gone; give V3"));
     }
-    if proto.shadow_mode {
-        return Err(at.field("shadow_mode").unsupported("is not supported; connections would be closed all the same"));
-    }
     if proto.send_tls_alert_on_denial {
         options.note(
             &at.field("send_tls_alert_on_denial"),
@@ -57,6 +56,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         stat_prefix: field_rules::not_empty(&at.field("stat_prefix"), &proto.stat_prefix)?,
         service: Arc::new(ext_authz::grpc_service(&at_service, service, options)?),
         failure_mode_allow: proto.failure_mode_allow,
+        shadow: proto.shadow_mode,
         include_peer_certificate: proto.include_peer_certificate,
         enabled_metadata: enabled
             .map(|one| matcher::value::metadata(&at.field("filter_enabled_metadata"), one))

@@ -59,9 +59,9 @@ network_filters! {
     IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of connections that are proxied as TCP; not over config_discovery";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "connections that find no token are closed";
     ConnectionLimit connection_limit Works "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "connections above the limit of a chain are closed, after the delay if there is one";
-    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz" "a gRPC service is asked when the first octets come; shadow_mode is refused, and no TLS alert is sent";
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz" "a gRPC service is asked when the first octets come; no TLS alert is sent";
     RateLimit ratelimit Works "envoy.extensions.filters.network.ratelimit.v3.RateLimit" "a service says whether connections are above a limit; without its answer they go on, unless failure_mode_deny";
-    Rbac rbac Works Policy "envoy.extensions.filters.network.rbac.v3.RBAC" "connections are judged by their first octets, as HTTP's are; CONTINUOUS enforcement says the same, for nothing that rules look at changes later";
+    Rbac rbac Works Policy "envoy.extensions.filters.network.rbac.v3.RBAC" "connections are judged by their first octets, HTTP's among them, and with CONTINUOUS enforcement by each read";
     SniCluster sni_cluster Works "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "TCP goes to the cluster that has the server name for its name";
     SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name or the ALPN of TCP proxying act; texts are kept; upstream subject names are rejected";
     DirectResponse direct_response Works "envoy.extensions.filters.network.direct_response.v3.Config" "what is configured is sent, and the connection is closed";

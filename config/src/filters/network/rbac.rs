@@ -18,6 +18,8 @@ pub struct Rbac {
     pub stat_prefix: Arc<str>,
     /// What decides.
     pub rbac: rbac::Rbac,
+    /// `enforcement_type`: each read is judged, and not the first one alone.
+    pub is_continuous: bool,
     /// `delay_deny`: before a connection that is denied is closed; `None`: at once.
     pub delay_deny: Option<Duration>,
 }
@@ -25,16 +27,7 @@ pub struct Rbac {
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Rbac, Rejection> {
     let proto: pb::Rbac = extension.decode(at, options)?;
     let at_type = at.field("enforcement_type");
-    if proto::defined::<pb::rbac::EnforcementType>(&at_type, proto.enforcement_type)?
-        == pb::rbac::EnforcementType::Continuous
-    {
-        options.note(
-            &at_type,
-            format_args!(
-                "connections are judged once: nothing that rules look at changes later; statistics count them once, too"
-            ),
-        );
-    }
+    let enforcement = proto::defined::<pb::rbac::EnforcementType>(&at_type, proto.enforcement_type)?;
     let (rules, tree) = (at.field("rules"), at.field("matcher"));
     let (shadow_rules, shadow_tree) = (at.field("shadow_rules"), at.field("shadow_matcher"));
     let place = Place::Network;
@@ -52,6 +45,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
             shadow_stat_prefix: Arc::from(proto.shadow_rules_stat_prefix.as_str()),
             track_per_rule_stats: false,
         },
+        is_continuous: enforcement == pb::rbac::EnforcementType::Continuous,
         delay_deny: proto::timeout(&at.field("delay_deny"), &proto.delay_deny, None)?,
     })
 }

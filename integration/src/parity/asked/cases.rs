@@ -13,6 +13,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::service::Answer;
+use super::shadows;
 
 /// What is said to a listener, and what the service answers.
 #[derive(Debug, Clone)]
@@ -75,7 +76,7 @@ pub(super) fn listeners(log: &dyn Fn(&str) -> String) -> Vec<(&'static str, Valu
         "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute",
         "rate_limits": late } });
     let told = json!([{ "header": { "key": "x-told", "value": "%RESPONSE_CODE_DETAILS%" } }]);
-    vec![
+    let mut listeners = vec![
         manager(
             "granting",
             authz(json!({ "http_service": whole, "status_on_error": { "code": 503 },
@@ -121,7 +122,9 @@ pub(super) fn listeners(log: &dyn Fn(&str) -> String) -> Vec<(&'static str, Valu
         ("tcp told", json!([shadow(), hears(network_authz(false)), echo("t", &log("tcp told"), RECEIVED)])),
         ("tcp limited", json!([network_limit("l", false), echo("t", &log("tcp limited"), "")])),
         ("tcp closed", json!([network_limit("c", true), echo("t", &log("tcp closed"), "")])),
-    ]
+    ];
+    listeners.extend(shadows::listeners(log));
+    listeners
 }
 
 /// An action that makes an entry of this value.
@@ -194,7 +197,7 @@ fn echo(prefix: &str, log: &str, more: &str) -> Value {
         "stat_prefix": prefix, "cluster": "app", "access_log": access_log(log, &format) } })
 }
 
-fn access_log(path: &str, format: &str) -> Value {
+pub(super) fn access_log(path: &str, format: &str) -> Value {
     json!([{ "name": "log", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path,
         "log_format": { "text_format_source": { "inline_string": format!("{format}\n") } } } }])
@@ -219,7 +222,7 @@ fn http(name: &str, log: &str, mut filters: Value, mut route: Value, mut host: V
 }
 
 /// A request, on a connection that ends with it.
-fn get(path: &str, headers: &str) -> Vec<u8> {
+pub(super) fn get(path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: app\r\nconnection: close\r\n{headers}\r\n").into_bytes()
 }
 
@@ -287,7 +290,7 @@ pub fn all() -> Vec<Case> {
         questions,
     };
     let deny = CheckResponse { status: Some(Status { code: 7, ..Status::default() }), ..CheckResponse::default() };
-    vec![
+    let mut cases = vec![
         case(
             "granted",
             "granting",
@@ -339,5 +342,8 @@ pub fn all() -> Vec<Case> {
         tcp("a connection above its limit", "tcp limited", message(&limit(Code::OverLimit)), 1),
         tcp("a connection without an answer, open", "tcp limited", fails(), 1),
         tcp("a connection without an answer, closed", "tcp closed", fails(), 1),
-    ]
+        Case { says: Vec::new(), ends: true, ..tcp("a silent end is denied", "tcp authorized", message(&deny), 1) },
+    ];
+    cases.extend(shadows::cases());
+    cases
 }

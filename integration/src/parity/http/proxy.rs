@@ -295,10 +295,14 @@ fn listener(scenario: &Scenario, at: SocketAddr, log: &Path) -> Value {
         "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", &config["router"]) }));
     let format = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %BYTES_SENT% %UPSTREAM_CLUSTER%";
     let text = |text: &str| json!({ "text_format_source": { "inline_string": text } });
-    let format = match &config["log"] {
+    let mut format = match &config["log"] {
         Value::Object(_) => json!({ "json_format": config["log"] }),
         own => text(&format!("{}\n", own.as_str().unwrap_or(format))),
     };
+    if format.to_string().contains("%REQ_WITHOUT_QUERY") {
+        format["formatters"] = json!([{ "name": "formatter",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery" } }]);
+    }
     let written = |format: Value| {
         json!({ "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": log.display().to_string(), "log_format": format })

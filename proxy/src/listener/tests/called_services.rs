@@ -68,6 +68,7 @@ fn authz(change: impl FnOnce(&mut ExtAuthz)) -> NetworkFilterConfig {
         stat_prefix: "p".into(),
         service: soon(),
         failure_mode_allow: false,
+        shadow: false,
         include_peer_certificate: false,
         enabled_metadata: None,
         labels: vec![("zone".into(), "a".into())],
@@ -80,9 +81,13 @@ fn authz(change: impl FnOnce(&mut ExtAuthz)) -> NetworkFilterConfig {
 }
 
 fn listens(filter: NetworkFilterConfig) -> config::listener::Listener {
+    stacked(vec![filter])
+}
+
+fn stacked(filters: Vec<NetworkFilterConfig>) -> config::listener::Listener {
     let last = NetworkFilterConfig::Echo(Arc::new(Echo {}));
     let mut chain = chain("only", TerminalFilter::Answers(NetworkFilter { name: "last".into(), config: last }));
-    chain.filters = vec![NetworkFilter { name: "f".into(), config: filter }];
+    chain.filters = filters.into_iter().map(|config| NetworkFilter { name: "f".into(), config }).collect();
     config("127.0.0.1:0", vec![chain])
 }
 
@@ -118,6 +123,62 @@ async fn an_authorizer_decides_by_the_connection() {
         assert_eq!(said(address, b"hello").await, b"");
         assert_eq!((harness.value("ext_authz.p.denied"), harness.value("ext_authz.p.cx_closed")), (1, 1));
         assert_eq!(harness.value("ext_authz.p.active"), 0);
+    })
+    .await;
+}
+
+/// Denies whom an authorizer has called a stranger, by each read.
+fn no_strangers(delay_deny: Option<Duration>) -> NetworkFilterConfig {
+    use config::matcher::{MetadataMatcher, StringMatcher, ValueMatcher};
+    use config::rbac::{Action, Engine, Policy, Rbac, Rule};
+    let value = ValueMatcher::String(StringMatcher::Exact { value: "stranger".into(), ignore_case: false });
+    let filter = "envoy.filters.network.ext_authz".into();
+    let stranger = Rule::Metadata(MetadataMatcher { filter, path: vec!["who".into()], value, invert: false });
+    let policy = Policy { permissions: vec![Rule::Any], principals: vec![stranger], condition: None };
+    let rules = Some(Engine::Rules(Action::Deny, [("strangers".into(), policy)].into()));
+    NetworkFilterConfig::Rbac(Arc::new(config::filters::network::rbac::Rbac {
+        stat_prefix: "tcp.".into(),
+        rbac: Rbac { rules, ..Rbac::default() },
+        is_continuous: true,
+        delay_deny,
+    }))
+}
+
+#[tokio::test]
+async fn what_an_authorizer_says_of_the_first_octets_closes_the_connection_when_more_come() {
+    use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+    local(async {
+        let harness = Harness::new();
+        let who = Value { kind: Some(Kind::StringValue("stranger".into())) };
+        let metadata = Struct { fields: [("who".to_owned(), who)].into() };
+        let answer = CheckResponse { dynamic_metadata: Some(metadata), ..CheckResponse::default() };
+        let _: Kept<CheckRequest> = answers(&harness, says(&answer)).await;
+        for (round, delay) in [(1, None), (2, Some(Duration::from_millis(10)))] {
+            let (address, _slot) = harness.serve(stacked(vec![no_strangers(delay), authz(|_| {})]));
+            let mut near = TcpStream::connect(address).await.unwrap();
+            near.write_all(b"hello").await.unwrap();
+            let mut heard = [0; 5];
+            near.read_exact(&mut heard).await.unwrap();
+            near.write_all(b"again").await.unwrap();
+            assert_eq!(read_all(&mut near).await, b"", "nobody hears what is denied");
+            assert_eq!((harness.value("tcp.rbac.allowed"), harness.value("tcp.rbac.denied")), (round, round));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shadow_closes_nothing() {
+    local(async {
+        let harness = Harness::new();
+        let (address, _slot) = harness.serve(listens(authz(|config| config.shadow = true)));
+        let _: Kept<CheckRequest> = answers(&harness, says(&denies())).await;
+        assert_eq!(said(address, b"hello").await, b"hello");
+        let _: Kept<CheckRequest> = answers(&harness, broken).await;
+        assert_eq!(said(address, b"hello").await, b"hello");
+        for (name, count) in [("denied", 1), ("error", 1), ("cx_closed", 0), ("failure_mode_allowed", 0)] {
+            assert_eq!(harness.value(&format!("ext_authz.p.{name}")), count, "{name}");
+        }
     })
     .await;
 }

@@ -252,6 +252,7 @@ fn rbac(action: config::rbac::Action, port: Option<u16>, delay_deny: Option<Dura
     NetworkFilterConfig::Rbac(Arc::new(config::filters::network::rbac::Rbac {
         stat_prefix: "tcp.".into(),
         rbac,
+        is_continuous: false,
         delay_deny,
     }))
 }
@@ -307,6 +308,68 @@ async fn what_is_denied_may_be_held_for_a_while() {
         let begun = tokio::time::Instant::now();
         denied(address).await;
         assert_eq!(begun.elapsed().as_secs(), 7);
+    })
+    .await;
+}
+
+/// A rule of each read, here and as a shadow.
+fn continuous(action: config::rbac::Action, delay_deny: Option<Duration>) -> NetworkFilterConfig {
+    let NetworkFilterConfig::Rbac(filter) = rbac(action, None, delay_deny) else { unreachable!() };
+    let filter = config::filters::network::rbac::Rbac { is_continuous: true, ..filter.as_ref().clone() };
+    NetworkFilterConfig::Rbac(Arc::new(filter))
+}
+
+#[tokio::test]
+async fn rules_may_judge_each_read() {
+    use config::rbac::Action;
+    local(async {
+        let harness = Harness::new();
+        let (address, _slot) = harness.serve(with(vec![continuous(Action::Allow, None)], echo()));
+        let mut near = TcpStream::connect(address).await.unwrap();
+        for count in 1..=3 {
+            near.write_all(b"more").await.unwrap();
+            let mut heard = [0; 4];
+            near.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"more");
+            assert_eq!(
+                (harness.value("tcp.rbac.allowed"), harness.value("tcp.rbac.sp_.shadow_allowed")),
+                (count, count)
+            );
+        }
+        // Many reads: none of their octets is lost or comes twice.
+        let words: String = (0..200_000).map(|number| char::from(b'a' + (number % 23) as u8)).collect();
+        assert_eq!(say(address, &words).await, words);
+        // The end is judged where either side may end first.
+        harness.upstream("silent").await;
+        let before = harness.value("tcp.rbac.allowed");
+        let (address, _slot) = harness.serve(with(vec![continuous(Action::Allow, None)], tcp("silent")));
+        let mut near = TcpStream::connect(address).await.unwrap();
+        near.write_all(b"hello").await.unwrap();
+        cluster::until(|| harness.value("tcp.rbac.allowed") == before + 1).await;
+        near.shutdown().await.unwrap();
+        read_all(&mut near).await;
+        assert_eq!(harness.value("tcp.rbac.allowed"), before + 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_ends_without_a_word_is_judged_where_either_side_may_end() {
+    use config::rbac::Action;
+    local(async {
+        let harness = Harness::new();
+        harness.upstream("silent").await;
+        for (filter, terminal, denied) in [
+            (rbac(Action::Deny, None, None), tcp("silent"), 1),
+            (continuous(Action::Deny, None), tcp("silent"), 2),
+            (rbac(Action::Deny, None, None), echo(), 2),
+        ] {
+            let (address, _slot) = harness.serve(with(vec![filter], terminal));
+            let mut near = TcpStream::connect(address).await.unwrap();
+            near.shutdown().await.unwrap();
+            read_all(&mut near).await;
+            assert_eq!(harness.value("tcp.rbac.denied"), denied);
+        }
     })
     .await;
 }

@@ -6,7 +6,7 @@ use super::jwk::{Algorithm, Jwk};
 use super::{Status, Token, json};
 
 /// Keys, in their order.
-pub(crate) struct KeySet(Box<[Jwk]>);
+pub struct KeySet(Box<[Jwk]>);
 
 /// Octets of a signature of Ed25519.
 const ED25519_SIGNATURE: usize = 64;

@@ -18,9 +18,9 @@ mod token;
 
 pub(crate) use audience::Audiences;
 pub(crate) use claims::{claim, header_text};
-pub(crate) use jwks::KeySet;
-pub(crate) use status::Status;
-pub(crate) use token::Token;
+pub use jwks::KeySet;
+pub use status::Status;
+pub use token::Token;
 
 #[cfg(test)]
 pub(crate) mod testing;

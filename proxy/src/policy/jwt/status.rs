@@ -7,7 +7,7 @@ macro_rules! outcomes {
         /// Why a token or a key set is no good.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names)]
-        pub(crate) enum Status {
+        pub enum Status {
             $(#[doc = $text] $variant = $code,)*
         }
 

@@ -7,7 +7,7 @@ use super::jwk::Algorithm;
 use super::{Status, base64url, json};
 
 /// A token. Its claims are JSON as dynamic metadata has it.
-pub(crate) struct Token {
+pub struct Token {
     /// The whole of it.
     text: Bytes,
     /// Where the payload stands in it; the signed part ends there.

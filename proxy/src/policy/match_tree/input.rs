@@ -36,6 +36,7 @@ pub(super) enum Input {
     DirectSourceIp,
     SourceType,
     ServerName,
+    NetworkNamespace,
     FilterState(Arc<str>),
     DynamicMetadata(Arc<str>, Box<[Arc<str>]>),
     UriSan,
@@ -78,6 +79,7 @@ impl Input {
             Config::DirectSourceIp => Input::DirectSourceIp,
             Config::SourceType => Input::SourceType,
             Config::ServerName => Input::ServerName,
+            Config::NetworkNamespace => Input::NetworkNamespace,
             Config::FilterState(key) => Input::FilterState(key.clone()),
             Config::DynamicMetadata(filter, path) => {
                 Input::DynamicMetadata(filter.clone(), path.clone().into_boxed_slice())
@@ -132,6 +134,7 @@ impl Input {
                 see(if local { Found::Text(b"local") } else { Found::Absent });
             }
             Input::ServerName => see(found(facts.server_name().filter(|name| !name.is_empty()).map(str::as_bytes))),
+            Input::NetworkNamespace => see(Found::Absent),
             Input::FilterState(key) => see(found(facts.filter_state(key).as_deref())),
             Input::DynamicMetadata(filter, path) => {
                 facts.metadata(filter, path, &mut |value| see(Found::Metadata(value)));

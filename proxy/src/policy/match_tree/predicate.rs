@@ -6,6 +6,7 @@ use config::match_tree::Condition;
 
 use super::input::{Found, Input};
 use super::{Comes, compile_input};
+use crate::policy::cel::Expression;
 use crate::policy::facts::Facts;
 use crate::policy::falls_into;
 
@@ -15,6 +16,7 @@ pub(super) enum Predicate {
     Any(Box<[Predicate]>),
     All(Box<[Predicate]>),
     Not(Box<Predicate>),
+    Cel(Expression),
 }
 
 impl Predicate {
@@ -24,6 +26,10 @@ impl Predicate {
             plain::Predicate::Any(list) => Predicate::Any(all(list)),
             plain::Predicate::All(list) => Predicate::All(all(list)),
             plain::Predicate::Not(one) => Predicate::Not(Box::new(Predicate::compile(one, comes))),
+            plain::Predicate::Cel(expression) => {
+                comes.add(Comes::WITH_RESPONSE);
+                Predicate::Cel(Expression::compile(expression))
+            }
             plain::Predicate::Single(input, condition) => {
                 Predicate::Single(compile_input(input, comes), condition.clone())
             }
@@ -58,6 +64,7 @@ impl Predicate {
                 known.then_some(false)
             }
             Predicate::Not(one) => one.holds(facts).map(|holds| !holds),
+            Predicate::Cel(expression) => expression.holds_by_now(facts),
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::tls::info::{PeerCertificate, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
+mod custom;
+
 /// Facts that a test makes up.
 #[derive(Default)]
 struct Made {

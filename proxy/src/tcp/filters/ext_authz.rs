@@ -1,7 +1,8 @@
 //! `envoy.extensions.filters.network.ext_authz.v3.ExtAuthz`: a gRPC service is asked about each connection when its first octets come; one
 //! that it denies is closed. Carries policy: where it cannot be asked the connection is closed, unless `failure_mode_allow` says otherwise.
 //!
-//! Honoured: all fields but `shadow_mode`, which `config` refuses, and `send_tls_alert_on_denial`: rustls sends no alert of that kind.
+//! With `shadow_mode` what is decided is left in the filter state, and every connection goes on.
+//! Honoured: all fields but `send_tls_alert_on_denial`: rustls sends no alert of that kind.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
 use crate::policy::Opened;
 use crate::stats::{Counter, Gauge};
+use crate::telemetry::shadow::{Decision, Outcome};
 use crate::telemetry::stream_info::{ConnectionInfo, Denial};
 use crate::tls;
 use crate::wire::grpc::frames::Framed;
@@ -114,13 +116,23 @@ impl NetworkFilter for ExtAuthz {
                 self.remember(connection, &answer, asked.filter(|_| allowed));
                 if allowed {
                     self.ok.inc();
-                    return Step::Continue;
+                    return self.told(connection, Outcome::Ok, None);
                 }
                 self.denied.inc();
+                if self.config.shadow {
+                    let told = match &answer.verdict {
+                        message::Verdict::Denied(denied) => denied.status,
+                        _ => None,
+                    };
+                    return self.told(connection, Outcome::Denied, Some(told.unwrap_or(403)));
+                }
                 self.close(connection, "ext_authz_denied")
             }
             Err(why) => {
                 self.error.inc();
+                if self.config.shadow {
+                    return self.told(connection, Outcome::Error, None);
+                }
                 if self.config.failure_mode_allow {
                     self.failure_mode_allowed.inc();
                     self.opened.failed(format_args!("network ext_authz '{}'", self.config.stat_prefix), &why);
@@ -134,6 +146,15 @@ impl NetworkFilter for ExtAuthz {
 }
 
 impl ExtAuthz {
+    /// The connection goes on; where nobody obeys, what was decided is left for later filters and logs.
+    fn told(&self, connection: &ConnectionInfo, outcome: Outcome, status: Option<u16>) -> Step {
+        if self.config.shadow {
+            let decision = Decision { outcome, status, headers: Vec::new() }.object(NAMESPACE.into());
+            connection.filter_state.borrow_mut().set(decision);
+        }
+        Step::Continue
+    }
+
     fn close(&self, connection: &ConnectionInfo, details: &'static str) -> Step {
         self.cx_closed.inc();
         *connection.denied.borrow_mut() = Some(Denial::Response(details));

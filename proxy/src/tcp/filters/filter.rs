@@ -40,9 +40,15 @@ pub(crate) trait NetworkFilter: Sized + Send + Sync + 'static {
         Step::Continue
     }
 
-    /// The first octets that the client sends, before anyone else reads them. What is taken off their front nobody else sees. A server
-    /// that speaks first is heard meanwhile.
+    /// The first octets that the client sends, before anyone else reads them; none, where connections are relayed and the client has
+    /// ended without any. What is taken off their front nobody else sees. A server that speaks first is heard meanwhile.
     fn first(&self, _turn: &mut Turn<'_, Self::State>, _octets: &mut BytesMut) -> Step {
+        Step::Continue
+    }
+
+    /// Octets behind the first ones were read, or the end of what the client says where connections are relayed: nobody else has seen
+    /// them yet, and nothing more is read meanwhile.
+    fn more(&self, _turn: &mut Turn<'_, Self::State>) -> Step {
         Step::Continue
     }
 
@@ -70,6 +76,7 @@ impl Hooks {
     pub const CONNECTED: Hooks = Hooks(1);
     pub const SECURED: Hooks = Hooks(2);
     pub const FIRST: Hooks = Hooks(4);
+    pub const MORE: Hooks = Hooks(8);
 
     /// Both.
     pub const fn with(self, other: Hooks) -> Hooks {

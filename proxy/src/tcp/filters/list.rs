@@ -53,6 +53,7 @@ macro_rules! network_filters {
                             run::Hook::Connected => filter.connected(&mut turn),
                             run::Hook::Secured => filter.secured(&mut turn),
                             run::Hook::First(octets) => filter.first(&mut turn, octets),
+                            run::Hook::More => filter.more(&mut turn),
                             run::Hook::Resumed(waited) => filter.resumed(&mut turn, waited),
                         }
                     })*

@@ -5,7 +5,9 @@
 //! `listener/tests/network_filters.rs`.
 
 pub(crate) mod filter;
+mod first;
 mod list;
+mod more;
 mod run;
 
 mod connection_limit;
@@ -23,7 +25,8 @@ use self::list::network_filters;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 
-pub use run::{Closed, Filters, First, Missing, Started};
+pub use first::First;
+pub use run::{Closed, Filters, Missing, Started};
 
 network_filters! {
     ConnectionLimit connection_limit;

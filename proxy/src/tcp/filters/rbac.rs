@@ -1,6 +1,6 @@
-//! `envoy.extensions.filters.network.rbac.v3.RBAC`: connections that its rules deny are closed when their first octets come, after
-//! `delay_deny` if there is one. A client that says nothing is not judged, as with Envoy. Nothing that the rules look at changes later,
-//! so that enforcement that is CONTINUOUS says the same. Honoured: all but what `config` refuses.
+//! `envoy.extensions.filters.network.rbac.v3.RBAC`: connections that its rules deny are closed when their first octets come, or, where
+//! enforcement is CONTINUOUS, when any do; after `delay_deny` if there is one. A client that says nothing is not judged, as with Envoy.
+//! Honoured: all but what `config` refuses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(super) struct Rbac {
     rules: Option<Engine<()>>,
     shadow: Option<Engine<Saying>>,
     delay_deny: Option<Duration>,
+    is_continuous: bool,
     allowed: Counter,
     denied: Counter,
     shadow_allowed: Counter,
@@ -52,6 +53,7 @@ impl NetworkFilter for Rbac {
             rules,
             shadow: judged,
             delay_deny: config.delay_deny,
+            is_continuous: config.is_continuous,
             allowed: counter(&base, "allowed"),
             denied: counter(&base, "denied"),
             shadow_allowed: counter(&shadow, "shadow_allowed"),
@@ -60,10 +62,28 @@ impl NetworkFilter for Rbac {
     }
 
     fn wants(&self) -> Hooks {
-        if self.rules.is_none() && self.shadow.is_none() { Hooks::default() } else { Hooks::FIRST }
+        match (&self.rules, &self.shadow) {
+            (None, None) => Hooks::default(),
+            _ if self.is_continuous => Hooks::FIRST.with(Hooks::MORE),
+            _ => Hooks::FIRST,
+        }
     }
 
     fn first(&self, turn: &mut Turn<'_, ()>, _octets: &mut bytes::BytesMut) -> Step {
+        self.judge(turn)
+    }
+
+    fn more(&self, turn: &mut Turn<'_, ()>) -> Step {
+        self.judge(turn)
+    }
+
+    fn resumed(&self, _turn: &mut Turn<'_, ()>, _waited: Waited) -> Step {
+        Step::Close(ResponseFlags::NONE)
+    }
+}
+
+impl Rbac {
+    fn judge(&self, turn: &mut Turn<'_, ()>) -> Step {
         let connection = &**turn.view.connection;
         if let Some(shadow) = &self.shadow {
             let decision = shadow.judge(connection);
@@ -90,9 +110,5 @@ impl NetworkFilter for Rbac {
             Some(then) => Step::Wait(Wait::Until(then)),
             None => Step::Close(ResponseFlags::NONE),
         }
-    }
-
-    fn resumed(&self, _turn: &mut Turn<'_, ()>, _waited: Waited) -> Step {
-        Step::Close(ResponseFlags::NONE)
     }
 }

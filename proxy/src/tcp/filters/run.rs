@@ -1,31 +1,27 @@
-//! Who calls the hooks: [`Started::connected`] and [`Started::secured`] by `listener`, and the first octets ([`First`])
-//! by whoever reads the stream then.
+//! Who calls the hooks: [`Started::connected`] and [`Started::secured`] by `listener`; the first octets and what comes behind them are in
+//! `first` and `more`.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use config::filters::NetworkFilterConfig;
 use config::listener::NetworkFilter as Config;
 use config::{At, Rejection};
-use tokio::io::{AsyncRead, ReadBuf};
 
 use super::filter::{FilterDeps, Hooks, Step, View};
 use super::{Filter, State, discovered};
 use crate::call::Calls;
-use crate::call::wait::{Wait, Waited};
+use crate::call::wait::Waited;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::failure::ResponseFlags;
 use crate::stats::Stats;
 use crate::telemetry::stream_info::ConnectionInfo;
-use crate::transport::Stream;
 
 /// The filters of a chain before its last one. Shared by all workers; what is discovered changes them for connections that begin later.
 pub struct Filters {
@@ -57,6 +53,7 @@ pub(super) enum Hook<'a> {
     Connected,
     Secured,
     First(&'a mut BytesMut),
+    More,
     Resumed(Waited),
 }
 
@@ -189,15 +186,17 @@ impl Started {
         self.head(connection, Hooks::SECURED, || Hook::Secured).await
     }
 
-    /// What shows them the first octets, if one of them wants those. Nobody else reads the stream before it is ready.
-    pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
-        self.list.wants.has(Hooks::FIRST).then(|| {
-            let (filters, connection) = (self.clone(), connection.clone());
-            Box::new(First { filters, connection, next: 0, wait: None, octets: BytesMut::new(), read: Read::Nothing })
-        })
+    /// Whether one of them wants this.
+    pub(super) fn want(&self, hook: Hooks) -> bool {
+        self.list.wants.has(hook)
     }
 
-    async fn head(
+    /// Whether the filter at a place wants it; `None` behind the last one.
+    pub(super) fn wants(&self, index: usize, hook: Hooks) -> Option<bool> {
+        Some(self.list.filters.get(index)?.filter.wants().has(hook))
+    }
+
+    pub(super) async fn head(
         &self,
         connection: &Rc<ConnectionInfo>,
         hook: Hooks,
@@ -220,99 +219,8 @@ impl Started {
         Ok(())
     }
 
-    fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
+    pub(super) fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
         let view = View { connection, calls: &self.calls };
         self.list.filters[index].filter.call(&mut self.states.borrow_mut()[index], view, hook)
-    }
-}
-
-/// Shows the first octets to the filters that want them, in their order.
-pub struct First {
-    filters: Rc<Started>,
-    connection: Rc<ConnectionInfo>,
-    /// The filter whose turn it is.
-    next: usize,
-    /// What it waits for.
-    wait: Option<Wait>,
-    /// What has come so far.
-    octets: BytesMut,
-    read: Read,
-}
-
-/// How far a stream was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
-    /// Nothing that the filters have not seen.
-    Nothing,
-    /// Octets that they have not seen.
-    Fresh,
-    /// To its end.
-    All,
-}
-
-/// Octets that are read at a time.
-const PIECE: usize = 4 * 1024;
-/// Octets that filters may ask for before they must decide.
-const MOST: usize = 64 * 1024;
-
-impl First {
-    /// Octets that were read and that nobody else has: they count as received by who reads on, else by who closes.
-    pub fn held(&self) -> u64 {
-        self.octets.len() as u64
-    }
-
-    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before has no
-    /// first octets.
-    ///
-    /// # Errors
-    /// A filter closes the connection, or reading fails.
-    pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
-        loop {
-            if self.read == Read::Fresh {
-                if ready!(self.ask(cx))? {
-                    break;
-                }
-                if self.octets.len() >= MOST {
-                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-                }
-                self.read = Read::Nothing;
-            }
-            let mut space = [0; PIECE];
-            let mut piece = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
-            if piece.filled().is_empty() {
-                self.read = Read::All;
-                break;
-            }
-            self.read = Read::Fresh;
-            self.octets.extend_from_slice(piece.filled());
-        }
-        stream.put_back(std::mem::take(&mut self.octets).freeze());
-        Poll::Ready(Ok(()))
-    }
-
-    /// Whether all have gone on; `false` when one wants more.
-    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let filters = self.filters.clone();
-        while let Some(placed) = filters.list.filters.get(self.next) {
-            if !placed.filter.wants().has(Hooks::FIRST) {
-                self.next += 1;
-                continue;
-            }
-            let hook = match &mut self.wait {
-                Some(wait) => Hook::Resumed(ready!(wait.poll(cx))),
-                None => Hook::First(&mut self.octets),
-            };
-            self.wait = None;
-            match filters.call(self.next, &self.connection, hook) {
-                Step::Continue => self.next += 1,
-                Step::More => return Poll::Ready(Ok(false)),
-                Step::Wait(wait) => self.wait = Some(wait),
-                Step::Close(flags) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, Closed(flags))));
-                }
-            }
-        }
-        Poll::Ready(Ok(true))
     }
 }

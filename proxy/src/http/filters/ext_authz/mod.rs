@@ -1,7 +1,6 @@
 //! `envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`: asks a service about each request before it goes on. Carries policy: what
 //! cannot be asked is refused, unless `failure_mode_allow` says otherwise.
 //!
-//! `shadow_mode` is refused by `config`.
 //! As in Envoy `pack_as_bytes` is the filter's, also where a route has body settings of its own, and a request without a route is not
 //! asked about. `question` makes what a gRPC service is asked, `over_http` speaks with an HTTP service; `outcome` counts what is answered and `verdict`
 //! does it.
@@ -30,6 +29,7 @@ use crate::policy::{Opened, falls_into};
 use crate::stats::{self, Kind};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
+use crate::telemetry::shadow::Outcome;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::BodyLength;
@@ -59,16 +59,12 @@ struct Names {
 crate::stats::counters! {
     struct Counts {
         ok denied error disabled failure_mode_allowed invalid ignored_dynamic_metadata omitted_response_headers
-        request_header_limits_reached filter_state_name_collision
+        request_header_limits_reached filter_state_name_collision shadow_denied shadow_error
     }
 }
 
 /// What Envoy shows and cannot happen here: shadow_mode is refused, and an answer of an HTTP service may have any number of headers.
-const QUIET: stats::Names = &[
-    (Kind::Counter, "response_header_limits_reached"),
-    (Kind::Counter, "shadow_denied"),
-    (Kind::Counter, "shadow_error"),
-];
+const QUIET: stats::Names = &[(Kind::Counter, "response_header_limits_reached")];
 
 /// What a level says.
 #[derive(Debug)]
@@ -141,6 +137,10 @@ impl HttpFilter for ExtAuthz {
         }
         if !self.is_enabled(turn) {
             self.stats.disabled.inc();
+            if self.config.deny_at_disable && self.config.shadow {
+                turn.stream.info.flags.set(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE);
+                return self.told(turn, Outcome::Denied, self.config.status_on_error, Vec::new());
+            }
             if self.config.deny_at_disable {
                 return self.refusal(self.config.status_on_error, "ext_authz_error").into();
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use config::services::ext_authz as message;
 
-use super::{ExtAuthz, verdict};
+use super::{ExtAuthz, Target, target, verdict};
 use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
 use crate::http::filters::filter::{Step, Turn};
@@ -11,6 +11,7 @@ use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 use crate::http::stream::Stream;
 use crate::stats::Counter;
+use crate::telemetry::shadow::{Decision, Outcome};
 
 impl ExtAuthz {
     pub(super) fn judged(&self, turn: &mut Turn<'_, '_, ExtAuthz>, answer: message::CheckResponse) -> Step {
@@ -40,7 +41,14 @@ impl ExtAuthz {
                     turn.state.response = Some(Box::new(allowed.response_headers));
                 }
                 self.count(turn.stream, self.stats.ok, "ok");
-                Step::Continue
+                if self.config.shadow { self.told(turn, Outcome::Ok, 200, Vec::new()) } else { Step::Continue }
+            }
+            message::Verdict::Denied(denied) if self.config.shadow => {
+                self.count(turn.stream, self.stats.denied, "denied");
+                let status = denied.status.unwrap_or(403);
+                let code = status.to_string();
+                let headers = self.of_denial(turn, &denied, &code);
+                self.told(turn, Outcome::Denied, status, headers)
             }
             message::Verdict::Denied(denied) => {
                 self.count(turn.stream, self.stats.denied, "denied");
@@ -82,6 +90,9 @@ impl ExtAuthz {
     /// There is no verdict. `told` is what the service would have answered, where it says that itself.
     pub(super) fn failed(&self, turn: &mut Turn<'_, '_, ExtAuthz>, told: message::Denied, why: &str) -> Step {
         self.count(turn.stream, self.stats.error, "error");
+        if self.config.shadow {
+            return self.told(turn, Outcome::Error, told.status.unwrap_or(self.config.status_on_error), Vec::new());
+        }
         if self.config.failure_mode_allow {
             self.count(turn.stream, self.stats.failure_mode_allowed, "failure_mode_allowed");
             self.opened.failed(format_args!("ext_authz '{}'", turn.slot.name), why);
@@ -97,6 +108,36 @@ impl ExtAuthz {
             Ok(reply) => reply.into(),
             Err(name) => self.invalid(turn, &name),
         }
+    }
+
+    /// Leaves what was decided for later filters and logs, and lets the request pass.
+    pub(super) fn told(
+        &self,
+        turn: &mut Turn<'_, '_, ExtAuthz>,
+        outcome: Outcome,
+        status: u16,
+        headers: Vec<(&str, &[u8])>,
+    ) -> Step {
+        match outcome {
+            Outcome::Ok => {}
+            Outcome::Denied => self.stats.shadow_denied.inc(),
+            Outcome::Error => self.stats.shadow_error.inc(),
+        }
+        let key = format!("{}.shadow", turn.slot.name).into();
+        turn.stream.info.set_state(Decision { outcome, status: Some(status), headers }.object(key));
+        Step::Continue
+    }
+
+    /// The headers of a denial, none of which is looked at. An HTTP service's status is one of them, as in Envoy.
+    fn of_denial<'d>(
+        &self,
+        turn: &Turn<'_, '_, ExtAuthz>,
+        denied: &'d message::Denied,
+        code: &'d str,
+    ) -> Vec<(&'d str, &'d [u8])> {
+        let status = matches!(target(turn), Target::Http(_)).then_some((":status", code.as_bytes()));
+        let set = denied.headers.iter().filter(|change| change.append != Some(true));
+        status.into_iter().chain(set.map(|change| (change.name.as_str(), &change.value[..]))).collect()
     }
 
     /// The service wants a header that is none, that the rules forbid as an error, or more of them than there is room for.

@@ -155,7 +155,10 @@ pub(super) fn answer(config: &HttpService, reply: HttpReply) -> message::CheckRe
 
 /// Headers of a denial that the client is to see: all of them, or those that are allowed and those that a refusal needs.
 fn of_denial(config: &HttpService, headers: &Headers, removed: &Name) -> Vec<message::HeaderChange> {
-    let needed = |name: &Name| *name == Name::LOCATION || name.as_bytes() == b"www-authenticate";
+    // The length is told to those who only look; a client gets its own.
+    let needed = |name: &Name| {
+        *name == Name::LOCATION || *name == Name::CONTENT_LENGTH || name.as_bytes() == b"www-authenticate"
+    };
     let allowed = |name: &Name| {
         config.client_headers.is_empty()
             || needed(name)

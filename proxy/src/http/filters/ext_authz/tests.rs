@@ -20,6 +20,7 @@ use crate::http::testing::fake::Script;
 use crate::http::testing::{Client, get, post, with};
 
 mod over_http;
+mod shadow;
 mod told;
 
 pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Config {
@@ -49,6 +50,7 @@ pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Conf
         raw_headers: false,
         mutation_rules: None,
         takes_metadata: true,
+        shadow: false,
         filter_metadata: None,
         max_denied_body: None,
         enforce_header_limits: false,

@@ -64,9 +64,10 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
     let of_connection = info.connection.filter_state.borrow();
     let Some(object) = info.filter_state.get(key).or_else(|| of_connection.get(key)) else { return Written::Absent };
     match (format, &object.form) {
-        (StateFormat::Plain, Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_) | Form::Messages) => {
-            text(Some(&object.value), out)
-        }
+        (
+            StateFormat::Plain,
+            Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_) | Form::Decision(_) | Form::Messages,
+        ) => text(Some(&object.value), out),
         (StateFormat::Typed, Form::Text) => json(&Value::from(String::from_utf8_lossy(&object.value)), out),
         (StateFormat::Typed, Form::Json) => {
             out.extend_from_slice(&object.value);
@@ -80,6 +81,14 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
         (StateFormat::Typed, Form::Messages) => {
             messages(&object.value, out);
             Written::Json
+        }
+        (StateFormat::Typed, Form::Decision(json)) => {
+            out.extend_from_slice(json.as_bytes());
+            Written::Json
+        }
+        (StateFormat::Field(name), Form::Decision(_)) => {
+            let decision: Value = serde_json::from_slice(&object.value).unwrap_or_default();
+            value(decision.get(&**name).filter(|value| !value.is_array()), out)
         }
         (StateFormat::Field(name), Form::Fields(value)) => {
             text(value.get(&**name).and_then(Value::as_str).map(str::as_bytes), out)
