@@ -44,12 +44,6 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     if proto.shadow_mode {
         return Err(at.field("shadow_mode").unsupported("is not supported; connections would be closed all the same"));
     }
-    if proto.send_tls_alert_on_denial {
-        options.note(
-            &at.field("send_tls_alert_on_denial"),
-            "is not acting: rustls sends no alert of that kind; the connection is closed without one",
-        );
-    }
     let at_service = at.field("grpc_service");
     let service = field_rules::required(&at_service, &proto.grpc_service)?;
     let enabled = proto.filter_enabled_metadata.as_ref();

@@ -24,17 +24,7 @@ pub struct Rbac {
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Rbac, Rejection> {
     let proto: pb::Rbac = extension.decode(at, options)?;
-    let at_type = at.field("enforcement_type");
-    if proto::defined::<pb::rbac::EnforcementType>(&at_type, proto.enforcement_type)?
-        == pb::rbac::EnforcementType::Continuous
-    {
-        options.note(
-            &at_type,
-            format_args!(
-                "connections are judged once: nothing that rules look at changes later; statistics count them once, too"
-            ),
-        );
-    }
+    proto::defined::<pb::rbac::EnforcementType>(&at.field("enforcement_type"), proto.enforcement_type)?;
     let (rules, tree) = (at.field("rules"), at.field("matcher"));
     let (shadow_rules, shadow_tree) = (at.field("shadow_rules"), at.field("shadow_matcher"));
     let place = Place::Network;
