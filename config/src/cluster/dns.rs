@@ -49,7 +49,11 @@ pub(super) fn custom(
         "envoy.extensions.clusters.dns.v3.DnsCluster" => {
             dns_cluster(&at_config, &extension.decode(&at_config, options)?, proto, options)
         }
-        "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster" => Ok(Discovery::OriginalDst),
+        "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster" => {
+            let _: extensions::clusters::original_dst::v3::OriginalDstCluster =
+                extension.decode(&at_config, options)?;
+            Ok(Discovery::OriginalDst)
+        }
         _ => {
             registry::inert(&at_config, Kind::Cluster, &custom.name, &extension, options)?;
             Ok(Discovery::Inert(extension.type_name.as_ref().into()))

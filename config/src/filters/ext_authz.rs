@@ -117,13 +117,6 @@ pub struct ExtAuthzPerRoute {
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<ExtAuthz, Rejection> {
     let proto: pb::ExtAuthz = extension.decode(at, options)?;
     refuse(at, &proto)?;
-    if proto.emit_client_span.is_some() {
-        options.note(&at.field("emit_client_span"), "is not acting; no spans are sent");
-    }
-    if proto.emit_filter_state_stats {
-        options
-            .note(&at.field("emit_filter_state_stats"), "is not acting; logs do not tell how long the question took");
-    }
     let enabled = proto.filter_enabled.as_ref();
     let enabled_metadata = proto.filter_enabled_metadata.as_ref();
     let rules = proto.decoder_header_mutation_rules.as_ref();
@@ -186,9 +179,6 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         return Err(at.reject(
             "Invalid configuration for check_settings. Only one of disable_request_body_buffering or with_request_body can be set.",
         ));
-    }
-    if settings.emit_client_span.is_some() {
-        options.note(&at.field("emit_client_span"), "is not acting; no spans are sent");
     }
     let mut context: Vec<_> = settings
         .context_extensions

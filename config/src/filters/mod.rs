@@ -220,4 +220,4 @@ fn acting<T>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -119,11 +119,7 @@ pub(super) fn scoped(
 ) -> Result<RateLimitPerRoute, Rejection> {
     use pb::rate_limit_per_route::{OverrideOptions, VhRateLimitsOptions as Hosts};
     let proto: pb::RateLimitPerRoute = extension.decode(at, options)?;
-    let at_option = at.field("override_option");
-    if proto::defined::<OverrideOptions>(&at_option, proto.override_option)? != OverrideOptions::Default {
-        options
-            .note(&at_option, "is not acting, as in Envoy, which has no code for it: the most specific level counts");
-    }
+    proto::defined::<OverrideOptions>(&at.field("override_option"), proto.override_option)?;
     Ok(RateLimitPerRoute {
         virtual_host: match proto::defined::<Hosts>(&at.field("vh_rate_limits"), proto.vh_rate_limits)? {
             Hosts::Override => VirtualHostLimits::Override,

@@ -11,7 +11,7 @@ use crate::extension;
 use crate::proto::wkt::Any;
 
 /// The files and their cases, sorted.
-fn files() -> Vec<(PathBuf, Vec<Value>)> {
+pub(crate) fn files() -> Vec<(PathBuf, Vec<Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/filters");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -25,12 +25,28 @@ fn files() -> Vec<(PathBuf, Vec<Value>)> {
 }
 
 /// Where a case stands.
-fn kind(case: &Value) -> Kind {
+pub(crate) fn kind(case: &Value) -> Kind {
     match (case["routes"] == true, case["network"] == true) {
         (true, _) => Kind::PerRoute,
         (_, true) => Kind::NetworkFilter,
         _ => Kind::HttpFilter,
     }
+}
+
+/// What an `Any` becomes in a chain or on a route, where the decoder alone judges it.
+pub(crate) fn probed(kind: Kind, bytes: &[u8]) -> String {
+    let (at, options) = (At::root(), Options::unchecked());
+    let Ok(any) = <Any as prost::Message>::decode(bytes) else { return "no message".to_owned() };
+    let extension = match extension::open(&at, &any) {
+        Ok(extension) => extension,
+        Err(rejection) => return format!("Err({rejection})"),
+    };
+    let read = match kind {
+        Kind::PerRoute => read_scoped(&at, &extension, &options).map(|read| format!("{read:?}")),
+        Kind::NetworkFilter => network::read(&at, &extension, &options).map(|read| format!("{read:?}")),
+        _ => read(&at, &extension, &options).map(|read| format!("{read:?}")),
+    };
+    read.unwrap_or_else(|| "no filter".to_owned())
 }
 
 /// What a config becomes: a filter's, or else settings for routes.

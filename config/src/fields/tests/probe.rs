@@ -10,6 +10,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescri
 
 use crate::descriptors::Descriptors;
 use crate::options::Options;
+use crate::registry;
 use crate::schema::Message;
 
 /// Names of a message and of one of its fields.
@@ -78,7 +79,9 @@ impl Search<'_> {
             .map(|at| String::from_utf8_lossy(&bytes[at..]).into_owned());
         let inner =
             inner.map(|url| url.split(|letter: char| letter.is_control()).next().unwrap_or_default().to_owned());
-        let surroundings = format!("{name} in {:?} with {inner:?}", above.last());
+        // And what is set beside a field may be what makes it count.
+        let set: Vec<_> = message.fields().map(|(field, _)| field.number()).collect();
+        let surroundings = format!("{name} in {:?} with {inner:?} and {set:?}", above.last());
         let visits = self.visits.entry(surroundings).or_default();
         *visits += usize::from(!path.is_empty());
         if *visits > SURROUNDINGS || name.starts_with("google.protobuf.") {
@@ -274,6 +277,26 @@ impl Search<'_> {
                 }
             }
         }
+        samples.extend(self.filters());
+        samples
+    }
+
+    /// The configs of filters, each in an `Any`.
+    fn filters(&mut self) -> Vec<Sample> {
+        use crate::filters::tests::{files, kind, probed};
+        let any = self.descriptors.message("google.protobuf.Any").unwrap();
+        let mut samples = Vec::new();
+        for case in files().into_iter().flat_map(|(_, cases)| cases).filter(|case| case["bad"] != true) {
+            let decode: fn(&[u8]) -> String = match kind(&case) {
+                registry::Kind::PerRoute => |bytes| probed(registry::Kind::PerRoute, bytes),
+                registry::Kind::NetworkFilter => |bytes| probed(registry::Kind::NetworkFilter, bytes),
+                _ => |bytes| probed(registry::Kind::HttpFilter, bytes),
+            };
+            let mut root = DynamicMessage::new(any.clone());
+            root.set_field_by_name("type_url", Value::String(case["config"]["@type"].as_str().unwrap().to_owned()));
+            root.set_field_by_name("value", Value::Bytes(crate::dump::encode(&case["config"]).unwrap().into()));
+            samples.push(Sample { decode, root });
+        }
         samples
     }
 }
@@ -283,8 +306,10 @@ impl Options {
     pub(crate) fn unchecked() -> Self {
         let mut options = Self::default();
         options.checks = |_, _, _, _| Ok(());
-        let value = |key: &str| (key.into(), "7".into());
-        options.runtime = std::sync::Arc::new(crate::runtime::Runtime::new(["probe", "probe.a", "probe.b"].map(value)));
+        let values = [("probe", "7"), ("probe.a", "7"), ("probe.b", "7"), ("/probe", "true"), ("10.1.2.3", "451")];
+        let values = values.map(|(key, value)| (key.into(), value.into()));
+        options.runtime = std::sync::Arc::new(crate::runtime::Runtime::new(values));
+        options.node_metadata = std::sync::Arc::new(serde_json::json!({ "probe": { "label": "value" } }));
         options
     }
 }

@@ -43,12 +43,6 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     if proto::defined::<ApiVersion>(&at_version, proto.transport_api_version)? == ApiVersion::V2 {
         return Err(at_version.reject("the v2 API is gone; give V3"));
     }
-    if proto.send_tls_alert_on_denial {
-        options.note(
-            &at.field("send_tls_alert_on_denial"),
-            "is not acting: rustls sends no alert of that kind; the connection is closed without one",
-        );
-    }
     let at_service = at.field("grpc_service");
     let service = field_rules::required(&at_service, &proto.grpc_service)?;
     let enabled = proto.filter_enabled_metadata.as_ref();

@@ -63,7 +63,7 @@ crate::stats::counters! {
     }
 }
 
-/// What Envoy shows and cannot happen here: shadow_mode is refused, and an answer of an HTTP service may have any number of headers.
+/// What Envoy shows and cannot happen here: an answer of an HTTP service may have any number of headers.
 const QUIET: stats::Names = &[(Kind::Counter, "response_header_limits_reached")];
 
 /// What a level says.

@@ -19,6 +19,7 @@ fn the_service_is_told_the_metadata_that_it_may_see() {
         failure_mode_allow: false,
         include_peer_certificate: false,
         enabled_metadata: None,
+        shadow: false,
         labels: vec![("zone".into(), "a".into())],
         include_tls_session: false,
         metadata: names(&["plain", "nothing"]),
