@@ -9,7 +9,7 @@ use crate::access_log::Format;
 use crate::matcher::{HeaderMatcher, QueryParameterMatcher};
 use crate::proto::types::v3 as types;
 
-mod decode;
+pub(crate) mod decode;
 
 pub(crate) use decode::{of_filter, of_route};
 

@@ -50,6 +50,8 @@ pub(crate) const SAFE_CROSS_SCHEME: &str =
     "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig";
 pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
     "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
+pub(crate) const OPENTELEMETRY_TRACER: &str = "envoy.config.trace.v3.OpenTelemetryConfig";
+pub(crate) const ZIPKIN_TRACER: &str = "envoy.config.trace.v3.ZipkinConfig";
 pub(crate) const CEL_FORMATTER: &str = "envoy.extensions.formatter.cel.v3.Cel";
 pub(crate) const CEL_LOG_FILTER: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
 pub(crate) const GENERIC_CREDENTIAL: &str = "envoy.extensions.http.injected_credentials.generic.v3.Generic";
@@ -96,6 +98,10 @@ pub enum Kind {
     Formatter,
     /// `HttpConnectionManager.tracing.provider`.
     Tracer,
+    /// `OpenTelemetryConfig.resource_detectors`.
+    ResourceDetector,
+    /// `OpenTelemetryConfig.sampler`.
+    Sampler,
     /// `HttpConnectionManager.request_id_extension`.
     RequestId,
     /// `Http1ProtocolOptions.header_key_format`.

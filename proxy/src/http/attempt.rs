@@ -32,6 +32,7 @@ use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
+use super::trace;
 use super::upload::Upload;
 use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
@@ -83,6 +84,8 @@ pub(super) async fn run<'s>(
                 ends.retries(outcome.target(), outcome.status(), wait);
                 outcome.told(&mut exchange.stream.info);
                 log::over(&mut exchange.stream, outcome.status().unwrap_or(0), outcome.flags(), outcome.reached());
+                let (host, _) = outcome.reached();
+                trace::attempt::over(&mut exchange.stream, outcome.head(), outcome.flags(), (host, outcome.ended()));
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
                 outcome.cut_short(&cluster);
@@ -106,6 +109,8 @@ pub(super) async fn run<'s>(
                 exchange.watch.try_ends();
                 stages::gave_up(&exchange.stream, failure.flags());
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
+                let ended = (host.is_some(), failure.ended());
+                trace::attempt::over(&mut exchange.stream, None, failure.flags(), ended);
                 let stop = failure.into_stop(&exchange.stream, retried);
                 ends.failed(host.as_ref(), &stop);
                 // What a connection was waited for with.
@@ -129,10 +134,10 @@ pub(super) async fn run<'s>(
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
         cut_short(&cluster, &lease, &head);
-        log::answered(&mut exchange.stream, head.status);
+        log::answered(&mut exchange.stream, &head);
         return Err(Stop::Elsewhere(elsewhere));
     }
-    log::answered(&mut exchange.stream, head.status);
+    log::answered(&mut exchange.stream, &head);
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let awaits_trailers = ends.answered(target, &head, time, succeeded);

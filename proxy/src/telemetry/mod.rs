@@ -10,5 +10,6 @@ pub mod peer;
 pub mod process_log;
 pub mod state_values;
 pub mod stream_info;
+pub mod trace;
 pub mod uuid;
 pub mod wall;

@@ -21,6 +21,7 @@ use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
+use crate::http::trace;
 use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
@@ -282,7 +283,7 @@ impl Drop for Exchange<'_> {
         if stream.info.health_check
             && let Some(tracing) = &manager.tracing
         {
-            tracing.health_check.inc();
+            tracing.count_health_check();
         }
         if !self.complete || stream.info.response_code_details.is_none() {
             stream.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
@@ -292,12 +293,13 @@ impl Drop for Exchange<'_> {
             filter.end(stream);
         }
         stream.end_all_behind();
-        attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
-        if !manager.access_log.is_empty() {
+        attempt::log::last(stream, self.begun);
+        if !manager.access_log.is_empty() || stream.trace.is_some() {
             attempt::name_cluster(stream);
         }
         let entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         stream.context.finish(entry);
+        trace::finish(stream, self.begun, self.begun && self.complete);
     }
 }
 
