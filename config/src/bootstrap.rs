@@ -75,6 +75,8 @@ pub struct Bootstrap {
     pub max_downstream_connections: Option<u64>,
     /// Runtime keys of the static layers, last wins, as text.
     pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// `tracing.http`.
+    pub(crate) tracer: Option<Arc<crate::proto::trace::v3::tracing::Http>>,
     /// `application_log_config.log_format.text_format`.
     pub log_format: Option<Arc<str>>,
     /// `application_log_config.log_format.json_format` is set.
@@ -112,6 +114,7 @@ impl Bootstrap {
         options.node_metadata = self.node_metadata.clone();
         options.node_id = self.node_id.clone();
         options.node_locality = self.node_locality();
+        options.tracer = self.tracer.clone();
         options.runtime = Arc::new(Runtime::new(self.runtime.iter().cloned()));
         options
     }

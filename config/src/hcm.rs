@@ -9,6 +9,7 @@ use crate::access_log::AccessLog;
 use crate::cluster::Http2Settings;
 use crate::filters::HttpFilterConfig;
 use crate::route::{RouteConfiguration, Upgrade};
+use crate::tracing::Tracing;
 
 pub(crate) mod decode;
 pub(crate) mod filters;
@@ -101,7 +102,7 @@ pub struct HttpConnectionManager {
     pub delayed_close_timeout: Option<Duration>,
     /// `via`.
     pub via: Option<Arc<str>>,
-    /// Tracing is configured; sampling of the request id's trace nibble.
+    /// `tracing`.
     pub tracing: Option<Tracing>,
     /// `http_reject_path_with_fragment` is not a field but a runtime key; here false strips the fragment.
     pub reject_fragment: bool,
@@ -284,15 +285,4 @@ impl Default for Http1Settings {
             allow_chunked_length: false,
         }
     }
-}
-
-/// Tracing, as far as the request id cares.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tracing {
-    /// Percent.
-    pub client_sampling: f64,
-    /// Percent.
-    pub random_sampling: f64,
-    /// Percent.
-    pub overall_sampling: f64,
 }

@@ -42,6 +42,7 @@ pub mod secret;
 pub mod services;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod tracing;
 pub mod workload;
 pub mod xds_server;
 

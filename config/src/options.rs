@@ -36,6 +36,8 @@ pub struct Options {
     pub(crate) exchanges: RefCell<Vec<(Vec<u8>, Arc<MetadataExchange>)>>,
     /// Reads what a `DataSource` names beyond the configuration itself: this crate reads no files.
     pub read_source: ReadSource,
+    /// `tracing.http` of the bootstrap, for connection managers without a provider.
+    pub(crate) tracer: Option<Arc<crate::proto::trace::v3::tracing::Http>>,
     /// What fields that name a runtime key are in truth.
     pub runtime: Arc<Runtime>,
     /// Whoever reads wants to know all that is wrong with the fields of a message, and not the first of it alone.
@@ -98,6 +100,7 @@ impl Options {
             node_locality: Default::default(),
             exchanges: RefCell::default(),
             read_source: |_| Err(String::from("is not read here; give inline_string or inline_bytes")),
+            tracer: None,
             runtime: Arc::default(),
             tells_all: false,
             faults: RefCell::default(),

@@ -10,7 +10,7 @@ use crate::cel::Expr;
 use crate::matcher::{HeaderMatcher, QueryParameterMatcher};
 use crate::proto::types::v3 as types;
 
-mod decode;
+pub(crate) mod decode;
 mod extension;
 
 pub(crate) use decode::{of_filter, of_route};

@@ -51,6 +51,8 @@ pub(crate) const SAFE_CROSS_SCHEME: &str =
     "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig";
 pub(crate) const REDIRECT_BY_FILTER_STATE: &str =
     "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig";
+pub(crate) const OPENTELEMETRY_TRACER: &str = "envoy.config.trace.v3.OpenTelemetryConfig";
+pub(crate) const ZIPKIN_TRACER: &str = "envoy.config.trace.v3.ZipkinConfig";
 pub(crate) const CEL_FORMATTER: &str = "envoy.extensions.formatter.cel.v3.Cel";
 pub(crate) const WITHOUT_QUERY_FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery";
 pub(crate) const CEL_LOG_FILTER: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
@@ -98,6 +100,10 @@ pub enum Kind {
     Formatter,
     /// `HttpConnectionManager.tracing.provider`.
     Tracer,
+    /// `OpenTelemetryConfig.resource_detectors`.
+    ResourceDetector,
+    /// `OpenTelemetryConfig.sampler`.
+    Sampler,
     /// `HttpConnectionManager.request_id_extension`.
     RequestId,
     /// `Http1ProtocolOptions.header_key_format`.

@@ -8,6 +8,7 @@ use crate::filters::ScopedFilter;
 use crate::matcher::{Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
+use crate::tracing::OfRoute;
 
 mod action;
 mod clusters;
@@ -121,6 +122,8 @@ pub struct Route {
     pub buffer_limit: Option<u64>,
     /// `metadata`.
     pub metadata: Arc<Metadata>,
+    /// `tracing`.
+    pub tracing: Option<Arc<OfRoute>>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
 }

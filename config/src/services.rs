@@ -4,19 +4,24 @@
 
 pub mod ext_authz;
 pub mod grpc_health;
+pub mod otlp;
 pub mod ratelimit;
 pub mod session_cookie;
+pub mod span;
+pub mod zipkin;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_log;
+use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, uint32};
 
+use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
-use crate::route::{AppendAction, HeaderAdd, HostPredicate, RetryOn, RetryPolicy, retry};
+use crate::route::{self, AppendAction, HeaderAdd, HostPredicate, RetryOn, RetryPolicy, retry};
 
 /// `GrpcService` with `envoy_grpc`.
 #[derive(Debug, Clone)]
@@ -50,6 +55,15 @@ pub struct HttpUri {
     pub path: Arc<str>,
     /// For the whole call; `None` = never.
     pub timeout: Option<Duration>,
+}
+
+/// `core.v3.HttpService`.
+#[derive(Debug, Clone)]
+pub struct HttpService {
+    /// `http_uri`.
+    pub uri: HttpUri,
+    /// `request_headers_to_add`.
+    pub headers: Vec<HeaderAdd>,
 }
 
 pub use crate::proto::sanitized;
@@ -137,8 +151,27 @@ pub fn http_uri(at: &At<'_>, proto: &core::HttpUri) -> Result<HttpUri, Rejection
     })
 }
 
+/// An HTTP service with headers of its own.
+///
+/// # Errors
+/// The field that cannot be honoured.
+pub fn http_service(at: &At<'_>, proto: &core::HttpService, options: &Options) -> Result<HttpService, Rejection> {
+    let at_uri = at.field("http_uri");
+    let at_formatters = at.field("formatters");
+    for (index, formatter) in proto.formatters.iter().enumerate() {
+        let at = at_formatters.index(index);
+        let at = at.field("typed_config");
+        let extension = extension::open_required(&at, &formatter.typed_config)?;
+        registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
+    }
+    Ok(HttpService {
+        uri: http_uri(&at_uri, field_rules::required(&at_uri, &proto.http_uri)?)?,
+        headers: route::headers::additions(&at.field("request_headers_to_add"), &proto.request_headers_to_add, 1000)?,
+    })
+}
+
 /// Host and path of a URI whose scheme does not matter: the cluster's transport decides whether there is TLS.
-fn parts(uri: &str) -> (&str, &str) {
+pub(crate) fn parts(uri: &str) -> (&str, &str) {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     match rest.find('/') {
         Some(slash) => rest.split_at(slash),

@@ -12,6 +12,7 @@ pub mod compile;
 pub mod discoveries;
 pub mod drain;
 pub mod exchange;
+mod export;
 pub mod failure;
 pub mod fetches;
 pub mod http;

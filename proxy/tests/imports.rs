@@ -112,6 +112,7 @@ const TABLE: &[Room] = &[
             "compile",
             "discoveries",
             "drain",
+            "export",
             "failure",
             "fetches",
             "policy",
@@ -131,6 +132,8 @@ const TABLE: &[Room] = &[
     // What the control thread fetches for filters.
     room("fetches", &["call"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
+    // Spans on their way to collectors.
+    room("export", &["call", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
     room("cluster", &["exchange", "failure", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"]),

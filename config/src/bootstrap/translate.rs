@@ -22,6 +22,7 @@ use crate::proto::{
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 use crate::tls;
+use crate::tracing;
 use crate::xds_server::{self, XdsServer};
 
 /// Everything but the static resources, which are given.
@@ -69,6 +70,10 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     let runtime = runtime(proto);
     extensions(&at.field("bootstrap_extensions"), proto, options)?;
     let max_connections = max_connections(&at.field("overload_manager"), proto, options)?;
+    let tracer = proto.tracing.as_ref().and_then(|tracing| tracing.http.clone());
+    if let Some(tracer) = &tracer {
+        tracing::decode::provider(&at.field("tracing").field("http"), tracer, options)?;
+    }
     let mut ignored = Vec::new();
     let log_format = proto.application_log_config.as_ref().and_then(|config| config.log_format.as_ref());
     let log_format = log_format.and_then(|format| format.log_format.as_ref());
@@ -97,6 +102,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         histogram_buckets: histogram_buckets(&at_stats.field("histogram_bucket_settings"), &stats)?,
         max_downstream_connections: max_connections.or_else(|| limit_in_runtime(&runtime)),
         runtime,
+        tracer: tracer.map(Arc::new),
         log_format: match log_format {
             Some(LogFormat::TextFormat(text)) => proto::text(text),
             _ => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, Http1Settings, HttpConnectionManager, RouteSource,
-    ServerHeader, StripHostPort, Tracing, Underscores, filters,
+    ServerHeader, StripHostPort, Underscores, filters,
 };
 use crate::access_log;
 use crate::address;
@@ -21,6 +21,7 @@ use crate::proto::{
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 use crate::route::{self, Upgrade};
+use crate::tracing;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -119,7 +120,10 @@ pub(crate) fn http_connection_manager(
             Some(Duration::from_secs(1)),
         )?,
         via: via(&at.field("via"), &proto.via)?,
-        tracing: proto.tracing.as_ref().map(|one| tracing(&at.field("tracing"), one, options)).transpose()?,
+        tracing: match &proto.tracing {
+            None => None,
+            Some(one) => Some(tracing::decode::tracing(&at.field("tracing"), one, options)?),
+        },
         reject_fragment: options.reject_fragment,
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
     })
@@ -319,24 +323,5 @@ fn underscores(at: &At<'_>, value: i32) -> Result<Underscores, Rejection> {
         Action::Allow => Underscores::Allow,
         Action::RejectRequest => Underscores::RejectRequest,
         Action::DropHeader => Underscores::DropHeader,
-    })
-}
-
-fn tracing(at: &At<'_>, proto: &pb::http_connection_manager::Tracing, options: &Options) -> Result<Tracing, Rejection> {
-    use crate::proto::trace::v3::tracing::http::ConfigType::TypedConfig;
-    if let Some(provider) = &proto.provider {
-        let at = at.field("provider");
-        let at = at.field("typed_config");
-        let Some(TypedConfig(any)) = &provider.config_type else {
-            return Err(at.reject("is required and not set; set it"));
-        };
-        registry::inert(&at, Kind::Tracer, &provider.name, &extension::open(&at, any)?, options)?;
-    }
-    let percent =
-        |field: &str, value| Ok::<_, Rejection>(field_rules::percent(&at.field(field), value)?.unwrap_or(100.0));
-    Ok(Tracing {
-        client_sampling: percent("client_sampling", &proto.client_sampling)?,
-        random_sampling: percent("random_sampling", &proto.random_sampling)?,
-        overall_sampling: percent("overall_sampling", &proto.overall_sampling)?,
     })
 }

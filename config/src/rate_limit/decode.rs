@@ -215,7 +215,10 @@ fn metadata_action(at: &At<'_>, proto: &pb::rate_limit::action::MetaData) -> Res
 }
 
 /// A filter's name and the way below its metadata.
-fn metadata_key(at: &At<'_>, proto: &Option<metadata::MetadataKey>) -> Result<(Arc<str>, Vec<Arc<str>>), Rejection> {
+pub(crate) fn metadata_key(
+    at: &At<'_>,
+    proto: &Option<metadata::MetadataKey>,
+) -> Result<(Arc<str>, Vec<Arc<str>>), Rejection> {
     use metadata::metadata_key::path_segment::Segment;
     let key = field_rules::required(at, proto)?;
     let at_path = at.field("path");

@@ -9,7 +9,8 @@ use super::{Entry, Kind, State, policy};
 use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, Formatter, HeaderFormatter,
     HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute,
-    ProtocolOptions, RateLimitDescriptor, RequestId, ResourceMonitor, Retry, SessionState, Tracer, TransportSocket,
+    ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector, ResourceMonitor, Retry, Sampler, SessionState,
+    Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -156,11 +157,21 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Formatter Works "envoy.extensions.formatter.metadata.v3.Metadata", unread, "%METADATA%";
     Formatter Works "envoy.extensions.formatter.cel.v3.Cel", unread, "%CEL% and %TYPED_CEL%, which need no formatter; attributes and functions that are not known here are refused";
 
-    Tracer Inert "envoy.config.trace.v3.ZipkinConfig", is::<trace::ZipkinConfig>, "no spans are sent; trace headers pass unchanged";
-    Tracer Inert "envoy.config.trace.v3.OpenTelemetryConfig", is::<trace::OpenTelemetryConfig>, "no spans are sent; trace headers pass unchanged";
-    Tracer Inert "envoy.config.trace.v3.DatadogConfig", is::<trace::DatadogConfig>, "no spans are sent; trace headers pass unchanged";
-    Tracer Inert "envoy.config.trace.v3.SkyWalkingConfig", is::<trace::SkyWalkingConfig>, "no spans are sent; trace headers pass unchanged";
-    Tracer Inert "envoy.config.trace.v3.LightstepConfig", is::<trace::LightstepConfig>, "no spans are sent; trace headers pass unchanged";
+    Tracer Works "envoy.config.trace.v3.ZipkinConfig", unread, "spans in JSON or protobuf over HTTP, B3 contexts, and W3C ones where it says so; called services are told of no span of their own";
+    Tracer Works "envoy.config.trace.v3.OpenTelemetryConfig", unread, "spans over gRPC or HTTP, W3C contexts; called services are told of no span of their own";
+    Tracer Inert "envoy.config.trace.v3.DatadogConfig", is::<trace::DatadogConfig>, "no spans are sent, and the tracer's own headers pass unchanged: no kept library speaks its protocol; give OpenTelemetry, which its collectors read";
+    Tracer Inert "envoy.config.trace.v3.SkyWalkingConfig", is::<trace::SkyWalkingConfig>, "no spans are sent, and the tracer's own headers pass unchanged: no kept library speaks its protocol; give OpenTelemetry, which its collectors read";
+    Tracer Inert "envoy.config.trace.v3.LightstepConfig", is::<trace::LightstepConfig>, "no spans are sent, and the tracer's own headers pass unchanged: no kept library speaks its protocol; give OpenTelemetry, which its collectors read";
+
+    ResourceDetector Works "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig", unread, "what OTEL_RESOURCE_ATTRIBUTES says";
+    ResourceDetector Works "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig", unread, "these attributes";
+    ResourceDetector Inert "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.DynatraceResourceDetectorConfig", is::<ext::tracers::opentelemetry::resource_detectors::v3::DynatraceResourceDetectorConfig>, "its files are not read: spans lack their attributes";
+
+    Sampler Works "envoy.extensions.tracers.opentelemetry.samplers.v3.AlwaysOnSamplerConfig", unread, "all that the connection manager leaves";
+    Sampler Works "envoy.extensions.tracers.opentelemetry.samplers.v3.TraceIdRatioBasedSamplerConfig", unread, "a share of what the connection manager leaves, by trace id";
+    Sampler Works "envoy.extensions.tracers.opentelemetry.samplers.v3.ParentBasedSamplerConfig", unread, "as the caller has decided";
+    Sampler Inert "envoy.extensions.tracers.opentelemetry.samplers.v3.DynatraceSamplerConfig", is::<ext::tracers::opentelemetry::samplers::v3::DynatraceSamplerConfig>, "as if there were no sampler";
+    Sampler Inert "envoy.extensions.tracers.opentelemetry.samplers.v3.CELSamplerConfig", is::<ext::tracers::opentelemetry::samplers::v3::CelSamplerConfig>, "as if there were no sampler";
 
     RequestId Works "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", unread, "x-request-id carries the trace decision";
 

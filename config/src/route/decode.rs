@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::proto::{self, route::v3 as pb, uint32};
 use crate::rate_limit;
 use crate::rejection::{At, Rejection};
+use crate::tracing;
 
 /// A `RouteConfiguration` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<RouteConfiguration, Rejection> {
@@ -218,6 +219,10 @@ fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'
         stat_prefix: proto::text(&proto.stat_prefix),
         buffer_limit: buffer_limit(proto, host),
         metadata: proto::metadata(&proto.metadata),
+        tracing: match &proto.tracing {
+            None => None,
+            Some(one) => Some(Arc::new(tracing::decode::of_route(&at.field("tracing"), one, options)?)),
+        },
         per_filter: per_filter::with(
             cors,
             per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?,

@@ -161,6 +161,8 @@ pub struct Mirror {
     pub mutations: Vec<HeaderMutation>,
     /// `host_rewrite_literal`, in place of the suffix.
     pub host_rewrite: Option<Arc<str>>,
+    /// `trace_sampled`: it belongs to the trace of its request, where that is traced.
+    pub traced: bool,
 }
 
 /// Where a mirror goes.

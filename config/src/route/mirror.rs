@@ -34,6 +34,7 @@ fn policy(at: &At<'_>, proto: &pb::route_action::RequestMirrorPolicy, options: &
         keeps_host: proto.disable_shadow_host_suffix_append,
         mutations: header_mutation::decode(&at_mutations, &proto.request_headers_mutations)?,
         host_rewrite: proto::text(&proto.host_rewrite_literal),
+        traced: proto::bool_or(&proto.trace_sampled, true),
     })
 }
 

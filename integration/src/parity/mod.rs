@@ -1,7 +1,7 @@
 //! Raw bytes through a proxy, and what becomes of them: the same cases for the real Envoy and for Outrigger, from one bootstrap file.
 //!
 //! Called by the tests `*_parity`. [`bootstraps`] are small files that are judged. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
-//! [`der`] writes them octet by octet. [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
+//! [`der`] writes them octet by octet. [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted, [`tracing`] what spans say. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
 //! proxy and asks it.
 
 pub mod asked;
@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod rbac;
 pub mod statistics;
 pub mod table;
+pub mod tracing;
 pub mod upstream;
 
 use std::path::{Path, PathBuf};

@@ -65,6 +65,8 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::AccessLogFilter => "envoy.access_loggers.extension_filters",
         Kind::Formatter => "envoy.formatter",
         Kind::Tracer => "envoy.tracers",
+        Kind::ResourceDetector => "envoy.tracers.opentelemetry.resource_detectors",
+        Kind::Sampler => "envoy.tracers.opentelemetry.samplers",
         Kind::RequestId => "envoy.request_id_extension",
         Kind::HeaderFormatter => "envoy.http.stateful_header_formatters",
         Kind::Retry if entry.type_name.contains(".priority.") => "envoy.retry_priorities",

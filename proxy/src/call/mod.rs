@@ -115,6 +115,11 @@ impl Calls {
         Rc::new(GrpcStream::new(self.clone(), call))
     }
 
+    /// This host's address, where it is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        std::str::from_utf8(self.0.address.as_ref()?).ok()?.parse().ok()
+    }
+
     fn cluster(&self, name: &Arc<str>) -> Result<Rc<WorkerCluster>, CallFailure> {
         let cluster = self.0.clusters.get(&self.0.published, name);
         cluster.ok_or_else(|| CallFailure::new(name, Why::NoCluster))

@@ -32,6 +32,7 @@ use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
+use super::trace;
 use super::upload::Upload;
 use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
@@ -86,6 +87,8 @@ pub(super) async fn run<'s>(
                 ends.retries(outcome.target(), outcome.status(), wait);
                 outcome.told(&mut exchange.stream.info);
                 log::over(&mut exchange.stream, outcome.status().unwrap_or(0), outcome.flags(), outcome.reached());
+                let (host, _) = outcome.reached();
+                trace::attempt::over(&mut exchange.stream, outcome.head(), outcome.flags(), (host, outcome.ended()));
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
                 outcome.cut_short(&cluster);
@@ -109,6 +112,8 @@ pub(super) async fn run<'s>(
                 exchange.watch.try_ends();
                 stages::gave_up(&exchange.stream, failure.flags());
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
+                let ended = (host.is_some(), failure.ended());
+                trace::attempt::over(&mut exchange.stream, None, failure.flags(), ended);
                 let stop = failure.into_stop(&exchange.stream, retried);
                 ends.failed(host.as_ref(), &stop);
                 // What a connection was waited for with.
@@ -126,7 +131,7 @@ pub(super) async fn run<'s>(
             }
         }
     };
-    log::answered(&mut exchange.stream, head.status);
+    log::answered(&mut exchange.stream, &head);
     if let Some(policy) = &forwarding.config.internal_redirect
         && policy.codes.contains(&head.status)
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)

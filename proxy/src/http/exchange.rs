@@ -25,6 +25,7 @@ use super::normalize::{self, Normalized};
 use super::request_id;
 use super::router;
 use super::stop::Stop;
+use super::trace;
 use super::upgrade;
 use super::xfcc;
 use crate::wire::codec::{Downstream, ResetReason};
@@ -118,18 +119,18 @@ async fn proxy<'s>(
         let caller = forwarded::apply(context, &mut stream.request, table);
         stream.info.downstream_remote = caller.address;
         stream.internal = caller.internal;
-        request_id::apply(&context.manager, &mut stream.request, caller.edge);
+        request_id::apply(&context.manager.config, &mut stream.request, caller.edge);
         xfcc::apply(context, &mut stream.request.headers);
     }
     upgrade::expect_continue(&mut exchange.stream, downstream)?;
 
     // Where it would go. Whether there is such a place, the router says, when the filters have had their say.
     router::choose(&mut exchange.stream, table);
+    trace::begin(&mut exchange.stream);
     // Our own answers have response filters, too.
     exchange.start_filters();
     upgrade::check(&mut exchange.stream)?;
     filters::run::request(exchange, downstream).await?;
-    exchange.stream.take_decorator();
 
     // There, and back.
     router::answer(exchange, downstream).await

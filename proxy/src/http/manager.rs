@@ -12,7 +12,8 @@ use super::buffers::OfConnection;
 use super::filters::chain::Chains;
 use super::filters::filter::FilterDeps;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
-use super::stats::{HttpStats, TracingStats};
+use super::stats::HttpStats;
+use super::trace::Tracing;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::stats::Stats;
@@ -36,8 +37,8 @@ pub struct ConnectionManager {
     /// One of the two tells of moments that are not kept otherwise.
     pub(super) wants_times: bool,
     pub(super) stats: HttpStats,
-    /// Where trace decisions are counted, with tracing.
-    pub(super) tracing: Option<TracingStats>,
+    /// `tracing`.
+    pub(super) tracing: Option<Tracing>,
     /// What the HTTP/2 codec counts; as with Envoy it is there once a client has spoken HTTP/2.
     codec: OnceLock<CodecStats>,
     /// Where statistics of routes are registered.
@@ -131,7 +132,8 @@ impl ConnectionManager {
             secrets: deps.secrets.clone(),
             tracing: config
                 .tracing
-                .map(|_| TracingStats::new(deps.stats, &format!("http.{}.tracing.", config.stat_prefix))),
+                .as_ref()
+                .map(|tracing| Tracing::compile(tracing, &scope, listener.direction, deps.stats)),
             server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         });

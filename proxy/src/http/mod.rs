@@ -41,6 +41,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod timeouts;
+mod trace;
 mod upgrade;
 mod upload;
 mod upstreams;

@@ -1,9 +1,12 @@
-//! `x-request-id`: a version 4 UUID whose 15th character carries the decision whether to trace. Called once a request by `exchange`.
+//! `x-request-id`: a version 4 UUID whose 15th character carries the decision whether to trace. Called once a
+//! request by `exchange` and by `trace`.
 
 use bytes::Bytes;
-use config::hcm::{HttpConnectionManager, Tracing};
+use config::hcm::HttpConnectionManager;
+use config::tracing::Sampling;
 
-use super::ConnectionManager;
+use super::trace::Reason;
+use crate::policy::falls_into;
 use crate::telemetry::uuid::{self, LENGTH};
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
@@ -15,78 +18,52 @@ const SAMPLED: u8 = b'9';
 const FORCED: u8 = b'a';
 const CLIENT: u8 = b'b';
 
-/// Makes sure of a request id, and packs the trace decision into it. `edge` requests get a new one unless the client's is to be kept.
-pub(super) fn apply(manager: &ConnectionManager, request: &mut RequestHead, edge: bool) {
-    let decision = set(&manager.config, request, edge);
-    if let Some(stats) = &manager.tracing {
-        match decision {
-            Some(SAMPLED) => stats.random_sampling.inc(),
-            Some(FORCED) => stats.service_forced.inc(),
-            Some(CLIENT) => stats.client_enabled.inc(),
-            _ => stats.not_traceable.inc(),
-        }
-    }
-}
-
-/// Sets the id; the trace decision, where one is made.
-fn set(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) -> Option<u8> {
+/// Makes sure of a request id. `edge` requests get a new one unless the client's is to be kept.
+pub(super) fn apply(config: &HttpConnectionManager, request: &mut RequestHead, edge: bool) {
     let present = request.headers.get(&Name::X_REQUEST_ID).is_some_and(|id| !id.is_empty());
-    let fresh = config.generate_request_id && (!present || (edge && !config.preserve_external_request_id));
-    if !fresh && !present {
-        return None;
+    if config.generate_request_id && (!present || (edge && !config.preserve_external_request_id)) {
+        request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&uuid::random()));
     }
-    let Some(tracing) = config.tracing.filter(|_| config.request_id_samples) else {
-        if fresh {
-            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&uuid::random()));
-        }
-        return None;
-    };
-    if fresh {
-        let mut id = uuid::random();
-        let decision = decide(&mut id, config, tracing, request);
-        request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
-        return decision;
-    }
-    if let Some(given) = request.headers.get(&Name::X_REQUEST_ID)
-        && let Ok(mut id) = <[u8; LENGTH]>::try_from(&given[..])
-    {
-        let before = id[DECISION];
-        let decision = decide(&mut id, config, tracing, request);
-        if id[DECISION] != before {
-            request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
-        }
-        return decision;
-    }
-    None
 }
 
-/// Packs the decision: a client's wish, then force, then a random share that every hop computes alike from the id.
-fn decide(
-    id: &mut [u8; LENGTH],
-    config: &HttpConnectionManager,
-    tracing: Tracing,
-    request: &RequestHead,
-) -> Option<u8> {
-    let number = leading_number(id)?;
-    let falls_into = |percent: f64| f64::from(number % 10_000) < percent * 100.0;
-    let traced = |digit: u8| matches!(digit, SAMPLED | FORCED | CLIENT);
-    let mut decision = id[DECISION];
-    if !traced(decision) {
-        if request.headers.contains(&Name::X_CLIENT_TRACE_ID) && falls_into(tracing.client_sampling) {
-            decision = CLIENT;
-        } else if request.headers.contains(&Name::X_ENVOY_FORCE_TRACE) {
-            decision = FORCED;
-        } else if falls_into(tracing.random_sampling) {
-            decision = SAMPLED;
+/// Whether a request is traced: as its id says, by a client's wish, by force, or as one of a share that every hop computes alike from the
+/// id. Packs that into the id.
+pub(super) fn decide(config: &HttpConnectionManager, sampling: Sampling, request: &mut RequestHead) -> Reason {
+    if !config.request_id_samples {
+        return Reason::Sampling;
+    }
+    let headers = &request.headers;
+    let id = headers.get(&Name::X_REQUEST_ID).and_then(|id| <[u8; LENGTH]>::try_from(&id[..]).ok());
+    let Some((mut id, number)) = id.and_then(|id| Some((id, u64::from(leading_number(&id)? % 10_000)))) else {
+        return Reason::NotTraceable;
+    };
+    let before = id[DECISION];
+    let mut reason = match before {
+        SAMPLED => Reason::Sampling,
+        FORCED => Reason::ServiceForced,
+        CLIENT => Reason::ClientForced,
+        _ if headers.contains(&Name::X_CLIENT_TRACE_ID) && falls_into(sampling.client, fastrand::u64(..)) => {
+            Reason::ClientForced
         }
+        _ if headers.contains(&Name::X_ENVOY_FORCE_TRACE) => Reason::ServiceForced,
+        _ if falls_into(sampling.random, number) => Reason::Sampling,
+        _ => Reason::NotTraceable,
+    };
+    let traced = reason != Reason::NotTraceable;
+    if traced && !falls_into(sampling.overall, number) {
+        reason = Reason::NotTraceable;
     }
-    if traced(decision) && !falls_into(tracing.overall_sampling) {
-        decision = NOT_TRACED;
+    id[DECISION] = match reason {
+        Reason::Sampling => SAMPLED,
+        Reason::ServiceForced => FORCED,
+        Reason::ClientForced => CLIENT,
+        Reason::NotTraceable if traced => NOT_TRACED,
+        Reason::NotTraceable => before,
+    };
+    if config.request_id_packs_trace_reason && id[DECISION] != before {
+        request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
     }
-    if config.request_id_packs_trace_reason {
-        id[DECISION] = decision;
-    }
-    Some(decision)
+    reason
 }
 
 /// The first eight hex digits; `None` when they are none.

@@ -10,6 +10,7 @@ use super::forwarded::append_list;
 use super::framing;
 use super::mutate::Mutation;
 use super::stream::{Chosen, Stream};
+use super::trace;
 use crate::telemetry::{format, wall};
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name, NameSet};
@@ -52,7 +53,7 @@ pub(super) fn upstream_head(stream: &mut Stream<'_>, head: &mut ResponseHead) {
 }
 
 /// The connection manager's part, of every final response.
-pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
+pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstream, head: &mut ResponseHead) {
     let context = stream.context;
     let config = &context.manager.config;
     // Whoever wrote it.
@@ -102,12 +103,15 @@ pub(super) fn finish_head(stream: &Stream<'_>, downstream: &mut dyn Downstream, 
 }
 
 /// With tracing the two sidecars tell each other the name of the operation; apps see none of it.
-fn tell_decorator(stream: &Stream<'_>, headers: &mut Headers) {
+fn tell_decorator(stream: &mut Stream<'_>, headers: &mut Headers) {
     if stream.context.manager.config.tracing.is_none() {
         return;
     }
     if stream.context.manager.direction == Direction::Outbound {
-        headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION);
+        if let Some(operation) = headers.get(&Name::X_ENVOY_DECORATOR_OPERATION) {
+            trace::named(&mut stream.trace, operation);
+            headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION);
+        }
     } else if let Some(operation) = &stream.decorator {
         headers.set(Name::X_ENVOY_DECORATOR_OPERATION, operation.clone());
     }

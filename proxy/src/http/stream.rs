@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::listener::Direction;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
@@ -18,10 +17,11 @@ use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
+use super::trace::Trace;
 use super::upstreams::UpstreamCluster;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::Headers;
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
 /// The route that was chosen for a request. Borrowed from the table that the request pins.
@@ -107,6 +107,8 @@ pub(crate) struct Stream<'s> {
     pub attempt_begun: Option<Begun>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
+    /// Its span, where it is traced.
+    pub trace: Option<Box<Trace>>,
     /// The head as the router made it, where filters behind it change bodies: another attempt begins with it.
     pub unfiltered: Option<Box<RequestHead>>,
     /// Filters behind the router, by attempt and mirror.
@@ -144,6 +146,7 @@ impl<'s> Stream<'s> {
             decorator: None,
             attempt_begun: None,
             history: None,
+            trace: None,
             unfiltered: None,
             behind: Vec::new(),
             pinned,
@@ -209,23 +212,6 @@ impl<'s> Stream<'s> {
 
     fn until(&self, at: std::time::Instant) -> Duration {
         self.info.request_complete.map_or(Duration::ZERO, |complete| at.saturating_duration_since(complete))
-    }
-
-    /// Outbound, the next sidecar is told the name of the operation; inbound, what a sidecar told wins over the route's, which otherwise
-    /// goes back with the response. All of it only with tracing, as with Envoy.
-    pub fn take_decorator(&mut self) {
-        if self.context.manager.config.tracing.is_none() {
-            return;
-        }
-        let Some(chosen) = self.route else { return };
-        let operation = chosen.route.decorator.as_ref();
-        if self.context.manager.direction == Direction::Outbound {
-            if let Some(operation) = operation {
-                self.request.headers.set(Name::X_ENVOY_DECORATOR_OPERATION, operation.clone());
-            }
-        } else if !self.request.headers.remove(&Name::X_ENVOY_DECORATOR_OPERATION) {
-            self.decorator = operation.cloned();
-        }
     }
 }
 

@@ -11,5 +11,6 @@ pub mod process_log;
 pub mod shadow;
 pub mod state_values;
 pub mod stream_info;
+pub mod trace;
 pub mod uuid;
 pub mod wall;

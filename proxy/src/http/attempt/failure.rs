@@ -8,6 +8,7 @@ use crate::http::reason;
 use crate::http::retry::Reset;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
+use crate::http::trace::attempt::Ended;
 use crate::wire::codec::StreamError;
 
 /// Why an attempt was not answered.
@@ -39,6 +40,15 @@ impl Failure {
             Failure::Stream(error) => reset_of(error).0,
             Failure::Timeout(Stop::Reply(reply)) => reply.flags,
             Failure::Timeout(_) => ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
+        }
+    }
+
+    /// How its attempt ended.
+    pub fn ended(&self) -> Ended {
+        match self {
+            Failure::Pick(_) | Failure::Timeout(_) => Ended::Canceled,
+            Failure::Connect(failure) => Ended::Failed(failure.reset_reason()),
+            Failure::Stream(error) => Ended::Failed(reset_of(error).1),
         }
     }
 

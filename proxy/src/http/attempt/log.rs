@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 use crate::failure::ResponseFlags;
 use crate::http::exchange::Exchange;
 use crate::http::stream::Stream;
+use crate::http::trace;
 use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::stream_info::StreamInfo;
@@ -31,6 +32,7 @@ pub(in crate::http) struct Begun {
 
 /// An attempt begins.
 pub(super) fn begins(exchange: &mut Exchange<'_>) {
+    trace::attempt::begins(&mut exchange.stream);
     let manager = &exchange.stream.context.manager;
     if !manager.upstream_log.is_empty() {
         exchange.stream.attempt_begun = Some(Begun { at: Instant::now(), status: None });
@@ -39,9 +41,10 @@ pub(super) fn begins(exchange: &mut Exchange<'_>) {
 }
 
 /// It is answered, and that answer goes on to the client.
-pub(super) fn answered(stream: &mut Stream<'_>, status: u16) {
+pub(super) fn answered(stream: &mut Stream<'_>, head: &ResponseHead) {
+    trace::attempt::answered(&mut stream.trace, head);
     if let Some(begun) = &mut stream.attempt_begun {
-        begun.status = Some(status);
+        begun.status = Some(head.status);
     }
 }
 
@@ -82,8 +85,14 @@ pub(super) fn over(stream: &mut Stream<'_>, status: u16, flags: ResponseFlags, (
     write(stream, info, EntryKind::UpstreamEnd, (None, None));
 }
 
-/// The request is over, and its last attempt with it.
-pub(in crate::http) fn last(stream: &Stream<'_>, response: Option<&ResponseHead>, trailers: Option<&Headers>) {
+/// The request is over, and its last attempt with it. `answered`: the client has an answer.
+pub(in crate::http) fn last(stream: &mut Stream<'_>, answered: bool) {
+    if stream.trace.is_some() {
+        let trailers = stream.trailers.take();
+        trace::attempt::last(stream, trailers.as_ref());
+        stream.trailers = trailers;
+    }
+    let (response, trailers) = (stream.response.as_ref().filter(|_| answered), stream.trailers.as_ref());
     let Some(begun) = stream.attempt_begun else { return };
     let Some(status) = begun.status else {
         return write(stream, seen(stream, begun, ResponseFlags::NONE), EntryKind::UpstreamEnd, (None, None));

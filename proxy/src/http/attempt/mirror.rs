@@ -22,6 +22,7 @@ use crate::http::mutate::OrderedMutations;
 use crate::http::reason;
 use crate::http::stop::Stop;
 use crate::http::stream::{Chosen, Stream, asks_for_tunnel};
+use crate::http::trace;
 use crate::http::upstreams::UpstreamCluster;
 use crate::policy::falls_into;
 use crate::telemetry::access_log::LogEntry;
@@ -36,6 +37,8 @@ pub(in crate::http) struct Mirror {
     fraction: Option<Fraction>,
     keeps_host: bool,
     mutations: OrderedMutations,
+    /// It belongs to the trace of its request.
+    traced: bool,
     host: Option<Bytes>,
 }
 
@@ -84,6 +87,7 @@ impl Mirror {
             fraction: config.fraction,
             keeps_host: config.keeps_host,
             mutations: OrderedMutations::compile(&config.mutations),
+            traced: config.traced,
             host: config.host_rewrite.as_ref().map(|host| Bytes::copy_from_slice(host.as_bytes())),
         }
     }
@@ -106,6 +110,7 @@ impl Mirror {
             format::write(format, &entry, out);
         };
         self.mutations.apply(&mut head, |head| Some(&mut head.headers), render);
+        trace::inject_copy(stream, &mut head, self.traced);
         match &self.host {
             Some(host) => head.authority = host.clone(),
             None if self.keeps_host => {}

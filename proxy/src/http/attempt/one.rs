@@ -26,6 +26,8 @@ use crate::http::rewrite;
 use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
+use crate::http::trace;
+use crate::http::trace::attempt::Ended;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target, UpstreamCluster};
@@ -207,6 +209,7 @@ impl Attempt<'_> {
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
         log::ready(&exchange.stream);
+        trace::inject(&mut exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
         filters::begin(exchange, self.cluster, upload);
         if upload.is_held() {
@@ -385,6 +388,23 @@ impl Outcome {
         }
     }
 
+    /// How it ended, once it is not waited for any more.
+    pub fn ended(&self) -> Ended {
+        match self {
+            Outcome::Answer(_, head, _) if head.body == BodyLength::Empty => Ended::Whole,
+            Outcome::Answer(..) | Outcome::Late(..) => Ended::Canceled,
+            Outcome::Failed(failure, ..) => failure.ended(),
+        }
+    }
+
+    /// What it was answered with.
+    pub fn head(&self) -> Option<&ResponseHead> {
+        match self {
+            Outcome::Answer(_, head, _) => Some(head),
+            Outcome::Failed(..) | Outcome::Late(..) => None,
+        }
+    }
+
     /// Nobody wants it any more.
     pub fn cut_short(self, cluster: &UpstreamCluster) {
         if let Outcome::Answer(lease, head, _) = &self {
@@ -400,9 +420,6 @@ impl Outcome {
     }
 
     pub fn status(&self) -> Option<u16> {
-        match self {
-            Outcome::Answer(_, head, _) => Some(head.status),
-            Outcome::Failed(..) | Outcome::Late(..) => None,
-        }
+        self.head().map(|head| head.status)
     }
 }

@@ -93,7 +93,7 @@ async fn deliver(
     if filtered && !exchange.filters.is_empty() {
         framing::settle_response(&mut head, exchange.stream.asked.head);
     }
-    respond::finish_head(&exchange.stream, downstream, &mut head);
+    respond::finish_head(&mut exchange.stream, downstream, &mut head);
     let end = head.body == BodyLength::Empty && !origin.is_tunnel();
     downstream.send_head(&head, end)?;
     exchange.response_sent(head);

@@ -21,6 +21,7 @@ use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
 use crate::http::stream::{Stream, asks_for_tunnel};
+use crate::http::trace;
 use crate::http::upgrade;
 use crate::http::watch::Watch;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
@@ -300,12 +301,13 @@ impl Drop for Exchange<'_> {
             filter.end(stream);
         }
         stream.end_all_behind();
-        attempt::log::last(stream, stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
-        if !manager.access_log.is_empty() {
+        attempt::log::last(stream, self.begun);
+        if !manager.access_log.is_empty() || stream.trace.is_some() {
             attempt::name_cluster(stream);
         }
         let entry = stream.entry(stream.response.as_ref().filter(|_| self.begun), stream.trailers.as_ref());
         stream.context.finish(entry);
+        trace::finish(stream, self.begun, self.begun && self.complete);
     }
 }
 

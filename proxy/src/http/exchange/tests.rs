@@ -5,8 +5,9 @@ mod timers;
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::hcm::Tracing;
+use config::matcher::Fraction;
 use config::route::*;
+use config::tracing::{Sampling, Tracing};
 use tokio::time::Instant;
 
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
@@ -553,11 +554,10 @@ async fn own_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn sidecars_tell_each_other_the_operation() {
-    let tracing = Tracing { client_sampling: 100.0, random_sampling: 0.0, overall_sampling: 100.0 };
     let mut routes = to_app(|_| {});
     routes[0].decorator = Some("op".into());
     let mut bench = Bench::new(routes);
-    bench.config.tracing = Some(tracing);
+    bench.config.tracing = Some(Tracing::default());
     bench.upstream(Script::answers(200, &[("x-envoy-decorator-operation", "theirs")], &[]));
     let outcome = bench.send(get("/")).await;
     assert_eq!(bench.seen()[0].header("x-envoy-decorator-operation").as_deref(), Some("op"));
@@ -595,17 +595,17 @@ async fn istio_alpn_is_chosen_by_the_clusters_protocol() {
 #[tokio::test(start_paused = true)]
 async fn the_request_id_carries_the_trace_decision() {
     let mut bench = Bench::new(to_app(|_| {}));
-    let tracing = Tracing { client_sampling: 100.0, random_sampling: 0.0, overall_sampling: 100.0 };
     let id = "4eb4ec58-5e8c-4a5e-9a3b-4b5b9a4b7a6c";
     for (random, headers, expected) in [
-        (0.0, &[("x-request-id", id)][..], '4'),
-        (100.0, &[("x-request-id", id)][..], '9'),
-        (0.0, &[("x-request-id", id), ("x-client-trace-id", "1")][..], 'b'),
+        (0, &[("x-request-id", id)][..], '4'),
+        (100, &[("x-request-id", id)][..], '9'),
+        (0, &[("x-request-id", id), ("x-client-trace-id", "1")][..], 'b'),
         // Only internal callers may force.
-        (0.0, &[("x-request-id", id), ("x-envoy-force-trace", "1")][..], '4'),
-        (100.0, &[][..], '9'),
+        (0, &[("x-request-id", id), ("x-envoy-force-trace", "1")][..], '4'),
+        (100, &[][..], '9'),
     ] {
-        bench.config.tracing = Some(Tracing { random_sampling: random, ..tracing });
+        let sampling = Sampling { random: Fraction { numerator: random, denominator: 100 }, ..Sampling::default() };
+        bench.config.tracing = Some(Tracing { sampling, ..Tracing::default() });
         bench.upstream(Script::answers(200, &[], &[]));
         bench.send(with(get("/"), headers)).await;
         let sent = bench.seen()[0].header("x-request-id").unwrap();

@@ -12,6 +12,7 @@ use super::super::filters::filter::FilterDeps;
 use super::super::mutate::Mutation;
 use super::super::rate_limit::RateLimit;
 use super::super::retry::Rules;
+use super::super::trace::OfRoute;
 use super::matching::Matcher;
 use super::stats::RouteStats;
 use crate::cluster::by_weight;
@@ -52,6 +53,8 @@ pub struct Route {
     pub(in crate::http) scopes: Scopes,
     /// And which of them act on its requests.
     pub(in crate::http) acting: Acting,
+    /// `tracing`.
+    pub(in crate::http) tracing: Option<Box<OfRoute>>,
     /// `decorator.operation`, when it is to be told to the next hop.
     pub decorator: Option<Bytes>,
     matcher: Matcher,
@@ -129,6 +132,7 @@ impl Route {
             config: config.clone(),
             forwarding,
             mutation: Mutation::compile(&config.headers),
+            tracing: config.tracing.as_ref().map(|tracing| Box::new(OfRoute::compile(tracing))),
             decorator: decorator.map(|operation| Bytes::copy_from_slice(operation.as_bytes())),
             matcher: Matcher::compile(&config.matches),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,

@@ -29,6 +29,7 @@ pub fn route(prefix: &str, action: Action) -> Route {
         stat_prefix: None,
         buffer_limit: None,
         metadata: Arc::default(),
+        tracing: None,
         per_filter: Vec::new(),
     }
 }

@@ -176,6 +176,7 @@ async fn a_mirror_passes_those_of_its_cluster() {
         keeps_host: true,
         mutations: Vec::new(),
         host_rewrite: None,
+        traced: true,
     };
     for (most, arrives) in [(100, true), (4, false)] {
         let mut bench = Bench::new(to_app(|forward| forward.mirrors = vec![mirror.clone()]));

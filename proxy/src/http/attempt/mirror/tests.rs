@@ -15,6 +15,7 @@ fn mirror(cluster: &str) -> Mirror {
         keeps_host: false,
         mutations: Vec::new(),
         host_rewrite: None,
+        traced: true,
     }
 }
 
