@@ -50,7 +50,7 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
     let ended = match &chain.terminal {
         Terminal::Http(manager) => {
             let (worker, manager, connection) = (worker.clone(), manager.clone(), info.clone());
-            match filters.as_ref().and_then(|filters| filters.first(&info)) {
+            match filters.as_ref().and_then(|filters| filters.first(&info, false)) {
                 None => {
                     Box::pin(http::serve(worker, manager, stream, connection, drain)).await;
                     None
@@ -64,11 +64,11 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
             }
         }
         Terminal::Tcp(proxy) => {
-            let first = filters.as_ref().and_then(|filters| filters.first(&info));
+            let first = filters.as_ref().and_then(|filters| filters.first(&info, true));
             Some(Box::pin(tcp::proxy(&worker, proxy, stream, info.clone(), drain, first)).await)
         }
         Terminal::Echo => {
-            let first = filters.as_ref().and_then(|filters| filters.first(&info));
+            let first = filters.as_ref().and_then(|filters| filters.first(&info, false));
             let (received, sent) = Box::pin(tcp::echo(stream, &drain, first)).await;
             let mut info = begun.stream_info(info.clone());
             (info.bytes_received, info.bytes_sent) = (received, sent);

@@ -40,8 +40,8 @@ pub(crate) trait NetworkFilter: Sized + Send + Sync + 'static {
         Step::Continue
     }
 
-    /// The first octets that the client sends, before anyone else reads them. What is taken off their front nobody else sees. A server
-    /// that speaks first is heard meanwhile.
+    /// The first octets that the client sends, before anyone else reads them; none where connections are relayed and the client has ended
+    /// without any. What is taken off their front nobody else sees. A server that speaks first is heard meanwhile.
     fn first(&self, _turn: &mut Turn<'_, Self::State>, _octets: &mut BytesMut) -> Step {
         Step::Continue
     }
@@ -87,7 +87,7 @@ impl Hooks {
 pub(crate) enum Step {
     /// The next filter.
     Continue,
-    /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them.
+    /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them. Where no more come the connection is closed.
     #[allow(dead_code, reason = "filters that read a frame off the front need it")]
     More,
     /// [`NetworkFilter::resumed`] when it has come.

@@ -189,11 +189,13 @@ impl Started {
         self.head(connection, Hooks::SECURED, || Hook::Secured).await
     }
 
-    /// What shows them the first octets, if one of them wants those. Nobody else reads the stream before it is ready.
-    pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
+    /// What shows them the first octets, if one of them wants those; `of_end`: and that a stream ends without any, where that is no end of
+    /// the connection. Nobody else reads the stream before it is ready.
+    pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>, of_end: bool) -> Option<Box<First>> {
         self.list.wants.has(Hooks::FIRST).then(|| {
             let (filters, connection) = (self.clone(), connection.clone());
-            Box::new(First { filters, connection, next: 0, wait: None, octets: BytesMut::new(), read: Read::Nothing })
+            let (octets, read) = (BytesMut::new(), Read::Nothing);
+            Box::new(First { filters, connection, of_end, next: 0, wait: None, octets, read })
         })
     }
 
@@ -230,6 +232,8 @@ impl Started {
 pub struct First {
     filters: Rc<Started>,
     connection: Rc<ConnectionInfo>,
+    /// A stream that ends without octets is shown, too.
+    of_end: bool,
     /// The filter whose turn it is.
     next: usize,
     /// What it waits for.
@@ -246,7 +250,7 @@ enum Read {
     Nothing,
     /// Octets that they have not seen.
     Fresh,
-    /// To its end.
+    /// To its end, which the filters have not seen.
     All,
 }
 
@@ -256,16 +260,20 @@ const PIECE: usize = 4 * 1024;
 const MOST: usize = 64 * 1024;
 
 impl First {
-    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before has no
-    /// first octets.
+    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before is judged by
+    /// what there is, which may be nothing: who then wants more does not let it pass.
     ///
     /// # Errors
     /// A filter closes the connection, or reading fails.
     pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
         loop {
-            if self.read == Read::Fresh {
+            if self.read != Read::Nothing {
                 if ready!(self.ask(cx))? {
                     break;
+                }
+                if self.read == Read::All {
+                    let closed = Closed(ResponseFlags::NONE);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, closed)));
                 }
                 if self.octets.len() >= MOST {
                     return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -275,12 +283,12 @@ impl First {
             let mut space = [0; PIECE];
             let mut piece = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
-            if piece.filled().is_empty() {
-                self.read = Read::All;
-                break;
-            }
-            self.read = Read::Fresh;
             self.octets.extend_from_slice(piece.filled());
+            match piece.filled() {
+                [] if self.octets.is_empty() && !self.of_end => break,
+                [] => self.read = Read::All,
+                _ => self.read = Read::Fresh,
+            }
         }
         stream.put_back(std::mem::take(&mut self.octets).freeze());
         Poll::Ready(Ok(()))
