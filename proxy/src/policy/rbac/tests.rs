@@ -106,6 +106,7 @@ pub(super) fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made
         headers,
         body: BodyLength::Empty,
         upgrade: None,
+        about_server: false,
         wire_size: 0,
     };
     Made { request: Some(head), ..connection() }

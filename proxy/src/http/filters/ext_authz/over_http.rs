@@ -71,6 +71,7 @@ pub(super) fn question(
         protocol: Protocol::Http11,
         method: request.method.clone(),
         path: path(config, &request.path),
+        about_server: false,
         authority: request.authority.clone(),
         scheme: Bytes::from_static(b"http"),
         headers,
