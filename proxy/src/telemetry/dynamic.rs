@@ -2,6 +2,7 @@
 //! Written by filters of `http` and `tcp`, read by other filters and by logs.
 
 use std::cell::{OnceCell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -222,6 +223,8 @@ pub enum Form {
     Fields(Rc<Value>),
     /// As the text that it is, the number of messages each way of a gRPC request, and as JSON that names them.
     Messages,
+    /// As the text that it is; its fields are `ip` and `port`.
+    Address(SocketAddr),
     /// Not at all.
     Hidden,
 }
@@ -242,8 +245,13 @@ impl StateObject {
     pub fn structure(&self) -> Option<&Value> {
         match &self.form {
             Form::Message(value) | Form::Fields(value) => Some(value),
-            Form::Text | Form::Plain | Form::Json | Form::Messages | Form::Hidden => None,
+            Form::Text | Form::Plain | Form::Json | Form::Messages | Form::Address(_) | Form::Hidden => None,
         }
+    }
+
+    /// The address that it is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        if let Form::Address(address) = self.form { Some(address) } else { None }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Made {
     metadata: Option<Value>,
     route: Option<Metadata>,
     state: Option<&'static str>,
+    address: Option<SocketAddr>,
 }
 
 impl Facts for Made {
@@ -75,6 +76,9 @@ impl Facts for Made {
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.state.filter(|_| key == "k").map(|value| value.as_bytes().into())
     }
+    fn filter_state_address(&self, key: &str) -> Option<SocketAddr> {
+        self.address.filter(|_| key == "k")
+    }
 }
 
 /// A connection without a request.
@@ -91,6 +95,7 @@ pub(super) fn connection() -> Made {
         metadata: None,
         route: None,
         state: None,
+        address: None,
     }
 }
 
@@ -283,6 +288,19 @@ fn actions_and_who_says_so() {
     let details = |engine: Engine<()>| engine.judge(&connection()).details();
     assert_eq!(details(policies(Action::Deny, list())), "rbac_access_denied_matched_policy[a_b]");
     assert_eq!(details(policies(Action::Allow, vec![])), "rbac_access_denied_matched_policy[none]");
+}
+
+#[test]
+fn only_an_object_that_is_an_address_is_in_a_range() {
+    let of = |invert| R::FilterStateIp { key: "k".into(), ranges: vec![range("10.0.0.0/8")], invert };
+    let address = |text: &str| Made { address: Some(text.parse().unwrap()), ..connection() };
+    assert!(holds(of(false), &address("10.1.2.3:80")) && !holds(of(true), &address("10.1.2.3:80")));
+    assert!(!holds(of(false), &address("11.1.2.3:80")) && holds(of(true), &address("11.1.2.3:80")));
+    for text in ["10.1.2.3", "10.1.2.3:80", "11.1.2.3:80"] {
+        let text = Made { state: Some(text), ..connection() };
+        assert!(!holds(of(false), &text) && !holds(of(true), &text));
+    }
+    assert!(!holds(R::Nothing, &address("10.1.2.3:80")) && holds(R::Not(Box::new(R::Nothing)), &connection()));
 }
 
 #[test]
