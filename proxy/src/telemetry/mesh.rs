@@ -20,7 +20,7 @@ pub use service::{Goes, Service, service_of};
 pub fn principals(tls: Option<&TlsInfo>) -> (&str, &str) {
     let Some(tls) = tls else { return ("", "") };
     let peer = tls.peer.as_ref().and_then(|peer| peer.uri_sans.first());
-    (peer.map_or("", |name| name), tls.local_uri_sans.first().map_or("", |name| name))
+    (peer.map_or("", |name| &**name.text()), tls.local_uri_sans.first().map_or("", |name| name))
 }
 
 /// What a label says that nobody knows.

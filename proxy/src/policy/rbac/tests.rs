@@ -10,7 +10,7 @@ use config::rbac::{Action, Engine as Config, Policy as PolicyConfig, Rule as R};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tls::info::{PeerCertificate, TlsInfo};
+use crate::tls::info::{PeerCertificate, SanName, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
@@ -106,12 +106,12 @@ pub(super) fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made
         protocol: Protocol::Http11,
         method: Method::Get,
         path: path.into(),
+        about_server: false,
         authority: "host".into(),
         scheme: "http".into(),
         headers,
         body: BodyLength::Empty,
         upgrade: None,
-        about_server: false,
         wire_size: 0,
     };
     Made { request: Some(head), ..connection() }
@@ -227,7 +227,7 @@ fn addresses_and_ports() {
 #[test]
 fn names_of_peers() {
     let peer = |uris: &[&str], names: &[&str], subject: &str| {
-        let list = |list: &[&str]| list.iter().map(|one| Arc::from(*one)).collect();
+        let list = |list: &[&str]| list.iter().map(|one| SanName::from(*one)).collect();
         let peer = PeerCertificate {
             uri_sans: list(uris),
             dns_sans: list(names),
@@ -245,6 +245,28 @@ fn names_of_peers() {
     assert!(!holds(spiffe(), &nobody) && !holds(spiffe(), &connection()));
     assert!(holds(R::Authenticated(None), &nobody), "TLS is enough where no name is asked for");
     assert!(!holds(R::Authenticated(None), &connection()));
+}
+
+#[test]
+fn names_of_peers_are_octets() {
+    let peer = PeerCertificate { uri_sans: vec![SanName::new(b"spiffe://mesh/\xff")], ..Default::default() };
+    let tls = TlsInfo { peer: Some(Rc::new(peer)), validated: true, ..TlsInfo::default() };
+    let peer = Made { tls: Some(tls), ..connection() };
+    let called = |matcher| R::Authenticated(Some(matcher));
+    assert!(holds(called(prefix("spiffe://mesh/")), &peer));
+    assert!(!holds(called(exact("spiffe://mesh/\u{fffd}")), &peer), "what is printed of it is not its name");
+    let regex = |text: &str| StringMatcher::Regex(regex::bytes::Regex::new(text).unwrap());
+    let (one, three) = (r"(?s-u)\Aspiffe://mesh/.\z", r"(?s-u)\Aspiffe://mesh/...\z");
+    assert!(holds(called(regex(one)), &peer) && !holds(called(regex(three)), &peer));
+    let proven = |matcher| {
+        R::MtlsAuthenticated(Some(config::tls::SanMatcher {
+            kind: Some(config::tls::SanKind::Uri),
+            matcher,
+            oid: None,
+        }))
+    };
+    assert!(holds(proven(regex(one)), &peer));
+    assert!(!holds(proven(exact("spiffe://mesh/\u{fffd}")), &peer));
 }
 
 #[test]
@@ -269,6 +291,19 @@ fn metadata_and_filter_state() {
 }
 
 #[test]
+fn only_an_object_that_is_an_address_is_in_a_range() {
+    let of = |invert| R::FilterStateIp { key: "k".into(), ranges: vec![range("10.0.0.0/8")], invert };
+    let address = |text: &str| Made { address: Some(text.parse().unwrap()), ..connection() };
+    assert!(holds(of(false), &address("10.1.2.3:80")) && !holds(of(true), &address("10.1.2.3:80")));
+    assert!(!holds(of(false), &address("11.1.2.3:80")) && holds(of(true), &address("11.1.2.3:80")));
+    for text in ["10.1.2.3", "10.1.2.3:80", "11.1.2.3:80"] {
+        let text = Made { state: Some(text), ..connection() };
+        assert!(!holds(of(false), &text) && !holds(of(true), &text));
+    }
+    assert!(!holds(R::Nothing, &address("10.1.2.3:80")) && holds(R::Not(Box::new(R::Nothing)), &connection()));
+}
+
+#[test]
 fn actions_and_who_says_so() {
     let judged = |engine: &Engine<()>, facts: &Made| {
         let decision = engine.judge(facts);
@@ -288,19 +323,6 @@ fn actions_and_who_says_so() {
     let details = |engine: Engine<()>| engine.judge(&connection()).details();
     assert_eq!(details(policies(Action::Deny, list())), "rbac_access_denied_matched_policy[a_b]");
     assert_eq!(details(policies(Action::Allow, vec![])), "rbac_access_denied_matched_policy[none]");
-}
-
-#[test]
-fn only_an_object_that_is_an_address_is_in_a_range() {
-    let of = |invert| R::FilterStateIp { key: "k".into(), ranges: vec![range("10.0.0.0/8")], invert };
-    let address = |text: &str| Made { address: Some(text.parse().unwrap()), ..connection() };
-    assert!(holds(of(false), &address("10.1.2.3:80")) && !holds(of(true), &address("10.1.2.3:80")));
-    assert!(!holds(of(false), &address("11.1.2.3:80")) && holds(of(true), &address("11.1.2.3:80")));
-    for text in ["10.1.2.3", "10.1.2.3:80", "11.1.2.3:80"] {
-        let text = Made { state: Some(text), ..connection() };
-        assert!(!holds(of(false), &text) && !holds(of(true), &text));
-    }
-    assert!(!holds(R::Nothing, &address("10.1.2.3:80")) && holds(R::Not(Box::new(R::Nothing)), &connection()));
 }
 
 #[test]
