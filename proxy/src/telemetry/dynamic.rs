@@ -16,8 +16,8 @@ use super::peer::{Peer, Side};
 #[derive(Debug, Clone, Default)]
 pub struct DynamicMetadata {
     all: Option<Box<Namespaces>>,
-    /// What was said since, in order; it is merged when somebody reads it.
-    said: [Option<Rc<Said>>; 2],
+    /// What was said since, in order; it is merged when somebody reads it. Istio has three filters that say two things each.
+    said: [Option<Rc<Said>>; 6],
     /// All objects with what was said, once somebody has read it.
     merged: OnceCell<Box<Map<String, Value>>>,
 }
