@@ -121,7 +121,8 @@ fn told(filter: &ExtAuthz, request: &RequestHead) -> Headers {
 /// What the answer says.
 pub(super) fn answer(config: &HttpService, reply: HttpReply) -> message::CheckResponse {
     let (status, headers) = (reply.head.status, &reply.head.headers);
-    if status >= 500 {
+    // A status that is none is no failure of a server; as with Envoy it denies, whatever failures may do.
+    if (500..600).contains(&status) {
         return message::CheckResponse {
             verdict: message::Verdict::Failed(message::Denied::default()),
             metadata: None,
