@@ -81,6 +81,7 @@ fn head(path: &'static str) -> RequestHead {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: Bytes::from_static(path.as_bytes()),
+        about_server: false,
         authority: "httpbin:8000".into(),
         scheme: "http".into(),
         headers,

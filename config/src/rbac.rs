@@ -2,7 +2,7 @@
 //! refuses the filter: one that is skipped would let pass what somebody forbade.
 
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -116,7 +116,7 @@ pub enum Rule {
     Authenticated(Option<StringMatcher>),
     /// `filter_state.string_match`.
     FilterState(Arc<str>, StringMatcher),
-    /// `filter_state.address_match`: an address in one of these ranges, or in none of them.
+    /// `filter_state.address_match`: an object that is an address, in one of these ranges, or in none of them.
     FilterStateIp {
         /// Of the object.
         key: Arc<str>,
@@ -125,13 +125,8 @@ pub enum Rule {
         /// `invert_match`.
         invert: bool,
     },
-    /// `matcher`: `UpstreamIpPortMatcher`, of the address that a filter has written into the filter state.
-    Upstream {
-        /// `upstream_ip`.
-        ip: Option<IpNet>,
-        /// `upstream_port_range`, both ends included.
-        ports: Option<RangeInclusive<i64>>,
-    },
+    /// `matcher`: `UpstreamIpPortMatcher`, which looks at an object that nothing here can set.
+    Nothing,
     /// `custom`: `MTlsAuthenticated`, a certificate that was verified, with this name if one is asked for.
     MtlsAuthenticated(Option<SanMatcher>),
 }

@@ -26,16 +26,18 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-l
 /// Calls for memory of that many requests, HTTP/1.1 both ways with an access log: nine each, and the half of one for what is asked for
 /// every few requests. Less is good: put the new number here.
 const MOST: usize = 9 * REQUESTS + REQUESTS / 2;
-/// And so many more with Istio's exchange of metadata and its metrics: the list of headers grows.
+/// And so many more with Istio's exchange of metadata and its metrics: the list of headers grows. Three RBAC filters that let it pass ask
+/// for none.
 const MORE: usize = REQUESTS;
 
 #[test]
 fn a_request_asks_for_memory_no_more_often_than_before() {
     let folder = tempfile::tempdir().unwrap();
-    let [mut plain, mut reported] = connect(folder.path());
-    let (plain, reported) = (least(&mut plain), least(&mut reported));
+    let [mut plain, mut reported, mut judged] = connect(folder.path());
+    let (plain, reported, judged) = (least(&mut plain), least(&mut reported), least(&mut judged));
     assert!(plain <= MOST, "{plain} for {REQUESTS} requests");
     assert!(reported <= MOST + MORE, "{reported} for {REQUESTS} requests that are reported");
+    assert!(judged <= MOST, "{judged} for {REQUESTS} requests that are judged");
 }
 
 /// The least that so many requests have asked for.
@@ -52,8 +54,8 @@ fn least(client: &mut TcpStream) -> usize {
     least
 }
 
-/// Connections to both listeners of a proxy that runs on threads of this process, until that ends.
-fn connect(folder: &Path) -> [TcpStream; 2] {
+/// Connections to the listeners of a proxy that runs on threads of this process, until that ends.
+fn connect(folder: &Path) -> [TcpStream; 3] {
     let bootstrap = folder.join("bootstrap.json");
     std::fs::write(&bootstrap, config(folder, serve()).to_string()).unwrap();
     let admin = folder.join("admin");
@@ -63,8 +65,10 @@ fn connect(folder: &Path) -> [TcpStream; 2] {
     let invocation = proxy::cli::parse(words).unwrap();
     thread::spawn(move || proxy::app::run(&invocation));
     loop {
-        if let (Some(plain), Some(reported)) = (listener(&admin, "counted"), listener(&admin, "reported")) {
-            return [plain, reported].map(|address| TcpStream::connect(address).unwrap());
+        if let [Some(plain), Some(reported), Some(judged)] =
+            ["counted", "reported", "judged"].map(|name| listener(&admin, name))
+        {
+            return [plain, reported, judged].map(|address| TcpStream::connect(address).unwrap());
         }
         thread::sleep(Duration::from_millis(10));
     }
@@ -128,6 +132,7 @@ fn config(folder: &Path, service: u16) -> Value {
                     }}),
                     json!({"name": "istio.stats", "typed_config": {"@type": "type.googleapis.com/stats.PluginConfig"}}),
                 ]),
+                listener_of(folder, "judged", ["one", "two", "three"].map(rbac).into()),
             ],
             "clusters": [{
                 "name": "service", "type": "STATIC",
@@ -137,6 +142,18 @@ fn config(folder: &Path, service: u16) -> Value {
             }],
         },
     })
+}
+
+/// A filter that lets everybody pass, by its rules and by its shadow's.
+fn rbac(name: &str) -> Value {
+    let rules = |policy: &str| {
+        let all = json!([{"any": true}]);
+        json!({"action": "ALLOW", "policies": {policy: {"permissions": all, "principals": all}}})
+    };
+    json!({"name": name, "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        "rules": rules("told"), "shadow_rules": rules("dry"), "shadow_rules_stat_prefix": format!("{name}_"),
+    }})
 }
 
 /// A service that answers each request; its port.

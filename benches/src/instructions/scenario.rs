@@ -69,6 +69,7 @@ impl Scenario {
             upstream_tls: hop.upstream_tls,
             protocol: Protocol::Http1,
             mesh_filters: false,
+            policies: false,
             admin: anywhere,
         };
         let mut bootstrap = configs::envoy(&hop, certs, folder);

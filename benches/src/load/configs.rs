@@ -26,6 +26,8 @@ pub struct Hop {
     pub protocol: Protocol,
     /// Filters as istiod sends them and an access log in Istio's format.
     pub mesh_filters: bool,
+    /// Three RBAC filters of Istio's shape.
+    pub policies: bool,
     /// Admin port (Envoy and Outrigger).
     pub admin: SocketAddr,
 }
@@ -45,6 +47,7 @@ pub enum Protocol {
 pub fn write(kind: Kind, hop: &Hop, certs: &Certs, folder: &Path) -> io::Result<Option<PathBuf>> {
     let (name, text) = match kind {
         Kind::Outrigger | Kind::Envoy => ("bootstrap.json", envoy(hop, certs, folder).to_string()),
+        Kind::Haproxy | Kind::Nginx if hop.policies => return Ok(None),
         Kind::Haproxy => ("haproxy.cfg", haproxy(hop, certs)),
         // nginx speaks no HTTP/2 to its upstreams, and needs its stream module for TCP, which Debian packages apart.
         Kind::Nginx if hop.protocol != Protocol::Http1 => return Ok(None),
@@ -137,6 +140,32 @@ fn envoy_manager(hop: &Hop, folder: &Path) -> Value {
                 "log_format": {"text_format_source": {"inline_string": ISTIO_LINE}},
             },
         }]);
+    }
+    if hop.policies {
+        // What istiod sends of a DENY, an ALLOW and a policy that is only tried.
+        let rules = |action: &str, path: &str| {
+            json!({"action": action, "policies": {(format!("ns[a]-policy[{path}]-rule[0]")): {
+                "permissions": [{"and_rules": {"rules": [{"url_path": {"path": {"prefix": path}}}]}}],
+                "principals": [{"and_ids": {"ids": [{"any": true}]}}],
+            }}})
+        };
+        for (name, fields) in [
+            ("deny", json!({"rules": rules("DENY", "/forbidden"), "shadow_rules_stat_prefix": "istio_dry_run_deny_"})),
+            ("allow", json!({"rules": rules("ALLOW", "/"), "shadow_rules_stat_prefix": "istio_dry_run_allow_"})),
+            (
+                "tried",
+                json!({
+                    "rules": rules("ALLOW", "/"), "shadow_rules": rules("ALLOW", "/"),
+                    "shadow_rules_stat_prefix": "istio_dry_run_allow_",
+                }),
+            ),
+        ] {
+            let mut filter = extension(name, "rbac.v3.RBAC");
+            for (key, value) in fields.as_object().into_iter().flatten() {
+                filter["typed_config"][key] = value.clone();
+            }
+            filters.push(filter);
+        }
     }
     filters.push(extension("envoy.filters.http.router", "router.v3.Router"));
     manager["http_filters"] = json!(filters);

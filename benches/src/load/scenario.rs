@@ -21,6 +21,8 @@ pub enum Scenario {
     Http1,
     /// The same with istiod's filters and an access log.
     Http1Mesh,
+    /// The first with three RBAC filters that let everybody pass.
+    Http1Rbac,
     /// Two proxies with mTLS over HTTP/1.1 between.
     MtlsHttp1,
     /// Two proxies with mTLS over HTTP/2 between.
@@ -35,9 +37,10 @@ pub enum Scenario {
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Scenario; 7] = [
+    pub const ALL: [Scenario; 8] = [
         Scenario::Http1,
         Scenario::Http1Mesh,
+        Scenario::Http1Rbac,
         Scenario::MtlsHttp1,
         Scenario::MtlsHttp2,
         Scenario::Tcp,
@@ -50,6 +53,7 @@ impl Scenario {
         match self {
             Scenario::Http1 => "http1",
             Scenario::Http1Mesh => "http1-mesh",
+            Scenario::Http1Rbac => "http1-rbac",
             Scenario::MtlsHttp1 => "mtls-h1",
             Scenario::MtlsHttp2 => "mtls-h2",
             Scenario::Tcp => "tcp",
@@ -171,6 +175,7 @@ fn hops(scenario: Scenario, backend: SocketAddr) -> io::Result<Vec<Hop>> {
         upstream_tls: false,
         protocol: if scenario == Scenario::MtlsHttp2 { Protocol::Http1 } else { scenario.protocol() },
         mesh_filters: scenario == Scenario::Http1Mesh,
+        policies: scenario == Scenario::Http1Rbac,
         admin: free_port()?,
     };
     if !scenario.is_pair() {
@@ -183,6 +188,7 @@ fn hops(scenario: Scenario, backend: SocketAddr) -> io::Result<Vec<Hop>> {
         upstream_tls: true,
         protocol: scenario.protocol(),
         mesh_filters: false,
+        policies: false,
         admin: free_port()?,
     };
     Ok(vec![server, client])

@@ -56,6 +56,8 @@ pub enum Object {
     TcpProxyCluster,
     /// `envoy.ratelimit.hits_addend`: how many hits a rate limit service is told.
     RateLimitHits,
+    /// An address with its port, for logs and matchers; what is none sets nothing.
+    Address,
 }
 
 /// `shared_with_upstream`.
@@ -144,6 +146,9 @@ fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
         "envoy.network.application_protocols" => Object::ApplicationProtocols,
         "envoy.tcp_proxy.cluster" => Object::TcpProxyCluster,
         "envoy.ratelimit.hits_addend" => Object::RateLimitHits,
+        "envoy.network.transport_socket.original_dst_address"
+        | "envoy.filters.listener.original_dst.local_ip"
+        | "envoy.filters.listener.original_dst.remote_ip" => Object::Address,
         other if UNREAD.contains(&other) => {
             return Err(at.unsupported(format!("is not supported yet: nothing here reads objects of '{other}'")));
         }

@@ -155,12 +155,13 @@ fn upstream(at: &At<'_>, one: &core::TypedExtensionConfig, options: &Options) ->
     if proto.upstream_ip.is_none() && proto.upstream_port_range.is_none() {
         return Err(at.reject("has neither upstream_ip nor upstream_port_range; give one of them"));
     }
+    proto.upstream_ip.as_ref().map(|range| cidr(&at.field("upstream_ip"), range)).transpose()?;
+    // As in Envoy texts under that key are no such object.
     options.note(
         &at,
         format_args!("no filter here writes envoy.stream.upstream_address, so that this permission never matches"),
     );
-    let ip = proto.upstream_ip.as_ref().map(|range| cidr(&at.field("upstream_ip"), range)).transpose()?;
-    Ok(Rule::Upstream { ip, ports: proto.upstream_port_range.map(|range| range.start..=range.end) })
+    Ok(Rule::Nothing)
 }
 
 /// The one principal extension that Envoy has.

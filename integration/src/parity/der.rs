@@ -90,13 +90,13 @@ pub fn email(text: &str) -> Der {
 }
 
 /// dNSName.
-pub fn dns(text: &str) -> Der {
-    tlv(0x82, &[text.as_bytes()])
+pub fn dns(text: impl AsRef<[u8]>) -> Der {
+    tlv(0x82, &[text.as_ref()])
 }
 
 /// uniformResourceIdentifier.
-pub fn uri(text: &str) -> Der {
-    tlv(0x86, &[text.as_bytes()])
+pub fn uri(text: impl AsRef<[u8]>) -> Der {
+    tlv(0x86, &[text.as_ref()])
 }
 
 /// iPAddress.

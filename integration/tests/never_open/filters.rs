@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{EXTENSIONS, Feature, bootstrap};
 
-const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
+pub const HTTP: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
 const NETWORK: &str = "/static_resources/listeners/0/filter_chains/0/filters/0";
 /// The cluster of the authoriser.
 const CLUSTER: &str = "/static_resources/clusters/1";
@@ -26,17 +26,17 @@ pub fn features(authorizer: SocketAddr) -> Vec<Feature> {
     ]
 }
 
-fn filter(kind: &str, message: &str, mut config: Value) -> Value {
+pub fn filter(kind: &str, message: &str, mut config: Value) -> Value {
     config["@type"] = format!("{EXTENSIONS}.filters.{kind}.v3.{message}").into();
     json!({"name": "f", "typed_config": config})
 }
 
-fn feature(name: &'static str, bootstrap: Value) -> Feature {
-    Feature { name, bootstrap, headers: String::new(), pieces: Vec::new(), spoiled: Vec::new() }
+pub fn feature(name: &'static str, bootstrap: Value) -> Feature {
+    Feature { name, bootstrap, ..Feature::default() }
 }
 
 /// A pointer that begins at the filter.
-fn of(base: &str, pointer: &str) -> &'static str {
+pub fn of(base: &str, pointer: &str) -> &'static str {
     format!("{base}/typed_config{pointer}").leak()
 }
 
@@ -108,7 +108,7 @@ fn tokens() -> Feature {
 }
 
 /// With a cluster for it; `http2`: it speaks gRPC.
-fn with_authorizer(mut bootstrap: Value, authorizer: SocketAddr, http2: bool) -> Value {
+pub fn with_authorizer(mut bootstrap: Value, authorizer: SocketAddr, http2: bool) -> Value {
     let address = json!({"socket_address": {"address": authorizer.ip().to_string(), "port_value": authorizer.port()}});
     let mut cluster = bootstrap["static_resources"]["clusters"][0].clone();
     cluster["name"] = "authorizer".into();
@@ -122,7 +122,7 @@ fn with_authorizer(mut bootstrap: Value, authorizer: SocketAddr, http2: bool) ->
 }
 
 /// Whoever is to be asked is gone, or somewhere else.
-fn without_authorizer() -> (Vec<&'static str>, Vec<(&'static str, Value)>) {
+pub fn without_authorizer() -> (Vec<&'static str>, Vec<(&'static str, Value)>) {
     let below = |pointer: &str| -> &'static str { format!("{CLUSTER}{pointer}").leak() };
     let endpoints = below("/load_assignment/endpoints");
     let address = below("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address");

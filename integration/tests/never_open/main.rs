@@ -1,6 +1,7 @@
 //! What a security feature needs is taken away from it, piece by piece: whoever got in with all of it there gets in no more.
 
 mod filters;
+mod settings;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,13 @@ impl Drop for Proxy {
     }
 }
 
+/// How a feature is asked.
+struct Asks<'a> {
+    method: &'a str,
+    headers: &'a str,
+    peer: &'a Leaf,
+}
+
 /// What came of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
@@ -45,8 +53,11 @@ enum Outcome {
 struct Feature {
     name: &'static str,
     bootstrap: Value,
+    method: &'static str,
     /// Lines that every request has.
     headers: String,
+    /// Who asks, where that is not the usual peer.
+    peer: Option<Leaf>,
     /// JSON pointers; what they lead to is taken out.
     pieces: Vec<&'static str>,
     /// JSON pointers, and what takes the place of what they lead to.
@@ -144,7 +155,6 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
                 vec![],
                 vec![],
             ),
-            headers: String::new(),
             pieces: vec!["/tls_certificates", "/tls_certificates/0/private_key", "/tls_certificates/0/certificate_chain", "/validation_context/trusted_ca"],
             spoiled: vec![
                 ("/tls_certificates/0/private_key/inline_string", json!("nothing")),
@@ -153,11 +163,11 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
                 ("/validation_context/trusted_ca/inline_string", json!("")),
                 ("/validation_context/match_typed_subject_alt_names/0/matcher/prefix", json!("spiffe://elsewhere/")),
             ],
+            ..Feature::default()
         },
         Feature {
             name: "roots by trust domain",
             bootstrap: bootstrap(Some(mutual(spiffe)), vec![], vec![]),
-            headers: String::new(),
             pieces: vec![
                 "/validation_context/custom_validator_config/typed_config",
                 "/validation_context/custom_validator_config/typed_config/trust_domains",
@@ -169,35 +179,50 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
                 ("/validation_context/custom_validator_config/typed_config/trust_domains/0/name", json!("elsewhere")),
                 ("/validation_context/custom_validator_config/typed_config/trust_domains/0/trust_bundle/inline_string", json!("nothing")),
             ],
+            ..Feature::default()
         },
         Feature {
             name: "secrets by name",
             bootstrap: secrets(bootstrap(Some(by_name), vec![], vec![])),
-            headers: String::new(),
             pieces: vec!["secrets 0", "secrets 1", "secrets 2"],
             spoiled: vec![
                 ("/tls_certificate_sds_secret_configs/0", fetched.clone()),
                 ("/validation_context_sds_secret_config", fetched.clone()),
             ],
+            ..Feature::default()
         },
         Feature {
             name: "policy on requests",
             bootstrap: bootstrap(None, vec![requests], vec![]),
-            headers: String::new(),
             pieces: vec![POLICIES, "POLICIES/p/permissions", "POLICIES/p/principals"],
             spoiled: vec![("POLICIES/p/permissions/0", json!({})), ("POLICIES/p/principals/0", json!({}))],
+            ..Feature::default()
         },
         Feature {
             name: "policy on connections",
             bootstrap: bootstrap(None, vec![], vec![rbac("network", "c")]),
-            headers: String::new(),
             pieces: vec![CONNECTIONS, "CONNECTIONS/p/permissions", "CONNECTIONS/p/principals"],
             spoiled: vec![("CONNECTIONS/p/permissions/0", json!({})), ("CONNECTIONS/p/principals/0", json!({}))],
+            ..Feature::default()
         },
     ]
     .into_iter()
     .map(|feature| feature.with_whole_pointers(POLICIES, CONNECTIONS))
     .collect()
+}
+
+impl Default for Feature {
+    fn default() -> Feature {
+        Feature {
+            name: "",
+            bootstrap: Value::Null,
+            method: "GET",
+            headers: String::new(),
+            peer: None,
+            pieces: Vec::new(),
+            spoiled: Vec::new(),
+        }
+    }
 }
 
 impl Feature {
@@ -234,7 +259,7 @@ fn put(bootstrap: &mut Value, pointer: &str, value: Value) {
     *bootstrap.pointer_mut(pointer).expect(pointer) = value;
 }
 
-async fn outcome(program: &Path, bootstrap: &Value, headers: &str, peer: &Leaf) -> Outcome {
+async fn outcome(program: &Path, bootstrap: &Value, feature: &Asks<'_>) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, socket) = (folder.path().join("b.json"), folder.path().join("socket"));
     let text = bootstrap.to_string().replace("SOCKET", &socket.display().to_string());
@@ -268,11 +293,11 @@ async fn outcome(program: &Path, bootstrap: &Value, headers: &str, peer: &Leaf) 
     let asked = async {
         match is_tls {
             true => {
-                let connector = tokio_rustls::TlsConnector::from(Arc::new(client(peer)));
+                let connector = tokio_rustls::TlsConnector::from(Arc::new(client(feature.peer)));
                 let name = ServerName::try_from("proxy.example").expect("a name");
-                ask(connector.connect(name, stream).await.ok()?, headers).await
+                ask(connector.connect(name, stream).await.ok()?, feature).await
             }
-            false => ask(stream, headers).await,
+            false => ask(stream, feature).await,
         }
     };
     match tokio::time::timeout(DEADLINE, asked).await.expect("it answers or ends") {
@@ -296,8 +321,8 @@ fn client(peer: &Leaf) -> rustls::ClientConfig {
         .with_client_cert_resolver(Arc::new(Presents(Arc::new(CertifiedKey::new(chain, key)))))
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, headers: &str) -> Option<u16> {
-    let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}connection: close\r\n\r\n");
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, Asks { method, headers, .. }: &Asks<'_>) -> Option<u16> {
+    let request = format!("{method} / HTTP/1.1\r\nhost: a\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
     let mut answer = Vec::new();
@@ -313,8 +338,10 @@ async fn what_is_taken_away_from_a_security_feature_opens_nothing() {
     let mut wrong = Vec::new();
     let authorizer = Service::start(Mode::Ok).await;
     let all = features(&authority, &own).into_iter().chain(filters::features(authorizer.address()));
-    for feature in all {
-        let whole = outcome(&program, &feature.bootstrap, &feature.headers, &peer).await;
+    for feature in all.chain(settings::features(authorizer.address(), &own)) {
+        let asks =
+            Asks { method: feature.method, headers: &feature.headers, peer: feature.peer.as_ref().unwrap_or(&peer) };
+        let whole = outcome(&program, &feature.bootstrap, &asks).await;
         assert_eq!(whole, Outcome::Status(200), "{} with all that it needs", feature.name);
         let mut changed: Vec<(String, Value)> = Vec::new();
         for pointer in feature.pieces {
@@ -328,7 +355,7 @@ async fn what_is_taken_away_from_a_security_feature_opens_nothing() {
             changed.push((format!("another {pointer}"), bootstrap));
         }
         for (what, bootstrap) in changed {
-            match outcome(&program, &bootstrap, &feature.headers, &peer).await {
+            match outcome(&program, &bootstrap, &asks).await {
                 Outcome::Refused | Outcome::Closed | Outcome::Status(401 | 403 | 500 | 503) => {}
                 other => wrong.push(format!("{}, {what}: {other:?}", feature.name)),
             }

@@ -46,6 +46,7 @@ impl HttpCall {
             protocol: Protocol::Http11,
             method: Method::Get,
             path: Bytes::copy_from_slice(uri.path.as_bytes()),
+            about_server: false,
             authority: Bytes::copy_from_slice(uri.host.as_bytes()),
             scheme: Bytes::from_static(b"http"),
             headers: Headers::with_capacity(3),

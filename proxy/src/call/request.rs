@@ -158,6 +158,7 @@ impl GrpcTarget {
             protocol: Protocol::Http2,
             method: Method::Post,
             path: Bytes::from_static(path.as_bytes()),
+            about_server: false,
             authority: self.authority.clone(),
             // As Envoy has it, also towards TLS.
             scheme: Bytes::from_static(b"http"),

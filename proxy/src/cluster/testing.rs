@@ -271,6 +271,7 @@ pub fn get() -> RequestHead {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: Bytes::from_static(b"/"),
+        about_server: false,
         authority: Bytes::from_static(b"app"),
         scheme: Bytes::from_static(b"http"),
         headers: Headers::new(),

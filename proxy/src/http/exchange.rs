@@ -151,7 +151,6 @@ fn check(exchange: &Exchange<'_>) -> Result<(), Stop> {
     }
     match request.path.first() {
         Some(b'/') => Ok(()),
-        _ if request.is_about_server() => Ok(()),
         Some(_) => {
             exchange.stream.context.manager.stats.downstream_rq_non_relative_path.inc();
             Err(LocalReply::new(404, "absolute_path_rejected").into())

@@ -221,6 +221,7 @@ fn request_head(headers: Headers) -> RequestHead {
         protocol: Protocol::Http11,
         method: Method::Post,
         path: Bytes::from_static(b"/a.B/C"),
+        about_server: false,
         authority: Bytes::from_static(b"svc"),
         scheme: Bytes::new(),
         headers,

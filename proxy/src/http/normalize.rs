@@ -22,9 +22,6 @@ pub(super) enum Normalized {
 
 /// Strips the fragment and normalises the path as configured. Leaves a path that needs nothing alone, without a copy.
 pub(super) fn path(config: &HttpConnectionManager, request: &mut RequestHead) -> Normalized {
-    if request.is_about_server() {
-        return Normalized::Done;
-    }
     if let Some(fragment) = memchr::memchr(b'#', &request.path) {
         if config.reject_fragment {
             return Normalized::Refused;

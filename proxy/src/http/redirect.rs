@@ -17,13 +17,8 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, request: &Request
 /// The answer of a virtual host that insists on TLS.
 pub(super) fn to_tls(request: &RequestHead) -> LocalReply {
     let mut reply = LocalReply::new(301, "direct_response");
-    reply.location = Some([b"https://", &request.authority[..], path_of(request)].concat().into());
+    reply.location = Some([b"https://", &request.authority[..], &request.path[..]].concat().into());
     reply
-}
-
-/// What an URL says of the path; nothing when the request is about the server as a whole.
-fn path_of(request: &RequestHead) -> &[u8] {
-    if request.is_about_server() { b"/" } else { &request.path }
 }
 
 /// The answer of a route that answers by itself. A 201 names what was made, as Envoy has it.
@@ -31,7 +26,7 @@ pub(super) fn direct(direct: &DirectResponse, request: &RequestHead) -> LocalRep
     let mut reply = LocalReply::new(direct.status, "direct_response").body(direct.body.clone());
     if direct.status == 201 {
         let scheme = if &request.scheme[..] == b"https" { &b"https://"[..] } else { b"http://" };
-        reply.location = Some([scheme, &request.authority[..], path_of(request)].concat().into());
+        reply.location = Some([scheme, &request.authority[..], &request.path[..]].concat().into());
     }
     reply
 }
@@ -55,7 +50,7 @@ fn location(redirect: &Redirect, matched: &RouteMatch, request: &RequestHead) ->
         }
         None => out.extend_from_slice(host),
     }
-    let path = path_of(request);
+    let path = &request.path[..];
     let (path, query) = path.split_at(memchr::memchr(b'?', path).unwrap_or(path.len()));
     let query = if redirect.strip_query { &b""[..] } else { query };
     match (&redirect.path, &redirect.prefix) {

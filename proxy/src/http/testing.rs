@@ -239,6 +239,7 @@ pub fn get(target: &str) -> RequestHead {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: Bytes::copy_from_slice(target.as_bytes()),
+        about_server: false,
         authority: Bytes::from_static(b"svc"),
         scheme: Bytes::new(),
         headers: Headers::new(),

@@ -1,7 +1,5 @@
 //! `x-forwarded-client-cert`: what the next hop learns of the client's certificate. Called once a request by `exchange`.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 use config::hcm::{ClientCertDetails, ForwardClientCert};
 
@@ -48,43 +46,41 @@ fn join(headers: &mut Headers, element: Option<&Bytes>) {
 
 /// The element of this hop. The order is fixed: By, Hash, Cert, Chain, Subject, URI, DNS.
 pub(super) fn element(details: ClientCertDetails, tls: &TlsInfo, peer: &PeerCertificate) -> Bytes {
-    let mut text = String::new();
-    let mut pair = |key: &str, value: &str, quoted: bool| {
-        if !text.is_empty() {
-            text.push(';');
-        }
-        // Writing to a String cannot fail.
-        let _ = if quoted { write!(text, "{key}=\"{value}\"") } else { write!(text, "{key}={value}") };
+    let mut text = Vec::new();
+    let mut pair = |key: &str, value: &[u8], quoted: bool| {
+        let (start, end) = if quoted { (&b"=\""[..], &b"\""[..]) } else { (&b"="[..], &b""[..]) };
+        let between = if text.is_empty() { &b""[..] } else { b";" };
+        [between, key.as_bytes(), start, value, end].iter().for_each(|piece| text.extend_from_slice(piece));
     };
     for uri in tls.local_uri_sans.iter() {
-        pair("By", uri, false);
+        pair("By", uri.as_bytes(), false);
     }
     if !peer.sha256.is_empty() {
-        pair("Hash", &peer.sha256, false);
+        pair("Hash", peer.sha256.as_bytes(), false);
     }
     if details.cert
         && let Some(leaf) = peer.chain.first()
     {
-        pair("Cert", &url_encoded_pem(std::slice::from_ref(leaf)), true);
+        pair("Cert", url_encoded_pem(std::slice::from_ref(leaf)).as_bytes(), true);
     }
     if details.chain && !peer.chain.is_empty() {
-        pair("Chain", &url_encoded_pem(&peer.chain), true);
+        pair("Chain", url_encoded_pem(&peer.chain).as_bytes(), true);
     }
     if details.subject {
         // The key is there even if the subject is empty, as it is with SPIFFE certificates.
-        pair("Subject", &peer.subject, true);
+        pair("Subject", peer.subject.as_bytes(), true);
     }
     if details.uri {
         if peer.uri_sans.is_empty() {
-            pair("URI", "", false);
+            pair("URI", b"", false);
         }
         for uri in &peer.uri_sans {
-            pair("URI", uri, false);
+            pair("URI", uri.as_bytes(), false);
         }
     }
     if details.dns {
         for dns in &peer.dns_sans {
-            pair("DNS", dns, false);
+            pair("DNS", dns.as_bytes(), false);
         }
     }
     Bytes::from(text)

@@ -32,6 +32,7 @@ use crate::worker::{ConnectionIds, Worker};
 mod called_services;
 mod listener_filters;
 mod network_filters;
+mod silent;
 
 /// What listeners are compiled with and served by.
 pub(super) struct Harness {
@@ -288,7 +289,7 @@ async fn a_permissive_tcp_port_serves_mesh_plain_and_the_apps_own_tls() {
         assert_eq!(talk(connect().await, "GET /").await, "plain:GET /");
         let client = ClientContext::new(&istio_client(&["istio"], vec![]), &harness.secrets, "test").unwrap();
         let (stream, info) = client.connect(connect().await, Asked::default()).await.unwrap();
-        assert_eq!(info.peer.unwrap().uri_sans[0].as_ref(), "spiffe://cluster.local/ns/a/sa/b");
+        assert_eq!(info.peer.unwrap().uri_sans[0].as_bytes(), b"spiffe://cluster.local/ns/a/sa/b");
         assert_eq!(talk(stream, "secret").await, "mesh:secret");
 
         // The app's own TLS comes back as it was sent: nothing of it is terminated or lost.

@@ -69,6 +69,11 @@ pub trait Facts {
     /// A filter state object, as it is printed.
     fn filter_state(&self, key: &str) -> Option<Bytes>;
 
+    /// One that is an address: no text is, whatever it says.
+    fn filter_state_address(&self, _key: &str) -> Option<SocketAddr> {
+        None
+    }
+
     /// What stands in one that is more than a text.
     fn filter_state_object(&self, _key: &str) -> Option<Value> {
         None

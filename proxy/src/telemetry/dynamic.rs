@@ -2,6 +2,7 @@
 //! Written by filters of `http` and `tcp`, read by other filters and by logs.
 
 use std::cell::{OnceCell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,8 @@ use super::peer::{Peer, Side};
 #[derive(Debug, Clone, Default)]
 pub struct DynamicMetadata {
     all: Option<Box<Namespaces>>,
-    /// What was said since, in order; it is merged when somebody reads it.
-    said: [Option<Rc<Said>>; 2],
+    /// What was said since, in order; it is merged when somebody reads it. Istio has three filters that say two things each.
+    said: [Option<Rc<Said>>; 6],
     /// All objects with what was said, once somebody has read it.
     merged: OnceCell<Box<Map<String, Value>>>,
 }
@@ -224,6 +225,8 @@ pub enum Form {
     Decision(Rc<str>),
     /// As the text that it is, the number of messages each way of a gRPC request, and as JSON that names them.
     Messages,
+    /// As the text that it is; its fields are `ip` and `port`.
+    Address(SocketAddr),
     /// Not at all.
     Hidden,
 }
@@ -244,8 +247,19 @@ impl StateObject {
     pub fn structure(&self) -> Option<&Value> {
         match &self.form {
             Form::Message(value) | Form::Fields(value) => Some(value),
-            Form::Text | Form::Plain | Form::Json | Form::Decision(_) | Form::Messages | Form::Hidden => None,
+            Form::Text
+            | Form::Plain
+            | Form::Json
+            | Form::Decision(_)
+            | Form::Messages
+            | Form::Address(_)
+            | Form::Hidden => None,
         }
+    }
+
+    /// The address that it is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        if let Form::Address(address) = self.form { Some(address) } else { None }
     }
 }
 

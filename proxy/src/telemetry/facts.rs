@@ -119,6 +119,13 @@ impl Facts for Known<'_> {
         own.or_else(|| Facts::filter_state(&*self.info.connection, key))
     }
 
+    fn filter_state_address(&self, key: &str) -> Option<SocketAddr> {
+        match self.info.filter_state.get(key) {
+            Some(object) => object.address(),
+            None => self.info.connection.filter_state_address(key),
+        }
+    }
+
     fn filter_state_object(&self, key: &str) -> Option<Value> {
         match self.info.filter_state.get(key) {
             Some(object) => object.structure().cloned(),
@@ -188,6 +195,10 @@ impl Facts for ConnectionInfo {
 
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.filter_state.borrow().get(key).map(|object| object.value.clone())
+    }
+
+    fn filter_state_address(&self, key: &str) -> Option<SocketAddr> {
+        self.filter_state.borrow().get(key)?.address()
     }
 
     fn filter_state_object(&self, key: &str) -> Option<Value> {

@@ -78,17 +78,25 @@ impl StateValue {
             Text::Json(line) => format::write_line(line, entry, &mut text),
         }
         let config = &self.config;
-        // As in Envoy text that is no number makes no object.
-        let is_number = || std::str::from_utf8(&text).is_ok_and(|text| text.trim().parse::<u32>().is_ok());
-        let is_one = config.object != Object::RateLimitHits || is_number();
-        (is_one && !(config.skip_if_empty && text.is_empty())).then(|| StateObject {
+        if config.skip_if_empty && text.is_empty() {
+            return None;
+        }
+        // As in Envoy text that is no number, or no address, makes no object.
+        let read = || std::str::from_utf8(&text).ok();
+        let form = match config.object {
+            Object::Text | Object::HashableText => Form::Text,
+            Object::RateLimitHits => read()?.trim().parse::<u32>().ok().map(|_| Form::Plain)?,
+            Object::UpstreamServerName | Object::TcpProxyCluster => Form::Plain,
+            Object::UpstreamSubjectAltNames | Object::ApplicationProtocols => Form::Hidden,
+            Object::Address => Form::Address(read()?.parse().ok()?),
+        };
+        Some(StateObject {
             key: config.key.clone(),
-            value: Bytes::from(text),
-            form: match config.object {
-                Object::Text | Object::HashableText => Form::Text,
-                Object::UpstreamServerName | Object::TcpProxyCluster | Object::RateLimitHits => Form::Plain,
-                Object::UpstreamSubjectAltNames | Object::ApplicationProtocols => Form::Hidden,
+            value: match form {
+                Form::Address(address) => Bytes::from(address.to_string()),
+                _ => Bytes::from(text),
             },
+            form,
             // Envoy replaces those as well that are read only.
             read_only: false,
             shared: match config.shared {

@@ -6,13 +6,14 @@ use std::time::SystemTime;
 
 use config::tls::SanKind;
 
+use super::info::SanName;
 use super::x509::Certificate;
 
 /// A subject alternative name, printed as Envoy prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct San {
     pub kind: SanKind,
-    pub value: Arc<str>,
+    pub value: SanName,
     /// Of an otherName: its object identifier.
     pub oid: Option<Arc<str>>,
 }
@@ -43,8 +44,13 @@ impl Facts {
     }
 
     /// Values of one kind.
-    pub fn of_kind(&self, kind: SanKind) -> impl Iterator<Item = Arc<str>> {
-        self.sans.iter().filter(move |san| san.kind == kind).map(|san| san.value.clone())
+    pub fn of_kind(&self, kind: SanKind) -> impl Iterator<Item = &SanName> {
+        self.sans.iter().filter(move |san| san.kind == kind).map(|san| &san.value)
+    }
+
+    /// The same as text, for certificates of our own side.
+    pub fn texts_of(&self, kind: SanKind) -> impl Iterator<Item = Arc<str>> {
+        self.of_kind(kind).map(|name| name.text().clone())
     }
 }
 
@@ -74,9 +80,9 @@ impl CertificateFacts {
         CertificateFacts {
             path,
             serial: facts.serial.clone(),
-            dns_sans: facts.of_kind(SanKind::Dns).collect(),
-            uri_sans: facts.of_kind(SanKind::Uri).collect(),
-            ip_sans: facts.of_kind(SanKind::IpAddress).collect(),
+            dns_sans: facts.texts_of(SanKind::Dns).collect(),
+            uri_sans: facts.texts_of(SanKind::Uri).collect(),
+            ip_sans: facts.texts_of(SanKind::IpAddress).collect(),
             valid_from: facts.not_before,
             expires: facts.not_after,
             response: None,

@@ -150,7 +150,7 @@ fn names(identity: &Identity) -> Vec<Box<str>> {
     if identity.facts.sans.is_empty() {
         return identity.common_name.iter().cloned().collect();
     }
-    identity.facts.of_kind(SanKind::Dns).map(|name| Box::from(&*name)).collect()
+    identity.facts.of_kind(SanKind::Dns).map(|name| Box::from(&**name.text())).collect()
 }
 
 impl ResolvesServerCert for Chooser {

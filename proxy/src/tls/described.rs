@@ -12,7 +12,7 @@ use config::tls::SanKind;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::certificate::{Facts, hex};
-use super::info::TlsInfo;
+use super::info::{SanName, TlsInfo};
 use super::sha256;
 use super::x509::{Certificate, sha1};
 
@@ -30,8 +30,8 @@ impl Described {
     }
 
     /// Subject alternative names of one kind.
-    pub fn sans(&self, kind: SanKind) -> Vec<Arc<str>> {
-        self.facts.of_kind(kind).collect()
+    pub fn sans(&self, kind: SanKind) -> Vec<SanName> {
+        self.facts.of_kind(kind).cloned().collect()
     }
 
     /// RFC 2253.
@@ -58,13 +58,16 @@ impl Described {
 /// Whom the peer's certificate and our own name, for an authorizer: the first URI, else the first DNS name, else the subject.
 pub fn principals(tls: &TlsInfo) -> (&str, Cow<'_, str>) {
     let peer = tls.peer.as_deref();
-    let peer = peer.map_or("", |peer| peer.uri_sans.first().or(peer.dns_sans.first()).unwrap_or(&peer.subject));
+    let peer = peer.map_or("", |peer| {
+        let name = peer.uri_sans.first().or(peer.dns_sans.first());
+        name.map_or(&*peer.subject, |name| &**name.text())
+    });
     if let Some(name) = tls.local_uri_sans.first() {
         return (peer, Cow::Borrowed(name));
     }
     let local = tls.local.as_deref().and_then(Described::of);
     let local = local.map(|local| match local.sans(SanKind::Dns).first() {
-        Some(name) => name.to_string(),
+        Some(name) => name.text().to_string(),
         None => local.subject().to_owned(),
     });
     (peer, Cow::Owned(local.unwrap_or_default()))

@@ -111,7 +111,7 @@ pub(super) fn untrusted(fault: ChainFault, leaf: &Certificate, now: u64) -> Erro
     if fault.is_late() && fault.depth == 0 {
         // Its authority has signed it, so that its names are those of somebody; which of them it used is for nobody to say.
         let since = leaf.validity().1.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let name = leaf.sans().first().map(|san| san.value.to_string()).unwrap_or_else(|| leaf.subject());
+        let name = leaf.sans().first().map(|san| san.value.text().to_string()).unwrap_or_else(|| leaf.subject());
         let name: String = name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect();
         text.push_str(&format!(" ({name}, {} s ago)", now.saturating_sub(since)));
     }

@@ -1,5 +1,6 @@
 //! What a finished handshake tells. Made by `tls`; read by filter-chain logs, XFCC and access logs. Plain data.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,13 +35,60 @@ pub struct TlsInfo {
 #[derive(Debug, Clone, Default)]
 pub struct PeerCertificate {
     /// URI SANs.
-    pub uri_sans: Vec<Arc<str>>,
+    pub uri_sans: Vec<SanName>,
     /// DNS SANs.
-    pub dns_sans: Vec<Arc<str>>,
+    pub dns_sans: Vec<SanName>,
     /// RFC 2253 subject; empty for SPIFFE certificates.
     pub subject: Arc<str>,
     /// SHA-256 of the DER, lower-case hex.
     pub sha256: Arc<str>,
     /// DER of the leaf, then of the chain.
     pub chain: Vec<Bytes>,
+}
+
+/// A name that a certificate says. It is octets, and judged by them: what is no Unicode has a text as well, for those who can print no
+/// octets, and no rule must read that.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SanName {
+    text: Arc<str>,
+    /// Where they are not those of the text.
+    octets: Option<Arc<[u8]>>,
+}
+
+impl SanName {
+    /// As the certificate has it.
+    pub fn new(octets: &[u8]) -> SanName {
+        match std::str::from_utf8(octets) {
+            Ok(text) => text.into(),
+            Err(_) => SanName { text: String::from_utf8_lossy(octets).into(), octets: Some(octets.into()) },
+        }
+    }
+
+    /// What it is.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.as_deref().unwrap_or(self.text.as_bytes())
+    }
+
+    /// What is printed of it where octets cannot be.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+}
+
+impl From<&str> for SanName {
+    fn from(text: &str) -> SanName {
+        SanName { text: text.into(), octets: None }
+    }
+}
+
+impl AsRef<[u8]> for SanName {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Debug for SanName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.as_bytes().escape_ascii())
+    }
 }

@@ -70,7 +70,7 @@ impl Identity {
         let common_name = leaf.common_name().map(String::into_boxed_str);
         let chain = chain.iter().map(|certificate| certificate.der().into()).collect();
         Ok(Identity {
-            uri_sans: facts.of_kind(SanKind::Uri).collect(),
+            uri_sans: facts.texts_of(SanKind::Uri).collect(),
             key: Arc::new(CertifiedKey::new(chain, key)),
             facts,
             common_name,

@@ -66,7 +66,7 @@ fn peer(chain: &[CertificateDer<'_>]) -> Option<Rc<PeerCertificate>> {
         return Some(known);
     }
     let facts = Certificate::from_der(leaf).map(|leaf| Facts::of(&leaf));
-    let of_kind = |kind| facts.as_ref().map(|facts| facts.of_kind(kind).collect()).unwrap_or_default();
+    let of_kind = |kind| facts.as_ref().map(|facts| facts.of_kind(kind).cloned().collect()).unwrap_or_default();
     let peer = Rc::new(PeerCertificate {
         uri_sans: of_kind(SanKind::Uri),
         dns_sans: of_kind(SanKind::Dns),

@@ -67,8 +67,8 @@ impl Domains {
         if names.next().is_some() {
             return Err(refused("cert precheck: more than one URI SAN".into()));
         }
-        let domain = name.as_ref().and_then(|name| domain_of(&name.value));
-        let Some(roots) = domain.and_then(|domain| self.0.get(domain)) else {
+        let domain = name.as_ref().and_then(|name| domain_of(name.value.as_bytes()));
+        let Some(roots) = domain.and_then(|domain| self.0.get(std::str::from_utf8(domain).ok()?)) else {
             return Err(refused("no trust bundle store".into()));
         };
         // Extended key usages are not asked for: Envoy gives this check no purpose.
@@ -82,8 +82,9 @@ fn refused(reason: String) -> Error {
 }
 
 /// What stands between the scheme and the path, to the letter; a name without a path is of none.
-fn domain_of(uri: &str) -> Option<&str> {
-    uri.strip_prefix("spiffe://")?.split_once('/').map(|(domain, _)| domain)
+fn domain_of(uri: &[u8]) -> Option<&[u8]> {
+    let rest = uri.strip_prefix(b"spiffe://")?;
+    memchr::memchr(b'/', rest).map(|end| &rest[..end])
 }
 
 fn pem_bundle(name: &str, source: &DataSource, reader: Reader<'_>) -> Result<Bundle, String> {

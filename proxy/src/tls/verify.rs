@@ -214,9 +214,9 @@ impl PeerVerifier {
 fn is_named(name: &str, san: &San) -> bool {
     match san.kind {
         _ if name.is_empty() => false,
-        SanKind::Dns => dns_name_matches(name, &san.value),
-        SanKind::IpAddress => name.parse::<IpAddr>().is_ok_and(|name| san.value.parse() == Ok(name)),
-        SanKind::Email | SanKind::Uri | SanKind::OtherName => name == &*san.value,
+        SanKind::Dns => dns_name_matches(name.as_bytes(), san.value.as_bytes()),
+        SanKind::IpAddress => name.parse::<IpAddr>().is_ok_and(|name| san.value.text().parse() == Ok(name)),
+        SanKind::Email | SanKind::Uri | SanKind::OtherName => name.as_bytes() == san.value.as_bytes(),
     }
 }
 
@@ -342,7 +342,7 @@ pub fn proves(peer: &PeerCertificate, matcher: &SanMatcher) -> bool {
         _ => None,
     };
     match kept.zip(matcher.kind) {
-        Some((names, kind)) => names.iter().any(|name| name_matches(matcher, kind, name, None)),
+        Some((names, kind)) => names.iter().any(|name| name_matches(matcher, kind, name.as_bytes(), None)),
         None => {
             let leaf = peer.chain.first().and_then(|der| Certificate::from_der(der));
             leaf.is_some_and(|leaf| leaf.sans().iter().any(|san| san_matches(matcher, san)))
@@ -351,10 +351,10 @@ pub fn proves(peer: &PeerCertificate, matcher: &SanMatcher) -> bool {
 }
 
 fn san_matches(matcher: &SanMatcher, san: &San) -> bool {
-    name_matches(matcher, san.kind, &san.value, san.oid.as_deref())
+    name_matches(matcher, san.kind, san.value.as_bytes(), san.oid.as_deref())
 }
 
-fn name_matches(matcher: &SanMatcher, kind: SanKind, name: &str, oid: Option<&str>) -> bool {
+fn name_matches(matcher: &SanMatcher, kind: SanKind, name: &[u8], oid: Option<&str>) -> bool {
     // The deprecated field stands for DNS, URI, e-mail and IP names together.
     let kind_fits = matcher.kind.map_or(kind != SanKind::OtherName, |wanted| wanted == kind);
     let oid_fits = matcher.oid.is_none() || matcher.oid.as_deref() == oid;
@@ -362,34 +362,38 @@ fn name_matches(matcher: &SanMatcher, kind: SanKind, name: &str, oid: Option<&st
         && oid_fits
         && match &matcher.matcher {
             // An exact DNS name follows the wildcards of the certificate.
-            StringMatcher::Exact { value, .. } if kind == SanKind::Dns => dns_name_matches(value, name),
-            matcher => matcher.matches(name.as_bytes()),
+            StringMatcher::Exact { value, .. } if kind == SanKind::Dns => dns_name_matches(value.as_bytes(), name),
+            matcher => matcher.matches(name),
         }
 }
 
 /// Whether a DNS name is covered by a certificate's name, whose first label may have one `*` for any letters, as Envoy has it.
-pub(super) fn dns_name_matches(name: &str, pattern: &str) -> bool {
+pub(super) fn dns_name_matches(name: &[u8], pattern: &[u8]) -> bool {
     if name.eq_ignore_ascii_case(pattern) {
         return true;
     }
-    let (Some((label, rest)), Some((wild, suffix))) = (name.split_once('.'), pattern.split_once('.')) else {
+    let (Some((label, rest)), Some((wild, suffix))) = (split_once(name, b'.'), split_once(pattern, b'.')) else {
         return false;
     };
     // The encoding of a name in another script says nothing of its letters.
-    let encoded = wild.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
-    !encoded && !suffix.contains('*') && rest.eq_ignore_ascii_case(suffix) && label_matches(label, wild)
+    let encoded = wild.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"));
+    !encoded && !suffix.contains(&b'*') && rest.eq_ignore_ascii_case(suffix) && label_matches(label, wild)
 }
 
-fn label_matches(label: &str, wild: &str) -> bool {
-    let Some((start, end)) = wild.split_once('*').filter(|(_, end)| !end.contains('*')) else { return false };
-    let (label, start, end) = (label.as_bytes(), start.as_bytes(), end.as_bytes());
+fn split_once(octets: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = memchr::memchr(at, octets)?;
+    Some((&octets[..place], &octets[place + 1..]))
+}
+
+fn label_matches(label: &[u8], wild: &[u8]) -> bool {
+    let Some((start, end)) = split_once(wild, b'*').filter(|(_, end)| !end.contains(&b'*')) else { return false };
     start.len() + end.len() <= label.len()
         && label[..start.len()].eq_ignore_ascii_case(start)
         && label[label.len() - end.len()..].eq_ignore_ascii_case(end)
 }
 
 fn unmet_san(sans: &[San]) -> Error {
-    let names: Vec<_> = sans.iter().map(|san| &*san.value).collect();
+    let names: Vec<_> = sans.iter().map(|san| &**san.value.text()).collect();
     unmet(Unmet {
         text: format!("verify cert failed: SAN matcher, certificate SANs are [{}]", names.join(", ")),
         is_san: true,
@@ -397,7 +401,7 @@ fn unmet_san(sans: &[San]) -> Error {
 }
 
 fn unmet_name(name: &str, sans: &[San]) -> Error {
-    let names: Vec<_> = sans.iter().map(|san| &*san.value).collect();
+    let names: Vec<_> = sans.iter().map(|san| &**san.value.text()).collect();
     unmet(Unmet {
         text: format!(
             "verify cert failed: verify SAN list, expected SANs: [{name}], certificate SANs: [{}]",

@@ -88,8 +88,10 @@ pub struct RequestHead {
     pub protocol: Protocol,
     /// Method.
     pub method: Method,
-    /// `:path`: origin form with query, or `*`; for CONNECT empty. The codec has cut scheme and authority off an absolute form.
+    /// `:path`: origin form with query; for CONNECT empty. The codec has cut scheme and authority off an absolute form.
     pub path: Bytes,
+    /// It came as `*`, and `path` is `/`: see [`is_about_server`](RequestHead::is_about_server).
+    pub about_server: bool,
     /// `:authority`, or `Host` (which is not in `headers`); for CONNECT the target. Empty when there was none.
     pub authority: Bytes,
     /// `:scheme` as the client said it (HTTP/2, or absolute form); empty when unknown.
@@ -105,9 +107,16 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// `OPTIONS *` (RFC 9110 section 9.3.7): about the server as a whole. Routes take it for `/`.
+    /// `OPTIONS *` (RFC 9110 section 9.3.7): about the server as a whole. For all who read the path, routes and policies alike, that is
+    /// `/`; the codecs alone write `*`, unless somebody has changed it.
     pub fn is_about_server(&self) -> bool {
-        self.method == Method::Options && self.path[..] == *b"*"
+        self.about_server && self.method == Method::Options && self.path[..] == *b"/"
+    }
+
+    /// What stands on the wire for the path.
+    pub fn target(&self) -> &Bytes {
+        static ASTERISK: Bytes = Bytes::from_static(b"*");
+        if self.is_about_server() { &ASTERISK } else { &self.path }
     }
 
     /// Octets of names and values, those of pseudo headers among them.

@@ -143,6 +143,20 @@ fn demanded(table: &mut Table) {
         let context = with(roots(&[&root]), json!({"match_typed_subject_alt_names": matcher}));
         table.add(&format!("demanded: other name {oid} {text}"), vec![leaf.clone()], context);
     }
+    let odd = table.leaf_der(|leaf| {
+        replace(leaf, NAMES, Some(sans(&[uri(b"spiffe://mesh/\xff"), dns(b"\xff.example")])));
+    });
+    for (kind, matcher) in [
+        ("URI", json!({"safe_regex": {"regex": "spiffe://mesh/."}})),
+        ("URI", json!({"safe_regex": {"regex": "spiffe://mesh/..."}})),
+        ("URI", exact("spiffe://mesh/\u{fffd}")),
+        ("URI", json!({"prefix": "spiffe://mesh/"})),
+        ("DNS", exact("\u{fffd}.example")),
+        ("DNS", json!({"safe_regex": {"regex": "[^a-z]\\.example"}})),
+    ] {
+        let context = with(roots(&[&root]), json!({"match_typed_subject_alt_names": typed(kind, matcher.clone())}));
+        table.add(&format!("demanded of names that are no Unicode: {kind} {matcher}"), vec![odd.clone()], context);
+    }
     for text in
         ["peer.example", "a.wild.example", "spiffe://mesh/peer", "10.0.0.1", "peer@mail.example", "nickname", "x"]
     {

@@ -1,10 +1,11 @@
 //! Random RBAC policies and requests, judged by the real Envoy and by Outrigger: the verdict, the policy that matched, what the shadow
-//! says, what logs are told, and the counters.
+//! says, what logs are told, and the counters. The same of connections ([`connections`]).
 //!
 //! Called by the `rbac_parity` tests. A batch is one bootstrap: a route for each policy, on a plain listener and on one with mutual TLS.
 //! [`policy`] and [`expression`] make policies, [`request`] what is asked, [`proxy`] asks, [`shrink`] makes a difference small. The same seed
 //! makes the same batch.
 
+pub mod connections;
 pub mod expression;
 pub mod policy;
 pub mod proxy;
@@ -48,6 +49,15 @@ impl Random {
     }
 }
 
+/// What is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Requests.
+    Requests,
+    /// Connections, of which nobody knows a path or a header.
+    Connections,
+}
+
 /// Policies, and who asks of which.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -61,7 +71,7 @@ impl Batch {
     /// So many policies, and for each so many requests.
     pub fn random(seed: u64, policies: usize, requests: usize) -> Batch {
         let mut random = Random::new(seed);
-        let policies: Vec<_> = (0..policies).map(|_| policy::rbac(&mut random)).collect();
+        let policies: Vec<_> = (0..policies).map(|_| policy::rbac(Place::Requests, &mut random)).collect();
         let asked =
             (0..policies.len() * requests).map(|number| (number % policies.len(), Request::random(&mut random)));
         let mut asked: Vec<_> = asked.collect();

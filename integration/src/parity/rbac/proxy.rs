@@ -21,7 +21,7 @@ use super::{Batch, Failure, Told};
 use crate::embedded::ports;
 
 /// How long anything may take before a batch is given up.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks at what does not announce itself.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -55,20 +55,28 @@ pub fn play(program: &Path, batch: &Batch) -> Result<Told, Failure> {
     Ok(Told { lines, statistics })
 }
 
-struct Proxy {
+pub(super) struct Proxy {
     child: Child,
-    plain: SocketAddr,
-    tls: SocketAddr,
+    pub(super) plain: SocketAddr,
+    pub(super) tls: SocketAddr,
     admin: SocketAddr,
     folder: tempfile::TempDir,
 }
 
 impl Proxy {
     fn start(program: &Path, batch: &Batch) -> Result<Proxy, Failure> {
+        Proxy::begin(program, |addresses, folder| bootstrap(batch, addresses, folder))
+    }
+
+    /// With the bootstrap for a plain listener, one with TLS and the admin interface, and a folder for logs.
+    pub(super) fn begin(
+        program: &Path,
+        bootstrap: impl FnOnce([SocketAddr; 3], &Path) -> Value,
+    ) -> Result<Proxy, Failure> {
         let folder = tempfile::tempdir()?;
         let [plain, tls, admin] = [(); 3].map(|()| ports::free(Ipv4Addr::LOCALHOST.into()));
         let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap(batch, [plain, tls, admin], folder.path()).to_string())?;
+        std::fs::write(&file, bootstrap([plain, tls, admin], folder.path()).to_string())?;
         let errors = folder.path().join("stderr");
         let child = Command::new(program)
             .arg("-c")
@@ -106,7 +114,7 @@ impl Proxy {
     }
 
     /// So many lines of a log.
-    fn lines(&self, name: &str, count: usize) -> Result<Vec<String>, Failure> {
+    pub(super) fn lines(&self, name: &str, count: usize) -> Result<Vec<String>, Failure> {
         let (path, began) = (log(self.folder.path(), name), Instant::now());
         loop {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -120,7 +128,7 @@ impl Proxy {
         }
     }
 
-    fn admin(&self, path: &str) -> Result<String, Failure> {
+    pub(super) fn admin(&self, path: &str) -> Result<String, Failure> {
         let mut stream = TcpStream::connect(self.admin)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
@@ -167,14 +175,14 @@ impl Connection {
 }
 
 /// Certificates, PEM: made once in a process, and the same for both proxies.
-struct Identities {
+pub(super) struct Identities {
     roots: String,
     server: (String, String),
     clients: Vec<Option<(String, String)>>,
 }
 
 impl Identities {
-    fn get() -> Result<&'static Identities, Failure> {
+    pub(super) fn get() -> Result<&'static Identities, Failure> {
         static MADE: OnceLock<Result<Identities, String>> = OnceLock::new();
         let made = MADE.get_or_init(|| Identities::make().map_err(|error| error.to_string()));
         made.as_ref().map_err(|error| error.clone().into())
@@ -214,7 +222,7 @@ impl Identities {
         Ok(Identities { roots, server: issue("spiffe://mesh/server", "app.example", "server")?, clients })
     }
 
-    fn client(&self, peer: usize) -> Result<rustls::ClientConfig, Failure> {
+    pub(super) fn client(&self, peer: usize) -> Result<rustls::ClientConfig, Failure> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.roots.as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -230,21 +238,47 @@ impl Identities {
     }
 }
 
-fn log(folder: &Path, name: &str) -> PathBuf {
+pub(super) fn log(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
 }
 
-fn typed(type_name: &str, mut fields: Value) -> Value {
+pub(super) fn typed(type_name: &str, mut fields: Value) -> Value {
     fields["@type"] = json!(format!("type.googleapis.com/envoy.extensions.{type_name}"));
     fields
 }
 
-fn filter(name: &str, type_name: &str, fields: Value) -> Value {
+pub(super) fn filter(name: &str, type_name: &str, fields: Value) -> Value {
     json!({ "name": name, "typed_config": typed(type_name, fields) })
 }
 
-fn address(address: SocketAddr) -> Value {
+pub(super) fn address(address: SocketAddr) -> Value {
     json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
+}
+
+/// The factory of objects that are addresses.
+pub(super) const ADDRESS: &str = "envoy.network.transport_socket.original_dst_address";
+
+/// An object of filter state.
+pub(super) fn state(key: &str, factory: &str, format: &str) -> Value {
+    json!({
+        "object_key": key, "factory_key": factory,
+        "format_string": { "text_format_source": { "inline_string": format } },
+    })
+}
+
+/// A server that knows clients by their certificates, if they show one.
+pub(super) fn context() -> Value {
+    let (roots, certificate, key) = match Identities::get() {
+        Ok(made) => (made.roots.as_str(), made.server.0.as_str(), made.server.1.as_str()),
+        Err(_) => ("", "", ""),
+    };
+    let inline = |text: &str| json!({ "inline_string": text });
+    typed(
+        "transport_sockets.tls.v3.DownstreamTlsContext",
+        json!({ "common_tls_context": {
+        "tls_certificates": [{ "certificate_chain": inline(certificate), "private_key": inline(key) }],
+        "validation_context": { "trusted_ca": inline(roots) } } }),
+    )
 }
 
 fn bootstrap(batch: &Batch, [plain, tls, admin]: [SocketAddr; 3], folder: &Path) -> Value {
@@ -263,9 +297,9 @@ fn bootstrap(batch: &Batch, [plain, tls, admin]: [SocketAddr; 3], folder: &Path)
     let routes: Vec<_> = batch.policies.iter().enumerate().map(route).collect();
     let listener = |name: &str, at: SocketAddr, filters: Value, chain: Value| {
         let mut chain = chain;
-        let state = json!({ "on_request_headers": [{
-            "object_key": "state", "factory_key": "envoy.string",
-            "format_string": { "text_format_source": { "inline_string": "%REQ(x-b)%" } } }] });
+        let state = json!({ "on_request_headers": [
+            state("state", "envoy.string", "%REQ(x-b)%"), state("where", ADDRESS, "%REQ(x-where)%"),
+        ] });
         let set = json!({ "metadata": [{ "metadata_namespace": "set", "value": told }] });
         chain["filters"] = json!([filter(
             "http",
@@ -286,24 +320,13 @@ fn bootstrap(batch: &Batch, [plain, tls, admin]: [SocketAddr; 3], folder: &Path)
         )]);
         json!({ "name": name, "address": address(at), "listener_filters": filters, "filter_chains": [chain] })
     };
-    let (roots, certificate, key) = match Identities::get() {
-        Ok(made) => (made.roots.as_str(), made.server.0.as_str(), made.server.1.as_str()),
-        Err(_) => ("", "", ""),
-    };
-    let inline = |text: &str| json!({ "inline_string": text });
-    let context = typed(
-        "transport_sockets.tls.v3.DownstreamTlsContext",
-        json!({ "common_tls_context": {
-        "tls_certificates": [{ "certificate_chain": inline(certificate), "private_key": inline(key) }],
-        "validation_context": { "trusted_ca": inline(roots) } } }),
-    );
     let proxied = json!([filter("proxy", "filters.listener.proxy_protocol.v3.ProxyProtocol", json!({}))]);
     let inspected = json!([filter("tls", "filters.listener.tls_inspector.v3.TlsInspector", json!({}))]);
     json!({
         "admin": { "address": address(admin) },
         "static_resources": { "listeners": [
             listener("plain", plain, proxied, json!({ "name": "chain" })),
-            listener("tls", tls, inspected, json!({ "transport_socket": { "name": "tls", "typed_config": context } })),
+            listener("tls", tls, inspected, json!({ "transport_socket": { "name": "tls", "typed_config": context() } })),
         ] }
     })
 }

@@ -75,10 +75,18 @@ impl Request {
         if random.one_in(4) {
             headers.push(("referer", random.pick(&["http://app/a", "a"])));
         }
+        if random.one_in(2) {
+            headers.push((
+                "x-where",
+                random.pick(&["10.1.2.3:80", "192.168.0.9:1", "[fd00::1]:443", "10.1.2.3", "nowhere"]),
+            ));
+        }
+        // About the server as a whole: what stands there for the path is `/` to all who judge.
+        let about_server = random.one_in(12);
         Request {
             connection: random.below(PLAIN.len() + PEERS.len()),
-            method: random.pick(METHODS),
-            path: random.pick(PATHS),
+            method: if about_server { "OPTIONS" } else { random.pick(METHODS) },
+            path: if about_server { "http://app" } else { random.pick(PATHS) },
             host: random.pick(HOSTS),
             headers,
         }

@@ -8,6 +8,7 @@ fn call() -> HttpCall {
         protocol: Protocol::Http2,
         method: Method::Post,
         path: "/a".into(),
+        about_server: false,
         authority: "web-shadow".into(),
         scheme: "http".into(),
         headers: Headers::new(),

@@ -163,7 +163,7 @@ fn new_head(request: &RequestHead, policy: &InternalRedirect, answer: &ResponseH
     let original = [from.as_bytes(), b"://", &request.authority, &request.path].concat();
     head.scheme = Bytes::from_static(scheme(target.https).as_bytes());
     head.authority = target.authority.clone();
-    head.path = target.path.clone();
+    (head.path, head.about_server) = (target.path.clone(), false);
     // RFC 9110 section 15.4.4: what is seen elsewhere is asked for by GET.
     if answer.status == 303 && !matches!(head.method, Method::Get | Method::Head) {
         head.method = Method::Get;

@@ -224,7 +224,7 @@ async fn a_target_without_a_path_is_given_one() {
         let request = format!("{line} HTTP/1.1\r\nhost: svc\r\nconnection: close\r\n\r\n");
         let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{line}: {answer}");
-        assert_eq!(bench.seen()[0].head.path, path, "{line}");
+        assert_eq!(bench.seen()[0].head.target(), path, "{line}");
     }
     let (_, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET * HTTP/1.1\r\nhost: svc\r\n\r\n")).await;
     assert!(!answer.contains(" 200 "), "{answer}");

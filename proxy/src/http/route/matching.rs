@@ -49,7 +49,7 @@ fn path_matches(config: &RouteMatch, head: &RequestHead) -> bool {
         // A CONNECT has no path; only a route for CONNECT takes it.
         return matches!(config.path, PathMatch::Connect);
     }
-    let path = if head.is_about_server() { b"/" } else { without_query(&head.path) };
+    let path = without_query(&head.path);
     let begins = |prefix: &str| {
         path.get(..prefix.len()).is_some_and(|start| {
             if config.case_sensitive {

@@ -10,8 +10,8 @@ fn details() -> ClientCertDetails {
 
 fn peer() -> PeerCertificate {
     PeerCertificate {
-        uri_sans: vec![Arc::from("spiffe://td/ns/a/sa/client")],
-        dns_sans: vec![Arc::from("a.example"), Arc::from("b.example")],
+        uri_sans: vec!["spiffe://td/ns/a/sa/client".into()],
+        dns_sans: vec!["a.example".into(), "b.example".into()],
         subject: Arc::from(""),
         sha256: Arc::from("00ff"),
         chain: vec![Bytes::from_static(&[0xfb, 0xff, 0xfe, 1])],

@@ -63,7 +63,7 @@ fn soon() -> Arc<GrpcService> {
     Arc::new(GrpcService { timeout: Some(Duration::from_secs(5)), ..service() })
 }
 
-fn authz(change: impl FnOnce(&mut ExtAuthz)) -> NetworkFilterConfig {
+pub(super) fn authz(change: impl FnOnce(&mut ExtAuthz)) -> NetworkFilterConfig {
     let mut config = ExtAuthz {
         stat_prefix: "p".into(),
         service: soon(),
@@ -92,7 +92,7 @@ fn stacked(filters: Vec<NetworkFilterConfig>) -> config::listener::Listener {
 }
 
 /// What comes back, if anything does.
-async fn said(address: SocketAddr, words: &[u8]) -> Vec<u8> {
+pub(super) async fn said(address: SocketAddr, words: &[u8]) -> Vec<u8> {
     let mut near = TcpStream::connect(address).await.unwrap();
     // One that is closed at once may not take all of it.
     let _ = near.write_all(words).await;

@@ -15,7 +15,7 @@ use config::listener::NetworkFilter;
 use super::*;
 use crate::discoveries::{Change, State};
 
-fn with(filters: Vec<NetworkFilterConfig>, terminal: TerminalFilter) -> config::listener::Listener {
+pub(super) fn with(filters: Vec<NetworkFilterConfig>, terminal: TerminalFilter) -> config::listener::Listener {
     let mut chain = chain("only", terminal);
     chain.filters = filters.into_iter().map(|config| NetworkFilter { name: "f".into(), config }).collect();
     config("127.0.0.1:0", vec![chain])
@@ -25,7 +25,7 @@ fn answers(config: NetworkFilterConfig) -> TerminalFilter {
     TerminalFilter::Answers(NetworkFilter { name: "last".into(), config })
 }
 
-fn echo() -> TerminalFilter {
+pub(super) fn echo() -> TerminalFilter {
     answers(NetworkFilterConfig::Echo(Arc::new(Echo {})))
 }
 
@@ -243,7 +243,11 @@ async fn filters_that_are_discovered_change_for_connections_that_come_later() {
 }
 
 /// Denies or allows those who come to a port, or to none.
-fn rbac(action: config::rbac::Action, port: Option<u16>, delay_deny: Option<Duration>) -> NetworkFilterConfig {
+pub(super) fn rbac(
+    action: config::rbac::Action,
+    port: Option<u16>,
+    delay_deny: Option<Duration>,
+) -> NetworkFilterConfig {
     use config::rbac::{Engine, Policy, Rbac, Rule};
     let permission = port.map_or(Rule::Any, Rule::DestinationPort);
     let policy = Policy { permissions: vec![permission], principals: vec![Rule::Any], condition: None };

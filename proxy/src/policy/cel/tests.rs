@@ -82,6 +82,7 @@ fn facts() -> Made {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: "/a?x".into(),
+        about_server: false,
         authority: "host".into(),
         scheme: Bytes::new(),
         headers,

@@ -108,6 +108,17 @@ fn what_a_header_must_not_say() {
 }
 
 #[test]
+fn no_token_is_longer_than_any_needs() {
+    let rsa = Signer::rsa();
+    let key = [rsa.jwk(json!({}))];
+    let of = |length: usize| rsa.good("RS256", json!({"x": "x".repeat(length)}));
+    assert_eq!(judged(&key, &of(40_000)), Ok(()));
+    let long = of(50_000);
+    assert!(long.len() > 64 * 1024);
+    assert_eq!(judged(&key, &long), Err(Status::BadFormat));
+}
+
+#[test]
 fn words_for_each_fault_of_a_token() {
     let rsa = Signer::rsa();
     let with = |change: Value| parse(&rsa.good("RS256", change)).map(drop);

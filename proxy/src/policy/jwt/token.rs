@@ -25,12 +25,18 @@ pub struct Token {
     expires: Option<u64>,
 }
 
+/// Octets of a token. Each is decoded before anything of it is believed.
+const LONGEST: usize = 64 * 1024;
+
 impl Token {
     /// Takes a token apart.
     ///
     /// # Errors
     /// What is wrong with it, in the order in which Envoy looks.
     pub fn parse(text: Bytes) -> Result<Token, Status> {
+        if text.len() > LONGEST {
+            return Err(Status::BadFormat);
+        }
         let mut dots = memchr::memchr_iter(b'.', &text);
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(Status::BadFormat);

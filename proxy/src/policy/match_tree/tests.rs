@@ -88,6 +88,7 @@ fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: path.into(),
+        about_server: false,
         authority: "host".into(),
         scheme: "http".into(),
         headers: headers(list),

@@ -1,8 +1,6 @@
 //! Permissions and principals, compiled. Called by the engine. What is not there never meets a rule, but for the server name, which is
 //! empty then, and for the negation of a rule, which holds.
 
-use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use config::matcher::{MetadataMatcher, StringMatcher};
@@ -36,12 +34,8 @@ pub(super) enum Rule {
     Authenticated(Option<StringMatcher>),
     FilterState(Arc<str>, StringMatcher),
     FilterStateIp { key: Arc<str>, ranges: Box<[IpNet]>, invert: bool },
-    Upstream { ip: Option<IpNet>, ports: Option<RangeInclusive<i64>> },
     MtlsAuthenticated(Option<SanMatcher>),
 }
-
-/// Where a filter keeps the address that a request goes to.
-const UPSTREAM_ADDRESS: &str = "envoy.stream.upstream_address";
 
 impl Rule {
     pub(super) fn compile(config: &Config) -> Rule {
@@ -68,7 +62,7 @@ impl Rule {
             Config::FilterStateIp { key, ranges, invert } => {
                 Rule::FilterStateIp { key: key.clone(), ranges: ranges.as_slice().into(), invert: *invert }
             }
-            Config::Upstream { ip, ports } => Rule::Upstream { ip: *ip, ports: ports.clone() },
+            Config::Nothing => Rule::OneOf(Box::default()),
             Config::MtlsAuthenticated(name) => Rule::MtlsAuthenticated(name.clone()),
         }
     }
@@ -100,25 +94,15 @@ impl Rule {
             Rule::RemoteIp(range) => range.contains(&facts.remote().ip()),
             Rule::Authenticated(name) => facts.tls().is_some_and(|tls| is_called(tls, name.as_ref())),
             Rule::FilterState(key, matcher) => facts.filter_state(key).is_some_and(|value| matcher.matches(&value)),
-            Rule::FilterStateIp { key, ranges, invert } => address_in(facts, key)
+            Rule::FilterStateIp { key, ranges, invert } => facts
+                .filter_state_address(key)
                 .is_some_and(|address| ranges.iter().any(|range| range.contains(&address.ip())) != *invert),
-            Rule::Upstream { ip, ports } => address_in(facts, UPSTREAM_ADDRESS).is_some_and(|address| {
-                ip.is_none_or(|range| range.contains(&address.ip()))
-                    && ports.as_ref().is_none_or(|ports| ports.contains(&i64::from(address.port())))
-            }),
             Rule::MtlsAuthenticated(name) => facts.tls().is_some_and(|tls| {
                 tls.validated
                     && name.as_ref().is_none_or(|name| tls.peer.as_ref().is_some_and(|peer| proves(peer, name)))
             }),
         }
     }
-}
-
-/// An address that is an object of filter state, with its port or without.
-fn address_in(facts: &dyn Facts, key: &str) -> Option<SocketAddr> {
-    let object = facts.filter_state(key)?;
-    let text = std::str::from_utf8(&object).ok()?;
-    text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, 0)))
 }
 
 /// Without query and fragment.

@@ -10,7 +10,7 @@ use config::rbac::{Action, Engine as Config, Policy as PolicyConfig, Rule as R};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tls::info::{PeerCertificate, TlsInfo};
+use crate::tls::info::{PeerCertificate, SanName, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
@@ -26,6 +26,7 @@ pub(super) struct Made {
     metadata: Option<Value>,
     route: Option<Metadata>,
     state: Option<&'static str>,
+    address: Option<SocketAddr>,
 }
 
 impl Facts for Made {
@@ -75,6 +76,9 @@ impl Facts for Made {
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.state.filter(|_| key == "k").map(|value| value.as_bytes().into())
     }
+    fn filter_state_address(&self, key: &str) -> Option<SocketAddr> {
+        self.address.filter(|_| key == "k")
+    }
 }
 
 /// A connection without a request.
@@ -91,6 +95,7 @@ pub(super) fn connection() -> Made {
         metadata: None,
         route: None,
         state: None,
+        address: None,
     }
 }
 
@@ -101,6 +106,7 @@ pub(super) fn request(path: &'static str, list: &[(&str, &'static str)]) -> Made
         protocol: Protocol::Http11,
         method: Method::Get,
         path: path.into(),
+        about_server: false,
         authority: "host".into(),
         scheme: "http".into(),
         headers,
@@ -221,7 +227,7 @@ fn addresses_and_ports() {
 #[test]
 fn names_of_peers() {
     let peer = |uris: &[&str], names: &[&str], subject: &str| {
-        let list = |list: &[&str]| list.iter().map(|one| Arc::from(*one)).collect();
+        let list = |list: &[&str]| list.iter().map(|one| SanName::from(*one)).collect();
         let peer = PeerCertificate {
             uri_sans: list(uris),
             dns_sans: list(names),
@@ -239,6 +245,28 @@ fn names_of_peers() {
     assert!(!holds(spiffe(), &nobody) && !holds(spiffe(), &connection()));
     assert!(holds(R::Authenticated(None), &nobody), "TLS is enough where no name is asked for");
     assert!(!holds(R::Authenticated(None), &connection()));
+}
+
+#[test]
+fn names_of_peers_are_octets() {
+    let peer = PeerCertificate { uri_sans: vec![SanName::new(b"spiffe://mesh/\xff")], ..Default::default() };
+    let tls = TlsInfo { peer: Some(Rc::new(peer)), validated: true, ..TlsInfo::default() };
+    let peer = Made { tls: Some(tls), ..connection() };
+    let called = |matcher| R::Authenticated(Some(matcher));
+    assert!(holds(called(prefix("spiffe://mesh/")), &peer));
+    assert!(!holds(called(exact("spiffe://mesh/\u{fffd}")), &peer), "what is printed of it is not its name");
+    let regex = |text: &str| StringMatcher::Regex(regex::bytes::Regex::new(text).unwrap());
+    let (one, three) = (r"(?s-u)\Aspiffe://mesh/.\z", r"(?s-u)\Aspiffe://mesh/...\z");
+    assert!(holds(called(regex(one)), &peer) && !holds(called(regex(three)), &peer));
+    let proven = |matcher| {
+        R::MtlsAuthenticated(Some(config::tls::SanMatcher {
+            kind: Some(config::tls::SanKind::Uri),
+            matcher,
+            oid: None,
+        }))
+    };
+    assert!(holds(proven(regex(one)), &peer));
+    assert!(!holds(proven(exact("spiffe://mesh/\u{fffd}")), &peer));
 }
 
 #[test]
@@ -260,6 +288,19 @@ fn metadata_and_filter_state() {
     let state = || R::FilterState("k".into(), exact("v"));
     assert!(holds(state(), &Made { state: Some("v"), ..connection() }));
     assert!(!holds(state(), &Made { state: Some("w"), ..connection() }) && !holds(state(), &connection()));
+}
+
+#[test]
+fn only_an_object_that_is_an_address_is_in_a_range() {
+    let of = |invert| R::FilterStateIp { key: "k".into(), ranges: vec![range("10.0.0.0/8")], invert };
+    let address = |text: &str| Made { address: Some(text.parse().unwrap()), ..connection() };
+    assert!(holds(of(false), &address("10.1.2.3:80")) && !holds(of(true), &address("10.1.2.3:80")));
+    assert!(!holds(of(false), &address("11.1.2.3:80")) && holds(of(true), &address("11.1.2.3:80")));
+    for text in ["10.1.2.3", "10.1.2.3:80", "11.1.2.3:80"] {
+        let text = Made { state: Some(text), ..connection() };
+        assert!(!holds(of(false), &text) && !holds(of(true), &text));
+    }
+    assert!(!holds(R::Nothing, &address("10.1.2.3:80")) && holds(R::Not(Box::new(R::Nothing)), &connection()));
 }
 
 #[test]

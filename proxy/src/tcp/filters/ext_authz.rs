@@ -1,5 +1,6 @@
-//! `envoy.extensions.filters.network.ext_authz.v3.ExtAuthz`: a gRPC service is asked about each connection when its first octets come; one
-//! that it denies is closed. Carries policy: where it cannot be asked the connection is closed, unless `failure_mode_allow` says otherwise.
+//! `envoy.extensions.filters.network.ext_authz.v3.ExtAuthz`: a gRPC service is asked about each connection when its first octets come, or
+//! a relayed client says that none will; one that it denies is closed. Carries policy: where the service cannot be asked the connection is
+//! closed, unless `failure_mode_allow` says otherwise.
 //!
 //! With `shadow_mode` what is decided is left in the filter state, and every connection goes on.
 //! Honoured: all fields but `send_tls_alert_on_denial`: rustls sends no alert of that kind.

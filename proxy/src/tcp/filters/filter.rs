@@ -94,7 +94,7 @@ impl Hooks {
 pub(crate) enum Step {
     /// The next filter.
     Continue,
-    /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them.
+    /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them. Where no more come the connection is closed.
     #[allow(dead_code, reason = "filters that read a frame off the front need it")]
     More,
     /// [`NetworkFilter::resumed`] when it has come.

@@ -13,6 +13,7 @@ use super::filter::{Hooks, Step};
 use super::more::More;
 use super::run::{Closed, Hook, Started};
 use crate::call::wait::Wait;
+use crate::failure::ResponseFlags;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::{Gate, Stream};
 
@@ -40,7 +41,7 @@ enum Read {
     Nothing,
     /// Octets that they have not seen.
     Fresh,
-    /// To its end.
+    /// To its end, which the filters have not seen.
     All,
 }
 
@@ -83,15 +84,20 @@ impl First {
         self.octets.len() as u64
     }
 
-    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again.
+    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before is judged by
+    /// what there is, which may be nothing: who then wants more does not let it pass.
     ///
     /// # Errors
     /// A filter closes the connection, or reading fails.
     pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
         loop {
             if self.read != Read::Nothing {
-                if ready!(self.ask(cx))? || self.read == Read::All {
+                if ready!(self.ask(cx))? {
                     break;
+                }
+                if self.read == Read::All {
+                    let closed = Closed(ResponseFlags::NONE);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, closed)));
                 }
                 if self.octets.len() >= MOST {
                     return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -102,10 +108,10 @@ impl First {
             let mut piece = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
             self.octets.extend_from_slice(piece.filled());
-            match (piece.filled().is_empty(), self.of_end) {
-                (false, _) => self.read = Read::Fresh,
-                (true, true) => self.read = Read::All,
-                (true, false) => break,
+            match piece.filled() {
+                [] if self.octets.is_empty() && !self.of_end => break,
+                [] => self.read = Read::All,
+                _ => self.read = Read::Fresh,
             }
         }
         stream.put_back(std::mem::take(&mut self.octets).freeze());

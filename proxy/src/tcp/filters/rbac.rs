@@ -1,6 +1,6 @@
-//! `envoy.extensions.filters.network.rbac.v3.RBAC`: connections that its rules deny are closed when their first octets come, or, where
-//! enforcement is CONTINUOUS, when any do; after `delay_deny` if there is one. A client that says nothing is not judged, as with Envoy.
-//! Honoured: all but what `config` refuses.
+//! `envoy.extensions.filters.network.rbac.v3.RBAC`: connections that its rules deny are closed when their first octets come, or a relayed
+//! client says that none will, or, where enforcement is CONTINUOUS, when any do; after `delay_deny` if there is one. Before that nobody is
+//! judged, as with Envoy. Honoured: all but what `config` refuses.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -34,6 +34,16 @@ fn what_is_often_said_is_merged_in_its_order() {
 }
 
 #[test]
+fn more_may_be_said_than_there_are_places() {
+    let sayings: Vec<_> =
+        (0..9).map(|number| Saying::new("ns", json!({"last": number, (number.to_string()): 0}))).collect();
+    let mut metadata = DynamicMetadata::default();
+    sayings.iter().for_each(|saying| metadata.say(saying));
+    let all = metadata.get("ns").and_then(Value::as_object).unwrap();
+    assert_eq!((all.len(), &all["last"]), (10, &json!(8)));
+}
+
+#[test]
 fn a_read_only_object_stays() {
     let object = |value: &'static str, read_only| StateObject {
         form: Form::Text,

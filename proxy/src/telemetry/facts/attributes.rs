@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use config::cel::{Attribute, Side, TlsField};
@@ -13,7 +12,7 @@ use super::Known;
 use crate::failure::ResponseFlags;
 use crate::policy::facts::{Fact, Facts};
 use crate::telemetry::stream_info::{ConnectionInfo, Denial, StreamInfo};
-use crate::tls::info::TlsInfo;
+use crate::tls::info::{SanName, TlsInfo};
 use crate::tls::{Described, url_encoded_pem};
 use crate::wire::grpc;
 use crate::wire::headers::{Headers, Name};
@@ -140,7 +139,7 @@ fn of_upstream(info: &StreamInfo, attribute: Attribute) -> Fact<'_> {
 
 fn tls(tls: Option<&TlsInfo>, field: TlsField) -> Fact<'_> {
     let Some(tls) = tls else { return Fact::Absent };
-    let first = |names: &[Arc<str>]| names.first().map(|name| Cow::Owned(name.as_bytes().to_vec()));
+    let first = |names: &[SanName]| names.first().map(|name| Cow::Owned(name.as_bytes().to_vec()));
     let local = || tls.local.as_ref().and_then(|der| Described::of(der));
     let value = match field {
         TlsField::Version => Some(Cow::Borrowed(tls.version.as_bytes())),
@@ -150,7 +149,7 @@ fn tls(tls: Option<&TlsInfo>, field: TlsField) -> Fact<'_> {
         }
         TlsField::UriSanPeer => tls.peer.as_ref().and_then(|peer| first(&peer.uri_sans)),
         TlsField::DnsSanPeer => tls.peer.as_ref().and_then(|peer| first(&peer.dns_sans)),
-        TlsField::UriSanLocal => first(&tls.local_uri_sans),
+        TlsField::UriSanLocal => tls.local_uri_sans.first().map(|name| Cow::Borrowed(name.as_bytes())),
         TlsField::DnsSanLocal => local().and_then(|local| first(&local.sans(SanKind::Dns))),
         TlsField::Sha256Peer => tls.peer.as_ref().map(|peer| Cow::Borrowed(peer.sha256.as_bytes())),
         TlsField::PemPeer => tls

@@ -63,6 +63,7 @@ pub fn client_side() -> (StreamInfo, RequestHead, ResponseHead) {
         protocol: Protocol::Http11,
         method: Method::Get,
         path: "/details/0".into(),
+        about_server: false,
         authority: "details.bookinfo:9080".into(),
         scheme: Bytes::new(),
         headers,

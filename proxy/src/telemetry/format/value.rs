@@ -226,12 +226,12 @@ fn joined(value: Option<&str>, out: &mut Vec<u8>) -> Written {
     }
 }
 
-fn list<T: AsRef<str>>(values: &[T], out: &mut Vec<u8>) -> Written {
+fn list<T: AsRef<[u8]>>(values: &[T], out: &mut Vec<u8>) -> Written {
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(value.as_ref().as_bytes());
+        out.extend_from_slice(value.as_ref());
     }
     if values.is_empty() { Written::Absent } else { Written::Text }
 }

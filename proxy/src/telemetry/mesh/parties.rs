@@ -79,7 +79,7 @@ pub fn with_parties<R>(
 fn principals(tls: Option<&TlsInfo>) -> (&str, &str) {
     let Some(tls) = tls else { return ("", "") };
     let peer = tls.peer.as_ref().and_then(|peer| peer.uri_sans.first());
-    (peer.map_or("", |name| name), tls.local_uri_sans.first().map_or("", |name| name))
+    (peer.map_or("", |name| &**name.text()), tls.local_uri_sans.first().map_or("", |name| name))
 }
 
 /// How it went.

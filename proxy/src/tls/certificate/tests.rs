@@ -16,6 +16,20 @@ fn facts(der: &[u8]) -> Facts {
 }
 
 #[test]
+fn names_are_kept_to_the_octet() {
+    let der = certificate(|params| {
+        params.subject_alt_names = vec![SanType::URI("spiffe://mesh/?".try_into().unwrap())];
+    });
+    let place = der.windows(15).position(|window| window == b"spiffe://mesh/?").unwrap() + 14;
+    let mut other = der.clone();
+    other[place] = 0xff;
+    let name = facts(&other).sans.remove(0).value;
+    assert_eq!((name.as_bytes(), &**name.text()), (&b"spiffe://mesh/\xff"[..], "spiffe://mesh/\u{fffd}"));
+    assert_ne!(name, "spiffe://mesh/\u{fffd}".into());
+    assert_eq!(facts(&der).sans.remove(0).value, "spiffe://mesh/?".into());
+}
+
+#[test]
 fn sans_of_every_kind() {
     let der = certificate(|params| {
         params.subject_alt_names = vec![
@@ -27,7 +41,7 @@ fn sans_of_every_kind() {
             SanType::OtherName((vec![1, 2, 3], "other".into())),
         ];
     });
-    let found: Vec<_> = facts(&der).sans.into_iter().map(|san| (san.kind, san.value.to_string())).collect();
+    let found: Vec<_> = facts(&der).sans.into_iter().map(|san| (san.kind, san.value.text().to_string())).collect();
     let expected = [
         (SanKind::Uri, "spiffe://td/ns/a/sa/b"),
         (SanKind::Dns, "a.example"),

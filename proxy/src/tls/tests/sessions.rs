@@ -236,7 +236,7 @@ fn contexts_show_what_they_use_and_when_the_first_of_it_expires() {
 async fn shown(server: &ServerContext, client: &ClientContext, sni: &str) -> Option<String> {
     let (connected, _) = shake_with(client, server, None, Some(sni)).await;
     let peer = connected.ok()?.1.peer?;
-    peer.dns_sans.first().map(|name| name.to_string())
+    peer.dns_sans.first().map(|name| name.text().to_string())
 }
 
 #[tokio::test]

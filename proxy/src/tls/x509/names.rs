@@ -8,6 +8,7 @@ use std::sync::Arc;
 use config::tls::SanKind;
 
 use super::super::certificate::San;
+use super::super::info::SanName;
 use super::{Certificate, Errors, lc};
 
 impl Certificate {
@@ -93,22 +94,21 @@ unsafe fn san(name: *const lc::GENERAL_NAME) -> Option<San> {
     // SAFETY: which part of the union counts is what its type says.
     unsafe {
         let (kind, value) = match (*name).type_ {
-            lc::GEN_EMAIL => (SanKind::Email, text((*name).d.rfc822Name)),
-            lc::GEN_DNS => (SanKind::Dns, text((*name).d.dNSName)),
-            lc::GEN_URI => (SanKind::Uri, text((*name).d.uniformResourceIdentifier)),
-            lc::GEN_IPADD => (SanKind::IpAddress, ip(octets((*name).d.iPAddress))?.to_string()),
+            lc::GEN_EMAIL => (SanKind::Email, SanName::new(octets((*name).d.rfc822Name))),
+            lc::GEN_DNS => (SanKind::Dns, SanName::new(octets((*name).d.dNSName))),
+            lc::GEN_URI => (SanKind::Uri, SanName::new(octets((*name).d.uniformResourceIdentifier))),
+            lc::GEN_IPADD => (SanKind::IpAddress, ip(octets((*name).d.iPAddress))?.to_string().as_str().into()),
             lc::GEN_OTHERNAME => {
                 let other = (*name).d.otherName;
-                let value = other_value((*other).value);
                 return Some(San {
                     kind: SanKind::OtherName,
-                    value: value.into(),
+                    value: SanName::new(&other_value((*other).value)),
                     oid: object_identifier((*other).type_id).map(Arc::from),
                 });
             }
             _ => return None,
         };
-        Some(San { kind, value: value.into(), oid: None })
+        Some(San { kind, value, oid: None })
     }
 }
 
@@ -141,22 +141,22 @@ unsafe fn text(string: *const lc::ASN1_STRING) -> String {
     String::from_utf8_lossy(unsafe { octets(string) }).into_owned()
 }
 
-/// The value of an otherName as text; empty for kinds that have none.
+/// The value of an otherName; empty for kinds that have none.
 ///
 /// # Safety
 /// `value` is null or lives during the call.
-unsafe fn other_value(value: *const lc::ASN1_TYPE) -> String {
+unsafe fn other_value(value: *const lc::ASN1_TYPE) -> Vec<u8> {
     if value.is_null() {
-        return String::new();
+        return Vec::new();
     }
     // SAFETY: which part of the union counts is what its type says.
     unsafe {
         let string = (*value).value.asn1_string;
         match (*value).type_ {
-            lc::V_ASN1_NULL => String::new(),
-            lc::V_ASN1_BOOLEAN => if (*value).value.boolean != 0 { "true" } else { "false" }.to_owned(),
-            lc::V_ASN1_INTEGER | lc::V_ASN1_ENUMERATED => number(string, lc::BN_bn2dec).unwrap_or_default(),
-            lc::V_ASN1_OBJECT => object_identifier((*value).value.object).unwrap_or_default(),
+            lc::V_ASN1_NULL => Vec::new(),
+            lc::V_ASN1_BOOLEAN => if (*value).value.boolean != 0 { &b"true"[..] } else { b"false" }.to_vec(),
+            lc::V_ASN1_INTEGER | lc::V_ASN1_ENUMERATED => number(string, lc::BN_bn2dec).unwrap_or_default().into(),
+            lc::V_ASN1_OBJECT => object_identifier((*value).value.object).unwrap_or_default().into(),
             lc::V_ASN1_BMPSTRING | lc::V_ASN1_UNIVERSALSTRING => utf8(string),
             lc::V_ASN1_BIT_STRING
             | lc::V_ASN1_OCTET_STRING
@@ -169,24 +169,23 @@ unsafe fn other_value(value: *const lc::ASN1_TYPE) -> String {
             | lc::V_ASN1_VISIBLESTRING
             | lc::V_ASN1_UTF8STRING
             | lc::V_ASN1_SET
-            | lc::V_ASN1_SEQUENCE => text(string),
-            _ => String::new(),
+            | lc::V_ASN1_SEQUENCE => octets(string).to_vec(),
+            _ => Vec::new(),
         }
     }
 }
 
 /// # Safety
 /// `string` lives during the call.
-unsafe fn utf8(string: *const lc::ASN1_STRING) -> String {
+unsafe fn utf8(string: *const lc::ASN1_STRING) -> Vec<u8> {
     // SAFETY: what is made is ours until it is freed, and copied before.
     unsafe {
         let mut out = ptr::null_mut();
         let length = lc::ASN1_STRING_to_UTF8(&mut out, string);
-        let Some(start) = NonNull::new(out) else { return String::new() };
-        let bytes = std::slice::from_raw_parts(start.as_ptr(), usize::try_from(length).unwrap_or(0));
-        let text = String::from_utf8_lossy(bytes).into_owned();
+        let Some(start) = NonNull::new(out) else { return Vec::new() };
+        let bytes = std::slice::from_raw_parts(start.as_ptr(), usize::try_from(length).unwrap_or(0)).to_vec();
         lc::OPENSSL_free(start.as_ptr().cast());
-        text
+        bytes
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) fn request(out: &mut BytesMut, head: &RequestHead, end: bool, preserv
     let is_connect = head.method == Method::Connect;
     out.extend_from_slice(head.method.as_bytes());
     out.put_u8(b' ');
-    clean(out, if is_connect { &head.authority } else { &head.path }, b"%20");
+    clean(out, if is_connect { &head.authority } else { head.target() }, b"%20");
     out.extend_from_slice(if preserve_case { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.1\r\nhost: " });
     clean(out, &head.authority, b"");
     out.extend_from_slice(b"\r\n");

@@ -60,6 +60,7 @@ pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> 
         protocol,
         method,
         path: target.path,
+        about_server: target.about_server,
         authority,
         scheme: target.scheme,
         headers,

@@ -14,6 +14,8 @@ pub(super) struct Target {
     pub(super) scheme: Bytes,
     pub(super) authority: Option<Bytes>,
     pub(super) path: Bytes,
+    /// It is `*`, and the path `/`.
+    pub(super) about_server: bool,
 }
 
 impl Target {
@@ -25,6 +27,9 @@ impl Target {
                 return Err(ParseError::URL);
             }
             return Ok(Target { authority: Some(target), ..Target::default() });
+        }
+        if *method == Method::Options && target[..] == *b"*" {
+            return Ok(Target { path: Bytes::from_static(b"/"), about_server: true, ..Target::default() });
         }
         if target.starts_with(b"/") || (*method == Method::Options && target.starts_with(b"*")) {
             return Ok(Target { path: target, ..Target::default() });
@@ -49,15 +54,15 @@ impl Target {
         // User information names the user, not the host. What a target names is judged as part of a URL: more strictly than `Host`.
         let host = url::host_and_port(&target[start..end]).ok_or(ParseError::URL)?;
         let host = end - host.len();
+        // RFC 9112 section 3.2.4: the server as a whole.
+        let about_server = end == target.len() && *method == Method::Options;
         let path = match target.get(end) {
-            // RFC 9112 section 3.2.4: the server as a whole.
-            None if *method == Method::Options => Bytes::from_static(b"*"),
             None => Bytes::from_static(b"/"),
             // RFC 9112 section 3.2.1: an empty path is sent as `/`.
             Some(b'?') => [b"/", &target[end..]].concat().into(),
             Some(_) => target.slice(end..),
         };
-        Ok(Target { scheme, authority: Some(target.slice(host..end)), path })
+        Ok(Target { scheme, authority: Some(target.slice(host..end)), path, about_server })
     }
 }
 

@@ -41,6 +41,7 @@ fn request(method: Method, path: &'static str, headers: &[(&str, &str)]) -> Requ
         protocol: Protocol::Http11,
         method,
         path: path.into(),
+        about_server: false,
         authority: "example".into(),
         scheme: Bytes::new(),
         headers: list(headers),
@@ -87,6 +88,24 @@ mod tunnel;
 
 mod serving {
     use super::*;
+
+    #[tokio::test]
+    async fn an_asterisk_on_the_wire_is_the_root_to_who_reads_it() {
+        for (target, path, is_about_server) in [
+            ("OPTIONS *", "/", true),
+            ("OPTIONS http://x", "/", true),
+            ("OPTIONS http://x/", "/", false),
+            ("OPTIONS /", "/", false),
+            ("OPTIONS *?q", "*?q", false),
+            ("GET http://x", "/", false),
+        ] {
+            let (stream, mut peer) = pipe();
+            let mut connection = server::Connection::new(stream, &Settings::default());
+            peer.write_all(format!("{target} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+            let head = connection.next().await.unwrap().unwrap();
+            assert_eq!((&head.path[..], head.is_about_server()), (path.as_bytes(), is_about_server), "{target}");
+        }
+    }
 
     #[tokio::test]
     async fn keeps_the_connection_over_pipelined_requests() {

@@ -36,7 +36,8 @@ pub(super) fn request_head(
     let protocol = parts.extensions.get::<h2::ext::Protocol>().map_or("", h2::ext::Protocol::as_str);
 
     let mut text = Text::with_capacity(&parts.headers, path.len() + authority.len() + scheme.len() + protocol.len());
-    let path = text.add(path.as_bytes());
+    let about_server = path == "*" && method == "OPTIONS" && protocol.is_empty();
+    let path = text.add(if about_server { b"/" } else { path.as_bytes() });
     let authority = text.add(authority);
     let scheme = text.add(scheme.as_bytes());
     let protocol = text.add(protocol.as_bytes());
@@ -63,6 +64,7 @@ pub(super) fn request_head(
         protocol: Protocol::Http2,
         // `:path` of a plain CONNECT is absent, which `http` shows as `/`.
         path: if method == Method::Connect { Bytes::new() } else { text.slice(path) },
+        about_server,
         method,
         authority: text.slice(authority),
         scheme: text.slice(scheme),
@@ -155,10 +157,10 @@ pub(super) fn request(head: &RequestHead) -> Result<Request<()>, StreamError> {
         }
     }
     if host.is_some() {
-        uri.path_and_query = Some(path_and_query(&head.path).map_err(unfit)?);
+        uri.path_and_query = Some(path_and_query(head.target()).map_err(unfit)?);
     } else if !is_plain_connect {
         uri.scheme = Some(if head.scheme.eq_ignore_ascii_case(b"https") { Scheme::HTTPS } else { Scheme::HTTP });
-        uri.path_and_query = Some(path_and_query(&head.path).map_err(unfit)?);
+        uri.path_and_query = Some(path_and_query(head.target()).map_err(unfit)?);
     }
     *request.uri_mut() =
         Uri::from_parts(uri).map_err(|_| StreamError::Io("the request target does not fit HTTP/2".into()))?;

@@ -34,6 +34,7 @@ fn request(method: Method, path: &'static str, headers: &[(&str, &str)]) -> Requ
         protocol: Protocol::Http2,
         method,
         path: path.into(),
+        about_server: false,
         authority: "example:80".into(),
         scheme: "http".into(),
         headers: list(headers),
@@ -134,6 +135,29 @@ async fn heads_bodies_and_trailers_in_both_directions() {
         assert_eq!(handle.open_streams(), 1);
         drop(stream);
         assert_eq!((handle.open_streams(), handle.is_open()), (0, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_asterisk_on_the_wire_is_the_root_to_who_reads_it() {
+    run(async {
+        let (handle, server) = pair(&Settings::default()).await;
+        serve(server, |head, mut stream| async move {
+            let seen = format!("{} {}", String::from_utf8_lossy(&head.path), head.is_about_server());
+            stream.send_head(&response(200, &[("seen", &seen)]), true).unwrap();
+        });
+        for (method, path, about_server, expected) in [
+            (Method::Options, "/", true, "/ true"),
+            (Method::Options, "/", false, "/ false"),
+            (Method::Options, "/changed", true, "/changed false"),
+            (Method::Get, "/", true, "/ false"),
+        ] {
+            let mut stream = handle.open();
+            stream.send_head(&RequestHead { about_server, ..request(method, path, &[]) }, true).unwrap();
+            let head = poll_fn(|cx| stream.poll_head(cx)).await.unwrap();
+            assert_eq!(head.headers.get(&Name::new("seen")).map(|value| &value[..]), Some(expected.as_bytes()));
+        }
     })
     .await;
 }

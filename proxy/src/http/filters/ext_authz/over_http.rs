@@ -71,6 +71,7 @@ pub(super) fn question(
         protocol: Protocol::Http11,
         method: request.method.clone(),
         path: path(config, &request.path),
+        about_server: false,
         authority: request.authority.clone(),
         scheme: Bytes::from_static(b"http"),
         headers,
@@ -120,7 +121,8 @@ fn told(filter: &ExtAuthz, request: &RequestHead) -> Headers {
 /// What the answer says.
 pub(super) fn answer(config: &HttpService, reply: HttpReply) -> message::CheckResponse {
     let (status, headers) = (reply.head.status, &reply.head.headers);
-    if status >= 500 {
+    // A status that is none is no failure of a server; as with Envoy it denies, whatever failures may do.
+    if (500..600).contains(&status) {
         return message::CheckResponse {
             verdict: message::Verdict::Failed(message::Denied::default()),
             metadata: None,

@@ -38,8 +38,8 @@ impl Rule {
     }
 
     fn path_matches(&self, request: &RequestHead) -> bool {
-        // A CONNECT has no path. Routes take `*` for `/`, and so must whoever guards them.
-        let path = if request.is_about_server() { b"/" } else { without_query(&request.path) };
+        // A CONNECT has no path.
+        let path = without_query(&request.path);
         let begins = |prefix: &str| {
             path.get(..prefix.len()).is_some_and(|start| match self.case_sensitive {
                 true => start == prefix.as_bytes(),

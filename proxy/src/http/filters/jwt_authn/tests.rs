@@ -266,7 +266,8 @@ async fn a_method_without_a_path_and_the_whole_server() {
         let mut bench = bench(filter);
         bench.app(Script::answers(200, &[], &[]));
         let mut request = get("/");
-        (request.method, request.path) = (method, path.into());
+        request.about_server = path == "*";
+        (request.method, request.path) = (method, path.replace('*', "/").into());
         bench.send(request).await.status()
     };
     use crate::wire::message::Method;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use config::cel::{Attribute, Expr, Function, Literal};
 use config::filters::rbac::RbacPerRoute;
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::{HeaderMatcher, HeaderRule, StringMatcher};
@@ -12,6 +13,7 @@ use serde_json::json;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::{fake::Script, get, route, with};
+use crate::wire::message::Method;
 
 /// Policies for requests whose `x-a` is the name of the policy; `*` is for all.
 fn rules(action: Action, names: &[&str]) -> Option<EngineConfig> {
@@ -56,6 +58,44 @@ async fn who_may_pass() {
     assert_eq!(ask(bench, "b").await.0, 200);
     assert_eq!(ask(&mut filter(enforced(Action::Allow, &[])), "a").await.0, 403, "no policy allows anybody");
     assert_eq!(ask(&mut filter(Rbac::default()), "a").await, (200, "via_upstream".into(), json!(null)));
+}
+
+/// `OPTIONS *` is `/` to who reads the path, in whatever form, and goes on as `*`.
+#[tokio::test]
+async fn who_asks_about_the_server_as_a_whole_asks_for_its_root() {
+    let exact = |value: &str| StringMatcher::Exact { value: value.into(), ignore_case: false };
+    let header = HeaderMatcher {
+        name: ":path".into(),
+        rule: HeaderRule::String(exact("/")),
+        invert: false,
+        missing_is_empty: false,
+    };
+    let is_root = |attribute| {
+        let root = Expr::Literal(Literal::Text("/".into()));
+        Some(Arc::new(Expr::Call(Function::Equal, vec![Expr::Attribute(attribute), root])))
+    };
+    let template = regex::bytes::Regex::new(r"\A/.*\z").unwrap();
+    let about_server = || {
+        let mut request = get("/");
+        (request.method, request.about_server) = (Method::Options, true);
+        request
+    };
+    for (rule, condition) in [
+        (Rule::UrlPath(exact("/")), None),
+        (Rule::Header(header), None),
+        (Rule::UriTemplate(template), None),
+        (Rule::Any, is_root(Attribute::UrlPath)),
+        (Rule::Any, is_root(Attribute::Path)),
+    ] {
+        let policy = Policy { permissions: vec![rule], principals: vec![Rule::Any], condition };
+        let rules = Some(EngineConfig::Rules(Action::Deny, [(Arc::from("p"), policy)].into()));
+        let bench = filter(Rbac { rules, ..Rbac::default() });
+        assert_eq!(bench.send(about_server()).await.status(), 403);
+    }
+    let mut bench = filter(enforced(Action::Deny, &["a"]));
+    bench.app(Script::answers(200, &[], &[]));
+    assert_eq!(bench.send(about_server()).await.status(), 200);
+    assert_eq!(bench.app_saw().head.target(), "*");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ fn check(at: &At<'_>, value: &FilterStateValue) -> Result<(), Rejection> {
         Object::UpstreamSubjectAltNames => {
             Err(at.field("object_key").unsupported("names that an upstream must prove are not taken from filter state"))
         }
-        Object::HashableText if value.shared != SharedWithUpstream::No => {
+        Object::HashableText | Object::Address if value.shared != SharedWithUpstream::No => {
             Err(at.field("shared_with_upstream").unsupported("upstream connections are not kept apart by filter state"))
         }
         _ => Ok(()),

@@ -205,6 +205,7 @@ impl Input {
         let head = RequestHead {
             protocol: Protocol::Http11,
             path: if method == Method::Connect { "".into() } else { target.into() },
+            about_server: false,
             method,
             authority,
             scheme: "".into(),

@@ -70,6 +70,7 @@ fn head(request: ::http::Request<RecvStream>) -> (RequestHead, RecvStream) {
         protocol: Protocol::Http2,
         method: Method::from_token(parts.method.as_str().as_bytes(), || text(Some(parts.method.as_str()))),
         path: text(uri.path_and_query().map(|path| path.as_str())),
+        about_server: false,
         authority: text(uri.authority().map(|authority| authority.as_str())),
         scheme: text(uri.scheme_str()),
         headers: headers(&parts.headers),

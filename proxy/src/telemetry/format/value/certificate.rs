@@ -28,7 +28,7 @@ pub fn write(of: CertificateOf, field: Field, info: &StreamInfo, out: &mut Vec<u
             (Some(peer), _) => Cow::Borrowed(&peer.chain),
         },
         CertificateOf::DownstreamLocal | CertificateOf::UpstreamLocal if field == Field::UriSan => {
-            return list(&tls.local_uri_sans, out);
+            return list(&tls.local_uri_sans.iter().map(|name| name.as_bytes()).collect::<Vec<_>>(), out);
         }
         CertificateOf::DownstreamLocal | CertificateOf::UpstreamLocal => tls.local.iter().cloned().collect(),
     };
@@ -36,7 +36,7 @@ pub fn write(of: CertificateOf, field: Field, info: &StreamInfo, out: &mut Vec<u
         Field::Pem => some(Some(&url_encoded_pem(&chain[..chain.len().min(1)])), out),
         Field::Fingerprint { sha256, chain: whole } => {
             let prints = chain.iter().take(if whole { usize::MAX } else { 1 });
-            list(&prints.map(|der| fingerprint(der, sha256)).collect::<Vec<_>>(), out)
+            list(&prints.map(|der| fingerprint(der, sha256).as_bytes().to_vec()).collect::<Vec<_>>(), out)
         }
         Field::Serial { chain: whole } => {
             let described = chain.iter().take(if whole { usize::MAX } else { 1 }).filter_map(|der| Described::of(der));

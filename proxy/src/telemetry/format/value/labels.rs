@@ -66,7 +66,13 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
     match (format, &object.form) {
         (
             StateFormat::Plain,
-            Form::Text | Form::Plain | Form::Message(_) | Form::Fields(_) | Form::Decision(_) | Form::Messages,
+            Form::Text
+            | Form::Plain
+            | Form::Message(_)
+            | Form::Fields(_)
+            | Form::Decision(_)
+            | Form::Messages
+            | Form::Address(_),
         ) => text(Some(&object.value), out),
         (StateFormat::Typed, Form::Text) => json(&Value::from(String::from_utf8_lossy(&object.value)), out),
         (StateFormat::Typed, Form::Json) => {
@@ -93,6 +99,14 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
         (StateFormat::Field(name), Form::Fields(value)) => {
             text(value.get(&**name).and_then(Value::as_str).map(str::as_bytes), out)
         }
+        (StateFormat::Field(name), Form::Address(address)) => match &**name {
+            "ip" => text(Some(address.ip().to_string().as_bytes()), out),
+            "port" => {
+                out.extend_from_slice(address.port().to_string().as_bytes());
+                Written::Number
+            }
+            _ => Written::Absent,
+        },
         (StateFormat::Field(_) | StateFormat::Plain | StateFormat::Typed, _) => Written::Absent,
     }
 }

@@ -157,6 +157,18 @@ fn what_is_granted_changes_the_request_and_the_response_as_far_as_is_allowed() {
 }
 
 #[test]
+fn a_status_that_is_none_denies_whatever_failures_may_do() {
+    run(async {
+        for (status, expected) in [(600, 403), (999, 403), (503, 200), (599, 200)] {
+            let open = |config: &mut Config, _: &mut HttpService| config.failure_mode_allow = true;
+            let (mut bench, _world, _) = asked_in_http(open, move |asked| asked.says(status, &[], "")).await;
+            bench.app(Script::answers(200, &[], &[]));
+            assert_eq!(bench.send(get("/")).await.status(), expected, "{status}");
+        }
+    });
+}
+
+#[test]
 fn a_denial_is_passed_on_with_its_headers_or_those_that_are_allowed() {
     run(async {
         let answer = |asked: &mut Asked| {
