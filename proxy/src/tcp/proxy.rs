@@ -187,7 +187,7 @@ async fn session(
             pass_on_reset(&error, &downstream);
         }
         End::Downstream(error) => {
-            if let Some(Closed(flags)) = Closed::of(&error) {
+            if let Some(Closed { flags, .. }) = Closed::of(&error) {
                 info.flags.set(flags);
             }
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {

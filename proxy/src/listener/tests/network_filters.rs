@@ -15,7 +15,7 @@ use config::listener::NetworkFilter;
 use super::*;
 use crate::discoveries::{Change, State};
 
-fn with(filters: Vec<NetworkFilterConfig>, terminal: TerminalFilter) -> config::listener::Listener {
+pub(super) fn with(filters: Vec<NetworkFilterConfig>, terminal: TerminalFilter) -> config::listener::Listener {
     let mut chain = chain("only", terminal);
     chain.filters = filters.into_iter().map(|config| NetworkFilter { name: "f".into(), config }).collect();
     config("127.0.0.1:0", vec![chain])
@@ -25,7 +25,7 @@ fn answers(config: NetworkFilterConfig) -> TerminalFilter {
     TerminalFilter::Answers(NetworkFilter { name: "last".into(), config })
 }
 
-fn echo() -> TerminalFilter {
+pub(super) fn echo() -> TerminalFilter {
     answers(NetworkFilterConfig::Echo(Arc::new(Echo {})))
 }
 
@@ -66,7 +66,7 @@ async fn a_direct_response_needs_no_question() {
     .await;
 }
 
-fn limit(most: u64, delay: Option<Duration>) -> NetworkFilterConfig {
+pub(super) fn limit(most: u64, delay: Option<Duration>) -> NetworkFilterConfig {
     let limit = ConnectionLimit { stat_prefix: "p".into(), max_connections: most, delay, enabled: true };
     NetworkFilterConfig::ConnectionLimit(Arc::new(limit))
 }

@@ -1,25 +1,25 @@
 //! Who calls the hooks: [`Started::connected`] and [`Started::secured`] by `listener`, and the first octets ([`First`])
-//! by whoever reads the stream then.
+//! by whoever reads the stream then. While a filter waits, the client is watched ([`super::client`]).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use config::filters::NetworkFilterConfig;
 use config::listener::NetworkFilter as Config;
 use config::{At, Rejection};
-use tokio::io::{AsyncRead, ReadBuf};
 
+use super::client::Client;
 use super::filter::{FilterDeps, Hooks, Step, View};
+use super::first::First;
 use super::{Filter, State, discovered};
 use crate::call::Calls;
-use crate::call::wait::{Wait, Waited};
+use crate::call::wait::Waited;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::failure::ResponseFlags;
@@ -62,11 +62,21 @@ pub(super) enum Hook<'a> {
 
 /// The connection is to be closed, with these flags in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("closed by a network filter")]
-pub struct Closed(pub ResponseFlags);
+#[error("closed before its last filter")]
+pub struct Closed {
+    /// What the log has of it.
+    pub flags: ResponseFlags,
+    /// The client has gone while a filter waited; otherwise we close.
+    pub by_client: bool,
+}
 
 impl Closed {
-    /// What a filter has said that closed the connection on its first octets.
+    /// By us.
+    pub fn by_us(flags: ResponseFlags) -> Closed {
+        Closed { flags, by_client: false }
+    }
+
+    /// Why the connection was closed on its first octets.
     pub fn of(error: &io::Error) -> Option<Closed> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -95,11 +105,11 @@ impl Filters {
         Ok(filters)
     }
 
-    /// For one connection; `None` where no filter acts.
+    /// For one connection; `None` where no filter acts. `half_open`: its last filter passes on that the client says no more.
     ///
     /// # Errors
     /// One of them is missing: the connection is to be closed.
-    pub fn start(&self, calls: &Calls) -> Result<Option<Rc<Started>>, Missing> {
+    pub fn start(&self, calls: &Calls, half_open: bool) -> Result<Option<Rc<Started>>, Missing> {
         if self.config.is_empty() {
             return Ok(None);
         }
@@ -109,7 +119,7 @@ impl Filters {
         }
         Ok((!list.filters.is_empty()).then(|| {
             let states = list.filters.iter().map(|placed| placed.filter.begin()).collect();
-            Rc::new(Started { list, states: RefCell::new(states), calls: calls.clone() })
+            Rc::new(Started { list, states: RefCell::new(states), calls: calls.clone(), half_open })
         }))
     }
 }
@@ -170,36 +180,36 @@ pub struct Started {
     list: Arc<List>,
     states: RefCell<Vec<State>>,
     calls: Calls,
+    half_open: bool,
 }
 
 impl Started {
     /// The connection has its chain.
     ///
     /// # Errors
-    /// A filter closes it.
-    pub async fn connected(&self, connection: &Rc<ConnectionInfo>) -> Result<(), Closed> {
-        self.head(connection, Hooks::CONNECTED, || Hook::Connected).await
+    /// A filter closes it, or its client has gone.
+    pub async fn connected(&self, connection: &Rc<ConnectionInfo>, stream: &mut Stream) -> Result<(), Closed> {
+        self.head(connection, stream, Hooks::CONNECTED, || Hook::Connected).await
     }
 
     /// TLS stands, or there is none.
     ///
     /// # Errors
-    /// A filter closes it.
-    pub async fn secured(&self, connection: &Rc<ConnectionInfo>) -> Result<(), Closed> {
-        self.head(connection, Hooks::SECURED, || Hook::Secured).await
+    /// A filter closes it, or its client has gone.
+    pub async fn secured(&self, connection: &Rc<ConnectionInfo>, stream: &mut Stream) -> Result<(), Closed> {
+        self.head(connection, stream, Hooks::SECURED, || Hook::Secured).await
     }
 
     /// What shows them the first octets, if one of them wants those. Nobody else reads the stream before it is ready.
     pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
-        self.list.wants.has(Hooks::FIRST).then(|| {
-            let (filters, connection) = (self.clone(), connection.clone());
-            Box::new(First { filters, connection, next: 0, wait: None, octets: BytesMut::new(), read: Read::Nothing })
-        })
+        let wanted = self.list.wants.has(Hooks::FIRST);
+        wanted.then(|| Box::new(First::new(self.clone(), connection.clone(), Client::new(self.half_open))))
     }
 
     async fn head(
         &self,
         connection: &Rc<ConnectionInfo>,
+        stream: &mut Stream,
         hook: Hooks,
         make: impl Fn() -> Hook<'static>,
     ) -> Result<(), Closed> {
@@ -209,10 +219,19 @@ impl Started {
             loop {
                 match step {
                     Step::Continue | Step::More => break,
-                    Step::Close(flags) => return Err(Closed(flags)),
+                    Step::Close(flags) => return Err(Closed::by_us(flags)),
                     Step::Wait(mut wait) => {
-                        let waited = poll_fn(|cx| wait.poll(cx)).await;
-                        step = self.call(index, connection, Hook::Resumed(waited));
+                        let (mut client, mut octets) = (Client::new(self.half_open), BytesMut::new());
+                        let waited = poll_fn(|cx| match wait.poll(cx) {
+                            Poll::Ready(waited) => Poll::Ready(Ok(waited)),
+                            Poll::Pending => client.poll_gone(cx, stream, &mut octets).map(Err),
+                        });
+                        let gone = |_| Closed { flags: ResponseFlags::NONE, by_client: true };
+                        step = self.call(index, connection, Hook::Resumed(waited.await.map_err(gone)?));
+                        // As in Envoy what was read meanwhile is lost to who is closed, and closing does not reset.
+                        if !matches!(step, Step::Close(_)) {
+                            stream.put_back(octets.freeze());
+                        }
                     }
                 }
             }
@@ -220,94 +239,14 @@ impl Started {
         Ok(())
     }
 
-    fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
+    /// The next filter from `next` on that wants the first octets.
+    pub(super) fn wanting_first(&self, next: usize) -> Option<usize> {
+        let rest = self.list.filters.iter().enumerate().skip(next);
+        rest.into_iter().find(|(_, placed)| placed.filter.wants().has(Hooks::FIRST)).map(|(index, _)| index)
+    }
+
+    pub(super) fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
         let view = View { connection, calls: &self.calls };
         self.list.filters[index].filter.call(&mut self.states.borrow_mut()[index], view, hook)
-    }
-}
-
-/// Shows the first octets to the filters that want them, in their order.
-pub struct First {
-    filters: Rc<Started>,
-    connection: Rc<ConnectionInfo>,
-    /// The filter whose turn it is.
-    next: usize,
-    /// What it waits for.
-    wait: Option<Wait>,
-    /// What has come so far.
-    octets: BytesMut,
-    read: Read,
-}
-
-/// How far a stream was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
-    /// Nothing that the filters have not seen.
-    Nothing,
-    /// Octets that they have not seen.
-    Fresh,
-    /// To its end.
-    All,
-}
-
-/// Octets that are read at a time.
-const PIECE: usize = 4 * 1024;
-/// Octets that filters may ask for before they must decide.
-const MOST: usize = 64 * 1024;
-
-impl First {
-    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before has no
-    /// first octets.
-    ///
-    /// # Errors
-    /// A filter closes the connection, or reading fails.
-    pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
-        loop {
-            if self.read == Read::Fresh {
-                if ready!(self.ask(cx))? {
-                    break;
-                }
-                if self.octets.len() >= MOST {
-                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-                }
-                self.read = Read::Nothing;
-            }
-            let mut space = [0; PIECE];
-            let mut piece = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
-            if piece.filled().is_empty() {
-                self.read = Read::All;
-                break;
-            }
-            self.read = Read::Fresh;
-            self.octets.extend_from_slice(piece.filled());
-        }
-        stream.put_back(std::mem::take(&mut self.octets).freeze());
-        Poll::Ready(Ok(()))
-    }
-
-    /// Whether all have gone on; `false` when one wants more.
-    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let filters = self.filters.clone();
-        while let Some(placed) = filters.list.filters.get(self.next) {
-            if !placed.filter.wants().has(Hooks::FIRST) {
-                self.next += 1;
-                continue;
-            }
-            let hook = match &mut self.wait {
-                Some(wait) => Hook::Resumed(ready!(wait.poll(cx))),
-                None => Hook::First(&mut self.octets),
-            };
-            self.wait = None;
-            match filters.call(self.next, &self.connection, hook) {
-                Step::Continue => self.next += 1,
-                Step::More => return Poll::Ready(Ok(false)),
-                Step::Wait(wait) => self.wait = Some(wait),
-                Step::Close(flags) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, Closed(flags))));
-                }
-            }
-        }
-        Poll::Ready(Ok(true))
     }
 }
