@@ -79,6 +79,8 @@ pub(crate) enum Sent {
 pub(crate) struct Stream<'s> {
     pub context: &'s Context,
     pub info: StreamInfo,
+    /// There is none: what came was no head. Its answer has filters, and logs say that nothing is known.
+    pub headless: bool,
     pub request: RequestHead,
     /// What it was when it came. Answers of our own are in its kind, whatever filters made of the request since.
     pub asked: Asked,
@@ -129,6 +131,7 @@ impl<'s> Stream<'s> {
         Stream {
             context,
             info,
+            headless: false,
             request,
             asked,
             response: None,
@@ -160,7 +163,8 @@ impl<'s> Stream<'s> {
             },
             None => More::default(),
         };
-        LogEntry { info: &self.info, request: Some(&self.request), response, trailers, more }
+        let request = (!self.headless).then_some(&self.request);
+        LogEntry { info: &self.info, request, response, trailers, more }
     }
 
     /// The name of the cluster that the request goes to: a filter's choice, else its route's. `None`: it is not forwarded, or its route

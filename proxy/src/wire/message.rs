@@ -105,6 +105,21 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// In place of the head of HTTP/1 that could not be read: nothing is known of it, and its body has no end.
+    pub fn unread() -> RequestHead {
+        RequestHead {
+            protocol: Protocol::Http11,
+            method: Method::Get,
+            path: Bytes::new(),
+            authority: Bytes::new(),
+            scheme: Bytes::new(),
+            headers: Headers::new(),
+            body: BodyLength::Unknown,
+            upgrade: None,
+            wire_size: 0,
+        }
+    }
+
     /// `OPTIONS *` (RFC 9110 section 9.3.7): about the server as a whole. Routes take it for `/`.
     pub fn is_about_server(&self) -> bool {
         self.method == Method::Options && self.path[..] == *b"*"
