@@ -14,7 +14,6 @@ mod strict;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -52,10 +51,9 @@ pub(super) async fn run<'s>(
     forwarding: &'s Forwarding,
 ) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
-    let name = stream.cluster_name().ok_or_else(|| no_cluster(stream, forwarding))?;
-    let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
-    stages::routed(stream, chosen, &name);
-    goes_to(stream, name, &cluster);
+    let cluster = stream.cluster().ok_or_else(|| no_cluster(stream, forwarding))?;
+    stages::routed(stream, chosen, cluster.name());
+    goes_to(stream, &cluster);
     strict::check(stream)?;
     if let Some(limit) = forwarding.config.flush_timeout {
         downstream.flush_within(limit);
@@ -230,20 +228,18 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
 }
 
 /// The cluster that a request goes to, for logs.
-fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
-    let config = cluster.config();
-    stream.info.upstream_cluster = Some(name);
+fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
+    stream.info.upstream_cluster = Some(cluster.name().clone());
     stream.info.upstream_labels[0] = cluster.labels();
-    stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    stream.info.upstream_cluster_observed = cluster.observed_name().cloned();
 }
 
 /// Logs tell where a request would have gone that a filter has answered.
 pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
-        && let Some(name) = stream.cluster_name()
-        && let Some(cluster) = stream.context.upstreams.get(&name)
+        && let Some(cluster) = stream.cluster()
     {
-        goes_to(stream, name, &cluster);
+        goes_to(stream, &cluster);
     }
 }
 

@@ -226,8 +226,8 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         tracing::debug!(cluster = &*chosen, "connection refused: there is no such cluster");
         return None;
     };
-    info.upstream_cluster = Some(chosen);
-    info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
+    info.upstream_cluster = Some(cluster.name().clone());
+    info.upstream_cluster_observed = cluster.observed_name().cloned();
     info.upstream_labels[0] = Some(cluster.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
         // As Envoy hashes it, so that a mixed fleet sends a client to the same host.

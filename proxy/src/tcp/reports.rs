@@ -185,6 +185,7 @@ impl Reporter {
             request_trailers: None,
             response: None,
             response_trailers: None,
+            route_name: None,
             route: None,
             virtual_host: None,
         };

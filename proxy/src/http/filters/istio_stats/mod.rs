@@ -164,7 +164,7 @@ fn service(stream: &Stream<'_>) -> Rc<Service> {
         (Some(name), Some(cluster)) => Goes::To(name, cluster.metadata()),
         _ => Goes::Nowhere,
     };
-    service_of(info.route_name.as_deref(), goes)
+    service_of(stream.route.map(|chosen| &*chosen.route.config.name), goes)
 }
 
 fn peer(stream: &Stream<'_>, side: Side) -> Option<Rc<Peer>> {
