@@ -62,14 +62,13 @@ pub(super) async fn run<'s>(
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
-    let attempt = Attempt::of(forwarding, &cluster);
+    let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
-        ends.begins();
         log::begins(exchange);
         let mut outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
             Ok(outcome) => outcome,
-            Err(stop) => return Err(ends.stopped(exchange.timed_out, stop)),
+            Err(stop) => return Err(ends.stopped(exchange.timed_out, 1, stop)),
         };
         let flags = match attempt.decide(&outcome, retry.as_mut(), &upload) {
             Decision::PassOn(flags) => flags,
@@ -78,15 +77,16 @@ pub(super) async fn run<'s>(
                     target.attempted(retry);
                 }
                 stages::retried(&exchange.stream, outcome.status(), outcome.flags(), wait.time);
-                ends.retries(outcome.target(), outcome.status(), wait);
+                ends.retries(outcome.target(), outcome.status());
                 outcome.told(&mut exchange.stream.info);
                 log::over(&mut exchange.stream, outcome.status().unwrap_or(0), outcome.flags(), outcome.reached());
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
                 outcome.cut_short(&cluster);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
-                    return Err(ends.stopped(exchange.timed_out, stop));
+                    return Err(ends.stopped(exchange.timed_out, 0, stop));
                 }
+                ends.retried(wait);
                 again(exchange, forwarding, late);
                 upload.rewind();
                 continue;
@@ -104,8 +104,11 @@ pub(super) async fn run<'s>(
                 exchange.watch.try_ends();
                 stages::gave_up(&exchange.stream, failure.flags());
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
+                let counts = failure.counts();
                 let stop = failure.into_stop(&exchange.stream, retried);
-                ends.failed(host.as_ref(), &stop);
+                if counts {
+                    ends.failed(host.as_ref(), &stop);
+                }
                 // What a connection was waited for with.
                 if host.is_some() && !sent {
                     exchange.read_what_is_there(downstream).await;
