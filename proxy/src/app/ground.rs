@@ -55,6 +55,7 @@ impl Ground {
             workers: count,
             flush_interval: options.flush_interval(),
             flush_size: options.flush_size(),
+            dropped: server.dropped_log_lines,
         }));
         let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
         let drain = ServerDrain::new(drain_settings);
