@@ -126,6 +126,11 @@ impl Stream {
         self.tcp_socket().is_some_and(socket::has_peer_left)
     }
 
+    /// Whether nothing can pass in either direction any more.
+    pub fn is_reset(&self) -> bool {
+        self.tcp_socket().is_some_and(socket::is_reset)
+    }
+
     /// The stream as the TLS library reads it: in bulk it reads more at a time than the library asks for.
     pub fn under_tls(self) -> Stream {
         let ahead = if matches!(self.io, Io::Tcp(_)) { ReadAhead::Watching } else { ReadAhead::Off };

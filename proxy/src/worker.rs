@@ -1,6 +1,7 @@
 //! Workers: one OS thread each, with a current-thread runtime, that own their connections, pools, cursors and log buffers.
 //!
-//! Nothing on a worker needs `Send`, a contended lock or a shared cache line.
+//! Nothing on a worker needs `Send`; what a forwarded request writes to, no other worker does, unless configuration asks for something that
+//! all count together.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -14,9 +14,20 @@ struct Memory {
     total_physical_bytes: String,
 }
 
+/// The status of this process, as the system tells it.
+fn status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+/// What `/memory` calls `allocated` and `total_physical_bytes`, for the gauges of these.
+pub fn sizes() -> [u64; 2] {
+    let status = status();
+    ["RssAnon:", "VmRSS:"].map(|field| kib(&status, field).saturating_mul(1024))
+}
+
 /// Octets, as strings. The allocator keeps no cheap count of its own, so `allocated` is the anonymous memory in use.
 pub fn show() -> Response {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = status();
     let octets = |field: &str| kib(&status, field).saturating_mul(1024).to_string();
     reply::pretty(&Memory {
         allocated: octets("RssAnon:"),

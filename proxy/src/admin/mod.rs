@@ -20,7 +20,7 @@ mod config_dump;
 pub mod fuzz;
 mod listeners;
 mod logging;
-mod memory;
+pub mod memory;
 mod parameters;
 mod query;
 mod reply;

@@ -73,6 +73,9 @@ impl Source for Runtime {
             self.server.seconds_until_first_ocsp_response_expiring.set(seconds);
         }
         self.server.total_connections.set(crate::listener::limit::active());
+        let [allocated, physical] = crate::admin::memory::sizes();
+        self.server.memory_allocated.set(allocated);
+        self.server.memory_physical_size.set(physical);
     }
 
     fn ask(&self, request: Request) {

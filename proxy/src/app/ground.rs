@@ -56,6 +56,7 @@ impl Ground {
             flush_interval: options.flush_interval(),
             flush_size: options.flush_size(),
             opens: true,
+            dropped: server.dropped_log_lines,
         }));
         let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
         let drain = ServerDrain::new(drain_settings);

@@ -38,6 +38,9 @@ mod choice;
 pub struct WorkerCluster {
     core: Rc<Core>,
     worker: usize,
+    /// Copies, so that no request counts references where other workers do.
+    name: Rc<str>,
+    observed_name: Option<Rc<str>>,
     /// By address of the identity, which the state keeps alive.
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
@@ -63,9 +66,12 @@ impl WorkerCluster {
         let core = Core::new(shared, connector);
         let mut hosts = HashMap::new();
         let balance = Balance::build(&core, endpoints, &mut hosts, worker);
+        let config = shared.config();
         Rc::new(WorkerCluster {
             core,
             worker,
+            name: Rc::from(&*config.name),
+            observed_name: (config.stat_name != config.name).then(|| Rc::from(&*config.stat_name)),
             hosts: RefCell::new(hosts),
             balance: RefCell::new(balance),
             responses: ResponseCounters::default(),
@@ -82,6 +88,16 @@ impl WorkerCluster {
     /// The configuration.
     pub fn config(&self) -> &config::cluster::Cluster {
         self.core.shared.config()
+    }
+
+    /// Its name; the worker's own copy.
+    pub fn name(&self) -> &Rc<str> {
+        &self.name
+    }
+
+    /// `alt_stat_name`, likewise, when it has one.
+    pub fn observed_name(&self) -> Option<&Rc<str>> {
+        self.observed_name.as_ref()
     }
 
     /// What was made of its own filters.

@@ -14,7 +14,6 @@ mod strict;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -53,10 +52,9 @@ pub(super) async fn run<'s>(
     forwarding: &'s Forwarding,
 ) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
-    let name = stream.cluster_name().ok_or_else(|| no_cluster(stream, forwarding))?;
-    let cluster = stream.context.upstreams.get(&name).ok_or_else(|| no_cluster(stream, forwarding))?;
-    stages::routed(stream, chosen, &name);
-    goes_to(stream, name, &cluster);
+    let cluster = stream.cluster().ok_or_else(|| no_cluster(stream, forwarding))?;
+    stages::routed(stream, chosen, cluster.name());
+    goes_to(stream, &cluster);
     strict::check(stream)?;
     if let Some(limit) = forwarding.config.flush_timeout {
         downstream.flush_within(limit);
@@ -65,16 +63,15 @@ pub(super) async fn run<'s>(
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
-    let attempt = Attempt::of(forwarding, &cluster);
+    let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
-        ends.begins();
         log::begins(exchange);
         let mut outcome = match attempt.run(exchange, downstream, &mut upload, retry.as_ref()).await {
             Ok(outcome) => outcome,
             Err(stop) => {
                 exchange.read_refused_tunnel(downstream).await;
-                return Err(ends.stopped(exchange.timed_out, stop));
+                return Err(ends.stopped(exchange.timed_out, 1, stop));
             }
         };
         let flags = match attempt.decide(&outcome, retry.as_mut(), &upload) {
@@ -84,7 +81,7 @@ pub(super) async fn run<'s>(
                     target.attempted(retry);
                 }
                 stages::retried(&exchange.stream, outcome.status(), outcome.flags(), wait.time);
-                ends.retries(outcome.target(), outcome.status(), wait);
+                ends.retries(outcome.target(), outcome.status());
                 outcome.told(&mut exchange.stream.info);
                 log::over(&mut exchange.stream, outcome.status().unwrap_or(0), outcome.flags(), outcome.reached());
                 let (host, _) = outcome.reached();
@@ -93,8 +90,9 @@ pub(super) async fn run<'s>(
                 let late = outcome.is_late();
                 outcome.cut_short(&cluster);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
-                    return Err(ends.stopped(exchange.timed_out, stop));
+                    return Err(ends.stopped(exchange.timed_out, 0, stop));
                 }
+                ends.retried(wait);
                 again(exchange, forwarding, late);
                 upload.rewind();
                 continue;
@@ -114,8 +112,11 @@ pub(super) async fn run<'s>(
                 log::over(&mut exchange.stream, 0, failure.flags(), (host.is_some(), sent));
                 let ended = (host.is_some(), failure.ended());
                 trace::attempt::over(&mut exchange.stream, None, failure.flags(), ended);
+                let counts = failure.counts();
                 let stop = failure.into_stop(&exchange.stream, retried);
-                ends.failed(host.as_ref(), &stop);
+                if counts {
+                    ends.failed(host.as_ref(), &stop);
+                }
                 // What a connection was waited for with.
                 if host.is_some() && !sent {
                     exchange.read_what_is_there(downstream).await;
@@ -237,20 +238,18 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
 }
 
 /// The cluster that a request goes to, for logs.
-fn goes_to(stream: &mut Stream<'_>, name: Arc<str>, cluster: &UpstreamCluster) {
-    let config = cluster.config();
-    stream.info.upstream_cluster = Some(name);
+fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
+    stream.info.upstream_cluster = Some(cluster.name().clone());
     stream.info.upstream_labels[0] = cluster.labels();
-    stream.info.upstream_cluster_observed = (config.stat_name != config.name).then(|| config.stat_name.clone());
+    stream.info.upstream_cluster_observed = cluster.observed_name().cloned();
 }
 
 /// Logs tell where a request would have gone that a filter has answered.
 pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
-        && let Some(name) = stream.cluster_name()
-        && let Some(cluster) = stream.context.upstreams.get(&name)
+        && let Some(cluster) = stream.cluster()
     {
-        goes_to(stream, name, &cluster);
+        goes_to(stream, &cluster);
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Context {
     chain: Option<Rc<Held<ChainSlot>>>,
     /// The same of those behind the router.
     upstream_chain: Option<Rc<Held<ChainSlot>>>,
+    /// Value of `server`: the connection's own, so that no response counts references where those of other workers do.
+    pub server: Bytes,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
     /// What was logged.
@@ -96,6 +98,7 @@ impl Context {
         };
         let (chain, upstream_chain) = (manager.chains.held(), manager.upstream_chains.held());
         Context {
+            server: server(&manager.config.server_name),
             manager,
             connection,
             upstreams,
@@ -176,5 +179,14 @@ impl Context {
     /// Whether the client came over TLS.
     pub fn is_tls(&self) -> bool {
         self.connection.tls.is_some()
+    }
+}
+
+/// Usual names cost nothing.
+fn server(name: &str) -> Bytes {
+    match name {
+        "envoy" => Bytes::from_static(b"envoy"),
+        "istio-envoy" => Bytes::from_static(b"istio-envoy"),
+        other => Bytes::copy_from_slice(other.as_bytes()),
     }
 }

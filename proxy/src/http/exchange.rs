@@ -28,7 +28,7 @@ use super::stop::Stop;
 use super::trace;
 use super::upgrade;
 use super::xfcc;
-use crate::wire::codec::{Downstream, ResetReason};
+use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::Name;
 use crate::wire::message::{Method, RequestHead};
 
@@ -37,12 +37,26 @@ pub(super) use self::state::{Exchange, Incoming};
 
 /// Serves one request to its end: the response has been written, or the stream was reset. A redirect that is followed here begins anew.
 pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream, request: RequestHead) {
-    let mut next = serve(context, downstream, request, None).await;
+    let mut next = serve(context, downstream, request, None, None).await;
     while let Some(elsewhere) = next {
         let Elsewhere { head, body, trailers, history, caller } = *elsewhere;
         let mut downstream = Replayed::new(downstream, body, trailers);
-        next = Box::pin(serve(context, &mut downstream, head, Some((history, caller)))).await;
+        next = Box::pin(serve(context, &mut downstream, head, Some((history, caller)), None)).await;
     }
+}
+
+/// Answers what never became a request.
+pub(super) async fn refused(context: &Context, downstream: &mut dyn Downstream, reply: LocalReply) {
+    Box::pin(serve(context, downstream, RequestHead::unread(), None, Some(Box::new(reply)))).await;
+}
+
+/// What never became a request, and is not answered: it is counted and logged.
+pub(super) fn abandoned(context: &Context, error: &StreamError) {
+    let (chain, pinned) = (context.chain(), Pinned::default());
+    let mut exchange = Exchange::begin(context, (&chain, &pinned), RequestHead::unread());
+    exchange.stream.headless = true;
+    exchange.client_gone(error);
+    exchange.end();
 }
 
 /// What a request brings along that has been redirected.
@@ -53,6 +67,7 @@ async fn serve(
     downstream: &mut dyn Downstream,
     request: RequestHead,
     before: Option<Before>,
+    refusal: Option<Box<LocalReply>>,
 ) -> Option<Box<Elsewhere>> {
     // They live longer than the exchange, which borrows from them.
     let (table, chain, pinned) = (OnceCell::new(), context.chain(), Pinned::default());
@@ -61,7 +76,13 @@ async fn serve(
         exchange.stream.history = Some(Box::new(history));
         (exchange.stream.internal, exchange.stream.info.downstream_remote) = (internal, remote);
     }
-    let mut result = proxy(&mut exchange, downstream, &table).await;
+    let mut result = match refusal {
+        None => proxy(&mut exchange, downstream, &table).await,
+        Some(reply) => {
+            exchange.stream.headless = true;
+            Err(Stop::Reply(reply))
+        }
+    };
     if let Err(Stop::Gone(error)) = &result
         && let Some(reply) = codec_error::reply(error)
         && !exchange.response_begun()

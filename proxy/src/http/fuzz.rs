@@ -44,7 +44,7 @@ mod tests;
 /// the two bodies. Each way ends exactly once, nothing waits for what will never come, no body grows without a bound, and cutting it
 /// differently changes nothing that a filter lets pass.
 pub fn filters(input: &[u8]) {
-    let Some((choice, bodies)) = input.split_first_chunk::<4>() else { return };
+    let Some((choice, bodies)) = input.split_first_chunk::<5>() else { return };
     let choice = Choice(*choice);
     let (request, response) = bodies.split_at(bodies.len() / 2);
     let whole = choice.run([request, response], usize::MAX);
@@ -59,7 +59,7 @@ pub fn filters(input: &[u8]) {
 
 /// What the first octets say.
 #[derive(Debug, Clone, Copy)]
-struct Choice([u8; 4]);
+struct Choice([u8; 5]);
 
 /// What has passed: octets, and trailers line by line.
 type Passed = (Vec<u8>, Vec<String>);
@@ -92,6 +92,11 @@ impl Choice {
             (self.bit(0, 5), configs::grpc_stats()),
             (self.bit(0, 6), configs::trailers()),
             (self.bit(0, 7), configs::decompressor("gzip")),
+            (self.bit(4, 0), configs::json()),
+            (self.bit(4, 1), configs::istio_stats()),
+            (self.bit(4, 2), configs::delegated(configs::grpc_stats())),
+            (self.bit(4, 3), configs::delegated(configs::trailers())),
+            (self.bit(4, 4), configs::delegated(configs::json())),
         ];
         let filter = |config| HttpFilter { name: "f".into(), disabled: false, config };
         filters

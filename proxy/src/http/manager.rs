@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use config::hcm::{HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 use config::{At, Rejection};
@@ -45,8 +44,6 @@ pub struct ConnectionManager {
     pub(super) registry: Arc<Stats>,
     /// For filters that are discovered.
     secrets: Arc<Secrets>,
-    /// Value of `server`.
-    pub(super) server: Bytes,
 }
 
 /// What a connection manager is told of its listener.
@@ -134,7 +131,6 @@ impl ConnectionManager {
                 .tracing
                 .as_ref()
                 .map(|tracing| Tracing::compile(tracing, &scope, listener.direction, deps.stats)),
-            server: Bytes::copy_from_slice(config.server_name.as_bytes()),
             config: config.clone(),
         });
         if [&manager.chains, &manager.upstream_chains].into_iter().any(|chains| matches!(chains, Chains::Discovered(_)))

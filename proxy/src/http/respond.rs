@@ -64,9 +64,9 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
         headers.append(Name::DATE, date::at(wall::at(now)));
     }
     match config.server_header {
-        ServerHeader::Overwrite => headers.set(Name::SERVER, context.manager.server.clone()),
+        ServerHeader::Overwrite => headers.set(Name::SERVER, context.server.clone()),
         ServerHeader::AppendIfAbsent if !headers.contains(&Name::SERVER) => {
-            headers.append(Name::SERVER, context.manager.server.clone());
+            headers.append(Name::SERVER, context.server.clone());
         }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
     }

@@ -25,7 +25,6 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
             let forwarding = route.forwarding.as_ref();
             let weighted = forwarding.and_then(|forwarding| forwarding.choose(random));
             stream.route = Some(Chosen { table, host, route, forwarding, weighted });
-            stream.info.route_name = Some(route.config.name.clone());
         }
         Found::RedirectToTls => stream.to_tls = true,
         Found::Nothing => {}

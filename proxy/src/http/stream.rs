@@ -1,7 +1,6 @@
 //! One request as header rules, filters, the router and logs see and change it: heads, route, plan, what is known. Owned by `exchange`;
 //! must never hold a socket, a timer or a stream.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,6 +79,8 @@ pub(crate) struct Stream<'s> {
     pub context: &'s Context,
     pub info: StreamInfo,
     pub request: RequestHead,
+    /// There is none: what came was no head. Its answer has filters, and logs say that nothing is known.
+    pub headless: bool,
     /// What it was when it came. Answers of our own are in its kind, whatever filters made of the request since.
     pub asked: Asked,
     /// The response's head, once there is one.
@@ -132,6 +133,7 @@ impl<'s> Stream<'s> {
             context,
             info,
             request,
+            headless: false,
             asked,
             response: None,
             trailers: None,
@@ -157,36 +159,38 @@ impl<'s> Stream<'s> {
     pub fn entry<'e>(&'e self, response: Option<&'e ResponseHead>, trailers: Option<&'e Headers>) -> LogEntry<'e> {
         let more = match &self.route {
             Some(chosen) => More {
+                route_name: Some(&chosen.route.config.name),
                 route: Some(&chosen.route.config.metadata),
                 virtual_host: Some(&chosen.host.config.metadata),
                 ..More::default()
             },
             None => More::default(),
         };
-        LogEntry { info: &self.info, request: Some(&self.request), response, trailers, more }
+        let request = (!self.headless).then_some(&self.request);
+        LogEntry { info: &self.info, request, response, trailers, more }
     }
 
     /// The name of the cluster that the request goes to: a filter's choice, else its route's. `None`: it is not forwarded, or its route
     /// takes the name from a header that is not there.
-    pub fn cluster_name(&self) -> Option<Arc<str>> {
+    pub fn cluster_name(&self) -> Option<&str> {
         let chosen = self.route?;
         let forwarding = chosen.forwarding?;
         if let Some(cluster) = self.plan.cluster() {
-            return Some(cluster.clone());
+            return Some(cluster);
         }
         match &forwarding.config.cluster {
-            ClusterChoice::Single(name) => Some(name.clone()),
-            ClusterChoice::Weighted(_) => chosen.weighted.map(|target| target.name.clone()),
+            ClusterChoice::Single(name) => Some(name),
+            ClusterChoice::Weighted(_) => chosen.weighted.map(|target| &*target.name),
             ClusterChoice::Header(_) => {
                 let value = self.request.headers.get(forwarding.cluster_header.as_ref()?)?;
-                std::str::from_utf8(value).ok().map(Arc::from)
+                std::str::from_utf8(value).ok()
             }
         }
     }
 
     /// That cluster, where it is known.
     pub fn cluster(&self) -> Option<UpstreamCluster> {
-        self.context.upstreams.get(&self.cluster_name()?)
+        self.context.upstreams.get(self.cluster_name()?)
     }
 
     /// What an object of filter state says: the request's, else the connection's.

@@ -60,6 +60,16 @@ impl UpstreamCluster {
         self.0.config()
     }
 
+    /// Its name; the worker's own copy.
+    pub fn name(&self) -> &Rc<str> {
+        self.0.name()
+    }
+
+    /// `alt_stat_name`, likewise, when it has one.
+    pub fn observed_name(&self) -> Option<&Rc<str>> {
+        self.0.observed_name()
+    }
+
     /// What was made of its own filters behind the router, if it has any.
     pub fn filters(&self) -> Option<&Attached> {
         self.0.filters()

@@ -44,6 +44,9 @@ struct Established {
     filters: Option<Rc<Started>>,
 }
 
+/// The listener's drain has ended while a filter waited.
+const CUT: Closed = Closed { flags: ResponseFlags::NONE, by_client: false };
+
 /// Serves an accepted socket to its end.
 pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, _permit: Permit) {
     let begun = StartTime::now();
@@ -52,9 +55,9 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
     let Some(established) = established else { return };
     let Established { common, chain, stream, info, drain, life: _life, filters } = established;
     let mut first = match &chain.terminal {
-        Terminal::Http(_) | Terminal::Echo => filters.as_ref().and_then(|filters| filters.first(&info, false)),
-        // Either side may end before the other.
-        Terminal::Tcp(_) => filters.as_ref().and_then(|filters| filters.first(&info, true)),
+        Terminal::Http(_) | Terminal::Echo | Terminal::Tcp(_) => {
+            filters.as_ref().and_then(|filters| filters.first(&info))
+        }
         Terminal::Direct(_) | Terminal::None => None,
     };
     let more = first.as_mut().and_then(|first| first.more());
@@ -181,22 +184,22 @@ async fn establish(
         ..addresses(local, remote)
     });
     let life = Life::begin(&common, begun.at);
-    let stream = Stream::with_prefix(read.freeze(), accepted.into_io());
-    let Ok(filters) = chain.filters.start(&worker.calls) else {
+    let mut stream = Stream::with_prefix(read.freeze(), accepted.into_io());
+    let half_open = matches!(chain.terminal, Terminal::Tcp(_));
+    let Ok(filters) = chain.filters.start(&worker.calls, half_open) else {
         common.stats.network_extension_config_missing.inc();
         stream.reset_if_unread();
         log(worker, &common, &begun.stream_info(info));
         return None;
     };
     if let Some(filters) = &filters
-        && let Err(closed) =
-            drain.before_end(filters.connected(&info)).await.unwrap_or(Err(Closed(ResponseFlags::NONE)))
+        && let Err(closed) = drain.before_end(filters.connected(&info, &mut stream)).await.unwrap_or(Err(CUT))
     {
         turn_away(worker, &common, &chain, begun, info, (&stream, closed));
         return None;
     }
     let secured = drain.before_end(secure(&common, &chain, stream)).await;
-    let stream = match secured.unwrap_or_else(|| Err(cut())) {
+    let mut stream = match secured.unwrap_or_else(|| Err(cut())) {
         Ok((stream, tls)) => {
             // Nobody else holds it yet, so that nothing is copied.
             let info = Rc::make_mut(&mut info);
@@ -216,7 +219,7 @@ async fn establish(
         Rc::make_mut(&mut info).requested_server_name = name;
     }
     if let Some(filters) = &filters
-        && let Err(closed) = drain.before_end(filters.secured(&info)).await.unwrap_or(Err(Closed(ResponseFlags::NONE)))
+        && let Err(closed) = drain.before_end(filters.secured(&info, &mut stream)).await.unwrap_or(Err(CUT))
     {
         turn_away(worker, &common, &chain, begun, info, (&stream, closed));
         return None;
@@ -267,8 +270,8 @@ async fn after_first(
         }
         Some(Err(error)) => {
             let closed = Closed::of(&error);
-            manager.count_unserved(info.tls.is_some(), closed.is_none());
-            closed.map_or(ResponseFlags::NONE, |Closed(flags)| flags)
+            manager.count_unserved(info.tls.is_some(), closed.is_none_or(|closed| closed.by_client));
+            closed.map_or(ResponseFlags::NONE, |closed| closed.flags)
         }
         None => {
             manager.count_unserved(info.tls.is_some(), false);

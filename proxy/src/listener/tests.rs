@@ -30,6 +30,7 @@ use crate::transport::Stream;
 use crate::worker::{ConnectionIds, Worker};
 
 mod called_services;
+mod leaving;
 mod listener_filters;
 mod network_filters;
 mod silent;

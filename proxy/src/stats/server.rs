@@ -1,7 +1,7 @@
 //! Statistics of the process itself, by Envoy's names. The control thread sets them.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Counter, Gauge, Histogram, Kind, Names, Stats, Text};
 
@@ -204,8 +204,9 @@ impl DiscoveryStats {
         }
     }
 
-    /// A response of this version was accepted.
-    pub fn succeeded(&self, version: &str) {
+    /// A response of this version was accepted; `took`: what that took.
+    pub fn succeeded(&self, version: &str, took: Duration) {
+        self.update_duration.record(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         self.update_attempt.inc();
         self.update_success.inc();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

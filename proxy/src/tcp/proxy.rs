@@ -187,7 +187,7 @@ async fn session(
             pass_on_reset(&error, &downstream);
         }
         End::Downstream(error) => {
-            if let Some(Closed(flags)) = Closed::of(&error) {
+            if let Some(Closed { flags, .. }) = Closed::of(&error) {
                 info.flags.set(flags);
             }
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
@@ -226,8 +226,8 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         tracing::debug!(cluster = &*chosen, "connection refused: there is no such cluster");
         return None;
     };
-    info.upstream_cluster = Some(chosen);
-    info.upstream_cluster_observed = Some(cluster.config().stat_name.clone());
+    info.upstream_cluster = Some(cluster.name().clone());
+    info.upstream_cluster_observed = cluster.observed_name().cloned();
     info.upstream_labels[0] = Some(cluster.clone());
     let hash = proxy.config.hash_source_ip.then(|| {
         // As Envoy hashes it, so that a mixed fleet sends a client to the same host.

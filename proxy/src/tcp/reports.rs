@@ -157,6 +157,7 @@ impl Reporter {
             request_trailers: None,
             response: None,
             response_trailers: None,
+            route_name: None,
             route: None,
             virtual_host: None,
         };
@@ -164,7 +165,7 @@ impl Reporter {
             self.role,
             info,
             |side| told(info, side),
-            b"",
+            (None, b""),
             |parties| self.reporter.connection(&known, parties, outcome),
         )
     }

@@ -55,6 +55,8 @@ pub struct LogEntry<'a> {
 /// What few formats ask for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct More<'a> {
+    /// The name of the route; empty prints `-`.
+    pub route_name: Option<&'a str>,
     /// Metadata of the route.
     pub route: Option<&'a Metadata>,
     /// And of its virtual host.

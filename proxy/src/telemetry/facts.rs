@@ -30,7 +30,9 @@ pub struct Known<'a> {
     pub response: Option<&'a ResponseHead>,
     /// Its trailers.
     pub response_trailers: Option<&'a Headers>,
-    /// The metadata of the route, if there is one.
+    /// The name of the route, if there is one.
+    pub route_name: Option<&'a str>,
+    /// Its metadata.
     pub route: Option<&'a Metadata>,
     /// And of its virtual host, where that is kept.
     pub virtual_host: Option<&'a Metadata>,
@@ -45,6 +47,7 @@ impl<'a> Known<'a> {
             request_trailers: None,
             response: entry.response,
             response_trailers: entry.trailers,
+            route_name: entry.more.route_name,
             route: entry.more.route,
             virtual_host: entry.more.virtual_host,
         }

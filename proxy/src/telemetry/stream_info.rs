@@ -115,10 +115,10 @@ pub struct StreamInfo {
     pub downstream_remote: Option<SocketAddr>,
     /// Endpoint of the last attempt, as printed.
     pub upstream_host: Option<Arc<str>>,
-    /// Cluster name as routes spell it.
-    pub upstream_cluster: Option<Arc<str>>,
+    /// Cluster name as routes spell it; the worker's own copy, as the next.
+    pub upstream_cluster: Option<Rc<str>>,
     /// The cluster's `alt_stat_name`, when it has one: what Envoy calls its observability name.
-    pub upstream_cluster_observed: Option<Arc<str>>,
+    pub upstream_cluster_observed: Option<Rc<str>>,
     /// The upstream connection.
     pub upstream_connection: Option<Rc<UpstreamConnection>>,
     /// What is spoken on it.
@@ -135,8 +135,6 @@ pub struct StreamInfo {
     pub attempts: u32,
     /// It is a health check: logs may leave it out, statistics of responses do.
     pub health_check: bool,
-    /// Route name; empty prints `-`.
-    pub route_name: Option<Arc<str>>,
     /// Messages of gRPC so far, of the request and of its response, where a filter counts them for others.
     pub grpc_messages: [u32; 2],
     /// What filters have written about the request.
@@ -178,7 +176,6 @@ impl StreamInfo {
             downstream_transport_failure: None,
             attempts: 0,
             health_check: false,
-            route_name: None,
             grpc_messages: [0; 2],
             metadata: DynamicMetadata::default(),
             filter_state: FilterState::default(),

@@ -203,17 +203,6 @@ impl ClientContext {
     }
 }
 
-#[cfg(test)]
-impl ClientContext {
-    /// The same context with other suites or curves.
-    pub(super) fn with_provider(self: Arc<Self>, provider: CryptoProvider, secrets: &Secrets) -> Arc<Self> {
-        let mut context = Arc::into_inner(self).expect("nobody else has it");
-        context.provider = Arc::new(provider);
-        context.try_rebuild(secrets, View::Current).expect("it was built before");
-        Arc::new(context)
-    }
-}
-
 impl SecretUser for ClientContext {
     fn rebuild(&self, secrets: &Secrets) {
         if let Err(error) = self.try_rebuild(secrets, View::Current) {
@@ -297,3 +286,6 @@ impl fmt::Debug for Chooser {
         write!(out, "Chooser({} certificates)", self.keys.len())
     }
 }
+
+#[cfg(test)]
+mod testing;

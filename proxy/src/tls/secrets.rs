@@ -8,8 +8,6 @@ use bytes::Bytes;
 use config::secret::SecretKind;
 use config::tls::{SdsName, SdsSource, SecretId};
 
-#[cfg(test)]
-use super::certificate::CertificateFacts;
 use super::certificate::{ContextFacts, Material, days_left};
 use super::credential::{self, Credential};
 use super::files::{self, File, Files, Reader, View};
@@ -278,15 +276,6 @@ impl Secrets {
         self.lock().held.contains_key(id)
     }
 
-    /// Tells versions of a secret apart.
-    #[cfg(test)]
-    pub(crate) fn version(&self, id: &SecretId) -> Option<usize> {
-        let held = self.lock().held.get(id)?.clone();
-        held.identity
-            .map(|identity| Arc::as_ptr(&identity).addr())
-            .or(held.peers.map(|peers| Arc::as_ptr(&peers).addr()))
-    }
-
     /// Forgets the secrets that `keep` does not want, and gives their names: whoever needs one again waits for it again.
     pub fn forget(&self, keep: impl Fn(&SecretId) -> bool) -> Vec<SecretId> {
         let mut state = self.lock();
@@ -328,14 +317,6 @@ impl Secrets {
         let contexts = self.lock().contexts.clone();
         let first = contexts.iter().filter_map(Weak::upgrade).filter_map(|context| context.responses_expire()).min()?;
         Some(first.duration_since(now).unwrap_or_default().as_secs())
-    }
-
-    /// What the secrets held are, those with a key first.
-    #[cfg(test)]
-    pub fn certificates(&self) -> Vec<CertificateFacts> {
-        let held = self.lock().held.clone();
-        let own = held.values().flat_map(|held| held.identity.iter().map(|identity| identity.shown()));
-        own.chain(held.values().flat_map(|held| held.peers.iter().flat_map(|peers| peers.trust.shown()))).collect()
     }
 
     pub(super) fn identity(&self, id: &SecretId) -> Option<Arc<Identity>> {
@@ -436,3 +417,6 @@ fn parse(name: &str, secret: &SecretKind, reader: Reader<'_>) -> Result<Held, St
         }
     }
 }
+
+#[cfg(test)]
+mod testing;

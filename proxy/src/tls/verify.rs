@@ -301,16 +301,6 @@ impl ServerVerifier {
     }
 }
 
-#[cfg(test)]
-impl ServerVerifier {
-    /// Demands nothing.
-    pub fn anything() -> ServerVerifier {
-        let peers =
-            PeerVerifier::new(Arc::new(PeerContext::anything()), SideDemands::default(), signature::SCHEMES.into());
-        ServerVerifier { peers: Arc::new(peers), server: None, demanded: None }
-    }
-}
-
 impl fmt::Debug for ServerVerifier {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ServerVerifier").field("names", &self.names()).finish_non_exhaustive()
@@ -414,3 +404,6 @@ fn unmet_name(name: &str, sans: &[San]) -> Error {
 fn unmet(unmet: Unmet) -> Error {
     Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(unmet))))
 }
+
+#[cfg(test)]
+mod testing;

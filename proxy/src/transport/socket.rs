@@ -40,9 +40,19 @@ pub fn poll_send(socket: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<
 
 /// Whether the peer has ended its direction or reset the connection, though there may be octets to read before that.
 pub fn has_peer_left(socket: &TcpStream) -> bool {
+    is_told(socket, PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Whether the peer has reset the connection.
+pub fn is_reset(socket: &TcpStream) -> bool {
+    is_told(socket, PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Whether the system says any of these now.
+fn is_told(socket: &TcpStream, any: PollFlags) -> bool {
     let mut polled = [PollFd::new(socket, PollFlags::RDHUP)];
     let told = rustix::event::poll(&mut polled, Some(&Timespec::default()));
-    told.is_ok() && polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+    told.is_ok() && polled[0].revents().intersects(any)
 }
 
 /// One transfer of up to `wanted` octets; `None` when the socket was not ready after all.

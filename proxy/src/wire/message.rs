@@ -107,6 +107,22 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// In place of the head of HTTP/1 that could not be read: nothing is known of it, and its body has no end.
+    pub fn unread() -> RequestHead {
+        RequestHead {
+            protocol: Protocol::Http11,
+            method: Method::Get,
+            path: Bytes::new(),
+            authority: Bytes::new(),
+            scheme: Bytes::new(),
+            headers: Headers::new(),
+            body: BodyLength::Unknown,
+            upgrade: None,
+            wire_size: 0,
+            about_server: false,
+        }
+    }
+
     /// `OPTIONS *` (RFC 9110 section 9.3.7): about the server as a whole. For all who read the path, routes and policies alike, that is
     /// `/`; the codecs alone write `*`, unless somebody has changed it.
     pub fn is_about_server(&self) -> bool {

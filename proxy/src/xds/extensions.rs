@@ -137,13 +137,14 @@ impl Extensions {
             return Ok(());
         }
         if self.held.look(name, &stored.body) == Seen::InUse {
-            self.count_success(&kinds, name, &stored, false);
+            self.count_success(&kinds, name, &stored, None);
             return Ok(());
         }
+        let begun = Instant::now();
         match self.take(&kinds, name, &stored.body) {
             Ok(()) => {
                 tracing::info!(target: "config", "extension config '{name}' is in use, version '{}'", stored.version);
-                self.count_success(&kinds, name, &stored, true);
+                self.count_success(&kinds, name, &stored, Some(begun.elapsed()));
                 let before = self.held.active_body(name).cloned();
                 audit::policy(Carrier::Extension, name, &stored.version, before.as_deref(), Some(&stored.body));
                 self.held.put(name, stored, ());
@@ -284,10 +285,11 @@ impl Extensions {
         self.watches_of(kinds, name).for_each(|watch| watch.counts.fail.inc());
     }
 
-    fn count_success(&self, kinds: &[Kind], name: &Arc<str>, stored: &Stored, is_new: bool) {
+    /// `took`: it is new, and that is what taking it took.
+    fn count_success(&self, kinds: &[Kind], name: &Arc<str>, stored: &Stored, took: Option<Duration>) {
         for watch in self.watches_of(kinds, name) {
-            watch.counts.updates.succeeded(&stored.version);
-            if is_new {
+            watch.counts.updates.succeeded(&stored.version, took.unwrap_or_default());
+            if took.is_some() {
                 watch.counts.reload.inc();
             }
         }

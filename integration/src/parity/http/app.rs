@@ -127,6 +127,9 @@ async fn answer(
         trailers,
         mirrored: host.ends_with("-shadow"),
     });
+    if wanted.silent {
+        std::future::pending::<()>().await;
+    }
     let mut response =
         http::Response::builder().status(wanted.status).body(self::body(&wanted.answer, wanted.reset)?)?;
     *response.headers_mut() = map(&wanted.answer.headers)?;

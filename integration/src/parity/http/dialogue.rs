@@ -1,6 +1,6 @@
 //! Both sides of a request, step by step. A step that hears waits for it, so that nothing depends on time:
 //!
-//! - `client: head`, `client: piece` (the next of its body), `client: end` (with its trailers), `client: leaves` (closes its connection, or
+//! - `client: octets TEXT` (over HTTP/1, whatever they mean), `client: head`, `client: piece` (the next of its body), `client: end` (with its trailers), `client: leaves` (closes its connection, or
 //!   resets its stream);
 //! - `app: 103` (or another informational head), `app: head`, `app: piece`, `app: end`, `app: leaves`;
 //! - `client hears: 100`, and `client hears:` or `app hears:` `head`, `5` (so many octets of the body), `end`, `gone` (the other one left
@@ -142,6 +142,7 @@ pub async fn play(
             ("client hears", what) => client.ear.wait(what).await.map_err(told)?,
             ("app hears", "head") => talker.request().await.map_err(told)?.ear.wait("head").await.map_err(told)?,
             ("app hears", what) => talker.current().await.map_err(told)?.ear.wait(what).await.map_err(told)?,
+            ("client", what) if what.starts_with("octets ") => client.octets(&what[7..]).await.map_err(told)?,
             ("client", "head") => client.head(request).await.map_err(told)?,
             ("client", "piece") => client.data(says.piece()?).await.map_err(told)?,
             ("client", "end") => client.end(&request.message.trailers).await.map_err(told)?,

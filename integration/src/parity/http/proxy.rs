@@ -158,15 +158,16 @@ impl Proxy {
         }
     }
 
-    /// The counters and gauges of a scenario that it compares, and how its endpoint fared.
+    /// The counters and gauges of a scenario that it compares (of its connection manager, its cluster and a virtual host of its name), and how
+    /// its endpoint fared.
     ///
     /// # Errors
     /// The admin interface does not answer.
     pub async fn statistics(&self, scenario: &Scenario) -> Result<Vec<String>, Failure> {
-        let (http, cluster) = (format!("http.{}.", scenario.name), format!("cluster.{}.", scenario.name));
+        let begins = ["http", "cluster", "vhost"].map(|kind| format!("{kind}.{}.", scenario.name));
         let text = self.admin("/stats").await?;
         let is_meant = |line: &&str| {
-            let rest = line.strip_prefix(&http).or_else(|| line.strip_prefix(&cluster));
+            let rest = begins.iter().find_map(|begin| line.strip_prefix(begin.as_str()));
             let Some((name, value)) = rest.and_then(|rest| rest.split_once(": ")) else { return false };
             value.parse::<u64>().is_ok_and(|value| value > 0)
                 && scenario.statistics.iter().any(|word| name.contains(word.as_str()))

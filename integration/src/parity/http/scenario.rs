@@ -14,7 +14,7 @@
 //! each), `method` (`POST`), `host` (`app`), `path` (`/pkg.Svc/Call`), `headers` (a list of values stands for repeated lines; `{endpoint}`, `{base64}` and `{cookie}` are the application's
 //! address as sessions have it), `body` (its
 //! pieces, see [`super::pieces`]) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
-//! `reset` after those. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
+//! `reset` after those, or `silent`: nothing. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
 //! is to see before the next (mirrors come when they come), `before` and `after`: pages of the admin interface that are posted to. `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path
 //! below `/none/` leads to a cluster without endpoints, one below `/direct/` to a direct response, one below `/redirect/` to a redirect.
 
@@ -64,6 +64,8 @@ pub struct Request {
     pub answer: Message,
     /// The answer is broken off.
     pub reset: bool,
+    /// There is none.
+    pub silent: bool,
     /// What the authorizer answers.
     pub check: Value,
     /// How many requests the application is to see.
@@ -148,7 +150,7 @@ const OF_REQUEST: [&str; 15] = [
     "before",
     "after",
 ];
-const OF_ANSWER: [&str; 5] = ["status", "headers", "body", "trailers", "reset"];
+const OF_ANSWER: [&str; 6] = ["status", "headers", "body", "trailers", "reset", "silent"];
 
 fn read(path: &Path) -> Result<Scenario, Failure> {
     let name = path.file_stem().and_then(|name| name.to_str()).ok_or("the file has no name")?;
@@ -204,6 +206,7 @@ fn request(value: &Value) -> Result<Request, Failure> {
         status: u16::try_from(answer["status"].as_u64().unwrap_or(200))?,
         answer: message(answer)?,
         reset: answer["reset"] == true,
+        silent: answer["silent"] == true,
         check: value["check"].clone(),
         reaches: usize::try_from(value["reaches"].as_u64().unwrap_or(0))?,
         dialogue: steps,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub struct Proxy {
     addresses: BTreeMap<String, SocketAddr>,
     admin: SocketAddr,
     folder: tempfile::TempDir,
+    /// Connections to it are never accepted, which they do not notice.
+    _hole: TcpListener,
 }
 
 impl Proxy {
@@ -50,7 +52,16 @@ impl Proxy {
                 "metadata": { "filter_metadata": { "labels": { "cluster": name } } },
                 "load_assignment": { "cluster_name": name, "endpoints": endpoint.into_iter().collect::<Vec<_>>() } })
         };
+        let hole = TcpListener::bind("127.0.0.1:0")?;
+        let mut silent = cluster("hole", None);
+        silent["load_assignment"]["endpoints"] =
+            json!([{ "lb_endpoints": [{ "endpoint": { "address": address(hole.local_addr()?) } }] }]);
+        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        silent["typed_extension_protocol_options"] = json!({ options: {
+            "@type": format!("type.googleapis.com/{options}"),
+            "explicit_http_config": { "http2_protocol_options": {} } } });
         let clusters = [
+            silent,
             cluster("up", Some("up")),
             cluster("other", Some("other")),
             cluster("talk", Some("talk")),
@@ -70,7 +81,7 @@ impl Proxy {
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&errors)?)
             .spawn()?;
-        let mut proxy = Proxy { child, addresses, admin, folder };
+        let mut proxy = Proxy { child, addresses, admin, folder, _hole: hole };
         let began = Instant::now();
         while !proxy.stats().is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
             if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {

@@ -1,6 +1,6 @@
 //! The format of scenarios, JSON: `filters` of the one chain, `listener_filters`, `metadata` (of the listener), `steps`, `lines` (how many lines the log
 //! will have), `log` (a format) and `statistics` (beginnings of the names that are compared). `$tcp` stands for a TCP proxy to the service
-//! `up`; other services are `other` and `none`, which has no endpoint; each says its name and closes, and `talk` echoes. Their
+//! `up`; other services are `other` and `none`, which has no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
 //! clusters have their names in the metadata, `labels:cluster`.
 //!
 //! A step is a client's name and what it does: `a connects`, `a says TEXT`, `a greets NAME` (a ClientHello for that server), `a ends` (its

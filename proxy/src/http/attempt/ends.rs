@@ -47,21 +47,18 @@ impl<'a> Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// An attempt begins.
-    pub fn begins(&self) {
-        if let Some(stats) = self.of_route {
-            stats.total.inc();
-        }
-    }
-
-    /// It is over, with this status if it was answered, and another one follows.
-    pub fn retries(&self, host: Option<&Target>, status: Option<u16>, after: BackOff) {
+    /// It is over, with this status if it was answered, and another one is to follow.
+    pub fn retries(&self, host: Option<&Target>, status: Option<u16>) {
         if let Some(host) = host {
             host.count(true);
         }
         if let Some(status) = status {
             self.cluster.count_retried(status, self.codes);
         }
+    }
+
+    /// The wait for that one is over.
+    pub fn retried(&self, after: BackOff) {
         self.cluster.count(|stats| stats.upstream_rq_retry);
         self.cluster.count(|stats| after.counter(stats));
         if let Some(stats) = self.of_route {
@@ -148,11 +145,14 @@ impl Ends<'_> {
         }
     }
 
-    /// From outside: time was up for the whole request, or the client went.
-    pub fn stopped(&self, timed_out: Option<Expired>, stop: Stop) -> Stop {
+    /// From outside: time was up for the whole request, or the client went. So many attempts were under way, and each of them is counted;
+    /// a wait between two is none.
+    pub fn stopped(&self, timed_out: Option<Expired>, under_way: usize, stop: Stop) -> Stop {
         if timed_out == Some(Expired::Response) {
-            self.timed_out();
-            self.failed(None, &stop);
+            for _ in 0..under_way {
+                self.timed_out();
+                self.failed(None, &stop);
+            }
         }
         stop
     }
@@ -167,3 +167,6 @@ pub(super) fn expired(cluster: &UpstreamCluster, expired: Expired) {
         Expired::Response | Expired::Duration | Expired::Request | Expired::Idle => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Connect(ConnectFailure),
     Stream(StreamError),
     Timeout(Stop),
+    /// The cluster's `max_stream_duration` is over.
+    Duration(Stop),
 }
 
 impl Failure {
@@ -28,8 +30,14 @@ impl Failure {
             Failure::Connect(_) => Some(Reset::Connect),
             Failure::Stream(StreamError::Refused) => Some(Reset::Refused),
             Failure::Stream(_) => Some(Reset::Ended),
-            Failure::Timeout(_) => Some(Reset::Timeout),
+            Failure::Timeout(_) | Failure::Duration(_) => Some(Reset::Timeout),
         }
+    }
+
+    /// Whether it is counted as an answer, and as an error of its host. As with Envoy a stream that may not last longer is not, unless it
+    /// is tried again.
+    pub fn counts(&self) -> bool {
+        !matches!(self, Failure::Duration(_))
     }
 
     /// Envoy's flag.
@@ -38,8 +46,9 @@ impl Failure {
             Failure::Pick(failure) => failure.flags(),
             Failure::Connect(failure) => failure.flags(),
             Failure::Stream(error) => reset_of(error).0,
-            Failure::Timeout(Stop::Reply(reply)) => reply.flags,
+            Failure::Timeout(Stop::Reply(reply)) | Failure::Duration(Stop::Reply(reply)) => reply.flags,
             Failure::Timeout(_) => ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
+            Failure::Duration(_) => ResponseFlags::UPSTREAM_MAX_STREAM_DURATION_REACHED,
         }
     }
 
@@ -78,7 +87,7 @@ impl Failure {
                 reason::tell(stream, why, &error.to_string());
                 before_response(status_of(flags), flags, why, why, retried).into()
             }
-            Failure::Timeout(stop) => stop,
+            Failure::Timeout(stop) | Failure::Duration(stop) => stop,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
 use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
-use crate::http::route::Forwarding;
+use crate::http::route::{Forwarding, RouteStats};
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::trace;
@@ -42,6 +42,8 @@ pub(super) struct Attempt<'a> {
     pub priority: Priority,
     pub host_rewrite: Option<&'a HostRewrite>,
     pub append_forwarded_host: bool,
+    /// Counts the streams that attempts get.
+    of_route: Option<&'a RouteStats>,
 }
 
 /// How an attempt ended.
@@ -77,12 +79,17 @@ pub(super) struct Asks<'s> {
 
 impl<'a> Attempt<'a> {
     /// Of a request that goes to that cluster.
-    pub fn of(forwarding: &'a Forwarding, cluster: &'a UpstreamCluster) -> Attempt<'a> {
+    pub fn of(
+        forwarding: &'a Forwarding,
+        cluster: &'a UpstreamCluster,
+        of_route: Option<&'a RouteStats>,
+    ) -> Attempt<'a> {
         Attempt {
             cluster,
             priority: if forwarding.config.high_priority { Priority::High } else { Priority::Default },
             host_rewrite: forwarding.config.host_rewrite.as_ref(),
             append_forwarded_host: forwarding.config.append_x_forwarded_host,
+            of_route,
         }
     }
 }
@@ -206,6 +213,9 @@ impl Attempt<'_> {
         lease: &mut Lease,
         upload: &mut Upload,
     ) -> Result<(), StreamError> {
+        if let Some(stats) = self.of_route {
+            stats.streams.inc();
+        }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
         log::ready(&exchange.stream);
@@ -318,7 +328,10 @@ impl Attempt<'_> {
                     }
                     Poll::Ready(expired @ (Expired::Try | Expired::TryIdle | Expired::TryDuration)) => {
                         ends::expired(self.cluster, expired);
-                        Poll::Ready(Ok(Err(Failure::Timeout(exchange.expired(expired)))))
+                        let stop = exchange.expired(expired);
+                        let is_duration = expired == Expired::TryDuration;
+                        let failure = if is_duration { Failure::Duration(stop) } else { Failure::Timeout(stop) };
+                        Poll::Ready(Ok(Err(failure)))
                     }
                     Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
                     Poll::Pending => Poll::Pending,

@@ -53,7 +53,7 @@ type End = Option<Result<Box<Won>, Stop>>;
 
 enum Contender<'a> {
     /// Waits until its time has come. The flag tells that a timeout led to it.
-    Waiting(Pin<Box<Sleep>>, bool),
+    Waiting(Pin<Box<Sleep>>, BackOff, bool),
     /// Waits for a stream to that host.
     Opening(Target, Opening<'a>, bool),
     /// Has one.
@@ -140,7 +140,7 @@ impl<'a> Race<'a> {
     ) -> Poll<Result<(usize, Event), Stop>> {
         for (index, contender) in self.contenders.iter_mut().enumerate() {
             let event = match contender {
-                Contender::Waiting(wait, _) => wait.as_mut().poll(cx).map(|()| Event::Due),
+                Contender::Waiting(wait, ..) => wait.as_mut().poll(cx).map(|()| Event::Due),
                 Contender::Opening(_, opening, _) => opening.as_mut().poll(cx).map(Event::Opened),
                 Contender::Open(open) => match open.poll(cx, exchange, downstream) {
                     Ok(event) => event,
@@ -165,8 +165,7 @@ impl<'a> Race<'a> {
             Decision::After(wait) => {
                 open.overtaken = true;
                 open.target.attempted(&mut self.retry);
-                self.ends.retries(None, None, wait);
-                self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), true));
+                self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), wait, true));
             }
             Decision::PassOn(flags) => self.gives_up(exchange, flags),
         }
@@ -182,12 +181,15 @@ impl<'a> Race<'a> {
         if let Some(target) = instead_of {
             target.attempted(&mut self.retry);
         }
-        self.ends.retries(instead_of, status, wait);
-        self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), false));
+        self.ends.retries(instead_of, status);
+        self.contenders.push(Contender::Waiting(Box::pin(sleep(wait.time)), wait, false));
     }
 
     /// Picks a host, and asks for a stream to it.
     fn due<'s: 'a>(&mut self, exchange: &mut Exchange<'s>, index: usize) -> End {
+        if let Some(Contender::Waiting(_, wait, _)) = self.contenders.get(index) {
+            self.ends.retried(*wait);
+        }
         let (attempt, stream) = (self.attempt, &exchange.stream);
         let target = match attempt.pick(stream, stream.info.attempts + 1, Some(&self.retry)) {
             Ok(target) => target,
@@ -199,7 +201,7 @@ impl<'a> Race<'a> {
         let (asks, host) = (attempt.asks(stream), target.clone());
         let opening = Box::pin(async move { attempt.cluster.http(&host, &attempt.want(&asks, &host)).await });
         if let Some(contender) = self.contenders.get_mut(index) {
-            let late = matches!(contender, Contender::Waiting(_, true));
+            let late = matches!(contender, Contender::Waiting(_, _, true));
             *contender = Contender::Opening(target, opening, late);
         }
         None
@@ -216,7 +218,6 @@ impl<'a> Race<'a> {
         };
         again(exchange, self.forwarding, late);
         exchange.stream.info.attempts += 1;
-        self.ends.begins();
         log::begins(exchange);
         self.attempt.rewrite_host(exchange, &target);
         self.attempt.goes_to(&mut exchange.stream, &target);
@@ -301,8 +302,9 @@ impl<'a> Race<'a> {
                 }
             }
         }
+        let under_way = self.contenders.iter().filter(|one| !matches!(one, Contender::Waiting(..))).count();
         self.end_others();
-        self.ends.stopped(exchange.timed_out, stop)
+        self.ends.stopped(exchange.timed_out, under_way, stop)
     }
 
     fn end_others(&mut self) {

@@ -12,7 +12,7 @@ use crate::http::exchange::Exchange;
 use crate::http::route::RouteTable;
 use crate::http::router;
 use crate::http::stats::HttpStats;
-use crate::http::stream::Stream;
+use crate::http::stream::{Chosen, Stream};
 use crate::http::upload::Upload;
 use crate::http::upstreams::UpstreamCluster;
 use crate::stats::Counter;
@@ -109,12 +109,12 @@ fn judge(
         return Err(|stats| stats.passthrough_internal_redirect_too_many_redirects);
     }
     let head = new_head(&stream.request, policy, answer, &target);
-    let before = (std::mem::replace(&mut stream.request, head), stream.route, stream.info.route_name.clone());
+    let before = (std::mem::replace(&mut stream.request, head), stream.route);
     let table: Option<&RouteTable> = before.1.map(|chosen| chosen.table);
     router::choose(stream, table);
-    let verdict = allowed(stream, policy, &before.2, (from_https, target.https), &mut history);
+    let verdict = allowed(stream, policy, before.1, (from_https, target.https), &mut history);
     if verdict.is_err() {
-        (stream.request, stream.route, stream.info.route_name) = before;
+        (stream.request, stream.route) = before;
         stream.to_tls = false;
     }
     verdict.map(|()| history)
@@ -124,15 +124,15 @@ fn judge(
 fn allowed(
     stream: &Stream<'_>,
     policy: &InternalRedirect,
-    from: &Option<Arc<str>>,
+    from: Option<Chosen<'_>>,
     (from_https, to_https): (bool, bool),
     history: &mut History,
 ) -> Result<(), Refused> {
     if stream.route.is_none() {
         return Err(|stats| stats.passthrough_internal_redirect_no_route);
     }
-    let name = |name: &Option<Arc<str>>| name.clone().unwrap_or_default();
-    let step = (name(from), name(&stream.info.route_name));
+    let name = |chosen: Option<Chosen<'_>>| chosen.map(|chosen| chosen.route.config.name.clone()).unwrap_or_default();
+    let step = (name(from), name(stream.route));
     let agrees = |predicate: &RedirectPredicate| match predicate {
         RedirectPredicate::PreviousRoutes => !history.routes.contains(&step),
         RedirectPredicate::AllowListedRoutes(routes) => routes.contains(&step.1),

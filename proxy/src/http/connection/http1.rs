@@ -36,11 +36,17 @@ pub(super) async fn serve(
                 return context.ended.set((true, true));
             }
             Event::Ready(Err(RequestError::Protocol(error))) => {
-                refusal::malformed(context, &mut connection, error).await;
+                tokio::select! {
+                    () = refusal::malformed(context, &mut connection, error) => {}
+                    () = end.as_mut() => return,
+                }
                 return close(context, connection, delay).await;
             }
             Event::Expired(Expired::Request) => {
-                refusal::slow_head(context, &mut connection).await;
+                tokio::select! {
+                    () = refusal::slow_head(context, &mut connection) => {}
+                    () = end.as_mut() => return,
+                }
                 return close(context, connection, delay).await;
             }
             Event::Expired(_) => return,

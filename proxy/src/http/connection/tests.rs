@@ -65,6 +65,61 @@ async fn what_is_no_request_is_answered_and_logged() {
     }
 }
 
+/// However little is known of a request, its answer has the filters and headers of every answer.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_answered_through_the_filters() {
+    use config::filters::HttpFilterConfig;
+    use config::filters::header_mutation::{HeaderMutation, Mutations};
+    use config::hcm::{HttpFilter, ServerHeader};
+    use config::route::AppendAction;
+    let mut bench = Bench::new(to_app(|_| {}));
+    let told = config::header_mutation::HeaderMutation::Append(add("x-hm", "1", AppendAction::AppendOrAdd));
+    let mutations = Mutations { response: vec![told], ..Default::default() };
+    let filter = HttpFilterConfig::HeaderMutation(Arc::new(HeaderMutation { mutations, most_specific_wins: false }));
+    bench.config.filters = vec![HttpFilter { name: "hm".into(), disabled: false, config: filter }];
+    bench.config.server_header = ServerHeader::PassThrough;
+    bench.config.via = Some("v".into());
+    bench.config.request_headers_timeout = Some(Duration::from_secs(2));
+    let large = format!("GET / HTTP/1.1\r\nhost: svc\r\nx: {}\r\n\r\n", "y".repeat(200 * 1024));
+    for (request, status) in [
+        ("GARBAGE\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nbad header\r\nhost: svc\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.0\r\nhost: svc\r\n\r\n", "426 Upgrade Required"),
+        (large.as_str(), "431 Request Header Fields Too Large"),
+        ("GET /", "408 Request Timeout"),
+    ] {
+        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        for line in ["x-hm: 1", "via: v", "connection: close", "content-type: text/plain"] {
+            assert!(answer.contains(&format!("\r\n{line}\r\n")), "{line}: {answer}");
+        }
+        assert!(!answer.contains("\r\nserver: "), "{answer}");
+        let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+        for name in ["total", "http1_total", "4xx", "completed", "rx_reset", "response_before_rq_complete"] {
+            assert_eq!(count(name), Some(1), "{name}");
+        }
+        assert_eq!((count("active"), count("tx_reset")), (Some(0), Some(0)));
+        assert_eq!(context.done.borrow().len(), 1);
+    }
+}
+
+/// Who leaves within a head is not answered, but counted and logged.
+#[tokio::test(start_paused = true)]
+async fn half_a_head_is_logged() {
+    let bench = Bench::new(to_app(|_| {}));
+    let local = LocalSet::new();
+    let (context, mut client) = local.run_until(connect(&bench)).await;
+    local.run_until(client.write_all(b"GET / HTTP/1.1\r\nho")).await.unwrap();
+    drop(client);
+    local.await;
+    let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+    assert_eq!((count("total"), count("rx_reset"), count("active")), (Some(1), Some(1), Some(0)));
+    assert_eq!(count("completed"), Some(0));
+    let done = context.done.borrow();
+    assert_eq!(done[0].response_code_details.as_deref(), Some("downstream_remote_disconnect"));
+    assert!(done[0].flags.has(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION));
+}
+
 #[tokio::test(start_paused = true)]
 async fn limits_end_a_connection() {
     let mut bench = Bench::new(to_app(|_| {}));

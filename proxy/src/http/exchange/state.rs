@@ -215,10 +215,11 @@ impl<'s> Exchange<'s> {
         LocalReply::new(504, details).body(&b"upstream request timeout"[..]).flags(flags).attempted()
     }
 
-    /// The response could not be finished.
+    /// The response could not be finished. As with Envoy a reset of ours is counted among those that came, too.
     pub fn abort(&mut self, flags: ResponseFlags, details: Cow<'static, str>) {
         let stats = &self.stream.context.manager.stats;
         stats.downstream_rq_tx_reset.inc();
+        stats.downstream_rq_rx_reset.inc();
         self.stream.info.flags.set(flags);
         self.stream.info.response_code_details = Some(details);
     }

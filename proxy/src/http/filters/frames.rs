@@ -13,6 +13,7 @@ use super::delegate::running::{Moment, meet};
 use super::filter::{Collect, Out, Step, Way};
 use super::wait::Wait;
 use crate::http::exchange::Exchange;
+use crate::http::local_reply::LocalReply;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::wire::codec::{Downstream, ResetReason};
@@ -215,8 +216,9 @@ impl Stage {
             Step::Abort(flags, details) => {
                 Err(Stop::Abort { flags, details: details.into(), reason: ResetReason::InternalError })
             }
-            // What comes is given to `frame` piece by piece: a filter that wants more keeps what it got.
-            Step::Collect(_) => Ok(()),
+            // What comes is given to `frame` piece by piece: a filter that wants more keeps what it got. One that asks all the same would
+            // have gone by what it did not get.
+            Step::Collect(_) => Err(LocalReply::new(500, "filter_collects_within_a_body").into()),
         }
     }
 }
@@ -268,3 +270,6 @@ impl<'s> Source<'s> for Own {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

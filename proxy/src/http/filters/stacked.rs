@@ -19,7 +19,7 @@ use config::matcher::{Fraction, StringMatcher};
 
 use super::bench::Filtered;
 use super::ext_authz;
-use crate::http::fuzz::configs::{packer, unpacker};
+use crate::http::fuzz::configs::{self, packer, unpacker};
 use crate::http::testing::{Client, fake::Script, post, with};
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
@@ -124,6 +124,9 @@ fn chain(dice: &mut fastrand::Rng) -> Chain {
         ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
         ("fault", slow()),
         ("buffer", HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: 1 << 20 }))),
+        ("json", configs::json()),
+        ("trailers", configs::trailers()),
+        ("istio", configs::istio_stats()),
     ] {
         if dice.bool() {
             chain.insert(dice.usize(..=chain.len()), (name, config));

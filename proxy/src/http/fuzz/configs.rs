@@ -10,8 +10,12 @@ use config::filters::grpc_http1_bridge::GrpcHttp1Bridge;
 use config::filters::grpc_stats::{GrpcStats, Methods};
 use config::filters::grpc_web::GrpcWeb;
 use config::filters::header_mutation::{HeaderMutation, Mutations};
+use config::filters::istio_stats::{IstioStats, Reporter};
+use config::filters::json_to_metadata::{JsonToMetadata, Kind, Pair, Rule, Rules};
+use config::filters::match_delegate::{DelegateAction, MatchDelegate};
 use config::filters::{buffer::Buffer, compressor, decompressor};
 use config::hcm::*;
+use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules as Tree};
 use config::matcher::StringMatcher;
 use config::route::Upgrade;
 
@@ -168,4 +172,40 @@ pub fn trailers() -> HttpFilterConfig {
     let remove = || vec![config::header_mutation::HeaderMutation::Remove("x".into())];
     let mutations = Mutations { request_trailers: remove(), response_trailers: remove(), ..Mutations::default() };
     HttpFilterConfig::HeaderMutation(Arc::new(HeaderMutation { mutations, most_specific_wins: false }))
+}
+
+/// Reads bodies both ways, whatever they are said to be, before their heads go on.
+pub fn json() -> HttpFilterConfig {
+    let pair =
+        || Some(Pair { namespace: "ns".into(), key: "k".into(), value: None, kind: Kind::AsItIs, preserve: false });
+    let rules = || Rules {
+        rules: vec![Rule { path: vec!["a".into()], present: pair(), missing: None, error: None }],
+        content_types: Vec::new(),
+        empty_content_type: true,
+        content_types_regex: Some(StringMatcher::Prefix { value: "".into(), ignore_case: false }),
+    };
+    HttpFilterConfig::JsonToMetadata(Arc::new(JsonToMetadata { request: Some(rules()), response: Some(rules()) }))
+}
+
+/// Istio's metrics, which count messages.
+pub fn istio_stats() -> HttpFilterConfig {
+    HttpFilterConfig::IstioStats(Arc::new(IstioStats {
+        reporter: Reporter::ByDirection,
+        host_names_service: true,
+        interval: Duration::from_secs(5),
+        own: Arc::default(),
+        version: "1".into(),
+        changes: Vec::new(),
+        definitions: Vec::new(),
+        expressions: Vec::new(),
+    }))
+}
+
+/// A filter behind a match tree that never skips it, and knows that with the trailers only.
+pub fn delegated(filter: HttpFilterConfig) -> HttpFilterConfig {
+    let never = Condition::Text(StringMatcher::Exact { value: "never".into(), ignore_case: false });
+    let rule = (Predicate::Single(Input::ResponseTrailer("x".into()), never), OnMatch::Action(DelegateAction::Skip));
+    let matcher = Some(Matcher { rules: Tree::List(vec![rule]), no_match: None });
+    let delegate = MatchDelegate { name: "inner".into(), filter, matcher, deprecated: false };
+    HttpFilterConfig::MatchDelegate(Arc::new(delegate))
 }

@@ -22,14 +22,14 @@ fn seeds() -> Vec<Vec<u8>> {
         b"\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello".to_vec(),
         b"plain text that no filter knows".to_vec(),
     ];
-    let twice = |body: Vec<u8>| [&[0; 4], &body[..], &body[..]].concat();
+    let twice = |body: Vec<u8>| [&[0; 5], &body[..], &body[..]].concat();
     bodies.into_iter().map(twice).collect()
 }
 
-/// All four octets that choose, not the first alone.
+/// All five octets that choose, not the first alone.
 fn mutated(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut input = mutate(random, seeds);
-    input.iter_mut().take(4).for_each(|octet| *octet = random.u8(..));
+    input.iter_mut().take(5).for_each(|octet| *octet = random.u8(..));
     input
 }
 
@@ -44,8 +44,10 @@ fn what_each_is_for() {
     for seed in seeds() {
         for stack in (0..8).map(|bit| 1 << bit).chain([0xff, 0x7e]) {
             for (types, ends) in [(0, 0), (1, 3), (2, 64), (3, 0xc0), (0x85, 5)] {
-                let choice = [stack, 0x80 | (types % 3), types, ends];
-                filters(&[&choice, &seed[4..]].concat());
+                for more in (0..5).map(|bit| 1 << bit).chain([0, 0xff]) {
+                    let choice = [stack, 0x80 | (types % 3), types, ends, more];
+                    filters(&[&choice, &seed[5..]].concat());
+                }
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::stats::{Counter, Histogram, Stats};
 pub struct RouteStats {
     stats: Arc<Stats>,
     prefix: String,
-    /// `upstream_rq_total`: attempts that got a stream or failed to.
-    pub total: Counter,
+    /// `upstream_rq_total`: attempts that got a stream.
+    pub streams: Counter,
     /// `upstream_rq_timeout`.
     pub timeout: Counter,
     /// `upstream_rq_retry`.
@@ -34,7 +34,7 @@ impl RouteStats {
         let prefix = format!("vhost.{virtual_host}.route.{stat_prefix}.upstream_rq_");
         let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
         RouteStats {
-            total: counter("total"),
+            streams: counter("total"),
             timeout: counter("timeout"),
             retry: counter("retry"),
             retry_limit_exceeded: counter("retry_limit_exceeded"),

@@ -58,21 +58,21 @@ impl Drop for Life {
     }
 }
 
-/// A connection that a network filter closes.
+/// A connection that a network filter closes, or that its client closes while one waits.
 pub(super) fn turn_away(
     worker: &Worker,
     common: &Common,
     chain: &FilterChain,
     begun: StartTime,
     info: Rc<ConnectionInfo>,
-    (stream, Closed(flags)): (&Stream, Closed),
+    (stream, closed): (&Stream, Closed),
 ) {
     stream.reset_if_unread();
     let mut info = begun.stream_info(info);
-    info.flags = flags;
+    info.flags = closed.flags;
     match &chain.terminal {
         Terminal::Tcp(proxy) => proxy.turned_away(worker, &info),
-        Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), false),
+        Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), closed.by_client),
         Terminal::Echo | Terminal::Direct(_) | Terminal::None => {}
     }
     log(worker, common, &info);

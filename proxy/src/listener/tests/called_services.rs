@@ -37,6 +37,12 @@ async fn answers<T: Message + Default + 'static>(
         })
     })
     .await;
+    asks(harness, address);
+    asked
+}
+
+/// The service is there.
+pub(super) fn asks(harness: &Harness, address: SocketAddr) {
     let mut config = config::cluster::Cluster {
         name: CLUSTER.into(),
         ..cluster::config(config::cluster::Discovery::Static(cluster::assignment(vec![cluster::endpoint(address)])))
@@ -47,7 +53,6 @@ async fn answers<T: Message + Default + 'static>(
     let mut table = ClusterTable::clone(&clusters.load());
     table.insert(CLUSTER.into(), made);
     clusters.store(Arc::new(table));
-    asked
 }
 
 fn says<M: Message>(message: &M) -> impl Fn(&mut Question) + use<M> {
@@ -91,14 +96,13 @@ fn stacked(filters: Vec<NetworkFilterConfig>) -> config::listener::Listener {
     config("127.0.0.1:0", vec![chain])
 }
 
-/// What comes back, if anything does.
+/// What comes back, if anything does. Who says no more before the verdict is closed.
 pub(super) async fn said(address: SocketAddr, words: &[u8]) -> Vec<u8> {
     let mut near = TcpStream::connect(address).await.unwrap();
     // One that is closed at once may not take all of it.
     let _ = near.write_all(words).await;
-    let _ = near.shutdown().await;
     let mut heard = Vec::new();
-    let _ = near.read_to_end(&mut heard).await;
+    let _ = (&mut near).take(words.len() as u64).read_to_end(&mut heard).await;
     heard
 }
 
@@ -208,7 +212,7 @@ async fn without_a_verdict_a_connection_is_closed_unless_that_is_not_wanted() {
     .await;
 }
 
-fn limit(deny_on_failure: bool) -> NetworkFilterConfig {
+pub(super) fn limit(deny_on_failure: bool) -> NetworkFilterConfig {
     let value = format::parse("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%").unwrap();
     NetworkFilterConfig::RateLimit(Arc::new(RateLimit {
         stat_prefix: "p".into(),
@@ -224,7 +228,7 @@ fn limit(deny_on_failure: bool) -> NetworkFilterConfig {
     }))
 }
 
-fn code(code: Code) -> RateLimitResponse {
+pub(super) fn code(code: Code) -> RateLimitResponse {
     RateLimitResponse { overall_code: code as i32, ..RateLimitResponse::default() }
 }
 

@@ -66,7 +66,7 @@ async fn a_direct_response_needs_no_question() {
     .await;
 }
 
-fn limit(most: u64, delay: Option<Duration>) -> NetworkFilterConfig {
+pub(super) fn limit(most: u64, delay: Option<Duration>) -> NetworkFilterConfig {
     let limit = ConnectionLimit { stat_prefix: "p".into(), max_connections: most, delay, enabled: true };
     NetworkFilterConfig::ConnectionLimit(Arc::new(limit))
 }

@@ -18,10 +18,6 @@ macro_rules! outcomes {
                     $(Status::$variant => $text,)*
                 }
             }
-
-            /// All there are.
-            #[cfg(test)]
-            pub const ALL: &'static [Status] = &[$(Status::$variant),*];
         }
     };
 }

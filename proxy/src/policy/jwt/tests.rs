@@ -242,7 +242,9 @@ fn nothing_that_is_printed_holds_a_key_or_a_token() {
 
 #[test]
 fn codes_are_envoys() {
-    let codes: Vec<u8> = Status::ALL.iter().map(|status| status.code()).collect();
+    let lines = include_str!("status.rs").lines().filter(|line| line.ends_with("\";"));
+    let codes: Vec<u8> = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect();
+    assert!(codes.len() > 30, "{codes:?}");
     assert!(codes.windows(2).all(|pair| pair[0] < pair[1]) && codes[0] == 1, "{codes:?}");
     assert_eq!((Status::VerificationFails.code(), Status::FetchFails.code()), (26, 40));
 }

@@ -97,7 +97,7 @@ pub(crate) enum Step {
     /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them. Where no more come the connection is closed.
     #[allow(dead_code, reason = "filters that read a frame off the front need it")]
     More,
-    /// [`NetworkFilter::resumed`] when it has come.
+    /// [`NetworkFilter::resumed`] when it has come. Meanwhile the client is watched: if it goes, that never comes.
     Wait(Wait),
     /// The connection is closed, with these flags in the log.
     Close(ResponseFlags),

@@ -2,13 +2,12 @@
 //! stream then.
 
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, ReadBuf};
 
+use super::client::{Client, MOST};
 use super::filter::{Hooks, Step};
 use super::more::More;
 use super::run::{Closed, Hook, Started};
@@ -21,8 +20,7 @@ use crate::transport::{Gate, Stream};
 pub struct First {
     filters: Rc<Started>,
     connection: Rc<ConnectionInfo>,
-    /// A stream that ends without octets is shown, too.
-    of_end: bool,
+    client: Client,
     /// Shut, once they have passed, for those who want what follows.
     gate: Option<Gate>,
     /// The filter whose turn it is.
@@ -31,39 +29,24 @@ pub struct First {
     wait: Option<Wait>,
     /// What has come so far.
     octets: BytesMut,
-    read: Read,
+    /// So many octets has the one whose turn it is seen without being content with them.
+    seen: usize,
 }
-
-/// How far a stream was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
-    /// Nothing that the filters have not seen.
-    Nothing,
-    /// Octets that they have not seen.
-    Fresh,
-    /// To its end, which the filters have not seen.
-    All,
-}
-
-/// Octets that are read at a time.
-const PIECE: usize = 4 * 1024;
-/// Octets that filters may ask for before they must decide.
-const MOST: usize = 64 * 1024;
 
 impl Started {
-    /// What shows them the first octets, if one of them wants those; `of_end`: and what is a stream's end without any. Nobody else reads
-    /// the stream before it is ready.
-    pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>, of_end: bool) -> Option<Box<First>> {
+    /// What shows them the first octets, if one of them wants those, and where the client may end before the server a stream's end
+    /// without any. Nobody else reads the stream before it is ready.
+    pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
         self.want(Hooks::FIRST).then(|| {
             Box::new(First {
                 filters: self.clone(),
                 connection: connection.clone(),
-                of_end,
+                client: Client::new(self.half_open()),
                 gate: None,
                 next: 0,
                 wait: None,
                 octets: BytesMut::new(),
-                read: Read::Nothing,
+                seen: 0,
             })
         })
     }
@@ -73,7 +56,7 @@ impl First {
     /// What shows all that follows to the filters that want it, if there are some.
     pub fn more(&mut self) -> Option<More> {
         self.filters.want(Hooks::MORE).then(|| {
-            let gate = Gate::new(self.of_end);
+            let gate = Gate::new(self.filters.half_open());
             self.gate = Some(gate.clone());
             More { filters: self.filters.clone(), connection: self.connection.clone(), gate }
         })
@@ -88,30 +71,30 @@ impl First {
     /// what there is, which may be nothing: who then wants more does not let it pass.
     ///
     /// # Errors
-    /// A filter closes the connection, or reading fails.
+    /// A filter closes the connection, its client has gone while one waits, or reading fails.
     pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
         loop {
-            if self.read != Read::Nothing {
-                if ready!(self.ask(cx))? {
+            if self.octets.len() > self.seen || self.wait.is_some() || self.client.has_ended() {
+                let Poll::Ready(all_have_gone_on) = self.ask(cx)? else {
+                    return self.client.poll_gone(cx, stream, &mut self.octets).map(Err);
+                };
+                if all_have_gone_on {
                     break;
-                }
-                if self.read == Read::All {
-                    let closed = Closed(ResponseFlags::NONE);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, closed)));
                 }
                 if self.octets.len() >= MOST {
                     return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
                 }
-                self.read = Read::Nothing;
+                if self.octets.len() > self.seen {
+                    // More has come while it waited.
+                    continue;
+                }
+                if self.client.has_ended() {
+                    return Poll::Ready(Err(closed(ResponseFlags::NONE)));
+                }
             }
-            let mut space = [0; PIECE];
-            let mut piece = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
-            self.octets.extend_from_slice(piece.filled());
-            match piece.filled() {
-                [] if self.octets.is_empty() && !self.of_end => break,
-                [] => self.read = Read::All,
-                _ => self.read = Read::Fresh,
+            ready!(self.client.poll_piece(cx, stream, &mut self.octets))?;
+            if self.client.has_ended() && self.octets.is_empty() && !self.filters.half_open() {
+                break;
             }
         }
         stream.put_back(std::mem::take(&mut self.octets).freeze());
@@ -121,26 +104,34 @@ impl First {
 
     /// Whether all have gone on; `false` when one wants more.
     fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let filters = self.filters.clone();
-        while let Some(wants) = filters.wants(self.next, Hooks::FIRST) {
+        while let Some(wants) = self.filters.wants(self.next, Hooks::FIRST) {
             if !wants {
                 self.next += 1;
                 continue;
             }
-            let hook = match &mut self.wait {
-                Some(wait) => Hook::Resumed(ready!(wait.poll(cx))),
-                None => Hook::First(&mut self.octets),
+            let step = match &mut self.wait {
+                Some(wait) => {
+                    let waited = ready!(wait.poll(cx));
+                    self.filters.call(self.next, &self.connection, Hook::Resumed(waited))
+                }
+                None => {
+                    let step = self.filters.call(self.next, &self.connection, Hook::First(&mut self.octets));
+                    self.seen = self.octets.len();
+                    step
+                }
             };
             self.wait = None;
-            match filters.call(self.next, &self.connection, hook) {
-                Step::Continue => self.next += 1,
+            match step {
+                Step::Continue => (self.next, self.seen) = (self.next + 1, 0),
                 Step::More => return Poll::Ready(Ok(false)),
                 Step::Wait(wait) => self.wait = Some(wait),
-                Step::Close(flags) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, Closed(flags))));
-                }
+                Step::Close(flags) => return Poll::Ready(Err(closed(flags))),
             }
         }
         Poll::Ready(Ok(true))
     }
+}
+
+fn closed(flags: ResponseFlags) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, Closed::by_us(flags))
 }

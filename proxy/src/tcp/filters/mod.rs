@@ -1,9 +1,10 @@
 //! Network filters before the last one, for chains of TCP and of HTTP alike. The list below is all there are; the contract is
-//! [`filter`], and who calls the hooks [`run`]. `listener` compiles them with a chain and starts them with a connection.
+//! [`filter`], and who calls the hooks [`run`] and [`first`]. `listener` compiles them with a chain and starts them with a connection.
 //!
 //! To add one: a file, a line here, its line in `config/src/filters/network/mod.rs`, and its tests over real connections in
 //! `listener/tests/network_filters.rs`.
 
+mod client;
 pub(crate) mod filter;
 mod first;
 mod list;

@@ -36,7 +36,7 @@ impl More {
     async fn judge(&self) -> Infallible {
         loop {
             poll_fn(|cx| self.gate.poll_waiting(cx)).await;
-            let passes = self.filters.head(&self.connection, Hooks::MORE, || Hook::More).await;
+            let passes = self.filters.head(&self.connection, None, Hooks::MORE, || Hook::More).await;
             self.gate.decide(passes.map_err(|closed| io::Error::new(io::ErrorKind::ConnectionAborted, closed)));
         }
     }

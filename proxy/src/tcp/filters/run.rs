@@ -1,11 +1,12 @@
 //! Who calls the hooks: [`Started::connected`] and [`Started::secured`] by `listener`; the first octets and what comes behind them are in
-//! `first` and `more`.
+//! `first` and `more`. While a filter waits, the client is watched ([`super::client`]).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -13,6 +14,7 @@ use config::filters::NetworkFilterConfig;
 use config::listener::NetworkFilter as Config;
 use config::{At, Rejection};
 
+use super::client::Client;
 use super::filter::{FilterDeps, Hooks, Step, View};
 use super::{Filter, State, discovered};
 use crate::call::Calls;
@@ -59,11 +61,21 @@ pub(super) enum Hook<'a> {
 
 /// The connection is to be closed, with these flags in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("closed by a network filter")]
-pub struct Closed(pub ResponseFlags);
+#[error("closed before its last filter")]
+pub struct Closed {
+    /// What the log has of it.
+    pub flags: ResponseFlags,
+    /// The client has gone while a filter waited; otherwise we close.
+    pub by_client: bool,
+}
 
 impl Closed {
-    /// What a filter has said that closed the connection on its first octets.
+    /// By us.
+    pub fn by_us(flags: ResponseFlags) -> Closed {
+        Closed { flags, by_client: false }
+    }
+
+    /// Why the connection was closed on its first octets.
     pub fn of(error: &io::Error) -> Option<Closed> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -92,11 +104,11 @@ impl Filters {
         Ok(filters)
     }
 
-    /// For one connection; `None` where no filter acts.
+    /// For one connection; `None` where no filter acts. `half_open`: its last filter passes on that the client says no more.
     ///
     /// # Errors
     /// One of them is missing: the connection is to be closed.
-    pub fn start(&self, calls: &Calls) -> Result<Option<Rc<Started>>, Missing> {
+    pub fn start(&self, calls: &Calls, half_open: bool) -> Result<Option<Rc<Started>>, Missing> {
         if self.config.is_empty() {
             return Ok(None);
         }
@@ -106,7 +118,7 @@ impl Filters {
         }
         Ok((!list.filters.is_empty()).then(|| {
             let states = list.filters.iter().map(|placed| placed.filter.begin()).collect();
-            Rc::new(Started { list, states: RefCell::new(states), calls: calls.clone() })
+            Rc::new(Started { list, states: RefCell::new(states), calls: calls.clone(), half_open })
         }))
     }
 }
@@ -167,23 +179,24 @@ pub struct Started {
     list: Arc<List>,
     states: RefCell<Vec<State>>,
     calls: Calls,
+    half_open: bool,
 }
 
 impl Started {
     /// The connection has its chain.
     ///
     /// # Errors
-    /// A filter closes it.
-    pub async fn connected(&self, connection: &Rc<ConnectionInfo>) -> Result<(), Closed> {
-        self.head(connection, Hooks::CONNECTED, || Hook::Connected).await
+    /// A filter closes it, or its client has gone.
+    pub async fn connected(&self, connection: &Rc<ConnectionInfo>, stream: &mut Stream) -> Result<(), Closed> {
+        self.head(connection, Some(stream), Hooks::CONNECTED, || Hook::Connected).await
     }
 
     /// TLS stands, or there is none.
     ///
     /// # Errors
-    /// A filter closes it.
-    pub async fn secured(&self, connection: &Rc<ConnectionInfo>) -> Result<(), Closed> {
-        self.head(connection, Hooks::SECURED, || Hook::Secured).await
+    /// A filter closes it, or its client has gone.
+    pub async fn secured(&self, connection: &Rc<ConnectionInfo>, stream: &mut Stream) -> Result<(), Closed> {
+        self.head(connection, Some(stream), Hooks::SECURED, || Hook::Secured).await
     }
 
     /// Whether one of them wants this.
@@ -196,9 +209,16 @@ impl Started {
         Some(self.list.filters.get(index)?.filter.wants().has(hook))
     }
 
+    /// Whether the client may end before the server.
+    pub(super) fn half_open(&self) -> bool {
+        self.half_open
+    }
+
+    /// Asks all who want this. `stream`: where nobody else reads it, and so nobody else sees that the client goes.
     pub(super) async fn head(
         &self,
         connection: &Rc<ConnectionInfo>,
+        mut stream: Option<&mut Stream>,
         hook: Hooks,
         make: impl Fn() -> Hook<'static>,
     ) -> Result<(), Closed> {
@@ -208,10 +228,20 @@ impl Started {
             loop {
                 match step {
                     Step::Continue | Step::More => break,
-                    Step::Close(flags) => return Err(Closed(flags)),
+                    Step::Close(flags) => return Err(Closed::by_us(flags)),
                     Step::Wait(mut wait) => {
-                        let waited = poll_fn(|cx| wait.poll(cx)).await;
-                        step = self.call(index, connection, Hook::Resumed(waited));
+                        let (mut client, mut octets) = (Client::new(self.half_open), BytesMut::new());
+                        let waited = poll_fn(|cx| match (wait.poll(cx), stream.as_deref_mut()) {
+                            (Poll::Ready(waited), _) => Poll::Ready(Ok(waited)),
+                            (Poll::Pending, Some(stream)) => client.poll_gone(cx, stream, &mut octets).map(Err),
+                            (Poll::Pending, None) => Poll::Pending,
+                        });
+                        let gone = |_| Closed { flags: ResponseFlags::NONE, by_client: true };
+                        step = self.call(index, connection, Hook::Resumed(waited.await.map_err(gone)?));
+                        // As in Envoy what was read meanwhile is lost to who is closed, and closing does not reset.
+                        if let (false, Some(stream)) = (matches!(step, Step::Close(_)), stream.as_deref_mut()) {
+                            stream.put_back(octets.freeze());
+                        }
                     }
                 }
             }

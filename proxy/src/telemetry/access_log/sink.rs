@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::writer::Writer;
+use crate::stats::Counter;
 
 /// What one worker may keep for one file. More lines are dropped while the file does not take them.
 const LIMIT: usize = 1 << 20;
@@ -22,11 +23,19 @@ pub struct SinkSettings {
     pub flush_size: usize,
     /// Files are opened. Who only looks whether a configuration is good has none made.
     pub opens: bool,
+    /// Counts lines that no writer took.
+    pub dropped: Counter,
 }
 
 impl Default for SinkSettings {
     fn default() -> SinkSettings {
-        SinkSettings { workers: 1, flush_interval: Duration::from_secs(10), flush_size: 64 * 1024, opens: true }
+        SinkSettings {
+            workers: 1,
+            flush_interval: Duration::from_secs(10),
+            flush_size: 64 * 1024,
+            opens: true,
+            dropped: Counter::NONE,
+        }
     }
 }
 
@@ -109,7 +118,7 @@ fn why_not(path: &str) -> Option<String> {
 pub struct Sink {
     path: Box<str>,
     buffers: Box<[Buffer]>,
-    flush_size: usize,
+    settings: SinkSettings,
     dropped: AtomicU64,
     writer: Arc<Writer>,
 }
@@ -125,7 +134,7 @@ impl Sink {
         Sink {
             path: path.into(),
             buffers: (0..settings.workers).map(|_| Buffer::default()).collect(),
-            flush_size: settings.flush_size,
+            settings: *settings,
             dropped: AtomicU64::new(0),
             writer,
         }
@@ -141,12 +150,13 @@ impl Sink {
         let before = buffer.len();
         if before >= LIMIT {
             self.dropped.fetch_add(1, Relaxed);
+            self.settings.dropped.inc();
             return;
         }
         write(&mut buffer);
         let after = buffer.len();
         drop(buffer);
-        if after >= self.flush_size && before < self.flush_size {
+        if after >= self.settings.flush_size && before < self.settings.flush_size {
             self.writer.wake_now();
         } else if before == 0 && after > 0 {
             self.writer.wake_later();
@@ -161,7 +171,7 @@ impl Sink {
             if !lines.is_empty() {
                 write(lines);
             }
-            lines.shrink_to(2 * self.flush_size);
+            lines.shrink_to(2 * self.settings.flush_size);
         }
     }
 

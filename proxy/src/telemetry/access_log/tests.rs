@@ -74,7 +74,7 @@ fn logs_that_share_a_file_never_interleave() {
 fn a_full_buffer_goes_out_without_waiting() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let settings =
-        SinkSettings { workers: 1, flush_interval: Duration::from_secs(3600), flush_size: 1024, opens: true };
+        SinkSettings { flush_interval: Duration::from_secs(3600), flush_size: 1024, ..SinkSettings::default() };
     let sinks = Sinks::new(settings);
     let logs = AccessLogs::compile(&[text(file.path().to_str().unwrap(), &format!("{}\n", "x".repeat(2000)))], &sinks);
     let (info, ..) = client_side();

@@ -76,7 +76,7 @@ pub(super) fn of_request<'k>(known: &'k Known<'_>, attribute: Attribute) -> Fact
         Attribute::TransportFailure => some(info.downstream_transport_failure.as_deref().map(str::as_bytes)),
         // A route without a name has an empty one.
         Attribute::RouteName if known.route.is_none() => Fact::Absent,
-        Attribute::RouteName => Fact::Text(Cow::Borrowed(info.route_name.as_deref().unwrap_or_default().as_bytes())),
+        Attribute::RouteName => Fact::Text(Cow::Borrowed(known.route_name.unwrap_or_default().as_bytes())),
         Attribute::ClusterName => some(info.upstream_cluster.as_deref().map(str::as_bytes)),
         Attribute::UpstreamAddress
         | Attribute::UpstreamPort

@@ -54,7 +54,6 @@ pub fn client_side() -> (StreamInfo, RequestHead, ResponseHead) {
     info.upstream_host = Some("10.77.0.3:9080".into());
     info.upstream_cluster = Some("outbound|9080||details.bookinfo.svc.cluster.local".into());
     info.upstream_connection = Some(Rc::new(upstream("10.77.0.2:34248")));
-    info.route_name = Some("default".into());
     info.attempts = 1;
     let mut headers = Headers::new();
     headers.append(Name::USER_AGENT, "curl/7.88.1");
@@ -139,6 +138,11 @@ fn print(format: &Format, entry: &LogEntry<'_>) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// What is known of a route.
+fn more() -> crate::telemetry::access_log::More<'static> {
+    crate::telemetry::access_log::More { route_name: Some("default"), ..Default::default() }
+}
+
 fn one(value: Operator, entry: &LogEntry<'_>) -> String {
     print(&Format { parts: vec![operator(value)], omit_empty: false }, entry)
 }
@@ -146,13 +150,8 @@ fn one(value: Operator, entry: &LogEntry<'_>) -> String {
 #[test]
 fn the_client_sides_line() {
     let (info, request, response) = client_side();
-    let entry = LogEntry {
-        info: &info,
-        request: Some(&request),
-        response: Some(&response),
-        trailers: None,
-        more: Default::default(),
-    };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None, more: more() };
     assert_eq!(
         print(&istios_format(), &entry),
         "[2026-11-21T06:18:15.767Z] \"GET /details/0 HTTP/1.1\" 200 - via_upstream - \"-\" 0 515 5 4 \"-\" \
@@ -174,13 +173,8 @@ fn the_server_sides_line() {
     info.upstream_host = Some("127.0.0.1:9080".into());
     info.upstream_cluster = Some("inbound|9080||".into());
     info.upstream_connection = Some(Rc::new(upstream("127.0.0.1:50006")));
-    let entry = LogEntry {
-        info: &info,
-        request: Some(&request),
-        response: Some(&response),
-        trailers: None,
-        more: Default::default(),
-    };
+    let entry =
+        LogEntry { info: &info, request: Some(&request), response: Some(&response), trailers: None, more: more() };
     assert!(print(&istios_format(), &entry).ends_with(
         "\"127.0.0.1:9080\" inbound|9080|| 127.0.0.1:50006 10.77.0.3:9080 10.77.0.2:34248 \
              outbound_.9080_._.details.bookinfo.svc.cluster.local default\n"
@@ -193,7 +187,6 @@ fn a_tcp_line() {
     info.protocol = None;
     info.response_code = 0;
     info.response_code_details = None;
-    info.route_name = None;
     info.flags = ResponseFlags::UPSTREAM_CONNECTION_FAILURE | ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
     info.upstream_transport_failure = Some("delayed connect error: Connection refused".into());
     let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
@@ -310,8 +303,7 @@ fn settled_operators_are_text() {
 
 #[test]
 fn json_keeps_types_and_sorts_keys() {
-    let (mut info, mut request, _) = client_side();
-    info.route_name = None;
+    let (info, mut request, _) = client_side();
     request.headers.append(Name::new("x"), Bytes::from_static(b"\"quo\\te\"\xc3\xa9\t"));
     request.headers.append(Name::new("latin"), Bytes::from_static(b"a\xff\xc3\xa9b\t/\""));
     let entry =

@@ -57,7 +57,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::RouteResolutions => number(info.route_resolutions.into(), out),
         Operator::Empty => Written::Text,
         Operator::Zero => number(0, out),
-        Operator::RouteName => some(info.route_name.as_deref(), out),
+        Operator::RouteName => some(entry.more.route_name, out),
         Operator::Protocol => some(info.protocol.map(|protocol| protocol.as_str()), out),
         Operator::ResponseCode => number(info.response_code.into(), out),
         Operator::ResponseCodeDetails => joined(response_code_details(info), out),

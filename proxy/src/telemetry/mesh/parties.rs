@@ -40,17 +40,18 @@ pub struct Parties<'a> {
     pub own_principal: &'a str,
 }
 
-/// Shows who talks to whom. `told` gives what a side has said of itself; `named` is what names the service where its cluster does not.
+/// Shows who talks to whom. `told` gives what a side has said of itself; the last two are the name of the route, and what names the service
+/// where its cluster does not.
 pub fn with_parties<R>(
     role: Role,
     info: &StreamInfo,
     told: impl Fn(Side) -> Option<Rc<Peer>>,
-    named: &[u8],
+    (route, named): (Option<&str>, &[u8]),
     see: impl FnOnce(Parties<'_>) -> R,
 ) -> R {
     let cluster = info.upstream_cluster.as_ref().zip(info.upstream_labels[0].as_ref());
     let goes = cluster.map_or(Goes::Nowhere, |(name, labels)| Goes::To(name, labels.metadata()));
-    let service = service_of(info.route_name.as_deref(), goes);
+    let service = service_of(route, goes);
     // What an endpoint is labelled with, where it has told nothing itself.
     let endpoint =
         || peer::of_endpoint(info.upstream_labels[1].as_ref()?.metadata().get("istio", "workload")?.as_str()?);

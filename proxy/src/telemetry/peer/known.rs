@@ -102,9 +102,4 @@ impl List {
 }
 
 #[cfg(test)]
-pub(super) fn remembered(labels: &Arc<[Arc<str>]>) -> (usize, usize) {
-    KNOWN.with_borrow_mut(|all| {
-        let known = List::with(all, labels);
-        (known.peers.len(), known.octets)
-    })
-}
+pub(super) mod testing;

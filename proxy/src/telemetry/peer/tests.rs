@@ -29,7 +29,7 @@ fn strangers_do_not_fill_the_memory() {
         let name = format!("{index}-{}", "x".repeat(index % 3000));
         let heard = of_header(workload(&name).header().as_bytes(), &labels).unwrap();
         assert_eq!(heard.cut, name.len() > 256);
-        let (peers, octets) = known::remembered(&labels);
+        let (peers, octets) = known::testing::remembered(&labels);
         assert!(peers <= 500 && octets <= 512 * 1024, "{peers} {octets}");
     }
     assert!(of_header(b"no base64", &labels).is_err());

@@ -1,6 +1,7 @@
 //! One response of the control plane: to whom it goes, what is answered, what is counted.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use config::Policy;
 use config::tls::SecretId;
@@ -20,6 +21,7 @@ const WORTH_TRIMMING: usize = 64 * 1024;
 impl Control {
     /// Applies a response and tells what was thought of it.
     pub(in crate::xds) fn judge(&mut self, update: &Update) -> Verdict {
+        let begun = Instant::now();
         let verdict = self.apply(update);
         tell_notes(update.type_url.rsplit('.').next().unwrap_or_default(), &self.options);
         let unknown = self.options.take_unknown();
@@ -27,7 +29,7 @@ impl Control {
             self.stats.dynamic_unknown_fields.add(unknown.len() as u64);
             unknown.iter().for_each(|field| tracing::warn!(target: "config", "{field}"));
         }
-        self.count(update, &verdict);
+        self.count(update, &verdict, begun.elapsed());
         if update.resources.iter().map(|resource| resource.body.len()).sum::<usize>() >= WORTH_TRIMMING {
             self.trim_soon();
         }
@@ -120,14 +122,14 @@ impl Control {
         self.tables.refuse(name, stored, reason);
     }
 
-    fn count(&self, update: &Update, verdict: &Verdict) {
+    fn count(&self, update: &Update, verdict: &Verdict, took: Duration) {
         let discovery: DiscoveryStats = match &*update.type_url {
             type_url::CLUSTER => self.stats.cds,
             type_url::LISTENER => self.stats.lds,
             _ => return,
         };
         match verdict {
-            Ok(()) => discovery.succeeded(&update.version),
+            Ok(()) => discovery.succeeded(&update.version, took),
             Err(_) => discovery.rejected(),
         }
     }

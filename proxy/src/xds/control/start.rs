@@ -78,6 +78,8 @@ impl Control {
             self.start.live = true;
             self.show_health();
             self.stats.workers_started.set(1);
+            let took = u64::try_from(self.start.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.stats.initialization_time_ms.record(took);
             tracing::info!(
                 target: "main",
                 "ready after {} ms: {} clusters, {} listeners",

@@ -63,6 +63,12 @@ impl Client {
         Ok(Client { ear, side, tasks })
     }
 
+    pub async fn octets(&mut self, octets: &str) -> Result<(), Failure> {
+        let Side::Http1 { to, .. } = &mut self.side else { return Err("only HTTP/1 is text".into()) };
+        to.write_all(octets.as_bytes()).await?;
+        Ok(())
+    }
+
     pub async fn head(&mut self, request: &Request) -> Result<(), Failure> {
         match &mut self.side {
             Side::Http1 { to, chunked } => {

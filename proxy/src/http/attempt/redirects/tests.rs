@@ -1,5 +1,6 @@
 //! Tests of redirects that are followed here.
 
+use config::access_log::{Operator, Part};
 use config::route::*;
 
 use crate::http::testing::fake::{Script, Seen};
@@ -20,6 +21,9 @@ fn policy() -> InternalRedirect {
 fn bench(policy: InternalRedirect) -> Bench {
     let mut first = route("/app", forward("app", |forward| forward.internal_redirect = Some(policy)));
     first.name = "first".into();
+    first.headers.response_add = vec![add("x-route", "", AppendAction::OverwriteOrAdd)];
+    let name = Part::Operator { operator: Operator::RouteName, limit: None };
+    first.headers.response_add[0].value.parts = vec![name];
     let mut other = route("/other", forward("other", |_| {}));
     other.name = "other".into();
     let mut bench = Bench::new(vec![first, other]);
@@ -98,7 +102,7 @@ async fn what_may_not_be_followed_goes_to_the_client() {
         assert_eq!(outcome.status(), status, "{location} {policy:?}");
         if status == 302 {
             assert_eq!((outcome.body().as_str(), outcome.details()), ("moved", "via_upstream"));
-            assert_eq!(outcome.info.route_name.as_deref(), Some("first"), "the route is the former one again");
+            assert_eq!(outcome.header("x-route").as_deref(), Some("first"), "the route is the former one again");
         }
     }
 }

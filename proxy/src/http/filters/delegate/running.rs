@@ -148,6 +148,7 @@ impl<'s> Delegated<'s> {
             request_trailers,
             response: stream.response.as_ref(),
             response_trailers,
+            route_name: stream.route.map(|chosen| &*chosen.route.config.name),
             route: stream.route.map(|chosen| &*chosen.route.config.metadata),
             virtual_host: None,
         };

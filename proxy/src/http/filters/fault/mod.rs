@@ -205,8 +205,8 @@ impl Settings {
     /// Whether faults are for this request.
     fn means(&self, stream: &Stream<'_>) -> bool {
         let request = &stream.request;
-        let to =
-            self.config.upstream_cluster.as_ref().is_none_or(|wanted| stream.cluster_name().as_ref() == Some(wanted));
+        let wanted = self.config.upstream_cluster.as_deref();
+        let to = wanted.is_none() || stream.cluster_name() == wanted;
         let nodes = &self.config.downstream_nodes;
         let node = request.headers.get(&Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE);
         let from =

@@ -120,7 +120,8 @@ impl IstioStats {
 
     fn with_parties(&self, stream: &Stream<'_>, see: impl FnOnce(Parties<'_>)) {
         let named: &[u8] = if self.host_names_service { &stream.request.authority } else { b"" };
-        with_parties(self.role(stream), &stream.info, |side| peer(stream, side), named, see);
+        let route = stream.route.map(|chosen| &*chosen.route.config.name);
+        with_parties(self.role(stream), &stream.info, |side| peer(stream, side), (route, named), see);
     }
 
     /// Those since the last time.

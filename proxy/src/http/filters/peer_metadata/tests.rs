@@ -215,6 +215,7 @@ async fn logs_and_expressions_see_the_peer() {
         request_trailers: None,
         response: None,
         response_trailers: None,
+        route_name: None,
         route: None,
         virtual_host: None,
     };

@@ -109,6 +109,7 @@ impl HttpFilter for Rbac {
             request_trailers: None,
             response: None,
             response_trailers: None,
+            route_name: stream.route.map(|chosen| &*chosen.route.config.name),
             route: stream.route.map(|chosen| &*chosen.route.config.metadata),
             virtual_host: None,
         };

@@ -173,7 +173,8 @@ fn metadata_and_filter_state() {
     let chain = [labels("lm", json!({ "k": "lmv" })), labels("fcm", json!({ "k": "fcv" }))];
     info.connection = Rc::new(ConnectionInfo { labels: chain.map(|labels| Some(Arc::new(labels))), ..connection() });
     let (route, host) = (labels("rm", json!({ "k": "rmv", "o": { "a": 1 } })), labels("vm", json!({ "k": "vmv" })));
-    let more = More { route: Some(&route), virtual_host: Some(&host), kind: EntryKind::DownstreamEnd, reply: None };
+    let more =
+        More { route: Some(&route), virtual_host: Some(&host), kind: EntryKind::DownstreamEnd, ..More::default() };
     let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more };
     for (command, want) in [
         ("UPSTREAM_HOST_NAME", "up.local"),
