@@ -280,10 +280,16 @@ impl Drop for Exchange<'_> {
         stream.context.active.set(stream.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(stream.info.start);
         manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-        if stream.info.health_check
-            && let Some(tracing) = &manager.tracing
-        {
-            tracing.count_health_check();
+        if let Some(tracing) = &manager.tracing {
+            if stream.info.health_check {
+                tracing.count_health_check();
+            }
+            // As with Envoy, only what is answered counts.
+            if stream.info.response_code != 0
+                && let Some(reason) = stream.decided
+            {
+                tracing.count(reason);
+            }
         }
         if !self.complete || stream.info.response_code_details.is_none() {
             stream.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
