@@ -150,13 +150,13 @@ impl Http {
     }
 }
 
-/// The text of a format, as far as it depends on nothing.
+/// The text of a format; as with Envoy, what depends on a request is not known, and neither is what the environment lacks.
 fn constant(format: &Format) -> Vec<u8> {
     let mut format = format.clone();
     format::settle(&mut format);
-    let literals = format.parts.iter().filter_map(|part| match part {
-        Part::Literal(text) => Some(text.as_bytes()),
-        Part::Operator { .. } => None,
+    let texts = format.parts.iter().map(|part| match part {
+        Part::Literal(text) => text.as_bytes(),
+        Part::Operator { .. } => &b"-"[..],
     });
-    literals.flatten().copied().collect()
+    texts.flatten().copied().collect()
 }

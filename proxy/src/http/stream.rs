@@ -16,7 +16,7 @@ use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
-use super::trace::Trace;
+use super::trace::{Reason, Trace};
 use super::upstreams::UpstreamCluster;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
@@ -108,6 +108,8 @@ pub(crate) struct Stream<'s> {
     pub attempt_begun: Option<Begun>,
     /// The redirects that have led here.
     pub history: Option<Box<History>>,
+    /// Whether the connection manager would have it traced, and why.
+    pub decided: Option<Reason>,
     /// Its span, where it is traced.
     pub trace: Option<Box<Trace>>,
     /// The head as the router made it, where filters behind it change bodies: another attempt begins with it.
@@ -148,6 +150,7 @@ impl<'s> Stream<'s> {
             decorator: None,
             attempt_begun: None,
             history: None,
+            decided: None,
             trace: None,
             unfiltered: None,
             behind: Vec::new(),

@@ -36,7 +36,7 @@ pub(crate) struct Trace {
 
 /// Why a request is traced, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     NotTraceable,
     Sampling,
     ServiceForced,
@@ -55,7 +55,7 @@ pub(super) fn begin(stream: &mut Stream<'_>) {
     } else {
         request_id::decide(&context.manager.config, sampling, &mut stream.request)
     };
-    tracing.count(reason);
+    stream.decided = Some(reason);
     let named = tracing.operation.is_some() || of_route.is_some_and(|of_route| of_route.operation.is_some());
     let name = if named { Decorated::default() } else { decorate(stream) };
     if let Some(tracer) = &tracing.tracer {

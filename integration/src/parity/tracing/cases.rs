@@ -151,7 +151,7 @@ pub fn all() -> Vec<Case> {
         case("attempts that are answered here", "verbose", "GET /direct", &[], 1),
         case("attempts of gRPC", "verbose", "POST /grpc/13", &grpc, 2),
         leaves(case("attempts of a client that leaves", "verbose", "GET /never/left", &[], 2)),
-        case("attempts, sent elsewhere", "verbose", "GET /away", &[], 2),
+        case("attempts, sent elsewhere", "named", "GET /away", &[], 2),
         case("over gRPC", "grpc", "GET /200", &[WITH], 1),
         case("nobody is told", "quiet", "GET /200", &[WITH], 1),
         case("the collector hangs", "hung", "GET /200", &[WITH], 0),

@@ -294,6 +294,12 @@ impl Drop for Exchange<'_> {
         if stream.info.health_check {
             manager.stats.health_checks.inc();
         }
+        // As with Envoy, only what is answered counts.
+        if let (Some(tracing), Some(reason)) = (&manager.tracing, stream.decided)
+            && stream.info.response_code != 0
+        {
+            tracing.count(reason);
+        }
         if !self.complete || stream.info.response_code_details.is_none() {
             stream.info.flags.set(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION);
             stream.info.response_code_details = Some(Cow::Borrowed("downstream_local_disconnect"));

@@ -110,8 +110,13 @@ pub(in crate::http) fn last(stream: &mut Stream<'_>, trailers: Option<&Headers>)
         Some(_) if whole => Ended::Whole,
         Some(_) | None => Ended::Canceled,
     };
-    let flags = if attempt.answer.is_some() { flags } else { ResponseFlags::NONE };
-    send(stream, attempt, flags, ended, trailers);
+    if attempt.answer.is_some() {
+        return send(stream, attempt, flags, ended, trailers);
+    }
+    // What the client was answered with came after it.
+    let code = std::mem::take(&mut stream.info.response_code);
+    send(stream, attempt, ResponseFlags::NONE, ended, trailers);
+    stream.info.response_code = code;
 }
 
 /// What may go wrong with an attempt after its answer has begun.

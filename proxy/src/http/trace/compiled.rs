@@ -81,8 +81,8 @@ impl Tracing {
         }
     }
 
-    /// Counts a decision.
-    pub(super) fn count(&self, reason: Reason) {
+    /// Counts a decision, once there is an answer.
+    pub fn count(&self, reason: Reason) {
         match reason {
             Reason::NotTraceable => self.stats.not_traceable,
             Reason::Sampling => self.stats.random_sampling,
