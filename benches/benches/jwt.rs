@@ -19,7 +19,7 @@ fn encoded(json: &Value) -> String {
 
 fn tokens(criterion: &mut Criterion) {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-    let key = pair.public_key().as_ref();
+    let key: &[u8] = pair.public_key().as_ref();
     // Two numbers in DER, whose places follow from their lengths.
     let [modulus, exponent] = [&key[9..265], &key[267..270]].map(|number| URL_SAFE_NO_PAD.encode(number));
     let set = |kids: &[&str]| {
