@@ -35,7 +35,7 @@ pub fn or_skip<T>(test: &str, found: Result<T, String>) -> Option<T> {
 
 /// As a test's own output, which is shown with its name.
 #[expect(clippy::print_stderr, reason = "the output of tests is taken where it is printed")]
-pub(crate) fn print(words: &str) {
+pub fn print(words: &str) {
     eprintln!("{words}");
 }
 

@@ -33,7 +33,7 @@ async fn expect(sidecar: &Sidecar, metric: &str, expected: &[(&str, u64)]) {
     let seen = async || {
         let found = series(sidecar, metric).await;
         if found != expected {
-            eprintln!("{metric}: {found:#?}");
+            outrigger_integration::skip::print(&format!("{metric}: {found:#?}"));
         }
         (found == expected).then_some(())
     };

@@ -50,7 +50,7 @@ fn least(client: &mut TcpStream) -> usize {
         change.allocations + change.reallocations
     });
     let least = counts.min().unwrap();
-    println!("{} a request", least as f64 / REQUESTS as f64);
+    proxy::cli::say(format_args!("{} a request", least as f64 / REQUESTS as f64));
     least
 }
 

@@ -91,7 +91,7 @@ pub fn run(pair: Pair) {
     arguments.test_threads = Some(1);
     let tools = Tools::find(Path::new(env!("CARGO_BIN_EXE_outrigger-lab-app")));
     if let Err(reason) = &tools {
-        println!("mesh tests cannot run here: {reason}");
+        proxy::cli::say(format_args!("mesh tests cannot run here: {reason}"));
     }
     let ours = pair.client == Proxy::Outrigger;
     let both = ours && pair.server == Proxy::Outrigger;
