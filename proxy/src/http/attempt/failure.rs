@@ -55,7 +55,7 @@ impl Failure {
     /// How its attempt ended.
     pub fn ended(&self) -> Ended {
         match self {
-            Failure::Pick(_) | Failure::Timeout(_) => Ended::Canceled,
+            Failure::Pick(_) | Failure::Timeout(_) | Failure::Duration(_) => Ended::Canceled,
             Failure::Connect(failure) => Ended::Failed(failure.reset_reason()),
             Failure::Stream(error) => Ended::Failed(reset_of(error).1),
         }

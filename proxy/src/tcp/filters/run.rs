@@ -24,6 +24,7 @@ use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::failure::ResponseFlags;
 use crate::stats::Stats;
 use crate::telemetry::stream_info::ConnectionInfo;
+use crate::transport::Stream;
 
 /// The filters of a chain before its last one. Shared by all workers; what is discovered changes them for connections that begin later.
 pub struct Filters {
