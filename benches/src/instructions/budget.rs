@@ -36,7 +36,7 @@ pub struct Machine {
 
 /// Filters that do not act may cost a request so much, all ten together: of the release 30, of the dev build this, for no closer does its
 /// count repeat on a busy machine.
-const IDLE_FILTERS: f64 = 1000.0;
+const IDLE_FILTERS: f64 = 400.0;
 
 impl Machine {
     /// This one.
