@@ -10,6 +10,8 @@ mod probe;
 
 /// Fields that act where the probe cannot see it: by message (the end of its name) and field.
 const UNSEEN: &[(&str, &str)] = &[
+    // Acts for streams of configuration.
+    ("core.v3.GrpcService.EnvoyGrpc", "retry_policy"),
     // Taken apart before the bootstrap is decoded, one resource at a time.
     ("bootstrap.v3.Bootstrap", "static_resources"),
     ("bootstrap.v3.Bootstrap.StaticResources", "*"),

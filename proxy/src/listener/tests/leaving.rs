@@ -72,7 +72,10 @@ async fn a_question_is_given_up_with_its_connection() {
     local(async {
         for (filter, active, _) in filters() {
             let harness = Harness::new();
-            let silent = serve(|asked| {
+            let questions = Rc::new(std::cell::Cell::new(0));
+            let seen = questions.clone();
+            let silent = serve(move |asked| {
+                seen.set(seen.get() + 1);
                 Box::pin(async move {
                     std::future::pending::<()>().await;
                     drop(asked);
@@ -83,10 +86,13 @@ async fn a_question_is_given_up_with_its_connection() {
             let mut near = TcpStream::connect(address).await.unwrap();
             near.write_all(b"hello").await.unwrap();
             let reset = format!("cluster.{CLUSTER}.upstream_rq_tx_reset");
-            cluster::until(|| harness.value(active) == 1).await;
+            cluster::until(|| questions.get() == 1 && harness.value(active) == 1).await;
             drop(near);
+
             cluster::until(|| harness.value(active) == 0).await;
+
             cluster::until(|| harness.stats.value(&reset) == Some(1)).await;
+
             cluster::until(|| harness.value("listener.test.downstream_cx_active") == 0).await;
         }
     })
