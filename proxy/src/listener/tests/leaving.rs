@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::called_services::{asks, authz, code, limit as asked_limit};
 use super::network_filters::{echo, limit, with};
 use super::*;
-use crate::call::tests::{CLUSTER, OK, framed, serve};
+use crate::call::tests::{OK, framed, serve};
 
 const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 const ACTIVE: &str = "connection_limit.p.active_connections";
@@ -85,13 +85,13 @@ async fn a_question_is_given_up_with_its_connection() {
             let (address, _slot) = harness.serve(with(vec![filter], echo()));
             let mut near = TcpStream::connect(address).await.unwrap();
             near.write_all(b"hello").await.unwrap();
-            let reset = format!("cluster.{CLUSTER}.upstream_rq_tx_reset");
+            let reset = "cluster.app.upstream_rq_tx_reset";
             cluster::until(|| questions.get() == 1 && harness.value(active) == 1).await;
             drop(near);
 
             cluster::until(|| harness.value(active) == 0).await;
 
-            cluster::until(|| harness.stats.value(&reset) == Some(1)).await;
+            cluster::until(|| harness.stats.value(reset) == Some(1)).await;
 
             cluster::until(|| harness.value("listener.test.downstream_cx_active") == 0).await;
         }
