@@ -52,6 +52,11 @@ impl ValidationContext {
     /// # Errors
     /// What is asked of certificates is asked of none without roots.
     pub fn stands_alone(&self, at: &At<'_>) -> Result<(), Rejection> {
+        if self.crl.is_some() && self.trusted_ca.is_none() && self.spiffe.is_none() {
+            return Err(at
+                .field("crl")
+                .reject("Failed to load CRL without trusted CA; give trusted_ca, or take this out"));
+        }
         if self.allow_expired && self.trusted_ca.is_none() && self.spiffe.is_none() {
             return Err(at.field("allow_expired_certificate").reject(
                 "Certificate validity period is always ignored without trusted CA; give trusted_ca, or take this out",

@@ -212,12 +212,6 @@ async fn establish(
             return None;
         }
     };
-    if let Some(tls) = &info.tls
-        && info.requested_server_name.is_none()
-    {
-        let name = tls.server_name.clone();
-        Rc::make_mut(&mut info).requested_server_name = name;
-    }
     if let Some(filters) = &filters
         && let Err(closed) = drain.before_end(filters.secured(&info, &mut stream)).await.unwrap_or(Err(CUT))
     {

@@ -180,8 +180,8 @@ impl Facts for ConnectionInfo {
     }
 
     fn server_name(&self) -> Option<&str> {
-        let of_tls = self.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
-        of_tls.or(self.requested_server_name.as_deref())
+        // As in Envoy, what the TLS inspector has seen: where none is, nobody knows it.
+        self.requested_server_name.as_deref()
     }
 
     fn tls(&self) -> Option<&TlsInfo> {

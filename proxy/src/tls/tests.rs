@@ -807,6 +807,7 @@ async fn a_fetched_context_is_merged_over_the_given_one() {
     // What is merged is judged whole: names without roots are refused.
     assert!(server(&[named], &[]).unwrap_err().contains("insecure and not allowed"));
     assert!(server(&[allow_expired()], &[]).unwrap_err().contains("ignored without trusted CA"));
+    assert!(server(&[crl(&other.revoke(1))], &[]).unwrap_err().contains("CRL without trusted CA"));
 }
 
 #[test]

@@ -55,8 +55,8 @@ impl Slot {
     }
 }
 
-/// The filters that act on one request. Two fit without an allocation: most sidecars have but `istio.alpn` and `grpc_stats`.
-pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 2]>;
+/// The filters that act on one request. Four fit without an allocation: `istio.alpn`, and what Istio makes of policies that ask, deny and allow.
+pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 4]>;
 
 /// The filters of a connection manager, before its router or behind, or of a cluster: of one that names none that is discovered they stay what they are.
 #[derive(Debug)]
