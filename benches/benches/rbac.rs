@@ -175,6 +175,7 @@ fn judge(criterion: &mut Criterion) {
             response_trailers: None,
             route: None,
             virtual_host: None,
+            route_name: None,
         };
         assert_eq!(engine.judge(&known).allowed, allows, "{name}");
         group.bench_function(*name, |bencher| {

@@ -177,12 +177,15 @@ async fn passes(identity: &Identity, from: SocketAddr, to: SocketAddr) -> [bool;
     passes
 }
 
+/// A version, and what was wrong with it.
+type Answer = (String, Option<String>);
+
 /// A control plane of one secret.
 #[derive(Clone)]
 struct Sds {
     secret: watch::Sender<(u64, Vec<Vec<u8>>)>,
-    /// Of each version that was answered: what was wrong with it.
-    answers: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    /// Of each version that was answered.
+    answers: Arc<Mutex<Vec<Answer>>>,
 }
 
 impl Sds {
@@ -207,6 +210,11 @@ impl Sds {
         (sds, at)
     }
 
+    fn answer(&self, nonce: &str) -> Option<Option<String>> {
+        let answers = self.answers.lock().expect("nothing panics while it holds the list");
+        answers.iter().find(|(of, _)| of == nonce).map(|(_, wrong)| wrong.clone())
+    }
+
     /// Sends other keys; what was wrong with them.
     async fn push(&self, keys: Vec<Vec<u8>>) -> Option<String> {
         let mut version = 0;
@@ -217,11 +225,9 @@ impl Sds {
         let nonce = version.to_string();
         let began = Instant::now();
         loop {
-            let answers = self.answers.lock().expect("nothing panics while it holds the list");
-            if let Some((_, wrong)) = answers.iter().find(|(of, _)| *of == nonce) {
-                return wrong.clone();
+            if let Some(wrong) = self.answer(&nonce) {
+                return wrong;
             }
-            drop(answers);
             assert!(began.elapsed() < DEADLINE, "no answer to version {nonce}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

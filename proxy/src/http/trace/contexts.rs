@@ -4,7 +4,8 @@ use bytes::Bytes;
 use config::services::span::Kind;
 use config::tracing::{Provider, Sampler, Zipkin};
 
-use crate::telemetry::trace::{B3, Context, Found, b3, random_id, samples};
+use crate::telemetry::trace::b3::{self, SpanIds};
+use crate::telemetry::trace::{B3, Context, Found, random_id, samples};
 use crate::wire::headers::{Headers, Name};
 
 /// The contexts of a tracer.
@@ -31,8 +32,7 @@ pub(super) struct OfB3 {
 /// What is known of the caller's span.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Caller {
-    /// Its trace, its id, and that of its parent.
-    span: Option<([u8; 16], [u8; 8], Option<[u8; 8]>)>,
+    span: Option<SpanIds>,
     sampled: Option<bool>,
     single: bool,
 }

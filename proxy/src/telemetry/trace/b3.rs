@@ -6,11 +6,14 @@ use bytes::Bytes;
 use super::context::{Context, write_hex};
 use crate::wire::headers::{Headers, Name};
 
+/// A caller's span: its trace, its id, and that of its own parent.
+pub type SpanIds = ([u8; 16], [u8; 8], Option<[u8; 8]>);
+
 /// What a request says in B3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct B3 {
-    /// The caller's span: its trace, its id, and that of its own parent.
-    pub span: Option<([u8; 16], [u8; 8], Option<[u8; 8]>)>,
+    /// The caller's.
+    pub span: Option<SpanIds>,
     /// The caller's decision.
     pub sampled: Option<bool>,
     /// It came in one header, and goes on in one.

@@ -94,10 +94,10 @@ impl Watch {
         match frame.kind {
             RST_STREAM => progress.reset(frame.stream),
             // How much of a padded one is padding is not looked at.
-            DATA if (frame.length as usize) < incoming::SMALL || frame.flags & PADDED != 0 => {
-                if !progress.piece(frame.stream) {
-                    return Err("http2.too_many_data_frames");
-                }
+            DATA if ((frame.length as usize) < incoming::SMALL || frame.flags & PADDED != 0)
+                && !progress.piece(frame.stream) =>
+            {
+                return Err("http2.too_many_data_frames");
             }
             _ => {}
         }
