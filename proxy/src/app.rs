@@ -28,7 +28,7 @@ use crate::listener::bind::{self, AdminPlace};
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
-use crate::workers::Workers;
+use crate::threads::Workers;
 
 /// Runs the process to its end.
 pub fn run(invocation: &Invocation) -> ExitCode {

@@ -39,7 +39,7 @@ const TABLE: &[Room] = &[
             "sys",
             "telemetry",
             "tls",
-            "workers",
+            "threads",
             "xds",
         ],
     ),
@@ -59,20 +59,20 @@ const TABLE: &[Room] = &[
             "sys",
             "telemetry",
             "tls",
-            "workers",
+            "threads",
         ],
     ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
     room("admin", &["cli", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
-    room("workers", &["call", "cluster", "drain", "http", "listener", "stats", "telemetry", "worker"]),
+    room("threads", &["call", "cluster", "drain", "http", "listener", "stats", "telemetry", "worker"]),
     room(
         "listener",
         &[
             "compile",
             "discoveries",
             "drain",
-            "exchange",
+            "peer_exchange",
             "failure",
             "http",
             "stats",
@@ -136,12 +136,15 @@ const TABLE: &[Room] = &[
     room("export", &["call", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
-    room("cluster", &["exchange", "failure", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"]),
+    room(
+        "cluster",
+        &["failure", "peer_exchange", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"],
+    ),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats", "store"]),
     room("store", &[]),
     // What proxies tell each other at the beginning of a connection.
-    room("exchange", &["stats", "telemetry", "transport"]),
+    room("peer_exchange", &["stats", "telemetry", "transport"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
     room("policy", &["calendar", "stats", "tls", "wire"]),

@@ -1,4 +1,4 @@
-//! Runs the properties of `proxy::exchange::fuzz::peer_header` with what libFuzzer makes up.
+//! Runs the properties of `proxy::peer_exchange::fuzz::peer_header` with what libFuzzer makes up.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| proxy::exchange::fuzz::peer_header(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| proxy::peer_exchange::fuzz::peer_header(input));

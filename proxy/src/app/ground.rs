@@ -12,8 +12,8 @@ use crate::cluster::published::Published;
 use crate::drain::{self, ServerDrain};
 use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::threads::{Shared, Workers};
 use crate::tls::Secrets;
-use crate::workers::{Shared, Workers};
 
 /// Handles to all of it.
 pub struct Ground {

@@ -20,6 +20,8 @@ mod handshakes;
 mod host;
 mod host_stats;
 mod lease;
+mod manager;
+mod manager;
 mod named;
 mod names;
 mod pick;
@@ -35,7 +37,6 @@ mod statuses;
 pub(crate) mod testing;
 mod transport;
 mod worker;
-mod workers;
 
 pub use connect::{Connecting, Connector};
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
@@ -44,13 +45,13 @@ pub use endpoints::{Endpoint, Membership};
 pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
+pub use manager::WorkerClusters;
 pub use named::NamedCounters;
 pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
 pub use pool::{Connected, Key, Speaks};
 pub use shared::Cluster;
 pub use stats::{ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};
-pub use workers::WorkerClusters;
 
 /// What `http` has made of a cluster's own filters: clusters do not know what it is.
 pub trait Attach: Send + Sync {

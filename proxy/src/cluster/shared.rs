@@ -19,7 +19,7 @@ use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
 use super::{Attach, Priority};
-use crate::exchange::MetadataExchange;
+use crate::peer_exchange::MetadataExchange;
 use crate::stats::{Scope, Stats};
 use crate::tls::Secrets;
 

@@ -8,7 +8,7 @@ use config::endpoint::Endpoint;
 use config::tls::{SdsName, UpstreamTls, Validation};
 use config::{At, Rejection};
 
-use crate::exchange;
+use crate::peer_exchange;
 use crate::tls::{ClientContext, Secrets};
 
 /// A compiled transport socket.
@@ -143,7 +143,7 @@ impl Transport {
 
 /// A cluster that exchanges no metadata does not offer to.
 fn offered(tls: &Arc<UpstreamTls>, cluster: &Cluster) -> Arc<UpstreamTls> {
-    match exchange::protocols(&tls.common.alpn, cluster.metadata_exchange.is_some()) {
+    match peer_exchange::protocols(&tls.common.alpn, cluster.metadata_exchange.is_some()) {
         None => Arc::clone(tls),
         Some(alpn) => {
             let mut tls = UpstreamTls::clone(tls);

@@ -14,9 +14,9 @@ use config::{At, Rejection};
 use super::compiled::stat_prefix;
 use crate::compile::CompileDeps;
 use crate::drain::Drain;
-use crate::exchange::{self, MetadataExchange};
 use crate::http::route::RouteSlots;
 use crate::http::{ConnectionManager, OfListener};
+use crate::peer_exchange::{self, MetadataExchange};
 use crate::tcp::TcpProxy;
 use crate::tcp::filters::Filters;
 use crate::tls::ServerContext;
@@ -113,7 +113,7 @@ impl FilterChain {
 
 /// A chain that exchanges no metadata does not agree to.
 fn taken(tls: &DownstreamTls, exchanges: bool) -> Cow<'_, DownstreamTls> {
-    match exchange::protocols(&tls.common.alpn, exchanges) {
+    match peer_exchange::protocols(&tls.common.alpn, exchanges) {
         None => Cow::Borrowed(tls),
         Some(alpn) => {
             let mut tls = tls.clone();

@@ -40,8 +40,8 @@ use crate::listener::{Before, Listener};
 use crate::stats::{ServerStats, Stats};
 use crate::store::Stored;
 use crate::telemetry::access_log::Sinks;
+use crate::threads::{Command, Workers};
 use crate::tls::Secrets;
-use crate::workers::{Command, Workers};
 
 /// What every listener is compiled from and given to.
 pub struct Parts {

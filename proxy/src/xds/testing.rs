@@ -23,8 +23,8 @@ use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
 use crate::store::{Entry, Kind};
 use crate::telemetry::access_log::{SinkSettings, Sinks};
+use crate::threads::{Command, Workers};
 use crate::tls::Secrets;
-use crate::workers::{Command, Workers};
 
 /// A control loop and what its workers are told.
 pub struct World {

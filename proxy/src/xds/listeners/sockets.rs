@@ -14,7 +14,7 @@ use super::Listeners;
 use super::retry::Refusal;
 use crate::listener::Listener;
 use crate::listener::bind::{self, BindFailure, Bound, Neighbours, Settings, Socket};
-use crate::workers::{Command, Workers};
+use crate::threads::{Command, Workers};
 
 /// The table. Numbers are the workers' names for sockets.
 pub(super) struct Sockets {
