@@ -21,7 +21,6 @@ mod host;
 mod host_stats;
 mod lease;
 mod manager;
-mod manager;
 mod named;
 mod names;
 mod pick;
