@@ -47,7 +47,8 @@ impl Policy {
         let mut policy = Policy::of(bytes);
         let Ok(listener) = listener::Listener::decode(bytes) else { return policy };
         let mut unguarded = 0;
-        for chain in listener.filter_chains.iter().chain(&listener.default_filter_chain) {
+        let chains = listener.filter_chains.iter().map(|chain| (false, chain));
+        for (is_default, chain) in chains.chain(listener.default_filter_chain.iter().map(|chain| (true, chain))) {
             let mut counts = named_in(&chain.encode_to_vec());
             if chain.transport_socket.as_ref().is_some_and(demands_certificate) {
                 counts.insert(CLIENT_CERTIFICATE, 1);
@@ -55,8 +56,10 @@ impl Policy {
             } else {
                 unguarded += 1;
             }
-            let matches = chain.filter_chain_match.as_ref().map(Message::encode_to_vec);
-            policy.parts.insert(matches.unwrap_or_default(), counts);
+            // The default chain is not the one that matches all.
+            let mut part = vec![u8::from(is_default)];
+            part.extend(chain.filter_chain_match.iter().flat_map(Message::encode_to_vec));
+            policy.parts.insert(part, counts);
         }
         if unguarded == 0 && policy.whole.contains_key(CLIENT_CERTIFICATE) {
             policy.whole.insert(NOBODY_WITHOUT, 1);

@@ -126,7 +126,7 @@ impl Stream {
         self.tcp_socket().is_some_and(socket::has_peer_left)
     }
 
-    /// Whether nothing can pass in either direction any more.
+    /// Whether the peer has reset it.
     pub fn is_reset(&self) -> bool {
         self.tcp_socket().is_some_and(socket::is_reset)
     }

@@ -97,6 +97,15 @@ fn a_part_is_compared_with_itself_and_a_new_one_takes_nothing_down() {
     assert!(of(&[chain(1, 1), chain(3, 1)]).exceeds(&before), "a chain that had none, and now matches something else");
     assert!(!of(&[chain(3, 1), chain(2, 0)]).exceeds(&before), "one that had as much");
     assert!(of(&[chain(3, 1)]).exceeds(&of(&[chain(2, 0)])), "the first policy of all");
+    // The default chain is another one than that which matches all.
+    let with_default = |filters: usize| {
+        let mut all = chain(1, filters);
+        all.as_object_mut().unwrap().remove("filter_chain_match");
+        let url = "type.googleapis.com/envoy.config.listener.v3.Listener";
+        let listener = json!({"@type": url, "name": "a", "filter_chains": [all], "default_filter_chain": chain(2, 1)});
+        Policy::of_listener(&dump::encode(&listener).unwrap())
+    };
+    assert!(with_default(1).exceeds(&with_default(0)));
 }
 
 #[test]

@@ -42,6 +42,12 @@ pub enum Kind {
 }
 
 impl Span {
+    /// Octets of all that is said in it.
+    pub fn octets(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.state.len() + self.name.len() + tags
+    }
+
     /// Sets a tag. One of that name gets the new value.
     pub fn tag(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());

@@ -1,6 +1,6 @@
 //! What waits on one worker for one collector, and the task that sends it: begun with the first span, over once there are none any more.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,10 +15,14 @@ use crate::call::Calls;
 /// Spans of one message: a collector that was away is not sent one that it would refuse.
 const AT_ONCE: usize = 512;
 
+/// Octets that may wait: strangers say much of what stands in spans.
+const MOST_OCTETS: usize = 2 << 20;
+
 /// Spans that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     spans: RefCell<Vec<Span>>,
+    octets: Cell<usize>,
     /// There are enough of them to be sent.
     enough: Notify,
 }
@@ -43,9 +47,11 @@ impl Queue {
     /// Takes a span; false if there is no room.
     pub fn push(&self, span: Span, batch: &Batch) -> bool {
         let mut spans = self.spans.borrow_mut();
-        if spans.len() >= batch.most {
+        let octets = self.octets.get() + span.octets();
+        if spans.len() >= batch.most || octets > MOST_OCTETS {
             return false;
         }
+        self.octets.set(octets);
         spans.push(span);
         if spans.len() >= batch.enough {
             self.enough.notify_one();
@@ -56,7 +62,9 @@ impl Queue {
     fn take(&self) -> Vec<Span> {
         let mut spans = self.spans.borrow_mut();
         let count = spans.len().min(AT_ONCE);
-        spans.drain(..count).collect()
+        let taken: Vec<Span> = spans.drain(..count).collect();
+        self.octets.set(self.octets.get() - taken.iter().map(Span::octets).sum::<usize>());
+        taken
     }
 
     /// Waits until so many are there.

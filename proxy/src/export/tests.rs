@@ -125,3 +125,16 @@ fn a_collector_that_hangs_costs_a_counter() {
         assert_eq!(count("spans_dropped"), 6);
     });
 }
+
+#[test]
+fn what_waits_is_bounded_in_octets() {
+    let (queue, batch) = (queue::Queue::default(), Batch { enough: 99, interval: Duration::from_secs(1), most: 99 });
+    let long = || {
+        let mut long = span("a");
+        long.tag("user_agent", "x".repeat(1 << 20));
+        long
+    };
+    assert!(queue.push(long(), &batch));
+    assert!(!queue.push(long(), &batch), "strangers would fill the memory");
+    assert!(queue.push(span("b"), &batch));
+}

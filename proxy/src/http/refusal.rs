@@ -1,6 +1,8 @@
 //! Requests that never became one: a head that cannot be parsed, that came too slowly or only in part. HTTP/1 only. What they are
 //! answered leaves as every answer does, through the filters; their line in the log has no request. Called by `connection`.
 
+use std::time::Duration;
+
 use super::context::Context;
 use super::exchange::{abandoned, refused};
 use super::local_reply::LocalReply;
@@ -8,13 +10,16 @@ use crate::failure::ResponseFlags;
 use crate::wire::codec::StreamError;
 use crate::wire::h1::{self, ParseError};
 
+/// A client that does not take the answer is not waited for.
+const WRITE: Duration = Duration::from_secs(5);
+
 /// Answers a head that breaks the protocol.
 pub(super) async fn malformed(context: &Context, connection: &mut h1::server::Connection, error: ParseError) {
     context.manager.stats.downstream_cx_protocol_error.inc();
     let reply = LocalReply::new(error.status, error.detail)
         .body(h1::phrase(error.status).as_bytes())
         .flags(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR);
-    refused(context, connection, reply).await;
+    answered(context, connection, reply).await;
 }
 
 /// Answers a head that was not complete in time.
@@ -22,7 +27,12 @@ pub(super) async fn slow_head(context: &Context, connection: &mut h1::server::Co
     context.manager.stats.downstream_rq_header_timeout.inc();
     connection.refuse_next();
     let reply = LocalReply::new(408, "request_header_timeout").body(&b"request header timeout"[..]);
-    refused(context, connection, reply).await;
+    answered(context, connection, reply).await;
+}
+
+async fn answered(context: &Context, connection: &mut h1::server::Connection, reply: LocalReply) {
+    // What is over is logged when it is dropped.
+    let _ = tokio::time::timeout(WRITE, refused(context, connection, reply)).await;
 }
 
 /// Logs a client that left in the middle of a head.

@@ -16,7 +16,7 @@ use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
 use tokio_rustls::TlsConnector;
 
 use super::certificate::{ContextFacts, Material};
-use super::files::{self, View};
+use super::files::{self, Files, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
@@ -130,7 +130,11 @@ impl ClientContext {
             secrets.watch_files(user.clone());
         }
         secrets.register(user);
-        context.try_rebuild(secrets, View::Newest)?;
+        // A half that was given names files, too: what has become no good leaves the former in use.
+        context.try_rebuild(secrets, View::Newest).or_else(|_| {
+            Files::forget(context.sources.files());
+            context.try_rebuild(secrets, View::Current)
+        })?;
         Ok(context)
     }
 

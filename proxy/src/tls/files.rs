@@ -36,8 +36,8 @@ struct State {
     current: Bytes,
     /// What was read since and is not in use (yet).
     newest: Option<Bytes>,
-    /// It was read because something new names it; whoever else uses it has not heard of it.
-    is_untold: bool,
+    /// It was read because something new names it, and was like this then; whoever else uses it has not heard of it.
+    untold: Option<Option<Inode>>,
 }
 
 /// The files that one user holds.
@@ -122,7 +122,7 @@ impl Files {
             return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
         }
         let current = sources::file(source)?;
-        let state = Mutex::new(State { seen, unsettled: None, current, newest: None, is_untold: false });
+        let state = Mutex::new(State { seen, unsettled: None, current, newest: None, untold: None });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
         Ok(file)
@@ -162,7 +162,7 @@ impl Files {
     /// What was read for something new is no good: it is as if it had not been read.
     pub fn forget(files: &Held) {
         for mut state in files.iter().map(|file| lock(&file.state)) {
-            if std::mem::take(&mut state.is_untold) {
+            if state.untold.take().is_some() {
                 state.newest = None;
             }
         }
@@ -180,19 +180,27 @@ impl File {
 
     /// For something new that names it. Whoever else uses it hears of it at the next look.
     fn read_again(&self) {
+        let seen = inode(&self.source.path);
         let Ok(octets) = sources::file(&self.source) else { return };
         let mut state = lock(&self.state);
         let known = state.newest.as_ref().unwrap_or(&state.current);
-        if *known != octets {
-            (state.newest, state.is_untold) = (Some(octets), true);
+        if *known != octets || state.untold.is_some() {
+            (state.newest, state.untold) = (Some(octets), Some(seen));
         }
     }
 
     /// Tells whether something new was read.
     fn look(&self) -> bool {
         let mut state = lock(&self.state);
-        if std::mem::take(&mut state.is_untold) {
-            return true;
+        if let Some(seen) = state.untold {
+            if inode(&self.source.path) == seen {
+                state.untold = None;
+                return true;
+            }
+            // It is still being written.
+            drop(state);
+            self.read_again();
+            return false;
         }
         let now = Stamp::of(&self.source);
         if now == state.seen {

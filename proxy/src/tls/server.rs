@@ -16,7 +16,7 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use super::certificate::{ContextFacts, Material};
 use super::chooser::{Chooser, Chosen, Status};
-use super::files::{self, View};
+use super::files::{self, Files, View};
 use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
@@ -143,7 +143,11 @@ impl ServerContext {
             secrets.watch_files(user.clone());
         }
         secrets.register(user);
-        context.try_rebuild(secrets, View::Newest)?;
+        // A half that was given names files, too: what has become no good leaves the former in use.
+        context.try_rebuild(secrets, View::Newest).or_else(|_| {
+            Files::forget(context.sources.files());
+            context.try_rebuild(secrets, View::Current)
+        })?;
         Ok(context)
     }
 

@@ -43,9 +43,9 @@ pub fn has_peer_left(socket: &TcpStream) -> bool {
     is_told(socket, PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
 }
 
-/// Whether the peer has reset the connection.
+/// Whether the peer has reset the connection. That both directions have ended is no reset.
 pub fn is_reset(socket: &TcpStream) -> bool {
-    is_told(socket, PollFlags::HUP | PollFlags::ERR)
+    is_told(socket, PollFlags::ERR)
 }
 
 /// Whether the system says any of these now.

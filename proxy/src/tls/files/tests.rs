@@ -201,6 +201,14 @@ fn files_are_read_when_something_names_them_anew() {
     assert_eq!(place.serial(), second);
     place.look_twice();
     assert_ne!(place.serial(), second);
+    // But not of what is still being written.
+    place.put_pair(&place.authority.issue(SERVER));
+    update("other").expect("good files");
+    place.put_pair(&place.authority.issue(SERVER));
+    place.look_twice();
+    update("third").expect("good files");
+    let whole = place.secrets.identity(&sds("third").id()).expect("a certificate").shown().serial;
+    assert_eq!(place.serial(), whole);
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ struct Entry {
     reset: bool,
     /// What is received on it.
     body: Option<Rc<RefCell<Body>>>,
+    /// Small pieces that came before anybody could take them: the head of a response waits to be taken.
+    early: u32,
     /// It is among those of which small pieces have come.
     crowded: bool,
     /// Who waits until no more than so much is queued, or for any of the rest.
@@ -81,6 +83,7 @@ impl Progress {
             remote_ended: false,
             reset: false,
             body: None,
+            early: 0,
             crowded,
             waiting: None,
         };
@@ -107,10 +110,13 @@ impl Progress {
     /// A small piece of a body is here. False when there are too many that nobody can take out of `h2`.
     pub(super) fn piece(&mut self, id: u32) -> bool {
         match self.streams.get_mut(&id) {
-            Some(entry) => self.pieces.add(id, &mut entry.crowded),
-            None => return self.pieces.add_early(id),
+            Some(entry) => {
+                self.pieces.add(id, &mut entry.crowded);
+                entry.early += u32::from(entry.body.is_none());
+                entry.early < MAX_EARLY
+            }
+            None => self.pieces.add_early(id),
         }
-        true
     }
 
     /// So many small pieces have come that they must be taken out of `h2` before more is read.
@@ -270,7 +276,7 @@ impl Pieces {
 
 /// So many small pieces may wait in `h2`, those that come in one read aside.
 const CROWD: u32 = 64;
-/// So many may come for streams that are not taken up, for the client has reset so many others.
+/// So many may come for streams that are not taken up, for the client has reset so many others, and for a response whose head nobody takes.
 const MAX_EARLY: u32 = 16 * 1024;
 /// `overload.premature_reset_min_stream_lifetime_seconds`: unanswered streams that end younger are suspicious.
 const PREMATURE: Duration = Duration::from_secs(1);

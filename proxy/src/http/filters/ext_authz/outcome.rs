@@ -143,6 +143,9 @@ impl ExtAuthz {
     /// The service wants a header that is none, that the rules forbid as an error, or more of them than there is room for.
     fn invalid(&self, turn: &mut Turn<'_, '_, ExtAuthz>, what: &str) -> Step {
         self.count(turn.stream, self.stats.invalid, "invalid");
+        if self.config.shadow {
+            return self.told(turn, Outcome::Error, 500, Vec::new());
+        }
         reason::tell(
             turn.stream,
             "ext_authz_invalid",

@@ -43,5 +43,9 @@ fn what_it_decides_is_told_and_everything_passes() {
             config.deny_at_disable = true;
         };
         assert_eq!(told(off, broken).await, (200, state.into(), [0, 1, 0, 0]));
+        let invalid = OkHttpResponse { headers: vec![header("x-bad", "a\r\nb")], ..Default::default() };
+        let state = r#"{"check_result":"ERROR","status_code":500}"#;
+        let judges = |config: &mut Config| config.validate_mutations = true;
+        assert_eq!(told(judges, says(allows(invalid))).await, (200, state.into(), [0, 0, 1, 0]));
     });
 }
