@@ -3,18 +3,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use outrigger_integration::embedded::{binary, ports};
 use outrigger_integration::parity::der::{oid, seq, time, tlv};
 use outrigger_integration::parity::envoy;
+use outrigger_integration::parity::started::{Started, page};
 use outrigger_integration::skip::or_skip;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use serde_json::{Value, json};
 
-const DEADLINE: Duration = Duration::from_secs(20);
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 
 /// What a certificate has beside it.
@@ -52,15 +51,6 @@ const REFUSED: &[(&str, Staple, bool, bool)] = &[
     ("LENIENT_STAPLING", Staple::None, true, false),
     ("LENIENT_STAPLING", Staple::Good, false, true),
 ];
-
-struct Proxy(Child);
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A certificate for a server, and its response.
 fn certificate(serial: u8, staple: Staple, demands: bool) -> Value {
@@ -118,40 +108,14 @@ fn free() -> SocketAddr {
 }
 
 /// Starts it; `None` when it does not begin with this.
-fn start(program: &Path, folder: &Path, listeners: &[Value]) -> Option<(Proxy, SocketAddr)> {
-    let admin = free();
+fn start(program: &Path, listeners: &[Value]) -> Option<(Started, SocketAddr)> {
+    let (folder, admin) = (tempfile::tempdir().expect("a folder"), free());
     let bootstrap = json!({"admin": {"address": address(admin)}, "static_resources": {"listeners": listeners}});
-    let file = folder.join("bootstrap.json");
-    std::fs::write(&file, bootstrap.to_string()).expect("written");
-    let child = Command::new(program)
-        .arg("-c")
-        .arg(&file)
-        .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let (mut proxy, began) = (Proxy(child), Instant::now());
-    loop {
-        if statistics(admin).contains("listener_manager.workers_started: 1") {
-            return Some((proxy, admin));
-        }
-        if proxy.0.try_wait().is_ok_and(|status| status.is_some()) {
-            return None;
-        }
-        assert!(began.elapsed() < DEADLINE, "neither starts nor ends");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    Started::working(program, folder, &bootstrap, admin).ok().map(|started| (started, admin))
 }
 
 fn statistics(admin: SocketAddr) -> String {
-    use std::io::{Read as _, Write as _};
-    let mut text = String::new();
-    if let Ok(mut stream) = std::net::TcpStream::connect(admin) {
-        let _ = stream.write_all(b"GET /stats HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        let _ = stream.read_to_string(&mut text);
-    }
-    text
+    page(admin, "/stats").expect("it answers")
 }
 
 fn client(at: SocketAddr, asks: bool, version: &str) -> &'static str {
@@ -170,12 +134,11 @@ fn client(at: SocketAddr, asks: bool, version: &str) -> &'static str {
 }
 
 fn judge(program: &Path, counts_everywhere: bool) {
-    let folder = tempfile::tempdir().expect("a folder");
     let places: Vec<_> = CASES.iter().map(|_| free()).collect();
     let listeners = CASES.iter().zip(&places).enumerate().map(|(index, ((policy, staple, demands, ..), at))| {
         listener(&format!("l{index}"), *at, policy, certificate(index as u8 + 1, *staple, *demands))
     });
-    let started = start(program, folder.path(), &listeners.collect::<Vec<_>>());
+    let started = start(program, &listeners.collect::<Vec<_>>());
     let (_proxy, admin) = started.expect("it begins with these contexts");
     let mut wrong = Vec::new();
     for (index, (case, at)) in CASES.iter().zip(&places).enumerate() {
@@ -204,7 +167,7 @@ fn judge(program: &Path, counts_everywhere: bool) {
         if *is_anothers {
             certificate["ocsp_staple"] = response(2, *staple);
         }
-        if start(program, folder.path(), &[listener("l", free(), policy, certificate)]).is_some() {
+        if start(program, &[listener("l", free(), policy, certificate)]).is_some() {
             wrong.push(format!("{policy} {staple:?} {demands} {is_anothers}: it begins"));
         }
     }

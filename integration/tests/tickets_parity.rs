@@ -4,7 +4,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use outrigger_integration::embedded::{binary, ports};
 use outrigger_integration::parity::envoy;
+use outrigger_integration::parity::started::Started;
 use outrigger_integration::skip::or_skip;
 use prost::Message;
 use rcgen::{CertificateParams, KeyPair};
@@ -43,16 +43,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 const SECRETS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
-
-/// A running proxy; dropping it ends the process.
-struct Proxy(Child);
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The one server that all processes stand for.
 struct Identity {
@@ -104,7 +94,7 @@ fn free() -> SocketAddr {
 }
 
 /// Starts a process with one listener of this context; `None` when it does not begin with it.
-fn start(program: &Path, context: &Value, sds: SocketAddr) -> Option<(Proxy, SocketAddr)> {
+fn start(program: &Path, context: &Value, sds: SocketAddr) -> Option<(Started, SocketAddr)> {
     let (folder, at) = (tempfile::tempdir().expect("a folder"), free());
     let admin = free();
     let manager = json!({
@@ -129,25 +119,16 @@ fn start(program: &Path, context: &Value, sds: SocketAddr) -> Option<(Proxy, Soc
                     {"lb_endpoints": [{"endpoint": {"address": address(sds)}}]}]}}]
         }
     });
-    let file = folder.path().join("bootstrap.json");
-    std::fs::write(&file, bootstrap.to_string()).expect("written");
-    let child = Command::new(program)
-        .arg("-c")
-        .arg(&file)
-        .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let (mut proxy, began) = (Proxy(child), Instant::now());
+    let mut started = Started::launch(program, folder, &bootstrap.to_string()).expect("it can be started");
+    let began = Instant::now();
     while std::net::TcpStream::connect(at).is_err() {
-        if proxy.0.try_wait().is_ok_and(|status| status.is_some()) {
+        if started.has_ended() {
             return None;
         }
         assert!(began.elapsed() < DEADLINE, "neither listens nor ends");
         std::thread::sleep(Duration::from_millis(10));
     }
-    Some((proxy, at))
+    Some((started, at))
 }
 
 /// One request over a connection of its own: whether its handshake resumed a session. Tickets of TLS 1.3 come behind the handshake.

@@ -4,21 +4,12 @@
 use std::path::Path;
 
 use outrigger_integration::embedded::binary;
-use outrigger_integration::parity::{envoy, tracing};
+use outrigger_integration::parity::{envoy, golden, tracing};
 use outrigger_integration::skip::or_skip;
 
 async fn compare(program: &Path, update: bool) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/tracing.txt");
     let text = tracing::play(program).await.expect("all is played");
-    if update {
-        std::fs::write(&golden, &text).expect("the folder is writable");
-    }
-    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    let differs = |(expected, told): &(&str, &str)| expected != told;
-    let parts = expected.split("\n\n").zip(text.split("\n\n")).filter(differs);
-    let wrong: Vec<_> = parts.map(|(expected, told)| format!("expected\n{expected}\nbut it is\n{told}\n")).collect();
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(expected.len(), text.len(), "cases are missing, or left over: UPDATE_GOLDENS=1 with Envoy");
+    golden::hold("tracing.txt", &text, update);
 }
 
 #[tokio::test]

@@ -9,11 +9,9 @@ pub mod service;
 mod shadows;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -23,9 +21,9 @@ use tokio::net::TcpStream;
 use self::cases::Case;
 use self::service::Service;
 use crate::embedded::ports;
+use crate::parity::started::{Started, page};
 
-/// Why a case could not be played.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub use crate::parity::started::Failure;
 
 /// How long anything may take before the test is given up.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -54,7 +52,7 @@ pub async fn play(program: &Path) -> Result<String, Failure> {
         }
         let _ = writeln!(text, "log {}\n", proxy.line(case.listener).await?);
     }
-    for line in proxy.statistics().await? {
+    for line in proxy.statistics()? {
         let _ = writeln!(text, "{line}");
     }
     Ok(text)
@@ -82,21 +80,13 @@ fn response(text: &mut String, got: &[u8]) {
     }
 }
 
-/// A running proxy; dropping it ends the process.
+/// A running proxy.
 struct Proxy {
-    child: Child,
+    process: Started,
     ports: BTreeMap<&'static str, SocketAddr>,
     admin: SocketAddr,
-    folder: tempfile::TempDir,
     /// Lines of each log that were given.
     read: std::sync::Mutex<BTreeMap<&'static str, usize>>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Proxy {
@@ -116,25 +106,11 @@ impl Proxy {
             "admin": { "address": address(admin) },
             "static_resources": { "listeners": listeners, "clusters": clusters }
         });
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap.to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut proxy = Proxy { child, ports, admin, folder, read: Default::default() };
-        let began = Instant::now();
-        while !proxy.stats().await.is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
+        let mut process = Started::launch(program, folder, &bootstrap.to_string())?;
+        while !process.works(admin)? {
             tokio::time::sleep(POLL).await;
         }
-        Ok(proxy)
+        Ok(Proxy { process, ports, admin, read: Default::default() })
     }
 
     async fn say(&self, case: &Case) -> Result<Vec<u8>, Failure> {
@@ -154,7 +130,7 @@ impl Proxy {
 
     /// The next line of a listener's log.
     async fn line(&self, listener: &'static str) -> Result<String, Failure> {
-        let (path, began) = (log(self.folder.path(), listener), Instant::now());
+        let (path, began) = (log(self.process.folder(), listener), Instant::now());
         let given = self.read.lock().map_err(|_| "poisoned")?.get(listener).copied().unwrap_or(0);
         loop {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -171,8 +147,8 @@ impl Proxy {
     }
 
     /// Counters and gauges of authorizers and limits that are not zero.
-    async fn statistics(&self) -> Result<Vec<String>, Failure> {
-        let text = self.stats().await?;
+    fn statistics(&self) -> Result<Vec<String>, Failure> {
+        let text = page(self.admin, "/stats")?;
         let is_meant = |line: &&str| {
             let Some((name, value)) = line.split_once(": ") else { return false };
             let named = name.contains("ext_authz.")
@@ -183,14 +159,6 @@ impl Proxy {
         let mut lines: Vec<_> = text.lines().filter(is_meant).map(str::to_owned).collect();
         lines.sort();
         Ok(lines)
-    }
-
-    async fn stats(&self) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(self.admin).await?;
-        stream.write_all(b"GET /stats HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
-        let mut text = Vec::new();
-        stream.read_to_end(&mut text).await?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -15,13 +15,11 @@ pub mod scenario;
 pub mod tokens;
 pub mod told;
 
-use std::error::Error;
 use std::path::Path;
 
 use base64::Engine as _;
 
-/// Why a scenario could not be played.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub use crate::parity::started::Failure;
 
 /// Begins the line of a request that could not be played: what it says is no result.
 pub const NOT_PLAYED: &str = "not played:";

@@ -2,17 +2,19 @@
 //!
 //! Called by the tests `*_parity`. [`bootstraps`] are small files that are judged. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
 //! [`der`] writes them octet by octet. [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted, [`tracing`] what spans say. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
-//! proxy and asks it.
+//! proxy and asks it. [`started`] is the process that most of them speak to, [`golden`] compares with what is recorded.
 
 pub mod asked;
 pub mod bootstraps;
 pub mod der;
 pub mod doorman;
+pub mod golden;
 pub mod http;
 pub mod network;
 pub mod peers;
 pub mod proxy;
 pub mod rbac;
+pub mod started;
 pub mod statistics;
 pub mod table;
 pub mod tracing;

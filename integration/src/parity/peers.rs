@@ -203,3 +203,20 @@ fn octets(bytes: &[u8]) -> Der {
 fn numbered(text: &mut List, id: &str, critical: bool, value: &[u8]) {
     text.extensions.push(extension(id, critical, value));
 }
+
+/// Of a certificate, or a key.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let hash = suite.tls13().expect("a suite of TLS 1.3").common.hash_provider.hash(bytes);
+    hash.as_ref().try_into().expect("32 octets")
+}
+
+/// As a pin of a certificate, or an id, is written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// As a pin of a key is written.
+pub fn base64(bytes: &[u8]) -> String {
+    pem("X", bytes).lines().nth(1).unwrap_or_default().to_owned()
+}

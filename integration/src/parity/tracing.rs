@@ -11,11 +11,9 @@ mod otlp;
 mod zipkin;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -23,11 +21,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use self::cases::Case;
-use self::others::{Others, Report};
+use self::others::Others;
 use crate::embedded::ports;
+use crate::parity::started::{Started, page};
 
-/// Why a case could not be played.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub use crate::parity::started::Failure;
 
 /// A span as a collector got it, whatever its format.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,12 +77,11 @@ pub async fn play(program: &Path) -> Result<String, Failure> {
         }
         text.push('\n');
     }
-    let reports: std::collections::BTreeSet<String> =
-        others.reports().into_iter().map(|Report { line, .. }| line).collect();
+    let reports: std::collections::BTreeSet<String> = others.reports().into_iter().collect();
     for line in reports {
         let _ = writeln!(text, "report {line}");
     }
-    for line in proxy.statistics().await? {
+    for line in proxy.statistics()? {
         let _ = writeln!(text, "{line}");
     }
     Ok(text)
@@ -145,19 +142,11 @@ fn is_request_id(text: &str) -> bool {
     text.bytes().enumerate().all(fits)
 }
 
-/// A running proxy; dropping it ends the process.
+/// A running proxy.
 struct Proxy {
-    child: Child,
+    _process: Started,
     ports: BTreeMap<&'static str, SocketAddr>,
     admin: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Proxy {
@@ -186,25 +175,11 @@ impl Proxy {
             "layered_runtime": { "layers": [{ "name": "static", "static_layer": listeners::runtime() }] },
             "static_resources": { "listeners": listeners, "clusters": clusters }
         });
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap.to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut proxy = Proxy { child, ports, admin, _folder: folder };
-        let began = Instant::now();
-        while !proxy.stats().await.is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
+        let mut process = Started::launch(program, folder, &bootstrap.to_string())?;
+        while !process.works(admin)? {
             tokio::time::sleep(POLL).await;
         }
-        Ok(proxy)
+        Ok(Proxy { ports, admin, _process: process })
     }
 
     /// Asks, and gives the status and what the response says of tracing.
@@ -231,7 +206,7 @@ impl Proxy {
 
     async fn until_busy(&self) -> Result<(), Failure> {
         let began = Instant::now();
-        while !self.stats().await?.contains("cluster.app-seen.upstream_rq_active: 1") {
+        while !page(self.admin, "/stats")?.contains("cluster.app-seen.upstream_rq_active: 1") {
             if began.elapsed() > DEADLINE {
                 return Err("the application is not asked".into());
             }
@@ -241,22 +216,14 @@ impl Proxy {
     }
 
     /// What was decided, and what was sent.
-    async fn statistics(&self) -> Result<Vec<String>, Failure> {
-        let text = self.stats().await?;
+    fn statistics(&self) -> Result<Vec<String>, Failure> {
+        let text = page(self.admin, "/stats")?;
         // How many spans come together is a matter of time.
         let by_time = |line: &str| line.contains("timer_flushed") || line.contains("reports_sent");
         let is_meant = |line: &&str| line.contains("tracing.") && !by_time(line) && !line.ends_with(": 0");
         let mut lines: Vec<_> = text.lines().filter(is_meant).map(str::to_owned).collect();
         lines.sort();
         Ok(lines)
-    }
-
-    async fn stats(&self) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(self.admin).await?;
-        stream.write_all(b"GET /stats HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
-        let mut text = Vec::new();
-        stream.read_to_end(&mut text).await?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -4,7 +4,6 @@ mod filters;
 mod settings;
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use outrigger_integration::apps::service::{Mode, Service};
 use outrigger_integration::control_plane::ca::{Authority, Leaf};
 use outrigger_integration::embedded::binary;
 use outrigger_integration::parity::doorman::trusting::{Anyone, Presents};
+use outrigger_integration::parity::started::Started;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -22,15 +22,6 @@ use tokio::net::UnixStream;
 const DEADLINE: Duration = Duration::from_secs(30);
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 const PEER: &str = "spiffe://cluster.local/ns/a/sa/peer";
-
-struct Proxy(Child);
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _status = self.0.wait();
-    }
-}
 
 /// How a feature is asked.
 struct Asks<'a> {
@@ -261,24 +252,15 @@ fn put(bootstrap: &mut Value, pointer: &str, value: Value) {
 
 async fn outcome(program: &Path, bootstrap: &Value, feature: &Asks<'_>) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
-    let (file, socket) = (folder.path().join("b.json"), folder.path().join("socket"));
+    let socket = folder.path().join("socket");
     let text = bootstrap.to_string().replace("SOCKET", &socket.display().to_string());
-    std::fs::write(&file, text).expect("written");
-    let child = Command::new(program)
-        .arg("-c")
-        .arg(&file)
-        .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut proxy = Proxy(child);
+    let mut proxy = Started::launch(program, folder, &text).expect("it can be started");
     let started = Instant::now();
     let stream = loop {
         if let Ok(stream) = UnixStream::connect(&socket).await {
             break stream;
         }
-        if proxy.0.try_wait().is_ok_and(|status| status.is_some()) {
+        if proxy.has_ended() {
             return Outcome::Refused;
         }
         // A listener that waits for its secrets is not there yet: that lets nobody in, either.

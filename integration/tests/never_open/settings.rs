@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use outrigger_integration::control_plane::ca::Leaf;
 use outrigger_integration::parity::der::{self, CLIENT, Key, List, SERVER, Text};
 use outrigger_integration::parity::http::tokens;
-use outrigger_integration::parity::peers::pem;
+use outrigger_integration::parity::peers::{base64, hex, pem, sha256};
 use rcgen::PublicKeyData;
 use serde_json::{Value, json};
 
@@ -319,18 +319,4 @@ fn asked_where_the_shadow_says_so(authorizer: SocketAddr) -> Feature {
         spoiled,
         ..feature("an authoriser that the shadow calls", with_authorizer(base, authorizer, true))
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let hash = suite.tls13().expect("a suite of TLS 1.3").common.hash_provider.hash(bytes);
-    hash.as_ref().try_into().expect("32 octets")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    pem("X", bytes).lines().nth(1).unwrap_or_default().to_owned()
 }

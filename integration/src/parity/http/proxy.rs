@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use super::app::{answer_name, body, map};
 use super::scenario::{Request, Scenario};
 use super::told::Got;
 use crate::embedded::ports;
+use crate::parity::started::Started;
 
 /// How long anything may take before the test is given up.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -38,14 +38,13 @@ pub struct Others {
     pub talker: SocketAddr,
 }
 
-/// A running proxy; dropping it ends the process.
+/// A running proxy.
 #[derive(Debug)]
 pub struct Proxy {
-    child: Child,
+    process: Started,
     addresses: HashMap<String, SocketAddr>,
     admin: SocketAddr,
     app: SocketAddr,
-    folder: tempfile::TempDir,
     /// Lines of each log that were given.
     read: Mutex<HashMap<String, usize>>,
 }
@@ -60,7 +59,7 @@ impl Proxy {
         let local = || ports::free(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let addresses: HashMap<_, _> = scenarios.iter().map(|scenario| (scenario.name.clone(), local())).collect();
         let admin = local();
-        let listeners = scenarios.iter().map(|one| listener(one, addresses[&one.name], &log(&folder, &one.name)));
+        let listeners = scenarios.iter().map(|one| listener(one, addresses[&one.name], &log(folder.path(), &one.name)));
         let listeners: Vec<_> = listeners.collect();
         let app = others.app;
         let more = [
@@ -82,25 +81,11 @@ impl Proxy {
             "static_resources": { "listeners": listeners, "clusters": clusters.collect::<Vec<_>>(),
                 "secrets": secrets.collect::<Vec<_>>() }
         });
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap.to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut proxy = Proxy { child, addresses, admin, app, folder, read: Mutex::default() };
-        let began = Instant::now();
-        while !proxy.admin("/stats").await.is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
+        let mut process = Started::launch(program, folder, &bootstrap.to_string())?;
+        while !process.works(admin)? {
             tokio::time::sleep(POLL).await;
         }
-        Ok(proxy)
+        Ok(Proxy { process, addresses, admin, app, read: Mutex::default() })
     }
 
     /// Sends a request on a connection of its own and reads what comes.
@@ -141,7 +126,7 @@ impl Proxy {
     /// # Errors
     /// There is none in time.
     pub async fn line(&self, scenario: &Scenario) -> Result<String, Failure> {
-        let path = log(&self.folder, &scenario.name);
+        let path = log(self.process.folder(), &scenario.name);
         let began = Instant::now();
         let given = self.read.lock().map_err(|_| "poisoned")?.get(&scenario.name).copied().unwrap_or(0);
         loop {
@@ -220,13 +205,6 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(DEADLINE, work).await?
 }
@@ -267,8 +245,8 @@ async fn read(response: Response<Incoming>) -> Got {
     got
 }
 
-fn log(folder: &tempfile::TempDir, name: &str) -> PathBuf {
-    folder.path().join(format!("{name}.log"))
+fn log(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
 }
 
 fn address(address: SocketAddr) -> Value {

@@ -1,10 +1,8 @@
 //! Starts Envoy or Outrigger with a listener for each scenario of network filters. Used by [`super::play`] alone.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,17 +11,17 @@ use super::DEADLINE;
 use super::scenario::Scenario;
 use crate::embedded::ports;
 use crate::parity::http::Failure;
+use crate::parity::started::{Started, page};
 
 /// Between two looks at what does not announce itself.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running proxy; dropping it ends the process.
+/// A running proxy.
 #[derive(Debug)]
 pub struct Proxy {
-    child: Child,
+    process: Started,
     addresses: BTreeMap<String, SocketAddr>,
     admin: SocketAddr,
-    folder: tempfile::TempDir,
     /// Connections to it are never accepted, which they do not notice.
     _hole: TcpListener,
 }
@@ -71,25 +69,8 @@ impl Proxy {
         let admin = local();
         let bootstrap = json!({ "admin": { "address": address(admin) },
             "static_resources": { "listeners": listeners, "clusters": clusters } });
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap.to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut proxy = Proxy { child, addresses, admin, folder, _hole: hole };
-        let began = Instant::now();
-        while !proxy.stats().is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(proxy)
+        let process = Started::working(program, folder, &bootstrap, admin)?;
+        Ok(Proxy { process, addresses, admin, _hole: hole })
     }
 
     /// Where a scenario's listener is.
@@ -98,12 +79,7 @@ impl Proxy {
     }
 
     fn stats(&self) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(b"GET /stats HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
+        page(self.admin, "/stats")
     }
 
     /// Waits until a statistic has its value, written as `/stats` writes it.
@@ -144,7 +120,7 @@ impl Proxy {
     pub fn lines(&self, name: &str, count: usize) -> Result<Vec<String>, Failure> {
         let began = Instant::now();
         loop {
-            let text = std::fs::read_to_string(log_path(self.folder.path(), name)).unwrap_or_default();
+            let text = std::fs::read_to_string(log_path(self.process.folder(), name)).unwrap_or_default();
             let whole = text.rfind('\n').map_or("", |end| &text[..end]);
             let mut lines: Vec<_> = whole.lines().map(str::to_owned).collect();
             lines.sort();
@@ -156,13 +132,6 @@ impl Proxy {
             }
             std::thread::sleep(POLL);
         }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -205,17 +205,3 @@ fn demanded(table: &mut Table) {
         table.add(&format!("pinned without roots: {name}"), vec![leaf.clone()], more);
     }
 }
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let hash = suite.tls13().expect("a suite of TLS 1.3").common.hash_provider.hash(bytes);
-    hash.as_ref().try_into().expect("32 octets")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    pem("X", bytes).lines().nth(1).unwrap_or_default().to_owned()
-}

@@ -4,7 +4,6 @@
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use super::request::{PEERS, PLAIN};
 use super::{Batch, Failure, Told};
 use crate::embedded::ports;
+use crate::parity::started::{Started, page};
 
 /// How long anything may take before a batch is given up.
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
@@ -56,11 +56,10 @@ pub fn play(program: &Path, batch: &Batch) -> Result<Told, Failure> {
 }
 
 pub(super) struct Proxy {
-    child: Child,
+    process: Started,
     pub(super) plain: SocketAddr,
     pub(super) tls: SocketAddr,
     admin: SocketAddr,
-    folder: tempfile::TempDir,
 }
 
 impl Proxy {
@@ -75,25 +74,9 @@ impl Proxy {
     ) -> Result<Proxy, Failure> {
         let folder = tempfile::tempdir()?;
         let [plain, tls, admin] = [(); 3].map(|()| ports::free(Ipv4Addr::LOCALHOST.into()));
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap([plain, tls, admin], folder.path()).to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart", "--file-flush-interval-msec", "5"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut proxy = Proxy { child, plain, tls, admin, folder };
-        let began = Instant::now();
-        while !proxy.admin("/stats").is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || proxy.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(proxy)
+        let bootstrap = bootstrap([plain, tls, admin], folder.path());
+        let process = Started::working(program, folder, &bootstrap, admin)?;
+        Ok(Proxy { process, plain, tls, admin })
     }
 
     fn connect(&self, number: usize) -> Result<Connection, Failure> {
@@ -115,7 +98,7 @@ impl Proxy {
 
     /// So many lines of a log.
     pub(super) fn lines(&self, name: &str, count: usize) -> Result<Vec<String>, Failure> {
-        let (path, began) = (log(self.folder.path(), name), Instant::now());
+        let (path, began) = (log(self.process.folder(), name), Instant::now());
         loop {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             if text.bytes().filter(|octet| *octet == b'\n').count() >= count {
@@ -129,19 +112,7 @@ impl Proxy {
     }
 
     pub(super) fn admin(&self, path: &str) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
-        let mut text = Vec::new();
-        stream.read_to_end(&mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        page(self.admin, path)
     }
 }
 

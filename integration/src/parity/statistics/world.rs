@@ -3,26 +3,25 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::embedded::ports;
 use crate::parity::http::Failure;
+use crate::parity::started::{Started, page};
 
 /// How long anything may take before the test is given up.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at what does not announce itself.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A running proxy; dropping it ends the process.
+/// A running proxy.
 pub(super) struct World {
-    child: Child,
     plain: SocketAddr,
     tcp: SocketAddr,
     admin: SocketAddr,
-    _folder: tempfile::TempDir,
+    _process: Started,
 }
 
 impl World {
@@ -49,25 +48,8 @@ impl World {
                 "clusters": clusters([app, tls, http2], &certificate)
             }
         });
-        let file = folder.path().join("bootstrap.json");
-        std::fs::write(&file, bootstrap.to_string())?;
-        let errors = folder.path().join("stderr");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(&file)
-            .args(["--concurrency", "1", "-l", "error", "--disable-hot-restart"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&errors)?)
-            .spawn()?;
-        let mut world = World { child, plain, tcp, admin, _folder: folder };
-        let began = Instant::now();
-        while !world.admin("/stats").is_ok_and(|text| text.contains("listener_manager.workers_started: 1")) {
-            if began.elapsed() > DEADLINE || world.child.try_wait()?.is_some() {
-                return Err(format!("it does not start: {}", std::fs::read_to_string(errors)?).into());
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(world)
+        let process = Started::working(program, folder, &bootstrap, admin)?;
+        Ok(World { plain, tcp, admin, _process: process })
     }
 
     /// A request on a connection of its own, to the end of its answer.
@@ -108,22 +90,7 @@ impl World {
 
     /// A page of the admin interface.
     pub fn admin(&self, path: &str) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes())?;
-        let mut all = Vec::new();
-        stream.read_to_end(&mut all)?;
-        let text = String::from_utf8_lossy(&all);
-        let (head, body) = text.split_once("\r\n\r\n").ok_or("no answer")?;
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        if chunked { joined(body) } else { Ok(body.to_owned()) }
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        page(self.admin, path)
     }
 }
 
@@ -156,19 +123,6 @@ fn message(stream: &mut TcpStream, mut read: Vec<u8>) -> Result<(Vec<u8>, Vec<u8
 }
 
 /// What chunks hold.
-fn joined(mut chunks: &str) -> Result<String, Failure> {
-    let mut all = String::new();
-    while let Some((size, rest)) = chunks.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16)?;
-        if size == 0 {
-            break;
-        }
-        all += rest.get(..size).ok_or("a chunk is cut off")?;
-        chunks = rest.get(size + 2..).unwrap_or_default();
-    }
-    Ok(all)
-}
-
 /// Answers `/…/STATUS`, request after request.
 fn application() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

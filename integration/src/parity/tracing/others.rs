@@ -32,18 +32,12 @@ pub(super) struct Others {
 #[derive(Debug, Default)]
 struct State {
     spans: Mutex<Vec<Span>>,
-    reports: Mutex<Vec<Report>>,
+    /// Calls of the collector: what they were, and who says it.
+    reports: Mutex<Vec<String>>,
     requests: Mutex<Vec<String>>,
     /// Paths that were asked for.
     known: Mutex<BTreeSet<String>>,
     broken: Mutex<Option<String>>,
-}
-
-/// A call of the collector.
-#[derive(Debug, Clone)]
-pub(super) struct Report {
-    /// What it was, and who says it.
-    pub line: String,
 }
 
 const POISON: &str = "nothing panics while it holds this";
@@ -99,7 +93,7 @@ impl Others {
         std::mem::take(&mut *self.state.requests.lock().expect(POISON))
     }
 
-    pub fn reports(&self) -> Vec<Report> {
+    pub fn reports(&self) -> Vec<String> {
         self.state.reports.lock().expect(POISON).clone()
     }
 }
@@ -119,7 +113,7 @@ async fn respond(state: Arc<State>, request: Request<Incoming>, is_app: bool) ->
             Err(error) => *state.broken.lock().expect(POISON) = Some(error.to_string()),
         }
         let line = format!("{} {path} {}", head.method, shown(&head.headers, &COLLECTORS));
-        state.reports.lock().expect(POISON).push(Report { line });
+        state.reports.lock().expect(POISON).push(line);
         return answer(202, &[], "");
     }
     let grpc = head.headers.get("content-type").is_some_and(|kind| kind == "application/grpc");
@@ -128,7 +122,7 @@ async fn respond(state: Arc<State>, request: Request<Incoming>, is_app: bool) ->
         Ok((spans, origin)) => {
             state.spans.lock().expect(POISON).extend(spans);
             let line = format!("{} {path} {} from {origin}", head.method, shown(&head.headers, &COLLECTORS));
-            state.reports.lock().expect(POISON).push(Report { line });
+            state.reports.lock().expect(POISON).push(line);
         }
         Err(error) => *state.broken.lock().expect(POISON) = Some(error.to_string()),
     }

@@ -4,6 +4,7 @@ use envoy_types::pb::opentelemetry::proto::common::v1::{InstrumentationScope, Ke
 use prost::Message;
 
 use super::{Failure, Span};
+use crate::parity::peers::hex;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Request {
@@ -103,7 +104,6 @@ fn pair(pair: KeyValue) -> String {
 }
 
 fn span(sent: Sent) -> Span {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     assert!(sent.end >= sent.start, "{} ends before it begins", sent.name);
     let (start, end) = (sent.start, sent.end);
     let outside = |event: &&Event| event.time < start || event.time > end;
