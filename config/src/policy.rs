@@ -6,7 +6,7 @@
 
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
@@ -92,10 +92,11 @@ impl Policy {
     pub fn exceeds(&self, other: &Policy) -> bool {
         let new_kind = self.whole.keys().any(|kind| !other.whole.contains_key(kind));
         // A part that is new may be one that was there under another name, and is gone.
-        let gone = || other.parts.iter().filter(|(part, _)| !self.parts.contains_key(*part)).map(|(_, counts)| counts);
+        let gone = other.parts.iter().filter(|(part, _)| !self.parts.contains_key(*part));
+        let gone: BTreeSet<&Counts> = gone.map(|(_, counts)| counts).collect();
         let more = |(part, counts): (&Vec<u8>, &Counts)| match other.parts.get(part) {
             Some(others) => is_more(counts, others),
-            None => gone().any(|others| is_more(counts, others)),
+            None => gone.iter().any(|others| is_more(counts, others)),
         };
         new_kind || self.parts.iter().any(more)
     }

@@ -157,6 +157,16 @@ pub fn http_uri(at: &At<'_>, proto: &core::HttpUri) -> Result<HttpUri, Rejection
 /// The field that cannot be honoured.
 pub fn http_service(at: &At<'_>, proto: &core::HttpService, options: &Options) -> Result<HttpService, Rejection> {
     let at_uri = at.field("http_uri");
+    let uri = http_uri(&at_uri, field_rules::required(&at_uri, &proto.http_uri)?)?;
+    Ok(HttpService { uri, headers: service_headers(at, proto, options)? })
+}
+
+/// What an HTTP service is told beside its URI.
+pub(crate) fn service_headers(
+    at: &At<'_>,
+    proto: &core::HttpService,
+    options: &Options,
+) -> Result<Vec<HeaderAdd>, Rejection> {
     let at_formatters = at.field("formatters");
     for (index, formatter) in proto.formatters.iter().enumerate() {
         let at = at_formatters.index(index);
@@ -164,10 +174,7 @@ pub fn http_service(at: &At<'_>, proto: &core::HttpService, options: &Options) -
         let extension = extension::open_required(&at, &formatter.typed_config)?;
         registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
     }
-    Ok(HttpService {
-        uri: http_uri(&at_uri, field_rules::required(&at_uri, &proto.http_uri)?)?,
-        headers: route::headers::additions(&at.field("request_headers_to_add"), &proto.request_headers_to_add, 1000)?,
-    })
+    route::headers::additions(&at.field("request_headers_to_add"), &proto.request_headers_to_add, 1000)
 }
 
 /// Host and path of a URI whose scheme does not matter: the cluster's transport decides whether there is TLS.

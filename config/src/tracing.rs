@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::access_log::Format;
 use crate::matcher::Fraction;
-use crate::route::HeaderAdd;
 use crate::services::{GrpcService, HttpService};
 
 pub(crate) mod decode;
@@ -178,7 +177,7 @@ pub enum Sampler {
 #[derive(Debug, Clone)]
 pub struct Zipkin {
     /// Where spans go.
-    pub collector: ZipkinCollector,
+    pub collector: HttpService,
     /// `collector_endpoint_version` is `HTTP_PROTO`, and not `HTTP_JSON`.
     pub protobuf: bool,
     /// `trace_id_128bit`.
@@ -195,21 +194,6 @@ pub struct Zipkin {
     pub service: Arc<str>,
     /// How spans are gathered.
     pub batch: Batch,
-}
-
-/// `collector_service`, or the fields before it.
-#[derive(Debug, Clone)]
-pub struct ZipkinCollector {
-    /// The cluster.
-    pub cluster: Arc<str>,
-    /// `:authority`; without one, the cluster's name.
-    pub host: Arc<str>,
-    /// `:path`.
-    pub path: Arc<str>,
-    /// For each call; `None` = never.
-    pub timeout: Option<Duration>,
-    /// `request_headers_to_add`.
-    pub headers: Vec<HeaderAdd>,
 }
 
 /// How spans are gathered before they are sent. By keys of the runtime, as with Envoy.

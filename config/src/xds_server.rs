@@ -84,12 +84,13 @@ pub(crate) fn decode(at: &At<'_>, proto: &core::ApiConfigSource, options: &Optio
     let at_metadata = at.field("initial_metadata");
     let metadata = service.initial_metadata.iter().enumerate();
     let metadata = metadata.map(|(index, header)| field_rules::plain_header(&at_metadata.index(index), header));
-    if service.timeout.is_some() || service.retry_policy.is_some() {
-        let field = if service.timeout.is_some() { "timeout" } else { "retry_policy" };
-        options.note(
-            &at.field(field),
-            "is for single calls and not acting: a stream of configuration stays open, and is opened again",
-        );
+    for (field, is_set) in [("timeout", service.timeout.is_some()), ("retry_policy", service.retry_policy.is_some())] {
+        if is_set {
+            options.note(
+                &at.field(field),
+                format_args!("{field} is for single calls and not acting: a stream of configuration stays open, and is opened again"),
+            );
+        }
     }
     let at = at.field("envoy_grpc");
     let cluster = field_rules::not_empty(&at.field("cluster_name"), &grpc.cluster_name)?;

@@ -160,7 +160,10 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
         std::fs::write(path, printed).map_err(|error| format!("--admin-address-path {}: {error}", path.display()))?;
     }
     let place = AdminPlace::of(listener);
-    let place = bound.address().map_or_else(|| place.clone(), |address| place.clone().found(address));
+    let place = match bound.address() {
+        Some(address) => place.found(address),
+        None => place,
+    };
     let sockets = bound.listen().map_err(|failure| format!("admin.address: {failure}"))?;
     let socket = match sockets.into_iter().next() {
         None => return Ok(None),

@@ -138,7 +138,7 @@ http_filters! {
         routes StatefulSessionPerRoute Works "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" "as for the chain";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "requests that find no token are refused"
         routes LocalRateLimit Works "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" "as for the chain, with buckets of its own";
-    SetFilterState set_filter_state Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "objects for the router, later filters and logs; those that nothing reads, upstream subject names and hashable strings that are shared with upstreams are refused"
+    SetFilterState set_filter_state Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "objects for the router, later filters and logs; those that nothing reads, upstream subject names, and hashable strings and addresses that are shared with upstreams, are refused"
         routes SetFilterState Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "after those of the chain, the least specific level first";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";

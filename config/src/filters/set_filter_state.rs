@@ -119,16 +119,13 @@ fn value(at: &At<'_>, proto: &values::FilterStateValue, options: &Options) -> Re
 }
 
 /// Factories of Envoy's whose objects nothing here reads.
-const UNREAD: [&str; 14] = [
+const UNREAD: [&str; 11] = [
     "envoy.ai.llm_protocol.request",
     "envoy.ai.model.request",
     "envoy.bool",
-    "envoy.filters.listener.original_dst.local_ip",
-    "envoy.filters.listener.original_dst.remote_ip",
     "envoy.network.ip",
     "envoy.network.network_namespace",
     "envoy.network.transport_socket.http_11_proxy.info",
-    "envoy.network.transport_socket.original_dst_address",
     "envoy.router.debug_config",
     "envoy.tcp_proxy.disable_tunneling",
     "envoy.tcp_proxy.per_connection_idle_timeout_ms",

@@ -93,7 +93,7 @@ fn single(
     let at_input = at.field("input");
     let input = field_rules::required(&at_input, &proto.input)?;
     if input::is_attributes(&at_input, input, place)? {
-        return expression(at, proto.matcher.as_ref(), place, options);
+        return expression(at, proto.matcher.as_ref(), options);
     }
     let input = input::input(&at_input, input, place, options)?;
     let condition = match &proto.matcher {
@@ -151,7 +151,7 @@ fn condition(
 }
 
 /// The one condition that attributes meet.
-fn expression(at: &At<'_>, matcher: Option<&Kind>, place: Place, options: &Options) -> Result<Predicate, Rejection> {
+fn expression(at: &At<'_>, matcher: Option<&Kind>, options: &Options) -> Result<Predicate, Rejection> {
     let Some(Kind::CustomMatch(custom)) = matcher else {
         return Err(at.reject(format!("attributes are matched by {CEL}, and by nothing else")));
     };
@@ -161,6 +161,5 @@ fn expression(at: &At<'_>, matcher: Option<&Kind>, place: Place, options: &Optio
     if extension.type_name != CEL {
         return Err(at.reject(format!("attributes are matched by {CEL}, and by nothing else")));
     }
-    debug_assert_ne!(place, Place::Network, "network filters have no attributes");
     custom::expression(&at, &extension.decode(&at, options)?).map(Predicate::Cel)
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Zipkin, ZipkinCollector, opentelemetry};
+use super::{Zipkin, opentelemetry};
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, trace::v3 as pb};
 use crate::rejection::{At, Rejection};
-use crate::route;
-use crate::services;
+use crate::services::{self, HttpService, HttpUri};
 
 const KEYS: &str = "tracing.zipkin";
 
@@ -41,7 +40,7 @@ pub(super) fn decode(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -
     })
 }
 
-fn collector(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -> Result<ZipkinCollector, Rejection> {
+fn collector(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -> Result<HttpService, Rejection> {
     let timeout = options.runtime.integer(&format!("{KEYS}.request_timeout")).unwrap_or(5000);
     let timeout = Some(timeout).filter(|timeout| *timeout > 0).map(Duration::from_millis);
     let Some(service) = &proto.collector_service else {
@@ -50,12 +49,18 @@ fn collector(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -> Result
         field_rules::header_value(&at.field("collector_endpoint"), &path)?;
         field_rules::header_value(&at.field("collector_hostname"), &proto.collector_hostname)?;
         let host = proto::text(&proto.collector_hostname).unwrap_or_else(|| cluster.clone());
-        return Ok(ZipkinCollector { host, path, cluster, timeout, headers: Vec::new() });
+        let uri = HttpUri { uri: path.clone(), host, path, cluster, timeout };
+        return Ok(HttpService { uri, headers: Vec::new() });
     };
-    of_service(&at.field("collector_service"), service, timeout)
+    of_service(&at.field("collector_service"), service, timeout, options)
 }
 
-fn of_service(at: &At<'_>, proto: &core::HttpService, default: Option<Duration>) -> Result<ZipkinCollector, Rejection> {
+fn of_service(
+    at: &At<'_>,
+    proto: &core::HttpService,
+    default: Option<Duration>,
+    options: &Options,
+) -> Result<HttpService, Rejection> {
     let at_uri = at.field("http_uri");
     let uri = field_rules::required(&at_uri, &proto.http_uri)?;
     let Some(core::http_uri::HttpUpstreamType::Cluster(cluster)) = &uri.http_upstream_type else {
@@ -66,11 +71,12 @@ fn of_service(at: &At<'_>, proto: &core::HttpService, default: Option<Duration>)
     field_rules::header_value(&at_uri.field("uri"), &text)?;
     // A path alone has the cluster for its host.
     let (host, path) = services::parts(&text);
-    Ok(ZipkinCollector {
+    let uri = HttpUri {
         host: proto::text(host).unwrap_or_else(|| cluster.clone()),
         path: Arc::from(path),
         cluster,
         timeout: proto::timeout(&at_uri.field("timeout"), &uri.timeout, default)?,
-        headers: route::headers::additions(&at.field("request_headers_to_add"), &proto.request_headers_to_add, 1000)?,
-    })
+        uri: text.clone(),
+    };
+    Ok(HttpService { uri, headers: services::service_headers(at, proto, options)? })
 }

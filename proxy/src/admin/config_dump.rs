@@ -55,15 +55,14 @@ fn one_list(sections: Vec<sections::Section>, field: &str, mask: Option<Mask>) -
         let text = format!("{field} is not a repeated field. Use ?mask={field} to get only this field");
         return reply::failure(StatusCode::BAD_REQUEST, text);
     }
-    match sections.into_iter().find_map(|section| section.into_list(field)) {
-        Some(list) if mask.as_ref().is_some_and(|mask| !list.is_masked_by(mask)) => {
-            let text = mask.as_ref().map_or("", |mask| mask.text());
-            let text = format!("FieldMask {text} could not be successfully used.");
-            reply::failure(StatusCode::BAD_REQUEST, text)
-        }
-        Some(list) => answer(outline::flatten(list.into_nodes()), mask),
-        None => reply::failure(StatusCode::NOT_FOUND, format!("{field} not found in config dump")),
+    let Some(list) = sections.into_iter().find_map(|section| section.into_list(field)) else {
+        return reply::failure(StatusCode::NOT_FOUND, format!("{field} not found in config dump"));
+    };
+    if let Some(mask) = mask.as_ref().filter(|mask| !list.is_masked_by(mask)) {
+        let text = format!("FieldMask {} could not be successfully used.", mask.text());
+        return reply::failure(StatusCode::BAD_REQUEST, text);
     }
+    answer(outline::flatten(list.into_nodes()), mask)
 }
 
 /// A message as a tree, redacted; `None` when this build does not know its type.

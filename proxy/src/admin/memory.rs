@@ -22,24 +22,28 @@ fn status() -> String {
 /// What `/memory` calls `allocated` and `total_physical_bytes`, for the gauges of these.
 pub fn sizes() -> [u64; 2] {
     let status = status();
-    ["RssAnon:", "VmRSS:"].map(|field| kib(&status, field).saturating_mul(1024))
+    [ANONYMOUS, RESIDENT].map(|field| octets(&status, field))
 }
 
 /// Octets, as strings. The allocator keeps no cheap count of its own, so `allocated` is the anonymous memory in use.
 pub fn show() -> Response {
     let status = status();
-    let octets = |field: &str| kib(&status, field).saturating_mul(1024).to_string();
     reply::pretty(&Memory {
-        allocated: octets("RssAnon:"),
-        heap_size: octets("VmData:"),
+        allocated: octets(&status, ANONYMOUS).to_string(),
+        heap_size: octets(&status, "VmData:").to_string(),
         pageheap_unmapped: "0".into(),
         pageheap_free: "0".into(),
         total_thread_cache: "0".into(),
-        total_physical_bytes: octets("VmRSS:"),
+        total_physical_bytes: octets(&status, RESIDENT).to_string(),
     })
 }
 
-fn kib(status: &str, field: &str) -> u64 {
+const ANONYMOUS: &str = "RssAnon:";
+const RESIDENT: &str = "VmRSS:";
+
+/// The system counts in KiB.
+fn octets(status: &str, field: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(field));
-    line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
+    let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }

@@ -109,7 +109,7 @@ pub fn forbid_core_dump() {
     }
 }
 
-/// Worker threads when `--concurrency` does not say: the CPU quota rounded up, else the cores that this process may run on.
+/// Worker threads when `--concurrency` does not say: the cores that this process may run on, or the CPU quota rounded up where that is less.
 pub fn default_concurrency() -> usize {
     let cores = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count() as usize).max(1);
     match cpu_quota(Path::new("/")) {

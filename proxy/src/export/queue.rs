@@ -92,10 +92,7 @@ pub(super) async fn drain(inner: Arc<Inner>, queue: Rc<Queue>, calls: Calls) {
         let by_time = timeout(inner.batch.interval, queue.has(inner.batch.enough)).await.is_err();
         let spans = queue.take();
         if spans.is_empty() {
-            if by_time {
-                return;
-            }
-            continue;
+            return;
         }
         if by_time {
             inner.stats.timer_flushed.inc();

@@ -61,15 +61,9 @@ impl Target {
     /// One of Zipkin.
     pub fn zipkin(config: &config::tracing::Zipkin, stats: OfZipkin) -> Target {
         let collector = &config.collector;
-        let uri = HttpUri {
-            cluster: collector.cluster.clone(),
-            uri: collector.path.clone(),
-            host: collector.host.clone(),
-            path: collector.path.clone(),
-            timeout: collector.timeout,
-        };
         let kind = if config.protobuf { PROTOBUF } else { b"application/json" };
-        let http = Http::compile(uri, [(Name::CONTENT_TYPE, Bytes::from_static(kind))], &collector.headers);
+        let http =
+            Http::compile(collector.uri.clone(), [(Name::CONTENT_TYPE, Bytes::from_static(kind))], &collector.headers);
         Target::Zipkin(stats, Zipkin { http, service: config.service.clone(), protobuf: config.protobuf })
     }
 

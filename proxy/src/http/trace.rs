@@ -152,8 +152,7 @@ impl Tracer {
 
 /// The head of an attempt goes out: the next hop is told what it belongs to.
 pub(super) fn inject(stream: &mut Stream<'_>) {
-    let context = stream.context;
-    let Some(tracer) = context.manager.tracing.as_ref().and_then(|tracing| tracing.tracer.as_ref()) else { return };
+    let Some(tracer) = tracer_of(stream) else { return };
     let told = match &mut stream.trace {
         Some(trace) => {
             if let Some(attempt) = &mut trace.attempt {
@@ -174,8 +173,7 @@ pub(super) fn inject(stream: &mut Stream<'_>) {
 
 /// The same of a copy for a mirror, which has no span of its own. `traced`: it belongs to the trace.
 pub(super) fn inject_copy(stream: &Stream<'_>, head: &mut RequestHead, traced: bool) {
-    let Some(tracing) = &stream.context.manager.tracing else { return };
-    let Some(tracer) = tracing.tracer.as_ref().filter(|tracer| tracer.propagates) else { return };
+    let Some(tracer) = tracer_of(stream).filter(|tracer| tracer.propagates) else { return };
     let told = match &stream.trace {
         Some(trace) => Some((trace.begun, trace.state.clone())),
         None => tracer.untraced(&head.headers),
@@ -191,6 +189,11 @@ pub(super) fn named(trace: &mut Option<Box<Trace>>, operation: &[u8]) {
     if let Some(trace) = trace.as_mut().filter(|_| !operation.is_empty()) {
         trace.name = String::from_utf8_lossy(operation).into_owned();
     }
+}
+
+/// Who gets spans of a request, where somebody does.
+fn tracer_of<'s>(stream: &Stream<'s>) -> Option<&'s Tracer> {
+    stream.context.manager.tracing.as_ref()?.tracer.as_ref()
 }
 
 #[cfg(test)]

@@ -184,6 +184,11 @@ impl StreamInfo {
 }
 
 impl StreamInfo {
+    /// What the cluster is called where it is observed.
+    pub fn observed_cluster(&self) -> Option<&Rc<str>> {
+        self.upstream_cluster_observed.as_ref().or(self.upstream_cluster.as_ref())
+    }
+
     /// The client, by what proxies before us have said where they are believed.
     pub fn remote(&self) -> SocketAddr {
         self.downstream_remote.unwrap_or(self.connection.remote)

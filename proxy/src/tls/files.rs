@@ -159,8 +159,18 @@ impl Files {
         }
     }
 
-    /// What was read for something new is no good: it is as if it had not been read.
-    pub fn forget(files: &Held) {
+    /// Makes something of the newest octets; where they are no good, it is as if they had not been read, and the former ones count.
+    ///
+    /// # Errors
+    /// Of neither anything can be made: what is wrong with the former.
+    pub fn newest_or_current<T>(files: &Held, make: impl Fn(View) -> Result<T, String>) -> Result<T, String> {
+        make(View::Newest).or_else(|_| {
+            Files::forget(files);
+            make(View::Current)
+        })
+    }
+
+    fn forget(files: &Held) {
         for mut state in files.iter().map(|file| lock(&file.state)) {
             if state.untold.take().is_some() {
                 state.newest = None;

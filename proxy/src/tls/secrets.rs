@@ -109,10 +109,7 @@ impl Secrets {
         let named = |reason| format!("secret {name}: {reason}");
         self.refuse_another_kind(id, &secret).map_err(named)?;
         let files = self.files.hold(secret.sources()).map_err(named)?;
-        let parsed = parse(name, &secret, self.reader(View::Newest)).or_else(|_| {
-            Files::forget(&files);
-            parse(name, &secret, self.reader(View::Current))
-        });
+        let parsed = Files::newest_or_current(&files, |view| parse(name, &secret, self.reader(view)));
         let mut held = parsed.map_err(named)?;
         if !files.is_empty() {
             held.from = Some(Arc::new(FromFiles { secret, files }));

@@ -144,10 +144,7 @@ impl ServerContext {
         }
         secrets.register(user);
         // A half that was given names files, too: what has become no good leaves the former in use.
-        context.try_rebuild(secrets, View::Newest).or_else(|_| {
-            Files::forget(context.sources.files());
-            context.try_rebuild(secrets, View::Current)
-        })?;
+        Files::newest_or_current(context.sources.files(), |view| context.try_rebuild(secrets, view))?;
         Ok(context)
     }
 

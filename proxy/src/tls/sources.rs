@@ -99,10 +99,8 @@ impl Sources {
         secrets: &Secrets,
     ) -> Result<Sources, String> {
         let files = secrets.files().hold(given(common, tickets))?;
-        let read = |view| Sources::read(common, tickets, side, (secrets.reader(view), files.clone()));
-        read(View::Newest).or_else(|_| {
-            Files::forget(&files);
-            read(View::Current)
+        Files::newest_or_current(&files, |view| {
+            Sources::read(common, tickets, side, (secrets.reader(view), files.clone()))
         })
     }
 

@@ -122,8 +122,9 @@ enum Held {
 impl Stream {
     /// The stream, each read of which waits at `gate` once that is shut. What was read before does not.
     pub fn at_gate(mut self, gate: Gate) -> Stream {
-        let prefix = std::mem::take(&mut self.prefix);
-        Stream::with_prefix(prefix, Io::Gated(Box::new(Gated { stream: self, gate, held: Held::Nothing })))
+        let (prefix, front) = (std::mem::take(&mut self.prefix), self.front.take());
+        let gated = Io::Gated(Box::new(Gated { stream: self, gate, held: Held::Nothing }));
+        Stream { front, ..Stream::with_prefix(prefix, gated) }
     }
 }
 

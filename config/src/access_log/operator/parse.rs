@@ -193,7 +193,7 @@ fn wire_bytes(name: &str) -> Option<Operator> {
     Some(Operator::WireBytes(WireBytes { upstream, heads, unpacked, sent }))
 }
 
-/// Commands that Envoy has and that print `-` here: there are no spans, no fingerprints of ClientHellos, no ids of TLS sessions, nobody keeps
+/// Commands that Envoy has and that print `-` here: logs do not take ids from spans, there are no fingerprints of ClientHellos, no ids of TLS sessions, nobody keeps
 /// how a connection was closed or who vouched for a peer, and the clock is not read for routes.
 const ABSENT: &[&str] = &[
     "DOWNSTREAM_CX_RTT",

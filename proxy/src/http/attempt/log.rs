@@ -87,11 +87,7 @@ pub(super) fn over(stream: &mut Stream<'_>, status: u16, flags: ResponseFlags, (
 
 /// The request is over, and its last attempt with it. `answered`: the client has an answer.
 pub(in crate::http) fn last(stream: &mut Stream<'_>, answered: bool) {
-    if stream.trace.is_some() {
-        let trailers = stream.trailers.take();
-        trace::attempt::last(stream, trailers.as_ref());
-        stream.trailers = trailers;
-    }
+    trace::attempt::last(stream);
     let (response, trailers) = (stream.response.as_ref().filter(|_| answered), stream.trailers.as_ref());
     let Some(begun) = stream.attempt_begun else { return };
     let Some(status) = begun.status else {
@@ -104,7 +100,7 @@ pub(in crate::http) fn last(stream: &mut Stream<'_>, answered: bool) {
 }
 
 /// What may go wrong with an attempt after its answer has begun.
-const OF_ATTEMPTS: [ResponseFlags; 3] = [
+pub(in crate::http) const OF_ATTEMPTS: [ResponseFlags; 3] = [
     ResponseFlags::UPSTREAM_REMOTE_RESET,
     ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
     ResponseFlags::UPSTREAM_PROTOCOL_ERROR,

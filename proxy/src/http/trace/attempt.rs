@@ -7,10 +7,10 @@ use config::services::sanitized;
 use config::services::span::{Kind, Span, tags};
 
 use super::contexts::Begun;
-use super::{Trace, of_route, span};
+use super::{Trace, of_route, span, tracer_of};
 use crate::failure::ResponseFlags;
+use crate::http::attempt::log::OF_ATTEMPTS;
 use crate::http::stream::Stream;
-use crate::telemetry::stream_info::StreamInfo;
 use crate::telemetry::trace::written;
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
@@ -54,10 +54,8 @@ impl Attempt {
 
 /// An attempt begins.
 pub(in crate::http) fn begins(stream: &mut Stream<'_>) {
-    let context = stream.context;
-    let Some(trace) = &mut stream.trace else { return };
-    let tracer = context.manager.tracing.as_ref().and_then(|tracing| tracing.tracer.as_ref());
-    let Some(tracer) = tracer.filter(|tracer| tracer.spawns) else { return };
+    let tracer = tracer_of(stream).filter(|tracer| tracer.spawns);
+    let (Some(trace), Some(tracer)) = (&mut stream.trace, tracer) else { return };
     let sampled = tracer.contexts.samples_attempt(&trace.begun.own);
     trace.attempt = Some(Attempt {
         begun: trace.begun.below(sampled),
@@ -95,13 +93,13 @@ pub(in crate::http) fn over(
 ) {
     let Some(attempt) = stream.trace.as_mut().and_then(|trace| trace.attempt.take()).filter(|_| host) else { return };
     let answer = head.map(|head| Answer { status: head.status, grpc: only_grpc(&head.headers) });
-    send(stream, Attempt { answer, ..attempt }, flags, ended, None);
+    send(stream, Attempt { answer, ..attempt }, flags, ended);
 }
 
 /// The request is over, and its last attempt with it.
-pub(in crate::http) fn last(stream: &mut Stream<'_>, trailers: Option<&Headers>) {
+pub(in crate::http) fn last(stream: &mut Stream<'_>) {
     let Some(attempt) = stream.trace.as_mut().and_then(|trace| trace.attempt.take()) else { return };
-    let flags = stream.info.flags.and(BY_UPSTREAM);
+    let flags = stream.info.flags.and(OF_ATTEMPTS);
     let whole = stream.info.response_code_details.as_deref().is_some_and(|details| WHOLE.contains(&details));
     let ended = match &attempt.answer {
         Some(_) if flags.has(ResponseFlags::UPSTREAM_REMOTE_RESET) => Ended::Failed("remote reset"),
@@ -111,35 +109,28 @@ pub(in crate::http) fn last(stream: &mut Stream<'_>, trailers: Option<&Headers>)
         Some(_) | None => Ended::Canceled,
     };
     if attempt.answer.is_some() {
-        return send(stream, attempt, flags, ended, trailers);
+        return send(stream, attempt, flags, ended);
     }
     // What the client was answered with came after it.
     let code = std::mem::take(&mut stream.info.response_code);
-    send(stream, attempt, ResponseFlags::NONE, ended, trailers);
+    send(stream, attempt, ResponseFlags::NONE, ended);
     stream.info.response_code = code;
 }
 
-/// What may go wrong with an attempt after its answer has begun.
-const BY_UPSTREAM: [ResponseFlags; 3] = [
-    ResponseFlags::UPSTREAM_REMOTE_RESET,
-    ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
-    ResponseFlags::UPSTREAM_PROTOCOL_ERROR,
-];
 /// Details of answers that came to their end.
 const WHOLE: [&str; 3] = ["via_upstream", "websocket_handshake_unsuccessful", "internal_redirect"];
 
-fn send(stream: &Stream<'_>, attempt: Attempt, flags: ResponseFlags, ended: Ended, trailers: Option<&Headers>) {
+fn send(stream: &Stream<'_>, attempt: Attempt, flags: ResponseFlags, ended: Ended) {
     let context = stream.context;
-    let tracer = context.manager.tracing.as_ref().and_then(|tracing| tracing.tracer.as_ref());
+    let tracer = tracer_of(stream);
     let (Some(tracer), Some(trace)) = (tracer.filter(|_| attempt.begun.own.sampled), &stream.trace) else { return };
     let (info, now) = (&stream.info, Instant::now());
-    let observed = info.upstream_cluster_observed.as_ref().or(info.upstream_cluster.as_ref());
     let mut span = Span {
         trace: attempt.begun.own.trace,
         id: attempt.begun.own.span,
         parent: attempt.begun.parent,
         state: sanitized(&trace.state),
-        name: format!("router {} egress", observed.map_or("", |name| name)),
+        name: format!("router {} egress", info.observed_cluster().map_or("", |name| name)),
         kind: Kind::Client,
         start: span::nanoseconds(info, attempt.since),
         end: span::nanoseconds(info, now),
@@ -156,7 +147,7 @@ fn send(stream: &Stream<'_>, attempt: Attempt, flags: ResponseFlags, ended: Ende
             span.tag(tags::ERROR_REASON, why);
         }
     }
-    for headers in attempt.answer.as_ref().map(|answer| &answer.grpc).into_iter().chain(trailers) {
+    for headers in attempt.answer.as_ref().map(|answer| &answer.grpc).into_iter().chain(&stream.trailers) {
         span::grpc_status(&mut span, headers);
     }
     let protocol = info.upstream_protocol.filter(|_| attempt.connected);
@@ -166,12 +157,10 @@ fn send(stream: &Stream<'_>, attempt: Attempt, flags: ResponseFlags, ended: Ende
         span.tag(tags::PEER_ADDRESS, &**host);
     }
     let status = attempt.answer.as_ref().map_or(0, |answer| answer.status);
-    // The attempt's own flags; all else is the request's.
-    span::of_both(&mut span, &StreamInfo { flags, ..info.clone() }, status);
+    span::of_both(&mut span, info, (flags, status));
     if tracer.verbose {
         let first = attempt.answer.is_some().then(|| info.response_first_byte.unwrap_or(now));
-        let seen = StreamInfo { request_complete: None, response_first_byte: first, ..info.clone() };
-        let mut events = span::events(&seen, attempt.since, None);
+        let mut events = span::events(info, first, (attempt.since, None));
         events.retain(|(_, name)| !name.contains("_downstream_"));
         span.events = events;
     }

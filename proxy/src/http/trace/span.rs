@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, SystemTime};
 use config::services::sanitized;
 use config::services::span::{Kind, Span, tags};
 
-use super::{Tracer, of_route};
+use super::{Tracer, of_route, tracer_of};
+use crate::failure::ResponseFlags;
 use crate::http::route::is_grpc;
 use crate::http::stream::Stream;
 use crate::telemetry::access_log::LogEntry;
-use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::stream_info::{StreamInfo, Times};
 use crate::telemetry::trace::written;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::RequestHead;
@@ -18,8 +19,7 @@ use crate::wire::message::RequestHead;
 pub(in crate::http) fn finish(stream: &mut Stream<'_>, begun: bool, whole: bool) {
     let Some(mut trace) = stream.trace.take() else { return };
     let context = stream.context;
-    let tracer = context.manager.tracing.as_ref().and_then(|tracing| tracing.tracer.as_ref());
-    let Some(tracer) = tracer.filter(|_| trace.begun.own.sampled) else { return };
+    let Some(tracer) = tracer_of(stream).filter(|_| trace.begun.own.sampled) else { return };
     let info = &stream.info;
     let end = info.end.unwrap_or_else(Instant::now);
     let mut span = Span {
@@ -38,9 +38,9 @@ pub(in crate::http) fn finish(stream: &mut Stream<'_>, begun: bool, whole: bool)
     span.tag(tags::NODE_ID, &*tracer.node.id);
     span.tag(tags::ZONE, &*tracer.node.zone);
     of_request(tracer, &mut span, info, &stream.request);
-    of_both(&mut span, info, info.response_code);
+    of_both(&mut span, info, (info.flags, info.response_code));
     if tracer.verbose {
-        span.events.extend(events(info, info.start, Some(end).filter(|_| whole)));
+        span.events.extend(events(info, info.response_first_byte, (info.start, Some(end).filter(|_| whole))));
     }
     let response = stream.response.as_ref().filter(|_| begun);
     let entry = stream.entry(response, stream.trailers.as_ref());
@@ -103,17 +103,15 @@ fn url(request: &RequestHead, longest: usize) -> String {
     sanitized(&[scheme, b"://", &request.authority, path].concat())
 }
 
-/// What the span of a request says, and that of an attempt.
-pub(super) fn of_both(span: &mut Span, info: &StreamInfo, status: u16) {
+/// What the span of a request says, and that of an attempt, each with flags and a status of its own.
+pub(super) fn of_both(span: &mut Span, info: &StreamInfo, (flags, status): (ResponseFlags, u16)) {
     span.tag(tags::COMPONENT, "proxy");
-    if let Some(cluster) = &info.upstream_cluster {
+    if let (Some(cluster), Some(observed)) = (&info.upstream_cluster, info.observed_cluster()) {
         span.tag(tags::UPSTREAM_CLUSTER, &**cluster);
-        span.tag(tags::UPSTREAM_CLUSTER_NAME, &**info.upstream_cluster_observed.as_ref().unwrap_or(cluster));
+        span.tag(tags::UPSTREAM_CLUSTER_NAME, &**observed);
     }
     span.tag(tags::HTTP_STATUS_CODE, status.to_string());
-    let mut flags = Vec::new();
-    info.flags.write_short(&mut flags);
-    span.tag(tags::RESPONSE_FLAGS, sanitized(&flags));
+    span.tag(tags::RESPONSE_FLAGS, flags.short());
     if status == 0 || status / 100 == 5 {
         span.tag(tags::ERROR, "true");
     }
@@ -141,16 +139,20 @@ pub(super) fn grpc_status(span: &mut Span, headers: &Headers) {
     }
 }
 
-/// What happened when, since that moment. `end`: the last octet went to the client.
-pub(super) fn events(info: &StreamInfo, since: Instant, end: Option<Instant>) -> Vec<(u64, &'static str)> {
-    let times = info.times.as_deref().cloned().unwrap_or_default();
+/// What happened when, since that moment. `answered`: the first octet of the response came; `end`: the last one went to the client.
+pub(super) fn events(
+    info: &StreamInfo,
+    answered: Option<Instant>,
+    (since, end): (Instant, Option<Instant>),
+) -> Vec<(u64, &'static str)> {
+    let times = |of: fn(&Times) -> Option<Instant>| info.times.as_deref().and_then(of);
     let moments = [
         (info.request_complete, "last_downstream_rx_byte_received"),
-        (times.upload_begins, "first_upstream_tx_byte_sent"),
-        (times.upload_ends, "last_upstream_tx_byte_sent"),
-        (info.response_first_byte, "first_upstream_rx_byte_received"),
-        (times.response_ends, "last_upstream_rx_byte_received"),
-        (times.download_begins, "first_downstream_tx_byte_sent"),
+        (times(|times| times.upload_begins), "first_upstream_tx_byte_sent"),
+        (times(|times| times.upload_ends), "last_upstream_tx_byte_sent"),
+        (answered, "first_upstream_rx_byte_received"),
+        (times(|times| times.response_ends), "last_upstream_rx_byte_received"),
+        (times(|times| times.download_begins), "first_downstream_tx_byte_sent"),
         (end, "last_downstream_tx_byte_sent"),
     ];
     let known = moments.into_iter().filter_map(|(at, name)| Some((at.filter(|at| *at >= since)?, name)));

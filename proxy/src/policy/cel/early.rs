@@ -103,6 +103,9 @@ impl Facts for Noting<'_> {
     fn filter_state(&self, key: &str) -> Option<Bytes> {
         self.facts.filter_state(key)
     }
+    fn filter_state_address(&self, key: &str) -> Option<SocketAddr> {
+        self.facts.filter_state_address(key)
+    }
     fn filter_state_object(&self, key: &str) -> Option<Value> {
         self.facts.filter_state_object(key)
     }

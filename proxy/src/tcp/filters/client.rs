@@ -79,6 +79,5 @@ impl Client {
 }
 
 fn gone() -> io::Error {
-    let closed = Closed { flags: ResponseFlags::NONE, by_client: true };
-    io::Error::new(io::ErrorKind::ConnectionAborted, closed)
+    Closed { flags: ResponseFlags::NONE, by_client: true }.into()
 }

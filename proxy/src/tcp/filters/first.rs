@@ -37,7 +37,8 @@ impl Started {
     /// What shows them the first octets, if one of them wants those, and where the client may end before the server a stream's end
     /// without any. Nobody else reads the stream before it is ready.
     pub fn first(self: &Rc<Self>, connection: &Rc<ConnectionInfo>) -> Option<Box<First>> {
-        self.want(Hooks::FIRST).then(|| {
+        // Who judges what follows alone has its gate from here, too.
+        (self.want(Hooks::FIRST) || self.want(Hooks::MORE)).then(|| {
             Box::new(First {
                 filters: self.clone(),
                 connection: connection.clone(),
@@ -89,7 +90,7 @@ impl First {
                     continue;
                 }
                 if self.client.has_ended() {
-                    return Poll::Ready(Err(closed(ResponseFlags::NONE)));
+                    return Poll::Ready(Err(Closed::by_us(ResponseFlags::NONE).into()));
                 }
             }
             ready!(self.client.poll_piece(cx, stream, &mut self.octets))?;
@@ -125,13 +126,9 @@ impl First {
                 Step::Continue => (self.next, self.seen) = (self.next + 1, 0),
                 Step::More => return Poll::Ready(Ok(false)),
                 Step::Wait(wait) => self.wait = Some(wait),
-                Step::Close(flags) => return Poll::Ready(Err(closed(flags))),
+                Step::Close(flags) => return Poll::Ready(Err(Closed::by_us(flags).into())),
             }
         }
         Poll::Ready(Ok(true))
     }
-}
-
-fn closed(flags: ResponseFlags) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, Closed::by_us(flags))
 }

@@ -37,7 +37,7 @@ impl More {
         loop {
             poll_fn(|cx| self.gate.poll_waiting(cx)).await;
             let passes = self.filters.head(&self.connection, None, Hooks::MORE, || Hook::More).await;
-            self.gate.decide(passes.map_err(|closed| io::Error::new(io::ErrorKind::ConnectionAborted, closed)));
+            self.gate.decide(passes.map_err(io::Error::from));
         }
     }
 }

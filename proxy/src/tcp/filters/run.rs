@@ -70,6 +70,12 @@ pub struct Closed {
     pub by_client: bool,
 }
 
+impl From<Closed> for io::Error {
+    fn from(closed: Closed) -> io::Error {
+        io::Error::new(io::ErrorKind::ConnectionAborted, closed)
+    }
+}
+
 impl Closed {
     /// By us.
     pub fn by_us(flags: ResponseFlags) -> Closed {

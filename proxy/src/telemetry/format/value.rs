@@ -104,9 +104,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::UpstreamHostName { port } => labels::host_name(info, *port, out),
         Operator::UpstreamHost => some(info.upstream_host.as_deref(), out),
         Operator::UpstreamRemoteAddress(part) => address::upstream_remote(info, *part, out),
-        Operator::UpstreamCluster => {
-            some(info.upstream_cluster_observed.as_deref().or(info.upstream_cluster.as_deref()), out)
-        }
+        Operator::UpstreamCluster => some(info.observed_cluster().map(|name| &**name), out),
         Operator::UpstreamClusterRaw => some(info.upstream_cluster.as_deref(), out),
         Operator::UpstreamLocalAddress(part) => {
             address::write(info.upstream_connection.as_ref().and_then(|upstream| upstream.local), *part, out)
