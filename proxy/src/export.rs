@@ -13,6 +13,7 @@ use config::services::span::Span;
 use config::tracing::{Batch, Detector, OpenTelemetry, Provider};
 
 use crate::call::Calls;
+use crate::outage::Outage;
 use crate::stats::Stats;
 
 use target::Target;
@@ -40,6 +41,7 @@ struct Inner {
     target: Target,
     batch: Batch,
     stats: OfSpans,
+    lost: Outage,
 }
 
 /// For a collector that is given no time of its own: one that hangs must not hold what comes after it for ever.
@@ -56,7 +58,7 @@ impl Exporter {
             Provider::Zipkin(config) => (Target::zipkin(config, OfZipkin::new(stats, ZIPKIN)), config.batch, ZIPKIN),
         };
         let id = IDS.fetch_add(1, Relaxed);
-        Exporter(Arc::new(Inner { id, target, batch, stats: OfSpans::new(stats, keys) }))
+        Exporter(Arc::new(Inner { id, target, batch, stats: OfSpans::new(stats, keys), lost: Outage::default() }))
     }
 
     /// Takes a span. It is sent later, or dropped where too many wait. Needs the current `LocalSet`.

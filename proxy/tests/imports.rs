@@ -133,7 +133,7 @@ const TABLE: &[Room] = &[
     room("fetches", &["call"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
     // Spans on their way to collectors.
-    room("export", &["call", "stats", "telemetry", "wire"]),
+    room("export", &["call", "outage", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
     room(
@@ -147,7 +147,7 @@ const TABLE: &[Room] = &[
     room("peer_exchange", &["stats", "telemetry", "transport"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
-    room("policy", &["calendar", "stats", "tls", "wire"]),
+    room("policy", &["calendar", "outage", "stats", "tls", "wire"]),
     // Heads and codecs: what HTTP looks like on the wire.
     room("wire", &["stats", "transport"]),
     room("tls", &["calendar", "sources", "transport"]),
@@ -158,6 +158,7 @@ const TABLE: &[Room] = &[
     room("stats", &[]),
     room("drain", &[]),
     room("failure", &[]),
+    room("outage", &[]),
     room("sys", &[]),
     room("token_bucket", &[]),
 ];

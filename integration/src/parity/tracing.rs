@@ -58,7 +58,7 @@ pub async fn play(program: &Path) -> Result<String, Failure> {
     let proxy = Proxy::start(program, &others).await?;
     let mut text = String::new();
     for case in cases::all() {
-        let got = proxy.say(&case).await.map_err(|error| format!("{}: {error}", case.name))?;
+        let got = proxy.say(&case, &others).await.map_err(|error| format!("{}: {error}", case.name))?;
         let spans = others.spans(case.spans).await.map_err(|error| format!("{}: {error}", case.name))?;
         let names = Names::of(&spans);
         let _ = writeln!(text, "# {}\n< {}", case.name, names.told(&got));
@@ -183,7 +183,7 @@ impl Proxy {
     }
 
     /// Asks, and gives the status and what the response says of tracing.
-    async fn say(&self, case: &Case) -> Result<String, Failure> {
+    async fn say(&self, case: &Case, others: &Others) -> Result<String, Failure> {
         let mut stream = TcpStream::connect(self.ports[case.listener]).await?;
         let mut request = format!("{} HTTP/1.1\r\nhost: svc.example\r\nconnection: close\r\n", case.line);
         for (name, value) in &case.headers {
@@ -191,8 +191,7 @@ impl Proxy {
         }
         stream.write_all(format!("{request}\r\n").as_bytes()).await?;
         if case.leaves {
-            // Once the application has it.
-            self.until_busy().await?;
+            others.is_asked().await?;
             return Ok(String::from("left"));
         }
         let mut heard = Vec::new();
@@ -202,17 +201,6 @@ impl Proxy {
         let status = lines.next().unwrap_or_default().to_owned();
         let told = lines.filter(|line| line.starts_with("x-envoy-decorator") || line.starts_with("x-request-id"));
         Ok(told.fold(status, |all, line| format!("{all} {line}")))
-    }
-
-    async fn until_busy(&self) -> Result<(), Failure> {
-        let began = Instant::now();
-        while !page(self.admin, "/stats")?.contains("cluster.app-seen.upstream_rq_active: 1") {
-            if began.elapsed() > DEADLINE {
-                return Err("the application is not asked".into());
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
     }
 
     /// What was decided, and what was sent.

@@ -98,6 +98,6 @@ pub(super) async fn drain(inner: Arc<Inner>, queue: Rc<Queue>, calls: Calls) {
             inner.stats.timer_flushed.inc();
         }
         inner.stats.spans_sent.add(spans.len() as u64);
-        inner.target.send(spans, &calls).await;
+        inner.target.send(spans, &calls, &inner.lost).await;
     }
 }

@@ -13,6 +13,7 @@ use config::tracing::Collector;
 
 use super::{OfZipkin, TIMEOUT, VERSION};
 use crate::call::{CallFailure, Calls, GrpcCall, GrpcTarget, HttpCall, Reply, Why};
+use crate::outage::Outage;
 use crate::telemetry::format;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::{Headers, Name};
@@ -67,8 +68,8 @@ impl Target {
         Target::Zipkin(stats, Zipkin { http, service: config.service.clone(), protobuf: config.protobuf })
     }
 
-    /// Sends them and waits for the answer. What went wrong is told in the process log, and in the cluster's statistics.
-    pub async fn send(&self, spans: Vec<Span>, calls: &Calls) {
+    /// Sends them and waits for the answer. That they are lost is told in the process log, and in the cluster's statistics.
+    pub async fn send(&self, spans: Vec<Span>, calls: &Calls, lost: &Outage) {
         let result = match self {
             Target::Grpc(origin, target) => {
                 let message = Framed::new(|out| otlp::encode(origin, spans, out));
@@ -94,12 +95,19 @@ impl Target {
                 result
             }
         };
-        match result {
-            Err(failure) => tracing::debug!(target: "tracing", "spans are lost: {failure}"),
-            Ok(Reply::Http(reply)) if reply.head.status / 100 != 2 => {
-                tracing::debug!(target: "tracing", "spans are lost: the collector answers {}", reply.head.status);
+        let why = match result {
+            Err(failure) => Some(failure.to_string()),
+            Ok(Reply::Http(reply)) => {
+                Some(reply.head.status).filter(|status| status / 100 != 2).map(|status| format!("it answers {status}"))
             }
-            Ok(_) => {}
+            Ok(_) => None,
+        };
+        match why {
+            Some(why) if lost.failed() => {
+                tracing::warn!(target: "tracing", "spans are lost, the collector does not take them: {why}")
+            }
+            None if lost.is_ended() => tracing::warn!(target: "tracing", "the collector takes spans again"),
+            _ => {}
         }
     }
 }

@@ -93,6 +93,18 @@ impl Others {
         std::mem::take(&mut *self.state.requests.lock().expect(POISON))
     }
 
+    /// Waits until the application has been asked something since [`Others::requests`] was last read.
+    pub async fn is_asked(&self) -> Result<(), Failure> {
+        let began = Instant::now();
+        while self.state.requests.lock().expect(POISON).is_empty() {
+            if began.elapsed() > DEADLINE {
+                return Err("the application is not asked".into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
     pub fn reports(&self) -> Vec<String> {
         self.state.reports.lock().expect(POISON).clone()
     }
