@@ -1,6 +1,9 @@
 //! Access logs and Envoy's format language (`envoy.config.accesslog.v3`, command operators), parsed once.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::matcher::{Fraction, MetadataMatcher};
 
 /// One configured log.
 #[derive(Debug, Clone)]
@@ -21,7 +24,11 @@ pub enum Sink {
         /// Text or JSON.
         format: LogFormat,
     },
-    /// A sink that is parsed and not acting, by type URL (gRPC and OpenTelemetry).
+    /// `HttpGrpcAccessLogConfig`, `TcpGrpcAccessLogConfig`.
+    Grpc(Arc<GrpcLog>),
+    /// `OpenTelemetryAccessLogConfig`.
+    OpenTelemetry(Arc<OpenTelemetryLog>),
+    /// A sink that is parsed and not acting, by type URL.
     Inert(Arc<str>),
 }
 
@@ -89,7 +96,37 @@ pub enum LogFilter {
     Header(crate::matcher::HeaderMatcher),
     /// `envoy.access_loggers.extension_filters.cel`.
     Expression(crate::cel::Expr),
-    /// A filter that is not acting (metadata): every entry passes, by type.
+    /// `traceable_filter`.
+    Traceable,
+    /// `runtime_filter`: a share of all entries.
+    Share {
+        /// How many.
+        of: Fraction,
+        /// Chance alone decides, and not the request's id.
+        independent: bool,
+    },
+    /// `grpc_status_filter`.
+    GrpcStatus {
+        /// Numbers of statuses.
+        statuses: Vec<u8>,
+        /// All others.
+        exclude: bool,
+    },
+    /// `metadata_filter`.
+    Metadata {
+        /// What the dynamic metadata must say.
+        matcher: Option<MetadataMatcher>,
+        /// What becomes of entries whose metadata says nothing there.
+        or_else: bool,
+    },
+    /// `log_type_filter`.
+    Kinds {
+        /// Kinds of entries.
+        kinds: Vec<EntryKind>,
+        /// All others.
+        exclude: bool,
+    },
+    /// A filter that is not acting: every entry passes, by type.
     LogAll(Arc<str>),
 }
 
@@ -106,9 +143,26 @@ pub enum Comparison {
     NotEqual,
 }
 
+/// When entries are written beside that of the end (`access_log_options`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Early {
+    /// A request, or a connection, has come.
+    pub at_start: bool,
+    /// It has what it wanted: a request its tunnel, a connection its upstream.
+    pub at_success: bool,
+    /// Again and again while it goes on.
+    pub interval: Option<Duration>,
+}
+
 pub(crate) mod decode;
+mod entry_kind;
+mod filter;
 pub mod format;
 mod operator;
+mod over_network;
+
+pub use entry_kind::EntryKind;
+pub use over_network::{Buffer, GrpcLog, GrpcStream, Identity, OpenTelemetryLog, Record, Resource, Shape};
 
 pub use operator::{
     AddressPart, Attempted, Calculated, CertificateField, CertificateOf, GrpcStatusFormat, HostFrom, MetadataOf,

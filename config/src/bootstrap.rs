@@ -112,6 +112,7 @@ impl Bootstrap {
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
         options.node_metadata = self.node_metadata.clone();
+        options.node = self.node.clone();
         options.node_id = self.node_id.clone();
         options.node_locality = self.node_locality();
         options.tracer = self.tracer.clone();

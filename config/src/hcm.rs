@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, Early};
 use crate::cluster::Http2Settings;
 use crate::filters::HttpFilterConfig;
 use crate::route::{RouteConfiguration, Upgrade};
@@ -108,6 +108,8 @@ pub struct HttpConnectionManager {
     pub reject_fragment: bool,
     /// Logs.
     pub access_log: Vec<AccessLog>,
+    /// `access_log_options`, or what stood in their place before.
+    pub early_log: Early,
 }
 
 /// `codec_type`.

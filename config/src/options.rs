@@ -28,6 +28,8 @@ pub struct Options {
     pub local_cluster: Option<Arc<str>>,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
+    /// The node, completed, as control planes are told it.
+    pub node: Bytes,
     /// `node.id`, or `--service-node`.
     pub node_id: Arc<str>,
     /// Region and zone of the node.
@@ -96,6 +98,7 @@ impl Options {
             service_cluster: Arc::default(),
             local_cluster: None,
             node_metadata: Arc::default(),
+            node: Bytes::new(),
             node_id: Arc::default(),
             node_locality: Default::default(),
             exchanges: RefCell::default(),

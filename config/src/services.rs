@@ -2,6 +2,7 @@
 //! with them. Called by the translations of filters; the proxy's `call` acts on what comes out. The messages of each service are in a
 //! file below: plain data on one side, bytes on the other.
 
+pub mod als;
 pub mod ext_authz;
 pub mod grpc_health;
 pub mod otlp;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, Early};
 
 pub(crate) mod decode;
 
@@ -26,6 +26,8 @@ pub struct TcpProxy {
     pub tunneling: Option<Tunneling>,
     /// Logs.
     pub access_log: Vec<AccessLog>,
+    /// `access_log_options`, or what stood in their place before.
+    pub early_log: Early,
 }
 
 /// A cluster and its weight.

@@ -9,7 +9,7 @@ use crate::matcher::Fraction;
 use crate::services::{GrpcService, HttpService};
 
 pub(crate) mod decode;
-mod opentelemetry;
+pub(crate) mod opentelemetry;
 mod zipkin;
 
 /// `HttpConnectionManager.Tracing`.

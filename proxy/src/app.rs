@@ -25,8 +25,8 @@ use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
 use crate::cli::{Invocation, Mode, Options, complain, say};
 use crate::listener::bind::{self, AdminPlace};
+use crate::logs::Sinks;
 use crate::stats::Stats;
-use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
 use crate::threads::Workers;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::discoveries::Discoveries;
 use crate::drain;
+use crate::logs::Sinks;
 use crate::stats::Stats;
-use crate::telemetry::access_log::Sinks;
 use crate::tls::Secrets;
 
 /// What a listener, and everything below it, is compiled with.

@@ -1,114 +1,179 @@
-//! Spans on their way to a collector: gathered by each worker, sent over the mesh's own clusters, off the path of requests. `http` hands
-//! them over and never waits: what a slow collector leaves no room for is dropped, and counted.
+//! Spans and entries of access logs on their way to services: gathered by each worker, sent over the mesh's own clusters, off the path of
+//! requests. `http` and `logs` hand them over and never wait: what a slow service leaves no room for is dropped, and counted.
 
+mod http;
+mod log_stream;
 mod queue;
-mod target;
+mod records;
+mod resource;
+mod spans;
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use config::services::otlp::Origin;
-use config::services::span::Span;
-use config::tracing::{Batch, Detector, OpenTelemetry, Provider};
+use config::access_log::{Buffer, Identity};
 
 use crate::call::Calls;
-use crate::outage::Outage;
-use crate::stats::Stats;
 
-use target::Target;
+use queue::Item;
 
-crate::stats::counters! {
-    /// `tracing.<tracer>.*`.
-    struct OfSpans { spans_sent spans_dropped timer_flushed }
+pub use log_stream::LogStream;
+pub use records::Records;
+pub use spans::Spans;
+
+/// Takes items and sends them. Shared by all workers; each of them has a queue of its own.
+#[derive(Debug)]
+struct Exporter<T> {
+    inner: Arc<Inner<T>>,
+    /// Not held by tasks: they see by it that nobody sends any more.
+    alive: Arc<()>,
 }
 
-crate::stats::counters! {
-    /// Beside that, of Zipkin.
-    struct OfZipkin { reports_sent reports_dropped reports_failed reports_skipped_no_cluster }
+impl<T> Clone for Exporter<T> {
+    fn clone(&self) -> Self {
+        Exporter { inner: self.inner.clone(), alive: self.alive.clone() }
+    }
 }
-
-const ZIPKIN: &str = "tracing.zipkin.";
-
-/// Takes spans and sends them. Shared by all workers; each of them has a queue of its own.
-#[derive(Debug, Clone)]
-pub struct Exporter(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+struct Inner<T> {
     /// Names it among the queues of a worker.
     id: u64,
-    target: Target,
+    target: T,
     batch: Batch,
-    stats: OfSpans,
-    lost: Outage,
+    alive: Weak<()>,
 }
 
-/// For a collector that is given no time of its own: one that hangs must not hold what comes after it for ever.
+/// How items are gathered before they are sent.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    /// So many are sent at once.
+    enough: usize,
+    /// Or so many octets.
+    enough_octets: usize,
+    /// And fewer once this is over.
+    interval: Duration,
+    /// More are not kept.
+    most: usize,
+}
+
+/// A service, made ready: how items become calls.
+trait Target: fmt::Debug + Send + Sync + 'static {
+    type Item: Item;
+    /// What a worker keeps between two messages.
+    type Link: Default;
+
+    /// Sends them, and waits until they are gone. `by_time`: not because there were enough.
+    async fn send(&self, items: Vec<Self::Item>, by_time: bool, link: &mut Self::Link, calls: &Calls);
+
+    /// There was no room for one.
+    fn dropped(&self);
+
+    /// One was taken.
+    fn taken(&self) {}
+
+    /// Looks after what is kept while nothing is sent. Never ready.
+    async fn tend(&self, _link: &mut Self::Link) -> Infallible {
+        std::future::pending().await
+    }
+
+    /// Whether something is kept.
+    fn is_kept(_link: &Self::Link) -> bool {
+        false
+    }
+}
+
+/// For a service that is given no time of its own: one that hangs must not hold what comes after it for ever.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-impl Exporter {
-    /// Of a tracer.
-    pub fn compile(provider: &Provider, stats: &Arc<Stats>) -> Exporter {
-        static IDS: AtomicU64 = AtomicU64::new(0);
-        let (target, batch, keys) = match provider {
-            Provider::OpenTelemetry(config) => {
-                (Target::otlp(&config.collector, origin(config)), config.batch, "tracing.opentelemetry.")
-            }
-            Provider::Zipkin(config) => (Target::zipkin(config, OfZipkin::new(stats, ZIPKIN)), config.batch, ZIPKIN),
-        };
-        let id = IDS.fetch_add(1, Relaxed);
-        Exporter(Arc::new(Inner { id, target, batch, stats: OfSpans::new(stats, keys), lost: Outage::default() }))
-    }
-
-    /// Takes a span. It is sent later, or dropped where too many wait. Needs the current `LocalSet`.
-    pub fn send(&self, span: Span, calls: &Calls) {
-        let inner = &self.0;
-        let queue = queue::of(inner.id, |queue| {
-            tokio::task::spawn_local(queue::drain(inner.clone(), queue, calls.clone()));
-        });
-        if !queue.push(span, &inner.batch) {
-            inner.stats.spans_dropped.inc();
-        }
-    }
-}
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is said of this proxy beside its spans: each attribute once, the last detector wins.
-fn origin(config: &OpenTelemetry) -> Origin {
-    let mut resource: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    let mut say = |key: &str, value: &str| match resource.iter_mut().find(|(known, _)| **known == *key) {
-        Some((_, old)) => *old = value.into(),
-        None => resource.push((key.into(), value.into())),
-    };
-    if config.says_sdk {
-        say("telemetry.sdk.language", "rust");
-        say("telemetry.sdk.name", "outrigger");
-        say("telemetry.sdk.version", VERSION);
+impl<T: Target> Exporter<T> {
+    fn new(target: T, batch: Batch) -> Exporter<T> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let alive = Arc::new(());
+        let id = IDS.fetch_add(1, Relaxed);
+        Exporter { inner: Arc::new(Inner { id, target, batch, alive: Arc::downgrade(&alive) }), alive }
     }
-    if let Some(name) = &config.service_name {
-        say("service.name", name);
-    }
-    for detector in &config.detectors {
-        match detector {
-            Detector::Environment => {
-                let list = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
-                attributes(&list).for_each(|(key, value)| say(key, value));
-            }
-            Detector::Static(list) => list.iter().for_each(|(key, value)| say(key, value)),
+
+    /// Takes an item. It is sent later, or dropped where too many wait. Needs the current `LocalSet`.
+    fn send(&self, item: T::Item, calls: &Calls) {
+        let inner = &self.inner;
+        let queue = queue::of(inner.id, |queue| {
+            tokio::task::spawn_local(queue::drain(inner.clone(), queue, calls.clone()));
+        });
+        match queue.push(item, &inner.batch) {
+            true => inner.target.taken(),
+            false => inner.target.dropped(),
         }
     }
-    Origin { resource, scope: config.says_scope.then(|| ("envoy".into(), VERSION.into())) }
 }
 
-/// `key=value` and so on; what is no such pair is left out, and spaces belong to them, as with Envoy.
-fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
-    list.split(',').filter_map(|pair| {
-        let mut parts = pair.split('=').filter(|part| !part.is_empty());
-        let (key, value) = (parts.next()?, parts.next()?);
-        parts.next().is_none().then_some((key, value))
-    })
+/// Exporters of logs: each is one for all logs that say the same of it.
+#[derive(Debug, Default)]
+pub struct LogExporters {
+    streams: Known<log_stream::Service>,
+    records: Known<records::ToCollector>,
+}
+
+/// Those that somebody holds, by what was said of them.
+#[derive(Debug)]
+struct Known<T>(Mutex<Vec<Held<T>>>);
+
+#[derive(Debug)]
+struct Held<T> {
+    identity: (Identity, bool),
+    inner: Weak<Inner<T>>,
+    alive: Weak<()>,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Known(Mutex::default())
+    }
+}
+
+impl<T> Known<T> {
+    fn exporter(&self, identity: (Identity, bool), make: impl FnOnce() -> Exporter<T>) -> Exporter<T> {
+        // Whole at every moment that can panic.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|held| held.alive.strong_count() > 0);
+        let known = all.iter().find(|held| held.identity == identity);
+        let known =
+            known.and_then(|held| Some(Exporter { inner: held.inner.upgrade()?, alive: held.alive.upgrade()? }));
+        known.unwrap_or_else(|| {
+            let made = make();
+            all.push(Held { identity, inner: Arc::downgrade(&made.inner), alive: Arc::downgrade(&made.alive) });
+            made
+        })
+    }
+}
+
+impl From<Buffer> for Batch {
+    fn from(buffer: Buffer) -> Batch {
+        Batch { enough: usize::MAX, enough_octets: buffer.octets, interval: buffer.interval, most: usize::MAX }
+    }
+}
+
+/// An entry of a log, as the octets of its message.
+#[derive(Debug)]
+struct Entry(Vec<u8>);
+
+thread_local! {
+    static ENTRIES: queue::Queues<Entry> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+impl Item for Entry {
+    fn octets(&self) -> usize {
+        self.0.len() + size_of::<Entry>()
+    }
+
+    fn queues() -> &'static std::thread::LocalKey<queue::Queues<Entry>> {
+        &ENTRIES
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod fetches;
 pub mod http;
 pub mod listener;
+pub mod logs;
 mod outage;
 pub mod peer_exchange;
 pub mod policy;

@@ -19,8 +19,8 @@ use crate::http;
 use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
 use crate::listener::bind::Socket;
+use crate::logs::{Sinks, WorkerLogs};
 use crate::stats::Stats;
-use crate::telemetry::access_log::{Sinks, WorkerLogs};
 use crate::worker::{ConnectionIds, Worker};
 
 /// What the control thread asks of a worker. `id` is the control thread's name for the sockets of one address.
@@ -139,12 +139,13 @@ fn run_thread(index: usize, count: usize, shared: Shared, commands: mpsc::Unboun
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let clusters = Rc::new(WorkerClusters::new(index));
+        let calls = Calls::new(clusters.clone(), shared.published.clone(), &shared.stats, shared.address);
         let worker = Rc::new(Worker {
             index,
-            calls: Calls::new(clusters.clone(), shared.published.clone(), &shared.stats, shared.address),
+            logs: WorkerLogs::new(index).over(calls.clone()),
+            calls,
             published: shared.published,
             clusters,
-            logs: WorkerLogs::new(index),
             drain: shared.drain,
             stats: shared.stats,
             connections: ConnectionIds::new(index, count),

@@ -11,8 +11,8 @@ use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
+use crate::logs::WorkerLogs;
 use crate::stats::Stats;
-use crate::telemetry::access_log::WorkerLogs;
 
 /// What every data-path function can reach. One a worker thread.
 pub struct Worker {

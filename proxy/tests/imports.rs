@@ -32,6 +32,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "listener",
+            "logs",
             "sources",
             "stats",
             "status",
@@ -53,6 +54,7 @@ const TABLE: &[Room] = &[
             "fetches",
             "http",
             "listener",
+            "logs",
             "stats",
             "status",
             "store",
@@ -63,9 +65,9 @@ const TABLE: &[Room] = &[
         ],
     ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
-    room("admin", &["cli", "stats", "status", "store", "sys", "telemetry", "tls"]),
+    room("admin", &["cli", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
-    room("threads", &["call", "cluster", "drain", "http", "listener", "stats", "telemetry", "worker"]),
+    room("threads", &["call", "cluster", "drain", "http", "listener", "logs", "stats", "worker"]),
     room(
         "listener",
         &[
@@ -75,6 +77,7 @@ const TABLE: &[Room] = &[
             "peer_exchange",
             "failure",
             "http",
+            "logs",
             "stats",
             "sys",
             "tcp",
@@ -93,6 +96,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "failure",
+            "logs",
             "policy",
             "stats",
             "sys",
@@ -115,6 +119,7 @@ const TABLE: &[Room] = &[
             "export",
             "failure",
             "fetches",
+            "logs",
             "policy",
             "sources",
             "stats",
@@ -126,13 +131,15 @@ const TABLE: &[Room] = &[
             "worker",
         ],
     ),
-    room("compile", &["discoveries", "drain", "stats", "telemetry", "tls"]),
+    room("compile", &["discoveries", "drain", "logs", "stats", "tls"]),
     // What a filter is that is discovered.
     room("discoveries", &["fetches", "stats"]),
     // What the control thread fetches for filters.
     room("fetches", &["call"]),
-    room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
-    // Spans on their way to collectors.
+    room("worker", &["call", "cluster", "drain", "logs", "stats"]),
+    // Access logs: which entries are written, as what and where to.
+    room("logs", &["call", "export", "failure", "policy", "stats", "telemetry", "tls", "wire"]),
+    // Spans and entries of logs on their way to services.
     room("export", &["call", "outage", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),

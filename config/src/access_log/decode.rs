@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use super::operator::Formatters;
-use super::{AccessLog, Comparison, Format, JsonFormat, LogFilter, LogFormat, Sink, format};
-use crate::cel;
+use super::{AccessLog, Format, JsonFormat, LogFormat, Sink, filter, format, over_network};
 use crate::extension;
 use crate::field_rules;
-use crate::matcher;
 use crate::options::Options;
-use crate::proto::extensions::{access_loggers::filters::cel::v3::ExpressionFilter, formatter::cel::v3::Cel};
+use crate::proto::extensions::formatter::cel::v3::Cel;
 use crate::proto::{self, accesslog::v3 as pb, core::v3 as core, extensions::access_loggers as loggers, wkt};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
@@ -19,8 +17,17 @@ pub(crate) fn access_logs(at: &At<'_>, list: &[pb::AccessLog], options: &Options
     list.iter().enumerate().map(|(index, log)| access_log(&at.index(index), log, options)).collect()
 }
 
+/// What is given twice, in a former place and among `access_log_options`, is refused as Envoy refuses it.
+pub(crate) fn not_twice(at: &At<'_>, is_there_too: bool) -> Result<(), Rejection> {
+    match is_there_too {
+        true => Err(at.reject("has its place in access_log_options, which is given too; leave it out here")),
+        false => Ok(()),
+    }
+}
+
 fn access_log(at: &At<'_>, proto: &pb::AccessLog, options: &Options) -> Result<AccessLog, Rejection> {
-    let filter = proto.filter.as_ref().map(|filter| log_filter(&at.field("filter"), filter, options, 0)).transpose()?;
+    let filter =
+        proto.filter.as_ref().map(|filter| filter::decode(&at.field("filter"), filter, options, 0)).transpose()?;
     let at_config = at.field("typed_config");
     let Some(pb::access_log::ConfigType::TypedConfig(any)) = &proto.config_type else {
         return Err(at_config.reject("is required and not set; set it"));
@@ -30,6 +37,9 @@ fn access_log(at: &At<'_>, proto: &pb::AccessLog, options: &Options) -> Result<A
 
 fn sink(at: &At<'_>, name: &str, any: &wkt::Any, options: &Options) -> Result<Sink, Rejection> {
     let extension = extension::open(at, any)?;
+    if let Some(sink) = over_network::decode(at, &extension, options)? {
+        return Ok(sink);
+    }
     Ok(match &*extension.type_name {
         "envoy.extensions.access_loggers.file.v3.FileAccessLog" => file(at, &extension.decode(at, options)?, options)?,
         "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog" => {
@@ -97,20 +107,8 @@ pub(crate) fn substitution(
     options: &Options,
 ) -> Result<LogFormat, Rejection> {
     use core::substitution_format_string::Format as Source;
-    let at_formatters = at.field("formatters");
-    let mut shape = Shape { omit_empty: proto.omit_empty_values, ..Shape::default() };
-    for (index, formatter) in proto.formatters.iter().enumerate() {
-        let at = at_formatters.index(index);
-        let at = at.field("typed_config");
-        let extension = extension::open_required(&at, &formatter.typed_config)?;
-        registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
-        match &*extension.type_name {
-            registry::CEL_FORMATTER => shape.cel = extension.decode::<Cel>(&at, options)?.cel_config,
-            registry::WITHOUT_QUERY_FORMATTER => shape.without_query = true,
-            _ => {}
-        }
-    }
-    let shape = &shape;
+    let formatters = Shape::of(&at.field("formatters"), &proto.formatters, options)?;
+    let shape = &Shape { omit_empty: proto.omit_empty_values, ..formatters };
     match &proto.format {
         None => Err(at.reject("has no format; give text_format_source or json_format")),
         Some(Source::TextFormat(text)) => shape.text(&at.field("text_format"), text).map(LogFormat::Text),
@@ -125,7 +123,7 @@ pub(crate) fn substitution(
 
 /// What holds for all that a format is made of.
 #[derive(Default)]
-struct Shape {
+pub(super) struct Shape {
     omit_empty: bool,
     /// How expressions are read.
     cel: Option<core::CelExpressionConfig>,
@@ -134,7 +132,28 @@ struct Shape {
 }
 
 impl Shape {
-    fn text(&self, at: &At<'_>, text: &str) -> Result<Format, Rejection> {
+    /// By `formatters`.
+    pub(super) fn of(
+        at: &At<'_>,
+        formatters: &[core::TypedExtensionConfig],
+        options: &Options,
+    ) -> Result<Shape, Rejection> {
+        let mut shape = Shape::default();
+        for (index, formatter) in formatters.iter().enumerate() {
+            let at = at.index(index);
+            let at = at.field("typed_config");
+            let extension = extension::open_required(&at, &formatter.typed_config)?;
+            registry::inert(&at, Kind::Formatter, &formatter.name, &extension, options)?;
+            match &*extension.type_name {
+                registry::CEL_FORMATTER => shape.cel = extension.decode::<Cel>(&at, options)?.cel_config,
+                registry::WITHOUT_QUERY_FORMATTER => shape.without_query = true,
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    pub(super) fn text(&self, at: &At<'_>, text: &str) -> Result<Format, Rejection> {
         let formatters = Formatters { cel: self.cel.as_ref(), without_query: self.without_query };
         let format = format::parse_with(text, formatters).map_err(|reason| at.reject(reason))?;
         Ok(Format { omit_empty: self.omit_empty, ..format })
@@ -164,110 +183,4 @@ fn json_value(at: &At<'_>, proto: &wkt::Value, shape: &Shape) -> Result<JsonForm
         }
         _ => JsonFormat::Constant(proto::value_to_json(proto)),
     })
-}
-
-fn log_filter(
-    at: &At<'_>,
-    proto: &pb::AccessLogFilter,
-    options: &Options,
-    depth: usize,
-) -> Result<LogFilter, Rejection> {
-    use pb::access_log_filter::FilterSpecifier as Filter;
-    if depth > 16 {
-        return Err(at.reject("is nested too deeply"));
-    }
-    let all = |field: &str, list: &[pb::AccessLogFilter]| {
-        let at = at.field(field);
-        let at = at.field("filters");
-        if list.len() < 2 {
-            return Err(at.reject("must have at least two filters"));
-        }
-        list.iter()
-            .enumerate()
-            .map(|(index, one)| log_filter(&at.index(index), one, options, depth + 1))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    let inert = |field: &str| {
-        options.note(&at.field(field), "is not acting; every entry is written");
-        LogFilter::LogAll(Arc::from(field))
-    };
-    Ok(match &proto.filter_specifier {
-        None => return Err(at.reject("is empty; give a filter or leave it out")),
-        Some(Filter::StatusCodeFilter(filter)) => {
-            let (op, value) = comparison(&at.field("status_code_filter"), &filter.comparison, options)?;
-            LogFilter::StatusCode(op, value)
-        }
-        Some(Filter::DurationFilter(filter)) => {
-            let (op, value) = comparison(&at.field("duration_filter"), &filter.comparison, options)?;
-            LogFilter::Duration(op, value)
-        }
-        Some(Filter::NotHealthCheckFilter(_)) => LogFilter::NotHealthCheck,
-        Some(Filter::AndFilter(list)) => LogFilter::And(all("and_filter", &list.filters)?),
-        Some(Filter::OrFilter(list)) => LogFilter::Or(all("or_filter", &list.filters)?),
-        Some(Filter::HeaderFilter(filter)) => {
-            let at = at.field("header_filter");
-            let at = at.field("header");
-            LogFilter::Header(matcher::decode::header(&at, field_rules::required(&at, &filter.header)?)?)
-        }
-        Some(Filter::ResponseFlagFilter(filter)) => {
-            LogFilter::ResponseFlags(response_flags(&at.field("response_flag_filter").field("flags"), &filter.flags)?)
-        }
-        Some(Filter::ExtensionFilter(filter)) => extension_filter(&at.field("extension_filter"), filter, options)?,
-        Some(Filter::TraceableFilter(_)) => inert("traceable_filter"),
-        Some(Filter::RuntimeFilter(_)) => inert("runtime_filter"),
-        Some(Filter::GrpcStatusFilter(_)) => inert("grpc_status_filter"),
-        Some(Filter::MetadataFilter(_)) => inert("metadata_filter"),
-        Some(Filter::LogTypeFilter(_)) => inert("log_type_filter"),
-    })
-}
-
-fn comparison(
-    at: &At<'_>,
-    proto: &Option<pb::ComparisonFilter>,
-    options: &Options,
-) -> Result<(Comparison, u32), Rejection> {
-    use pb::comparison_filter::Op;
-    let at = at.field("comparison");
-    let comparison = field_rules::required(&at, proto)?;
-    let value = field_rules::required(&at.field("value"), &comparison.value)?;
-    let op = match proto::defined::<Op>(&at.field("op"), comparison.op)? {
-        Op::Eq => Comparison::Equal,
-        Op::Ge => Comparison::AtLeast,
-        Op::Le => Comparison::AtMost,
-        Op::Ne => Comparison::NotEqual,
-    };
-    let of_runtime = options.runtime.integer(&value.runtime_key).and_then(|value| u32::try_from(value).ok());
-    Ok((op, of_runtime.unwrap_or(value.default_value)))
-}
-
-fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options) -> Result<LogFilter, Rejection> {
-    let at = at.field("typed_config");
-    let Some(pb::extension_filter::ConfigType::TypedConfig(any)) = &proto.config_type else {
-        return Err(at.reject("is required and not set; set it"));
-    };
-    let extension = extension::open(&at, any)?;
-    if extension.type_name == registry::CEL_LOG_FILTER {
-        let filter: ExpressionFilter = extension.decode(&at, options)?;
-        let expression = cel::of_text(&filter.expression, filter.cel_config.as_ref(), cel::Place::Line);
-        return expression.map(LogFilter::Expression).map_err(|reason| at.field("expression").reject(reason));
-    }
-    registry::inert(&at, Kind::AccessLogFilter, &proto.name, &extension, options)?;
-    Ok(LogFilter::LogAll(Arc::from(&*extension.type_name)))
-}
-
-/// Short names of response flags, as Envoy 1.40 knows them.
-const RESPONSE_FLAGS: &[&str] = &[
-    "LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC", "URX", "SI", "IH",
-    "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DO", "DR", "UDO",
-];
-
-fn response_flags(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
-    let one = |(index, flag): (usize, &String)| {
-        if RESPONSE_FLAGS.contains(&flag.as_str()) {
-            Ok(Arc::from(flag.as_str()))
-        } else {
-            Err(at.index(index).reject(format!("{flag:?} is not a response flag; give short names such as UH or NR")))
-        }
-    };
-    list.iter().enumerate().map(one).collect()
 }

@@ -17,9 +17,10 @@ const UNSEEN: &[(&str, &str)] = &[
     ("bootstrap.v3.Bootstrap.StaticResources", "*"),
     // Need a cluster that is named elsewhere, or a whole service.
     ("core.v3.ApiConfigSource", "*"),
-    ("core.v3.RetryPolicy", "*"),
     ("core.v3.RetryPolicy.RetryHostPredicate", "*"),
     ("core.v3.RetryPolicy.RetryPriority", "*"),
+    // Acts where the caller does not say itself what is retried.
+    ("core.v3.RetryPolicy", "retry_on"),
     ("core.v3.WatchedDirectory", "*"),
     // Chooses the transport socket of its endpoints.
     ("endpoint.v3.LocalityLbEndpoints", "metadata"),
@@ -62,6 +63,7 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("core.v3.EnvoyInternalAddress", "endpoint_id"),
     // Chosen in the place of one that acts.
     ("cluster.v3.Cluster.CommonLbConfig", "zone_aware_lb_config"),
+    ("common.v1.AnyValue", "string_value_strindex"),
     ("peer_metadata.Config.DiscoveryMethod", "workload_discovery"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),
 ];

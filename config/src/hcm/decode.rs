@@ -8,7 +8,7 @@ use super::{
     ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, Http1Settings, HttpConnectionManager, RouteSource,
     ServerHeader, StripHostPort, Underscores, filters,
 };
-use crate::access_log;
+use crate::access_log::{self, Early};
 use crate::address;
 use crate::cluster::http_options;
 use crate::extension;
@@ -126,6 +126,24 @@ pub(crate) fn http_connection_manager(
         },
         reject_fragment: options.reject_fragment,
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+        early_log: early_log(at, proto)?,
+    })
+}
+
+#[allow(deprecated)] // What stood in the place of `access_log_options`.
+fn early_log(at: &At<'_>, proto: &pb::HttpConnectionManager) -> Result<Early, Rejection> {
+    let (at_flush, at_interval) = (at.field("flush_access_log_on_new_request"), at.field("access_log_flush_interval"));
+    let Some(chosen) = &proto.access_log_options else {
+        let interval = proto::duration(&at_interval, &proto.access_log_flush_interval)?;
+        return Ok(Early { at_start: proto.flush_access_log_on_new_request, at_success: false, interval });
+    };
+    access_log::decode::not_twice(&at_flush, proto.flush_access_log_on_new_request)?;
+    access_log::decode::not_twice(&at_interval, proto.access_log_flush_interval.is_some())?;
+    let at = at.field("access_log_options");
+    Ok(Early {
+        at_start: chosen.flush_access_log_on_new_request,
+        at_success: chosen.flush_log_on_tunnel_successfully_established,
+        interval: proto::duration(&at.field("access_log_flush_interval"), &chosen.access_log_flush_interval)?,
     })
 }
 

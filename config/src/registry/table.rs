@@ -147,9 +147,9 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     AccessLog Works "envoy.extensions.access_loggers.file.v3.FileAccessLog", unread, "text and JSON";
     AccessLog Works "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", unread, "text and JSON";
     AccessLog Works "envoy.extensions.access_loggers.stream.v3.StderrAccessLog", unread, "text and JSON";
-    AccessLog Inert "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", is::<ext::access_loggers::grpc::v3::HttpGrpcAccessLogConfig>, "entries are not sent";
-    AccessLog Inert "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", is::<ext::access_loggers::grpc::v3::TcpGrpcAccessLogConfig>, "entries are not sent";
-    AccessLog Inert "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig", is::<ext::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig>, "entries are not sent";
+    AccessLog Works "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", unread, "requests, sent to a log service over gRPC";
+    AccessLog Works "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", unread, "connections, sent to a log service over gRPC";
+    AccessLog Works "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig", unread, "records of requests and connections, sent to a collector over gRPC or HTTP";
 
     AccessLogFilter Works "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", unread, "entries of which the expression is true are written; attributes and functions that are not known here are refused";
 

@@ -3,29 +3,36 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::opentelemetry::proto::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use envoy_types::pb::opentelemetry::proto::common::v1::any_value::Value as AnyKind;
+use envoy_types::pb::opentelemetry::proto::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use prost::Message as _;
 
 use super::span::{Kind, Span, tags};
+
+pub mod logs;
+mod value;
+
+pub use value::Value;
+pub(crate) use value::pair;
 
 /// The method of a collector.
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// Who says it: the same for all spans of a proxy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Origin {
     /// Attributes of the resource.
-    pub resource: Vec<(Arc<str>, Arc<str>)>,
+    pub resource: Vec<(Arc<str>, Value)>,
     /// Name and version of the instrumentation, where they are said.
     pub scope: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// Appends the bytes of an `ExportTraceServiceRequest`.
 pub fn encode(origin: &Origin, spans: Vec<Span>, out: &mut Vec<u8>) {
-    let attributes = origin.resource.iter().map(|(key, value)| attribute(key.to_string(), value.to_string()));
     let request = ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: (!origin.resource.is_empty()).then(|| Resource { attributes: attributes.collect() }),
+            resource: (!origin.resource.is_empty())
+                .then(|| Resource { attributes: value::messages(origin.resource.clone()) }),
             scope_spans: vec![ScopeSpans {
                 scope: origin.scope.as_ref().map(|(name, version)| InstrumentationScope {
                     name: name.to_string(),
@@ -48,7 +55,7 @@ pub fn encode(origin: &Origin, spans: Vec<Span>, out: &mut Vec<u8>) {
 pub fn decode(bytes: &[u8]) -> Result<Vec<(Origin, Vec<Span>)>, prost::DecodeError> {
     let text = |pair: KeyValue| {
         let value = match pair.value.and_then(|value| value.value) {
-            Some(Value::StringValue(text)) => text,
+            Some(AnyKind::StringValue(text)) => text,
             other => format!("{other:?}"),
         };
         (pair.key, value)
@@ -69,10 +76,10 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<(Origin, Vec<Span>)>, prost::DecodeErr
         events: Vec::new(),
     };
     let all = ExportTraceServiceRequest::decode(bytes)?.resource_spans.into_iter().map(|of| {
-        let resource = of.resource.unwrap_or_default().attributes.into_iter().map(text);
+        let resource = of.resource.unwrap_or_default().attributes;
         let scope = of.scope_spans.first().and_then(|scoped| scoped.scope.as_ref());
         let origin = Origin {
-            resource: resource.map(|(key, value)| (key.into(), value.into())).collect(),
+            resource: resource.iter().map(pair).collect(),
             scope: scope.map(|scope| (scope.name.as_str().into(), scope.version.as_str().into())),
         };
         (origin, of.scope_spans.into_iter().flat_map(|scoped| scoped.spans).map(span).collect())
@@ -151,7 +158,7 @@ const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 fn attribute(key: String, value: String) -> KeyValue {
-    KeyValue { key, value: Some(AnyValue { value: Some(Value::StringValue(value)) }), ..KeyValue::default() }
+    KeyValue { key, value: Some(AnyValue { value: Some(AnyKind::StringValue(value)) }), ..KeyValue::default() }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

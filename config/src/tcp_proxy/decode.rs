@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{TcpProxy, Tunneling, WeightedTcpCluster};
-use crate::access_log;
+use crate::access_log::{self, Early};
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
@@ -32,6 +32,24 @@ pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) ->
             .map(|one| tunneling(&at.field("tunneling_config"), one))
             .transpose()?,
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+        early_log: early_log(at, proto)?,
+    })
+}
+
+#[allow(deprecated)] // What stood in the place of `access_log_options`.
+fn early_log(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Early, Rejection> {
+    let (at_flush, at_interval) = (at.field("flush_access_log_on_connected"), at.field("access_log_flush_interval"));
+    let Some(chosen) = &proto.access_log_options else {
+        let interval = proto::duration(&at_interval, &proto.access_log_flush_interval)?;
+        return Ok(Early { at_start: false, at_success: proto.flush_access_log_on_connected, interval });
+    };
+    access_log::decode::not_twice(&at_flush, proto.flush_access_log_on_connected)?;
+    access_log::decode::not_twice(&at_interval, proto.access_log_flush_interval.is_some())?;
+    let at = at.field("access_log_options");
+    Ok(Early {
+        at_start: chosen.flush_access_log_on_start,
+        at_success: chosen.flush_access_log_on_connected,
+        interval: proto::duration(&at.field("access_log_flush_interval"), &chosen.access_log_flush_interval)?,
     })
 }
 

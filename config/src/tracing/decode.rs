@@ -97,7 +97,7 @@ fn format(at: &At<'_>, text: &str) -> Result<Format, Rejection> {
     Ok(Format { omit_empty: true, ..access_log::decode::text_format(at, text)? })
 }
 
-fn custom_tags(at: &At<'_>, list: &[ProtoTag]) -> Result<Vec<CustomTag>, Rejection> {
+pub(crate) fn custom_tags(at: &At<'_>, list: &[ProtoTag]) -> Result<Vec<CustomTag>, Rejection> {
     let mut tags: Vec<CustomTag> = Vec::with_capacity(list.len());
     for (index, proto) in list.iter().enumerate() {
         let at = at.index(index);

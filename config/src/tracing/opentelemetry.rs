@@ -63,7 +63,7 @@ pub(super) fn batch(keys: &str, most: Option<u32>, options: &Options) -> Batch {
     }
 }
 
-fn all_detectors(
+pub(crate) fn all_detectors(
     at: &At<'_>,
     list: &[core::TypedExtensionConfig],
     options: &Options,

@@ -33,9 +33,9 @@ use query::Query;
 use source::Source;
 
 use crate::cli::Options;
+use crate::logs::Sinks;
 use crate::stats::Stats;
 use crate::status::Shown;
-use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::ProcessLog;
 
 /// What the interface reads and acts on.

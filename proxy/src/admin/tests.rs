@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::source::*;
 use super::*;
+use crate::logs::SinkSettings;
 use crate::stats::StatsSettings;
 use crate::status::{HostCounts, HostStatus, ListenerStatus, Request, Shown};
 use crate::store::{Entry, Kind, Snapshot};
-use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
 use crate::tls::{CertificateFacts, ContextFacts};
 

@@ -10,8 +10,8 @@ use crate::cli::process;
 use crate::cli::{DrainStrategy, Options};
 use crate::cluster::published::Published;
 use crate::drain::{self, ServerDrain};
+use crate::logs::{SinkSettings, Sinks};
 use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
-use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::threads::{Shared, Workers};
 use crate::tls::Secrets;
 

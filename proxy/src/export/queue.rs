@@ -1,103 +1,127 @@
-//! What waits on one worker for one collector, and the task that sends it: begun with the first span, over once there are none any more.
+//! What waits on one worker for one service, and the task that sends it: begun with the first item, over once there are none any more and
+//! no connection is worth keeping.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
-use config::services::span::Span;
-use config::tracing::Batch;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::Inner;
+use super::{Batch, Inner, Target};
 use crate::call::Calls;
 
-/// Spans of one message: a collector that was away is not sent one that it would refuse.
+/// Items of one message: a service that was away is not sent one that it would refuse.
 const AT_ONCE: usize = 512;
 
-/// Octets that may wait: strangers say much of what stands in spans.
+/// Octets that may wait: strangers say much of what stands in items.
 const MOST_OCTETS: usize = 2 << 20;
 
-/// Spans that wait.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    spans: RefCell<Vec<Span>>,
+/// Those of a worker, by their exporters' numbers.
+pub(super) type Queues<I> = RefCell<Vec<(u64, Rc<Queue<I>>)>>;
+
+/// What is sent.
+pub(super) trait Item: Sized + 'static {
+    /// How much of it there is.
+    fn octets(&self) -> usize;
+    /// Where a worker keeps its queues.
+    fn queues() -> &'static LocalKey<Queues<Self>>;
+}
+
+/// Items that wait.
+#[derive(Debug)]
+pub(super) struct Queue<I> {
+    items: RefCell<Vec<I>>,
     octets: Cell<usize>,
     /// There are enough of them to be sent.
     enough: Notify,
 }
 
-thread_local! {
-    /// Those of this worker, by the exporter's number.
-    static QUEUES: RefCell<Vec<(u64, Rc<Queue>)>> = const { RefCell::new(Vec::new()) };
+impl<I> Default for Queue<I> {
+    fn default() -> Self {
+        Queue { items: RefCell::default(), octets: Cell::default(), enough: Notify::new() }
+    }
 }
 
 /// The queue of an exporter; one that is new begins.
-pub(super) fn of(id: u64, begin: impl FnOnce(Rc<Queue>)) -> Rc<Queue> {
-    let known = QUEUES.with_borrow(|all| all.iter().find(|(known, _)| *known == id).map(|(_, queue)| queue.clone()));
+pub(super) fn of<I: Item>(id: u64, begin: impl FnOnce(Rc<Queue<I>>)) -> Rc<Queue<I>> {
+    let known =
+        I::queues().with_borrow(|all| all.iter().find(|(known, _)| *known == id).map(|(_, queue)| queue.clone()));
     known.unwrap_or_else(|| {
         let queue = Rc::new(Queue::default());
-        QUEUES.with_borrow_mut(|all| all.push((id, queue.clone())));
+        I::queues().with_borrow_mut(|all| all.push((id, queue.clone())));
         begin(queue.clone());
         queue
     })
 }
 
-impl Queue {
-    /// Takes a span; false if there is no room.
-    pub fn push(&self, span: Span, batch: &Batch) -> bool {
-        let mut spans = self.spans.borrow_mut();
-        let octets = self.octets.get() + span.octets();
-        if spans.len() >= batch.most || octets > MOST_OCTETS {
+impl<I: Item> Queue<I> {
+    /// Takes an item; false if there is no room.
+    pub fn push(&self, item: I, batch: &Batch) -> bool {
+        let mut items = self.items.borrow_mut();
+        let octets = self.octets.get() + item.octets();
+        if items.len() >= batch.most || octets > MOST_OCTETS {
             return false;
         }
         self.octets.set(octets);
-        spans.push(span);
-        if spans.len() >= batch.enough {
+        items.push(item);
+        drop(items);
+        if self.has_enough(batch) {
             self.enough.notify_one();
         }
         true
     }
 
-    fn take(&self) -> Vec<Span> {
-        let mut spans = self.spans.borrow_mut();
-        let count = spans.len().min(AT_ONCE);
-        let taken: Vec<Span> = spans.drain(..count).collect();
-        self.octets.set(self.octets.get() - taken.iter().map(Span::octets).sum::<usize>());
+    fn take(&self) -> Vec<I> {
+        let mut items = self.items.borrow_mut();
+        let count = items.len().min(AT_ONCE);
+        let taken: Vec<I> = items.drain(..count).collect();
+        self.octets.set(self.octets.get() - taken.iter().map(I::octets).sum::<usize>());
         taken
     }
 
-    /// Waits until so many are there.
-    async fn has(&self, count: usize) {
-        while self.spans.borrow().len() < count {
+    fn has_enough(&self, batch: &Batch) -> bool {
+        let count = self.items.borrow().len();
+        count >= batch.enough || count > 0 && self.octets.get() >= batch.enough_octets.min(MOST_OCTETS / 2)
+    }
+
+    /// Waits until there is enough.
+    async fn fills(&self, batch: &Batch) {
+        while !self.has_enough(batch) {
             self.enough.notified().await;
         }
     }
 }
 
 /// Ends a queue, however its task ends: with the worker too.
-struct Ends(u64);
+struct Ends<I: Item>(u64, std::marker::PhantomData<I>);
 
-impl Drop for Ends {
+impl<I: Item> Drop for Ends<I> {
     fn drop(&mut self) {
         // Gone with the thread, where that ends.
-        let _ = QUEUES.try_with(|all| all.borrow_mut().retain(|(id, _)| *id != self.0));
+        let _ = I::queues().try_with(|all| all.borrow_mut().retain(|(id, _)| *id != self.0));
     }
 }
 
 /// Sends what comes, one message after the other.
-pub(super) async fn drain(inner: Arc<Inner>, queue: Rc<Queue>, calls: Calls) {
-    let _ends = Ends(inner.id);
+pub(super) async fn drain<T: Target>(inner: Arc<Inner<T>>, queue: Rc<Queue<T::Item>>, calls: Calls) {
+    let _ends = Ends::<T::Item>(inner.id, std::marker::PhantomData);
+    let mut link = T::Link::default();
     loop {
-        let by_time = timeout(inner.batch.interval, queue.has(inner.batch.enough)).await.is_err();
-        let spans = queue.take();
-        if spans.is_empty() {
+        let by_time = timeout(inner.batch.interval, async {
+            tokio::select! {
+                () = queue.fills(&inner.batch) => {}
+                never = inner.target.tend(&mut link) => match never {},
+            }
+        });
+        let by_time = by_time.await.is_err();
+        let items = queue.take();
+        if !items.is_empty() {
+            inner.target.send(items, by_time, &mut link, &calls).await;
+        } else if !T::is_kept(&link) || inner.alive.strong_count() == 0 {
+            // Nobody can send any more, or nothing is lost by beginning anew.
             return;
         }
-        if by_time {
-            inner.stats.timer_flushed.inc();
-        }
-        inner.stats.spans_sent.add(spans.len() as u64);
-        inner.target.send(spans, &calls, &inner.lost).await;
     }
 }

@@ -4,8 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use config::services::otlp;
-use config::tracing::Collector;
+use config::services::span::Span;
+use config::tracing::{self, Collector, Detector, OpenTelemetry, Provider};
 
+use super::resource::attributes;
+use super::spans::origin;
 use super::*;
 use crate::call::tests::{Asked, OK, World, serve, service};
 use crate::cluster::testing::run;
@@ -19,7 +22,7 @@ fn config(change: impl FnOnce(&mut OpenTelemetry)) -> Provider {
         sampler: None,
         says_sdk: true,
         says_scope: true,
-        batch: Batch { enough: 3, interval: Duration::from_millis(20), most: 4 },
+        batch: tracing::Batch { enough: 3, interval: Duration::from_millis(20), most: 4 },
     };
     change(&mut config);
     Provider::OpenTelemetry(config)
@@ -40,7 +43,12 @@ fn attributes_of_the_environment_are_read_as_envoy_reads_them() {
 fn each_attribute_is_said_once_and_the_last_detector_wins() {
     let Provider::OpenTelemetry(config) = config(|_| {}) else { panic!("it is one of OpenTelemetry") };
     let origin = origin(&config);
-    let said: Vec<_> = origin.resource.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let text = |value: &otlp::Value| match value {
+        otlp::Value::Text(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    let said: Vec<_> = origin.resource.iter().map(|(key, value)| (&**key, text(value))).collect();
+    let said: Vec<_> = said.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let [("telemetry.sdk.language", "rust"), ("telemetry.sdk.name", "mine"), ("telemetry.sdk.version", _), rest @ ..] =
         &said[..]
     else {
@@ -69,7 +77,7 @@ fn spans_go_when_there_are_enough_and_when_it_is_time() {
         .await;
         let world = World::http2(address);
         let stats = Stats::new(StatsSettings::default());
-        let exporter = Exporter::compile(&config(|_| {}), &stats);
+        let exporter = Spans::compile(&config(|_| {}), &stats);
         for name in ["a", "b", "c", "d", "e"] {
             exporter.send(span(name), &world.calls);
         }
@@ -98,7 +106,7 @@ fn a_collector_that_hangs_costs_a_counter() {
         .await;
         let world = World::http2(address);
         let stats = Stats::new(StatsSettings::default());
-        let exporter = Exporter::compile(
+        let exporter = Spans::compile(
             &config(|config| {
                 config.batch.enough = 1;
                 config.collector = Collector::Grpc(config::services::GrpcService {
@@ -128,7 +136,8 @@ fn a_collector_that_hangs_costs_a_counter() {
 
 #[test]
 fn what_waits_is_bounded_in_octets() {
-    let (queue, batch) = (queue::Queue::default(), Batch { enough: 99, interval: Duration::from_secs(1), most: 99 });
+    let queue = queue::Queue::default();
+    let batch = Batch { enough: 99, enough_octets: usize::MAX, interval: Duration::from_secs(1), most: 99 };
     let long = || {
         let mut long = span("a");
         long.tag("user_agent", "x".repeat(1 << 20));
@@ -138,3 +147,5 @@ fn what_waits_is_bounded_in_octets() {
     assert!(!queue.push(long(), &batch), "strangers would fill the memory");
     assert!(queue.push(span("b"), &batch));
 }
+
+mod logs;

@@ -33,7 +33,7 @@ pub async fn serve(
     connection: Rc<ConnectionInfo>,
     drain: DrainWatch,
 ) {
-    let logs = worker.logs;
+    let logs = worker.logs.clone();
     let context = Context::new(manager, connection, Upstreams::new(worker), logs, drain);
     run(Rc::new(context), stream).await;
 }

@@ -18,7 +18,8 @@ use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
 use super::xfcc;
 use crate::drain::DrainWatch;
-use crate::telemetry::access_log::{EntryKind, LogEntry, WorkerLogs};
+use crate::logs::WorkerLogs;
+use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::stream_info::ConnectionInfo;
 
 /// One downstream connection as its requests see it.

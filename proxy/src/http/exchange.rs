@@ -17,6 +17,7 @@ use super::attempt::Elsewhere;
 use super::attempt::redirects::History;
 use super::codec_error;
 use super::context::Context;
+use super::early;
 use super::filters;
 use super::filters::behind::Pinned;
 use super::forwarded;
@@ -148,6 +149,7 @@ async fn proxy<'s>(
     // Where it would go. Whether there is such a place, the router says, when the filters have had their say.
     router::choose(&mut exchange.stream, table);
     trace::begin(&mut exchange.stream);
+    early::at_start(&mut exchange.stream);
     // Our own answers have response filters, too.
     exchange.start_filters();
     upgrade::check(&mut exchange.stream)?;

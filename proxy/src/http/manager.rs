@@ -15,8 +15,8 @@ use super::stats::HttpStats;
 use super::trace::Tracing;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
+use crate::logs::{AccessLogs, Wants};
 use crate::stats::Stats;
-use crate::telemetry::access_log::AccessLogs;
 use crate::tls::Secrets;
 use crate::wire::h2::CodecStats;
 
@@ -33,8 +33,8 @@ pub struct ConnectionManager {
     pub(super) upstream_chains: Chains,
     /// The router's: a line for each attempt.
     pub(super) upstream_log: AccessLogs,
-    /// One of the two tells of moments that are not kept otherwise.
-    pub(super) wants_times: bool,
+    /// What one of the two tells that is not kept otherwise.
+    pub(super) wants: Wants,
     pub(super) stats: HttpStats,
     /// `tracing`.
     pub(super) tracing: Option<Tracing>,
@@ -108,14 +108,14 @@ impl ConnectionManager {
             ),
             RouteSource::Rds { name, .. } => Routes::Rds(slots.slot(name)),
         };
-        let access_log = AccessLogs::compile(&config.access_log, deps.log_sinks);
-        let upstream_log = AccessLogs::compile(&config.router.upstream_log, deps.log_sinks);
+        let access_log = AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats);
+        let upstream_log = AccessLogs::compile(&config.router.upstream_log, deps.log_sinks, deps.stats);
         let manager = Arc::new(ConnectionManager {
             direction: listener.direction,
             buffers: OfConnection::new(listener.buffer_limit, config),
             routes,
             chains: Chains::compile(&at.field("http_filters"), &config.filters, &before)?,
-            wants_times: access_log.wants_times() || upstream_log.wants_times(),
+            wants: access_log.wants().and(upstream_log.wants()),
             access_log,
             upstream_chains: Chains::compile(
                 &at.field("upstream_http_filters"),

@@ -34,7 +34,7 @@ pub(super) fn decide(config: &HttpConnectionManager, sampling: Sampling, request
     }
     let headers = &request.headers;
     let id = headers.get(&Name::X_REQUEST_ID).and_then(|id| <[u8; LENGTH]>::try_from(&id[..]).ok());
-    let Some((mut id, number)) = id.and_then(|id| Some((id, u64::from(leading_number(&id)? % 10_000)))) else {
+    let Some((mut id, number)) = id.and_then(|id| Some((id, u64::from(uuid::leading_number(&id)? % 10_000)))) else {
         return Reason::NotTraceable;
     };
     let before = id[DECISION];
@@ -64,11 +64,6 @@ pub(super) fn decide(config: &HttpConnectionManager, sampling: Sampling, request
         request.headers.set(Name::X_REQUEST_ID, Bytes::copy_from_slice(&id));
     }
     reason
-}
-
-/// The first eight hex digits; `None` when they are none.
-fn leading_number(id: &[u8; LENGTH]) -> Option<u32> {
-    id[..8].iter().try_fold(0u32, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl<'s> Stream<'s> {
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
         info.request_head = request.wire_size;
-        info.times = context.manager.wants_times.then(Box::default);
+        info.times = context.manager.wants.times.then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);
@@ -168,6 +168,11 @@ impl<'s> Stream<'s> {
                 ..More::default()
             },
             None => More::default(),
+        };
+        let more = More {
+            traced: self.decided.is_some_and(|reason| reason != Reason::NotTraceable),
+            span: self.trace.as_ref().map(|trace| trace.ids()),
+            ..more
         };
         let request = (!self.headless).then_some(&self.request);
         LogEntry { info: &self.info, request, response, trailers, more }

@@ -34,6 +34,13 @@ pub(crate) struct Trace {
     attempt: Option<Attempt>,
 }
 
+impl Trace {
+    /// Of its trace and of its span.
+    pub fn ids(&self) -> ([u8; 16], [u8; 8]) {
+        (self.begun.own.trace, self.begun.own.span)
+    }
+}
+
 /// Why a request is traced, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -108,13 +115,14 @@ impl Tracer {
     ) -> Option<Box<Trace>> {
         // As with Envoy a sampler is asked anew about attempts, and who speaks B3 has decided for us.
         let attempts = self.spawns && self.contexts.asks_again();
-        if !traced && !attempts && matches!(self.contexts, Contexts::W3c { .. }) {
+        let keeps = attempts || stream.context.manager.wants.spans;
+        if !traced && !keeps && matches!(self.contexts, Contexts::W3c { .. }) {
             return None;
         }
         let headers = &stream.request.headers;
         let caller = self.contexts.caller(headers)?;
         let begun = self.contexts.begin(caller, traced, self.kind);
-        if !begun.own.sampled && !attempts {
+        if !begun.own.sampled && !keeps {
             return None;
         }
         let state = self.contexts.state(headers, &caller);

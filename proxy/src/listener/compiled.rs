@@ -18,7 +18,7 @@ use super::stats::ListenerStats;
 use crate::compile::CompileDeps;
 use crate::drain::Drain;
 use crate::http::route::RouteSlots;
-use crate::telemetry::access_log::AccessLogs;
+use crate::logs::AccessLogs;
 
 /// A compiled listener. Immutable; a changed one takes its place. Connections that have a chain keep that and what is common, not the
 /// listener: a version that is gone must not stay in memory for one connection of one chain.
@@ -187,7 +187,7 @@ impl Common {
             direction: config.direction,
             modify_only: config.drain_modify_only,
             ignore_connection_limit: config.ignore_global_connection_limit,
-            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats),
             stats: ListenerStats::new(&stat_prefix(config), deps.stats),
             drain: Drain::new(deps.drain),
         }

@@ -22,8 +22,8 @@ use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
 use crate::drain::{DrainWatch, ServerDrain};
 use crate::http::route::{RouteSlot, RouteSlots};
+use crate::logs::{SinkSettings, Sinks, WorkerLogs};
 use crate::stats::{Stats, StatsSettings};
-use crate::telemetry::access_log::{SinkSettings, Sinks, WorkerLogs};
 use crate::tls::testing::{Authority, istio_client, istio_server, sds};
 use crate::tls::{Asked, ClientContext, Secrets};
 use crate::transport::Stream;
@@ -184,6 +184,7 @@ pub(super) fn tcp(cluster: &str) -> TerminalFilter {
         hash_source_ip: false,
         tunneling: None,
         access_log: Vec::new(),
+        early_log: Default::default(),
     }))
 }
 

@@ -1,6 +1,8 @@
 //! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
 use config::tcp_proxy::{self, WeightedTcpCluster};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
@@ -18,7 +20,8 @@ use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
-use crate::telemetry::access_log::{AccessLogs, EntryKind, LogEntry, More};
+use crate::logs::AccessLogs;
+use crate::telemetry::access_log::{EntryKind, LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::AlpnList;
 use crate::transport::Stream;
@@ -42,23 +45,21 @@ impl TcpProxy {
     ) -> Arc<TcpProxy> {
         Arc::new(TcpProxy {
             reporters: Reporters::compile(filters, direction, deps.stats),
-            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks),
+            access_log: AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats),
             stats: TcpStats::new(&config.stat_prefix, deps.stats),
             config: config.clone(),
         })
     }
 
-    /// Writes the entry of a connection.
+    /// Writes the entry of a connection that is over.
     pub fn log(&self, worker: &Worker, info: &StreamInfo) {
+        self.write(worker, info, EntryKind::TcpConnectionEnd);
+    }
+
+    fn write(&self, worker: &Worker, info: &StreamInfo, kind: EntryKind) {
         self.access_log.log(
             &worker.logs,
-            &LogEntry {
-                info,
-                request: None,
-                response: None,
-                trailers: None,
-                more: More { kind: EntryKind::TcpConnectionEnd, ..More::default() },
-            },
+            &LogEntry { info, request: None, response: None, trailers: None, more: More { kind, ..More::default() } },
         );
     }
 
@@ -112,7 +113,10 @@ pub async fn proxy(
 ) -> StreamInfo {
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
-    info.times = proxy.access_log.wants_times().then(Box::default);
+    info.times = proxy.access_log.wants().times.then(Box::default);
+    if proxy.config.early_log.at_start {
+        proxy.write(worker, &info, EntryKind::TcpConnectionStart);
+    }
     let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
     let reports = proxy.reporters.begin();
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
@@ -126,6 +130,26 @@ pub async fn proxy(
     }
     drop(record);
     info
+}
+
+/// When a connection that goes on is logged again.
+struct Again {
+    interval: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Again {
+    fn new(interval: Duration) -> Again {
+        Again { interval, timer: Box::pin(sleep(interval)) }
+    }
+
+    fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.timer.as_mut().poll(cx).is_ready();
+        if due {
+            self.timer.as_mut().reset(Instant::now() + self.interval);
+        }
+        due
+    }
 }
 
 /// Logs a connection at its end.
@@ -170,10 +194,18 @@ async fn session(
         return;
     };
     let Some(mut upstream) = lease.stream.take() else { return };
+    if proxy.config.early_log.at_success {
+        proxy.write(worker, info, EntryKind::TcpUpstreamConnected);
+    }
     let counts = [proxy.stats.bytes, lease.bytes()];
-    let mut told = |cx: &mut Context<'_>, moved| {
+    let mut again = proxy.config.early_log.interval.filter(|_| !proxy.access_log.is_empty()).map(Again::new);
+    let mut told = |cx: &mut Context<'_>, moved: Moved| {
         if let Some(reports) = reports {
             reports.poll(cx, info, moved);
+        }
+        while again.as_mut().is_some_and(|again| again.is_due(cx)) {
+            (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
+            proxy.write(worker, info, EntryKind::TcpPeriodic);
         }
     };
     let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first, &mut told).await;

@@ -12,6 +12,7 @@ mod value;
 
 pub use json::{JsonLine, json_wants_times, write_line};
 use value::Written;
+pub use value::{request_header, server_name, wire_octets};
 
 /// Appends the formatted entry.
 pub fn write(format: &Format, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
@@ -36,6 +37,17 @@ fn limited(operator: &Operator, limit: Option<usize>, entry: &LogEntry<'_>, out:
         out.truncate(start + limit);
     }
     written
+}
+
+/// What an operator says, where it says something.
+pub fn value(operator: &Operator, entry: &LogEntry<'_>) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    (value::write(operator, entry, &mut out) != Written::Absent).then_some(out)
+}
+
+/// The same as text.
+pub fn text(operator: &Operator, entry: &LogEntry<'_>) -> String {
+    value(operator, entry).map(|octets| config::services::sanitized(&octets)).unwrap_or_default()
 }
 
 /// Whether it prints moments that are only kept where somebody wants them.
@@ -106,4 +118,4 @@ pub fn settle(format: &mut Format) {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -23,7 +23,7 @@ mod pattern;
 
 pub use levels::{LOGGERS, Levels, LogLevel, level_name, parse_level, parse_levels};
 use output::Output;
-pub(super) use output::{open_log, write_all};
+pub(crate) use output::{open_log, write_all};
 use pattern::{Line, Pattern};
 
 /// Envoy's default pattern.

@@ -33,3 +33,9 @@ fn hex(octets: [u8; 16]) -> [u8; 32] {
     }
     digits
 }
+
+/// What the first eight digits say; `None` where they are none.
+pub fn leading_number(id: &[u8]) -> Option<u32> {
+    let digits = id.get(..8)?;
+    digits.iter().try_fold(0u32, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+}

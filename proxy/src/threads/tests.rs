@@ -14,8 +14,8 @@ use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
 use crate::http::route::{RouteSlot, RouteSlots};
 use crate::listener::{Listener, bind};
+use crate::logs::{SinkSettings, Sinks};
 use crate::stats::{Stats, StatsSettings};
-use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::tls::Secrets;
 use crate::xds::testing::{answering_listener, bytes};
 

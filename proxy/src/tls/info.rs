@@ -1,10 +1,13 @@
 //! What a finished handshake tells. Made by `tls`; read by filter-chain logs, XFCC and access logs. Plain data.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use super::Described;
 
 /// Facts of a TLS connection. One per connection, shared by its requests.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +20,8 @@ pub struct TlsInfo {
     pub version: &'static str,
     /// OpenSSL's name of the suite.
     pub cipher: &'static str,
+    /// Its number.
+    pub suite: u16,
     /// And of the group that keys were agreed in; empty where none was.
     pub group: &'static str,
     /// Whether a session was resumed.
@@ -29,6 +34,16 @@ pub struct TlsInfo {
     pub local: Option<Bytes>,
     /// URI SANs of our own certificate, for XFCC's `By`.
     pub local_uri_sans: Arc<[Arc<str>]>,
+    /// Its subject, once somebody has asked for it.
+    pub local_subject: OnceCell<Box<str>>,
+}
+
+impl TlsInfo {
+    /// Subject of our own certificate; empty without one.
+    pub fn local_subject(&self) -> &str {
+        let read = || self.local.as_deref().and_then(Described::of).map(|local| local.subject().into());
+        self.local_subject.get_or_init(|| read().unwrap_or_default())
+    }
 }
 
 /// A verified peer certificate, taken apart once per connection.

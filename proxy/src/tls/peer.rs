@@ -1,6 +1,6 @@
 //! From a finished handshake to [`TlsInfo`]. A peer's certificate is taken apart once and shared by the connections that present it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -47,12 +47,14 @@ pub(super) fn describe(connection: &CommonState, own: &Own) -> TlsInfo {
         alpn: connection.alpn_protocol().map(Bytes::copy_from_slice),
         version: suites::version(connection.protocol_version()),
         cipher: connection.negotiated_cipher_suite().map_or("", |suite| suites::name(suite.suite())),
+        suite: connection.negotiated_cipher_suite().map_or(0, |suite| suite.suite().into()),
         group: connection.negotiated_key_exchange_group().map_or("", |group| suites::group_name(group.name())),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: connection.peer_certificates().and_then(peer),
         validated: false,
         local: own.leaf.clone(),
         local_uri_sans: own.uri_sans.clone(),
+        local_subject: OnceCell::new(),
     }
 }
 

@@ -37,9 +37,9 @@ use crate::discoveries::Discoveries;
 use crate::drain::Settings;
 use crate::listener::bind::AdminPlace;
 use crate::listener::{Before, Listener};
+use crate::logs::Sinks;
 use crate::stats::{ServerStats, Stats};
 use crate::store::Stored;
-use crate::telemetry::access_log::Sinks;
 use crate::threads::{Command, Workers};
 use crate::tls::Secrets;
 

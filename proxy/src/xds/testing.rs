@@ -19,10 +19,10 @@ use crate::cluster::published::Published;
 use crate::cluster::{Cluster, dns};
 use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
+use crate::logs::{SinkSettings, Sinks};
 use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
 use crate::store::{Entry, Kind};
-use crate::telemetry::access_log::{SinkSettings, Sinks};
 use crate::threads::{Command, Workers};
 use crate::tls::Secrets;
 

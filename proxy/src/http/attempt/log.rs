@@ -2,14 +2,10 @@
 //! says so one when it has its stream, and one now and then. Written by the loop in [`super`] when an attempt is tried again, and by
 //! `exchange` for the last one when the request ends. Nothing is done where it is not configured.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::Context;
 use std::time::Instant;
 
-use tokio::time::{Sleep, sleep};
-
 use crate::failure::ResponseFlags;
+use crate::http::early::Clock;
 use crate::http::exchange::Exchange;
 use crate::http::stream::Stream;
 use crate::http::trace;
@@ -18,9 +14,6 @@ use crate::telemetry::dynamic::{DynamicMetadata, FilterState};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
-
-/// Until the next line of an attempt that goes on.
-pub(in crate::http) type Again = Pin<Box<Sleep>>;
 
 /// The attempt that is under way, for its line.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +29,7 @@ pub(super) fn begins(exchange: &mut Exchange<'_>) {
     let manager = &exchange.stream.context.manager;
     if !manager.upstream_log.is_empty() {
         exchange.stream.attempt_begun = Some(Begun { at: Instant::now(), status: None });
-        exchange.log_again = manager.config.router.upstream_log_interval.map(|time| Box::pin(sleep(time)));
+        Clock::attempt_begins(&mut exchange.clock, manager.config.router.upstream_log_interval);
     }
 }
 
@@ -56,17 +49,7 @@ pub(super) fn ready(stream: &Stream<'_>) {
 }
 
 /// It goes on.
-pub(in crate::http) fn poll_again(again: &mut Option<Again>, stream: &Stream<'_>, cx: &mut Context<'_>) {
-    let interval = stream.context.manager.config.router.upstream_log_interval;
-    while let (Some(timer), Some(interval)) = (again.as_mut(), interval)
-        && timer.as_mut().poll(cx).is_ready()
-    {
-        goes_on(stream, EntryKind::UpstreamPeriodic);
-        timer.as_mut().reset(tokio::time::Instant::now() + interval);
-    }
-}
-
-fn goes_on(stream: &Stream<'_>, kind: EntryKind) {
+pub(in crate::http) fn goes_on(stream: &Stream<'_>, kind: EntryKind) {
     let Some(begun) = stream.attempt_begun else { return };
     let (code, received) = begun.status.map_or((0, 0), |status| (status, stream.info.bytes_sent));
     let seen = seen(stream, begun, ResponseFlags::NONE);

@@ -17,6 +17,7 @@ use super::log;
 use crate::cluster::{ConnectFailure, HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
+use crate::http::early;
 use crate::http::exchange::Exchange;
 use crate::http::hash;
 use crate::http::plan::{self, UpstreamNames};
@@ -313,7 +314,9 @@ impl Attempt<'_> {
                     }
                     Poll::Pending => {}
                 }
-                log::poll_again(&mut exchange.log_again, &exchange.stream, cx);
+                if let Some(clock) = &mut exchange.clock {
+                    early::poll(clock, &mut exchange.stream, downstream, cx);
+                }
                 // Also while the upload waits for the upstream: nobody else would see the client go.
                 if let Poll::Ready(error) = downstream.poll_gone(cx) {
                     return Poll::Ready(Err(Stop::Gone(error)));

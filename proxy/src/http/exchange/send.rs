@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 
 use super::Exchange;
+use crate::http::early;
 use crate::http::filters;
 use crate::http::filters::filter::{Hooks, Way};
 use crate::http::filters::frames::{Frames, Own};
@@ -40,6 +41,9 @@ pub(in crate::http) async fn answer(
     exchange.stream.info.upstream_head = head.wire_size;
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
+    if tunnel.is_some() {
+        early::at_tunnel(&mut exchange.stream);
+    }
     let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol(), flow };
     if head.body == BodyLength::Empty {
         exchange.stream.info.mark(|times| &mut times.response_ends);

@@ -13,6 +13,7 @@ use crate::failure::ResponseFlags;
 use crate::http::attempt;
 use crate::http::context::{Context, PinnedTable};
 use crate::http::deadlines::Expired;
+use crate::http::early::{self, Clock};
 use crate::http::filters::behind::Pinned;
 use crate::http::filters::chain::{Chain, RunningFilters};
 use crate::http::filters::frames::{Frames, Source};
@@ -42,8 +43,8 @@ pub(in crate::http) struct Exchange<'s> {
     /// Filters that look at the response's body.
     pub response_frames: Option<Box<Frames>>,
     started: bool,
-    /// The attempt under way is logged again then.
-    pub log_again: Option<attempt::log::Again>,
+    /// When something is logged again.
+    pub clock: Option<Box<Clock>>,
     /// The timeout that has run out.
     pub timed_out: Option<Expired>,
     /// The head of the response was sent.
@@ -60,13 +61,13 @@ impl<'s> Exchange<'s> {
         let stream = Stream::begin(context, pinned, request);
         Exchange {
             watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
+            clock: Clock::begin(&stream),
             stream,
             chain,
             filters: SmallVec::new(),
             request_frames: None,
             response_frames: None,
             started: false,
-            log_again: None,
             timed_out: None,
             begun: false,
             complete: false,
@@ -116,8 +117,8 @@ impl<'s> Exchange<'s> {
         if let Poll::Ready(error) = downstream.poll_gone(cx) {
             return Poll::Ready(Err(Stop::Gone(error)));
         }
-        if self.log_again.is_some() {
-            attempt::log::poll_again(&mut self.log_again, &self.stream, cx);
+        if let Some(clock) = &mut self.clock {
+            early::poll(clock, &mut self.stream, downstream, cx);
         }
         self.watch.deadlines.poll(cx).map(|expired| Err(self.expired(expired)))
     }

@@ -77,6 +77,7 @@ pub fn manager() -> HttpConnectionManager {
         tracing: None,
         reject_fragment: false,
         access_log: Vec::new(),
+        early_log: Default::default(),
     }
 }
 

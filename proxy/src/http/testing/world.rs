@@ -11,8 +11,8 @@ use crate::cluster::published::{ClusterTable, Published};
 use crate::cluster::{Cluster, WorkerClusters};
 use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
+use crate::logs::WorkerLogs;
 use crate::stats::Stats;
-use crate::telemetry::access_log::WorkerLogs;
 use crate::tls::Secrets;
 use crate::worker::{ConnectionIds, Worker};
 

@@ -9,7 +9,7 @@ use config::tracing::{Node, Provider, Sampling, Tracing as Config};
 
 use super::Reason;
 use super::contexts::Contexts;
-use crate::export::Exporter;
+use crate::export::Spans;
 use crate::http::stats::TracingStats;
 use crate::stats::Stats;
 use crate::telemetry::format;
@@ -26,7 +26,7 @@ pub(in crate::http) struct Tracing {
 
 /// What spans are made with, where there is a provider that acts.
 pub(super) struct Tracer {
-    pub(super) exporter: Exporter,
+    pub(super) exporter: Spans,
     pub(super) contexts: Contexts,
     /// Of spans of requests.
     pub(super) kind: Kind,
@@ -60,7 +60,7 @@ impl Tracing {
             // With a span for each attempt, that of the request is the server's whichever way it goes.
             let splits = config.spawns || matches!(&**provider, Provider::Zipkin(zipkin) if zipkin.splits);
             Tracer {
-                exporter: Exporter::compile(provider, stats),
+                exporter: Spans::compile(provider, stats),
                 contexts: Contexts::of(provider),
                 kind: if direction == Direction::Outbound && !splits { Kind::Client } else { Kind::Server },
                 spawns: config.spawns,

@@ -52,7 +52,10 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         }
         Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
         Operator::Absent(_) | Operator::VirtualClusterName => Written::Absent,
-        Operator::WireBytes(of) => wire::octets(*of, entry, out),
+        Operator::WireBytes(of) => match wire::octets(*of, entry) {
+            Some(octets) => number(octets, out),
+            None => Written::Absent,
+        },
         Operator::Attempted(what) => wire::attempted(*what, info, out),
         Operator::RouteResolutions => number(info.route_resolutions.into(), out),
         Operator::Empty => Written::Text,
@@ -152,6 +155,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
 }
 
 pub use calculated::json as calculated_json;
+pub use request::server_name;
+pub use wire::octets as wire_octets;
 
 /// The host's name, once per configuration.
 pub fn hostname() -> String {

@@ -124,7 +124,7 @@ const MODULES: &[(&str, &str)] = &[
     ("proxy::listener", "conn_handler"),
     ("proxy::tcp", "filter"),
     ("proxy::telemetry", "misc"),
-    ("proxy::telemetry::access_log", "file"),
+    ("proxy::logs", "file"),
     ("proxy::telemetry::stats", "stats"),
     ("proxy::tls", "connection"),
     ("proxy::tls::secret", "secret"),

@@ -46,6 +46,11 @@ impl CustomTags {
 
     /// Sets them but for those that `instead` has, too. Empty ones are left out.
     pub fn apply(&self, instead: Option<&CustomTags>, entry: &LogEntry<'_>, span: &mut Span) {
+        self.each(instead, entry, |name, text| span.tag(name.to_string(), text));
+    }
+
+    /// The same for whoever wants them.
+    pub fn each(&self, instead: Option<&CustomTags>, entry: &LogEntry<'_>, mut see: impl FnMut(&str, String)) {
         let has = |tags: &CustomTags, name: &str| tags.0.iter().any(|(known, _)| &**known == name);
         for (name, value) in self.0.iter().filter(|(name, _)| !instead.is_some_and(|tags| has(tags, name))) {
             let text = match value {
@@ -55,7 +60,7 @@ impl CustomTags {
                 }
             };
             if !text.is_empty() {
-                span.tag(name.to_string(), text);
+                see(name, text);
             }
         }
     }

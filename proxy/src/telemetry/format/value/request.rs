@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 
 use super::super::limited;
 use super::{Written, request_header, text};
-use crate::telemetry::access_log::{EntryKind, LogEntry};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::query;
 
@@ -108,18 +108,4 @@ pub fn coalesce(parts: &[Part], entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Writ
         out.truncate(start);
     }
     Written::Absent
-}
-
-impl EntryKind {
-    /// Envoy's word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            EntryKind::NotSet => "NotSet",
-            EntryKind::DownstreamEnd => "DownstreamEnd",
-            EntryKind::TcpConnectionEnd => "TcpConnectionEnd",
-            EntryKind::UpstreamPoolReady => "UpstreamPoolReady",
-            EntryKind::UpstreamPeriodic => "UpstreamPeriodic",
-            EntryKind::UpstreamEnd => "UpstreamEnd",
-        }
-    }
 }

@@ -2,15 +2,16 @@
 
 use config::access_log::{Attempted, WireBytes};
 
-use super::{Written, list, number};
-use crate::telemetry::access_log::{EntryKind, LogEntry};
+use super::{Written, list};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::codec::OnWire;
 use crate::wire::headers::Headers;
 use crate::wire::message::{Protocol, RequestHead};
 
-/// Octets on one side. Of a TCP connection they are its own; nothing passes on behalf of who has no upstream.
-pub(super) fn octets(of: WireBytes, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
+/// Octets on one side; `None` where nobody can tell. Of a TCP connection they are its own; nothing passes on behalf of who has no
+/// upstream.
+pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     let info = entry.info;
     let (protocol, counts) = if of.upstream {
         (info.upstream_protocol, of_hosts(info))
@@ -18,26 +19,17 @@ pub(super) fn octets(of: WireBytes, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> 
         (info.protocol, info.times.as_ref().and_then(|times| times.with_client))
     };
     let counts = match protocol {
-        None if entry.more.kind == EntryKind::TcpConnectionEnd => of_connection(of, info),
+        None if entry.more.kind.is_of_connection() => of_connection(of, info),
         None => OnWire::default(),
-        Some(Protocol::Http2) => match unpacked(of, entry) {
-            Some(octets) => return number(octets, out),
-            None => return Written::Absent,
-        },
-        Some(Protocol::Http10 | Protocol::Http11) => match counts {
-            Some(counts) => counts,
-            None => return Written::Absent,
-        },
+        Some(Protocol::Http2) => return unpacked(of, entry),
+        Some(Protocol::Http10 | Protocol::Http11) => counts?,
     };
-    number(
-        match (of.heads, of.sent) {
-            (false, false) => counts.received,
-            (false, true) => counts.sent,
-            (true, false) => counts.received_heads,
-            (true, true) => counts.sent_heads,
-        },
-        out,
-    )
+    Some(match (of.heads, of.sent) {
+        (false, false) => counts.received,
+        (false, true) => counts.sent,
+        (true, false) => counts.received_heads,
+        (true, true) => counts.sent_heads,
+    })
 }
 
 fn of_hosts(info: &StreamInfo) -> Option<OnWire> {

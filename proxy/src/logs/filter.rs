@@ -2,13 +2,18 @@
 
 use std::time::Instant;
 
-use config::access_log::{Comparison, LogFilter};
+use config::access_log::{Comparison, EntryKind, LogFilter};
+use config::matcher::{Fraction, MetadataMatcher};
 
-use super::{LogEntry, format};
 use crate::failure::ResponseFlags;
 use crate::policy::cel::Expression;
+use crate::policy::falls_into;
 use crate::policy::headers::HeaderMatchers;
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::facts::Known;
+use crate::telemetry::{format, uuid};
+use crate::wire::grpc;
+use crate::wire::headers::Name;
 
 /// A filter whose names are numbers already.
 pub enum Filter {
@@ -21,6 +26,11 @@ pub enum Filter {
     Header(HeaderMatchers),
     NotHealthCheck,
     Expression(Expression),
+    Traceable,
+    Share { of: Fraction, independent: bool },
+    GrpcStatus { statuses: Vec<u8>, exclude: bool },
+    Metadata { matcher: Option<MetadataMatcher>, or_else: bool },
+    Kinds { kinds: Vec<EntryKind>, exclude: bool },
     All,
 }
 
@@ -44,6 +54,15 @@ impl Filter {
             LogFilter::Header(matcher) => Filter::Header(HeaderMatchers::compile(std::slice::from_ref(matcher))),
             LogFilter::NotHealthCheck => Filter::NotHealthCheck,
             LogFilter::Expression(expression) => Filter::Expression(Expression::compile(expression)),
+            LogFilter::Traceable => Filter::Traceable,
+            LogFilter::Share { of, independent } => Filter::Share { of: *of, independent: *independent },
+            LogFilter::GrpcStatus { statuses, exclude } => {
+                Filter::GrpcStatus { statuses: statuses.clone(), exclude: *exclude }
+            }
+            LogFilter::Metadata { matcher, or_else } => {
+                Filter::Metadata { matcher: matcher.clone(), or_else: *or_else }
+            }
+            LogFilter::Kinds { kinds, exclude } => Filter::Kinds { kinds: kinds.clone(), exclude: *exclude },
             LogFilter::LogAll(_) => Filter::All,
         }
     }
@@ -63,9 +82,44 @@ impl Filter {
             Filter::Header(matcher) => entry.request.is_some_and(|request| matcher.match_request(request)),
             Filter::NotHealthCheck => !info.health_check,
             Filter::Expression(expression) => expression.holds(&Known::of(entry)),
+            Filter::Traceable => entry.more.traced && !info.health_check,
+            Filter::Share { of, independent } => falls_into(*of, number(entry, *independent)),
+            Filter::GrpcStatus { statuses, exclude } => statuses.contains(&grpc_status(entry)) != *exclude,
+            Filter::Metadata { matcher, or_else } => of_metadata(matcher.as_ref(), entry).unwrap_or(*or_else),
+            Filter::Kinds { kinds, exclude } => kinds.contains(&entry.more.kind) != *exclude,
             Filter::All => true,
         }
     }
+}
+
+/// By chance, or by the request's id, so that all hops choose the same requests.
+fn number(entry: &LogEntry<'_>, independent: bool) -> u64 {
+    let id = entry.request.and_then(|request| request.headers.get(&Name::X_REQUEST_ID)).filter(|_| !independent);
+    let number = id.and_then(|id| uuid::leading_number(id));
+    number.map_or_else(|| fastrand::u64(..), u64::from)
+}
+
+/// As for any request: what is no gRPC has a status that follows from HTTP's.
+fn grpc_status(entry: &LogEntry<'_>) -> u8 {
+    let of_response = || entry.response.map(|response| &response.headers);
+    let said = entry.trailers.and_then(grpc::status).or_else(|| of_response().and_then(grpc::status));
+    said.unwrap_or_else(|| match entry.info.response_code {
+        // Unknown.
+        0 => 2,
+        code => grpc::status_of(code),
+    })
+}
+
+/// What the metadata says; `None`: nothing.
+fn of_metadata(matcher: Option<&MetadataMatcher>, entry: &LogEntry<'_>) -> Option<bool> {
+    let matcher = matcher?;
+    let path = || matcher.path.iter().map(|key| &**key);
+    let of_connection = entry.info.connection.metadata.borrow();
+    let own = entry.info.metadata.at(&matcher.filter, path());
+    // A connection has what its filters have said.
+    let value = own.or_else(|| of_connection.at(&matcher.filter, path()).filter(|_| entry.info.protocol.is_none()));
+    // As with Envoy `invert` is nothing here.
+    value.map(|value| matcher.value.matches(Some(value)))
 }
 
 /// Whether it asks for moments that are only kept where somebody wants them.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::writer::Writer;
+use crate::export::LogExporters;
 use crate::stats::Counter;
 
 /// What one worker may keep for one file. More lines are dropped while the file does not take them.
@@ -51,6 +52,8 @@ struct Shared {
     writers: [Arc<Writer>; 3],
     /// Those that were not opened and could not be.
     missing: Mutex<BTreeSet<String>>,
+    /// Of logs that go to services.
+    exporters: LogExporters,
 }
 
 impl Sinks {
@@ -62,7 +65,14 @@ impl Sinks {
             ..settings
         };
         let writers = ["log-stdout", "log-stderr", "log-files"].map(|name| Writer::new(name, settings.flush_interval));
-        Sinks { shared: Arc::new(Shared { settings, writers, missing: Mutex::default() }) }
+        Sinks {
+            shared: Arc::new(Shared {
+                settings,
+                writers,
+                missing: Mutex::default(),
+                exporters: LogExporters::default(),
+            }),
+        }
     }
 
     /// Opens every file again (after rotation). SIGUSR1 and admin's `/reopen_logs`.
@@ -89,6 +99,11 @@ impl Sinks {
         }
         self.missing().extend(why_not(path));
         Arc::new(make())
+    }
+
+    /// What sends entries to services.
+    pub(super) fn exporters(&self) -> &LogExporters {
+        &self.shared.exporters
     }
 
     /// Files that were asked for, are not opened here, and could not be: a sentence for each.

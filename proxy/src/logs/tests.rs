@@ -1,14 +1,15 @@
-//! Tests of `access_log`.
+//! Tests of `logs`.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use config::access_log::{Comparison, LogFilter, Part};
-use config::matcher::{HeaderMatcher, HeaderRule, StringMatcher};
+use config::matcher::{Fraction, HeaderMatcher, HeaderRule, MetadataMatcher, StringMatcher, ValueMatcher};
 
 use super::*;
 use crate::failure::ResponseFlags;
+use crate::telemetry::access_log::EntryKind;
 use crate::telemetry::format::tests::{client_side, istios_format};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn text(path: &str, text: &str) -> AccessLog {
     let format = Format { parts: vec![Part::Literal(text.into())], omit_empty: false };
     AccessLog { filter: None, sink: SinkConfig::File { path: path.into(), format: LogFormat::Text(format) } }
+}
+
+fn compiled(config: &[AccessLog], sinks: &Sinks) -> AccessLogs {
+    AccessLogs::compile(config, sinks, &crate::stats::Stats::new(Default::default()))
 }
 
 fn sinks(workers: usize) -> Sinks {
@@ -28,7 +33,7 @@ fn lines_reach_the_file() {
     let sinks = sinks(1);
     let sink =
         SinkConfig::File { path: file.path().to_str().unwrap().into(), format: LogFormat::Text(istios_format()) };
-    let logs = AccessLogs::compile(&[AccessLog { filter: None, sink }], &sinks);
+    let logs = compiled(&[AccessLog { filter: None, sink }], &sinks);
     let (info, request, response) = client_side();
     let entry = LogEntry {
         info: &info,
@@ -53,7 +58,7 @@ fn logs_that_share_a_file_never_interleave() {
     let long = |letter: &str| format!("{}\n", letter.repeat(300));
     std::thread::scope(|scope| {
         for (worker, letter) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            let logs = AccessLogs::compile(&[text(path, &long(letter))], &sinks);
+            let logs = compiled(&[text(path, &long(letter))], &sinks);
             scope.spawn(move || {
                 let (info, ..) = client_side();
                 let entry =
@@ -76,7 +81,7 @@ fn a_full_buffer_goes_out_without_waiting() {
     let settings =
         SinkSettings { flush_interval: Duration::from_secs(3600), flush_size: 1024, ..SinkSettings::default() };
     let sinks = Sinks::new(settings);
-    let logs = AccessLogs::compile(&[text(file.path().to_str().unwrap(), &format!("{}\n", "x".repeat(2000)))], &sinks);
+    let logs = compiled(&[text(file.path().to_str().unwrap(), &format!("{}\n", "x".repeat(2000)))], &sinks);
     let (info, ..) = client_side();
     logs.log(
         &WorkerLogs::new(0),
@@ -97,7 +102,7 @@ fn a_pipe_that_nobody_reads_stalls_no_worker() {
     let sinks = sinks(1);
     let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
     let line = format!("{}\n", "y".repeat(1023));
-    let logs = AccessLogs::compile(&[text(&path, &line)], &sinks);
+    let logs = compiled(&[text(&path, &line)], &sinks);
     let (info, ..) = client_side();
     let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     // 8 MiB against a limit of one (and what the pipe holds): none of these calls waits.
@@ -105,7 +110,7 @@ fn a_pipe_that_nobody_reads_stalls_no_worker() {
         logs.log(&WorkerLogs::new(0), &entry);
     }
     // What was kept arrives whole once somebody reads.
-    let end = AccessLogs::compile(&[text(&path, "END\n")], &sinks);
+    let end = compiled(&[text(&path, "END\n")], &sinks);
     let reading = std::thread::spawn(move || {
         let mut all = Vec::new();
         let mut chunk = vec![0; 1 << 16];
@@ -129,7 +134,7 @@ fn reopening_follows_a_rotated_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let sinks = sinks(1);
-    let logs = AccessLogs::compile(&[text(path.to_str().unwrap(), "line\n")], &sinks);
+    let logs = compiled(&[text(path.to_str().unwrap(), "line\n")], &sinks);
     let (info, ..) = client_side();
     let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
     logs.log(&WorkerLogs::new(0), &entry);
@@ -145,7 +150,7 @@ fn reopening_follows_a_rotated_file() {
 #[test]
 fn a_file_that_cannot_be_opened_hurts_nobody() {
     let sinks = sinks(1);
-    let logs = AccessLogs::compile(&[text("/no/such/folder/access.log", "x\n"), text("/dev/null", "x\n")], &sinks);
+    let logs = compiled(&[text("/no/such/folder/access.log", "x\n"), text("/dev/null", "x\n")], &sinks);
     assert_eq!(logs.logs.len(), 1);
     let (info, ..) = client_side();
     logs.log(
@@ -182,4 +187,43 @@ fn filters() {
     assert!(takes(LogFilter::And(vec![LogFilter::NotHealthCheck, LogFilter::LogAll("x".into())])));
     assert!(!takes(LogFilter::And(vec![LogFilter::NotHealthCheck, header("x-b", "")])));
     assert!(takes(LogFilter::Or(vec![header("x-b", ""), header("x-a", "1,2")])));
+}
+
+#[test]
+fn filters_of_what_kind_and_share_and_status_an_entry_is() {
+    let (mut info, mut request, mut response) = client_side();
+    info.metadata.add("ns", "key", serde_json::json!("value"));
+    request.headers.set(crate::wire::headers::Name::X_REQUEST_ID, "0000003c-5e8c-4a5e-9a3b-4b5b9a4b7a6c");
+    response.headers.append(crate::wire::headers::Name::GRPC_STATUS, "5");
+    let mut entry = LogEntry {
+        info: &info,
+        request: Some(&request),
+        response: Some(&response),
+        trailers: None,
+        more: Default::default(),
+    };
+    entry.more.kind = EntryKind::DownstreamStart;
+    entry.more.traced = true;
+    let takes = |config: LogFilter| Filter::compile(&config).takes(&entry);
+    let kinds = |exclude| LogFilter::Kinds { kinds: vec![EntryKind::DownstreamStart], exclude };
+    assert_eq!((takes(kinds(false)), takes(kinds(true))), (true, false));
+    let statuses = |status, exclude| LogFilter::GrpcStatus { statuses: vec![status], exclude };
+    assert_eq!((takes(statuses(5, false)), takes(statuses(5, true)), takes(statuses(0, false))), (true, false, false));
+    assert!(takes(LogFilter::Traceable));
+    // The id says 60 of 100.
+    let share = |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }, independent: false };
+    assert_eq!((takes(share(60)), takes(share(61))), (false, true));
+    let chance = |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }, independent: true };
+    assert_eq!((takes(chance(0)), takes(chance(100))), (false, true));
+    let metadata = |key: &str, or_else, invert| LogFilter::Metadata {
+        matcher: Some(MetadataMatcher {
+            filter: "ns".into(),
+            path: vec![key.into()],
+            value: ValueMatcher::String(StringMatcher::Exact { value: "value".into(), ignore_case: false }),
+            invert,
+        }),
+        or_else,
+    };
+    assert_eq!((takes(metadata("key", false, false)), takes(metadata("key", false, true))), (true, true));
+    assert_eq!((takes(metadata("none", false, false)), takes(metadata("none", true, false))), (false, true));
 }

@@ -1,0 +1,183 @@
+//! Access logs: which entries are written, how, and where to. `http` calls [`AccessLogs::log`] at the end of each request, `tcp` at the
+//! end of each connection. A line goes into a buffer of the worker's own; other threads write buffers out, so that a blocked
+//! file or terminal never stalls a worker. Entries for services go to exporters, which send them later.
+
+use std::sync::Arc;
+
+use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
+
+use crate::call::Calls;
+use crate::stats::Stats;
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::format::{self, JsonLine};
+
+mod entry;
+mod filter;
+mod record;
+mod sink;
+mod writer;
+
+use entry::ToLogService;
+use filter::Filter;
+use record::ToCollector;
+pub use sink::{SinkSettings, Sinks};
+
+/// The logs of one listener or connection manager, compiled.
+#[derive(Default)]
+pub struct AccessLogs {
+    logs: Vec<Log>,
+    wants: Wants,
+}
+
+/// What some log tells that is not kept otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Moments.
+    pub times: bool,
+    /// The span of a request, even of one that is not sampled.
+    pub spans: bool,
+}
+
+impl Wants {
+    /// What one of the two tells.
+    pub fn and(self, other: Wants) -> Wants {
+        Wants { times: self.times || other.times, spans: self.spans || other.spans }
+    }
+}
+
+struct Log {
+    filter: Option<Filter>,
+    to: To,
+}
+
+/// Where entries go, and as what.
+enum To {
+    File(Line, Arc<sink::Sink>),
+    LogService(Box<ToLogService>),
+    Collector(Box<ToCollector>),
+}
+
+enum Line {
+    Text(Format),
+    Json(JsonLine),
+}
+
+/// Which of the sinks' buffers a worker writes to, and its calls to services. One per worker.
+#[derive(Clone)]
+pub struct WorkerLogs {
+    worker: usize,
+    /// Without them nothing is sent.
+    calls: Option<Calls>,
+}
+
+impl WorkerLogs {
+    /// For the worker of this index; `Sinks` must have been made for more workers than that (else indexes wrap and workers share).
+    pub fn new(worker: usize) -> WorkerLogs {
+        WorkerLogs { worker, calls: None }
+    }
+
+    /// The same, with calls for logs that go to services.
+    pub fn over(self, calls: Calls) -> WorkerLogs {
+        WorkerLogs { calls: Some(calls), ..self }
+    }
+}
+
+impl AccessLogs {
+    /// Compiles the configured logs; opens files that are new. A file that cannot be opened is told in the process's log, and its lines
+    /// are lost until it can be (admin's `/reopen_logs`); everything else goes on.
+    pub fn compile(config: &[AccessLog], sinks: &Sinks, stats: &Arc<Stats>) -> AccessLogs {
+        let logs: Vec<Log> = config.iter().filter_map(|log| Log::compile(log, sinks, stats)).collect();
+        let of_filter = |log: &AccessLog| log.filter.as_ref().is_some_and(filter::wants_times);
+        let to_service = |sink: &SinkConfig| matches!(sink, SinkConfig::Grpc(_));
+        let wants = Wants {
+            times: config.iter().any(|log| of_filter(log) || to_service(&log.sink) || format_wants_times(&log.sink)),
+            spans: config.iter().any(|log| matches!(log.sink, SinkConfig::OpenTelemetry(_))),
+        };
+        AccessLogs { logs, wants }
+    }
+
+    /// What is told that is not kept otherwise.
+    pub fn wants(&self) -> Wants {
+        self.wants
+    }
+
+    /// Whether no entry is ever written.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
+    /// Writes the entry to every log whose filter takes it.
+    pub fn log(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
+        for log in &self.logs {
+            if log.filter.as_ref().is_none_or(|filter| filter.takes(entry)) {
+                log.to.write(logs, entry);
+            }
+        }
+    }
+}
+
+fn format_wants_times(sink: &SinkConfig) -> bool {
+    match sink {
+        SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
+        SinkConfig::File { format: LogFormat::Json(fields), .. } => {
+            fields.iter().any(|(_, format)| format::json_wants_times(format))
+        }
+        SinkConfig::OpenTelemetry(config) => record::wants_times(config),
+        SinkConfig::Grpc(_) | SinkConfig::Inert(_) => false,
+    }
+}
+
+impl To {
+    fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
+        match self {
+            To::File(line, sink) => sink.append(logs.worker, |out| match line {
+                Line::Text(text) => format::write(text, entry, out),
+                Line::Json(line) => format::write_line(line, entry, out),
+            }),
+            To::LogService(service) => {
+                if let Some(calls) = &logs.calls {
+                    service.stream.send(service.entry(entry), calls);
+                }
+            }
+            To::Collector(collector) => {
+                if let Some(calls) = &logs.calls {
+                    collector.records.send(collector.record(entry), calls);
+                }
+            }
+        }
+    }
+}
+
+impl Log {
+    fn compile(config: &AccessLog, sinks: &Sinks, stats: &Arc<Stats>) -> Option<Log> {
+        let to = match &config.sink {
+            SinkConfig::File { path, format } if &**path != "/dev/null" => {
+                To::File(Line::compile(format), sinks.open(path))
+            }
+            SinkConfig::Grpc(config) => {
+                To::LogService(Box::new(ToLogService::compile(config, sinks.exporters(), stats)))
+            }
+            SinkConfig::OpenTelemetry(config) => {
+                To::Collector(Box::new(ToCollector::compile(config, sinks.exporters(), stats)))
+            }
+            SinkConfig::File { .. } | SinkConfig::Inert(_) => return None,
+        };
+        Some(Log { filter: config.filter.as_ref().map(Filter::compile), to })
+    }
+}
+
+impl Line {
+    fn compile(format: &LogFormat) -> Line {
+        match format {
+            LogFormat::Text(text) => {
+                let mut text = text.clone();
+                format::settle(&mut text);
+                Line::Text(text)
+            }
+            LogFormat::Json(fields) => Line::Json(JsonLine::compile(fields)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
