@@ -57,6 +57,8 @@ pub struct Bootstrap {
     pub lds: Option<DynamicSource>,
     /// `dynamic_resources.cds_config` is over ADS.
     pub cds: Option<DynamicSource>,
+    /// `istio.workload.BootstrapExtension`: workloads are asked for over ADS.
+    pub workloads: bool,
     /// Static clusters, listeners and secrets, encoded.
     pub static_clusters: Vec<StaticResource>,
     /// Static listeners.

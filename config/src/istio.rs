@@ -147,3 +147,46 @@ pub(crate) struct MetricDefinition {
     #[prost(int32, tag = "3")]
     pub r#type: i32,
 }
+
+/// `istio.workload.BootstrapExtension`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WorkloadDiscovery {
+    #[prost(message, optional, tag = "1")]
+    pub config_source: Option<crate::proto::core::v3::ConfigSource>,
+}
+
+/// `istio.workload.Workload`, as far as telemetry asks for it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Workload {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub namespace: String,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub addresses: Vec<Vec<u8>>,
+    #[prost(string, tag = "6")]
+    pub trust_domain: String,
+    #[prost(string, tag = "7")]
+    pub service_account: String,
+    #[prost(string, tag = "10")]
+    pub canonical_name: String,
+    #[prost(string, tag = "11")]
+    pub canonical_revision: String,
+    #[prost(int32, tag = "12")]
+    pub workload_type: i32,
+    #[prost(string, tag = "13")]
+    pub workload_name: String,
+    #[prost(string, tag = "18")]
+    pub cluster_id: String,
+    #[prost(message, optional, tag = "24")]
+    pub locality: Option<WorkloadLocality>,
+}
+
+/// Where it is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WorkloadLocality {
+    #[prost(string, tag = "1")]
+    pub region: String,
+    #[prost(string, tag = "2")]
+    pub zone: String,
+}

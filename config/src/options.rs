@@ -128,6 +128,26 @@ impl Options {
         labels.into_iter().flatten().map(|(name, value)| (Arc::from(name.as_str()), text(value))).collect()
     }
 
+    /// What the platform says of itself in the node's metadata, by the names that resources of OpenTelemetry have for it.
+    pub(crate) fn platform(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        const NAMES: [(&str, &str); 4] = [
+            ("aws_region", "cloud.region"),
+            ("aws_availability_zone", "cloud.availability_zone"),
+            ("aws_instance_id", "host.id"),
+            ("aws_ecs_task_arn", "aws.ecs.task.arn"),
+        ];
+        let labels = self.labels("PLATFORM_METADATA");
+        let named = |(key, value): &(Arc<str>, Arc<str>)| {
+            let (_, name) = NAMES.iter().find(|(known, _)| *known == &**key)?;
+            Some((Arc::from(*name), value.clone()))
+        };
+        let mut all: Vec<_> = labels.iter().filter_map(named).collect();
+        if !all.is_empty() {
+            all.push((Arc::from("cloud.provider"), Arc::from("aws")));
+        }
+        all
+    }
+
     /// The workload that this node stands for. `labels` are those that peers are told beside the usual ones.
     pub(crate) fn workload(&self, labels: &[Arc<str>]) -> Workload {
         Workload::of_node(&self.node_metadata, &self.node_locality, labels)

@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 mod baggage;
+mod discovered;
 mod message;
 mod told;
 
 use self::message::Fields;
 
+pub use discovered::{Discovered, of_xds};
 pub use message::frame_of;
 pub use told::{FRAME_HEAD, Frame, LONGEST_FRAME, NotTold, Told, frame_head, of_frame, of_header};
 

@@ -26,6 +26,7 @@ use crate::cli::process::{self, Request as Signal, Signals};
 use crate::cli::{Invocation, Mode, Options, complain, say};
 use crate::listener::bind::{self, AdminPlace};
 use crate::logs::Sinks;
+use crate::platform::Sources;
 use crate::stats::Stats;
 use crate::telemetry::process_log::{self, ProcessLog};
 use crate::threads::Workers;
@@ -47,6 +48,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
         Mode::Validate => validate(options),
         Mode::Serve | Mode::InitOnly => {
             let served = bootstrap::load(options)
+                .map(|bootstrap| node::located(bootstrap, || Sources::of_process().ask()))
                 .and_then(|bootstrap| serve(options, &bootstrap, &log, options.mode == Mode::InitOnly));
             served.err().iter().flat_map(|reasons| reasons.lines()).map(str::to_owned).collect()
         }

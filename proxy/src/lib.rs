@@ -19,6 +19,7 @@ pub mod listener;
 pub mod logs;
 mod outage;
 pub mod peer_exchange;
+mod platform;
 pub mod policy;
 mod sources;
 pub mod stats;

@@ -6,16 +6,17 @@
 //! nobody up who does not wait for it anyway.
 
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
 use config::filters::network::metadata_exchange::MetadataExchange as Config;
-use config::workload::{self, Frame};
+use config::workload::{self, Frame, Workload};
 use tokio::io::AsyncWriteExt;
 
 use crate::stats::{Stats, counters};
-use crate::telemetry::peer::{Heard, Peer};
+use crate::telemetry::peer::{Heard, Peer, discovered};
 use crate::transport::{Front, Stream};
 
 #[cfg(any(test, fuzzing))]
@@ -48,14 +49,24 @@ impl MetadataExchange {
         MetadataExchange { config: config.clone(), counters: Counters::new(stats, "metadata_exchange.") }
     }
 
-    /// Sends our frame, if that was agreed on, and gives the stream whose reader does not see theirs.
+    /// Sends our frame, if that was agreed on, and gives the stream whose reader does not see theirs. `address` is the peer's.
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn begin(&self, mut stream: Stream, alpn: Option<&[u8]>) -> io::Result<(Stream, Rc<Peer>)> {
+    pub async fn begin(
+        &self,
+        mut stream: Stream,
+        alpn: Option<&[u8]>,
+        address: Option<IpAddr>,
+    ) -> io::Result<(Stream, Rc<Peer>)> {
+        let address = address.filter(|_| self.config.discovers);
         if alpn != Some(self.config.protocol.as_bytes()) {
             self.counters.alpn_protocol_not_found.inc();
-            return Ok((stream, Peer::nobody()));
+            let found = address.and_then(discovered::peer);
+            if found.is_some() {
+                self.counters.metadata_added.inc();
+            }
+            return Ok((stream, found.unwrap_or_else(Peer::nobody)));
         }
         self.counters.alpn_protocol_found.inc();
         stream.write_all(&self.config.frame).await?;
@@ -63,7 +74,7 @@ impl MetadataExchange {
         self.counters.metadata_added.inc();
         let (peer, heard) = Peer::begin();
         let labels = self.config.labels.clone();
-        let theirs = Theirs { heard, labels, counters: self.counters, state: State::Head };
+        let theirs = Theirs { heard, labels, address, counters: self.counters, state: State::Head };
         Ok((stream.behind(Box::new(theirs)), peer))
     }
 }
@@ -72,6 +83,8 @@ impl MetadataExchange {
 struct Theirs {
     heard: Heard,
     labels: Arc<[Arc<str>]>,
+    /// Where it may be looked up.
+    address: Option<IpAddr>,
     counters: Counters,
     state: State,
 }
@@ -93,7 +106,7 @@ impl Front for Theirs {
                     Frame::More if !ended => return false,
                     Frame::More | Frame::None => {
                         self.counters.initial_header_not_found.inc();
-                        self.heard.nobody();
+                        self.look_up();
                         return true;
                     }
                     Frame::Message(length) => {
@@ -135,11 +148,22 @@ impl Theirs {
         {
             return match told {
                 Some(told) => self.heard.peer(told.workload),
-                None => self.heard.nobody(),
+                None => self.look_up(),
             };
         }
         self.counters.header_not_found.inc();
-        self.heard.nobody();
+        self.look_up();
+    }
+
+    /// It has said nothing.
+    fn look_up(&self) {
+        match self.address.and_then(discovered::workload) {
+            Some(workload) => {
+                self.counters.metadata_added.inc();
+                self.heard.peer(Workload::clone(&workload));
+            }
+            None => self.heard.nobody(),
+        }
     }
 }
 

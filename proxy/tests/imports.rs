@@ -33,6 +33,7 @@ const TABLE: &[Room] = &[
             "drain",
             "listener",
             "logs",
+            "platform",
             "sources",
             "stats",
             "status",
@@ -166,6 +167,8 @@ const TABLE: &[Room] = &[
     room("drain", &[]),
     room("failure", &[]),
     room("outage", &[]),
+    // What the platform says of this machine.
+    room("platform", &[]),
     room("sys", &[]),
     room("token_bucket", &[]),
 ];

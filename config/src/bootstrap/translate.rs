@@ -12,6 +12,7 @@ use crate::address;
 use crate::extension;
 use crate::field_rules;
 use crate::fields::wire;
+use crate::istio::WorkloadDiscovery;
 use crate::listener;
 use crate::matcher;
 use crate::options::{Options, UnknownFields};
@@ -68,7 +69,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     let stats = proto.stats_config.clone().unwrap_or_default();
     let at_stats = at.field("stats_config");
     let runtime = runtime(proto);
-    extensions(&at.field("bootstrap_extensions"), proto, options)?;
+    let workloads = extensions(&at.field("bootstrap_extensions"), proto, ads.is_some(), options)?;
     let max_connections = max_connections(&at.field("overload_manager"), proto, options)?;
     let tracer = proto.tracing.as_ref().and_then(|tracing| tracing.http.clone());
     if let Some(tracer) = &tracer {
@@ -93,6 +94,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
         ads,
+        workloads,
         static_clusters: statics.clusters,
         static_listeners: statics.listeners,
         static_secrets: statics.secrets,
@@ -256,14 +258,24 @@ fn limit_in_runtime(runtime: &[(Arc<str>, Arc<str>)]) -> Option<u64> {
     last.and_then(|(_, value)| value.parse().ok())
 }
 
-fn extensions(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<(), Rejection> {
+/// Whether workloads are to be discovered.
+fn extensions(at: &At<'_>, proto: &pb::Bootstrap, has_ads: bool, options: &Options) -> Result<bool, Rejection> {
+    let mut workloads = false;
     for (index, config) in proto.bootstrap_extensions.iter().enumerate() {
         let at = at.index(index);
         let at = at.field("typed_config");
         let extension = extension::open_required(&at, &config.typed_config)?;
         registry::inert(&at, Kind::Bootstrap, &config.name, &extension, options)?;
+        if extension.type_name == registry::WORKLOAD_DISCOVERY {
+            let config: WorkloadDiscovery = extension.decode(&at, options)?;
+            let source = config.config_source.and_then(|source| source.config_source_specifier);
+            workloads = has_ads && matches!(source, Some(core::config_source::ConfigSourceSpecifier::Ads(_)));
+            if !workloads {
+                options.note(&at.field("config_source"), "is not ADS; workloads are not asked for");
+            }
+        }
     }
-    Ok(())
+    Ok(workloads)
 }
 
 fn max_connections(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<Option<u64>, Rejection> {

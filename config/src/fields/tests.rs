@@ -64,7 +64,6 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     // Chosen in the place of one that acts.
     ("cluster.v3.Cluster.CommonLbConfig", "zone_aware_lb_config"),
     ("common.v1.AnyValue", "string_value_strindex"),
-    ("peer_metadata.Config.DiscoveryMethod", "workload_discovery"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),
 ];
 

@@ -35,6 +35,8 @@ pub enum Discovery {
     Headers,
     /// `baggage`.
     Baggage,
+    /// `workload_discovery`: by its address, as the control plane tells of workloads.
+    Workloads,
 }
 
 /// A way to tell a peer who this is.
@@ -82,8 +84,9 @@ fn discovery(method: &istio::Discovery) -> Option<Discovery> {
     match method.method.as_ref()? {
         DiscoveryMethod::IstioHeaders(_) => Some(Discovery::Headers),
         DiscoveryMethod::Baggage(_) => Some(Discovery::Baggage),
+        DiscoveryMethod::WorkloadDiscovery(_) => Some(Discovery::Workloads),
         // Named by the table of fields.
-        DiscoveryMethod::WorkloadDiscovery(_) | DiscoveryMethod::UpstreamFilterState(_) => None,
+        DiscoveryMethod::UpstreamFilterState(_) => None,
     }
 }
 

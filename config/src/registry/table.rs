@@ -198,7 +198,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     RateLimitDescriptor Refused "envoy.extensions.rate_limit_descriptors.jwt_claim.v3.Descriptor", unread, "nobody has verified the token; verify it with jwt_authn and limit by its metadata";
 
     Bootstrap Inert "envoy.extensions.bootstrap.internal_listener.v3.InternalListener", is::<ext::bootstrap::internal_listener::v3::InternalListener>, "internal listeners are accepted and never reached";
-    Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";
+    Bootstrap Works "istio.workload.BootstrapExtension", unread, "workloads are asked for over ADS, for peers that do not say who they are";
 
     ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
     ResourceMonitor Inert "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "no overload action is taken";

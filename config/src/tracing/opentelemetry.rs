@@ -68,7 +68,9 @@ pub(crate) fn all_detectors(
     list: &[core::TypedExtensionConfig],
     options: &Options,
 ) -> Result<Vec<Detector>, Rejection> {
-    let mut all = Vec::with_capacity(list.len());
+    // Whatever is configured wins.
+    let platform = Some(options.platform()).filter(|platform| !platform.is_empty());
+    let mut all: Vec<Detector> = platform.map(Detector::Static).into_iter().collect();
     for (index, proto) in list.iter().enumerate() {
         let at = at.index(index);
         let at = at.field("typed_config");

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -215,11 +215,11 @@ impl Proxy {
     }
 }
 
-fn address(address: SocketAddr) -> Value {
+pub(super) fn address(address: SocketAddr) -> Value {
     json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
-fn cluster(name: &str, endpoint: SocketAddr, http2: bool) -> Value {
+pub(super) fn cluster(name: &str, endpoint: SocketAddr, http2: bool) -> Value {
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let protocol = if http2 { "http2_protocol_options" } else { "http_protocol_options" };
     let labels = json!({ "filter_metadata": { "labels": { "who": "host" } } });

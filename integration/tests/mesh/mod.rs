@@ -72,6 +72,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_filter_is_discovered_changed_and_taken_back", extensions::a_filter_is_discovered_changed_and_taken_back),
     ("metrics_say_who_called_whom", telemetry::metrics_say_who_called_whom),
     ("tcp_service", passthrough::tcp_service),
+    ("metrics_of_connections_add_up", telemetry::metrics_of_connections_add_up),
     ("tls_passthrough_by_sni", passthrough::tls_passthrough_by_sni),
     ("ready_although_dns_is_mute", lifecycle::ready_although_dns_is_mute),
     ("agent_drains_and_ends_on_sigterm", lifecycle::agent_drains_and_ends_on_sigterm),
@@ -83,7 +84,7 @@ const TESTS: &[(&str, Test)] = &[
 const OURS_ONLY: &[&str] = &["ready_although_dns_is_mute"];
 
 /// What stock Envoy has no filters for: these run only where both are ours.
-const BOTH_OURS: &[&str] = &["metrics_say_who_called_whom"];
+const BOTH_OURS: &[&str] = &["metrics_say_who_called_whom", "metrics_of_connections_add_up"];
 
 /// The main function of each mesh test target.
 pub fn run(pair: Pair) {

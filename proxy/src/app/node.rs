@@ -1,7 +1,10 @@
 //! The node as control planes see it: that of the bootstrap, with what the command line says instead, and what this build is and can
 //! do. Called by `app::bootstrap` once the bootstrap is read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use config::bootstrap::Bootstrap;
 use config::registry::{Entry, Kind, State, extensions};
 use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 use envoy_types::pb::envoy::config::core::v3::{BuildVersion, Extension, Node};
@@ -10,6 +13,7 @@ use envoy_types::pb::google::protobuf::{Struct, Value, value};
 use prost::Message;
 
 use crate::cli::{Options, version};
+use crate::platform::Facts;
 
 /// The bootstrap's node, completed.
 ///
@@ -33,9 +37,42 @@ pub fn complete(node: &Bytes, options: &Options) -> Result<Node, String> {
     Ok(node)
 }
 
+/// Where nobody says where the node is, its platform is asked: the agent's word, or the command line's, counts.
+pub fn located(mut bootstrap: Bootstrap, ask: impl FnOnce() -> Facts) -> Bootstrap {
+    const KEY: &str = "PLATFORM_METADATA";
+    let Ok(mut node) = Node::decode(bootstrap.node.clone()) else { return bootstrap };
+    let locality = node.locality.get_or_insert_default();
+    if !(locality.region.is_empty() && locality.zone.is_empty()) {
+        return bootstrap;
+    }
+    let facts = ask();
+    if facts.is_empty() {
+        return bootstrap;
+    }
+    tracing::info!(target: "main", "the platform says that this is region '{}', zone '{}'", facts.region, facts.zone);
+    (locality.region, locality.zone) = (facts.region.clone(), facts.zone.clone());
+    let metadata = node.metadata.get_or_insert_default();
+    if !metadata.fields.contains_key(KEY) {
+        let fields = facts.metadata().map(|(key, value)| (key.to_owned(), text(value))).collect();
+        let value = Value { kind: Some(value::Kind::StructValue(Struct { fields })) };
+        metadata.fields.insert(KEY.to_owned(), value);
+        let mut shown = serde_json::Value::clone(&bootstrap.node_metadata);
+        if !shown.is_object() {
+            shown = serde_json::json!({});
+        }
+        shown[KEY] = facts.metadata().map(|(key, value)| (key.to_owned(), serde_json::Value::from(value))).collect();
+        bootstrap.node_metadata = Arc::new(shown);
+    }
+    bootstrap.node = node.encode_to_vec().into();
+    bootstrap
+}
+
+fn text(text: &str) -> Value {
+    Value { kind: Some(value::Kind::StringValue(text.to_owned())) }
+}
+
 fn build() -> BuildVersion {
     let [major_number, minor_number, patch] = version::numbers();
-    let text = |text: &str| Value { kind: Some(value::Kind::StringValue(text.to_owned())) };
     let facts = [
         ("build.type", version::BUILD_TYPE),
         ("revision.sha", version::REVISION),

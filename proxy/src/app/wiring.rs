@@ -32,6 +32,7 @@ use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
 use crate::xds::secrets::{Arrival, SecretWatches};
 use crate::xds::tell_notes;
+use crate::xds::workloads::Workloads;
 
 /// Secrets that may wait for the control loop before their streams stop reading.
 const ARRIVALS_WAITING: usize = 16;
@@ -81,6 +82,7 @@ impl Wired {
             routes,
             extensions,
             secrets: watches,
+            workloads: bootstrap.workloads.then(|| Workloads::new(&ground.stats)),
             tables: Held::default(),
             options: dynamic_options,
             heeds_unknown_fields: !options.ignore_unknown_dynamic_fields,

@@ -78,7 +78,7 @@ async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<
     let connected = Instant::now().into_std();
     let transport = cluster.transport(key.transport);
     let (stream, tls) = dress(Stream::new(stream), transport, &endpoint.hostname, key).await?;
-    let (stream, peer_says) = exchange(cluster, stream, tls.as_ref()).await?;
+    let (stream, peer_says) = exchange(cluster, stream, tls.as_ref(), &peer).await?;
     let facts = UpstreamConnection {
         id: NUMBERS.fetch_add(1, Ordering::Relaxed),
         peer,
@@ -97,10 +97,12 @@ async fn exchange(
     cluster: &Cluster,
     stream: Stream,
     tls: Option<&TlsInfo>,
+    printed: &str,
 ) -> Result<(Stream, Option<Rc<Peer>>), ConnectFailure> {
     let Some(exchange) = cluster.exchange() else { return Ok((stream, None)) };
     let alpn = tls.and_then(|tls| tls.alpn.as_deref());
-    let begun = exchange.begin(stream, alpn).await;
+    let address = printed.parse().ok().map(|server: SocketAddr| server.ip());
+    let begun = exchange.begin(stream, alpn, address).await;
     let (stream, peer) =
         begun.map_err(|error| ConnectFailure::because(ConnectFailureKind::Remote, system_text(&error)))?;
     Ok((stream, Some(peer)))

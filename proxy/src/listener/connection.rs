@@ -230,7 +230,7 @@ async fn establish(
 async fn exchange(chain: &FilterChain, stream: Stream, info: &ConnectionInfo) -> std::io::Result<Stream> {
     let Some(exchange) = &chain.exchange else { return Ok(stream) };
     let alpn = info.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
-    let (stream, peer) = exchange.begin(stream, alpn).await?;
+    let (stream, peer) = exchange.begin(stream, alpn, Some(info.remote.ip())).await?;
     info.filter_state.borrow_mut().set_peer(Side::Downstream, peer);
     Ok(stream)
 }

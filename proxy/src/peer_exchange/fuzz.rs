@@ -54,7 +54,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Workload) {
     let make = || Counters::new(&Stats::new(StatsSettings::default()), "metadata_exchange.");
     let counters = COUNTERS.with(|counters| *counters.get_or_init(make));
     let (peer, heard) = Peer::begin();
-    let mut theirs = Theirs { heard, labels: labels(), counters, state: State::Head };
+    let mut theirs = Theirs { address: None, heard, labels: labels(), counters, state: State::Head };
     let mut octets = BytesMut::new();
     let mut done = false;
     for piece in pieces {

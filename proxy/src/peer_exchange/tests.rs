@@ -16,6 +16,7 @@ fn config() -> Arc<Config> {
         protocol: "istio-peer-exchange".into(),
         labels: Arc::from([]),
         frame: frame_of(&workload("own"), "id").into(),
+        discovers: false,
     })
 }
 
@@ -30,7 +31,7 @@ async fn begin_with(alpn: Option<&[u8]>) -> Pair {
     let stats = Stats::new(StatsSettings::default());
     let (near, far) = tokio::io::duplex(256 * 1024);
     let exchange = MetadataExchange::compile(&config(), &stats);
-    let (stream, exchanged) = exchange.begin(Stream::new(Io::Memory(near)), alpn).await.unwrap();
+    let (stream, exchanged) = exchange.begin(Stream::new(Io::Memory(near)), alpn, None).await.unwrap();
     Pair { stats, stream, exchanged, far }
 }
 

@@ -13,6 +13,7 @@ use config::workload::Workload;
 
 use super::dynamic::{Form, Shared, StateObject};
 
+pub mod discovered;
 mod known;
 
 pub use known::{Known, of_endpoint, of_header};

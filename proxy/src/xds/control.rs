@@ -26,6 +26,7 @@ use super::held::Held;
 use super::listeners::Listeners;
 use super::routes::Routes;
 use super::secrets::{Arrival, SecretWatches};
+use super::workloads::{WORKLOAD, Workloads};
 use crate::drain::ServerDrain;
 use crate::stats::{ServerStats, Stats};
 use crate::status::{Ask, Request, Shown, Status};
@@ -51,6 +52,8 @@ pub struct Control {
     pub extensions: Extensions,
     /// SDS.
     pub secrets: SecretWatches,
+    /// Workload discovery, where the bootstrap asks for it.
+    pub workloads: Option<Workloads>,
     /// Route tables, which are in use in their slots.
     pub tables: Held<(), ()>,
     /// Checks of dynamic resources.
@@ -99,6 +102,9 @@ impl Control {
         };
         if let Some(handle) = &handle {
             handle.subscribe(type_url::CLUSTER, Subscription::Wildcard);
+            if self.workloads.is_some() {
+                handle.subscribe(WORKLOAD, Subscription::Wildcard);
+            }
         }
         self.settle(handle.as_ref());
         let answered = self.clusters.answered();

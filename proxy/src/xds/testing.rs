@@ -15,6 +15,7 @@ use super::held::Held;
 use super::listeners::{self, Listeners};
 use super::routes::Routes;
 use super::secrets::SecretWatches;
+use super::workloads::Workloads;
 use crate::cluster::published::Published;
 use crate::cluster::{Cluster, dns};
 use crate::discoveries::Discoveries;
@@ -96,6 +97,7 @@ impl World {
             routes,
             extensions,
             secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
+            workloads: Some(Workloads::new(&stats)),
             tables: Held::default(),
             options,
             heeds_unknown_fields: true,

@@ -20,11 +20,14 @@ pub struct MetadataExchange {
     pub labels: Arc<[Arc<str>]>,
     /// The frame that tells this workload.
     pub frame: Bytes,
+    /// `enable_discovery`: a peer that sends none is looked up by its address, as the control plane tells of workloads.
+    pub discovers: bool,
 }
 
 pub(crate) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<MetadataExchange, Rejection> {
     let proto: istio::MetadataExchange = extension.decode(at, options)?;
     let labels: Arc<[Arc<str>]> = proto.additional_labels.into_iter().map(Arc::from).collect();
     let frame = workload::frame_of(&options.workload(&labels), &options.node_id);
-    Ok(MetadataExchange { protocol: Arc::from(proto.protocol), frame: frame.into(), labels })
+    let discovers = proto.enable_discovery;
+    Ok(MetadataExchange { protocol: Arc::from(proto.protocol), frame: frame.into(), labels, discovers })
 }

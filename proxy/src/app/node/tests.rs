@@ -41,3 +41,36 @@ fn it_says_what_this_build_is_and_can_do() {
     let refused = extensions().find(|entry| entry.state == State::Refused).unwrap();
     assert!(node.extensions.iter().all(|extension| extension.type_urls != [refused.type_name]), "only what acts");
 }
+
+/// A bootstrap of this node.
+fn bootstrap(node: &str) -> Bootstrap {
+    let text = format!(r#"{{"node": {node}}}"#);
+    let source = config::bootstrap::Source { name: "b.json", text: &text, is_json: true };
+    config::bootstrap::examine(&[source], config::UnknownFields::Reject).bootstrap.unwrap()
+}
+
+#[test]
+fn the_platform_says_where_a_node_is_that_nobody_else_says() {
+    let facts = || Facts {
+        region: "eu-central-1".into(),
+        zone: "eu-central-1a".into(),
+        more: vec![("aws_instance_id", "i-1".into())],
+    };
+    let found = located(bootstrap(r#"{"id": "n", "metadata": {"a": "b"}}"#), facts);
+    let node = Node::decode(found.node.clone()).unwrap();
+    let locality = node.locality.unwrap();
+    assert_eq!((&*locality.region, &*locality.zone), ("eu-central-1", "eu-central-1a"));
+    let platform = serde_json::json!({ "aws_region": "eu-central-1", "aws_availability_zone": "eu-central-1a",
+        "aws_instance_id": "i-1" });
+    assert_eq!(*found.node_metadata, serde_json::json!({ "a": "b", "PLATFORM_METADATA": platform }));
+    assert!(node.metadata.unwrap().fields.contains_key("PLATFORM_METADATA"));
+    let options = found.options(config::UnknownFields::Reject);
+    assert_eq!(options.node_locality.map(|text| text.to_string()), ["eu-central-1", "eu-central-1a"]);
+
+    let told = bootstrap(r#"{"id": "n", "locality": {"zone": "z"}}"#);
+    let before = told.node.clone();
+    assert_eq!(located(told, || panic!("nobody is asked")).node, before);
+    let nowhere = bootstrap(r#"{"id": "n"}"#);
+    let before = nowhere.node.clone();
+    assert_eq!(located(nowhere, Facts::default).node, before);
+}

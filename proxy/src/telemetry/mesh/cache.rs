@@ -24,7 +24,8 @@ struct Entry {
 /// Those of one filter and kind of report.
 #[derive(Default)]
 struct Cache {
-    entries: HashMap<u64, SmallVec<[Entry; 1]>, foldhash::fast::RandomState>,
+    // Boxed: a table has places for more than there are.
+    entries: HashMap<u64, SmallVec<[Box<Entry>; 1]>, foldhash::fast::RandomState>,
     count: usize,
 }
 
@@ -81,7 +82,7 @@ impl Cache {
             self.entries.clear();
             self.count = 0;
         }
-        let entry = Entry { key: asked.keep(), handles: make() };
+        let entry = Box::new(Entry { key: asked.keep(), handles: make() });
         see(&entry.handles);
         self.entries.entry(hash).or_default().push(entry);
         self.count += 1;

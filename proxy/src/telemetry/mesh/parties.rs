@@ -1,6 +1,8 @@
 //! What is known of a request or connection when it is reported. Borrowed from wherever it is; the key under which a worker remembers
 //! what became of it before.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::failure::ResponseFlags;
@@ -123,8 +125,8 @@ pub(super) struct Key {
     behind: u64,
     service: u64,
     host: Box<[u8]>,
-    peer_principal: Box<str>,
-    own_principal: Box<str>,
+    peer_principal: Rc<str>,
+    own_principal: Rc<str>,
     outcome: Option<Outcome>,
     said: Box<[u8]>,
 }
@@ -135,6 +137,27 @@ pub(super) struct Asked<'a> {
     pub parties: Parties<'a>,
     pub outcome: Option<Outcome>,
     pub said: &'a [u8],
+}
+
+/// Names that are told apart before those are let go that no key holds.
+const PRINCIPALS: usize = 1024;
+
+/// A name of a certificate, which many keys have in common.
+fn principal(name: &str) -> Rc<str> {
+    thread_local! {
+        static KNOWN: RefCell<HashSet<Rc<str>, foldhash::fast::RandomState>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(known) = known.get(name) {
+            return known.clone();
+        }
+        if known.len() >= PRINCIPALS {
+            known.retain(|name| Rc::strong_count(name) > 1);
+        }
+        let made: Rc<str> = name.into();
+        known.insert(made.clone());
+        made
+    })
 }
 
 fn number(peer: Option<&Rc<Peer>>) -> u64 {
@@ -172,8 +195,8 @@ impl Asked<'_> {
             behind: number(parties.behind),
             service: parties.service.number,
             host: parties.host.into(),
-            peer_principal: parties.peer_principal.into(),
-            own_principal: parties.own_principal.into(),
+            peer_principal: principal(parties.peer_principal),
+            own_principal: principal(parties.own_principal),
             outcome: self.outcome,
             said: self.said.into(),
         }

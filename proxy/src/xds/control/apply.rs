@@ -13,6 +13,7 @@ use crate::stats::DiscoveryStats;
 use crate::store::Stored;
 use crate::xds::audit::{self, Carrier};
 use crate::xds::held::Seen;
+use crate::xds::workloads::WORKLOAD;
 use crate::xds::{Named, each, each_refused, tell_notes};
 
 /// Octets of an update that leave something behind which is worth giving back to the system.
@@ -59,6 +60,7 @@ impl Control {
                 let named = Named::AsAskedFor("SDS secret");
                 each(update, named, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored))
             }
+            WORKLOAD if self.workloads.is_some() => self.workloads.as_mut().map_or(Ok(()), |all| all.update(update)),
             other => {
                 tracing::warn!(target: "config", "the control plane sent resources of type {other}, which were not asked for");
                 Ok(())

@@ -1,7 +1,7 @@
 //! `io.istio.http.peer_metadata.Config`, Istio's metadata exchange: proxies tell each other which workload they stand for, in headers of
 //! requests and responses, or in baggage.
 //!
-//! Honoured: all methods in their order but `workload_discovery` and `upstream_filter_state`, which `config` names. As in Istio's own:
+//! Honoured: all methods in their order but `upstream_filter_state`, which `config` names. As in Istio's own:
 //! the first method that finds a peer counts, headers are stripped whatever they said, and a client is answered only what it has told
 //! itself. Filter state has the peers under `downstream_peer` and `upstream_peer`, for logs, expressions and statistics.
 //!
@@ -10,6 +10,7 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -80,7 +81,8 @@ impl HttpFilter for PeerMetadata {
     fn request(&self, turn: &mut Turn<'_, '_, PeerMetadata>) -> Step {
         let stream = &mut *turn.stream;
         let methods = &self.config.downstream_discovery;
-        let found = self.discover(methods, &stream.request.headers, Some(turn.state));
+        let address = stream.info.remote().ip();
+        let found = self.discover(methods, &stream.request.headers, || Some(address), Some(turn.state));
         set(stream, Side::Downstream, found);
         strip(methods, &mut stream.request.headers);
         if !self.config.upstream_propagation.is_empty() {
@@ -97,7 +99,9 @@ impl HttpFilter for PeerMetadata {
 
     fn response(&self, turn: &mut Turn<'_, '_, PeerMetadata>) -> Step {
         let methods = &self.config.upstream_discovery;
-        let found = turn.stream.response.as_ref().and_then(|head| self.discover(methods, &head.headers, None));
+        let address = || turn.stream.info.upstream_host.as_ref()?.parse().ok().map(|host: SocketAddr| host.ip());
+        let head = turn.stream.response.as_ref();
+        let found = head.and_then(|head| self.discover(methods, &head.headers, address, None));
         set(turn.stream, Side::Upstream, found);
         let told = self.told(&self.config.downstream_propagation, turn.stream, Some(*turn.state));
         if let Some(head) = &mut turn.stream.response {
@@ -131,11 +135,12 @@ impl Told {
 }
 
 impl PeerMetadata {
-    /// The peer, by the first method that knows it. `received`, of a client: which of its headers this has looked at.
+    /// The peer, by the first method that knows it. `address` is its own. `received`, of a client: which of its headers this has looked at.
     fn discover(
         &self,
         methods: &[Discovery],
         headers: &Headers,
+        address: impl Fn() -> Option<IpAddr>,
         mut received: Option<&mut Received>,
     ) -> Option<std::rc::Rc<Peer>> {
         methods.iter().find_map(|method| match method {
@@ -151,6 +156,7 @@ impl PeerMetadata {
                 let value = headers.get(&Name::BAGGAGE)?;
                 Some(Peer::new(Workload::of_baggage(&String::from_utf8_lossy(value))))
             }
+            Discovery::Workloads => peer::discovered::peer(address()?),
         })
     }
 

@@ -222,3 +222,28 @@ async fn logs_and_expressions_see_the_peer() {
     assert_eq!(known.filter_state_object("downstream_peer").unwrap()["labels"]["role"], "caller");
     assert_eq!(known.filter_state("downstream_peer_obj").unwrap(), text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_nothing_is_looked_up_by_its_address() {
+    let mut bench = bench(Config {
+        downstream_discovery: vec![Discovery::Headers, Discovery::Workloads],
+        upstream_discovery: vec![Discovery::Workloads],
+        ..nothing()
+    });
+    bench.app(Script::answers(200, &[], &[]));
+    let outcome = bench.send(get("/")).await;
+    let client = outcome.info.remote().ip();
+    let server = outcome.info.upstream_host.as_ref().unwrap().parse::<SocketAddr>().unwrap().ip();
+    assert_eq!((name_of(&outcome, Side::Downstream), name_of(&outcome, Side::Upstream)), (None, None));
+    let workload = |name: &str| Arc::new(Workload { name: name.into(), ..Workload::default() });
+    peer::discovered::change(&[], &[(client, workload("client")), (server, workload("server"))]);
+    bench.app(Script::answers(200, &[], &[]));
+    let outcome = bench.send(get("/")).await;
+    let names = (name_of(&outcome, Side::Downstream), name_of(&outcome, Side::Upstream));
+    assert_eq!(names, (Some("client".into()), Some("server".into())));
+    // What it says itself counts.
+    bench.app(Script::answers(200, &[], &[]));
+    let outcome = bench.send(with(get("/"), &told(&theirs()))).await;
+    assert_eq!(name_of(&outcome, Side::Downstream), Some("theirs".into()));
+    peer::discovered::change(&[client, server], &[]);
+}
