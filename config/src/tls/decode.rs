@@ -66,10 +66,13 @@ pub(crate) fn downstream(
     }
     let require_client_certificate = bool_or(&proto.require_client_certificate, false);
     if require_client_certificate && common.validation.is_none() {
-        options.note(
-            &at_common,
-            "a client certificate is required and nothing says how to verify it; any is taken, as by Envoy",
-        );
+        return Err(at
+            .field("require_client_certificate")
+            .reject(
+                "a client certificate is required and nothing says who may vouch for it: anybody's would do; give \
+                 common_tls_context a validation context with trusted_ca",
+            )
+            .withholding_policy());
     }
     Ok(DownstreamTls {
         common,
@@ -222,7 +225,7 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Resu
             let context = validation::context(&at, context, options)?;
             context.stands_alone(&at)?;
             let has_roots = context.trusted_ca.is_some() || context.spiffe.is_some();
-            if !context.subject_alt_names.is_empty() && !has_roots && !context.accept_untrusted {
+            if !context.subject_alt_names.is_empty() && !has_roots {
                 return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));
             }
             Some(Validation::Inline(Arc::new(context)))

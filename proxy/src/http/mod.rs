@@ -13,6 +13,7 @@ mod context;
 mod cookie;
 mod date;
 mod deadlines;
+mod double;
 mod exchange;
 mod filters;
 mod forwarded;

@@ -12,7 +12,7 @@ use config::tls::SanKind;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::certificate::{Facts, hex};
-use super::info::{SanName, TlsInfo};
+use super::info::{PeerName, TlsInfo};
 use super::sha256;
 use super::x509::{Certificate, sha1};
 
@@ -30,7 +30,7 @@ impl Described {
     }
 
     /// Subject alternative names of one kind.
-    pub fn sans(&self, kind: SanKind) -> Vec<SanName> {
+    pub fn sans(&self, kind: SanKind) -> Vec<PeerName> {
         self.facts.of_kind(kind).cloned().collect()
     }
 

@@ -125,3 +125,35 @@ fn substitutions() {
     check_substitution(&pattern, r"\x").unwrap_err();
     check_substitution(&pattern, "\\").unwrap_err();
 }
+
+/// As cel-cpp's RE2 in Envoy 1.40, which was asked.
+#[test]
+fn cels_patterns_run_over_text() {
+    let found = |pattern: &str, value: &[u8]| super::partial_match_of_text(pattern).unwrap().is_match(value);
+    for pattern in ["^evil.*$", "^[a-z]+.*$", "^[^b]+$", "^.+$", "evil.", r"evil\W", r"evil\PL"] {
+        assert!(!found(pattern, b"evil\xff"), "{pattern}: an octet that encodes nothing");
+    }
+    for pattern in [
+        r"^\w+\W$",
+        "^evil.{1}$",
+        "é$",
+        r"\x{e9}",
+        "[à-ü]",
+        r"\Qé\E$",
+        r"\Qevilé\E",
+        "(?i)É",
+        r"\pL$",
+        r"\x{2603}|é",
+        r"evil\b",
+    ] {
+        assert!(found(pattern, "evilé".as_bytes()), "{pattern}");
+    }
+    for pattern in [r"\xc3", r"^\w+$", "[à-ã]", r"^[[:alpha:]]+$"] {
+        assert!(!found(pattern, "evilé".as_bytes()), "{pattern}");
+    }
+    for pattern in ["^evil.*$", "^[^b]+$", r"evil\W$", r"evil\PL{1}$", "evil.$", "(?s)evil.$"] {
+        assert!(found(pattern, b"evil\xed\xa0\x80") && found(pattern, b"evil\xf4\x90\x80\x80"), "{pattern}");
+    }
+    assert!(found(r"evil\C$", b"evil\xff") && found(r"\\☃", r"\☃".as_bytes()) && found("☃", "☃".as_bytes()));
+    assert!(super::partial_match_of_text(r"\x{110000}").is_err() && super::partial_match(r"\x{100}").is_err());
+}
