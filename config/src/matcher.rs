@@ -148,5 +148,5 @@ pub struct Fraction {
 pub use value::{MetadataMatcher, ValueMatcher};
 
 pub(crate) mod decode;
-pub(crate) mod re2;
+pub mod re2;
 pub(crate) mod value;

@@ -51,6 +51,15 @@ pub(crate) fn partial_match_of_text(pattern: &str) -> Result<Regex, String> {
     compile(&syntax::translate(pattern, Characters::Unicode)?, Characters::Unicode)
 }
 
+/// The same for who asks with a pattern, of the admin interface.
+///
+/// # Errors
+/// RE2's words alone: there is no resource whose field is to blame.
+pub fn asked(pattern: &str) -> Result<Regex, String> {
+    let words = |reason: String| reason.strip_prefix("not a regular expression: ").map(str::to_owned).unwrap_or(reason);
+    partial_match(pattern).map_err(words)
+}
+
 /// What RE2 makes of a replacement.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Substitution {

@@ -3,12 +3,13 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use regex::Regex;
+use config::matcher::re2;
+use regex::bytes::Regex;
 
 use super::query::Query;
 use super::{Admin, reply};
 use crate::stats::expose::{self, Buckets};
-use crate::stats::{Kind, Sample, re2};
+use crate::stats::{Kind, Sample};
 
 /// Text, JSON or Prometheus, as `format` says.
 pub fn show(admin: &Admin, query: &Query) -> Response {
@@ -75,13 +76,14 @@ impl Wanted {
             "TextReadouts" => &[Kind::Text],
             _ => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
         };
-        let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
+        let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2::asked).transpose();
         let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;
         Ok(Wanted { kinds, filter, inverted: query.has("invert_filter"), used: query.has("usedonly") })
     }
 
     fn takes(&self, name: &str, kind: Kind) -> bool {
-        self.kinds.contains(&kind) && self.filter.as_ref().is_none_or(|filter| filter.is_match(name) != self.inverted)
+        self.kinds.contains(&kind)
+            && self.filter.as_ref().is_none_or(|filter| filter.is_match(name.as_bytes()) != self.inverted)
     }
 
     /// Readings of what has fixed names.

@@ -299,8 +299,27 @@ async fn stats_parameters() {
     ] {
         assert_eq!(get(&admin, target).await, (200, want.into()), "{target}");
     }
-    for target in ["/stats?filter=[", "/stats/prometheus?filter=("] {
-        assert_eq!(get(&admin, target).await.0, 400, "{target}");
+    // Patterns are RE2's, as in configuration.
+    for (pattern, taken) in [
+        (r"^a\.(count|gauge)$", "a.count: 1\na.gauge: 4\n"),
+        (r"(?i)A\.GAUGE", "a.gauge: 4\n"),
+        (r"\Qa.g\E", "a.gauge: 4\n"),
+        (r"\x61.\147", "a.gauge: 4\n"),
+        (r"[[:punct:]]t\C", "a.time: No recorded values\n"),
+        (r"{a}", ""),
+    ] {
+        assert_eq!(get(&admin, &format!("/stats?filter={pattern}")).await, (200, taken.into()), "{pattern}");
+    }
+    for (pattern, words) in [
+        ("a**", "bad repetition operator: **"),
+        ("(?x)a", "invalid perl operator: (?x"),
+        ("a{1001}", "invalid repetition size: {1001}"),
+        ("(", "missing ): ("),
+    ] {
+        for page in ["/stats?", "/stats?format=json&", "/stats/prometheus?", "/clusters?"] {
+            let refused = get(&admin, &format!("{page}filter={pattern}")).await;
+            assert_eq!(refused, (400, format!("Invalid re2 regex: {words}")), "{page}");
+        }
     }
     assert_eq!(post(&admin, "/reset_counters").await.0, 200);
     assert_eq!(get(&admin, "/stats?filter=count").await.1, "a.count: 0\n");

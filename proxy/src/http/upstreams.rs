@@ -8,8 +8,8 @@ use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost, Pick,
-    PickFailure, Priority, WorkerCluster,
+    Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost,
+    Pick, PickFailure, Priority, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -129,6 +129,21 @@ impl UpstreamCluster {
     /// Counts a response by its status; `milliseconds` when it came from upstream.
     pub fn count_response(&self, status: u16, codes: Codes, milliseconds: Option<u64>) {
         self.0.count_response(status, codes, milliseconds);
+    }
+
+    /// Counts one of a canary, which is counted by itself, too.
+    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
+        self.0.count_canary(status, milliseconds);
+    }
+
+    /// What counts under a name that a request asks for; `None` for one too many.
+    pub fn alternative(&self, name: &str) -> Option<Rc<Alternative>> {
+        self.0.alternative(name)
+    }
+
+    /// Where its statistics are named.
+    pub fn scope(&self) -> &Scope {
+        self.0.shared().scope()
     }
 
     /// Counts a response that is not passed on, for the request is tried again.

@@ -193,8 +193,7 @@ impl<'a> Reader<'a> {
         {
             let end = named.iter().position(|octet| *octet == b'>');
             let name = end.map_or(&[][..], |end| &named[1..end]);
-            let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_' || !octet.is_ascii();
-            if name.is_empty() || !name.iter().all(fits) {
+            if name.is_empty() || !name.iter().all(names_group) {
                 let shown_to = end.map_or(self.rest.len(), |end| self.rest.len() - named.len() + end + 1);
                 return Err(format!("invalid named capture group: {}", shown(&self.rest[..shown_to])));
             }
@@ -320,6 +319,13 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Letters of Latin-1, digits and `_`.
+fn names_group(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(octet, b'_' | 0xaa | 0xb5 | 0xba)
+        || matches!(octet, 0xc0..=0xff if !matches!(octet, 0xd7 | 0xf7))
 }
 
 /// Digits without a zero before them; too many are none.

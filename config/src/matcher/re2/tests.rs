@@ -69,6 +69,8 @@ fn refusals_are_in_re2s_words() {
         ("(a{40}){40}", "invalid repetition size: {40}"),
         ("(?ix)a", "invalid perl operator: (?ix"),
         ("(?P<n-x>a)", "invalid named capture group: (?P<n-x>"),
+        ("(?P<\u{e9}>a)", "invalid named capture group: (?P<\u{e9}>"),
+        ("(?<x\u{d7}>a)", "invalid named capture group: (?<x\u{d7}>"),
         (r"\u0041", r"invalid escape sequence: \u"),
         (r"\x{41", r"invalid escape sequence: \x{41"),
         ("[z-a]", "invalid character class range: z-a"),
@@ -90,6 +92,20 @@ fn everything_runs_over_octets() {
     assert!(full(r"a\b.*", "a b"));
     assert!(full("..", "é") && !full(".", "é"), "two octets");
     assert!(full("é+", "é") && full_match("é+").unwrap().is_match(b"\xc3\xa9\xa9"), "the last octet is repeated");
+}
+
+#[test]
+fn names_of_groups_are_letters_of_latin_1() {
+    for name in ["a", "1", "_9", "\u{ea}"] {
+        assert!(full(&format!("(?P<{name}>a)(?<{name}>b)"), "ab"), "{name}: {:x?}", name.as_bytes());
+    }
+}
+
+#[test]
+fn who_asks_is_told_in_words_of_re2_alone() {
+    assert!(asked("b|^d").unwrap().is_match(b"abc"));
+    assert_eq!(asked("a**").unwrap_err(), "bad repetition operator: **");
+    assert!(asked(&"a".repeat(20_000)).unwrap_err().starts_with("the regular expression is longer than"));
 }
 
 #[test]

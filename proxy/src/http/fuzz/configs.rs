@@ -30,6 +30,7 @@ pub fn manager() -> HttpConnectionManager {
             suppress_envoy_headers: false,
             dynamic_stats: true,
             suppress_grpc_codes: false,
+            reject_early_data: false,
             strict_headers: Vec::new(),
             respect_expected_timeout: false,
             upstream_log: Vec::new(),

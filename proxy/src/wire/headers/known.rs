@@ -107,6 +107,7 @@ known! {
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE "x-envoy-upstream-rq-timeout-alt-response"
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS "x-envoy-upstream-rq-timeout-ms"
     X_ENVOY_UPSTREAM_SERVICE_TIME "x-envoy-upstream-service-time"
+    X_ENVOY_UPSTREAM_STREAM_DURATION_MS "x-envoy-upstream-stream-duration-ms"
     X_FORWARDED_CLIENT_CERT "x-forwarded-client-cert"
     X_FORWARDED_FOR "x-forwarded-for"
     X_FORWARDED_HOST "x-forwarded-host"
