@@ -95,7 +95,7 @@ pub(crate) fn settings(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Resul
         allow_connect: proto.allow_connect,
         ..Http2Settings::default()
     };
-    let mut further = further(at, proto)?;
+    let mut further = further(proto);
     if let Some(keepalive) = &proto.connection_keepalive {
         let at = at.field("connection_keepalive");
         settings.keepalive_timeout = proto::positive(&at.field("timeout"), &keepalive.timeout)?;
@@ -109,29 +109,19 @@ pub(crate) fn settings(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Resul
     Ok(settings)
 }
 
-fn further(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Result<Http2Further, Rejection> {
-    let at_least_one = |field: &str, value: &Option<_>| match uint32(value) {
-        Some(0) => Err(at.field(field).reject("must be at least 1")),
-        value => Ok(value),
-    };
+fn further(proto: &core::Http2ProtocolOptions) -> Http2Further {
     let max_header_field = uint32(&proto.max_header_field_size_kb);
-    if let Some(kib) = max_header_field {
-        field_rules::within(&at.field("max_header_field_size_kb"), u64::from(kib), 64, 256)?;
-    }
     let asked = proto.override_stream_error_on_invalid_http_message.as_ref().map(|value| value.value);
     // `false` of the deprecated one is the same as nothing.
     #[allow(deprecated)]
     let deprecated = proto.stream_error_on_invalid_http_messaging.then_some(true);
-    Ok(Http2Further {
+    Http2Further {
         hpack_table_size: uint32(&proto.hpack_table_size),
-        max_outbound_frames: at_least_one("max_outbound_frames", &proto.max_outbound_frames)?,
-        max_outbound_control_frames: at_least_one("max_outbound_control_frames", &proto.max_outbound_control_frames)?,
+        max_outbound_frames: uint32(&proto.max_outbound_frames),
+        max_outbound_control_frames: uint32(&proto.max_outbound_control_frames),
         max_empty_frames: uint32(&proto.max_consecutive_inbound_frames_with_empty_payload),
         max_priority_frames: uint32(&proto.max_inbound_priority_frames_per_stream),
-        max_window_updates: at_least_one(
-            "max_inbound_window_update_frames_per_data_frame_sent",
-            &proto.max_inbound_window_update_frames_per_data_frame_sent,
-        )?,
+        max_window_updates: uint32(&proto.max_inbound_window_update_frames_per_data_frame_sent),
         stream_errors: asked.or(deprecated),
         huffman: proto.enable_huffman_encoding.as_ref().map(|value| value.value),
         max_header_field: max_header_field.map(|kib| kib * 1024),
@@ -139,7 +129,7 @@ fn further(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Result<Http2Furth
         stream_reset_burst: proto.stream_reset_burst.as_ref().map(|value| value.value),
         stream_reset_rate: proto.stream_reset_rate.as_ref().map(|value| value.value),
         ..Http2Further::default()
-    })
+    }
 }
 
 /// Settings by number. Those that have a field of their own act as that field does.

@@ -215,17 +215,11 @@ impl Stream {
     }
 }
 
-/// Why the stream ended: what the upstream did against the protocol is told apart from what happens to connections.
-fn failed(core: &Core, error: StreamError) -> StreamError {
+/// Why the stream ended: what the upstream did against the protocol is told apart from what happens to connections, also when it is the
+/// upstream that says so.
+fn failed(error: StreamError) -> StreamError {
     match error {
-        StreamError::Reset(code) if code == Reason::PROTOCOL_ERROR.0 => {
-            core.stats.rx_messaging_error.inc();
-            VIOLATION
-        }
-        StreamError::Refused => {
-            core.stats.stream_refused_errors.inc();
-            StreamError::Refused
-        }
+        StreamError::Reset(code) if code == Reason::PROTOCOL_ERROR.0 => VIOLATION,
         other => other,
     }
 }
@@ -271,12 +265,12 @@ impl Upstream for Stream {
         let core = &mut *core.borrow_mut();
         let stream = &mut core.streams[open.place];
         let incoming = &mut stream.incoming;
-        let Some(mut head) = incoming.heads.pop_front() else {
+        let Some(mut head) = incoming.head() else {
             let Some(lost) = stream.lost else {
                 incoming.watch(cx);
                 return Poll::Pending;
             };
-            return Poll::Ready(Err(failed(core, core.error(lost))));
+            return Poll::Ready(Err(failed(core.error(lost))));
         };
         if head.status >= 200 {
             open.answered = true;
@@ -298,7 +292,7 @@ impl Upstream for Stream {
         }
         let core = &mut *core.borrow_mut();
         let frame = ready!(core.poll_body(open.place, cx));
-        Poll::Ready(frame.map_err(|error| failed(core, error)))
+        Poll::Ready(frame.map_err(failed))
     }
 
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
@@ -309,7 +303,7 @@ impl Upstream for Stream {
             return Poll::Pending;
         }
         let lost = ready!(core.poll_lost(open.place, 0, cx));
-        Poll::Ready(failed(core, lost))
+        Poll::Ready(failed(lost))
     }
 
     fn reset(&mut self, why: ResetReason) {

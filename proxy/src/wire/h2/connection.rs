@@ -6,15 +6,17 @@
 
 mod blocks;
 mod control;
+mod ends;
 mod incoming;
 mod outgoing;
+mod settings;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::{Buf, BytesMut};
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use super::flow::Inflow;
 use super::frame::{self, Frame, Reason};
@@ -24,12 +26,13 @@ use super::limits::Limits;
 use super::lines::Lines;
 use super::outbox::Outbox;
 use super::stats::CodecStats;
-use super::stream::{Lost, Stream};
+use super::stream::Stream;
 use super::streams::{Resets, Streams};
 use super::{ConnectionError, Settings};
 use crate::wire::message::RequestHead;
 use crate::wire::sniff::PREFACE;
-use control::{Peer, Pings, Shutdown};
+use control::{Pings, Shutdown};
+use settings::Peer;
 
 /// See above.
 #[derive(Debug)]
@@ -262,34 +265,6 @@ impl Connection {
         self.end.as_ref()
     }
 
-    /// The peer has done what it must not: it is told so, and all streams end.
-    pub(super) fn fail(&mut self, fatal: Fatal) -> ConnectionError {
-        self.say_goaway(self.highest, fatal.reason);
-        let text: Arc<str> = fatal.error.to_string().into();
-        if !self.server {
-            let touched = self.streams.iter_mut().filter(|(_, stream)| !stream.is_closed()).count();
-            (0..touched).for_each(|_| self.stats.rx_messaging_error.inc());
-        }
-        self.close(text, if self.server { Lost::Closed } else { Lost::Violated });
-        fatal.error
-    }
-
-    /// It is over; all streams that have not ended are lost.
-    pub(super) fn close(&mut self, why: Arc<str>, lost: Lost) {
-        self.end.get_or_insert(why);
-        for (_, stream) in self.streams.iter_mut() {
-            if !stream.is_closed() || !stream.outgoing.delivered {
-                stream.lost.get_or_insert(lost);
-            }
-            self.stats.pending_send_bytes.sub(stream.outgoing.discard() as u64);
-            stream.wake();
-        }
-        self.ready.clear();
-        while let Some((_, place)) = self.waiting.pop_front() {
-            self.release(place);
-        }
-    }
-
     /// Whoever has something to be written wakes the connection's task.
     pub(super) fn wake(&mut self) {
         if !self.woken
@@ -306,49 +281,6 @@ impl Connection {
         match &mut self.task {
             Some(task) => task.clone_from(waker),
             task => *task = Some(waker.clone()),
-        }
-    }
-
-    /// Somebody who held a stream does so no more. What is complete is still sent; the rest is aborted.
-    pub(super) fn release(&mut self, place: usize) {
-        self.count_premature(place);
-        self.discard(place);
-        let stream = &mut self.streams[place];
-        stream.held = false;
-        if stream.is_closed() {
-            return self.settle(place);
-        }
-        match (self.server && stream.outgoing.ended, stream.outgoing.framed) {
-            (false, _) => self.reset(place, Reason::CANCEL),
-            // A response that is complete while the request is not: the rest of that is not wanted, and that is no error
-            // (RFC 9113 section 8.1).
-            (true, true) => self.reset(place, Reason::NO_ERROR),
-            (true, false) => {}
-        }
-    }
-
-    /// A stream that ended before it was answered, and young, is suspicious.
-    fn count_premature(&mut self, place: usize) {
-        let stream = &mut self.streams[place];
-        let young = self.now.saturating_duration_since(stream.since) < PREMATURE;
-        if self.server && !stream.outgoing.begun && young && !std::mem::replace(&mut stream.premature, true) {
-            self.premature += 1;
-        }
-    }
-
-    /// Frees what a stream that is closed does not need, and its place when nobody holds it.
-    fn settle(&mut self, place: usize) {
-        let stream = &mut self.streams[place];
-        if !stream.is_closed() {
-            return;
-        }
-        if std::mem::replace(&mut stream.open, false) {
-            self.open -= 1;
-        }
-        if !stream.held {
-            self.discard(place);
-            self.streams.remove(place);
-            self.stats.streams_active.dec();
         }
     }
 
@@ -369,6 +301,3 @@ impl Drop for Connection {
         }
     }
 }
-
-/// `overload.premature_reset_min_stream_lifetime_seconds`: unanswered streams that end younger are suspicious.
-const PREMATURE: Duration = Duration::from_secs(1);

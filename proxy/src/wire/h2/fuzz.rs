@@ -25,7 +25,7 @@ pub fn frames(input: &[u8]) {
 type Outcome = (Vec<String>, Vec<u8>, Option<String>);
 
 fn conversation<'a>(choice: u8, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let server = choice % 2 == 0;
+    let server = choice.is_multiple_of(2);
     let settings = Settings { max_concurrent_streams: 5, allow_connect: choice & 4 != 0, ..Settings::default() };
     let mut connection = Connection::new(server, &settings, CodecStats::NONE);
     let mut input = BytesMut::new();
@@ -67,8 +67,9 @@ fn conversation<'a>(choice: u8, pieces: impl Iterator<Item = &'a [u8]>) -> Outco
 
 fn read(connection: &mut Connection, place: usize) -> String {
     let mut said = String::new();
-    let heads = std::mem::take(&mut connection.streams[place].incoming.heads);
-    heads.iter().for_each(|head| said += &format!("{head:?} "));
+    while let Some(head) = connection.streams[place].incoming.head() {
+        said += &format!("{head:?} ");
+    }
     let mut body = Vec::new();
     let context = Context::from_waker(Waker::noop());
     loop {

@@ -63,11 +63,10 @@ fn has_underscore(name: &[u8]) -> bool {
 }
 
 fn read_request(lines: &Lines, ended: bool, settings: &Settings, stats: &CodecStats) -> Result<RequestHead, Refusal> {
+    let [scheme, authority, path, protocol] =
+        [Pseudo::Scheme, Pseudo::Authority, Pseudo::Path, Pseudo::Protocol].map(|pseudo| lines.look(pseudo));
     let text = lines.freeze();
-    let [method, scheme, authority, path, protocol] =
-        [Pseudo::Method, Pseudo::Scheme, Pseudo::Authority, Pseudo::Path, Pseudo::Protocol]
-            .map(|pseudo| lines.pseudo(pseudo, &text));
-    let method = Method::from_token(&method, || method.clone());
+    let method = Method::from_token(lines.look(Pseudo::Method), || lines.pseudo(Pseudo::Method, &text));
     let extended = lines.has(Pseudo::Protocol);
     let plain_connect = method == Method::Connect && !extended;
     let sound = is_method(&method)
@@ -76,24 +75,26 @@ fn read_request(lines: &Lines, ended: bool, settings: &Settings, stats: &CodecSt
             // Section 8.5.
             !lines.has(Pseudo::Scheme) && !lines.has(Pseudo::Path) && lines.has(Pseudo::Authority)
         } else {
-            is_scheme(&scheme) && !path.is_empty()
+            is_scheme(scheme) && is_path(path, &method)
         }
         // RFC 8441 section 4.
         && (!extended || (settings.allow_connect && method == Method::Connect && !protocol.is_empty()));
-    if !sound || (lines.has(Pseudo::Authority) && !is_named_authority(&authority)) {
+    if !sound || (lines.has(Pseudo::Authority) && !is_named_authority(authority)) {
         return Err(Refusal::Malformed);
     }
     let mut fields = Fields::new(settings.underscores == Underscores::DropHeader);
     let mut headers = lines.headers(&text, |name, value| fields.keep(name, value));
     (0..fields.dropped).for_each(|_| stats.dropped_headers_with_underscores.inc());
     let host = fields.host.take();
-    let hosts_are_sound = host.as_deref().is_none_or(is_named_authority);
+    let hosted = host.is_some() || fields.dropped > 0 || extended;
+    // One of the two must be there (section 8.3.1).
+    let hosts_are_sound = host.as_deref().map_or(lines.has(Pseudo::Authority), is_named_authority);
     let length = fields.checked()?;
     if !hosts_are_sound || (ended && length.is_some_and(|length| length > 0)) {
         return Err(Refusal::Malformed);
     }
     let about_server = path[..] == *b"*" && method == Method::Options;
-    let upgrade = extended.then_some(protocol);
+    let upgrade = extended.then(|| lines.pseudo(Pseudo::Protocol, &text));
     let method = match &upgrade {
         // Extended CONNECT (RFC 8441) is what HTTP/1 says with GET and these lines; routes and policies see it so, whatever the protocol.
         Some(protocol) => {
@@ -105,17 +106,26 @@ fn read_request(lines: &Lines, ended: bool, settings: &Settings, stats: &CodecSt
     };
     let mut head = RequestHead {
         protocol: Protocol::Http2,
-        path: if about_server { Bytes::from_static(b"/") } else { path_octets(path)? },
+        path: if about_server { Bytes::from_static(b"/") } else { path_octets(lines.pseudo(Pseudo::Path, &text))? },
         about_server,
         method,
-        authority: if lines.has(Pseudo::Authority) { authority } else { host.unwrap_or_default() },
-        scheme,
+        authority: match host {
+            Some(host) if !lines.has(Pseudo::Authority) => host,
+            _ => lines.pseudo(Pseudo::Authority, &text),
+        },
+        scheme: match scheme {
+            b"http" => Bytes::from_static(b"http"),
+            b"https" => Bytes::from_static(b"https"),
+            _ => lines.pseudo(Pseudo::Scheme, &text),
+        },
         body: body_length(length, ended),
         wire_size: 0,
         headers,
         upgrade,
     };
-    head.wire_size = told(head.octets());
+    // With a host, or several crumbs of a cookie, it is not what came.
+    let octets = lines.octets().filter(|_| !hosted);
+    head.wire_size = told(octets.unwrap_or_else(|| head.octets()));
     Ok(head)
 }
 
@@ -133,7 +143,7 @@ pub(super) fn response(
 fn read_response(lines: &Lines, ended: bool) -> Result<(ResponseHead, Option<u64>), Refusal> {
     let text = lines.freeze();
     let others = [Pseudo::Method, Pseudo::Scheme, Pseudo::Authority, Pseudo::Path, Pseudo::Protocol];
-    let status = status(&lines.pseudo(Pseudo::Status, &text)).ok_or(Refusal::Malformed)?;
+    let status = status(lines.look(Pseudo::Status)).ok_or(Refusal::Malformed)?;
     let mut fields = Fields::new(false);
     let headers = lines.headers(&text, |name, value| fields.keep_in_response(name, value));
     let length = fields.checked()?;
@@ -153,7 +163,7 @@ fn read_response(lines: &Lines, ended: bool) -> Result<(ResponseHead, Option<u64
         wire_size: 0,
         headers,
     };
-    head.wire_size = told(head.octets());
+    head.wire_size = told(lines.octets().unwrap_or_else(|| head.octets()));
     Ok((head, length))
 }
 
@@ -252,6 +262,11 @@ fn is_method(method: &Method) -> bool {
 fn is_scheme(scheme: &[u8]) -> bool {
     let [first, rest @ ..] = scheme else { return false };
     first.is_ascii_alphabetic() && rest.iter().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(octet))
+}
+
+/// Section 8.3.1: an absolute path, or the asterisk of OPTIONS.
+fn is_path(path: &[u8], method: &Method) -> bool {
+    path.starts_with(b"/") || (path == b"*" && *method == Method::Options)
 }
 
 /// An authority that names a host and no user (section 8.3.1).

@@ -63,6 +63,7 @@ pub(super) struct Lines {
     max_count: usize,
     octets: usize,
     count: usize,
+    /// Lines of a cookie.
     crumbs: usize,
     /// Something that no message may have.
     malformed: bool,
@@ -131,12 +132,9 @@ impl Lines {
     /// Counts a line. False when it is beyond the limits, and need not be kept.
     fn admit(&mut self, octets: usize, crumb: bool) -> bool {
         self.octets = self.octets.saturating_add(octets);
-        // Crumbs become one line. Each costs memory until then.
+        self.count += 1;
         self.crumbs += usize::from(crumb);
-        if !crumb || self.crumbs == 1 {
-            self.count += 1;
-        }
-        !self.is_over() && self.crumbs <= MAX_CRUMBS
+        !self.is_over()
     }
 
     fn keep_pseudo(&mut self, pseudo: Pseudo, value: Value) {
@@ -147,7 +145,7 @@ impl Lines {
 
     /// More than the limits allow.
     pub(super) fn is_over(&self) -> bool {
-        self.octets > self.max_octets || self.count > self.max_count || self.crumbs > MAX_CRUMBS
+        self.octets > self.max_octets || self.count > self.max_count
     }
 
     /// No field has come yet.
@@ -184,6 +182,20 @@ impl Lines {
 
     pub(super) fn has_pseudo(&self) -> bool {
         self.pseudo.iter().any(|value| !matches!(value, Value::Absent))
+    }
+
+    /// A pseudo-header's value, to be looked at.
+    pub(super) fn look(&self, pseudo: Pseudo) -> &[u8] {
+        match &self.pseudo[pseudo as usize] {
+            Value::Absent => &[],
+            Value::Text(span) => &self.text[span.clone()],
+            Value::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Octets of all names and values, if they are those of the message that is made of them.
+    pub(super) fn octets(&self) -> Option<u64> {
+        (self.crumbs < 2).then_some(self.octets as u64)
     }
 
     /// A pseudo-header's value; `text` is what was frozen.
@@ -238,7 +250,7 @@ impl Lines {
         if self.text.capacity() > KEPT {
             self.text = BytesMut::new();
         }
-        if self.list.capacity() > KEPT / 16 {
+        if self.list.capacity() > 32 {
             self.list = Vec::new();
         }
         self.pseudo = [const { Value::Absent }; Pseudo::COUNT];
@@ -268,5 +280,3 @@ fn trimmed(value: Bytes) -> Bytes {
 const ROOM: usize = 8;
 /// Octets that are kept for the next message.
 const KEPT: usize = 2 * 1024;
-/// Crumbs of one cookie.
-const MAX_CRUMBS: usize = 1024;

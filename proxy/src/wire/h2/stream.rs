@@ -48,8 +48,9 @@ pub(super) enum Lost {
 /// What the peer says.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// Heads that nobody has taken, the final one last. Of responses: requests are handed out with their streams.
-    pub(super) heads: VecDeque<ResponseHead>,
+    /// Informational heads that nobody has taken, and the final one. Of responses: requests are handed out with their streams.
+    pub(super) interim: Vec<ResponseHead>,
+    pub(super) head: Option<ResponseHead>,
     /// The final head has come.
     pub(super) begun: bool,
     /// All has come.
@@ -110,7 +111,8 @@ impl Stream {
             open: true,
             premature: false,
             incoming: Incoming {
-                heads: VecDeque::new(),
+                interim: Vec::new(),
+                head: None,
                 begun: false,
                 ended: false,
                 expected: None,
@@ -140,6 +142,16 @@ impl Stream {
         }
     }
 
+    /// Nobody holds it any more: it holds nothing either.
+    pub(super) fn let_go(&mut self) {
+        let incoming = &mut self.incoming;
+        (incoming.head, incoming.trailers, incoming.reader) = (None, None, None);
+        incoming.interim = Vec::new();
+        incoming.discard();
+        self.outgoing.discard();
+        self.outgoing.waiting = None;
+    }
+
     /// Nothing more passes in either direction.
     pub(super) fn is_closed(&self) -> bool {
         self.lost.is_some() || (self.incoming.ended && self.outgoing.framed)
@@ -152,6 +164,11 @@ impl Stream {
 }
 
 impl Incoming {
+    /// The next head.
+    pub(super) fn head(&mut self) -> Option<ResponseHead> {
+        if self.interim.is_empty() { self.head.take() } else { Some(self.interim.remove(0)) }
+    }
+
     /// A piece of the body is here.
     pub(super) fn add(&mut self, piece: Bytes) {
         let small = piece.len() < SMALL;

@@ -11,6 +11,9 @@ use super::stream::Stream;
 pub(super) struct Streams {
     places: Vec<Option<Box<Stream>>>,
     free: Vec<usize>,
+    /// Memory of streams that are gone, for those that come.
+    #[allow(clippy::vec_box)]
+    spare: Vec<Box<Stream>>,
     by_id: HashMap<u32, usize, BuildHasherDefault<IdHasher>>,
 }
 
@@ -21,20 +24,29 @@ impl Streams {
         if place == self.places.len() {
             self.places.push(None);
         }
-        self.places[place] = Some(Box::new(stream));
+        self.places[place] = Some(match self.spare.pop() {
+            Some(mut spare) => {
+                *spare = stream;
+                spare
+            }
+            None => Box::new(stream),
+        });
         self.by_id.insert(id, place);
         place
     }
 
-    pub(super) fn remove(&mut self, place: usize) -> Option<Box<Stream>> {
-        let stream = self.places.get_mut(place)?.take()?;
+    pub(super) fn remove(&mut self, place: usize) {
+        let Some(mut stream) = self.places.get_mut(place).and_then(Option::take) else { return };
         self.by_id.remove(&stream.id);
         self.free.push(place);
+        if self.spare.len() < SPARE {
+            stream.let_go();
+            self.spare.push(stream);
+        }
         if self.by_id.is_empty() && self.places.len() > KEPT {
             // What a burst needed is given back.
             *self = Streams::default();
         }
-        Some(stream)
     }
 
     pub(super) fn find(&self, id: u32) -> Option<usize> {
@@ -109,5 +121,7 @@ impl Hasher for IdHasher {
 
 /// Places that are kept when no stream is left.
 const KEPT: usize = 16;
+/// Streams whose memory is kept.
+const SPARE: usize = 4;
 /// Resets that are remembered.
 const REMEMBERED: usize = 256;

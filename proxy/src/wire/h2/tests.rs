@@ -298,10 +298,7 @@ async fn serve_bytes(frames: &[Vec<u8>]) -> (Vec<RequestHead>, Option<Connection
     serve_with(&Settings::default(), frames).await
 }
 
-async fn serve_with(
-    settings: &Settings,
-    frames: &[Vec<u8>],
-) -> (Vec<RequestHead>, Option<ConnectionError>, Vec<u8>) {
+async fn serve_with(settings: &Settings, frames: &[Vec<u8>]) -> (Vec<RequestHead>, Option<ConnectionError>, Vec<u8>) {
     let (ours, mut theirs) = pipe();
     let mut connection = server::Connection::new(ours, settings, CodecStats::NONE);
     theirs.write_all(PREFACE).await.unwrap();
@@ -353,6 +350,9 @@ async fn broken_messages_reset_their_stream_alone() {
             ("transfer-encoding", with(b"\x00\x11transfer-encoding\x07chunked")),
             ("pseudo after regular", with(b"\x00\x01x\x01y\x84")),
             ("no path", frame(1, 5, 1, b"\x82\x86\x41\x07example")),
+            ("no authority", frame(1, 5, 1, b"\x82\x86\x84")),
+            ("a path without a slash", frame(1, 5, 1, b"\x82\x86\x04\x02?q\x41\x07example")),
+            ("an asterisk of GET", frame(1, 5, 1, b"\x82\x86\x04\x01*\x41\x07example")),
             ("empty scheme", frame(1, 5, 1, b"\x82\x06\x00\x84\x41\x07example")),
             ("user in the authority", frame(1, 5, 1, b"\x82\x86\x84\x41\x03u@a")),
             ("space in the host", frame(1, 5, 1, b"\x82\x86\x84\x00\x04host\x03a b")),

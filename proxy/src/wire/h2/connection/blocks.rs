@@ -67,8 +67,7 @@ impl Connection {
         let Some(mut block) = self.block.take() else { return Err(Fatal::protocol("CONTINUATION of nothing")) };
         self.limits.payload(payload.len(), false)?;
         block.continuations += 1;
-        // As many as nghttp2 takes, and those that the headers' limit needs.
-        if block.continuations > MAX_CONTINUATIONS.max(self.settings.max_headers as usize / (frame::MAX_PAYLOAD / 2)) {
+        if block.continuations > MAX_CONTINUATIONS {
             return Err(Fatal::new(Reason::ENHANCE_YOUR_CALM, "too many CONTINUATION frames"));
         }
         self.fragment(block, frame, payload, false)
@@ -77,7 +76,7 @@ impl Connection {
     /// Whom a block that begins is for.
     fn block_of(&mut self, frame: Frame) -> Result<Of, Fatal> {
         let id = frame.stream;
-        if id % 2 == 0 {
+        if id.is_multiple_of(2) {
             return Err(Fatal::protocol("HEADERS of no stream"));
         }
         if let Some(place) = self.streams.find(id) {
@@ -140,6 +139,7 @@ impl Connection {
         let most = self.settings.max_concurrent_streams as usize;
         // Requests that were reset before anybody took them wait as well.
         if self.open >= most || self.waiting.len() >= most.saturating_mul(2) {
+            self.stats.stream_refused_errors.inc();
             self.refuse(block.id, Reason::REFUSED_STREAM);
             return Ok(());
         }
@@ -184,10 +184,10 @@ impl Connection {
         };
         let incoming = &mut self.streams[place].incoming;
         if head.status < 200 {
-            if incoming.heads.len() >= MAX_INTERIM {
+            if incoming.interim.len() >= MAX_INTERIM {
                 return self.malformed(place);
             }
-            incoming.heads.push_back(head);
+            incoming.interim.push(head);
             incoming.wake();
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl Connection {
         if block.end && incoming.expected.is_some_and(|octets| octets > 0) {
             return self.malformed(place);
         }
-        incoming.heads.push_back(head);
+        incoming.head = Some(head);
         incoming.wake();
         if block.end {
             self.remote_ended(place);
@@ -211,7 +211,10 @@ impl Connection {
     }
 
     fn trailers(&mut self, place: usize, block: &Block) -> Result<(), Fatal> {
-        self.stats.trailers.inc();
+        if self.server {
+            // As with Envoy, those of clients alone.
+            self.stats.trailers.inc();
+        }
         let missing = self.streams[place].incoming.expected.is_some_and(|expected| expected > 0);
         match head::trailers(&self.lines, &self.settings, &self.stats) {
             Ok(trailers) if block.end && !missing && !block.on_itself => {
@@ -265,6 +268,7 @@ fn unpadded(frame: Frame, payload: &[u8]) -> Option<(&[u8], Option<u32>)> {
 }
 
 const MALFORMED: &str = "a malformed message";
-const MAX_CONTINUATIONS: usize = 8;
+/// Frames that a header block may have: what they hold is limited in any case.
+const MAX_CONTINUATIONS: usize = 1024;
 /// Informational heads that may wait.
 const MAX_INTERIM: usize = 16;

@@ -1,14 +1,12 @@
-//! What we say: heads, bodies as far as windows allow, and resets.
+//! What we say: heads, and bodies as far as windows allow.
 //!
 //! A piece goes straight among the frames when its stream has a window and nothing waits. What has to wait stays with its stream, and
 //! streams that may send take turns, a frame each. So the outbox has its bound, whatever the streams hold.
 
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 
 use super::super::frame::{self, Reason};
-use super::super::stream::{Lost, SMALL};
+use super::super::stream::SMALL;
 use super::super::write;
 use super::Connection;
 use crate::wire::codec::StreamError;
@@ -18,9 +16,9 @@ use crate::wire::message::{Method, RequestHead, ResponseHead};
 /// Octets among the frames above which bodies wait with their streams.
 const HIGH: usize = 64 * 1024;
 /// Octets of one stream that may wait.
-const LIMIT: usize = 64 * 1024;
+pub(super) const LIMIT: usize = 64 * 1024;
 /// Waiting senders go on when so many are left.
-const LOW: usize = LIMIT / 2;
+pub(super) const LOW: usize = LIMIT / 2;
 
 impl Connection {
     /// Opens a stream with a request. `Err`: the request cannot be said, or not here; then nothing has left this process.
@@ -266,97 +264,6 @@ impl Connection {
                 stream.outgoing.wake();
             }
         }
-    }
-
-    /// Why nothing can be said on a stream any more.
-    pub(in crate::wire::h2) fn check(&self, place: usize) -> Result<(), StreamError> {
-        self.streams[place].lost.map_or(Ok(()), |lost| Err(self.error(lost)))
-    }
-
-    /// What the loss of a stream is to whoever holds it.
-    pub(in crate::wire::h2) fn error(&self, lost: Lost) -> StreamError {
-        match lost {
-            Lost::Reset(code) => StreamError::Reset(code),
-            Lost::Refused => StreamError::Refused,
-            Lost::Violated => super::super::VIOLATION,
-            Lost::Given => StreamError::Io("the stream was reset here".into()),
-            Lost::Closed => StreamError::Closed(self.end.clone().unwrap_or_else(|| "connection closed".into())),
-        }
-    }
-
-    /// Ready when more may be sent.
-    pub(in crate::wire::h2) fn poll_ready(&mut self, place: usize, cx: &Context<'_>) -> Poll<Result<(), StreamError>> {
-        let stream = &self.streams[place];
-        if stream.outgoing.ended || (stream.lost.is_none() && stream.outgoing.queued < LIMIT) {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_lost(place, LOW, cx).map(Err)
-    }
-
-    /// Ready when the last octet has been written to the socket, or never will be.
-    pub(in crate::wire::h2) fn poll_delivered(
-        &mut self,
-        place: usize,
-        cx: &Context<'_>,
-    ) -> Poll<Result<(), StreamError>> {
-        if self.streams[place].outgoing.delivered {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_lost(place, 0, cx).map(Err)
-    }
-
-    /// Ready when the stream is lost. Wakes also when no more than so many octets wait.
-    pub(in crate::wire::h2) fn poll_lost(
-        &mut self,
-        place: usize,
-        queued: usize,
-        cx: &Context<'_>,
-    ) -> Poll<StreamError> {
-        match self.streams[place].lost {
-            Some(lost) => Poll::Ready(self.error(lost)),
-            None => {
-                self.streams[place].outgoing.watch(queued, cx);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Ends a stream at once; what waits is dropped. The peer is told, unless it is over for both.
-    pub(in crate::wire::h2) fn reset(&mut self, place: usize, reason: Reason) {
-        self.reset_for(place, reason, Lost::Given);
-    }
-
-    /// The same, with what whoever holds it is told.
-    pub(super) fn reset_for(&mut self, place: usize, reason: Reason, lost: Lost) {
-        if !self.streams[place].is_closed() {
-            self.say_reset(self.streams[place].id, reason);
-            self.lose(place, lost);
-            self.wake();
-        }
-    }
-
-    /// Tells the peer that a stream is over.
-    pub(super) fn say_reset(&mut self, id: u32, reason: Reason) {
-        self.resets.add(id);
-        self.outbox.answer(frame::RST_STREAM, 0, id, &reason.0.to_be_bytes());
-        self.stats.tx_reset.inc();
-    }
-
-    /// The peer has broken the protocol on one stream.
-    pub(super) fn violated(&mut self, place: usize, reason: Reason) {
-        self.stats.rx_messaging_error.inc();
-        self.count_premature(place);
-        self.reset_for(place, reason, Lost::Violated);
-    }
-
-    /// A stream is over before its time. The first reason counts.
-    pub(super) fn lose(&mut self, place: usize, lost: Lost) {
-        let stream = &mut self.streams[place];
-        stream.lost.get_or_insert(lost);
-        let dropped = stream.outgoing.discard();
-        stream.wake();
-        self.stats.pending_send_bytes.sub(dropped as u64);
-        self.settle(place);
     }
 }
 

@@ -127,11 +127,9 @@ impl Encoder {
 
     fn field(&mut self, left: Left<'_>, memory: usize, value: &[u8], out: &mut BytesMut) {
         let place = self.place(self.known[memory].entry, &left);
-        if let Some(place) = place {
-            if self.table[place].value == value {
-                self.known[memory].misses = 0;
-                return integer(out, 0x80, 7, STATIC_TEXT.len() + 1 + place);
-            }
+        if let Some(place) = place.filter(|place| self.table[*place].value == value) {
+            self.known[memory].misses = 0;
+            return integer(out, 0x80, 7, STATIC_TEXT.len() + 1 + place);
         }
         let misses = self.known[memory].misses;
         self.known[memory].misses = misses.wrapping_add(1);
