@@ -14,12 +14,14 @@ use crate::tls::UpstreamTls;
 
 pub(crate) mod decode;
 mod dns;
+pub(crate) mod http2;
 pub(crate) mod http_options;
 mod policy;
 mod together;
 mod transport;
 
 pub use decode::{decode, from_proto};
+pub use http2::{Http2Further, Http2Settings};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -239,23 +241,6 @@ pub enum UpstreamProtocol {
     Downstream,
     /// `auto_config`: by ALPN.
     Auto,
-}
-
-/// HTTP/2 settings of either side (`Http2ProtocolOptions`). `None` = Envoy's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Http2Settings {
-    /// Concurrent streams.
-    pub max_concurrent_streams: Option<u32>,
-    /// Octets.
-    pub initial_stream_window: Option<u32>,
-    /// Octets.
-    pub initial_connection_window: Option<u32>,
-    /// Extended CONNECT.
-    pub allow_connect: bool,
-    /// PING interval (`connection_keepalive.interval`).
-    pub keepalive_interval: Option<Duration>,
-    /// PING timeout.
-    pub keepalive_timeout: Option<Duration>,
 }
 
 /// How bytes are carried to an endpoint.

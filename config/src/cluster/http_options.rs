@@ -1,9 +1,9 @@
 //! HTTP settings towards the endpoints: `HttpProtocolOptions`, else the cluster's deprecated fields. Called by
-//! [`super::decode`]; the HTTP/2 part also by the connection manager.
+//! [`super::decode`].
 
 use std::sync::Arc;
 
-use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
+use super::{UpstreamHttp, UpstreamProtocol, http2};
 use crate::extension;
 use crate::field_rules;
 use crate::hcm::upstream as upstream_filters;
@@ -77,7 +77,7 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
     let common = proto.common_http_protocol_options.as_ref();
     let mut http = base(at, "common_http_protocol_options", common)?;
     http.settings.protocol = protocol;
-    http.settings.http2 = http2.map(|http2| http2_settings(at, http2)).transpose()?.unwrap_or_default();
+    http.settings.http2 = http2.map(|http2| http2::settings(at, http2)).transpose()?.unwrap_or_default();
     http.settings.preserve_case = preserve_case(&at.field("http_protocol_options"), http1, options)?;
     http.settings.trailers = http1.is_some_and(|http1| http1.enable_trailers);
     automatic_names(
@@ -102,7 +102,7 @@ fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Htt
         proto::defined(&at.field("protocol_selection"), proto.protocol_selection)?;
     if let Some(http2) = &proto.http2_protocol_options {
         http.settings.protocol = UpstreamProtocol::Http2;
-        http.settings.http2 = http2_settings(&at.field("http2_protocol_options"), http2)?;
+        http.settings.http2 = http2::settings(&at.field("http2_protocol_options"), http2)?;
     }
     if selection == UseDownstreamProtocol {
         http.settings.protocol = UpstreamProtocol::Downstream;
@@ -170,43 +170,6 @@ pub(crate) fn header_count(at: &At<'_>, value: &Option<proto::wkt::UInt32Value>)
 pub(crate) fn kibibytes(at: &At<'_>, kib: u32) -> Result<u32, Rejection> {
     field_rules::within(at, u64::from(kib), 1, 8192)?;
     Ok(kib * 1024)
-}
-
-/// `Http2ProtocolOptions`, within the ranges that Envoy allows.
-pub(crate) fn http2_settings(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Result<Http2Settings, Rejection> {
-    const LARGEST: u64 = (1 << 31) - 1;
-    const SMALLEST_WINDOW: u64 = 65_535;
-    let within = |field: &str, value: &Option<_>, least: u64| {
-        let value = uint32(value);
-        if let Some(value) = value {
-            field_rules::within(&at.field(field), u64::from(value), least, LARGEST)?;
-        }
-        Ok::<_, Rejection>(value)
-    };
-    let (keepalive_interval, keepalive_timeout) = match &proto.connection_keepalive {
-        None => (None, None),
-        Some(keepalive) => {
-            let at = at.field("connection_keepalive");
-            let timeout = proto::positive(&at.field("timeout"), &keepalive.timeout)?;
-            (proto::positive(&at.field("interval"), &keepalive.interval)?, timeout)
-        }
-    };
-    Ok(Http2Settings {
-        max_concurrent_streams: within("max_concurrent_streams", &proto.max_concurrent_streams, 1)?,
-        initial_stream_window: within(
-            "initial_stream_window_size",
-            &proto.initial_stream_window_size,
-            SMALLEST_WINDOW,
-        )?,
-        initial_connection_window: within(
-            "initial_connection_window_size",
-            &proto.initial_connection_window_size,
-            SMALLEST_WINDOW,
-        )?,
-        allow_connect: proto.allow_connect,
-        keepalive_interval,
-        keepalive_timeout,
-    })
 }
 
 /// Whether HTTP/1 header names keep their case.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::access_log;
 use crate::address;
-use crate::cluster::http_options;
+use crate::cluster::{http_options, http2};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -81,7 +81,7 @@ pub(crate) fn http_connection_manager(
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         http1: http1(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?,
         http2: http2
-            .map(|http2| http_options::http2_settings(&at.field("http2_protocol_options"), http2))
+            .map(|http2| http2::settings(&at.field("http2_protocol_options"), http2))
             .transpose()?
             .unwrap_or_default(),
         idle_timeout: proto::timeout(&at_common.field("idle_timeout"), &common.idle_timeout, Some(HOUR))?,

@@ -135,8 +135,7 @@ pub fn h2_client(input: &[u8]) {
     let (mut peer, ours) = memory();
     let mut context = Context::from_waker(Waker::noop());
     let settings = h2::Settings::default();
-    let mut connecting = pin!(h2::client::connect(ours, &settings, h2::CodecStats::NONE));
-    let Poll::Ready(Ok((handle, driver))) = connecting.as_mut().poll(&mut context) else { return };
+    let (handle, driver) = h2::client::connect(ours, &settings, h2::CodecStats::NONE);
     let mut driver = pin!(driver);
     let mut stream = handle.open();
     stream.send_head(&question(), choice % 2 == 0).expect("a fresh stream takes a head");
@@ -163,7 +162,7 @@ pub fn h2_client(input: &[u8]) {
     assert!(answer.ended, "a request ends with its connection");
 }
 
-fn question() -> RequestHead {
+pub(super) fn question() -> RequestHead {
     RequestHead {
         protocol: Protocol::Http2,
         method: Method::Post,
@@ -213,6 +212,16 @@ impl Answer {
             }
         }
     }
+}
+
+/// Frames of a peer, without a socket: see there.
+pub fn h2_frames(input: &[u8]) {
+    h2::fuzz::frames(input);
+}
+
+/// Compressed header blocks: see there.
+pub fn hpack(input: &[u8]) {
+    h2::fuzz::hpack(input);
 }
 
 /// Header lists: every operation does what it does to a plain list of pairs.

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
-use crate::cluster::{ConnectFailure, ConnectFailureKind};
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::h2;
 use crate::wire::headers::Headers;
@@ -199,12 +198,7 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     let cluster = pool.core.shared.config();
     let settings = h2::Settings::upstream(&cluster.http);
     let stats = pool.core.codec_stats();
-    let (handle, driver) = match h2::client::connect(connected.stream, &settings, stats).await {
-        Ok(made) => made,
-        Err(error) => {
-            return pool.fail_waiting(&ConnectFailure::because(ConnectFailureKind::Remote, error.to_string()));
-        }
-    };
+    let (handle, driver) = h2::client::connect(connected.stream, &settings, stats);
     let connection = Rc::new(Http2Connection {
         handle,
         facts: connected.facts,

@@ -14,7 +14,7 @@ pub mod decode;
 pub mod server;
 
 mod body;
-mod buffers;
+pub(super) mod buffers;
 mod encode;
 mod head;
 mod lenient;

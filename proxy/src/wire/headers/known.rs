@@ -248,6 +248,17 @@ impl Name {
             .map(|(index, _)| Name(Repr::Known(index)))
     }
 
+    /// Which of the interned names it is: below [`Name::KNOWN`].
+    pub fn index(&self) -> Option<usize> {
+        match self.0 {
+            Repr::Known(index) => Some(usize::from(index)),
+            Repr::Other(_) => None,
+        }
+    }
+
+    /// So many names are interned.
+    pub const KNOWN: usize = TEXT.len();
+
     /// The text of an interned name.
     pub fn as_static(&self) -> Option<&'static str> {
         match &self.0 {
