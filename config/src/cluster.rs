@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
-use crate::hcm::HttpFilter;
+use crate::hcm::{HeaderCase, HttpFilter};
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
@@ -189,8 +189,10 @@ pub struct UpstreamHttp {
     pub auto_sni: bool,
     /// `upstream_http_protocol_options.auto_san_validation`.
     pub auto_san_validation: bool,
-    /// Header case is kept towards HTTP/1 (`preserve_case`).
-    pub preserve_case: bool,
+    /// How header names are spelt towards HTTP/1, and whether it is kept how they came from there.
+    pub header_case: HeaderCase,
+    /// `send_fully_qualified_url` towards HTTP/1.
+    pub full_url: bool,
     /// Trailers are sent and taken over HTTP/1 (`enable_trailers`).
     pub trailers: bool,
     /// `common_http_protocol_options.max_headers_count`; default 100.
@@ -218,7 +220,8 @@ impl Default for UpstreamHttp {
             http2: Http2Settings::default(),
             auto_sni: false,
             auto_san_validation: false,
-            preserve_case: false,
+            header_case: HeaderCase::Lower,
+            full_url: false,
             trailers: false,
             max_headers_count: 100,
             max_response_headers: None,

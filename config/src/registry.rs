@@ -44,6 +44,13 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const FORWARD_CLIENT_CERT: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig";
+pub(crate) const CUSTOM_HEADER_ADDRESS: &str =
+    "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig";
+pub(crate) const FORWARDED_ADDRESS: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
+pub(crate) const EARLY_HEADER_MUTATION: &str =
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation";
 pub(crate) const PREVIOUS_ROUTES: &str = "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig";
 pub(crate) const ALLOW_LISTED_ROUTES: &str =
     "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig";
@@ -108,6 +115,10 @@ pub enum Kind {
     RequestId,
     /// `Http1ProtocolOptions.header_key_format`.
     HeaderFormatter,
+    /// `HttpConnectionManager.original_ip_detection_extensions`.
+    OriginalIp,
+    /// `HttpConnectionManager.early_header_mutation_extensions`.
+    EarlyHeaders,
     /// `RetryPolicy.retry_host_predicate` and `retry_priority`.
     Retry,
     /// `InternalRedirectPolicy.predicates`.

@@ -68,6 +68,8 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::ResourceDetector => "envoy.tracers.opentelemetry.resource_detectors",
         Kind::Sampler => "envoy.tracers.opentelemetry.samplers",
         Kind::RequestId => "envoy.request_id_extension",
+        Kind::OriginalIp => "envoy.http.original_ip_detection",
+        Kind::EarlyHeaders => "envoy.http.early_header_mutation",
         Kind::HeaderFormatter => "envoy.http.stateful_header_formatters",
         Kind::Retry if entry.type_name.contains(".priority.") => "envoy.retry_priorities",
         Kind::Retry => "envoy.retry_host_predicates",

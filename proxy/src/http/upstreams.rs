@@ -223,6 +223,11 @@ impl Lease {
         Some(self.0.connection.clone())
     }
 
+    /// The scheme that its transport stands for.
+    pub fn scheme(&self) -> &'static str {
+        if self.0.connection.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Protocol of the connection.
     pub fn protocol(&self) -> Protocol {
         self.0.protocol

@@ -93,3 +93,14 @@ pub fn url_encoded_pem(certificates: &[Bytes]) -> String {
     }
     text
 }
+
+/// PEM of a certificate.
+pub fn pem(der: &[u8]) -> String {
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in der.chunks(48) {
+        text.push_str(&STANDARD.encode(line));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
+}

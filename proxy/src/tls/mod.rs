@@ -33,7 +33,7 @@ mod tests;
 pub use certificate::{CertificateFacts, ContextFacts, Material, TrustFacts};
 pub use client::{AlpnList, Asked, ClientContext};
 pub use credential::Credential;
-pub use described::{Described, fingerprint, principals, url_encoded_pem};
+pub use described::{Described, fingerprint, pem, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
+use config::hcm::SchemeHeader;
 use config::route::HostRewrite;
 
 use super::super::stages;
@@ -209,6 +210,9 @@ impl Attempt<'_> {
         }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
+        if exchange.stream.context.manager.config.scheme == SchemeHeader::MatchUpstream {
+            exchange.stream.request.scheme = Bytes::from_static(lease.scheme().as_bytes());
+        }
         log::ready(&exchange.stream);
         trace::inject(&mut exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);

@@ -58,6 +58,7 @@ known! {
     PROXY_AUTHENTICATE "proxy-authenticate"
     PROXY_AUTHORIZATION "proxy-authorization"
     PROXY_CONNECTION "proxy-connection"
+    PROXY_STATUS "proxy-status"
     REFERER "referer"
     SERVER "server"
     SET_COOKIE "set-cookie"
