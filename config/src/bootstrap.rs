@@ -49,6 +49,8 @@ pub struct Bootstrap {
     pub node_metadata: Arc<serde_json::Value>,
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<Arc<str>>,
+    /// `cluster_manager.outlier_detection.event_log_path`: where ejections are written down.
+    pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
     pub admin: Option<AdminListener>,
     /// ADS, when there is any.

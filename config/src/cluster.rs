@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::hcm::{HeaderCase, HttpFilter};
+use crate::matcher::ResponsePredicate;
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
@@ -16,12 +17,14 @@ pub(crate) mod decode;
 mod dns;
 pub(crate) mod http2;
 pub(crate) mod http_options;
+mod outlier;
 mod policy;
 mod together;
 mod transport;
 
 pub use decode::{decode, from_proto};
 pub use http2::{Http2Further, Http2Settings};
+pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -56,7 +59,7 @@ pub struct Cluster {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// `upstream_bind_config.source_address`; ignored for pipes.
     pub bind_address: Option<SocketAddr>,
-    /// `outlier_detection`: parsed, acted on by a later part.
+    /// `outlier_detection`: hosts that fail are left out for a while.
     pub outlier_detection: Option<OutlierDetection>,
     /// `per_connection_buffer_limit_bytes`; default 1 MiB.
     pub buffer_limit: u32,
@@ -207,6 +210,8 @@ pub struct UpstreamHttp {
     pub hash: Vec<HashPolicy>,
     /// `retry_policy`, in place of the route's.
     pub retry: Option<Arc<RetryPolicy>>,
+    /// `outlier_detection.error_matcher`: answers that outlier detection takes for errors, in place of those of 500 and above.
+    pub error_matcher: Option<Arc<ResponsePredicate>>,
 }
 
 impl Default for UpstreamHttp {
@@ -229,6 +234,7 @@ impl Default for UpstreamHttp {
             mirrors: Vec::new(),
             hash: Vec::new(),
             retry: None,
+            error_matcher: None,
         }
     }
 }
@@ -295,23 +301,4 @@ pub struct TcpKeepalive {
     pub time: Option<Duration>,
     /// `keepalive_interval`.
     pub interval: Option<Duration>,
-}
-
-/// `OutlierDetection`, the fields that istiod sets.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutlierDetection {
-    /// Consecutive 5xx until ejection; `None` when not enforced.
-    pub consecutive_5xx: Option<u32>,
-    /// Consecutive gateway failures until ejection.
-    pub consecutive_gateway_failure: Option<u32>,
-    /// Sweep interval.
-    pub interval: Duration,
-    /// Base ejection time.
-    pub base_ejection_time: Duration,
-    /// Percent.
-    pub max_ejection_percent: u32,
-    /// `split_external_local_origin_errors`.
-    pub split_local_origin: bool,
-    /// `consecutive_local_origin_failure`.
-    pub consecutive_local_origin_failure: Option<u32>,
 }

@@ -11,6 +11,10 @@ use tokio::sync::oneshot;
 use crate::stats::ServerState;
 use crate::store::Snapshot;
 
+mod health;
+
+pub use health::HealthFlags;
+
 /// A listener that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerStatus {
@@ -95,6 +99,10 @@ pub struct HostStatus {
     pub hostname: Arc<str>,
     /// What the control plane said.
     pub health: HealthStatus,
+    /// What was found out.
+    pub flags: HealthFlags,
+    /// `success_rate` and `local_origin_success_rate`, percent; -1 where outlier detection has none.
+    pub success_rates: [f64; 2],
     /// Weight.
     pub weight: u32,
     /// 0 is the highest.

@@ -89,6 +89,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         node_metadata: Arc::new(node.metadata.as_ref().map(proto::struct_to_json).unwrap_or_default()),
         node: Bytes::from(node.encode_to_vec()),
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
+        outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
@@ -143,6 +144,11 @@ fn local_cluster(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics) -> Resul
             .reject(format!("local cluster '{name}' must be defined; add it to static_resources.clusters"))),
         name => Ok(name),
     }
+}
+
+fn outlier_log(proto: &pb::Bootstrap) -> Option<Arc<str>> {
+    let outliers = proto.cluster_manager.as_ref()?.outlier_detection.as_ref()?;
+    proto::text(&outliers.event_log_path)
 }
 
 fn ads_config(

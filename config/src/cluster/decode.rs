@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cluster, Discovery, OutlierDetection, Thresholds, UpstreamProtocol, UpstreamTransport, dns, http_options, transport,
+    Cluster, Discovery, Thresholds, UpstreamProtocol, UpstreamTransport, dns, http_options, outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -70,7 +70,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         outlier_detection: proto
             .outlier_detection
             .as_ref()
-            .map(|one| outlier(&at.field("outlier_detection"), one))
+            .map(|one| outlier::decode(&at.field("outlier_detection"), one, options))
             .transpose()?,
         buffer_limit: uint32(&proto.per_connection_buffer_limit_bytes).unwrap_or(1 << 20),
         metadata: proto::metadata(&proto.metadata),
@@ -200,40 +200,6 @@ fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, 
     };
     let at = at.field("upstream_bind_config");
     address::decode::ip_address(&at.field("source_address"), source).map(Some)
-}
-
-fn outlier(at: &At<'_>, proto: &pb::OutlierDetection) -> Result<OutlierDetection, Rejection> {
-    let enforced = |count: &Option<_>, enforcing: &Option<_>, default_enforcing: u32| {
-        (uint32(enforcing).unwrap_or(default_enforcing) > 0).then(|| uint32(count).unwrap_or(5))
-    };
-    let percentages = [
-        ("max_ejection_percent", &proto.max_ejection_percent),
-        ("enforcing_consecutive_5xx", &proto.enforcing_consecutive_5xx),
-        ("enforcing_consecutive_gateway_failure", &proto.enforcing_consecutive_gateway_failure),
-        ("enforcing_success_rate", &proto.enforcing_success_rate),
-    ];
-    for (field, value) in percentages {
-        field_rules::within(&at.field(field), u64::from(uint32(value).unwrap_or(0)), 0, 100)?;
-    }
-    let interval = proto::positive(&at.field("interval"), &proto.interval)?;
-    let base = proto::positive(&at.field("base_ejection_time"), &proto.base_ejection_time)?;
-    Ok(OutlierDetection {
-        consecutive_5xx: enforced(&proto.consecutive_5xx, &proto.enforcing_consecutive_5xx, 100),
-        consecutive_gateway_failure: enforced(
-            &proto.consecutive_gateway_failure,
-            &proto.enforcing_consecutive_gateway_failure,
-            0,
-        ),
-        interval: interval.unwrap_or(Duration::from_secs(10)),
-        base_ejection_time: base.unwrap_or(Duration::from_secs(30)),
-        max_ejection_percent: uint32(&proto.max_ejection_percent).unwrap_or(10),
-        split_local_origin: proto.split_external_local_origin_errors,
-        consecutive_local_origin_failure: enforced(
-            &proto.consecutive_local_origin_failure,
-            &proto.enforcing_consecutive_local_origin_failure,
-            100,
-        ),
-    })
 }
 
 fn metadata_exchange(

@@ -7,6 +7,7 @@ use super::{UpstreamHttp, UpstreamProtocol, http2};
 use crate::extension;
 use crate::field_rules;
 use crate::hcm::{HeaderCase, upstream as upstream_filters};
+use crate::matcher::{ResponsePredicate, predicate};
 use crate::options::Options;
 use crate::proto::extensions::http::header_formatters::preserve_case::v3::{
     PreserveCaseFormatterConfig, preserve_case_formatter_config,
@@ -94,7 +95,19 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
     let policy = proto.retry_policy.as_ref();
     let policy = policy.map(|policy| retry::policy(&at.field("retry_policy"), policy, options)).transpose()?;
     http.settings.retry = policy.map(Arc::new);
+    http.settings.error_matcher = error_matcher(&at.field("outlier_detection"), proto)?;
     Ok(http)
+}
+
+/// Which answers outlier detection takes for errors.
+fn error_matcher(
+    at: &At<'_>,
+    proto: &upstream::HttpProtocolOptions,
+) -> Result<Option<Arc<ResponsePredicate>>, Rejection> {
+    let Some(outlier) = &proto.outlier_detection else { return Ok(None) };
+    let at = at.field("error_matcher");
+    let matcher = field_rules::required(&at, &outlier.error_matcher)?;
+    Ok(Some(Arc::new(predicate::decode(&at, matcher)?)))
 }
 
 fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Http, Rejection> {

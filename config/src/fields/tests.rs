@@ -54,13 +54,13 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     // Must be readable, and is watched.
     ("tls.v3.GenericSecret", "secrets"),
     ("bootstrap.v3.RuntimeLayer", "*"),
-    ("cluster.v3.Cluster", "outlier_detection"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
     ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
     ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
     // Told apart from another one.
     ("core.v3.EnvoyInternalAddress", "endpoint_id"),
     // Chosen in the place of one that acts.
+    ("matcher.v3.MatchPredicate", "*"),
     ("cluster.v3.Cluster.CommonLbConfig", "zone_aware_lb_config"),
     ("peer_metadata.Config.DiscoveryMethod", "workload_discovery"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),

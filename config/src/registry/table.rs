@@ -129,7 +129,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: 503 UH where no original destination is known";
     Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
 
-    ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected, outlier_detection is not acting";
+    ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";
 
     LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "slow start is not acting";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "slow start and active_request_bias are not acting";

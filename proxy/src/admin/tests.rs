@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::source::*;
 use super::*;
 use crate::stats::StatsSettings;
-use crate::status::{HostCounts, HostStatus, ListenerStatus, Request, Shown};
+use crate::status::{HealthFlags, HostCounts, HostStatus, ListenerStatus, Request, Shown};
 use crate::store::{Entry, Kind, Snapshot};
 use crate::telemetry::access_log::SinkSettings;
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
@@ -52,6 +52,8 @@ impl Source for Fake {
             target: config::address::Address::Socket("10.0.0.1:80".parse().unwrap()),
             hostname: "".into(),
             health: HealthStatus::Unhealthy,
+            flags: HealthFlags::FAILED_OUTLIER_CHECK,
+            success_rates: [98.5, -1.0],
             weight: 3,
             priority: 0,
             locality: Locality { region: "a".into(), zone: "b".into(), sub_zone: "".into() },
@@ -63,6 +65,7 @@ impl Source for Fake {
             added_via_api: true,
             eds_service_name: Some(name.into()),
             thresholds: [Thresholds::default(); 2],
+            outlier_rates: Some([99.25, 90.0, -1.0, -1.0]),
             hosts,
         };
         vec![cluster("up", vec![host]), cluster("other", vec![])]
@@ -432,7 +435,10 @@ async fn clusters() {
         "up::added_via_api::true",
         "up::eds_service_name::up",
         "up::10.0.0.1:80::cx_total::4",
-        "up::10.0.0.1:80::health_flags::/failed_eds_health",
+        "up::outlier::success_rate_average::99.25",
+        "up::outlier::local_origin_success_rate_ejection_threshold::-1",
+        "up::10.0.0.1:80::health_flags::/failed_outlier_check/failed_eds_health",
+        "up::10.0.0.1:80::success_rate::98.5",
         "up::10.0.0.1:80::weight::3",
         "up::10.0.0.1:80::local_origin_success_rate::-1",
         "other::added_via_api::true",
@@ -445,6 +451,10 @@ async fn clusters() {
     assert_eq!(json["cluster_statuses"].as_array().unwrap().len(), 1);
     assert_eq!(host["address"]["socket_address"]["port_value"], 80);
     assert_eq!(host["health_status"]["eds_health_status"], "UNHEALTHY");
+    assert_eq!(host["health_status"]["failed_outlier_check"], true);
+    assert_eq!(host["success_rate"]["value"], 98.5);
+    assert!(host.get("local_origin_success_rate").is_none());
+    assert_eq!(json["cluster_statuses"][0]["success_rate_ejection_threshold"]["value"], 90.0);
     assert_eq!(host["stats"][1], serde_json::json!({ "name": "cx_total", "value": "4" }));
     assert_eq!(get(&admin, "/clusters?filter=[").await.0, 400);
     assert_eq!(get(&admin, "/clusters?format=json&filter=none").await, (200, "{}\n".into()));

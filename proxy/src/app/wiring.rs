@@ -23,6 +23,7 @@ use crate::discoveries::Discoveries;
 use crate::listener::bind::AdminPlace;
 use crate::status::{Ask, Status};
 use crate::store::Stored;
+use crate::telemetry::access_log::EventFile;
 use crate::telemetry::process_log::ProcessLog;
 use crate::xds::clusters::{self, Clusters};
 use crate::xds::control::{Ads, Control, Start};
@@ -64,7 +65,7 @@ impl Wired {
         let (ask, asked) = mpsc::unbounded_channel();
         let mut watches = watches(ground, &dynamic_options, &servers, arrival);
         let discoveries = Rc::new(Discoveries::new(ground.stats.clone()));
-        let cluster_parts = cluster_parts(ground, resolver, discoveries.clone());
+        let cluster_parts = cluster_parts(ground, bootstrap, resolver, discoveries.clone());
         let mut clusters = Clusters::new(cluster_parts, dynamic_options.clone());
         fetch_for(ground, &discoveries);
         let extensions = Extensions::new(discoveries.clone(), dynamic_options.clone(), ground.stats.clone());
@@ -142,7 +143,12 @@ fn watches(
     SecretWatches::new(ground.secrets.clone(), options.clone(), resolve, arrivals)
 }
 
-fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>, discoveries: Rc<Discoveries>) -> clusters::Parts {
+fn cluster_parts(
+    ground: &Ground,
+    bootstrap: &Bootstrap,
+    resolver: Arc<Resolver>,
+    discoveries: Rc<Discoveries>,
+) -> clusters::Parts {
     clusters::Parts {
         secrets: ground.secrets.clone(),
         stats: ground.stats.clone(),
@@ -150,6 +156,7 @@ fn cluster_parts(ground: &Ground, resolver: Arc<Resolver>, discoveries: Rc<Disco
         server: ground.server,
         resolver,
         discoveries,
+        outlier_log: bootstrap.outlier_log.as_deref().map(|path| EventFile::open(&ground.sinks, path)),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::failure::{CallFailure, Why};
 use crate::cluster::retry::{Again, BackOff, Decision, Reset, Retries, Rules, Wishes};
 use crate::cluster::{
-    Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Pick, Priority, RetryPermit, WorkerCluster,
+    Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Outcome, Pick, Priority, RetryPermit, WorkerCluster,
 };
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
@@ -42,6 +42,7 @@ pub(super) struct Open {
     pub host: Host,
     ended: bool,
     internal: bool,
+    grpc: bool,
     begun: Instant,
 }
 
@@ -66,6 +67,12 @@ impl Open {
         self.ended = true;
     }
 
+    /// The peer ended it before its time.
+    pub fn failed(&mut self) {
+        self.ended = true;
+        self.host.put(Outcome::Failed);
+    }
+
     /// The next head that is not informational.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
         loop {
@@ -73,6 +80,11 @@ impl Open {
             let _ = self.stream().poll_flush(cx);
             match self.stream().poll_head(cx) {
                 Poll::Ready(Ok(head)) if head.status < 200 => {}
+                Poll::Ready(Ok(head)) => {
+                    let grpc = self.grpc;
+                    self.host.put_answer(&head, || grpc.then(|| status_of(&head)).flatten());
+                    return Poll::Ready(Ok(head));
+                }
                 other => return other,
             }
         }
@@ -251,6 +263,7 @@ impl Outgoing {
             host,
             ended: false,
             internal: self.internal,
+            grpc: crate::wire::grpc::has_content_type(&self.head.headers),
             begun: self.begun,
         };
         let sent = self.send(&mut open);
@@ -266,6 +279,7 @@ impl Outgoing {
                         each.is_some_and(|each| each <= Instant::now()) && all.is_none_or(|all| all > Instant::now());
                     let host = open.host.clone();
                     host.count_timeout();
+                    host.put(Outcome::TimedOut(504));
                     drop(open);
                     return Err(if try_alone { self.try_expired(host) } else { self.expired(host, true) });
                 }
@@ -279,7 +293,7 @@ impl Outgoing {
                 Ok((open, Some(head)))
             }
             Err(error) => {
-                open.ended();
+                open.failed();
                 let reset = if matches!(error, StreamError::Refused) { Reset::Refused } else { Reset::Ended };
                 let host = Some(open.host.clone());
                 Err(Failed { why: Why::Ended(error, false), reset: Some(reset), sent: true, host })
@@ -313,7 +327,12 @@ impl Outgoing {
 
 /// What a response head says of its host: a gRPC status counts as the HTTP status that means the same.
 pub(super) fn status_for_host(head: &ResponseHead) -> u16 {
-    crate::wire::grpc::status(&head.headers).map_or(head.status, crate::wire::grpc::http_status_of)
+    status_of(head).unwrap_or(head.status)
+}
+
+/// The HTTP status that means the same as its gRPC status, if it holds one.
+fn status_of(head: &ResponseHead) -> Option<u16> {
+    crate::wire::grpc::status(&head.headers).map(crate::wire::grpc::http_status_of)
 }
 
 /// Time is up.

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config::address::Address;
@@ -11,6 +12,8 @@ use config::endpoint::{self, HealthStatus, LoadAssignment, Locality};
 use config::metadata::Metadata;
 
 use super::host_stats::HostShard;
+use super::outlier::{Monitor, Watch};
+use crate::status::HealthFlags;
 
 /// What an endpoint keeps across assignments as long as its address stays: its counts, and with them its pools.
 pub struct Identity {
@@ -20,13 +23,33 @@ pub struct Identity {
     pub printed: Arc<str>,
     /// Each worker's counts, by worker index. Locked when a worker first uses the endpoint and by admin, never per request.
     shards: Mutex<Vec<(usize, Arc<HostShard>)>>,
+    /// What was found out of its health. Written by the control thread alone; workers read what is in their endpoint set.
+    flags: AtomicU16,
+    /// Where outlier detection counts.
+    monitor: Option<Box<Monitor>>,
 }
 
 impl Identity {
-    /// A new one.
-    pub fn new(address: Address) -> Arc<Identity> {
+    /// A new one, of a cluster with that outlier detection.
+    pub fn new(address: Address, outliers: Option<&Arc<Watch>>) -> Arc<Identity> {
         let printed = print(&address);
-        Arc::new(Identity { address, printed, shards: Mutex::default() })
+        let monitor = outliers.map(|watch| Box::new(Monitor::new(watch)));
+        Arc::new(Identity { address, printed, shards: Mutex::default(), flags: AtomicU16::new(0), monitor })
+    }
+
+    /// What was found out of its health. A stale read shows the moment before; what workers heed comes with an endpoint set.
+    pub fn flags(&self) -> HealthFlags {
+        HealthFlags::from_bits(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Changes that. For the control thread alone, which publishes the endpoints then.
+    pub fn set_flags(&self, flags: HealthFlags) {
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// What outlier detection counts of it.
+    pub fn monitor(&self) -> Option<&Monitor> {
+        self.monitor.as_deref()
     }
 
     /// The counts that this worker writes.
@@ -64,18 +87,21 @@ pub enum Health {
     Unhealthy,
 }
 
-impl From<HealthStatus> for Health {
-    fn from(status: HealthStatus) -> Health {
+impl Health {
+    /// Of what the control plane says and of what was found out here.
+    pub fn of(status: HealthStatus, flags: HealthFlags) -> Health {
         match status {
-            HealthStatus::Unknown | HealthStatus::Healthy => Health::Healthy,
-            HealthStatus::Degraded => Health::Degraded,
             HealthStatus::Unhealthy | HealthStatus::Draining | HealthStatus::Timeout => Health::Unhealthy,
+            _ if flags.is_failed() => Health::Unhealthy,
+            HealthStatus::Degraded => Health::Degraded,
+            HealthStatus::Unknown | HealthStatus::Healthy if flags.is_degraded() => Health::Degraded,
+            HealthStatus::Unknown | HealthStatus::Healthy => Health::Healthy,
         }
     }
 }
 
 /// One endpoint of one assignment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// What stays when the assignment changes.
     pub identity: Arc<Identity>,
@@ -87,6 +113,8 @@ pub struct Endpoint {
     pub health: Health,
     /// Health as the control plane said it, for admin.
     pub status: HealthStatus,
+    /// What was found out of it when the set was made.
+    pub flags: HealthFlags,
     /// At least 1.
     pub weight: u32,
     /// 0 is the highest.
@@ -130,6 +158,7 @@ impl EndpointSet {
     pub fn new(
         assignment: &LoadAssignment,
         before: &EndpointSet,
+        outliers: Option<&Arc<Watch>>,
         transport: impl Fn(&endpoint::Endpoint) -> Option<u16>,
     ) -> EndpointSet {
         let mut known: HashMap<&Address, &Arc<Identity>> = HashMap::new();
@@ -151,7 +180,7 @@ impl EndpointSet {
                 let Some(transport) = transport(endpoint).filter(|_| is_reachable(&endpoint.address)) else { continue };
                 let identity = match known.get(&endpoint.address) {
                     Some(identity) => Arc::clone(identity),
-                    None => Identity::new(endpoint.address.clone()),
+                    None => Identity::new(endpoint.address.clone(), outliers),
                 };
                 endpoints.push(Arc::new(Endpoint::new(endpoint, identity, transport, priority)));
             }
@@ -173,6 +202,7 @@ impl EndpointSet {
         assignment: &LoadAssignment,
         answers: &HashMap<Arc<str>, Vec<IpAddr>>,
         before: &EndpointSet,
+        outliers: Option<&Arc<Watch>>,
         transport: impl Fn(&endpoint::Endpoint) -> Option<u16>,
     ) -> EndpointSet {
         let group = assignment.localities.iter().find(|group| !group.endpoints.is_empty());
@@ -189,7 +219,7 @@ impl EndpointSet {
         let known = before.iter().find(|known| known.identity.address == endpoint.address);
         let identity = match known {
             Some(known) => Arc::clone(&known.identity),
-            None => Identity::new(endpoint.address.clone()),
+            None => Identity::new(endpoint.address.clone(), outliers),
         };
         let endpoint = Endpoint {
             address: Address::Socket(*first),
@@ -206,19 +236,38 @@ impl EndpointSet {
 
     /// An endpoint outside any assignment (original destinations).
     pub fn dynamic(address: SocketAddr, transport: u16) -> Arc<Endpoint> {
-        let identity = Identity::new(Address::Socket(address));
+        let identity = Identity::new(Address::Socket(address), None);
         Arc::new(Endpoint {
             address: identity.address.clone(),
             identity,
             additional: Box::default(),
             health: Health::Healthy,
             status: HealthStatus::Unknown,
+            flags: HealthFlags::NONE,
             weight: 1,
             priority: 0,
             hostname: "".into(),
             transport,
             metadata: Arc::default(),
         })
+    }
+
+    /// The same endpoints, with what is known of their health now.
+    pub fn with_health_of_now(&self) -> EndpointSet {
+        let again = |endpoint: &Arc<Endpoint>| {
+            let flags = endpoint.identity.flags();
+            if flags == endpoint.flags {
+                return Arc::clone(endpoint);
+            }
+            Arc::new(Endpoint { flags, health: Health::of(endpoint.status, flags), ..Endpoint::clone(endpoint) })
+        };
+        let group = |group: &LocalityGroup| LocalityGroup {
+            locality: group.locality.clone(),
+            weight: group.weight,
+            endpoints: group.endpoints.iter().map(again).collect(),
+        };
+        let levels = self.levels.iter().map(|level| level.iter().map(group).collect());
+        EndpointSet { levels: levels.collect(), overprovisioning: self.overprovisioning }
     }
 
     /// Whether there is none.
@@ -271,12 +320,14 @@ impl Endpoint {
             Address::Socket(address) => Some(*address),
             Address::Name { .. } | Address::Pipe(_) | Address::Internal { .. } => None,
         });
+        let flags = identity.flags();
         Endpoint {
             address: identity.address.clone(),
             identity,
             additional: additional.collect(),
-            health: endpoint.health.into(),
+            health: Health::of(endpoint.health, flags),
             status: endpoint.health,
+            flags,
             weight: endpoint.weight.max(1),
             priority,
             hostname: Arc::clone(&endpoint.hostname),

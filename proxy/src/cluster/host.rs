@@ -13,9 +13,11 @@ use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
 use super::endpoints::{Endpoint, Health, Identity};
 use super::host_stats::HostShard;
+use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::Labels;
+use crate::wire::message::ResponseHead;
 
 /// An endpoint as this worker uses it. Cheap to clone; equal when the address is the same.
 #[derive(Clone)]
@@ -80,6 +82,29 @@ impl Host {
     /// Requests (or TCP sessions) of this worker that are under way.
     pub fn active(&self) -> u32 {
         self.0.state.active.get()
+    }
+
+    /// Tells outlier detection, where there is any, what has become of a request or connection.
+    #[inline]
+    pub fn put(&self, outcome: Outcome) {
+        let identity = &self.0.endpoint.identity;
+        if let Some(monitor) = identity.monitor() {
+            monitor.put(identity, outcome);
+        }
+    }
+
+    /// Whether outlier detection wants to know.
+    pub fn is_watched(&self) -> bool {
+        self.0.endpoint.identity.monitor().is_some()
+    }
+
+    /// Tells it of an answer: its head, and the HTTP status that its gRPC status means, if it has one that counts.
+    #[inline]
+    pub fn put_answer(&self, head: &ResponseHead, grpc: impl FnOnce() -> Option<u16>) {
+        let identity = &self.0.endpoint.identity;
+        if let Some(monitor) = identity.monitor() {
+            monitor.put_answer(identity, head, grpc());
+        }
     }
 
     /// Counts a response of it: `rq_success` below 500, else `rq_error`.

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::circuit_breaker::Breakers;
 use super::endpoints::{EndpointSet, Membership};
+use super::outlier::Watch;
 use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
@@ -32,6 +33,8 @@ pub struct Cluster {
     /// The filter of its connections, boxed: where there is one, it is there for each cluster.
     exchange: Option<Box<MetadataExchange>>,
     endpoints: ArcSwap<EndpointSet>,
+    /// Where hosts are watched that may be left out.
+    outliers: Option<Arc<Watch>>,
     /// Endpoints are known. Set once; a stale read shows the cluster warming a little longer.
     assigned: AtomicBool,
     breakers: [Breakers; 2],
@@ -62,6 +65,7 @@ impl Cluster {
                 .as_ref()
                 .map(|config| Box::new(MetadataExchange::compile(config, stats))),
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
+            outliers: Watch::of(&config),
             assigned: AtomicBool::new(false),
             breakers: [Breakers::new(&config.circuit_breaker), Breakers::new(&config.circuit_breaker_high)],
             registry: Arc::clone(stats),
@@ -87,7 +91,7 @@ impl Cluster {
     pub fn assign(&self, assignment: &LoadAssignment) {
         let before = self.endpoints.load();
         let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
-        self.publish(EndpointSet::new(assignment, &before, choose));
+        self.publish(EndpointSet::new(assignment, &before, self.outliers(), choose));
     }
 
     /// Replaces the endpoints of a DNS cluster: `answers` holds what names have resolved to so far, literal addresses stand for
@@ -96,8 +100,8 @@ impl Cluster {
         let before = self.endpoints.load();
         let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
         let set = match self.config.discovery {
-            Discovery::LogicalDns(..) => EndpointSet::logical(assignment, answers, &before, choose),
-            _ => EndpointSet::new(&super::dns::resolved(assignment, answers), &before, choose),
+            Discovery::LogicalDns(..) => EndpointSet::logical(assignment, answers, &before, self.outliers(), choose),
+            _ => EndpointSet::new(&super::dns::resolved(assignment, answers), &before, self.outliers(), choose),
         };
         self.publish(set);
     }
@@ -111,6 +115,24 @@ impl Cluster {
         self.assigned.store(true, Ordering::Relaxed);
         self.show_membership(counts);
         self.notify();
+        if let Some(outliers) = &self.outliers {
+            // Hosts that were left out may be gone.
+            outliers.wake();
+        }
+    }
+
+    /// Makes visible what was found out of the health of its endpoints. For the control thread.
+    pub fn publish_health(&self) {
+        let set = self.endpoints.load().with_health_of_now();
+        let counts = set.counts();
+        self.endpoints.store(Arc::new(set));
+        self.show_membership(counts);
+        self.notify();
+    }
+
+    /// What watches its hosts, where it asks for outlier detection.
+    pub fn outliers(&self) -> Option<&Arc<Watch>> {
+        self.outliers.as_ref()
     }
 
     /// Tells the workers that the cluster was removed or replaced, so that they close its idle connections now. The control thread calls

@@ -105,7 +105,8 @@ pub fn host(last: u8, weight: u32, health: HealthStatus) -> Host {
 pub fn host_of(endpoint: Endpoint, priority: u32) -> Host {
     let mut assignment = assignment(vec![endpoint]);
     assignment.localities[0].priority = priority;
-    let set = super::endpoints::EndpointSet::new(&assignment, &super::endpoints::EndpointSet::empty(), |_| Some(0));
+    let set =
+        super::endpoints::EndpointSet::new(&assignment, &super::endpoints::EndpointSet::empty(), None, |_| Some(0));
     let endpoint = Arc::clone(set.iter().next().expect("one endpoint"));
     let state = HostState::new(&endpoint.identity, 0);
     Host::new(endpoint, state)

@@ -24,6 +24,7 @@ use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
 use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
+use super::outlier::Outcome;
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
@@ -179,7 +180,13 @@ impl WorkerCluster {
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
         };
         let state = host.state();
-        state.pool(&self.core, host.endpoint(), key).lend(state).await
+        let lent = state.pool(&self.core, host.endpoint(), key).lend(state).await;
+        match &lent {
+            Ok(_) => host.put(Outcome::Connected),
+            Err(failure) if failure.is_connect_failure() => host.put(Outcome::Failed),
+            Err(_) => {}
+        }
+        lent
     }
 
     /// Lends a new connection to the host.
@@ -205,11 +212,18 @@ impl WorkerCluster {
         match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
             Ok(connected) => {
                 counted.connected(connected.facts.tls.as_deref());
+                host.put(Outcome::ConnectedForGood);
                 let active = Active::begin(&self.core, host.state(), want.priority)?;
                 Ok(TcpLease { stream: Some(connected.stream), connection: connected.facts, counted, _active: active })
             }
             Err(failure) => {
                 counted.failed(&failure);
+                match failure.kind {
+                    ConnectFailureKind::Timeout => host.put(Outcome::TimedOut(504)),
+                    ConnectFailureKind::Remote => host.put(Outcome::Failed),
+                    // As in Envoy: of connections that are no request's it says nothing of the host.
+                    ConnectFailureKind::Local | ConnectFailureKind::Overflow => {}
+                }
                 Err(failure)
             }
         }

@@ -8,6 +8,7 @@ mod filters;
 pub(super) mod log;
 pub(in crate::http) mod mirror;
 mod one;
+mod outliers;
 mod race;
 pub(super) mod redirects;
 mod strict;
@@ -146,6 +147,7 @@ pub(super) async fn run<'s>(
     }
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
+    let watched = target.watched();
     let awaits_trailers = ends.answered(target, &head, time, succeeded);
     upload.forget();
     let flow = cluster.counts_waits(|stats| {
@@ -153,8 +155,11 @@ pub(super) async fn run<'s>(
     });
     let sent = send::answer(exchange, downstream, head, (&mut lease, &mut upload), (awaits_trailers, flow)).await;
     exchange.stream.info.host_wire(|| lease.stream().on_wire());
-    if sent.is_err() {
+    if let Err(stop) = &sent {
         ends.cut_short(exchange.timed_out);
+        if let Some(target) = &watched {
+            outliers::cut_short(target, stop);
+        }
     }
     sent
 }

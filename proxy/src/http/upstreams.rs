@@ -8,13 +8,13 @@ use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, OverrideHost,
-    Pick, PickFailure, Priority, WorkerCluster,
+    Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
+    OverrideHost, Pick, PickFailure, Priority, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
 use crate::wire::codec::Upstream;
-use crate::wire::message::Protocol;
+use crate::wire::message::{Protocol, ResponseHead};
 use crate::worker::Worker;
 
 pub(super) use crate::cluster::RetryPermit as Permit;
@@ -176,6 +176,21 @@ impl Target {
     /// Counts a request of it that is over: an error of the host, or none.
     pub fn count(&self, error: bool) {
         self.0.count(error);
+    }
+
+    /// Tells outlier detection what has become of a request of it.
+    pub fn put(&self, outcome: Outcome) {
+        self.0.put(outcome);
+    }
+
+    /// The same of an answer; `grpc` is asked only where it matters.
+    pub fn put_answer(&self, head: &ResponseHead, grpc: impl FnOnce() -> Option<u16>) {
+        self.0.put_answer(head, grpc);
+    }
+
+    /// The same host once more, if outlier detection wants to know what becomes of it.
+    pub fn watched(&self) -> Option<Target> {
+        self.0.is_watched().then(|| self.clone())
     }
 
     /// What it says of itself.

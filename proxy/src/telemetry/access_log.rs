@@ -12,10 +12,12 @@ use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Headers;
 use crate::wire::message::{RequestHead, ResponseHead};
 
+mod events;
 mod filter;
 mod sink;
 mod writer;
 
+pub use events::EventFile;
 pub(crate) use filter::Filter;
 pub use filter::wants_times as filter_wants_times;
 pub use sink::{SinkSettings, Sinks};

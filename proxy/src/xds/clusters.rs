@@ -24,11 +24,13 @@ use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
+use crate::cluster::outlier::Ejections;
 use crate::cluster::published::{ClusterTable, Published};
 use crate::discoveries::{Discoveries, Wanted};
 use crate::http::attach_filters;
 use crate::stats::{ServerStats, Stats};
 use crate::store::{Kind, Resources, Stored};
+use crate::telemetry::access_log::EventFile;
 use crate::tls::Secrets;
 
 /// What every cluster is built from.
@@ -45,6 +47,8 @@ pub struct Parts {
     pub resolver: Arc<dns::Resolver>,
     /// Filters that are discovered.
     pub discoveries: Rc<Discoveries>,
+    /// Where ejections are written down.
+    pub outlier_log: Option<EventFile>,
 }
 
 /// All clusters.
@@ -65,6 +69,8 @@ pub struct Clusters {
 struct Active {
     cluster: Arc<Cluster>,
     names: Option<Names>,
+    /// Runs while it is held.
+    _ejections: Option<Ejections>,
 }
 
 struct Warming {
@@ -265,7 +271,8 @@ impl Clusters {
         let before = self.held.active_body(name).cloned();
         let stored = &warmed.stored;
         audit::policy(Carrier::Cluster, name, &stored.version, before.as_deref(), Some(&stored.body));
-        match self.held.activate(name, warmed, Active { cluster, names }) {
+        let ejections = Ejections::follow(&cluster, self.parts.outlier_log.clone());
+        match self.held.activate(name, warmed, Active { cluster, names, _ejections: ejections }) {
             Some(before) => {
                 self.release_service(name, &before.cluster);
                 self.retired.push(before.cluster);

@@ -77,6 +77,7 @@ impl World {
             server,
             resolver,
             discoveries: discoveries.clone(),
+            outlier_log: None,
         };
         let clusters = Clusters::new(parts, options.clone());
         let extensions = Extensions::new(discoveries.clone(), options.clone(), stats.clone());

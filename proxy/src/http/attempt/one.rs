@@ -15,6 +15,7 @@ use super::ends::{self, Ends};
 use super::failure::Failure;
 use super::filters;
 use super::log;
+use super::outliers;
 use crate::cluster::{ConnectFailure, HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
@@ -121,12 +122,13 @@ impl Attempt<'_> {
             }
         };
         if let Err(error) = self.begin(exchange, &mut lease, upload) {
+            outliers::failed(&target);
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), Reached::Nobody));
         }
         let mut informed = false;
         exchange.timed_out = None;
         let hedges = exchange.watch.timeouts.hedges.then(|| retry.is_some());
-        let awaited = self.await_head(exchange, downstream, &mut lease, upload, hedges, &mut informed).await;
+        let awaited = self.await_head(exchange, downstream, (&mut lease, &target), upload, hedges, &mut informed).await;
         if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
             target.count_timeout();
         }
@@ -141,9 +143,15 @@ impl Attempt<'_> {
             Ok(Some(mut head)) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
                 let head = filters::response(exchange, downstream, (&mut lease, upload), head).await?;
+                outliers::answered(&target, &exchange.stream.request, &head);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
+                match &failure {
+                    Failure::Stream(_) => outliers::failed(&target),
+                    Failure::Timeout(stop) => outliers::timed_out(&target, stop),
+                    Failure::Pick(_) | Failure::Connect(_) | Failure::Duration(_) => {}
+                }
                 lease.stream().reset(ResetReason::Cancel);
                 let reached = if informed { Reached::Client } else { Reached::Upstream };
                 Ok(Outcome::Failed(failure, Some(target), reached))
@@ -273,7 +281,7 @@ impl Attempt<'_> {
         &self,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
-        lease: &mut Lease,
+        (lease, target): (&mut Lease, &Target),
         upload: &mut Upload,
         hedges: Option<bool>,
         informed: &mut bool,
@@ -281,6 +289,7 @@ impl Attempt<'_> {
         exchange.watch.try_begins();
         let upstream = lease.stream();
         let mut informational = 0;
+        let mut told_late = false;
         poll_fn(|cx| {
             loop {
                 upload.poll(cx, downstream, upstream, exchange)?;
@@ -317,6 +326,8 @@ impl Attempt<'_> {
                 return match exchange.watch.deadlines.poll(cx) {
                     Poll::Ready(Expired::Try | Expired::TryIdle) if hedges.is_some() => {
                         exchange.watch.try_ends();
+                        outliers::late(target);
+                        told_late = true;
                         if hedges == Some(true) && upload.is_read() && upload.can_replay() && !*informed {
                             return Poll::Ready(Ok(Ok(None)));
                         }
@@ -329,7 +340,13 @@ impl Attempt<'_> {
                         let failure = if is_duration { Failure::Duration(stop) } else { Failure::Timeout(stop) };
                         Poll::Ready(Ok(Err(failure)))
                     }
-                    Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
+                    Poll::Ready(expired) => {
+                        let stop = exchange.expired(expired);
+                        if expired == Expired::Response && !told_late {
+                            outliers::timed_out(target, &stop);
+                        }
+                        Poll::Ready(Err(stop))
+                    }
                     Poll::Pending => Poll::Pending,
                 };
             }

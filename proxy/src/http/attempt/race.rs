@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::filters;
 use super::log;
 use super::one::{Attempt, connect_failed};
+use super::outliers;
 use crate::cluster::ConnectFailure;
 use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
@@ -71,6 +72,8 @@ struct Open {
     /// Another one has been begun in its place: it is never tried again.
     overtaken: bool,
     late: Option<Pin<Box<Sleep>>>,
+    /// Its time was up once: outlier detection knows.
+    told_late: bool,
 }
 
 /// What happened to one of them.
@@ -92,7 +95,7 @@ impl<'a> Race<'a> {
         (lease, target, upload): (Lease, Target, Upload),
     ) -> Race<'a> {
         let body = upload.once_more();
-        let first = Open { lease, target, upload, answering: false, overtaken: false, late: None };
+        let first = Open { lease, target, upload, answering: false, overtaken: false, late: None, told_late: true };
         let contenders = vec![Contender::Open(Box::new(first))];
         Race { forwarding, attempt, ends, retry, body, contenders }
     }
@@ -120,6 +123,7 @@ impl<'a> Race<'a> {
                 Event::Failed(error) => match self.contenders.remove(index) {
                     Contender::Open(open) => {
                         let Open { target, overtaken, .. } = *open;
+                        outliers::failed(&target);
                         self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
                     }
                     Contender::Waiting(..) | Contender::Opening(..) => None,
@@ -158,6 +162,9 @@ impl<'a> Race<'a> {
     fn is_late(&mut self, exchange: &mut Exchange<'_>, index: usize) {
         let Some(Contender::Open(open)) = self.contenders.get_mut(index) else { return };
         open.late = None;
+        if !std::mem::replace(&mut open.told_late, true) {
+            outliers::late(&open.target);
+        }
         if open.overtaken {
             return;
         }
@@ -223,10 +230,11 @@ impl<'a> Race<'a> {
         self.attempt.goes_to(&mut exchange.stream, &target);
         let mut upload = self.body.once_more();
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &mut upload) {
+            outliers::failed(&target);
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
         }
         let timer = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
-        let open = Open { lease, target, upload, answering: false, overtaken: false, late: timer };
+        let open = Open { lease, target, upload, answering: false, overtaken: false, late: timer, told_late: false };
         self.contenders.push(Contender::Open(Box::new(open)));
         None
     }
@@ -234,6 +242,7 @@ impl<'a> Race<'a> {
     fn answered(&mut self, exchange: &mut Exchange<'_>, index: usize, head: ResponseHead) -> End {
         let Contender::Open(open) = self.contenders.remove(index) else { return None };
         let Open { mut lease, target, upload, overtaken, .. } = *open;
+        outliers::answered(&target, &exchange.stream.request, &head);
         let cluster = self.attempt.cluster;
         let bad = if overtaken {
             self.retry.wants_response(&head)
@@ -298,6 +307,9 @@ impl<'a> Race<'a> {
                 if let Contender::Open(open) = contender {
                     open.target.count_timeout();
                     open.target.count(true);
+                    if !open.told_late {
+                        outliers::timed_out(&open.target, &stop);
+                    }
                 }
             }
         }

@@ -80,6 +80,7 @@ known! {
     X_ENVOY_ATTEMPT_COUNT "x-envoy-attempt-count"
     X_ENVOY_COMPRESSION_STATUS "x-envoy-compression-status"
     X_ENVOY_DECORATOR_OPERATION "x-envoy-decorator-operation"
+    X_ENVOY_DEGRADED "x-envoy-degraded"
     X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER "x-envoy-downstream-service-cluster"
     X_ENVOY_DOWNSTREAM_SERVICE_NODE "x-envoy-downstream-service-node"
     X_ENVOY_EXPECTED_RQ_TIMEOUT_MS "x-envoy-expected-rq-timeout-ms"
