@@ -132,7 +132,7 @@ fn common(
     if !params.compliance_policies.is_empty() {
         return Err(at_params
             .field("compliance_policies")
-            .reject("is not supported; list cipher_suites and ecdh_curves instead"));
+            .only_envoys("is not supported; list cipher_suites and ecdh_curves instead"));
     }
     Ok(CommonTls {
         min_version,
@@ -158,7 +158,7 @@ fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(),
         ("custom_handshaker", proto.custom_handshaker.is_some()),
     ];
     match refused.iter().find(|(_, set)| *set) {
-        Some((field, _)) => Err(at.field(field).reject("is not supported; give certificates inline or by SDS")),
+        Some((field, _)) => Err(at.field(field).only_envoys("is not supported; give certificates inline or by SDS")),
         None => Ok(()),
     }
 }
@@ -251,7 +251,7 @@ fn combined_context(
         ),
     ];
     if let Some((field, _)) = providers.iter().find(|(_, set)| *set) {
-        return Err(at.field(field).reject("is not supported; give the roots inline or by SDS"));
+        return Err(at.field(field).only_envoys("is not supported; give the roots inline or by SDS"));
     }
     let at_default = at.field("default_validation_context");
     let default = field_rules::required(&at_default, &proto.default_validation_context)?;
