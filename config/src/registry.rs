@@ -4,6 +4,7 @@
 //! The rule behind the states: what could let traffic pass that a policy forbids is refused, so that the resource is
 //! rejected with the filter's name; what only observes or improves traffic may be parsed without acting.
 
+use crate::descriptors::Descriptors;
 use crate::extension::Extension;
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
@@ -133,6 +134,8 @@ pub enum Kind {
     Bootstrap,
     /// `OverloadManager.resource_monitors`.
     ResourceMonitor,
+    /// `Bootstrap.stats_sinks`.
+    StatsSink,
 }
 
 /// What an extension does today.
@@ -231,7 +234,11 @@ pub(crate) fn of(rejection: Rejection, entry: &Entry) -> Rejection {
 
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
-    at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+    let reason = format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'");
+    match Descriptors::knows(type_name) {
+        true => at.unsupported(reason),
+        false => at.reject(format!("{reason}; take it out, or keep Envoy for this workload")),
+    }
 }
 
 /// The same of a place where some of those that are known are refused.

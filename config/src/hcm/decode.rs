@@ -169,7 +169,7 @@ fn codec(at: &At<'_>, value: i32) -> Result<CodecType, Rejection> {
         Codec::Auto => CodecType::Auto,
         Codec::Http1 => CodecType::Http1,
         Codec::Http2 => CodecType::Http2,
-        Codec::Http3 => return Err(at.reject("HTTP/3 listeners are not supported yet; use AUTO")),
+        Codec::Http3 => return Err(at.only_envoys("HTTP/3 listeners are not supported yet; use AUTO")),
     })
 }
 
@@ -195,7 +195,7 @@ fn routes(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) -> 
             })
         }
         Some(RouteSpecifier::ScopedRoutes(_)) => {
-            Err(at.field("scoped_routes").reject("is not supported; use rds or route_config"))
+            Err(at.field("scoped_routes").only_envoys("is not supported; use rds or route_config"))
         }
     }
 }

@@ -10,7 +10,7 @@ use Kind::{
     AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EarlyHeaders, Formatter,
     HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter,
     OriginalIp, PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector, ResourceMonitor, Retry,
-    Sampler, SessionState, Tracer, TransportSocket,
+    Sampler, SessionState, StatsSink, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -208,5 +208,14 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";
 
     ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
-    ResourceMonitor Inert "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "no overload action is taken";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "the anonymous memory of the process; for connections, keepalive and giving memory back, other actions are told as not acting";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig", unread, "the same, of the control group";
+
+    StatsSink Works "envoy.config.metrics.v3.StatsdSink", unread, "lines of statsd over UDP, or over TCP to a cluster; histograms as their buckets' middles, with rates";
+    StatsSink Works "envoy.config.metrics.v3.DogStatsdSink", unread, "the same with tags, over UDP; addresses that are no IP address and port are refused";
+    StatsSink Works "envoy.config.metrics.v3.MetricsServiceConfig", unread, "metrics over a gRPC stream";
+    StatsSink Inert "envoy.config.metrics.v3.HystrixSink", unread, "no stream for Hystrix dashboards is served";
+    StatsSink Inert "envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.wasm.v3.Wasm", unread, "statistics are not sent there";
 ];

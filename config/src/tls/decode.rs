@@ -135,7 +135,7 @@ fn common(
     if !params.compliance_policies.is_empty() {
         return Err(at_params
             .field("compliance_policies")
-            .reject("is not supported; list cipher_suites and ecdh_curves instead"));
+            .only_envoys("is not supported; list cipher_suites and ecdh_curves instead"));
     }
     Ok(CommonTls {
         min_version,
@@ -161,7 +161,7 @@ fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(),
         ("custom_handshaker", proto.custom_handshaker.is_some()),
     ];
     match refused.iter().find(|(_, set)| *set) {
-        Some((field, _)) => Err(at.field(field).reject("is not supported; give certificates inline or by SDS")),
+        Some((field, _)) => Err(at.field(field).only_envoys("is not supported; give certificates inline or by SDS")),
         None => Ok(()),
     }
 }
@@ -254,7 +254,7 @@ fn combined_context(
         ),
     ];
     if let Some((field, _)) = providers.iter().find(|(_, set)| *set) {
-        return Err(at.field(field).reject("is not supported; give the roots inline or by SDS"));
+        return Err(at.field(field).only_envoys("is not supported; give the roots inline or by SDS"));
     }
     let at_default = at.field("default_validation_context");
     let default = field_rules::required(&at_default, &proto.default_validation_context)?;

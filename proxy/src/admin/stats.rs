@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 
 use super::query::Query;
 use super::{Admin, reply};
-use crate::stats::expose::{self, Buckets};
+use crate::stats::expose::{self, Buckets, Exposition};
 use crate::stats::{Kind, Sample};
 
 /// Text, JSON or Prometheus, as `format` says.
@@ -37,7 +37,9 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
         Ok(wanted) => wanted.samples(admin),
         Err(reason) => return reply::failure(StatusCode::BAD_REQUEST, reason),
     };
-    let text = expose::prometheus(&admin.stats, &samples);
+    let shape =
+        Exposition { summaries: query.get("histogram_buckets") == Some("summary"), texts: query.has("text_readouts") };
+    let text = expose::prometheus(&admin.stats, &samples, shape);
     let (sets, wanted) = (admin.stats.label_sets(), Wanted::of(query));
     if sets.is_empty() {
         return reply::text(text);
@@ -45,6 +47,22 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
     let pieces = sets.prometheus(move |name, kind| wanted.as_ref().is_ok_and(|wanted| wanted.takes(name, kind)));
     let all = std::iter::once(text).chain(pieces).map(Ok::<_, std::convert::Infallible>);
     reply::text(Body::from_stream(futures_util::stream::iter(all)))
+}
+
+/// Names and values of counters and gauges that match.
+pub fn plain(admin: &Admin, filter: &str) -> Vec<(String, u64)> {
+    let Ok(filter) = re2(filter) else { return Vec::new() };
+    let wanted = |name: &str, kind: Kind| matches!(kind, Kind::Counter | Kind::Gauge) && filter.is_match(name);
+    let samples = admin.stats.samples(wanted);
+    samples.into_iter().map(|sample| (sample.name.to_string(), sample.value)).collect()
+}
+
+/// `/stats/recentlookups`. Envoy counts look-ups of names that requests make; here none does.
+pub fn lookups(admin: &Admin) -> Response {
+    let total = admin.stats.samples(|_, _| true).len();
+    reply::text(format!(
+        "Lookup tracking is not enabled: names are looked up when configuration comes, and by no request.\n\ntotal: {total}\n"
+    ))
 }
 
 /// All that is asked for, in order of the names.

@@ -77,6 +77,7 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::Matcher => "envoy.matching.input_matchers",
         Kind::Bootstrap => "envoy.bootstrap",
         Kind::ResourceMonitor => "envoy.resource_monitors",
+        Kind::StatsSink => "envoy.stats_sinks",
         Kind::Compression if entry.type_name.contains(".decompressor.") => "envoy.compression.decompressor",
         Kind::Compression => "envoy.compression.compressor",
         Kind::SessionState => "envoy.http.stateful_session",

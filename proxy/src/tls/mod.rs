@@ -48,6 +48,12 @@ fn sha256(data: &[u8]) -> [u8; 32] {
     hash.as_ref().try_into().expect("SHA-256 has 32 octets")
 }
 
+/// What stands in the certificates of a text in PEM, in order; none if it is none.
+pub fn facts_of(pem: &[u8]) -> Vec<CertificateFacts> {
+    let certificates = x509::chain(pem).unwrap_or_default();
+    certificates.iter().map(|one| CertificateFacts::of(&certificate::Facts::of(one), None)).collect()
+}
+
 /// DER of the public key of the first certificate of a text in PEM; `None` if there is none.
 pub fn public_key_of(pem: &[u8]) -> Option<Vec<u8>> {
     Some(x509::chain(pem).ok()?.first()?.public_key_info()).filter(|key| !key.is_empty())
