@@ -51,8 +51,9 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
 
 /// Names and values of counters and gauges that match.
 pub fn plain(admin: &Admin, filter: &str) -> Vec<(String, u64)> {
-    let Ok(filter) = re2(filter) else { return Vec::new() };
-    let wanted = |name: &str, kind: Kind| matches!(kind, Kind::Counter | Kind::Gauge) && filter.is_match(name);
+    let Ok(filter) = re2::asked(filter) else { return Vec::new() };
+    let wanted =
+        |name: &str, kind: Kind| matches!(kind, Kind::Counter | Kind::Gauge) && filter.is_match(name.as_bytes());
     let samples = admin.stats.samples(wanted);
     samples.into_iter().map(|sample| (sample.name.to_string(), sample.value)).collect()
 }

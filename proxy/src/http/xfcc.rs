@@ -9,7 +9,7 @@ use super::context::Context;
 use super::stream::Stream;
 use crate::policy::match_tree::Verdict;
 use crate::telemetry::facts::Known;
-use crate::tls::info::{PeerCertificate, SanName, TlsInfo};
+use crate::tls::info::{PeerCertificate, PeerName, TlsInfo};
 pub(super) use crate::tls::url_encoded_pem;
 use crate::tls::{self, Described};
 use crate::wire::headers::{Headers, Name};
@@ -143,7 +143,7 @@ fn json(details: ClientCertDetails, local: &TlsInfo, peer: &PeerCertificate) -> 
         }
         out.extend_from_slice(format!("\"{key}\":{value}").as_bytes());
     };
-    let list = |names: &[SanName]| Value::from(names.iter().map(|name| &**name.text()).collect::<Vec<_>>());
+    let list = |names: &[PeerName]| Value::from(names.iter().map(|name| &**name.text()).collect::<Vec<_>>());
     if !local.local_uri_sans.is_empty() {
         member("by", Value::from(local.local_uri_sans.iter().map(|name| &**name).collect::<Vec<_>>()));
     }

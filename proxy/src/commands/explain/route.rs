@@ -1,6 +1,7 @@
 //! Which route of a table takes a request, by what the table says, and why those before it do not.
 
-use regex::Regex;
+use config::matcher::re2;
+use regex::bytes::Regex;
 use serde_json::Value;
 
 use crate::commands::dump::{items, text};
@@ -160,7 +161,7 @@ fn path(demands: &Value, request: &Request<'_>) -> Result<(), String> {
         let (bare, prefix) = (fold(bare), fold(prefix));
         bare.strip_prefix(&*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     } else if let Some(pattern) = demands["safe_regex"]["regex"].as_str() {
-        whole(pattern)?.is_match(bare)
+        whole(pattern)?.is_match(bare.as_bytes())
     } else if demands["connect_matcher"].is_object() {
         request.method == "CONNECT"
     } else {
@@ -227,7 +228,7 @@ fn string(matcher: &Value, value: &str) -> Result<bool, String> {
     }
     let regex = ["safe_regex", "safe_regex_match"].iter().find_map(|field| matcher[field]["regex"].as_str());
     if let Some(pattern) = regex {
-        return Ok(whole(pattern)?.is_match(&value));
+        return Ok(whole(pattern)?.is_match(value.as_bytes()));
     }
     let range = &matcher["range_match"];
     if range.is_object() {
@@ -255,7 +256,7 @@ fn string_words(matcher: &Value) -> String {
 
 /// An expression that has to match the whole text.
 fn whole(pattern: &str) -> Result<Regex, String> {
-    crate::stats::re2(&format!("^(?:{pattern})$")).map_err(|reason| format!("its expression cannot be read: {reason}"))
+    re2::asked(&format!("^(?:{pattern})$")).map_err(|reason| format!("its expression cannot be read: {reason}"))
 }
 
 /// What a route takes, for tables.
