@@ -289,7 +289,7 @@ impl Connection {
         self.limits.opened += 1;
         self.stats.streams_active.inc();
         let stream = Stream::new(id, self.settings.initial_stream_window, self.peer.initial_window, self.now);
-        self.streams.add(stream)
+        self.streams.insert(stream)
     }
 }
 

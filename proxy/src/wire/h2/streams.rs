@@ -18,7 +18,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn add(&mut self, stream: Stream) -> usize {
+    pub(super) fn insert(&mut self, stream: Stream) -> usize {
         let id = stream.id;
         let place = self.free.pop().unwrap_or(self.places.len());
         if place == self.places.len() {
