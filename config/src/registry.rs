@@ -26,6 +26,7 @@ pub fn extensions() -> impl Iterator<Item = &'static Entry> {
     table::EXTENSIONS.iter().chain(crate::filters::ENTRIES).chain(crate::filters::network::ENTRIES)
 }
 
+pub(crate) const FILE_EVENT_SINK: &str = "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink";
 pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
 pub(crate) const UPSTREAM_CODEC: &str = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
@@ -122,6 +123,8 @@ pub enum Kind {
     Bootstrap,
     /// `OverloadManager.resource_monitors`.
     ResourceMonitor,
+    /// `HealthCheck.event_logger`.
+    EventSink,
 }
 
 /// What an extension does today.

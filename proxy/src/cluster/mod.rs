@@ -17,6 +17,7 @@ pub mod dns;
 mod endpoints;
 mod grpc;
 mod handshakes;
+pub mod health;
 mod host;
 mod host_stats;
 mod lease;
