@@ -13,8 +13,10 @@ use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
 
+mod balancing;
 pub(crate) mod decode;
 mod dns;
+mod health_check;
 pub(crate) mod http2;
 pub(crate) mod http_options;
 mod outlier;
@@ -22,7 +24,9 @@ mod policy;
 mod together;
 mod transport;
 
+pub use balancing::{Balancing, SlowStart};
 pub use decode::{decode, from_proto};
+pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
 pub use http2::{Http2Further, Http2Settings};
 pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
 
@@ -39,6 +43,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// Load balancing.
     pub balancer: Balancer,
+    /// Its fine print.
+    pub balancing: Balancing,
     /// `common_lb_config.healthy_panic_threshold`, percent; default 50, 0 turns panic off.
     pub panic_threshold: f64,
     /// `common_lb_config.locality_weighted_lb_config` is set.
@@ -61,6 +67,16 @@ pub struct Cluster {
     pub bind_address: Option<SocketAddr>,
     /// `outlier_detection`: hosts that fail are left out for a while.
     pub outlier_detection: Option<OutlierDetection>,
+    /// `health_checks`: what endpoints are asked before they count as healthy.
+    pub health_check: Option<Arc<HealthCheck>>,
+    /// `ignore_health_on_host_removal` is not set: an endpoint that is taken away stays while health checks succeed.
+    pub keeps_healthy: bool,
+    /// `common_lb_config.ignore_new_hosts_until_first_hc`: new endpoints count for nothing before their first health check.
+    pub ignores_unchecked: bool,
+    /// `close_connections_on_host_health_failure`.
+    pub closes_on_failure: bool,
+    /// `common_lb_config.close_connections_on_host_set_change`.
+    pub closes_on_change: bool,
     /// `per_connection_buffer_limit_bytes`; default 1 MiB.
     pub buffer_limit: u32,
     /// `metadata.filter_metadata`; `istio.alpn_override == "false"` stops the ALPN filter.
@@ -113,6 +129,8 @@ pub struct DnsSettings {
     pub jitter: Duration,
     /// Resolvers named in the config; empty means the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// `dns_failure_refresh_rate`: after the first failure, and at most.
+    pub failure: Option<(Duration, Duration)>,
 }
 
 /// `dns_lookup_family`.
@@ -157,7 +175,7 @@ pub enum Balancer {
 }
 
 /// Circuit-breaker limits; Envoy's defaults are 1024/1024/1024/3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// Connections to the cluster.
     pub max_connections: u32,
@@ -167,11 +185,31 @@ pub struct Thresholds {
     pub max_requests: u32,
     /// Retries in flight.
     pub max_retries: u32,
+    /// `retry_budget`: the share of requests under way that may be retries, in place of `max_retries`.
+    pub retry_budget: Option<RetryBudget>,
+    /// `track_remaining`: gauges show how much is left.
+    pub track_remaining: bool,
+}
+
+/// `RetryBudget`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryBudget {
+    /// `budget_percent`.
+    pub percent: f64,
+    /// `min_retry_concurrency`: so many are always allowed.
+    pub minimum: u32,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+        Self {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_requests: 1024,
+            max_retries: 3,
+            retry_budget: None,
+            track_remaining: false,
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub fn extensions() -> impl Iterator<Item = &'static Entry> {
     table::EXTENSIONS.iter().chain(crate::filters::ENTRIES).chain(crate::filters::network::ENTRIES)
 }
 
+pub(crate) const FILE_EVENT_SINK: &str = "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink";
 pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
 pub(crate) const UPSTREAM_CODEC: &str = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
 pub(crate) const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
@@ -136,6 +137,8 @@ pub enum Kind {
     ResourceMonitor,
     /// `Bootstrap.stats_sinks`.
     StatsSink,
+    /// `HealthCheck.event_logger`.
+    EventSink,
 }
 
 /// What an extension does today.

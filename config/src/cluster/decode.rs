@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cluster, Discovery, Thresholds, UpstreamProtocol, UpstreamTransport, dns, http_options, outlier, transport,
+    Cluster, Discovery, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns, health_check, http_options,
+    outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -50,17 +51,29 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
             "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
         )));
     }
+    let policy = super::policy::balancer(&at, proto, options)?;
     Ok(Cluster {
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
         discovery: discovery(&at, proto, &name, options)?,
         connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
             .unwrap_or(Duration::from_secs(5)),
-        balancer: super::policy::balancer(&at, proto, options)?,
+        balancer: policy.balancer,
+        balancing: policy.balancing,
         panic_threshold: panic_threshold.unwrap_or(50.0),
-        locality_weighted: locality_weighted(common),
+        locality_weighted: policy.locality_weighted.unwrap_or_else(|| locality_weighted(common)),
         override_host_statuses: override_host_statuses(&at_common, common)?,
         circuit_breaker,
         circuit_breaker_high,
+        health_check: health_check::decode(
+            &at.field("health_checks"),
+            &proto.health_checks,
+            (&name, http.settings.protocol != UpstreamProtocol::Http1),
+            options,
+        )?,
+        keeps_healthy: !proto.ignore_health_on_host_removal,
+        ignores_unchecked: common.is_some_and(|common| common.ignore_new_hosts_until_first_hc),
+        closes_on_failure: proto.close_connections_on_host_health_failure,
+        closes_on_change: common.is_some_and(|common| common.close_connections_on_host_set_change),
         max_requests_per_connection: http.max_requests_per_connection,
         http: http.settings,
         transport,
@@ -185,6 +198,8 @@ fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thr
             max_pending_requests: uint32(&one.max_pending_requests).unwrap_or(1024),
             max_requests: uint32(&one.max_requests).unwrap_or(1024),
             max_retries: uint32(&one.max_retries).unwrap_or(3),
+            retry_budget: retry_budget(&at.index(index).field("retry_budget"), &one.retry_budget)?,
+            track_remaining: one.track_remaining,
         };
         match proto::defined::<core::RoutingPriority>(&at.index(index).field("priority"), one.priority)? {
             core::RoutingPriority::Default => default = limits,
@@ -192,6 +207,16 @@ fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thr
         }
     }
     Ok((default, high))
+}
+
+fn retry_budget(
+    at: &At<'_>,
+    proto: &Option<pb::circuit_breakers::thresholds::RetryBudget>,
+) -> Result<Option<RetryBudget>, Rejection> {
+    let Some(budget) = proto else { return Ok(None) };
+    let percent = field_rules::percent(&at.field("budget_percent"), &budget.budget_percent)?;
+    let minimum = uint32(&budget.min_retry_concurrency).unwrap_or(3);
+    Ok(Some(RetryBudget { percent: percent.unwrap_or(20.0), minimum }))
 }
 
 fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, Rejection> {

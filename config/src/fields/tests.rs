@@ -63,6 +63,8 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     // Chosen in the place of one that acts.
     ("matcher.v3.MatchPredicate", "*"),
     ("cluster.v3.Cluster.CommonLbConfig", "zone_aware_lb_config"),
+    ("common.v3.LocalityLbConfig", "zone_aware_lb_config"),
+    ("core.v3.HealthCheck", "custom_health_check"),
     ("peer_metadata.Config.DiscoveryMethod", "workload_discovery"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),
 ];

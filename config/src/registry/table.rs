@@ -7,10 +7,10 @@ use prost::Message;
 use super::{Entry, Kind, State, policy};
 
 use Kind::{
-    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EarlyHeaders, Formatter,
-    HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter,
-    OriginalIp, PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector, ResourceMonitor, Retry,
-    Sampler, SessionState, StatsSink, Tracer, TransportSocket,
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EarlyHeaders, EventSink,
+    Formatter, HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher,
+    NetworkFilter, OriginalIp, PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector,
+    ResourceMonitor, Retry, Sampler, SessionState, StatsSink, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -131,13 +131,15 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";
 
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "slow start is not acting";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "slow start and active_request_bias are not acting";
+    EventSink Works "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink", unread, "a line of JSON for each change of health";
+
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "traffic is not kept in the own zone";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "traffic is not kept in the own zone";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "its endpoint picking policy is used";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "XXH64 and Envoy's ring; hash_balance_factor, use_hostname_for_hashing, maximum_ring_size and MurmurHash2 are not acting";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_balance_factor and use_hostname_for_hashing are not acting";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "localities by their weights, then its endpoint picking policy";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "Envoy's ring; hash_policy is not acting, and bounded load counts the requests of a worker";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_policy is not acting, and bounded load counts the requests of a worker";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin", unread, "plain round robin";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost", unread, "its fallback policy is used";
 

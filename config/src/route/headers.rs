@@ -32,7 +32,8 @@ pub(super) fn names(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejec
     list.iter().enumerate().map(|(index, name)| field_rules::header_name(&at.index(index), name)).collect()
 }
 
-fn removals(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
+/// Header names that are taken out, lower case.
+pub(crate) fn removals(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
     list.iter().enumerate().map(|(index, name)| field_rules::mutable_header_name(&at.index(index), name)).collect()
 }
 

@@ -58,6 +58,7 @@ fn extension(entry: &Entry) -> Option<Extension> {
         Kind::TransportSocket if entry.type_name.contains("Downstream") => "envoy.transport_sockets.downstream",
         Kind::TransportSocket => "envoy.transport_sockets.upstream",
         Kind::Cluster => "envoy.clusters",
+        Kind::EventSink => "envoy.health_check.event_sinks",
         Kind::ProtocolOptions => "envoy.upstream_options",
         Kind::LoadBalancing => "envoy.load_balancing_policies",
         Kind::DnsResolver => "envoy.network.dns_resolver",

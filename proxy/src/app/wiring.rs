@@ -179,6 +179,7 @@ fn cluster_parts(
         server: ground.server,
         resolver,
         discoveries,
+        sinks: ground.sinks.clone(),
         outlier_log: bootstrap.outlier_log.as_deref().map(|path| EventFile::open(&ground.sinks, path)),
     }
 }

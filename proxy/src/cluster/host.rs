@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use config::endpoint::HealthStatus;
 use config::metadata::Metadata;
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
@@ -17,6 +19,7 @@ use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::Labels;
+use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 
 /// An endpoint as this worker uses it. Cheap to clone; equal when the address is the same.
@@ -52,6 +55,11 @@ impl Host {
     /// What it says of itself, for logs.
     pub fn labels(&self) -> Rc<dyn Labels> {
         self.0.clone()
+    }
+
+    /// It counts for nothing in what its priority and locality can take.
+    pub fn is_excluded(&self) -> bool {
+        self.0.endpoint.is_excluded()
     }
 
     /// Health for balancing.
@@ -105,6 +113,11 @@ impl Host {
         if let Some(monitor) = identity.monitor() {
             monitor.put_answer(identity, head, grpc());
         }
+        if let Some(failing) = identity.failing()
+            && head.headers.contains(&Name::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL)
+        {
+            failing.tell(identity);
+        }
     }
 
     /// Counts a response of it: `rq_success` below 500, else `rq_error`.
@@ -155,9 +168,13 @@ impl fmt::Debug for Host {
 /// What one worker holds of one endpoint.
 pub struct HostState {
     identity: Arc<Identity>,
-    active: Cell<u32>,
+    pub(super) active: Cell<u32>,
     shard: Arc<HostShard>,
     pools: RefCell<SmallVec<[Rc<Pool>; 1]>>,
+    /// Checks or outlier detection have found it ill, as far as this worker has seen.
+    ill: Cell<bool>,
+    /// Told when that begins.
+    falls_ill: Notify,
 }
 
 impl HostState {
@@ -168,6 +185,8 @@ impl HostState {
             active: Cell::new(0),
             shard: identity.shard(worker),
             pools: RefCell::default(),
+            ill: Cell::new(identity.flags().is_failed()),
+            falls_ill: Notify::new(),
         })
     }
 
@@ -205,6 +224,27 @@ impl HostState {
         !pools.is_empty()
     }
 
+    /// Whether this is another health than this worker has seen.
+    pub fn is_news(&self, ill: bool) -> bool {
+        self.ill.get() != ill
+    }
+
+    /// It falls ill, or is well again. Connections to one that falls ill are let go, idle ones now and others when they are done: new ones may
+    /// lead to a server that is well.
+    pub fn turns(&self) {
+        let ill = !self.ill.get();
+        self.ill.set(ill);
+        if ill {
+            self.pools().iter().for_each(|pool| pool.drain());
+            self.falls_ill.notify_waiters();
+        }
+    }
+
+    /// Until it is found ill.
+    pub async fn falls_ill(&self) {
+        self.falls_ill.notified().await;
+    }
+
     /// Its endpoint is gone: idle connections close, busy ones finish and close then.
     pub fn retire(&self) {
         for pool in self.pools() {
@@ -237,6 +277,13 @@ impl Active {
         core.stats.upstream_rq_total.inc();
         core.stats.upstream_rq_active.inc();
         Ok(Active { state: Rc::clone(state), core: Rc::clone(core), _permit: permit })
+    }
+}
+
+impl Active {
+    /// Ends when its host is found ill, where the cluster wants connections closed then.
+    pub fn is_to_close(&self) -> Option<Pin<Box<dyn Future<Output = ()> + '_>>> {
+        self.core.shared.config().closes_on_failure.then(|| Box::pin(self.state.falls_ill()) as _)
     }
 }
 

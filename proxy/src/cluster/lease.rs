@@ -1,6 +1,7 @@
 //! What a pool lends: one HTTP stream, or one TCP connection. Dropping a lease gives back what can be used again, and all counts.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -71,6 +72,11 @@ impl TcpLease {
     /// What counts the octets of the connection. Its stream does not: it may be spliced.
     pub fn bytes(&self) -> ByteCounts {
         self.counted.bytes()
+    }
+
+    /// Ends when its host is found ill, where the cluster wants its connections closed for it.
+    pub fn is_to_close(&self) -> Option<Pin<Box<dyn Future<Output = ()> + '_>>> {
+        self._active.is_to_close()
     }
 
     /// Says that the host closed the connection first (`upstream_cx_destroy_remote`).

@@ -18,6 +18,7 @@ pub mod dns;
 mod endpoints;
 mod grpc;
 mod handshakes;
+pub mod health;
 mod host;
 mod host_stats;
 mod lease;

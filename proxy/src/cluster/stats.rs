@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use smallvec::SmallVec;
 
 use super::Priority;
-use super::circuit_breaker::{BreakerGauges, Resource};
+use super::circuit_breaker::{BreakerGauges, Breakers, Resource};
 use super::quiet::{QUIET, QUIET_TLS};
 use crate::stats::{Counter, Gauge, Histogram, Scope};
 use crate::transport::ByteCounts;
@@ -18,11 +18,12 @@ macro_rules! statistics {
         pub struct ClusterStats {
             $($(#[doc = concat!("`", stringify!($name), "`.")] pub $name: $kind,)+)+
             breakers: [BreakerGauges; 2],
+            remaining: [BreakerGauges; 2],
         }
 
         impl ClusterStats {
             /// All handles.
-            pub fn new(scope: &Scope, tls: bool) -> ClusterStats {
+            pub fn new(scope: &Scope, tls: bool, limits: &[Breakers; 2]) -> ClusterStats {
                 scope.quiet(QUIET);
                 if tls {
                     scope.quiet(QUIET_TLS);
@@ -30,6 +31,7 @@ macro_rules! statistics {
                 ClusterStats {
                     $($($name: scope.$method(stringify!($name)),)+)+
                     breakers: [breakers(scope, "default"), breakers(scope, "high")],
+                    remaining: [remaining(scope, "default", &limits[0]), remaining(scope, "high", &limits[1])],
                 }
             }
         }
@@ -68,6 +70,28 @@ impl ClusterStats {
     pub fn breaker(&self, priority: Priority, resource: Resource) -> Gauge {
         self.breakers[priority as usize][resource as usize]
     }
+}
+
+impl ClusterStats {
+    /// The gauge that shows how much is left below a limit; one that does nothing where nobody asks for it.
+    pub fn remaining(&self, priority: Priority, resource: Resource) -> Gauge {
+        self.remaining[priority as usize][resource as usize]
+    }
+}
+
+fn remaining(scope: &Scope, priority: &str, breakers: &Breakers) -> BreakerGauges {
+    Resource::ALL.map(|resource| {
+        let Some(limit) = breakers.shows_remaining(resource) else { return Gauge::NONE };
+        let name = match resource {
+            Resource::Connections => "remaining_cx",
+            Resource::Pending => "remaining_pending",
+            Resource::Requests => "remaining_rq",
+            Resource::Retries => "remaining_retries",
+        };
+        let gauge = scope.gauge(&format!("circuit_breakers.{priority}.{name}"));
+        gauge.set(limit.into());
+        gauge
+    })
 }
 
 fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {

@@ -224,10 +224,10 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
-        let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
+        let settled = self.settle_all();
         if std::mem::take(&mut self.dirty) | settled {
             // A listener or cluster may have waited for what had come already; then the one before it drains from now on.
-            if self.want_extensions() && self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets) {
+            if self.want_extensions() && self.settle_all() {
                 self.want_extensions();
             }
             self.forget_routes();
@@ -244,6 +244,13 @@ impl Control {
         self.stats.warming_clusters.set(self.clusters.warming_count() as u64);
         self.stats.total_listeners_active.set(self.listeners.active_count() as u64);
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
+    }
+
+    /// Puts in use what is warm. No listener serves before the first clusters know which of their endpoints are well.
+    fn settle_all(&mut self) -> bool {
+        let clusters = self.clusters.settle(&self.secrets);
+        let held_back = !self.start.live && self.clusters.awaits_checks();
+        clusters | (!held_back && self.listeners.settle(&self.secrets))
     }
 
     fn want_extensions(&mut self) -> bool {

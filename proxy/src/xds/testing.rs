@@ -78,6 +78,7 @@ impl World {
             resolver,
             discoveries: discoveries.clone(),
             outlier_log: None,
+            sinks: Arc::new(Sinks::new(SinkSettings::default())),
         };
         let clusters = Clusters::new(parts, options.clone());
         let extensions = Extensions::new(discoveries.clone(), options.clone(), stats.clone());

@@ -209,8 +209,18 @@ impl Detector {
         !returning.is_empty() || !recovered.is_empty()
     }
 
+    /// An active health check of a host has succeeded: it is left out no longer. Tells whether it was.
+    pub fn checked_well(&mut self, host: &Arc<Identity>, now: Instant) -> bool {
+        let is_out = host.flags().has(HealthFlags::FAILED_OUTLIER_CHECK)
+            && self.hosts.iter().any(|known| Arc::ptr_eq(known, host));
+        if is_out {
+            self.uneject(host, now);
+        }
+        is_out
+    }
+
     /// The host takes requests again.
-    pub fn uneject(&mut self, host: &Arc<Identity>, now: Instant) {
+    fn uneject(&mut self, host: &Arc<Identity>, now: Instant) {
         self.ejected -= 1;
         self.stats.ejections_active.dec();
         host.set_flags(host.flags().without(HealthFlags::FAILED_OUTLIER_CHECK));

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::detector::Cause;
 use crate::cluster::endpoints::Identity;
 use crate::telemetry::access_log::EventFile;
-use crate::telemetry::clock::Civil;
+use crate::telemetry::clock;
 
 /// What has happened to a host.
 pub struct Event<'a> {
@@ -77,7 +77,7 @@ struct FailurePercentage {
 pub(super) fn line(event: &Event<'_>, now: SystemTime) -> String {
     let mut line = Line {
         kind: event.cause.map_or("CONSECUTIVE_5XX", |(cause, _)| cause.name()),
-        timestamp: timestamp(now),
+        timestamp: clock::milliseconds(now),
         secs_since_last_action: event.since.map(|since| since.as_secs().to_string()),
         cluster_name: event.cluster,
         upstream_url: &event.host.printed,
@@ -116,17 +116,6 @@ pub(super) fn line(event: &Event<'_>, now: SystemTime) -> String {
 /// As a `uint32` holds it.
 fn whole(percent: f64) -> u32 {
     percent as u32
-}
-
-/// As protobuf writes a moment of whole milliseconds.
-fn timestamp(time: SystemTime) -> String {
-    let civil = Civil::of(time);
-    let milliseconds = match civil.nanos / 1_000_000 {
-        0 => String::new(),
-        milliseconds => format!(".{milliseconds:03}"),
-    };
-    let Civil { year, month, day, hour, minute, second, .. } = civil;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{milliseconds}Z")
 }
 
 impl Cause {

@@ -48,6 +48,9 @@ async fn run(cluster: Arc<Cluster>, watch: Arc<Watch>, log: Option<EventLog>) {
                 }
                 follow(&mut detector, &cluster, &mut endpoints);
                 let mut changed = false;
+                for host in watch.take_well() {
+                    changed |= detector.checked_well(&host, now);
+                }
                 for host in watch.take_suspects() {
                     changed |= detector.suspected(&host, now);
                 }

@@ -19,6 +19,8 @@ pub struct Watch {
     busy: AtomicBool,
     suspects: Mutex<Vec<Arc<Identity>>>,
     wake: Notify,
+    /// Hosts that are left out, and whose active health check has succeeded.
+    well: Mutex<Vec<Arc<Identity>>>,
     /// `success_rate_average` and `success_rate_ejection_threshold`, the same for `local_origin`: bits of an `f64`. For admin.
     averages: [AtomicU64; 4],
 }
@@ -34,6 +36,7 @@ impl Watch {
             busy: AtomicBool::new(false),
             suspects: Mutex::default(),
             wake: Notify::new(),
+            well: Mutex::default(),
             averages: std::array::from_fn(|_| none()),
         }))
     }
@@ -71,6 +74,19 @@ impl Watch {
     /// Hosts that were suspected since it was asked last.
     pub(super) fn take_suspects(&self) -> Vec<Arc<Identity>> {
         std::mem::take(&mut *self.list())
+    }
+
+    /// An active health check of a host that is left out has succeeded.
+    pub fn checked_well(&self, host: &Arc<Identity>) {
+        if self.config.active_check_unejects {
+            self.well.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(host));
+            self.wake.notify_one();
+        }
+    }
+
+    /// Those since it was asked last.
+    pub(super) fn take_well(&self) -> Vec<Arc<Identity>> {
+        std::mem::take(&mut *self.well.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether nobody has counted since the last time this was asked.

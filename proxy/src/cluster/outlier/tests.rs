@@ -221,6 +221,34 @@ fn connections_are_requests_unless_they_are_split() {
     });
 }
 
+/// Where nobody listens.
+fn nobody() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound")
+}
+
+#[test]
+fn connections_that_are_refused_count_and_our_own_limits_do_not() {
+    for (limit, http, expected) in [(9, true, true), (9, false, true), (0, true, false), (0, false, false)] {
+        run(async {
+            let at_once = OutlierDetection { consecutive_5xx: Consecutive { count: 1, enforcing: 100 }, ..settings() };
+            let discovery = Discovery::Static(assignment(vec![endpoint(nobody())]));
+            let mut config = Config { outlier_detection: Some(at_once), ..config(discovery) };
+            config.circuit_breaker.max_connections = limit;
+            config.circuit_breaker.max_pending_requests = limit;
+            let world = World::of(1, config);
+            let worker = world.bench.worker(&world.cluster.config().name);
+            let failed = match http {
+                true => worker.http(&world.hosts[0], &want()).await.is_err(),
+                false => worker.tcp(&world.hosts[0], &crate::cluster::TcpWant::default()).await.is_err(),
+            };
+            assert!(failed);
+            settle().await;
+            assert_eq!(world.is_out(0), expected, "{limit} {http}");
+        });
+    }
+}
+
 #[test]
 fn hosts_are_compared_by_their_success() {
     run_paused(async {

@@ -18,6 +18,7 @@ fn reasons_for_no_host() {
         respect_ttl: true,
         jitter: Duration::ZERO,
         resolvers: Vec::new(),
+        failure: None,
     };
     let name = config::address::Address::Name { host: "app.example".into(), port: 80 };
     let sick = Endpoint { health: HealthStatus::Unhealthy, ..endpoint(address(1)) };

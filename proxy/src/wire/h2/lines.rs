@@ -148,7 +148,6 @@ impl Lines {
         self.octets > self.max_octets || self.count > self.max_count
     }
 
-
     /// There is what no message may have (RFC 9113 section 8.2).
     pub(super) fn is_malformed(&self) -> bool {
         self.malformed
