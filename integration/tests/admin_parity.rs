@@ -1,6 +1,8 @@
 //! Pages of the admin interface: status and kind of content, as the real Envoy answers them. `UPDATE_GOLDENS=1` writes what Envoy does
 //! (`integration/parity/admin.txt`); what differs stands in `admin_differences.txt`, each with its reason.
 
+#![allow(clippy::panic, reason = "helpers of a test: what they cannot do fails it")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
