@@ -1,6 +1,7 @@
 //! What the runtime tells of itself, as plain data, and what it may be asked. Written by `xds` and `cluster`, read by admin.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
@@ -23,6 +24,8 @@ pub struct ListenerStatus {
     pub name: Arc<str>,
     /// Where it is bound, ports that the system chose filled in.
     pub addresses: Vec<SocketAddr>,
+    /// The path of its Unix socket.
+    pub path: Option<PathBuf>,
 }
 
 /// Shared status. A stale read shows an operator the moment before.

@@ -20,7 +20,8 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
     }
     let buckets = match query.get("histogram_buckets").unwrap_or_default() {
         "cumulative" => Buckets::Cumulative,
-        "disjoint" | "detailed" => Buckets::Disjoint,
+        "disjoint" => Buckets::Disjoint,
+        "detailed" => Buckets::Detailed,
         _ => Buckets::Quantiles,
     };
     match samples(admin, query) {

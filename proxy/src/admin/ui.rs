@@ -17,7 +17,7 @@ use super::query::Query;
 use super::source::ClusterStatus;
 use super::{Admin, certs, reply};
 use crate::cli::version;
-use crate::status::Shown;
+use crate::status::{ListenerStatus, Shown};
 use crate::store::{Entry, Kind};
 
 const STYLE: &str = include_str!("ui/style.css");
@@ -190,14 +190,13 @@ fn listeners(html: &mut Html, shown: &Shown, most: usize) {
         .take(most)
         .map(|entry| {
             let bound = shown.listeners.iter().find(|listener| listener.name == entry.name);
-            let places: Vec<String> =
-                bound.iter().flat_map(|listener| &listener.addresses).map(ToString::to_string).collect();
+            let places: Vec<String> = bound.into_iter().flat_map(places).collect();
             let state = match (&entry.active, &entry.warming, &entry.refused, places.is_empty()) {
                 (Some(_), _, None, false) => Cell::Toned("good", "bound".to_owned()),
                 (Some(_), _, Some(refused), _) => {
                     Cell::Toned("odd", format!("serves the version before; the update is refused: {}", refused.reason))
                 }
-                (Some(_), ..) => Cell::Toned("odd", "in use, with no TCP port of its own".to_owned()),
+                (Some(_), ..) => Cell::Toned("odd", "in use, and bound nowhere".to_owned()),
                 (None, Some(_), ..) => Cell::Toned("odd", "waits for its routes or certificates".to_owned()),
                 (None, None, Some(refused), _) => Cell::Toned("bad", refused.reason.to_string()),
                 (None, None, None, _) => Cell::Toned("odd", "not in use".to_owned()),
@@ -208,6 +207,11 @@ fn listeners(html: &mut Html, shown: &Shown, most: usize) {
     html.table(["Listener", "Bound on", "State"], &rows);
     more(html, shown.resources.resources(Kind::Listener).len(), most);
     html.end_section();
+}
+
+fn places(listener: &ListenerStatus) -> impl Iterator<Item = String> {
+    let path = listener.path.iter().map(|path| format!("unix:{}", path.display()));
+    listener.addresses.iter().map(ToString::to_string).chain(path)
 }
 
 fn more(html: &mut Html, count: usize, most: usize) {
@@ -224,12 +228,8 @@ fn served(html: &mut Html, shown: &Shown, most: usize) {
         .filter(|served| !served.names.is_empty())
         .take(most)
         .map(|served| {
-            let places: Vec<String> = shown
-                .listeners
-                .iter()
-                .filter(|listener| *listener.name == served.listener)
-                .flat_map(|listener| listener.addresses.iter().map(ToString::to_string))
-                .collect();
+            let places: Vec<String> =
+                shown.listeners.iter().filter(|listener| *listener.name == served.listener).flat_map(places).collect();
             let mut names = served.names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
             if served.names.len() > most {
                 names.push_str(&format!(" and {} more", served.names.len() - most));

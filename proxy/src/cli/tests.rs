@@ -136,3 +136,30 @@ fn words_are_commands_and_options_are_envoys() {
     assert_eq!(run("-c a.json wait").unwrap().warnings, ["argument `wait` belongs to no option and is ignored"]);
     assert!(run("--help").unwrap_err().text.contains("explain"));
 }
+
+/// What `docs/operating.md` tells people to type is understood.
+#[test]
+fn the_commands_of_the_documents_are_there() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let fenced = text.lines().map(str::trim).filter(|line| line.starts_with("outrigger "));
+    let inline = text.split('`').skip(1).step_by(2).filter(|code| code.starts_with("outrigger "));
+    let mut count = 0;
+    for line in fenced.chain(inline) {
+        let line = line.split("&&").next().unwrap_or_default().replace("NAME", "name").replace("HOST:PORT", "host:80");
+        count += 1;
+        match command(line.trim_start_matches("outrigger ")) {
+            Some(Ok(_)) => {}
+            // The name alone is no line to type.
+            Some(Err(exit)) => {
+                let is_name = line.split_whitespace().count() == 2 && !exit.text.contains("unrecognized");
+                assert!(is_name, "{line}: {}", exit.text);
+            }
+            None => match run(line.trim_start_matches("outrigger ")) {
+                Ok(invocation) => assert_eq!(invocation.warnings, Vec::<String>::new(), "{line}"),
+                Err(exit) => assert_eq!(exit.code, 0, "{line}: {}", exit.text),
+            },
+        }
+    }
+    assert!(count > 10, "{count}");
+}

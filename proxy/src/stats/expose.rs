@@ -18,6 +18,8 @@ pub enum Buckets {
     Cumulative,
     /// `B0.5(interval,all) …`, each bucket alone.
     Disjoint,
+    /// Each bucket that got something with its lower bound and width, and the quantiles below.
+    Detailed,
 }
 
 /// `name: value` lines: texts, then counters and gauges by name, then histograms. One `: ` a line but for texts, for readers split
@@ -33,7 +35,10 @@ pub fn text(samples: &[Sample], buckets: Buckets) -> String {
     }
     for sample in samples {
         let Some(histogram) = &sample.histogram else { continue };
-        let _ = writeln!(out, "{}: {}", one_line(&sample.name), histogram_text(histogram, buckets));
+        let values = histogram_text(histogram, buckets);
+        // What goes on in lines below has no blank before them, as with Envoy.
+        let blank = if values.starts_with('\n') { "" } else { " " };
+        let _ = writeln!(out, "{}:{blank}{values}", one_line(&sample.name));
     }
     out
 }
@@ -66,6 +71,15 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
                 ));
             }
         }
+        Buckets::Detailed => {
+            let summary = histogram_text(histogram, Buckets::Quantiles);
+            let list = |counts: &[u64]| {
+                let one = |(low, width, count): (f64, f64, u64)| format!("{},{}:{count}", short(low), short(width));
+                filled(histogram, counts).map(one).collect::<Vec<_>>().join(", ")
+            };
+            let (totals, intervals) = (list(&histogram.counts), list(&histogram.interval));
+            return format!("\n  totals={totals}\n  intervals={intervals}\n  summary={summary}");
+        }
         Buckets::Cumulative | Buckets::Disjoint => {
             for (bound, interval, all) in counted(histogram, buckets) {
                 parts.push(format!("B{}({interval},{all})", short(bound)));
@@ -73,6 +87,16 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
         }
     }
     parts.join(" ")
+}
+
+/// Buckets that got something: lower bound, width and count. What was larger than all bounds has no width.
+fn filled<'a>(histogram: &'a HistogramSample, counts: &'a [u64]) -> impl Iterator<Item = (f64, f64, u64)> + 'a {
+    let each = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    each.map(|(index, count)| {
+        let low = index.checked_sub(1).map_or(0.0, |before| histogram.bounds[before]);
+        let high = histogram.bounds.get(index).copied().unwrap_or(low);
+        (low, high - low, *count)
+    })
 }
 
 /// Each upper bound with what was counted in the last interval and at all: up to it, or since the bound before.
@@ -150,13 +174,20 @@ pub fn json(samples: &[Sample], buckets: Buckets) -> String {
             Buckets::Quantiles => {
                 write!(histograms, "{comma}{{\"name\":{name},\"values\":[{}]}}", quantiles_json(histogram))
             }
+            Buckets::Detailed => write!(histograms, "{comma}{{\"name\":{name},{}}}", details_json(histogram)),
             Buckets::Cumulative | Buckets::Disjoint => {
                 let counts = buckets_json(histogram, buckets);
                 write!(histograms, "{comma}{{\"name\":{name},\"buckets\":[{counts}]}}")
             }
         };
     }
-    if !histograms.is_empty() && buckets != Buckets::Quantiles {
+    if !histograms.is_empty() && buckets == Buckets::Detailed {
+        let percentiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
+        let _ = write!(
+            out,
+            "{separator}{{\"histograms\":{{\"supported_percentiles\":[{percentiles}],\"details\":[{histograms}]}}}}"
+        );
+    } else if !histograms.is_empty() && buckets != Buckets::Quantiles {
         let _ = write!(out, "{separator}{{\"histograms\":[{histograms}]}}");
     } else if !histograms.is_empty() {
         let quantiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
@@ -167,6 +198,17 @@ pub fn json(samples: &[Sample], buckets: Buckets) -> String {
     }
     out.push_str("]}");
     out
+}
+
+fn details_json(histogram: &HistogramSample) -> String {
+    let list = |counts: &[u64]| {
+        let one = |(low, width, count): (f64, f64, u64)| {
+            format!("{{\"lower_bound\":{low},\"width\":{width},\"count\":{count}}}")
+        };
+        filled(histogram, counts).map(one).collect::<Vec<_>>().join(",")
+    };
+    let (totals, intervals) = (list(&histogram.counts), list(&histogram.interval));
+    format!("\"totals\":[{totals}],\"intervals\":[{intervals}],\"percentiles\":[{}]", quantiles_json(histogram))
 }
 
 fn quantiles_json(histogram: &HistogramSample) -> String {

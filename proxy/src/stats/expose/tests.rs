@@ -155,3 +155,22 @@ fn texts_and_summaries_are_shown_to_who_asks() {
     assert!(text.contains("# TYPE envoy_server_time summary\nenvoy_server_time{quantile=\"0\"} "), "{text}");
     assert!(text.ends_with("envoy_server_time_sum{} 3\nenvoy_server_time_count{} 1\n"), "{text}");
 }
+
+#[test]
+fn details_are_envoys_as_far_as_buckets_tell() {
+    let stats = Stats::new(StatsSettings::default());
+    let time = stats.histogram("server.time");
+    stats.histogram("server.unused");
+    time.record(3);
+    stats.flush();
+    time.record(4);
+    let samples = stats.samples(|_, _| true);
+    let shown = text(&samples, Buckets::Detailed);
+    assert!(shown.starts_with("server.time:\n  totals=1,4:2\n  intervals=1,4:1\n  summary=P0("), "{shown}");
+    assert!(shown.ends_with("server.unused: No recorded values\n"), "{shown}");
+    let value: serde_json::Value = serde_json::from_str(&json(&samples, Buckets::Detailed)).unwrap();
+    let details = &value["stats"][0]["histograms"];
+    assert_eq!(details["supported_percentiles"][3], 75);
+    assert_eq!(details["details"][0]["totals"][0], serde_json::json!({ "lower_bound": 1, "width": 4, "count": 2 }));
+    assert_eq!(details["details"][1]["percentiles"][0]["cumulative"], serde_json::Value::Null);
+}
