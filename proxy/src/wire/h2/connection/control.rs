@@ -189,6 +189,7 @@ impl Connection {
             return Err(Fatal::new(Reason::INTERNAL_ERROR, "too many resets"));
         }
         if let Some(place) = self.streams.find(frame.stream) {
+            self.streams[place].wire.received += (frame::HEADER + payload.len()) as u64;
             self.count_premature(place);
             let refused = !self.server && number(payload) == Reason::REFUSED_STREAM.0;
             self.lose(place, if refused { Lost::Refused } else { Lost::Reset(number(payload)) });

@@ -143,6 +143,7 @@ impl Connection {
     pub(super) fn reset_for(&mut self, place: usize, reason: Reason, lost: Lost) {
         if !self.streams[place].is_closed() {
             self.say_reset(self.streams[place].id, reason);
+            self.streams[place].wire.sent += (frame::HEADER + 4) as u64;
             self.lose(place, lost);
             self.wake();
         }

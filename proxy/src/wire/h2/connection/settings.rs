@@ -81,11 +81,12 @@ impl Connection {
                 window = Some(value);
             }
         }
+        // Before what it sets free: then the peer knows by which windows that was sent.
+        self.outbox.answer(frame::SETTINGS, frame::ACK, 0, &[]);
         // All streams are looked at once, however often it is said.
         if let Some(window) = window {
             self.initial_window(window)?;
         }
-        self.outbox.answer(frame::SETTINGS, frame::ACK, 0, &[]);
         Ok(())
     }
 
