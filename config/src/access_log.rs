@@ -156,7 +156,7 @@ pub struct Early {
 
 pub(crate) mod decode;
 mod entry_kind;
-mod filter;
+pub(crate) mod filter;
 pub mod format;
 mod operator;
 mod over_network;

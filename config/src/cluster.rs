@@ -7,19 +7,28 @@ use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
-use crate::hcm::HttpFilter;
+use crate::hcm::{HeaderCase, HttpFilter};
+use crate::matcher::ResponsePredicate;
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
 
+mod balancing;
 pub(crate) mod decode;
 mod dns;
+mod health_check;
+pub(crate) mod http2;
 pub(crate) mod http_options;
+mod outlier;
 mod policy;
 mod together;
 mod transport;
 
+pub use balancing::{Balancing, SlowStart};
 pub use decode::{decode, from_proto};
+pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
+pub use http2::{Http2Further, Http2Settings};
+pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -34,6 +43,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// Load balancing.
     pub balancer: Balancer,
+    /// Its fine print.
+    pub balancing: Balancing,
     /// `common_lb_config.healthy_panic_threshold`, percent; default 50, 0 turns panic off.
     pub panic_threshold: f64,
     /// `common_lb_config.locality_weighted_lb_config` is set.
@@ -54,8 +65,18 @@ pub struct Cluster {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// `upstream_bind_config.source_address`; ignored for pipes.
     pub bind_address: Option<SocketAddr>,
-    /// `outlier_detection`: parsed, acted on by a later part.
+    /// `outlier_detection`: hosts that fail are left out for a while.
     pub outlier_detection: Option<OutlierDetection>,
+    /// `health_checks`: what endpoints are asked before they count as healthy.
+    pub health_check: Option<Arc<HealthCheck>>,
+    /// `ignore_health_on_host_removal` is not set: an endpoint that is taken away stays while health checks succeed.
+    pub keeps_healthy: bool,
+    /// `common_lb_config.ignore_new_hosts_until_first_hc`: new endpoints count for nothing before their first health check.
+    pub ignores_unchecked: bool,
+    /// `close_connections_on_host_health_failure`.
+    pub closes_on_failure: bool,
+    /// `common_lb_config.close_connections_on_host_set_change`.
+    pub closes_on_change: bool,
     /// `per_connection_buffer_limit_bytes`; default 1 MiB.
     pub buffer_limit: u32,
     /// `metadata.filter_metadata`; `istio.alpn_override == "false"` stops the ALPN filter.
@@ -108,6 +129,8 @@ pub struct DnsSettings {
     pub jitter: Duration,
     /// Resolvers named in the config; empty means the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// `dns_failure_refresh_rate`: after the first failure, and at most.
+    pub failure: Option<(Duration, Duration)>,
 }
 
 /// `dns_lookup_family`.
@@ -152,7 +175,7 @@ pub enum Balancer {
 }
 
 /// Circuit-breaker limits; Envoy's defaults are 1024/1024/1024/3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// Connections to the cluster.
     pub max_connections: u32,
@@ -162,11 +185,31 @@ pub struct Thresholds {
     pub max_requests: u32,
     /// Retries in flight.
     pub max_retries: u32,
+    /// `retry_budget`: the share of requests under way that may be retries, in place of `max_retries`.
+    pub retry_budget: Option<RetryBudget>,
+    /// `track_remaining`: gauges show how much is left.
+    pub track_remaining: bool,
+}
+
+/// `RetryBudget`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryBudget {
+    /// `budget_percent`.
+    pub percent: f64,
+    /// `min_retry_concurrency`: so many are always allowed.
+    pub minimum: u32,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+        Self {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_requests: 1024,
+            max_retries: 3,
+            retry_budget: None,
+            track_remaining: false,
+        }
     }
 }
 
@@ -187,8 +230,10 @@ pub struct UpstreamHttp {
     pub auto_sni: bool,
     /// `upstream_http_protocol_options.auto_san_validation`.
     pub auto_san_validation: bool,
-    /// Header case is kept towards HTTP/1 (`preserve_case`).
-    pub preserve_case: bool,
+    /// How header names are spelt towards HTTP/1, and whether it is kept how they came from there.
+    pub header_case: HeaderCase,
+    /// `send_fully_qualified_url` towards HTTP/1.
+    pub full_url: bool,
     /// Trailers are sent and taken over HTTP/1 (`enable_trailers`).
     pub trailers: bool,
     /// `common_http_protocol_options.max_headers_count`; default 100.
@@ -203,6 +248,8 @@ pub struct UpstreamHttp {
     pub hash: Vec<HashPolicy>,
     /// `retry_policy`, in place of the route's.
     pub retry: Option<Arc<RetryPolicy>>,
+    /// `outlier_detection.error_matcher`: answers that outlier detection takes for errors, in place of those of 500 and above.
+    pub error_matcher: Option<Arc<ResponsePredicate>>,
 }
 
 impl Default for UpstreamHttp {
@@ -216,7 +263,8 @@ impl Default for UpstreamHttp {
             http2: Http2Settings::default(),
             auto_sni: false,
             auto_san_validation: false,
-            preserve_case: false,
+            header_case: HeaderCase::Lower,
+            full_url: false,
             trailers: false,
             max_headers_count: 100,
             max_response_headers: None,
@@ -224,6 +272,7 @@ impl Default for UpstreamHttp {
             mirrors: Vec::new(),
             hash: Vec::new(),
             retry: None,
+            error_matcher: None,
         }
     }
 }
@@ -239,23 +288,6 @@ pub enum UpstreamProtocol {
     Downstream,
     /// `auto_config`: by ALPN.
     Auto,
-}
-
-/// HTTP/2 settings of either side (`Http2ProtocolOptions`). `None` = Envoy's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Http2Settings {
-    /// Concurrent streams.
-    pub max_concurrent_streams: Option<u32>,
-    /// Octets.
-    pub initial_stream_window: Option<u32>,
-    /// Octets.
-    pub initial_connection_window: Option<u32>,
-    /// Extended CONNECT.
-    pub allow_connect: bool,
-    /// PING interval (`connection_keepalive.interval`).
-    pub keepalive_interval: Option<Duration>,
-    /// PING timeout.
-    pub keepalive_timeout: Option<Duration>,
 }
 
 /// How bytes are carried to an endpoint.
@@ -307,23 +339,4 @@ pub struct TcpKeepalive {
     pub time: Option<Duration>,
     /// `keepalive_interval`.
     pub interval: Option<Duration>,
-}
-
-/// `OutlierDetection`, the fields that istiod sets.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutlierDetection {
-    /// Consecutive 5xx until ejection; `None` when not enforced.
-    pub consecutive_5xx: Option<u32>,
-    /// Consecutive gateway failures until ejection.
-    pub consecutive_gateway_failure: Option<u32>,
-    /// Sweep interval.
-    pub interval: Duration,
-    /// Base ejection time.
-    pub base_ejection_time: Duration,
-    /// Percent.
-    pub max_ejection_percent: u32,
-    /// `split_external_local_origin_errors`.
-    pub split_local_origin: bool,
-    /// `consecutive_local_origin_failure`.
-    pub consecutive_local_origin_failure: Option<u32>,
 }

@@ -60,6 +60,21 @@ pub struct Endpoint {
     pub locality_socket_match: Arc<BTreeMap<Arc<str>, serde_json::Value>>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
+    /// `health_check_config`.
+    pub check: Option<Arc<EndpointCheck>>,
+}
+
+/// `Endpoint.HealthCheckConfig`: how active health checks ask this endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointCheck {
+    /// `address`, in place of the endpoint's.
+    pub address: Option<Address>,
+    /// `port_value`, in place of the address's.
+    pub port: Option<u16>,
+    /// `hostname`, in place of that of the cluster's check.
+    pub hostname: Option<Arc<str>>,
+    /// `disable_active_health_check`.
+    pub disabled: bool,
 }
 
 /// `HealthStatus`.

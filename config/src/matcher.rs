@@ -145,8 +145,10 @@ pub struct Fraction {
     pub denominator: u32,
 }
 
+pub use predicate::ResponsePredicate;
 pub use value::{MetadataMatcher, ValueMatcher};
 
 pub(crate) mod decode;
-pub(crate) mod re2;
+pub(crate) mod predicate;
+pub mod re2;
 pub(crate) mod value;

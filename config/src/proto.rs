@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub(crate) use envoy_types::pb::envoy;
+pub(crate) use envoy_types::pb::envoy::config::common::matcher as match_predicate;
 pub(crate) use envoy_types::pb::envoy::config::{
     accesslog, bootstrap, cluster, core, endpoint, listener, metrics, overload, rbac, route, trace,
 };

@@ -4,6 +4,7 @@
 //! The rule behind the states: what could let traffic pass that a policy forbids is refused, so that the resource is
 //! rejected with the filter's name; what only observes or improves traffic may be parsed without acting.
 
+use crate::descriptors::Descriptors;
 use crate::extension::Extension;
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
@@ -26,6 +27,7 @@ pub fn extensions() -> impl Iterator<Item = &'static Entry> {
     table::EXTENSIONS.iter().chain(crate::filters::ENTRIES).chain(crate::filters::network::ENTRIES)
 }
 
+pub(crate) const FILE_EVENT_SINK: &str = "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink";
 pub(crate) const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
 pub(crate) const UPSTREAM_CODEC: &str = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
 pub(crate) const WORKLOAD_DISCOVERY: &str = "istio.workload.BootstrapExtension";
@@ -45,6 +47,13 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const FORWARD_CLIENT_CERT: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig";
+pub(crate) const CUSTOM_HEADER_ADDRESS: &str =
+    "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig";
+pub(crate) const FORWARDED_ADDRESS: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
+pub(crate) const EARLY_HEADER_MUTATION: &str =
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation";
 pub(crate) const PREVIOUS_ROUTES: &str = "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig";
 pub(crate) const ALLOW_LISTED_ROUTES: &str =
     "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig";
@@ -109,6 +118,10 @@ pub enum Kind {
     RequestId,
     /// `Http1ProtocolOptions.header_key_format`.
     HeaderFormatter,
+    /// `HttpConnectionManager.original_ip_detection_extensions`.
+    OriginalIp,
+    /// `HttpConnectionManager.early_header_mutation_extensions`.
+    EarlyHeaders,
     /// `RetryPolicy.retry_host_predicate` and `retry_priority`.
     Retry,
     /// `InternalRedirectPolicy.predicates`.
@@ -123,6 +136,10 @@ pub enum Kind {
     Bootstrap,
     /// `OverloadManager.resource_monitors`.
     ResourceMonitor,
+    /// `Bootstrap.stats_sinks`.
+    StatsSink,
+    /// `HealthCheck.event_logger`.
+    EventSink,
 }
 
 /// What an extension does today.
@@ -221,7 +238,11 @@ pub(crate) fn of(rejection: Rejection, entry: &Entry) -> Rejection {
 
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
-    at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+    let reason = format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'");
+    match Descriptors::knows(type_name) {
+        true => at.unsupported(reason),
+        false => at.reject(format!("{reason}; take it out, or keep Envoy for this workload")),
+    }
 }
 
 /// The same of a place where some of those that are known are refused.

@@ -23,6 +23,11 @@ impl Runtime {
         (value >= 0.0 && value.fract() == 0.0 && value <= MOST).then_some(value as u64)
     }
 
+    /// A number.
+    pub(crate) fn double(&self, key: &str) -> Option<f64> {
+        self.0.get(key)?.parse::<f64>().ok()
+    }
+
     /// A flag. As in Envoy a number is none.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         self.0.get(key)?.to_ascii_lowercase().parse().ok()

@@ -1,12 +1,12 @@
 //! Access logs: which entries are written, how, and where to. `http` calls [`AccessLogs::log`] at the end of each request, `tcp` at the
-//! end of each connection. A line goes into a buffer of the worker's own; other threads write buffers out, so that a blocked
-//! file or terminal never stalls a worker. Entries for services go to exporters, which send them later.
+//! end of each connection. A line goes to a file ([`crate::log_files`]); entries for services go to exporters, which send them later.
 
 use std::sync::Arc;
 
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
 
 use crate::call::Calls;
+use crate::log_files::Sink;
 use crate::stats::Stats;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format::{self, JsonLine};
@@ -14,13 +14,14 @@ use crate::telemetry::format::{self, JsonLine};
 mod entry;
 mod filter;
 mod record;
-mod sink;
-mod writer;
+mod sinks;
 
+pub use crate::log_files::SinkSettings;
 use entry::ToLogService;
-use filter::Filter;
+pub(crate) use filter::Filter;
+pub use filter::wants_times as filter_wants_times;
 use record::ToCollector;
-pub use sink::{SinkSettings, Sinks};
+pub use sinks::Sinks;
 
 /// The logs of one listener or connection manager, compiled.
 #[derive(Default)]
@@ -52,13 +53,16 @@ struct Log {
 
 /// Where entries go, and as what.
 enum To {
-    File(Line, Arc<sink::Sink>),
+    File(Line, Arc<Sink>),
     LogService(Box<ToLogService>),
     Collector(Box<ToCollector>),
 }
 
-enum Line {
+/// A format made ready. [`AccessLogs`] and bodies of local replies are written by it.
+pub enum Line {
+    /// Text, as it stands.
     Text(Format),
+    /// An object, and the end of its line.
     Json(JsonLine),
 }
 
@@ -88,9 +92,8 @@ impl AccessLogs {
     pub fn compile(config: &[AccessLog], sinks: &Sinks, stats: &Arc<Stats>) -> AccessLogs {
         let logs: Vec<Log> = config.iter().filter_map(|log| Log::compile(log, sinks, stats)).collect();
         let of_filter = |log: &AccessLog| log.filter.as_ref().is_some_and(filter::wants_times);
-        let to_service = |sink: &SinkConfig| matches!(sink, SinkConfig::Grpc(_));
         let wants = Wants {
-            times: config.iter().any(|log| of_filter(log) || to_service(&log.sink) || format_wants_times(&log.sink)),
+            times: config.iter().any(|log| of_filter(log) || sink_wants_times(&log.sink)),
             spans: config.iter().any(|log| matches!(log.sink, SinkConfig::OpenTelemetry(_))),
         };
         AccessLogs { logs, wants }
@@ -116,24 +119,28 @@ impl AccessLogs {
     }
 }
 
-fn format_wants_times(sink: &SinkConfig) -> bool {
+fn sink_wants_times(sink: &SinkConfig) -> bool {
     match sink {
-        SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
-        SinkConfig::File { format: LogFormat::Json(fields), .. } => {
-            fields.iter().any(|(_, format)| format::json_wants_times(format))
-        }
+        SinkConfig::File { format, .. } => format_wants_times(format),
         SinkConfig::OpenTelemetry(config) => record::wants_times(config),
-        SinkConfig::Grpc(_) | SinkConfig::Inert(_) => false,
+        // Entries of log services have them all.
+        SinkConfig::Grpc(_) => true,
+        SinkConfig::Inert(_) => false,
+    }
+}
+
+/// Whether a format tells of moments that are only kept where somebody wants them.
+pub fn format_wants_times(format: &LogFormat) -> bool {
+    match format {
+        LogFormat::Text(text) => format::wants_times(text),
+        LogFormat::Json(fields) => fields.iter().any(|(_, format)| format::json_wants_times(format)),
     }
 }
 
 impl To {
     fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
         match self {
-            To::File(line, sink) => sink.append(logs.worker, |out| match line {
-                Line::Text(text) => format::write(text, entry, out),
-                Line::Json(line) => format::write_line(line, entry, out),
-            }),
+            To::File(line, sink) => sink.append(logs.worker, |out| line.write(entry, out)),
             To::LogService(service) => {
                 if let Some(calls) = &logs.calls {
                     service.stream.send(service.entry(entry), calls);
@@ -152,7 +159,7 @@ impl Log {
     fn compile(config: &AccessLog, sinks: &Sinks, stats: &Arc<Stats>) -> Option<Log> {
         let to = match &config.sink {
             SinkConfig::File { path, format } if &**path != "/dev/null" => {
-                To::File(Line::compile(format), sinks.open(path))
+                To::File(Line::compile(format), sinks.files().open(path))
             }
             SinkConfig::Grpc(config) => {
                 To::LogService(Box::new(ToLogService::compile(config, sinks.exporters(), stats)))
@@ -167,7 +174,8 @@ impl Log {
 }
 
 impl Line {
-    fn compile(format: &LogFormat) -> Line {
+    /// Makes a format ready.
+    pub fn compile(format: &LogFormat) -> Line {
         match format {
             LogFormat::Text(text) => {
                 let mut text = text.clone();
@@ -175,6 +183,14 @@ impl Line {
                 Line::Text(text)
             }
             LogFormat::Json(fields) => Line::Json(JsonLine::compile(fields)),
+        }
+    }
+
+    /// Appends the entry.
+    pub fn write(&self, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
+        match self {
+            Line::Text(text) => format::write(text, entry, out),
+            Line::Json(line) => format::write_line(line, entry, out),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What the runtime tells of itself, as plain data, and what it may be asked. Written by `xds` and `cluster`, read by admin.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::SystemTime;
 
 use config::address::Address;
 use config::endpoint::{HealthStatus, Locality};
@@ -11,6 +13,10 @@ use tokio::sync::oneshot;
 use crate::stats::ServerState;
 use crate::store::Snapshot;
 
+mod health;
+
+pub use health::HealthFlags;
+
 /// A listener that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerStatus {
@@ -18,6 +24,8 @@ pub struct ListenerStatus {
     pub name: Arc<str>,
     /// Where it is bound, ports that the system chose filled in.
     pub addresses: Vec<SocketAddr>,
+    /// The path of its Unix socket.
+    pub path: Option<PathBuf>,
 }
 
 /// Shared status. A stale read shows an operator the moment before.
@@ -55,6 +63,8 @@ pub struct Shown {
     pub resources: Snapshot,
     /// Listeners in use, by name.
     pub listeners: Vec<ListenerStatus>,
+    /// The control plane is away, and this is what was accepted until then, before this process began.
+    pub stale_since: Option<SystemTime>,
 }
 
 /// What the control loop is asked.
@@ -95,6 +105,10 @@ pub struct HostStatus {
     pub hostname: Arc<str>,
     /// What the control plane said.
     pub health: HealthStatus,
+    /// What was found out.
+    pub flags: HealthFlags,
+    /// `success_rate` and `local_origin_success_rate`, percent; -1 where outlier detection has none.
+    pub success_rates: [f64; 2],
     /// Weight.
     pub weight: u32,
     /// 0 is the highest.

@@ -20,6 +20,8 @@ const fn room(name: &'static str, below: &'static [&'static str]) -> Room {
 const TABLE: &[Room] = &[
     // Uses the library from outside, by its name.
     room("main", &[]),
+    // Commands for people: they ask a proxy that runs, or judge files as it would.
+    room("commands", &["app", "cli", "stats", "tls"]),
     // Wires everything together.
     room(
         "app",
@@ -34,6 +36,7 @@ const TABLE: &[Room] = &[
             "listener",
             "logs",
             "platform",
+            "sinks",
             "sources",
             "stats",
             "status",
@@ -55,6 +58,7 @@ const TABLE: &[Room] = &[
             "fetches",
             "http",
             "listener",
+            "log_files",
             "logs",
             "stats",
             "status",
@@ -139,18 +143,33 @@ const TABLE: &[Room] = &[
     room("fetches", &["call"]),
     room("worker", &["call", "cluster", "drain", "logs", "stats"]),
     // Access logs: which entries are written, as what and where to.
-    room("logs", &["call", "export", "failure", "policy", "stats", "telemetry", "tls", "wire"]),
+    room("logs", &["call", "export", "failure", "log_files", "policy", "stats", "telemetry", "tls", "wire"]),
+    // Statistics on their way to those who are told.
+    room("sinks", &["call", "cluster", "stats", "wire"]),
     // Spans and entries of logs on their way to services.
     room("export", &["call", "outage", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.
     room("call", &["cluster", "failure", "stats", "wire"]),
     room(
         "cluster",
-        &["failure", "peer_exchange", "policy", "stats", "status", "telemetry", "tls", "transport", "wire"],
+        &[
+            "failure",
+            "log_files",
+            "peer_exchange",
+            "policy",
+            "stats",
+            "status",
+            "telemetry",
+            "tls",
+            "transport",
+            "wire",
+        ],
     ),
     // Plain data, written by the runtime and read by admin.
     room("status", &["stats", "store"]),
     room("store", &[]),
+    // Lines on their way to files.
+    room("log_files", &["stats", "telemetry"]),
     // What proxies tell each other at the beginning of a connection.
     room("peer_exchange", &["stats", "telemetry", "transport"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),

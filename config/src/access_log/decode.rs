@@ -1,4 +1,4 @@
-//! `AccessLog` to plain data. Called for listeners, the connection manager and the TCP proxy.
+//! `AccessLog` to plain data. Called for listeners, the connection manager (whose local replies have filters and formats, too) and the TCP proxy.
 
 use std::sync::Arc;
 

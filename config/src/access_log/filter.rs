@@ -1,4 +1,4 @@
-//! `AccessLogFilter` to plain data. Called by `decode`.
+//! `AccessLogFilter` to plain data. Called by `decode`, and for local replies, whose filters are the same.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::proto::{self, accesslog::v3 as pb, extensions::access_loggers::filter
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
-pub(super) fn decode(
+pub(crate) fn decode(
     at: &At<'_>,
     proto: &pb::AccessLogFilter,
     options: &Options,

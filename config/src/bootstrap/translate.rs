@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, together};
+use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, overload, sinks, together};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
@@ -75,6 +75,9 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     if let Some(tracer) = &tracer {
         tracing::decode::provider(&at.field("tracing").field("http"), tracer, options)?;
     }
+    let overload = proto.overload_manager.clone().unwrap_or_default();
+    let overload = overload::decode(&at.field("overload_manager"), &overload, options)?;
+    let stats_sinks = sinks::decode(&at.field("stats_sinks"), &proto.stats_sinks, options)?;
     let mut ignored = Vec::new();
     let log_format = proto.application_log_config.as_ref().and_then(|config| config.log_format.as_ref());
     let log_format = log_format.and_then(|format| format.log_format.as_ref());
@@ -90,7 +93,9 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         node_metadata: Arc::new(node.metadata.as_ref().map(proto::struct_to_json).unwrap_or_default()),
         node: Bytes::from(node.encode_to_vec()),
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
+        outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
+        admin_paths: admin_paths(&at.field("admin").field("allow_paths"), proto)?,
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
         ads,
@@ -111,6 +116,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         },
         log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
         stats_flush_interval: flush,
+        stats_sinks,
+        overload,
         stats_eviction_interval: evict,
         ignored,
         unknown: Vec::new(),
@@ -136,6 +143,11 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<AdminListener>, Re
     }))
 }
 
+fn admin_paths(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Vec<matcher::StringMatcher>, Rejection> {
+    let paths = proto.admin.iter().flat_map(|admin| &admin.allow_paths).enumerate();
+    paths.map(|(index, path)| matcher::decode::string(&at.index(index), path)).collect()
+}
+
 /// The name of the cluster of which this proxy is a member. It must be there from the beginning.
 fn local_cluster(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics) -> Result<Option<Arc<str>>, Rejection> {
     let name = proto.cluster_manager.as_ref().and_then(|manager| proto::text(&manager.local_cluster_name));
@@ -145,6 +157,11 @@ fn local_cluster(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics) -> Resul
             .reject(format!("local cluster '{name}' must be defined; add it to static_resources.clusters"))),
         name => Ok(name),
     }
+}
+
+fn outlier_log(proto: &pb::Bootstrap) -> Option<Arc<str>> {
+    let outliers = proto.cluster_manager.as_ref()?.outlier_detection.as_ref()?;
+    proto::text(&outliers.event_log_path)
 }
 
 fn ads_config(

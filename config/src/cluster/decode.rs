@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cluster, Discovery, OutlierDetection, Thresholds, UpstreamProtocol, UpstreamTransport, dns, http_options, transport,
+    Cluster, Discovery, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns, health_check, http_options,
+    outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -50,17 +51,29 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
             "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
         )));
     }
+    let policy = super::policy::balancer(&at, proto, options)?;
     Ok(Cluster {
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
         discovery: discovery(&at, proto, &name, options)?,
         connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
             .unwrap_or(Duration::from_secs(5)),
-        balancer: super::policy::balancer(&at, proto, options)?,
+        balancer: policy.balancer,
+        balancing: policy.balancing,
         panic_threshold: panic_threshold.unwrap_or(50.0),
-        locality_weighted: locality_weighted(common),
+        locality_weighted: policy.locality_weighted.unwrap_or_else(|| locality_weighted(common)),
         override_host_statuses: override_host_statuses(&at_common, common)?,
         circuit_breaker,
         circuit_breaker_high,
+        health_check: health_check::decode(
+            &at.field("health_checks"),
+            &proto.health_checks,
+            (&name, http.settings.protocol != UpstreamProtocol::Http1),
+            options,
+        )?,
+        keeps_healthy: !proto.ignore_health_on_host_removal,
+        ignores_unchecked: common.is_some_and(|common| common.ignore_new_hosts_until_first_hc),
+        closes_on_failure: proto.close_connections_on_host_health_failure,
+        closes_on_change: common.is_some_and(|common| common.close_connections_on_host_set_change),
         max_requests_per_connection: http.max_requests_per_connection,
         http: http.settings,
         transport,
@@ -70,7 +83,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         outlier_detection: proto
             .outlier_detection
             .as_ref()
-            .map(|one| outlier(&at.field("outlier_detection"), one))
+            .map(|one| outlier::decode(&at.field("outlier_detection"), one, options))
             .transpose()?,
         buffer_limit: uint32(&proto.per_connection_buffer_limit_bytes).unwrap_or(1 << 20),
         metadata: proto::metadata(&proto.metadata),
@@ -185,6 +198,8 @@ fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thr
             max_pending_requests: uint32(&one.max_pending_requests).unwrap_or(1024),
             max_requests: uint32(&one.max_requests).unwrap_or(1024),
             max_retries: uint32(&one.max_retries).unwrap_or(3),
+            retry_budget: retry_budget(&at.index(index).field("retry_budget"), &one.retry_budget)?,
+            track_remaining: one.track_remaining,
         };
         match proto::defined::<core::RoutingPriority>(&at.index(index).field("priority"), one.priority)? {
             core::RoutingPriority::Default => default = limits,
@@ -194,46 +209,22 @@ fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thr
     Ok((default, high))
 }
 
+fn retry_budget(
+    at: &At<'_>,
+    proto: &Option<pb::circuit_breakers::thresholds::RetryBudget>,
+) -> Result<Option<RetryBudget>, Rejection> {
+    let Some(budget) = proto else { return Ok(None) };
+    let percent = field_rules::percent(&at.field("budget_percent"), &budget.budget_percent)?;
+    let minimum = uint32(&budget.min_retry_concurrency).unwrap_or(3);
+    Ok(Some(RetryBudget { percent: percent.unwrap_or(20.0), minimum }))
+}
+
 fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, Rejection> {
     let Some(source) = proto.upstream_bind_config.as_ref().and_then(|bind| bind.source_address.as_ref()) else {
         return Ok(None);
     };
     let at = at.field("upstream_bind_config");
     address::decode::ip_address(&at.field("source_address"), source).map(Some)
-}
-
-fn outlier(at: &At<'_>, proto: &pb::OutlierDetection) -> Result<OutlierDetection, Rejection> {
-    let enforced = |count: &Option<_>, enforcing: &Option<_>, default_enforcing: u32| {
-        (uint32(enforcing).unwrap_or(default_enforcing) > 0).then(|| uint32(count).unwrap_or(5))
-    };
-    let percentages = [
-        ("max_ejection_percent", &proto.max_ejection_percent),
-        ("enforcing_consecutive_5xx", &proto.enforcing_consecutive_5xx),
-        ("enforcing_consecutive_gateway_failure", &proto.enforcing_consecutive_gateway_failure),
-        ("enforcing_success_rate", &proto.enforcing_success_rate),
-    ];
-    for (field, value) in percentages {
-        field_rules::within(&at.field(field), u64::from(uint32(value).unwrap_or(0)), 0, 100)?;
-    }
-    let interval = proto::positive(&at.field("interval"), &proto.interval)?;
-    let base = proto::positive(&at.field("base_ejection_time"), &proto.base_ejection_time)?;
-    Ok(OutlierDetection {
-        consecutive_5xx: enforced(&proto.consecutive_5xx, &proto.enforcing_consecutive_5xx, 100),
-        consecutive_gateway_failure: enforced(
-            &proto.consecutive_gateway_failure,
-            &proto.enforcing_consecutive_gateway_failure,
-            0,
-        ),
-        interval: interval.unwrap_or(Duration::from_secs(10)),
-        base_ejection_time: base.unwrap_or(Duration::from_secs(30)),
-        max_ejection_percent: uint32(&proto.max_ejection_percent).unwrap_or(10),
-        split_local_origin: proto.split_external_local_origin_errors,
-        consecutive_local_origin_failure: enforced(
-            &proto.consecutive_local_origin_failure,
-            &proto.enforcing_consecutive_local_origin_failure,
-            100,
-        ),
-    })
 }
 
 fn metadata_exchange(

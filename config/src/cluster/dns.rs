@@ -7,7 +7,7 @@ use super::{Discovery, DnsFamily, DnsSettings, decode};
 use crate::address::{self, Address};
 use crate::extension;
 use crate::options::Options;
-use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions};
+use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions, wkt};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -25,15 +25,36 @@ pub(super) fn settings(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> R
     };
     let resolvers = match &proto.typed_dns_resolver_config {
         Some(config) => resolvers(&at.field("typed_dns_resolver_config"), config, options)?,
-        None => addresses(&at.field("dns_resolvers"), &proto.dns_resolvers)?,
+        None => match &proto.dns_resolution_config {
+            Some(config) => addresses(&at.field("dns_resolution_config").field("resolvers"), &config.resolvers)?,
+            None => addresses(&at.field("dns_resolvers"), &proto.dns_resolvers)?,
+        },
     };
+    let failure = proto.dns_failure_refresh_rate.as_ref();
+    let failure = failure.map(|rate| failure_rate(at, &rate.base_interval, &rate.max_interval)).transpose()?;
     Ok(DnsSettings {
         family,
         refresh: proto::positive(&at.field("dns_refresh_rate"), &proto.dns_refresh_rate)?.unwrap_or(DEFAULT_REFRESH),
         respect_ttl: proto.respect_dns_ttl,
         jitter: proto::duration(&at.field("dns_jitter"), &proto.dns_jitter)?.unwrap_or_default(),
         resolvers,
+        failure: failure.flatten(),
     })
+}
+
+/// `RefreshRate` of either spelling.
+fn failure_rate(
+    at: &At<'_>,
+    base: &Option<wkt::Duration>,
+    most: &Option<wkt::Duration>,
+) -> Result<Option<(Duration, Duration)>, Rejection> {
+    let at = at.field("dns_failure_refresh_rate");
+    let Some(base) = proto::positive(&at.field("base_interval"), base)? else { return Ok(None) };
+    let most = proto::positive(&at.field("max_interval"), most)?.unwrap_or(base.saturating_mul(10));
+    if most < base {
+        return Err(at.reject("must have max_interval greater than or equal to the base_interval"));
+    }
+    Ok(Some((base, most)))
 }
 
 /// A cluster whose kind is an extension.
@@ -75,6 +96,8 @@ fn dns_cluster(
         DnsLookupFamily::V4Preferred => DnsFamily::V4Preferred,
         DnsLookupFamily::All => DnsFamily::All,
     };
+    let failure = dns.dns_failure_refresh_rate.as_ref();
+    let failure = failure.map(|rate| failure_rate(at, &rate.base_interval, &rate.max_interval)).transpose()?;
     let settings = DnsSettings {
         family,
         refresh: proto::positive(&at.field("dns_refresh_rate"), &dns.dns_refresh_rate)?.unwrap_or(DEFAULT_REFRESH),
@@ -84,6 +107,7 @@ fn dns_cluster(
             Some(config) => resolvers(&at.field("typed_dns_resolver_config"), config, options)?,
             None => Vec::new(),
         },
+        failure: failure.flatten(),
     };
     let root = At::root();
     let assignment = decode::assignment(&root, proto)?;

@@ -1,6 +1,7 @@
 //! Load-balancing policy of a cluster: the typed `load_balancing_policy`, else `lb_policy`. Called by [`super::decode`].
 
 use super::Balancer;
+use super::balancing::{self, Balancing, LARGEST_RING};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -11,11 +12,65 @@ use crate::rejection::{At, Rejection};
 const DEFAULT_RING: u64 = 1024;
 const DEFAULT_TABLE: u64 = 65_537;
 
-/// The cluster's balancer.
-pub(super) fn balancer(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Balancer, Rejection> {
-    if let Some(policy) = &proto.load_balancing_policy {
-        return typed_policy(&at.field("load_balancing_policy"), policy, options, 0);
+/// What is read of either spelling.
+pub(super) struct Policy {
+    pub balancer: Balancer,
+    pub balancing: Balancing,
+    /// What a typed policy says of localities; `None` where the cluster's own field counts.
+    pub locality_weighted: Option<bool>,
+}
+
+impl Policy {
+    fn of(balancer: Balancer) -> Policy {
+        Policy { balancer, balancing: Balancing::default(), locality_weighted: None }
     }
+}
+
+/// The cluster's policy.
+pub(super) fn balancer(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Policy, Rejection> {
+    if let Some(policy) = &proto.load_balancing_policy {
+        let policy = typed_policy(&at.field("load_balancing_policy"), policy, options, 0)?;
+        // As in Envoy, fields of the cluster do not count beside typed policies.
+        return Ok(Policy { locality_weighted: Some(policy.locality_weighted.unwrap_or(false)), ..policy });
+    }
+    Ok(Policy { balancing: untyped(at, proto, options)?, ..Policy::of(named(at, proto)?) })
+}
+
+/// The fine print in the cluster's own fields.
+fn untyped(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Balancing, Rejection> {
+    use pb::cluster::{LbConfig, ring_hash_lb_config::HashFunction};
+    let mut balancing = Balancing::default();
+    let hashing = proto.common_lb_config.as_ref().and_then(|common| common.consistent_hashing_lb_config.as_ref());
+    if let Some(hashing) = hashing {
+        balancing.hashes_hostname = hashing.use_hostname_for_hashing;
+        balancing.balance_factor = uint32(&hashing.hash_balance_factor).filter(|factor| *factor > 0);
+    }
+    let slow_start = |at: &At<'_>, config: &Option<pb::cluster::SlowStartConfig>| match config {
+        Some(one) => {
+            balancing::slow_start(at, &one.slow_start_window, &one.aggression, &one.min_weight_percent, options)
+        }
+        None => Ok(None),
+    };
+    match &proto.lb_config {
+        Some(LbConfig::RoundRobinLbConfig(config)) => {
+            balancing.slow_start = slow_start(&at.field("round_robin_lb_config"), &config.slow_start_config)?;
+        }
+        Some(LbConfig::LeastRequestLbConfig(config)) => {
+            balancing.slow_start = slow_start(&at.field("least_request_lb_config"), &config.slow_start_config)?;
+            balancing.active_request_bias = balancing::bias(&config.active_request_bias, options);
+        }
+        Some(LbConfig::RingHashLbConfig(config)) => {
+            let at = at.field("ring_hash_lb_config");
+            let function = proto::defined::<HashFunction>(&at.field("hash_function"), config.hash_function)?;
+            balancing.murmur = function == HashFunction::MurmurHash2;
+            balancing.maximum_ring_size = config.maximum_ring_size.as_ref().map_or(LARGEST_RING, |size| size.value);
+        }
+        _ => {}
+    }
+    Ok(balancing)
+}
+
+fn named(at: &At<'_>, proto: &pb::Cluster) -> Result<Balancer, Rejection> {
     use pb::cluster::{LbConfig, LbPolicy};
     let config = &proto.lb_config;
     Ok(match proto::defined::<LbPolicy>(&at.field("lb_policy"), proto.lb_policy)? {
@@ -53,7 +108,7 @@ fn least_request(at: &At<'_>, choices: &Option<wkt::UInt32Value>) -> Result<Bala
 }
 
 fn ring(at: &At<'_>, least: &Option<wkt::UInt64Value>, most: &Option<wkt::UInt64Value>) -> Result<Balancer, Rejection> {
-    const LARGEST: u64 = 8_388_608;
+    const LARGEST: u64 = LARGEST_RING;
     let minimum_ring_size = least.as_ref().map_or(DEFAULT_RING, |value| value.value);
     let maximum = most.as_ref().map_or(LARGEST, |value| value.value);
     field_rules::within(&at.field("minimum_ring_size"), minimum_ring_size, 1, LARGEST)?;
@@ -82,7 +137,7 @@ fn typed_policy(
     list: &pb::LoadBalancingPolicy,
     options: &Options,
     depth: usize,
-) -> Result<Balancer, Rejection> {
+) -> Result<Policy, Rejection> {
     if depth > 8 {
         return Err(at.reject("is nested too deeply"));
     }
@@ -93,8 +148,8 @@ fn typed_policy(
         let config = field_rules::required(&at, &policy.typed_extension_config)?;
         let at = at.field("typed_config");
         let extension = extension::open_required(&at, &config.typed_config)?;
-        if let Some(balancer) = known_policy(&at, &extension, options, depth)? {
-            return Ok(balancer);
+        if let Some(policy) = known_policy(&at, &extension, options, depth)? {
+            return Ok(policy);
         }
     }
     Err(at.reject(
@@ -107,35 +162,40 @@ fn known_policy(
     extension: &extension::Extension<'_>,
     options: &Options,
     depth: usize,
-) -> Result<Option<Balancer>, Rejection> {
+) -> Result<Option<Policy>, Rejection> {
     let Some(name) = extension.type_name.strip_prefix(registry::LOAD_BALANCING_PREFIX) else { return Ok(None) };
     Ok(Some(match name {
         "round_robin.v3.RoundRobin" => {
-            let _: typed::round_robin::v3::RoundRobin = extension.decode(at, options)?;
-            Balancer::RoundRobin
+            let config: typed::round_robin::v3::RoundRobin = extension.decode(at, options)?;
+            let mut policy = Policy::of(Balancer::RoundRobin);
+            policy.balancing.slow_start = slow_start(at, &config.slow_start_config, options)?;
+            policy.locality_weighted = localities(&config.locality_lb_config);
+            policy
         }
         "client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin" => {
             options.note(at, "weights reported by endpoints are not read; plain round robin is used");
-            Balancer::RoundRobin
+            Policy::of(Balancer::RoundRobin)
         }
-        "random.v3.Random" => Balancer::Random,
-        "cluster_provided.v3.ClusterProvided" => Balancer::ClusterProvided,
-        "least_request.v3.LeastRequest" => {
-            let config: typed::least_request::v3::LeastRequest = extension.decode(at, options)?;
-            least_request(at, &config.choice_count)?
+        "random.v3.Random" => {
+            let config: typed::random::v3::Random = extension.decode(at, options)?;
+            Policy { locality_weighted: localities(&config.locality_lb_config), ..Policy::of(Balancer::Random) }
         }
-        "ring_hash.v3.RingHash" => {
-            let config: typed::ring_hash::v3::RingHash = extension.decode(at, options)?;
-            ring(at, &config.minimum_ring_size, &config.maximum_ring_size)?
-        }
+        "cluster_provided.v3.ClusterProvided" => Policy::of(Balancer::ClusterProvided),
+        "least_request.v3.LeastRequest" => least_request_policy(at, &extension.decode(at, options)?, options)?,
+        "ring_hash.v3.RingHash" => ring_policy(at, &extension.decode(at, options)?)?,
         "maglev.v3.Maglev" => {
             let config: typed::maglev::v3::Maglev = extension.decode(at, options)?;
-            maglev(at, &config.table_size)?
+            let mut policy = Policy::of(maglev(at, &config.table_size)?);
+            hashing(&mut policy.balancing, &config.consistent_hashing_lb_config);
+            policy.locality_weighted = config.locality_weighted_lb_config.as_ref().map(|_| true);
+            policy
         }
         "wrr_locality.v3.WrrLocality" => {
             let config: typed::wrr_locality::v3::WrrLocality = extension.decode(at, options)?;
             let at = at.field("endpoint_picking_policy");
-            typed_policy(&at, field_rules::required(&at, &config.endpoint_picking_policy)?, options, depth + 1)?
+            let list = field_rules::required(&at, &config.endpoint_picking_policy)?;
+            // Localities are chosen by their weights first: that is what it is for.
+            Policy { locality_weighted: Some(true), ..typed_policy(&at, list, options, depth + 1)? }
         }
         "override_host.v3.OverrideHost" => {
             let config: typed::override_host::v3::OverrideHost = extension.decode(at, options)?;
@@ -145,4 +205,67 @@ fn known_policy(
         }
         _ => return Ok(None),
     }))
+}
+
+fn least_request_policy(
+    at: &At<'_>,
+    config: &typed::least_request::v3::LeastRequest,
+    options: &Options,
+) -> Result<Policy, Rejection> {
+    use typed::least_request::v3::least_request::SelectionMethod;
+    let method = proto::defined::<SelectionMethod>(&at.field("selection_method"), config.selection_method)?;
+    #[allow(deprecated)]
+    let scans = proto::bool_or(&config.enable_full_scan, false);
+    let mut policy = Policy::of(least_request(at, &config.choice_count)?);
+    policy.balancing.slow_start = slow_start(at, &config.slow_start_config, options)?;
+    policy.balancing.active_request_bias = balancing::bias(&config.active_request_bias, options);
+    policy.balancing.full_scan = scans || method == SelectionMethod::FullScan;
+    policy.locality_weighted = localities(&config.locality_lb_config);
+    Ok(policy)
+}
+
+fn ring_policy(at: &At<'_>, config: &typed::ring_hash::v3::RingHash) -> Result<Policy, Rejection> {
+    use typed::ring_hash::v3::ring_hash::HashFunction;
+    let mut policy = Policy::of(ring(at, &config.minimum_ring_size, &config.maximum_ring_size)?);
+    let balancing = &mut policy.balancing;
+    let function = proto::defined::<HashFunction>(&at.field("hash_function"), config.hash_function)?;
+    balancing.murmur = function == HashFunction::MurmurHash2;
+    balancing.maximum_ring_size = config.maximum_ring_size.as_ref().map_or(LARGEST_RING, |size| size.value);
+    #[allow(deprecated)]
+    {
+        balancing.hashes_hostname = config.use_hostname_for_hashing;
+        balancing.balance_factor = uint32(&config.hash_balance_factor);
+    }
+    hashing(balancing, &config.consistent_hashing_lb_config);
+    policy.locality_weighted = config.locality_weighted_lb_config.as_ref().map(|_| true);
+    Ok(policy)
+}
+
+fn hashing(balancing: &mut Balancing, config: &Option<typed::common::v3::ConsistentHashingLbConfig>) {
+    if let Some(config) = config {
+        balancing.hashes_hostname = config.use_hostname_for_hashing;
+        balancing.balance_factor = uint32(&config.hash_balance_factor);
+    }
+}
+
+fn slow_start(
+    at: &At<'_>,
+    config: &Option<typed::common::v3::SlowStartConfig>,
+    options: &Options,
+) -> Result<Option<balancing::SlowStart>, Rejection> {
+    match config {
+        Some(one) => {
+            balancing::slow_start(at, &one.slow_start_window, &one.aggression, &one.min_weight_percent, options)
+        }
+        None => Ok(None),
+    }
+}
+
+/// What a typed policy says of localities.
+fn localities(config: &Option<typed::common::v3::LocalityLbConfig>) -> Option<bool> {
+    use typed::common::v3::locality_lb_config::LocalityConfigSpecifier as Localities;
+    match config.as_ref()?.locality_config_specifier.as_ref()? {
+        Localities::LocalityWeightedLbConfig(_) => Some(true),
+        Localities::ZoneAwareLbConfig(_) => None,
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
+use super::{Endpoint, EndpointCheck, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
 use crate::address::{self, Address};
 use crate::extension;
 use crate::field_rules;
@@ -71,7 +71,7 @@ fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<Lo
         Some(LbConfig::LedsClusterLocalityConfig(_)) => {
             return Err(at
                 .field("leds_cluster_locality_config")
-                .reject("is not supported; send the endpoints in the assignment"));
+                .only_envoys("is not supported; send the endpoints in the assignment"));
         }
     };
     let of_locality = Arc::new(socket_match(&proto::metadata(&proto.metadata)));
@@ -113,7 +113,7 @@ fn endpoint(
     let inner = match &proto.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
         Some(HostIdentifier::EndpointName(_)) => {
-            return Err(at.field("endpoint_name").reject("is not supported; give endpoint"));
+            return Err(at.field("endpoint_name").only_envoys("is not supported; give endpoint"));
         }
         None => return Err(at.field("endpoint").reject("is required and not set; set it")),
     };
@@ -136,6 +136,8 @@ fn endpoint(
         weight => weight.unwrap_or(1),
     };
     let metadata = proto::metadata(&proto.metadata);
+    let at_check = at_inner.field("health_check_config");
+    let check = inner.health_check_config.as_ref().map(|check| health_check(&at_check, check, &address)).transpose()?;
     Ok(Endpoint {
         address,
         additional_addresses,
@@ -145,7 +147,34 @@ fn endpoint(
         transport_socket_match: socket_match(&metadata),
         locality_socket_match: of_locality.clone(),
         metadata,
+        check,
     })
+}
+
+/// How the endpoint is asked about its health.
+fn health_check(
+    at: &At<'_>,
+    proto: &pb::endpoint::HealthCheckConfig,
+    serves: &Address,
+) -> Result<Arc<EndpointCheck>, Rejection> {
+    let at_address = at.field("address");
+    let address = match &proto.address {
+        Some(address) => match address::decode::address(&at_address, address)? {
+            Address::Name { host, .. } => {
+                return Err(at_address.reject(format!("malformed IP address: {host}; give an address, not a name")));
+            }
+            address => Some(address),
+        },
+        None => None,
+    };
+    let at_port = at.field("port_value");
+    let port = Some(field_rules::port(&at_port, proto.port_value)?).filter(|port| *port != 0);
+    let asked = address.as_ref().unwrap_or(serves);
+    if port.is_some() && matches!(asked, Address::Pipe(_) | Address::Internal { .. }) {
+        return Err(at_port.reject("Invalid host configuration: non-zero port for non-IP address"));
+    }
+    let hostname = proto::text(&proto.hostname);
+    Ok(Arc::new(EndpointCheck { address, port, hostname, disabled: proto.disable_active_health_check }))
 }
 
 /// A health status.

@@ -30,6 +30,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
     ("listener.v3.AdditionalAddress", "*"),
     ("core.v3.SocketOptionsOverride", "*"),
+    ("core.v3.Http2ProtocolOptions.SettingsParameter", "*"),
     ("route.v3.RouteAction", "max_internal_redirects"),
     ("route.v3.RouteAction.HashPolicy", "terminal"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
@@ -55,15 +56,17 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     // Must be readable, and is watched.
     ("tls.v3.GenericSecret", "secrets"),
     ("bootstrap.v3.RuntimeLayer", "*"),
-    ("cluster.v3.Cluster", "outlier_detection"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
     ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
     ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
     // Told apart from another one.
     ("core.v3.EnvoyInternalAddress", "endpoint_id"),
     // Chosen in the place of one that acts.
+    ("matcher.v3.MatchPredicate", "*"),
     ("cluster.v3.Cluster.CommonLbConfig", "zone_aware_lb_config"),
     ("common.v1.AnyValue", "string_value_strindex"),
+    ("common.v3.LocalityLbConfig", "zone_aware_lb_config"),
+    ("core.v3.HealthCheck", "custom_health_check"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),
 ];
 

@@ -7,10 +7,10 @@ use prost::Message;
 use super::{Entry, Kind, State, policy};
 
 use Kind::{
-    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, Formatter, HeaderFormatter,
-    HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter, PerRoute,
-    ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector, ResourceMonitor, Retry, Sampler, SessionState,
-    Tracer, TransportSocket,
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EarlyHeaders, EventSink,
+    Formatter, HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher,
+    NetworkFilter, OriginalIp, PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector,
+    ResourceMonitor, Retry, Sampler, SessionState, StatsSink, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -112,6 +112,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.input_matchers.metadata.v3.Metadata", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig", unread, "what forward_client_cert_matcher says";
     MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher", unread, "a permission of RBAC; never holds: no filter here writes the address, and texts under its key are none";
     MatchTree Works "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config", unread, "a principal of RBAC";
@@ -128,15 +129,17 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: 503 UH where no original destination is known";
     Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
 
-    ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected, outlier_detection is not acting";
+    ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";
 
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "slow start is not acting";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "slow start and active_request_bias are not acting";
+    EventSink Works "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink", unread, "a line of JSON for each change of health";
+
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "traffic is not kept in the own zone";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "traffic is not kept in the own zone";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "its endpoint picking policy is used";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "XXH64 and Envoy's ring; hash_balance_factor, use_hostname_for_hashing, maximum_ring_size and MurmurHash2 are not acting";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_balance_factor and use_hostname_for_hashing are not acting";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "localities by their weights, then its endpoint picking policy";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "Envoy's ring; hash_policy is not acting, and bounded load counts the requests of a worker";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_policy is not acting, and bounded load counts the requests of a worker";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin", unread, "plain round robin";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost", unread, "its fallback policy is used";
 
@@ -175,7 +178,13 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     RequestId Works "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", unread, "x-request-id carries the trace decision";
 
-    HeaderFormatter Works "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", unread, "header names keep their case from HTTP/1 to HTTP/1";
+    HeaderFormatter Works "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", unread, "header names keep their case from HTTP/1 to HTTP/1; so do reason phrases where it says so";
+
+    OriginalIp Works "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig", unread, "the client is whom a header names";
+    OriginalIp Works "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", unread, "the client is whom x-forwarded-for names behind so many proxies, or behind those of these ranges";
+
+    EarlyHeaders Works "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", unread, "headers of requests change before anybody looks at them";
+    EarlyHeaders Refused "envoy.extensions.http.early_header_mutation.dynamic_modules.v3.DynamicModuleEarlyHeaderMutation", unread, "modules are not loaded, and headers that one removes would pass";
 
     Retry Works "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", is::<ext::retry::host::previous_hosts::v3::PreviousHostsPredicate>, "endpoints that were tried are avoided";
     Retry Works "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", unread, "priorities that were tried are avoided";
@@ -201,5 +210,14 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Bootstrap Works "istio.workload.BootstrapExtension", unread, "workloads are asked for over ADS, for peers that do not say who they are";
 
     ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
-    ResourceMonitor Inert "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "no overload action is taken";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "the anonymous memory of the process; for connections, keepalive and giving memory back, other actions are told as not acting";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig", unread, "the same, of the control group";
+
+    StatsSink Works "envoy.config.metrics.v3.StatsdSink", unread, "lines of statsd over UDP, or over TCP to a cluster; histograms as their buckets' middles, with rates";
+    StatsSink Works "envoy.config.metrics.v3.DogStatsdSink", unread, "the same with tags, over UDP; addresses that are no IP address and port are refused";
+    StatsSink Works "envoy.config.metrics.v3.MetricsServiceConfig", unread, "metrics over a gRPC stream";
+    StatsSink Inert "envoy.config.metrics.v3.HystrixSink", unread, "no stream for Hystrix dashboards is served";
+    StatsSink Inert "envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.wasm.v3.Wasm", unread, "statistics are not sent there";
 ];

@@ -22,6 +22,9 @@ pub fn show(query: &Query, shown: &Shown) -> Response {
         for address in &listener.addresses {
             text.push_str(&format!("{}::{address}\n", listener.name));
         }
+        if let Some(path) = &listener.path {
+            text.push_str(&format!("{}::{}\n", listener.name, path.display()));
+        }
     }
     reply::text(text)
 }
@@ -36,8 +39,20 @@ struct Status<'a> {
 }
 
 fn status(listener: &ListenerStatus) -> Status<'_> {
-    let mut addresses = listener.addresses.iter().map(
-        |address| json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } }),
-    );
+    let socket = |address: &std::net::SocketAddr| json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } });
+    let pipe = listener.path.iter().map(|path| json!({ "pipe": { "path": path.display().to_string() } }));
+    let mut addresses = listener.addresses.iter().map(socket).chain(pipe);
     Status { name: &listener.name, local_address: addresses.next(), additional_local_addresses: addresses.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unix_sockets_are_shown_as_by_envoy() {
+        let listener = ListenerStatus { name: "pipe".into(), addresses: Vec::new(), path: Some("/run/l.sock".into()) };
+        let json = serde_json::to_value(status(&listener)).unwrap();
+        assert_eq!(json, json!({ "name": "pipe", "local_address": { "pipe": { "path": "/run/l.sock" } } }));
+    }
 }

@@ -48,4 +48,6 @@ pub struct ClusterStatus {
     pub thresholds: [Thresholds; 2],
     /// Endpoints.
     pub hosts: Vec<HostStatus>,
+    /// Of outlier detection, where there is any: the average success rate and the threshold of ejection, of all and of local origin.
+    pub outlier_rates: Option<[f64; 4]>,
 }

@@ -15,7 +15,7 @@ use super::source::*;
 use super::*;
 use crate::logs::SinkSettings;
 use crate::stats::StatsSettings;
-use crate::status::{HostCounts, HostStatus, ListenerStatus, Request, Shown};
+use crate::status::{HealthFlags, HostCounts, HostStatus, ListenerStatus, Request, Shown};
 use crate::store::{Entry, Kind, Snapshot};
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
 use crate::tls::{CertificateFacts, ContextFacts};
@@ -40,9 +40,9 @@ impl Source for Fake {
         }
         resources.kinds.entry(Kind::Cluster).or_default().version = "v7".into();
         let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
-        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses }];
+        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses, path: None }];
         let (reply, shown) = oneshot::channel();
-        reply.send(Shown { resources, listeners }).unwrap();
+        reply.send(Shown { resources, listeners, stale_since: None }).unwrap();
         shown
     }
 
@@ -52,6 +52,8 @@ impl Source for Fake {
             target: config::address::Address::Socket("10.0.0.1:80".parse().unwrap()),
             hostname: "".into(),
             health: HealthStatus::Unhealthy,
+            flags: HealthFlags::FAILED_OUTLIER_CHECK,
+            success_rates: [98.5, -1.0],
             weight: 3,
             priority: 0,
             locality: Locality { region: "a".into(), zone: "b".into(), sub_zone: "".into() },
@@ -63,6 +65,7 @@ impl Source for Fake {
             added_via_api: true,
             eds_service_name: Some(name.into()),
             thresholds: [Thresholds::default(); 2],
+            outlier_rates: Some([99.25, 90.0, -1.0, -1.0]),
             hosts,
         };
         vec![cluster("up", vec![host]), cluster("other", vec![])]
@@ -125,6 +128,7 @@ pub fn admin_with(resources: Vec<(Kind, Entry)>, bootstrap: Bytes) -> (Arc<Admin
         concurrency: 2,
         node: node(),
         runtime: vec![("a.b".into(), "1".into()), ("a.b".into(), "2".into())],
+        allowed: Vec::new(),
         started: Instant::now(),
     };
     (Arc::new(admin), source)
@@ -299,8 +303,27 @@ async fn stats_parameters() {
     ] {
         assert_eq!(get(&admin, target).await, (200, want.into()), "{target}");
     }
-    for target in ["/stats?filter=[", "/stats/prometheus?filter=("] {
-        assert_eq!(get(&admin, target).await.0, 400, "{target}");
+    // Patterns are RE2's, as in configuration.
+    for (pattern, taken) in [
+        (r"^a\.(count|gauge)$", "a.count: 1\na.gauge: 4\n"),
+        (r"(?i)A\.GAUGE", "a.gauge: 4\n"),
+        (r"\Qa.g\E", "a.gauge: 4\n"),
+        (r"\x61.\147", "a.gauge: 4\n"),
+        (r"[[:punct:]]t\C", "a.time: No recorded values\n"),
+        (r"{a}", ""),
+    ] {
+        assert_eq!(get(&admin, &format!("/stats?filter={pattern}")).await, (200, taken.into()), "{pattern}");
+    }
+    for (pattern, words) in [
+        ("a**", "bad repetition operator: **"),
+        ("(?x)a", "invalid perl operator: (?x"),
+        ("a{1001}", "invalid repetition size: {1001}"),
+        ("(", "missing ): ("),
+    ] {
+        for page in ["/stats?", "/stats?format=json&", "/stats/prometheus?", "/clusters?"] {
+            let refused = get(&admin, &format!("{page}filter={pattern}")).await;
+            assert_eq!(refused, (400, format!("Invalid re2 regex: {words}")), "{page}");
+        }
     }
     assert_eq!(post(&admin, "/reset_counters").await.0, 200);
     assert_eq!(get(&admin, "/stats?filter=count").await.1, "a.count: 0\n");
@@ -316,6 +339,7 @@ async fn a_value_that_there_is_not_is_refused_with_those_that_there_are() {
         ("/listeners", "format", &["text", "json"]),
         ("/stats", "format", &["html", "active-html", "json", "prometheus", "text"]),
         ("/stats/prometheus", "format", &["html", "active-html", "json", "prometheus", "text"]),
+        ("/stats/prometheus", "histogram_buckets", &["cumulative", "summary"]),
         ("/stats", "type", &["All", "Counters", "Histograms", "Gauges", "TextReadouts"]),
         ("/stats", "histogram_buckets", &["cumulative", "disjoint", "detailed", "summary", "none"]),
     ] {
@@ -413,7 +437,10 @@ async fn clusters() {
         "up::added_via_api::true",
         "up::eds_service_name::up",
         "up::10.0.0.1:80::cx_total::4",
-        "up::10.0.0.1:80::health_flags::/failed_eds_health",
+        "up::outlier::success_rate_average::99.25",
+        "up::outlier::local_origin_success_rate_ejection_threshold::-1",
+        "up::10.0.0.1:80::health_flags::/failed_outlier_check/failed_eds_health",
+        "up::10.0.0.1:80::success_rate::98.5",
         "up::10.0.0.1:80::weight::3",
         "up::10.0.0.1:80::local_origin_success_rate::-1",
         "other::added_via_api::true",
@@ -426,6 +453,10 @@ async fn clusters() {
     assert_eq!(json["cluster_statuses"].as_array().unwrap().len(), 1);
     assert_eq!(host["address"]["socket_address"]["port_value"], 80);
     assert_eq!(host["health_status"]["eds_health_status"], "UNHEALTHY");
+    assert_eq!(host["health_status"]["failed_outlier_check"], true);
+    assert_eq!(host["success_rate"]["value"], 98.5);
+    assert!(host.get("local_origin_success_rate").is_none());
+    assert_eq!(json["cluster_statuses"][0]["success_rate_ejection_threshold"]["value"], 90.0);
     assert_eq!(host["stats"][1], serde_json::json!({ "name": "cx_total", "value": "4" }));
     assert_eq!(get(&admin, "/clusters?filter=[").await.0, 400);
     assert_eq!(get(&admin, "/clusters?format=json&filter=none").await, (200, "{}\n".into()));
@@ -471,4 +502,17 @@ async fn unknown_paths_teach() {
     assert_eq!((status, format!("invalid path. {help}")), (200, text));
     assert_eq!(get(&admin, "/").await.0, 200);
     assert_eq!(post(&admin, "/ready/").await.0, 200);
+}
+
+/// As Envoy: the path with its query is what is compared.
+#[test]
+fn paths_that_are_not_allowed_are_refused() {
+    let exact = |path: &str| StringMatcher::Exact { value: path.into(), ignore_case: false };
+    let allowed = [exact("/ready"), StringMatcher::Prefix { value: "/stats".into(), ignore_case: false }];
+    let refused =
+        |uri: &'static str| not_allowed(&allowed, &Uri::from_static(uri)).map(|refusal| refusal.status().as_u16());
+    for (uri, status) in [("/ready", None), ("/stats?filter=a", None), ("/ready?x", Some(403)), ("/", Some(403))] {
+        assert_eq!(refused(uri), status, "{uri}");
+    }
+    assert!(not_allowed(&[], &Uri::from_static("/quitquitquit")).is_none());
 }

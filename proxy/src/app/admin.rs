@@ -96,6 +96,7 @@ fn cluster_status(cluster: &Arc<Cluster>, shown: &Shown) -> ClusterStatus {
             _ => None,
         },
         thresholds: [config.circuit_breaker, config.circuit_breaker_high],
+        outlier_rates: cluster.outliers().map(|watch| watch.averages()),
         hosts: cluster.host_statuses(),
     }
 }

@@ -14,12 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use super::failure::{CallFailure, Why};
 use crate::cluster::retry::{Again, BackOff, Decision, Reset, Retries, Rules, Wishes};
 use crate::cluster::{
-    Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Pick, Priority, RetryPermit, WorkerCluster,
+    Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Outcome, Pick, Priority, RetryPermit, WorkerCluster,
 };
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Name;
-use crate::wire::message::{BodyLength, Protocol, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
 /// What is sent, and on what terms.
 pub(super) struct Outgoing {
@@ -42,6 +42,7 @@ pub(super) struct Open {
     pub host: Host,
     ended: bool,
     internal: bool,
+    grpc: bool,
     begun: Instant,
 }
 
@@ -61,7 +62,7 @@ impl Open {
         self.cluster.stats().upstream_rq_timeout.inc();
     }
 
-    /// The answer has ended, and the request had.
+    /// The answer has ended and the request had, or its peer has ended it before its time.
     pub fn ended(&mut self) {
         self.ended = true;
     }
@@ -69,10 +70,7 @@ impl Open {
     /// The peer ended it before its time.
     pub fn failed(&mut self) {
         self.ended = true;
-        // HTTP/1 has no resets, only connections that end.
-        if self.lease.protocol == Protocol::Http2 {
-            self.cluster.stats().upstream_rq_rx_reset.inc();
-        }
+        self.host.put(Outcome::Failed);
     }
 
     /// The next head that is not informational.
@@ -82,6 +80,11 @@ impl Open {
             let _ = self.stream().poll_flush(cx);
             match self.stream().poll_head(cx) {
                 Poll::Ready(Ok(head)) if head.status < 200 => {}
+                Poll::Ready(Ok(head)) => {
+                    let grpc = self.grpc;
+                    self.host.put_answer(&head, || grpc.then(|| status_of(&head)).flatten());
+                    return Poll::Ready(Ok(head));
+                }
                 other => return other,
             }
         }
@@ -91,9 +94,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            if self.lease.protocol == Protocol::Http2 {
-                self.cluster.stats().upstream_rq_tx_reset.inc();
-            }
             self.lease.stream.reset(ResetReason::Cancel);
         }
     }
@@ -263,6 +263,7 @@ impl Outgoing {
             host,
             ended: false,
             internal: self.internal,
+            grpc: crate::wire::grpc::has_content_type(&self.head.headers),
             begun: self.begun,
         };
         let sent = self.send(&mut open);
@@ -278,6 +279,7 @@ impl Outgoing {
                         each.is_some_and(|each| each <= Instant::now()) && all.is_none_or(|all| all > Instant::now());
                     let host = open.host.clone();
                     host.count_timeout();
+                    host.put(Outcome::TimedOut(504));
                     drop(open);
                     return Err(if try_alone { self.try_expired(host) } else { self.expired(host, true) });
                 }
@@ -325,7 +327,12 @@ impl Outgoing {
 
 /// What a response head says of its host: a gRPC status counts as the HTTP status that means the same.
 pub(super) fn status_for_host(head: &ResponseHead) -> u16 {
-    crate::wire::grpc::status(&head.headers).map_or(head.status, crate::wire::grpc::http_status_of)
+    status_of(head).unwrap_or(head.status)
+}
+
+/// The HTTP status that means the same as its gRPC status, if it holds one.
+fn status_of(head: &ResponseHead) -> Option<u16> {
+    crate::wire::grpc::status(&head.headers).map(crate::wire::grpc::http_status_of)
 }
 
 /// Time is up.

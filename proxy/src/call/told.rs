@@ -14,6 +14,7 @@ use super::Calls;
 use super::attempt::{Open, Outgoing, within};
 use super::failure::{CallFailure, Why};
 use super::http::HttpCall;
+use crate::cluster::Outcome;
 use crate::wire::codec::StreamError;
 use crate::wire::message::{BodyLength, Frame};
 
@@ -149,6 +150,9 @@ async fn read_for_nobody(
         }
         Err(_) => {
             open.timed_out();
+            if !answer.begun {
+                open.host.put(Outcome::TimedOut(504));
+            }
             Why::Timeout(outgoing.timeout.unwrap_or_default(), answer.begun)
         }
     };

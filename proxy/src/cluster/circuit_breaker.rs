@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use config::cluster::Thresholds;
+use config::cluster::{RetryBudget, Thresholds};
 
 use super::core::Core;
 use crate::stats::Gauge;
@@ -34,6 +34,10 @@ impl Resource {
 pub struct Breakers {
     limits: [u32; 4],
     counts: [AtomicU32; 4],
+    /// In the place of the limit of retries.
+    budget: Option<RetryBudget>,
+    /// Gauges show what is left.
+    tracks: bool,
 }
 
 impl Breakers {
@@ -42,7 +46,28 @@ impl Breakers {
         Breakers {
             limits: [limits.max_connections, limits.max_pending_requests, limits.max_requests, limits.max_retries],
             counts: Default::default(),
+            budget: limits.retry_budget,
+            tracks: limits.track_remaining,
         }
+    }
+
+    /// What may be under way now.
+    fn limit(&self, resource: Resource) -> u32 {
+        match (resource, &self.budget) {
+            (Resource::Retries, Some(budget)) => {
+                // Both may change meanwhile: then the budget is that of a moment ago.
+                let under_way = self.count(Resource::Requests).saturating_add(self.count(Resource::Pending));
+                let share = budget.percent / 100.0 * f64::from(under_way);
+                (share as u32).max(budget.minimum)
+            }
+            _ => self.limits[resource as usize],
+        }
+    }
+
+    /// Whether a gauge shows how much is left of it.
+    pub fn shows_remaining(&self, resource: Resource) -> Option<u32> {
+        let has_limit = resource != Resource::Retries || self.budget.is_none();
+        (self.tracks && has_limit).then_some(self.limits[resource as usize])
     }
 
     /// How many are under way; 0 where nothing is counted.
@@ -51,22 +76,25 @@ impl Breakers {
     }
 
     fn is_counted(&self, resource: Resource) -> bool {
-        self.limits[resource as usize] != u32::MAX
+        // A share of requests is a share of what is counted.
+        let of_budget = self.budget.is_some() && resource != Resource::Connections;
+        self.limits[resource as usize] != u32::MAX || self.tracks || of_budget
     }
 
     /// Takes a place. With `over` it is taken even above the limit. Tells whether it was taken, and whether that opened the breaker.
     fn take(&self, resource: Resource, over: bool) -> Option<Change> {
-        let limit = self.limits[resource as usize];
+        let limit = self.limit(resource);
         let count = &self.counts[resource as usize];
         let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
             (count < limit || over).then(|| count.saturating_add(1))
         });
-        taken.ok().map(|before| if before.saturating_add(1) == limit { Change::Crossed } else { Change::Same })
+        let limit = self.limits[resource as usize];
+        taken.ok().map(|before| Change::of(before.saturating_add(1), limit))
     }
 
     fn give_back(&self, resource: Resource) -> Change {
         let before = self.counts[resource as usize].fetch_sub(1, Ordering::Relaxed);
-        if before == self.limits[resource as usize] { Change::Crossed } else { Change::Same }
+        Change::of(before, self.limits[resource as usize])
     }
 }
 
@@ -75,6 +103,19 @@ impl Breakers {
 enum Change {
     Crossed,
     Same,
+    /// It is above its limit, and was.
+    Above,
+}
+
+impl Change {
+    /// Of the place of that number.
+    fn of(place: u32, limit: u32) -> Change {
+        match place.cmp(&limit) {
+            std::cmp::Ordering::Less => Change::Same,
+            std::cmp::Ordering::Equal => Change::Crossed,
+            std::cmp::Ordering::Greater => Change::Above,
+        }
+    }
 }
 
 /// One place taken; dropping it gives it back.
@@ -102,8 +143,12 @@ impl Permit {
         if !breakers.is_counted(resource) {
             return Some(Permit(None));
         }
-        if breakers.take(resource, over)? == Change::Crossed {
+        let change = breakers.take(resource, over)?;
+        if change == Change::Crossed {
             core.stats.breaker(priority, resource).inc();
+        }
+        if breakers.tracks && change != Change::Above {
+            core.stats.remaining(priority, resource).dec();
         }
         Some(Permit(Some(Held { core: Rc::clone(core), priority, resource })))
     }
@@ -113,8 +158,12 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let Some(held) = &self.0 else { return };
         let breakers = held.core.shared.breakers(held.priority);
-        if breakers.give_back(held.resource) == Change::Crossed {
+        let change = breakers.give_back(held.resource);
+        if change == Change::Crossed {
             held.core.stats.breaker(held.priority, held.resource).dec();
+        }
+        if breakers.tracks && change != Change::Above {
+            held.core.stats.remaining(held.priority, held.resource).inc();
         }
     }
 }

@@ -4,13 +4,18 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config::address::Address;
-use config::endpoint::{self, HealthStatus, LoadAssignment, Locality};
+use config::endpoint::{self, EndpointCheck, HealthStatus, LoadAssignment, Locality};
 use config::metadata::Metadata;
+use tokio::time::Instant;
 
+use super::health::Failing;
 use super::host_stats::HostShard;
+use super::outlier::{Monitor, Watch};
+use crate::status::HealthFlags;
 
 /// What an endpoint keeps across assignments as long as its address stays: its counts, and with them its pools.
 pub struct Identity {
@@ -20,13 +25,73 @@ pub struct Identity {
     pub printed: Arc<str>,
     /// Each worker's counts, by worker index. Locked when a worker first uses the endpoint and by admin, never per request.
     shards: Mutex<Vec<(usize, Arc<HostShard>)>>,
+    /// What was found out of its health. Written by the control thread alone; workers read what is in their endpoint set.
+    flags: AtomicU16,
+    /// Where outlier detection counts.
+    monitor: Option<Box<Monitor>>,
+    /// Where an answer is told that calls it failing, if it is checked.
+    failing: Option<Arc<Failing>>,
+    /// When it became healthy, where balancing wants to know. Locked by the control thread alone.
+    well_since: Mutex<Option<Instant>>,
+}
+
+/// How hosts of a cluster begin that were not there before.
+#[derive(Clone, Copy, Default)]
+pub struct Born<'a> {
+    /// Outlier detection counts them.
+    pub outliers: Option<&'a Arc<Watch>>,
+    /// They are checked.
+    pub failing: Option<&'a Arc<Failing>>,
+    /// What is known of those that are checked, and have not been.
+    pub flags: HealthFlags,
+    /// The moment, where balancing wants to know when hosts became healthy.
+    pub now: Option<Instant>,
 }
 
 impl Identity {
-    /// A new one.
-    pub fn new(address: Address) -> Arc<Identity> {
-        let printed = print(&address);
-        Arc::new(Identity { address, printed, shards: Mutex::default() })
+    /// A new one. `check`: how it is checked, if it says so itself.
+    pub fn new(address: Address, born: &Born<'_>, check: Option<&EndpointCheck>) -> Arc<Identity> {
+        let is_checked = born.failing.is_some() && !check.is_some_and(|check| check.disabled);
+        let flags = if is_checked { born.flags } else { HealthFlags::NONE };
+        Arc::new(Identity {
+            printed: print(&address),
+            address,
+            shards: Mutex::default(),
+            flags: AtomicU16::new(flags.bits()),
+            monitor: born.outliers.map(|watch| Box::new(Monitor::new(watch))),
+            failing: born.failing.filter(|_| is_checked).cloned(),
+            // One that is checked is healthy from its first good check on.
+            well_since: Mutex::new(born.now.filter(|_| !is_checked)),
+        })
+    }
+
+    /// It becomes healthy now.
+    pub fn becomes_well(&self) {
+        *self.well_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn well_since(&self) -> Option<Instant> {
+        *self.well_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found out of its health. A stale read shows the moment before; what workers heed comes with an endpoint set.
+    pub fn flags(&self) -> HealthFlags {
+        HealthFlags::from_bits(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Changes that. For the control thread alone, which publishes the endpoints then.
+    pub fn set_flags(&self, flags: HealthFlags) {
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// What outlier detection counts of it.
+    pub fn monitor(&self) -> Option<&Monitor> {
+        self.monitor.as_deref()
+    }
+
+    /// Where it is told that an answer calls it failing; `None` where it is not checked.
+    pub fn failing(&self) -> Option<&Failing> {
+        self.failing.as_deref()
     }
 
     /// The counts that this worker writes.
@@ -64,18 +129,21 @@ pub enum Health {
     Unhealthy,
 }
 
-impl From<HealthStatus> for Health {
-    fn from(status: HealthStatus) -> Health {
+impl Health {
+    /// Of what the control plane says and of what was found out here.
+    pub fn of(status: HealthStatus, flags: HealthFlags) -> Health {
         match status {
-            HealthStatus::Unknown | HealthStatus::Healthy => Health::Healthy,
-            HealthStatus::Degraded => Health::Degraded,
             HealthStatus::Unhealthy | HealthStatus::Draining | HealthStatus::Timeout => Health::Unhealthy,
+            _ if flags.is_failed() => Health::Unhealthy,
+            HealthStatus::Degraded => Health::Degraded,
+            HealthStatus::Unknown | HealthStatus::Healthy if flags.is_degraded() => Health::Degraded,
+            HealthStatus::Unknown | HealthStatus::Healthy => Health::Healthy,
         }
     }
 }
 
 /// One endpoint of one assignment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// What stays when the assignment changes.
     pub identity: Arc<Identity>,
@@ -87,6 +155,8 @@ pub struct Endpoint {
     pub health: Health,
     /// Health as the control plane said it, for admin.
     pub status: HealthStatus,
+    /// What was found out of it when the set was made.
+    pub flags: HealthFlags,
     /// At least 1.
     pub weight: u32,
     /// 0 is the highest.
@@ -97,6 +167,12 @@ pub struct Endpoint {
     pub transport: u16,
     /// All metadata.
     pub metadata: Arc<Metadata>,
+    /// How it is checked, where it says so itself.
+    pub check: Option<Arc<EndpointCheck>>,
+    /// Where it is.
+    pub locality: Arc<Locality>,
+    /// When it became healthy, for slow start.
+    pub well_since: Option<Instant>,
 }
 
 /// Endpoints of one locality at one priority.
@@ -130,6 +206,7 @@ impl EndpointSet {
     pub fn new(
         assignment: &LoadAssignment,
         before: &EndpointSet,
+        born: &Born<'_>,
         transport: impl Fn(&endpoint::Endpoint) -> Option<u16>,
     ) -> EndpointSet {
         let mut known: HashMap<&Address, &Arc<Identity>> = HashMap::new();
@@ -144,16 +221,19 @@ impl EndpointSet {
         for group in &assignment.localities {
             let priority = group.priority.min(MAX_PRIORITY);
             let mut endpoints = Vec::with_capacity(group.endpoints.len());
+            let locality = Arc::new(group.locality.clone());
             for endpoint in &group.endpoints {
                 if !seen.insert(&endpoint.address) {
                     continue;
                 }
                 let Some(transport) = transport(endpoint).filter(|_| is_reachable(&endpoint.address)) else { continue };
                 let identity = match known.get(&endpoint.address) {
-                    Some(identity) => Arc::clone(identity),
-                    None => Identity::new(endpoint.address.clone()),
+                    // One whose checks are switched on or off is another one, as in Envoy.
+                    Some(identity) if identity.failing.is_some() == is_checked(born, endpoint) => Arc::clone(identity),
+                    _ => Identity::new(endpoint.address.clone(), born, endpoint.check.as_deref()),
                 };
-                endpoints.push(Arc::new(Endpoint::new(endpoint, identity, transport, priority)));
+                identity.set_flags(identity.flags().without(HealthFlags::PENDING_DYNAMIC_REMOVAL));
+                endpoints.push(Arc::new(Endpoint::new(endpoint, identity, transport, priority, &locality)));
             }
             levels[priority as usize].push(LocalityGroup {
                 locality: group.locality.clone(),
@@ -173,6 +253,7 @@ impl EndpointSet {
         assignment: &LoadAssignment,
         answers: &HashMap<Arc<str>, Vec<IpAddr>>,
         before: &EndpointSet,
+        born: &Born<'_>,
         transport: impl Fn(&endpoint::Endpoint) -> Option<u16>,
     ) -> EndpointSet {
         let group = assignment.localities.iter().find(|group| !group.endpoints.is_empty());
@@ -189,12 +270,13 @@ impl EndpointSet {
         let known = before.iter().find(|known| known.identity.address == endpoint.address);
         let identity = match known {
             Some(known) => Arc::clone(&known.identity),
-            None => Identity::new(endpoint.address.clone()),
+            None => Identity::new(endpoint.address.clone(), born, endpoint.check.as_deref()),
         };
+        let locality = Arc::new(group.locality.clone());
         let endpoint = Endpoint {
             address: Address::Socket(*first),
             additional: rest.into(),
-            ..Endpoint::new(endpoint, identity, transport, 0)
+            ..Endpoint::new(endpoint, identity, transport, 0, &locality)
         };
         let group = LocalityGroup {
             locality: group.locality.clone(),
@@ -206,19 +288,88 @@ impl EndpointSet {
 
     /// An endpoint outside any assignment (original destinations).
     pub fn dynamic(address: SocketAddr, transport: u16) -> Arc<Endpoint> {
-        let identity = Identity::new(Address::Socket(address));
+        let identity = Identity::new(Address::Socket(address), &Born::default(), None);
         Arc::new(Endpoint {
             address: identity.address.clone(),
             identity,
             additional: Box::default(),
             health: Health::Healthy,
             status: HealthStatus::Unknown,
+            flags: HealthFlags::NONE,
             weight: 1,
             priority: 0,
             hostname: "".into(),
             transport,
             metadata: Arc::default(),
+            check: None,
+            locality: Arc::default(),
+            well_since: None,
         })
+    }
+
+    /// The same endpoints, with what is known of their health now.
+    pub fn with_health_of_now(&self) -> EndpointSet {
+        let again = |endpoint: &Arc<Endpoint>| {
+            let flags = endpoint.identity.flags();
+            if flags == endpoint.flags {
+                return Arc::clone(endpoint);
+            }
+            let (health, well_since) = (Health::of(endpoint.status, flags), endpoint.identity.well_since());
+            Arc::new(Endpoint { flags, health, well_since, ..Endpoint::clone(endpoint) })
+        };
+        let group = |group: &LocalityGroup| LocalityGroup {
+            locality: group.locality.clone(),
+            weight: group.weight,
+            endpoints: group.endpoints.iter().filter(|endpoint| !endpoint.is_to_go()).map(again).collect(),
+        };
+        let levels = self.levels.iter().map(|level| level.iter().map(group).collect());
+        EndpointSet { levels: levels.collect(), overprovisioning: self.overprovisioning }
+    }
+
+    /// With those of `before` that are not in it, and whose active health checks succeed.
+    pub fn with_healthy_of(self, before: &EndpointSet) -> EndpointSet {
+        let there: HashSet<*const Identity> = self.iter().map(|endpoint| Arc::as_ptr(&endpoint.identity)).collect();
+        let stays = |endpoint: &&Arc<Endpoint>| {
+            let failed = matches!(endpoint.status, HealthStatus::Unhealthy | HealthStatus::Timeout);
+            let ill = failed || endpoint.identity.flags().has(HealthFlags::FAILED_ACTIVE_HC);
+            endpoint.is_checked() && !ill && !there.contains(&Arc::as_ptr(&endpoint.identity))
+        };
+        if !before.iter().any(|endpoint| stays(&endpoint)) {
+            return self;
+        }
+        let mut levels: Vec<Vec<LocalityGroup>> = self.levels.into_iter().map(Vec::from).collect();
+        for (level, groups) in before.levels.iter().enumerate() {
+            for group in groups {
+                let kept = group.endpoints.iter().filter(stays).map(|endpoint| {
+                    let identity = &endpoint.identity;
+                    identity.set_flags(identity.flags().with(HealthFlags::PENDING_DYNAMIC_REMOVAL));
+                    Arc::new(Endpoint { flags: identity.flags(), ..Endpoint::clone(endpoint) })
+                });
+                let kept: Vec<Arc<Endpoint>> = kept.collect();
+                if kept.is_empty() {
+                    continue;
+                }
+                if levels.len() <= level {
+                    levels.resize_with(level + 1, Vec::new);
+                }
+                let at = levels[level].iter().position(|known| known.locality == group.locality);
+                match at {
+                    Some(at) => {
+                        let known = &mut levels[level][at];
+                        known.endpoints = known.endpoints.iter().cloned().chain(kept).collect();
+                    }
+                    None => levels[level].push(LocalityGroup {
+                        locality: group.locality.clone(),
+                        weight: group.weight,
+                        endpoints: kept.into(),
+                    }),
+                }
+            }
+        }
+        EndpointSet {
+            levels: levels.into_iter().map(Vec::into_boxed_slice).collect(),
+            overprovisioning: self.overprovisioning,
+        }
     }
 
     /// Whether there is none.
@@ -244,6 +395,7 @@ impl EndpointSet {
         let mut counts = Membership::default();
         for endpoint in self.iter() {
             counts.total += 1;
+            counts.excluded += u64::from(endpoint.is_excluded());
             match endpoint.health {
                 Health::Healthy => counts.healthy += 1,
                 Health::Degraded => counts.degraded += 1,
@@ -263,27 +415,60 @@ pub struct Membership {
     pub healthy: u64,
     /// Degraded ones.
     pub degraded: u64,
+    /// Those that count for nothing.
+    pub excluded: u64,
 }
 
 impl Endpoint {
-    fn new(endpoint: &endpoint::Endpoint, identity: Arc<Identity>, transport: u16, priority: u32) -> Endpoint {
+    /// Whether active health checks ask it.
+    pub fn is_checked(&self) -> bool {
+        self.identity.failing.is_some()
+    }
+
+    /// It counts for nothing: neither for the load that its priority can take nor for panic.
+    pub fn is_excluded(&self) -> bool {
+        self.flags.has(HealthFlags::PENDING_ACTIVE_HC.with(HealthFlags::EXCLUDED_VIA_IMMEDIATE_HC_FAIL))
+    }
+
+    /// It was taken away, and no longer has the health for which it was kept.
+    fn is_to_go(&self) -> bool {
+        let flags = self.identity.flags();
+        flags.has(HealthFlags::PENDING_DYNAMIC_REMOVAL) && flags.has(HealthFlags::FAILED_ACTIVE_HC)
+    }
+
+    fn new(
+        endpoint: &endpoint::Endpoint,
+        identity: Arc<Identity>,
+        transport: u16,
+        priority: u32,
+        locality: &Arc<Locality>,
+    ) -> Endpoint {
         let additional = endpoint.additional_addresses.iter().filter_map(|address| match address {
             Address::Socket(address) => Some(*address),
             Address::Name { .. } | Address::Pipe(_) | Address::Internal { .. } => None,
         });
+        let flags = identity.flags();
         Endpoint {
             address: identity.address.clone(),
+            well_since: identity.well_since(),
             identity,
             additional: additional.collect(),
-            health: endpoint.health.into(),
+            health: Health::of(endpoint.health, flags),
             status: endpoint.health,
+            flags,
             weight: endpoint.weight.max(1),
             priority,
             hostname: Arc::clone(&endpoint.hostname),
             transport,
             metadata: Arc::clone(&endpoint.metadata),
+            check: endpoint.check.clone(),
+            locality: Arc::clone(locality),
         }
     }
+}
+
+fn is_checked(born: &Born<'_>, endpoint: &endpoint::Endpoint) -> bool {
+    born.failing.is_some() && !endpoint.check.as_ref().is_some_and(|check| check.disabled)
 }
 
 /// Names are resolved before they come here, and internal listeners are not ours.

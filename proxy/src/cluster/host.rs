@@ -2,20 +2,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use config::endpoint::HealthStatus;
 use config::metadata::Metadata;
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
 use super::endpoints::{Endpoint, Health, Identity};
 use super::host_stats::HostShard;
+use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::Labels;
+use crate::wire::headers::Name;
+use crate::wire::message::ResponseHead;
 
 /// An endpoint as this worker uses it. Cheap to clone; equal when the address is the same.
 #[derive(Clone)]
@@ -52,6 +57,11 @@ impl Host {
         self.0.clone()
     }
 
+    /// It counts for nothing in what its priority and locality can take.
+    pub fn is_excluded(&self) -> bool {
+        self.0.endpoint.is_excluded()
+    }
+
     /// Health for balancing.
     pub fn health(&self) -> Health {
         self.0.endpoint.health
@@ -80,6 +90,34 @@ impl Host {
     /// Requests (or TCP sessions) of this worker that are under way.
     pub fn active(&self) -> u32 {
         self.0.state.active.get()
+    }
+
+    /// Tells outlier detection, where there is any, what has become of a request or connection.
+    #[inline]
+    pub fn put(&self, outcome: Outcome) {
+        let identity = &self.0.endpoint.identity;
+        if let Some(monitor) = identity.monitor() {
+            monitor.put(identity, outcome);
+        }
+    }
+
+    /// Whether outlier detection wants to know.
+    pub fn is_watched(&self) -> bool {
+        self.0.endpoint.identity.monitor().is_some()
+    }
+
+    /// Tells it of an answer: its head, and the HTTP status that its gRPC status means, if it has one that counts.
+    #[inline]
+    pub fn put_answer(&self, head: &ResponseHead, grpc: impl FnOnce() -> Option<u16>) {
+        let identity = &self.0.endpoint.identity;
+        if let Some(monitor) = identity.monitor() {
+            monitor.put_answer(identity, head, grpc());
+        }
+        if let Some(failing) = identity.failing()
+            && head.headers.contains(&Name::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL)
+        {
+            failing.tell(identity);
+        }
     }
 
     /// Counts a response of it: `rq_success` below 500, else `rq_error`.
@@ -130,9 +168,13 @@ impl fmt::Debug for Host {
 /// What one worker holds of one endpoint.
 pub struct HostState {
     identity: Arc<Identity>,
-    active: Cell<u32>,
+    pub(super) active: Cell<u32>,
     shard: Arc<HostShard>,
     pools: RefCell<SmallVec<[Rc<Pool>; 1]>>,
+    /// Checks or outlier detection have found it ill, as far as this worker has seen.
+    ill: Cell<bool>,
+    /// Told when that begins.
+    falls_ill: Notify,
 }
 
 impl HostState {
@@ -143,6 +185,8 @@ impl HostState {
             active: Cell::new(0),
             shard: identity.shard(worker),
             pools: RefCell::default(),
+            ill: Cell::new(identity.flags().is_failed()),
+            falls_ill: Notify::new(),
         })
     }
 
@@ -180,6 +224,27 @@ impl HostState {
         !pools.is_empty()
     }
 
+    /// Whether this is another health than this worker has seen.
+    pub fn is_news(&self, ill: bool) -> bool {
+        self.ill.get() != ill
+    }
+
+    /// It falls ill, or is well again. Connections to one that falls ill are let go, idle ones now and others when they are done: new ones may
+    /// lead to a server that is well.
+    pub fn turns(&self) {
+        let ill = !self.ill.get();
+        self.ill.set(ill);
+        if ill {
+            self.pools().iter().for_each(|pool| pool.drain());
+            self.falls_ill.notify_waiters();
+        }
+    }
+
+    /// Until it is found ill.
+    pub async fn falls_ill(&self) {
+        self.falls_ill.notified().await;
+    }
+
     /// Its endpoint is gone: idle connections close, busy ones finish and close then.
     pub fn retire(&self) {
         for pool in self.pools() {
@@ -212,6 +277,13 @@ impl Active {
         core.stats.upstream_rq_total.inc();
         core.stats.upstream_rq_active.inc();
         Ok(Active { state: Rc::clone(state), core: Rc::clone(core), _permit: permit })
+    }
+}
+
+impl Active {
+    /// Ends when its host is found ill, where the cluster wants connections closed then.
+    pub fn is_to_close(&self) -> Option<Pin<Box<dyn Future<Output = ()> + '_>>> {
+        self.core.shared.config().closes_on_failure.then(|| Box::pin(self.state.falls_ill()) as _)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a pool lends: one HTTP stream, or one TCP connection. Dropping a lease gives back what can be used again, and all counts.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -73,6 +74,11 @@ impl TcpLease {
         self.counted.bytes()
     }
 
+    /// Ends when its host is found ill, where the cluster wants its connections closed for it.
+    pub fn is_to_close(&self) -> Option<Pin<Box<dyn Future<Output = ()> + '_>>> {
+        self._active.is_to_close()
+    }
+
     /// Says that the host closed the connection first (`upstream_cx_destroy_remote`).
     pub fn closed_by_peer(&mut self) {
         self.counted.closed_by_peer();
@@ -105,10 +111,7 @@ macro_rules! either {
                 let $stream = stream.codec();
                 $call
             }
-            UpstreamStream::Http2(stream) => {
-                let $stream = stream.codec();
-                $call
-            }
+            UpstreamStream::Http2($stream) => $call,
         }
     };
 }

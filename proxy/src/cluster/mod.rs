@@ -7,6 +7,7 @@
 //! [`WorkerClusters`] and is made when a cluster is first used there. An endpoint is the same as long as its address is: it keeps its
 //! pools and counts when an assignment changes its weight, health or metadata.
 
+mod alternative;
 mod balance;
 mod circuit_breaker;
 mod connect;
@@ -17,12 +18,14 @@ pub mod dns;
 mod endpoints;
 mod grpc;
 mod handshakes;
+pub mod health;
 mod host;
 mod host_stats;
 mod lease;
 mod manager;
 mod named;
 mod names;
+pub mod outlier;
 mod pick;
 mod pool;
 mod proxy_protocol;
@@ -37,6 +40,7 @@ pub(crate) mod testing;
 mod transport;
 mod worker;
 
+pub use alternative::Alternative;
 pub use connect::{Connecting, Connector};
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;
@@ -46,6 +50,7 @@ pub use host::Host;
 pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
 pub use manager::WorkerClusters;
 pub use named::NamedCounters;
+pub use outlier::Outcome;
 pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
 pub use pool::{Connected, Key, Speaks};
 pub use shared::Cluster;

@@ -27,7 +27,6 @@ pub(super) const QUIET: Names = &[
     (Kind::Counter, "lb_zone_routing_all_directly"),
     (Kind::Counter, "lb_zone_routing_cross_zone"),
     (Kind::Counter, "lb_zone_routing_sampled"),
-    (Kind::Gauge, "membership_excluded"),
     (Kind::Counter, "original_dst_host_invalid"),
     (Kind::Counter, "upstream_cx_connect_attempts_exceeded"),
     (Kind::Counter, "upstream_cx_connect_with_0_rtt"),

@@ -1,6 +1,6 @@
 //! A cluster as all threads share it: immutable configuration, endpoints behind a pointer, circuit-breaker counts as atomics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,19 @@ use config::cluster::{Discovery, UpstreamTransport};
 use config::endpoint::LoadAssignment;
 use config::tls::SdsName;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::circuit_breaker::Breakers;
-use super::endpoints::{EndpointSet, Membership};
+use super::endpoints::{Born, EndpointSet, Membership};
+use super::health::Failing;
+use super::outlier::Watch;
 use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
 use super::{Attach, Priority};
 use crate::peer_exchange::MetadataExchange;
 use crate::stats::{Scope, Stats};
+use crate::status::HealthFlags;
 use crate::tls::Secrets;
 
 /// A cluster. Made and fed by the control thread, read by workers.
@@ -32,6 +36,10 @@ pub struct Cluster {
     /// The filter of its connections, boxed: where there is one, it is there for each cluster.
     exchange: Option<Box<MetadataExchange>>,
     endpoints: ArcSwap<EndpointSet>,
+    /// Where hosts are watched that may be left out.
+    outliers: Option<Arc<Watch>>,
+    /// Where workers tell of hosts that say they fail their checks.
+    failing: Option<Arc<Failing>>,
     /// Endpoints are known. Set once; a stale read shows the cluster warming a little longer.
     assigned: AtomicBool,
     breakers: [Breakers; 2],
@@ -62,6 +70,8 @@ impl Cluster {
                 .as_ref()
                 .map(|config| Box::new(MetadataExchange::compile(config, stats))),
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
+            outliers: Watch::of(&config),
+            failing: config.health_check.is_some().then(Arc::default),
             assigned: AtomicBool::new(false),
             breakers: [Breakers::new(&config.circuit_breaker), Breakers::new(&config.circuit_breaker_high)],
             registry: Arc::clone(stats),
@@ -87,7 +97,7 @@ impl Cluster {
     pub fn assign(&self, assignment: &LoadAssignment) {
         let before = self.endpoints.load();
         let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
-        self.publish(EndpointSet::new(assignment, &before, choose));
+        self.publish(EndpointSet::new(assignment, &before, &self.born(), choose));
     }
 
     /// Replaces the endpoints of a DNS cluster: `answers` holds what names have resolved to so far, literal addresses stand for
@@ -96,13 +106,25 @@ impl Cluster {
         let before = self.endpoints.load();
         let choose = |endpoint: &config::endpoint::Endpoint| self.transports.choose(&self.config, endpoint);
         let set = match self.config.discovery {
-            Discovery::LogicalDns(..) => EndpointSet::logical(assignment, answers, &before, choose),
-            _ => EndpointSet::new(&super::dns::resolved(assignment, answers), &before, choose),
+            Discovery::LogicalDns(..) => EndpointSet::logical(assignment, answers, &before, &self.born(), choose),
+            _ => EndpointSet::new(&super::dns::resolved(assignment, answers), &before, &self.born(), choose),
         };
         self.publish(set);
     }
 
+    /// How hosts begin that were not there before.
+    fn born(&self) -> Born<'_> {
+        let mut flags = HealthFlags::FAILED_ACTIVE_HC;
+        if self.config.ignores_unchecked && !matches!(self.config.discovery, Discovery::Static(_)) {
+            flags = flags.with(HealthFlags::PENDING_ACTIVE_HC);
+        }
+        let now = self.config.balancing.slow_start.map(|_| Instant::now());
+        Born { outliers: self.outliers.as_ref(), failing: self.failing.as_ref(), flags, now }
+    }
+
     fn publish(&self, set: EndpointSet) {
+        let keeps = self.failing.is_some() && self.config.keeps_healthy;
+        let set = if keeps { set.with_healthy_of(&self.endpoints.load()) } else { set };
         let counts = set.counts();
         if set.has_other_hosts(&self.endpoints.load()) {
             self.scope().counter("membership_change").inc();
@@ -111,6 +133,38 @@ impl Cluster {
         self.assigned.store(true, Ordering::Relaxed);
         self.show_membership(counts);
         self.notify();
+        if let Some(outliers) = &self.outliers {
+            // Hosts that were left out may be gone.
+            outliers.wake();
+        }
+    }
+
+    /// Makes visible what was found out of the health of its endpoints. For the control thread.
+    pub fn publish_health(&self) {
+        let before = self.endpoints.load();
+        let set = before.with_health_of_now();
+        let counts = set.counts();
+        if counts.total != before.counts().total {
+            self.scope().counter("membership_change").inc();
+        }
+        self.endpoints.store(Arc::new(set));
+        self.show_membership(counts);
+        self.notify();
+    }
+
+    /// Where workers tell of hosts that say they fail their checks; `None` where nobody checks.
+    pub fn failing(&self) -> Option<&Arc<Failing>> {
+        self.failing.as_ref()
+    }
+
+    /// Whether some worker has ever used it.
+    pub fn was_used(&self) -> bool {
+        self.stats.get().is_some()
+    }
+
+    /// What watches its hosts, where it asks for outlier detection.
+    pub fn outliers(&self) -> Option<&Arc<Watch>> {
+        self.outliers.as_ref()
     }
 
     /// Tells the workers that the cluster was removed or replaced, so that they close its idle connections now. The control thread calls
@@ -181,8 +235,14 @@ impl Cluster {
             transport_socket_match: Default::default(),
             locality_socket_match: Default::default(),
             metadata: Default::default(),
+            check: None,
         };
         self.transports.choose(&self.config, &endpoint)
+    }
+
+    /// The transport that endpoints with such metadata have.
+    pub fn transport_matching(&self, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<u16> {
+        self.transports.matching(&self.config, metadata)
     }
 
     /// The circuit breakers of a priority.
@@ -192,7 +252,7 @@ impl Cluster {
 
     /// The statistics, made on first use.
     pub fn stats(&self) -> &ClusterStats {
-        self.stats.get_or_init(|| Box::new(ClusterStats::new(self.scope(), self.speaks_tls())))
+        self.stats.get_or_init(|| Box::new(ClusterStats::new(self.scope(), self.speaks_tls(), &self.breakers)))
     }
 
     /// Whether connections to it may be TLS.
@@ -223,6 +283,7 @@ impl Cluster {
         scope.gauge("membership_total").set(counts.total);
         scope.gauge("membership_healthy").set(counts.healthy);
         scope.gauge("membership_degraded").set(counts.degraded);
+        scope.gauge("membership_excluded").set(counts.excluded);
     }
 }
 

@@ -18,6 +18,8 @@ impl Cluster {
                         address: super::endpoints::print(&endpoint.address),
                         target: endpoint.address.clone(),
                         health: endpoint.status,
+                        flags: endpoint.identity.flags(),
+                        success_rates: endpoint.identity.monitor().map_or([-1.0; 2], |monitor| monitor.rates()),
                         weight: endpoint.weight,
                         priority,
                         locality: group.locality.clone(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::address::Address;
-use config::cluster::{Balancer, Cluster as Config, Discovery, Thresholds, UpstreamHttp, UpstreamTransport};
+use config::cluster::{Balancer, Balancing, Cluster as Config, Discovery, Thresholds, UpstreamHttp, UpstreamTransport};
 use config::endpoint::{Endpoint, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
 use config::route::{HostPredicate, RetryOn, RetryPolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +45,12 @@ pub fn config(discovery: Discovery) -> Config {
         tcp_keepalive: None,
         bind_address: None,
         outlier_detection: None,
+        health_check: None,
+        keeps_healthy: true,
+        ignores_unchecked: false,
+        closes_on_failure: false,
+        closes_on_change: false,
+        balancing: Balancing::default(),
         buffer_limit: 1 << 20,
         metadata: Arc::default(),
         metadata_exchange: None,
@@ -88,6 +94,7 @@ pub fn endpoint_at(address: Address) -> Endpoint {
         transport_socket_match: BTreeMap::new(),
         locality_socket_match: Arc::default(),
         metadata: Arc::default(),
+        check: None,
     }
 }
 
@@ -105,7 +112,12 @@ pub fn host(last: u8, weight: u32, health: HealthStatus) -> Host {
 pub fn host_of(endpoint: Endpoint, priority: u32) -> Host {
     let mut assignment = assignment(vec![endpoint]);
     assignment.localities[0].priority = priority;
-    let set = super::endpoints::EndpointSet::new(&assignment, &super::endpoints::EndpointSet::empty(), |_| Some(0));
+    let set = super::endpoints::EndpointSet::new(
+        &assignment,
+        &super::endpoints::EndpointSet::empty(),
+        &Default::default(),
+        |_| Some(0),
+    );
     let endpoint = Arc::clone(set.iter().next().expect("one endpoint"));
     let state = HostState::new(&endpoint.identity, 0);
     Host::new(endpoint, state)

@@ -188,6 +188,13 @@ impl Transports {
         self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
     }
 
+    /// The transport of the first match all of whose criteria this holds, else the fallback.
+    pub fn matching(&self, cluster: &Cluster, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<u16> {
+        let matches = &cluster.transport_matches;
+        let chosen = matches.iter().position(|entry| holds(metadata, &entry.criteria)).unwrap_or(matches.len());
+        self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
+    }
+
     /// By the number that [`Transports::choose`] gave.
     pub fn get(&self, index: u16) -> &Transport {
         self.all.get(usize::from(index)).unwrap_or(&Transport::Unavailable)

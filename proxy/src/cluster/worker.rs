@@ -15,6 +15,7 @@ use config::metadata::Metadata;
 use tokio::time::Instant;
 
 use self::choice::Balance;
+use super::alternative::{Alternative, Alternatives};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::{Connector, connect};
 use super::core::Core;
@@ -23,6 +24,7 @@ use super::grpc::GrpcCounters;
 use super::host::{Active, Host, HostState};
 use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
+use super::outlier::Outcome;
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
@@ -45,6 +47,7 @@ pub struct WorkerCluster {
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
     responses: ResponseCounters,
+    alternatives: Alternatives,
     filters: Option<Attached>,
     /// What filters count of gRPC requests.
     pub grpc: GrpcCounters,
@@ -75,6 +78,7 @@ impl WorkerCluster {
             hosts: RefCell::new(hosts),
             balance: RefCell::new(balance),
             responses: ResponseCounters::default(),
+            alternatives: Alternatives::default(),
             filters: shared.attached().map(|filters| Arc::clone(filters).on_worker()),
             grpc: GrpcCounters::default(),
             named: NamedCounters::default(),
@@ -132,6 +136,16 @@ impl WorkerCluster {
         }
     }
 
+    /// Counts one of a canary, which is counted by itself, too.
+    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
+        self.responses.count_canary(self.core.shared.scope(), status, milliseconds);
+    }
+
+    /// What counts under a name that a request asks for; `None` for one too many.
+    pub fn alternative(&self, name: &str) -> Option<Rc<Alternative>> {
+        self.alternatives.of(self.core.shared.scope(), name)
+    }
+
     /// Counts a response that is not passed on, for the request is tried again.
     pub fn count_retried(&self, status: u16, codes: Codes) {
         self.responses.count_retried(self.core.shared.scope(), status, codes);
@@ -166,7 +180,13 @@ impl WorkerCluster {
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
         };
         let state = host.state();
-        state.pool(&self.core, host.endpoint(), key).lend(state).await
+        let lent = state.pool(&self.core, host.endpoint(), key).lend(state).await;
+        match &lent {
+            Ok(_) => host.put(Outcome::Connected),
+            Err(failure) if failure.is_connect_failure() => host.put(Outcome::Failed),
+            Err(_) => {}
+        }
+        lent
     }
 
     /// Lends a new connection to the host.
@@ -192,11 +212,18 @@ impl WorkerCluster {
         match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
             Ok(connected) => {
                 counted.connected(connected.facts.tls.as_deref());
+                host.put(Outcome::ConnectedForGood);
                 let active = Active::begin(&self.core, host.state(), want.priority)?;
                 Ok(TcpLease { stream: Some(connected.stream), connection: connected.facts, counted, _active: active })
             }
             Err(failure) => {
                 counted.failed(&failure);
+                match failure.kind {
+                    ConnectFailureKind::Timeout => host.put(Outcome::TimedOut(504)),
+                    ConnectFailureKind::Remote => host.put(Outcome::Failed),
+                    // As in Envoy: of connections that are no request's it says nothing of the host.
+                    ConnectFailureKind::Local | ConnectFailureKind::Overflow => {}
+                }
                 Err(failure)
             }
         }

@@ -8,6 +8,7 @@ mod filters;
 pub(super) mod log;
 pub(in crate::http) mod mirror;
 mod one;
+mod outliers;
 mod race;
 pub(super) mod redirects;
 mod strict;
@@ -37,10 +38,11 @@ use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
+use crate::wire::message::Method;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
-use one::{Attempt, Outcome, Reached, cut_short};
+use one::{Attempt, Outcome, Reached};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
@@ -60,10 +62,13 @@ pub(super) async fn run<'s>(
         downstream.flush_within(limit);
     }
     let grpc = is_grpc(&exchange.stream.request);
-    let mut retry = prepare(exchange, chosen, forwarding, &cluster);
-    let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
-    let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
+    // What its route adds tells the number of the first attempt.
+    exchange.stream.info.attempts = 1;
+    let mut retry = prepare(exchange, chosen, forwarding, &cluster);
+    exchange.stream.info.attempts = 0;
+    let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
+    let attempt = Attempt::of(forwarding, &cluster, &ends);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
         log::begins(exchange);
@@ -88,7 +93,7 @@ pub(super) async fn run<'s>(
                 trace::attempt::over(&mut exchange.stream, outcome.head(), outcome.flags(), (host, outcome.ended()));
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
-                outcome.cut_short(&cluster);
+                drop(outcome);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, 0, stop));
                 }
@@ -138,11 +143,11 @@ pub(super) async fn run<'s>(
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
-        cut_short(&cluster, &lease, &head);
         return Err(Stop::Elsewhere(elsewhere));
     }
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
+    let watched = target.watched();
     let awaits_trailers = ends.answered(target, &head, time, succeeded);
     upload.forget();
     let flow = cluster.counts_waits(|stats| {
@@ -150,8 +155,11 @@ pub(super) async fn run<'s>(
     });
     let sent = send::answer(exchange, downstream, head, (&mut lease, &mut upload), (awaits_trailers, flow)).await;
     exchange.stream.info.host_wire(|| lease.stream().on_wire());
-    if sent.is_err() {
+    if let Err(stop) = &sent {
         ends.cut_short(exchange.timed_out);
+        if let Some(target) = &watched {
+            outliers::cut_short(target, stop);
+        }
     }
     sent
 }
@@ -179,6 +187,10 @@ fn upload(
     }));
     // Nothing of a tunnel goes up before it is accepted: to a server that refuses, it would be the next request.
     upload.paused = tunnel;
+    let request = &exchange.stream.request;
+    upload.refuses_early = request.upgrade.is_none()
+        && request.method == Method::Connect
+        && exchange.stream.context.manager.config.router.reject_early_data;
     upload
 }
 
@@ -197,7 +209,7 @@ fn prepare<'p>(
     let expected = stream.context.manager.config.router.respect_expected_timeout;
     let mut timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
-    timeouts.per_try_stream = cluster.config().http.max_stream_duration;
+    timeouts.per_try_stream = timeouts::stream_duration(&mut stream.request, cluster.config());
     let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
@@ -244,7 +256,14 @@ fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
     stream.info.upstream_cluster_observed = cluster.observed_name().cloned();
 }
 
-/// Logs tell where a request would have gone that a filter has answered.
+/// Its route is chosen again.
+pub(in crate::http) fn forget_cluster(stream: &mut Stream<'_>) {
+    stream.info.upstream_cluster = None;
+    stream.info.upstream_cluster_observed = None;
+    stream.info.upstream_labels[0] = None;
+}
+
+/// Formats tell where a request is to go before it goes there, and logs where it would have gone that a filter has answered.
 pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
         && let Some(cluster) = stream.cluster()

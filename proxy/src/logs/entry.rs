@@ -15,7 +15,7 @@ use crate::telemetry::dynamic::{Form, StateObject};
 use crate::telemetry::format::{self, server_name};
 use crate::telemetry::stream_info::StreamInfo;
 use crate::telemetry::trace::CustomTags;
-use crate::tls::info::{SanName, TlsInfo};
+use crate::tls::info::{PeerName, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{RequestHead, ResponseHead};
 
@@ -181,7 +181,7 @@ fn tls(info: &StreamInfo) -> Option<Tls> {
 
 fn secured(tls: &TlsInfo) -> Secured {
     let peer = tls.peer.as_deref();
-    let name = |name: &SanName| sanitized(name.as_bytes());
+    let name = |name: &PeerName| sanitized(name.as_bytes());
     Secured {
         version: tls.version,
         suite: tls.suite,

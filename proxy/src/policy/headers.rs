@@ -46,11 +46,18 @@ impl HeaderMatchers {
 
     /// Whether one of the conditions holds.
     pub fn any_of_response(&self, head: &ResponseHead) -> bool {
-        self.0.iter().any(|(field, matcher)| {
-            let mut joined = SmallVec::new();
-            matcher.matches(field.of_response(head, &mut joined))
-        })
+        self.0.iter().any(|condition| holds_for_response(condition, head))
     }
+
+    /// Whether all conditions hold.
+    pub fn match_response(&self, head: &ResponseHead) -> bool {
+        self.0.iter().all(|condition| holds_for_response(condition, head))
+    }
+}
+
+fn holds_for_response((field, matcher): &(Field, HeaderMatcher), head: &ResponseHead) -> bool {
+    let mut joined = SmallVec::new();
+    matcher.matches(field.of_response(head, &mut joined))
 }
 
 fn holds_for_request((field, matcher): &(Field, HeaderMatcher), head: &RequestHead) -> bool {

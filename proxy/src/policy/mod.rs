@@ -7,6 +7,7 @@ pub mod headers;
 pub mod jwt;
 pub(crate) mod match_tree;
 mod opened;
+pub mod predicate;
 pub mod rbac;
 
 use config::matcher::Fraction;

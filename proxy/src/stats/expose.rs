@@ -18,6 +18,8 @@ pub enum Buckets {
     Cumulative,
     /// `B0.5(interval,all) …`, each bucket alone.
     Disjoint,
+    /// Each bucket that got something with its lower bound and width, and the quantiles below.
+    Detailed,
 }
 
 /// `name: value` lines: texts, then counters and gauges by name, then histograms. One `: ` a line but for texts, for readers split
@@ -33,7 +35,10 @@ pub fn text(samples: &[Sample], buckets: Buckets) -> String {
     }
     for sample in samples {
         let Some(histogram) = &sample.histogram else { continue };
-        let _ = writeln!(out, "{}: {}", one_line(&sample.name), histogram_text(histogram, buckets));
+        let values = histogram_text(histogram, buckets);
+        // What goes on in lines below has no blank before them, as with Envoy.
+        let blank = if values.starts_with('\n') { "" } else { " " };
+        let _ = writeln!(out, "{}:{blank}{values}", one_line(&sample.name));
     }
     out
 }
@@ -66,6 +71,15 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
                 ));
             }
         }
+        Buckets::Detailed => {
+            let summary = histogram_text(histogram, Buckets::Quantiles);
+            let list = |counts: &[u64]| {
+                let one = |(low, width, count): (f64, f64, u64)| format!("{},{}:{count}", short(low), short(width));
+                filled(histogram, counts).map(one).collect::<Vec<_>>().join(", ")
+            };
+            let (totals, intervals) = (list(&histogram.counts), list(&histogram.interval));
+            return format!("\n  totals={totals}\n  intervals={intervals}\n  summary={summary}");
+        }
         Buckets::Cumulative | Buckets::Disjoint => {
             for (bound, interval, all) in counted(histogram, buckets) {
                 parts.push(format!("B{}({interval},{all})", short(bound)));
@@ -73,6 +87,16 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
         }
     }
     parts.join(" ")
+}
+
+/// Buckets that got something: lower bound, width and count. What was larger than all bounds has no width.
+fn filled<'a>(histogram: &'a HistogramSample, counts: &'a [u64]) -> impl Iterator<Item = (f64, f64, u64)> + 'a {
+    let each = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    each.map(|(index, count)| {
+        let low = index.checked_sub(1).map_or(0.0, |before| histogram.bounds[before]);
+        let high = histogram.bounds.get(index).copied().unwrap_or(low);
+        (low, high - low, *count)
+    })
 }
 
 /// Each upper bound with what was counted in the last interval and at all: up to it, or since the bound before.
@@ -150,13 +174,20 @@ pub fn json(samples: &[Sample], buckets: Buckets) -> String {
             Buckets::Quantiles => {
                 write!(histograms, "{comma}{{\"name\":{name},\"values\":[{}]}}", quantiles_json(histogram))
             }
+            Buckets::Detailed => write!(histograms, "{comma}{{\"name\":{name},{}}}", details_json(histogram)),
             Buckets::Cumulative | Buckets::Disjoint => {
                 let counts = buckets_json(histogram, buckets);
                 write!(histograms, "{comma}{{\"name\":{name},\"buckets\":[{counts}]}}")
             }
         };
     }
-    if !histograms.is_empty() && buckets != Buckets::Quantiles {
+    if !histograms.is_empty() && buckets == Buckets::Detailed {
+        let percentiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
+        let _ = write!(
+            out,
+            "{separator}{{\"histograms\":{{\"supported_percentiles\":[{percentiles}],\"details\":[{histograms}]}}}}"
+        );
+    } else if !histograms.is_empty() && buckets != Buckets::Quantiles {
         let _ = write!(out, "{separator}{{\"histograms\":[{histograms}]}}");
     } else if !histograms.is_empty() {
         let quantiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
@@ -167,6 +198,17 @@ pub fn json(samples: &[Sample], buckets: Buckets) -> String {
     }
     out.push_str("]}");
     out
+}
+
+fn details_json(histogram: &HistogramSample) -> String {
+    let list = |counts: &[u64]| {
+        let one = |(low, width, count): (f64, f64, u64)| {
+            format!("{{\"lower_bound\":{low},\"width\":{width},\"count\":{count}}}")
+        };
+        filled(histogram, counts).map(one).collect::<Vec<_>>().join(",")
+    };
+    let (totals, intervals) = (list(&histogram.counts), list(&histogram.interval));
+    format!("\"totals\":[{totals}],\"intervals\":[{intervals}],\"percentiles\":[{}]", quantiles_json(histogram))
 }
 
 fn quantiles_json(histogram: &HistogramSample) -> String {
@@ -181,25 +223,68 @@ fn quantiles_json(histogram: &HistogramSample) -> String {
     QUANTILES.map(one).join(",")
 }
 
+/// What Prometheus gets beside numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exposition {
+    /// Histograms as quantiles of the last interval, and not as buckets.
+    pub summaries: bool,
+    /// Texts, as gauges of value 0 with a label.
+    pub texts: bool,
+}
+
 /// Prometheus' text format: a `# TYPE` line for each metric, its series below; no `# HELP`, no `# EOF`.
-pub fn prometheus(stats: &Stats, samples: &[Sample]) -> String {
+pub fn prometheus(stats: &Stats, samples: &[Sample], shape: Exposition) -> String {
     let mut out = String::with_capacity(samples.len() * 96);
-    for kind in [Kind::Counter, Kind::Gauge, Kind::Histogram] {
+    for kind in [Kind::Counter, Kind::Gauge, Kind::Text, Kind::Histogram] {
         // Sorted by the name without tags, then by the raw name, which is the order that the samples have.
         let mut metrics: BTreeMap<String, Vec<(&Sample, Tagged)>> = BTreeMap::new();
-        for sample in samples.iter().filter(|sample| sample.kind == kind) {
+        for sample in samples.iter().filter(|sample| sample.kind == kind && (shape.texts || kind != Kind::Text)) {
             let mut tagged = stats.tagged(sample);
             metrics.entry(std::mem::take(&mut tagged.name)).or_default().push((sample, tagged));
         }
         for (name, series) in metrics {
             let Some(name) = metric_name(&name) else { continue };
+            if kind == Kind::Histogram && shape.summaries {
+                let _ = writeln!(out, "# TYPE {name} summary");
+                series.iter().for_each(|(sample, tagged)| write_summary(&mut out, &name, sample, &labels(tagged)));
+                continue;
+            }
             write_type(&mut out, &name, kind);
-            for (sample, tagged) in series {
+            for (sample, mut tagged) in series {
+                if let Some(text) = &sample.text {
+                    tagged.tags.push(("text_value".to_owned(), text.to_string()));
+                }
                 write_series(&mut out, &name, sample, &labels(&tagged));
             }
         }
     }
     out
+}
+
+fn write_summary(out: &mut String, name: &str, sample: &Sample, labels: &str) {
+    let Some(histogram) = &sample.histogram else { return };
+    let comma = if labels.is_empty() { "" } else { "," };
+    for quantile in QUANTILES {
+        let value = number(quantile_of(histogram, &histogram.interval, quantile));
+        let _ = writeln!(out, "{name}{{{labels}{comma}quantile=\"{}\"}} {value}", quantile / 100.0);
+    }
+    let total: u64 = histogram.interval.iter().sum();
+    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {total}", sum_of(histogram));
+}
+
+/// Envoy's quantiles (0 to 1) of the last interval; none where nothing came in it.
+pub fn quantiles(histogram: &HistogramSample) -> Vec<(f64, f64)> {
+    let value = |quantile: f64| (quantile / 100.0, quantile_of(histogram, &histogram.interval, quantile));
+    QUANTILES.map(value).into_iter().filter(|(_, value)| !value.is_nan()).collect()
+}
+
+/// The sum of the last interval, as far as the buckets tell.
+pub fn sum_of(histogram: &HistogramSample) -> f64 {
+    let middle = |index: usize| {
+        let low = index.checked_sub(1).map_or(0.0, |before| histogram.bounds[before]);
+        (low + histogram.bounds.get(index).copied().unwrap_or(low)) / 2.0
+    };
+    histogram.interval.iter().enumerate().map(|(index, count)| middle(index) * *count as f64).sum()
 }
 
 /// The line above the series of a metric.

@@ -1,11 +1,11 @@
 //! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
@@ -208,7 +208,12 @@ async fn session(
             proxy.write(worker, info, EntryKind::TcpPeriodic);
         }
     };
-    let end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first, &mut told).await;
+    let mut is_to_close = lease.is_to_close();
+    let is_to_close = poll_fn(|cx| is_to_close.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
+    let end = tokio::select! {
+        end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first, &mut told) => end,
+        () = is_to_close => End::Closed,
+    };
     match end {
         End::Closed => {}
         End::Idle => proxy.stats.idle_timeout.inc(),

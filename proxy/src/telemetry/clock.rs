@@ -101,6 +101,15 @@ pub fn write_iso(time: SystemTime, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
+/// As protobuf writes a moment of whole milliseconds in JSON: without a fraction where there is none.
+pub fn milliseconds(time: SystemTime) -> String {
+    let text = iso(time);
+    match text.strip_suffix(".000Z") {
+        Some(seconds) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
 /// [`write_iso`] as a string.
 pub fn iso(time: SystemTime) -> String {
     let mut out = Vec::with_capacity(24);

@@ -1,6 +1,6 @@
 //! What is known of a request or a TCP connection when it ends. Filled by `http` and `tcp`, written out by access logs. Plain data.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::failure::ResponseFlags;
 use crate::telemetry::dynamic::{DynamicMetadata, FilterState, StateObject};
 use crate::telemetry::peer::Peer;
-use crate::telemetry::wall;
-use crate::tls::info::TlsInfo;
+use crate::telemetry::{uuid, wall};
+use crate::tls::info::{PeerName, TlsInfo};
 use crate::wire::codec::OnWire;
 use crate::wire::message::Protocol;
 use config::metadata::Metadata;
@@ -31,7 +31,7 @@ pub struct ConnectionInfo {
     /// TLS facts; `None` on plaintext.
     pub tls: Option<Rc<TlsInfo>>,
     /// SNI seen by the TLS inspector even when TLS is not terminated here.
-    pub requested_server_name: Option<Arc<str>>,
+    pub requested_server_name: Option<PeerName>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
     /// From the beginning of the connection to the end of its TLS handshake.
@@ -44,6 +44,8 @@ pub struct ConnectionInfo {
     pub filter_state: RefCell<FilterState>,
     /// Why a filter closed it, where nothing else ended it before.
     pub denied: RefCell<Option<Denial>>,
+    /// What names it in logs, once that was asked for.
+    pub stream_id: OnceCell<[u8; uuid::LENGTH]>,
 }
 
 impl ConnectionInfo {
@@ -63,7 +65,13 @@ impl ConnectionInfo {
             metadata: RefCell::default(),
             filter_state: RefCell::default(),
             denied: RefCell::default(),
+            stream_id: OnceCell::new(),
         }
+    }
+
+    /// A name of its own, the same in all its entries.
+    pub fn stream_id(&self) -> &[u8] {
+        self.stream_id.get_or_init(uuid::random)
     }
 }
 

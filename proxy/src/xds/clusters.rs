@@ -6,6 +6,7 @@
 mod endpoints;
 mod extensions;
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,9 +25,13 @@ use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
 use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
+use crate::cluster::health::Checks;
+use crate::cluster::outlier::Ejections;
 use crate::cluster::published::{ClusterTable, Published};
 use crate::discoveries::{Discoveries, Wanted};
 use crate::http::attach_filters;
+use crate::log_files::EventFile;
+use crate::logs::Sinks;
 use crate::stats::{ServerStats, Stats};
 use crate::store::{Kind, Resources, Stored};
 use crate::tls::Secrets;
@@ -45,6 +50,10 @@ pub struct Parts {
     pub resolver: Arc<dns::Resolver>,
     /// Filters that are discovered.
     pub discoveries: Rc<Discoveries>,
+    /// Where ejections are written down.
+    pub outlier_log: Option<EventFile>,
+    /// Opens logs of health checks.
+    pub sinks: Arc<Sinks>,
 }
 
 /// All clusters.
@@ -65,6 +74,9 @@ pub struct Clusters {
 struct Active {
     cluster: Arc<Cluster>,
     names: Option<Names>,
+    /// Run while they are held.
+    _ejections: Option<Ejections>,
+    _checks: Option<Checks>,
 }
 
 struct Warming {
@@ -75,6 +87,8 @@ struct Warming {
     names: Option<Names>,
     /// Filters that are discovered.
     extensions: Vec<Wanted>,
+    /// Begun once all else is here: its endpoints are asked before anybody is sent to them.
+    checks: OnceCell<Checks>,
 }
 
 impl Clusters {
@@ -156,7 +170,7 @@ impl Clusters {
         let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
         let extensions = extensions::discovered(&cluster);
         extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
-        let warming = Warming { cluster, since: Instant::now(), needs, names, extensions };
+        let warming = Warming { cluster, since: Instant::now(), needs, names, extensions, checks: OnceCell::new() };
         if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
             self.release_service(&name, &before.cluster);
         }
@@ -243,7 +257,9 @@ impl Clusters {
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
         let discoveries = &self.parts.discoveries;
         let warm = self.held.all_warming().filter(|(_, warming)| {
-            is_warm(warming, secrets) && warming.extensions.iter().all(|wanted| wanted.is_ready(discoveries))
+            is_warm(warming, secrets)
+                && warming.extensions.iter().all(|wanted| wanted.is_ready(discoveries))
+                && self.were_checked(warming)
         });
         let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in warm {
@@ -258,6 +274,24 @@ impl Clusters {
         changed
     }
 
+    /// Whether its endpoints have been checked once, or need not be. Begins with it.
+    fn were_checked(&self, warming: &Warming) -> bool {
+        if warming.cluster.config().health_check.is_none() {
+            return true;
+        }
+        let begin = || {
+            let open = |path: &str| self.parts.sinks.events(path);
+            Checks::follow(&warming.cluster, open, self.answered.clone()).expect("it has a health check")
+        };
+        warming.checks.get_or_init(begin).are_done()
+    }
+
+    /// Whether clusters that nothing stands in for wait for the first checks of their endpoints.
+    pub fn awaits_checks(&self) -> bool {
+        let begun = |warming: &Warming| warming.checks.get().is_some_and(|checks| !checks.are_done());
+        self.held.all_warming().any(|(name, warming)| begun(warming) && self.held.active(name).is_none())
+    }
+
     fn activate(&mut self, name: &Arc<str>) {
         let Some(mut warmed) = self.held.take_warming(name) else { return };
         let cluster = warmed.made.cluster.clone();
@@ -265,7 +299,10 @@ impl Clusters {
         let before = self.held.active_body(name).cloned();
         let stored = &warmed.stored;
         audit::policy(Carrier::Cluster, name, &stored.version, before.as_deref(), Some(&stored.body));
-        match self.held.activate(name, warmed, Active { cluster, names }) {
+        let ejections = Ejections::follow(&cluster, self.parts.outlier_log.clone());
+        let checks = warmed.made.checks.take();
+        let active = Active { cluster, names, _ejections: ejections, _checks: checks };
+        match self.held.activate(name, warmed, active) {
             Some(before) => {
                 self.release_service(name, &before.cluster);
                 self.retired.push(before.cluster);

@@ -20,6 +20,7 @@ use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
 use super::audit::{self, Carrier};
+use super::cache::Cache;
 use super::clusters::Clusters;
 use super::extensions::Extensions;
 use super::held::Held;
@@ -83,6 +84,8 @@ pub struct Control {
     pub dirty: bool,
     /// When memory is given back to the system.
     pub trim_at: Option<Instant>,
+    /// What was accepted before, on disk.
+    pub cache: Option<Cache>,
 }
 
 /// From an update to the moment when memory is given back: updates come in bursts, and it is no cheap thing to do.
@@ -123,6 +126,7 @@ impl Control {
                 () = fetched.notified() => {}
                 () = timer => {
                     self.trim_if_due();
+                    self.look_into_cache(handle.as_ref());
                     self.listeners.on_timer(&|name| self.clusters.is_there(name));
                     // A listener that could be bound at last needs its routes and secrets.
                     self.dirty = true;
@@ -137,6 +141,9 @@ impl Control {
             Event::Connected => self.stats.control_plane_connected.set(1),
             Event::Disconnected { reason, retry_in } => {
                 self.stats.control_plane_connected.set(0);
+                if let Some(cache) = &mut self.cache {
+                    cache.control_plane_is_away();
+                }
                 self.start.answered = false;
                 for discovery in [self.stats.cds, self.stats.lds] {
                     discovery.update_attempt.inc();
@@ -155,7 +162,10 @@ impl Control {
                     retry_in.as_millis()
                 );
             }
-            Event::Update(update) => {
+            Event::Update(mut update) => {
+                if let Some(cache) = &mut self.cache {
+                    cache.heard(&mut update);
+                }
                 // A stream that was opened may still lead to something else than a control plane.
                 if !std::mem::replace(&mut self.start.answered, true) {
                     tracing::info!(target: "config", "connected to the control plane");
@@ -184,7 +194,22 @@ impl Control {
         kinds.insert(Kind::Route, self.tables.snapshot());
         kinds.insert(Kind::Extension, self.extensions.snapshot());
         kinds.insert(Kind::Secret, self.secrets.snapshot());
-        Shown { resources: Snapshot { kinds }, listeners: self.listeners.active() }
+        let stale_since = self.cache.as_ref().and_then(Cache::stale_since);
+        Shown { resources: Snapshot { kinds }, listeners: self.listeners.active(), stale_since }
+    }
+
+    /// Begins with what is on disk where the control plane is away, and keeps there what is in use.
+    fn look_into_cache(&mut self, ads: Option<&AdsHandle>) {
+        let Some(mut cache) = self.cache.take() else { return };
+        for update in cache.begin_with() {
+            // Nobody is told what was thought of it, and it counts as no update: it was accepted once.
+            if let Err(refused) = self.apply(&update) {
+                tracing::warn!(target: "config", "{} resources that were kept are refused now", refused.len());
+            }
+            self.settle(ads);
+        }
+        cache.save_if_due(|| self.show().resources);
+        self.cache = Some(cache);
     }
 
     fn on_request(&mut self, request: Request) {
@@ -205,10 +230,10 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
-        let settled = self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets);
+        let settled = self.settle_all();
         if std::mem::take(&mut self.dirty) | settled {
             // A listener or cluster may have waited for what had come already; then the one before it drains from now on.
-            if self.want_extensions() && self.clusters.settle(&self.secrets) | self.listeners.settle(&self.secrets) {
+            if self.want_extensions() && self.settle_all() {
                 self.want_extensions();
             }
             self.forget_routes();
@@ -225,6 +250,13 @@ impl Control {
         self.stats.warming_clusters.set(self.clusters.warming_count() as u64);
         self.stats.total_listeners_active.set(self.listeners.active_count() as u64);
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
+    }
+
+    /// Puts in use what is warm. No listener serves before the first clusters know which of their endpoints are well.
+    fn settle_all(&mut self) -> bool {
+        let clusters = self.clusters.settle(&self.secrets);
+        let held_back = !self.start.live && self.clusters.awaits_checks();
+        clusters | (!held_back && self.listeners.settle(&self.secrets))
     }
 
     fn want_extensions(&mut self) -> bool {
@@ -280,6 +312,7 @@ impl Control {
             .into_iter()
             .flatten()
             .chain(fetches)
+            .chain(self.cache.as_ref().and_then(Cache::next_timeout))
             .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()
             .unwrap_or(Duration::from_secs(3600))

@@ -78,6 +78,8 @@ impl World {
             server,
             resolver,
             discoveries: discoveries.clone(),
+            outlier_log: None,
+            sinks: Arc::new(Sinks::new(SinkSettings::default())),
         };
         let clusters = Clusters::new(parts, options.clone());
         let extensions = Extensions::new(discoveries.clone(), options.clone(), stats.clone());
@@ -112,6 +114,7 @@ impl World {
             healthy: true,
             dirty: true,
             trim_at: None,
+            cache: None,
         };
         World { control, stats, published, commands, updates: 0 }
     }

@@ -1,9 +1,11 @@
 //! Choosing one host of a list by the cluster's policy.
 
-use config::cluster;
+use config::cluster::{self, Balancing};
 
 use super::edf::Schedule;
 use super::hashing::{Maglev, Ring};
+use super::slow_start::SlowStart;
+use super::twister::Twister;
 use crate::cluster::host::Host;
 
 /// A list of hosts with the state of the policy.
@@ -11,6 +13,7 @@ use crate::cluster::host::Host;
 pub struct Chooser {
     hosts: Vec<Host>,
     method: Method,
+    slow_start: Option<SlowStart>,
 }
 
 #[derive(Debug)]
@@ -21,23 +24,31 @@ enum Method {
     },
     /// Differing weights: earliest deadline first.
     Weighted(Schedule),
-    /// Differing weights, and the fewer requests a host has, the sooner it comes again (`active_request_bias` 1).
-    WeightedLeastRequest(Schedule),
+    /// Differing weights, and the fewer requests a host has, the sooner it comes again; how much they count.
+    WeightedLeastRequest(Schedule, f64),
     /// Equal weights: the best of some chosen at random.
     LeastRequest {
         choices: u32,
     },
+    /// Equal weights: the best of all.
+    LeastOfAll,
     Random,
-    Ring(Ring),
-    Maglev(Maglev),
+    Ring(Ring, Option<u32>),
+    Maglev(Maglev, Option<u32>),
 }
 
 impl Chooser {
     /// For these hosts.
-    pub fn new(hosts: Vec<Host>, policy: &cluster::Balancer, random: &mut fastrand::Rng) -> Chooser {
-        let equal = hosts.windows(2).all(|pair| pair[0].weight() == pair[1].weight());
+    pub fn new(
+        hosts: Vec<Host>,
+        policy: &cluster::Balancer,
+        balancing: &Balancing,
+        random: &mut fastrand::Rng,
+    ) -> Chooser {
+        let slow_start = SlowStart::of(&hosts, balancing);
+        let equal = slow_start.is_none() && hosts.windows(2).all(|pair| pair[0].weight() == pair[1].weight());
         let schedule = |random: &mut fastrand::Rng| {
-            let weights: Vec<f64> = hosts.iter().map(|host| f64::from(host.weight())).collect();
+            let weights: Vec<f64> = hosts.iter().map(|host| weight(host, &slow_start)).collect();
             Schedule::new(&weights, random.usize(..hosts.len()))
         };
         let method = match policy {
@@ -45,19 +56,26 @@ impl Chooser {
                 Method::RoundRobin { next: random.usize(..hosts.len().max(1)) }
             }
             cluster::Balancer::RoundRobin | cluster::Balancer::ClusterProvided => Method::Weighted(schedule(random)),
+            cluster::Balancer::LeastRequest { .. } if equal && balancing.full_scan => Method::LeastOfAll,
             cluster::Balancer::LeastRequest { choices } if equal => Method::LeastRequest { choices: (*choices).max(1) },
-            cluster::Balancer::LeastRequest { .. } => Method::WeightedLeastRequest(schedule(random)),
+            cluster::Balancer::LeastRequest { .. } => {
+                Method::WeightedLeastRequest(schedule(random), balancing.active_request_bias)
+            }
             cluster::Balancer::Random => Method::Random,
-            cluster::Balancer::RingHash { minimum_ring_size } => Method::Ring(Ring::new(&hosts, *minimum_ring_size)),
-            cluster::Balancer::Maglev { table_size } => Method::Maglev(Maglev::new(&hosts, *table_size)),
+            cluster::Balancer::RingHash { minimum_ring_size } => {
+                Method::Ring(Ring::new(&hosts, *minimum_ring_size, balancing), balancing.balance_factor)
+            }
+            cluster::Balancer::Maglev { table_size } => {
+                Method::Maglev(Maglev::new(&hosts, *table_size, balancing), balancing.balance_factor)
+            }
         };
-        Chooser { hosts, method }
+        Chooser { hosts, method, slow_start }
     }
 
     /// The next host; `None` when the list is empty. Without a hash the hash policies choose at random; `attempt` counts the hosts that
     /// this request has already declined.
     pub fn pick(&mut self, hash: Option<u64>, attempt: u32, random: &mut fastrand::Rng) -> Option<&Host> {
-        let hosts = &self.hosts;
+        let (hosts, slow_start) = (&self.hosts, &self.slow_start);
         if hosts.len() < 2 {
             return hosts.first();
         }
@@ -67,9 +85,10 @@ impl Chooser {
                 *next = chosen + 1;
                 chosen
             }
-            Method::Weighted(schedule) => schedule.pick(|host| f64::from(hosts[host].weight()))?,
-            Method::WeightedLeastRequest(schedule) => {
-                schedule.pick(|host| f64::from(hosts[host].weight()) / (f64::from(hosts[host].active()) + 1.0))?
+            Method::Weighted(schedule) => schedule.pick(|host| weight(&hosts[host], slow_start))?,
+            Method::WeightedLeastRequest(schedule, bias) => {
+                let bias = *bias;
+                schedule.pick(|host| weight(&hosts[host], slow_start) / busy(&hosts[host], bias))?
             }
             Method::LeastRequest { choices } => {
                 let mut best = random.usize(..hosts.len());
@@ -81,12 +100,86 @@ impl Chooser {
                 }
                 best
             }
+            Method::LeastOfAll => least_of_all(hosts, random),
             Method::Random => random.usize(..hosts.len()),
-            Method::Ring(ring) => ring.find(hash.unwrap_or_else(|| random.u64(..)), attempt)?,
-            Method::Maglev(maglev) => maglev.find(hash.unwrap_or_else(|| random.u64(..)), attempt)?,
+            Method::Ring(ring, bound) => {
+                let hash = hash.unwrap_or_else(|| random.u64(..));
+                bounded(hosts, ring.find(hash, attempt)?, hash, *bound)
+            }
+            Method::Maglev(maglev, bound) => {
+                let hash = hash.unwrap_or_else(|| random.u64(..));
+                bounded(hosts, maglev.find(hash, attempt)?, hash, *bound)
+            }
         };
         hosts.get(chosen)
     }
+}
+
+fn weight(host: &Host, slow_start: &Option<SlowStart>) -> f64 {
+    let weight = f64::from(host.weight());
+    match slow_start {
+        Some(slow_start) => weight * slow_start.share(host),
+        None => weight,
+    }
+}
+
+/// How much the requests of a host count against it.
+fn busy(host: &Host, bias: f64) -> f64 {
+    let requests = f64::from(host.active()) + 1.0;
+    if bias == 1.0 { requests } else { requests.powf(bias) }
+}
+
+/// One of those that have the fewest requests.
+fn least_of_all(hosts: &[Host], random: &mut fastrand::Rng) -> usize {
+    let (mut best, mut tied) = (0, 0);
+    for (index, host) in hosts.iter().enumerate() {
+        match host.active().cmp(&hosts[best].active()) {
+            std::cmp::Ordering::Less => (best, tied) = (index, 1),
+            std::cmp::Ordering::Equal => {
+                tied += 1;
+                if random.usize(..tied) == 0 {
+                    best = index;
+                }
+            }
+            std::cmp::Ordering::Greater => {}
+        }
+    }
+    best
+}
+
+/// That host, or where it has more than its bound another one: each hash has a row of hosts of its own, as in Envoy. Requests are those of this
+/// worker.
+fn bounded(hosts: &[Host], first: usize, hash: u64, bound: Option<u32>) -> usize {
+    let Some(factor) = bound else { return first };
+    let all: u64 = hosts.iter().map(|host| u64::from(host.active())).sum();
+    let weights: f64 = hosts.iter().map(|host| f64::from(host.weight())).sum();
+    let slots = ((all + 1) * u64::from(factor)).div_ceil(100) as f64;
+    let load = |host: usize| {
+        let share = f64::from(hosts[host].weight()) / weights;
+        f64::from(hosts[host].active()) / (slots * share).ceil().max(1.0)
+    };
+    let mut least = (first, load(first));
+    if least.1 <= 1.0 {
+        return first;
+    }
+    let mut twister = Twister::new(hash as u32);
+    let mut order: Vec<usize> = (0..hosts.len()).collect();
+    for index in 0..hosts.len() {
+        let other = index + twister.below((hosts.len() - index) as u32) as usize;
+        order.swap(index, other);
+        let host = order[index];
+        if host == first {
+            continue;
+        }
+        let load = load(host);
+        if load <= 1.0 {
+            return host;
+        }
+        if load < least.1 {
+            least = (host, load);
+        }
+    }
+    least.0
 }
 
 #[cfg(test)]

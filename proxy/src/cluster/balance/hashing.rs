@@ -1,9 +1,22 @@
-//! Consistent hashing: Envoy's ketama ring and its maglev table, with the same hash (XXH64 of the address), so that a mixed fleet sends a
-//! key to the same host.
+//! Consistent hashing: Envoy's ketama ring and its maglev table, with the same hashes (of the address, the host name, or what the host's
+//! metadata says), so that a mixed fleet sends a key to the same host.
 
+use config::cluster::Balancing;
 use xxhash_rust::xxh64::xxh64;
 
+use super::murmur::murmur64a;
+
 use crate::cluster::host::Host;
+
+/// What stands for a host.
+fn hash_key<'h>(host: &'h Host, balancing: &Balancing) -> &'h str {
+    let endpoint = host.endpoint();
+    match endpoint.metadata.get("envoy.lb", "hash_key").and_then(|key| key.as_str()) {
+        Some(key) => key,
+        None if balancing.hashes_hostname => &endpoint.hostname,
+        None => host.address(),
+    }
+}
 
 /// A ketama ring.
 #[derive(Debug)]
@@ -13,19 +26,26 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// At least `minimum` points (as far as Envoy's maximum allows), shared by weight.
-    pub fn new(hosts: &[Host], minimum: u64) -> Ring {
-        Ring::from_weights(hosts.iter().map(|host| (host.address(), host.weight())), minimum)
+    /// At least `minimum` points (as far as the maximum allows), shared by weight.
+    pub fn new(hosts: &[Host], minimum: u64, balancing: &Balancing) -> Ring {
+        let hosts = hosts.iter().map(|host| (hash_key(host, balancing), host.weight()));
+        let hash: fn(&[u8]) -> u64 = if balancing.murmur { murmur64a } else { |key| xxh64(key, 0) };
+        Ring::from_weights(hosts, (minimum, balancing.maximum_ring_size), hash)
     }
 
-    fn from_weights<'a>(hosts: impl Iterator<Item = (&'a str, u32)> + Clone, minimum: u64) -> Ring {
+    fn from_weights<'a>(
+        hosts: impl Iterator<Item = (&'a str, u32)> + Clone,
+        (minimum, maximum): (u64, u64),
+        hash: fn(&[u8]) -> u64,
+    ) -> Ring {
         let total: f64 = hosts.clone().map(|(_, weight)| f64::from(weight)).sum();
         let least = hosts.clone().map(|(_, weight)| f64::from(weight) / total).fold(f64::INFINITY, f64::min);
         if !least.is_finite() || least <= 0.0 {
             return Ring { points: Vec::new() };
         }
         // The least host gets a whole number of points; the others need not, hence the running sums.
-        let scale = ((least * minimum.min(MAXIMUM_RING_SIZE) as f64).ceil() / least).min(MAXIMUM_RING_SIZE as f64);
+        let maximum = maximum.min(MAXIMUM_RING_SIZE);
+        let scale = ((least * minimum.min(maximum) as f64).ceil() / least).min(maximum as f64);
         let mut points = Vec::with_capacity(scale.ceil() as usize);
         let mut target = 0.0;
         let mut key = String::new();
@@ -37,7 +57,7 @@ impl Ring {
                 key.push_str(address);
                 key.push('_');
                 key.push_str(itoa::Buffer::new().format(index));
-                points.push((xxh64(key.as_bytes(), 0), number as u32));
+                points.push((hash(key.as_bytes()), number as u32));
                 index += 1;
             }
         }
@@ -62,8 +82,8 @@ pub struct Maglev {
 
 impl Maglev {
     /// A table of `size` places; a size that is no prime gives the default.
-    pub fn new(hosts: &[Host], size: u64) -> Maglev {
-        let hosts: Vec<(&str, u32)> = hosts.iter().map(|host| (host.address(), host.weight())).collect();
+    pub fn new(hosts: &[Host], size: u64, balancing: &Balancing) -> Maglev {
+        let hosts: Vec<(&str, u32)> = hosts.iter().map(|host| (hash_key(host, balancing), host.weight())).collect();
         Maglev::from_weights(&hosts, size)
     }
 

@@ -136,13 +136,13 @@ impl Balancer {
             let locality = cluster.locality_weighted.then(|| level.locality(health, random)).flatten();
             locality.map_or(List::Of(health), |locality| List::In(health, locality))
         };
-        let host = level.list(list, &cluster.balancer, random).pick(want.hash, attempt, random)?;
+        let host = level.list(list, cluster, random).pick(want.hash, attempt, random)?;
         Some((host.clone(), panic))
     }
 }
 
 impl Level {
-    fn list(&mut self, list: List, policy: &cluster::Balancer, random: &mut fastrand::Rng) -> &mut Chooser {
+    fn list(&mut self, list: List, cluster: &cluster::Cluster, random: &mut fastrand::Rng) -> &mut Chooser {
         let groups = &self.groups;
         find_or_make(&mut self.lists, list, || {
             let hosts = groups.iter().enumerate().flat_map(|(index, group)| {
@@ -152,7 +152,7 @@ impl Level {
                     List::In(health, locality) => index == locality && host.health() == health,
                 })
             });
-            Chooser::new(hosts.cloned().collect(), policy, random)
+            Chooser::new(hosts.cloned().collect(), &cluster.balancer, &cluster.balancing, random)
         })
     }
 
@@ -179,7 +179,7 @@ fn find_or_make<K: PartialEq, V>(all: &mut Vec<(K, V)>, key: K, make: impl FnOnc
 fn count(groups: &[Group]) -> LevelHealth {
     let mut health = LevelHealth::default();
     for host in groups.iter().flat_map(|group| &group.hosts) {
-        health.total += 1;
+        health.total += u32::from(!host.is_excluded());
         match host.health() {
             Health::Healthy => health.healthy += 1,
             Health::Degraded => health.degraded += 1,
@@ -191,10 +191,11 @@ fn count(groups: &[Group]) -> LevelHealth {
 
 fn effective_weight(group: &Group, health: Health, overprovisioning: u32) -> f64 {
     let eligible = group.hosts.iter().filter(|host| host.health() == health).count();
-    if group.hosts.is_empty() {
+    let count = group.hosts.iter().filter(|host| !host.is_excluded()).count();
+    if count == 0 {
         return 0.0;
     }
-    let ratio = f64::from(overprovisioning) / 100.0 * eligible as f64 / group.hosts.len() as f64;
+    let ratio = f64::from(overprovisioning) / 100.0 * eligible as f64 / count as f64;
     f64::from(group.weight) * ratio.min(1.0)
 }
 

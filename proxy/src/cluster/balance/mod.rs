@@ -5,6 +5,9 @@ mod edf;
 mod hashing;
 mod level;
 mod load;
+mod murmur;
+mod slow_start;
+mod twister;
 
 pub use level::{Balancer, Group};
 pub use load::PriorityLoad;

@@ -10,6 +10,7 @@ fn breakers(limit: u32) -> Breakers {
         max_pending_requests: limit,
         max_requests: limit,
         max_retries: limit,
+        ..Thresholds::default()
     })
 }
 
@@ -22,7 +23,7 @@ fn a_place_above_the_limit_is_refused_unless_forced() {
     assert_eq!(take(false), None);
     assert_eq!(take(true), Some(false));
     assert_eq!(breakers.count(Resource::Requests), 3);
-    assert!(breakers.give_back(Resource::Requests) == Change::Same);
+    assert!(breakers.give_back(Resource::Requests) == Change::Above);
     assert!(breakers.give_back(Resource::Requests) == Change::Crossed, "below the limit again");
     assert!(breakers.give_back(Resource::Requests) == Change::Same);
     assert_eq!(breakers.count(Resource::Requests), 0);
@@ -56,4 +57,26 @@ fn workers_share_the_limit() {
     let most = threads.into_iter().map(|thread| thread.join().expect("no panic")).max();
     assert!(most.expect("threads") <= 3);
     assert_eq!(breakers.count(Resource::Pending), 0);
+}
+
+#[test]
+fn a_budget_is_a_share_of_what_is_under_way() {
+    let budget = RetryBudget { percent: 20.0, minimum: 1 };
+    let breakers =
+        Breakers::new(&Thresholds { retry_budget: Some(budget), max_requests: u32::MAX, ..Thresholds::default() });
+    let retry = || breakers.take(Resource::Retries, false).is_some();
+    assert!(retry(), "one is always allowed");
+    assert!(!retry());
+    for _ in 0..6 {
+        breakers.take(Resource::Requests, false);
+    }
+    for _ in 0..9 {
+        breakers.take(Resource::Pending, false);
+    }
+    assert!(retry() && retry(), "a fifth of fifteen is three");
+    assert!(!retry());
+    assert!(breakers.is_counted(Resource::Requests), "although it has no limit");
+    assert!(
+        !Breakers::new(&Thresholds { max_requests: u32::MAX, ..Thresholds::default() }).is_counted(Resource::Requests)
+    );
 }

@@ -200,6 +200,7 @@ fn a_logical_host_s_log_line_shows_where_it_was_reached() {
             respect_ttl: true,
             jitter: Duration::ZERO,
             resolvers: Vec::new(),
+            failure: None,
         };
         let cluster = bench.publish(config(Discovery::LogicalDns(assignment(vec![endpoint_at(name)]), settings)));
         let endpoints: Arc<EndpointSet> = cluster.endpoints_owned();

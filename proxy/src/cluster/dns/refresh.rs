@@ -82,7 +82,14 @@ fn next_delay(settings: &DnsSettings, result: &Result<Answer, LookupFailure>, fa
             Some(ttl) => Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)),
             None => settings.refresh,
         },
-        Err(_) => FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(settings.refresh),
+        Err(_) => {
+            let doubled = |first: Duration| first.saturating_mul(1 << failures.saturating_sub(1).min(20));
+            match settings.failure {
+                // As in Envoy any time up to that.
+                Some((first, most)) => doubled(first).min(most).mul_f64(fastrand::f64()),
+                None => doubled(FIRST_RETRY).min(settings.refresh),
+            }
+        }
     };
     let jitter = u64::try_from(settings.jitter.as_millis()).unwrap_or(u64::MAX);
     let jitter = if jitter == 0 { 0 } else { fastrand::u64(..jitter) };

@@ -6,7 +6,7 @@ use super::*;
 use crate::cluster::testing::{address, assignment, endpoint, endpoint_at, locality};
 
 fn set(assignment: &LoadAssignment, before: &EndpointSet) -> EndpointSet {
-    EndpointSet::new(assignment, before, |_| Some(0))
+    EndpointSet::new(assignment, before, &Born::default(), |_| Some(0))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn health_is_counted_and_what_cannot_be_reached_is_left_out() {
         endpoint_at(Address::Pipe(PathBuf::from("/run/app.sock"))),
     ];
     let set = set(&assignment(endpoints), &EndpointSet::empty());
-    assert_eq!(set.counts(), Membership { total: 6, healthy: 3, degraded: 1 });
+    assert_eq!(set.counts(), Membership { total: 6, healthy: 3, degraded: 1, excluded: 0 });
     assert_eq!(&*set.iter().last().expect("a pipe").identity.printed, "/run/app.sock");
 }
 
@@ -74,11 +74,14 @@ fn a_logical_host_keeps_its_identity_when_its_address_changes() {
     let answers = |last: u8| {
         HashMap::from([(Arc::from("app.example"), vec![IpAddr::from([10, 0, 0, last]), IpAddr::from([10, 0, 0, 9])])])
     };
-    let first = EndpointSet::logical(&assignment, &answers(1), &EndpointSet::empty(), |_| Some(0));
-    let second = EndpointSet::logical(&assignment, &answers(2), &first, |_| Some(0));
+    let first = EndpointSet::logical(&assignment, &answers(1), &EndpointSet::empty(), &Born::default(), |_| Some(0));
+    let second = EndpointSet::logical(&assignment, &answers(2), &first, &Born::default(), |_| Some(0));
     let only = |set: &EndpointSet| Arc::clone(set.iter().next().expect("one"));
     assert!(Arc::ptr_eq(&only(&first).identity, &only(&second).identity));
     assert_eq!(only(&second).address, Address::Socket(address(2)));
     assert_eq!(&*only(&second).additional, [address(9)]);
-    assert_eq!(EndpointSet::logical(&assignment, &HashMap::new(), &second, |_| Some(0)).iter().count(), 0);
+    assert_eq!(
+        EndpointSet::logical(&assignment, &HashMap::new(), &second, &Born::default(), |_| Some(0)).iter().count(),
+        0
+    );
 }

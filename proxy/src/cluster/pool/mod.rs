@@ -62,6 +62,8 @@ struct State {
     spoken: Option<Speaks>,
     /// The endpoint or the cluster is gone: connections close when they are done.
     retired: bool,
+    /// Connections that were begun before close when they are done.
+    drained: Option<Instant>,
 }
 
 impl Pool {
@@ -119,6 +121,20 @@ impl Pool {
         let idle = {
             let mut state = self.state.borrow_mut();
             state.retired = true;
+            for connection in &state.multiplexed {
+                connection.drain();
+            }
+            std::mem::take(&mut state.idle)
+        };
+        drop(idle);
+        self.drop_finished();
+    }
+
+    /// Closes what is idle and lets the rest finish; new connections may be made.
+    pub fn drain(self: &Rc<Self>) {
+        let idle = {
+            let mut state = self.state.borrow_mut();
+            state.drained = Some(Instant::now());
             for connection in &state.multiplexed {
                 connection.drain();
             }
@@ -206,7 +222,7 @@ impl Pool {
         {
             let mut state = self.state.borrow_mut();
             state.busy -= 1;
-            if keep && !state.retired {
+            if keep && !state.retired && state.drained.is_none_or(|drained| connection.born() > drained) {
                 connection.rests();
                 state.idle.push(connection);
             } else {

@@ -361,8 +361,13 @@ fn an_unlimited_breaker_counts_nothing() {
         let server = Http1Server::start().await;
         let fixture = fixture(server.address, |config| {
             let most = u32::MAX;
-            config.circuit_breaker =
-                Thresholds { max_connections: most, max_pending_requests: most, max_requests: most, max_retries: most };
+            config.circuit_breaker = Thresholds {
+                max_connections: most,
+                max_pending_requests: most,
+                max_requests: most,
+                max_retries: most,
+                ..Thresholds::default()
+            };
         });
         let _lease = fixture.lease().await;
         let breakers = fixture.cluster.shared().breakers(Priority::Default);

@@ -25,6 +25,7 @@ fn literal_addresses_of_dns_clusters_are_there_at_once() {
         respect_ttl: false,
         jitter: std::time::Duration::ZERO,
         resolvers: Vec::new(),
+        failure: None,
     };
     let name = |host: &str| endpoint_at(config::address::Address::Name { host: host.into(), port: 80 });
     let bench = Bench::new();

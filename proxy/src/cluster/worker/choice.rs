@@ -77,11 +77,12 @@ impl WorkerCluster {
     fn preferred(&self, wanted: &OverrideHost) -> Option<Result<Host, PickFailure>> {
         let statuses = &self.core.shared.config().override_host_statuses;
         let mut balance = self.balance.borrow_mut();
-        let host = balance.balancer.host(&wanted.address).filter(|host| statuses.contains(&host.status()));
-        match (host, wanted.strict) {
-            (Some(host), _) => Some(Ok(host.clone())),
+        match (balance.balancer.host(&wanted.address), wanted.strict) {
+            (Some(host), _) if statuses.contains(&host.status()) => Some(Ok(host.clone())),
+            // As in Envoy: the status is for those that there are not.
+            (Some(_), Some(_)) => Some(Err(PickFailure::NoHealthyEndpoint)),
             (None, Some(status)) => Some(Err(PickFailure::OverrideHost(status))),
-            (None, None) => None,
+            (_, None) => None,
         }
     }
 
@@ -92,18 +93,30 @@ impl WorkerCluster {
             return;
         }
         let endpoints = self.core.shared.endpoints_owned();
+        let mut found = Vec::new();
+        let known;
         let gone = {
             let mut hosts = self.hosts.borrow_mut();
+            known = hosts.len();
             let mut before = std::mem::take(&mut *hosts);
             for endpoint in endpoints.iter() {
                 let identity = Arc::as_ptr(&endpoint.identity);
                 if let Some(state) = before.remove(&identity) {
+                    if state.is_news(endpoint.flags.is_failed()) {
+                        found.push(Rc::clone(&state));
+                    }
                     hosts.insert(identity, state);
                 }
             }
             *self.balance.borrow_mut() = Balance::build(&self.core, endpoints, &mut hosts, self.worker);
             before
         };
+        if self.core.shared.config().closes_on_change && (!gone.is_empty() || self.hosts.borrow().len() != known) {
+            self.hosts.borrow().values().flat_map(|state| state.pools()).for_each(|pool| pool.drain());
+        }
+        for state in found {
+            state.turns();
+        }
         for state in gone.into_values() {
             state.retire();
         }

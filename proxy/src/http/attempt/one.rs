@@ -7,13 +7,15 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
+use config::hcm::SchemeHeader;
 use config::route::HostRewrite;
 
 use super::super::stages;
-use super::ends;
+use super::ends::{self, Ends};
 use super::failure::Failure;
 use super::filters;
 use super::log;
+use super::outliers;
 use crate::cluster::{ConnectFailure, HttpWant, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
@@ -24,7 +26,7 @@ use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
 use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
-use crate::http::route::{Forwarding, RouteStats};
+use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::trace;
@@ -43,8 +45,8 @@ pub(super) struct Attempt<'a> {
     pub priority: Priority,
     pub host_rewrite: Option<&'a HostRewrite>,
     pub append_forwarded_host: bool,
-    /// Counts the streams that attempts get.
-    of_route: Option<&'a RouteStats>,
+    /// Counts the streams that attempts get, and what they hear.
+    ends: &'a Ends<'a>,
 }
 
 /// How an attempt ended.
@@ -80,17 +82,13 @@ pub(super) struct Asks<'s> {
 
 impl<'a> Attempt<'a> {
     /// Of a request that goes to that cluster.
-    pub fn of(
-        forwarding: &'a Forwarding,
-        cluster: &'a UpstreamCluster,
-        of_route: Option<&'a RouteStats>,
-    ) -> Attempt<'a> {
+    pub fn of(forwarding: &'a Forwarding, cluster: &'a UpstreamCluster, ends: &'a Ends<'a>) -> Attempt<'a> {
         Attempt {
             cluster,
             priority: if forwarding.config.high_priority { Priority::High } else { Priority::Default },
             host_rewrite: forwarding.config.host_rewrite.as_ref(),
             append_forwarded_host: forwarding.config.append_x_forwarded_host,
-            of_route,
+            ends,
         }
     }
 }
@@ -125,12 +123,13 @@ impl Attempt<'_> {
             }
         };
         if let Err(error) = self.begin(exchange, &mut lease, upload) {
+            outliers::failed(&target);
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), Reached::Nobody));
         }
         let mut informed = false;
         exchange.timed_out = None;
         let hedges = exchange.watch.timeouts.hedges.then(|| retry.is_some());
-        let awaited = self.await_head(exchange, downstream, &mut lease, upload, hedges, &mut informed).await;
+        let awaited = self.await_head(exchange, downstream, (&mut lease, &target), upload, hedges, &mut informed).await;
         if matches!(exchange.timed_out, Some(Expired::Response | Expired::Try | Expired::TryIdle)) {
             target.count_timeout();
         }
@@ -145,14 +144,15 @@ impl Attempt<'_> {
             Ok(Some(mut head)) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
                 let head = filters::response(exchange, downstream, (&mut lease, upload), head).await?;
+                outliers::answered(&target, &exchange.stream.request, &head);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
-                count_reset(
-                    self.cluster,
-                    lease.protocol(),
-                    if let Failure::Stream(error) = &failure { Some(error) } else { None },
-                );
+                match &failure {
+                    Failure::Stream(_) => outliers::failed(&target),
+                    Failure::Timeout(stop) => outliers::timed_out(&target, stop),
+                    Failure::Pick(_) | Failure::Connect(_) | Failure::Duration(_) => {}
+                }
                 lease.stream().reset(ResetReason::Cancel);
                 let reached = if informed { Reached::Client } else { Reached::Upstream };
                 Ok(Outcome::Failed(failure, Some(target), reached))
@@ -214,11 +214,14 @@ impl Attempt<'_> {
         lease: &mut Lease,
         upload: &mut Upload,
     ) -> Result<(), StreamError> {
-        if let Some(stats) = self.of_route {
+        if let Some(stats) = self.ends.of_route {
             stats.streams.inc();
         }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
+        if exchange.stream.context.manager.config.scheme == SchemeHeader::MatchUpstream {
+            exchange.stream.request.scheme = Bytes::from_static(lease.scheme().as_bytes());
+        }
         log::ready(&exchange.stream);
         trace::inject(&mut exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
@@ -279,7 +282,7 @@ impl Attempt<'_> {
         &self,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
-        lease: &mut Lease,
+        (lease, target): (&mut Lease, &Target),
         upload: &mut Upload,
         hedges: Option<bool>,
         informed: &mut bool,
@@ -287,6 +290,7 @@ impl Attempt<'_> {
         exchange.watch.try_begins();
         let upstream = lease.stream();
         let mut informational = 0;
+        let mut told_late = false;
         poll_fn(|cx| {
             loop {
                 upload.poll(cx, downstream, upstream, exchange)?;
@@ -294,6 +298,7 @@ impl Attempt<'_> {
                 match answer {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
                         informational += 1;
+                        self.ends.heard(&head, None);
                         if exchange.stream.context.manager.config.proxy_100_continue
                             && informational <= MAX_INFORMATIONAL
                         {
@@ -324,6 +329,8 @@ impl Attempt<'_> {
                 return match exchange.watch.deadlines.poll(cx) {
                     Poll::Ready(Expired::Try | Expired::TryIdle) if hedges.is_some() => {
                         exchange.watch.try_ends();
+                        outliers::late(target);
+                        told_late = true;
                         if hedges == Some(true) && upload.is_read() && upload.can_replay() && !*informed {
                             return Poll::Ready(Ok(Ok(None)));
                         }
@@ -336,31 +343,18 @@ impl Attempt<'_> {
                         let failure = if is_duration { Failure::Duration(stop) } else { Failure::Timeout(stop) };
                         Poll::Ready(Ok(Err(failure)))
                     }
-                    Poll::Ready(expired) => Poll::Ready(Err(exchange.expired(expired))),
+                    Poll::Ready(expired) => {
+                        let stop = exchange.expired(expired);
+                        if expired == Expired::Response && !told_late {
+                            outliers::timed_out(target, &stop);
+                        }
+                        Poll::Ready(Err(stop))
+                    }
                     Poll::Pending => Poll::Pending,
                 };
             }
         })
         .await
-    }
-}
-
-/// Counts a stream that was reset: by its peer with that error, or by us. HTTP/1 has no resets, only connections that end.
-pub(super) fn count_reset(cluster: &UpstreamCluster, protocol: Protocol, error: Option<&StreamError>) {
-    if protocol != Protocol::Http2 {
-        return;
-    }
-    match error {
-        Some(StreamError::Reset(_)) => cluster.count(|stats| stats.upstream_rq_rx_reset),
-        None | Some(StreamError::Protocol { .. }) => cluster.count(|stats| stats.upstream_rq_tx_reset),
-        Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused) => {}
-    }
-}
-
-/// An answer is not read beyond its head, and its stream dropped next.
-pub(super) fn cut_short(cluster: &UpstreamCluster, lease: &Lease, head: &ResponseHead) {
-    if head.body != BodyLength::Empty {
-        count_reset(cluster, lease.protocol(), None);
     }
 }
 
@@ -418,13 +412,6 @@ impl Outcome {
         match self {
             Outcome::Answer(_, head, _) => Some(head),
             Outcome::Failed(..) | Outcome::Late(..) => None,
-        }
-    }
-
-    /// Nobody wants it any more.
-    pub fn cut_short(self, cluster: &UpstreamCluster) {
-        if let Outcome::Answer(lease, head, _) = &self {
-            cut_short(cluster, lease, head);
         }
     }
 

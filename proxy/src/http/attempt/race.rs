@@ -12,7 +12,8 @@ use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::{Attempt, connect_failed, count_reset, cut_short};
+use super::one::{Attempt, connect_failed};
+use super::outliers;
 use crate::cluster::ConnectFailure;
 use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
@@ -71,6 +72,8 @@ struct Open {
     /// Another one has been begun in its place: it is never tried again.
     overtaken: bool,
     late: Option<Pin<Box<Sleep>>>,
+    /// Its time was up once: outlier detection knows.
+    told_late: bool,
 }
 
 /// What happened to one of them.
@@ -92,7 +95,7 @@ impl<'a> Race<'a> {
         (lease, target, upload): (Lease, Target, Upload),
     ) -> Race<'a> {
         let body = upload.once_more();
-        let first = Open { lease, target, upload, answering: false, overtaken: false, late: None };
+        let first = Open { lease, target, upload, answering: false, overtaken: false, late: None, told_late: true };
         let contenders = vec![Contender::Open(Box::new(first))];
         Race { forwarding, attempt, ends, retry, body, contenders }
     }
@@ -119,8 +122,8 @@ impl<'a> Race<'a> {
                 Event::Answered(head) => self.answered(exchange, index, head),
                 Event::Failed(error) => match self.contenders.remove(index) {
                     Contender::Open(open) => {
-                        let Open { lease, target, overtaken, .. } = *open;
-                        count_reset(self.attempt.cluster, lease.protocol(), Some(&error));
+                        let Open { target, overtaken, .. } = *open;
+                        outliers::failed(&target);
                         self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
                     }
                     Contender::Waiting(..) | Contender::Opening(..) => None,
@@ -138,11 +141,12 @@ impl<'a> Race<'a> {
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
     ) -> Poll<Result<(usize, Event), Stop>> {
+        let ends = self.ends;
         for (index, contender) in self.contenders.iter_mut().enumerate() {
             let event = match contender {
                 Contender::Waiting(wait, ..) => wait.as_mut().poll(cx).map(|()| Event::Due),
                 Contender::Opening(_, opening, _) => opening.as_mut().poll(cx).map(Event::Opened),
-                Contender::Open(open) => match open.poll(cx, exchange, downstream) {
+                Contender::Open(open) => match open.poll(cx, exchange, downstream, ends) {
                     Ok(event) => event,
                     Err(stop) => return Poll::Ready(Err(stop)),
                 },
@@ -158,6 +162,9 @@ impl<'a> Race<'a> {
     fn is_late(&mut self, exchange: &mut Exchange<'_>, index: usize) {
         let Some(Contender::Open(open)) = self.contenders.get_mut(index) else { return };
         open.late = None;
+        if !std::mem::replace(&mut open.told_late, true) {
+            outliers::late(&open.target);
+        }
         if open.overtaken {
             return;
         }
@@ -223,10 +230,11 @@ impl<'a> Race<'a> {
         self.attempt.goes_to(&mut exchange.stream, &target);
         let mut upload = self.body.once_more();
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &mut upload) {
+            outliers::failed(&target);
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
         }
         let timer = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));
-        let open = Open { lease, target, upload, answering: false, overtaken: false, late: timer };
+        let open = Open { lease, target, upload, answering: false, overtaken: false, late: timer, told_late: false };
         self.contenders.push(Contender::Open(Box::new(open)));
         None
     }
@@ -234,6 +242,7 @@ impl<'a> Race<'a> {
     fn answered(&mut self, exchange: &mut Exchange<'_>, index: usize, head: ResponseHead) -> End {
         let Contender::Open(open) = self.contenders.remove(index) else { return None };
         let Open { mut lease, target, upload, overtaken, .. } = *open;
+        outliers::answered(&target, &exchange.stream.request, &head);
         let cluster = self.attempt.cluster;
         let bad = if overtaken {
             self.retry.wants_response(&head)
@@ -241,7 +250,6 @@ impl<'a> Race<'a> {
             match self.retry.on_response(&head, cluster, self.attempt.priority) {
                 Decision::After(wait) => {
                     self.begin_another(Some(&target), Some(head.status), wait);
-                    cut_short(cluster, &lease, &head);
                     return None;
                 }
                 Decision::PassOn(flags) => {
@@ -281,7 +289,7 @@ impl<'a> Race<'a> {
             None => {}
         }
         if !self.contenders.is_empty() {
-            self.ends.counted(503, None);
+            self.ends.counted(503, None, false);
             if let Some(target) = &target {
                 target.count(true);
             }
@@ -299,6 +307,9 @@ impl<'a> Race<'a> {
                 if let Contender::Open(open) = contender {
                     open.target.count_timeout();
                     open.target.count(true);
+                    if !open.told_late {
+                        outliers::timed_out(&open.target, &stop);
+                    }
                 }
             }
         }
@@ -310,7 +321,6 @@ impl<'a> Race<'a> {
     fn end_others(&mut self) {
         for contender in self.contenders.drain(..) {
             if let Contender::Open(mut open) = contender {
-                count_reset(self.attempt.cluster, open.lease.protocol(), None);
                 open.lease.stream().reset(ResetReason::Cancel);
             }
         }
@@ -323,12 +333,13 @@ impl Open {
         cx: &mut Context<'_>,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
+        ends: &Ends<'_>,
     ) -> Result<Poll<Event>, Stop> {
         self.upload.poll(cx, downstream, self.lease.stream(), exchange)?;
         while !self.answering && !self.upload.is_held() {
             match self.lease.stream().poll_head(cx) {
                 // One of several is not heard before it has won.
-                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => {}
+                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => ends.heard(&head, None),
                 Poll::Ready(Ok(mut head)) => {
                     upgrade::mark_answer(&exchange.stream.request, &mut head);
                     if self.upload.behind().is_none() {

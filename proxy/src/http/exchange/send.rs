@@ -37,10 +37,10 @@ pub(in crate::http) async fn answer(
         exchange.read_refused_tunnel(downstream).await;
     }
     let ignored = tunnel.is_none() && upgrade::ignored(&exchange.stream.request, &mut head);
-    respond::upstream_head(&mut exchange.stream, &mut head);
-    exchange.stream.info.upstream_head = head.wire_size;
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
+    respond::upstream_head(&mut exchange.stream, &mut head);
+    exchange.stream.info.upstream_head = head.wire_size;
     if tunnel.is_some() {
         early::at_tunnel(&mut exchange.stream);
     }
@@ -62,6 +62,9 @@ pub(super) async fn reply(
 ) -> Result<(), Stop> {
     if exchange.response_begun() {
         return Err(reply.into());
+    }
+    if exchange.waited {
+        exchange.read_what_is_there(downstream).await;
     }
     exchange.start_filters();
     let (head, body) = local_reply::build(&mut exchange.stream, downstream, reply);

@@ -45,6 +45,8 @@ pub(in crate::http) struct Exchange<'s> {
     started: bool,
     /// When something is logged again.
     pub clock: Option<Box<Clock>>,
+    /// A filter of the request has waited: what the client was sending may be here by now.
+    pub waited: bool,
     /// The timeout that has run out.
     pub timed_out: Option<Expired>,
     /// The head of the response was sent.
@@ -68,6 +70,7 @@ impl<'s> Exchange<'s> {
             request_frames: None,
             response_frames: None,
             started: false,
+            waited: false,
             timed_out: None,
             begun: false,
             complete: false,
@@ -97,6 +100,7 @@ impl<'s> Exchange<'s> {
     pub fn reroute(&mut self) {
         if self.stream.plan.take_reroute() {
             let table = self.stream.table;
+            attempt::forget_cluster(&mut self.stream);
             router::choose(&mut self.stream, table);
         }
     }

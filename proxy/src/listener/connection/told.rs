@@ -69,7 +69,7 @@ pub(super) fn turn_away(
 ) {
     stream.reset_if_unread();
     let mut info = begun.stream_info(info);
-    info.flags = closed.flags;
+    (info.flags, info.end) = (closed.flags, Some(Instant::now()));
     match &chain.terminal {
         Terminal::Tcp(proxy) => proxy.turned_away(worker, &info),
         Terminal::Http(manager) => manager.count_unserved(chain.tls.is_some(), closed.by_client),
@@ -90,7 +90,7 @@ pub(super) fn log_unserved(
         return;
     }
     let mut info = begun.stream_info(Rc::new(info));
-    info.flags = flags;
+    (info.flags, info.end) = (flags, Some(Instant::now()));
     if flags == ResponseFlags::NO_ROUTE_FOUND {
         info.response_code_details = Some("filter_chain_not_found".into());
     }
@@ -106,6 +106,7 @@ pub(super) fn log_failed_handshake(
     failure: &HandshakeFailure,
 ) {
     let mut info = begun.stream_info(info);
+    info.end = Some(Instant::now());
     if !failure.reason.is_empty() {
         info.downstream_transport_failure = Some(failure.reason.clone());
     }

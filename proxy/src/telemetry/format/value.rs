@@ -119,7 +119,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),
         Operator::DownstreamRemoteAddress(part) => address::write(Some(info.remote()), *part, out),
         Operator::DownstreamDirectRemoteAddress(part) => address::write(Some(connection.direct_remote), *part, out),
-        Operator::RequestedServerName => some(request::server_name(info), out),
+        Operator::RequestedServerName => some(request::server_name(info).as_deref(), out),
         Operator::ServerNameOrHost(from, host) => request::server_name_or_host(*from, *host, entry, out),
         Operator::Certificate(of, field) => certificate::write(*of, *field, info, out),
         Operator::DownstreamTlsVersion => some(connection.tls.as_ref().map(|tls| tls.version), out),
@@ -128,11 +128,13 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::ConnectionId => number(connection.id, out),
         Operator::StreamId => {
             let id = entry.request.and_then(|request| request.headers.get(&Name::X_REQUEST_ID));
-            text(id.map(|id| &id[..]), out)
+            let of_connection = || entry.more.kind.is_of_connection().then(|| connection.stream_id());
+            text(id.map(|id| &id[..]).or_else(of_connection), out)
         }
         // Settled when the configuration arrived; this is for formats that nobody settled.
         Operator::Hostname => some(Some(&hostname()), out),
-        Operator::Environment(name) => some(std::env::var(&**name).ok().as_deref(), out),
+        // A dash wherever it is written, not in logs alone, as with Envoy.
+        Operator::Environment(name) => some(Some(std::env::var(&**name).as_deref().unwrap_or("-")), out),
         Operator::GrpcStatus(format) => grpc::status(*format, entry, out),
         Operator::Metadata(of, namespace, keys) => labels::metadata(*of, namespace, keys, entry, out),
         Operator::FilterState(key, format) => labels::filter_state(key, format, info, out),

@@ -125,6 +125,7 @@ const MODULES: &[(&str, &str)] = &[
     ("proxy::tcp", "filter"),
     ("proxy::telemetry", "misc"),
     ("proxy::logs", "file"),
+    ("proxy::log_files", "file"),
     ("proxy::telemetry::stats", "stats"),
     ("proxy::tls", "connection"),
     ("proxy::tls::secret", "secret"),

@@ -58,6 +58,7 @@ known! {
     PROXY_AUTHENTICATE "proxy-authenticate"
     PROXY_AUTHORIZATION "proxy-authorization"
     PROXY_CONNECTION "proxy-connection"
+    PROXY_STATUS "proxy-status"
     REFERER "referer"
     SERVER "server"
     SET_COOKIE "set-cookie"
@@ -79,6 +80,7 @@ known! {
     X_ENVOY_ATTEMPT_COUNT "x-envoy-attempt-count"
     X_ENVOY_COMPRESSION_STATUS "x-envoy-compression-status"
     X_ENVOY_DECORATOR_OPERATION "x-envoy-decorator-operation"
+    X_ENVOY_DEGRADED "x-envoy-degraded"
     X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER "x-envoy-downstream-service-cluster"
     X_ENVOY_DOWNSTREAM_SERVICE_NODE "x-envoy-downstream-service-node"
     X_ENVOY_EXPECTED_RQ_TIMEOUT_MS "x-envoy-expected-rq-timeout-ms"
@@ -103,10 +105,12 @@ known! {
     X_ENVOY_RETRY_ON "x-envoy-retry-on"
     X_ENVOY_UPSTREAM_ALT_STAT_NAME "x-envoy-upstream-alt-stat-name"
     X_ENVOY_UPSTREAM_CANARY "x-envoy-upstream-canary"
+    X_ENVOY_UPSTREAM_HEALTHCHECKED_CLUSTER "x-envoy-upstream-healthchecked-cluster"
     X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS "x-envoy-upstream-rq-per-try-timeout-ms"
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE "x-envoy-upstream-rq-timeout-alt-response"
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS "x-envoy-upstream-rq-timeout-ms"
     X_ENVOY_UPSTREAM_SERVICE_TIME "x-envoy-upstream-service-time"
+    X_ENVOY_UPSTREAM_STREAM_DURATION_MS "x-envoy-upstream-stream-duration-ms"
     X_FORWARDED_CLIENT_CERT "x-forwarded-client-cert"
     X_FORWARDED_FOR "x-forwarded-for"
     X_FORWARDED_HOST "x-forwarded-host"
@@ -246,6 +250,17 @@ impl Name {
             .find(|(_, text)| text.last() == Some(last) && *text == lower)
             .map(|(index, _)| Name(Repr::Known(index)))
     }
+
+    /// Which of the interned names it is: below [`Name::KNOWN`].
+    pub fn index(&self) -> Option<usize> {
+        match self.0 {
+            Repr::Known(index) => Some(usize::from(index)),
+            Repr::Other(_) => None,
+        }
+    }
+
+    /// So many names are interned.
+    pub const KNOWN: usize = TEXT.len();
 
     /// The text of an interned name.
     pub fn as_static(&self) -> Option<&'static str> {

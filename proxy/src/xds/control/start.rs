@@ -74,7 +74,7 @@ impl Control {
             self.stats.lds.init_fetch_timeout.inc();
         }
         let configured = !dynamic || self.start.listeners_came || wait == Some(Duration::ZERO);
-        if configured && self.listeners.warming_count() == 0 {
+        if configured && self.listeners.warming_count() == 0 && !self.clusters.awaits_checks() {
             self.start.live = true;
             self.show_health();
             self.stats.workers_started.set(1);

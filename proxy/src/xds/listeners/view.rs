@@ -1,10 +1,12 @@
 //! What others ask about listeners: the control loop, which waits for what is due, readiness and admin. Changes nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use config::address::Address;
 use config::tls::SdsName;
 
-use super::Listeners;
+use super::{Active, Listeners};
 use crate::status::ListenerStatus;
 use crate::store::Resources;
 
@@ -27,8 +29,15 @@ impl Listeners {
 
     /// Active listeners by name, for admin.
     pub fn active(&self) -> Vec<ListenerStatus> {
-        let each = self.held.all_active();
-        each.map(|(name, active)| ListenerStatus { name: name.clone(), addresses: active.addresses.clone() }).collect()
+        let status = |(name, active): (&Arc<str>, &Active)| ListenerStatus {
+            name: name.clone(),
+            addresses: active.addresses.clone(),
+            path: match &active.listener.config().address {
+                Some(Address::Pipe(path)) if !active.sockets.is_empty() => Some(path.to_path_buf()),
+                _ => None,
+            },
+        };
+        self.held.all_active().map(status).collect()
     }
 
     /// All versions, for admin.

@@ -13,7 +13,7 @@ fn hosts(weights: &[u32]) -> Vec<Host> {
 fn counts(weights: &[u32], policy: &Balancer, picks: usize) -> Vec<usize> {
     let mut random = fastrand::Rng::with_seed(7);
     let hosts = hosts(weights);
-    let mut chooser = Chooser::new(hosts.clone(), policy, &mut random);
+    let mut chooser = Chooser::new(hosts.clone(), policy, &Balancing::default(), &mut random);
     let mut counts = vec![0; weights.len()];
     for _ in 0..picks {
         let picked = chooser.pick(None, 0, &mut random).expect("hosts").clone();
@@ -45,9 +45,14 @@ fn no_host_and_one_host() {
         Balancer::Maglev { table_size: 7 },
         Balancer::ClusterProvided,
     ] {
-        assert!(Chooser::new(Vec::new(), &policy, &mut random).pick(None, 0, &mut random).is_none());
+        assert!(
+            Chooser::new(Vec::new(), &policy, &Balancing::default(), &mut random).pick(None, 0, &mut random).is_none()
+        );
         let one = hosts(&[3]);
-        assert_eq!(Chooser::new(one.clone(), &policy, &mut random).pick(Some(5), 2, &mut random), one.first());
+        assert_eq!(
+            Chooser::new(one.clone(), &policy, &Balancing::default(), &mut random).pick(Some(5), 2, &mut random),
+            one.first()
+        );
     }
 }
 
@@ -56,7 +61,7 @@ fn hash_policies_send_a_key_to_one_host_and_keys_to_all() {
     let mut random = fastrand::Rng::with_seed(7);
     for policy in [Balancer::RingHash { minimum_ring_size: 1024 }, Balancer::Maglev { table_size: 65_537 }] {
         let hosts = hosts(&[1, 1, 1]);
-        let mut chooser = Chooser::new(hosts.clone(), &policy, &mut random);
+        let mut chooser = Chooser::new(hosts.clone(), &policy, &Balancing::default(), &mut random);
         let mut seen = [0; 3];
         for key in 0..300_u64 {
             let hash = xxhash_rust::xxh64::xxh64(&key.to_le_bytes(), 0);
@@ -67,4 +72,42 @@ fn hash_policies_send_a_key_to_one_host_and_keys_to_all() {
         }
         assert!(seen.iter().all(|count| *count > 50), "{policy:?}: {seen:?}");
     }
+}
+
+#[test]
+fn a_full_scan_finds_the_idlest_host() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let balancing = Balancing { full_scan: true, ..Balancing::default() };
+    let hosts = hosts(&[1; 3]);
+    let mut chooser = Chooser::new(hosts.clone(), &Balancer::LeastRequest { choices: 2 }, &balancing, &mut random);
+    hosts[0].state().active.set(1);
+    hosts[2].state().active.set(1);
+    for _ in 0..20 {
+        assert_eq!(chooser.pick(None, 0, &mut random), Some(&hosts[1]));
+    }
+}
+
+#[test]
+fn a_bias_of_nothing_leaves_the_weights_alone() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let balancing = Balancing { active_request_bias: 0.0, ..Balancing::default() };
+    let hosts = hosts(&[1, 3]);
+    hosts[1].state().active.set(100);
+    let mut chooser = Chooser::new(hosts.clone(), &Balancer::LeastRequest { choices: 2 }, &balancing, &mut random);
+    let picks = (0..400).filter(|_| chooser.pick(None, 0, &mut random) == Some(&hosts[1])).count();
+    assert!((299..=301).contains(&picks), "{picks}");
+}
+
+#[test]
+fn a_host_with_too_much_gives_to_another_one_and_always_the_same() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let balancing = Balancing { balance_factor: Some(120), ..Balancing::default() };
+    let hosts = hosts(&[1; 4]);
+    let policy = Balancer::Maglev { table_size: 65_537 };
+    let mut chooser = Chooser::new(hosts.clone(), &policy, &balancing, &mut random);
+    let first = chooser.pick(Some(42), 0, &mut random).expect("hosts").clone();
+    first.state().active.set(10);
+    let other = chooser.pick(Some(42), 0, &mut random).expect("hosts").clone();
+    assert_ne!(first, other);
+    assert_eq!(chooser.pick(Some(42), 0, &mut random), Some(&other));
 }

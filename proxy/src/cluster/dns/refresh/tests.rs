@@ -13,6 +13,7 @@ fn settings() -> DnsSettings {
         respect_ttl: true,
         jitter: Duration::ZERO,
         resolvers: Vec::new(),
+        failure: None,
     }
 }
 
@@ -37,6 +38,18 @@ fn failures_back_off_up_to_the_refresh_rate() {
     let delays: Vec<u64> =
         [1, 2, 3, 6, 7, 40, u32::MAX].map(|failures| next_delay(&settings(), &failure, failures).as_secs()).into();
     assert_eq!(delays, [1, 2, 4, 32, 60, 60, 60]);
+}
+
+#[test]
+fn failures_back_off_as_they_are_told_to() {
+    let failure = Err(LookupFailure("no".to_owned()));
+    let told = DnsSettings { failure: Some((Duration::from_secs(2), Duration::from_secs(5))), ..settings() };
+    for (failures, most) in [(1, 2), (2, 4), (3, 5), (u32::MAX, 5)] {
+        for _ in 0..20 {
+            let delay = next_delay(&told, &failure, failures);
+            assert!((LEAST_DELAY..Duration::from_secs(most)).contains(&delay), "{delay:?}");
+        }
+    }
 }
 
 #[test]

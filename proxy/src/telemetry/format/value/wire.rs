@@ -21,8 +21,8 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     let counts = match protocol {
         None if entry.more.kind.is_of_connection() => of_connection(of, info),
         None => OnWire::default(),
-        Some(Protocol::Http2) => return unpacked(of, entry),
-        Some(Protocol::Http10 | Protocol::Http11) => counts?,
+        Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),
+        Some(_) => counts?,
     };
     Some(match (of.heads, of.sent) {
         (false, false) => counts.received,
@@ -46,11 +46,8 @@ fn of_connection(of: WireBytes, info: &StreamInfo) -> OnWire {
     }
 }
 
-/// Names and values of an HTTP/2 head. How they were packed is not known.
+/// Names and values of an HTTP/2 head.
 fn unpacked(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
-    if !of.unpacked {
-        return None;
-    }
     let trailers = entry.trailers.map_or(0, Headers::octets);
     match (of.upstream, of.sent) {
         (false, false) => Some(entry.info.request_head.into()),
