@@ -18,6 +18,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
@@ -64,6 +65,10 @@ pub(super) async fn run<'s>(
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
+    if let Some(stop) = dropped(&exchange.stream, cluster.drops()) {
+        ends.failed(None, &stop);
+        return Err(stop);
+    }
     let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
@@ -240,6 +245,27 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
         exchange.poll_over(downstream, cx)
     })
     .await
+}
+
+/// What those are answered that the cluster wants dropped, of a million so many.
+fn dropped(stream: &Stream<'_>, of_a_million: u32) -> Option<Stop> {
+    const MILLION: u32 = 1_000_000;
+    if of_a_million == 0 {
+        return None;
+    }
+    let (details, header, body, flag) = if of_a_million >= MILLION {
+        let flag = ResponseFlags::UNCONDITIONAL_DROP_OVERLOAD;
+        ("unconditional_drop_overload", "x-envoy-unconditional-drop-overload", "unconditional drop overload", flag)
+    } else if fastrand::u32(..MILLION) < of_a_million {
+        ("drop_overload", "x-envoy-drop-overload", "drop overload", ResponseFlags::DROP_OVERLOAD)
+    } else {
+        return None;
+    };
+    let mut reply = LocalReply::new(503, details).body(body).flags(flag);
+    if !stream.context.manager.config.router.suppress_envoy_headers {
+        reply.headers.push((Name::new(header), Bytes::from_static(b"true")));
+    }
+    Some(reply.into())
 }
 
 /// The cluster that a request goes to, for logs.
