@@ -19,7 +19,7 @@ use crate::cluster::{
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Name;
-use crate::wire::message::{BodyLength, Protocol, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
 /// What is sent, and on what terms.
 pub(super) struct Outgoing {
@@ -71,10 +71,6 @@ impl Open {
     pub fn failed(&mut self) {
         self.ended = true;
         self.host.put(Outcome::Failed);
-        // HTTP/1 has no resets, only connections that end.
-        if self.lease.protocol == Protocol::Http2 {
-            self.cluster.stats().upstream_rq_rx_reset.inc();
-        }
     }
 
     /// The next head that is not informational.
@@ -98,9 +94,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            if self.lease.protocol == Protocol::Http2 {
-                self.cluster.stats().upstream_rq_tx_reset.inc();
-            }
             self.lease.stream.reset(ResetReason::Cancel);
         }
     }

@@ -111,10 +111,7 @@ macro_rules! either {
                 let $stream = stream.codec();
                 $call
             }
-            UpstreamStream::Http2(stream) => {
-                let $stream = stream.codec();
-                $call
-            }
+            UpstreamStream::Http2($stream) => $call,
         }
     };
 }

@@ -2,6 +2,7 @@
 //! `router` for routes that forward. The stream of the attempt that is answered stays here while the answer is sent: nothing large is
 //! handed about.
 
+mod dropped;
 mod ends;
 mod failure;
 mod filters;
@@ -18,7 +19,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ use crate::wire::headers::Name;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
-use one::{Attempt, Outcome, Reached, cut_short};
+use one::{Attempt, Outcome, Reached};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
@@ -62,10 +62,13 @@ pub(super) async fn run<'s>(
         downstream.flush_within(limit);
     }
     let grpc = is_grpc(&exchange.stream.request);
+    // What its route adds tells the number of the first attempt.
+    exchange.stream.info.attempts = 1;
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
+    exchange.stream.info.attempts = 0;
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
-    if let Some(stop) = dropped(&exchange.stream, cluster.drops()) {
+    if let Some(stop) = dropped::answer(&exchange.stream, cluster.drops()) {
         ends.failed(None, &stop);
         return Err(stop);
     }
@@ -94,7 +97,7 @@ pub(super) async fn run<'s>(
                 trace::attempt::over(&mut exchange.stream, outcome.head(), outcome.flags(), (host, outcome.ended()));
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
-                outcome.cut_short(&cluster);
+                drop(outcome);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, 0, stop));
                 }
@@ -144,7 +147,6 @@ pub(super) async fn run<'s>(
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
-        cut_short(&cluster, &lease, &head);
         return Err(Stop::Elsewhere(elsewhere));
     }
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
@@ -247,27 +249,6 @@ async fn back_off(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream, 
     .await
 }
 
-/// What those are answered that the cluster wants dropped, of a million so many.
-fn dropped(stream: &Stream<'_>, of_a_million: u32) -> Option<Stop> {
-    const MILLION: u32 = 1_000_000;
-    if of_a_million == 0 {
-        return None;
-    }
-    let (details, header, body, flag) = if of_a_million >= MILLION {
-        let flag = ResponseFlags::UNCONDITIONAL_DROP_OVERLOAD;
-        ("unconditional_drop_overload", "x-envoy-unconditional-drop-overload", "unconditional drop overload", flag)
-    } else if fastrand::u32(..MILLION) < of_a_million {
-        ("drop_overload", "x-envoy-drop-overload", "drop overload", ResponseFlags::DROP_OVERLOAD)
-    } else {
-        return None;
-    };
-    let mut reply = LocalReply::new(503, details).body(body).flags(flag);
-    if !stream.context.manager.config.router.suppress_envoy_headers {
-        reply.headers.push((Name::new(header), Bytes::from_static(b"true")));
-    }
-    Some(reply.into())
-}
-
 /// The cluster that a request goes to, for logs.
 fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
     stream.info.upstream_cluster = Some(cluster.name().clone());
@@ -275,7 +256,14 @@ fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
     stream.info.upstream_cluster_observed = cluster.observed_name().cloned();
 }
 
-/// Logs tell where a request would have gone that a filter has answered.
+/// Its route is chosen again.
+pub(in crate::http) fn forget_cluster(stream: &mut Stream<'_>) {
+    stream.info.upstream_cluster = None;
+    stream.info.upstream_cluster_observed = None;
+    stream.info.upstream_labels[0] = None;
+}
+
+/// Formats tell where a request is to go before it goes there, and logs where it would have gone that a filter has answered.
 pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
         && let Some(cluster) = stream.cluster()

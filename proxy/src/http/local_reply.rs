@@ -118,7 +118,8 @@ pub(super) fn build(
     // What the answer is comes after what was added to it, and in its place.
     if grpc {
         let status = reply.grpc_status.unwrap_or_else(|| u32::from(grpc::status_of(reply.status)));
-        in_grpc(&mut head.headers, status, &reply.body);
+        let message = if stream.asked.head { &Bytes::new() } else { &reply.body };
+        in_grpc(&mut head.headers, status, message);
     } else if !reply.body.is_empty() {
         head.headers.set(Name::CONTENT_LENGTH, reply.body.len().to_string());
         if !head.headers.contains(&Name::CONTENT_TYPE) {
@@ -138,7 +139,7 @@ pub(super) fn build(
     (head, body)
 }
 
-/// The answer to a gRPC request, which has no body. A status that was added is the one that is meant.
+/// The answer to a gRPC request, which has no body; the message is for who would see one. A status that was added is the one that is meant.
 fn in_grpc(headers: &mut Headers, status: u32, message: &Bytes) {
     headers.remove(&Name::CONTENT_LENGTH);
     headers.set(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
