@@ -1,13 +1,19 @@
 //! The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`): what a process is started with.
 
+mod lines;
 mod members;
+mod overload;
 mod read;
+mod sinks;
 mod statics;
 mod together;
 mod translate;
 mod yaml;
 
+pub use lines::line_of;
+pub use overload::{Monitor, Overload, OverloadAction, Remedy, Watched};
 pub use read::{Examined, Source, examine, load};
+pub use sinks::{MetricsService, StatsSink, Statsd, StatsdTarget};
 pub use statics::StaticConfig;
 
 use std::sync::Arc;
@@ -53,6 +59,8 @@ pub struct Bootstrap {
     pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
     pub admin: Option<AdminListener>,
+    /// `admin.allow_paths`: none allows all.
+    pub admin_paths: Vec<StringMatcher>,
     /// ADS, when there is any.
     pub ads: Option<XdsServer>,
     /// `dynamic_resources.lds_config` is over ADS.
@@ -85,6 +93,10 @@ pub struct Bootstrap {
     pub log_json: bool,
     /// `stats_flush_interval`; default 5 s.
     pub stats_flush_interval: Duration,
+    /// `overload_manager`, but for the limit on connections.
+    pub overload: Overload,
+    /// `stats_sinks`, those that act.
+    pub stats_sinks: Vec<StatsSink>,
     /// `stats_eviction_interval`: label sets that nobody has written for so long, or somewhat longer, go. `None` = never.
     pub stats_eviction_interval: Option<Duration>,
     /// Fields that are set and not acting: named once in the log.

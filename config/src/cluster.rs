@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
-use crate::hcm::HttpFilter;
+use crate::hcm::{HeaderCase, HttpFilter};
 use crate::matcher::ResponsePredicate;
 use crate::metadata::Metadata;
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
@@ -17,6 +17,7 @@ mod balancing;
 pub(crate) mod decode;
 mod dns;
 mod health_check;
+pub(crate) mod http2;
 pub(crate) mod http_options;
 mod outlier;
 mod policy;
@@ -26,6 +27,7 @@ mod transport;
 pub use balancing::{Balancing, SlowStart};
 pub use decode::{decode, from_proto};
 pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
+pub use http2::{Http2Further, Http2Settings};
 pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
 
 /// A cluster.
@@ -231,8 +233,10 @@ pub struct UpstreamHttp {
     pub auto_sni: bool,
     /// `upstream_http_protocol_options.auto_san_validation`.
     pub auto_san_validation: bool,
-    /// Header case is kept towards HTTP/1 (`preserve_case`).
-    pub preserve_case: bool,
+    /// How header names are spelt towards HTTP/1, and whether it is kept how they came from there.
+    pub header_case: HeaderCase,
+    /// `send_fully_qualified_url` towards HTTP/1.
+    pub full_url: bool,
     /// Trailers are sent and taken over HTTP/1 (`enable_trailers`).
     pub trailers: bool,
     /// `common_http_protocol_options.max_headers_count`; default 100.
@@ -262,7 +266,8 @@ impl Default for UpstreamHttp {
             http2: Http2Settings::default(),
             auto_sni: false,
             auto_san_validation: false,
-            preserve_case: false,
+            header_case: HeaderCase::Lower,
+            full_url: false,
             trailers: false,
             max_headers_count: 100,
             max_response_headers: None,
@@ -286,23 +291,6 @@ pub enum UpstreamProtocol {
     Downstream,
     /// `auto_config`: by ALPN.
     Auto,
-}
-
-/// HTTP/2 settings of either side (`Http2ProtocolOptions`). `None` = Envoy's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Http2Settings {
-    /// Concurrent streams.
-    pub max_concurrent_streams: Option<u32>,
-    /// Octets.
-    pub initial_stream_window: Option<u32>,
-    /// Octets.
-    pub initial_connection_window: Option<u32>,
-    /// Extended CONNECT.
-    pub allow_connect: bool,
-    /// PING interval (`connection_keepalive.interval`).
-    pub keepalive_interval: Option<Duration>,
-    /// PING timeout.
-    pub keepalive_timeout: Option<Duration>,
 }
 
 /// How bytes are carried to an endpoint.

@@ -8,12 +8,23 @@ use ipnet::IpNet;
 use crate::access_log::AccessLog;
 use crate::cluster::Http2Settings;
 use crate::filters::HttpFilterConfig;
+use crate::header_mutation::HeaderMutation;
+use crate::match_tree::Matcher;
+use crate::matcher::StringMatcher;
 use crate::route::{RouteConfiguration, Upgrade};
 use crate::tracing::Tracing;
 
+mod client_cert;
 pub(crate) mod decode;
 pub(crate) mod filters;
+mod heads;
+mod local_reply;
+mod original_ip;
 pub(crate) mod upstream;
+
+pub use heads::{ForwardProto, ProxyStatus, SchemeHeader, UserAgent};
+pub use local_reply::{LocalReplies, ReplyFormat, ReplyMapper};
+pub use original_ip::OriginalIp;
 
 /// HTTP connection manager.
 #[derive(Debug, Clone)]
@@ -54,6 +65,8 @@ pub struct HttpConnectionManager {
     pub forward_client_cert: ForwardClientCert,
     /// Which parts of the peer's certificate are told.
     pub client_cert_details: ClientCertDetails,
+    /// `forward_client_cert_matcher`: for requests for which it says something, that is done instead.
+    pub client_cert_matcher: Option<Arc<Matcher<(ForwardClientCert, ClientCertDetails)>>>,
     /// `proxy_100_continue`.
     pub proxy_100_continue: bool,
     /// `normalize_path`.
@@ -72,6 +85,12 @@ pub struct HttpConnectionManager {
     pub upgrades: Vec<Upgrade>,
     /// HTTP/1 settings.
     pub http1: Http1Settings,
+    /// `default_host_for_http_10`.
+    pub default_host: Option<Arc<str>>,
+    /// `ignore_http_11_upgrade`: who asks for one of these is answered as if it had not.
+    pub ignored_upgrades: Option<Arc<[StringMatcher]>>,
+    /// `stream_error_on_invalid_http_message` and HTTP/1's `override_…`: a 400 does not end the connection.
+    pub keeps_after_400: bool,
     /// HTTP/2 settings.
     pub http2: Http2Settings,
     /// `common_http_protocol_options.idle_timeout`; default 1 h, `None` = never.
@@ -108,6 +127,26 @@ pub struct HttpConnectionManager {
     pub reject_fragment: bool,
     /// Logs.
     pub access_log: Vec<AccessLog>,
+    /// `local_reply_config`.
+    pub local_replies: Option<LocalReplies>,
+    /// `proxy_status_config`.
+    pub proxy_status: Option<ProxyStatus>,
+    /// `scheme_header_transformation`.
+    pub scheme: SchemeHeader,
+    /// `add_user_agent`.
+    pub user_agent: Option<UserAgent>,
+    /// `forward_proto_config`.
+    pub forward_proto: Option<ForwardProto>,
+    /// `original_ip_detection_extensions`; empty: as the fields above say.
+    pub original_ip: Vec<OriginalIp>,
+    /// `early_header_mutation_extensions`.
+    pub early_headers: Vec<HeaderMutation>,
+    /// `common_http_protocol_options.max_connection_duration_jitter`: at most such a share longer.
+    pub duration_jitter: f64,
+    /// `drain_timeout_jitter`, likewise.
+    pub drain_jitter: f64,
+    /// `http1_safe_max_connection_duration`: a connection that is too old ends with the answer to a next request.
+    pub safe_max_duration: bool,
 }
 
 /// `codec_type`.
@@ -155,6 +194,8 @@ pub struct Router {
     pub dynamic_stats: bool,
     /// `suppress_grpc_request_failure_code_stats`.
     pub suppress_grpc_codes: bool,
+    /// `reject_connect_request_early_data`: a client that says something before its tunnel is open is refused.
+    pub reject_early_data: bool,
     /// `strict_check_headers`: requests in which one of these makes no sense are refused.
     pub strict_headers: Vec<StrictHeader>,
     /// `respect_expected_rq_timeout`: the caller's proxy says how long it waits.
@@ -223,6 +264,10 @@ pub struct ClientCertDetails {
     pub dns: bool,
     /// `URI=`.
     pub uri: bool,
+    /// `Issuer=`.
+    pub issuer: bool,
+    /// `format`: JSON, where what came is not text.
+    pub json: bool,
 }
 
 /// `path_with_escaped_slashes_action`.
@@ -269,10 +314,27 @@ pub struct Http1Settings {
     pub accept_http10: bool,
     /// `enable_trailers`.
     pub trailers: bool,
-    /// `preserve_case` header formatter.
-    pub preserve_case: bool,
+    /// `header_key_format`.
+    pub header_case: HeaderCase,
     /// `allow_chunked_length`.
     pub allow_chunked_length: bool,
+}
+
+/// `header_key_format`: how names of headers are spelt over HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeaderCase {
+    /// In lower case.
+    #[default]
+    Lower,
+    /// `proper_case_words`: `Content-Type`.
+    Proper,
+    /// `preserve_case`: as they came, wherever the message goes.
+    Preserve {
+        /// `forward_reason_phrase`: what the server says beside its status, too.
+        reason: bool,
+        /// `formatter_type_on_envoy_headers`: what is added here has proper case.
+        own_proper: bool,
+    },
 }
 
 impl Default for Http1Settings {
@@ -281,7 +343,7 @@ impl Default for Http1Settings {
             allow_absolute_url: true,
             accept_http10: false,
             trailers: false,
-            preserve_case: false,
+            header_case: HeaderCase::Lower,
             allow_chunked_length: false,
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// As a rejection of something at `at`.
     pub fn below(self, at: &At<'_>) -> Rejection {
-        Rejection { path: self.path, reason: self.reason, withholds_policy: false }.below(at)
+        Rejection { path: self.path, reason: self.reason, withholds_policy: false, is_unsupported: false }.below(at)
     }
 }
 

@@ -150,5 +150,5 @@ pub use value::{MetadataMatcher, ValueMatcher};
 
 pub(crate) mod decode;
 pub(crate) mod predicate;
-pub(crate) mod re2;
+pub mod re2;
 pub(crate) mod value;

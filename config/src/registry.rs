@@ -4,6 +4,7 @@
 //! The rule behind the states: what could let traffic pass that a policy forbids is refused, so that the resource is
 //! rejected with the filter's name; what only observes or improves traffic may be parsed without acting.
 
+use crate::descriptors::Descriptors;
 use crate::extension::Extension;
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
@@ -45,6 +46,13 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const FORWARD_CLIENT_CERT: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig";
+pub(crate) const CUSTOM_HEADER_ADDRESS: &str =
+    "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig";
+pub(crate) const FORWARDED_ADDRESS: &str = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
+pub(crate) const EARLY_HEADER_MUTATION: &str =
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation";
 pub(crate) const PREVIOUS_ROUTES: &str = "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig";
 pub(crate) const ALLOW_LISTED_ROUTES: &str =
     "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig";
@@ -109,6 +117,10 @@ pub enum Kind {
     RequestId,
     /// `Http1ProtocolOptions.header_key_format`.
     HeaderFormatter,
+    /// `HttpConnectionManager.original_ip_detection_extensions`.
+    OriginalIp,
+    /// `HttpConnectionManager.early_header_mutation_extensions`.
+    EarlyHeaders,
     /// `RetryPolicy.retry_host_predicate` and `retry_priority`.
     Retry,
     /// `InternalRedirectPolicy.predicates`.
@@ -125,6 +137,8 @@ pub enum Kind {
     ResourceMonitor,
     /// `HealthCheck.event_logger`.
     EventSink,
+    /// `Bootstrap.stats_sinks`.
+    StatsSink,
 }
 
 /// What an extension does today.
@@ -223,7 +237,11 @@ pub(crate) fn of(rejection: Rejection, entry: &Entry) -> Rejection {
 
 /// The rejection of an extension that this build does not know, in Envoy's words, and what to do.
 pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Rejection {
-    at.unsupported(format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"))
+    let reason = format!("Didn't find a registered implementation for '{name}' with type URL: '{type_name}'");
+    match Descriptors::knows(type_name) {
+        true => at.unsupported(reason),
+        false => at.reject(format!("{reason}; take it out, or keep Envoy for this workload")),
+    }
 }
 
 /// The same of a place where some of those that are known are refused.

@@ -16,6 +16,8 @@ pub struct Rejection {
     /// It is refused because it carries policy that this build does not enforce: what was in force before must not go on either,
     /// for it lets pass what the policy forbids.
     pub withholds_policy: bool,
+    /// It is valid for Envoy, and this build has it not.
+    pub is_unsupported: bool,
 }
 
 impl Rejection {
@@ -92,12 +94,17 @@ impl<'a> At<'a> {
             Cow::Borrowed(_) => reason,
             Cow::Owned(reason) => reason,
         };
-        Rejection { path: self.to_string(), reason, withholds_policy: false }
+        Rejection { path: self.to_string(), reason, withholds_policy: false, is_unsupported: false }
     }
 
-    /// A rejection of something at this place that Envoy has and this build has not: says what to do about it.
+    /// A rejection of something at this place that Envoy has and this build has not, where the reason says what to do about it.
+    pub fn only_envoys(&self, reason: impl Into<String>) -> Rejection {
+        Rejection { is_unsupported: true, ..self.reject(reason) }
+    }
+
+    /// The same, and what to do about it.
     pub fn unsupported(&self, reason: impl fmt::Display) -> Rejection {
-        self.reject(format!("{reason}; take it out, or keep Envoy for this workload"))
+        self.only_envoys(format!("{reason}; take it out, or keep Envoy for this workload"))
     }
 }
 

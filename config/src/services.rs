@@ -4,6 +4,7 @@
 
 pub mod ext_authz;
 pub mod grpc_health;
+pub mod metrics;
 pub mod otlp;
 pub mod ratelimit;
 pub mod session_cookie;

@@ -8,6 +8,7 @@ mod bootstrap;
 mod control_plane;
 mod ground;
 mod node;
+mod overload;
 mod validate;
 mod wiring;
 
@@ -19,12 +20,13 @@ use config::bootstrap::Bootstrap;
 use tokio::sync::Notify;
 
 use self::ground::Ground;
-pub use self::validate::{Judged, judge};
+pub use self::validate::{Fault, Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
 use crate::cli::{Invocation, Mode, Options, complain, say};
 use crate::listener::bind::{self, AdminPlace};
+use crate::sinks::Sinks as StatsSinks;
 use crate::stats::Stats;
 use crate::telemetry::access_log::Sinks;
 use crate::telemetry::process_log::{self, ProcessLog};
@@ -71,7 +73,9 @@ fn refuse(options: &Options, reason: &str) {
 
 /// `--mode validate`: what does not act, and either that the rest is good or all that is not.
 fn validate(options: &Options) -> Vec<String> {
-    let Judged { notes, unknown, faults } = judge(options);
+    let judged = judge(options);
+    let faults = judged.reasons();
+    let Judged { notes, unknown, .. } = judged;
     unknown.iter().for_each(say);
     notes.iter().for_each(|note| say(format_args!("not acting: {note}")));
     if faults.is_empty() {
@@ -130,7 +134,11 @@ async fn control_thread(
     ground.server.static_unknown_fields.add(bootstrap.unknown.len() as u64);
     let mut wired = Wired::new(&ground, options, bootstrap)?;
     let admin = wired.admin(&ground, options, bootstrap, log);
-    tokio::task::spawn_local(flush_stats(ground.stats.clone(), bootstrap.stats_flush_interval));
+    let sinks = wired.sinks(&ground, bootstrap)?;
+    tokio::task::spawn_local(flush_stats(ground.stats.clone(), sinks, bootstrap.stats_flush_interval));
+    if !bootstrap.overload.actions.is_empty() {
+        tokio::task::spawn_local(overload::watch(bootstrap.overload.clone(), ground.stats.clone()));
+    }
     if let Some(interval) = bootstrap.stats_eviction_interval {
         tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
     }
@@ -178,11 +186,14 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
     Ok(Some(place))
 }
 
-/// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one.
-async fn flush_stats(stats: Arc<Stats>, interval: Duration) {
+/// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one, and sinks are told.
+async fn flush_stats(stats: Arc<Stats>, mut sinks: Option<StatsSinks>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
         stats.flush();
+        if let Some(sinks) = &mut sinks {
+            sinks.flush();
+        }
     }
 }
 

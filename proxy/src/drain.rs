@@ -38,6 +38,14 @@ impl Default for Settings {
     }
 }
 
+static WITHOUT_KEEPALIVE: AtomicBool = AtomicBool::new(false);
+
+/// Each response of the process is its connection's last (`disable_http_keepalive`), or is not any more. A stale read costs one more
+/// kept-alive request.
+pub fn disable_keepalive(disable: bool) {
+    WITHOUT_KEEPALIVE.store(disable, Ordering::Relaxed);
+}
+
 /// One thing that can be drained: the whole process, its inbound side, a listener or one of its filter chains.
 #[derive(Debug)]
 pub struct Drain {
@@ -158,6 +166,7 @@ impl DrainWatch {
             || (!self.modify_only && self.server.unhealthy.load(Ordering::Relaxed))
             || self.server.all.should_close()
             || (self.direction == Direction::Inbound && self.server.inbound.should_close())
+            || WITHOUT_KEEPALIVE.load(Ordering::Relaxed)
     }
 
     /// Whether an operator made health checks fail.

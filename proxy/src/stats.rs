@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 pub mod expose;
-mod filter;
 mod registry;
 mod sample;
 mod server;
@@ -20,7 +19,6 @@ mod settings;
 mod shard;
 mod tags;
 
-pub use filter::re2;
 pub use registry::{Names, Scope, Stats};
 pub use sample::{HistogramSample, Kind, Sample, Tagged};
 pub use server::{DiscoveryStats, ServerState, ServerStats};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::SystemTime;
 
 use config::address::Address;
 use config::endpoint::{HealthStatus, Locality};
@@ -59,6 +60,8 @@ pub struct Shown {
     pub resources: Snapshot,
     /// Listeners in use, by name.
     pub listeners: Vec<ListenerStatus>,
+    /// The control plane is away, and this is what was accepted until then, before this process began.
+    pub stale_since: Option<SystemTime>,
 }
 
 /// What the control loop is asked.

@@ -20,6 +20,8 @@ const fn room(name: &'static str, below: &'static [&'static str]) -> Room {
 const TABLE: &[Room] = &[
     // Uses the library from outside, by its name.
     room("main", &[]),
+    // Commands for people: they ask a proxy that runs, or judge files as it would.
+    room("commands", &["app", "cli", "stats", "tls"]),
     // Wires everything together.
     room(
         "app",
@@ -32,6 +34,7 @@ const TABLE: &[Room] = &[
             "discoveries",
             "drain",
             "listener",
+            "sinks",
             "sources",
             "stats",
             "status",
@@ -132,6 +135,8 @@ const TABLE: &[Room] = &[
     // What the control thread fetches for filters.
     room("fetches", &["call"]),
     room("worker", &["call", "cluster", "drain", "stats", "telemetry"]),
+    // Statistics on their way to those who are told.
+    room("sinks", &["call", "cluster", "stats", "wire"]),
     // Spans on their way to collectors.
     room("export", &["call", "outage", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.

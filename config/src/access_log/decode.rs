@@ -1,4 +1,4 @@
-//! `AccessLog` to plain data. Called for listeners, the connection manager and the TCP proxy.
+//! `AccessLog` to plain data. Called for listeners, the connection manager (whose local replies have filters and formats, too) and the TCP proxy.
 
 use std::sync::Arc;
 
@@ -166,7 +166,7 @@ fn json_value(at: &At<'_>, proto: &wkt::Value, shape: &Shape) -> Result<JsonForm
     })
 }
 
-fn log_filter(
+pub(crate) fn log_filter(
     at: &At<'_>,
     proto: &pb::AccessLogFilter,
     options: &Options,

@@ -53,13 +53,13 @@ pub(crate) fn socket_address(at: &At<'_>, proto: &core::SocketAddress) -> Result
     if !proto.network_namespace_filepath.is_empty() {
         return Err(at
             .field("network_namespace_filepath")
-            .reject("is not supported; start the proxy in that network namespace"));
+            .only_envoys("is not supported; start the proxy in that network namespace"));
     }
     let host = field_rules::not_empty(&at.field("address"), &proto.address)?;
     let port = match &proto.port_specifier {
         Some(PortSpecifier::PortValue(port)) => field_rules::port(&at.field("port_value"), *port)?,
         Some(PortSpecifier::NamedPort(_)) => {
-            return Err(at.field("named_port").reject("is not supported; give port_value"));
+            return Err(at.field("named_port").only_envoys("is not supported; give port_value"));
         }
         None => return Err(at.field("port_value").reject("is required and not set; set it")),
     };

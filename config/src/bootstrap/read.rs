@@ -327,6 +327,7 @@ fn duplicates<'a>(list: &'a str, resources: &'a [StaticResource]) -> impl Iterat
     resources.iter().enumerate().filter(again).map(move |(index, resource)| Rejection {
         path: format!("static_resources.{list}[{index}].name"),
         withholds_policy: false,
+        is_unsupported: false,
         reason: format!("{:?} is the name of an earlier one; names are unique", discreet::shown(&resource.name)),
     })
 }

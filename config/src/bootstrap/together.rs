@@ -138,7 +138,7 @@ fn tags(at: &At<'_>, proto: &pb::Bootstrap) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// They do not act, but whoever names one wants it there.
+/// Whoever names a cluster wants it there.
 fn sinks(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics, options: &Options) -> Result<(), Rejection> {
     use metrics::statsd_sink::StatsdSpecifier;
     for (index, sink) in proto.stats_sinks.iter().enumerate() {

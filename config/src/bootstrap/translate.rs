@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, together};
+use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, overload, sinks, together};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
@@ -74,6 +74,9 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     if let Some(tracer) = &tracer {
         tracing::decode::provider(&at.field("tracing").field("http"), tracer, options)?;
     }
+    let overload = proto.overload_manager.clone().unwrap_or_default();
+    let overload = overload::decode(&at.field("overload_manager"), &overload, options)?;
+    let stats_sinks = sinks::decode(&at.field("stats_sinks"), &proto.stats_sinks, options)?;
     let mut ignored = Vec::new();
     let log_format = proto.application_log_config.as_ref().and_then(|config| config.log_format.as_ref());
     let log_format = log_format.and_then(|format| format.log_format.as_ref());
@@ -91,6 +94,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
         outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
+        admin_paths: admin_paths(&at.field("admin").field("allow_paths"), proto)?,
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
         ads,
@@ -110,6 +114,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         },
         log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
         stats_flush_interval: flush,
+        stats_sinks,
+        overload,
         stats_eviction_interval: evict,
         ignored,
         unknown: Vec::new(),
@@ -133,6 +139,11 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<AdminListener>, Re
         pipe_mode: listener::decode::pipe_mode(&admin.address),
         socket_options: listener::decode::socket_options(&at.field("socket_options"), &admin.socket_options)?,
     }))
+}
+
+fn admin_paths(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Vec<matcher::StringMatcher>, Rejection> {
+    let paths = proto.admin.iter().flat_map(|admin| &admin.allow_paths).enumerate();
+    paths.map(|(index, path)| matcher::decode::string(&at.index(index), path)).collect()
 }
 
 /// The name of the cluster of which this proxy is a member. It must be there from the beginning.

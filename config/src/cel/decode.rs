@@ -304,7 +304,7 @@ impl<'o> Reader<'o> {
                 let Expr::Literal(Literal::Text(pattern)) = pattern else {
                     return Err(at.unsupported("a pattern that is not a constant is not compiled for each request"));
                 };
-                let pattern = re2::partial_match(&pattern).map_err(|reason| at.reject(reason))?;
+                let pattern = re2::partial_match_of_text(&pattern).map_err(|reason| at.reject(reason))?;
                 Ok(Expr::Matches(Box::new(text), pattern))
             }
             function::Found::NotHere | function::Found::Nowhere => Err(wrong(Vec::new())),

@@ -1,14 +1,17 @@
 //! HTTP settings towards the endpoints: `HttpProtocolOptions`, else the cluster's deprecated fields. Called by
-//! [`super::decode`]; the HTTP/2 part also by the connection manager.
+//! [`super::decode`].
 
 use std::sync::Arc;
 
-use super::{Http2Settings, UpstreamHttp, UpstreamProtocol};
+use super::{UpstreamHttp, UpstreamProtocol, http2};
 use crate::extension;
 use crate::field_rules;
-use crate::hcm::upstream as upstream_filters;
+use crate::hcm::{HeaderCase, upstream as upstream_filters};
 use crate::matcher::{ResponsePredicate, predicate};
 use crate::options::Options;
+use crate::proto::extensions::http::header_formatters::preserve_case::v3::{
+    PreserveCaseFormatterConfig, preserve_case_formatter_config,
+};
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::upstreams::http::v3 as upstream, uint32};
 use crate::registry;
 use crate::rejection::{At, Rejection};
@@ -78,9 +81,8 @@ fn typed(at: &At<'_>, proto: &upstream::HttpProtocolOptions, options: &Options) 
     let common = proto.common_http_protocol_options.as_ref();
     let mut http = base(at, "common_http_protocol_options", common)?;
     http.settings.protocol = protocol;
-    http.settings.http2 = http2.map(|http2| http2_settings(at, http2)).transpose()?.unwrap_or_default();
-    http.settings.preserve_case = preserve_case(&at.field("http_protocol_options"), http1, options)?;
-    http.settings.trailers = http1.is_some_and(|http1| http1.enable_trailers);
+    http.settings.http2 = http2.map(|http2| http2::settings(at, http2)).transpose()?.unwrap_or_default();
+    http.settings.take_http1(&at.field("http_protocol_options"), http1, options)?;
     automatic_names(
         &at.field("upstream_http_protocol_options"),
         proto.upstream_http_protocol_options.as_ref(),
@@ -115,14 +117,12 @@ fn deprecated(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Htt
         proto::defined(&at.field("protocol_selection"), proto.protocol_selection)?;
     if let Some(http2) = &proto.http2_protocol_options {
         http.settings.protocol = UpstreamProtocol::Http2;
-        http.settings.http2 = http2_settings(&at.field("http2_protocol_options"), http2)?;
+        http.settings.http2 = http2::settings(&at.field("http2_protocol_options"), http2)?;
     }
     if selection == UseDownstreamProtocol {
         http.settings.protocol = UpstreamProtocol::Downstream;
     }
-    http.settings.preserve_case =
-        preserve_case(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?;
-    http.settings.trailers = proto.http_protocol_options.as_ref().is_some_and(|http1| http1.enable_trailers);
+    http.settings.take_http1(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?;
     automatic_names(
         &at.field("upstream_http_protocol_options"),
         proto.upstream_http_protocol_options.as_ref(),
@@ -185,58 +185,35 @@ pub(crate) fn kibibytes(at: &At<'_>, kib: u32) -> Result<u32, Rejection> {
     Ok(kib * 1024)
 }
 
-/// `Http2ProtocolOptions`, within the ranges that Envoy allows.
-pub(crate) fn http2_settings(at: &At<'_>, proto: &core::Http2ProtocolOptions) -> Result<Http2Settings, Rejection> {
-    const LARGEST: u64 = (1 << 31) - 1;
-    const SMALLEST_WINDOW: u64 = 65_535;
-    let within = |field: &str, value: &Option<_>, least: u64| {
-        let value = uint32(value);
-        if let Some(value) = value {
-            field_rules::within(&at.field(field), u64::from(value), least, LARGEST)?;
-        }
-        Ok::<_, Rejection>(value)
-    };
-    let (keepalive_interval, keepalive_timeout) = match &proto.connection_keepalive {
-        None => (None, None),
-        Some(keepalive) => {
-            let at = at.field("connection_keepalive");
-            let timeout = proto::positive(&at.field("timeout"), &keepalive.timeout)?;
-            (proto::positive(&at.field("interval"), &keepalive.interval)?, timeout)
-        }
-    };
-    Ok(Http2Settings {
-        max_concurrent_streams: within("max_concurrent_streams", &proto.max_concurrent_streams, 1)?,
-        initial_stream_window: within(
-            "initial_stream_window_size",
-            &proto.initial_stream_window_size,
-            SMALLEST_WINDOW,
-        )?,
-        initial_connection_window: within(
-            "initial_connection_window_size",
-            &proto.initial_connection_window_size,
-            SMALLEST_WINDOW,
-        )?,
-        allow_connect: proto.allow_connect,
-        keepalive_interval,
-        keepalive_timeout,
-    })
+impl UpstreamHttp {
+    /// What is told of HTTP/1.
+    fn take_http1(
+        &mut self,
+        at: &At<'_>,
+        proto: Option<&core::Http1ProtocolOptions>,
+        options: &Options,
+    ) -> Result<(), Rejection> {
+        let Some(http1) = proto else { return Ok(()) };
+        self.header_case = header_case(at, http1, options)?;
+        self.trailers = http1.enable_trailers;
+        self.full_url = http1.send_fully_qualified_url;
+        Ok(())
+    }
 }
 
-/// Whether HTTP/1 header names keep their case.
-pub(crate) fn preserve_case(
+/// How header names are spelt.
+pub(crate) fn header_case(
     at: &At<'_>,
-    proto: Option<&core::Http1ProtocolOptions>,
+    proto: &core::Http1ProtocolOptions,
     options: &Options,
-) -> Result<bool, Rejection> {
+) -> Result<HeaderCase, Rejection> {
     use core::http1_protocol_options::header_key_format::HeaderFormat;
-    let Some(format) = proto.and_then(|proto| proto.header_key_format.as_ref()) else { return Ok(false) };
+    use preserve_case_formatter_config::FormatterTypeOnEnvoyHeaders as OnOwn;
+    let Some(format) = &proto.header_key_format else { return Ok(HeaderCase::Lower) };
     let at = at.field("header_key_format");
     match &format.header_format {
-        None => Ok(false),
-        Some(HeaderFormat::ProperCaseWords(_)) => {
-            options.note(&at.field("proper_case_words"), "is not acting; header names are written in lower case");
-            Ok(false)
-        }
+        None => Ok(HeaderCase::Lower),
+        Some(HeaderFormat::ProperCaseWords(_)) => Ok(HeaderCase::Proper),
         Some(HeaderFormat::StatefulFormatter(formatter)) => {
             let at = at.field("stateful_formatter");
             let at = at.field("typed_config");
@@ -244,7 +221,12 @@ pub(crate) fn preserve_case(
             if extension.type_name != registry::PRESERVE_CASE {
                 return Err(registry::not_registered(&at, &formatter.name, &extension.type_name));
             }
-            Ok(true)
+            let config: PreserveCaseFormatterConfig = extension.decode(&at, options)?;
+            let own = proto::defined::<OnOwn>(
+                &at.field("formatter_type_on_envoy_headers"),
+                config.formatter_type_on_envoy_headers,
+            )?;
+            Ok(HeaderCase::Preserve { reason: config.forward_reason_phrase, own_proper: own == OnOwn::ProperCase })
         }
     }
 }

@@ -94,7 +94,7 @@ fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<Lo
         Some(LbConfig::LedsClusterLocalityConfig(_)) => {
             return Err(at
                 .field("leds_cluster_locality_config")
-                .reject("is not supported; send the endpoints in the assignment"));
+                .only_envoys("is not supported; send the endpoints in the assignment"));
         }
     };
     let of_locality = Arc::new(socket_match(&proto::metadata(&proto.metadata)));
@@ -136,7 +136,7 @@ fn endpoint(
     let inner = match &proto.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
         Some(HostIdentifier::EndpointName(_)) => {
-            return Err(at.field("endpoint_name").reject("is not supported; give endpoint"));
+            return Err(at.field("endpoint_name").only_envoys("is not supported; give endpoint"));
         }
         None => return Err(at.field("endpoint").reject("is required and not set; set it")),
     };

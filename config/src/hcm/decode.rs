@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, Http1Settings, HttpConnectionManager, RouteSource,
-    ServerHeader, StripHostPort, Underscores, filters,
+    CodecType, EscapedSlashes, Http1Settings, HttpConnectionManager, RouteSource, ServerHeader, StripHostPort,
+    Underscores, client_cert, filters, heads, local_reply, original_ip,
 };
 use crate::access_log;
 use crate::address;
-use crate::cluster::http_options;
+use crate::cluster::{http_options, http2};
 use crate::extension;
 use crate::field_rules;
+use crate::matcher::{self, StringMatcher};
 use crate::options::Options;
 use crate::proto::{
     self, bool_or, core::v3 as core, extensions::filters::network::http_connection_manager::v3 as pb,
@@ -31,7 +32,6 @@ pub(crate) fn http_connection_manager(
     proto: &pb::HttpConnectionManager,
     options: &Options,
 ) -> Result<HttpConnectionManager, Rejection> {
-    refuse_what_would_differ(at, proto)?;
     let unset = core::HttpProtocolOptions::default();
     let common = proto.common_http_protocol_options.as_ref().unwrap_or(&unset);
     let at_common = at.field("common_http_protocol_options");
@@ -63,11 +63,15 @@ pub(crate) fn http_connection_manager(
         request_id_samples: bool_or(&request_id.use_request_id_for_trace_sampling, true),
         server_name: server_name(&at.field("server_name"), &proto.server_name)?,
         server_header: server_header(&at.field("server_header_transformation"), proto.server_header_transformation)?,
-        forward_client_cert: forward_client_cert(
+        forward_client_cert: client_cert::mode(
             &at.field("forward_client_cert_details"),
             proto.forward_client_cert_details,
         )?,
-        client_cert_details: client_cert_details(proto.set_current_client_cert_details.as_ref()),
+        client_cert_details: client_cert::details(
+            &at.field("set_current_client_cert_details"),
+            proto.set_current_client_cert_details.as_ref(),
+        )?,
+        client_cert_matcher: client_cert::matcher(at, proto.forward_client_cert_matcher.as_ref(), options)?,
         proxy_100_continue: proto.proxy_100_continue,
         normalize_path: bool_or(&proto.normalize_path, false),
         merge_slashes: proto.merge_slashes,
@@ -80,8 +84,18 @@ pub(crate) fn http_connection_manager(
         append_x_forwarded_port: proto.append_x_forwarded_port,
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         http1: http1(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?,
+        default_host: proto
+            .http_protocol_options
+            .as_ref()
+            .and_then(|http1| proto::text(&http1.default_host_for_http_10).filter(|_| http1.accept_http_10)),
+        ignored_upgrades: ignored_upgrades(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref())?,
+        keeps_after_400: {
+            let http1 = proto.http_protocol_options.as_ref();
+            let of_http1 = http1.and_then(|http1| http1.override_stream_error_on_invalid_http_message);
+            of_http1.or(proto.stream_error_on_invalid_http_message).is_some_and(|keeps| keeps.value)
+        },
         http2: http2
-            .map(|http2| http_options::http2_settings(&at.field("http2_protocol_options"), http2))
+            .map(|http2| http2::settings(&at.field("http2_protocol_options"), http2))
             .transpose()?
             .unwrap_or_default(),
         idle_timeout: proto::timeout(&at_common.field("idle_timeout"), &common.idle_timeout, Some(HOUR))?,
@@ -126,37 +140,27 @@ pub(crate) fn http_connection_manager(
         },
         reject_fragment: options.reject_fragment,
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
+        local_replies: match &proto.local_reply_config {
+            None => None,
+            Some(one) => Some(local_reply::local_replies(&at.field("local_reply_config"), one, options)?),
+        },
+        proxy_status: heads::proxy_status(&at.field("proxy_status_config"), proto, options)?,
+        scheme: heads::scheme(&at.field("scheme_header_transformation"), proto.scheme_header_transformation.as_ref())?,
+        user_agent: heads::user_agent(proto, options),
+        forward_proto: heads::forward_proto(proto.forward_proto_config.as_ref()),
+        original_ip: original_ip::detection(&at.field("original_ip_detection_extensions"), proto, options)?,
+        early_headers: heads::early(
+            &at.field("early_header_mutation_extensions"),
+            &proto.early_header_mutation_extensions,
+            options,
+        )?,
+        duration_jitter: heads::jitter(
+            &at_common.field("max_connection_duration_jitter"),
+            common.max_connection_duration_jitter.as_ref(),
+        )?,
+        drain_jitter: heads::jitter(&at.field("drain_timeout_jitter"), proto.drain_timeout_jitter.as_ref())?,
+        safe_max_duration: proto.http1_safe_max_connection_duration,
     })
-}
-
-/// Fields that decide who a client is or which path is meant: without them, policy would judge something else.
-fn refuse_what_would_differ(at: &At<'_>, proto: &pb::HttpConnectionManager) -> Result<(), Rejection> {
-    let refused = [
-        (
-            "original_ip_detection_extensions",
-            !proto.original_ip_detection_extensions.is_empty(),
-            "the client's address would be another",
-        ),
-        (
-            "early_header_mutation_extensions",
-            !proto.early_header_mutation_extensions.is_empty(),
-            "headers that they remove would pass",
-        ),
-        (
-            "forward_client_cert_matcher",
-            proto.forward_client_cert_matcher.is_some(),
-            "x-forwarded-client-cert would be another",
-        ),
-        (
-            "path_normalization_options",
-            proto.path_normalization_options.is_some(),
-            "paths would be another; use normalize_path",
-        ),
-    ];
-    match refused.iter().find(|(_, set, _)| *set) {
-        Some((field, _, reason)) => Err(at.field(field).unsupported(format!("is not supported: {reason}"))),
-        None => Ok(()),
-    }
 }
 
 fn codec(at: &At<'_>, value: i32) -> Result<CodecType, Rejection> {
@@ -165,7 +169,7 @@ fn codec(at: &At<'_>, value: i32) -> Result<CodecType, Rejection> {
         Codec::Auto => CodecType::Auto,
         Codec::Http1 => CodecType::Http1,
         Codec::Http2 => CodecType::Http2,
-        Codec::Http3 => return Err(at.reject("HTTP/3 listeners are not supported yet; use AUTO")),
+        Codec::Http3 => return Err(at.only_envoys("HTTP/3 listeners are not supported yet; use AUTO")),
     })
 }
 
@@ -191,7 +195,7 @@ fn routes(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) -> 
             })
         }
         Some(RouteSpecifier::ScopedRoutes(_)) => {
-            Err(at.field("scoped_routes").reject("is not supported; use rds or route_config"))
+            Err(at.field("scoped_routes").only_envoys("is not supported; use rds or route_config"))
         }
     }
 }
@@ -228,27 +232,6 @@ fn server_header(at: &At<'_>, value: i32) -> Result<ServerHeader, Rejection> {
         Transformation::Overwrite => ServerHeader::Overwrite,
         Transformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
         Transformation::PassThrough => ServerHeader::PassThrough,
-    })
-}
-
-fn forward_client_cert(at: &At<'_>, value: i32) -> Result<ForwardClientCert, Rejection> {
-    use pb::http_connection_manager::ForwardClientCertDetails as Details;
-    Ok(match proto::defined::<Details>(at, value)? {
-        Details::Sanitize => ForwardClientCert::Sanitize,
-        Details::ForwardOnly => ForwardClientCert::ForwardOnly,
-        Details::AppendForward => ForwardClientCert::AppendForward,
-        Details::SanitizeSet => ForwardClientCert::SanitizeSet,
-        Details::AlwaysForwardOnly => ForwardClientCert::AlwaysForwardOnly,
-    })
-}
-
-fn client_cert_details(proto: Option<&pb::http_connection_manager::SetCurrentClientCertDetails>) -> ClientCertDetails {
-    proto.map_or_else(ClientCertDetails::default, |details| ClientCertDetails {
-        subject: bool_or(&details.subject, false),
-        cert: details.cert,
-        chain: details.chain,
-        dns: details.dns,
-        uri: details.uri,
     })
 }
 
@@ -302,19 +285,22 @@ fn http1(
     options: &Options,
 ) -> Result<Http1Settings, Rejection> {
     let Some(http1) = proto else { return Ok(Http1Settings::default()) };
-    if !http1.default_host_for_http_10.is_empty() {
-        options.note(
-            &at.field("default_host_for_http_10"),
-            "is not acting; HTTP/1.0 requests without a host are answered 400",
-        );
-    }
     Ok(Http1Settings {
         allow_absolute_url: bool_or(&http1.allow_absolute_url, true),
         accept_http10: http1.accept_http_10,
         trailers: http1.enable_trailers,
-        preserve_case: http_options::preserve_case(at, proto, options)?,
+        header_case: http_options::header_case(at, http1, options)?,
         allow_chunked_length: http1.allow_chunked_length,
     })
+}
+
+fn ignored_upgrades(
+    at: &At<'_>,
+    proto: Option<&core::Http1ProtocolOptions>,
+) -> Result<Option<Arc<[StringMatcher]>>, Rejection> {
+    let list = proto.map_or(&[][..], |http1| &http1.ignore_http_11_upgrade);
+    let matchers = matcher::decode::strings(&at.field("ignore_http_11_upgrade"), list)?;
+    Ok(if matchers.is_empty() { None } else { Some(matchers.into()) })
 }
 
 fn underscores(at: &At<'_>, value: i32) -> Result<Underscores, Rejection> {

@@ -155,6 +155,10 @@ fn any(of: &MessageDescriptor, value: &mut Value) {
     if inner.full_name().starts_with("google.protobuf.") {
         if let Some(value) = value.get_mut("value") {
             message(&inner, value);
+        } else if let (Value::Object(fields), Some(nothing)) = (value, nothing(inner.full_name()))
+            && fields.len() == 1
+        {
+            fields.insert("value".to_owned(), nothing);
         }
         return;
     }
@@ -165,6 +169,20 @@ fn any(of: &MessageDescriptor, value: &mut Value) {
     if let (Value::Object(fields), Some(url)) = (value, url) {
         fields.insert("@type".to_owned(), url);
     }
+}
+
+/// A well-known type of which nothing is said but that it is one.
+fn nothing(well_known: &str) -> Option<Value> {
+    Some(match well_known.strip_prefix("google.protobuf.")? {
+        "Empty" | "Struct" => Value::Object(serde_json::Map::new()),
+        "ListValue" => Value::Array(Vec::new()),
+        "Duration" => "0s".into(),
+        "Timestamp" => "1970-01-01T00:00:00Z".into(),
+        "StringValue" | "BytesValue" | "FieldMask" => "".into(),
+        "BoolValue" => false.into(),
+        "DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value" => 0.into(),
+        _ => return None,
+    })
 }
 
 fn camel(path: &str) -> String {

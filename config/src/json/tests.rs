@@ -174,6 +174,19 @@ fn protobufs_own_parser_takes_more_than_the_strict_form() {
 }
 
 #[test]
+fn a_well_known_type_may_say_nothing_but_what_it_is() {
+    for name in ["Empty", "Struct", "ListValue", "Duration", "Timestamp", "StringValue", "BoolValue", "UInt64Value"] {
+        let url = format!("type.googleapis.com/google.protobuf.{name}");
+        let of = |any: serde_json::Value| {
+            encoded(CLUSTER, &json!({ "metadata": { "typed_filter_metadata": { "a": any } } })).map(|bytes| bytes.len())
+        };
+        let bare = of(json!({ "@type": url })).unwrap_or_else(|fault| panic!("{name}: {}", fault.reason));
+        assert!(bare > url.len(), "{name}");
+        assert!(of(json!({ "@type": url, "x": 1 })).is_err(), "{name}");
+    }
+}
+
+#[test]
 fn an_empty_config_of_a_route_has_no_type() {
     let bytes = encoded("envoy.config.route.v3.FilterConfig", &json!({ "config": {} })).unwrap();
     let wrapper = <crate::proto::route::v3::FilterConfig as prost::Message>::decode(&bytes[..]).unwrap();

@@ -43,7 +43,7 @@ fn chain(at: &At<'_>, proto: &pb::FilterChain, options: &Options) -> Result<Filt
     if bool_or(&proto.use_proxy_proto, false) {
         return Err(at
             .field("use_proxy_proto")
-            .reject("is deprecated and not supported; use the proxy_protocol listener filter"));
+            .only_envoys("is deprecated and not supported; use the proxy_protocol listener filter"));
     }
     let matches = proto.filter_chain_match.as_ref();
     let matches = matches.map(|one| chain_match::chain_match(&at.field("filter_chain_match"), one)).transpose()?;

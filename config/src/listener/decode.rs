@@ -77,12 +77,12 @@ fn refuse_other_kinds(at: &At<'_>, proto: &pb::Listener) -> Result<(), Rejection
         return Err(at.field("udp_listener_config").unsupported(named("UDP and QUIC listeners are not supported yet")));
     }
     if proto.api_listener.is_some() {
-        return Err(at.field("api_listener").reject(named("API listeners are not supported; give address")));
+        return Err(at.field("api_listener").only_envoys(named("API listeners are not supported; give address")));
     }
     if proto.filter_chain_matcher.is_some() {
         return Err(at
             .field("filter_chain_matcher")
-            .reject(named("is not supported; give filter_chain_match in each chain")));
+            .only_envoys(named("is not supported; give filter_chain_match in each chain")));
     }
     if proto.fcds_config.is_some() {
         return Err(at

@@ -1,6 +1,6 @@
 //! RE2 patterns for the `regex` crate. Called wherever configuration holds a regular expression.
 //!
-//! Envoy's RE2 runs over bytes: a pattern and a value are rows of octets, each a character of Latin-1, and letter case is ASCII's. So
+//! Envoy's RE2 runs over bytes, but for that of CEL: a pattern and a value are rows of octets, each a character of Latin-1, and letter case is ASCII's. So
 //! everything is rewritten octet by octet for the crate's byte mode, and what RE2 refuses is refused here, in its words, before the
 //! crate sees anything: the crate alone would take more (free spacing, stacked repetitions, sets of classes) and other things less.
 //! Groups are counted, so that a pattern can never leave the group that anchors it. A pattern that compiles to something large is
@@ -18,14 +18,46 @@ const MOST_CACHE: usize = 1 << 18;
 /// Octets of pattern.
 const MOST_PATTERN: usize = 16 << 10;
 
+/// What patterns and values are rows of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Characters {
+    /// Octets, as in all of Envoy's own configuration.
+    Latin1,
+    /// What UTF-8 encodes, as in CEL; an octet that encodes nothing is matched by nothing.
+    Unicode,
+}
+
+impl Characters {
+    fn last(self) -> u32 {
+        match self {
+            Characters::Latin1 => 0xff,
+            Characters::Unicode => 0x0010_ffff,
+        }
+    }
+}
+
 /// The pattern must match the whole value (RE2's `FullMatch`).
 pub(crate) fn full_match(pattern: &str) -> Result<Regex, String> {
-    compile(&format!(r"\A(?:{})\z", syntax::translate(pattern)?))
+    compile(&format!(r"\A(?:{})\z", syntax::translate(pattern, Characters::Latin1)?), Characters::Latin1)
 }
 
 /// The pattern may match anywhere (RE2's `PartialMatch` and `Replace`).
 pub(crate) fn partial_match(pattern: &str) -> Result<Regex, String> {
-    compile(&syntax::translate(pattern)?)
+    compile(&syntax::translate(pattern, Characters::Latin1)?, Characters::Latin1)
+}
+
+/// The same of CEL's `matches`, which Envoy runs over UTF-8.
+pub(crate) fn partial_match_of_text(pattern: &str) -> Result<Regex, String> {
+    compile(&syntax::translate(pattern, Characters::Unicode)?, Characters::Unicode)
+}
+
+/// The same for who asks with a pattern, of the admin interface.
+///
+/// # Errors
+/// RE2's words alone: there is no resource whose field is to blame.
+pub fn asked(pattern: &str) -> Result<Regex, String> {
+    let words = |reason: String| reason.strip_prefix("not a regular expression: ").map(str::to_owned).unwrap_or(reason);
+    partial_match(pattern).map_err(words)
 }
 
 /// What RE2 makes of a replacement.
@@ -58,9 +90,9 @@ pub(crate) fn check_substitution(pattern: &Regex, substitution: &str) -> Result<
     Ok(Substitution::Valid)
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
+fn compile(pattern: &str, of: Characters) -> Result<Regex, String> {
     RegexBuilder::new(pattern)
-        .unicode(false)
+        .unicode(of == Characters::Unicode)
         .size_limit(MOST_PROGRAM)
         .dfa_size_limit(MOST_CACHE)
         .nest_limit(200)

@@ -7,10 +7,10 @@ use prost::Message;
 use super::{Entry, Kind, State, policy};
 
 use Kind::{
-    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EventSink, Formatter,
-    HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher, NetworkFilter,
-    PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector, ResourceMonitor, Retry, Sampler,
-    SessionState, Tracer, TransportSocket,
+    AccessLog, AccessLogFilter, Bootstrap, Cluster, Compression, Credential, DnsResolver, EarlyHeaders, EventSink,
+    Formatter, HeaderFormatter, HttpFilter, InternalRedirect, ListenerFilter, LoadBalancing, MatchTree, Matcher,
+    NetworkFilter, OriginalIp, PerRoute, ProtocolOptions, RateLimitDescriptor, RequestId, ResourceDetector,
+    ResourceMonitor, Retry, Sampler, SessionState, StatsSink, Tracer, TransportSocket,
 };
 use State::{Inert, InertIfFailOpen, Refused, Works};
 
@@ -112,6 +112,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.input_matchers.metadata.v3.Metadata", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
+    MatchTree Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig", unread, "what forward_client_cert_matcher says";
     MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher", unread, "a permission of RBAC; never holds: no filter here writes the address, and texts under its key are none";
     MatchTree Works "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config", unread, "a principal of RBAC";
@@ -177,7 +178,13 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     RequestId Works "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", unread, "x-request-id carries the trace decision";
 
-    HeaderFormatter Works "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", unread, "header names keep their case from HTTP/1 to HTTP/1";
+    HeaderFormatter Works "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", unread, "header names keep their case from HTTP/1 to HTTP/1; so do reason phrases where it says so";
+
+    OriginalIp Works "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig", unread, "the client is whom a header names";
+    OriginalIp Works "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", unread, "the client is whom x-forwarded-for names behind so many proxies, or behind those of these ranges";
+
+    EarlyHeaders Works "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", unread, "headers of requests change before anybody looks at them";
+    EarlyHeaders Refused "envoy.extensions.http.early_header_mutation.dynamic_modules.v3.DynamicModuleEarlyHeaderMutation", unread, "modules are not loaded, and headers that one removes would pass";
 
     Retry Works "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", is::<ext::retry::host::previous_hosts::v3::PreviousHostsPredicate>, "endpoints that were tried are avoided";
     Retry Works "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", unread, "priorities that were tried are avoided";
@@ -203,5 +210,14 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Bootstrap Inert "istio.workload.BootstrapExtension", unread, "workload discovery is not asked for";
 
     ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
-    ResourceMonitor Inert "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "no overload action is taken";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "the anonymous memory of the process; for connections, keepalive and giving memory back, other actions are told as not acting";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig", unread, "the same, of the control group";
+
+    StatsSink Works "envoy.config.metrics.v3.StatsdSink", unread, "lines of statsd over UDP, or over TCP to a cluster; histograms as their buckets' middles, with rates";
+    StatsSink Works "envoy.config.metrics.v3.DogStatsdSink", unread, "the same with tags, over UDP; addresses that are no IP address and port are refused";
+    StatsSink Works "envoy.config.metrics.v3.MetricsServiceConfig", unread, "metrics over a gRPC stream";
+    StatsSink Inert "envoy.config.metrics.v3.HystrixSink", unread, "no stream for Hystrix dashboards is served";
+    StatsSink Inert "envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig", unread, "statistics are not sent there";
+    StatsSink Inert "envoy.extensions.stat_sinks.wasm.v3.Wasm", unread, "statistics are not sent there";
 ];

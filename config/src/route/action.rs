@@ -115,7 +115,7 @@ fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Cl
         }
         Some(Choice::WeightedClusters(list)) => weighted(&at.field("weighted_clusters"), list, options)?,
         Some(Choice::ClusterSpecifierPlugin(_) | Choice::InlineClusterSpecifierPlugin(_)) => {
-            return Err(at.field("cluster_specifier_plugin").reject("is not supported; name a cluster"));
+            return Err(at.field("cluster_specifier_plugin").only_envoys("is not supported; name a cluster"));
         }
     })
 }
@@ -131,7 +131,7 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
         let at = at_list.index(index);
         if !proto.cluster_header.is_empty() {
-            return Err(at.field("cluster_header").reject("is not supported beside weights; give name"));
+            return Err(at.field("cluster_header").only_envoys("is not supported beside weights; give name"));
         }
         use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
         Ok(WeightedCluster {
@@ -170,10 +170,12 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
 
 fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Option<PathRewrite>, Rejection> {
     if proto.path_rewrite_policy.is_some() {
-        return Err(at.field("path_rewrite_policy").reject("is not supported; use prefix_rewrite or regex_rewrite"));
+        return Err(at
+            .field("path_rewrite_policy")
+            .only_envoys("is not supported; use prefix_rewrite or regex_rewrite"));
     }
     if !proto.path_rewrite.is_empty() {
-        return Err(at.field("path_rewrite").reject("is not supported; use prefix_rewrite or regex_rewrite"));
+        return Err(at.field("path_rewrite").only_envoys("is not supported; use prefix_rewrite or regex_rewrite"));
     }
     match (&proto.regex_rewrite, proto.prefix_rewrite.as_str()) {
         (None, "") => Ok(None),
@@ -208,7 +210,7 @@ fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Resu
             replacement.map(|(pattern, substitution)| HostRewrite::PathRegex { pattern, substitution })
         }
         Some(Rewrite::HostRewrite(_)) => {
-            return Err(at.field("host_rewrite").reject("is not supported; use host_rewrite_literal"));
+            return Err(at.field("host_rewrite").only_envoys("is not supported; use host_rewrite_literal"));
         }
     })
 }
@@ -247,7 +249,7 @@ fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejecti
         Some(_) => {
             return Err(at
                 .field("regex_rewrite")
-                .reject("is not supported in redirects; use path_redirect or prefix_rewrite"));
+                .only_envoys("is not supported in redirects; use path_redirect or prefix_rewrite"));
         }
     }
     for (field, value) in [

@@ -59,7 +59,7 @@ pub(crate) fn route_configuration(
         ),
     ];
     if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
-        return Err(at.field(field).reject(*reason));
+        return Err(at.field(field).only_envoys(*reason));
     }
     let table = Table { options, most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096) };
     let at_hosts = at.field("virtual_hosts");
@@ -120,7 +120,7 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
     use pb::virtual_host::TlsRequirementType;
     let options = table.options;
     if proto.matcher.is_some() {
-        return Err(at.field("matcher").reject("is not supported; give routes"));
+        return Err(at.field("matcher").only_envoys("is not supported; give routes"));
     }
     if !proto.route_specifiers.is_empty() {
         return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));

@@ -1,5 +1,6 @@
 //! Header changes of routes, virtual hosts, tables and weighted clusters. Called by this folder.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{AppendAction, HeaderAdd, HeaderChanges};
@@ -48,6 +49,44 @@ pub(crate) fn additions(
     list.iter().enumerate().map(|(index, one)| addition(&at.index(index), one)).collect()
 }
 
+/// Header values had commands of their own before there was one language for all: they stand for those of today.
+fn as_formats_are_now(text: &str) -> Cow<'_, str> {
+    let state = |key: &str| (!key.is_empty()).then(|| format!("%FILTER_STATE({key}:PLAIN)%"));
+    let mut text = replaced(text.into(), "%PER_REQUEST_STATE(", ")%", state);
+    for of in ["%DYNAMIC_METADATA(", "%UPSTREAM_METADATA("] {
+        let path = |keys: &str| {
+            let keys: Vec<String> = serde_json::from_str(&format!("[{keys}]")).ok()?;
+            (!keys.is_empty()).then(|| format!("{of}{})%", keys.join(":")))
+        };
+        text = replaced(text, &format!("{of}["), "])%", path);
+    }
+    text
+}
+
+/// Each part between these two by what it stands for, if it stands for anything.
+fn replaced<'t>(text: Cow<'t, str>, begins: &str, ends: &str, with: impl Fn(&str) -> Option<String>) -> Cow<'t, str> {
+    if !text.contains(begins) {
+        return text;
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), &*text);
+    while let Some((before, after)) = rest.split_once(begins) {
+        out.push_str(before);
+        let part = after.split_once(ends).and_then(|(part, tail)| Some((with(part)?, tail)));
+        match part {
+            Some((new, tail)) => {
+                out.push_str(&new);
+                rest = tail;
+            }
+            None => {
+                out.push_str(begins);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out.into()
+}
+
 /// A header that is added or set.
 pub(crate) fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<HeaderAdd, Rejection> {
     use core::header_value_option::HeaderAppendAction;
@@ -63,7 +102,7 @@ pub(crate) fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<H
         &header.value
     };
     field_rules::header_value(&at_value, text)?;
-    let mut value = access_log::decode::text_format(&at_value, text)?;
+    let mut value = access_log::decode::text_format(&at_value, &as_formats_are_now(text))?;
     // A missing value adds nothing to a header, where a log prints a dash.
     value.omit_empty = true;
     if proto.append.is_some() && proto.append_action != 0 {
@@ -84,3 +123,6 @@ pub(crate) fn addition(at: &At<'_>, proto: &core::HeaderValueOption) -> Result<H
     let name = field_rules::mutable_header_name(&at_header.field("key"), &header.key)?;
     Ok(HeaderAdd { name, value, action, keep_empty: proto.keep_empty_value })
 }
+
+#[cfg(test)]
+mod tests;

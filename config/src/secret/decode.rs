@@ -49,7 +49,7 @@ pub fn from_proto(proto: &pb::Secret, options: &Options) -> Result<Secret, Rejec
 /// `TlsCertificate`.
 pub(crate) fn tls_certificate(at: &At<'_>, proto: &pb::TlsCertificate) -> Result<TlsCertificate, Rejection> {
     if proto.pkcs12.is_some() {
-        return Err(at.field("pkcs12").reject("is not supported; give certificate_chain and private_key as PEM"));
+        return Err(at.field("pkcs12").only_envoys("is not supported; give certificate_chain and private_key as PEM"));
     }
     if let Some(provider) = &proto.private_key_provider {
         let reason = format!("{:?} is not supported; give private_key", provider.provider_name);

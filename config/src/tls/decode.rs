@@ -66,10 +66,13 @@ pub(crate) fn downstream(
     }
     let require_client_certificate = bool_or(&proto.require_client_certificate, false);
     if require_client_certificate && common.validation.is_none() {
-        options.note(
-            &at_common,
-            "a client certificate is required and nothing says how to verify it; any is taken, as by Envoy",
-        );
+        return Err(at
+            .field("require_client_certificate")
+            .reject(
+                "a client certificate is required and nothing says who may vouch for it: anybody's would do; give \
+                 common_tls_context a validation context with trusted_ca",
+            )
+            .withholding_policy());
     }
     Ok(DownstreamTls {
         common,
@@ -132,7 +135,7 @@ fn common(
     if !params.compliance_policies.is_empty() {
         return Err(at_params
             .field("compliance_policies")
-            .reject("is not supported; list cipher_suites and ecdh_curves instead"));
+            .only_envoys("is not supported; list cipher_suites and ecdh_curves instead"));
     }
     Ok(CommonTls {
         min_version,
@@ -158,7 +161,7 @@ fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(),
         ("custom_handshaker", proto.custom_handshaker.is_some()),
     ];
     match refused.iter().find(|(_, set)| *set) {
-        Some((field, _)) => Err(at.field(field).reject("is not supported; give certificates inline or by SDS")),
+        Some((field, _)) => Err(at.field(field).only_envoys("is not supported; give certificates inline or by SDS")),
         None => Ok(()),
     }
 }
@@ -222,7 +225,7 @@ fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Resu
             let context = validation::context(&at, context, options)?;
             context.stands_alone(&at)?;
             let has_roots = context.trusted_ca.is_some() || context.spiffe.is_some();
-            if !context.subject_alt_names.is_empty() && !has_roots && !context.accept_untrusted {
+            if !context.subject_alt_names.is_empty() && !has_roots {
                 return Err(at.reject("names are demanded of a certificate that nothing verifies; give trusted_ca"));
             }
             Some(Validation::Inline(Arc::new(context)))
@@ -251,7 +254,7 @@ fn combined_context(
         ),
     ];
     if let Some((field, _)) = providers.iter().find(|(_, set)| *set) {
-        return Err(at.field(field).reject("is not supported; give the roots inline or by SDS"));
+        return Err(at.field(field).only_envoys("is not supported; give the roots inline or by SDS"));
     }
     let at_default = at.field("default_validation_context");
     let default = field_rules::required(&at_default, &proto.default_validation_context)?;

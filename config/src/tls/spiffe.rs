@@ -56,7 +56,7 @@ pub(super) fn decode(
             "certificate validator {:?} ({}) is not supported; peers would not be verified as asked; give {NAME} with its own config, or keep Envoy for this workload",
             custom.name, extension.type_name
         );
-        return Err(at.reject(reason).withholding_policy());
+        return Err(at.only_envoys(reason).withholding_policy());
     }
     let config: pb::SpiffeCertValidatorConfig = extension.decode(&at_config, options)?;
     if let Some(bundles) = &config.trust_bundles {

@@ -117,7 +117,7 @@ impl Files {
         let path = self.write(case, number).display().to_string();
         let arguments = ["outrigger", "--mode", "validate", "-c", &path];
         let invocation = cli::parse(arguments.map(Into::into)).expect("good arguments");
-        let faults = proxy::app::judge(&invocation.options).faults;
+        let faults = proxy::app::judge(&invocation.options).reasons();
         (!faults.is_empty()).then(|| self.told(&faults.join("\n"), &path))
     }
 

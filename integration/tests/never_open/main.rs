@@ -146,7 +146,7 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
                 vec![],
                 vec![],
             ),
-            pieces: vec!["/tls_certificates", "/tls_certificates/0/private_key", "/tls_certificates/0/certificate_chain", "/validation_context/trusted_ca"],
+            pieces: vec!["/tls_certificates", "/tls_certificates/0/private_key", "/tls_certificates/0/certificate_chain", "/validation_context", "/validation_context/trusted_ca"],
             spoiled: vec![
                 ("/tls_certificates/0/private_key/inline_string", json!("nothing")),
                 ("/tls_certificates/0/certificate_chain/inline_string", json!("nothing")),
@@ -160,6 +160,8 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
             name: "roots by trust domain",
             bootstrap: bootstrap(Some(mutual(spiffe)), vec![], vec![]),
             pieces: vec![
+                "/validation_context",
+                "/validation_context/custom_validator_config",
                 "/validation_context/custom_validator_config/typed_config",
                 "/validation_context/custom_validator_config/typed_config/trust_domains",
                 "/validation_context/custom_validator_config/typed_config/trust_domains/0/trust_bundle",
@@ -175,10 +177,11 @@ fn features(authority: &Authority, own: &Leaf) -> Vec<Feature> {
         Feature {
             name: "secrets by name",
             bootstrap: secrets(bootstrap(Some(by_name), vec![], vec![])),
-            pieces: vec!["secrets 0", "secrets 1", "secrets 2"],
+            pieces: vec!["secrets 0", "secrets 1", "secrets 2", "/validation_context_sds_secret_config"],
             spoiled: vec![
                 ("/tls_certificate_sds_secret_configs/0", fetched.clone()),
                 ("/validation_context_sds_secret_config", fetched.clone()),
+                ("secrets 1/validation_context", json!({})),
             ],
             ..Feature::default()
         },

@@ -74,7 +74,7 @@ impl World {
         let text = context("/validation_context/crl/inline_string");
         let others = Key::new();
         Feature {
-            pieces: vec![context("/validation_context/trusted_ca")],
+            pieces: vec![context("/validation_context"), context("/validation_context/trusted_ca")],
             spoiled: vec![
                 (text, json!(list(List::new("root", &[SERIAL]), &self.root_key))),
                 (text, json!(list(List::new("root", &[]), &others))),
@@ -94,6 +94,7 @@ impl World {
         let validation = json!({field: [pin]});
         let at: &'static str = context(&format!("/validation_context/{field}"));
         Feature {
+            pieces: vec![context("/validation_context"), at],
             spoiled: vec![(at, json!([wrong])), (at, json!(["nothing"])), (at, json!([""]))],
             ..self.feature(
                 if field.ends_with("hash") { "a certificate that is pinned" } else { "a key that is pinned" },

@@ -7,22 +7,22 @@ use axum::response::Response;
 use config::address::Address;
 use config::cluster::Thresholds;
 use config::endpoint::HealthStatus;
+use config::matcher::re2;
 use serde_json::{Value, json};
 
 use super::query::Query;
 use super::source::ClusterStatus;
 use super::{Admin, reply};
-use crate::stats::re2;
 use crate::status::{HealthFlags, HostStatus, Shown};
 
 /// `cluster::address::fact::value` lines, or JSON.
 pub fn show(admin: &Admin, query: &Query, shown: &Shown) -> Response {
-    let filter = match query.get("filter").map(re2).transpose() {
+    let filter = match query.get("filter").map(re2::asked).transpose() {
         Ok(filter) => filter,
         Err(reason) => return reply::failure(StatusCode::BAD_REQUEST, format!("Invalid re2 regex: {reason}")),
     };
     let mut clusters = admin.source.clusters(shown);
-    clusters.retain(|cluster| filter.as_ref().is_none_or(|filter| filter.is_match(&cluster.name)));
+    clusters.retain(|cluster| filter.as_ref().is_none_or(|filter| filter.is_match(cluster.name.as_bytes())));
     if query.get("format") == Some("json") {
         let cluster_statuses: Vec<_> = clusters.iter().map(cluster_json).collect();
         return match cluster_statuses.is_empty() {

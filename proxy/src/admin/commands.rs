@@ -5,7 +5,10 @@ use axum::response::Response;
 
 use super::parameters::{self, Parameter, named, one_of};
 use super::query::Query;
-use super::{Admin, certs, clusters, config_dump, listeners, logging, memory, reply, runtime, server_info, stats};
+use super::{
+    Admin, certs, clusters, config_dump, index, init_dump, listeners, logging, memory, profilers, reply, runtime,
+    server_info, stats, ui,
+};
 use crate::status::{Request, Shown};
 
 struct Command {
@@ -32,10 +35,25 @@ const LIST_FORMAT: Parameter = one_of("format", "File format to use", &["text", 
 /// In Envoy's order.
 const STATS_FORMATS: &[&str] = &["html", "active-html", "json", "prometheus", "text"];
 const BUCKETS: &[&str] = &["cumulative", "disjoint", "detailed", "summary", "none"];
+const PROMETHEUS_BUCKETS: &[&str] = &["cumulative", "summary"];
+const ENABLE: Parameter = named("enable", "Switches it; One of (y, n)");
 const KINDS: &[&str] = &["All", "Counters", "Histograms", "Gauges", "TextReadouts"];
 
 const COMMANDS: &[Command] = &[
-    Command { path: "/", help: "this list", parameters: &[], changes: false, run: Now(|_, _| reply::text(help())) },
+    Command {
+        path: "/",
+        help: "Admin home page",
+        parameters: &[],
+        changes: false,
+        run: Now(|_, _| index::show(listed())),
+    },
+    Command {
+        path: "/allocprofiler",
+        help: "refused: there is no allocation profiler",
+        parameters: &[ENABLE],
+        changes: true,
+        run: Now(|_, query| profilers::switch(query)),
+    },
     Command {
         path: "/certs",
         help: "print certificates in use",
@@ -80,6 +98,13 @@ const COMMANDS: &[Command] = &[
         run: Now(|_, _| reply::text("Mutex contention tracing is not enabled.\n")),
     },
     Command {
+        path: "/cpuprofiler",
+        help: "refused: there is no CPU profiler",
+        parameters: &[ENABLE],
+        changes: true,
+        run: Now(|_, query| profilers::switch(query)),
+    },
+    Command {
         path: "/drain_listeners",
         help: "drain listeners",
         parameters: &[
@@ -105,6 +130,20 @@ const COMMANDS: &[Command] = &[
         run: Now(|admin, _| act(|| admin.source.ask(Request::SetHealthy(true)))),
     },
     Command {
+        path: "/heap_dump",
+        help: "refused: the allocator has none",
+        parameters: &[],
+        changes: false,
+        run: Now(|_, _| profilers::heap()),
+    },
+    Command {
+        path: "/heapprofiler",
+        help: "refused: there is no heap profiler",
+        parameters: &[ENABLE],
+        changes: true,
+        run: Now(|_, query| profilers::switch(query)),
+    },
+    Command {
         path: "/help",
         help: "print out list of admin commands",
         parameters: &[],
@@ -121,9 +160,9 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/init_dump",
         help: "dump what the start still waits for",
-        parameters: &[],
+        parameters: &[named("mask", "The component whose waits are shown: listener")],
         changes: false,
-        run: Now(|_, _| reply::json("{}\n")),
+        run: OfConfiguration(|admin, query, shown| init_dump::show(admin, query, shown)),
     },
     Command {
         path: "/listeners",
@@ -150,6 +189,20 @@ const COMMANDS: &[Command] = &[
         parameters: &[],
         changes: false,
         run: Now(|_, _| memory::show()),
+    },
+    Command {
+        path: "/memory/tcmalloc",
+        help: "refused: memory is the C library's",
+        parameters: &[],
+        changes: false,
+        run: Now(|_, _| profilers::tcmalloc()),
+    },
+    Command {
+        path: "/peak_heap_dump",
+        help: "refused: the allocator has none",
+        parameters: &[],
+        changes: false,
+        run: Now(|_, _| profilers::heap()),
     },
     Command {
         path: "/quitquitquit",
@@ -221,16 +274,80 @@ const COMMANDS: &[Command] = &[
             USED_ONLY,
             FILTER,
             INVERT,
+            named("text_readouts", "Show texts as gauges of value 0, with the text as a label"),
             one_of("format", "It is prometheus whatever this says", STATS_FORMATS),
+            one_of("histogram_buckets", "Histogram bucket display mode", PROMETHEUS_BUCKETS),
         ],
         changes: false,
         run: Now(|admin, query| stats::prometheus(admin, query)),
     },
+    Command {
+        path: "/stats/recentlookups",
+        help: "show recent stat-name lookups: there are none, names are looked up when configuration comes",
+        parameters: &[],
+        changes: false,
+        run: Now(|admin, _| stats::lookups(admin)),
+    },
+    Command {
+        path: "/stats/recentlookups/clear",
+        help: "clear list of stat-name lookups",
+        parameters: &[],
+        changes: true,
+        run: Now(|_, _| reply::ok()),
+    },
+    Command {
+        path: "/stats/recentlookups/disable",
+        help: "disable recording of stat-name lookups",
+        parameters: &[],
+        changes: true,
+        run: Now(|_, _| reply::ok()),
+    },
+    Command {
+        path: "/stats/recentlookups/enable",
+        help: "enable recording of stat-name lookups",
+        parameters: &[],
+        changes: true,
+        run: Now(|_, _| reply::ok()),
+    },
+    Command {
+        path: "/ui",
+        help: "how this proxy is, for people: what is bound, served, refused and failing",
+        parameters: &[named("all", "Show all rows of long lists")],
+        changes: false,
+        run: OfConfiguration(|admin, query, shown| ui::show(admin, query, shown)),
+    },
 ];
+
+/// Files of the pages for people; no list has them.
+const FILES: &[Command] = &[
+    Command { path: "/ui/style.css", help: "", parameters: &[], changes: false, run: Now(|_, _| ui::style()) },
+    Command { path: "/ui/script.js", help: "", parameters: &[], changes: false, run: Now(|_, _| ui::script()) },
+];
+
+/// A page as the index shows it.
+pub struct Listed {
+    /// Its path.
+    pub path: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// It takes POST alone.
+    pub changes: bool,
+    /// A line each.
+    pub parameters: Vec<String>,
+}
+
+fn listed() -> impl Iterator<Item = Listed> {
+    COMMANDS.iter().map(|command| Listed {
+        path: command.path,
+        help: command.help,
+        changes: command.changes,
+        parameters: command.parameters.iter().map(ToString::to_string).collect(),
+    })
+}
 
 fn find(path: &str) -> Option<&'static Command> {
     let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    COMMANDS.iter().find(|command| command.path == path)
+    COMMANDS.iter().chain(FILES).find(|command| command.path == path)
 }
 
 /// Whether the command wants to know what configuration is.
@@ -250,9 +367,13 @@ pub fn run(admin: &std::sync::Arc<Admin>, method: &Method, path: &str, query: &Q
     if let Err(reason) = parameters::check(command.path, command.parameters, command.changes, query) {
         return reply::failure(StatusCode::BAD_REQUEST, reason);
     }
-    match command.run {
+    let response = match command.run {
         Now(run) => run(admin, query),
         OfConfiguration(run) => run(admin, query, shown),
+    };
+    match parameters::ignored(command.path, command.parameters, query) {
+        Some(warning) => reply::warned(response, &warning),
+        None => response,
     }
 }
 

@@ -7,11 +7,11 @@ use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
 use config::descriptors::Descriptors;
+use config::matcher::re2;
 use futures_util::stream;
 
 use super::query::Query;
 use super::{Admin, reply};
-use crate::stats::re2;
 use crate::status::Shown;
 
 mod inline;
@@ -24,19 +24,20 @@ pub use tree::Tree;
 
 /// Answers with the parts that the query asks for.
 pub fn show(admin: &Admin, query: &Query, shown: &Shown) -> Response {
-    let names = match query.get("name_regex").map(re2).transpose() {
+    let pattern = query.get("name_regex").unwrap_or_default();
+    let names = match (!pattern.is_empty()).then(|| re2::asked(pattern)).transpose() {
         Ok(names) => names,
         Err(reason) => {
-            let text = format!("Error while parsing name_regex: {reason}");
+            let text = format!("INVALID_ARGUMENT: Error while parsing name_regex from {pattern}: {reason}");
             return reply::failure(StatusCode::BAD_REQUEST, text);
         }
     };
     let mask = query.get("mask").map(Mask::parse).filter(|mask| !mask.is_empty());
     let mut sections = sections::all(admin, &shown.resources, query.has("include_eds"));
     if let Some(names) = &names {
-        sections.iter_mut().for_each(|section| section.keep_names(|name| names.is_match(name)));
+        sections.iter_mut().for_each(|section| section.keep_names(|name| names.is_match(name.as_bytes())));
     }
-    if let Some(field) = query.get("resource") {
+    if let Some(field) = query.get("resource").filter(|field| !field.is_empty()) {
         return one_list(sections, field, mask);
     }
     if let Some(mask) = &mask {

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use tokio::net::{TcpListener, UnixListener};
+use config::matcher::StringMatcher;
 
 mod certs;
 mod clusters;
@@ -18,16 +19,21 @@ mod commands;
 mod config_dump;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod index;
+mod init_dump;
 mod listeners;
 mod logging;
 pub mod memory;
 mod parameters;
+mod profilers;
 mod query;
 mod reply;
 mod runtime;
+mod server;
 mod server_info;
 pub mod source;
 mod stats;
+mod ui;
 
 use query::Query;
 use source::Source;
@@ -56,6 +62,8 @@ pub struct Admin {
     pub node: Bytes,
     /// Runtime keys of the bootstrap's static layers.
     pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// `allow_paths`: what may be asked, with its query; none allows all.
+    pub allowed: Vec<StringMatcher>,
     /// When the process began.
     pub started: Instant,
 }
@@ -74,10 +82,7 @@ pub enum Socket {
 /// # Errors
 /// The listening socket broke.
 pub async fn serve(socket: Socket, admin: Arc<Admin>) -> io::Result<()> {
-    match socket {
-        Socket::Tcp(socket) => axum::serve(TcpListener::from_std(socket)?, router(admin)).await,
-        Socket::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, router(admin)).await,
-    }
+    server::serve(socket, router(admin)).await
 }
 
 /// The interface as a service, without a socket.
@@ -87,6 +92,9 @@ fn router(admin: Arc<Admin>) -> Router {
 }
 
 async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    if let Some(refusal) = not_allowed(&admin.allowed, request.uri()) {
+        return refusal;
+    }
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let path = request.uri().path();
     // The loop runs on this very thread: it answers when it has its turn.
@@ -96,6 +104,15 @@ async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
         Shown::default()
     };
     commands::run(&admin, request.method(), path, &query, &shown)
+}
+
+fn not_allowed(allowed: &[StringMatcher], uri: &Uri) -> Option<Response> {
+    let asked = uri.path_and_query().map_or("/", |asked| asked.as_str());
+    if allowed.is_empty() || allowed.iter().any(|path| path.matches(asked.as_bytes())) {
+        return None;
+    }
+    let text = format!("request to path {} not allowed", parameters::shown(asked));
+    Some(reply::failure(StatusCode::FORBIDDEN, text))
 }
 
 #[cfg(test)]

@@ -45,13 +45,22 @@ pub fn check(path: &str, known: &[Parameter], changes: bool, query: &Query) -> R
     if let Some(Parameter { name, one_of, .. }) = known.iter().find(wrong) {
         return Err(format!("usage: {path}?{name}=({})\n\n", one_of.join("|")));
     }
-    let takes = |name: &str| known.iter().any(|known| known.name == name || known.name.starts_with('<'));
-    match query.pairs().find(|(name, _)| !takes(name)) {
-        Some((name, _)) if changes => {
-            Err(format!("unknown parameter '{}': {path} takes {}\n", shown(name), names(known)))
-        }
+    match unknown(known, query) {
+        Some(name) if changes => Err(format!("unknown parameter '{}': {path} takes {}\n", shown(name), names(known))),
         _ => Ok(()),
     }
+}
+
+/// What is said where a page that changes nothing is given a parameter that it does not take: the page is there all the same, for the tools
+/// of tomorrow.
+pub fn ignored(path: &str, known: &[Parameter], query: &Query) -> Option<String> {
+    let name = unknown(known, query)?;
+    Some(format!("unknown parameter '{}' is ignored: {path} takes {}", shown(name), names(known)))
+}
+
+fn unknown<'a>(known: &[Parameter], query: &'a Query) -> Option<&'a str> {
+    let takes = |name: &str| known.iter().any(|known| known.name == name || known.name.starts_with('<'));
+    query.pairs().map(|(name, _)| name).find(|name| !takes(name))
 }
 
 fn names(known: &[Parameter]) -> String {

@@ -1,7 +1,7 @@
 //! Answers with Envoy's headers.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SERVER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SERVER, WARNING, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
@@ -41,6 +41,16 @@ pub fn to_pretty(value: &impl Serialize) -> String {
         // Only a message that breaks its own descriptor gets here; the rest of a dump goes on.
         Err(error) => serde_json::Value::from(format!("cannot be printed: {error}")).to_string(),
     }
+}
+
+/// The same answer with a remark for whoever looks at its head.
+pub fn warned(mut response: Response, remark: &str) -> Response {
+    let plain: String = remark.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+    let text = format!("299 outrigger \"{}\"", plain.replace(['"', '\\'], "'"));
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(WARNING, value);
+    }
+    response
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {

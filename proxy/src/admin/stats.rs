@@ -3,12 +3,13 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use regex::Regex;
+use config::matcher::re2;
+use regex::bytes::Regex;
 
 use super::query::Query;
 use super::{Admin, reply};
-use crate::stats::expose::{self, Buckets};
-use crate::stats::{Kind, Sample, re2};
+use crate::stats::expose::{self, Buckets, Exposition};
+use crate::stats::{Kind, Sample};
 
 /// Text, JSON or Prometheus, as `format` says.
 pub fn show(admin: &Admin, query: &Query) -> Response {
@@ -36,7 +37,9 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
         Ok(wanted) => wanted.samples(admin),
         Err(reason) => return reply::failure(StatusCode::BAD_REQUEST, reason),
     };
-    let text = expose::prometheus(&admin.stats, &samples);
+    let shape =
+        Exposition { summaries: query.get("histogram_buckets") == Some("summary"), texts: query.has("text_readouts") };
+    let text = expose::prometheus(&admin.stats, &samples, shape);
     let (sets, wanted) = (admin.stats.label_sets(), Wanted::of(query));
     if sets.is_empty() {
         return reply::text(text);
@@ -44,6 +47,23 @@ pub fn prometheus(admin: &Admin, query: &Query) -> Response {
     let pieces = sets.prometheus(move |name, kind| wanted.as_ref().is_ok_and(|wanted| wanted.takes(name, kind)));
     let all = std::iter::once(text).chain(pieces).map(Ok::<_, std::convert::Infallible>);
     reply::text(Body::from_stream(futures_util::stream::iter(all)))
+}
+
+/// Names and values of counters and gauges that match.
+pub fn plain(admin: &Admin, filter: &str) -> Vec<(String, u64)> {
+    let Ok(filter) = re2::asked(filter) else { return Vec::new() };
+    let wanted =
+        |name: &str, kind: Kind| matches!(kind, Kind::Counter | Kind::Gauge) && filter.is_match(name.as_bytes());
+    let samples = admin.stats.samples(wanted);
+    samples.into_iter().map(|sample| (sample.name.to_string(), sample.value)).collect()
+}
+
+/// `/stats/recentlookups`. Envoy counts look-ups of names that requests make; here none does.
+pub fn lookups(admin: &Admin) -> Response {
+    let total = admin.stats.samples(|_, _| true).len();
+    reply::text(format!(
+        "Lookup tracking is not enabled: names are looked up when configuration comes, and by no request.\n\ntotal: {total}\n"
+    ))
 }
 
 /// All that is asked for, in order of the names.
@@ -75,13 +95,14 @@ impl Wanted {
             "TextReadouts" => &[Kind::Text],
             _ => &[Kind::Text, Kind::Counter, Kind::Gauge, Kind::Histogram],
         };
-        let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2).transpose();
+        let filter = query.get("filter").filter(|filter| !filter.is_empty()).map(re2::asked).transpose();
         let filter = filter.map_err(|reason| format!("Invalid re2 regex: {reason}"))?;
         Ok(Wanted { kinds, filter, inverted: query.has("invert_filter"), used: query.has("usedonly") })
     }
 
     fn takes(&self, name: &str, kind: Kind) -> bool {
-        self.kinds.contains(&kind) && self.filter.as_ref().is_none_or(|filter| filter.is_match(name) != self.inverted)
+        self.kinds.contains(&kind)
+            && self.filter.as_ref().is_none_or(|filter| filter.is_match(name.as_bytes()) != self.inverted)
     }
 
     /// Readings of what has fixed names.

@@ -42,7 +42,7 @@ impl Source for Fake {
         let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
         let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses }];
         let (reply, shown) = oneshot::channel();
-        reply.send(Shown { resources, listeners }).unwrap();
+        reply.send(Shown { resources, listeners, stale_since: None }).unwrap();
         shown
     }
 
@@ -128,6 +128,7 @@ pub fn admin_with(resources: Vec<(Kind, Entry)>, bootstrap: Bytes) -> (Arc<Admin
         concurrency: 2,
         node: node(),
         runtime: vec![("a.b".into(), "1".into()), ("a.b".into(), "2".into())],
+        allowed: Vec::new(),
         started: Instant::now(),
     };
     (Arc::new(admin), source)
@@ -302,8 +303,27 @@ async fn stats_parameters() {
     ] {
         assert_eq!(get(&admin, target).await, (200, want.into()), "{target}");
     }
-    for target in ["/stats?filter=[", "/stats/prometheus?filter=("] {
-        assert_eq!(get(&admin, target).await.0, 400, "{target}");
+    // Patterns are RE2's, as in configuration.
+    for (pattern, taken) in [
+        (r"^a\.(count|gauge)$", "a.count: 1\na.gauge: 4\n"),
+        (r"(?i)A\.GAUGE", "a.gauge: 4\n"),
+        (r"\Qa.g\E", "a.gauge: 4\n"),
+        (r"\x61.\147", "a.gauge: 4\n"),
+        (r"[[:punct:]]t\C", "a.time: No recorded values\n"),
+        (r"{a}", ""),
+    ] {
+        assert_eq!(get(&admin, &format!("/stats?filter={pattern}")).await, (200, taken.into()), "{pattern}");
+    }
+    for (pattern, words) in [
+        ("a**", "bad repetition operator: **"),
+        ("(?x)a", "invalid perl operator: (?x"),
+        ("a{1001}", "invalid repetition size: {1001}"),
+        ("(", "missing ): ("),
+    ] {
+        for page in ["/stats?", "/stats?format=json&", "/stats/prometheus?", "/clusters?"] {
+            let refused = get(&admin, &format!("{page}filter={pattern}")).await;
+            assert_eq!(refused, (400, format!("Invalid re2 regex: {words}")), "{page}");
+        }
     }
     assert_eq!(post(&admin, "/reset_counters").await.0, 200);
     assert_eq!(get(&admin, "/stats?filter=count").await.1, "a.count: 0\n");
@@ -319,6 +339,7 @@ async fn a_value_that_there_is_not_is_refused_with_those_that_there_are() {
         ("/listeners", "format", &["text", "json"]),
         ("/stats", "format", &["html", "active-html", "json", "prometheus", "text"]),
         ("/stats/prometheus", "format", &["html", "active-html", "json", "prometheus", "text"]),
+        ("/stats/prometheus", "histogram_buckets", &["cumulative", "summary"]),
         ("/stats", "type", &["All", "Counters", "Histograms", "Gauges", "TextReadouts"]),
         ("/stats", "histogram_buckets", &["cumulative", "disjoint", "detailed", "summary", "none"]),
     ] {
@@ -481,4 +502,17 @@ async fn unknown_paths_teach() {
     assert_eq!((status, format!("invalid path. {help}")), (200, text));
     assert_eq!(get(&admin, "/").await.0, 200);
     assert_eq!(post(&admin, "/ready/").await.0, 200);
+}
+
+/// As Envoy: the path with its query is what is compared.
+#[test]
+fn paths_that_are_not_allowed_are_refused() {
+    let exact = |path: &str| StringMatcher::Exact { value: path.into(), ignore_case: false };
+    let allowed = [exact("/ready"), StringMatcher::Prefix { value: "/stats".into(), ignore_case: false }];
+    let refused =
+        |uri: &'static str| not_allowed(&allowed, &Uri::from_static(uri)).map(|refusal| refusal.status().as_u16());
+    for (uri, status) in [("/ready", None), ("/stats?filter=a", None), ("/ready?x", Some(403)), ("/", Some(403))] {
+        assert_eq!(refused(uri), status, "{uri}");
+    }
+    assert!(not_allowed(&[], &Uri::from_static("/quitquitquit")).is_none());
 }

@@ -51,6 +51,16 @@ impl GrpcServers {
         self.node.encode_to_vec().into()
     }
 
+    /// Connects to a static cluster.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be connected to.
+    pub fn dial(&self, name: &str) -> Result<Dialer, String> {
+        let cluster = self.clusters.get(name).ok_or_else(|| format!("cluster '{name}' is not a static cluster"))?;
+        Dialer::new(cluster.clone(), name, &self.secrets, self.resolver.clone())
+            .map_err(|rejection| format!("cluster '{name}': {rejection}"))
+    }
+
     /// Settings of the streams to a server.
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 //! hold its verdicts against Envoy's. It must find what serving would refuse, and all of it: whoever mends a file wants the list.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use config::At;
-use config::bootstrap::{Bootstrap, Examined, StaticConfig};
+use config::bootstrap::{Bootstrap, BootstrapError, Examined, StaticConfig};
 use config::discreet::shown;
 use config::listener::Listener as Config;
 use config::tls::SecretId;
@@ -31,17 +32,57 @@ pub struct Judged {
     pub notes: Vec<String>,
     /// Fields that there are not and that are left out, where that was asked for.
     pub unknown: Vec<String>,
-    /// Why it cannot be used, one sentence each; none if it can.
-    pub faults: Vec<String>,
+    /// Why it cannot be used; none if it can.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub struct Fault {
+    /// Path of the field from the root of its file; empty where no field is to blame.
+    pub path: String,
+    /// The sentence, the file and the path in it.
+    pub sentence: String,
+    /// It is valid for Envoy, and not supported here.
+    pub is_unsupported: bool,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.sentence)
+    }
+}
+
+impl From<String> for Fault {
+    fn from(sentence: String) -> Fault {
+        Fault { path: String::new(), sentence, is_unsupported: false }
+    }
+}
+
+impl From<&BootstrapError> for Fault {
+    fn from(error: &BootstrapError) -> Fault {
+        let (path, is_unsupported) = match error {
+            BootstrapError::Field { rejection, .. } => (rejection.path.clone(), rejection.is_unsupported),
+            _ => (String::new(), false),
+        };
+        Fault { path, sentence: error.to_string(), is_unsupported }
+    }
+}
+
+impl Judged {
+    /// Each fault in one sentence.
+    pub fn reasons(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
 }
 
 /// Judges what the command line names. At least one fault for each resource that is no good.
 pub fn judge(options: &Options) -> Judged {
     let Examined { bootstrap, faults, unread_clusters } = match examine(options) {
         Ok(examined) => examined,
-        Err(reason) => return Judged { faults: vec![reason], ..Judged::default() },
+        Err(reason) => return Judged { faults: vec![reason.into()], ..Judged::default() },
     };
-    let mut judged = Judged { faults: faults.iter().map(ToString::to_string).collect(), ..Judged::default() };
+    let mut judged = Judged { faults: faults.iter().map(Fault::from).collect(), ..Judged::default() };
     match bootstrap.map(|bootstrap| complete(bootstrap, options)) {
         Some(Ok(bootstrap)) => {
             judged.unknown.clone_from(&bootstrap.unknown);
@@ -50,7 +91,7 @@ pub fn judge(options: &Options) -> Judged {
             judged.unknown.extend(checks.take_unknown());
             judged.notes.extend(bootstrap.ignored.iter().cloned().chain(checks.take_notes()));
         }
-        Some(Err(reason)) => judged.faults.push(reason),
+        Some(Err(reason)) => judged.faults.push(reason.into()),
         None => {}
     }
     judged
@@ -99,10 +140,10 @@ impl Judged {
         });
         self.notes.extend(again);
         self.notes.extend(sinks.cannot_be_opened());
-        self.faults.extend(checked.err().unwrap_or_default().iter().map(ToString::to_string));
+        self.faults.extend(checked.err().unwrap_or_default().iter().map(Fault::from));
         // A cluster that is refused cannot be connected to, which need not be told, too.
         if self.faults.is_empty() {
-            self.faults.extend(control_plane(bootstrap, &secrets).err());
+            self.faults.extend(control_plane(bootstrap, &secrets).err().map(Fault::from));
         }
     }
 }

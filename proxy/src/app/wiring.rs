@@ -21,10 +21,12 @@ use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::discoveries::Discoveries;
 use crate::listener::bind::AdminPlace;
+use crate::sinks::{self, Sinks as StatsSinks};
 use crate::status::{Ask, Status};
 use crate::store::Stored;
 use crate::telemetry::access_log::EventFile;
 use crate::telemetry::process_log::ProcessLog;
+use crate::xds::cache::Cache;
 use crate::xds::clusters::{self, Clusters};
 use crate::xds::control::{Ads, Control, Start};
 use crate::xds::extensions::Extensions;
@@ -96,6 +98,7 @@ impl Wired {
             healthy: true,
             dirty: true,
             trim_at: None,
+            cache: cache(ground, options, bootstrap),
         };
         Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at })
     }
@@ -120,8 +123,22 @@ impl Wired {
             concurrency: ground.workers.count(),
             node: self.servers.node_bytes(),
             runtime: bootstrap.runtime.clone(),
+            allowed: bootstrap.admin_paths.clone(),
             started: Instant::now(),
         }
+    }
+
+    /// Who is told of statistics.
+    ///
+    /// # Errors
+    /// A sink cannot be made.
+    pub fn sinks(&self, ground: &Ground, bootstrap: &Bootstrap) -> Result<Option<StatsSinks>, String> {
+        // Clusters of their own, of which neither a worker nor what filters have fetched has the number.
+        let calls =
+            || Calls::of_control_thread(ground.workers.count() + 1, &ground.published, &ground.stats, ground.address);
+        let dial = |name: &str| self.servers.dial(name);
+        let parts = sinks::Parts { stats: &ground.stats, node: self.servers.node_bytes(), dial: &dial, calls: &calls };
+        StatsSinks::new(&bootstrap.stats_sinks, &parts)
     }
 
     /// Runs the loop until the process ends.
@@ -130,6 +147,12 @@ impl Wired {
         let Wired { control, ads, arrivals, asked, ask: _ask, .. } = self;
         control.run(ads, arrivals, asked).await;
     }
+}
+
+/// Without a control plane there is nothing to be kept.
+fn cache(ground: &Ground, options: &Options, bootstrap: &Bootstrap) -> Option<Cache> {
+    let folder = options.config_cache.as_ref().filter(|_| bootstrap.ads.is_some())?;
+    Some(Cache::new(folder, options.config_cache_secrets, ground.stats.gauge("server.config_cache_stale")))
 }
 
 fn watches(

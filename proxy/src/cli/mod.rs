@@ -1,10 +1,11 @@
 //! The command line: Envoy's own arguments, so that whoever starts Envoy (an agent, a unit file) starts this instead. Called by `main`
-//! before anything else exists. It prints nothing itself: `main` gets an [`Exit`] to print, or an [`Invocation`] with warnings to log.
+//! before anything else exists. Commands for people stand beside them. It prints nothing itself: `main` gets an [`Exit`] to print, or an [`Invocation`] with warnings to log.
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
+pub mod commands;
 mod options;
 pub mod process;
 mod say;
@@ -36,16 +37,10 @@ pub struct Exit {
 
 /// Reads the arguments (the program's name comes first).
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
-    let mut command = Options::command();
+    let mut command = whole();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.is_empty() {
         arguments.push("outrigger".into());
-    }
-    if let Some(word) = arguments.get(1).filter(|word| !word.to_string_lossy().starts_with('-')) {
-        return Err(mistake(format!(
-            "there is no command `{}`. Options begin with `-`; to start the proxy: outrigger -c /etc/outrigger/bootstrap.json",
-            word.to_string_lossy()
-        )));
     }
     let (arguments, mut warnings) = unknown::set_aside(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments).map_err(from_clap)?;
@@ -61,6 +56,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         warnings.push("both --concurrency and --cpuset-threads are given: the number counts".to_owned());
     }
     Ok(Invocation { options, warnings })
+}
+
+/// Options and commands as clap knows them: help, completion and the manual are made of it.
+pub fn whole() -> clap::Command {
+    commands::below(Options::command())
 }
 
 fn from_clap(error: clap::Error) -> Exit {

@@ -21,6 +21,10 @@ Examples:
   See more of one part, less of the rest:
     outrigger -c bootstrap.json -l warning --component-log-level upstream:debug,http:info
 
+  Ask the proxy that runs on this machine (each command has a --help of its own):
+    outrigger wait --timeout 30s
+    outrigger explain details:9080
+
 Signals: SIGTERM and SIGINT stop the process at once, and what is under way is cut (to drain first:
 POST /drain_listeners?graceful, as pilot-agent does); SIGUSR1 opens log files again, SIGHUP is ignored.
 Options that this program does not know are ignored with a warning.";
@@ -127,6 +131,14 @@ pub struct Options {
     /// Accepted: without --concurrency the process's CPU set always counts, and beside it this changes nothing, as in Envoy
     #[arg(long)]
     pub cpuset_threads: bool,
+
+    /// Folder for the last configuration that was accepted; a proxy that starts while its control plane is away serves it
+    #[arg(long, value_name = "DIR")]
+    pub config_cache: Option<PathBuf>,
+
+    /// Keep resources that hold secrets there, too (the file is for its owner alone)
+    #[arg(long)]
+    pub config_cache_secrets: bool,
 
     /// Print the version and exit
     #[arg(long)]

@@ -146,6 +146,14 @@ pub fn cpu_quota(root: &Path) -> Option<f64> {
     quotas.into_iter().reduce(f64::min)
 }
 
+/// Memory that this process's control group uses, and its limit; `None` where the system does not say. `root` is `/` but in tests.
+pub fn group_memory(root: &Path) -> Option<(u64, Option<u64>)> {
+    let read = |name: &str| std::fs::read_to_string(root.join("sys/fs/cgroup").join(name)).ok();
+    let number = |text: String| text.trim().parse::<u64>().ok();
+    let versions = [["memory.current", "memory.max"], ["memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes"]];
+    versions.into_iter().find_map(|[used, limit]| Some((number(read(used)?)?, read(limit).and_then(number))))
+}
+
 /// The group and all above it, relative to the mount. Inside a container the path may not exist; the mount's top then is our group.
 fn ancestors(path: &str) -> impl Iterator<Item = &Path> {
     Path::new(path.trim_start_matches('/')).ancestors()

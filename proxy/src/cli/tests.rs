@@ -78,7 +78,6 @@ fn mistakes_name_the_option() {
         ),
         ("-c a --component-log-level http", "`http` is not NAME:LEVEL"),
         ("-c", "--config-path"),
-        ("start", "there is no command `start`"),
     ] {
         let exit = run(line).unwrap_err();
         assert_eq!(exit.code, 1, "{line}");
@@ -103,4 +102,37 @@ fn help_and_version() {
     let version = run("--version --new 1").unwrap_err();
     assert_eq!(version.code, 0);
     assert!(version.text.starts_with("\noutrigger  version: ") && version.text.contains("/0.1.0/"), "{}", version.text);
+}
+
+fn command(line: &str) -> Option<Result<commands::Command, Exit>> {
+    let arguments: Vec<OsString> =
+        std::iter::once("outrigger").chain(line.split_whitespace()).map(Into::into).collect();
+    commands::read(&arguments)
+}
+
+#[test]
+fn words_are_commands_and_options_are_envoys() {
+    assert!(command("").is_none() && command("-c wait").is_none() && command("--config-path=x wait").is_none());
+    assert!(
+        matches!(command("wait --timeout 2m"), Some(Ok(commands::Command::Wait(wait))) if wait.timeout.as_secs() == 120)
+    );
+    for (line, want) in [
+        ("start", "unrecognized subcommand 'start'"),
+        ("validat x", "'validate'"),
+        ("validate", "<FILE>"),
+        ("wait --timeout soon", "give a number with its unit"),
+        ("wait --timeout 3d", "there is no unit `d`"),
+        ("hosts --write --remove", "cannot be used with"),
+        ("explain a -H b", "give a name, a colon and a value"),
+        ("config", "listeners"),
+    ] {
+        let exit = command(line).unwrap().unwrap_err();
+        assert_eq!(exit.code, 2, "{line}");
+        assert!(exit.text.contains(want), "{line}: {}", exit.text);
+    }
+    let help = command("explain --help").unwrap().unwrap_err();
+    assert!(help.code == 0 && help.text.contains("Exit status:"), "{}", help.text);
+    // Envoy's own options stay as they were beside a word: it belongs to none of them.
+    assert_eq!(run("-c a.json wait").unwrap().warnings, ["argument `wait` belongs to no option and is ignored"]);
+    assert!(run("--help").unwrap_err().text.contains("explain"));
 }

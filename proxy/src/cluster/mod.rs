@@ -7,6 +7,7 @@
 //! [`WorkerClusters`] and is made when a cluster is first used there. An endpoint is the same as long as its address is: it keeps its
 //! pools and counts when an assignment changes its weight, health or metadata.
 
+mod alternative;
 mod balance;
 mod circuit_breaker;
 mod connect;
@@ -39,6 +40,7 @@ pub(crate) mod testing;
 mod transport;
 mod worker;
 
+pub use alternative::Alternative;
 pub use connect::{Connecting, Connector};
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
 pub use dial::Dialer;

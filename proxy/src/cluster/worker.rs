@@ -15,6 +15,7 @@ use config::metadata::Metadata;
 use tokio::time::Instant;
 
 use self::choice::Balance;
+use super::alternative::{Alternative, Alternatives};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::{Connector, connect};
 use super::core::Core;
@@ -46,6 +47,7 @@ pub struct WorkerCluster {
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
     responses: ResponseCounters,
+    alternatives: Alternatives,
     filters: Option<Attached>,
     /// What filters count of gRPC requests.
     pub grpc: GrpcCounters,
@@ -76,6 +78,7 @@ impl WorkerCluster {
             hosts: RefCell::new(hosts),
             balance: RefCell::new(balance),
             responses: ResponseCounters::default(),
+            alternatives: Alternatives::default(),
             filters: shared.attached().map(|filters| Arc::clone(filters).on_worker()),
             grpc: GrpcCounters::default(),
             named: NamedCounters::default(),
@@ -131,6 +134,16 @@ impl WorkerCluster {
             self.core.stats.upstream_rq_time.record(milliseconds);
             self.responses.time(scope, codes.internal, milliseconds);
         }
+    }
+
+    /// Counts one of a canary, which is counted by itself, too.
+    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
+        self.responses.count_canary(self.core.shared.scope(), status, milliseconds);
+    }
+
+    /// What counts under a name that a request asks for; `None` for one too many.
+    pub fn alternative(&self, name: &str) -> Option<Rc<Alternative>> {
+        self.alternatives.of(self.core.shared.scope(), name)
     }
 
     /// Counts a response that is not passed on, for the request is tried again.

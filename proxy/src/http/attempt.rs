@@ -39,6 +39,7 @@ use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
+use crate::wire::message::Method;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
@@ -62,17 +63,17 @@ pub(super) async fn run<'s>(
         downstream.flush_within(limit);
     }
     let grpc = is_grpc(&exchange.stream.request);
+    let ends = Ends::of(exchange, chosen, &cluster, grpc);
     // What its route adds tells the number of the first attempt.
     exchange.stream.info.attempts = 1;
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     exchange.stream.info.attempts = 0;
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
-    let ends = Ends::of(exchange, chosen, &cluster, grpc);
     if let Some(stop) = dropped::answer(&exchange.stream, cluster.drops()) {
         ends.failed(None, &stop);
         return Err(stop);
     }
-    let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
+    let attempt = Attempt::of(forwarding, &cluster, &ends);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;
         log::begins(exchange);
@@ -191,6 +192,10 @@ fn upload(
     }));
     // Nothing of a tunnel goes up before it is accepted: to a server that refuses, it would be the next request.
     upload.paused = tunnel;
+    let request = &exchange.stream.request;
+    upload.refuses_early = request.upgrade.is_none()
+        && request.method == Method::Connect
+        && exchange.stream.context.manager.config.router.reject_early_data;
     upload
 }
 
@@ -209,7 +214,7 @@ fn prepare<'p>(
     let expected = stream.context.manager.config.router.respect_expected_timeout;
     let mut timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
-    timeouts.per_try_stream = cluster.config().http.max_stream_duration;
+    timeouts.per_try_stream = timeouts::stream_duration(&mut stream.request, cluster.config());
     let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {

@@ -16,10 +16,10 @@ use super::held::{Held, Pinned};
 use super::manager::Routes;
 use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
-use super::xfcc;
 use crate::drain::DrainWatch;
 use crate::telemetry::access_log::{EntryKind, LogEntry, WorkerLogs};
 use crate::telemetry::stream_info::ConnectionInfo;
+use crate::tls::info::PeerCertificate;
 
 /// One downstream connection as its requests see it.
 pub(super) struct Context {
@@ -158,11 +158,14 @@ impl Context {
         self.table()
     }
 
-    /// This hop's element of `x-forwarded-client-cert`; `None` without a peer certificate.
-    pub fn xfcc(&self) -> Option<&Bytes> {
-        let tls = self.connection.tls.as_deref()?;
-        let peer = tls.peer.as_deref()?;
-        Some(self.xfcc.get_or_init(|| xfcc::element(self.manager.config.client_cert_details, tls, peer)))
+    /// This hop's element of `x-forwarded-client-cert`, as the connection manager wants it of all requests.
+    pub fn xfcc(&self, made: impl FnOnce() -> Bytes) -> &Bytes {
+        self.xfcc.get_or_init(made)
+    }
+
+    /// The client's certificate.
+    pub fn peer(&self) -> Option<&PeerCertificate> {
+        self.connection.tls.as_deref()?.peer.as_deref()
     }
 
     /// A request is over: this is its line.

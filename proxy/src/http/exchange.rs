@@ -13,6 +13,8 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::Poll;
 
+use bytes::Bytes;
+
 use super::attempt::Elsewhere;
 use super::attempt::redirects::History;
 use super::codec_error;
@@ -20,17 +22,20 @@ use super::context::Context;
 use super::filters;
 use super::filters::behind::Pinned;
 use super::forwarded;
+use super::framing;
 use super::local_reply::LocalReply;
 use super::normalize::{self, Normalized};
 use super::request_id;
 use super::router;
 use super::stop::Stop;
+use super::stream::Stream;
 use super::trace;
 use super::upgrade;
 use super::xfcc;
+use crate::telemetry::format;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::headers::Name;
-use crate::wire::message::{Method, RequestHead};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::{Method, Protocol, RequestHead};
 
 use self::replayed::Replayed;
 pub(super) use self::state::{Exchange, Incoming};
@@ -137,11 +142,13 @@ async fn proxy<'s>(
     let stream = &mut exchange.stream;
     // What a redirect leads to is made by us, out of what was judged before.
     if stream.history.is_none() {
-        let caller = forwarded::apply(context, &mut stream.request, table);
+        change_early(stream);
+        let caller = forwarded::apply(context, &mut stream.request, table)
+            .map_err(|status| LocalReply::new(status, "rejecting_because_detection_failed"))?;
         stream.info.downstream_remote = caller.address;
         stream.internal = caller.internal;
         request_id::apply(&context.manager.config, &mut stream.request, caller.edge);
-        xfcc::apply(context, &mut stream.request.headers);
+        xfcc::apply(stream);
     }
     upgrade::expect_continue(&mut exchange.stream, downstream)?;
 
@@ -158,8 +165,14 @@ async fn proxy<'s>(
 }
 
 /// Envoy's own demands on a request, in its order.
-fn check(exchange: &Exchange<'_>) -> Result<(), Stop> {
-    let request = &exchange.stream.request;
+fn check(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+    let request = &mut exchange.stream.request;
+    if let Some(host) = &exchange.stream.context.manager.config.default_host
+        && request.authority.is_empty()
+        && request.protocol == Protocol::Http10
+    {
+        request.authority = Bytes::copy_from_slice(host.as_bytes());
+    }
     if request.authority.is_empty() {
         return Err(LocalReply::new(400, "missing_host_header").into());
     }
@@ -179,6 +192,21 @@ fn check(exchange: &Exchange<'_>) -> Result<(), Stop> {
         None if request.upgrade.is_some() => Ok(()),
         None => Err(LocalReply::new(404, "missing_path_rejected").into()),
     }
+}
+
+/// Changes that come before anybody has looked at the headers.
+fn change_early(stream: &mut Stream<'_>) {
+    let changes = &stream.context.manager.early_headers;
+    if !changes.is_empty() {
+        changes.apply(stream, of_request, |stream, format, out| {
+            format::write(format, &stream.entry(None, None), out);
+        });
+        framing::settle_request(&mut stream.request);
+    }
+}
+
+fn of_request<'h>(stream: &'h mut Stream<'_>) -> Option<&'h mut Headers> {
+    Some(&mut stream.request.headers)
 }
 
 fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {

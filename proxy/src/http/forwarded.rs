@@ -4,8 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use config::hcm::{ForwardProto, SchemeHeader, UserAgent};
 
 use super::context::Context;
+use super::original_ip;
 use super::route::RouteTable;
 use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::RequestHead;
@@ -20,6 +22,8 @@ pub(super) struct Caller {
     pub internal: bool,
     /// This is the first trusted hop, and the caller is outside.
     pub edge: bool,
+    /// `x-forwarded-for` is to tell whoever is at the other end.
+    appends: bool,
 }
 
 /// Ends at this hop, always.
@@ -38,6 +42,7 @@ const INTERNAL_ONLY: NameSet = NameSet::of([
     Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
     Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
     Name::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
+    Name::X_ENVOY_UPSTREAM_STREAM_DURATION_MS,
     Name::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
     Name::X_ENVOY_FORCE_TRACE,
     Name::X_ENVOY_IP_TAGS,
@@ -83,19 +88,24 @@ const SINGLE: NameSet = NameSet::of([
 ])
 .with(INTERNAL_ONLY);
 
-/// Cleans and completes the request's headers.
-pub(super) fn apply(context: &Context, request: &mut RequestHead, table: Option<&RouteTable>) -> Caller {
+/// Cleans and completes the request's headers. An error is the status with which a caller is refused of whom it is not known who it is.
+pub(super) fn apply(context: &Context, request: &mut RequestHead, table: Option<&RouteTable>) -> Result<Caller, u16> {
     request.headers.join_repeated(SINGLE);
-    let caller = caller(context, &request.headers);
+    let caller = caller(context, &request.headers)?;
     clean(request, caller, table.map_or(&[], RouteTable::internal_only));
     complete(context, request, caller);
-    caller
+    Ok(caller)
 }
 
-fn caller(context: &Context, headers: &Headers) -> Caller {
+fn caller(context: &Context, headers: &Headers) -> Result<Caller, u16> {
     let config = &context.manager.config;
     let peer = context.connection.remote;
-    let (address, single) = if config.use_remote_address {
+    let mut appends = config.use_remote_address && !config.skip_xff_append;
+    let (address, single) = if !context.manager.original_ip.is_empty() {
+        let found = original_ip::detect(&context.manager.original_ip, headers, peer.ip())?;
+        appends = found.appends;
+        (found.address.map(|ip| SocketAddr::new(ip, 0)), found.trusted)
+    } else if config.use_remote_address {
         let single = !headers.contains(&Name::X_FORWARDED_FOR);
         let trusted = match config.xff_num_trusted_hops {
             0 => None,
@@ -108,15 +118,16 @@ fn caller(context: &Context, headers: &Headers) -> Caller {
     };
     let internal = single
         && address.is_some_and(|address| config.internal_ranges.iter().any(|range| range.contains(&address.ip())));
-    Caller {
+    Ok(Caller {
         address: address.filter(|address| *address != peer),
         internal,
         edge: config.use_remote_address && !internal,
-    }
+        appends,
+    })
 }
 
 /// The address that stands `skip` places before the end of `x-forwarded-for`, and whether it is the only one.
-fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
+pub(super) fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
     let Some(list) = headers.get(&Name::X_FORWARDED_FOR) else { return (None, false) };
     let found =
         list.rsplit(|octet| *octet == b',').nth(skip as usize).and_then(|entry| parse_address(entry.trim_ascii()));
@@ -124,7 +135,7 @@ fn last_forwarded(headers: &Headers, skip: u32) -> (Option<IpAddr>, bool) {
 }
 
 /// An IP address; one with a port is none.
-fn parse_address(text: &[u8]) -> Option<IpAddr> {
+pub(super) fn parse_address(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
@@ -183,7 +194,7 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
     let config = &context.manager.config;
     let scheme: &'static [u8] = if context.is_tls() { b"https" } else { b"http" };
     let headers = &mut request.headers;
-    if config.use_remote_address && !config.skip_xff_append {
+    if caller.appends {
         let connection = &context.connection;
         let ip = if connection.remote.ip().is_loopback() { connection.local.ip() } else { connection.remote.ip() };
         append_list(headers, Name::X_FORWARDED_FOR, &ip.to_string(), b",");
@@ -191,13 +202,20 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
     // A trusted hop before us has told the protocol; otherwise nobody is believed at the edge.
     let overwrite = config.use_remote_address && config.xff_num_trusted_hops == 0;
     if overwrite || !headers.contains(&Name::X_FORWARDED_PROTO) {
+        let scheme = config.forward_proto.as_ref().and_then(|ports| by_port(context, ports)).unwrap_or(scheme);
         headers.set(Name::X_FORWARDED_PROTO, Bytes::from_static(scheme));
     }
     if config.append_x_forwarded_port && (overwrite || !headers.contains(&Name::X_FORWARDED_PORT)) {
         headers.set(Name::X_FORWARDED_PORT, context.connection.local.port().to_string());
     }
+    if let SchemeHeader::Overwrite(scheme) = config.scheme {
+        headers.set(Name::X_FORWARDED_PROTO, Bytes::from_static(scheme.as_bytes()));
+    }
     if caller.internal {
         headers.set(Name::X_ENVOY_INTERNAL, Bytes::from_static(b"true"));
+    }
+    if let Some(agent) = &config.user_agent {
+        tell_agent(headers, agent);
     }
     if let Some(via) = &config.via {
         append_list(headers, Name::VIA, via, b", ");
@@ -206,12 +224,40 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
         let address = caller.address.unwrap_or(context.connection.remote);
         headers.set(Name::X_ENVOY_EXTERNAL_ADDRESS, address.ip().to_string());
     }
+    if let SchemeHeader::Overwrite(scheme) = config.scheme {
+        request.scheme = Bytes::from_static(scheme.as_bytes());
+        return;
+    }
     request.scheme = match (&request.scheme[..], headers.get(&Name::X_FORWARDED_PROTO)) {
         (b"http" | b"https", _) => return,
         (_, Some(told)) if told.eq_ignore_ascii_case(b"https") => Bytes::from_static(b"https"),
         (_, Some(told)) if told.eq_ignore_ascii_case(b"http") => Bytes::from_static(b"http"),
         _ => Bytes::from_static(scheme),
     };
+}
+
+/// What the port says to which the client meant to connect, where a PROXY protocol has told it.
+fn by_port(context: &Context, ports: &ForwardProto) -> Option<&'static [u8]> {
+    let connection = &context.connection;
+    let port = u32::from(connection.local.port());
+    let told = connection.local != connection.direct_local;
+    match (told && ports.https.contains(&port), told && ports.http.contains(&port)) {
+        (true, _) => Some(b"https"),
+        (false, true) => Some(b"http"),
+        (false, false) => None,
+    }
+}
+
+/// For whom this proxy works.
+fn tell_agent(headers: &mut Headers, agent: &UserAgent) {
+    let value = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    headers.set(Name::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER, value(&agent.cluster));
+    if headers.get(&Name::USER_AGENT).is_none_or(Bytes::is_empty) {
+        headers.set(Name::USER_AGENT, value(&agent.cluster));
+    }
+    if !agent.node.is_empty() {
+        headers.set(Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE, value(&agent.node));
+    }
 }
 
 /// Appends to the first value of a list header, or adds the header.

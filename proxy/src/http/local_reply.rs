@@ -1,11 +1,12 @@
 //! Answers that the proxy gives itself: which status, body, flag and response-code detail. The texts are Envoy's, octet for octet:
 //! people and tools search for them. Built where a request goes wrong and by filters, sent by
-//! `exchange`.
+//! `exchange`. What `local_reply_config` makes of them is [`mapped`].
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use self::mapped::LocalReplies;
 use super::grpc;
 use super::respond;
 use super::stream::Stream;
@@ -13,6 +14,8 @@ use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::{BodyLength, Protocol, ResponseHead};
+
+pub(super) mod mapped;
 
 /// What says something of a body.
 const OF_BODIES: NameSet = NameSet::of([Name::CONTENT_LENGTH, Name::CONTENT_TYPE]);
@@ -92,7 +95,7 @@ pub(super) fn build(
     let grpc = stream.asked.grpc && !reply.plain;
     let mut head = ResponseHead {
         protocol: stream.request.protocol,
-        status: if grpc { 200 } else { reply.status },
+        status: reply.status,
         reason: Bytes::new(),
         headers: Headers::with_capacity(8),
         body: BodyLength::Empty,
@@ -114,33 +117,59 @@ pub(super) fn build(
     for (name, value) in reply.headers {
         head.headers.append(name, value);
     }
+    let context = stream.context;
+    let (mut text, mut content_type) = (reply.body, None);
+    if let Some(replies) = &context.manager.local_replies
+        && !reply.plain
+    {
+        content_type = rewrite(replies, stream, &mut head, &mut text);
+    }
     let mut body = Bytes::new();
     // What the answer is comes after what was added to it, and in its place.
     if grpc {
-        let status = reply.grpc_status.unwrap_or_else(|| u32::from(grpc::status_of(reply.status)));
-        let message = if stream.asked.head { &Bytes::new() } else { &reply.body };
-        in_grpc(&mut head.headers, status, message);
-    } else if !reply.body.is_empty() {
-        head.headers.set(Name::CONTENT_LENGTH, reply.body.len().to_string());
-        if !head.headers.contains(&Name::CONTENT_TYPE) {
+        let status = reply.grpc_status.unwrap_or_else(|| u32::from(grpc::status_of(head.status)));
+        head.status = 200;
+        in_grpc(&mut head.headers, status, if stream.asked.head { &[] } else { &text });
+    } else if !text.is_empty() {
+        head.headers.set(Name::CONTENT_LENGTH, text.len().to_string());
+        if let Some(written) = content_type {
+            head.headers.set(Name::CONTENT_TYPE, written);
+        } else if !head.headers.contains(&Name::CONTENT_TYPE) {
             head.headers.append(Name::CONTENT_TYPE, Bytes::from_static(b"text/plain"));
         }
         if !stream.asked.head {
-            head.body = BodyLength::Exact(reply.body.len() as u64);
-            body = reply.body;
+            head.body = BodyLength::Exact(text.len() as u64);
+            body = text;
         }
     } else if !reply.plain {
         head.headers.remove_all(OF_BODIES);
     }
     // After a malformed request the framing of what follows cannot be trusted.
-    if reply.status == 400 && stream.request.protocol != Protocol::Http2 {
+    if reply.status == 400
+        && stream.request.protocol != Protocol::Http2
+        && (stream.headless || !context.manager.config.keeps_after_400)
+    {
         downstream.close_after();
     }
     (head, body)
 }
 
+/// What the configuration makes of it. Gives the type of a body that it changed: that of its format, unless its headers name another one.
+fn rewrite(
+    replies: &LocalReplies,
+    stream: &mut Stream<'_>,
+    head: &mut ResponseHead,
+    text: &mut Bytes,
+) -> Option<Bytes> {
+    let told = |head: &ResponseHead| head.headers.get(&Name::CONTENT_TYPE).cloned();
+    let (before, was) = (text.clone(), told(head));
+    let written = replies.rewrite(stream, head, text).unwrap_or_else(|| Bytes::from_static(b"text/plain"));
+    let now = told(head);
+    (now.is_none() || (*text != before && now == was)).then_some(written)
+}
+
 /// The answer to a gRPC request, which has no body; the message is for who would see one. A status that was added is the one that is meant.
-fn in_grpc(headers: &mut Headers, status: u32, message: &Bytes) {
+fn in_grpc(headers: &mut Headers, status: u32, message: &[u8]) {
     headers.remove(&Name::CONTENT_LENGTH);
     headers.set(Name::CONTENT_TYPE, Bytes::from_static(b"application/grpc"));
     if headers.get(&Name::GRPC_STATUS).is_none_or(Bytes::is_empty) {

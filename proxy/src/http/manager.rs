@@ -3,18 +3,22 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use config::hcm::{HttpConnectionManager, RouteSource};
+use config::hcm::{ClientCertDetails, ForwardClientCert, HttpConnectionManager, RouteSource};
 use config::listener::Direction;
 use config::{At, Rejection};
 
 use super::buffers::OfConnection;
 use super::filters::chain::Chains;
 use super::filters::filter::FilterDeps;
+use super::local_reply::mapped::{self, LocalReplies};
+use super::mutate::OrderedMutations;
+use super::original_ip::OriginalIp;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::HttpStats;
 use super::trace::Tracing;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
+use crate::policy::match_tree::Tree;
 use crate::stats::Stats;
 use crate::telemetry::access_log::AccessLogs;
 use crate::tls::Secrets;
@@ -36,6 +40,14 @@ pub struct ConnectionManager {
     /// One of the two tells of moments that are not kept otherwise.
     pub(super) wants_times: bool,
     pub(super) stats: HttpStats,
+    /// `local_reply_config`.
+    pub(super) local_replies: Option<LocalReplies>,
+    /// `early_header_mutation_extensions`.
+    pub(super) early_headers: OrderedMutations,
+    /// `forward_client_cert_matcher`.
+    pub(super) client_cert: Option<Tree<(ForwardClientCert, ClientCertDetails)>>,
+    /// `original_ip_detection_extensions`.
+    pub(super) original_ip: Box<[OriginalIp]>,
     /// `tracing`.
     pub(super) tracing: Option<Tracing>,
     /// What the HTTP/2 codec counts; as with Envoy it is there once a client has spoken HTTP/2.
@@ -115,7 +127,19 @@ impl ConnectionManager {
             buffers: OfConnection::new(listener.buffer_limit, config),
             routes,
             chains: Chains::compile(&at.field("http_filters"), &config.filters, &before)?,
-            wants_times: access_log.wants_times() || upstream_log.wants_times(),
+            wants_times: access_log.wants_times()
+                || upstream_log.wants_times()
+                || config.local_replies.as_ref().is_some_and(mapped::wants_times),
+            local_replies: config.local_replies.as_ref().map(LocalReplies::compile),
+            early_headers: OrderedMutations::compile(&config.early_headers),
+            client_cert: match &config.client_cert_matcher {
+                None => None,
+                Some(tree) => {
+                    let at = at.field("forward_client_cert_matcher");
+                    Some(Tree::compile(&at, tree, &mut |_, rule| Ok(*rule))?)
+                }
+            },
+            original_ip: config.original_ip.iter().map(OriginalIp::compile).collect(),
             access_log,
             upstream_chains: Chains::compile(
                 &at.field("upstream_http_filters"),

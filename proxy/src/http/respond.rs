@@ -9,6 +9,7 @@ use super::date;
 use super::forwarded::append_list;
 use super::framing;
 use super::mutate::Mutation;
+use super::proxy_status;
 use super::stream::{Chosen, Stream};
 use super::trace;
 use crate::telemetry::{format, wall};
@@ -78,6 +79,10 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
     if let Some(via) = &config.via {
         append_list(headers, Name::VIA, via, b", ");
     }
+    if let Some(config) = &config.proxy_status {
+        proxy_status::tell(config, stream, head);
+    }
+    let headers = &mut head.headers;
     let http1 = stream.request.protocol != Protocol::Http2;
     // Where the next request begins is not known before this one has ended, and a CONNECT never ends.
     let connect = stream.request.method == Method::Connect;

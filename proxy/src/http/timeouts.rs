@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::cluster::Cluster;
 use config::route::RetryPolicy;
 
 use super::deadlines::{Deadlines, Expired};
@@ -100,6 +101,11 @@ impl Timeouts {
             request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(expected));
         }
     }
+}
+
+/// How long the stream of an attempt may last: the caller's word (which is taken away), else its cluster's.
+pub(super) fn stream_duration(request: &mut RequestHead, cluster: &Cluster) -> Option<Duration> {
+    take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_STREAM_DURATION_MS).unwrap_or(cluster.http.max_stream_duration)
 }
 
 /// Arms `max_stream_duration` and the route's idle timeout.

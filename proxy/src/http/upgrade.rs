@@ -11,7 +11,7 @@ use super::upload::Upload;
 use crate::stats::OneMore;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
-use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
 /// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
 pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
@@ -74,10 +74,14 @@ pub(super) fn mark_answer(request: &RequestHead, head: &mut ResponseHead) {
     }
 }
 
-/// Whether an upgrade was answered with a success that is no consent. As with Envoy its body is left out: to a client that asked with
-/// extended CONNECT, the body of a 200 is what comes out of a tunnel.
+/// Whether an upgrade was answered with neither consent nor an error. As with Envoy the body is left out for web sockets, and for whoever
+/// asked with extended CONNECT: to him the body of a 200 is what comes out of a tunnel.
 pub(super) fn ignored(request: &RequestHead, head: &mut ResponseHead) -> bool {
-    let ignored = request.upgrade.is_some() && (200..300).contains(&head.status);
+    let ignored = match &request.upgrade {
+        Some(kind) if kind.eq_ignore_ascii_case(b"websocket") => (200..400).contains(&head.status),
+        Some(_) => request.protocol == Protocol::Http2 && (200..300).contains(&head.status),
+        None => false,
+    };
     if ignored {
         head.headers.remove(&Name::CONTENT_LENGTH);
         head.body = BodyLength::Empty;

@@ -13,12 +13,13 @@ use super::filters::chain::RunningFilters;
 use super::filters::filter::Way;
 use super::filters::frames::{Frames, Source};
 use super::kept::Kept;
+use super::local_reply::LocalReply;
 use super::stop::Stop;
 use super::stream::{Sent, Stream};
 use crate::stats::Counter;
 use crate::wire::codec::{Downstream, Upstream};
 use crate::wire::headers::Headers;
-use crate::wire::message::Frame;
+use crate::wire::message::{Frame, Protocol};
 
 /// The body of one request.
 #[derive(Debug)]
@@ -41,6 +42,10 @@ pub(super) struct Upload {
     refused: bool,
     /// Nothing is sent until the upgrade has been accepted.
     pub paused: bool,
+    /// And a client that says something before is refused.
+    pub refuses_early: bool,
+    /// It has ended its side by then.
+    ended_early: bool,
     /// Filters behind the router, which this attempt's body goes through.
     behind: Option<Place>,
     /// The head waits for them.
@@ -79,6 +84,8 @@ impl Upload {
             blocked: false,
             refused: false,
             paused: false,
+            refuses_early: false,
+            ended_early: false,
             behind: None,
             held: false,
             has_body,
@@ -224,8 +231,16 @@ impl Upload {
                 return Ok(if done { Progress::Done } else { Progress::Waiting });
             }
             if self.paused {
+                if self.refuses_early {
+                    self.poll_early(cx, downstream, exchange)?;
+                }
                 let _ = upstream.poll_flush(cx);
                 return Ok(Progress::Waiting);
+            }
+            if std::mem::take(&mut self.ended_early) {
+                self.note(&Frame::End, &mut exchange.stream);
+                self.send(Frame::End, upstream);
+                continue;
             }
             if self.blocked {
                 match upstream.poll_ready(cx) {
@@ -260,6 +275,33 @@ impl Upload {
                 }
             }
         }
+    }
+
+    /// Sees whether a client speaks whose tunnel is not open. Over HTTP/1 nobody can take what it says, but it has come.
+    fn poll_early(
+        &mut self,
+        cx: &mut Context<'_>,
+        downstream: &mut dyn Downstream,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<(), Stop> {
+        let early = || -> Result<(), Stop> { Err(LocalReply::new(400, "early_connect_data").into()) };
+        if exchange.stream.request.protocol != Protocol::Http2 {
+            return match downstream.poll_gone(cx) {
+                Poll::Ready(error) => Err(Stop::Gone(error)),
+                Poll::Pending if downstream.untaken() > 0 => early(),
+                Poll::Pending => Ok(()),
+            };
+        }
+        while !self.ended_early {
+            match exchange.poll_request_body(downstream, cx) {
+                Poll::Ready(Ok(Frame::Data(data))) if data.is_empty() => {}
+                Poll::Ready(Ok(Frame::Data(_))) => return early(),
+                Poll::Ready(Ok(Frame::End | Frame::Trailers(_))) => self.ended_early = true,
+                Poll::Ready(Err(stop)) => return Err(stop),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
     }
 
     /// Sends the next kept piece. False when this attempt has been given all of them.

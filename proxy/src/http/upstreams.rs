@@ -8,8 +8,8 @@ use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome, OverrideHost, Pick,
-    PickFailure, Priority, WorkerCluster,
+    Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
+    OverrideHost, Pick, PickFailure, Priority, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -136,6 +136,21 @@ impl UpstreamCluster {
         self.0.count_response(status, codes, milliseconds);
     }
 
+    /// Counts one of a canary, which is counted by itself, too.
+    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
+        self.0.count_canary(status, milliseconds);
+    }
+
+    /// What counts under a name that a request asks for; `None` for one too many.
+    pub fn alternative(&self, name: &str) -> Option<Rc<Alternative>> {
+        self.0.alternative(name)
+    }
+
+    /// Where its statistics are named.
+    pub fn scope(&self) -> &Scope {
+        self.0.shared().scope()
+    }
+
     /// Counts a response that is not passed on, for the request is tried again.
     pub fn count_retried(&self, status: u16, codes: Codes) {
         self.0.count_retried(status, codes);
@@ -226,6 +241,11 @@ impl Lease {
     /// The connection.
     pub fn connection(&self) -> Option<Rc<UpstreamConnection>> {
         Some(self.0.connection.clone())
+    }
+
+    /// The scheme that its transport stands for.
+    pub fn scheme(&self) -> &'static str {
+        if self.0.connection.tls.is_some() { "https" } else { "http" }
     }
 
     /// Protocol of the connection.

@@ -89,6 +89,7 @@ pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<S
         match slot.state.get() {
             State::Stopped { was_held } => break was_held,
             State::Held => changed.await,
+            State::Accepting if limit::has_stopped() => tokio::time::sleep(BACKOFF).await,
             State::Accepting => tokio::select! {
                 biased;
                 () = changed => {}

@@ -25,6 +25,7 @@ use crate::failure::ResponseFlags;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::peer::Side;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::tls::info::PeerName;
 use crate::transport::Stream;
 use crate::worker::Worker;
 use crate::{http, tcp};
@@ -150,7 +151,7 @@ async fn establish(
         local,
         remote,
         direct_remote,
-        server_name: inspected.server_name.as_deref().unwrap_or_default(),
+        server_name: inspected.server_name.as_ref().map_or(b"", PeerName::as_bytes),
         transport_protocol: if inspected.is_tls { "tls" } else { "raw_buffer" },
         application_protocols: &inspected.application_protocols,
     };
@@ -159,7 +160,7 @@ async fn establish(
         let what = if inspected.is_tls { "TLS" } else { "plain, and the chains may be for TLS" };
         tracing::debug!(
             listener = &*common.name,
-            server_name = facts.server_name,
+            server_name = %facts.server_name.escape_ascii(),
             "no filter chain matches: what came is {what}"
         );
         if !inspected.read.is_empty() {

@@ -20,6 +20,7 @@ use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::dynamic::FilterState;
 use crate::telemetry::state_values::StateValues;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::tls::info::PeerName;
 
 pub(super) mod client_hello;
 pub(super) mod http_preface;
@@ -36,7 +37,7 @@ pub(super) struct Inspected {
     /// The address that a PROXY header says the client connected to.
     pub local: Option<SocketAddr>,
     /// SNI, lower case.
-    pub server_name: Option<Arc<str>>,
+    pub server_name: Option<PeerName>,
     /// Whether a ClientHello was seen.
     pub is_tls: bool,
     /// ALPN of the ClientHello, or the HTTP version of a plain request.
@@ -181,7 +182,7 @@ async fn inspect_tls(
                         stats.alpn_found.inc()
                     }
                     inspected.is_tls = true;
-                    inspected.server_name = hello.server_name.map(Arc::from);
+                    inspected.server_name = hello.server_name.map(|name| PeerName::new(&name));
                     inspected.application_protocols = hello.alpn.into_iter().map(Arc::from).collect();
                     return Ok(());
                 }

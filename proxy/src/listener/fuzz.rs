@@ -17,7 +17,7 @@ pub fn client_hello(input: &[u8]) {
     }
     if let Progress::Done(Some(hello)) = whole {
         if let Some(name) = &hello.server_name {
-            assert!(!name.is_empty() && !name.contains('\0') && *name == name.to_ascii_lowercase(), "{name:?}");
+            assert!(!name.is_empty() && !name.contains(&0) && *name == name.to_ascii_lowercase(), "{name:?}");
         }
         assert!(hello.alpn.iter().all(|protocol| !protocol.is_empty() && protocol.len() < 256));
     }

@@ -1,6 +1,6 @@
 //! The limit of downstream connections of the process. `app` sets it; every accept asks. Atomics: once a connection, never per request.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static MAX: AtomicU64 = AtomicU64::new(u64::MAX);
 static ACTIVE: AtomicU64 = AtomicU64::new(0);
@@ -8,6 +8,24 @@ static ACTIVE: AtomicU64 = AtomicU64::new(0);
 /// Sets the limit (`envoy.resource_monitors.downstream_connections` or the runtime key `overload.global_downstream_max_connections`).
 pub fn set_max(connections: u64) {
     MAX.store(connections, Ordering::Relaxed);
+}
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+static REJECTING: AtomicBool = AtomicBool::new(false);
+
+/// Connections wait in the queues (`stop_accepting_connections`), or do not any more. A stale read costs a connection.
+pub fn stop_accepting(stop: bool) {
+    STOPPED.store(stop, Ordering::Relaxed);
+}
+
+/// Connections are taken and closed (`reject_incoming_connections`), or are not any more.
+pub fn reject(reject: bool) {
+    REJECTING.store(reject, Ordering::Relaxed);
+}
+
+/// Whether they wait.
+pub(super) fn has_stopped() -> bool {
+    STOPPED.load(Ordering::Relaxed)
 }
 
 /// Downstream connections that are open now.
@@ -22,7 +40,7 @@ pub(super) struct Permit(());
 /// A place for one more connection. Listeners that ignore the limit are counted all the same.
 pub(super) fn acquire(ignore: bool) -> Option<Permit> {
     let before = ACTIVE.fetch_add(1, Ordering::Relaxed);
-    if before >= MAX.load(Ordering::Relaxed) && !ignore {
+    if !ignore && (before >= MAX.load(Ordering::Relaxed) || REJECTING.load(Ordering::Relaxed)) {
         ACTIVE.fetch_sub(1, Ordering::Relaxed);
         return None;
     }

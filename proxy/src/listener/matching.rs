@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     /// The directly connected peer.
     pub direct_remote: Option<SocketAddr>,
     /// SNI, lower case; empty when there is none.
-    pub server_name: &'a str,
+    pub server_name: &'a [u8],
     /// `tls` or `raw_buffer`.
     pub transport_protocol: &'static str,
     /// What the client offers, in its order.
@@ -139,12 +139,11 @@ fn is_same_ip_or_loopback(facts: &Facts<'_>) -> bool {
     }
 }
 
-fn find_server_name<'a>(names: &'a ServerNames, name: &str) -> Option<&'a TransportProtocols> {
-    let suffixes = name.char_indices().skip(1).filter(|(at, letter)| *letter == '.' && at + 1 < name.len());
-    names
-        .get(name)
-        .or_else(|| suffixes.map(|(at, _)| &name[at..]).find_map(|suffix| names.get(suffix)))
-        .or_else(|| names.get(""))
+fn find_server_name<'a>(names: &'a ServerNames, name: &[u8]) -> Option<&'a TransportProtocols> {
+    // Names of chains are text, and so is what of a name can be one of them.
+    let of = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| names.get(name));
+    let suffixes = memchr::memchr_iter(b'.', name).filter(|at| *at > 0 && at + 1 < name.len());
+    of(name).or_else(|| suffixes.map(|at| &name[at..]).find_map(of)).or_else(|| names.get(""))
 }
 
 /// Two chains end in the same leaf.

@@ -47,7 +47,7 @@ pub trait Facts {
     fn direct_remote(&self) -> SocketAddr;
 
     /// The server name that the client asked for.
-    fn server_name(&self) -> Option<&str>;
+    fn server_name(&self) -> Option<&[u8]>;
 
     /// The handshake; `None` on plaintext.
     fn tls(&self) -> Option<&TlsInfo>;

@@ -181,25 +181,68 @@ fn quantiles_json(histogram: &HistogramSample) -> String {
     QUANTILES.map(one).join(",")
 }
 
+/// What Prometheus gets beside numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exposition {
+    /// Histograms as quantiles of the last interval, and not as buckets.
+    pub summaries: bool,
+    /// Texts, as gauges of value 0 with a label.
+    pub texts: bool,
+}
+
 /// Prometheus' text format: a `# TYPE` line for each metric, its series below; no `# HELP`, no `# EOF`.
-pub fn prometheus(stats: &Stats, samples: &[Sample]) -> String {
+pub fn prometheus(stats: &Stats, samples: &[Sample], shape: Exposition) -> String {
     let mut out = String::with_capacity(samples.len() * 96);
-    for kind in [Kind::Counter, Kind::Gauge, Kind::Histogram] {
+    for kind in [Kind::Counter, Kind::Gauge, Kind::Text, Kind::Histogram] {
         // Sorted by the name without tags, then by the raw name, which is the order that the samples have.
         let mut metrics: BTreeMap<String, Vec<(&Sample, Tagged)>> = BTreeMap::new();
-        for sample in samples.iter().filter(|sample| sample.kind == kind) {
+        for sample in samples.iter().filter(|sample| sample.kind == kind && (shape.texts || kind != Kind::Text)) {
             let mut tagged = stats.tagged(sample);
             metrics.entry(std::mem::take(&mut tagged.name)).or_default().push((sample, tagged));
         }
         for (name, series) in metrics {
             let Some(name) = metric_name(&name) else { continue };
+            if kind == Kind::Histogram && shape.summaries {
+                let _ = writeln!(out, "# TYPE {name} summary");
+                series.iter().for_each(|(sample, tagged)| write_summary(&mut out, &name, sample, &labels(tagged)));
+                continue;
+            }
             write_type(&mut out, &name, kind);
-            for (sample, tagged) in series {
+            for (sample, mut tagged) in series {
+                if let Some(text) = &sample.text {
+                    tagged.tags.push(("text_value".to_owned(), text.to_string()));
+                }
                 write_series(&mut out, &name, sample, &labels(&tagged));
             }
         }
     }
     out
+}
+
+fn write_summary(out: &mut String, name: &str, sample: &Sample, labels: &str) {
+    let Some(histogram) = &sample.histogram else { return };
+    let comma = if labels.is_empty() { "" } else { "," };
+    for quantile in QUANTILES {
+        let value = number(quantile_of(histogram, &histogram.interval, quantile));
+        let _ = writeln!(out, "{name}{{{labels}{comma}quantile=\"{}\"}} {value}", quantile / 100.0);
+    }
+    let total: u64 = histogram.interval.iter().sum();
+    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {total}", sum_of(histogram));
+}
+
+/// Envoy's quantiles (0 to 1) of the last interval; none where nothing came in it.
+pub fn quantiles(histogram: &HistogramSample) -> Vec<(f64, f64)> {
+    let value = |quantile: f64| (quantile / 100.0, quantile_of(histogram, &histogram.interval, quantile));
+    QUANTILES.map(value).into_iter().filter(|(_, value)| !value.is_nan()).collect()
+}
+
+/// The sum of the last interval, as far as the buckets tell.
+pub fn sum_of(histogram: &HistogramSample) -> f64 {
+    let middle = |index: usize| {
+        let low = index.checked_sub(1).map_or(0.0, |before| histogram.bounds[before]);
+        (low + histogram.bounds.get(index).copied().unwrap_or(low)) / 2.0
+    };
+    histogram.interval.iter().enumerate().map(|(index, count)| middle(index) * *count as f64).sum()
 }
 
 /// The line above the series of a metric.

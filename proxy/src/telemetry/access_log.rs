@@ -18,7 +18,8 @@ mod sink;
 mod writer;
 
 pub use events::EventFile;
-use filter::Filter;
+pub(crate) use filter::Filter;
+pub use filter::wants_times as filter_wants_times;
 pub use sink::{SinkSettings, Sinks};
 
 /// The logs of one listener or connection manager, compiled.
@@ -34,8 +35,11 @@ struct Log {
     sink: Arc<sink::Sink>,
 }
 
-enum Line {
+/// A format made ready. [`AccessLogs`] and bodies of local replies are written by it.
+pub enum Line {
+    /// Text, as it stands.
     Text(Format),
+    /// An object, and the end of its line.
     Json(JsonLine),
 }
 
@@ -109,10 +113,7 @@ impl AccessLogs {
         let wants_times = config.iter().any(|log| {
             of_filter(log)
                 || match &log.sink {
-                    SinkConfig::File { format: LogFormat::Text(text), .. } => format::wants_times(text),
-                    SinkConfig::File { format: LogFormat::Json(fields), .. } => {
-                        fields.iter().any(|(_, format)| format::json_wants_times(format))
-                    }
+                    SinkConfig::File { format, .. } => format_wants_times(format),
                     SinkConfig::Inert(_) => false,
                 }
         });
@@ -133,10 +134,7 @@ impl AccessLogs {
     pub fn log(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
         for log in &self.logs {
             if log.filter.as_ref().is_none_or(|filter| filter.takes(entry)) {
-                log.sink.append(logs.worker, |out| match &log.line {
-                    Line::Text(text) => format::write(text, entry, out),
-                    Line::Json(line) => format::write_line(line, entry, out),
-                });
+                log.sink.append(logs.worker, |out| log.line.write(entry, out));
             }
         }
     }
@@ -148,15 +146,38 @@ impl Log {
         if &**path == "/dev/null" {
             return None;
         }
-        let line = match format {
+        let (filter, line) = (config.filter.as_ref().map(Filter::compile), Line::compile(format));
+        Some(Log { filter, line, sink: sinks.open(path) })
+    }
+}
+
+impl Line {
+    /// Makes a format ready.
+    pub fn compile(format: &LogFormat) -> Line {
+        match format {
             LogFormat::Text(text) => {
                 let mut text = text.clone();
                 format::settle(&mut text);
                 Line::Text(text)
             }
             LogFormat::Json(fields) => Line::Json(JsonLine::compile(fields)),
-        };
-        Some(Log { filter: config.filter.as_ref().map(Filter::compile), line, sink: sinks.open(path) })
+        }
+    }
+
+    /// Appends the entry.
+    pub fn write(&self, entry: &LogEntry<'_>, out: &mut Vec<u8>) {
+        match self {
+            Line::Text(text) => format::write(text, entry, out),
+            Line::Json(line) => format::write_line(line, entry, out),
+        }
+    }
+}
+
+/// Whether a format tells of moments that are only kept where somebody wants them.
+pub fn format_wants_times(format: &LogFormat) -> bool {
+    match format {
+        LogFormat::Text(text) => format::wants_times(text),
+        LogFormat::Json(fields) => fields.iter().any(|(_, format)| format::json_wants_times(format)),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::policy::facts::{Fact, Facts};
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
-use crate::tls::info::TlsInfo;
+use crate::tls::info::{PeerName, TlsInfo};
 use crate::wire::headers::Headers;
 use crate::wire::message::{RequestHead, ResponseHead};
 
@@ -92,7 +92,7 @@ impl Facts for Known<'_> {
         self.info.connection.direct_remote
     }
 
-    fn server_name(&self) -> Option<&str> {
+    fn server_name(&self) -> Option<&[u8]> {
         self.info.connection.server_name()
     }
 
@@ -179,9 +179,9 @@ impl Facts for ConnectionInfo {
         self.direct_remote
     }
 
-    fn server_name(&self) -> Option<&str> {
+    fn server_name(&self) -> Option<&[u8]> {
         // As in Envoy, what the TLS inspector has seen: where none is, nobody knows it.
-        self.requested_server_name.as_deref()
+        self.requested_server_name.as_ref().map(PeerName::as_bytes)
     }
 
     fn tls(&self) -> Option<&TlsInfo> {

@@ -20,11 +20,13 @@ use tracing::{Event, Metadata, Subscriber};
 mod levels;
 mod output;
 mod pattern;
+mod recent;
 
 pub use levels::{LOGGERS, Levels, LogLevel, level_name, parse_level, parse_levels};
 use output::Output;
 pub(super) use output::{open_log, write_all};
 use pattern::{Line, Pattern};
+pub use recent::Recent;
 
 /// Envoy's default pattern.
 pub const DEFAULT_PATTERN: &str = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";
@@ -58,6 +60,7 @@ struct Shared {
     levels: Levels,
     pattern: std::sync::RwLock<Pattern>,
     output: Output,
+    recent: recent::Lines,
 }
 
 static GLOBAL: OnceLock<ProcessLog> = OnceLock::new();
@@ -93,13 +96,18 @@ impl ProcessLog {
         }
         let pattern = std::sync::RwLock::new(Pattern::parse(settings.pattern, settings.escaped));
         let output = Output::start(file)?;
-        Ok(ProcessLog { shared: Arc::new(Shared { levels, pattern, output }) })
+        Ok(ProcessLog { shared: Arc::new(Shared { levels, pattern, output, recent: recent::Lines::default() }) })
     }
 
     /// The pattern of the bootstrap, known only after the log was needed first.
     pub fn set_pattern(&self, pattern: &str) {
         let mut current = self.shared.pattern.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         *current = Pattern::parse(pattern, false);
+    }
+
+    /// The last warnings and errors, the newest first.
+    pub fn recent(&self) -> Vec<Recent> {
+        self.shared.recent.list()
     }
 
     /// Every logger and its level, in Envoy's order.
@@ -163,6 +171,9 @@ impl Subscriber for LogSubscriber {
             line: metadata.line().unwrap_or_default(),
             message: &text.finish(),
         };
+        if level >= LogLevel::Warning {
+            self.0.recent.push(line.time, line.level, line.logger, line.message);
+        }
         let mut out = Vec::with_capacity(256);
         self.0.pattern.read().unwrap_or_else(std::sync::PoisonError::into_inner).write(&line, &mut out);
         self.0.output.push(&out);

@@ -10,7 +10,7 @@ use crate::failure::ResponseFlags;
 use crate::telemetry::dynamic::{DynamicMetadata, FilterState, StateObject};
 use crate::telemetry::peer::Peer;
 use crate::telemetry::wall;
-use crate::tls::info::TlsInfo;
+use crate::tls::info::{PeerName, TlsInfo};
 use crate::wire::codec::OnWire;
 use crate::wire::message::Protocol;
 use config::metadata::Metadata;
@@ -31,7 +31,7 @@ pub struct ConnectionInfo {
     /// TLS facts; `None` on plaintext.
     pub tls: Option<Rc<TlsInfo>>,
     /// SNI seen by the TLS inspector even when TLS is not terminated here.
-    pub requested_server_name: Option<Arc<str>>,
+    pub requested_server_name: Option<PeerName>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
     /// From the beginning of the connection to the end of its TLS handshake.

@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use config::tls::SanKind;
 
-use super::info::SanName;
+use super::info::PeerName;
 use super::x509::Certificate;
 
 /// A subject alternative name, printed as Envoy prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct San {
     pub kind: SanKind,
-    pub value: SanName,
+    pub value: PeerName,
     /// Of an otherName: its object identifier.
     pub oid: Option<Arc<str>>,
 }
@@ -44,7 +44,7 @@ impl Facts {
     }
 
     /// Values of one kind.
-    pub fn of_kind(&self, kind: SanKind) -> impl Iterator<Item = &SanName> {
+    pub fn of_kind(&self, kind: SanKind) -> impl Iterator<Item = &PeerName> {
         self.sans.iter().filter(move |san| san.kind == kind).map(|san| &san.value)
     }
 

@@ -12,7 +12,7 @@ use config::tls::SanKind;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::certificate::{Facts, hex};
-use super::info::{SanName, TlsInfo};
+use super::info::{PeerName, TlsInfo};
 use super::sha256;
 use super::x509::{Certificate, sha1};
 
@@ -30,7 +30,7 @@ impl Described {
     }
 
     /// Subject alternative names of one kind.
-    pub fn sans(&self, kind: SanKind) -> Vec<SanName> {
+    pub fn sans(&self, kind: SanKind) -> Vec<PeerName> {
         self.facts.of_kind(kind).cloned().collect()
     }
 
@@ -91,5 +91,16 @@ pub fn url_encoded_pem(certificates: &[Bytes]) -> String {
         }
         text.push_str("-----END%20CERTIFICATE-----%0A");
     }
+    text
+}
+
+/// PEM of a certificate.
+pub fn pem(der: &[u8]) -> String {
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in der.chunks(48) {
+        text.push_str(&STANDARD.encode(line));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
     text
 }

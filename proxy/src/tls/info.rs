@@ -35,9 +35,9 @@ pub struct TlsInfo {
 #[derive(Debug, Clone, Default)]
 pub struct PeerCertificate {
     /// URI SANs.
-    pub uri_sans: Vec<SanName>,
+    pub uri_sans: Vec<PeerName>,
     /// DNS SANs.
-    pub dns_sans: Vec<SanName>,
+    pub dns_sans: Vec<PeerName>,
     /// RFC 2253 subject; empty for SPIFFE certificates.
     pub subject: Arc<str>,
     /// SHA-256 of the DER, lower-case hex.
@@ -46,21 +46,21 @@ pub struct PeerCertificate {
     pub chain: Vec<Bytes>,
 }
 
-/// A name that a certificate says. It is octets, and judged by them: what is no Unicode has a text as well, for those who can print no
+/// A name that a peer says: one of its certificate, or the server name that it asks for. It is octets, and judged by them: what is no Unicode has a text as well, for those who can print no
 /// octets, and no rule must read that.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SanName {
+pub struct PeerName {
     text: Arc<str>,
     /// Where they are not those of the text.
     octets: Option<Arc<[u8]>>,
 }
 
-impl SanName {
-    /// As the certificate has it.
-    pub fn new(octets: &[u8]) -> SanName {
+impl PeerName {
+    /// As it came.
+    pub fn new(octets: &[u8]) -> PeerName {
         match std::str::from_utf8(octets) {
             Ok(text) => text.into(),
-            Err(_) => SanName { text: String::from_utf8_lossy(octets).into(), octets: Some(octets.into()) },
+            Err(_) => PeerName { text: String::from_utf8_lossy(octets).into(), octets: Some(octets.into()) },
         }
     }
 
@@ -75,19 +75,19 @@ impl SanName {
     }
 }
 
-impl From<&str> for SanName {
-    fn from(text: &str) -> SanName {
-        SanName { text: text.into(), octets: None }
+impl From<&str> for PeerName {
+    fn from(text: &str) -> PeerName {
+        PeerName { text: text.into(), octets: None }
     }
 }
 
-impl AsRef<[u8]> for SanName {
+impl AsRef<[u8]> for PeerName {
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
     }
 }
 
-impl fmt::Debug for SanName {
+impl fmt::Debug for PeerName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.as_bytes().escape_ascii())
     }

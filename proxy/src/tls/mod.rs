@@ -33,7 +33,7 @@ mod tests;
 pub use certificate::{CertificateFacts, ContextFacts, Material, TrustFacts};
 pub use client::{AlpnList, Asked, ClientContext};
 pub use credential::Credential;
-pub use described::{Described, fingerprint, principals, url_encoded_pem};
+pub use described::{Described, fingerprint, pem, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
@@ -46,6 +46,12 @@ fn sha256(data: &[u8]) -> [u8; 32] {
     let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
     let hash = suite.tls13().expect("it is a suite of TLS 1.3").common.hash_provider.hash(data);
     hash.as_ref().try_into().expect("SHA-256 has 32 octets")
+}
+
+/// What stands in the certificates of a text in PEM, in order; none if it is none.
+pub fn facts_of(pem: &[u8]) -> Vec<CertificateFacts> {
+    let certificates = x509::chain(pem).unwrap_or_default();
+    certificates.iter().map(|one| CertificateFacts::of(&certificate::Facts::of(one), None)).collect()
 }
 
 /// DER of the public key of the first certificate of a text in PEM; `None` if there is none.

@@ -292,12 +292,12 @@ fn named<T, C>(name: &SdsName, needs: &mut Vec<SdsName>) -> Source<T, C> {
     Source::Named(name.id())
 }
 
-/// Envoy's rule: names of a certificate that nobody vouches for say nothing.
+/// Envoy's rule: names of a certificate that nobody vouches for say nothing. And ours: nor does such a certificate itself.
 fn refuse_blind_names(peers: &PeerContext, side: SideDemands) -> Result<(), String> {
     if side.match_server_name && peers.trust.is_by_domain() {
         return Err("'auto_sni_san_validation' and the SPIFFE validator do not go together: it compares URI names alone; take one of them out".into());
     }
-    if peers.trust.is_given() || peers.config.accept_untrusted {
+    if peers.trust.is_given() {
         return Ok(());
     }
     if !peers.config.subject_alt_names.is_empty() {
@@ -305,6 +305,12 @@ fn refuse_blind_names(peers: &PeerContext, side: SideDemands) -> Result<(), Stri
     }
     if side.match_server_name {
         return Err("'auto_sni_san_validation' was configured without configuring a trusted CA".into());
+    }
+    let config = &peers.config;
+    let is_pinned = !(config.certificate_hashes.is_empty() && config.certificate_spki.is_empty());
+    // Envoy asks for no certificate then, and lets everybody in.
+    if side.certificate_required && !is_pinned && !config.accept_untrusted {
+        return Err("a client certificate is required (require_client_certificate), and nothing says who may vouch for it: anybody's would do; give trusted_ca".into());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use config::secret::SecretKind;
 use config::tls::{DownstreamTls, SecretSource, TlsVersion, UpstreamTls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::info::{SanName, TlsInfo};
+use super::info::{PeerName, TlsInfo};
 use super::testing::*;
 use super::{Asked, ClientContext, FailureKind, HandshakeFailure, Secrets, ServerContext};
 use crate::transport::{Io, Stream};
@@ -102,12 +102,12 @@ async fn mutual_tls_tells_both_sides_who_the_other_is() {
         assert!(!info.resumed);
     }
     let peer = accepted.peer.unwrap();
-    assert_eq!(peer.uri_sans, [SanName::from(CLIENT)]);
+    assert_eq!(peer.uri_sans, [PeerName::from(CLIENT)]);
     assert_eq!(&*peer.subject, "");
     assert_eq!(peer.sha256.len(), 64);
     assert_eq!(peer.chain.len(), 2, "istiod appends the root");
     assert_eq!(&*accepted.local_uri_sans, [Arc::from(SERVER)]);
-    assert_eq!(connected.peer.unwrap().uri_sans, [SanName::from(SERVER)]);
+    assert_eq!(connected.peer.unwrap().uri_sans, [PeerName::from(SERVER)]);
     assert_eq!(&*connected.local_uri_sans, [Arc::from(CLIENT)]);
 }
 
@@ -281,7 +281,7 @@ async fn sessions_are_resumed_within_a_context_and_never_across() {
     assert!(connected.unwrap().1.resumed);
     let info = accepted.unwrap().1;
     assert!(info.resumed);
-    assert_eq!(info.peer.unwrap().uri_sans, [SanName::from(CLIENT)], "a resumed session still has its peer");
+    assert_eq!(info.peer.unwrap().uri_sans, [PeerName::from(CLIENT)], "a resumed session still has its peer");
     assert!(!shake(&client, &other).await.1.unwrap().1.resumed, "another filter chain");
     let stranger = near.client(&istio_client(&[], vec![exact(SERVER)]));
     assert!(!shake(&stranger, &one).await.1.unwrap().1.resumed, "another cluster");
@@ -689,7 +689,22 @@ async fn without_roots_any_certificate_is_taken_and_names_cannot_be_demanded() {
     let reason = ClientContext::new(&config, &near.secrets, "test").unwrap_err();
     assert!(reason.contains("insecure and not allowed"), "{reason}");
     config.common.validation = given(&[exact(SERVER), accept_untrusted()]);
-    assert!(shake(&near.client(&config), &server).await.0.is_ok());
+    let reason = ClientContext::new(&config, &near.secrets, "test").unwrap_err();
+    assert!(reason.contains("insecure and not allowed"), "{reason}");
+    // A client's certificate is demanded from those for whom somebody vouches.
+    let mut demanding = istio_server(&[]);
+    for (parts, taken) in [
+        (vec![], false),
+        (vec![accept_untrusted()], true),
+        (vec![hash([7; 32])], true),
+        (vec![exact(CLIENT), accept_untrusted()], false),
+    ] {
+        demanding.common.validation = given(&parts);
+        let made = ServerContext::new(&demanding, &far.secrets, "test");
+        assert_eq!(made.is_ok(), taken, "{parts:?} {:?}", made.err());
+    }
+    demanding.common.validation = None;
+    assert!(ServerContext::new(&demanding, &far.secrets, "test").unwrap_err().contains("require_client_certificate"));
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl PeerVerifier {
     /// Whether a client's certificate, which a handshake has let through, is one that was asked for something and has it.
     pub fn vouches_for(&self, chain: Option<&[CertificateDer<'static>]>) -> bool {
         let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return false };
-        let asks = self.peers.trust.is_given() || self.has_demands();
+        let asks = self.peers.trust.is_given() || self.has_pins();
         asks && (!self.accepts_untrusted()
             || self.judge(leaf, rest, Purpose::Client, Names::default(), UnixTime::now()).is_ok())
     }

@@ -45,7 +45,7 @@ pub trait Downstream {
     fn untaken(&self) -> u64 {
         0
     }
-    /// What the request and its response have been on the wire so far; `None` where nobody can tell (HTTP/2).
+    /// What the request and its response have been on the wire so far; `None` where nobody can tell.
     fn on_wire(&mut self) -> Option<OnWire> {
         None
     }
@@ -73,7 +73,7 @@ pub trait Upstream {
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
     /// Aborts the stream.
     fn reset(&mut self, reason: ResetReason);
-    /// What the request and its response have been on the wire so far; `None` where nobody can tell (HTTP/2).
+    /// What the request and its response have been on the wire so far; `None` where nobody can tell.
     fn on_wire(&mut self) -> Option<OnWire> {
         None
     }

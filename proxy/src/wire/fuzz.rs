@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use config::hcm::HeaderCase;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::codec::{Downstream, Upstream};
@@ -25,8 +26,8 @@ pub fn h1_request(input: &[u8]) {
     let Some((choice, input)) = input.split_first() else { return };
     h1::check_parsers_agree(input);
     let settings = settings(*choice);
-    let whole = requests(settings, [input, END].into_iter());
-    let cut = requests(settings, input.chunks(usize::from(*choice) % 7 + 1).chain([END]));
+    let whole = requests(settings.clone(), [input, END].into_iter());
+    let cut = requests(settings.clone(), input.chunks(usize::from(*choice) % 7 + 1).chain([END]));
     assert!(whole == cut || over_limit(&whole) && over_limit(&cut), "{whole:#?}\n{cut:#?}");
     let hidden = requests(settings, [&without_nominations(input)[..], END].into_iter());
     // Where one of them was refused, what it says of lengths is not used.
@@ -70,7 +71,7 @@ pub fn h1_response(input: &[u8]) {
     let Some((choice, input)) = input.split_first() else { return };
     let asked = [Asked::Other, Asked::Head, Asked::Connect, Asked::Upgrade][usize::from(*choice >> 6)];
     let settings = settings(*choice);
-    let whole = responses(settings, asked, [input, END].into_iter());
+    let whole = responses(settings.clone(), asked, [input, END].into_iter());
     let cut = responses(settings, asked, input.chunks(usize::from(*choice) % 7 + 1).chain([END]));
     assert!(whole == cut || over_limit(&whole) && over_limit(&cut), "{whole:#?}\n{cut:#?}");
 }
@@ -135,8 +136,7 @@ pub fn h2_client(input: &[u8]) {
     let (mut peer, ours) = memory();
     let mut context = Context::from_waker(Waker::noop());
     let settings = h2::Settings::default();
-    let mut connecting = pin!(h2::client::connect(ours, &settings, h2::CodecStats::NONE));
-    let Poll::Ready(Ok((handle, driver))) = connecting.as_mut().poll(&mut context) else { return };
+    let (handle, driver) = h2::client::connect(ours, &settings, h2::CodecStats::NONE);
     let mut driver = pin!(driver);
     let mut stream = handle.open();
     stream.send_head(&question(), choice % 2 == 0).expect("a fresh stream takes a head");
@@ -163,7 +163,7 @@ pub fn h2_client(input: &[u8]) {
     assert!(answer.ended, "a request ends with its connection");
 }
 
-fn question() -> RequestHead {
+pub(super) fn question() -> RequestHead {
     RequestHead {
         protocol: Protocol::Http2,
         method: Method::Post,
@@ -213,6 +213,16 @@ impl Answer {
             }
         }
     }
+}
+
+/// Frames of a peer, without a socket: see there.
+pub fn h2_frames(input: &[u8]) {
+    h2::fuzz::frames(input);
+}
+
+/// Compressed header blocks: see there.
+pub fn hpack(input: &[u8]) {
+    h2::fuzz::hpack(input);
 }
 
 /// Header lists: every operation does what it does to a plain list of pairs.
@@ -385,7 +395,12 @@ fn settings(choice: u8) -> h1::Settings {
     let mut settings = h1::Settings::default();
     settings.http1.accept_http10 = choice & 1 != 0;
     settings.http1.trailers = choice & 2 != 0;
-    settings.http1.preserve_case = choice & 4 != 0;
+    settings.http1.header_case = match choice & 20 {
+        4 => HeaderCase::Preserve { reason: false, own_proper: false },
+        16 => HeaderCase::Proper,
+        20 => HeaderCase::Preserve { reason: true, own_proper: true },
+        _ => HeaderCase::Lower,
+    };
     settings.http1.allow_chunked_length = choice & 8 != 0;
     settings
 }

@@ -31,14 +31,37 @@ pub struct Header {
     pub spelling: Option<Box<Bytes>>,
 }
 
+/// What a codec kept of how the names of a message were spelt (`preserve_case`). It decides how they are written, whichever codec writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// Anything at all.
+    pub spelling: bool,
+    /// Names that were added since have proper case.
+    pub own_proper: bool,
+    /// `host` was in lower case.
+    pub lower_host: bool,
+    /// `Transfer-Encoding` had proper case.
+    pub proper_encoding: bool,
+    /// The server's reason phrase goes on.
+    pub reason: bool,
+}
+
 /// Headers in wire order.
 #[derive(Clone, Default)]
 pub struct Headers {
+    /// How they came.
+    pub kept: Kept,
     entries: Vec<Header>,
     /// The interned names that may be there; those that are not in it are not. Most look-ups are for headers that are absent.
     maybe: NameSet,
     /// The interned names of which there may be several lines.
     repeated: NameSet,
+}
+
+impl Kept {
+    /// Nothing.
+    pub const NONE: Kept =
+        Kept { spelling: false, own_proper: false, lower_host: false, proper_encoding: false, reason: false };
 }
 
 impl PartialEq for Headers {
@@ -52,12 +75,12 @@ impl Eq for Headers {}
 impl Headers {
     /// No headers.
     pub const fn new() -> Headers {
-        Headers { entries: Vec::new(), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
+        Headers { kept: Kept::NONE, entries: Vec::new(), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
     }
 
     /// Room for `count` without another allocation.
     pub fn with_capacity(count: usize) -> Headers {
-        Headers { entries: Vec::with_capacity(count), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
+        Headers { entries: Vec::with_capacity(count), ..Headers::new() }
     }
 
     /// How many lines (a repeated name counts each time).

@@ -20,6 +20,7 @@ use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
 use super::audit::{self, Carrier};
+use super::cache::Cache;
 use super::clusters::Clusters;
 use super::extensions::Extensions;
 use super::held::Held;
@@ -80,6 +81,8 @@ pub struct Control {
     pub dirty: bool,
     /// When memory is given back to the system.
     pub trim_at: Option<Instant>,
+    /// What was accepted before, on disk.
+    pub cache: Option<Cache>,
 }
 
 /// From an update to the moment when memory is given back: updates come in bursts, and it is no cheap thing to do.
@@ -117,6 +120,7 @@ impl Control {
                 () = fetched.notified() => {}
                 () = timer => {
                     self.trim_if_due();
+                    self.look_into_cache(handle.as_ref());
                     self.listeners.on_timer(&|name| self.clusters.is_there(name));
                     // A listener that could be bound at last needs its routes and secrets.
                     self.dirty = true;
@@ -131,6 +135,9 @@ impl Control {
             Event::Connected => self.stats.control_plane_connected.set(1),
             Event::Disconnected { reason, retry_in } => {
                 self.stats.control_plane_connected.set(0);
+                if let Some(cache) = &mut self.cache {
+                    cache.control_plane_is_away();
+                }
                 self.start.answered = false;
                 for discovery in [self.stats.cds, self.stats.lds] {
                     discovery.update_attempt.inc();
@@ -149,7 +156,10 @@ impl Control {
                     retry_in.as_millis()
                 );
             }
-            Event::Update(update) => {
+            Event::Update(mut update) => {
+                if let Some(cache) = &mut self.cache {
+                    cache.heard(&mut update);
+                }
                 // A stream that was opened may still lead to something else than a control plane.
                 if !std::mem::replace(&mut self.start.answered, true) {
                     tracing::info!(target: "config", "connected to the control plane");
@@ -178,7 +188,22 @@ impl Control {
         kinds.insert(Kind::Route, self.tables.snapshot());
         kinds.insert(Kind::Extension, self.extensions.snapshot());
         kinds.insert(Kind::Secret, self.secrets.snapshot());
-        Shown { resources: Snapshot { kinds }, listeners: self.listeners.active() }
+        let stale_since = self.cache.as_ref().and_then(Cache::stale_since);
+        Shown { resources: Snapshot { kinds }, listeners: self.listeners.active(), stale_since }
+    }
+
+    /// Begins with what is on disk where the control plane is away, and keeps there what is in use.
+    fn look_into_cache(&mut self, ads: Option<&AdsHandle>) {
+        let Some(mut cache) = self.cache.take() else { return };
+        for update in cache.begin_with() {
+            // Nobody is told what was thought of it, and it counts as no update: it was accepted once.
+            if let Err(refused) = self.apply(&update) {
+                tracing::warn!(target: "config", "{} resources that were kept are refused now", refused.len());
+            }
+            self.settle(ads);
+        }
+        cache.save_if_due(|| self.show().resources);
+        self.cache = Some(cache);
     }
 
     fn on_request(&mut self, request: Request) {
@@ -281,6 +306,7 @@ impl Control {
             .into_iter()
             .flatten()
             .chain(fetches)
+            .chain(self.cache.as_ref().and_then(Cache::next_timeout))
             .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()
             .unwrap_or(Duration::from_secs(3600))

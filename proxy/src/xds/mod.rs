@@ -8,6 +8,7 @@
 //! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
 mod audit;
+pub mod cache;
 pub mod clusters;
 pub mod control;
 pub mod extensions;

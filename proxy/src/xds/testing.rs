@@ -112,6 +112,7 @@ impl World {
             healthy: true,
             dirty: true,
             trim_at: None,
+            cache: None,
         };
         World { control, stats, published, commands, updates: 0 }
     }

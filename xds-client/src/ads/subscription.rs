@@ -151,7 +151,7 @@ impl TypeState {
     pub(crate) fn receive(&mut self, id: UpdateId, stream: u64, delta: bool, response: Response) -> Update {
         self.status.update_attempt += 1;
         self.newest_nonce.clone_from(&response.nonce);
-        let (mut refused, mut shown) = (Vec::new(), Vec::new());
+        let (mut refused, mut shown, mut own_names) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         let mut resources = Vec::with_capacity(response.resources.len());
         for received in response.resources {
@@ -163,13 +163,14 @@ impl TypeState {
                 Ok(false) => {}
                 Err(reason) => {
                     refused.push(Rejected { name: received.name.clone(), reason: reason.clone() });
+                    own_names.extend(received.own_name.clone());
                     if *received.any_type_url == *self.type_url && !received.name.is_empty() {
                         shown.push((received.into(), reason));
                     }
                 }
             }
         }
-        let removed = if delta { response.removed } else { self.absent(&seen, &refused) };
+        let removed = if delta { response.removed } else { self.absent(&seen, &refused, &own_names) };
         for name in &removed {
             self.known.remove(name.as_str());
         }
@@ -225,7 +226,8 @@ impl TypeState {
         })
     }
 
-    fn absent(&self, seen: &HashSet<Arc<str>>, refused: &[Rejected]) -> Vec<String> {
+    /// What the server has no more. One that was refused is not gone, by neither of its names.
+    fn absent(&self, seen: &HashSet<Arc<str>>, refused: &[Rejected], own_names: &[String]) -> Vec<String> {
         if !is_whole_state(&self.type_url) || *self.wanted != Subscription::Wildcard {
             return Vec::new();
         }
@@ -233,7 +235,7 @@ impl TypeState {
         if refused.iter().any(|one| one.name.is_empty()) {
             return Vec::new();
         }
-        let refused: HashSet<&str> = refused.iter().map(|one| one.name.as_str()).collect();
+        let refused: HashSet<&str> = refused.iter().map(|one| &one.name).chain(own_names).map(String::as_str).collect();
         let gone = |name: &&Arc<str>| !seen.contains(&***name) && !refused.contains(&***name);
         self.known.keys().filter(gone).map(|name| name.to_string()).collect()
     }

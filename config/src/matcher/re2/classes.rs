@@ -1,5 +1,6 @@
-//! Sets of octets: bracketed ones, those with letters, Unicode's as far as Latin-1 goes, and single escapes.
+//! Sets of characters: bracketed ones, those with letters, Unicode's (of octets as far as Latin-1 goes), and single escapes.
 
+use super::Characters;
 use super::syntax::{literal, shown};
 
 /// RE2's names of Unicode's general categories.
@@ -37,31 +38,32 @@ pub(super) struct Set {
 
 impl Set {
     /// `\d`, `\w`, `\s`, `\p…` and their opposites; `None` where something else is escaped.
-    pub fn read(rest: &[u8]) -> Result<Option<(Set, &[u8])>, String> {
+    pub fn read(rest: &[u8], of: Characters) -> Result<Option<(Set, &[u8])>, String> {
         let [b'\\', octet, tail @ ..] = rest else { return Ok(None) };
         let ranges = match octet.to_ascii_lowercase() {
             b'd' => "0-9",
             b'w' => "0-9A-Za-z_",
             b's' => r"\t\n\x0c\r\x20",
-            b'p' => return unicode(rest).map(Some),
+            b'p' => return unicode(rest, of).map(Some),
             _ => return Ok(None),
         };
         Ok(Some((Set { ranges: ranges.to_owned(), negated: octet.is_ascii_uppercase() }, tail)))
     }
 
     /// By itself, or as a class inside of a class: letter case is folded before what is negated is.
-    pub fn write(&self, out: &mut String) {
+    pub fn write(&self, of: Characters, out: &mut String) {
+        let all = if of == Characters::Unicode { r"\x00-\x{10ffff}" } else { r"\x00-\xff" };
         match (self.negated, self.ranges.is_empty()) {
             (false, false) => out.extend(["[", &*self.ranges, "]"]),
             (true, false) => out.extend(["[^", &*self.ranges, "]"]),
-            (false, true) => out.push_str(r"[^\x00-\xff]"),
-            (true, true) => out.push_str(r"[\x00-\xff]"),
+            (false, true) => out.extend(["[^", all, "]"]),
+            (true, true) => out.extend(["[", all, "]"]),
         }
     }
 }
 
 /// `\pN`, `\p{Name}`, `\p{^Name}`.
-fn unicode(rest: &[u8]) -> Result<(Set, &[u8]), String> {
+fn unicode(rest: &[u8], of: Characters) -> Result<(Set, &[u8]), String> {
     let wrong = |end: usize| format!("invalid character class range: {}", shown(&rest[..end.min(rest.len())]));
     let (mut name, after) = match rest.get(2) {
         None => return Err(wrong(2)),
@@ -78,6 +80,9 @@ fn unicode(rest: &[u8]) -> Result<(Set, &[u8]), String> {
     let name = std::str::from_utf8(name).ok().filter(|name| is_known(name));
     let name = name.ok_or_else(|| wrong(rest.len() - after.len()))?;
     let set = regex::Regex::new(&format!(r"^\p{{{name}}}$")).map_err(|_| wrong(rest.len() - after.len()))?;
+    if of == Characters::Unicode {
+        return Ok((Set { ranges: format!(r"\p{{{name}}}"), negated }, after));
+    }
     let inside = |octet: u8| set.is_match(char::from(octet).encode_utf8(&mut [0; 2]));
     let mut ranges = String::new();
     let mut octets = (0..=255).filter(|octet| inside(*octet)).peekable();
@@ -86,9 +91,9 @@ fn unicode(rest: &[u8]) -> Result<(Set, &[u8]), String> {
         while let Some(next) = octets.next_if(|next| *next == last.wrapping_add(1)) {
             last = next;
         }
-        literal(first, &mut ranges);
+        literal(first.into(), &mut ranges);
         ranges.push('-');
-        literal(last, &mut ranges);
+        literal(last.into(), &mut ranges);
     }
     Ok((Set { ranges, negated }, after))
 }
@@ -110,7 +115,7 @@ fn is_long_category(name: &str) -> bool {
 }
 
 /// A bracketed class, from `[` to its `]`, and what follows it.
-pub(super) fn bracketed(whole: &[u8]) -> Result<(String, &[u8]), String> {
+pub(super) fn bracketed(whole: &[u8], of: Characters) -> Result<(String, &[u8]), String> {
     let mut out = String::from("[");
     let mut rest = &whole[1..];
     if let Some(after) = rest.strip_prefix(b"^") {
@@ -127,15 +132,15 @@ pub(super) fn bracketed(whole: &[u8]) -> Result<(String, &[u8]), String> {
             }
             [b'[', b':', ..] if rest[2..].windows(2).any(|pair| pair == b":]") => {
                 let (set, after) = posix(rest)?;
-                set.write(&mut out);
+                set.write(of, &mut out);
                 rest = after;
             }
             _ => {
-                if let Some((set, after)) = Set::read(rest)? {
-                    set.write(&mut out);
+                if let Some((set, after)) = Set::read(rest, of)? {
+                    set.write(of, &mut out);
                     rest = after;
                 } else {
-                    rest = range(whole, rest, &mut out)?;
+                    rest = range(whole, rest, of, &mut out)?;
                 }
             }
         }
@@ -154,11 +159,11 @@ fn posix(rest: &[u8]) -> Result<(Set, &[u8]), String> {
     Ok((Set { ranges: (*ranges).to_owned(), negated }, &rest[end + 2..]))
 }
 
-/// One octet, or two with `-` between.
-fn range<'a>(whole: &[u8], rest: &'a [u8], out: &mut String) -> Result<&'a [u8], String> {
-    let (low, after) = single(whole, rest)?;
+/// One character, or two with `-` between.
+fn range<'a>(whole: &[u8], rest: &'a [u8], of: Characters, out: &mut String) -> Result<&'a [u8], String> {
+    let (low, after) = single(whole, rest, of)?;
     let (high, after) = match after {
-        [b'-', next, ..] if *next != b']' => single(whole, &after[1..])?,
+        [b'-', next, ..] if *next != b']' => single(whole, &after[1..], of)?,
         _ => (low, after),
     };
     if high < low {
@@ -171,16 +176,16 @@ fn range<'a>(whole: &[u8], rest: &'a [u8], out: &mut String) -> Result<&'a [u8],
     Ok(after)
 }
 
-fn single<'a>(whole: &[u8], rest: &'a [u8]) -> Result<(u8, &'a [u8]), String> {
+fn single<'a>(whole: &[u8], rest: &'a [u8], of: Characters) -> Result<(u32, &'a [u8]), String> {
     match rest {
         [] => Err(format!("missing ]: {}", shown(whole))),
-        [b'\\', ..] => escaped(rest),
-        [octet, tail @ ..] => Ok((*octet, tail)),
+        [b'\\', ..] => escaped(rest, of),
+        [octet, tail @ ..] => Ok(((*octet).into(), tail)),
     }
 }
 
-/// An escape that stands for one octet.
-pub(super) fn escaped(rest: &[u8]) -> Result<(u8, &[u8]), String> {
+/// An escape that stands for one character.
+pub(super) fn escaped(rest: &[u8], of: Characters) -> Result<(u32, &[u8]), String> {
     let wrong = |length: usize| format!("invalid escape sequence: {}", shown(&rest[..length.min(rest.len())]));
     let [b'\\', octet, tail @ ..] = rest else { return Err(r"trailing \".to_owned()) };
     let plain = match octet {
@@ -193,18 +198,18 @@ pub(super) fn escaped(rest: &[u8]) -> Result<(u8, &[u8]), String> {
         b'x' => {
             let braced =
                 tail.strip_prefix(b"{").map(|inside| inside.iter().take_while(|one| one.is_ascii_hexdigit()).count());
-            return hexadecimal(tail).ok_or_else(|| wrong(braced.map_or(4, |digits| 3 + digits)));
+            return hexadecimal(tail, of).ok_or_else(|| wrong(braced.map_or(4, |digits| 3 + digits)));
         }
-        b'0'..=b'7' => return octal(*octet, tail).ok_or_else(|| wrong(4)),
+        b'0'..=b'7' => return octal(*octet, tail, of).ok_or_else(|| wrong(4)),
         b'_' => b'_',
         punctuation if punctuation.is_ascii() && !punctuation.is_ascii_alphanumeric() => *punctuation,
         _ => return Err(wrong(2)),
     };
-    Ok((plain, tail))
+    Ok((plain.into(), tail))
 }
 
 /// `41` or `{41}`.
-fn hexadecimal(tail: &[u8]) -> Option<(u8, &[u8])> {
+fn hexadecimal(tail: &[u8], of: Characters) -> Option<(u32, &[u8])> {
     let (digits, after) = match tail {
         [b'{', inside @ ..] => {
             let end = inside.iter().position(|octet| *octet == b'}')?;
@@ -215,20 +220,20 @@ fn hexadecimal(tail: &[u8]) -> Option<(u8, &[u8])> {
     let mut value = 0_u32;
     for digit in digits {
         value = value * 16 + char::from(*digit).to_digit(16)?;
-        if value > 0xff {
+        if value > of.last() {
             return None;
         }
     }
-    (!digits.is_empty()).then(|| u8::try_from(value).ok()).flatten().map(|value| (value, after))
+    (!digits.is_empty()).then_some((value, after))
 }
 
 /// One to three digits; a single one that is not zero would be a reference back.
-fn octal(first: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
+fn octal(first: u8, tail: &[u8], of: Characters) -> Option<(u32, &[u8])> {
     let more = tail.iter().take(2).take_while(|octet| (b'0'..=b'7').contains(octet)).count();
     if first != b'0' && more == 0 {
         return None;
     }
     let digits = std::iter::once(&first).chain(&tail[..more]);
     let value = digits.fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
-    u8::try_from(value).ok().map(|value| (value, &tail[more..]))
+    (value <= of.last()).then_some((value, &tail[more..]))
 }

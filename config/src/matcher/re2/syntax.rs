@@ -1,7 +1,12 @@
 //! The grammar of RE2's patterns, rewritten as it is read.
 
-use super::MOST_PATTERN;
+use std::borrow::Cow;
+
 use super::classes::{self, Set};
+use super::{Characters, MOST_PATTERN};
+
+/// What RE2 takes for characters beside those that there are: halves of surrogates, and what is above the last character.
+const BEYOND: &str = r"(?-u:\xed[\xa0-\xbf][\x80-\xbf]|\xf4[\x90-\xbf][\x80-\xbf][\x80-\xbf])";
 
 /// How often something may be repeated, repetitions inside of it included.
 const MOST_REPEATS: u32 = 1000;
@@ -10,11 +15,13 @@ const MOST_REPEATS: u32 = 1000;
 ///
 /// # Errors
 /// RE2's words for what it refuses.
-pub(super) fn translate(pattern: &str) -> Result<String, String> {
+pub(super) fn translate(pattern: &str, of: Characters) -> Result<String, String> {
     if pattern.len() > MOST_PATTERN {
         return Err(format!("the regular expression is longer than {MOST_PATTERN} octets"));
     }
+    let pattern = if of == Characters::Unicode { spelt_out(pattern) } else { Cow::Borrowed(pattern) };
     let mut reader = Reader {
+        of,
         rest: pattern.as_bytes(),
         out: String::with_capacity(pattern.len() + 16),
         open: vec![Group::default()],
@@ -24,16 +31,42 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
     Ok(reader.out)
 }
 
+/// With an escape in place of each character that is more than an octet. Names of groups lose them; nobody asks for those.
+fn spelt_out(pattern: &str) -> Cow<'_, str> {
+    if pattern.is_ascii() {
+        return Cow::Borrowed(pattern);
+    }
+    let (mut out, mut quoted, mut rest) = (String::with_capacity(pattern.len() * 2), false, pattern);
+    while let Some(first) = rest.chars().next() {
+        let length = match (&rest.as_bytes()[..rest.len().min(2)], quoted) {
+            (br"\Q", false) | (br"\E", true) => {
+                quoted = !quoted;
+                2
+            }
+            // What is escaped ends no quotation and begins none.
+            ([b'\\', next], false) if next.is_ascii() => 2,
+            _ => first.len_utf8(),
+        };
+        match (first.is_ascii(), quoted) {
+            (true, _) => out.push_str(&rest[..length]),
+            (false, false) => out.push_str(&format!("\\x{{{:x}}}", u32::from(first))),
+            (false, true) => out.push_str(&format!("\\E\\x{{{:x}}}\\Q", u32::from(first))),
+        }
+        rest = &rest[length..];
+    }
+    Cow::Owned(out)
+}
+
 pub(super) fn shown(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// An octet as itself.
-pub(super) fn literal(octet: u8, out: &mut String) {
-    if octet.is_ascii_alphanumeric() {
-        out.push(char::from(octet));
-    } else {
-        out.push_str(&format!("\\x{octet:02x}"));
+/// A character as itself.
+pub(super) fn literal(code: u32, out: &mut String) {
+    match u8::try_from(code) {
+        Ok(octet) if octet.is_ascii_alphanumeric() => out.push(char::from(octet)),
+        Ok(octet) => out.push_str(&format!("\\x{octet:02x}")),
+        Err(_) => out.push_str(&format!("\\x{{{code:x}}}")),
     }
 }
 
@@ -47,6 +80,7 @@ struct Group {
 }
 
 struct Reader<'a> {
+    of: Characters,
     rest: &'a [u8],
     out: String,
     open: Vec<Group>,
@@ -80,22 +114,26 @@ impl<'a> Reader<'a> {
                     Some(bounds) => repeated = Some(self.repeat(before, stacked, Some(bounds))?),
                     None => {
                         self.rest = tail;
-                        self.atom(|out| literal(b'{', out));
+                        self.atom(|out| literal(b'{'.into(), out));
                     }
                 },
                 b'[' => {
-                    let (class, rest) = classes::bracketed(self.rest)?;
+                    let (class, rest) = classes::bracketed(self.rest, self.of)?;
                     self.rest = rest;
-                    self.atom(|out| out.push_str(&class));
+                    self.set(class.starts_with("[^"), &class);
                 }
                 b'\\' => self.escape()?,
-                b'.' | b'^' | b'$' => {
+                b'.' => {
+                    self.rest = tail;
+                    self.set(true, ".");
+                }
+                b'^' | b'$' => {
                     self.rest = tail;
                     self.atom(|out| out.push(char::from(*octet)));
                 }
                 _ => {
                     self.rest = tail;
-                    self.atom(|out| literal(*octet, out));
+                    self.atom(|out| literal((*octet).into(), out));
                 }
             }
             stacked = repeated;
@@ -126,6 +164,12 @@ impl<'a> Reader<'a> {
         write(&mut self.out);
     }
 
+    /// A set of characters; `open`: of all but some.
+    fn set(&mut self, open: bool, class: &str) {
+        let beyond = open && self.of == Characters::Unicode;
+        self.atom(|out| out.push_str(&if beyond { format!("(?:{class}|{BEYOND})") } else { class.to_owned() }));
+    }
+
     fn close(&mut self) {
         self.write_flags();
         self.end_atom();
@@ -149,8 +193,7 @@ impl<'a> Reader<'a> {
         {
             let end = named.iter().position(|octet| *octet == b'>');
             let name = end.map_or(&[][..], |end| &named[1..end]);
-            let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_' || !octet.is_ascii();
-            if name.is_empty() || !name.iter().all(fits) {
+            if name.is_empty() || !name.iter().all(names_group) {
                 let shown_to = end.map_or(self.rest.len(), |end| self.rest.len() - named.len() + end + 1);
                 return Err(format!("invalid named capture group: {}", shown(&self.rest[..shown_to])));
             }
@@ -245,32 +288,44 @@ impl<'a> Reader<'a> {
         match octet {
             b'A' | b'z' | b'b' | b'B' => {
                 self.rest = tail;
-                self.atom(|out| out.extend(['\\', char::from(*octet)]));
+                // Words are ASCII's whatever the characters.
+                let text = format!("\\{}", char::from(*octet));
+                let bounds = self.of == Characters::Unicode && matches!(octet, b'b' | b'B');
+                self.atom(|out| out.push_str(&if bounds { format!("(?-u:{text})") } else { text }));
             }
             b'C' => {
                 self.rest = tail;
-                self.atom(|out| out.push_str(r"[\x00-\xff]"));
+                self.atom(|out| out.push_str(r"(?-u:[\x00-\xff])"));
             }
             b'Q' => {
                 let end = tail.windows(2).position(|pair| pair == br"\E");
                 let (quoted, rest) = end.map_or((tail, &[][..]), |end| (&tail[..end], &tail[end + 2..]));
                 self.rest = rest;
-                quoted.iter().for_each(|octet| self.atom(|out| literal(*octet, out)));
+                quoted.iter().for_each(|octet| self.atom(|out| literal((*octet).into(), out)));
             }
-            _ => match Set::read(self.rest)? {
+            _ => match Set::read(self.rest, self.of)? {
                 Some((set, rest)) => {
                     self.rest = rest;
-                    self.atom(|out| set.write(out));
+                    let mut class = String::new();
+                    set.write(self.of, &mut class);
+                    self.set(class.starts_with("[^"), &class);
                 }
                 None => {
-                    let (octet, rest) = classes::escaped(self.rest)?;
+                    let (code, rest) = classes::escaped(self.rest, self.of)?;
                     self.rest = rest;
-                    self.atom(|out| literal(octet, out));
+                    self.atom(|out| literal(code, out));
                 }
             },
         }
         Ok(())
     }
+}
+
+/// Letters of Latin-1, digits and `_`.
+fn names_group(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(octet, b'_' | 0xaa | 0xb5 | 0xba)
+        || matches!(octet, 0xc0..=0xff if !matches!(octet, 0xd7 | 0xf7))
 }
 
 /// Digits without a zero before them; too many are none.

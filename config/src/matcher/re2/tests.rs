@@ -69,6 +69,8 @@ fn refusals_are_in_re2s_words() {
         ("(a{40}){40}", "invalid repetition size: {40}"),
         ("(?ix)a", "invalid perl operator: (?ix"),
         ("(?P<n-x>a)", "invalid named capture group: (?P<n-x>"),
+        ("(?P<\u{e9}>a)", "invalid named capture group: (?P<\u{e9}>"),
+        ("(?<x\u{d7}>a)", "invalid named capture group: (?<x\u{d7}>"),
         (r"\u0041", r"invalid escape sequence: \u"),
         (r"\x{41", r"invalid escape sequence: \x{41"),
         ("[z-a]", "invalid character class range: z-a"),
@@ -90,6 +92,20 @@ fn everything_runs_over_octets() {
     assert!(full(r"a\b.*", "a b"));
     assert!(full("..", "é") && !full(".", "é"), "two octets");
     assert!(full("é+", "é") && full_match("é+").unwrap().is_match(b"\xc3\xa9\xa9"), "the last octet is repeated");
+}
+
+#[test]
+fn names_of_groups_are_letters_of_latin_1() {
+    for name in ["a", "1", "_9", "\u{ea}"] {
+        assert!(full(&format!("(?P<{name}>a)(?<{name}>b)"), "ab"), "{name}: {:x?}", name.as_bytes());
+    }
+}
+
+#[test]
+fn who_asks_is_told_in_words_of_re2_alone() {
+    assert!(asked("b|^d").unwrap().is_match(b"abc"));
+    assert_eq!(asked("a**").unwrap_err(), "bad repetition operator: **");
+    assert!(asked(&"a".repeat(20_000)).unwrap_err().starts_with("the regular expression is longer than"));
 }
 
 #[test]
@@ -124,4 +140,36 @@ fn substitutions() {
     assert_eq!(check_substitution(&pattern, r"\3").unwrap(), Substitution::NoSuchGroup(3));
     check_substitution(&pattern, r"\x").unwrap_err();
     check_substitution(&pattern, "\\").unwrap_err();
+}
+
+/// As cel-cpp's RE2 in Envoy 1.40, which was asked.
+#[test]
+fn cels_patterns_run_over_text() {
+    let found = |pattern: &str, value: &[u8]| super::partial_match_of_text(pattern).unwrap().is_match(value);
+    for pattern in ["^evil.*$", "^[a-z]+.*$", "^[^b]+$", "^.+$", "evil.", r"evil\W", r"evil\PL"] {
+        assert!(!found(pattern, b"evil\xff"), "{pattern}: an octet that encodes nothing");
+    }
+    for pattern in [
+        r"^\w+\W$",
+        "^evil.{1}$",
+        "é$",
+        r"\x{e9}",
+        "[à-ü]",
+        r"\Qé\E$",
+        r"\Qevilé\E",
+        "(?i)É",
+        r"\pL$",
+        r"\x{2603}|é",
+        r"evil\b",
+    ] {
+        assert!(found(pattern, "evilé".as_bytes()), "{pattern}");
+    }
+    for pattern in [r"\xc3", r"^\w+$", "[à-ã]", r"^[[:alpha:]]+$"] {
+        assert!(!found(pattern, "evilé".as_bytes()), "{pattern}");
+    }
+    for pattern in ["^evil.*$", "^[^b]+$", r"evil\W$", r"evil\PL{1}$", "evil.$", "(?s)evil.$"] {
+        assert!(found(pattern, b"evil\xed\xa0\x80") && found(pattern, b"evil\xf4\x90\x80\x80"), "{pattern}");
+    }
+    assert!(found(r"evil\C$", b"evil\xff") && found(r"\\☃", r"\☃".as_bytes()) && found("☃", "☃".as_bytes()));
+    assert!(super::partial_match_of_text(r"\x{110000}").is_err() && super::partial_match(r"\x{100}").is_err());
 }

@@ -21,6 +21,9 @@ pub const PATHS: &[&str] = &[
 /// Values of headers.
 pub const VALUES: &[&str] =
     &["1", "2", "10", "-3", "a", "b", "ab", "A", "a,b", "x y", "true", "007", "9223372036854775808", "\u{e9}"];
+/// Values that are no Unicode, or more than ASCII: [`STRANGE`] stands for the octet 0xff.
+const OCTETS: &[&str] = &["a\u{f8ff}", "\u{f8ff}", "ab\u{f8ff}x", "\u{e9}a\u{f8ff}", "a\u{2603}"];
+const STRANGE: &[u8] = "\u{f8ff}".as_bytes();
 /// Headers that requests have.
 pub const HEADERS: &[&str] = &["x-a", "x-b", "x-c"];
 /// Hosts.
@@ -63,7 +66,7 @@ impl Request {
         let mut headers = Vec::new();
         for name in HEADERS {
             for _ in 0..random.pick(&[0, 1, 1, 2]) {
-                headers.push((*name, random.pick(VALUES)));
+                headers.push((*name, if random.one_in(6) { random.pick(OCTETS) } else { random.pick(VALUES) }));
             }
         }
         if random.one_in(3) {
@@ -99,7 +102,13 @@ impl Request {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
-        text.into_bytes()
+        let (mut wire, mut rest) = (Vec::new(), text.as_bytes());
+        while let Some((first, tail)) = rest.split_first() {
+            let strange = rest.strip_prefix(STRANGE);
+            wire.push(if strange.is_some() { 0xff } else { *first });
+            rest = strange.unwrap_or(tail);
+        }
+        wire
     }
 }
 

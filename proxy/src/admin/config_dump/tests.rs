@@ -253,7 +253,15 @@ async fn single_lists() {
     assert_eq!(dump(&admin, "resource=dynamic_listeners&name_regex=^b.d$").await.len(), 1);
     assert_eq!(get(&admin, "/config_dump?resource=nope").await, (404, "nope not found in config dump".into()));
     assert_eq!(get(&admin, "/config_dump?resource=bootstrap").await.0, 400);
-    assert_eq!(get(&admin, "/config_dump?name_regex=[").await.0, 400);
+    let refused = get(&admin, "/config_dump?name_regex=a**").await;
+    let words = "INVALID_ARGUMENT: Error while parsing name_regex from a**: bad repetition operator: **";
+    assert_eq!(refused, (400, words.into()));
+    let all = dump(&admin, "").await;
+    for nothing in ["resource=", "resource", "resource=&mask=", "resource=&name_regex=", "mask="] {
+        assert_eq!(dump(&admin, nothing).await, all, "{nothing}: no value is no wish");
+    }
+    let refused = get(&admin, "/config_dump?resource=&mask=nothing").await;
+    assert_eq!(refused, (400, "FieldMask nothing could not be successfully applied to any configs.".into()));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn judged(document: &Value) -> Judged {
 }
 
 fn validated(document: &Value) -> Result<(), String> {
-    let faults = judged(document).faults;
+    let faults = judged(document).reasons();
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
@@ -127,7 +127,7 @@ fn all_fields_of_a_resource_that_break_a_rule_are_told() {
         {"name": "a", "connect_timeout": "0s", "outlier_detection": {"interval": "0s", "base_ejection_time": "0s"}},
         {"name": "b", "circuit_breakers": {"thresholds": [{"retry_budget": {"budget_percent": {"value": 200}}}]}},
     ]}});
-    let faults = judged(&document).faults;
+    let faults = judged(&document).reasons();
     for place in [
         "[\"a\"].connect_timeout: ",
         "[\"a\"].outlier_detection.interval: ",
@@ -175,7 +175,7 @@ fn all_that_is_wrong_is_told_at_once() {
             ]
         }
     });
-    let faults = judged(&document).faults;
+    let faults = judged(&document).reasons();
     for place in [
         "nodes: ",
         "admin.address: ",
@@ -212,11 +212,11 @@ fn a_cluster_that_cannot_be_read_is_there_for_routes() {
             "filter_chains": [{"filters": [{"name": "h", "typed_config": manager}]}]
         }),
     );
-    let faults = judged(&document).faults;
+    let faults = judged(&document).reasons();
     assert!(faults.len() == 1 && faults[0].contains("route: unknown cluster 'a'"), "{faults:?}");
     document["static_resources"]["clusters"] = json!([{"name": "a", "connect_timeout": "soon"}]);
-    let faults = judged(&document).faults;
+    let faults = judged(&document).reasons();
     assert!(faults.len() == 1 && faults[0].contains("clusters[\"a\"].connect_timeout"), "{faults:?}");
     document["static_resources"]["clusters"] = json!([{"name": "a"}]);
-    assert!(judged(&document).faults.is_empty());
+    assert!(judged(&document).reasons().is_empty());
 }

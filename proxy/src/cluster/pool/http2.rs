@@ -8,7 +8,6 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
-use crate::cluster::{ConnectFailure, ConnectFailureKind};
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::h2;
 use crate::wire::headers::Headers;
@@ -66,7 +65,7 @@ impl Http2Connection {
             pool.core.stats.upstream_cx_max_requests.inc();
             self.drain();
         }
-        Http2Stream { codec: Some(codec), connection: self, pool: Rc::clone(pool), life: Life::Unused }
+        Http2Stream { codec: Some(codec), connection: self, pool: Rc::clone(pool), life: Life::default() }
     }
 }
 
@@ -80,14 +79,12 @@ pub struct Http2Stream {
 }
 
 /// How far a stream is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// Nothing was sent.
-    Unused,
-    /// Its answer is not complete.
-    Open,
-    /// Answered, or ended before that; that has been counted.
-    Over,
+#[derive(Default)]
+struct Life {
+    /// The request has begun, and has not come to its end.
+    asking: bool,
+    /// Its answer has not come to its end.
+    awaited: bool,
 }
 
 impl Http2Stream {
@@ -102,10 +99,10 @@ impl Http2Stream {
 
     /// Here all streams end, whoever uses them and whatever the reason; so they are counted here.
     fn ends(&mut self, how: Option<&StreamError>) {
-        if self.life != Life::Open {
+        let Life { asking, awaited } = std::mem::take(&mut self.life);
+        if !asking && !awaited {
             return;
         }
-        self.life = Life::Over;
         match how {
             Some(StreamError::Reset(_)) => self.pool.core.stats.upstream_rq_rx_reset.inc(),
             None | Some(StreamError::Protocol { .. }) => self.pool.core.stats.upstream_rq_tx_reset.inc(),
@@ -124,7 +121,7 @@ impl Http2Stream {
 
 impl Upstream for Http2Stream {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
-        self.life = Life::Open;
+        self.life = Life { asking: !end, awaited: true };
         self.codec().send_head(head, end)
     }
 
@@ -133,10 +130,12 @@ impl Upstream for Http2Stream {
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        self.life.asking &= !end;
         self.codec().send_data(data, end)
     }
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        self.life.asking = false;
         self.codec().send_trailers(trailers)
     }
 
@@ -150,7 +149,7 @@ impl Upstream for Http2Stream {
             && head.body == BodyLength::Empty
             && (head.status >= 200 || head.status == 101)
         {
-            self.life = Life::Over;
+            self.life.awaited = false;
         }
         self.watched(result)
     }
@@ -158,7 +157,7 @@ impl Upstream for Http2Stream {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
         let result = self.codec().poll_body(cx);
         if let Poll::Ready(Ok(Frame::Trailers(_) | Frame::End)) = &result {
-            self.life = Life::Over;
+            self.life.awaited = false;
         }
         self.watched(result)
     }
@@ -199,12 +198,7 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     let cluster = pool.core.shared.config();
     let settings = h2::Settings::upstream(&cluster.http);
     let stats = pool.core.codec_stats();
-    let (handle, driver) = match h2::client::connect(connected.stream, &settings, stats).await {
-        Ok(made) => made,
-        Err(error) => {
-            return pool.fail_waiting(&ConnectFailure::because(ConnectFailureKind::Remote, error.to_string()));
-        }
-    };
+    let (handle, driver) = h2::client::connect(connected.stream, &settings, stats);
     let connection = Rc::new(Http2Connection {
         handle,
         facts: connected.facts,

@@ -1,7 +1,9 @@
 //! Where attempts are counted: cluster and route together, whatever the end. Used by the loop in [`super`] alone.
 
-use crate::cluster::Codes;
+use std::rc::Rc;
+
 use crate::cluster::retry::BackOff;
+use crate::cluster::{Alternative, Codes};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
@@ -10,7 +12,8 @@ use crate::http::stop::Stop;
 use crate::http::stream::Chosen;
 use crate::http::upstreams::{Target, UpstreamCluster};
 use crate::wire::grpc;
-use crate::wire::message::{BodyLength, ResponseHead};
+use crate::wire::headers::Name;
+use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
 /// Who counts the attempts of one request.
 pub(super) struct Ends<'a> {
@@ -22,17 +25,21 @@ pub(super) struct Ends<'a> {
     pub grpc: bool,
     /// Neither cluster nor route nor host counts responses (what is tried again is counted all the same, as with Envoy): it is a health check, or the router has no statistics of that kind (`dynamic_stats`).
     pub uncounted: bool,
+    /// And this, by the name that the request asked for.
+    pub alternative: Option<Rc<Alternative>>,
 }
 
 impl<'a> Ends<'a> {
     /// Of a request; `grpc`: it was gRPC when it came to the router.
     pub fn of<'s: 'a>(
-        exchange: &Exchange<'s>,
+        exchange: &mut Exchange<'s>,
         chosen: Chosen<'s>,
         cluster: &'a UpstreamCluster,
         grpc: bool,
     ) -> Ends<'a> {
         let manager = &exchange.stream.context.manager;
+        let uncounted = exchange.stream.info.health_check || !manager.config.router.dynamic_stats;
+        let alternative = alternative(&mut exchange.stream.request, cluster, uncounted);
         Ends {
             cluster,
             of_route: chosen.route.stats(&manager.registry, chosen.host),
@@ -41,7 +48,8 @@ impl<'a> Ends<'a> {
                 own: !(grpc && manager.config.router.suppress_grpc_codes),
             },
             grpc,
-            uncounted: exchange.stream.info.health_check || !manager.config.router.dynamic_stats,
+            uncounted,
+            alternative,
         }
     }
 }
@@ -90,7 +98,7 @@ impl Ends<'_> {
         succeeded: bool,
     ) -> Option<Target> {
         let status = head.status;
-        self.counted(status, milliseconds);
+        self.heard(head, milliseconds);
         if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
             if let Some(stats) = self.of_route {
@@ -114,18 +122,41 @@ impl Ends<'_> {
             host.count(true);
         }
         if let Stop::Reply(reply) = stop {
-            self.counted(reply.status, None);
+            self.counted(reply.status, None, false);
         }
     }
 
+    /// A head came from upstream, be it an informational one: those are not timed.
+    pub fn heard(&self, head: &ResponseHead, milliseconds: Option<u64>) {
+        let canary = head.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true");
+        self.counted(head.status, milliseconds, canary);
+    }
+
     /// A status that came from upstream in that time, or that we give instead (`None`).
-    pub fn counted(&self, status: u16, milliseconds: Option<u64>) {
+    pub fn counted(&self, status: u16, milliseconds: Option<u64>, canary: bool) {
         if self.uncounted {
             return;
         }
         self.cluster.count_response(status, self.codes, milliseconds);
+        if canary || self.alternative.is_some() {
+            self.counted_beside(status, milliseconds, canary);
+        }
         if let Some(stats) = self.of_route {
             stats.count_response(status, milliseconds);
+        }
+    }
+
+    /// What few responses are counted by.
+    #[cold]
+    fn counted_beside(&self, status: u16, milliseconds: Option<u64>, canary: bool) {
+        if canary {
+            self.cluster.count_canary(status, milliseconds);
+        }
+        let Some(alternative) = &self.alternative else { return };
+        let scope = self.cluster.scope();
+        alternative.count(scope, status, self.codes, milliseconds);
+        if canary {
+            alternative.count_canary(scope, status, milliseconds);
         }
     }
 
@@ -156,6 +187,14 @@ impl Ends<'_> {
         }
         stop
     }
+}
+
+/// The name that internal callers and filters want responses counted by. It ends here.
+fn alternative(request: &mut RequestHead, cluster: &UpstreamCluster, uncounted: bool) -> Option<Rc<Alternative>> {
+    let name = request.headers.get(&Name::X_ENVOY_UPSTREAM_ALT_STAT_NAME)?;
+    let alternative = (!uncounted).then(|| cluster.alternative(&String::from_utf8_lossy(name))).flatten();
+    request.headers.remove(&Name::X_ENVOY_UPSTREAM_ALT_STAT_NAME);
+    alternative
 }
 
 /// Counts a timeout of one attempt at its cluster.

@@ -7,10 +7,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
+use config::hcm::SchemeHeader;
 use config::route::HostRewrite;
 
 use super::super::stages;
-use super::ends;
+use super::ends::{self, Ends};
 use super::failure::Failure;
 use super::filters;
 use super::log;
@@ -24,7 +25,7 @@ use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
 use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
-use crate::http::route::{Forwarding, RouteStats};
+use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::trace;
@@ -43,8 +44,8 @@ pub(super) struct Attempt<'a> {
     pub priority: Priority,
     pub host_rewrite: Option<&'a HostRewrite>,
     pub append_forwarded_host: bool,
-    /// Counts the streams that attempts get.
-    of_route: Option<&'a RouteStats>,
+    /// Counts the streams that attempts get, and what they hear.
+    ends: &'a Ends<'a>,
 }
 
 /// How an attempt ended.
@@ -80,17 +81,13 @@ pub(super) struct Asks<'s> {
 
 impl<'a> Attempt<'a> {
     /// Of a request that goes to that cluster.
-    pub fn of(
-        forwarding: &'a Forwarding,
-        cluster: &'a UpstreamCluster,
-        of_route: Option<&'a RouteStats>,
-    ) -> Attempt<'a> {
+    pub fn of(forwarding: &'a Forwarding, cluster: &'a UpstreamCluster, ends: &'a Ends<'a>) -> Attempt<'a> {
         Attempt {
             cluster,
             priority: if forwarding.config.high_priority { Priority::High } else { Priority::Default },
             host_rewrite: forwarding.config.host_rewrite.as_ref(),
             append_forwarded_host: forwarding.config.append_x_forwarded_host,
-            of_route,
+            ends,
         }
     }
 }
@@ -216,11 +213,14 @@ impl Attempt<'_> {
         lease: &mut Lease,
         upload: &mut Upload,
     ) -> Result<(), StreamError> {
-        if let Some(stats) = self.of_route {
+        if let Some(stats) = self.ends.of_route {
             stats.streams.inc();
         }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
         lease.tell(&mut exchange.stream.info);
+        if exchange.stream.context.manager.config.scheme == SchemeHeader::MatchUpstream {
+            exchange.stream.request.scheme = Bytes::from_static(lease.scheme().as_bytes());
+        }
         log::ready(&exchange.stream);
         trace::inject(&mut exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
@@ -297,6 +297,7 @@ impl Attempt<'_> {
                 match answer {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
                         informational += 1;
+                        self.ends.heard(&head, None);
                         if exchange.stream.context.manager.config.proxy_100_continue
                             && informational <= MAX_INFORMATIONAL
                         {

@@ -141,11 +141,12 @@ impl<'a> Race<'a> {
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
     ) -> Poll<Result<(usize, Event), Stop>> {
+        let ends = self.ends;
         for (index, contender) in self.contenders.iter_mut().enumerate() {
             let event = match contender {
                 Contender::Waiting(wait, ..) => wait.as_mut().poll(cx).map(|()| Event::Due),
                 Contender::Opening(_, opening, _) => opening.as_mut().poll(cx).map(Event::Opened),
-                Contender::Open(open) => match open.poll(cx, exchange, downstream) {
+                Contender::Open(open) => match open.poll(cx, exchange, downstream, ends) {
                     Ok(event) => event,
                     Err(stop) => return Poll::Ready(Err(stop)),
                 },
@@ -288,7 +289,7 @@ impl<'a> Race<'a> {
             None => {}
         }
         if !self.contenders.is_empty() {
-            self.ends.counted(503, None);
+            self.ends.counted(503, None, false);
             if let Some(target) = &target {
                 target.count(true);
             }
@@ -332,12 +333,13 @@ impl Open {
         cx: &mut Context<'_>,
         exchange: &mut Exchange<'_>,
         downstream: &mut dyn Downstream,
+        ends: &Ends<'_>,
     ) -> Result<Poll<Event>, Stop> {
         self.upload.poll(cx, downstream, self.lease.stream(), exchange)?;
         while !self.answering && !self.upload.is_held() {
             match self.lease.stream().poll_head(cx) {
                 // One of several is not heard before it has won.
-                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => {}
+                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => ends.heard(&head, None),
                 Poll::Ready(Ok(mut head)) => {
                     upgrade::mark_answer(&exchange.stream.request, &mut head);
                     if self.upload.behind().is_none() {

@@ -22,6 +22,7 @@ pub(super) async fn serve(
     mut end: Pin<&mut impl Future<Output = ()>>,
 ) {
     let manager = &context.manager;
+    limits = limits.of_http1(context);
     let delay = manager.config.delayed_close_timeout;
     let settings = h1::Settings::downstream(&manager.config, manager.buffers.of_listener());
     let mut connection = Connection::new(stream, &settings);

@@ -43,26 +43,35 @@ pub(super) struct Limits {
     /// There is a limit to the connection's life: it is looked at before each request, for a client that pipelines never lets us wait.
     mortal: bool,
     ending: Ending,
+    /// An old connection ends with the answer to a request, and never without one.
+    safe: bool,
 }
 
 impl Limits {
     pub(super) fn new(context: &Context) -> Limits {
         let config = &context.manager.config;
         let mut deadlines = Deadlines::default();
-        if config.max_connection_duration.is_some() {
-            deadlines.set(Expired::Duration, config.max_connection_duration);
+        if let Some(longest) = config.max_connection_duration {
+            deadlines.set(Expired::Duration, Some(jittered(longest, config.duration_jitter)));
         }
         let mut limits = Limits {
             deadlines,
             idle: config.idle_timeout,
             head: config.request_headers_timeout,
-            drain: config.drain_timeout,
+            drain: jittered(config.drain_timeout, config.drain_jitter),
+            safe: false,
             head_began: false,
             mortal: config.max_connection_duration.is_some(),
             ending: Ending::No,
         };
         limits.begin_idle(None);
         limits
+    }
+
+    /// The connection speaks HTTP/1, where nobody can tell a client that it ends but by an answer: `http1_safe_max_connection_duration`.
+    pub(super) fn of_http1(mut self, context: &Context) -> Limits {
+        self.safe = context.manager.config.safe_max_duration;
+        self
     }
 
     pub(super) fn ending(&self) -> Ending {
@@ -123,6 +132,10 @@ impl Limits {
 
     fn step(&mut self, context: &Context, expired: Expired) -> Expired {
         match (expired, self.ending) {
+            (Expired::Duration, Ending::No) if self.safe => {
+                self.count(context, expired);
+                self.ending = Ending::Told;
+            }
             (Expired::Duration, Ending::No) => self.tell(context, expired),
             (Expired::Duration, _) => self.ending = Ending::Over,
             _ => {}
@@ -165,4 +178,9 @@ impl Limits {
         })
         .await
     }
+}
+
+/// The time, and by chance at most such a share of it more.
+fn jittered(time: Duration, share: f64) -> Duration {
+    if share > 0.0 { time.saturating_add(time.mul_f64(share * fastrand::f64())) } else { time }
 }

@@ -8,6 +8,7 @@ use config::rate_limit::{self as plain, Count};
 
 use self::action::Action;
 pub(in crate::http) use self::descriptor::{Descriptor, Hits};
+use crate::http::double;
 use crate::http::stream::Stream;
 use crate::telemetry::format;
 
@@ -82,7 +83,7 @@ fn counted(format: &config::access_log::Format, stream: &Stream<'_>) -> Option<u
     let entry = stream.entry(stream.response.as_ref(), stream.trailers.as_ref());
     let mut text = Vec::new();
     format::write(format, &entry, &mut text);
-    let count: f64 = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
+    let count = double::parse(&text)?;
     // What is no whole number is cut, as in Envoy; NaN is in no range.
     (0.0..=plain::Hits::MOST as f64).contains(&count).then_some(count as u64)
 }

@@ -24,7 +24,7 @@ fn tls() -> TlsInfo {
 
 #[test]
 fn the_order_is_by_hash_subject_uri_dns() {
-    let element = element(details(), &tls(), &peer());
+    let element = text(details(), &tls(), &peer());
     assert_eq!(
         &element[..],
         b"By=spiffe://td/ns/a/sa/server;Hash=00ff;Subject=\"\";URI=spiffe://td/ns/a/sa/client;DNS=a.example;DNS=b.example"
@@ -34,7 +34,7 @@ fn the_order_is_by_hash_subject_uri_dns() {
 #[test]
 fn certificates_are_url_encoded_pem() {
     let details = ClientCertDetails { cert: true, ..ClientCertDetails::default() };
-    let element = element(details, &tls(), &peer());
+    let element = text(details, &tls(), &peer());
     let text = std::str::from_utf8(&element).unwrap();
     assert!(
         text.ends_with(
@@ -47,7 +47,7 @@ fn certificates_are_url_encoded_pem() {
 #[test]
 fn the_uri_key_stays_when_there_is_none() {
     let peer = PeerCertificate { uri_sans: Vec::new(), dns_sans: Vec::new(), ..peer() };
-    let element = element(details(), &tls(), &peer);
+    let element = text(details(), &tls(), &peer);
     assert!(element.ends_with(b";Subject=\"\";URI="));
 }
 
@@ -60,4 +60,17 @@ fn several_lines_become_one_with_our_element_last() {
     join(&mut headers, Some(&Bytes::from_static(b"ours")));
     let lines: Vec<_> = headers.iter().map(|header| header.value.clone()).collect();
     assert_eq!(lines, ["a,b,ours", "id"]);
+}
+
+#[test]
+fn as_json_names_are_lists() {
+    let details =
+        ClientCertDetails { subject: true, uri: true, cert: true, json: true, ..ClientCertDetails::default() };
+    let element = json(details, &tls(), &peer());
+    let told: serde_json::Value = serde_json::from_slice(&element).unwrap();
+    assert_eq!(told["by"][0], "spiffe://td/ns/a/sa/server");
+    assert_eq!(told["uri"][0], "spiffe://td/ns/a/sa/client");
+    assert_eq!((&told["hash"], &told["subject"]), (&"00ff".into(), &"".into()));
+    assert_eq!(told["cert"], "-----BEGIN CERTIFICATE-----\n+//+AQ==\n-----END CERTIFICATE-----\n");
+    assert!(element.starts_with(b"{\"by\":") && told.get("dns").is_none());
 }

@@ -1,6 +1,8 @@
 //! SNI and ALPN out of a ClientHello, from bytes that may end anywhere (RFC 8446, sections 4.1.2 and 5.1; RFC 6066, section 3; RFC 7301).
 //! Pure: given the same bytes, in whatever pieces, it says the same. What does not look like TLS is plain text, as Envoy decides.
 
+use smallvec::SmallVec;
+
 use super::Progress;
 
 const HANDSHAKE: u8 = 22;
@@ -8,12 +10,16 @@ const CLIENT_HELLO: u8 = 1;
 const LARGEST_RECORD: usize = 16 * 1024;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
+/// `NameType.host_name` (RFC 6066 section 3).
+const HOST_NAME: u8 = 0;
+const LONGEST_NAME: usize = 255;
+const LONGEST_SESSION_ID: usize = 32;
 
 /// What a ClientHello tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::listener) struct ClientHello {
     /// Host name, lower case.
-    pub server_name: Option<String>,
+    pub server_name: Option<Vec<u8>>,
     /// Protocols in the client's order.
     pub alpn: Vec<Box<[u8]>>,
 }
@@ -68,7 +74,9 @@ fn unwrap_records(mut bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
 fn hello(body: &[u8]) -> Option<ClientHello> {
     let mut input = Input(body);
     input.take(2 + 32)?;
-    input.vector8()?;
+    if input.vector8()?.len() > LONGEST_SESSION_ID {
+        return None;
+    }
     let suites = input.vector16()?;
     let compression = input.vector8()?;
     if suites.is_empty() || suites.len() % 2 != 0 || compression.is_empty() {
@@ -82,32 +90,32 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
     if !input.0.is_empty() {
         return None;
     }
+    let mut kinds = SmallVec::<[u16; 32]>::new();
     while !extensions.0.is_empty() {
         let kind = extensions.u16()?;
         let data = extensions.vector16()?;
+        kinds.push(kind);
         match kind {
-            SERVER_NAME => found.server_name = server_name(data)?,
+            SERVER_NAME => found.server_name = Some(server_name(data)?),
             // A malformed list is the TLS library's to refuse.
             ALPN => found.alpn = alpn(data).unwrap_or_default(),
             _ => {}
         }
     }
-    Some(found)
+    kinds.sort_unstable();
+    let is_twice = kinds.windows(2).any(|two| two[0] == two[1]);
+    (!is_twice).then_some(found)
 }
 
-/// The host name of a ServerNameList. The outer `None`: it is malformed, the inner: no host name in it.
-fn server_name(data: &[u8]) -> Option<Option<String>> {
+/// The host name of a ServerNameList: one, whatever its octets. `None`: it is malformed, as BoringSSL sees it.
+fn server_name(data: &[u8]) -> Option<Vec<u8>> {
     let mut outer = Input(data);
     let mut list = Input(outer.vector16()?);
     let kind = list.take(1)?[0];
     let name = list.vector16()?;
-    if kind != 0 {
-        return Some(None);
-    }
-    if name.is_empty() || name.contains(&0) {
-        return None;
-    }
-    Some(Some(std::str::from_utf8(name).ok()?.to_ascii_lowercase()))
+    let is_all = outer.0.is_empty() && list.0.is_empty();
+    let is_name = kind == HOST_NAME && !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(&0);
+    (is_all && is_name).then(|| name.to_ascii_lowercase())
 }
 
 fn alpn(data: &[u8]) -> Option<Vec<Box<[u8]>>> {

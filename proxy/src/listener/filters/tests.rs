@@ -63,7 +63,7 @@ async fn a_client_hello_in_any_pieces_is_read_and_kept() {
     for step in [1, 7, hello.len()] {
         let inspected = inspect(with(inspectors()), &hello, step, false).await.unwrap();
         assert!(inspected.is_tls);
-        assert_eq!(inspected.server_name.as_deref(), Some("a.example"));
+        assert_eq!(inspected.server_name, Some("a.example".into()));
         assert_eq!(printed(&inspected.application_protocols), ["istio", "h2"]);
         assert_eq!(inspected.read, hello[..], "no byte is lost");
     }

@@ -27,14 +27,19 @@ fn plain() -> Facts<'static> {
         local: Some("10.0.0.1:8080".parse().unwrap()),
         remote: Some("10.0.0.9:5000".parse().unwrap()),
         direct_remote: Some("10.0.0.9:5000".parse().unwrap()),
-        server_name: "",
+        server_name: b"",
         transport_protocol: "raw_buffer",
         application_protocols: &[],
     }
 }
 
 fn tls<'a>(server_name: &'a str, protocols: &'a [Arc<[u8]>]) -> Facts<'a> {
-    Facts { server_name, transport_protocol: "tls", application_protocols: protocols, ..plain() }
+    Facts {
+        server_name: server_name.as_bytes(),
+        transport_protocol: "tls",
+        application_protocols: protocols,
+        ..plain()
+    }
 }
 
 fn protocols(names: &[&str]) -> Vec<Arc<[u8]>> {
@@ -120,6 +125,9 @@ fn the_longest_server_name_wins() {
     ] {
         assert_eq!(matcher.find(&tls(name, &[])), Some(index), "{name}");
     }
+    // A label is what it is, also where it is no Unicode.
+    let strange = Facts { server_name: b"\xffa.www.example.com", ..tls("", &[]) };
+    assert_eq!(matcher.find(&strange), Some(2));
 }
 
 #[test]

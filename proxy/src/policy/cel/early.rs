@@ -82,7 +82,7 @@ impl Facts for Noting<'_> {
     fn direct_remote(&self) -> SocketAddr {
         self.facts.direct_remote()
     }
-    fn server_name(&self) -> Option<&str> {
+    fn server_name(&self) -> Option<&[u8]> {
         self.facts.server_name()
     }
     fn tls(&self) -> Option<&TlsInfo> {

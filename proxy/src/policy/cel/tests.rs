@@ -44,7 +44,7 @@ impl Facts for Made {
     fn direct_remote(&self) -> SocketAddr {
         self.local()
     }
-    fn server_name(&self) -> Option<&str> {
+    fn server_name(&self) -> Option<&[u8]> {
         None
     }
     fn tls(&self) -> Option<&TlsInfo> {

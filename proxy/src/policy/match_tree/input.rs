@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::Comes;
 use crate::policy::facts::Facts;
 use crate::policy::headers::{self, Field};
-use crate::tls::info::{PeerCertificate, SanName, TlsInfo};
+use crate::tls::info::{PeerCertificate, PeerName, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::query;
 
@@ -133,7 +133,7 @@ impl Input {
                 let local = remote.is_loopback() || remote == facts.local().ip();
                 see(if local { Found::Text(b"local") } else { Found::Absent });
             }
-            Input::ServerName => see(found(facts.server_name().filter(|name| !name.is_empty()).map(str::as_bytes))),
+            Input::ServerName => see(found(facts.server_name().filter(|name| !name.is_empty()))),
             Input::NetworkNamespace => see(Found::Absent),
             Input::FilterState(key) => see(found(facts.filter_state(key).as_deref())),
             Input::DynamicMetadata(filter, path) => {
@@ -175,12 +175,12 @@ fn header<'a>(headers: Option<&'a Headers>, name: &'a Name, joined: &'a mut Smal
 }
 
 /// Names of the peer's certificate: one text. Without a handshake they are never known, and with it they may be none.
-fn names(tls: Option<&TlsInfo>, of: impl Fn(&PeerCertificate) -> &[SanName], see: &mut dyn FnMut(Found<'_>)) {
+fn names(tls: Option<&TlsInfo>, of: impl Fn(&PeerCertificate) -> &[PeerName], see: &mut dyn FnMut(Found<'_>)) {
     let Some(tls) = tls else { return see(Found::Later) };
     match tls.peer.as_ref().map_or(&[][..], |peer| of(peer)) {
         [] => see(Found::Absent),
         [one] => see(Found::Text(one.as_bytes())),
-        several => see(Found::Text(&several.iter().map(SanName::as_bytes).collect::<Vec<_>>().join(&b','))),
+        several => see(Found::Text(&several.iter().map(PeerName::as_bytes).collect::<Vec<_>>().join(&b','))),
     }
 }
 

@@ -53,8 +53,8 @@ impl Facts for Made {
     fn direct_remote(&self) -> SocketAddr {
         self.addresses.expect("addresses")[2]
     }
-    fn server_name(&self) -> Option<&str> {
-        self.server_name
+    fn server_name(&self) -> Option<&[u8]> {
+        self.server_name.map(str::as_bytes)
     }
     fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::rule::url_path;
 use crate::policy::facts::Facts;
-use crate::tls::info::SanName;
+use crate::tls::info::PeerName;
 
 /// With fewer policies each is tried.
 const FEW: usize = 8;
@@ -76,7 +76,7 @@ impl Index {
             lists.extend(shorter.filter_map(|(length, table)| table.get(&path[..*length])).map(|list| &**list));
         }
         if let Some(peer) = facts.tls().and_then(|tls| tls.peer.as_ref()).filter(|_| !self.names.is_empty()) {
-            let names = peer.uri_sans.iter().chain(&peer.dns_sans).map(SanName::as_bytes);
+            let names = peer.uri_sans.iter().chain(&peer.dns_sans).map(PeerName::as_bytes);
             let names = names.chain([peer.subject.as_bytes()]);
             lists.extend(names.filter_map(|name| self.names.get(name)).map(|list| &**list));
         } else if facts.tls().is_some() {

@@ -78,7 +78,7 @@ impl Rule {
             Rule::UriTemplate(regex) => url_path(facts).is_some_and(|path| regex.is_match(path)),
             Rule::DestinationIp(range) => range.contains(&facts.local().ip()),
             Rule::DestinationPorts(range) => range.contains(&u32::from(facts.local().port())),
-            Rule::ServerName(matcher) => matcher.matches(facts.server_name().unwrap_or_default().as_bytes()),
+            Rule::ServerName(matcher) => matcher.matches(facts.server_name().unwrap_or_default()),
             Rule::Metadata(matcher) => {
                 let mut holds = matcher.invert;
                 facts.metadata(&matcher.filter, &matcher.path, &mut |value| {

@@ -10,7 +10,7 @@ use config::rbac::{Action, Engine as Config, Policy as PolicyConfig, Rule as R};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tls::info::{PeerCertificate, SanName, TlsInfo};
+use crate::tls::info::{PeerCertificate, PeerName, TlsInfo};
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
@@ -54,8 +54,8 @@ impl Facts for Made {
     fn direct_remote(&self) -> SocketAddr {
         self.direct
     }
-    fn server_name(&self) -> Option<&str> {
-        self.server_name
+    fn server_name(&self) -> Option<&[u8]> {
+        self.server_name.map(str::as_bytes)
     }
     fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()
@@ -227,7 +227,7 @@ fn addresses_and_ports() {
 #[test]
 fn names_of_peers() {
     let peer = |uris: &[&str], names: &[&str], subject: &str| {
-        let list = |list: &[&str]| list.iter().map(|one| SanName::from(*one)).collect();
+        let list = |list: &[&str]| list.iter().map(|one| PeerName::from(*one)).collect();
         let peer = PeerCertificate {
             uri_sans: list(uris),
             dns_sans: list(names),
@@ -249,7 +249,7 @@ fn names_of_peers() {
 
 #[test]
 fn names_of_peers_are_octets() {
-    let peer = PeerCertificate { uri_sans: vec![SanName::new(b"spiffe://mesh/\xff")], ..Default::default() };
+    let peer = PeerCertificate { uri_sans: vec![PeerName::new(b"spiffe://mesh/\xff")], ..Default::default() };
     let tls = TlsInfo { peer: Some(Rc::new(peer)), validated: true, ..TlsInfo::default() };
     let peer = Made { tls: Some(tls), ..connection() };
     let called = |matcher| R::Authenticated(Some(matcher));

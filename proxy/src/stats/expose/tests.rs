@@ -91,7 +91,7 @@ fn prometheus_as_envoys() {
     stats.counter_tagged("istiocustom.istio_requests_total", &labels).inc();
     stats.gauge_tagged("istiocustom.istio_build", &[("component", "proxy"), ("tag", "1.31")]).set(1);
     stats.counter("istiocustom.1bad").inc();
-    let text = prometheus(&stats, &stats.samples(|_, _| true));
+    let text = prometheus(&stats, &stats.samples(|_, _| true), Exposition::default());
     let mut lines: Vec<&str> = text.lines().collect();
     lines.retain(|line| {
         !line.contains("_bucket") || line.contains("le=\"1\"") || line.contains("le=\"5\"") || line.contains("Inf")
@@ -136,5 +136,22 @@ fn texts_come_first_and_only_when_set() {
         json(&samples, Buckets::Quantiles),
         r#"{"stats":[{"name":"cluster_manager.cds.version_text","value":"v\"1\""},{"name":"a","value":1}]}"#
     );
-    assert!(!prometheus(&stats, &samples).contains("version_text"));
+    assert!(!prometheus(&stats, &samples, Exposition::default()).contains("version_text"));
+}
+
+#[test]
+fn texts_and_summaries_are_shown_to_who_asks() {
+    let stats = Stats::new(StatsSettings::default());
+    stats.text("server.words").set("a \"b\"");
+    let time = stats.histogram("server.time");
+    time.record(3);
+    stats.flush();
+    let shape = Exposition { summaries: true, texts: true };
+    let text = prometheus(&stats, &stats.samples(|_, _| true), shape);
+    assert!(
+        text.contains("# TYPE envoy_server_words gauge\nenvoy_server_words{text_value=\"a \\\"b\\\"\"} 0\n"),
+        "{text}"
+    );
+    assert!(text.contains("# TYPE envoy_server_time summary\nenvoy_server_time{quantile=\"0\"} "), "{text}");
+    assert!(text.ends_with("envoy_server_time_sum{} 3\nenvoy_server_time_count{} 1\n"), "{text}");
 }

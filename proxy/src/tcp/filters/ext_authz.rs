@@ -172,7 +172,7 @@ impl ExtAuthz {
             _ => String::new(),
         };
         let (principal, local_principal) = tls.map(tls::principals).unwrap_or_default();
-        let server_name = connection.requested_server_name.as_deref().unwrap_or_default();
+        let server_name = connection.requested_server_name.as_ref().map_or("", |name| name.text());
         let metadata = connection.metadata.borrow();
         let mut told = message::MetadataContext::default();
         for namespace in &self.config.metadata {

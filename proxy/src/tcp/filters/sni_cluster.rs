@@ -24,7 +24,7 @@ impl NetworkFilter for SniCluster {
 
     fn connected(&self, turn: &mut Turn<'_, ()>) -> Step {
         let connection = turn.view.connection;
-        if let Some(name) = connection.requested_server_name.as_ref().filter(|name| !name.is_empty()) {
+        if let Some(name) = connection.requested_server_name.as_ref().filter(|name| !name.as_bytes().is_empty()) {
             let object = StateObject {
                 key: "envoy.tcp_proxy.cluster".into(),
                 value: bytes::Bytes::copy_from_slice(name.as_bytes()),

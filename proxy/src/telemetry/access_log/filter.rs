@@ -1,4 +1,4 @@
-//! Which entries a log takes (`AccessLogFilter`).
+//! Which entries a log takes (`AccessLogFilter`), and which answers of our own a mapper changes.
 
 use std::time::Instant;
 
@@ -25,6 +25,7 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// Makes a filter ready.
     pub fn compile(config: &LogFilter) -> Filter {
         match config {
             LogFilter::ResponseFlags(names) if names.is_empty() => Filter::AnyFlag,
@@ -48,6 +49,7 @@ impl Filter {
         }
     }
 
+    /// Whether it takes the entry.
     pub fn takes(&self, entry: &LogEntry<'_>) -> bool {
         let info = entry.info;
         match self {

@@ -12,7 +12,7 @@ use super::Known;
 use crate::failure::ResponseFlags;
 use crate::policy::facts::{Fact, Facts};
 use crate::telemetry::stream_info::{ConnectionInfo, Denial, StreamInfo};
-use crate::tls::info::{SanName, TlsInfo};
+use crate::tls::info::{PeerName, TlsInfo};
 use crate::tls::{Described, url_encoded_pem};
 use crate::wire::grpc;
 use crate::wire::headers::{Headers, Name};
@@ -97,7 +97,7 @@ pub(super) fn of_connection(connection: &ConnectionInfo, attribute: Attribute) -
         Attribute::DestinationPort => Fact::Int(i64::from(connection.local.port())),
         Attribute::ConnectionId => Fact::Uint(connection.id),
         Attribute::Mtls => Fact::Bool(connection.tls.as_ref().is_some_and(|tls| tls.peer.is_some())),
-        Attribute::ServerName => Fact::Text(Cow::Borrowed(connection.server_name().unwrap_or_default().as_bytes())),
+        Attribute::ServerName => Fact::Text(Cow::Borrowed(connection.server_name().unwrap_or_default())),
         Attribute::FilterChainName => Fact::Text(Cow::Borrowed(connection.filter_chain.as_bytes())),
         Attribute::TerminationDetails => match &*connection.denied.borrow() {
             Some(Denial::Termination(details)) => Fact::Text(Cow::Owned(details.as_bytes().to_vec())),
@@ -139,7 +139,7 @@ fn of_upstream(info: &StreamInfo, attribute: Attribute) -> Fact<'_> {
 
 fn tls(tls: Option<&TlsInfo>, field: TlsField) -> Fact<'_> {
     let Some(tls) = tls else { return Fact::Absent };
-    let first = |names: &[SanName]| names.first().map(|name| Cow::Owned(name.as_bytes().to_vec()));
+    let first = |names: &[PeerName]| names.first().map(|name| Cow::Owned(name.as_bytes().to_vec()));
     let local = || tls.local.as_ref().and_then(|der| Described::of(der));
     let value = match field {
         TlsField::Version => Some(Cow::Borrowed(tls.version.as_bytes())),

@@ -116,7 +116,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::DownstreamDirectLocalAddress(part) => address::write(Some(connection.direct_local), *part, out),
         Operator::DownstreamRemoteAddress(part) => address::write(Some(info.remote()), *part, out),
         Operator::DownstreamDirectRemoteAddress(part) => address::write(Some(connection.direct_remote), *part, out),
-        Operator::RequestedServerName => some(request::server_name(info), out),
+        Operator::RequestedServerName => some(request::server_name(info).as_deref(), out),
         Operator::ServerNameOrHost(from, host) => request::server_name_or_host(*from, *host, entry, out),
         Operator::Certificate(of, field) => certificate::write(*of, *field, info, out),
         Operator::DownstreamTlsVersion => some(connection.tls.as_ref().map(|tls| tls.version), out),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::tls::SanKind;
 
 use super::super::certificate::San;
-use super::super::info::SanName;
+use super::super::info::PeerName;
 use super::{Certificate, Errors, lc};
 
 impl Certificate {
@@ -94,15 +94,15 @@ unsafe fn san(name: *const lc::GENERAL_NAME) -> Option<San> {
     // SAFETY: which part of the union counts is what its type says.
     unsafe {
         let (kind, value) = match (*name).type_ {
-            lc::GEN_EMAIL => (SanKind::Email, SanName::new(octets((*name).d.rfc822Name))),
-            lc::GEN_DNS => (SanKind::Dns, SanName::new(octets((*name).d.dNSName))),
-            lc::GEN_URI => (SanKind::Uri, SanName::new(octets((*name).d.uniformResourceIdentifier))),
+            lc::GEN_EMAIL => (SanKind::Email, PeerName::new(octets((*name).d.rfc822Name))),
+            lc::GEN_DNS => (SanKind::Dns, PeerName::new(octets((*name).d.dNSName))),
+            lc::GEN_URI => (SanKind::Uri, PeerName::new(octets((*name).d.uniformResourceIdentifier))),
             lc::GEN_IPADD => (SanKind::IpAddress, ip(octets((*name).d.iPAddress))?.to_string().as_str().into()),
             lc::GEN_OTHERNAME => {
                 let other = (*name).d.otherName;
                 return Some(San {
                     kind: SanKind::OtherName,
-                    value: SanName::new(&other_value((*other).value)),
+                    value: PeerName::new(&other_value((*other).value)),
                     oid: object_identifier((*other).type_id).map(Arc::from),
                 });
             }

@@ -72,6 +72,25 @@ fn mutated_answers() {
 }
 
 #[test]
+fn mutated_conversations_without_a_socket() {
+    let client = |seed: Vec<u8>| [&[1 + 2 * (seed.len() as u8 % 4)], &seed[10..]].concat();
+    let seeds: Vec<_> = frames().into_iter().chain(answers().into_iter().map(client)).collect();
+    run(h2_frames, mutate, &seeds, 6, 6_000);
+}
+
+#[test]
+fn mutated_header_blocks() {
+    let blocks: [&[u8]; 5] = [
+        b"\x0c\x82\x86\x84\x41\x07example\x02\xbe\x82",
+        b"\x07\x40\x01x\x03one\x02\xbe\xbe\x07\x40\x01x\x03two\x02\xbe\xbf",
+        b"\x0a\x3f\x45\x48\x82\x64\x02\x58\x81\x07\x20\x02\x20\x82",
+        b"\x04\x88\xbe\x0f\x0d",
+        b"\x09\x10\x01a\x04\x01b\x02 c\x05\x7f\x00\x00\x01\x01",
+    ];
+    run(hpack, mutate, &blocks.map(<[u8]>::to_vec), 7, 6_000);
+}
+
+#[test]
 fn random_header_operations() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..2_000 {

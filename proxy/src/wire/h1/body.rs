@@ -184,7 +184,7 @@ fn trailers(buffer: &mut BytesMut, searched: &mut usize, settings: &Settings) ->
         return Err(ParseError::TOO_MANY_TRAILERS);
     }
     let mut cut = Cut { words: [0..0, 0..0, 0..0], lines, length };
-    let (_, mut headers) = build(buffer, &mut cut, settings.http1.preserve_case);
+    let (_, mut headers) = build(buffer, &mut cut, settings.http1.header_case);
     headers.remove_all(NEVER_TRAILERS);
     Ok(Some(if settings.http1.trailers { Frame::Trailers(headers) } else { Frame::End }))
 }

@@ -15,7 +15,7 @@ use crate::transport::Stream;
 
 /// Bytes read and not yet understood.
 #[derive(Debug, Default)]
-pub(super) struct ReadBuffer {
+pub(in crate::wire) struct ReadBuffer {
     bytes: BytesMut,
     eof: bool,
     /// Octets that were ever read.
@@ -24,27 +24,27 @@ pub(super) struct ReadBuffer {
 
 impl ReadBuffer {
     /// What was read, for the decoder to consume from the front.
-    pub(super) fn bytes(&mut self) -> &mut BytesMut {
+    pub(in crate::wire) fn bytes(&mut self) -> &mut BytesMut {
         &mut self.bytes
     }
 
     /// Octets waiting.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::wire) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Octets that were ever taken out.
-    pub(super) fn consumed(&self) -> u64 {
+    pub(in crate::wire) fn consumed(&self) -> u64 {
         self.filled - self.bytes.len() as u64
     }
 
     /// Whether the peer has ended its direction.
-    pub(super) fn eof(&self) -> bool {
+    pub(in crate::wire) fn eof(&self) -> bool {
         self.eof
     }
 
     /// Reads once. Ready with 0 at the end of the stream.
-    pub(super) fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(in crate::wire) fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.eof {
             return Poll::Ready(Ok(0));
         }
@@ -66,14 +66,14 @@ impl ReadBuffer {
     }
 
     /// Gives the memory back when nothing waits in it.
-    pub(super) fn release(&mut self) {
+    pub(in crate::wire) fn release(&mut self) {
         if self.bytes.is_empty() {
             give_back(std::mem::take(&mut self.bytes));
         }
     }
 
     /// Takes all bytes out, e.g. when the connection stops being HTTP.
-    pub(super) fn take(&mut self) -> Bytes {
+    pub(in crate::wire) fn take(&mut self) -> Bytes {
         std::mem::take(&mut self.bytes).freeze()
     }
 
@@ -221,12 +221,12 @@ thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
-fn take() -> BytesMut {
+pub(in crate::wire) fn take() -> BytesMut {
     SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(BUFFER))
 }
 
 /// Keeps the buffer for the next connection, unless something still refers to its memory or it has grown.
-fn give_back(mut buffer: BytesMut) {
+pub(in crate::wire) fn give_back(mut buffer: BytesMut) {
     buffer.clear();
     if buffer.try_reclaim(BUFFER) && buffer.capacity() <= 2 * BUFFER {
         SPARE.with_borrow_mut(|spare| {

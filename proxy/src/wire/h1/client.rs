@@ -57,10 +57,10 @@ impl Connection {
     pub fn new(stream: Stream, settings: &Settings) -> Connection {
         Connection {
             stream,
-            settings: *settings,
+            settings: settings.clone(),
             read: ReadBuffer::default(),
             write: WriteBuffer::default(),
-            decoder: ResponseDecoder::new(*settings),
+            decoder: ResponseDecoder::new(settings.clone()),
             sending: Sending::Done,
             receiving: Receiving::Done,
             asked: Asked::Other,
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        let was = self.sending.end(&mut self.write, self.settings.http1.preserve_case);
+        let was = self.sending.end(&mut self.write, self.settings.http1.header_case);
         self.keep_alive &= !matches!(was, Sending::Length(1..) | Sending::Tunnel);
         // As with Envoy a websocket has an end of its own.
         self.ends_tunnel = was == Sending::Tunnel && self.asked == Asked::Connect;
@@ -238,7 +238,8 @@ impl Upstream for Connection {
             _ => Asked::Other,
         };
         let begin = self.write.text().len();
-        self.sending = encode::request(self.write.text(), head, end, self.settings.http1.preserve_case);
+        self.sending =
+            encode::request(self.write.text(), head, end, self.settings.http1.header_case, self.settings.full_url);
         self.meter.sent(self.write.text(), begin);
         if end && self.sending != Sending::Tunnel {
             self.end();
@@ -266,7 +267,7 @@ impl Upstream for Connection {
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
         self.check_sending()?;
         let http1 = &self.settings.http1;
-        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.preserve_case)) {
+        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.header_case)) {
             self.end();
         }
         Ok(())

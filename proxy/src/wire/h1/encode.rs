@@ -4,10 +4,12 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::cased;
 use super::reason::phrase;
 use super::request::{parse_length, tokens};
-use crate::wire::headers::{Header, Headers, Name};
+use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{Method, Protocol, RequestHead, ResponseHead};
+use config::hcm::HeaderCase;
 
 /// How far the sending of a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +38,27 @@ pub(super) struct ResponseContext {
     pub(super) to_connect: bool,
     /// The connection ends after this response.
     pub(super) close: bool,
-    pub(super) preserve_case: bool,
+    pub(super) case: HeaderCase,
 }
 
 /// Writes an informational head.
-pub(super) fn informational(out: &mut BytesMut, head: &ResponseHead, preserve_case: bool) {
-    status_line(out, Protocol::Http11, head.status);
-    headers(out, &head.headers, preserve_case);
+pub(super) fn informational(out: &mut BytesMut, head: &ResponseHead, case: HeaderCase) {
+    status_line(out, Protocol::Http11, head);
+    headers(out, &head.headers, case);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Writes a final head (or 101) and says how the body goes on.
 pub(super) fn response(out: &mut BytesMut, head: &ResponseHead, end: bool, context: ResponseContext) -> Sending {
-    status_line(out, context.protocol, head.status);
-    headers(out, &head.headers, context.preserve_case);
+    status_line(out, context.protocol, head);
+    headers(out, &head.headers, context.case);
+    let line = |out: &mut BytesMut, line: &'static [u8]| own_line(out, line, &head.headers, context.case);
     let tunnel = head.status == 101 || (context.to_connect && (200..300).contains(&head.status));
     if !head.headers.contains(&Name::CONNECTION) && !tunnel {
         if context.close {
-            out.extend_from_slice(b"connection: close\r\n");
+            line(out, b"connection: close\r\n");
         } else if context.protocol == Protocol::Http10 {
-            out.extend_from_slice(b"connection: keep-alive\r\n");
+            line(out, b"connection: keep-alive\r\n");
         }
     }
     let sending = if tunnel {
@@ -64,12 +67,12 @@ pub(super) fn response(out: &mut BytesMut, head: &ResponseHead, end: bool, conte
         let has_length = head.headers.contains(&Name::CONTENT_LENGTH);
         let bodyless = head.status == 204 || head.status == 304;
         if !has_length && end && !context.to_head && !bodyless {
-            out.extend_from_slice(b"content-length: 0\r\n");
+            line(out, b"content-length: 0\r\n");
         }
         // The answer to a HEAD says chunked where that to a GET perhaps would.
         let chunked = !has_length && (context.to_head || !end) && !bodyless && context.protocol != Protocol::Http10;
         if chunked {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            line(out, b"transfer-encoding: chunked\r\n");
         }
         if context.to_head || bodyless {
             Sending::Nothing
@@ -87,16 +90,27 @@ pub(super) fn response(out: &mut BytesMut, head: &ResponseHead, end: bool, conte
     sending
 }
 
-/// Writes a request head and says how the body goes on.
-pub(super) fn request(out: &mut BytesMut, head: &RequestHead, end: bool, preserve_case: bool) -> Sending {
+/// Writes a request head and says how the body goes on. `full_url`: with scheme and host in the first line.
+pub(super) fn request(out: &mut BytesMut, head: &RequestHead, end: bool, case: HeaderCase, full_url: bool) -> Sending {
     let is_connect = head.method == Method::Connect;
     out.extend_from_slice(head.method.as_bytes());
     out.put_u8(b' ');
-    clean(out, if is_connect { &head.authority } else { head.target() }, b"%20");
-    out.extend_from_slice(if preserve_case { b" HTTP/1.1\r\nHost: " } else { b" HTTP/1.1\r\nhost: " });
+    if full_url && !is_connect {
+        // What was asked for without a scheme went over plaintext.
+        clean(out, if head.scheme.is_empty() { &HTTP } else { &head.scheme }, b"");
+        out.extend_from_slice(b"://");
+        clean(out, &head.authority, b"");
+    }
+    if is_connect {
+        clean(out, &head.authority, b"%20");
+    } else if !(full_url && head.is_about_server()) {
+        clean(out, head.target(), b"%20");
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    out.extend_from_slice(if is_host_proper(&head.headers, case) { b"Host: " } else { b"host: " });
     clean(out, &head.authority, b"");
     out.extend_from_slice(b"\r\n");
-    headers(out, &head.headers, preserve_case);
+    headers(out, &head.headers, case);
     let sending = if is_connect || head.upgrade.is_some() {
         Sending::Tunnel
     } else if head.headers.contains(&Name::CONTENT_LENGTH) {
@@ -104,16 +118,18 @@ pub(super) fn request(out: &mut BytesMut, head: &RequestHead, end: bool, preserv
     } else if end {
         // The length of nothing is said only where a body would be expected.
         if !matches!(head.method, Method::Get | Method::Head) && !has_no_body(&head.method) {
-            out.extend_from_slice(b"content-length: 0\r\n");
+            own_line(out, b"content-length: 0\r\n", &head.headers, case);
         }
         Sending::Length(0)
     } else {
-        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        own_line(out, b"transfer-encoding: chunked\r\n", &head.headers, case);
         Sending::Chunked
     };
     out.extend_from_slice(b"\r\n");
     sending
 }
+
+static HTTP: Bytes = Bytes::from_static(b"http");
 
 fn has_no_body(method: &Method) -> bool {
     matches!(method, Method::Delete) || method.as_bytes() == b"TRACE"
@@ -130,10 +146,10 @@ pub(super) fn chunk_head(out: &mut BytesMut, length: usize) {
 }
 
 /// Writes the last chunk and the trailers.
-pub(super) fn last_chunk(out: &mut BytesMut, trailers: Option<&Headers>, preserve_case: bool) {
+pub(super) fn last_chunk(out: &mut BytesMut, trailers: Option<&Headers>, case: HeaderCase) {
     out.extend_from_slice(b"0\r\n");
     if let Some(trailers) = trailers {
-        headers(out, trailers, preserve_case);
+        headers(out, trailers, case);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -151,23 +167,31 @@ fn declared(headers: &Headers) -> Sending {
     }
 }
 
-fn status_line(out: &mut BytesMut, protocol: Protocol, status: u16) {
-    if protocol == Protocol::Http11 && status == 200 {
+fn status_line(out: &mut BytesMut, protocol: Protocol, head: &ResponseHead) {
+    let status = head.status;
+    let reason = Some(&head.reason).filter(|reason| head.headers.kept.reason && !reason.is_empty());
+    if protocol == Protocol::Http11 && status == 200 && reason.is_none() {
         return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     }
     out.extend_from_slice(if protocol == Protocol::Http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
     out.put_u8(b' ');
-    out.extend_from_slice(phrase(status).as_bytes());
+    match reason {
+        Some(reason) => clean(out, reason, b" "),
+        None => out.extend_from_slice(phrase(status).as_bytes()),
+    }
     out.extend_from_slice(b"\r\n");
 }
 
 /// Framing is this codec's own matter, so `transfer-encoding` is never copied.
-fn headers(out: &mut BytesMut, headers: &Headers, preserve_case: bool) {
+fn headers(out: &mut BytesMut, headers: &Headers, case: HeaderCase) {
+    if headers.kept.spelling || case == HeaderCase::Proper {
+        return cased::headers(out, headers);
+    }
     let begin = out.len();
     let mut breaks = 0;
     for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
-        let name = spelling(header, preserve_case);
+        let name = header.name.as_bytes();
         out.reserve(name.len() + header.value.len() + 4);
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
@@ -178,25 +202,31 @@ fn headers(out: &mut BytesMut, headers: &Headers, preserve_case: bool) {
     // One look at the whole block instead of one at each value.
     if breaking(&out[begin..]) != breaks {
         out.truncate(begin);
-        clean_headers(out, headers, preserve_case);
+        clean_headers(out, headers);
     }
 }
 
 #[cold]
-fn clean_headers(out: &mut BytesMut, headers: &Headers, preserve_case: bool) {
+fn clean_headers(out: &mut BytesMut, headers: &Headers) {
     for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
-        out.extend_from_slice(spelling(header, preserve_case));
+        out.extend_from_slice(header.name.as_bytes());
         out.extend_from_slice(b": ");
         clean(out, &header.value, b" ");
         out.extend_from_slice(b"\r\n");
     }
 }
 
-fn spelling(header: &Header, preserve_case: bool) -> &[u8] {
-    match &header.spelling {
-        Some(spelling) if preserve_case => spelling,
-        _ => header.name.as_bytes(),
+/// A line of this codec's own, in the case of the message that it belongs to.
+fn own_line(out: &mut BytesMut, line: &'static [u8], headers: &Headers, case: HeaderCase) {
+    if headers.kept.spelling || case == HeaderCase::Proper {
+        cased::own_line(out, line, headers);
+    } else {
+        out.extend_from_slice(line);
     }
+}
+
+fn is_host_proper(headers: &Headers, case: HeaderCase) -> bool {
+    if headers.kept.spelling { !headers.kept.lower_host } else { case == HeaderCase::Proper }
 }
 
 /// How many octets there are that end or break a line. Counted in octets, so that the compiler takes many at a time.
@@ -207,7 +237,7 @@ fn breaking(text: &[u8]) -> usize {
 
 /// Writes text from outside. The codecs let no line break in, but filters may make values of their own (from a token's claims, say):
 /// one that would begin a new line is neutralised.
-fn clean(out: &mut BytesMut, value: &Bytes, instead: &[u8]) {
+pub(super) fn clean(out: &mut BytesMut, value: &Bytes, instead: &[u8]) {
     if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
         return out.extend_from_slice(value);
     }

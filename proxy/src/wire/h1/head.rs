@@ -10,7 +10,8 @@ use std::ops::{Deref, DerefMut, Range};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{ParseError, lenient};
-use crate::wire::headers::{Header, Headers, Name};
+use crate::wire::headers::{Header, Headers, Kept, Name};
+use config::hcm::HeaderCase;
 
 /// A place in the head.
 pub(super) type Span = Range<usize>;
@@ -147,7 +148,8 @@ pub(super) fn cut(kind: Kind, bytes: &[u8]) -> Result<Option<Cut>, ParseError> {
 /// The headers of a cut head, as slices of `head`, with names in lower case.
 ///
 /// `buffer` still holds the head: names are lowered and broken values mended in place, then the head is split off.
-pub(super) fn build(buffer: &mut BytesMut, cut: &mut Cut, keep_spelling: bool) -> (Bytes, Headers) {
+pub(super) fn build(buffer: &mut BytesMut, cut: &mut Cut, case: HeaderCase) -> (Bytes, Headers) {
+    let keep_spelling = matches!(case, HeaderCase::Preserve { .. });
     let spellings = spellings(buffer, &cut.lines, keep_spelling);
     for line in cut.lines.iter_mut() {
         buffer[line.name.clone()].make_ascii_lowercase();
@@ -157,6 +159,9 @@ pub(super) fn build(buffer: &mut BytesMut, cut: &mut Cut, keep_spelling: bool) -
     }
     let head = take(buffer, cut.length);
     let mut headers = Headers::with_capacity(cut.lines.len() + SPARE_LINES);
+    if let HeaderCase::Preserve { reason, own_proper } = case {
+        headers.kept = Kept { spelling: true, own_proper, reason, ..Kept::NONE };
+    }
     let mut spelt = 0;
     for line in cut.lines.iter() {
         let spelling = keep_spelling.then(|| {
@@ -165,6 +170,10 @@ pub(super) fn build(buffer: &mut BytesMut, cut: &mut Cut, keep_spelling: bool) -
             Box::new(spellings.slice(spelt - length..spelt))
         });
         let name = Name::from_lower_with(&head[line.name.clone()], || head.slice(line.name.clone()));
+        if let Some(spelling) = &spelling {
+            headers.kept.lower_host |= spelling[..] == b"host"[..];
+            headers.kept.proper_encoding |= spelling[..] == b"Transfer-Encoding"[..];
+        }
         headers.push(Header { name, value: head.slice(line.value.clone()), spelling });
     }
     (head, headers)

@@ -14,7 +14,8 @@ pub mod decode;
 pub mod server;
 
 mod body;
-mod buffers;
+pub(super) mod buffers;
+mod cased;
 mod encode;
 mod head;
 mod lenient;
@@ -29,11 +30,14 @@ mod tests;
 
 pub use reason::phrase;
 
+use std::sync::Arc;
+
 use config::cluster::UpstreamHttp;
 use config::hcm::{Http1Settings, HttpConnectionManager, Underscores};
+use config::matcher::StringMatcher;
 
-/// What one side of a connection needs to know. Copied into each connection.
-#[derive(Debug, Clone, Copy)]
+/// What one side of a connection needs to know. Copied into each connection; what is shared is nothing where nothing is said.
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `Http1ProtocolOptions`.
     pub http1: Http1Settings,
@@ -43,6 +47,10 @@ pub struct Settings {
     pub max_headers: u32,
     /// What becomes of header names with `_`.
     pub underscores: Underscores,
+    /// Upgrades that are passed by: who asks for one has not.
+    pub ignored_upgrades: Option<Arc<[StringMatcher]>>,
+    /// Requests name scheme and host in their first line.
+    pub full_url: bool,
     /// Octets that may wait to be written before [`poll_ready`](super::codec::Downstream::poll_ready) holds the sender back.
     pub buffer_limit: usize,
 }
@@ -55,6 +63,8 @@ impl Settings {
             max_headers_count: manager.max_headers_count,
             max_headers: manager.max_request_headers,
             underscores: manager.underscores,
+            ignored_upgrades: manager.ignored_upgrades.clone(),
+            full_url: false,
             buffer_limit: limit.min(BUFFER_LIMIT),
         }
     }
@@ -62,11 +72,8 @@ impl Settings {
     /// For connections to upstream hosts, whose cluster has this limit; 0 is none.
     pub fn upstream(http: &UpstreamHttp, limit: u32) -> Settings {
         Settings {
-            http1: Http1Settings {
-                preserve_case: http.preserve_case,
-                trailers: http.trailers,
-                ..Http1Settings::default()
-            },
+            http1: Http1Settings { header_case: http.header_case, trailers: http.trailers, ..Http1Settings::default() },
+            full_url: http.full_url,
             max_headers: http.max_response_headers.unwrap_or(80 * 1024),
             max_headers_count: http.max_headers_count,
             buffer_limit: if limit == 0 { BUFFER_LIMIT } else { BUFFER_LIMIT.min(limit as usize) },
@@ -83,6 +90,8 @@ impl Default for Settings {
             max_headers_count: 100,
             max_headers: 60 * 1024,
             underscores: Underscores::Allow,
+            ignored_upgrades: None,
+            full_url: false,
             buffer_limit: BUFFER_LIMIT,
         }
     }

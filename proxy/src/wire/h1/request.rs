@@ -12,6 +12,7 @@ use crate::wire::authority::is_authority;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead};
 use config::hcm::Underscores;
+use config::matcher::StringMatcher;
 
 /// A request head, and how the connection goes on after it.
 #[derive(Debug)]
@@ -38,12 +39,12 @@ pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> 
     }
     underscores(buffer, &mut cut, settings.underscores)?;
 
-    let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.preserve_case);
+    let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.header_case);
     let method = Method::from_token(&bytes[method.clone()], || bytes.slice(method.clone()));
     let connection = ConnectionOptions::read(&headers);
     // The length is that of the message as it came: a client may nominate a framing header, and the body is there all the same.
     let framing = framing(&mut headers, is_connect, settings)?;
-    let upgrade = upgrade(&mut headers, &connection);
+    let upgrade = upgrade(&mut headers, &connection, settings.ignored_upgrades.as_deref());
     if upgrade.is_none() && !is_connect {
         remove_nominated(&mut headers)?;
     }
@@ -173,11 +174,11 @@ pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The protocol that the client wants to change to. An `h2c` upgrade is dropped with its headers, as if never asked for.
-fn upgrade(headers: &mut Headers, connection: &ConnectionOptions) -> Option<Bytes> {
+fn upgrade(headers: &mut Headers, connection: &ConnectionOptions, ignored: Option<&[StringMatcher]>) -> Option<Bytes> {
     if !connection.upgrade {
         return None;
     }
-    let wanted = headers.get(&Name::UPGRADE)?.clone();
+    let mut wanted = headers.get(&Name::UPGRADE)?.clone();
     if wanted.eq_ignore_ascii_case(b"h2c") {
         headers.remove(&Name::UPGRADE);
         headers.remove(&Name::HTTP2_SETTINGS);
@@ -186,10 +187,27 @@ fn upgrade(headers: &mut Headers, connection: &ConnectionOptions) -> Option<Byte
         });
         return None;
     }
+    if let Some(ignored) = ignored {
+        wanted = without_ignored(headers, ignored)?;
+    }
     if wanted.iter().any(u8::is_ascii_uppercase) {
         return Some(wanted.to_ascii_lowercase().into());
     }
     Some(wanted)
+}
+
+/// What is left of the upgrades that are wanted. Where that is nothing, no upgrade was asked for.
+fn without_ignored(headers: &mut Headers, ignored: &[StringMatcher]) -> Option<Bytes> {
+    let is_meant = |token: &&[u8]| !ignored.iter().any(|matcher| matcher.matches(token));
+    let all = headers.get_all(&Name::UPGRADE).flat_map(|value| tokens(value));
+    let left = all.filter(is_meant).collect::<Vec<_>>().join(&b',');
+    if left.is_empty() {
+        headers.remove(&Name::UPGRADE);
+        keep_tokens(headers, |token| !token.eq_ignore_ascii_case(b"upgrade"));
+        return None;
+    }
+    headers.set(Name::UPGRADE, left.clone());
+    Some(left.into())
 }
 
 /// Removes the tokens of `Connection` for which `keep` is false, and the header when none is left.

@@ -52,7 +52,7 @@ pub(super) fn take(
     if cut.lines.len() > settings.max_headers_count as usize {
         return Err(ParseError::TOO_MANY);
     }
-    let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.preserve_case);
+    let (bytes, mut headers) = build(buffer, &mut cut, settings.http1.header_case);
     let reason = if reason.end <= bytes.len() { bytes.slice(reason) } else { Bytes::new() };
     let framing = framing(&mut headers, status, asked, settings)?;
     let says_close = !keeps_alive(&headers, protocol);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::buffers::WriteBuffer;
 use super::encode::{self, Sending};
 use crate::wire::headers::Headers;
+use config::hcm::HeaderCase;
 
 impl Sending {
     /// The head was sent, and the end was not.
@@ -37,21 +38,21 @@ impl Sending {
     }
 
     /// Ends the message with trailers, where its framing has a place for them. False, and nothing is done, where it has none.
-    pub(super) fn trailers(&mut self, trailers: &Headers, write: &mut WriteBuffer, preserve_case: bool) -> bool {
+    pub(super) fn trailers(&mut self, trailers: &Headers, write: &mut WriteBuffer, case: HeaderCase) -> bool {
         if *self != Sending::Chunked {
             return false;
         }
-        encode::last_chunk(write.text(), Some(trailers), preserve_case);
+        encode::last_chunk(write.text(), Some(trailers), case);
         *self = Sending::Done;
         true
     }
 
     /// Ends the message; how far it had come says what that means.
     #[inline]
-    pub(super) fn end(&mut self, write: &mut WriteBuffer, preserve_case: bool) -> Sending {
+    pub(super) fn end(&mut self, write: &mut WriteBuffer, case: HeaderCase) -> Sending {
         let was = std::mem::replace(self, Sending::Done);
         if was == Sending::Chunked {
-            encode::last_chunk(write.text(), None, preserve_case);
+            encode::last_chunk(write.text(), None, case);
         }
         was
     }

@@ -69,10 +69,10 @@ impl Connection {
     pub fn new(stream: Stream, settings: &Settings) -> Connection {
         Connection {
             stream,
-            settings: *settings,
+            settings: settings.clone(),
             read: ReadBuffer::default(),
             write: WriteBuffer::default(),
-            decoder: RequestDecoder::new(*settings),
+            decoder: RequestDecoder::new(settings.clone()),
             request: Facts { protocol: Protocol::Http11, is_head: false, is_connect: false },
             sending: Sending::Done,
             close: false,
@@ -199,7 +199,7 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        let was = self.sending.end(&mut self.write, self.settings.http1.preserve_case);
+        let was = self.sending.end(&mut self.write, self.settings.http1.header_case);
         // Less than was promised, or an end that only closing can show.
         self.close |= matches!(was, Sending::Length(1..) | Sending::UntilClose | Sending::Tunnel);
         self.broken |= matches!(was, Sending::Length(1..));
@@ -241,7 +241,7 @@ impl Downstream for Connection {
     fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError> {
         // RFC 9110 section 15.2: a server must not send a 1xx response to an HTTP/1.0 client.
         if self.sending == Sending::Head && self.request.protocol != Protocol::Http10 {
-            encode::informational(self.write.text(), head, self.settings.http1.preserve_case);
+            encode::informational(self.write.text(), head, self.settings.http1.header_case);
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Downstream for Connection {
             to_head: self.request.is_head,
             to_connect: self.request.is_connect,
             close: self.close,
-            preserve_case: self.settings.http1.preserve_case,
+            case: self.settings.http1.header_case,
         };
         let begin = self.write.text().len();
         self.sending = encode::response(self.write.text(), head, end, context);
@@ -296,7 +296,7 @@ impl Downstream for Connection {
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
         self.check_sending()?;
         let http1 = &self.settings.http1;
-        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.preserve_case)) {
+        if !(http1.trailers && self.sending.trailers(trailers, &mut self.write, http1.header_case)) {
             self.end();
         }
         Ok(())

@@ -9,62 +9,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream};
+use tokio::time::Instant;
 
-use super::convert;
-use super::flood::Counters;
-use super::incoming::{Failure, Incoming};
-use super::keepalive::Keepalive;
-use super::outgoing::Outgoing;
-use super::server::SEND_BUFFER;
-use super::shared_io::{Held, SharedIo};
-use super::{CodecStats, ConnectionError, DATA_FRAME_BUDGET, Settings, VIOLATION, reason, stream_error};
-use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use super::connection::Connection as Core;
+use super::frame::Reason;
+use super::link::{Link, Read};
+use super::server::READS;
+use super::stream::Lost;
+use super::{CodecStats, ConnectionError, Settings, VIOLATION, head, reason};
+use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
-use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
 
 /// Starts HTTP/2 on a stream. Requests may be opened at once: they are sent as soon as the driver runs.
-pub async fn connect(
-    stream: crate::transport::Stream,
-    settings: &Settings,
-    stats: CodecStats,
-) -> Result<(Handle, Driver), ConnectionError> {
-    let io = SharedIo::new(stream, false, stats);
-    let mut builder = Builder::new();
-    builder
-        .enable_push(false)
-        .initial_window_size(settings.initial_stream_window)
-        .initial_connection_window_size(settings.initial_connection_window)
-        .initial_max_send_streams(settings.max_concurrent_streams as usize)
-        .max_header_list_size(settings.header_list_size())
-        .data_frame_budget(DATA_FRAME_BUDGET)
-        .max_send_buffer_size(SEND_BUFFER);
-    // Only writes the preface, into memory: it does not wait for the peer.
-    let (send, mut connection) = builder.handshake(io.clone()).await.map_err(|error| ConnectionError::from(&error))?;
-    let keepalive = settings.keepalive_interval.zip(connection.ping_pong());
-    let keepalive = keepalive.map(|(interval, pings)| Keepalive::new(pings, interval, settings.keepalive_timeout));
+pub fn connect(stream: crate::transport::Stream, settings: &Settings, stats: CodecStats) -> (Handle, Driver) {
     let shared = Rc::new(Shared {
+        core: RefCell::new(Core::new(false, settings, stats)),
         open: Cell::new(0),
         requests: Cell::new(0),
-        end: RefCell::new(None),
-        io: io.clone(),
-        settings: *settings,
-        stats,
         waiting: RefCell::default(),
     });
-    let handle = Handle { send, shared: shared.clone() };
-    Ok((handle, Driver { connection: Some(connection), io, keepalive, shared }))
+    let handle = Handle { shared: Rc::clone(&shared) };
+    (handle, Driver { link: Link::new(stream, settings), closing: false, shared })
 }
 
 struct Shared {
+    core: RefCell<Core>,
+    /// Streams that somebody has.
     open: Cell<usize>,
     requests: Cell<u64>,
-    /// Why the connection is over.
-    end: RefCell<Option<Arc<str>>>,
-    io: SharedIo,
-    settings: Settings,
-    stats: CodecStats,
     /// Woken when a stream ends or the connection does.
     waiting: RefCell<Vec<Waker>>,
 }
@@ -78,7 +51,6 @@ impl Shared {
 /// A way to open streams on a connection. Clones are the same connection; it closes when all are dropped and no stream is open.
 #[derive(Clone)]
 pub struct Handle {
-    send: SendRequest<Bytes>,
     shared: Rc<Shared>,
 }
 
@@ -88,7 +60,8 @@ impl Handle {
         if !self.is_open() {
             return 0;
         }
-        let limit = self.send.current_max_send_streams().min(self.shared.settings.max_concurrent_streams as usize);
+        let core = self.shared.core.borrow();
+        let limit = core.max_streams().min(core.settings.max_concurrent_streams as usize);
         limit.saturating_sub(self.shared.open.get())
     }
 
@@ -104,15 +77,16 @@ impl Handle {
 
     /// Whether the connection is up and the peer has not announced its end.
     pub fn is_open(&self) -> bool {
-        self.shared.end.borrow().is_none() && !self.shared.io.counters().rx_goaway
+        let core = self.shared.core.borrow();
+        core.end().is_none() && !core.is_peer_going()
     }
 
     /// Ready when a stream may be opened, or the connection has ended.
     pub fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        if let Some(end) = &*self.shared.end.borrow() {
-            return Poll::Ready(Err(StreamError::Closed(end.clone())));
+        if let Some(end) = self.shared.core.borrow().end() {
+            return Poll::Ready(Err(StreamError::Closed(Arc::clone(end))));
         }
-        if self.free_streams() > 0 || self.shared.io.counters().rx_goaway {
+        if self.free_streams() > 0 || self.shared.core.borrow().is_peer_going() {
             return Poll::Ready(Ok(()));
         }
         self.shared.waiting.borrow_mut().push(cx.waker().clone());
@@ -121,8 +95,8 @@ impl Handle {
 
     /// Ready when the connection has ended, with the reason.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<Arc<str>> {
-        if let Some(end) = &*self.shared.end.borrow() {
-            return Poll::Ready(end.clone());
+        if let Some(end) = self.shared.core.borrow().end() {
+            return Poll::Ready(Arc::clone(end));
         }
         self.shared.waiting.borrow_mut().push(cx.waker().clone());
         Poll::Pending
@@ -132,43 +106,54 @@ impl Handle {
     pub fn open(&self) -> Stream {
         self.shared.open.set(self.shared.open.get() + 1);
         self.shared.requests.set(self.shared.requests.get() + 1);
-        Stream { send: Some(self.send.clone()), active: None, shared: self.shared.clone() }
+        Stream { state: State::New, shared: Rc::clone(&self.shared) }
     }
+}
 
-    /// Frames that passed so far.
-    pub fn counters(&self) -> Counters {
-        self.shared.io.counters()
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // The driver looks whether anybody is left.
+        self.shared.core.borrow_mut().wake();
     }
 }
 
 /// Drives a connection; a task of its own polls it to its end.
 pub struct Driver {
-    connection: Option<h2::client::Connection<SharedIo, Bytes>>,
-    io: SharedIo,
-    keepalive: Option<Keepalive>,
+    link: Link,
+    closing: bool,
     shared: Rc<Shared>,
 }
 
 impl Driver {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
-        if self.keepalive.as_mut().is_some_and(|keepalive| keepalive.poll_dead(cx).is_ready()) {
-            self.shared.stats.keepalive_timeout.inc();
-            return Poll::Ready(Err(ConnectionError::PingTimeout));
+        let core = &self.shared.core;
+        core.borrow_mut().watch(cx.waker());
+        for read in 0.. {
+            match self.link.poll_read(core, cx)? {
+                Poll::Ready(Read::Ended) => return Poll::Ready(Ok(())),
+                Poll::Ready(Read::More) if read < READS => {}
+                Poll::Ready(Read::More) => {
+                    // The streams have their turn, and what is said leaves.
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+                Poll::Pending => break,
+            }
         }
-        let ended = Pin::new(connection).poll(cx);
-        self.io.relieve();
+        self.shared.wake();
+        if let Poll::Ready(dead) = self.link.poll_dead(core, cx) {
+            return Poll::Ready(Err(dead));
+        }
+        if !self.closing && Rc::strong_count(&self.shared) == 1 {
+            self.closing = true;
+            core.borrow_mut().say_goaway(0, Reason::NO_ERROR);
+        }
+        if self.closing {
+            return self.link.poll_close(core, cx);
+        }
         // All that can be said now has been said: it leaves in one piece.
-        let written = self.io.poll_write_out(cx);
-        match (ended, written) {
-            (Poll::Ready(Err(error)), _) => Poll::Ready(Err(match self.io.flood() {
-                Some(flood) => ConnectionError::Flood(flood),
-                None => ConnectionError::from(&error),
-            })),
-            (Poll::Ready(Ok(())), _) => Poll::Ready(Ok(())),
-            (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(ConnectionError::Io(error.to_string().into()))),
-            (Poll::Pending, _) => Poll::Pending,
-        }
+        ready!(self.link.poll_write(core, cx))?;
+        Poll::Pending
     }
 }
 
@@ -176,231 +161,171 @@ impl Future for Driver {
     type Output = Result<(), ConnectionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = ready!(self.poll_connection(cx));
-        let why = result.as_ref().err().map_or_else(|| "connection closed".into(), |error| error.to_string().into());
-        *self.shared.end.borrow_mut() = Some(why);
-        // Dropping it tells the streams.
-        self.connection = None;
-        self.io.close();
-        self.shared.wake();
+        let this = &mut *self;
+        let result = ready!(this.poll_connection(cx));
+        this.link.over(&this.shared.core, result.as_ref().err(), cx);
+        this.shared.wake();
         Poll::Ready(result)
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.shared.end.borrow_mut().get_or_insert_with(|| "connection dropped".into());
-        self.connection = None;
-        self.io.close();
+        self.shared.core.borrow_mut().close("connection dropped".into(), Lost::Closed);
         self.shared.wake();
     }
 }
 
 /// One request of a connection.
 pub struct Stream {
-    send: Option<SendRequest<Bytes>>,
-    active: Option<Active>,
+    state: State,
     shared: Rc<Shared>,
 }
 
-struct Active {
-    outgoing: Outgoing,
-    response: Option<ResponseFuture>,
-    body: Option<Incoming>,
-    /// What was read of the body while its head was looked at.
-    first: Option<Box<Result<Frame, Failure>>>,
+enum State {
+    /// Its head has not been sent.
+    New,
+    /// It never will be.
+    Spent,
+    Open(Open),
+}
+
+struct Open {
+    place: usize,
     /// What was asked for with extended CONNECT.
     upgrade: Option<Bytes>,
-    /// The response has no body (RFC 9110 section 6.4.1), whatever the upstream sends.
-    bodiless: bool,
-    /// After `outgoing`, which still speaks of the stream when it is dropped.
-    held: Held,
+    /// The final head has been taken.
+    answered: bool,
 }
 
 impl Stream {
-    fn active(&mut self) -> Result<&mut Active, StreamError> {
-        self.active.as_mut().ok_or_else(|| StreamError::Io("the request is not open".into()))
-    }
-
-    /// Why the stream ended: what the upstream did against the protocol is told apart from what happens to connections.
-    fn failed(&self, error: &h2::Error) -> StreamError {
-        let found = !error.is_remote() && error.reason().is_some_and(|reason| reason != Reason::NO_ERROR);
-        let told = error.is_reset() && error.is_remote() && error.reason() == Some(Reason::PROTOCOL_ERROR);
-        if found || told || self.shared.io.flood().is_some() {
-            self.shared.stats.rx_messaging_error.inc();
-            return VIOLATION;
-        }
-        match stream_error(error) {
-            // What ended the connection says more than that it ended.
-            StreamError::Closed(text) => StreamError::Closed(self.shared.end.borrow().clone().unwrap_or(text)),
-            StreamError::Refused => {
-                self.shared.stats.stream_refused_errors.inc();
-                StreamError::Refused
-            }
-            other => other,
+    fn open(&mut self) -> Result<(&mut Open, &RefCell<Core>), StreamError> {
+        match &mut self.state {
+            State::Open(open) => Ok((open, &self.shared.core)),
+            State::New | State::Spent => Err(StreamError::Io("the request is not open".into())),
         }
     }
 
-    /// The same of a loss that the sending side was told of.
-    fn lost(&self, lost: StreamError) -> StreamError {
-        let violated = match &lost {
-            StreamError::Reset(code) => {
-                let told = self.active.as_ref().is_some_and(|active| active.held.is_reset());
-                // What the upstream did not say was found here.
-                !told || *code == u32::from(Reason::PROTOCOL_ERROR)
-            }
-            _ => false,
-        };
-        if violated || self.shared.io.flood().is_some() {
-            self.shared.stats.rx_messaging_error.inc();
-            return VIOLATION;
-        }
-        match lost {
-            StreamError::Closed(text) => StreamError::Closed(self.shared.end.borrow().clone().unwrap_or(text)),
-            other => other,
+    /// A PING goes ahead of a request that comes after a long silence.
+    fn look_whether_alive(&self, core: &mut Core) {
+        let Some(idle) = core.settings.idle_interval else { return };
+        if !core.pings.is_waiting() && Instant::now().saturating_duration_since(core.now()) > idle {
+            core.say_ping();
         }
     }
+}
 
-    /// The final head came. An upstream may close the connection behind a complete response while the request is still open: `h2` then
-    /// takes the stream for broken, but the wire has told that nothing is missing.
-    fn answered(&mut self, body: RecvStream) -> Result<bool, StreamError> {
-        let (settings, stats) = (self.shared.settings, self.shared.stats);
-        let active = self.active()?;
-        let mut body = Incoming::new(body, &active.held);
-        let mut ended = body.is_ended();
-        if !ended && active.held.has_remote_ended() {
-            // Its end is here, perhaps with nothing before it: then the head is the whole answer.
-            let mut context = Context::from_waker(Waker::noop());
-            match body.poll_frame(&settings, &stats, &mut context) {
-                Poll::Ready(Ok(Frame::End)) => ended = true,
-                Poll::Ready(Err(Failure::H2(error))) if error.is_io() => ended = true,
-                Poll::Ready(first) => active.first = Some(Box::new(first)),
-                Poll::Pending => {}
-            }
-        }
-        active.body = Some(body);
-        active.response = None;
-        Ok(ended)
+/// Why the stream ended: what the upstream did against the protocol is told apart from what happens to connections, also when it is the
+/// upstream that says so.
+fn failed(error: StreamError) -> StreamError {
+    match error {
+        StreamError::Reset(code) if code == Reason::PROTOCOL_ERROR.0 => VIOLATION,
+        other => other,
     }
 }
 
 impl Upstream for Stream {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
-        let Some(mut send) = self.send.take() else {
+        if !matches!(self.state, State::New) {
             return Err(StreamError::Io("the request head was sent before".into()));
-        };
-        let request = convert::request(head)?;
-        match send.send_request(request, end) {
-            Ok((response, send)) => {
-                let held = Held::new(self.shared.io.clone(), send.stream_id().as_u32());
-                self.active = Some(Active {
-                    outgoing: Outgoing::new(send, self.shared.io.clone(), end),
-                    response: Some(response),
-                    body: None,
-                    first: None,
-                    upgrade: head.upgrade.clone(),
-                    bodiless: head.method == Method::Head,
-                    held,
-                });
-                Ok(())
-            }
-            // It never left this process, so another connection may take it.
-            Err(error) if error.get_io().is_some() || error.is_go_away() => Err(StreamError::Refused),
-            Err(error) => Err(stream_error(&error)),
         }
+        let core = &mut *self.shared.core.borrow_mut();
+        self.look_whether_alive(core);
+        let place = core.send_request(head, end)?;
+        self.state = State::Open(Open { place, upgrade: head.upgrade.clone(), answered: false });
+        Ok(())
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        match &mut self.active {
-            Some(active) => active.outgoing.poll_ready(cx),
-            None => Poll::Ready(Ok(())),
+        match self.open() {
+            Ok((open, core)) => core.borrow_mut().poll_ready(open.place, cx),
+            Err(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
-        self.active()?.outgoing.push(data, end)
+        let (open, core) = self.open()?;
+        core.borrow_mut().send_data(open.place, data, end)
     }
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
-        self.active()?.outgoing.trailers(trailers)
+        let (open, core) = self.open()?;
+        core.borrow_mut().send_trailers(open.place, trailers)
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        match &mut self.active {
-            Some(active) => active.outgoing.poll_flush(cx),
-            None => Poll::Ready(Ok(())),
-        }
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
-        let (settings, stats) = (self.shared.settings, self.shared.stats);
-        let active = self.active()?;
-        let Some(response) = &mut active.response else {
+        let (open, core) = self.open()?;
+        if open.answered {
             return Poll::Ready(Err(StreamError::Io("the response head was taken before".into())));
-        };
-        let refused = |error: &StreamError| convert::count_refused(error, &stats);
-        if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
-            let informational = informational.map_err(|error| self.failed(&error))?;
-            let (parts, ()) = informational.into_parts();
-            return Poll::Ready(convert::response_head(&parts, false, &settings).inspect_err(refused));
         }
-        let result = ready!(Pin::new(response).poll(cx));
-        let (parts, body) = result.map_err(|error| self.failed(&error))?.into_parts();
-        let ended = self.answered(body)?;
-        let mut head = convert::response_head(&parts, ended, &settings).inspect_err(refused)?;
-        let active = self.active()?;
-        active.bodiless |= matches!(head.status, 204 | 304);
-        if let Some(protocol) = &active.upgrade {
-            convert::accept_upgrade(&mut head, protocol);
+        let core = &mut *core.borrow_mut();
+        let stream = &mut core.streams[open.place];
+        let incoming = &mut stream.incoming;
+        let Some(mut head) = incoming.head() else {
+            let Some(lost) = stream.lost else {
+                incoming.watch(cx);
+                return Poll::Pending;
+            };
+            return Poll::Ready(Err(failed(core.error(lost))));
+        };
+        if head.status >= 200 {
+            open.answered = true;
+            if incoming.ended && incoming.is_empty() {
+                // Its end is here, with nothing before it: the head is the whole answer.
+                head.body = BodyLength::Empty;
+            }
+            if let Some(protocol) = &open.upgrade {
+                head::accept_upgrade(&mut head, protocol);
+            }
         }
         Poll::Ready(Ok(head))
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
-        let (settings, stats) = (self.shared.settings, self.shared.stats);
-        let active = self.active()?;
-        let Some(body) = &mut active.body else {
+        let (open, core) = self.open()?;
+        if !open.answered {
             return Poll::Ready(Err(StreamError::Io("the response head was not taken".into())));
-        };
-        let result = match active.first.take() {
-            Some(first) => *first,
-            None => ready!(body.poll_frame(&settings, &stats, cx)),
-        };
-        Poll::Ready(match result {
-            Ok(Frame::Data(data)) if active.bodiless && !data.is_empty() => {
-                self.shared.stats.rx_messaging_error.inc();
-                Err(VIOLATION)
-            }
-            Ok(frame) => Ok(frame),
-            // All that came before has been read: see `answered`.
-            Err(Failure::H2(error)) if error.is_io() && active.held.has_remote_ended() => Ok(Frame::End),
-            Err(Failure::H2(error)) => Err(self.failed(&error)),
-            Err(Failure::Refused(error)) => Err(error),
-        })
+        }
+        let core = &mut *core.borrow_mut();
+        let frame = ready!(core.poll_body(open.place, cx));
+        Poll::Ready(frame.map_err(failed))
     }
 
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
-        let Some(active) = &mut self.active else { return Poll::Pending };
-        if active.held.has_remote_ended() {
+        let Ok((open, core)) = self.open() else { return Poll::Pending };
+        let core = &mut *core.borrow_mut();
+        if core.streams[open.place].incoming.ended {
             // All of it is here. What becomes of the stream now is only the end of the request.
             return Poll::Pending;
         }
-        let lost = ready!(active.outgoing.poll_lost(cx));
-        Poll::Ready(self.lost(lost))
+        let lost = ready!(core.poll_lost(open.place, 0, cx));
+        Poll::Ready(failed(lost))
     }
 
     fn reset(&mut self, why: ResetReason) {
-        if let Some(active) = &mut self.active {
-            active.outgoing.reset(reason(why));
+        match &self.state {
+            State::Open(open) => self.shared.core.borrow_mut().reset(open.place, reason(why)),
+            State::New | State::Spent => self.state = State::Spent,
         }
-        self.send = None;
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        let (open, core) = self.open().ok()?;
+        Some(core.borrow().streams[open.place].wire)
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // The stream is open until all that belongs to it is gone.
-        self.active = None;
+        let core = &mut *self.shared.core.borrow_mut();
+        if let State::Open(open) = &self.state {
+            core.release(open.place);
+        }
+        core.wake();
         self.shared.open.set(self.shared.open.get().saturating_sub(1));
         self.shared.wake();
     }

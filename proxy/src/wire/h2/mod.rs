@@ -1,42 +1,45 @@
-//! HTTP/2 on the `h2` crate: a server ([`server::Connection`]) and a client ([`client::connect`]).
+//! HTTP/2: a server ([`server::Connection`]) and a client ([`client::connect`]).
 //!
-//! `h2` flushes its I/O for every DATA frame it holds, which would make each response its own TLS record and system call. So it is
-//! given a [`shared_io::SharedIo`] that only collects what is written, and the connection's task flushes for real once per poll,
-//! after `h2` has done all it can. Woken tasks run in order, so that task comes behind the streams that were woken with it, and what
-//! they wrote leaves together.
-//!
-//! The same adapter reads frame headers in passing: it ends connections that flood us, by Envoy's limits ([`flood`]), and it knows what
-//! of each stream has been written and arrived ([`progress`]), which `h2` does not tell. It never looks into payloads; messages are
-//! judged by `h2` and by [`convert`]. Bodies that come in small pieces and wait for their readers are taken out of `h2` meanwhile
-//! ([`incoming`]).
+//! The heart is a connection without a socket ([`connection`]): frames in, heads and bodies out, and back, by RFC 9113, 7541 and 8441.
+//! Header blocks become our own header lists without anything between them ([`hpack`], [`lines`], [`head`], [`write`]). [`link`] gives it a
+//! socket: the connection's task reads, then writes out all that was said meanwhile, once a poll. Woken tasks run in order, so that task
+//! comes behind the streams that were woken with it, and what they wrote leaves together.
 
 pub mod client;
 pub mod server;
 
-mod convert;
-mod flood;
-mod incoming;
+mod connection;
+mod flow;
+mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod head;
+mod hpack;
 mod keepalive;
-mod outgoing;
-mod progress;
-mod shared_io;
+mod limits;
+mod lines;
+mod link;
+mod outbox;
 mod stats;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::cluster::{Http2Settings, UpstreamHttp};
+use config::cluster::{Http2Further, Http2Settings, UpstreamHttp};
 use config::hcm::{HttpConnectionManager, Underscores};
-use h2::Reason;
 
 use super::codec::{ResetReason, StreamError};
-pub use flood::Counters;
+use frame::Reason;
+pub use limits::Floods;
 pub use stats::CodecStats;
 
 /// What one side of a connection needs to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Streams the peer may have open at once.
     pub max_concurrent_streams: u32,
@@ -48,13 +51,31 @@ pub struct Settings {
     pub max_headers: u32,
     /// Header lines (or trailer lines) a message may have.
     pub max_headers_count: u32,
+    /// Octets of a single name or value, as it is encoded.
+    pub max_header_field: u32,
     /// What becomes of header names with `_`.
     pub underscores: Underscores,
+    /// Values with octets above 0x7f are malformed.
+    pub disallow_obs_text: bool,
+    /// Octets of the compression's tables, of either side.
+    pub hpack_table_size: u32,
+    /// Whether header text is Huffman coded where that is shorter; `None`: what repeats is.
+    pub huffman: Option<bool>,
     /// Extended CONNECT is offered.
     pub allow_connect: bool,
+    /// A malformed message ends the connection, and not its stream alone.
+    pub violations_end_connection: bool,
+    /// Further settings that the peer is told.
+    pub custom: Arc<[(u16, u32)]>,
+    /// What the peer may do too much of.
+    pub floods: Floods,
     /// A PING is sent so often.
     pub keepalive_interval: Option<Duration>,
-    /// The connection ends when a PING is unanswered for so long.
+    /// Percent of the interval that chance may add.
+    pub keepalive_jitter: f64,
+    /// A PING is sent ahead of a request when nothing has come for so long.
+    pub idle_interval: Option<Duration>,
+    /// The connection ends when a PING is unanswered, and nothing else comes, for so long.
     pub keepalive_timeout: Duration,
     /// A complete response is given up when the client has not taken it for so long.
     pub flush_timeout: Option<Duration>,
@@ -84,17 +105,54 @@ impl Settings {
 
     /// With Envoy's defaults for what the message does not say.
     fn of(http2: &Http2Settings) -> Settings {
-        Settings {
+        let settings = Settings {
             max_concurrent_streams: http2.max_concurrent_streams.unwrap_or(1024),
-            initial_stream_window: http2.initial_stream_window.unwrap_or(16 * MIB).min(MAX_WINDOW),
-            initial_connection_window: http2.initial_connection_window.unwrap_or(24 * MIB).min(MAX_WINDOW),
+            initial_stream_window: http2.initial_stream_window.unwrap_or(16 * MIB).min(frame::MAX_WINDOW),
+            initial_connection_window: http2.initial_connection_window.unwrap_or(24 * MIB).min(frame::MAX_WINDOW),
             max_headers: 60 * 1024,
             max_headers_count: 100,
+            max_header_field: 64 * 1024,
             underscores: Underscores::Allow,
+            disallow_obs_text: false,
+            hpack_table_size: hpack::DEFAULT_TABLE,
+            huffman: None,
             allow_connect: http2.allow_connect,
+            violations_end_connection: false,
+            custom: Arc::default(),
+            floods: Floods::default(),
             keepalive_interval: http2.keepalive_interval,
+            keepalive_jitter: 15.0,
+            idle_interval: None,
             keepalive_timeout: http2.keepalive_timeout.unwrap_or(Duration::from_secs(20)),
             flush_timeout: None,
+        };
+        match &http2.further {
+            Some(further) => settings.with(further),
+            None => settings,
+        }
+    }
+
+    fn with(self, further: &Http2Further) -> Settings {
+        let floods = self.floods;
+        Settings {
+            max_header_field: further.max_header_field.unwrap_or(self.max_header_field),
+            disallow_obs_text: further.disallow_obs_text,
+            hpack_table_size: further.hpack_table_size.unwrap_or(self.hpack_table_size),
+            huffman: further.huffman,
+            violations_end_connection: further.stream_errors == Some(false),
+            custom: further.custom_settings.as_slice().into(),
+            floods: Floods {
+                outbound_frames: further.max_outbound_frames.unwrap_or(floods.outbound_frames),
+                outbound_control_frames: further.max_outbound_control_frames.unwrap_or(floods.outbound_control_frames),
+                empty_frames: further.max_empty_frames.unwrap_or(floods.empty_frames),
+                priority_frames: further.max_priority_frames.unwrap_or(floods.priority_frames),
+                window_updates: further.max_window_updates.unwrap_or(floods.window_updates),
+                reset_burst: further.stream_reset_burst.unwrap_or(floods.reset_burst),
+                reset_rate: further.stream_reset_rate.unwrap_or(floods.reset_rate),
+            },
+            keepalive_jitter: further.keepalive_jitter.unwrap_or(self.keepalive_jitter),
+            idle_interval: further.keepalive_idle_interval,
+            ..self
         }
     }
 
@@ -112,11 +170,6 @@ impl Default for Settings {
 }
 
 const MIB: u32 = 1024 * 1024;
-const MAX_WINDOW: u32 = (1 << 31) - 1;
-
-/// The limit of `h2` on small DATA frames that nobody has read: none. It ends the connection, with all streams, for one that is read slowly;
-/// here small pieces are taken out as they come (`incoming`).
-const DATA_FRAME_BUDGET: usize = usize::MAX;
 
 /// Why a connection ended before its time.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -135,31 +188,9 @@ pub enum ConnectionError {
     PingTimeout,
 }
 
-impl From<&h2::Error> for ConnectionError {
-    fn from(error: &h2::Error) -> ConnectionError {
-        match error.get_io() {
-            Some(io) => ConnectionError::Io(io.to_string().into()),
-            // The library has its own limit on streams that are reset before they are taken, and says so in its GOAWAY alone.
-            None if error.is_library() && error.to_string().contains("too_many_resets") => {
-                ConnectionError::Flood(server::PREMATURE_RESETS)
-            }
-            None => ConnectionError::Protocol(error.to_string().into()),
-        }
-    }
-}
-
-/// What an error of `h2` means for one stream.
-fn stream_error(error: &h2::Error) -> StreamError {
-    if let Some(io) = error.get_io() {
-        return StreamError::Closed(io.to_string().into());
-    }
-    match error.reason() {
-        Some(Reason::REFUSED_STREAM) if error.is_remote() => StreamError::Refused,
-        // Streams above GOAWAY's last one, which the peer promises not to have touched, whatever its reason to go.
-        Some(_) if error.is_go_away() && error.is_remote() => StreamError::Refused,
-        Some(reason) if error.is_reset() && error.is_remote() => StreamError::Reset(reason.into()),
-        Some(_) if error.is_reset() => VIOLATION,
-        _ => StreamError::Closed(error.to_string().into()),
+impl From<std::io::Error> for ConnectionError {
+    fn from(error: std::io::Error) -> ConnectionError {
+        ConnectionError::Io(error.to_string().into())
     }
 }
 

@@ -34,7 +34,8 @@ macro_rules! codec_stats {
 codec_stats! {
     counters:
         dropped_headers_with_underscores goaway_sent header_overflow inbound_empty_frames_flood inbound_priority_frames_flood
-        inbound_window_update_frames_flood keepalive_timeout requests_rejected_with_underscores_in_headers rx_messaging_error
-        rx_reset stream_refused_errors trailers tx_flush_timeout tx_reset;
+        inbound_window_update_frames_flood keepalive_timeout outbound_control_flood outbound_flood
+        requests_rejected_with_underscores_in_headers rx_messaging_error rx_reset stream_refused_errors trailers tx_flush_timeout
+        tx_reset;
     gauges: pending_send_bytes streams_active;
 }

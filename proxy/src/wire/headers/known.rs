@@ -58,6 +58,7 @@ known! {
     PROXY_AUTHENTICATE "proxy-authenticate"
     PROXY_AUTHORIZATION "proxy-authorization"
     PROXY_CONNECTION "proxy-connection"
+    PROXY_STATUS "proxy-status"
     REFERER "referer"
     SERVER "server"
     SET_COOKIE "set-cookie"
@@ -109,6 +110,7 @@ known! {
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE "x-envoy-upstream-rq-timeout-alt-response"
     X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS "x-envoy-upstream-rq-timeout-ms"
     X_ENVOY_UPSTREAM_SERVICE_TIME "x-envoy-upstream-service-time"
+    X_ENVOY_UPSTREAM_STREAM_DURATION_MS "x-envoy-upstream-stream-duration-ms"
     X_FORWARDED_CLIENT_CERT "x-forwarded-client-cert"
     X_FORWARDED_FOR "x-forwarded-for"
     X_FORWARDED_HOST "x-forwarded-host"
@@ -248,6 +250,17 @@ impl Name {
             .find(|(_, text)| text.last() == Some(last) && *text == lower)
             .map(|(index, _)| Name(Repr::Known(index)))
     }
+
+    /// Which of the interned names it is: below [`Name::KNOWN`].
+    pub fn index(&self) -> Option<usize> {
+        match self.0 {
+            Repr::Known(index) => Some(usize::from(index)),
+            Repr::Other(_) => None,
+        }
+    }
+
+    /// So many names are interned.
+    pub const KNOWN: usize = TEXT.len();
 
     /// The text of an interned name.
     pub fn as_static(&self) -> Option<&'static str> {

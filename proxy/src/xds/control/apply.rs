@@ -36,7 +36,7 @@ impl Control {
         verdict
     }
 
-    fn apply(&mut self, update: &Update) -> Verdict {
+    pub(super) fn apply(&mut self, update: &Update) -> Verdict {
         match &*update.type_url {
             type_url::CLUSTER => {
                 self.start.clusters_came = true;

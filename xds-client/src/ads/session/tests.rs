@@ -351,6 +351,19 @@ fn a_name_on_the_wire_that_is_not_the_resource_s_own_is_refused() {
 }
 
 #[test]
+fn a_resource_that_is_refused_for_its_name_does_not_remove_what_it_calls_itself() {
+    let mut peer = Peer::open(false);
+    peer.wildcard(CLUSTER);
+    let update = peer.push(CLUSTER, "n1", &[("a", "1"), ("b", "1"), ("c", "1")], &[]);
+    peer.accept(&update);
+    let update = peer.session.receive(clusters(vec![called("other", Some("a")), called("b", Some("x"))])).unwrap();
+    assert_eq!((names(&update).len(), &update.removed[..]), (0, &["c".to_owned()][..]), "a and b may be meant");
+    peer.accept(&update);
+    let update = peer.session.receive(clusters(vec![called("b", Some("b"))])).unwrap();
+    assert_eq!(update.removed, ["a"], "it was held all the time");
+}
+
+#[test]
 fn sotw_removal_is_found_across_streams_too() {
     let mut peer = Peer::open(false);
     peer.wildcard(CLUSTER);

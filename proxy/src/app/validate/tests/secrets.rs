@@ -98,7 +98,7 @@ fn documents(common: &Value, which: usize) -> Value {
 
 /// What is said of a bootstrap, if anything.
 fn said(path: &str) -> Option<String> {
-    let faults = judge(&options(&["-c", path])).faults;
+    let faults = judge(&options(&["-c", path])).reasons();
     (!faults.is_empty()).then(|| faults.join("\n"))
 }
 

@@ -215,7 +215,7 @@ impl Compressor {
                 encoder
             }
             Some(reason) => {
-                if let Some(words) = reason.words().filter(|_| config.status_header) {
+                if let Some(words) = reason.words().filter(|_| config.status_header && !ends) {
                     head.headers.append(STATUS, format!("{};{words}", packer.encoding()));
                 }
                 None
@@ -227,6 +227,12 @@ impl Compressor {
     fn unfit(&self, head: &ResponseHead, tunnel: bool) -> Option<Unfit> {
         let config = &self.config.response;
         let headers = &head.headers;
+        let is_encoded = headers.contains(&Name::CONTENT_ENCODING);
+        let tells = config.status_header && head.body != BodyLength::Empty;
+        // Where the reason is told, it is not of what must stay as it is.
+        if tells && (tunnel || is_encoded || says_no_transform(headers)) {
+            return Some(Unfit::Other);
+        }
         if !long_enough(&config.common, headers, self.stats.response) {
             return Some(Unfit::Short);
         }
@@ -240,13 +246,15 @@ impl Compressor {
             return Some(Unfit::Other);
         }
         if config.disable_on_etag && !config.weaken_etag && headers.contains(&Name::ETAG) {
-            self.stats.choice.not_compressed_etag.inc();
+            if tells || !config.status_header {
+                self.stats.choice.not_compressed_etag.inc();
+            }
             return Some(Unfit::Etag);
         }
         if config.uncompressible_statuses.contains(&head.status) {
             return Some(Unfit::Status);
         }
-        headers.contains(&Name::CONTENT_ENCODING).then_some(Unfit::Other)
+        is_encoded.then_some(Unfit::Other)
     }
 }
 

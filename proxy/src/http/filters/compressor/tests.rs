@@ -174,6 +174,9 @@ async fn the_status_header_says_why() {
             (Some("gzip"), &[("etag", "\"a\"")], false, Some("gzip;EtagNotAllowed"), "not_compressed_etag"),
             (Some("gzip"), &[("content-encoding", "br")], false, None, ""),
             (Some("gzip"), &[("cache-control", "no-transform")], false, None, ""),
+            (Some("gzip"), &[("cache-control", "no-transform"), ("content-type", "image/png")], false, None, ""),
+            (Some("gzip"), &[("content-encoding", "br"), ("etag", "\"a\"")], false, None, ""),
+            (Some("gzip"), &[("content-encoding", "br"), ("content-length", "29")], false, None, ""),
             (
                 Some("gzip"),
                 &[("content-length", "29")],
@@ -199,6 +202,30 @@ async fn statuses_and_heads_without_a_body_stay_as_they_are() {
     let outcome = bench.send(with(head, &[("accept-encoding", "gzip")])).await;
     assert_eq!((outcome.header("content-length").as_deref(), outcome.header("content-encoding")), (Some("59"), None));
     assert_eq!(outcome.header("vary").as_deref(), Some("Accept-Encoding"));
+}
+
+#[tokio::test]
+async fn the_status_header_says_nothing_of_what_has_no_body() {
+    for (headers, counter) in [
+        (&[("content-type", "text/plain"), ("content-length", "29")][..], Some("response.content_length_too_small")),
+        (&[("content-type", "image/png"), ("content-length", "59")], None),
+        (&[("content-type", "text/plain"), ("content-length", "59"), ("etag", "\"a\"")], None),
+    ] {
+        let config = compressor("gzip", |config| {
+            config.response.status_header = true;
+            config.response.disable_on_etag = true;
+        });
+        let mut bench = Filtered::new([("gzip", config)]);
+        bench.app(Script::answers(200, headers, &[]));
+        let mut head = get("/");
+        head.method = Method::Head;
+        let outcome = bench.send(with(head, &[("accept-encoding", "gzip")])).await;
+        assert_eq!((outcome.header("x-envoy-compression-status"), outcome.header("vary")), (None, None), "{headers:?}");
+        for name in ["response.content_length_too_small", "not_compressed_etag"] {
+            let count = bench.stat(&format!("http.test.compressor.text.gzip.{name}"));
+            assert_eq!(count, u64::from(Some(name) == counter), "{headers:?} {name}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
         http: Some(http(filter, stream, body)),
         sni: tls
             .filter(|_| filter.config.include_tls_session)
-            .map(|_| connection.requested_server_name.as_deref().unwrap_or_default()),
+            .map(|_| connection.requested_server_name.as_ref().map_or("", |name| name.text())),
         ..message::CheckRequest::default()
     };
     for scope in super::levels(turn) {

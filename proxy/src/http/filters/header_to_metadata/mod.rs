@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::http::cookie;
+use crate::http::double;
 use crate::http::rewrite::substitute;
 use crate::policy::headers::Field;
 use crate::stats::Counter;
@@ -229,10 +230,7 @@ fn made(pair: &Pair, value: &[u8], counts: Option<&Counts>) -> Option<Value> {
     };
     match pair.kind {
         Kind::Text => Some(Value::from(String::from_utf8_lossy(&value))),
-        Kind::Number => {
-            let number: f64 = std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()?;
-            Some(super::json_to_metadata::number(number))
-        }
+        Kind::Number => Some(super::json_to_metadata::number(double::parse(&value)?)),
         Kind::Message => value_of(&value),
     }
 }

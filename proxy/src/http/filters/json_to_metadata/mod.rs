@@ -4,16 +4,20 @@
 //! Fields honoured: all. Bodies are held up to the limits of connection and route: a longer request is answered with 413, a longer
 //! response becomes 500.
 
+mod body;
+
 use std::collections::BTreeMap;
 
 use config::Rejection;
 use config::filters::json_to_metadata::{JsonToMetadata as Config, Kind, Pair, Rule, Rules};
 use serde_json::{Map, Value};
 
+use self::body::Node;
 use super::buffer::{response_too_large, too_large};
 use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::Waited;
 use crate::failure::ResponseFlags;
+use crate::http::double;
 use crate::http::stream::asks_for_tunnel;
 use crate::stats::Counter;
 use crate::telemetry::dynamic::DynamicMetadata;
@@ -154,14 +158,14 @@ fn judge(rules: &Rules, counts: &Counts, body: &[u8], metadata: &mut DynamicMeta
     if body.is_empty() {
         return nothing(rules, counts, metadata);
     }
-    let Ok(parsed) = serde_json::from_slice::<Value>(body) else {
+    let Some(whole) = Node::of(body) else {
         counts.invalid_json_body.inc();
         return say_all(rules, |rule| rule.error.as_ref(), metadata);
     };
     let mut written = Written::new();
     for rule in &rules.rules {
         let (last, before) = rule.path.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
-        let holder = before.iter().try_fold(&parsed, |value, key| value.get(&**key).filter(|inner| inner.is_object()));
+        let holder = before.iter().try_fold(whole, |value, key| value.get(key).filter(|inner| inner.is_object()));
         let found = holder.and_then(|holder| of_object(holder, last?, rule));
         match found {
             Some(Some((pair, value))) => say(pair, value, metadata, &mut written),
@@ -179,7 +183,7 @@ fn judge(rules: &Rules, counts: &Counts, body: &[u8], metadata: &mut DynamicMeta
 }
 
 /// What a rule says of an object: `None` where it misses something.
-fn of_object<'r>(holder: &Value, key: &str, rule: &'r Rule) -> Option<Option<(&'r Pair, Value)>> {
+fn of_object<'r>(holder: Node<'_>, key: &str, rule: &'r Rule) -> Option<Option<(&'r Pair, Value)>> {
     let Some(present) = &rule.present else { return Some(None) };
     // A body that is neither has no keys to miss, and yet misses them.
     if !(holder.is_object() || holder.is_array()) {
@@ -188,20 +192,20 @@ fn of_object<'r>(holder: &Value, key: &str, rule: &'r Rule) -> Option<Option<(&'
     if let Some(given) = &present.value {
         return Some(Some((present, given.clone())));
     }
-    let value = holder.get(key)?;
+    let value = holder.get(key)?.scalar()?;
     let made = match (present.kind, value) {
         (_, Value::Null | Value::Array(_) | Value::Object(_)) => return None,
         (Kind::AsItIs, Value::String(text)) if text.len() > LONGEST => return None,
-        (Kind::AsItIs, value) => value.clone(),
-        (Kind::Number, Value::Bool(value)) => Value::from(u8::from(*value)),
-        (Kind::Number, Value::Number(value)) => Value::Number(value.clone()),
-        (Kind::Number, Value::String(text)) => number(text.trim_ascii().parse().ok()?),
+        (Kind::AsItIs | Kind::Number, Value::Number(value)) => number(value.as_f64()?),
+        (Kind::AsItIs, value) => value,
+        (Kind::Number, Value::Bool(value)) => Value::from(u8::from(value)),
+        (Kind::Number, Value::String(text)) => number(double::parse(text.as_bytes())?),
         (Kind::Text, value) => {
             let text = match value {
-                Value::Bool(value) => u8::from(*value).to_string(),
+                Value::Bool(value) => u8::from(value).to_string(),
                 Value::Number(value) if value.is_f64() => format!("{:.6}", value.as_f64().unwrap_or_default()),
                 Value::Number(value) => value.to_string(),
-                Value::String(text) => text.clone(),
+                Value::String(text) => text,
                 _ => return None,
             };
             if text.len() > LONGEST {

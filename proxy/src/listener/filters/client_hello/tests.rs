@@ -48,6 +48,53 @@ fn server_name_and_protocols() {
     assert_eq!(parse(&real("10.0.0.1", &[])), Progress::Done(Some(ClientHello::default())));
 }
 
+/// A ClientHello of two suites and these extensions.
+fn with_extensions(session_id: &[u8], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let counted = |octets: &[u8]| [&(octets.len() as u16).to_be_bytes()[..], octets].concat();
+    let one = |(kind, data): &(u16, Vec<u8>)| [&kind.to_be_bytes()[..], &counted(data)].concat();
+    let extensions = counted(&extensions.iter().flat_map(one).collect::<Vec<_>>());
+    let body =
+        [&[3, 3][..], &[7; 32], &[session_id.len() as u8], session_id, &[0, 4, 0x13, 1, 0xc0, 0x2f, 1, 0], &extensions]
+            .concat();
+    let message = [&[1, 0][..], &counted(&body)].concat();
+    [&[22, 3, 1][..], &counted(&message)].concat()
+}
+
+/// One that asks for these names, of these types.
+fn asking(names: &[(u8, &[u8])], behind: &[u8]) -> Vec<u8> {
+    let counted = |octets: &[u8]| [&(octets.len() as u16).to_be_bytes()[..], octets].concat();
+    let list: Vec<u8> = names.iter().flat_map(|(kind, name)| [&[*kind][..], &counted(name)].concat()).collect();
+    with_extensions(&[], &[(0, [counted(&list), behind.to_vec()].concat())])
+}
+
+/// What BoringSSL takes for a ClientHello is one, and nothing else, or rules for TLS could be dodged. Envoy's inspector was asked.
+#[test]
+fn a_name_is_octets_and_there_is_one() {
+    let name = |hello: &[u8]| match parse(hello) {
+        Progress::Done(found) => found.map(|hello| hello.server_name),
+        Progress::More => panic!("it is whole"),
+    };
+    for strange in [&b"\xffapp.example"[..], b"a\nb", b" ", &[b'a'; 255]] {
+        assert_eq!(name(&asking(&[(0, strange)], b"")), Some(Some(strange.to_vec())));
+    }
+    assert_eq!(name(&with_extensions(&[1; 32], &[])), Some(None));
+    for malformed in [
+        asking(&[(0, b"a"), (0, b"b")], b""),
+        asking(&[(1, b"x"), (0, b"a")], b""),
+        asking(&[(1, b"a")], b""),
+        asking(&[(0, b"a")], b"more"),
+        asking(&[(0, b"")], b""),
+        asking(&[(0, b"a\0b")], b""),
+        asking(&[(0, &[b'a'; 256])], b""),
+        asking(&[], b""),
+        with_extensions(&[], &[(0, Vec::new())]),
+        with_extensions(&[], &[(10, vec![0, 2, 0, 29]), (10, vec![0, 2, 0, 29])]),
+        with_extensions(&[1; 33], &[]),
+    ] {
+        assert_eq!(name(&malformed), None, "{malformed:?}");
+    }
+}
+
 #[test]
 fn plain_text_is_told_at_once() {
     for bytes in [

@@ -12,15 +12,29 @@ use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::query;
 
 /// The SNI, as a listener filter or the handshake has seen it.
-pub fn server_name(info: &StreamInfo) -> Option<&str> {
+pub fn server_name(info: &StreamInfo) -> Option<Cow<'_, str>> {
     let connection = &info.connection;
-    let inspected = connection.requested_server_name.as_deref();
-    inspected.or(connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()))
+    match &connection.requested_server_name {
+        Some(name) => Some(printable(name.as_bytes())),
+        None => connection.tls.as_ref()?.server_name.as_deref().map(Cow::Borrowed),
+    }
+}
+
+/// What is no host name is marked, and what no host name has is `_`, as Envoy prints it: a stranger says it.
+fn printable(name: &[u8]) -> Cow<'_, str> {
+    let is_usual = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
+    match std::str::from_utf8(name) {
+        Ok(text) if name.iter().all(is_usual) => Cow::Borrowed(text),
+        _ => {
+            let shown = name.iter().map(|octet| if is_usual(octet) { char::from(*octet) } else { '_' });
+            Cow::Owned("invalid:".chars().chain(shown).collect())
+        }
+    }
 }
 
 /// The SNI or the host, whichever comes first.
 pub fn server_name_or_host(from: ServerNameFrom, host: HostFrom, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
-    let sni = server_name(entry.info).map(str::as_bytes).filter(|name| !name.is_empty());
+    let sni = server_name(entry.info).filter(|name| !name.is_empty());
     let original = || request_header(entry, "x-envoy-original-host");
     let host = || match host {
         HostFrom::Original => original(),
@@ -29,8 +43,8 @@ pub fn server_name_or_host(from: ServerNameFrom, host: HostFrom, entry: &LogEntr
     };
     text(
         match from {
-            ServerNameFrom::SniThenHost => sni.or_else(host),
-            ServerNameFrom::HostThenSni => host().or(sni),
+            ServerNameFrom::SniThenHost => sni.as_deref().map(str::as_bytes).or_else(host),
+            ServerNameFrom::HostThenSni => host().or(sni.as_deref().map(str::as_bytes)),
         },
         out,
     )

@@ -20,11 +20,11 @@ pub(super) fn octets(of: WireBytes, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> 
     let counts = match protocol {
         None if entry.more.kind == EntryKind::TcpConnectionEnd => of_connection(of, info),
         None => OnWire::default(),
-        Some(Protocol::Http2) => match unpacked(of, entry) {
+        Some(Protocol::Http2) if of.unpacked => match unpacked(of, entry) {
             Some(octets) => return number(octets, out),
             None => return Written::Absent,
         },
-        Some(Protocol::Http10 | Protocol::Http11) => match counts {
+        Some(_) => match counts {
             Some(counts) => counts,
             None => return Written::Absent,
         },
@@ -54,11 +54,8 @@ fn of_connection(of: WireBytes, info: &StreamInfo) -> OnWire {
     }
 }
 
-/// Names and values of an HTTP/2 head. How they were packed is not known.
+/// Names and values of an HTTP/2 head.
 fn unpacked(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
-    if !of.unpacked {
-        return None;
-    }
     let trailers = entry.trailers.map_or(0, Headers::octets);
     match (of.upstream, of.sent) {
         (false, false) => Some(entry.info.request_head.into()),

@@ -10,7 +10,7 @@ const HEAD: &[u8] = b"\x88";
 /// An upstream that says these frames on the stream of a request, whose head is taken. `end`: the request was complete.
 async fn answered(frames: &[Vec<u8>], end: bool) -> (client::Stream, DuplexStream) {
     let (ours, mut theirs) = pipe();
-    let (handle, driver) = client::connect(ours, &Settings::default(), CodecStats::NONE).await.unwrap();
+    let (handle, driver) = client::connect(ours, &Settings::default(), CodecStats::NONE);
     let mut stream = handle.open();
     stream.send_head(&request(Method::Post, "/", &[]), end).unwrap();
     spawn_local(driver);

@@ -251,7 +251,7 @@ async fn closed_behind(
     frames: &[Vec<u8>],
 ) -> (Result<ResponseHead, StreamError>, Result<(Vec<u8>, Option<Headers>), StreamError>) {
     let (ours, mut theirs) = pipe();
-    let (handle, driver) = client::connect(ours, &Settings::default(), CodecStats::NONE).await.unwrap();
+    let (handle, driver) = client::connect(ours, &Settings::default(), CodecStats::NONE);
     let mut stream = handle.open();
     stream.send_head(&request(Method::Post, "/", &[]), false).unwrap();
     let driver = spawn_local(driver);

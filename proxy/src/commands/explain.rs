@@ -1,0 +1,117 @@
+//! `outrigger explain`: what would become of a request to a host, by what the running proxy has. Nothing is sent but questions to the
+//! admin interface and, for the host's address, to the resolver of this machine.
+
+pub mod chain;
+mod cluster;
+mod listener;
+pub mod route;
+mod steps;
+pub mod tls;
+
+use std::net::{IpAddr, ToSocketAddrs};
+
+use serde_json::json;
+
+use self::listener::Way;
+pub use self::listener::{host_of, table};
+use self::steps::Steps;
+use super::client::Client;
+use super::dump::Dump;
+use super::{Cannot, Ended, paper};
+use crate::cli::commands::{Explain, Output};
+use crate::cli::say;
+
+/// What is explained.
+pub struct Target {
+    /// Host, lower case.
+    pub host: String,
+    /// Port, if one is named.
+    pub port: Option<u16>,
+    /// Where the host leads an application of this machine.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Explains.
+pub fn explain(asked: &Explain) -> Result<Ended, Cannot> {
+    let dump = Dump::of(&Client::new(&asked.admin.admin))?;
+    let (host, port) = target(&asked.target)?;
+    let mut steps = Steps::default();
+    let addresses = match asked.address {
+        Some(address) => vec![address],
+        None => resolved(&host),
+    };
+    let target = Target { host, port, addresses };
+    let arrives = walk(&target, asked, &dump, &mut steps);
+    match asked.output {
+        Output::Json => say(json!({ "target": asked.target, "arrives": arrives, "steps": steps.json() })),
+        Output::Text => say(steps.text(paper::has_colour()).trim_end()),
+    }
+    Ok(if arrives { Ended::Yes } else { Ended::No })
+}
+
+/// A host and perhaps a port; of a URL what stands in it.
+fn target(text: &str) -> Result<(String, Option<u16>), Cannot> {
+    let (scheme, rest) = text.split_once("://").map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = route::without_port(authority);
+    let port = match &authority[host.len()..] {
+        "" => match scheme {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        },
+        port => Some(port[1..].parse().map_err(|_| format!("{port} is no port; give HOST:PORT"))?),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    if host.is_empty() { Err(format!("'{text}' names no host; give HOST[:PORT]")) } else { Ok((host, port)) }
+}
+
+fn resolved(host: &str) -> Vec<IpAddr> {
+    let found = (host, 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect());
+    let mut addresses: Vec<IpAddr> = found.unwrap_or_default();
+    addresses.dedup();
+    addresses
+}
+
+fn walk(target: &Target, asked: &Explain, dump: &Dump, steps: &mut Steps) -> bool {
+    let (ways, elsewhere) = listener::ways(target, dump);
+    if ways.is_empty() {
+        name(target, None, steps);
+        return listener::nothing(target, dump, &elsewhere, steps);
+    }
+    let several = ways.len() > 1;
+    let mut arrives = false;
+    for way in &ways {
+        if several {
+            let proxy = if way.is_proxy { ", for applications that use it as their http_proxy" } else { "" };
+            steps.heading(format!("--- over {}{proxy}", way.address));
+        }
+        if !way.is_proxy {
+            name(target, Some(way), steps);
+        }
+        // One way that leads there is enough.
+        arrives |= listener::tell(way, target, asked, dump, steps);
+    }
+    arrives
+}
+
+/// Whether the application's name for it leads to the proxy at all.
+fn name(target: &Target, way: Option<&Way<'_>>, steps: &mut Steps) {
+    let Target { host, addresses, .. } = target;
+    let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let leads_here = way.is_none_or(|way| addresses.iter().any(|address| way.takes(address)));
+    match (&addresses[..], way) {
+        ([], _) => steps.odd(
+            "name",
+            format!("{host} does not resolve on this machine; 'outrigger hosts --write' gives the mesh's names addresses of the proxy"),
+        ),
+        (_, Some(way)) if !leads_here => steps.odd(
+            "name",
+            format!("{host} is {list} on this machine, and the proxy listens on {}: applications pass it by; see 'outrigger hosts'", way.address),
+        ),
+        _ => steps.good("name", format!("{host} is {list} on this machine")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

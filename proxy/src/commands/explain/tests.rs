@@ -1,0 +1,161 @@
+//! Tests of `explain`.
+
+use super::*;
+use crate::cli::commands::{Command, read};
+use crate::commands::testing::dump;
+
+/// Whether it arrives, and what is said.
+fn explained(line: &str) -> (bool, String) {
+    explained_in(line, &dump())
+}
+
+fn explained_in(line: &str, dump: &Dump) -> (bool, String) {
+    let arguments: Vec<_> = ["outrigger", "explain"].into_iter().chain(line.split(' ')).map(Into::into).collect();
+    let Some(Ok(Command::Explain(asked))) = read(&arguments) else { unreachable!("it is a good line") };
+    let (host, port) = target(&asked.target).unwrap();
+    let target = Target { host, port, addresses: asked.address.into_iter().collect() };
+    let mut steps = Steps::default();
+    (walk(&target, &asked, dump, &mut steps), steps.text(false))
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let at = rest.find(part);
+        assert!(at.is_some(), "no {part:?} at its place in:\n{text}");
+        rest = &rest[at.unwrap_or(0) + part.len()..];
+    }
+}
+
+#[test]
+fn a_request_is_followed_to_its_endpoint_and_the_peers_name() {
+    let (arrives, text) = explained("details:9080 --address 127.0.0.2");
+    says(
+        &text,
+        &[
+            "details is 127.0.0.2",
+            "127.0.0.2_9080 on 127.0.0.2:9080 (outbound)",
+            "routes 9080",
+            "may refuse before: authz",
+            "table '9080', virtual host 'details.bookinfo.svc.cluster.local:9080' by its domain details",
+            "passed over: route jason: it wants the header end-user to be jason",
+            "route 'default' /* -> outbound|9080||details",
+            "! endpoint  10.0.0.9:9080 gets nothing: is ejected",
+            "10.0.0.8:9080 healthy",
+            "we show the certificate 'default'",
+            "the peer must be spiffe://cluster.local/ns/bookinfo/sa/details",
+            "server name (SNI) outbound_.9080_._.details",
+        ],
+    );
+    assert!(arrives, "{text}");
+}
+
+#[test]
+fn what_is_in_the_way_is_said() {
+    for (line, parts) in [
+        ("details:9080 --address 127.0.0.2 -H end-user:jason", &["answers 418", "the proxy answers 418 itself"][..]),
+        ("ratings:9080 --address 127.0.0.2", &["has no endpoint: no workload of the service is ready", "503 (UH)"]),
+        ("gone:9080 --address 127.0.0.2", &["is not there", "503 (NC)"]),
+        ("other:9080 --address 127.0.0.2", &["by its domain *", "PassthroughCluster", "no iptables"]),
+        (
+            "details:7000 --address 127.0.0.2",
+            &[
+                "127.0.0.2_7000 is refused: address 127.0.0.2:7000 is taken",
+                "no outbound listener on port 7000 serves details",
+            ],
+        ),
+        ("nowhere --address 127.0.0.2", &["no outbound listener serves nowhere"]),
+    ] {
+        let (arrives, text) = explained(line);
+        says(&text, parts);
+        assert!(!arrives, "{line}: {text}");
+    }
+}
+
+#[test]
+fn names_that_do_not_lead_to_the_proxy_are_told() {
+    let (_, text) = explained("details:9080 --address 192.0.2.1");
+    says(&text, &["! name", "details is 192.0.2.1", "the proxy listens on 127.0.0.2:9080", "outrigger hosts"]);
+    let (_, text) = explained("details:9080");
+    says(&text, &["does not resolve", "listener"]);
+}
+
+#[test]
+fn tcp_and_inbound_ways_are_walked_too() {
+    let (arrives, text) = explained("db.bookinfo.svc.cluster.local:3306 --address 127.0.0.2");
+    says(&text, &["127.0.0.2_3306", "TCP to outbound|3306||db", "10.0.0.7:9080 healthy", "plain text"]);
+    assert!(arrives, "{text}");
+    let (arrives, text) = explained("10.0.0.1:8443 --address 10.0.0.1");
+    says(&text, &["10.0.0.1_8443", "(inbound)", "inbound|8443||", "127.0.0.1:9080 healthy"]);
+    assert!(arrives, "{text}");
+    let (arrives, text) = explained("db.bookinfo.svc.cluster.local --address 127.0.0.2");
+    says(&text, &["127.0.0.2_3306"]);
+    assert!(arrives, "without a port, what serves it: {text}");
+}
+
+#[test]
+fn a_missing_certificate_is_in_the_way() {
+    let mut dump = dump();
+    dump.configs.retain(|config| !config["@type"].as_str().unwrap().ends_with("SecretsConfigDump"));
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2", &dump);
+    says(&text, &["our certificate 'default' has not come", "the roots 'ROOTCA' have not come"]);
+    assert!(!arrives, "{text}");
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2", &Dump::default());
+    assert!(!arrives && text.contains("no outbound listener"), "{text}");
+}
+
+#[test]
+fn targets_are_read_as_people_write_them() {
+    for (text, host, port) in [
+        ("Details:9080", "details", Some(9080)),
+        ("details", "details", None),
+        ("http://details:9080/a?b", "details", Some(9080)),
+        ("https://api.example.com/", "api.example.com", Some(443)),
+        ("[::1]:80", "::1", Some(80)),
+        ("10.0.0.1", "10.0.0.1", None),
+    ] {
+        assert_eq!(target(text), Ok((host.to_owned(), port)), "{text}");
+    }
+    assert!(target("details:99999").unwrap_err().contains("is no port"));
+    assert!(target(":80").unwrap_err().contains("names no host"));
+}
+
+#[test]
+fn domains_are_ranked_as_by_envoy() {
+    let hosts = |domains: &[&str]| json!({ "virtual_hosts": domains.iter().map(|domain| json!({ "domains": [domain] })).collect::<Vec<_>>() });
+    let table = hosts(&["*", "a.*", "a.b.*", "*.b.c", "*.c", "a.b.c"]);
+    for (host, domain) in
+        [("a.b.c", "a.b.c"), ("x.b.c", "*.b.c"), ("x.c", "*.c"), ("a.b.x", "a.b.*"), ("a.x", "a.*"), ("x", "*")]
+    {
+        assert_eq!(route::virtual_host(&table, host).unwrap().1, domain, "{host}");
+    }
+    assert!(
+        route::virtual_host(&hosts(&["a"]), "a:80").is_none(),
+        "the port counts, unless the table says that it does not"
+    );
+}
+
+#[test]
+fn chains_are_chosen_without_a_way_back() {
+    let listener = json!({ "filter_chains": [
+        { "name": "all" },
+        { "name": "plain", "filter_chain_match": { "transport_protocol": "raw_buffer" } },
+        { "name": "sni", "filter_chain_match": { "server_names": ["*.example.com"], "transport_protocol": "tls" } },
+        { "name": "port", "filter_chain_match": { "destination_port": 81, "application_protocols": ["istio"] } },
+    ] });
+    let connection = chain::Connection { port: 80, transport: "raw_buffer", protocols: &["http/1.1"], server_name: "" };
+    let chosen =
+        |connection: chain::Connection<'_>| chain::choose(&listener, &connection).map(|chain| chain["name"].clone());
+    assert_eq!(chosen(connection.clone()), Some("plain".into()));
+    assert_eq!(
+        chosen(chain::Connection { transport: "tls", server_name: "a.example.com", ..connection.clone() }),
+        Some("sni".into())
+    );
+    assert_eq!(chosen(chain::Connection { transport: "tls", ..connection.clone() }), Some("all".into()));
+    assert_eq!(
+        chosen(chain::Connection { port: 81, ..connection }),
+        None,
+        "the port leads to a chain that wants another protocol"
+    );
+}
