@@ -63,7 +63,7 @@ impl Way {
             return Some(Line::Http1(Box::new(h1::client::Connection::new(stream, &settings))));
         }
         let settings = h2::Settings::upstream(&config.http);
-        let (handle, driver) = h2::client::connect(stream, &settings, h2::CodecStats::NONE).await.ok()?;
+        let (handle, driver) = h2::client::connect(stream, &settings, h2::CodecStats::NONE);
         let driving = tokio::task::spawn_local(async move { drop(driver.await) });
         Some(Line::Http2(handle, Driving(driving)))
     }

@@ -148,6 +148,12 @@ impl Lines {
         self.octets > self.max_octets || self.count > self.max_count
     }
 
+    /// No field has come yet.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0 && !self.malformed
+    }
+
     /// There is what no message may have (RFC 9113 section 8.2).
     pub(super) fn is_malformed(&self) -> bool {
         self.malformed
