@@ -135,17 +135,10 @@ pub enum Kind {
     Bootstrap,
     /// `OverloadManager.resource_monitors`.
     ResourceMonitor,
-<<<<<<< HEAD
     /// `Bootstrap.stats_sinks`.
     StatsSink,
     /// `HealthCheck.event_logger`.
     EventSink,
-=======
-    /// `HealthCheck.event_logger`.
-    EventSink,
-    /// `Bootstrap.stats_sinks`.
-    StatsSink,
->>>>>>> clusters-wip
 }
 
 /// What an extension does today.
