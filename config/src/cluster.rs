@@ -189,6 +189,8 @@ pub struct Thresholds {
     pub retry_budget: Option<RetryBudget>,
     /// `track_remaining`: gauges show how much is left.
     pub track_remaining: bool,
+    /// `per_host_thresholds`: connections to each endpoint.
+    pub max_host_connections: Option<u32>,
 }
 
 /// `RetryBudget`.
@@ -209,6 +211,7 @@ impl Default for Thresholds {
             max_retries: 3,
             retry_budget: None,
             track_remaining: false,
+            max_host_connections: None,
         }
     }
 }

@@ -15,6 +15,10 @@ pub struct LoadAssignment {
     pub localities: Vec<LocalityEndpoints>,
     /// `policy.overprovisioning_factor`, percent; Envoy's default is 140.
     pub overprovisioning_factor: u32,
+    /// `policy.weighted_priority_health`: how healthy a priority is counts by the weights of its endpoints.
+    pub weighted_priority_health: bool,
+    /// `policy.drop_overloads`: of a million requests so many are not sent.
+    pub drops: u32,
 }
 
 /// `LocalityLbEndpoints`.

@@ -190,8 +190,8 @@ fn eds(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>) -> Result<Discovery, R
 fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thresholds), Rejection> {
     let (mut default, mut high) = (Thresholds::default(), Thresholds::default());
     let Some(breakers) = &proto.circuit_breakers else { return Ok((default, high)) };
-    let at = at.field("circuit_breakers");
-    let at = at.field("thresholds");
+    let at_breakers = at.field("circuit_breakers");
+    let at = at_breakers.field("thresholds");
     for (index, one) in breakers.thresholds.iter().enumerate() {
         let limits = Thresholds {
             max_connections: uint32(&one.max_connections).unwrap_or(1024),
@@ -200,11 +200,20 @@ fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thr
             max_retries: uint32(&one.max_retries).unwrap_or(3),
             retry_budget: retry_budget(&at.index(index).field("retry_budget"), &one.retry_budget)?,
             track_remaining: one.track_remaining,
+            max_host_connections: None,
         };
         match proto::defined::<core::RoutingPriority>(&at.index(index).field("priority"), one.priority)? {
             core::RoutingPriority::Default => default = limits,
             core::RoutingPriority::High => high = limits,
         }
+    }
+    let at = at_breakers.field("per_host_thresholds");
+    for (index, one) in breakers.per_host_thresholds.iter().enumerate() {
+        let limits = match proto::defined::<core::RoutingPriority>(&at.index(index).field("priority"), one.priority)? {
+            core::RoutingPriority::Default => &mut default,
+            core::RoutingPriority::High => &mut high,
+        };
+        limits.max_host_connections = uint32(&one.max_connections);
     }
     Ok((default, high))
 }

@@ -7,6 +7,7 @@ use super::{Endpoint, EndpointCheck, HealthStatus, LoadAssignment, Locality, Loc
 use crate::address::{self, Address};
 use crate::extension;
 use crate::field_rules;
+use crate::matcher;
 use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, endpoint::v3 as pb, uint32};
@@ -40,6 +41,10 @@ pub(crate) fn load_assignment(at: &At<'_>, proto: &pb::ClusterLoadAssignment) ->
             other => other.unwrap_or(DEFAULT_OVERPROVISIONING),
         },
     };
+    let drops = match &proto.policy {
+        Some(policy) => drops(&at.field("policy").field("drop_overloads"), &policy.drop_overloads)?,
+        None => 0,
+    };
     let at_endpoints = at.field("endpoints");
     let mut localities = Vec::with_capacity(proto.endpoints.len());
     let mut weights: BTreeMap<u32, u64> = BTreeMap::new();
@@ -56,7 +61,25 @@ pub(crate) fn load_assignment(at: &At<'_>, proto: &pb::ClusterLoadAssignment) ->
         }
         localities.push(locality);
     }
-    Ok(LoadAssignment { cluster_name: Arc::from(proto.cluster_name.as_str()), localities, overprovisioning_factor })
+    Ok(LoadAssignment {
+        cluster_name: Arc::from(proto.cluster_name.as_str()),
+        localities,
+        overprovisioning_factor,
+        weighted_priority_health: proto.policy.as_ref().is_some_and(|policy| policy.weighted_priority_health),
+        drops,
+    })
+}
+
+/// `drop_overloads`, of which there is one at most.
+fn drops(at: &At<'_>, list: &[pb::cluster_load_assignment::policy::DropOverload]) -> Result<u32, Rejection> {
+    const MILLION: u64 = 1_000_000;
+    if list.len() > 1 {
+        return Err(at.reject(format!("{} categories are given; one is supported", list.len())));
+    }
+    let Some(share) = list.first().and_then(|one| one.drop_percentage.as_ref()) else { return Ok(0) };
+    let share = matcher::decode::fraction(&at.index(0).field("drop_percentage"), share)?;
+    let drops = u64::from(share.numerator) * MILLION / u64::from(share.denominator);
+    Ok(u32::try_from(drops.min(MILLION)).unwrap_or(u32::MAX))
 }
 
 fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<LocalityEndpoints, Rejection> {

@@ -62,7 +62,7 @@ impl Open {
         self.cluster.stats().upstream_rq_timeout.inc();
     }
 
-    /// The answer has ended and the request had, or its peer has ended it before its time.
+    /// The answer has ended, and the request had.
     pub fn ended(&mut self) {
         self.ended = true;
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use config::cluster::{RetryBudget, Thresholds};
 
 use super::core::Core;
+use super::endpoints::Identity;
 use crate::stats::Gauge;
 
 /// What is limited.
@@ -38,6 +39,8 @@ pub struct Breakers {
     budget: Option<RetryBudget>,
     /// Gauges show what is left.
     tracks: bool,
+    /// Connections that each host may have.
+    per_host: Option<u32>,
 }
 
 impl Breakers {
@@ -48,7 +51,13 @@ impl Breakers {
             counts: Default::default(),
             budget: limits.retry_budget,
             tracks: limits.track_remaining,
+            per_host: limits.max_host_connections,
         }
+    }
+
+    /// Whether a host may have another connection by its own limit. Workers that ask at one moment may all be told that it may.
+    pub fn allows_host(&self, host: &Identity) -> bool {
+        self.per_host.is_none_or(|limit| host.connections() < u64::from(limit))
     }
 
     /// What may be under way now.

@@ -105,6 +105,11 @@ impl Identity {
         shard
     }
 
+    /// Its connections, over all workers.
+    pub fn connections(&self) -> u64 {
+        self.shards().iter().map(|shard| shard.cx_active.get()).sum()
+    }
+
     /// All workers' counts.
     pub fn shards(&self) -> Vec<Arc<HostShard>> {
         let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,12 +198,16 @@ pub struct EndpointSet {
     pub levels: Box<[Box<[LocalityGroup]>]>,
     /// `overprovisioning_factor`, percent.
     pub overprovisioning: u32,
+    /// `weighted_priority_health`.
+    pub weighted: bool,
+    /// Of a million requests so many are not sent.
+    pub drops: u32,
 }
 
 impl EndpointSet {
     /// None.
     pub fn empty() -> EndpointSet {
-        EndpointSet { levels: Box::default(), overprovisioning: 140 }
+        EndpointSet { levels: Box::default(), overprovisioning: 140, weighted: false, drops: 0 }
     }
 
     /// Out of an assignment. Identities of `before` are kept for addresses that stay; of equal addresses the first counts, as in
@@ -244,6 +253,8 @@ impl EndpointSet {
         EndpointSet {
             levels: levels.into_iter().map(Vec::into_boxed_slice).collect(),
             overprovisioning: assignment.overprovisioning_factor,
+            weighted: assignment.weighted_priority_health,
+            drops: assignment.drops,
         }
     }
 
@@ -283,7 +294,12 @@ impl EndpointSet {
             weight: group.weight,
             endpoints: Box::new([Arc::new(endpoint)]),
         };
-        EndpointSet { levels: Box::new([Box::new([group])]), overprovisioning: assignment.overprovisioning_factor }
+        EndpointSet {
+            levels: Box::new([Box::new([group])]),
+            overprovisioning: assignment.overprovisioning_factor,
+            weighted: assignment.weighted_priority_health,
+            drops: assignment.drops,
+        }
     }
 
     /// An endpoint outside any assignment (original destinations).
@@ -323,7 +339,7 @@ impl EndpointSet {
             endpoints: group.endpoints.iter().filter(|endpoint| !endpoint.is_to_go()).map(again).collect(),
         };
         let levels = self.levels.iter().map(|level| level.iter().map(group).collect());
-        EndpointSet { levels: levels.collect(), overprovisioning: self.overprovisioning }
+        EndpointSet { levels: levels.collect(), ..*self }
     }
 
     /// With those of `before` that are not in it, and whose active health checks succeed.
@@ -366,10 +382,7 @@ impl EndpointSet {
                 }
             }
         }
-        EndpointSet {
-            levels: levels.into_iter().map(Vec::into_boxed_slice).collect(),
-            overprovisioning: self.overprovisioning,
-        }
+        EndpointSet { levels: levels.into_iter().map(Vec::into_boxed_slice).collect(), ..self }
     }
 
     /// Whether there is none.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -36,6 +36,8 @@ pub struct Cluster {
     /// The filter of its connections, boxed: where there is one, it is there for each cluster.
     exchange: Option<Box<MetadataExchange>>,
     endpoints: ArcSwap<EndpointSet>,
+    /// Of a million requests so many are not sent: a copy, for every request asks. A stale read is a roll of the dice that came sooner.
+    drops: AtomicU32,
     /// Where hosts are watched that may be left out.
     outliers: Option<Arc<Watch>>,
     /// Where workers tell of hosts that say they fail their checks.
@@ -70,6 +72,7 @@ impl Cluster {
                 .as_ref()
                 .map(|config| Box::new(MetadataExchange::compile(config, stats))),
             endpoints: ArcSwap::from_pointee(EndpointSet::empty()),
+            drops: AtomicU32::new(0),
             outliers: Watch::of(&config),
             failing: config.health_check.is_some().then(Arc::default),
             assigned: AtomicBool::new(false),
@@ -129,6 +132,7 @@ impl Cluster {
         if set.has_other_hosts(&self.endpoints.load()) {
             self.scope().counter("membership_change").inc();
         }
+        self.drops.store(set.drops, Ordering::Relaxed);
         self.endpoints.store(Arc::new(set));
         self.assigned.store(true, Ordering::Relaxed);
         self.show_membership(counts);
@@ -207,6 +211,11 @@ impl Cluster {
     /// The configuration.
     pub fn config(&self) -> &Arc<config::cluster::Cluster> {
         &self.config
+    }
+
+    /// `drop_overloads`: of a million requests so many are not sent.
+    pub fn drops(&self) -> u32 {
+        self.drops.load(Ordering::Relaxed)
     }
 
     /// The endpoints of this moment.

@@ -69,6 +69,8 @@ pub fn assignment(endpoints: Vec<Endpoint>) -> LoadAssignment {
         cluster_name: "app".into(),
         localities: vec![LocalityEndpoints { endpoints, ..LocalityEndpoints::default() }],
         overprovisioning_factor: 140,
+        weighted_priority_health: false,
+        drops: 0,
     }
 }
 

@@ -194,7 +194,9 @@ impl WorkerCluster {
     /// # Errors
     /// A circuit breaker is open, or the connection could not be made.
     pub async fn tcp(&self, host: &Host, want: &TcpWant<'_>) -> Result<TcpLease, ConnectFailure> {
-        let Some(permit) = Permit::take(&self.core, want.priority, Resource::Connections) else {
+        let allowed = self.core.shared.breakers(want.priority).allows_host(&host.endpoint().identity);
+        let permit = allowed.then(|| Permit::take(&self.core, want.priority, Resource::Connections)).flatten();
+        let Some(permit) = permit else {
             self.core.stats.upstream_cx_overflow.inc();
             return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
         };

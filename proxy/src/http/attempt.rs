@@ -2,6 +2,7 @@
 //! `router` for routes that forward. The stream of the attempt that is answered stays here while the answer is sent: nothing large is
 //! handed about.
 
+mod dropped;
 mod ends;
 mod failure;
 mod filters;
@@ -68,6 +69,10 @@ pub(super) async fn run<'s>(
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
     exchange.stream.info.attempts = 0;
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
+    if let Some(stop) = dropped::answer(&exchange.stream, cluster.drops()) {
+        ends.failed(None, &stop);
+        return Err(stop);
+    }
     let attempt = Attempt::of(forwarding, &cluster, &ends);
     let (mut lease, head, target, succeeded) = loop {
         exchange.stream.info.attempts += 1;

@@ -85,6 +85,11 @@ impl UpstreamCluster {
         self.0.shared().endpoints().counts()
     }
 
+    /// Of a million requests so many are not to be sent.
+    pub fn drops(&self) -> u32 {
+        self.0.shared().drops()
+    }
+
     /// What it says of itself.
     pub fn labels(&self) -> Option<Rc<dyn Labels>> {
         Some(self.0.clone())

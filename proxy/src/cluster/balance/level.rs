@@ -7,7 +7,7 @@ use config::cluster;
 
 use super::chooser::Chooser;
 use super::edf::Schedule;
-use super::load::{LevelHealth, PriorityLoad};
+use super::load::{LevelHealth, PriorityLoad, Weights};
 use crate::cluster::endpoints::Health;
 use crate::cluster::host::Host;
 use crate::cluster::pick::Pick;
@@ -58,14 +58,15 @@ enum List {
 pub type Picked = (Host, bool);
 
 impl Balancer {
-    /// Over these priorities; within each, localities.
+    /// Over these priorities; within each, localities. `weighted`: how healthy a priority is counts by weights.
     pub fn new(
         levels: Vec<Vec<Group>>,
         overprovisioning: u32,
+        weighted: bool,
         panic_threshold: f64,
         random: fastrand::Rng,
     ) -> Balancer {
-        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups)).collect();
+        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups, weighted)).collect();
         let levels = levels.into_iter().map(|groups| Level {
             groups,
             overprovisioning,
@@ -176,9 +177,18 @@ fn find_or_make<K: PartialEq, V>(all: &mut Vec<(K, V)>, key: K, make: impl FnOnc
     &mut all[at].1
 }
 
-fn count(groups: &[Group]) -> LevelHealth {
-    let mut health = LevelHealth::default();
+fn count(groups: &[Group], weighted: bool) -> LevelHealth {
+    let mut health = LevelHealth { weights: weighted.then(Weights::default), ..LevelHealth::default() };
     for host in groups.iter().flat_map(|group| &group.hosts) {
+        if let Some(weights) = &mut health.weights {
+            let weight = u64::from(host.weight());
+            weights.total += if host.is_excluded() { 0 } else { weight };
+            match host.health() {
+                Health::Healthy => weights.healthy += weight,
+                Health::Degraded => weights.degraded += weight,
+                Health::Unhealthy => {}
+            }
+        }
         health.total += u32::from(!host.is_excluded());
         match host.health() {
             Health::Healthy => health.healthy += 1,

@@ -9,6 +9,19 @@ pub struct LevelHealth {
     pub healthy: u32,
     /// Degraded ones.
     pub degraded: u32,
+    /// `weighted_priority_health`: the weights that count instead.
+    pub weights: Option<Weights>,
+}
+
+/// Weights of the hosts of one priority.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// Of all.
+    pub total: u64,
+    /// Of healthy ones.
+    pub healthy: u64,
+    /// Of degraded ones.
+    pub degraded: u64,
 }
 
 /// The load of each priority, percent; healthy and degraded shares together are 100.
@@ -53,14 +66,17 @@ impl PriorityLoad {
 
     /// Without panic, and with nothing for some priorities; and how much of the load there are hosts for, percent.
     fn by_health(levels: &[LevelHealth], overprovisioning: u32, excluded: &[u32]) -> (PriorityLoad, u32) {
-        let of = |usable: fn(&LevelHealth) -> u32| -> Vec<u32> {
+        let of = |usable: fn(&Weights) -> u64| -> Vec<u32> {
             let one = |(priority, level): (u32, &LevelHealth)| match excluded.contains(&priority) {
                 true => 0,
-                false => availability(usable(level), level.total, overprovisioning),
+                false => {
+                    let weights = level.weights();
+                    availability(usable(&weights), weights.total, overprovisioning)
+                }
             };
             (0..).zip(levels).map(one).collect()
         };
-        let (health, degraded) = (of(|level| level.healthy), of(|level| level.degraded));
+        let (health, degraded) = (of(|weights| weights.healthy), of(|weights| weights.degraded));
         let available = (health.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
         let zeros = vec![0; levels.len()];
         let mut load = PriorityLoad { healthy: zeros.clone(), degraded: zeros, panic: vec![false; levels.len()] };
@@ -115,6 +131,15 @@ impl PriorityLoad {
 }
 
 impl LevelHealth {
+    /// What counts: weights, or each host as one.
+    fn weights(&self) -> Weights {
+        self.weights.unwrap_or(Weights {
+            total: self.total.into(),
+            healthy: self.healthy.into(),
+            degraded: self.degraded.into(),
+        })
+    }
+
     fn usable_percent(&self) -> f64 {
         if self.total == 0 {
             return 0.0;
@@ -124,11 +149,11 @@ impl LevelHealth {
     }
 }
 
-fn availability(usable: u32, total: u32, overprovisioning: u32) -> u32 {
+fn availability(usable: u64, total: u64, overprovisioning: u32) -> u32 {
     if total == 0 {
         return 0;
     }
-    let percent = u64::from(overprovisioning) * u64::from(usable) / u64::from(total);
+    let percent = u64::from(overprovisioning).saturating_mul(usable) / total;
     u32::try_from(percent.min(100)).unwrap_or(100)
 }
 

@@ -294,7 +294,8 @@ impl Pool {
                 state.open() == 0 && state.connecting == 0
             };
             let priority = self.key.priority;
-            let permit = Permit::take(&self.core, priority, Resource::Connections);
+            let allowed = self.core.shared.breakers(priority).allows_host(&self.endpoint.borrow().identity);
+            let permit = allowed.then(|| Permit::take(&self.core, priority, Resource::Connections)).flatten();
             if permit.is_none() {
                 self.core.stats.upstream_cx_overflow.inc();
                 if !alone {

@@ -356,6 +356,26 @@ fn retries_are_limited() {
 }
 
 #[test]
+fn a_host_has_a_limit_of_its_own() {
+    run(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| {
+            config.circuit_breaker = limits(|limits| limits.max_host_connections = Some(1));
+        });
+        let mut first = fixture.lease().await;
+        let want = want();
+        let mut waiting = pin!(fixture.cluster.http(&fixture.host, &want));
+        assert!(poll_now(waiting.as_mut()).is_pending());
+        assert_eq!(fixture.bench.stat("upstream_cx_overflow"), 1);
+        assert_eq!(fixture.bench.stat("circuit_breakers.default.cx_open"), 0);
+        exchange(&mut first).await;
+        drop(first);
+        waiting.await.expect("the first one's connection");
+        assert_eq!(fixture.bench.stat("upstream_cx_total"), 1);
+    });
+}
+
+#[test]
 fn an_unlimited_breaker_counts_nothing() {
     run(async {
         let server = Http1Server::start().await;

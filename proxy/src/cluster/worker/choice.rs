@@ -161,7 +161,7 @@ fn build_balancer(
         groups.collect()
     });
     let threshold = core.shared.config().panic_threshold;
-    Balancer::new(levels.collect(), endpoints.overprovisioning, threshold, fastrand::Rng::new())
+    Balancer::new(levels.collect(), endpoints.overprovisioning, endpoints.weighted, threshold, fastrand::Rng::new())
 }
 
 fn is_dns(discovery: &Discovery) -> bool {

@@ -17,7 +17,7 @@ fn group(weight: u32, hosts: &[(u8, HealthStatus)]) -> Group {
 }
 
 fn balancer(levels: Vec<Vec<Group>>, panic_threshold: f64) -> Balancer {
-    Balancer::new(levels, 140, panic_threshold, fastrand::Rng::with_seed(1))
+    Balancer::new(levels, 140, false, panic_threshold, fastrand::Rng::with_seed(1))
 }
 
 /// Picks by the last number of the host's address.

@@ -4,7 +4,7 @@ use super::*;
 
 /// Priorities with this percentage of healthy hosts, of 100 each.
 fn healthy(percents: &[u32]) -> Vec<LevelHealth> {
-    percents.iter().map(|percent| LevelHealth { total: 100, healthy: *percent, degraded: 0 }).collect()
+    percents.iter().map(|percent| LevelHealth { total: 100, healthy: *percent, ..LevelHealth::default() }).collect()
 }
 
 fn loads(percents: &[u32]) -> Vec<u32> {
@@ -51,7 +51,7 @@ fn three_priorities() {
 #[test]
 fn degraded_hosts_take_what_the_healthy_leave() {
     let levels = [(10, 20), (20, 10), (10, 0)];
-    let levels = levels.map(|(healthy, degraded)| LevelHealth { total: 100, healthy, degraded });
+    let levels = levels.map(|(healthy, degraded)| LevelHealth { total: 100, healthy, degraded, weights: None });
     let load = PriorityLoad::new(&levels, 100, 0.0);
     assert_eq!(load.healthy, [16, 28, 14]);
     assert_eq!(load.degraded, [28, 14, 0]);
@@ -59,7 +59,7 @@ fn degraded_hosts_take_what_the_healthy_leave() {
 
 #[test]
 fn degraded_hosts_alone() {
-    let levels = [LevelHealth { total: 4, healthy: 0, degraded: 4 }];
+    let levels = [LevelHealth { total: 4, degraded: 4, ..LevelHealth::default() }];
     let load = PriorityLoad::new(&levels, 140, 50.0);
     assert_eq!((load.healthy, load.degraded, load.panic), (vec![0], vec![100], vec![false]));
 }
@@ -67,7 +67,7 @@ fn degraded_hosts_alone() {
 #[test]
 fn one_priority_panics_below_its_threshold() {
     let panics = |healthy, threshold: f64| {
-        PriorityLoad::new(&[LevelHealth { total: 10, healthy, degraded: 0 }], 140, threshold).panic[0]
+        PriorityLoad::new(&[LevelHealth { total: 10, healthy, ..LevelHealth::default() }], 140, threshold).panic[0]
     };
     assert!(!panics(10, 50.0));
     assert!(!panics(5, 50.0));
@@ -113,7 +113,7 @@ fn nothing_at_all_still_adds_up() {
 
 #[test]
 fn an_empty_first_priority_is_skipped() {
-    let levels = [LevelHealth::default(), LevelHealth { total: 3, healthy: 3, degraded: 0 }];
+    let levels = [LevelHealth::default(), LevelHealth { total: 3, healthy: 3, ..LevelHealth::default() }];
     let load = PriorityLoad::new(&levels, 140, 50.0);
     assert_eq!(load.healthy, [0, 100]);
     assert_eq!(load.panic, [false, false]);
@@ -127,4 +127,16 @@ fn every_point_finds_its_share() {
         counts[load.choose(point).0] += 1;
     }
     assert_eq!(counts, [35, 35, 30]);
+}
+
+#[test]
+fn weights_count_where_they_are_there() {
+    // One of two hosts is well, and it has a tenth of the weight.
+    let weights = Some(Weights { total: 10, healthy: 1, degraded: 0 });
+    let first = LevelHealth { total: 2, healthy: 1, degraded: 0, weights };
+    let second =
+        LevelHealth { total: 1, healthy: 1, degraded: 0, weights: Some(Weights { total: 1, healthy: 1, degraded: 0 }) };
+    assert_eq!(PriorityLoad::new(&[first, second], 140, 50.0).healthy, [14, 86]);
+    let counted = [first, second].map(|level| LevelHealth { weights: None, ..level });
+    assert_eq!(PriorityLoad::new(&counted, 140, 50.0).healthy, [70, 30]);
 }
