@@ -50,7 +50,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
         Mode::Validate => validate(options),
         Mode::Serve | Mode::InitOnly => {
             let served = bootstrap::load(options)
-                .map(|bootstrap| node::located(bootstrap, || Sources::of_process().ask()))
+                .map(|bootstrap| node::located(bootstrap, options, || Sources::of_process().ask()))
                 .and_then(|bootstrap| serve(options, &bootstrap, &log, options.mode == Mode::InitOnly));
             served.err().iter().flat_map(|reasons| reasons.lines()).map(str::to_owned).collect()
         }

@@ -38,11 +38,11 @@ pub fn complete(node: &Bytes, options: &Options) -> Result<Node, String> {
 }
 
 /// Where nobody says where the node is, its platform is asked: the agent's word, or the command line's, counts.
-pub fn located(mut bootstrap: Bootstrap, ask: impl FnOnce() -> Facts) -> Bootstrap {
+pub fn located(mut bootstrap: Bootstrap, options: &Options, ask: impl FnOnce() -> Facts) -> Bootstrap {
     const KEY: &str = "PLATFORM_METADATA";
     let Ok(mut node) = Node::decode(bootstrap.node.clone()) else { return bootstrap };
     let locality = node.locality.get_or_insert_default();
-    if !(locality.region.is_empty() && locality.zone.is_empty()) {
+    if !(locality.region.is_empty() && locality.zone.is_empty() && options.service_zone.is_empty()) {
         return bootstrap;
     }
     let facts = ask();

@@ -134,19 +134,18 @@ pub async fn proxy(
 
 /// When a connection that goes on is logged again.
 struct Again {
-    interval: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Again {
     fn new(interval: Duration) -> Again {
-        Again { interval, timer: Box::pin(sleep(interval)) }
+        Again { timer: Box::pin(sleep(interval)) }
     }
 
-    fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
+    fn is_due(&mut self, interval: Option<Duration>, cx: &mut Context<'_>) -> bool {
         let due = self.timer.as_mut().poll(cx).is_ready();
-        if due {
-            self.timer.as_mut().reset(Instant::now() + self.interval);
+        if let Some(interval) = interval.filter(|_| due) {
+            self.timer.as_mut().reset(Instant::now() + interval);
         }
         due
     }
@@ -203,7 +202,7 @@ async fn session(
         if let Some(reports) = reports {
             reports.poll(cx, info, moved);
         }
-        while again.as_mut().is_some_and(|again| again.is_due(cx)) {
+        while again.as_mut().is_some_and(|again| again.is_due(proxy.config.early_log.interval, cx)) {
             (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
             proxy.write(worker, info, EntryKind::TcpPeriodic);
         }

@@ -81,7 +81,9 @@ impl Search<'_> {
             inner.map(|url| url.split(|letter: char| letter.is_control()).next().unwrap_or_default().to_owned());
         // And what is set beside a field may be what makes it count.
         let set: Vec<_> = message.fields().map(|(field, _)| field.number()).collect();
-        let surroundings = format!("{name} in {:?} with {inner:?} and {set:?}", above.last());
+        // Each kind of resource has decoders of its own.
+        let of = sample.root.descriptor();
+        let surroundings = format!("{name} in {:?} of {} with {inner:?} and {set:?}", above.last(), of.full_name());
         let visits = self.visits.entry(surroundings).or_default();
         *visits += usize::from(!path.is_empty());
         if *visits > SURROUNDINGS || name.starts_with("google.protobuf.") {

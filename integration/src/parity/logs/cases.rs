@@ -78,7 +78,7 @@ pub fn all() -> Vec<Case> {
         case("early, a tunnel that is not allowed", "early", tunnel("/200"), 2),
         Case { until: Until::Passed(Duration::from_millis(450)), ..plain("again", "again", "GET /long/x", 2) },
         case("filters", "filters", request("GET /200", id), 9),
-        case("filters of gRPC", "filters", request("POST /grpc/5", &format!("{grpc}{id}")), 11),
+        case("filters of gRPC", "filters", request("POST /grpc/5", &format!("{grpc}{id}")), 9),
         case("records", "otel", request("GET /200/a?q=1", "x-a: 1\r\n"), 3),
         case("records of what has no route", "otel", request("GET /x", "x-nowhere: 1\r\n"), 3),
         case("a connection", "tcp", "hello bye\n".into(), 1),

@@ -56,7 +56,8 @@ fn the_platform_says_where_a_node_is_that_nobody_else_says() {
         zone: "eu-central-1a".into(),
         more: vec![("aws_instance_id", "i-1".into())],
     };
-    let found = located(bootstrap(r#"{"id": "n", "metadata": {"a": "b"}}"#), facts);
+    let options = Options::parse_from(["outrigger"]);
+    let found = located(bootstrap(r#"{"id": "n", "metadata": {"a": "b"}}"#), &options, facts);
     let node = Node::decode(found.node.clone()).unwrap();
     let locality = node.locality.unwrap();
     assert_eq!((&*locality.region, &*locality.zone), ("eu-central-1", "eu-central-1a"));
@@ -64,13 +65,17 @@ fn the_platform_says_where_a_node_is_that_nobody_else_says() {
         "aws_instance_id": "i-1" });
     assert_eq!(*found.node_metadata, serde_json::json!({ "a": "b", "PLATFORM_METADATA": platform }));
     assert!(node.metadata.unwrap().fields.contains_key("PLATFORM_METADATA"));
-    let options = found.options(config::UnknownFields::Reject);
-    assert_eq!(options.node_locality.map(|text| text.to_string()), ["eu-central-1", "eu-central-1a"]);
+    let read = found.options(config::UnknownFields::Reject);
+    assert_eq!(read.node_locality.map(|text| text.to_string()), ["eu-central-1", "eu-central-1a"]);
 
     let told = bootstrap(r#"{"id": "n", "locality": {"zone": "z"}}"#);
     let before = told.node.clone();
-    assert_eq!(located(told, || panic!("nobody is asked")).node, before);
+    assert_eq!(located(told, &options, || panic!("nobody is asked")).node, before);
+    let zone = Options::parse_from(["outrigger", "--service-zone", "y"]);
+    let told = bootstrap(r#"{"id": "n"}"#);
+    let before = told.node.clone();
+    assert_eq!(located(told, &zone, || panic!("nobody is asked")).node, before);
     let nowhere = bootstrap(r#"{"id": "n"}"#);
     let before = nowhere.node.clone();
-    assert_eq!(located(nowhere, Facts::default).node, before);
+    assert_eq!(located(nowhere, &options, Facts::default).node, before);
 }
