@@ -176,7 +176,7 @@ async fn collect(state: &State, request: Request<Incoming>, head: String) -> Res
 }
 
 fn shown(path: &str, headers: &HeaderMap) -> String {
-    let names = ["content-type", "x-added", "x-envoy-internal", "te", "grpc-timeout"];
+    let names = ["content-type", "x-added", "x-envoy-internal", "te"];
     let one = |name: &&str| headers.get(*name).map(|value| format!("{name}={}", value.as_bytes().escape_ascii()));
     format!("{path} {}", names.iter().filter_map(one).collect::<Vec<_>>().join(" "))
 }

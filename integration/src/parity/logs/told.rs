@@ -128,6 +128,7 @@ pub(super) fn records(message: &[u8]) -> Result<(Vec<Entry>, String), Failure> {
             entries.extend(scope.records.into_iter().map(record));
         }
     }
+    origin.sort();
     Ok((entries, origin.join(" ")))
 }
 
@@ -165,31 +166,57 @@ fn value(any: Option<&AnyValue>) -> Value {
 /// An entry as lines.
 pub(super) fn entry(entry: &Entry, ports: &BTreeMap<u64, String>) -> String {
     let mut text = format!("{} {}", entry.log, entry.kind);
-    lines(&entry.fields, String::new(), ports, &mut text);
+    lines(&entry.fields, String::new(), &Told { ports, differs: differs(entry) }, &mut text);
     text
 }
 
-fn lines(value: &Value, path: String, ports: &BTreeMap<u64, String>, out: &mut String) {
+/// How fields are told.
+struct Told<'a> {
+    ports: &'a BTreeMap<u64, String>,
+    /// Fields that are others on purpose: see `known.md`.
+    differs: fn(&str) -> bool,
+}
+
+/// Which fields of an entry are others with the two on purpose.
+fn differs(entry: &Entry) -> fn(&str) -> bool {
+    let common = &entry.fields["commonProperties"];
+    match entry.fields["response"]["responseCode"].as_u64() {
+        // Refused by the codec, or not at its end.
+        Some(400 | 426) => |name| name.contains("Bytes"),
+        _ if common["intermediateLogEntry"] == true => |name| name.contains("Bytes"),
+        // A tunnel.
+        Some(101) => |name| name == "responseHeadersBytes" || name.starts_with("timeToLast"),
+        _ if common["upstreamRequestAttemptCount"].as_u64() > Some(1) => {
+            |name| matches!(name, "responseHeadersBytes" | "upstreamWireBytesReceived")
+        }
+        _ => |name| name == "responseHeadersBytes",
+    }
+}
+
+fn lines(value: &Value, path: String, told: &Told<'_>, out: &mut String) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             let mut sorted: Vec<_> = fields.iter().collect();
             sorted.sort_by_key(|(name, _)| *name);
             for (name, value) in sorted {
-                lines(value, format!("{path}.{name}"), ports, out);
+                lines(value, format!("{path}.{name}"), told, out);
             }
         }
         Value::Array(list) if !list.is_empty() => {
             for (index, value) in list.iter().enumerate() {
-                lines(value, format!("{path}[{index}]"), ports, out);
+                lines(value, format!("{path}[{index}]"), told, out);
             }
         }
         value => {
             let name = path.rsplit('.').next().unwrap_or_default();
+            if (told.differs)(name) || (name == "request" && *value == json!({})) {
+                return;
+            }
             let is_moment = name.starts_with("timeTo") || matches!(name, "startTime" | "duration");
             let shown = match value {
                 _ if is_moment => String::from("T"),
                 Value::Number(port) if name == "portValue" => {
-                    let known = port.as_u64().and_then(|port| ports.get(&port));
+                    let known = port.as_u64().and_then(|port| told.ports.get(&port));
                     known.map_or("PEER", |name| name).to_owned()
                 }
                 Value::String(id) if matches!(name, "streamId" | "requestId") && id.len() == 36 => String::from("ID"),
