@@ -21,7 +21,7 @@ const TABLE: &[Room] = &[
     // Uses the library from outside, by its name.
     room("main", &[]),
     // Commands for people: they ask a proxy that runs, or judge files as it would.
-    room("commands", &["app", "cli", "stats", "tls"]),
+    room("commands", &["app", "cli", "tls"]),
     // Wires everything together.
     room(
         "app",
