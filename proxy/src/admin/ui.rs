@@ -314,7 +314,10 @@ fn rates(html: &mut Html, admin: &Admin) {
     samples.retain(|(_, value)| *value != 0);
     samples.truncate(MOST);
     if samples.is_empty() {
-        html.paragraph("dim", "No connection and no request yet.");
+        html.paragraph(
+            "dim",
+            "No connection and no request yet, or the configuration (stats_matcher) leaves out the statistics of them.",
+        );
         return html.end_section();
     }
     html.raw(&format!("<div class=\"scroll\"><table id=\"rates\" data-filter=\"{}\"><thead><tr><th scope=\"col\">Statistic</th><th scope=\"col\" class=\"number\">Now</th><th scope=\"col\" class=\"number\">Each second</th></tr></thead><tbody>\n", escaped(RATES)));

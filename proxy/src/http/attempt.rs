@@ -34,6 +34,7 @@ use super::stop::Stop;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::timeouts::{self, Timeouts};
 use super::trace;
+use super::upgrade;
 use super::upload::Upload;
 use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
@@ -153,7 +154,8 @@ pub(super) async fn run<'s>(
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let watched = target.watched();
-    let awaits_trailers = ends.answered(target, &head, time, succeeded);
+    let awaits_trailers =
+        ends.answered(target, &head, time, (succeeded, upgrade::is_ignored(&exchange.stream.request, &head)));
     upload.forget();
     let flow = cluster.counts_waits(|stats| {
         [stats.upstream_flow_control_paused_reading_total, stats.upstream_flow_control_resumed_reading_total]

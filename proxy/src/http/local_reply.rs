@@ -89,7 +89,10 @@ pub(super) fn build(
     downstream: &mut dyn Downstream,
     reply: LocalReply,
 ) -> (ResponseHead, Bytes) {
-    stream.info.flags.set(reply.flags);
+    // What the answer to a head that is none is made of does not know of the flag yet, as with Envoy.
+    if !stream.headless {
+        stream.info.flags.set(reply.flags);
+    }
     stream.info.response_code_details = Some(reply.details.clone());
     stream.info.response_code = 0;
     let grpc = stream.asked.grpc && !reply.plain;
@@ -124,6 +127,7 @@ pub(super) fn build(
     {
         content_type = rewrite(replies, stream, &mut head, &mut text);
     }
+    stream.info.flags.set(reply.flags);
     let mut body = Bytes::new();
     // What the answer is comes after what was added to it, and in its place.
     if grpc {

@@ -77,16 +77,22 @@ pub(super) fn mark_answer(request: &RequestHead, head: &mut ResponseHead) {
 /// Whether an upgrade was answered with neither consent nor an error. As with Envoy the body is left out for web sockets, and for whoever
 /// asked with extended CONNECT: to him the body of a 200 is what comes out of a tunnel.
 pub(super) fn ignored(request: &RequestHead, head: &mut ResponseHead) -> bool {
-    let ignored = match &request.upgrade {
-        Some(kind) if kind.eq_ignore_ascii_case(b"websocket") => (200..400).contains(&head.status),
-        Some(_) => request.protocol == Protocol::Http2 && (200..300).contains(&head.status),
-        None => false,
-    };
+    let ignored = is_ignored(request, head);
     if ignored {
         head.headers.remove(&Name::CONTENT_LENGTH);
+        head.headers.remove(&Name::CONTENT_TYPE);
         head.body = BodyLength::Empty;
     }
     ignored
+}
+
+/// Whether an answer will be [`ignored`].
+pub(super) fn is_ignored(request: &RequestHead, head: &ResponseHead) -> bool {
+    match &request.upgrade {
+        Some(kind) if kind.eq_ignore_ascii_case(b"websocket") => (200..400).contains(&head.status),
+        Some(_) => request.protocol == Protocol::Http2 && (200..300).contains(&head.status),
+        None => false,
+    }
 }
 
 /// Whether the response opens a tunnel; then the client's bytes may flow. It counts while it lasts.

@@ -89,13 +89,13 @@ impl Ends<'_> {
         }
     }
 
-    /// With an answer from upstream; `succeeded`: a retry led to it, and it is good. Gives the host back if only the trailers will tell whether it is to be counted as an error.
+    /// With an answer from upstream; `succeeded`: a retry led to it, and it is good; `ignored`: it is no answer to what was asked. Gives the host back if only the trailers will tell whether it is to be counted as an error.
     pub fn answered(
         &self,
         target: Target,
         head: &ResponseHead,
         milliseconds: Option<u64>,
-        succeeded: bool,
+        (succeeded, ignored): (bool, bool),
     ) -> Option<Target> {
         let status = head.status;
         self.heard(head, milliseconds);
@@ -110,7 +110,7 @@ impl Ends<'_> {
                 return Some(target);
             }
             target.count(grpc::is_host_error(grpc::status(&head.headers)));
-        } else if status < 500 || !self.uncounted {
+        } else if !ignored && (status < 500 || !self.uncounted) {
             target.count(status >= 500);
         }
         None

@@ -185,9 +185,19 @@ pub struct Stream {
 enum State {
     /// Its head has not been sent.
     New,
+    /// The peer takes no further stream yet.
+    Waiting(Box<Waiting>),
     /// It never will be.
     Spent,
     Open(Open),
+}
+
+/// What is sent once there is room: the peer has said that it takes fewer streams than were lent.
+struct Waiting {
+    head: RequestHead,
+    end: bool,
+    data: Vec<(Bytes, bool)>,
+    trailers: Option<Headers>,
 }
 
 struct Open {
@@ -202,8 +212,32 @@ impl Stream {
     fn open(&mut self) -> Result<(&mut Open, &RefCell<Core>), StreamError> {
         match &mut self.state {
             State::Open(open) => Ok((open, &self.shared.core)),
-            State::New | State::Spent => Err(StreamError::Io("the request is not open".into())),
+            State::New | State::Waiting(_) | State::Spent => Err(StreamError::Io("the request is not open".into())),
         }
+    }
+
+    /// Sends what waits, if there is room by now.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if !matches!(self.state, State::Waiting(_)) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.shared.core.borrow().is_full() {
+            self.shared.waiting.borrow_mut().push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Spent) else { return Poll::Pending };
+        let Waiting { head, end, data, trailers } = *waiting;
+        self.begin(&head, end)?;
+        data.into_iter().try_for_each(|(data, end)| self.send_data(data, end))?;
+        Poll::Ready(trailers.map_or(Ok(()), |trailers| self.send_trailers(&trailers)))
+    }
+
+    fn begin(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
+        let core = &mut *self.shared.core.borrow_mut();
+        self.look_whether_alive(core);
+        let place = core.send_request(head, end)?;
+        self.state = State::Open(Open { place, upgrade: head.upgrade.clone(), answered: false });
+        Ok(())
     }
 
     /// A PING goes ahead of a request that comes after a long silence.
@@ -229,14 +263,16 @@ impl Upstream for Stream {
         if !matches!(self.state, State::New) {
             return Err(StreamError::Io("the request head was sent before".into()));
         }
-        let core = &mut *self.shared.core.borrow_mut();
-        self.look_whether_alive(core);
-        let place = core.send_request(head, end)?;
-        self.state = State::Open(Open { place, upgrade: head.upgrade.clone(), answered: false });
-        Ok(())
+        if self.shared.core.borrow().is_full() {
+            let waiting = Waiting { head: head.clone(), end, data: Vec::new(), trailers: None };
+            self.state = State::Waiting(Box::new(waiting));
+            return Ok(());
+        }
+        self.begin(head, end)
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        ready!(self.poll_begin(cx))?;
         match self.open() {
             Ok((open, core)) => core.borrow_mut().poll_ready(open.place, cx),
             Err(_) => Poll::Ready(Ok(())),
@@ -244,11 +280,19 @@ impl Upstream for Stream {
     }
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        if let State::Waiting(waiting) = &mut self.state {
+            waiting.data.push((data, end));
+            return Ok(());
+        }
         let (open, core) = self.open()?;
         core.borrow_mut().send_data(open.place, data, end)
     }
 
     fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        if let State::Waiting(waiting) = &mut self.state {
+            waiting.trailers = Some(trailers.clone());
+            return Ok(());
+        }
         let (open, core) = self.open()?;
         core.borrow_mut().send_trailers(open.place, trailers)
     }
@@ -258,6 +302,7 @@ impl Upstream for Stream {
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+        ready!(self.poll_begin(cx))?;
         let (open, core) = self.open()?;
         if open.answered {
             return Poll::Ready(Err(StreamError::Io("the response head was taken before".into())));
@@ -309,7 +354,7 @@ impl Upstream for Stream {
     fn reset(&mut self, why: ResetReason) {
         match &self.state {
             State::Open(open) => self.shared.core.borrow_mut().reset(open.place, reason(why)),
-            State::New | State::Spent => self.state = State::Spent,
+            State::New | State::Waiting(_) | State::Spent => self.state = State::Spent,
         }
     }
 

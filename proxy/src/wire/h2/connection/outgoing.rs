@@ -21,6 +21,11 @@ pub(super) const LIMIT: usize = 64 * 1024;
 pub(super) const LOW: usize = LIMIT / 2;
 
 impl Connection {
+    /// Whether the peer takes no further stream for the moment.
+    pub(in crate::wire::h2) fn is_full(&self) -> bool {
+        self.end.is_none() && !self.peer.going && self.next <= frame::MAX_WINDOW && self.open >= self.max_streams()
+    }
+
     /// Opens a stream with a request. `Err`: the request cannot be said, or not here; then nothing has left this process.
     pub(in crate::wire::h2) fn send_request(&mut self, head: &RequestHead, end: bool) -> Result<usize, StreamError> {
         if self.end.is_some() || self.peer.going || self.open >= self.max_streams() {

@@ -17,11 +17,13 @@ pub(super) struct Peer {
 
 impl Default for Peer {
     fn default() -> Peer {
-        // Nothing is limited until it says so.
-        Peer { max_streams: u32::MAX, initial_window: i64::from(frame::DEFAULT_WINDOW), going: false }
+        Peer { max_streams: BEFORE_SETTINGS, initial_window: i64::from(frame::DEFAULT_WINDOW), going: false }
     }
 }
 
+/// Streams that are opened before the peer has said how many it takes: what RFC 9113 section 6.5.2 wants of everybody. More of them could
+/// only be refused.
+const BEFORE_SETTINGS: u32 = 100;
 const TOO_LARGE: &str = "SETTINGS_INITIAL_WINDOW_SIZE";
 
 impl Connection {
@@ -71,6 +73,10 @@ impl Connection {
         let (settings, rest) = payload.as_chunks::<6>();
         if !rest.is_empty() {
             return Err(Fatal::new(Reason::FRAME_SIZE_ERROR, "SETTINGS of a wrong length"));
+        }
+        if !matches!(self.stage, Stage::Open) {
+            // Nothing is limited but what it says now.
+            self.peer.max_streams = u32::MAX;
         }
         self.stage = Stage::Open;
         let mut window = None;
