@@ -156,7 +156,7 @@ fn identity(html: &mut Html, admin: &Admin) {
     html.section("identity", "Who we are");
     let now = SystemTime::now();
     let mut leaves: Vec<_> = admin.source.certificates().into_iter().flat_map(|context| context.chain).collect();
-    leaves.sort_by(|one, other| one.expires.cmp(&other.expires));
+    leaves.sort_by_key(|one| one.expires);
     leaves.dedup_by(|one, other| one.serial == other.serial);
     let rows: Vec<_> = leaves
         .iter()

@@ -10,7 +10,7 @@ pub(super) fn parse(text: &[u8]) -> Option<f64> {
         _ => (false, text),
     };
     let value = match unsigned.get(..2) {
-        Some("0x" | "0X") => hexadecimal(unsigned[2..].as_bytes())?,
+        Some("0x" | "0X") => hexadecimal(&unsigned.as_bytes()[2..])?,
         _ if is_named_nan(unsigned) => f64::NAN,
         _ if unsigned.starts_with(['-', '+']) => return None,
         _ => unsigned.parse().ok()?,

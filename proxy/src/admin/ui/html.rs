@@ -48,7 +48,7 @@ impl Html {
     /// Begins a part of the page that a reader can jump to.
     pub fn section(&mut self, id: &str, title: &str) {
         // A string takes all that is written to it.
-        let _ = write!(self.0, "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{}</h2>\n", escaped(title));
+        let _ = writeln!(self.0, "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{}</h2>", escaped(title));
     }
 
     /// Ends it.
@@ -58,7 +58,7 @@ impl Html {
 
     /// A paragraph.
     pub fn paragraph(&mut self, class: &str, text: &str) {
-        let _ = write!(self.0, "<p class=\"{class}\">{}</p>\n", escaped(text));
+        let _ = writeln!(self.0, "<p class=\"{class}\">{}</p>", escaped(text));
     }
 
     /// A table whose first column names the row.

@@ -68,8 +68,8 @@ fn http() -> HttpCheck {
         buffer: 1024,
         add: Vec::new(),
         remove: Vec::new(),
-        expected: vec![200..201],
-        retriable: vec![503..504],
+        expected: std::iter::once(200..201).collect(),
+        retriable: std::iter::once(503..504).collect(),
         http2: false,
         service_name: None,
     }

@@ -147,7 +147,7 @@ pub fn leads_to(chain: &Value) -> String {
 }
 
 /// Filters before the end that may refuse, by name.
-pub fn guards<'a>(filters: &'a Value) -> Vec<&'a str> {
+pub fn guards(filters: &Value) -> Vec<&str> {
     const GUARDS: [&str; 11] = [
         ".rbac.",
         ".jwt_authn.",

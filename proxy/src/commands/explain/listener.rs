@@ -240,5 +240,7 @@ fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: 
 /// All of several have to be good, for each gets its share.
 fn several(clusters: &[(&str, Option<u64>)], dump: &Dump, steps: &mut Steps) -> bool {
     let gets_some = clusters.iter().filter(|(_, share)| *share != Some(0));
-    gets_some.map(|(name, share)| cluster::tell(name, *share, dump, steps)).fold(true, |all, one| all && one)
+    // Each of them is told, whatever became of the one before.
+    let all: Vec<bool> = gets_some.map(|(name, share)| cluster::tell(name, *share, dump, steps)).collect();
+    all.into_iter().all(|one| one)
 }
