@@ -20,8 +20,11 @@ static KNOWN: LazyLock<ArcSwap<ByAddress>> = LazyLock::new(ArcSwap::default);
 /// Peers that a worker keeps.
 const MOST: usize = 500;
 
+/// A workload, and the peer made of it.
+type Made = (Arc<Workload>, Rc<Peer>);
+
 thread_local! {
-    static PEERS: RefCell<HashMap<IpAddr, (Arc<Workload>, Rc<Peer>)>> = RefCell::default();
+    static PEERS: RefCell<HashMap<IpAddr, Made>> = RefCell::default();
 }
 
 /// The workload at an address.
