@@ -92,7 +92,7 @@ impl Services {
                 // One too many would come now.
                 tokio::time::sleep(if count == 0 { 10 * POLL } else { 4 * POLL }).await;
                 let mut entries = std::mem::take(&mut *self.state.entries.lock().expect(POISON));
-                entries.sort_by(|one, other| one.order().cmp(&other.order()));
+                entries.sort_by_key(Entry::order);
                 return Ok(entries);
             }
             if began.elapsed() > DEADLINE {
