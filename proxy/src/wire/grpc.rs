@@ -93,6 +93,11 @@ pub fn write_timeout(timeout: Duration) -> Bytes {
     Bytes::from(format!("{}{unit}", count.min(99_999_999)))
 }
 
+/// The same of the gRPC status in a head or in trailers, if there is one.
+pub fn status_as_http(headers: &Headers) -> Option<u16> {
+    status(headers).map(http_status_of)
+}
+
 /// The HTTP status that says of a request what a gRPC status says.
 pub fn http_status_of(status: u8) -> u16 {
     match status {

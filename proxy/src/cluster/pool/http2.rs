@@ -207,14 +207,18 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
         draining: Cell::new(false),
         idle_since: Cell::new(Some(Instant::now())),
     });
-    let retired = {
+    let (retired, is_late) = {
         let mut state = pool.state.borrow_mut();
         state.multiplexed.push(Rc::clone(&connection));
-        state.retired
+        (state.retired, state.drained.is_some_and(|drained| connection.born() <= drained))
     };
     pool.serve_waiting();
     if retired {
         pool.retire();
+    } else if is_late {
+        // It was begun before the pool was drained, and serves whoever waited for it.
+        connection.drain();
+        pool.drop_finished();
     }
     // The pool alone decides how long the connection lives: without it there is nothing to tell.
     let (weak_pool, weak_connection) = (Rc::downgrade(&pool), Rc::downgrade(&connection));

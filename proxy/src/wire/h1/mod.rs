@@ -17,6 +17,8 @@ mod body;
 pub(super) mod buffers;
 mod cased;
 mod encode;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod head;
 mod lenient;
 mod meter;

@@ -43,6 +43,13 @@ struct Shared {
 }
 
 impl Shared {
+    fn watch(&self, cx: &Context<'_>) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+    }
+
     fn wake(&self) {
         self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
     }
@@ -89,7 +96,7 @@ impl Handle {
         if self.free_streams() > 0 || self.shared.core.borrow().is_peer_going() {
             return Poll::Ready(Ok(()));
         }
-        self.shared.waiting.borrow_mut().push(cx.waker().clone());
+        self.shared.watch(cx);
         Poll::Pending
     }
 
@@ -98,7 +105,7 @@ impl Handle {
         if let Some(end) = self.shared.core.borrow().end() {
             return Poll::Ready(Arc::clone(end));
         }
-        self.shared.waiting.borrow_mut().push(cx.waker().clone());
+        self.shared.watch(cx);
         Poll::Pending
     }
 
@@ -151,8 +158,10 @@ impl Driver {
         if self.closing {
             return self.link.poll_close(core, cx);
         }
-        // All that can be said now has been said: it leaves in one piece.
-        ready!(self.link.poll_write(core, cx))?;
+        // All that can be said now has been said: it leaves in one piece, and may make room for streams that wait.
+        let written = self.link.poll_write(core, cx);
+        self.shared.wake();
+        ready!(written)?;
         Poll::Pending
     }
 }
@@ -222,7 +231,7 @@ impl Stream {
             return Poll::Ready(Ok(()));
         }
         if self.shared.core.borrow().is_full() {
-            self.shared.waiting.borrow_mut().push(cx.waker().clone());
+            self.shared.watch(cx);
             return Poll::Pending;
         }
         let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Spent) else { return Poll::Pending };

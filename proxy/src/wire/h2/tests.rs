@@ -14,6 +14,7 @@ use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
 use crate::wire::sniff::PREFACE;
 
+mod blocks;
 mod lost;
 mod model;
 mod options;

@@ -26,8 +26,8 @@ pub(super) struct Block {
 enum Of {
     /// A request.
     New,
-    /// A stream that there is.
-    Stream(usize),
+    /// A stream that there was when the block began. Its place may be another's by the time the block is whole.
+    Stream,
     /// Nobody's; the block is decoded, for the compression's sake.
     Nobody,
 }
@@ -59,7 +59,6 @@ impl Connection {
             octets: 0,
             rest: Vec::new(),
         };
-        self.lines.clear();
         self.fragment(block, frame, fragment, true)
     }
 
@@ -85,7 +84,7 @@ impl Connection {
                 Some(Lost::Reset(_)) => Err(Fatal::new(Reason::STREAM_CLOSED, "HEADERS behind a reset")),
                 Some(_) => Ok(Of::Nobody),
                 None if stream.incoming.ended => Err(Fatal::new(Reason::STREAM_CLOSED, "HEADERS behind the end")),
-                None => Ok(Of::Stream(place)),
+                None => Ok(Of::Stream),
             };
         }
         if self.server && id > self.highest {
@@ -119,20 +118,24 @@ impl Connection {
         if !block.rest.is_empty() {
             return Err(Fatal::new(Reason::COMPRESSION_ERROR, "a header block that is cut off"));
         }
-        match block.of {
+        let result = match block.of {
             Of::Nobody => Ok(()),
             Of::New => self.request(&block),
-            Of::Stream(place) => {
-                let wire = &mut self.streams[place].wire;
-                wire.received += block.octets;
-                wire.received_heads += block.octets;
-                if self.streams[place].incoming.begun {
-                    self.trailers(place, &block)
-                } else {
-                    self.response(place, &block)
-                }
-            }
-        }
+            Of::Stream => self.further(&block),
+        };
+        // What was in it is the message's now, and an idle connection holds none of it.
+        self.lines.clear();
+        result
+    }
+
+    /// A head or trailers of a stream, unless whoever held it has let go meanwhile.
+    fn further(&mut self, block: &Block) -> Result<(), Fatal> {
+        let found = self.streams.find(block.id);
+        let Some(place) = found.filter(|place| self.streams[*place].lost.is_none()) else { return Ok(()) };
+        let wire = &mut self.streams[place].wire;
+        wire.received += block.octets;
+        wire.received_heads += block.octets;
+        if self.streams[place].incoming.begun { self.trailers(place, block) } else { self.response(place, block) }
     }
 
     fn request(&mut self, block: &Block) -> Result<(), Fatal> {

@@ -96,6 +96,10 @@ impl Connection {
         if stream.outgoing.ended {
             return Err(StreamError::Io("the message is complete".into()));
         }
+        if data.is_empty() && !end {
+            // A frame of nothing is what peers count to be flooded with.
+            return Ok(());
+        }
         stream.outgoing.ended = end;
         if stream.outgoing.queued == 0 {
             loop {

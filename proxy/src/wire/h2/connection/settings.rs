@@ -50,7 +50,9 @@ impl Connection {
         }
         say(frame::MAX_CONCURRENT_STREAMS, settings.max_concurrent_streams);
         say(frame::INITIAL_WINDOW_SIZE, settings.initial_stream_window);
-        say(frame::MAX_HEADER_LIST_SIZE, settings.header_list_size());
+        if settings.custom.iter().all(|(id, _)| *id != frame::MAX_HEADER_LIST_SIZE) {
+            say(frame::MAX_HEADER_LIST_SIZE, settings.header_list_size());
+        }
         self.decoder.allow(settings.hpack_table_size, false);
         self.outbox.frame(frame::SETTINGS, 0, 0, &payload);
         let more = settings.initial_connection_window.saturating_sub(frame::DEFAULT_WINDOW);

@@ -124,25 +124,25 @@ impl Decoder {
 
     fn literal(&mut self, rest: &mut &[u8], prefix: u32, keep: bool, lines: &mut Lines) -> Result<bool, Broken> {
         let Some(index) = integer(rest, prefix)? else { return Ok(false) };
-        let begin = lines.text.len();
-        let known = match index {
-            0 => {
-                if !string(rest, self.max_field, &mut lines.text)? {
-                    lines.text.truncate(begin);
-                    return Ok(false);
-                }
-                None
+        let (mut said, mut known) = (None, None);
+        match index {
+            0 => match string(rest, self.max_field)? {
+                None => return Ok(false),
+                text => said = text,
+            },
+            index => {
+                known = Some(match STATIC.get(index - 1) {
+                    Some((name, _)) => name.clone(),
+                    None => self.dynamic(index)?.name.clone(),
+                });
             }
-            index => Some(match STATIC.get(index - 1) {
-                Some((name, _)) => name.clone(),
-                None => self.dynamic(index)?.name.clone(),
-            }),
-        };
-        let middle = lines.text.len();
-        if !string(rest, self.max_field, &mut lines.text)? {
-            lines.text.truncate(begin);
-            return Ok(false);
         }
+        // Nothing is decoded before all of it is here: a name would be once more with each piece of its value.
+        let Some(value) = string(rest, self.max_field)? else { return Ok(false) };
+        let begin = lines.text.len();
+        said.map_or(Ok(()), |name| add(name, &mut lines.text))?;
+        let middle = lines.text.len();
+        add(value, &mut lines.text)?;
         let sound = Sound::of(&lines.text[middle..]);
         let name = match known {
             Some(name) => {
@@ -223,21 +223,25 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<Option<usize>, Broken> {
     Ok(Some(value as usize))
 }
 
-/// A string (section 5.2), added to `out`. False: it is not whole, and `out` is as it was.
-fn string(rest: &mut &[u8], max: usize, out: &mut BytesMut) -> Result<bool, Broken> {
+/// A string as it came (section 5.2), and whether it is Huffman coded. `None`: it is not whole.
+fn string<'a>(rest: &mut &'a [u8], max: usize) -> Result<Option<(&'a [u8], bool)>, Broken> {
     let mut after = *rest;
-    let Some(first) = after.first() else { return Ok(false) };
+    let Some(first) = after.first() else { return Ok(None) };
     let coded = first & 0x80 != 0;
-    let Some(length) = integer(&mut after, 7)? else { return Ok(false) };
+    let Some(length) = integer(&mut after, 7)? else { return Ok(None) };
     if length > max {
         return Err(Broken("a field above the limit"));
     }
-    let Some((text, behind)) = after.split_at_checked(length) else { return Ok(false) };
-    if coded {
-        huffman::decode(text, out).map_err(|_| Broken("no Huffman code"))?;
-    } else {
-        out.extend_from_slice(text);
-    }
+    let Some((text, behind)) = after.split_at_checked(length) else { return Ok(None) };
     *rest = behind;
-    Ok(true)
+    Ok(Some((text, coded)))
+}
+
+/// Adds what a string says.
+fn add((text, coded): (&[u8], bool), out: &mut BytesMut) -> Result<(), Broken> {
+    if coded {
+        return huffman::decode(text, out).map_err(|_| Broken("no Huffman code"));
+    }
+    out.extend_from_slice(text);
+    Ok(())
 }
