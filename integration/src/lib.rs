@@ -14,4 +14,5 @@ pub mod lab;
 pub mod parity;
 pub mod recorder;
 pub mod recordings;
+mod serving;
 pub mod skip;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use outrigger_integration::embedded::{binary, ports};
+use outrigger_integration::parity::address;
 use outrigger_integration::parity::der::{oid, seq, time, tlv};
 use outrigger_integration::parity::envoy;
 use outrigger_integration::parity::started::{Started, page};
@@ -97,10 +98,6 @@ fn listener(name: &str, at: SocketAddr, policy: &str, certificate: Value) -> Val
         "transport_socket": {"name": "tls", "typed_config": {"@type": TLS, "ocsp_staple_policy": policy,
             "common_tls_context": {"tls_certificates": [certificate]}}},
     }]})
-}
-
-fn address(at: SocketAddr) -> Value {
-    json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}})
 }
 
 fn free() -> SocketAddr {

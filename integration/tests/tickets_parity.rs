@@ -23,6 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use outrigger_integration::embedded::{binary, ports};
+use outrigger_integration::parity::address;
 use outrigger_integration::parity::envoy;
 use outrigger_integration::parity::started::Started;
 use outrigger_integration::skip::or_skip;
@@ -83,10 +84,6 @@ fn octets(number: u8, length: usize) -> Vec<u8> {
 fn given(numbers: &[u8], length: usize) -> Value {
     let key = |number: &u8| json!({"inline_bytes": STANDARD.encode(octets(*number, length))});
     json!({"session_ticket_keys": {"keys": numbers.iter().map(key).collect::<Vec<_>>()}})
-}
-
-fn address(at: SocketAddr) -> Value {
-    json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}})
 }
 
 fn free() -> SocketAddr {

@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+use crate::serving::serve;
 
 /// One request as the application saw it.
 #[derive(Debug, Clone)]
@@ -58,18 +57,7 @@ impl App {
         let arrived = Arc::<Mutex<Vec<Arrived>>>::default();
         let (name, record) = (name.to_owned(), arrived.clone());
         let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (name, record) = (name.clone(), record.clone());
-                connections.spawn(async move {
-                    let service = service_fn(move |request| answer(name.clone(), record.clone(), request));
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    // An error is the client's.
-                    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
-                });
-            }
-        });
+        serve(&mut serving, listener, move |request| answer(name.clone(), record.clone(), request));
         Self { address, arrived, _serving: serving }
     }
 

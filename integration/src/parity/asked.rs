@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use self::cases::Case;
 use self::service::Service;
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::started::{Started, page};
 
 pub use crate::parity::started::Failure;
@@ -164,10 +165,6 @@ impl Proxy {
 
 fn log(folder: &Path, name: &str) -> String {
     folder.join(format!("{name}.log")).display().to_string()
-}
-
-fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 fn cluster(name: &str, endpoint: SocketAddr, http2: bool) -> Value {

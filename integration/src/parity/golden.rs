@@ -2,11 +2,36 @@
 
 use std::path::Path;
 
+use super::envoy;
+use super::started::Failure;
+use crate::embedded::binary;
+use crate::skip::or_skip;
+
+/// Plays with the real Envoy, where there is one. `UPDATE_GOLDENS=1` records what it does; the diff is the review.
+///
+/// # Panics
+/// What cannot be played, and what [`hold`] finds.
+pub async fn of_envoy(name: &str, play: impl AsyncFn(&Path) -> Result<String, Failure>) {
+    if let Some(envoy) = or_skip(&format!("envoy_does_what_is_recorded ({name})"), envoy()) {
+        let text = play(&envoy).await.expect("all is played");
+        hold(name, &text, std::env::var_os("UPDATE_GOLDENS").is_some());
+    }
+}
+
+/// The same with ours.
+///
+/// # Panics
+/// Likewise.
+pub async fn of_outrigger(name: &str, play: impl AsyncFn(&Path) -> Result<String, Failure>) {
+    let text = play(&binary::build().expect("the binary builds")).await.expect("all is played");
+    hold(name, &text, false);
+}
+
 /// Compares what was played with what is recorded; `update` records it first.
 ///
 /// # Panics
 /// They differ: the parts that do.
-pub fn hold(name: &str, text: &str, update: bool) {
+fn hold(name: &str, text: &str, update: bool) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity").join(name);
     if update {
         std::fs::write(&golden, text).expect("the folder is writable");

@@ -23,8 +23,9 @@ use tokio::net::TcpStream;
 use self::cases::{Case, Until};
 use self::services::Services;
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::started::{Started, page};
-use crate::parity::tracing::{address, cluster};
+use crate::parity::tracing::cluster;
 
 pub use crate::parity::started::Failure;
 

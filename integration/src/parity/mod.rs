@@ -21,8 +21,16 @@ pub mod table;
 pub mod tracing;
 pub mod upstream;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// An `Address` of a configuration.
+pub fn address(at: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } })
+}
 
 /// The real Envoy: `ENVOY_BIN`, else the one that `make tools` brought.
 ///

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use self::cases::Case;
 use self::others::Others;
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::started::{Started, page};
 
 pub use crate::parity::started::Failure;
@@ -213,10 +214,6 @@ impl Proxy {
         lines.sort();
         Ok(lines)
     }
-}
-
-pub(super) fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 pub(super) fn cluster(name: &str, endpoint: SocketAddr, http2: bool) -> Value {

@@ -12,14 +12,12 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{DEADLINE, Failure, POLL};
+use crate::serving::serve;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -58,18 +56,7 @@ impl Service {
         let answer = Mutex::new(Answer::Http(200, &[("x-app", "1")], "fine"));
         let state = Arc::new(State { answer, seen: Mutex::default() });
         let (shared, mut serving) = (state.clone(), JoinSet::new());
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = shared.clone();
-                connections.spawn(async move {
-                    let service = service_fn(move |request| respond(state.clone(), request));
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    // An error is the proxy's.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
+        serve(&mut serving, listener, move |request| respond(shared.clone(), request));
         Ok(Service { address, state, _serving: serving })
     }
 

@@ -10,14 +10,12 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::Failure;
 use super::scenario::{Message, Request, Scenario};
+use crate::serving;
 
 /// A body that is sent in pieces, and may break off.
 pub(super) type Body = UnsyncBoxBody<Bytes, Failure>;
@@ -69,21 +67,11 @@ impl App {
         let address = listener.local_addr()?;
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let record = seen.clone();
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answers, served, record) = (answers.clone(), served.clone(), record.clone());
-                connections.spawn(async move {
-                    let service =
-                        service_fn(move |request| answer(answers.clone(), served.clone(), record.clone(), request));
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    // An error is the proxy's, or was asked for.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
+        let mut tasks = JoinSet::new();
+        serving::serve(&mut tasks, listener, move |request| {
+            answer(answers.clone(), served.clone(), record.clone(), request)
         });
-        Ok(App { address, seen, _serving: serving })
+        Ok(App { address, seen, _serving: tasks })
     }
 
     /// How many came since that was last asked.

@@ -10,9 +10,6 @@ use envoy_types::pb::envoy::service::auth::v3::authorization_server::{Authorizat
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use prost::Message;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -21,6 +18,7 @@ use tonic::codegen::Service as _;
 
 use super::Failure;
 use crate::control_plane::json as protobuf_json;
+use crate::serving::serve;
 
 /// A running service. Ends when dropped.
 #[derive(Debug)]
@@ -55,18 +53,7 @@ impl Authorizer {
         let state = Arc::<State>::default();
         let shared = state.clone();
         let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = shared.clone();
-                connections.spawn(async move {
-                    let service = service_fn(move |request| answer(state.clone(), request));
-                    // An error is the proxy's, or was asked for.
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
+        serve(&mut serving, listener, move |request| answer(shared.clone(), request));
         Ok(Authorizer { address, state, _serving: serving })
     }
 

@@ -20,6 +20,7 @@ use super::app::{answer_name, body, map};
 use super::scenario::{Request, Scenario};
 use super::told::Got;
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::started::Started;
 
 /// How long anything may take before the test is given up.
@@ -247,10 +248,6 @@ async fn read(response: Response<Incoming>) -> Got {
 
 fn log(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
-}
-
-fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 fn typed(name: &str, fields: &Value) -> Value {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::DEADLINE;
 use super::scenario::Scenario;
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::http::Failure;
 use crate::parity::started::{Started, page};
 
@@ -137,10 +138,6 @@ impl Proxy {
 
 fn log_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
-}
-
-fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 fn typed(name: &str, mut fields: Value) -> Value {

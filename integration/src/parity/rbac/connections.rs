@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::proxy::{ADDRESS, DEADLINE, Identities, Proxy, address, context, filter, log, state};
+use super::proxy::{ADDRESS, DEADLINE, Identities, Proxy, context, filter, log, state};
 use super::request::{PEERS, PLAIN};
 use super::{Failure, Place, Random, Told, policy};
+use crate::parity::address;
 
 /// The first port that a client comes from.
 const FIRST: usize = 10_000;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::request::{PEERS, PLAIN};
 use super::{Batch, Failure, Told};
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::started::{Started, page};
 
 /// How long anything may take before a batch is given up.
@@ -220,10 +221,6 @@ pub(super) fn typed(type_name: &str, mut fields: Value) -> Value {
 
 pub(super) fn filter(name: &str, type_name: &str, fields: Value) -> Value {
     json!({ "name": name, "typed_config": typed(type_name, fields) })
-}
-
-pub(super) fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 /// The factory of objects that are addresses.

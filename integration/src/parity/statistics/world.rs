@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::embedded::ports;
+use crate::parity::address;
 use crate::parity::http::Failure;
 use crate::parity::started::{Started, page};
 
@@ -155,10 +156,6 @@ fn certificate(folder: &Path) -> Result<Value, Failure> {
     Ok(
         json!({ "tls_certificates": [{ "certificate_chain": { "filename": chain }, "private_key": { "filename": key } }] }),
     )
-}
-
-fn address(address: SocketAddr) -> Value {
-    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }
 
 fn typed(name: &str, fields: &Value) -> Value {

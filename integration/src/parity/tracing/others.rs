@@ -10,13 +10,11 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{DEADLINE, Failure, POLL, Span, otlp, zipkin};
+use crate::serving::serve;
 
 /// The collector and the application. Both end when dropped.
 #[derive(Debug)]
@@ -51,18 +49,7 @@ impl Others {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             addresses.push(listener.local_addr()?);
             let state = state.clone();
-            serving.spawn(async move {
-                let mut connections = JoinSet::new();
-                while let Ok((stream, _)) = listener.accept().await {
-                    let state = state.clone();
-                    connections.spawn(async move {
-                        let service = service_fn(move |request| respond(state.clone(), request, is_app));
-                        let builder = auto::Builder::new(TokioExecutor::new());
-                        // An error is the proxy's.
-                        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                    });
-                }
-            });
+            serve(&mut serving, listener, move |request| respond(state.clone(), request, is_app));
         }
         let hole = std::net::TcpListener::bind("127.0.0.1:0")?;
         Ok(Others { collector: addresses[0], app: addresses[1], hole, state, _serving: serving })
