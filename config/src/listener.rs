@@ -93,6 +93,8 @@ pub struct Listener {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// `ignore_global_conn_limit`.
     pub ignore_global_connection_limit: bool,
+    /// `bypass_overload_manager`: its connections are taken however little memory there is.
+    pub bypass_overload_manager: bool,
     /// Connections taken from the socket per readiness event.
     pub max_accepts_per_event: Option<u32>,
     /// `stat_prefix`; the address otherwise.

@@ -1,6 +1,7 @@
 //! Spans and entries of access logs on their way to services: gathered by each worker, sent over the mesh's own clusters, off the path of
 //! requests. `http` and `logs` hand them over and never wait: what a slow service leaves no room for is dropped, and counted.
 
+mod collector;
 mod http;
 mod log_stream;
 mod queue;

@@ -11,12 +11,14 @@ use crate::stats::Stats;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::format::{self, JsonLine};
 
+mod again;
 mod entry;
 mod filter;
 mod record;
 mod sinks;
 
 pub use crate::log_files::SinkSettings;
+pub(crate) use again::Again;
 use entry::ToLogService;
 pub(crate) use filter::Filter;
 pub use filter::wants_times as filter_wants_times;

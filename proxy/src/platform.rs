@@ -73,7 +73,7 @@ impl Sources {
 impl Facts {
     /// Nothing is known.
     pub fn is_empty(&self) -> bool {
-        *self == Facts::default()
+        self.metadata().next().is_none()
     }
 
     /// As `PLATFORM_METADATA` of a node.

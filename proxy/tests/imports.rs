@@ -145,7 +145,7 @@ const TABLE: &[Room] = &[
     // Access logs: which entries are written, as what and where to.
     room("logs", &["call", "export", "failure", "log_files", "policy", "stats", "telemetry", "tls", "wire"]),
     // Statistics on their way to those who are told.
-    room("sinks", &["call", "cluster", "stats", "wire"]),
+    room("sinks", &["call", "cluster", "outage", "stats", "wire"]),
     // Spans and entries of logs on their way to services.
     room("export", &["call", "outage", "stats", "telemetry", "wire"]),
     // Calls to services, over clusters; below whoever calls: filters, exporters, the control thread.

@@ -42,8 +42,7 @@ fn untyped(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Balanc
     let mut balancing = Balancing::default();
     let hashing = proto.common_lb_config.as_ref().and_then(|common| common.consistent_hashing_lb_config.as_ref());
     if let Some(hashing) = hashing {
-        balancing.hashes_hostname = hashing.use_hostname_for_hashing;
-        balancing.balance_factor = uint32(&hashing.hash_balance_factor).filter(|factor| *factor > 0);
+        consistent(&mut balancing, hashing.use_hostname_for_hashing, &hashing.hash_balance_factor);
     }
     let slow_start = |at: &At<'_>, config: &Option<pb::cluster::SlowStartConfig>| match config {
         Some(one) => {
@@ -108,11 +107,10 @@ fn least_request(at: &At<'_>, choices: &Option<wkt::UInt32Value>) -> Result<Bala
 }
 
 fn ring(at: &At<'_>, least: &Option<wkt::UInt64Value>, most: &Option<wkt::UInt64Value>) -> Result<Balancer, Rejection> {
-    const LARGEST: u64 = LARGEST_RING;
     let minimum_ring_size = least.as_ref().map_or(DEFAULT_RING, |value| value.value);
-    let maximum = most.as_ref().map_or(LARGEST, |value| value.value);
-    field_rules::within(&at.field("minimum_ring_size"), minimum_ring_size, 1, LARGEST)?;
-    field_rules::within(&at.field("maximum_ring_size"), maximum, 1, LARGEST)?;
+    let maximum = most.as_ref().map_or(LARGEST_RING, |value| value.value);
+    field_rules::within(&at.field("minimum_ring_size"), minimum_ring_size, 1, LARGEST_RING)?;
+    field_rules::within(&at.field("maximum_ring_size"), maximum, 1, LARGEST_RING)?;
     if minimum_ring_size > maximum {
         return Err(at
             .field("minimum_ring_size")
@@ -233,8 +231,7 @@ fn ring_policy(at: &At<'_>, config: &typed::ring_hash::v3::RingHash) -> Result<P
     balancing.maximum_ring_size = config.maximum_ring_size.as_ref().map_or(LARGEST_RING, |size| size.value);
     #[allow(deprecated)]
     {
-        balancing.hashes_hostname = config.use_hostname_for_hashing;
-        balancing.balance_factor = uint32(&config.hash_balance_factor);
+        consistent(balancing, config.use_hostname_for_hashing, &config.hash_balance_factor);
     }
     hashing(balancing, &config.consistent_hashing_lb_config);
     policy.locality_weighted = config.locality_weighted_lb_config.as_ref().map(|_| true);
@@ -243,9 +240,14 @@ fn ring_policy(at: &At<'_>, config: &typed::ring_hash::v3::RingHash) -> Result<P
 
 fn hashing(balancing: &mut Balancing, config: &Option<typed::common::v3::ConsistentHashingLbConfig>) {
     if let Some(config) = config {
-        balancing.hashes_hostname = config.use_hostname_for_hashing;
-        balancing.balance_factor = uint32(&config.hash_balance_factor);
+        consistent(balancing, config.use_hostname_for_hashing, &config.hash_balance_factor);
     }
+}
+
+/// Of all spellings; a factor of zero is none.
+fn consistent(balancing: &mut Balancing, hostname: bool, factor: &Option<wkt::UInt32Value>) {
+    balancing.hashes_hostname = hostname;
+    balancing.balance_factor = uint32(factor).filter(|factor| *factor > 0);
 }
 
 fn slow_start(

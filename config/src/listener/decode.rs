@@ -63,6 +63,7 @@ pub fn from_proto(proto: &pb::Listener, options: &Options) -> Result<Listener, R
         transparent: bool_or(&proto.transparent, false),
         tcp_keepalive: proto.tcp_keepalive.as_ref().map(address::decode::tcp_keepalive),
         ignore_global_connection_limit: proto.ignore_global_conn_limit,
+        bypass_overload_manager: proto.bypass_overload_manager,
         max_accepts_per_event: max_accepts(&at, proto)?,
         stat_prefix: proto::text(&proto.stat_prefix),
         drain_modify_only: drain == pb::listener::DrainType::ModifyOnly,

@@ -17,7 +17,7 @@ use super::query::Query;
 use super::source::ClusterStatus;
 use super::{Admin, certs, reply};
 use crate::cli::version;
-use crate::status::{ListenerStatus, Shown};
+use crate::status::{HostStatus, ListenerStatus, Shown};
 use crate::store::{Entry, Kind};
 
 const STYLE: &str = include_str!("ui/style.css");
@@ -241,13 +241,14 @@ fn served(html: &mut Html, shown: &Shown, most: usize) {
     html.end_section();
 }
 
-fn is_healthy(health: HealthStatus) -> bool {
-    matches!(health, HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded)
+fn is_healthy(host: &HostStatus) -> bool {
+    matches!(host.health, HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded)
+        && !host.flags.is_failed()
 }
 
 fn clusters(html: &mut Html, clusters: &[ClusterStatus], most: usize) {
     html.section("clusters", "Clusters and the health of their endpoints");
-    let healthy = |cluster: &ClusterStatus| cluster.hosts.iter().filter(|host| is_healthy(host.health)).count();
+    let healthy = |cluster: &ClusterStatus| cluster.hosts.iter().filter(|host| is_healthy(host)).count();
     let trouble = |cluster: &&ClusterStatus| {
         let down = cluster.hosts.len() - healthy(cluster);
         let failed: u64 = cluster.hosts.iter().map(|host| host.counts.cx_connect_fail).sum();

@@ -3,20 +3,44 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::bootstrap::{Overload, Remedy, Watched};
+use tokio::time::Instant;
 
 use crate::cli::process;
 use crate::stats::{Gauge, Stats};
 use crate::{admin, drain, listener};
 
+/// Memory is given back no more often: Envoy's default.
+const SHRINK: Duration = Duration::from_secs(10);
+
 /// Watches until the process ends.
 pub async fn watch(config: Overload, stats: Arc<Stats>) {
     let mut state = State::new(&config, &stats);
+    let mut shrunk = None;
+    for monitor in &config.monitors {
+        if matches!(monitor.watched, Watched::Group(_)) && process::group_memory(Path::new("/")).is_none() {
+            tracing::warn!(
+                target: "main",
+                "overload: the monitor '{}' sees nothing, for the system does not say how much memory the control group uses; take \
+                 fixed_heap",
+                monitor.name
+            );
+        }
+    }
     loop {
         let pressures: Vec<(Arc<str>, f64)> =
             config.monitors.iter().map(|monitor| (monitor.name.clone(), pressure(monitor.watched))).collect();
-        state.look(&config, &pressures).into_iter().for_each(|(remedy, on)| apply(remedy, on));
+        for (remedy, on) in state.look(&config, &pressures) {
+            if remedy == Remedy::ShrinkHeap && on {
+                if shrunk.is_some_and(|at: Instant| at.elapsed() < SHRINK) {
+                    continue;
+                }
+                shrunk = Some(Instant::now());
+            }
+            apply(remedy, on);
+        }
         tokio::time::sleep(config.interval).await;
     }
 }

@@ -18,6 +18,7 @@ use crate::cluster::{
 };
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
+use crate::wire::grpc;
 use crate::wire::headers::Name;
 use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
@@ -82,7 +83,7 @@ impl Open {
                 Poll::Ready(Ok(head)) if head.status < 200 => {}
                 Poll::Ready(Ok(head)) => {
                     let grpc = self.grpc;
-                    self.host.put_answer(&head, || grpc.then(|| status_of(&head)).flatten());
+                    self.host.put_answer(&head, || grpc.then(|| grpc::status_as_http(&head.headers)).flatten());
                     return Poll::Ready(Ok(head));
                 }
                 other => return other,
@@ -263,7 +264,7 @@ impl Outgoing {
             host,
             ended: false,
             internal: self.internal,
-            grpc: crate::wire::grpc::has_content_type(&self.head.headers),
+            grpc: grpc::has_content_type(&self.head.headers),
             begun: self.begun,
         };
         let sent = self.send(&mut open);
@@ -327,12 +328,7 @@ impl Outgoing {
 
 /// What a response head says of its host: a gRPC status counts as the HTTP status that means the same.
 pub(super) fn status_for_host(head: &ResponseHead) -> u16 {
-    status_of(head).unwrap_or(head.status)
-}
-
-/// The HTTP status that means the same as its gRPC status, if it holds one.
-fn status_of(head: &ResponseHead) -> Option<u16> {
-    crate::wire::grpc::status(&head.headers).map(crate::wire::grpc::http_status_of)
+    grpc::status_as_http(&head.headers).unwrap_or(head.status)
 }
 
 /// Time is up.

@@ -131,6 +131,17 @@ pub(crate) async fn serve(answer: impl Fn(Asked) -> Answering + 'static) -> Sock
     address
 }
 
+/// A service that takes every call and answers none.
+pub(crate) async fn hung() -> SocketAddr {
+    serve(|one| {
+        Box::pin(async move {
+            let _held = one;
+            std::future::pending::<()>().await;
+        })
+    })
+    .await
+}
+
 impl Asked {
     /// Reads the whole request body.
     pub async fn body(&mut self) -> Vec<u8> {

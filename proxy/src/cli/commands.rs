@@ -96,9 +96,9 @@ pub struct Explain {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub admin: Admin,
-    /// Path of the request
-    #[arg(long, default_value = "/", value_name = "PATH")]
-    pub path: String,
+    /// Path of the request; else that of the URL, or /
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
     /// Method of the request
     #[arg(long, default_value = "GET", value_name = "METHOD")]
     pub method: String,
@@ -114,6 +114,13 @@ pub struct Explain {
     /// Plain text, or JSON for programs
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub output: Output,
+}
+
+impl Explain {
+    /// Path of the request.
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or("/")
+    }
 }
 
 /// `outrigger hosts`.
@@ -229,7 +236,7 @@ Examples:
   outrigger wait && exec /usr/local/bin/my-application
   outrigger wait --timeout 2m --admin unix:/run/outrigger/admin.sock
 
-Ready means that the configuration has come, listeners are bound, and nothing drains (GET /ready of the admin interface).
+Ready is what GET /ready of the admin interface says, as with Envoy: the configuration has come and listeners were bound, and nobody has asked for /healthcheck/fail. Listeners that drain (/drain_listeners) change nothing in it.
 
 Exit status: 0 it is ready; 1 not in time; 2 the command line is wrong; 3 nobody answered at the admin interface in all that time.";
 
@@ -248,6 +255,8 @@ Examples:
   outrigger explain api.example.com:443 --tls
 
 Walks what the running proxy has: address of the name on this machine, listener, filter chain, route, cluster, endpoint, and who each side has to be. No request is sent. Without a port every listener that serves the host is explained.
+
+A target may be a URL: then its path counts, unless --path says another one.
 
 Exit status: 0 a request would go out; 1 it would fail, and the last lines say why; 2 the command line is wrong; 3 nobody answers at the admin interface.";
 

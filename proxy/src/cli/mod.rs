@@ -13,7 +13,7 @@ mod unknown;
 pub mod version;
 
 pub use options::{DrainStrategy, IpVersion, Mode, Options};
-pub use say::{complain, say};
+pub use say::{complain, say, say_octets, unsaid};
 
 pub use crate::telemetry::process_log::LogLevel;
 

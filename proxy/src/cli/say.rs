@@ -2,11 +2,30 @@
 //! process by a panic, and leave behind what it has started.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
 
 /// A line on stdout.
 pub fn say(line: impl Display) {
-    let _nobody_reads = std::io::stdout().write_all(format!("{line}\n").as_bytes());
+    say_octets(format!("{line}\n").as_bytes());
+}
+
+static UNSAID: OnceLock<String> = OnceLock::new();
+
+/// The same, as it is.
+pub fn say_octets(text: &[u8]) {
+    let mut out = std::io::stdout();
+    if let Err(error) = out.write_all(text).and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // Whoever reads may be gone; any other reason is told once.
+        UNSAID.get_or_init(|| error.to_string());
+    }
+}
+
+/// Why something could not be written on stdout; `None` where all was, or nobody reads.
+pub fn unsaid() -> Option<&'static str> {
+    UNSAID.get().map(String::as_str)
 }
 
 /// A line on stderr.

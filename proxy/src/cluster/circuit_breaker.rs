@@ -4,12 +4,12 @@
 //! usual mesh cluster has no shared cache line on its request path.
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use config::cluster::{RetryBudget, Thresholds};
 
 use super::core::Core;
-use super::endpoints::Identity;
+use super::identity::Identity;
 use crate::stats::Gauge;
 
 /// What is limited.
@@ -39,6 +39,8 @@ pub struct Breakers {
     budget: Option<RetryBudget>,
     /// Gauges show what is left.
     tracks: bool,
+    /// Another version of the cluster shows that now. A read that is late moves its gauge by one.
+    is_replaced: AtomicBool,
     /// Connections that each host may have.
     per_host: Option<u32>,
 }
@@ -51,6 +53,7 @@ impl Breakers {
             counts: Default::default(),
             budget: limits.retry_budget,
             tracks: limits.track_remaining,
+            is_replaced: AtomicBool::new(false),
             per_host: limits.max_host_connections,
         }
     }
@@ -58,6 +61,16 @@ impl Breakers {
     /// Whether a host may have another connection by its own limit. Workers that ask at one moment may all be told that it may.
     pub fn allows_host(&self, host: &Identity) -> bool {
         self.per_host.is_none_or(|limit| host.connections() < u64::from(limit))
+    }
+
+    /// Another version of the cluster takes its place: gauges are that one's.
+    pub fn replaced(&self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gauge of what is left moves.
+    fn shows(&self, change: Change) -> bool {
+        self.tracks && change != Change::Above && !self.is_replaced.load(Ordering::Relaxed)
     }
 
     /// What may be under way now.
@@ -156,7 +169,7 @@ impl Permit {
         if change == Change::Crossed {
             core.stats.breaker(priority, resource).inc();
         }
-        if breakers.tracks && change != Change::Above {
+        if breakers.shows(change) {
             core.stats.remaining(priority, resource).dec();
         }
         Some(Permit(Some(Held { core: Rc::clone(core), priority, resource })))
@@ -171,7 +184,7 @@ impl Drop for Permit {
         if change == Change::Crossed {
             held.core.stats.breaker(held.priority, held.resource).dec();
         }
-        if breakers.tracks && change != Change::Above {
+        if breakers.shows(change) {
             held.core.stats.remaining(held.priority, held.resource).inc();
         }
     }

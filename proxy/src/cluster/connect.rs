@@ -15,7 +15,8 @@ use config::address::Address;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::endpoints::{Endpoint, print};
+use super::endpoints::Endpoint;
+use super::identity::print;
 use super::pool::{Connected, Key, Speaks};
 use super::proxy_protocol;
 use super::shared::Cluster;

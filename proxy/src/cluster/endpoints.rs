@@ -2,126 +2,16 @@
 //! read by workers and by admin. It never resolves names: endpoints of DNS clusters arrive resolved.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use config::address::Address;
 use config::endpoint::{self, EndpointCheck, HealthStatus, LoadAssignment, Locality};
 use config::metadata::Metadata;
 use tokio::time::Instant;
 
-use super::health::Failing;
-use super::host_stats::HostShard;
-use super::outlier::{Monitor, Watch};
+use super::identity::{Born, Identity};
 use crate::status::HealthFlags;
-
-/// What an endpoint keeps across assignments as long as its address stays: its counts, and with them its pools.
-pub struct Identity {
-    /// Where it is reached.
-    pub address: Address,
-    /// The same, printed as Envoy prints it.
-    pub printed: Arc<str>,
-    /// Each worker's counts, by worker index. Locked when a worker first uses the endpoint and by admin, never per request.
-    shards: Mutex<Vec<(usize, Arc<HostShard>)>>,
-    /// What was found out of its health. Written by the control thread alone; workers read what is in their endpoint set.
-    flags: AtomicU16,
-    /// Where outlier detection counts.
-    monitor: Option<Box<Monitor>>,
-    /// Where an answer is told that calls it failing, if it is checked.
-    failing: Option<Arc<Failing>>,
-    /// When it became healthy, where balancing wants to know. Locked by the control thread alone.
-    well_since: Mutex<Option<Instant>>,
-}
-
-/// How hosts of a cluster begin that were not there before.
-#[derive(Clone, Copy, Default)]
-pub struct Born<'a> {
-    /// Outlier detection counts them.
-    pub outliers: Option<&'a Arc<Watch>>,
-    /// They are checked.
-    pub failing: Option<&'a Arc<Failing>>,
-    /// What is known of those that are checked, and have not been.
-    pub flags: HealthFlags,
-    /// The moment, where balancing wants to know when hosts became healthy.
-    pub now: Option<Instant>,
-}
-
-impl Identity {
-    /// A new one. `check`: how it is checked, if it says so itself.
-    pub fn new(address: Address, born: &Born<'_>, check: Option<&EndpointCheck>) -> Arc<Identity> {
-        let is_checked = born.failing.is_some() && !check.is_some_and(|check| check.disabled);
-        let flags = if is_checked { born.flags } else { HealthFlags::NONE };
-        Arc::new(Identity {
-            printed: print(&address),
-            address,
-            shards: Mutex::default(),
-            flags: AtomicU16::new(flags.bits()),
-            monitor: born.outliers.map(|watch| Box::new(Monitor::new(watch))),
-            failing: born.failing.filter(|_| is_checked).cloned(),
-            // One that is checked is healthy from its first good check on.
-            well_since: Mutex::new(born.now.filter(|_| !is_checked)),
-        })
-    }
-
-    /// It becomes healthy now.
-    pub fn becomes_well(&self) {
-        *self.well_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn well_since(&self) -> Option<Instant> {
-        *self.well_since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was found out of its health. A stale read shows the moment before; what workers heed comes with an endpoint set.
-    pub fn flags(&self) -> HealthFlags {
-        HealthFlags::from_bits(self.flags.load(Ordering::Relaxed))
-    }
-
-    /// Changes that. For the control thread alone, which publishes the endpoints then.
-    pub fn set_flags(&self, flags: HealthFlags) {
-        self.flags.store(flags.bits(), Ordering::Relaxed);
-    }
-
-    /// What outlier detection counts of it.
-    pub fn monitor(&self) -> Option<&Monitor> {
-        self.monitor.as_deref()
-    }
-
-    /// Where it is told that an answer calls it failing; `None` where it is not checked.
-    pub fn failing(&self) -> Option<&Failing> {
-        self.failing.as_deref()
-    }
-
-    /// The counts that this worker writes.
-    pub fn shard(&self, worker: usize) -> Arc<HostShard> {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, shard)) = shards.iter().find(|(index, _)| *index == worker) {
-            return Arc::clone(shard);
-        }
-        let shard = Arc::<HostShard>::default();
-        shards.push((worker, Arc::clone(&shard)));
-        shard
-    }
-
-    /// Its connections, over all workers.
-    pub fn connections(&self) -> u64 {
-        self.shards().iter().map(|shard| shard.cx_active.get()).sum()
-    }
-
-    /// All workers' counts.
-    pub fn shards(&self) -> Vec<Arc<HostShard>> {
-        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        shards.iter().map(|(_, shard)| Arc::clone(shard)).collect()
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.printed)
-    }
-}
 
 /// Health, as far as balancing cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -222,7 +112,7 @@ impl EndpointSet {
         for endpoint in before.iter() {
             known.insert(&endpoint.identity.address, &endpoint.identity);
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         // The translation bounds priorities; Envoy's own limit is 128.
         let highest = assignment.localities.iter().map(|group| group.priority.min(MAX_PRIORITY)).max();
         let mut levels: Vec<Vec<LocalityGroup>> = Vec::new();
@@ -238,7 +128,9 @@ impl EndpointSet {
                 let Some(transport) = transport(endpoint).filter(|_| is_reachable(&endpoint.address)) else { continue };
                 let identity = match known.get(&endpoint.address) {
                     // One whose checks are switched on or off is another one, as in Envoy.
-                    Some(identity) if identity.failing.is_some() == is_checked(born, endpoint) => Arc::clone(identity),
+                    Some(identity) if identity.failing().is_some() == born.checks(endpoint.check.as_deref()) => {
+                        Arc::clone(identity)
+                    }
                     _ => Identity::new(endpoint.address.clone(), born, endpoint.check.as_deref()),
                 };
                 identity.set_flags(identity.flags().without(HealthFlags::PENDING_DYNAMIC_REMOVAL));
@@ -435,7 +327,7 @@ pub struct Membership {
 impl Endpoint {
     /// Whether active health checks ask it.
     pub fn is_checked(&self) -> bool {
-        self.identity.failing.is_some()
+        self.identity.failing().is_some()
     }
 
     /// It counts for nothing: neither for the load that its priority can take nor for panic.
@@ -480,23 +372,9 @@ impl Endpoint {
     }
 }
 
-fn is_checked(born: &Born<'_>, endpoint: &endpoint::Endpoint) -> bool {
-    born.failing.is_some() && !endpoint.check.as_ref().is_some_and(|check| check.disabled)
-}
-
 /// Names are resolved before they come here, and internal listeners are not ours.
 fn is_reachable(address: &Address) -> bool {
     matches!(address, Address::Socket(_) | Address::Pipe(_))
-}
-
-/// As Envoy prints it in logs and in `/clusters`.
-pub fn print(address: &Address) -> Arc<str> {
-    match address {
-        Address::Socket(address) => address.to_string().into(),
-        Address::Name { host, port } => format!("{host}:{port}").into(),
-        Address::Pipe(path) => path.to_string_lossy().into(),
-        Address::Internal { listener, endpoint_id } => format!("envoy://{listener}/{endpoint_id}").into(),
-    }
 }
 
 /// Envoy's limit.

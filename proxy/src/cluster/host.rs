@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 
 use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
-use super::endpoints::{Endpoint, Health, Identity};
+use super::endpoints::{Endpoint, Health};
 use super::host_stats::HostShard;
+use super::identity::Identity;
 use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};

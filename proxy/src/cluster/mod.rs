@@ -21,6 +21,7 @@ mod handshakes;
 pub mod health;
 mod host;
 mod host_stats;
+mod identity;
 mod lease;
 mod manager;
 mod named;

@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::circuit_breaker::Breakers;
-use super::endpoints::{Born, EndpointSet, Membership};
+use super::endpoints::{EndpointSet, Membership};
 use super::health::Failing;
+use super::identity::Born;
 use super::outlier::Watch;
 use super::retry::Rules;
 use super::stats::{ClusterStats, sanitize};
@@ -169,6 +170,11 @@ impl Cluster {
     /// What watches its hosts, where it asks for outlier detection.
     pub fn outliers(&self) -> Option<&Arc<Watch>> {
         self.outliers.as_ref()
+    }
+
+    /// Another version takes its place. The control thread calls it before that one is published.
+    pub fn be_replaced(&self) {
+        self.breakers.iter().for_each(Breakers::replaced);
     }
 
     /// Tells the workers that the cluster was removed or replaced, so that they close its idle connections now. The control thread calls

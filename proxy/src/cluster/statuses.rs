@@ -15,7 +15,7 @@ impl Cluster {
                     let mut counts = HostCounts::default();
                     endpoint.identity.shards().iter().for_each(|shard| shard.add_to(&mut counts));
                     statuses.push(HostStatus {
-                        address: super::endpoints::print(&endpoint.address),
+                        address: super::identity::print(&endpoint.address),
                         target: endpoint.address.clone(),
                         health: endpoint.status,
                         flags: endpoint.identity.flags(),

@@ -181,17 +181,18 @@ impl Transports {
     /// The transport for an endpoint: the first match all of whose criteria its metadata holds, then the first for its locality's
     /// metadata, else the fallback. `None` when that one cannot be used.
     pub fn choose(&self, cluster: &Cluster, endpoint: &Endpoint) -> Option<u16> {
-        let matches = &cluster.transport_matches;
-        let first = |metadata| matches.iter().position(|entry| holds(metadata, &entry.criteria));
-        let chosen = first(&endpoint.transport_socket_match).or_else(|| first(&endpoint.locality_socket_match));
-        let chosen = chosen.unwrap_or(matches.len());
-        self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
+        let first = |metadata| first(cluster, metadata);
+        self.usable(first(&endpoint.transport_socket_match).or_else(|| first(&endpoint.locality_socket_match)))
     }
 
     /// The transport of the first match all of whose criteria this holds, else the fallback.
     pub fn matching(&self, cluster: &Cluster, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<u16> {
-        let matches = &cluster.transport_matches;
-        let chosen = matches.iter().position(|entry| holds(metadata, &entry.criteria)).unwrap_or(matches.len());
+        self.usable(first(cluster, metadata))
+    }
+
+    /// The match of that number, else the fallback, which is the last.
+    fn usable(&self, chosen: Option<usize>) -> Option<u16> {
+        let chosen = chosen.or(self.all.len().checked_sub(1))?;
         self.all.get(chosen)?.is_available().then(|| u16::try_from(chosen).ok()).flatten()
     }
 
@@ -223,6 +224,11 @@ fn may_vouch(validation: &Validation) -> bool {
         Validation::Inline(context) => context.trusted_ca.is_some() || context.accept_untrusted,
         Validation::Fetched { .. } => true,
     }
+}
+
+/// The first match all of whose criteria this holds.
+fn first(cluster: &Cluster, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<usize> {
+    cluster.transport_matches.iter().position(|entry| holds(metadata, &entry.criteria))
 }
 
 fn holds(metadata: &BTreeMap<Arc<str>, serde_json::Value>, criteria: &BTreeMap<Arc<str>, serde_json::Value>) -> bool {

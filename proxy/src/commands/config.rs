@@ -7,7 +7,7 @@ use super::dump::{Dump, Held, address, health, items, text};
 use super::explain::{chain, route, tls};
 use super::{Cannot, Ended, paper};
 use crate::cli::commands::{Config, Output, Shown};
-use crate::cli::say;
+use crate::cli::{complain, say};
 
 pub mod secrets;
 
@@ -19,6 +19,11 @@ pub fn show(asked: &Config) -> Result<Ended, Cannot> {
     | Config::Endpoints(shown)
     | Config::Secrets(shown)) = asked;
     let dump = Dump::of(&Client::new(&shown.admin.admin))?;
+    if let Some(part) = &shown.name
+        && !names(asked, &dump).iter().any(|name| name.contains(part.as_str()))
+    {
+        complain(format_args!("warning: nothing that is there has '{part}' in its name"));
+    }
     say(printed(asked, shown, &dump).trim_end());
     Ok(Ended::Yes)
 }
@@ -44,6 +49,17 @@ pub(super) fn printed(asked: &Config, shown: &Shown, dump: &Dump) -> String {
         Config::Endpoints(_) => String::new(),
     };
     table + &refusals(&resources)
+}
+
+/// Names of all that there is of a kind.
+fn names<'d>(asked: &Config, dump: &'d Dump) -> Vec<&'d str> {
+    let resources = match asked {
+        Config::Listeners(_) => dump.listeners(),
+        Config::Routes(_) => dump.routes(),
+        Config::Clusters(_) | Config::Endpoints(_) => dump.clusters(),
+        Config::Secrets(_) => dump.secrets(),
+    };
+    resources.into_iter().map(|held| held.name).collect()
 }
 
 fn json(values: &[&Value]) -> String {

@@ -212,10 +212,12 @@ pub fn health(host: &Value) -> Result<&'static str, String> {
     let flags = [
         ("failed_active_health_check", "fails its health check"),
         ("failed_outlier_check", "is ejected: it failed too often (outlier detection)"),
-        ("pending_dynamic_removal", "is about to be removed"),
     ];
     if let Some((_, words)) = flags.iter().find(|(flag, _)| status[flag] == true) {
         return Err((*words).to_owned());
+    }
+    if status["pending_dynamic_removal"] == true {
+        return Ok("healthy, and goes when its checks fail");
     }
     match text(&status["eds_health_status"]) {
         "" | "HEALTHY" | "UNKNOWN" => Ok("healthy"),

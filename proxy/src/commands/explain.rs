@@ -19,9 +19,10 @@ use super::client::Client;
 use super::dump::Dump;
 use super::{Cannot, Ended, paper};
 use crate::cli::commands::{Explain, Output};
-use crate::cli::say;
+use crate::cli::{complain, say};
 
 /// What is explained.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Target {
     /// Host, lower case.
     pub host: String,
@@ -33,8 +34,20 @@ pub struct Target {
 
 /// Explains.
 pub fn explain(asked: &Explain) -> Result<Ended, Cannot> {
+    let (host, port, of_url) = match target(&asked.target) {
+        Ok(target) => target,
+        Err(reason) => {
+            complain(format_args!("error: {reason}"));
+            return Ok(Ended::Misused);
+        }
+    };
+    let path = asked.path.clone().or(of_url);
+    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        complain("error: a path begins with /");
+        return Ok(Ended::Misused);
+    }
+    let asked = &Explain { path, ..asked.clone() };
     let dump = Dump::of(&Client::new(&asked.admin.admin))?;
-    let (host, port) = target(&asked.target)?;
     let mut steps = Steps::default();
     let addresses = match asked.address {
         Some(address) => vec![address],
@@ -49,10 +62,11 @@ pub fn explain(asked: &Explain) -> Result<Ended, Cannot> {
     Ok(if arrives { Ended::Yes } else { Ended::No })
 }
 
-/// A host and perhaps a port; of a URL what stands in it.
-fn target(text: &str) -> Result<(String, Option<u16>), Cannot> {
+/// A host and perhaps a port and a path; of a URL what stands in it.
+fn target(text: &str) -> Result<(String, Option<u16>, Option<String>), Cannot> {
     let (scheme, rest) = text.split_once("://").map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
-    let authority = rest.split('/').next().unwrap_or_default();
+    let (authority, path) =
+        rest.find('/').map_or((rest, None), |slash| (&rest[..slash], Some(rest[slash..].to_owned())));
     let host = route::without_port(authority);
     let port = match &authority[host.len()..] {
         "" => match scheme {
@@ -63,7 +77,7 @@ fn target(text: &str) -> Result<(String, Option<u16>), Cannot> {
         port => Some(port[1..].parse().map_err(|_| format!("{port} is no port; give HOST:PORT"))?),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    if host.is_empty() { Err(format!("'{text}' names no host; give HOST[:PORT]")) } else { Ok((host, port)) }
+    if host.is_empty() { Err(format!("'{text}' names no host; give HOST[:PORT]")) } else { Ok((host, port, path)) }
 }
 
 fn resolved(host: &str) -> Vec<IpAddr> {

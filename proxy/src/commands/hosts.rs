@@ -25,6 +25,11 @@ pub fn hosts(asked: &Hosts) -> Result<Ended, Cannot> {
     for conflict in &conflicts {
         complain(format_args!("warning: {conflict}"));
     }
+    if text.is_empty() {
+        complain(
+            "warning: the configuration implies no names: there are outbound listeners (traffic_direction: OUTBOUND) on no address of this host that is not everybody's, or their routes name no hosts",
+        );
+    }
     if asked.write {
         let changed = file::change(&asked.file, &text)?;
         say(format_args!("{}: {}", asked.file.display(), if changed { "written" } else { "holds the block already" }));

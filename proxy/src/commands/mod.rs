@@ -14,11 +14,10 @@ mod ready;
 mod testing;
 mod validate;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cli::commands::Command;
-use crate::cli::{complain, whole};
+use crate::cli::{complain, say_octets, unsaid, whole};
 
 /// How a command ends: one list for all of them, which their help repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +26,9 @@ pub enum Ended {
     Yes = 0,
     /// No; why has been said.
     No = 1,
-    /// Nobody answers, or a file cannot be written.
+    /// The command line is wrong.
+    Misused = 2,
+    /// Nobody answers, or a file or what was asked for cannot be written.
     Cannot = 3,
     /// Valid for Envoy, not supported here.
     OnlyEnvoys = 4,
@@ -52,12 +53,17 @@ pub fn run(command: &Command) -> ExitCode {
         complain(format_args!("error: {reason}"));
         Ended::Cannot
     });
-    ExitCode::from(ended as u8)
+    match unsaid() {
+        None => ExitCode::from(ended as u8),
+        Some(why) => {
+            complain(format_args!("error: what was asked for cannot be written: {why}"));
+            ExitCode::from(Ended::Cannot as u8)
+        }
+    }
 }
 
 fn print(text: &[u8]) -> Ended {
-    // Whoever reads may be gone.
-    let _nobody_reads = std::io::stdout().write_all(text);
+    say_octets(text);
     Ended::Yes
 }
 

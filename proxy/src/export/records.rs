@@ -4,17 +4,13 @@ use std::sync::Arc;
 
 use config::access_log::{OpenTelemetryLog, Resource};
 use config::services::otlp::logs;
-use config::tracing::Collector;
 
-use super::http::{Http, settled};
+use super::collector::{Otlp, refusal};
 use super::resource::Attributes;
-use super::spans::refusal;
-use super::{Entry, Exporter, LogExporters, TIMEOUT, Target};
-use crate::call::{Calls, GrpcCall, GrpcTarget, Reply};
+use super::{Entry, Exporter, LogExporters, Target};
+use crate::call::{Calls, Reply};
 use crate::outage::Outage;
 use crate::stats::Stats;
-use crate::wire::grpc::frames::Framed;
-use crate::wire::headers::Headers;
 
 crate::stats::counters! {
     /// `access_logs.open_telemetry_access_log.*`.
@@ -30,7 +26,7 @@ impl Records {
     pub fn compile(config: &OpenTelemetryLog, known: &LogExporters, stats: &Arc<Stats>) -> Records {
         Records(known.records.exporter((config.identity.clone(), true), || {
             let target = ToCollector {
-                to: To::of(&config.collector),
+                to: Otlp::of(&config.collector),
                 resource: resource(&config.resource),
                 stats: OfRecords::new(stats, &prefix(&config.stat_prefix)),
                 lost: Outage::default(),
@@ -64,29 +60,11 @@ fn resource(config: &Resource) -> Vec<u8> {
 
 #[derive(Debug)]
 pub(super) struct ToCollector {
-    to: To,
+    to: Otlp,
     /// As octets of its message.
     resource: Vec<u8>,
     stats: OfRecords,
     lost: Outage,
-}
-
-#[derive(Debug)]
-enum To {
-    Grpc(Arc<GrpcTarget>),
-    Http(Http),
-}
-
-impl To {
-    fn of(collector: &Collector) -> To {
-        match collector {
-            Collector::Grpc(service) => {
-                let timeout = service.timeout.or(Some(TIMEOUT));
-                To::Grpc(Arc::new(GrpcTarget::new(&settled(service)).with_timeout(timeout)))
-            }
-            Collector::Http(service) => To::Http(Http::otlp(service)),
-        }
-    }
 }
 
 impl Target for ToCollector {
@@ -96,24 +74,19 @@ impl Target for ToCollector {
     async fn send(&self, entries: Vec<Entry>, _by_time: bool, _link: &mut (), calls: &Calls) {
         let count = entries.len() as u64;
         let records = entries.into_iter().map(|Entry(octets)| octets).collect();
-        let result = match &self.to {
-            To::Grpc(target) => {
-                let message = Framed::new(|out| logs::message(&self.resource, records, out));
-                let call = GrpcCall::unary(target, logs::EXPORT, message, Headers::new(), &mut |_, _| {});
-                calls.grpc(call).await
+        let encode = |out: &mut Vec<u8>| logs::message(&self.resource, records, out);
+        let result = self.to.send(logs::EXPORT, encode, calls).await;
+        let why = match &result {
+            // As with Envoy, any other success is none.
+            Ok(Reply::Http(reply)) => {
+                Some(reply.head.status).filter(|status| *status != 200).map(|status| format!("it answers {status}"))
             }
-            To::Http(http) => {
-                let mut body = Vec::new();
-                logs::message(&self.resource, records, &mut body);
-                calls.http(http.call(body)).await
-            }
+            result => refusal(result),
         };
-        let why = refusal(&result);
         let lost = match &result {
             Ok(Reply::Grpc(reply)) => logs::rejected(&reply.message).min(count),
-            // As with Envoy, any other success is none.
-            Ok(Reply::Http(reply)) if reply.head.status == 200 => 0,
-            Ok(Reply::Http(_)) | Err(_) => count,
+            _ if why.is_some() => count,
+            _ => 0,
         };
         self.stats.logs_written.add(count - lost);
         self.stats.logs_dropped.add(lost);

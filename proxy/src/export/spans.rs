@@ -6,17 +6,16 @@ use std::thread::LocalKey;
 use config::services::otlp::{self, Origin};
 use config::services::span::Span;
 use config::services::zipkin::{self, Local};
-use config::tracing::{Batch as Configured, Collector, OpenTelemetry, Provider, Zipkin as OfTracer};
+use config::tracing::{Batch as Configured, OpenTelemetry, Provider, Zipkin as OfTracer};
 
-use super::http::{Http, PROTOBUF, settled};
+use super::collector::{Otlp, refusal};
+use super::http::{Http, PROTOBUF};
 use super::queue::{Item, Queues};
 use super::resource::Attributes;
-use super::{Batch, Exporter, TIMEOUT, Target, VERSION};
-use crate::call::{CallFailure, Calls, GrpcCall, GrpcTarget, Reply, Why};
+use super::{Batch, Exporter, Target, VERSION};
+use crate::call::{CallFailure, Calls, Reply, Why};
 use crate::outage::Outage;
 use crate::stats::Stats;
-use crate::wire::grpc::frames::Framed;
-use crate::wire::headers::Headers;
 
 crate::stats::counters! {
     /// `tracing.<tracer>.*`.
@@ -81,10 +80,7 @@ struct ToCollector {
 /// Who is told of spans, and in which form.
 #[derive(Debug)]
 enum To {
-    /// OpenTelemetry over gRPC.
-    Grpc(Origin, Arc<GrpcTarget>),
-    /// And over HTTP.
-    Http(Origin, Http),
+    OpenTelemetry(Origin, Otlp),
     Zipkin(OfZipkin, Zipkin),
 }
 
@@ -97,14 +93,7 @@ struct Zipkin {
 
 impl To {
     fn otlp(config: &OpenTelemetry) -> To {
-        let origin = origin(config);
-        match &config.collector {
-            Collector::Grpc(service) => {
-                let timeout = service.timeout.or(Some(TIMEOUT));
-                To::Grpc(origin, Arc::new(GrpcTarget::new(&settled(service)).with_timeout(timeout)))
-            }
-            Collector::Http(service) => To::Http(origin, Http::otlp(service)),
-        }
+        To::OpenTelemetry(origin(config), Otlp::of(&config.collector))
     }
 
     fn zipkin(config: &OfTracer, stats: OfZipkin) -> To {
@@ -116,15 +105,8 @@ impl To {
 
     async fn send(&self, spans: Vec<Span>, calls: &Calls) -> Result<Reply, CallFailure> {
         match self {
-            To::Grpc(origin, target) => {
-                let message = Framed::new(|out| otlp::encode(origin, spans, out));
-                let call = GrpcCall::unary(target, otlp::EXPORT, message, Headers::new(), &mut |_, _| {});
-                calls.grpc(call).await
-            }
-            To::Http(origin, http) => {
-                let mut body = Vec::new();
-                otlp::encode(origin, spans, &mut body);
-                calls.http(http.call(body)).await
+            To::OpenTelemetry(origin, collector) => {
+                collector.send(otlp::EXPORT, |out| otlp::encode(origin, spans, out), calls).await
             }
             To::Zipkin(stats, Zipkin { http, service, protobuf }) => {
                 let local = Local { service: service.clone(), address: calls.address() };
@@ -163,17 +145,6 @@ impl Target for ToCollector {
 
     fn dropped(&self) {
         self.stats.spans_dropped.inc();
-    }
-}
-
-/// Why a service has not taken what it was sent.
-pub(super) fn refusal(result: &Result<Reply, CallFailure>) -> Option<String> {
-    match result {
-        Err(failure) => Some(failure.to_string()),
-        Ok(Reply::Http(reply)) => {
-            Some(reply.head.status).filter(|status| status / 100 != 2).map(|status| format!("it answers {status}"))
-        }
-        Ok(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use config::tracing::{self, Collector, Detector, OpenTelemetry, Provider};
 use super::resource::attributes;
 use super::spans::origin;
 use super::*;
-use crate::call::tests::{Asked, OK, World, serve, service};
+use crate::call::tests::{Asked, OK, World, hung, serve, service};
 use crate::cluster::testing::run;
 use crate::stats::{Stats, StatsSettings};
 
@@ -97,14 +97,7 @@ fn spans_go_when_there_are_enough_and_when_it_is_time() {
 #[test]
 fn a_collector_that_hangs_costs_a_counter() {
     run(async {
-        let address = serve(|one: Asked| {
-            Box::pin(async move {
-                let _held = one;
-                std::future::pending::<()>().await;
-            })
-        })
-        .await;
-        let world = World::http2(address);
+        let world = World::http2(hung().await);
         let stats = Stats::new(StatsSettings::default());
         let exporter = Spans::compile(
             &config(|config| {

@@ -1,16 +1,14 @@
 //! Entries of a request's log before its end (`access_log_options`), and the clock of entries that come again and again, of a request and of
 //! its attempt. Called by `exchange`. Nothing is kept where it is not configured.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::Context as Task;
 use std::time::Duration;
 
 use config::access_log::EntryKind;
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::attempt;
 use super::stream::Stream;
+use crate::logs::Again;
 use crate::wire::codec::Downstream;
 
 /// When something is written again.
@@ -18,12 +16,6 @@ use crate::wire::codec::Downstream;
 pub(super) struct Clock {
     request: Option<Again>,
     attempt: Option<Again>,
-}
-
-#[derive(Debug)]
-struct Again {
-    interval: Duration,
-    timer: Pin<Box<Sleep>>,
 }
 
 impl Clock {
@@ -39,20 +31,6 @@ impl Clock {
         if let Some(interval) = interval {
             clock.get_or_insert_default().attempt = Some(Again::new(interval));
         }
-    }
-}
-
-impl Again {
-    fn new(interval: Duration) -> Again {
-        Again { interval, timer: Box::pin(sleep(interval)) }
-    }
-
-    fn is_due(&mut self, cx: &mut Task<'_>) -> bool {
-        let due = self.timer.as_mut().poll(cx).is_ready();
-        if due {
-            self.timer.as_mut().reset(Instant::now() + self.interval);
-        }
-        due
     }
 }
 

@@ -89,7 +89,9 @@ pub async fn accept_loop(worker: Rc<Worker>, slot: Rc<Slot>, socket: impl Into<S
         match slot.state.get() {
             State::Stopped { was_held } => break was_held,
             State::Held => changed.await,
-            State::Accepting if limit::has_stopped() => tokio::time::sleep(BACKOFF).await,
+            State::Accepting if limit::has_stopped() && !slot.load().common().bypass_overload => {
+                tokio::time::sleep(BACKOFF).await;
+            }
             State::Accepting => tokio::select! {
                 biased;
                 () = changed => {}
@@ -128,10 +130,11 @@ async fn take(worker: &Rc<Worker>, slot: &Rc<Slot>, accepted: io::Result<Accepte
         }
     };
     slot.troubled.set(false);
-    let Some(permit) = limit::acquire(common.ignore_connection_limit) else {
-        // As Envoy: the connection is taken and closed at once.
-        common.stats.global_cx_overflow.inc();
-        return;
+    // As Envoy: where there is no place the connection is taken and closed at once.
+    let permit = match limit::acquire(common.ignore_connection_limit, common.bypass_overload) {
+        Ok(permit) => permit,
+        Err(limit::Full::Limit) => return common.stats.global_cx_overflow.inc(),
+        Err(limit::Full::Overload) => return common.stats.cx_overload_reject.inc(),
     };
     tokio::task::spawn_local(connection::run(worker.clone(), slot.clone(), accepted, permit));
 }

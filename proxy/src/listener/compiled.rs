@@ -38,6 +38,8 @@ pub(super) struct Common {
     pub direction: Direction,
     pub modify_only: bool,
     pub ignore_connection_limit: bool,
+    /// Too little memory is nothing to it.
+    pub bypass_overload: bool,
     pub access_log: AccessLogs,
     pub stats: ListenerStats,
     /// For connections that have no chain yet.
@@ -187,6 +189,7 @@ impl Common {
             direction: config.direction,
             modify_only: config.drain_modify_only,
             ignore_connection_limit: config.ignore_global_connection_limit,
+            bypass_overload: config.bypass_overload_manager,
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats),
             stats: ListenerStats::new(&stat_prefix(config), deps.stats),
             drain: Drain::new(deps.drain),

@@ -37,14 +37,33 @@ pub fn active() -> u64 {
 #[derive(Debug)]
 pub(super) struct Permit(());
 
-/// A place for one more connection. Listeners that ignore the limit are counted all the same.
-pub(super) fn acquire(ignore: bool) -> Option<Permit> {
-    let before = ACTIVE.fetch_add(1, Ordering::Relaxed);
-    if !ignore && (before >= MAX.load(Ordering::Relaxed) || REJECTING.load(Ordering::Relaxed)) {
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The limit is reached.
+    Limit,
+    /// There is too little memory.
+    Overload,
+}
+
+/// A place for one more connection. Listeners that ignore the limit are counted all the same, and so are those that bypass the overload
+/// manager.
+pub(super) fn acquire(ignores_limit: bool, bypasses_overload: bool) -> Result<Permit, Full> {
+    let is_full = ACTIVE.fetch_add(1, Ordering::Relaxed) >= MAX.load(Ordering::Relaxed);
+    let full = judged((is_full, ignores_limit), (REJECTING.load(Ordering::Relaxed), bypasses_overload));
+    full.map_or(Ok(Permit(())), |full| {
         ACTIVE.fetch_sub(1, Ordering::Relaxed);
-        return None;
+        Err(full)
+    })
+}
+
+/// What is so, and whether the listener minds.
+fn judged((is_full, ignores_limit): (bool, bool), (is_rejecting, bypasses_overload): (bool, bool)) -> Option<Full> {
+    match () {
+        () if is_full && !ignores_limit => Some(Full::Limit),
+        () if is_rejecting && !bypasses_overload => Some(Full::Overload),
+        () => None,
     }
-    Some(Permit(()))
 }
 
 impl Drop for Permit {
@@ -52,3 +71,6 @@ impl Drop for Permit {
         ACTIVE.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

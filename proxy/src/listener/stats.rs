@@ -12,6 +12,7 @@ pub(super) struct ListenerStats {
     pub cx_active: Gauge,
     pub cx_destroy: Counter,
     pub global_cx_overflow: Counter,
+    pub cx_overload_reject: Counter,
     pub cx_length_ms: Histogram,
     pub pre_cx_active: Gauge,
     pub pre_cx_timeout: Counter,
@@ -72,11 +73,9 @@ pub(super) struct HttpInspectorStats {
     pub http_not_found: Counter,
 }
 
-/// What Envoy shows and does not happen here: no limit of a listener's own, no overload manager, no listener filters that are discovered.
+/// What Envoy shows and does not happen here: no limit of a listener's own.
 const QUIET: Names = &[
     (Kind::Counter, "downstream_cx_overflow"),
-    (Kind::Counter, "downstream_cx_overload_reject"),
-    (Kind::Counter, "extension_config_missing"),
     (Kind::Counter, "server_ssl_socket_factory.upstream_context_secrets_not_ready"),
 ];
 
@@ -91,6 +90,7 @@ impl ListenerStats {
             cx_active: gauge("downstream_cx_active"),
             cx_destroy: counter("downstream_cx_destroy"),
             global_cx_overflow: counter("downstream_global_cx_overflow"),
+            cx_overload_reject: counter("downstream_cx_overload_reject"),
             cx_length_ms: stats.histogram(&format!("{prefix}downstream_cx_length_ms")),
             pre_cx_active: gauge("downstream_pre_cx_active"),
             pre_cx_timeout: counter("downstream_pre_cx_timeout"),

@@ -156,6 +156,7 @@ pub(super) fn config(address: &str, chains: Vec<FilterChain>) -> config::listene
         transparent: false,
         tcp_keepalive: None,
         ignore_global_connection_limit: false,
+        bypass_overload_manager: false,
         max_accepts_per_event: Some(1),
         stat_prefix: Some("test".into()),
         drain_modify_only: false,

@@ -147,10 +147,13 @@ fn told<'h>(
     pseudo: impl Fn(&str) -> Option<&'h [u8]>,
 ) -> Vec<(String, String)> {
     let one = |Wanted { text, name }: &Wanted| {
-        let mut value: Option<Vec<u8>> = pseudo(text).filter(|_| text.starts_with(':')).map(<[u8]>::to_vec);
+        let mut value: Option<Vec<u8>> = text.starts_with(':').then(|| pseudo(text)).flatten().map(<[u8]>::to_vec);
         for more in headers.into_iter().flat_map(|headers| headers.get_all(name)) {
             match &mut value {
-                Some(value) => value.extend([&b","[..], more].concat()),
+                Some(value) => {
+                    value.push(b',');
+                    value.extend_from_slice(more);
+                }
                 None => value = Some(more.to_vec()),
             }
         }

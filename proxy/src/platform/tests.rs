@@ -72,10 +72,12 @@ fn without_a_token_nothing_is_asked() {
 #[test]
 fn nonsense_and_silence_are_nothing() {
     let (uri, _asked) = service(&[("GET /task", "200 OK", "{")]);
+    let (says_nothing, _asked_too) = service(&[("GET /task", "200 OK", "{}")]);
     // Nobody accepts.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
-    for ecs in [uri, silent, "https://x".into(), "http://name.example/x".into(), String::from("http://")] {
+    for ecs in [uri, says_nothing, silent, "https://x".into(), "http://name.example/x".into(), String::from("http://")]
+    {
         assert!(Sources { ecs: Some(ecs), ..Sources::default() }.ask().is_empty());
     }
     assert!(Sources::default().ask().is_empty());

@@ -11,6 +11,7 @@ use config::services::metrics::{self, Metric};
 
 use super::readings::{Reading, Value};
 use crate::call::{Calls, GrpcCall, GrpcStream, GrpcTarget};
+use crate::outage::Outage;
 use crate::stats::expose;
 use crate::wire::grpc::frames::Framed;
 use crate::wire::headers::Headers;
@@ -22,13 +23,26 @@ pub struct Sink {
     node: Bytes,
     calls: Calls,
     stream: Option<Rc<GrpcStream>>,
+    lost: Rc<Lost>,
+}
+
+/// That statistics are lost is told when it begins and once a minute while it lasts.
+#[derive(Default)]
+struct Lost(Outage);
+
+impl Lost {
+    fn told(&self, why: impl std::fmt::Display) {
+        if self.0.failed() {
+            tracing::warn!(target: "main", "statistics are lost, the metrics service does not take them: {why}");
+        }
+    }
 }
 
 impl Sink {
     /// Of a service.
     pub fn new(config: &MetricsService, node: Bytes, calls: Calls) -> Sink {
         let target = Arc::new(GrpcTarget::new(&config.service));
-        Sink { config: config.clone(), target, node, calls, stream: None }
+        Sink { config: config.clone(), target, node, calls, stream: None, lost: Rc::default() }
     }
 
     /// Tells all of it. Needs the current `LocalSet`.
@@ -36,15 +50,16 @@ impl Sink {
         let metrics: Vec<Metric> = readings.iter().flat_map(|reading| of(&self.config, reading)).collect();
         let batch = if self.config.batch == 0 { metrics.len().max(1) } else { self.config.batch };
         let now = SystemTime::now();
+        // A flush is taken whole: what is asked is whether the one before has left.
+        if self.stream.as_ref().is_some_and(|stream| !stream.has_room()) {
+            self.lost.told("it does not take them");
+            return;
+        }
         for metrics in metrics.chunks(batch) {
-            if self.stream.as_ref().is_some_and(|stream| !stream.has_room()) {
-                tracing::debug!(target: "main", "statistics are lost: the metrics service does not take them");
-                return;
-            }
             let is_first = self.stream.is_none();
             let node = is_first.then_some(&self.node);
             let message = Framed::new(|out| metrics::message(node, metrics, now, out));
-            let stream = self.stream.get_or_insert_with(|| open(&self.calls, &self.target));
+            let stream = self.stream.get_or_insert_with(|| open(&self.calls, &self.target, &self.lost));
             if stream.send(message).is_err() {
                 // It has ended: the next flush opens another one, and begins with the node.
                 self.stream = None;
@@ -54,9 +69,9 @@ impl Sink {
     }
 }
 
-fn open(calls: &Calls, target: &Arc<GrpcTarget>) -> Rc<GrpcStream> {
+fn open(calls: &Calls, target: &Arc<GrpcTarget>, lost: &Rc<Lost>) -> Rc<GrpcStream> {
     let stream = calls.stream(GrpcCall::stream(target, metrics::STREAM, Headers::new(), &mut |_, _| {}));
-    let polled = stream.clone();
+    let (polled, lost) = (stream.clone(), lost.clone());
     tokio::task::spawn_local(async move {
         let ended = std::future::poll_fn(|cx| {
             loop {
@@ -70,7 +85,7 @@ fn open(calls: &Calls, target: &Arc<GrpcTarget>) -> Rc<GrpcStream> {
             }
         });
         if let Err(failure) = ended.await {
-            tracing::warn!(target: "main", "statistics are lost, the metrics service does not take them: {failure}");
+            lost.told(failure);
         }
         polled.cancel();
     });

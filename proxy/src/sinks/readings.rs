@@ -37,14 +37,17 @@ impl Readings {
         let mut samples = stats.samples(|_, kind| kind != Kind::Text);
         samples.extend(stats.label_sets().samples(&mut |_, kind| kind != Kind::Text));
         samples.retain(|sample| sample.used);
-        samples.into_iter().filter_map(|sample| self.reading(sample, stats)).collect()
+        // What is gone is forgotten, so that it begins anew if it comes again.
+        let before = std::mem::take(&mut self.before);
+        samples.into_iter().filter_map(|sample| self.reading(sample, &before, stats)).collect()
     }
 
-    fn reading(&mut self, sample: Sample, stats: &Stats) -> Option<Reading> {
+    fn reading(&mut self, sample: Sample, before: &HashMap<Arc<str>, u64>, stats: &Stats) -> Option<Reading> {
         let tagged = stats.tagged(&sample);
         let value = match sample.kind {
             Kind::Counter => {
-                let before = self.before.insert(sample.name.clone(), sample.value).unwrap_or(0);
+                let before = before.get(&sample.name).copied().unwrap_or(0);
+                self.before.insert(sample.name.clone(), sample.value);
                 // After a reset all is new.
                 Value::Counter(sample.value, sample.value.checked_sub(before).unwrap_or(sample.value))
             }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::PATIENCE;
 use super::readings::{Reading, Value};
 use crate::cluster::Dialer;
+use crate::outage::Outage;
 use crate::stats::HistogramSample;
 
 /// A sink.
@@ -131,16 +132,21 @@ fn values(histogram: &HistogramSample) -> impl Iterator<Item = (f64, u64)> {
 /// Connects when there is something to be told, and stays connected.
 async fn write(dialer: Dialer, mut waiting: mpsc::Receiver<Bytes>) {
     let mut connection = None;
-    let dialer = Arc::new(dialer);
+    let (dialer, lost) = (Arc::new(dialer), Outage::default());
     while let Some(text) = waiting.recv().await {
         if connection.is_none() {
             connection = match tokio::time::timeout(PATIENCE, dialer.connect()).await {
                 Ok(Ok(stream)) => Some(stream),
-                Ok(Err(failure)) => {
-                    tracing::warn!(target: "main", "statistics are lost: cluster '{}' (statsd): {failure}", dialer.config().name);
+                failed => {
+                    let why = failed.map_or_else(
+                        |late| late.to_string(),
+                        |failed| failed.map_or_else(|why| why.to_string(), |_| String::new()),
+                    );
+                    if lost.failed() {
+                        tracing::warn!(target: "main", "statistics are lost: cluster '{}' (statsd): {why}", dialer.config().name);
+                    }
                     None
                 }
-                Err(_) => None,
             };
         }
         let Some(stream) = &mut connection else { continue };

@@ -1,8 +1,7 @@
 //! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
 use config::tcp_proxy::{self, WeightedTcpCluster};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
@@ -20,7 +19,7 @@ use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
-use crate::logs::AccessLogs;
+use crate::logs::{AccessLogs, Again};
 use crate::telemetry::access_log::{EntryKind, LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::AlpnList;
@@ -132,25 +131,6 @@ pub async fn proxy(
     info
 }
 
-/// When a connection that goes on is logged again.
-struct Again {
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Again {
-    fn new(interval: Duration) -> Again {
-        Again { timer: Box::pin(sleep(interval)) }
-    }
-
-    fn is_due(&mut self, interval: Option<Duration>, cx: &mut Context<'_>) -> bool {
-        let due = self.timer.as_mut().poll(cx).is_ready();
-        if let Some(interval) = interval.filter(|_| due) {
-            self.timer.as_mut().reset(Instant::now() + interval);
-        }
-        due
-    }
-}
-
 /// Logs a connection at its end.
 struct Record<'a> {
     worker: &'a Rc<Worker>,
@@ -202,7 +182,7 @@ async fn session(
         if let Some(reports) = reports {
             reports.poll(cx, info, moved);
         }
-        while again.as_mut().is_some_and(|again| again.is_due(proxy.config.early_log.interval, cx)) {
+        while again.as_mut().is_some_and(|again| again.is_due(cx)) {
             (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
             proxy.write(worker, info, EntryKind::TcpPeriodic);
         }

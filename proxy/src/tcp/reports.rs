@@ -1,8 +1,6 @@
 //! `stats.PluginConfig` of connections: Istio's metrics of TCP. A connection is reported every `tcp_reporting_duration` once it is known
 //! whether its peer says who it is, and at its end. Called by the TCP proxy, which knows what moves.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -11,9 +9,9 @@ use std::time::Duration;
 use config::filters::NetworkFilterConfig;
 use config::filters::istio_stats::{IstioStats, Reporter as Configured};
 use config::listener::{Direction, NetworkFilter};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::relay::Moved;
+use crate::logs::Again;
 use crate::stats::Stats;
 use crate::telemetry::facts::Known;
 use crate::telemetry::mesh::{self, Outcome, Protocol, Role, with_parties};
@@ -51,13 +49,9 @@ impl Reporters {
         if self.0.is_empty() {
             return None;
         }
-        let now = Instant::now();
         let one = |reporter| Report { reporter, connection: None, told: Moved::default() };
         let interval = self.0.iter().filter_map(|reporter| reporter.interval).min();
-        Some(Box::new(Reports {
-            all: self.0.iter().map(one).collect(),
-            timer: interval.map(|interval| (interval, Box::pin(sleep_until(now + interval)))),
-        }))
+        Some(Box::new(Reports { all: self.0.iter().map(one).collect(), timer: interval.map(Again::new) }))
     }
 }
 
@@ -78,7 +72,7 @@ impl Reporter {
 /// The reports of one connection.
 pub(super) struct Reports<'a> {
     all: Vec<Report<'a>>,
-    timer: Option<(Duration, Pin<Box<Sleep>>)>,
+    timer: Option<Again>,
 }
 
 struct Report<'a> {
@@ -91,10 +85,7 @@ struct Report<'a> {
 impl Reports<'_> {
     /// Reports what is due.
     pub fn poll(&mut self, cx: &mut Context<'_>, info: &StreamInfo, moved: Moved) {
-        while let Some((interval, timer)) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            timer.as_mut().reset(Instant::now() + *interval);
+        while self.timer.as_mut().is_some_and(|timer| timer.is_due(cx)) {
             self.all.iter_mut().for_each(|report| report.tell(info, moved, false));
         }
     }

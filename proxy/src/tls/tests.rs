@@ -691,7 +691,11 @@ async fn without_roots_any_certificate_is_taken_and_names_cannot_be_demanded() {
     config.common.validation = given(&[exact(SERVER), accept_untrusted()]);
     let reason = ClientContext::new(&config, &near.secrets, "test").unwrap_err();
     assert!(reason.contains("insecure and not allowed"), "{reason}");
-    // A client's certificate is demanded from those for whom somebody vouches.
+}
+
+#[test]
+fn a_client_certificate_is_demanded_where_somebody_vouches_for_it() {
+    let far = Side::new(&Authority::new("b"), SERVER);
     let mut demanding = istio_server(&[]);
     for (parts, taken) in [
         (vec![], false),

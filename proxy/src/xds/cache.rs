@@ -177,7 +177,7 @@ fn write(file: &Path, snapshot: &Snapshot, keeps_secrets: bool) -> io::Result<()
     // What an interrupted write left.
     let _none = fs::remove_file(&beside);
     let mut written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let mut left_out = 0;
+    let (mut left_out, mut descriptors) = (0, Descriptors::new());
     for (kind, url) in KINDS {
         let mut response = DeltaDiscoveryResponse {
             type_url: url.to_owned(),
@@ -186,7 +186,7 @@ fn write(file: &Path, snapshot: &Snapshot, keeps_secrets: bool) -> io::Result<()
         };
         for entry in snapshot.resources(kind).iter().filter(|entry| !entry.is_static) {
             let Some(active) = &entry.active else { continue };
-            if !keeps_secrets && config::dump::hides(&mut Descriptors::new(), url, &active.body) {
+            if !keeps_secrets && config::dump::hides(&mut descriptors, url, &active.body) {
                 left_out += 1;
                 continue;
             }
@@ -199,6 +199,7 @@ fn write(file: &Path, snapshot: &Snapshot, keeps_secrets: bool) -> io::Result<()
         }
         written.write_all(&response.encode_length_delimited_to_vec())?;
     }
+    drop(descriptors);
     written.sync_all()?;
     fs::rename(&beside, file)?;
     if left_out > 0 {

@@ -267,6 +267,7 @@ impl Clusters {
         }
         let changed = std::mem::take(&mut self.changed);
         if changed {
+            self.retired.iter().for_each(|cluster| cluster.be_replaced());
             let clusters = self.held.all_active().map(|(name, active)| (name.clone(), active.cluster.clone()));
             self.parts.published.clusters.store(Arc::new(clusters.collect::<ClusterTable>()));
             self.retired.drain(..).for_each(|cluster| cluster.retire());

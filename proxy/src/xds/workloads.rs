@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use config::workload::{Discovered, of_xds};
+use config::workload::{Discovered, Workload, of_xds};
 use xds_client::{Rejected, Update, Verdict};
 
 use crate::stats::{Gauge, Stats};
@@ -14,9 +14,12 @@ use crate::telemetry::peer::discovered;
 /// The type of such resources.
 pub const WORKLOAD: &str = "type.googleapis.com/istio.workload.Workload";
 
+/// A workload, and where it is.
+type Addresses = (Arc<Workload>, Vec<IpAddr>);
+
 /// The workloads that are known. Made where the bootstrap asks for them.
 pub struct Workloads {
-    by_name: HashMap<Box<str>, Vec<IpAddr>>,
+    by_name: HashMap<Box<str>, Addresses>,
     total: Gauge,
 }
 
@@ -30,15 +33,15 @@ impl Workloads {
     pub fn update(&mut self, update: &Update) -> Verdict {
         let (mut gone, mut come, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         for name in &update.removed {
-            gone.extend(self.by_name.remove(name.as_str()).unwrap_or_default());
+            gone.extend(self.by_name.remove(name.as_str()));
         }
         for resource in &update.resources {
             match of_xds(&resource.body) {
                 Ok(Discovered { workload, addresses }) => {
                     let workload = Arc::new(workload);
-                    gone.extend(self.by_name.remove(resource.name.as_str()).unwrap_or_default());
+                    gone.extend(self.by_name.remove(resource.name.as_str()));
                     come.extend(addresses.iter().map(|address| (*address, workload.clone())));
-                    self.by_name.insert(resource.name.as_str().into(), addresses);
+                    self.by_name.insert(resource.name.as_str().into(), (workload, addresses));
                 }
                 Err(error) => rejected.push(Rejected { name: resource.name.clone(), reason: error.to_string() }),
             }

@@ -80,3 +80,11 @@ fn a_budget_is_a_share_of_what_is_under_way() {
         !Breakers::new(&Thresholds { max_requests: u32::MAX, ..Thresholds::default() }).is_counted(Resource::Requests)
     );
 }
+
+#[test]
+fn what_is_left_is_shown_by_the_version_in_use() {
+    let breakers = Breakers::new(&Thresholds { track_remaining: true, ..Thresholds::default() });
+    assert!(breakers.shows(Change::Same) && breakers.shows(Change::Crossed) && !breakers.shows(Change::Above));
+    breakers.replaced();
+    assert!(!breakers.shows(Change::Same) && !breakers.shows(Change::Crossed));
+}

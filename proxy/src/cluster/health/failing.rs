@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::cluster::endpoints::Identity;
+use crate::cluster::identity::Identity;
 use crate::status::HealthFlags;
 
 /// Endpoints of one cluster that have said so. Locked by workers when an answer says it, which is seldom.

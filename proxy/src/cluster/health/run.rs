@@ -19,7 +19,8 @@ use super::state::{Change, Failure, Found, Kind, State};
 use super::stats::HealthStats;
 use crate::cluster::Cluster;
 use crate::cluster::connect::{Connector, Sockets};
-use crate::cluster::endpoints::{Endpoint, Identity};
+use crate::cluster::endpoints::Endpoint;
+use crate::cluster::identity::Identity;
 use crate::log_files::EventFile;
 use crate::status::HealthFlags;
 

@@ -6,7 +6,8 @@ use config::cluster::HealthCheck;
 
 use super::events::{Log, What};
 use super::stats::HealthStats;
-use crate::cluster::endpoints::{Endpoint, Identity};
+use crate::cluster::endpoints::Endpoint;
+use crate::cluster::identity::Identity;
 use crate::status::HealthFlags;
 
 /// How a check has ended.

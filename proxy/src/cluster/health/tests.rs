@@ -109,7 +109,7 @@ impl Script {
 impl Connector for Fake {
     fn connect<'a>(&'a self, _cluster: &'a Cluster, endpoint: &'a Endpoint, _key: &'a Key) -> Connecting<'a> {
         let script = Rc::clone(&self.0);
-        let to = crate::cluster::endpoints::print(&endpoint.address).to_string();
+        let to = crate::cluster::identity::print(&endpoint.address).to_string();
         Box::pin(async move {
             if matches!(script.answers.borrow().front(), Some(Says::Refuses)) {
                 script.next();

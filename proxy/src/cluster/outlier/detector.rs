@@ -13,7 +13,8 @@ use super::rates::{Rated, threshold};
 use super::shared::Watch;
 use super::stats::OutlierStats;
 use crate::cluster::Cluster;
-use crate::cluster::endpoints::{EndpointSet, Identity};
+use crate::cluster::endpoints::EndpointSet;
+use crate::cluster::identity::Identity;
 use crate::status::HealthFlags;
 
 /// Why a host is to be left out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::detector::Cause;
-use crate::cluster::endpoints::Identity;
+use crate::cluster::identity::Identity;
 use crate::log_files::EventFile;
 use crate::telemetry::clock;
 

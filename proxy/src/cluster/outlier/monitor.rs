@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::shared::Watch;
-use crate::cluster::endpoints::Identity;
+use crate::cluster::identity::Identity;
 use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 

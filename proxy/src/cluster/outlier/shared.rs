@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use config::cluster::{Cluster, OutlierDetection};
 use tokio::sync::Notify;
 
-use crate::cluster::endpoints::Identity;
+use crate::cluster::identity::Identity;
 use crate::policy::predicate::Predicate;
 use crate::wire::message::ResponseHead;
 
@@ -65,7 +65,7 @@ impl Watch {
         }
     }
 
-    /// A worker suspects this host. Called once for each kind of suspicion until the control thread has looked at it.
+    /// A worker suspects this host. Called once for each host until the control thread has looked at it.
     pub(super) fn suspects(&self, host: &Arc<Identity>) {
         self.list().push(Arc::clone(host));
         self.wake.notify_one();

@@ -11,8 +11,9 @@ use config::cluster::Discovery;
 use super::WorkerCluster;
 use crate::cluster::balance::{Balancer, Group};
 use crate::cluster::core::Core;
-use crate::cluster::endpoints::{EndpointSet, Identity};
+use crate::cluster::endpoints::EndpointSet;
 use crate::cluster::host::{Host, HostState};
+use crate::cluster::identity::Identity;
 use crate::cluster::{OverrideHost, Pick, PickFailure};
 
 /// The balancer, and the endpoint set that it was built from.

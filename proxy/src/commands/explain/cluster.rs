@@ -70,7 +70,9 @@ fn endpoints(cluster: &Held<'_>, dump: &Dump, steps: &mut Steps) -> bool {
     if lines.len() > MOST {
         steps.good("endpoint", format!("and {} more ({healthy} of {} healthy)", lines.len() - MOST, lines.len()));
     }
-    let panics = cluster.body["common_lb_config"]["healthy_panic_threshold"]["value"].as_f64() != Some(0.0);
+    // Protobuf's JSON leaves a zero out.
+    let threshold = &cluster.body["common_lb_config"]["healthy_panic_threshold"];
+    let panics = !threshold.is_object() || threshold["value"].as_f64().is_some_and(|share| share > 0.0);
     match (healthy, panics) {
         (0, false) => {
             steps.wrong("endpoint", format!("none of {} is healthy; requests are answered 503 (UH)", lines.len()))

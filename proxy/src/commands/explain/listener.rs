@@ -194,7 +194,7 @@ fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: 
     };
     let request = |authority: &str| Request {
         authority: authority.to_owned(),
-        path: &asked.path,
+        path: asked.path(),
         method: &asked.method,
         scheme: if asked.tls { "https" } else { "http" },
         headers: &asked.header,
@@ -212,7 +212,7 @@ fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: 
         steps.good("route", format!("passed over: route {}: {}", one.route, one.why));
     }
     let Some((chosen, conditions)) = chosen else {
-        let what = format!("{} {}", asked.method, asked.path);
+        let what = format!("{} {}", asked.method, asked.path());
         return steps.wrong("route", format!("no route of that virtual host takes {what}; 404 (NR)"));
     };
     let name = match text(&chosen["name"]) {

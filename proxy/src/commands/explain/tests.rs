@@ -12,7 +12,7 @@ fn explained(line: &str) -> (bool, String) {
 fn explained_in(line: &str, dump: &Dump) -> (bool, String) {
     let arguments: Vec<_> = ["outrigger", "explain"].into_iter().chain(line.split(' ')).map(Into::into).collect();
     let Some(Ok(Command::Explain(asked))) = read(&arguments) else { unreachable!("it is a good line") };
-    let (host, port) = target(&asked.target).unwrap();
+    let (host, port, _) = target(&asked.target).unwrap();
     let target = Target { host, port, addresses: asked.address.into_iter().collect() };
     let mut steps = Steps::default();
     (walk(&target, &asked, dump, &mut steps), steps.text(false))
@@ -107,15 +107,15 @@ fn a_missing_certificate_is_in_the_way() {
 
 #[test]
 fn targets_are_read_as_people_write_them() {
-    for (text, host, port) in [
-        ("Details:9080", "details", Some(9080)),
-        ("details", "details", None),
-        ("http://details:9080/a?b", "details", Some(9080)),
-        ("https://api.example.com/", "api.example.com", Some(443)),
-        ("[::1]:80", "::1", Some(80)),
-        ("10.0.0.1", "10.0.0.1", None),
+    for (text, host, port, path) in [
+        ("Details:9080", "details", Some(9080), None),
+        ("details", "details", None, None),
+        ("http://details:9080/a?b", "details", Some(9080), Some("/a?b")),
+        ("https://api.example.com/", "api.example.com", Some(443), Some("/")),
+        ("[::1]:80", "::1", Some(80), None),
+        ("10.0.0.1", "10.0.0.1", None, None),
     ] {
-        assert_eq!(target(text), Ok((host.to_owned(), port)), "{text}");
+        assert_eq!(target(text), Ok((host.to_owned(), port, path.map(str::to_owned))), "{text}");
     }
     assert!(target("details:99999").unwrap_err().contains("is no port"));
     assert!(target(":80").unwrap_err().contains("names no host"));

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::
 use prost::Message as _;
 
 use super::super::*;
-use crate::call::tests::{Asked, CLUSTER, OK, World, serve, service};
+use crate::call::tests::{Asked, CLUSTER, OK, World, hung, serve, service};
 use crate::cluster::testing::run;
 use crate::stats::{Stats, StatsSettings};
 
@@ -127,14 +127,7 @@ fn a_stream_that_has_ended_is_followed_by_another() {
 #[test]
 fn a_log_service_that_hangs_costs_a_counter() {
     run(async {
-        let address = serve(|one: Asked| {
-            Box::pin(async move {
-                let _held = one;
-                std::future::pending::<()>().await;
-            })
-        })
-        .await;
-        let world = World::http2(address);
+        let world = World::http2(hung().await);
         let stats = Stats::new(StatsSettings::default());
         let log = LogStream::compile(&stream(0), true, &LogExporters::default(), &stats);
         let count = |name: &str| stats.value(&format!("access_logs.grpc_access_log.{name}")).unwrap_or_default();

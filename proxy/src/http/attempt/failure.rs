@@ -64,12 +64,14 @@ impl Failure {
     /// The answer to the client.
     pub fn into_stop(self, stream: &Stream<'_>, retried: bool) -> Stop {
         match self {
-            // The cluster has said in the process log why it has no host.
-            Failure::Pick(failure) => LocalReply::new(failure.status(), failure.details())
-                .body(failure.body().as_bytes())
-                .flags(failure.flags())
-                .attempted()
-                .into(),
+            Failure::Pick(failure) => {
+                reason::tell(stream, failure.details(), &format!("{}: {failure}", failure.body()));
+                LocalReply::new(failure.status(), failure.details())
+                    .body(failure.body().as_bytes())
+                    .flags(failure.flags())
+                    .attempted()
+                    .into()
+            }
             Failure::Connect(failure) => {
                 let why = failure.reset_reason();
                 let mut details = String::from(why);

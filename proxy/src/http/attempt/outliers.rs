@@ -11,7 +11,7 @@ use crate::wire::message::{RequestHead, ResponseHead};
 
 /// A head came. That of a gRPC answer may hold its status already; one that comes with the trailers is too late.
 pub(super) fn answered(target: &Target, request: &RequestHead, head: &ResponseHead) {
-    let of_grpc = || if is_grpc(request) { grpc::status(&head.headers).map(grpc::http_status_of) } else { None };
+    let of_grpc = || if is_grpc(request) { grpc::status_as_http(&head.headers) } else { None };
     target.put_answer(head, of_grpc);
 }
 

@@ -50,13 +50,18 @@ pub fn peer(address: IpAddr) -> Option<Rc<Peer>> {
     })
 }
 
-/// Changes what is known: addresses that are free, and workloads at theirs. Gives how many addresses are known then. On the control
+/// Changes what is known: workloads that are gone from their addresses, unless others have taken these since, and workloads at theirs. Gives how many addresses are known then. On the control
 /// thread.
-pub fn change(gone: &[IpAddr], come: &[(IpAddr, Arc<Workload>)]) -> usize {
+pub fn change(gone: &[(Arc<Workload>, Vec<IpAddr>)], come: &[(IpAddr, Arc<Workload>)]) -> usize {
     let mut count = 0;
     KNOWN.rcu(|before| {
         let mut all = ByAddress::clone(before);
-        gone.iter().for_each(|address| drop(all.remove(&address.to_canonical())));
+        for (owner, address) in gone.iter().flat_map(|(owner, all)| all.iter().map(move |address| (owner, address))) {
+            let address = address.to_canonical();
+            if all.get(&address).is_some_and(|known| Arc::ptr_eq(known, owner)) {
+                all.remove(&address);
+            }
+        }
         all.extend(come.iter().map(|(address, workload)| (address.to_canonical(), workload.clone())));
         count = all.len();
         all

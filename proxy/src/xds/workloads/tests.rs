@@ -46,6 +46,12 @@ fn workloads_come_move_and_go() {
     // An address that changes hands in one response.
     all.update(&update(&[("uid-3", &workload("third", [203, 0, 113, 3]))], &["uid-1"])).unwrap();
     assert_eq!(at(3), Some("third".into()));
+    // And one that changes hands in two: who goes has it no more.
+    all.update(&update(&[("uid-5", &workload("fifth", [203, 0, 113, 3]))], &[])).unwrap();
+    all.update(&update(&[], &["uid-3"])).unwrap();
+    assert_eq!(at(3), Some("fifth".into()));
+    all.update(&update(&[("uid-3", &workload("third", [203, 0, 113, 3]))], &["uid-5"])).unwrap();
+    assert_eq!(at(3), Some("third".into()));
     let refused = all.update(&update(&[("uid-4", &[0xff])], &["uid-3"])).unwrap_err();
     assert_eq!((refused[0].name.as_str(), at(3)), ("uid-4", None));
 }

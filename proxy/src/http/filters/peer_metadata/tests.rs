@@ -236,7 +236,8 @@ async fn who_tells_nothing_is_looked_up_by_its_address() {
     let server = outcome.info.upstream_host.as_ref().unwrap().parse::<SocketAddr>().unwrap().ip();
     assert_eq!((name_of(&outcome, Side::Downstream), name_of(&outcome, Side::Upstream)), (None, None));
     let workload = |name: &str| Arc::new(Workload { name: name.into(), ..Workload::default() });
-    peer::discovered::change(&[], &[(client, workload("client")), (server, workload("server"))]);
+    let (one, other) = (workload("client"), workload("server"));
+    peer::discovered::change(&[], &[(client, one.clone()), (server, other.clone())]);
     bench.app(Script::answers(200, &[], &[]));
     let outcome = bench.send(get("/")).await;
     let names = (name_of(&outcome, Side::Downstream), name_of(&outcome, Side::Upstream));
@@ -245,5 +246,5 @@ async fn who_tells_nothing_is_looked_up_by_its_address() {
     bench.app(Script::answers(200, &[], &[]));
     let outcome = bench.send(with(get("/"), &told(&theirs()))).await;
     assert_eq!(name_of(&outcome, Side::Downstream), Some("theirs".into()));
-    peer::discovered::change(&[client, server], &[]);
+    peer::discovered::change(&[(one, vec![client]), (other, vec![server])], &[]);
 }
