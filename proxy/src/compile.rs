@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::discoveries::Discoveries;
 use crate::drain;
-use crate::logs::Sinks;
+use crate::logs::Destinations;
 use crate::stats::Stats;
 use crate::tls::Secrets;
 
@@ -17,7 +17,7 @@ pub struct CompileDeps<'a> {
     /// Where statistics are registered.
     pub stats: &'a Arc<Stats>,
     /// Access log files.
-    pub log_sinks: &'a Sinks,
+    pub log_sinks: &'a dyn Destinations,
     /// Filters' configs that are discovered.
     pub discoveries: &'a Discoveries,
     /// How the process drains.

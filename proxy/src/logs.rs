@@ -50,14 +50,25 @@ impl Wants {
 
 struct Log {
     filter: Option<Filter>,
-    to: To,
+    to: Box<dyn Destination>,
 }
 
-/// Where entries go, and as what.
-enum To {
-    File(Line, Arc<Sink>),
-    LogService(Box<ToLogService>),
-    Collector(Box<ToCollector>),
+/// Where the entries of one log go, and as what.
+pub trait Destination: Send + Sync {
+    /// Never waits: what cannot be kept is dropped and counted.
+    fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>);
+}
+
+/// Who knows the places that configuration names: [`Sinks`] in the process.
+pub trait Destinations {
+    /// `None` for a log that goes nowhere.
+    fn open(&self, sink: &SinkConfig, stats: &Arc<Stats>) -> Option<Box<dyn Destination>>;
+}
+
+/// A file, and what a line of it is.
+struct ToFile {
+    line: Line,
+    file: Arc<Sink>,
 }
 
 /// A format made ready. [`AccessLogs`] and bodies of local replies are written by it.
@@ -91,7 +102,7 @@ impl WorkerLogs {
 impl AccessLogs {
     /// Compiles the configured logs; opens files that are new. A file that cannot be opened is told in the process's log, and its lines
     /// are lost until it can be (admin's `/reopen_logs`); everything else goes on.
-    pub fn compile(config: &[AccessLog], sinks: &Sinks, stats: &Arc<Stats>) -> AccessLogs {
+    pub fn compile(config: &[AccessLog], sinks: &dyn Destinations, stats: &Arc<Stats>) -> AccessLogs {
         let logs: Vec<Log> = config.iter().filter_map(|log| Log::compile(log, sinks, stats)).collect();
         let of_filter = |log: &AccessLog| log.filter.as_ref().is_some_and(filter::wants_times);
         let wants = Wants {
@@ -139,38 +150,44 @@ pub fn format_wants_times(format: &LogFormat) -> bool {
     }
 }
 
-impl To {
+impl Destination for ToFile {
     fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
-        match self {
-            To::File(line, sink) => sink.append(logs.worker, |out| line.write(entry, out)),
-            To::LogService(service) => {
-                if let Some(calls) = &logs.calls {
-                    service.stream.send(service.entry(entry), calls);
-                }
+        self.file.append(logs.worker, |out| self.line.write(entry, out));
+    }
+}
+
+impl Destination for ToLogService {
+    fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
+        if let Some(calls) = &logs.calls {
+            self.stream.send(self.entry(entry), calls);
+        }
+    }
+}
+
+impl Destination for ToCollector {
+    fn write(&self, logs: &WorkerLogs, entry: &LogEntry<'_>) {
+        if let Some(calls) = &logs.calls {
+            self.records.send(self.record(entry), calls);
+        }
+    }
+}
+
+impl Destinations for Sinks {
+    fn open(&self, sink: &SinkConfig, stats: &Arc<Stats>) -> Option<Box<dyn Destination>> {
+        match sink {
+            SinkConfig::File { path, format } if &**path != "/dev/null" => {
+                Some(Box::new(ToFile { line: Line::compile(format), file: self.files().open(path) }))
             }
-            To::Collector(collector) => {
-                if let Some(calls) = &logs.calls {
-                    collector.records.send(collector.record(entry), calls);
-                }
-            }
+            SinkConfig::Grpc(config) => Some(Box::new(ToLogService::compile(config, self.exporters(), stats))),
+            SinkConfig::OpenTelemetry(config) => Some(Box::new(ToCollector::compile(config, self.exporters(), stats))),
+            SinkConfig::File { .. } | SinkConfig::Inert(_) => None,
         }
     }
 }
 
 impl Log {
-    fn compile(config: &AccessLog, sinks: &Sinks, stats: &Arc<Stats>) -> Option<Log> {
-        let to = match &config.sink {
-            SinkConfig::File { path, format } if &**path != "/dev/null" => {
-                To::File(Line::compile(format), sinks.files().open(path))
-            }
-            SinkConfig::Grpc(config) => {
-                To::LogService(Box::new(ToLogService::compile(config, sinks.exporters(), stats)))
-            }
-            SinkConfig::OpenTelemetry(config) => {
-                To::Collector(Box::new(ToCollector::compile(config, sinks.exporters(), stats)))
-            }
-            SinkConfig::File { .. } | SinkConfig::Inert(_) => return None,
-        };
+    fn compile(config: &AccessLog, sinks: &dyn Destinations, stats: &Arc<Stats>) -> Option<Log> {
+        let to = sinks.open(&config.sink, stats)?;
         Some(Log { filter: config.filter.as_ref().map(Filter::compile), to })
     }
 }

@@ -49,9 +49,6 @@ pub(super) struct Context {
     pub server: Bytes,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<Bytes>,
-    /// What was logged.
-    #[cfg(test)]
-    pub done: std::cell::RefCell<Vec<crate::telemetry::stream_info::StreamInfo>>,
 }
 
 /// Where the connection's requests find their route table. It is they who hold one, not the connection.
@@ -114,8 +111,6 @@ impl Context {
             chain,
             upstream_chain,
             xfcc: OnceCell::new(),
-            #[cfg(test)]
-            done: std::cell::RefCell::default(),
         }
     }
 
@@ -176,8 +171,6 @@ impl Context {
             entry.more.kind = EntryKind::DownstreamEnd;
             log.log(&self.logs, &entry);
         }
-        #[cfg(test)]
-        self.done.borrow_mut().push(entry.info.clone());
     }
 
     /// Whether the client came over TLS.

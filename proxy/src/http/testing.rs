@@ -4,6 +4,7 @@
 mod client;
 mod configs;
 pub mod fake;
+pub mod kept;
 mod world;
 
 use std::cell::RefCell;
@@ -133,6 +134,7 @@ impl Bench {
 
     pub fn context(&self) -> Context {
         let mut config = self.config.clone();
+        config.access_log.push(kept::log());
         if self.slot.is_some() {
             config.routes = RouteSource::Rds { name: "test".into(), initial_fetch_timeout: None };
         } else {
@@ -143,7 +145,7 @@ impl Bench {
         let deps = CompileDeps {
             secrets: &self.secrets,
             stats: &stats,
-            log_sinks: &self.sinks,
+            log_sinks: &kept::Beside(&self.sinks),
             discoveries: &self.discoveries,
             drain: Default::default(),
         };
@@ -197,7 +199,7 @@ impl Bench {
         self.prepare(&client);
         let context = self.context();
         self.run(&context, exchange(&context, &mut client, request)).await;
-        let info = context.done.borrow_mut().pop().expect("every request is logged");
+        let info = kept::last();
         Outcome { client, info }
     }
 }

@@ -61,7 +61,7 @@ impl Process {
         let deps = CompileDeps {
             secrets: &Secrets::new(),
             stats: &self.shared.stats,
-            log_sinks: &self.shared.sinks,
+            log_sinks: &*self.shared.sinks,
             discoveries: &Discoveries::new(self.shared.stats.clone()),
             drain: Default::default(),
         };

@@ -254,7 +254,7 @@ impl Listeners {
         let deps = CompileDeps {
             secrets: &self.parts.secrets,
             stats: &self.parts.stats,
-            log_sinks: &self.parts.sinks,
+            log_sinks: &*self.parts.sinks,
             discoveries: &self.parts.discoveries,
             drain: self.parts.drain,
         };

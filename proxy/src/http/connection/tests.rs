@@ -43,10 +43,10 @@ async fn requests_follow_each_other_until_the_client_closes() {
     let mut bench = Bench::new(to_app(|_| {}));
     answers(&mut bench, 2);
     let request = "GET /a HTTP/1.1\r\nhost: svc\r\n\r\nGET /b HTTP/1.1\r\nhost: svc\r\nconnection: close\r\n\r\n";
-    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+    let (_context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answer}");
     assert_eq!(answer.matches("connection: close\r\n").count(), 1, "{answer}");
-    assert_eq!(context.done.borrow().len(), 2);
+    assert_eq!(kept::all().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,10 +56,10 @@ async fn what_is_no_request_is_answered_and_logged() {
         ("GET / HTTP/1.0\r\nhost: svc\r\n\r\n", "HTTP/1.1 426 Upgrade Required", "low_version"),
         ("GARBAGE\r\n\r\n", "HTTP/1.1 400 Bad Request", "http1.codec_error"),
     ] {
-        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
+        let (_context, answer) = LocalSet::new().run_until(exchange_all(&bench, request)).await;
         assert!(answer.starts_with(status), "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
-        let done = context.done.borrow();
+        let done = kept::all();
         assert_eq!(done[0].response_code_details.as_deref(), Some(details));
         assert!(done[0].flags.has(crate::failure::ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR));
     }
@@ -99,7 +99,7 @@ async fn what_is_no_request_is_answered_through_the_filters() {
             assert_eq!(count(name), Some(1), "{name}");
         }
         assert_eq!((count("active"), count("tx_reset")), (Some(0), Some(0)));
-        assert_eq!(context.done.borrow().len(), 1);
+        assert_eq!(kept::all().len(), 1);
     }
 }
 
@@ -115,7 +115,7 @@ async fn half_a_head_is_logged() {
     let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
     assert_eq!((count("total"), count("rx_reset"), count("active")), (Some(1), Some(1), Some(0)));
     assert_eq!(count("completed"), Some(0));
-    let done = context.done.borrow();
+    let done = kept::all();
     assert_eq!(done[0].response_code_details.as_deref(), Some("downstream_remote_disconnect"));
     assert!(done[0].flags.has(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION));
 }
@@ -128,16 +128,16 @@ async fn limits_end_a_connection() {
     assert_eq!(answer, "", "an idle connection is closed without a word");
 
     bench.config.request_headers_timeout = Some(Duration::from_secs(2));
-    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET /")).await;
+    let (_context, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET /")).await;
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
-    assert_eq!(context.done.borrow()[0].response_code_details.as_deref(), Some("request_header_timeout"));
+    assert_eq!(kept::all()[0].response_code_details.as_deref(), Some("request_header_timeout"));
 
     bench.config.max_requests_per_connection = Some(2);
     answers(&mut bench, 2);
     let request = "GET /a HTTP/1.1\r\nhost: svc\r\n\r\n".repeat(3);
-    let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
+    let (_context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answer}");
-    assert_eq!(context.done.borrow().len(), 2);
+    assert_eq!(kept::all().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,7 @@ async fn http2_is_told_by_its_first_bytes() {
     let local = LocalSet::new();
     local
         .run_until(async {
-            let (context, client) = connect(&bench).await;
+            let (_context, client) = connect(&bench).await;
             let (send, connection) = ::h2::client::handshake(client).await.unwrap();
             tokio::task::spawn_local(async move {
                 let _ = connection.await;
@@ -168,7 +168,7 @@ async fn http2_is_told_by_its_first_bytes() {
                 assert_eq!(&data[..], b"ok");
             }
             drop(send);
-            while context.done.borrow().len() < 2 {
+            while kept::all().len() < 2 {
                 tokio::task::yield_now().await;
             }
         })
@@ -224,9 +224,8 @@ async fn a_draining_listener_asks_clients_to_go_and_ends_those_that_stay() {
             let mut rest = String::new();
             client.read_to_string(&mut rest).await.unwrap();
             assert_eq!(rest, "");
-            let done = context.done.borrow();
             assert_eq!(
-                done[0].response_code_details.as_deref(),
+                kept::last().response_code_details.as_deref(),
                 Some("downstream_local_disconnect"),
                 "it is logged all the same"
             );
@@ -247,15 +246,15 @@ async fn a_response_that_is_cut_is_logged_as_cut() {
     bench.upstream(Script::answers(200, &[], &[body]));
     LocalSet::new()
         .run_until(async {
-            let (context, mut client) = connect(&bench).await;
+            let (_context, mut client) = connect(&bench).await;
             client.write_all(b"GET /a HTTP/1.1\r\nhost: svc\r\n\r\n").await.unwrap();
             let mut some = [0; 1024];
             client.read_exact(&mut some).await.unwrap();
             drain.finish();
-            while context.done.borrow().is_empty() {
+            while kept::all().is_empty() {
                 tokio::task::yield_now().await;
             }
-            let done = context.done.borrow();
+            let done = kept::all();
             assert_eq!((done[0].response_code, done[0].flags), (200, ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION));
             assert_eq!(done[0].response_code_details.as_deref(), Some("downstream_local_disconnect"));
         })
@@ -298,9 +297,9 @@ async fn a_body_whose_framing_is_nominated_is_no_second_request() {
         let mut bench = Bench::new(to_app(|_| {}));
         bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
         let request = format!("POST /a HTTP/1.1\r\nhost: svc\r\n{rest}");
-        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
+        let (_context, answer) = LocalSet::new().run_until(exchange_all(&bench, &request)).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-        assert_eq!(context.done.borrow().len(), 1);
+        assert_eq!(kept::all().len(), 1);
         let seen = bench.seen();
         assert_eq!((seen.len(), &seen[0].head.path[..], &seen[0].body[..]), (1, &b"/a"[..], inner.as_bytes()));
         assert!(seen[0].header("content-length").is_none() && seen[0].ended);
@@ -326,7 +325,7 @@ async fn a_connection_that_is_too_old_says_so_first() {
     LocalSet::new()
         .run_until(async {
             answers(&mut bench, 1);
-            let (context, mut client) = connect(&bench).await;
+            let (_context, mut client) = connect(&bench).await;
             client.write_all(request.as_bytes()).await.unwrap();
             let mut some = [0; 4096];
             let count = client.read(&mut some).await.unwrap();
@@ -343,7 +342,7 @@ async fn a_connection_that_is_too_old_says_so_first() {
                 (1, 1),
                 "{rest}"
             );
-            assert_eq!(context.done.borrow().len(), 2, "a client that pipelines is ended, too");
+            assert_eq!(kept::all().len(), 2, "a client that pipelines is ended, too");
         })
         .await;
     // Nothing more is asked: it ends after `drain_timeout`, and so does one that was idle for too long.
@@ -385,7 +384,7 @@ async fn streams_of_an_old_connection_end_in_their_own_time() {
     bench.upstream(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
     LocalSet::new()
         .run_until(async {
-            let (context, client) = connect(&bench).await;
+            let (_context, client) = connect(&bench).await;
             let (mut send, connection) = ::h2::client::handshake(client).await.unwrap();
             let driven = tokio::task::spawn_local(connection);
             send = send.ready().await.unwrap();
@@ -399,7 +398,7 @@ async fn streams_of_an_old_connection_end_in_their_own_time() {
             assert_eq!(answer.status().as_u16(), 200);
             assert_eq!(&answer.into_body().data().await.unwrap().unwrap()[..], b"ok");
             driven.await.unwrap().unwrap();
-            assert_eq!(context.done.borrow()[0].flags, ResponseFlags::NONE);
+            assert_eq!(kept::all()[0].flags, ResponseFlags::NONE);
         })
         .await;
 }
@@ -418,7 +417,7 @@ async fn resets_before_the_first_route_table_are_seen_at_once() {
     LocalSet::new()
         .run_until(async {
             let begun = Instant::now();
-            let (context, client) = connect(&bench).await;
+            let (_context, client) = connect(&bench).await;
             let (mut read, mut write) = tokio::io::split(client);
             let reading = tokio::task::spawn_local(async move { read.read_to_end(&mut Vec::new()).await });
             write.write_all(&[&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat()).await.unwrap();
@@ -432,7 +431,7 @@ async fn resets_before_the_first_route_table_are_seen_at_once() {
             }
             reading.await.unwrap().unwrap();
             assert!(begun.elapsed() < Duration::from_secs(3), "nobody waited for the table");
-            let done = context.done.borrow();
+            let done = kept::all();
             assert!((200..=300).contains(&done.len()), "{}", done.len());
             assert!(
                 done.iter().all(|info| info.flags == ResponseFlags::DOWNSTREAM_REMOTE_RESET),
@@ -481,11 +480,11 @@ async fn no_timeout_of_the_request_cuts_the_delivery_of_its_response() {
                     }
                 }
                 assert_eq!((whole, octets == body.len()), (taken, taken), "{octets}");
-                while context.done.borrow().is_empty() {
+                while kept::all().is_empty() {
                     tokio::task::yield_now().await;
                 }
                 // A client that does not take it was answered all the same.
-                let done = context.done.borrow();
+                let done = kept::all();
                 assert_eq!((done[0].flags, done[0].response_code), (ResponseFlags::NONE, 200));
                 assert_eq!(done[0].response_code_details.as_deref(), Some("via_upstream"));
                 assert_ne!(context.ended.get(), (true, true), "and is still there");
@@ -508,7 +507,7 @@ async fn a_reset_while_the_window_is_awaited_is_logged_as_one() {
     };
     LocalSet::new()
         .run_until(async {
-            let (context, mut client) = connect(&bench).await;
+            let (_context, mut client) = connect(&bench).await;
             // SETTINGS_INITIAL_WINDOW_SIZE = 0
             let hello = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
             client.write_all(&hello).await.unwrap();
@@ -524,10 +523,10 @@ async fn a_reset_while_the_window_is_awaited_is_logged_as_one() {
                 }
             }
             client.write_all(&frame(3, 0, 1, &[0, 0, 0, 8])).await.unwrap();
-            while context.done.borrow().is_empty() {
+            while kept::all().is_empty() {
                 tokio::task::yield_now().await;
             }
-            let done = context.done.borrow();
+            let done = kept::all();
             assert_eq!((done[0].flags, done[0].response_code), (ResponseFlags::DOWNSTREAM_REMOTE_RESET, 200));
             assert_eq!(done[0].response_code_details.as_deref(), Some("http2.remote_reset"));
         })

@@ -11,7 +11,7 @@ use config::route::{Action, ClusterChoice, Route};
 
 use crate::http::context::Context;
 use crate::http::exchange::exchange;
-use crate::http::testing::{Bench, Client, Outcome, fake, to_app};
+use crate::http::testing::{Bench, Client, Outcome, fake, kept, to_app};
 use crate::stats::{Kind, Sample};
 use crate::wire::message::RequestHead;
 
@@ -112,7 +112,7 @@ impl Filtered {
         self.bench.prepare(&client);
         let context = self.context();
         self.bench.run(context, exchange(context, &mut client, request)).await;
-        let info = context.done.borrow_mut().pop().expect("every request is logged");
+        let info = kept::last();
         Outcome { client, info }
     }
 

@@ -69,11 +69,11 @@ async fn an_idle_timeout_waits_for_the_delivery_of_a_response() {
     bench.upstream(Script::answers(200, &[], &[body]));
     LocalSet::new()
         .run_until(async {
-            let (context, send, driven) = http2(&bench).await;
+            let (_context, send, driven) = http2(&bench).await;
             let mut send = send.ready().await.unwrap();
             let mut answer = send.send_request(get_a(), true).unwrap().0.await.unwrap().into_body();
             tokio::time::sleep(Duration::from_secs(60)).await;
-            assert!(context.done.borrow().is_empty(), "it is under way");
+            assert!(kept::all().is_empty(), "it is under way");
             let mut octets = 0;
             while let Some(data) = answer.data().await {
                 let data = data.unwrap();
@@ -108,7 +108,7 @@ async fn a_granted_connect_says_nothing_of_its_connection() {
         bench.upstream(Script::answers(status, &[], &["answer"]));
         LocalSet::new()
             .run_until(async {
-                let (context, mut client) = connect(&bench).await;
+                let (_context, mut client) = connect(&bench).await;
                 client.write_all(b"CONNECT svc:443 HTTP/1.1\r\nhost: svc:443\r\n\r\n").await.unwrap();
                 client.write_all(b"hello").await.unwrap();
                 let mut answer = String::new();
@@ -116,7 +116,7 @@ async fn a_granted_connect_says_nothing_of_its_connection() {
                 assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
                 assert_eq!(answer.contains("connection: close"), closes, "{answer}");
                 if closes {
-                    assert_eq!(context.done.borrow()[0].bytes_received, 5, "they came, and went nowhere");
+                    assert_eq!(kept::all()[0].bytes_received, 5, "they came, and went nowhere");
                 }
             })
             .await;

@@ -20,7 +20,7 @@ pub(in crate::wire::h2) struct Broken(pub(in crate::wire::h2) &'static str);
 pub(in crate::wire::h2) struct Decoder {
     /// The newest first.
     table: VecDeque<Entry>,
-    size: usize,
+    pub(super) size: usize,
     /// What the peer has chosen.
     limit: usize,
     /// What it may choose.
@@ -53,12 +53,6 @@ impl Decoder {
             self.allowed = size;
             self.owes_update = self.limit > size;
         }
-    }
-
-    /// Octets that the table holds.
-    #[cfg(test)]
-    pub(super) fn size(&self) -> usize {
-        self.size
     }
 
     /// Decodes the fields that are whole; tells how many octets they had. With `begins` the block begins here.
