@@ -1,5 +1,6 @@
 //! Wall-clock time as text (UTC): ISO 8601 with milliseconds and strftime patterns. Used by access logs, the process log and admin.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -55,16 +56,7 @@ impl Civil {
     }
 
     fn at(time: SystemTime, offset: impl Fn(i64) -> i32) -> Civil {
-        let (unix, nanos) = match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
-            Err(before) => {
-                let before = before.duration();
-                match before.subsec_nanos() {
-                    0 => (-(before.as_secs() as i64), 0),
-                    nanos => (-(before.as_secs() as i64) - 1, 1_000_000_000 - nanos),
-                }
-            }
-        };
+        let (unix, nanos) = since_1970(time);
         let offset = offset(unix);
         let shown = unix + i64::from(offset);
         let days = shown.div_euclid(86_400);
@@ -86,9 +78,52 @@ impl Civil {
     }
 }
 
+/// Seconds since 1970, and nanoseconds since then.
+fn since_1970(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            match before.subsec_nanos() {
+                0 => (-(before.as_secs() as i64), 0),
+                nanos => (-(before.as_secs() as i64) - 1, 1_000_000_000 - nanos),
+            }
+        }
+    }
+}
+
+/// Octets of `2026-11-21T06:18:15.`.
+const SECOND: usize = 20;
+
+thread_local! {
+    /// The second that was written last: requests come many in one.
+    static LAST: Cell<(i64, [u8; SECOND])> = const { Cell::new((0, *b"1970-01-01T00:00:00.")) };
+}
+
 /// Appends `2026-11-21T06:18:15.767Z`.
 pub fn write_iso(time: SystemTime, out: &mut Vec<u8>) {
-    let civil = Civil::of(time);
+    let (unix, nanos) = since_1970(time);
+    let (known, mut text) = LAST.get();
+    if known != unix {
+        let mut second = Vec::with_capacity(SECOND);
+        write_second(&Civil::of(time), &mut second);
+        match second.try_into() {
+            Ok(second) => text = second,
+            // A year of more digits.
+            Err(second) => {
+                out.extend_from_slice(&second);
+                digits(out, (nanos / 1_000_000).into(), 3);
+                return out.push(b'Z');
+            }
+        }
+        LAST.set((unix, text));
+    }
+    let digit = |of: u32| b'0' + (nanos / of % 10) as u8;
+    out.extend_from_slice(&text);
+    out.extend_from_slice(&[digit(100_000_000), digit(10_000_000), digit(1_000_000), b'Z']);
+}
+
+fn write_second(civil: &Civil, out: &mut Vec<u8>) {
     digits(out, civil.year as u64, 4);
     for (mark, value) in
         [(b'-', civil.month), (b'-', civil.day), (b'T', civil.hour), (b':', civil.minute), (b':', civil.second)]
@@ -97,8 +132,6 @@ pub fn write_iso(time: SystemTime, out: &mut Vec<u8>) {
         digits(out, value.into(), 2);
     }
     out.push(b'.');
-    digits(out, (civil.nanos / 1_000_000).into(), 3);
-    out.push(b'Z');
 }
 
 /// As protobuf writes a moment of whole milliseconds in JSON: without a fraction where there is none.

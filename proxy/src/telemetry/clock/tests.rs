@@ -21,6 +21,11 @@ fn iso_dates() {
     assert_eq!(iso(at(1_795_254_660, 524_386_000)), "2026-11-21T09:51:00.524Z");
     assert_eq!(iso(at(4_107_542_399, 0)), "2100-02-28T23:59:59.000Z");
     assert_eq!(iso(UNIX_EPOCH - Duration::from_millis(1)), "1969-12-31T23:59:59.999Z");
+    assert_eq!(iso(at(253_402_300_800, 7_000_000)), "10000-01-01T00:00:00.007Z", "a year of five digits");
+    // A second that was written a moment ago is written again, with its own fraction.
+    assert_eq!(iso(at(951_782_400, 0)), "2000-02-29T00:00:00.000Z");
+    assert_eq!(iso(at(951_782_400, 120_000_000)), "2000-02-29T00:00:00.120Z");
+    assert_eq!(iso(at(951_782_401, 120_000_000)), "2000-02-29T00:00:01.120Z");
 }
 
 #[test]
