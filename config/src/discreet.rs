@@ -36,7 +36,7 @@ fn suspicious(text: &str) -> Option<Range<usize>> {
             run.take(at, letter);
             continue;
         }
-        if run.is_suspicious() {
+        if run.is_suspicious() || (run.is_no_word() && follows_scheme(&text[..run.start])) {
             add(run.start..at);
         }
         run = Run { start: at + letter.len_utf8(), ..Run::default() };
@@ -45,6 +45,16 @@ fn suspicious(text: &str) -> Option<Range<usize>> {
         }
     }
     found
+}
+
+/// What stands behind the name of a scheme is a credential (RFC 9110 section 11.4).
+fn follows_scheme(before: &str) -> bool {
+    let before = before.trim_end_matches([' ', '\t', ':', '=']);
+    let ends_with = |scheme: &str| {
+        let start = before.len().checked_sub(scheme.len());
+        start.and_then(|start| before.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+    };
+    ["Bearer", "Basic", "Token"].into_iter().any(ends_with)
 }
 
 /// Letters of base64 in a row.
@@ -74,6 +84,13 @@ impl Run {
         *upper |= letter.is_ascii_uppercase();
         *lower |= letter.is_ascii_lowercase();
         *digit |= letter.is_ascii_digit();
+    }
+
+    /// Too long, and too mixed, for one of a sentence.
+    fn is_no_word(&self) -> bool {
+        const SHORTEST: usize = 8;
+        let [upper, _, digit] = self.kinds;
+        self.length >= SHORTEST && (upper || digit)
     }
 
     fn is_suspicious(&self) -> bool {

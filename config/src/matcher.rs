@@ -149,6 +149,7 @@ pub use predicate::ResponsePredicate;
 pub use value::{MetadataMatcher, ValueMatcher};
 
 pub(crate) mod decode;
+pub mod octets;
 pub(crate) mod predicate;
 pub mod re2;
 pub(crate) mod value;

@@ -2,7 +2,8 @@
 //! reason may carry policy behind it. Called by the proxy when it has refused a version of a resource; never on the data path.
 //!
 //! Names are looked for and messages are hardly opened: a type URL is plain text in an Any, in a TypedStruct however its fields are
-//! spelled, in what is to be discovered, and in bytes that are no message at all.
+//! spelled, in what is to be discovered, and in bytes that are no message at all. Beside that stands what acts, as far as the messages can be
+//! read: rules that are only tried, and filters that are switched off, are mentioned and forbid nothing.
 
 mod record;
 
@@ -27,79 +28,112 @@ type Counts = BTreeMap<&'static str, usize>;
 /// The policy of one version of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    whole: Counts,
+    whole: Found,
     /// Filter chains by what they match, virtual hosts by name: a new one beside those that were there takes nothing down, one in the
     /// place of another may.
-    parts: BTreeMap<Vec<u8>, Counts>,
+    parts: BTreeMap<Vec<u8>, Found>,
 }
 
+/// What stands in one part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Found {
+    named: Counts,
+    acting: Counts,
+}
+
+const LISTENER: &str = "envoy.config.listener.v3.Listener";
+const FILTER_CHAIN: &str = "envoy.config.listener.v3.FilterChain";
+const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
+const VIRTUAL_HOST: &str = "envoy.config.route.v3.VirtualHost";
 const CLIENT_CERTIFICATE: &str = "require_client_certificate";
 const NOBODY_WITHOUT: &str = "require_client_certificate of every chain";
 
 impl Policy {
-    /// Of any resource: the extensions that carry policy.
-    pub fn of(bytes: &[u8]) -> Policy {
-        Policy { whole: named_in(bytes), parts: BTreeMap::new() }
+    /// Of any resource of that type: the extensions that carry policy, and what is demanded of peers.
+    pub fn of(type_name: &str, bytes: &[u8]) -> Policy {
+        Policy { whole: Found::of(type_name, bytes), parts: BTreeMap::new() }
+    }
+
+    /// Of an extension of that type, which acts.
+    pub fn of_extension(type_name: &str) -> Policy {
+        let counts = named_in(type_name.as_bytes());
+        Policy { whole: Found { named: counts.clone(), acting: counts }, parts: BTreeMap::new() }
     }
 
     /// Of a `Listener`: these, and which of its chains demand a certificate of the client.
     pub fn of_listener(bytes: &[u8]) -> Policy {
-        let mut policy = Policy::of(bytes);
+        let mut policy = Policy::of(LISTENER, bytes);
         let Ok(listener) = listener::Listener::decode(bytes) else { return policy };
         let mut unguarded = 0;
         let chains = listener.filter_chains.iter().map(|chain| (false, chain));
         for (is_default, chain) in chains.chain(listener.default_filter_chain.iter().map(|chain| (true, chain))) {
-            let mut counts = named_in(&chain.encode_to_vec());
+            let mut found = Found::of(FILTER_CHAIN, &chain.encode_to_vec());
             if chain.transport_socket.as_ref().is_some_and(demands_certificate) {
-                counts.insert(CLIENT_CERTIFICATE, 1);
-                policy.whole.insert(CLIENT_CERTIFICATE, 1);
+                found.named.insert(CLIENT_CERTIFICATE, 1);
+                policy.whole.named.insert(CLIENT_CERTIFICATE, 1);
             } else {
                 unguarded += 1;
             }
             // The default chain is not the one that matches all.
             let mut part = vec![u8::from(is_default)];
             part.extend(chain.filter_chain_match.iter().flat_map(Message::encode_to_vec));
-            policy.parts.insert(part, counts);
+            policy.parts.insert(part, found);
         }
-        if unguarded == 0 && policy.whole.contains_key(CLIENT_CERTIFICATE) {
-            policy.whole.insert(NOBODY_WITHOUT, 1);
+        if unguarded == 0 && policy.whole.named.contains_key(CLIENT_CERTIFICATE) {
+            policy.whole.named.insert(NOBODY_WITHOUT, 1);
         }
         policy
     }
 
     /// Of a `RouteConfiguration`.
     pub fn of_routes(bytes: &[u8]) -> Policy {
-        let mut policy = Policy::of(bytes);
+        let mut policy = Policy::of(ROUTES, bytes);
         if let Ok(table) = route::RouteConfiguration::decode(bytes) {
-            let hosts = table.virtual_hosts.iter();
-            policy.parts = hosts.map(|host| (host.name.clone().into(), named_in(&host.encode_to_vec()))).collect();
+            let found = |host: &route::VirtualHost| Found::of(VIRTUAL_HOST, &host.encode_to_vec());
+            policy.parts = table.virtual_hosts.iter().map(|host| (host.name.clone().into(), found(host))).collect();
         }
         policy
     }
 
     /// Without one mention of this type in each of its parts: it may stand there, and does not.
     pub fn without(mut self, type_name: &str) -> Policy {
-        for counts in std::iter::once(&mut self.whole).chain(self.parts.values_mut()) {
-            if let Some(count) = counts.get_mut(type_name) {
+        for found in std::iter::once(&mut self.whole).chain(self.parts.values_mut()) {
+            if let Some(count) = found.named.get_mut(type_name) {
                 *count -= 1;
             }
-            counts.retain(|_, count| *count > 0);
+            found.named.retain(|_, count| *count > 0);
         }
         self
     }
 
     /// Whether it is more than that of another version: serving that one lets pass what this one may forbid.
     pub fn exceeds(&self, other: &Policy) -> bool {
-        let new_kind = self.whole.keys().any(|kind| !other.whole.contains_key(kind));
+        let new_kind =
+            has_others(&self.whole.named, &other.whole.named) || has_others(&self.whole.acting, &other.whole.acting);
         // A part that is new may be one that was there under another name, and is gone.
         let gone = other.parts.iter().filter(|(part, _)| !self.parts.contains_key(*part));
-        let gone: BTreeSet<&Counts> = gone.map(|(_, counts)| counts).collect();
-        let more = |(part, counts): (&Vec<u8>, &Counts)| match other.parts.get(part) {
-            Some(others) => is_more(counts, others),
-            None => gone.iter().any(|others| is_more(counts, others)),
+        let gone: BTreeSet<&Found> = gone.map(|(_, found)| found).collect();
+        let more = |(part, found): (&Vec<u8>, &Found)| match other.parts.get(part) {
+            Some(others) => found.is_more(others),
+            None => gone.iter().any(|others| found.is_more(others)),
         };
         new_kind || self.parts.iter().any(more)
     }
+}
+
+impl Found {
+    fn of(type_name: &str, bytes: &[u8]) -> Found {
+        Found { named: named_in(bytes), acting: Record::of(type_name, bytes).in_force() }
+    }
+
+    fn is_more(&self, others: &Found) -> bool {
+        is_more(&self.named, &others.named) || is_more(&self.acting, &others.acting)
+    }
+}
+
+/// Kinds that the other has not.
+fn has_others(counts: &Counts, others: &Counts) -> bool {
+    counts.keys().any(|kind| !others.contains_key(kind))
 }
 
 fn is_more(counts: &Counts, others: &Counts) -> bool {

@@ -40,13 +40,14 @@ pub(crate) fn not_a_message(at: &At<'_>, error: &prost::DecodeError) -> Rejectio
 
 /// A duration that must not be negative. Envoy refuses more than about ten thousand years; so do we.
 pub(crate) fn duration(at: &At<'_>, value: &Option<wkt::Duration>) -> Result<Option<Duration>, Rejection> {
-    const MOST_SECONDS: i64 = 315_576_000_000;
+    // Of Envoy, whose clocks count nanoseconds in 63 bits.
+    const MOST_SECONDS: i64 = 9_223_372_035;
     let Some(value) = value else { return Ok(None) };
     if value.seconds < 0 || value.nanos < 0 {
         return Err(at.reject("must not be negative"));
     }
     if value.seconds > MOST_SECONDS || value.nanos > 999_999_999 {
-        return Err(at.reject("is out of range; give at most 315576000000 s and less than 10^9 ns"));
+        return Err(at.reject("is out of range; give at most 9223372035 s and less than 10^9 ns"));
     }
     Ok(Some(Duration::new(value.seconds.unsigned_abs(), value.nanos.unsigned_abs())))
 }

@@ -245,6 +245,12 @@ pub(crate) fn not_registered(at: &At<'_>, name: &str, type_name: &str) -> Reject
     }
 }
 
+/// Whether Envoy has an HTTP filter with such a config, also one that is not known here: it may carry policy, and is never left out.
+pub(crate) fn configures_http_filter(type_name: &str) -> bool {
+    let is_filters_own = type_name.contains(".filters.http.") || type_name.contains(".filter.http.");
+    is_filters_own && Descriptors::knows(type_name)
+}
+
 /// The same of a place where some of those that are known are refused.
 pub(crate) fn unknown(at: &At<'_>, kind: Kind, name: &str, type_name: &str) -> Rejection {
     match find(kind, type_name) {

@@ -162,10 +162,11 @@ impl Kind {
     /// Each of them.
     pub const ALL: [Kind; 4] = [Kind::Http, Kind::UpstreamHttp, Kind::Network, Kind::Listener];
 
-    /// What the statistics of a filter's discovery begin with. As with Envoy those before the router and behind it count together.
+    /// What the statistics of a filter's discovery begin with.
     pub fn scope(self, name: &str) -> String {
         let kind = match self {
-            Kind::Http | Kind::UpstreamHttp => "http_filter",
+            Kind::Http => "http_filter",
+            Kind::UpstreamHttp => "upstream_http_filter",
             Kind::Network => "network_filter",
             Kind::Listener => "tcp_listener_filter",
         };

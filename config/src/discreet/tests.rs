@@ -16,6 +16,8 @@ fn names_as_operators_give_them_are_shown() {
         "3f9d2b7e-1c1c-4a53-9d67-0d7ff3a1b2c4",
         "da39a3ee5e6b4b0d3255bfef95601890afd80709da39a3ee5e6b4b0d3255bfef",
         "a name -- with dashes",
+        "a bearer of news",
+        "envoy.filters.http.basic_auth",
         "",
     ] {
         assert_eq!(shown(name), name);
@@ -32,6 +34,8 @@ fn keys_and_tokens_are_not_and_what_is_said_around_them_is() {
         (format!("{key}\nabc"), HIDDEN.to_owned()),
         (format!("€{key}€"), HIDDEN.to_owned()),
         (format!("a\0{}", &key[..5]), HIDDEN.to_owned()),
+        ("missing ): Bearer 9f8e7d6c5b4a39281706f5e4d3c2b1a0(".to_owned(), format!("missing ): Bearer {HIDDEN}")),
+        ("\"basic dXNlcjpwYXNz\" is none".to_owned(), format!("\"basic {HIDDEN}\" is none")),
     ] {
         assert_eq!(shown(&text), expected);
     }

@@ -28,7 +28,7 @@ pub struct Direction {
     pub enabled: bool,
     /// `min_content_length`; 30 where it is not set, or 0.
     pub min_content_length: u32,
-    /// `content_type`, or Envoy's own list, and `content_type_matcher`: any of.
+    /// `content_type_matcher`, else `content_type`, else Envoy's own list: any of.
     pub content_types: Vec<StringMatcher>,
 }
 
@@ -140,12 +140,13 @@ fn direction(
     proto: &pb::compressor::CommonDirectionConfig,
     options: &Options,
 ) -> Result<Direction, Rejection> {
-    let mut content_types = matcher::decode::strings(&at.field("content_type_matcher"), &proto.content_type_matcher)?;
-    // The list of Envoy's own stands in where no type is named, also beside matchers.
-    match &proto.content_type[..] {
-        [] => content_types.extend(CONTENT_TYPES.into_iter().map(exactly)),
-        named => content_types.extend(named.iter().map(|name| exactly(name))),
-    }
+    let matchers = matcher::decode::strings(&at.field("content_type_matcher"), &proto.content_type_matcher)?;
+    // As in Envoy: matchers stand for any list, and a list for Envoy's own.
+    let content_types = match &proto.content_type[..] {
+        _ if !matchers.is_empty() => matchers,
+        [] => CONTENT_TYPES.into_iter().map(exactly).collect(),
+        named => named.iter().map(|name| exactly(name)).collect(),
+    };
     Ok(Direction {
         enabled: field_rules::feature_flag(&at.field("enabled"), &proto.enabled, true, options)?,
         min_content_length: uint32(&proto.min_content_length).filter(|least| *least > 0).unwrap_or(30),

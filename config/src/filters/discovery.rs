@@ -65,7 +65,7 @@ pub fn check_type(type_names: &[Arc<str>], type_name: &str) -> Result<(), Reject
 impl<C> Typed<C> {
     /// The policy that it carries.
     pub fn policy(&self) -> Policy {
-        Policy::of(self.type_name.as_bytes())
+        Policy::of_extension(&self.type_name)
     }
 }
 

@@ -165,7 +165,7 @@ http_filters! {
         routes CompositePerRoute Works "envoy.extensions.filters.http.composite.v3.CompositePerRoute" "a tree in place of the filter's";
     SetMetadata set_metadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "dynamic metadata for later filters and logs"
         routes SetMetadata Works "envoy.extensions.filters.http.set_metadata.v3.Config" "after those of the filter, the most specific level alone";
-    PeerMetadata peer_metadata Works "io.istio.http.peer_metadata.Config" "peers tell each other what they are by headers or baggage; it stands in filter state, and headers go no further; nobody is asked for workloads";
+    PeerMetadata peer_metadata Works "io.istio.http.peer_metadata.Config" "peers tell each other what they are by headers or baggage; it stands in filter state, and headers go no further; workloads are asked for of peers that do not say what they are, over ADS (workload_discovery of the bootstrap)";
     IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of requests and of gRPC's messages";
     GrpcHttp1Bridge grpc_http1_bridge Works "envoy.extensions.filters.http.grpc_http1_bridge.v3.Config" "HTTP/1.1 clients call gRPC; bodies are held up to 1 MiB";
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{HttpFilter, Router, StrictHeader, upstream};
 use crate::access_log;
-use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::filters::{self, HttpFilterConfig, discovery};
 use crate::options::Options;
@@ -75,7 +74,7 @@ pub(super) fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> 
     }
     let is_known = registry::find(Kind::HttpFilter, &extension.type_name).is_some();
     // Envoy leaves out only what it does not know itself; a type that it knows, or a wrapper of others, may carry policy.
-    if proto.is_optional && !is_known && !Descriptors::knows(&extension.type_name) {
+    if proto.is_optional && !is_known && !registry::configures_http_filter(&extension.type_name) {
         options
             .note(&at, format_args!("filter {name:?} ({}) is optional and not known; left out", extension.type_name));
         return Ok(Read::LeftOut);

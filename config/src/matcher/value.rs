@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{StringMatcher, decode};
+use super::{StringMatcher, decode, octets};
 use crate::field_rules;
 use crate::proto::types::matcher::v3 as pb;
 use crate::rejection::{At, Rejection};
@@ -62,7 +62,7 @@ impl ValueMatcher {
                 value.and_then(Value::as_f64).is_some_and(|value| (*start..*end).contains(&value))
             }
             Self::String(matcher) => {
-                value.and_then(Value::as_str).is_some_and(|value| matcher.matches(value.as_bytes()))
+                value.and_then(Value::as_str).is_some_and(|value| matcher.matches(&octets::of_text(value)))
             }
             Self::Bool(wanted) => value.and_then(Value::as_bool).is_some_and(|value| value == *wanted),
             // False never holds, as in Envoy: what is missing is asked for by `invert`.

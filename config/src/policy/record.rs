@@ -2,7 +2,7 @@
 //! use. It never says what stands inside: that may be a secret.
 //!
 //! What is in the resource and does not act is left out: rules that are not there, settings for filters that a chain has not, plugins
-//! that are passed by.
+//! that are passed by, filters that are switched off.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +23,8 @@ mod rules;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     counts: BTreeMap<Said, usize>,
+    /// What validation contexts demand of peers.
+    demands: BTreeMap<&'static str, usize>,
     contents: u64,
 }
 
@@ -39,11 +41,20 @@ struct Said {
 impl Record {
     /// Of a resource of that type: extensions that carry policy and act, and TLS contexts.
     pub fn of(type_name: &str, bytes: &[u8]) -> Record {
-        let mut walk = Walk { found: BTreeMap::new(), hasher: DefaultHasher::new(), chain: None };
+        let mut walk =
+            Walk { found: BTreeMap::new(), demands: BTreeMap::new(), hasher: DefaultHasher::new(), chain: None };
         if let Some(message) = Message::named(type_name) {
             walk.message(message, bytes, "", 0);
         }
-        Record { counts: walk.found, contents: walk.hasher.finish() }
+        Record { counts: walk.found, demands: walk.demands, contents: walk.hasher.finish() }
+    }
+
+    /// What forbids something, by kind: extensions without those that only try, TLS towards upstreams, and demands on certificates.
+    pub(super) fn in_force(&self) -> BTreeMap<&'static str, usize> {
+        let mut all = self.demands.clone();
+        let judging = self.counts.iter().filter(|(said, _)| said.remark.is_empty() && said.kind != DOWNSTREAM_TLS);
+        judging.for_each(|(said, count)| *all.entry(said.kind).or_default() += count);
+        all
     }
 
     /// Whether there is none.
@@ -78,6 +89,7 @@ type Chain = Vec<(String, Option<String>)>;
 
 struct Walk {
     found: BTreeMap<Said, usize>,
+    demands: BTreeMap<&'static str, usize>,
     hasher: DefaultHasher,
     chain: Option<Chain>,
 }
@@ -92,6 +104,10 @@ impl Walk {
             return;
         }
         let seen = wire::occurrences(message, bytes);
+        if rules::is_switched_off(message, &seen) {
+            return;
+        }
+        rules::demands(message, &seen).for_each(|demand| *self.demands.entry(demand).or_default() += 1);
         let own = seen.iter().find(|one| one.field.name() == "name").and_then(|one| one.value.bytes());
         let own = own.map(String::from_utf8_lossy);
         let name = own.as_deref().unwrap_or(name);

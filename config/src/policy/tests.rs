@@ -62,7 +62,13 @@ fn policy_is_found_wherever_it_stands() {
         assert!(listener(filter).exceeds(&none), "{what}");
     }
     assert!(!listener(manager(json!([]))).exceeds(&none));
-    assert!(Policy::of(b"\xff\xff no message, and yet envoy.extensions.filters.http.rbac.v3.RBAC").exceeds(&none));
+    assert!(
+        Policy::of(
+            "envoy.config.cluster.v3.Cluster",
+            b"\xff\xff no message, and yet envoy.extensions.filters.http.rbac.v3.RBAC"
+        )
+        .exceeds(&none)
+    );
 }
 
 #[test]
@@ -141,4 +147,69 @@ fn virtual_hosts_are_compared_each() {
     assert!(!of(&[("a", 1), ("b", 0), ("c", 1)]).exceeds(&before));
     assert!(of(&[("a", 1), ("c", 1)]).exceeds(&before), "it may be the other one under a new name");
     assert!(of(&[("c", 1)]).exceeds(&of(&[("b", 0)])));
+}
+
+/// What is only tried, or switched off, forbids nothing: a version that has no more than that lacks the policy of one that acts.
+#[test]
+fn policy_that_does_not_act_is_none() {
+    let all = json!({"p": {"permissions": [{"any": true}], "principals": [{"any": true}]}});
+    let of = |filter: Value| listener(json!({"@type": MANAGER, "http_filters": [filter]}));
+    let rbac = |rules: Value| {
+        let mut config = json!({"@type": RBAC});
+        config.as_object_mut().unwrap().append(&mut rules.as_object().unwrap().clone());
+        json!({"name": "rbac", "typed_config": config})
+    };
+    let denies = of(rbac(json!({"rules": {"action": "DENY", "policies": all}})));
+    let nobody_may = of(rbac(json!({"rules": {"action": "ALLOW"}})));
+    let mut off = rbac(json!({"rules": {"action": "DENY", "policies": all}}));
+    off["disabled"] = true.into();
+    let idle = [
+        ("only tried", of(rbac(json!({"shadow_rules": {"action": "DENY", "policies": all}})))),
+        ("switched off", of(off)),
+        ("denies nobody", of(rbac(json!({"rules": {"action": "DENY"}})))),
+        ("only notes", of(rbac(json!({"rules": {"action": "LOG", "policies": all}})))),
+        ("no rules", of(rbac(json!({})))),
+    ];
+    for (what, idle) in &idle {
+        assert!(denies.exceeds(idle) && nobody_may.exceeds(idle), "{what}");
+        assert!(!idle.exceeds(idle) && !idle.exceeds(&denies), "{what}");
+    }
+    assert!(!denies.exceeds(&denies) && !nobody_may.exceeds(&denies));
+}
+
+/// How peers are verified is policy, too, of listeners and of clusters.
+#[test]
+fn demands_on_certificates_are_policy() {
+    let roots = json!({"trusted_ca": {"inline_string": "x"}});
+    let mut named = roots.clone();
+    named["match_typed_subject_alt_names"] = json!([{"san_type": "URI", "matcher": {"exact": "spiffe://a/b"}}]);
+    let mut two_names = named.clone();
+    two_names["match_typed_subject_alt_names"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"san_type": "URI", "matcher": {"exact": "c"}}));
+    let mut revoked = roots.clone();
+    revoked["crl"] = json!({"inline_string": "x"});
+    let common = |context: &Value| json!({"validation_context": context});
+    let chain = |context: &Value| {
+        let tls = json!({"@type": TLS, "require_client_certificate": true, "common_tls_context": common(context)});
+        of_chain(json!({"transport_socket": {"name": "tls", "typed_config": tls}}))
+    };
+    let upstream = TLS.replace("Downstream", "Upstream");
+    let cluster = |context: Option<&Value>| {
+        let mut cluster = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "c"});
+        if let Some(context) = context {
+            let tls = json!({"@type": upstream, "common_tls_context": common(context)});
+            cluster["transport_socket"] = json!({"name": "tls", "typed_config": tls});
+        }
+        Policy::of("envoy.config.cluster.v3.Cluster", &dump::encode(&cluster).unwrap())
+    };
+    for stricter in [&named, &revoked] {
+        assert!(chain(stricter).exceeds(&chain(&roots)) && !chain(&roots).exceeds(&chain(stricter)));
+        assert!(cluster(Some(stricter)).exceeds(&cluster(Some(&roots))));
+        assert!(!cluster(Some(&roots)).exceeds(&cluster(Some(stricter))));
+    }
+    assert!(cluster(Some(&json!({}))).exceeds(&cluster(None)), "TLS where there was none");
+    assert!(!cluster(None).exceeds(&cluster(Some(&roots))));
+    assert!(!chain(&two_names).exceeds(&chain(&named)), "another name may come in: that is no demand");
 }

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::descriptors::Descriptors;
 use crate::extension::{self, Extension};
 use crate::filters::{self, ScopedConfig, ScopedFilter};
 use crate::options::Options;
@@ -73,7 +72,7 @@ fn setting(
     let for_chains_only = registry::find(Kind::HttpFilter, &extension.type_name);
     let ignored = match for_chains_only {
         Some(entry) => !entry.policy,
-        None => !Descriptors::knows(&extension.type_name),
+        None => !registry::configures_http_filter(&extension.type_name),
     };
     if optional && ignored {
         options.note(

@@ -92,9 +92,7 @@ impl GrpcServers {
 }
 
 fn node_of(bootstrap: &Bootstrap) -> Result<Node, String> {
-    let mut node = Node::decode(bootstrap.node.clone()).map_err(|error| format!("node: {error}"))?;
-    node.user_agent_name = "outrigger".to_owned();
-    Ok(node)
+    Node::decode(bootstrap.node.clone()).map_err(|error| format!("node: {error}"))
 }
 
 fn endpoint(dialer: Arc<Dialer>, authority: &str) -> Endpoint {

@@ -12,7 +12,7 @@ use config::route::RetryPolicy;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{CallFailure, Why};
-use crate::cluster::retry::{Again, BackOff, Decision, Reset, Retries, Rules, Wishes};
+use crate::cluster::retry::{Again, Decision, Reset, Retries, Rules, Wishes};
 use crate::cluster::{
     Codes, ConnectFailureKind, Host, HttpLease, HttpWant, Outcome, Pick, Priority, RetryPermit, WorkerCluster,
 };
@@ -152,7 +152,7 @@ impl Outgoing {
             };
             match decision {
                 Decision::After(wait) => {
-                    self.count_retry(&outcome, wait);
+                    self.count_retried(&outcome);
                     let host = match outcome {
                         Ok((open, _)) => Some(open.host.clone()),
                         Err(failed) => failed.host,
@@ -161,8 +161,10 @@ impl Outgoing {
                         retries.attempted(&host);
                     }
                     if within(self.deadline(), tokio::time::sleep(wait.time)).await.is_err() {
-                        return Err(self.timed_out());
+                        return Err(self.out_of_time());
                     }
+                    self.cluster.stats().upstream_rq_retry.inc();
+                    wait.counter(self.cluster.stats()).inc();
                     elapsed = self.begun.elapsed();
                 }
                 Decision::PassOn(flags) => {
@@ -176,10 +178,8 @@ impl Outgoing {
         }
     }
 
-    fn count_retry(&self, outcome: &Result<(Open, Option<ResponseHead>), Failed>, after: BackOff) {
-        let stats = self.cluster.stats();
-        stats.upstream_rq_retry.inc();
-        after.counter(stats).inc();
+    /// It is over, and another one is to follow.
+    fn count_retried(&self, outcome: &Result<(Open, Option<ResponseHead>), Failed>) {
         if let Ok((open, Some(head))) = outcome {
             self.cluster.count_retried(head.status, Codes::of(self.internal));
             open.host.count_response(status_for_host(head));
@@ -211,9 +211,8 @@ impl Outgoing {
         }
     }
 
-    /// The whole call took too long; nothing was answered.
-    fn timed_out(&self) -> CallFailure {
-        self.cluster.stats().upstream_rq_timeout.inc();
+    /// The whole call took too long, and no attempt is under way.
+    fn out_of_time(&self) -> CallFailure {
         self.cluster.count_response(504, Codes::of(self.internal), None);
         self.failure(Why::Timeout(self.timeout.unwrap_or_default(), false))
     }

@@ -57,12 +57,12 @@ fn a_name_is_what_came_if_the_chain_allows_it_and_else_its_default() {
 fn a_default_does_not_stand_in_for_policy_that_it_lacks() {
     let known = discoveries();
     let (harmless, guarded) = (discovery(&[WEB, CSRF], Some(WEB)), discovery(&[CSRF], Some(CSRF)));
-    let refused = |wholly| State::Refused(Withheld { policy: Policy::of(CSRF.as_bytes()), wholly });
+    let refused = |wholly| State::Refused(Withheld { policy: Policy::of_extension(CSRF), wholly });
     becomes(&known, refused(false)).unwrap();
     assert_eq!((is(&known, &harmless), is(&known, &guarded)), (None, Some(CSRF.into())));
     becomes(&known, refused(true)).unwrap();
     assert_eq!((is(&known, &harmless), is(&known, &guarded)), (None, None));
-    becomes(&known, State::Refused(Withheld { policy: Policy::of(WEB.as_bytes()), wholly: false })).unwrap();
+    becomes(&known, State::Refused(Withheld { policy: Policy::of_extension(WEB), wholly: false })).unwrap();
     assert_eq!(is(&known, &harmless), Some(WEB.into()));
     // The same of policy that came and is not allowed here.
     becomes(&known, State::Is(typed(CSRF))).unwrap();

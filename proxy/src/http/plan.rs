@@ -1,5 +1,6 @@
 //! What filters have decided about where and how a request goes. Written by filters, read by the router; nothing else changes it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::filters::alpn::Alpn;
@@ -20,6 +21,8 @@ pub(crate) struct Plan<'s> {
 pub(crate) struct Rare {
     /// The route is to be chosen again, from the heads as they are now.
     pub reroute: bool,
+    /// The filters that the first route has switched off; known once there is another.
+    pub switched_off: Option<Rc<[u16]>>,
     /// A cluster in place of the route's.
     pub cluster: Option<Arc<str>>,
     /// An endpoint for the first attempt.

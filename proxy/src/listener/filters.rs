@@ -12,6 +12,7 @@ use config::listener::{ListenerFilterKind, ListenerPredicate};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
+use self::client_hello::Beginning;
 use self::list::Placed;
 use super::Listener;
 use super::accepted::Accepted;
@@ -169,7 +170,7 @@ async fn inspect_tls(
         // Envoy's inspector waits for the first byte even of a client that never speaks first.
         if !inspected.read.is_empty() {
             match client_hello::parse(&inspected.read) {
-                Progress::Done(Some(hello)) => {
+                Progress::Done(Beginning::Hello(hello)) => {
                     stats.tls_found.inc();
                     if hello.server_name.is_some() {
                         stats.sni_found.inc()
@@ -186,7 +187,11 @@ async fn inspect_tls(
                     inspected.application_protocols = hello.alpn.into_iter().map(Arc::from).collect();
                     return Ok(());
                 }
-                Progress::Done(None) if limits.tls_alone => {
+                Progress::Done(Beginning::Over) => {
+                    stats.tls_not_found.inc();
+                    return Err(Refusal::Refused);
+                }
+                Progress::Done(Beginning::Plain) if limits.tls_alone => {
                     let is_large = inspected.read.len() >= limits.largest;
                     if is_large {
                         stats.client_hello_too_large.inc()
@@ -195,7 +200,7 @@ async fn inspect_tls(
                     }
                     return Err(Refusal::Refused);
                 }
-                Progress::Done(None) => {
+                Progress::Done(Beginning::Plain) => {
                     stats.tls_not_found.inc();
                     return Ok(());
                 }

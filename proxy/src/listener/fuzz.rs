@@ -15,7 +15,7 @@ pub fn client_hello(input: &[u8]) {
         let beginning = client_hello::parse(&input[..end]);
         assert!(beginning == Progress::More || beginning == whole, "{beginning:?} of {end} octets, and then {whole:?}");
     }
-    if let Progress::Done(Some(hello)) = whole {
+    if let Progress::Done(client_hello::Beginning::Hello(hello)) = whole {
         if let Some(name) = &hello.server_name {
             assert!(!name.is_empty() && !name.contains(&0) && *name == name.to_ascii_lowercase(), "{name:?}");
         }

@@ -162,10 +162,12 @@ impl Headers {
     }
 
     /// Removes every line of a name; the order of the rest stays. Tells whether any was there.
+    #[inline]
     pub fn remove(&mut self, name: &Name) -> bool {
-        if !self.maybe.admits(name) {
-            return false;
-        }
+        self.maybe.admits(name) && self.remove_found(name)
+    }
+
+    fn remove_found(&mut self, name: &Name) -> bool {
         let before = self.entries.len();
         self.entries.retain(|header| header.name != *name);
         self.maybe.remove(name);
@@ -173,6 +175,7 @@ impl Headers {
     }
 
     /// Removes every line whose name is in the set.
+    #[inline]
     pub fn remove_all(&mut self, names: NameSet) {
         if self.maybe.meets(names) {
             self.entries.retain(|header| !names.contains(&header.name));

@@ -127,7 +127,10 @@ impl Control {
                 () = timer => {
                     self.trim_if_due();
                     self.look_into_cache(handle.as_ref());
-                    self.listeners.on_timer(&|name| self.clusters.is_there(name));
+                    if self.listeners.on_timer(&|name| self.clusters.is_there(name)) {
+                        self.listeners.let_go_of_replaced();
+                        self.trim_soon();
+                    }
                     // A listener that could be bound at last needs its routes and secrets.
                     self.dirty = true;
                 }

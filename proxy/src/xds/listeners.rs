@@ -354,16 +354,17 @@ impl Listeners {
     }
 
     /// Does what is due: ends of drains, binds that failed before, and stops that were asked for with a delay. The moment of the next is in
-    /// [`Self::next_timeout`].
-    pub fn on_timer(&mut self, clusters: &dyn Fn(&str) -> bool) {
+    /// [`Self::next_timeout`]. Tells whether drains have ended: what they held is free.
+    pub fn on_timer(&mut self, clusters: &dyn Fn(&str) -> bool) -> bool {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.stops.drain(..).partition(|(_, at)| *at <= now);
         self.stops = later;
         for (direction, _) in due {
             self.stop_accepting(direction);
         }
-        self.end_drains(now);
+        let ended = self.end_drains(now);
         self.retry_binds(now, clusters);
+        ended
     }
 
     /// The clusters of the bootstrap are there: what filters want is fetched from now on. Notified when something was answered for the first

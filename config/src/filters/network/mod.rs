@@ -55,7 +55,7 @@ macro_rules! network_filters {
 }
 
 network_filters! {
-    MetadataExchange metadata_exchange Works "envoy.tcp.metadataexchange.config.MetadataExchange" "both ends of the ALPN send a frame that says what they are, on chains and on clusters; nobody is asked for workloads; not over config_discovery";
+    MetadataExchange metadata_exchange Works "envoy.tcp.metadataexchange.config.MetadataExchange" "both ends of the ALPN send a frame that says what they are, on chains and on clusters; workloads are asked for of peers that do not say what they are, over ADS (workload_discovery of the bootstrap); not over config_discovery";
     IstioStats istio_stats Works "stats.PluginConfig" "Istio's metrics of connections that are proxied as TCP; not over config_discovery";
     LocalRateLimit local_ratelimit Works "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit" "connections that find no token are closed";
     ConnectionLimit connection_limit Works "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit" "connections above the limit of a chain are closed, after the delay if there is one";

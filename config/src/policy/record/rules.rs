@@ -3,9 +3,12 @@
 use prost::Message as _;
 
 use crate::extension::message_name;
+use crate::fields::wire;
 use crate::proto::extensions::filters::http::rbac::v3 as http;
 use crate::proto::extensions::filters::network::http_connection_manager::v3::{HttpFilter, http_filter};
 use crate::proto::extensions::filters::network::rbac::v3 as network;
+use crate::proto::rbac::v3::{Rbac as Rules, rbac::Action};
+use crate::schema::Message;
 
 /// `udpa.type.v1.TypedStruct` and its successor: what it stands for.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -44,7 +47,7 @@ pub(super) fn remark(type_name: &str, bytes: &[u8]) -> Option<&'static str> {
         "envoy.extensions.filters.network.rbac.v3.RBAC" => {
             let rbac = network::Rbac::decode(bytes).ok()?;
             said(
-                rbac.rules.is_some() || rbac.matcher.is_some(),
+                rbac.rules.as_ref().is_some_and(may_deny) || rbac.matcher.is_some(),
                 rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some(),
             )
         }
@@ -53,8 +56,54 @@ pub(super) fn remark(type_name: &str, bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn of_http(rbac: &http::Rbac) -> Option<&'static str> {
-    said(rbac.rules.is_some() || rbac.matcher.is_some(), rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some())
+    said(
+        rbac.rules.as_ref().is_some_and(may_deny) || rbac.matcher.is_some(),
+        rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some(),
+    )
 }
+
+/// Rules that deny nobody, or only note, let all pass.
+fn may_deny(rules: &Rules) -> bool {
+    match rules.action() {
+        Action::Allow => true,
+        Action::Deny => !rules.policies.is_empty(),
+        Action::Log => false,
+    }
+}
+
+/// Whether it is an HTTP filter that acts only where a route switches it on.
+pub(super) fn is_switched_off(message: Message, seen: &[wire::Occurrence<'_>]) -> bool {
+    message.name() == HTTP_FILTER
+        && seen.iter().any(|one| one.field.name() == "disabled" && !one.value.is_default(one.field))
+}
+
+/// What is demanded of peers, each kind once: a list of names that grows demands no more.
+pub(super) fn demands(message: Message, seen: &[wire::Occurrence<'_>]) -> impl Iterator<Item = &'static str> {
+    let fields = match message.name() {
+        "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext" => &CONTEXT[..],
+        "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext" => &BY_NAME[..],
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext" => &["auto_sni_san_validation"][..],
+        "envoy.config.core.v3.UpstreamHttpProtocolOptions" => &["auto_san_validation"][..],
+        _ => &[],
+    };
+    fields
+        .iter()
+        .copied()
+        .filter(|field| seen.iter().any(|one| one.field.name() == *field && !one.value.is_default(one.field)))
+}
+
+const HTTP_FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
+const BY_NAME: [&str; 2] = ["validation_context_sds_secret_config", "combined_validation_context"];
+const CONTEXT: [&str; 8] = [
+    "trusted_ca",
+    "verify_certificate_hash",
+    "verify_certificate_spki",
+    "match_typed_subject_alt_names",
+    "match_subject_alt_names",
+    "crl",
+    "require_signed_certificate_timestamp",
+    "custom_validator_config",
+];
 
 fn said(judges: bool, tries: bool) -> Option<&'static str> {
     match (judges, tries) {

@@ -77,7 +77,11 @@ fn the_stream_says_who_we_are_and_does_what_cluster_and_source_say() {
     let mut wanted = cluster("xds-grpc", at("127.0.0.1"));
     let settings = ads(json!([wanted])).unwrap();
     assert!(settings.delta);
-    assert_eq!((&*settings.node.id, &*settings.node.user_agent_name), ("n", "outrigger"));
+    assert_eq!(
+        (&*settings.node.id, &*settings.node.user_agent_name),
+        ("n", "another"),
+        "as the bootstrap has it, completed"
+    );
     assert_eq!(settings.connect_timeout.as_secs(), 7);
     assert_eq!(settings.endpoint.http2(), Http2::default());
     assert_eq!(settings.endpoint.http2().keepalive, None, "nobody asked for pings");

@@ -96,12 +96,19 @@ impl<'s> Exchange<'s> {
         self.filters = self.chain.start(self.stream.route.as_ref());
     }
 
-    /// Chooses the route again, if a filter wants that.
-    pub fn reroute(&mut self) {
-        if self.stream.plan.take_reroute() {
-            let table = self.stream.table;
-            attempt::forget_cluster(&mut self.stream);
-            router::choose(&mut self.stream, table);
+    /// Chooses the route again, if a filter wants that. `asked` is the last filter that was asked: those after it go by the new route.
+    pub fn reroute(&mut self, asked: usize) {
+        if !self.stream.plan.take_reroute() {
+            return;
+        }
+        let (chain, table, before) = (self.chain, self.stream.table, self.stream.route);
+        let off = &mut self.stream.plan.rare().switched_off;
+        let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref()).into()).clone();
+        attempt::forget_cluster(&mut self.stream);
+        router::choose(&mut self.stream, table);
+        let kept = chain.start_again(&mut self.filters, asked, &off, self.stream.route.as_ref());
+        if let Some(frames) = &mut self.request_frames {
+            frames.start_again(kept, &self.filters);
         }
     }
 

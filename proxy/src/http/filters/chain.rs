@@ -47,9 +47,14 @@ impl Slot {
         Slot { place: 0, name, disabled: false, filter }
     }
 
+    /// Which entry of the configuration it is.
+    pub(super) fn place(&self) -> usize {
+        self.place
+    }
+
     fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
         match &self.filter {
-            Filter::Delegate(delegate) => delegate.start(scope, running),
+            Filter::Delegate(delegate) => delegate.start(self, scope, running),
             filter => running.extend(filter.start(self, scope)),
         }
     }
@@ -223,6 +228,34 @@ impl Chain {
         }
     }
 
+    /// Which of the chain's filters are switched off for a request with this route. It stays so, whatever route it is given later.
+    pub(in crate::http) fn switched_off(&self, route: Option<&Chosen<'_>>) -> Box<[u16]> {
+        let levels = route.map(Chosen::scopes).unwrap_or_default();
+        let off = (0u16..).zip(&self.slots).filter(|(_, slot)| slot.is_disabled(&levels));
+        off.map(|(index, _)| index).collect()
+    }
+
+    /// The route is another one: filters that were not asked yet go by it, and those that only it makes act join them. `asked` is the
+    /// last that was asked; tells how many of the list are what they were.
+    pub(in crate::http) fn start_again<'s>(
+        &'s self,
+        running: &mut RunningFilters<'s>,
+        asked: usize,
+        off: &[u16],
+        route: Option<&Chosen<'s>>,
+    ) -> usize {
+        let Some(place) = running.get(asked).map(Running::place) else { return running.len() };
+        let kept = running.iter().position(|filter| filter.place() > place).unwrap_or(running.len());
+        running.truncate(kept);
+        let levels = route.map(Chosen::scopes).unwrap_or_default();
+        for (index, slot) in (0u16..).zip(&self.slots) {
+            if slot.place > place && !off.contains(&index) {
+                slot.acts(usize::from(index), &levels).start(self, &levels, running);
+            }
+        }
+        kept
+    }
+
     fn start_scoped<'s>(&'s self, chosen: &Chosen<'s>) -> RunningFilters<'s> {
         let levels = chosen.scopes();
         let mut running = RunningFilters::new();
@@ -238,24 +271,36 @@ impl Chain {
 
     /// The filters that act where levels say this.
     fn acting(&self, levels: &Levels<'_>) -> impl Iterator<Item = Acts> {
-        self.slots.iter().enumerate().filter_map(move |(slot, found)| {
-            let told = || (0..).zip(levels).filter_map(|(level, scopes)| Some((level, (*scopes)?.find(&found.name)?)));
-            let is_disabled = told().next().map_or(found.disabled, |(_, (_, scope))| scope.disabled);
-            let place = told().find(|(_, (_, scope))| scope.scope.is_some());
-            let place = place.or_else(|| match found.filter {
-                Filter::Cors(_) => {
-                    let mut own = (0..).zip(levels);
-                    own.find_map(|(level, scopes)| Some((level, (*scopes)?.find(OF_LEVEL)?)))
-                }
-                _ => None,
-            });
-            let acts = Acts { slot, scope: place.map(|(level, (entry, _))| (level, entry)) };
+        self.slots.iter().enumerate().filter(|(_, slot)| !slot.is_disabled(levels)).filter_map(move |(index, slot)| {
+            let acts = slot.acts(index, levels);
             let mut running = RunningFilters::new();
-            if !is_disabled {
-                acts.start(self, levels, &mut running);
-            }
+            acts.start(self, levels, &mut running);
             (!running.is_empty()).then_some(acts)
         })
+    }
+}
+
+impl Slot {
+    /// What the levels say about it, the most specific first.
+    fn told<'l>(&self, levels: &'l Levels<'_>) -> impl Iterator<Item = (usize, (usize, &'l NamedScope))> {
+        (0..).zip(levels).filter_map(|(level, scopes)| Some((level, (*scopes)?.find(&self.name)?)))
+    }
+
+    fn is_disabled(&self, levels: &Levels<'_>) -> bool {
+        self.told(levels).next().map_or(self.disabled, |(_, (_, scope))| scope.disabled)
+    }
+
+    /// Where it is told how; `index` is where it stands in the chain.
+    fn acts(&self, index: usize, levels: &Levels<'_>) -> Acts {
+        let place = self.told(levels).find(|(_, (_, scope))| scope.scope.is_some());
+        let place = place.or_else(|| match self.filter {
+            Filter::Cors(_) => {
+                let mut own = (0..).zip(levels);
+                own.find_map(|(level, scopes)| Some((level, (*scopes)?.find(OF_LEVEL)?)))
+            }
+            _ => None,
+        });
+        Acts { slot: index, scope: place.map(|(level, (entry, _))| (level, entry)) }
     }
 }
 

@@ -87,6 +87,14 @@ impl Frames {
         (!frames.stages.is_empty()).then(|| Box::new(frames))
     }
 
+    /// The list of filters is another one after the first so many, which had none of the body yet.
+    pub fn start_again(&mut self, kept: usize, running: &RunningFilters<'_>) {
+        self.stages.retain(|stage| stage.filter < kept);
+        for (index, filter) in running.iter().enumerate().skip(kept) {
+            self.stages.extend(Role::of(self.way, filter).map(|role| Stage::new(index, role)));
+        }
+    }
+
     /// Those that are there, or new ones, perhaps without a filter: [`collect`](Frames::collect) makes places.
     pub fn of(there: &mut Option<Box<Frames>>, way: Way, running: &RunningFilters<'_>) -> Box<Frames> {
         let frames = there.take().or_else(|| Frames::new(way, running));

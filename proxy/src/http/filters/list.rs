@@ -121,6 +121,14 @@ macro_rules! http_filters {
                 }
             }
 
+            /// Which entry of the chain it is.
+            pub fn place(&self) -> usize {
+                match self {
+                    $(Running::$variant(run) => run.place(),)*
+                    Running::Delegated(delegated) => delegated.slot_place(),
+                }
+            }
+
             /// The request's head.
             pub fn request(&mut self, stream: &mut Stream<'s>) -> filter::Step {
                 match self {

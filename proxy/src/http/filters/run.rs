@@ -33,6 +33,11 @@ impl<'s, F: HttpFilter> Run<'s, F> {
         (hooks != Hooks::NONE).then(|| Run { filter, slot, scope, state: F::State::default(), hooks })
     }
 
+    /// Which entry of the chain it is.
+    pub(super) fn place(&self) -> usize {
+        self.slot.place()
+    }
+
     pub(super) fn turn<'t>(&'t mut self, stream: &'t mut Stream<'s>) -> Turn<'t, 's, F> {
         let Run { filter, slot, scope, state, hooks } = self;
         Turn { filter, slot, state, scope: *scope, stream, hooks }
@@ -41,17 +46,18 @@ impl<'s, F: HttpFilter> Run<'s, F> {
 
 /// Runs the request's side of the chain.
 pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
-    for index in 0..exchange.filters.len() {
+    let mut index = 0;
+    while index < exchange.filters.len() {
         meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Request);
-        if !exchange.filters[index].hooks().has(Hooks::REQUEST) {
-            continue;
+        if exchange.filters[index].hooks().has(Hooks::REQUEST) {
+            let step = exchange.filters[index].request(&mut exchange.stream);
+            exchange.reroute(index);
+            if !matches!(step, Step::Continue) {
+                Box::pin(follow(exchange, downstream, index, Way::Request, step, None)).await?;
+                exchange.reroute(index);
+            }
         }
-        let step = exchange.filters[index].request(&mut exchange.stream);
-        exchange.reroute();
-        if !matches!(step, Step::Continue) {
-            Box::pin(follow(exchange, downstream, index, Way::Request, step, None)).await?;
-            exchange.reroute();
-        }
+        index += 1;
     }
     if !exchange.filters.is_empty() {
         framing::settle_request(&mut exchange.stream.request);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use config::matcher::{QueryParameterMatcher, QueryRule};
+use config::matcher::{QueryParameterMatcher, QueryRule, octets};
 use config::rate_limit::{self as plain, MetadataSource};
 use ipnet::IpNet;
 use serde_json::Value as Json;
@@ -162,7 +162,8 @@ impl Metadata {
 }
 
 fn text(value: Option<&Json>) -> Option<String> {
-    value?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    let text = value?.as_str().filter(|text| !text.is_empty())?;
+    Some(String::from_utf8_lossy(&octets::of_text(text)).into_owned())
 }
 
 fn remote(stream: &Stream<'_>) -> IpAddr {

@@ -1,13 +1,21 @@
 //! SNI and ALPN out of a ClientHello, from bytes that may end anywhere (RFC 8446, sections 4.1.2 and 5.1; RFC 6066, section 3; RFC 7301).
-//! Pure: given the same bytes, in whatever pieces, it says the same. What does not look like TLS is plain text, as Envoy decides.
+//! Pure: given the same bytes, in whatever pieces, it says the same. What does not look like TLS is plain text, as Envoy decides; an
+//! alert and a version that nobody knows end the connection, whatever the listener says of errors.
 
 use smallvec::SmallVec;
 
 use super::Progress;
 
+const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const LARGEST_RECORD: usize = 16 * 1024;
+/// What a message may say of its own length.
+const LARGEST_MESSAGE: usize = 16 * 1024;
+/// Records without content, before the connection is given up.
+const EMPTY_RECORDS: usize = 32;
+/// Those of TLS 1.0 to 1.3 (RFC 8446 section 4.1.2 has one of them stand for all).
+const VERSIONS: std::ops::RangeInclusive<u16> = 0x0301..=0x0304;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 /// `NameType.host_name` (RFC 6066 section 3).
@@ -24,56 +32,71 @@ pub(in crate::listener) struct ClientHello {
     pub alpn: Vec<Box<[u8]>>,
 }
 
-/// Reads as far as it can. `Done(None)`: it is not TLS.
-pub(in crate::listener) fn parse(bytes: &[u8]) -> Progress<Option<ClientHello>> {
-    let (message, is_whole) = match unwrap_records(bytes) {
-        Some(found) => found,
-        None => return Progress::Done(None),
-    };
-    match message.first() {
-        Some(&CLIENT_HELLO) => {}
-        Some(_) => return Progress::Done(None),
-        None => return Progress::More,
-    }
-    match is_whole {
-        true => Progress::Done(hello(message.get(4..).unwrap_or_default())),
-        false => Progress::More,
+/// What a connection begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::listener) enum Beginning {
+    /// TLS.
+    Hello(ClientHello),
+    /// Something else.
+    Plain,
+    /// TLS that has ended before it began.
+    Over,
+}
+
+/// Reads as far as it can.
+pub(in crate::listener) fn parse(bytes: &[u8]) -> Progress<Beginning> {
+    match message(bytes) {
+        Ok(Progress::More) => Progress::More,
+        Ok(Progress::Done(message)) => Progress::Done(hello(&message).unwrap_or(Beginning::Plain)),
+        Err(instead) => Progress::Done(instead),
     }
 }
 
-/// The first handshake message, put together from its records, and whether all of it is here. `None`: these are not such records.
-fn unwrap_records(mut bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
-    let mut message = Vec::new();
+/// The body of the ClientHello that the records hold. `Err`: they hold none.
+fn message(mut bytes: &[u8]) -> Result<Progress<Vec<u8>>, Beginning> {
+    let (mut message, mut empty) = (Vec::new(), 0);
     loop {
-        let (header, rest) = match bytes {
-            [kind, ..] if *kind != HANDSHAKE => return None,
-            [_, major, ..] if *major != 3 => return None,
-            [_, _, _, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-            _ => return Some((message, false)),
+        let (kind, length, rest) = match bytes {
+            [kind, ..] if !matches!(*kind, HANDSHAKE | ALERT) => return Err(Beginning::Plain),
+            [_, major, ..] if *major != 3 => return Err(Beginning::Plain),
+            [kind, _, _, high, low, rest @ ..] => (*kind, usize::from(u16::from_be_bytes([*high, *low])), rest),
+            _ => return Ok(Progress::More),
         };
-        // A handshake record is never empty (RFC 8446, 5.1) and never longer than 2^14.
-        if header == 0 || header > LARGEST_RECORD {
-            return None;
+        if length > LARGEST_RECORD {
+            return Err(Beginning::Plain);
         }
-        message.extend_from_slice(&rest[..header.min(rest.len())]);
-        if let [_, a, b, c, body @ ..] = &*message {
-            let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-            if body.len() >= length {
-                message.truncate(length + 4);
-                return Some((message, true));
+        // A record counts once it is whole, as BoringSSL reads it.
+        let Some((record, next)) = rest.split_at_checked(length) else { return Ok(Progress::More) };
+        bytes = next;
+        if kind == ALERT {
+            return Err(Beginning::Over);
+        }
+        empty += usize::from(record.is_empty());
+        if empty > EMPTY_RECORDS {
+            return Err(Beginning::Plain);
+        }
+        message.extend_from_slice(record);
+        match &*message {
+            [kind, ..] if *kind != CLIENT_HELLO => return Err(Beginning::Plain),
+            [_, a, b, c, body @ ..] => {
+                let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+                if length > LARGEST_MESSAGE {
+                    return Err(Beginning::Plain);
+                }
+                if let Some(whole) = body.get(..length) {
+                    return Ok(Progress::Done(whole.to_vec()));
+                }
             }
-        }
-        match rest.get(header..) {
-            Some(next) => bytes = next,
-            None => return Some((message, false)),
+            _ => {}
         }
     }
 }
 
-/// The body of a ClientHello. `None`: it is malformed.
-fn hello(body: &[u8]) -> Option<ClientHello> {
+/// Of the body of a ClientHello. `None`: it is malformed.
+fn hello(body: &[u8]) -> Option<Beginning> {
     let mut input = Input(body);
-    input.take(2 + 32)?;
+    let version = input.u16()?;
+    input.take(32)?;
     if input.vector8()?.len() > LONGEST_SESSION_ID {
         return None;
     }
@@ -83,8 +106,9 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
         return None;
     }
     let mut found = ClientHello::default();
+    let known = |found| if VERSIONS.contains(&version) { Beginning::Hello(found) } else { Beginning::Over };
     if input.0.is_empty() {
-        return Some(found);
+        return Some(known(found));
     }
     let mut extensions = Input(input.vector16()?);
     if !input.0.is_empty() {
@@ -104,7 +128,7 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
     }
     kinds.sort_unstable();
     let is_twice = kinds.windows(2).any(|two| two[0] == two[1]);
-    (!is_twice).then_some(found)
+    (!is_twice).then(|| known(found))
 }
 
 /// The host name of a ServerNameList: one, whatever its octets. `None`: it is malformed, as BoringSSL sees it.

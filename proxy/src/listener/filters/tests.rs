@@ -91,10 +91,12 @@ async fn a_client_hello_may_be_as_long_as_it_is_said() {
 async fn what_is_no_tls_is_refused_where_nothing_else_may_come() {
     let hello = client_hello::tests::real("a.example", &[]);
     assert!(inspect(inspector(16 * 1024, true), &hello, 7, false).await.is_ok_and(|inspected| inspected.is_tls));
-    for plain in [&b"GET / HTTP/1.1\r\n"[..], &[22, 3, 1, 0, 0]] {
+    for plain in [&b"GET / HTTP/1.1\r\n"[..], &[22, 3, 1, 0, 2, 2, 0]] {
         let refused = inspect(inspector(16 * 1024, true), plain, 1, false).await;
         assert!(matches!(refused, Err(Refusal::Refused)), "{plain:?}");
     }
+    let alert = inspect(inspector(16 * 1024, false), &[21, 3, 1, 0, 2, 1, 0], 1, false).await;
+    assert!(matches!(alert, Err(Refusal::Refused)), "an alert ends a connection wherever it comes");
 }
 
 #[tokio::test]

@@ -27,8 +27,9 @@ pub(crate) fn header_text(claim: &Value) -> Option<String> {
         Value::String(text) => text.clone(),
         Value::Array(_) | Value::Object(_) => STANDARD.encode(json_text(claim)),
     };
-    // What would break a head is not written at all.
-    (!text.is_empty() && !text.bytes().any(|octet| matches!(octet, b'\r' | b'\n' | 0))).then_some(text)
+    // What no header may hold (RFC 9110 section 5.5) is not written at all.
+    let is_control = |octet: u8| octet != b'\t' && octet.is_ascii_control();
+    (!text.is_empty() && !text.bytes().any(is_control)).then_some(text)
 }
 
 /// JSON as protobuf writes it: what a browser may take for markup, or for the end of a line, is escaped.

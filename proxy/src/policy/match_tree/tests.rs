@@ -306,6 +306,15 @@ fn ranges_metadata_and_shares() {
     assert_eq!(holds(single(Input::RequestHeader("absent".into()), share(100)), &facts), "-");
 }
 
+/// Envoy matches none of its values: see known.md.
+#[test]
+fn a_variable_of_the_environment_is_matched_by_its_value() {
+    let path = std::env::var("PATH").unwrap();
+    let variable = || Input::Environment("PATH".into());
+    assert_eq!(holds(Predicate::Single(variable(), is(&path)), &request("/", &[])), "yes");
+    assert_eq!(holds(Predicate::Single(variable(), is("another")), &request("/", &[])), "-");
+}
+
 #[test]
 fn a_refused_action_is_told_with_its_place() {
     let map = [("k".into(), act("bad"))].into();

@@ -64,7 +64,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Protocol => some(info.protocol.map(|protocol| protocol.as_str()), out),
         Operator::ResponseCode => number(info.response_code.into(), out),
         Operator::ResponseCodeDetails => joined(response_code_details(info), out),
-        Operator::ResponseCodeDetailsAsIs => some(response_code_details(info), out),
+        Operator::ResponseCodeDetailsAsIs => text(response_code_details(info).map(str::as_bytes), out),
         Operator::ResponseFlags => flags(info.flags, ResponseFlags::write_short, out),
         Operator::ResponseFlagsLong => flags(info.flags, ResponseFlags::write_long, out),
         Operator::ConnectionTerminationDetails => {
@@ -75,8 +75,12 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             };
             text(info.connection_termination_details.as_deref().or(denied).map(str::as_bytes), out)
         }
-        Operator::UpstreamTransportFailureReason => joined(info.upstream_transport_failure.as_deref(), out),
-        Operator::DownstreamTransportFailureReason => joined(info.downstream_transport_failure.as_deref(), out),
+        Operator::UpstreamTransportFailureReason => {
+            joined(info.upstream_transport_failure.as_deref().filter(|reason| !reason.is_empty()), out)
+        }
+        Operator::DownstreamTransportFailureReason => {
+            joined(info.downstream_transport_failure.as_deref().filter(|reason| !reason.is_empty()), out)
+        }
         Operator::BytesReceived => number(info.bytes_received, out),
         Operator::BytesSent => number(info.bytes_sent, out),
         Operator::Duration => number(millis(info.start, info.end.unwrap_or_else(Instant::now)), out),
@@ -223,7 +227,7 @@ fn some(value: Option<&str>, out: &mut Vec<u8>) -> Written {
 /// Reasons are one word in a log: white space becomes `_`.
 fn joined(value: Option<&str>, out: &mut Vec<u8>) -> Written {
     match value {
-        None | Some("") => Written::Absent,
+        None => Written::Absent,
         Some(value) => {
             out.extend(value.bytes().map(|byte| if byte.is_ascii_whitespace() { b'_' } else { byte }));
             Written::Text

@@ -41,13 +41,15 @@ impl Listeners {
         }
     }
 
-    pub(super) fn end_drains(&mut self, now: Instant) {
+    pub(super) fn end_drains(&mut self, now: Instant) -> bool {
         let over = |draining: &Draining| draining.ends <= now;
         for draining in self.draining.iter().filter(|draining| over(draining)) {
             draining.drains.iter().for_each(|drain| drain.finish());
         }
+        let before = self.draining.len();
         self.draining.retain(|draining| !over(draining));
         self.count_draining();
+        self.draining.len() < before
     }
 
     /// Names of the route tables that connections or requests may ask for.

@@ -71,7 +71,8 @@ impl HttpFilter for ApiKeyAuth {
         let request = &mut turn.stream.request;
         let credentials = route.and_then(|route| route.config.credentials.as_ref()).or(own.config.credentials.as_ref());
         let sources = route.map(|route| &route.sources).filter(|sources| !sources.is_empty()).unwrap_or(&own.sources);
-        let forwarding = route.and_then(|route| route.forwarding.as_ref()).or(own.forwarding.as_ref());
+        // As in Envoy a route that says anything says this, too.
+        let forwarding = route.unwrap_or(own).forwarding.as_ref();
         if sources.is_empty() {
             return self.unauthorized("missing_key_sources");
         }

@@ -20,6 +20,7 @@ use crate::wire::message::Frame;
 /// A place in a request's list of filters that is taken once the tree is decided.
 pub(in crate::http) struct Delegated<'s> {
     delegate: &'s Delegate,
+    slot: &'s Slot,
     /// What the most specific level tells the place: a tree, or settings of the filter inside.
     scope: Option<&'s Scope>,
     /// The tree that decides. Without one there is nothing to decide: skipped.
@@ -64,7 +65,12 @@ enum Decision<'s> {
 
 impl Delegate {
     /// Takes its places in a request's list.
-    pub(in crate::http::filters) fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
+    pub(in crate::http::filters) fn start<'s>(
+        &'s self,
+        slot: &'s Slot,
+        scope: Option<&'s Scope>,
+        running: &mut RunningFilters<'s>,
+    ) {
         let told = self.told(scope);
         if self.tree.is_none() && told.is_none() {
             return;
@@ -73,6 +79,7 @@ impl Delegate {
         running.extend((0..width).map(|place| {
             Running::Delegated(Delegated {
                 delegate: self,
+                slot,
                 scope,
                 tree: self.tree.as_ref(),
                 inner: None,
@@ -194,6 +201,11 @@ impl<'s> Delegated<'s> {
 
     fn running(&self, slot: &'s Slot) -> Option<Box<Running<'s>>> {
         slot.filter.start(slot, self.scope).map(Box::new)
+    }
+
+    /// Which entry of the chain has the places.
+    pub(in crate::http::filters) fn slot_place(&self) -> usize {
+        self.slot.place()
     }
 
     /// The hooks that are called.

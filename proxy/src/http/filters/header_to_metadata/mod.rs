@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use config::Rejection;
 use config::filters::header_to_metadata::{From, HeaderToMetadata as Config, Kind, Pair, Rule as RuleConfig};
+use config::matcher::octets;
 use config::metadata::value_of;
 use serde_json::{Map, Value};
 
@@ -229,7 +230,7 @@ fn made(pair: &Pair, value: &[u8], counts: Option<&Counts>) -> Option<Value> {
         }
     };
     match pair.kind {
-        Kind::Text => Some(Value::from(String::from_utf8_lossy(&value))),
+        Kind::Text => Some(Value::from(octets::to_text(&value))),
         Kind::Number => Some(super::json_to_metadata::number(double::parse(&value)?)),
         Kind::Message => value_of(&value),
     }

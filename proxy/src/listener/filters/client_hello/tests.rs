@@ -27,7 +27,7 @@ fn fragmented(bytes: &[u8], size: usize) -> Vec<u8> {
 }
 
 /// What is said of the shortest beginning that decides.
-fn byte_by_byte(bytes: &[u8]) -> Progress<Option<ClientHello>> {
+fn byte_by_byte(bytes: &[u8]) -> Progress<Beginning> {
     (1..=bytes.len())
         .map(|length| parse(&bytes[..length]))
         .find(|said| *said != Progress::More)
@@ -42,10 +42,10 @@ fn server_name_and_protocols() {
         alpn: vec![b"istio-http/1.1"[..].into(), b"istio"[..].into()],
     };
     for bytes in [bytes.clone(), fragmented(&bytes, 1), fragmented(&bytes, 100), [&bytes[..], b"more"].concat()] {
-        assert_eq!(parse(&bytes), Progress::Done(Some(expected.clone())));
-        assert_eq!(byte_by_byte(&bytes), Progress::Done(Some(expected.clone())));
+        assert_eq!(parse(&bytes), Progress::Done(Beginning::Hello(expected.clone())));
+        assert_eq!(byte_by_byte(&bytes), Progress::Done(Beginning::Hello(expected.clone())));
     }
-    assert_eq!(parse(&real("10.0.0.1", &[])), Progress::Done(Some(ClientHello::default())));
+    assert_eq!(parse(&real("10.0.0.1", &[])), Progress::Done(Beginning::Hello(ClientHello::default())));
 }
 
 /// A ClientHello of two suites and these extensions.
@@ -71,7 +71,9 @@ fn asking(names: &[(u8, &[u8])], behind: &[u8]) -> Vec<u8> {
 #[test]
 fn a_name_is_octets_and_there_is_one() {
     let name = |hello: &[u8]| match parse(hello) {
-        Progress::Done(found) => found.map(|hello| hello.server_name),
+        Progress::Done(Beginning::Hello(hello)) => Some(hello.server_name),
+        Progress::Done(Beginning::Plain) => None,
+        Progress::Done(Beginning::Over) => panic!("it goes on"),
         Progress::More => panic!("it is whole"),
     };
     for strange in [&b"\xffapp.example"[..], b"a\nb", b" ", &[b'a'; 255]] {
@@ -100,16 +102,51 @@ fn plain_text_is_told_at_once() {
     for bytes in [
         &b"G"[..],
         b"\x16G",
-        b"\x16\x03\x01\x00\x00",
         b"\x16\x03\x01\xff\xff",
-        b"\x16\x03\x01\x00\x05\x02",
+        b"\x16\x03\x01\x00\x02\x02\x00",
         b"\x80\x2e\x01",
+        // A message that would be longer than any may be.
+        b"\x16\x03\x01\x00\x04\x01\x00\x40\x01",
     ] {
-        assert_eq!(parse(bytes), Progress::Done(None), "{bytes:?}");
+        assert_eq!(parse(bytes), Progress::Done(Beginning::Plain), "{bytes:?}");
     }
-    for bytes in [&b"\x16"[..], b"\x16\x03", b"\x16\x03\x01\x00", b"\x16\x03\x01\x00\x05", b"\x16\x03\x01\x00\x05\x01"]
-    {
+    for bytes in [
+        &b"\x16"[..],
+        b"\x16\x03",
+        b"\x16\x03\x01\x00",
+        b"\x16\x03\x01\x00\x05",
+        b"\x16\x03\x01\x00\x05\x01",
+        b"\x16\x03\x01\x00\x05\x02",
+        b"\x16\x03\x01\x00\x00",
+        b"\x15\x03\x01\x00\x02\x01",
+    ] {
         assert_eq!(parse(bytes), Progress::More, "{bytes:?}");
+    }
+}
+
+/// As BoringSSL has it: records may be empty, a few; an alert ends the connection, and so does a version that is none.
+#[test]
+fn a_connection_may_be_over_before_it_begins() {
+    let hello = asking(&[(0, b"a.test")], b"");
+    let empty = |count: usize| [b"\x16\x03\x01\x00\x00".repeat(count), hello.clone()].concat();
+    assert_eq!(parse(&empty(32)), parse(&hello));
+    assert_eq!(parse(&empty(33)), Progress::Done(Beginning::Plain));
+    let alert = [&b"\x15\x03\x01\x00\x02\x01\x00"[..], &hello].concat();
+    assert_eq!(parse(&alert), Progress::Done(Beginning::Over));
+    for (version, is_known) in [
+        (0x0200, false),
+        (0x0300, false),
+        (0x0301, true),
+        (0x0302, true),
+        (0x0304, true),
+        (0x0305, false),
+        (0xffff, false),
+    ] {
+        let mut hello = hello.clone();
+        hello[9..11].copy_from_slice(&u16::to_be_bytes(version));
+        let said = parse(&hello);
+        assert_eq!(matches!(said, Progress::Done(Beginning::Hello(_))), is_known, "{version:x}");
+        assert_eq!(said == Progress::Done(Beginning::Over), !is_known, "{version:x}");
     }
 }
 

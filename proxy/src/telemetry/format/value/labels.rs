@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use config::access_log::{MetadataOf, StateFormat};
+use config::matcher::octets;
 use config::metadata::Metadata;
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ pub fn metadata(
 fn value(value: Option<&Value>, out: &mut Vec<u8>) -> Written {
     match value {
         None | Some(Value::Null) => Written::Absent,
-        Some(Value::String(value)) => text(Some(value.as_bytes()), out),
+        Some(Value::String(value)) => text(Some(&octets::of_text(value)), out),
         Some(Value::Number(number)) => {
             // As protobuf has it, a number is a double: whole ones print without a fraction.
             let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 9e15);

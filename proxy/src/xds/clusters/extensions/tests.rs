@@ -59,7 +59,7 @@ fn a_cluster_waits_for_its_filters_and_the_one_before_serves() {
         assert_eq!((world.ports("a"), wanted(&world)), (vec!["10.0.0.1:7".to_owned()], vec!["later".to_owned()]));
         world.push(&[extension(buffer())]).unwrap();
         assert_eq!(world.ports("a"), ["10.0.0.1:1"]);
-        assert_eq!(world.value("extension_config_discovery.http_filter.later.config_reload"), 1);
+        assert_eq!(world.value("extension_config_discovery.upstream_http_filter.later.config_reload"), 1);
         // The next that names it has nothing to wait for.
         world.push(&[cluster("a", &[BUFFER]), cluster("b", &[BUFFER])]).unwrap();
         assert!(world.cluster("b").is_some());
