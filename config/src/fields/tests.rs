@@ -30,7 +30,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("listener.v3.AdditionalAddress", "*"),
     ("core.v3.SocketOptionsOverride", "*"),
     ("route.v3.RouteAction", "max_internal_redirects"),
-    ("route.v3.RouteAction.HashPolicy", "terminal"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
     // Chosen by being there: what is inside is the default, or compared with metadata of a request.
     ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),

@@ -194,7 +194,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     InternalRedirect Works "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig", is::<ext::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig>, "redirects from http to https go to the client";
     InternalRedirect Works "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig", unread, "redirects are followed where the filter state says so";
 
-    Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "in RBAC it works; a route would match other paths than it says";
+    Matcher Works "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "paths of that shape";
+    Matcher Works "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig", unread, "a path made of what the template has matched";
     Matcher Works Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "each trust domain has its own roots; a certificate with two URI names is no SVID; what of the context it would not look at is refused; workload_trust_domain is refused, for no object of the filter state chooses a domain here";
 
     Credential Works "envoy.extensions.http.injected_credentials.generic.v3.Generic", unread, "a header has a secret for its value, with a prefix";

@@ -17,10 +17,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use config::cluster::Balancer;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
 use super::exchange::{Exchange, send};
+use super::hash;
 use super::local_reply::LocalReply;
 use super::reason;
 use super::respond;
@@ -37,6 +39,7 @@ use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
+use crate::wire::message::ResponseHead;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
@@ -145,6 +148,8 @@ pub(super) async fn run<'s>(
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let awaits_trailers = ends.answered(target, &head, time, succeeded);
     upload.forget();
+    let mut head = head;
+    set_cookies(&exchange.stream, &cluster, chosen, &mut head);
     let flow = cluster.counts_waits(|stats| {
         [stats.upstream_flow_control_paused_reading_total, stats.upstream_flow_control_resumed_reading_total]
     });
@@ -182,6 +187,16 @@ fn upload(
     upload
 }
 
+/// Cookies by which the client's next requests come to the same host; only where hashes choose hosts.
+fn set_cookies(stream: &Stream<'_>, cluster: &UpstreamCluster, chosen: Chosen<'_>, head: &mut ResponseHead) {
+    let of_cluster = &cluster.config().http.hash;
+    if matches!(cluster.config().balancer, Balancer::RingHash { .. } | Balancer::Maglev { .. }) {
+        for cookie in hash::cookies(of_cluster, chosen, stream) {
+            head.headers.append(Name::SET_COOKIE, cookie);
+        }
+    }
+}
+
 /// What is done to the request once, before its first attempt.
 fn prepare<'p>(
     exchange: &mut Exchange<'_>,
@@ -204,7 +219,7 @@ fn prepare<'p>(
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
     respond::apply_request_changes(stream);
-    rewrite::apply(chosen, forwarding, &mut stream.request, envoy_headers);
+    rewrite::apply(stream, chosen, forwarding, envoy_headers);
     watch.routed(timeouts, asks_for_tunnel(&stream.request));
     retry
 }

@@ -137,8 +137,14 @@ async fn proxy<'s>(
     let table = table.map(|table| &***table);
 
     // What the request says of itself, made trustworthy.
-    check(exchange)?;
-    normalize(exchange)?;
+    if let Err(stop) = check(exchange).and_then(|()| normalize(exchange)) {
+        // The answer is the route's, where that can be told: it is looked up by the protocol that the request has come over, which is not
+        // known yet unless a proxy before us has said it.
+        if exchange.stream.request.headers.contains(&Name::X_FORWARDED_PROTO) {
+            router::choose(&mut exchange.stream, table);
+        }
+        return Err(stop);
+    }
     let stream = &mut exchange.stream;
     // What a redirect leads to is made by us, out of what was judged before.
     if stream.history.is_none() {
@@ -222,7 +228,7 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
             Normalized::Redirect => {
                 manager.stats.downstream_rq_redirected_with_normalized_path.inc();
                 let mut reply = LocalReply::new(307, "path_normalization_failed");
-                reply.location = Some(stream.request.path.clone());
+                reply.headers.push((Name::LOCATION, stream.request.path.clone()));
                 return Err(reply.into());
             }
         }

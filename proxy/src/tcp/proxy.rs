@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
 use config::tcp_proxy::{self, WeightedTcpCluster};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
@@ -113,7 +113,8 @@ pub async fn proxy(
     proxy.stats.cx_total.inc();
     let mut info = StreamInfo::begin(connection, None);
     info.times = proxy.access_log.wants_times().then(Box::default);
-    let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
+    let longer = 1.0 + proxy.config.duration_jitter * fastrand::f64();
+    let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time.mul_f64(longer));
     let reports = proxy.reporters.begin();
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
     tokio::select! {
@@ -241,7 +242,14 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         alpn: alpn.as_ref(),
         ..TcpWant::default()
     };
+    let mut back_off = proxy.config.back_off;
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
+        if info.attempts > 0
+            && let Some((interval, longest)) = &mut back_off
+        {
+            sleep(interval.mul_f64(fastrand::f64())).await;
+            *interval = interval.saturating_mul(2).min(*longest);
+        }
         let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {

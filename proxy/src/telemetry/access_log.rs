@@ -2,6 +2,7 @@
 //! end of each connection. A line goes into a buffer of the worker's own; other threads write buffers out, so that a blocked
 //! file or terminal never stalls a worker.
 
+use std::fmt;
 use std::sync::Arc;
 
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
@@ -65,6 +66,8 @@ pub struct More<'a> {
     pub route: Option<&'a Metadata>,
     /// And of its virtual host.
     pub virtual_host: Option<&'a Metadata>,
+    /// The name of the virtual cluster.
+    pub virtual_cluster: Option<&'a str>,
     /// What is written.
     pub kind: EntryKind,
     /// The body of an answer of our own.
@@ -146,6 +149,15 @@ impl Log {
         }
         let (filter, line) = (config.filter.as_ref().map(Filter::compile), Line::compile(format));
         Some(Log { filter, line, sink: sinks.open(path) })
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Line::Text(_) => "Text",
+            Line::Json(_) => "Json",
+        })
     }
 }
 

@@ -12,10 +12,14 @@ use crate::http::upstreams::{Target, UpstreamCluster};
 use crate::wire::grpc;
 use crate::wire::message::{BodyLength, ResponseHead};
 
+/// What a route and a virtual cluster count.
+pub(super) type OfRoute<'a> = [Option<&'a RouteStats>; 2];
+
 /// Who counts the attempts of one request.
 pub(super) struct Ends<'a> {
     pub cluster: &'a UpstreamCluster,
-    pub of_route: Option<&'a RouteStats>,
+    /// Of the route and of the virtual cluster, where they have any.
+    pub of_route: OfRoute<'a>,
     /// Where codes are counted.
     pub codes: Codes,
     /// The request is gRPC: how it ended is told by its `grpc-status`.
@@ -35,7 +39,10 @@ impl<'a> Ends<'a> {
         let manager = &exchange.stream.context.manager;
         Ends {
             cluster,
-            of_route: chosen.route.stats(&manager.registry, chosen.host),
+            of_route: [
+                chosen.route.stats(&manager.registry, chosen.host),
+                chosen.counted.map(|one| one.stats(&manager.registry, chosen.host)),
+            ],
             codes: Codes {
                 internal: exchange.stream.internal,
                 own: !(grpc && manager.config.router.suppress_grpc_codes),
@@ -61,7 +68,7 @@ impl Ends<'_> {
     pub fn retried(&self, after: BackOff) {
         self.cluster.count(|stats| stats.upstream_rq_retry);
         self.cluster.count(|stats| after.counter(stats));
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.retry.inc();
         }
     }
@@ -70,14 +77,14 @@ impl Ends<'_> {
     pub fn gives_up(&self, why: ResponseFlags) {
         if why.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED) {
             self.cluster.count(|stats| stats.upstream_rq_retry_limit_exceeded);
-            if let Some(stats) = self.of_route {
+            for stats in self.of_route.into_iter().flatten() {
                 stats.retry_limit_exceeded.inc();
             }
-        } else if why.has(ResponseFlags::UPSTREAM_OVERFLOW)
-            && let Some(stats) = self.of_route
-        {
+        } else if why.has(ResponseFlags::UPSTREAM_OVERFLOW) {
             // The cluster has counted it where the permit was refused.
-            stats.retry_overflow.inc();
+            for stats in self.of_route.into_iter().flatten() {
+                stats.retry_overflow.inc();
+            }
         }
     }
 
@@ -93,7 +100,7 @@ impl Ends<'_> {
         self.counted(status, milliseconds);
         if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
-            if let Some(stats) = self.of_route {
+            for stats in self.of_route.into_iter().flatten() {
                 stats.retry_success.inc();
             }
         }
@@ -124,7 +131,7 @@ impl Ends<'_> {
             return;
         }
         self.cluster.count_response(status, self.codes, milliseconds);
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.count_response(status, milliseconds);
         }
     }
@@ -140,7 +147,7 @@ impl Ends<'_> {
 
     fn timed_out(&self) {
         self.cluster.count(|stats| stats.upstream_rq_timeout);
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.timeout.inc();
         }
     }

@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -11,11 +11,11 @@ use config::hcm::SchemeHeader;
 use config::route::HostRewrite;
 
 use super::super::stages;
-use super::ends;
+use super::ends::{self, OfRoute};
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use crate::cluster::{ConnectFailure, HttpWant, Priority};
+use crate::cluster::{ConnectFailure, HttpWant, Priority, TcpWant};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
@@ -24,7 +24,7 @@ use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
 use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
-use crate::http::route::{Forwarding, RouteStats};
+use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::trace;
@@ -44,7 +44,22 @@ pub(super) struct Attempt<'a> {
     pub host_rewrite: Option<&'a HostRewrite>,
     pub append_forwarded_host: bool,
     /// Counts the streams that attempts get.
-    of_route: Option<&'a RouteStats>,
+    of_route: OfRoute<'a>,
+}
+
+/// Waits for a stream, no longer than the client and the timeouts do.
+async fn wait(
+    exchange: &mut Exchange<'_>,
+    downstream: &mut dyn Downstream,
+    mut connecting: Pin<&mut (impl Future<Output = Result<Lease, ConnectFailure>> + ?Sized)>,
+) -> Result<Result<Lease, ConnectFailure>, Stop> {
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(Ok(result));
+        }
+        exchange.poll_over(downstream, cx)
+    })
+    .await
 }
 
 /// How an attempt ended.
@@ -80,11 +95,7 @@ pub(super) struct Asks<'s> {
 
 impl<'a> Attempt<'a> {
     /// Of a request that goes to that cluster.
-    pub fn of(
-        forwarding: &'a Forwarding,
-        cluster: &'a UpstreamCluster,
-        of_route: Option<&'a RouteStats>,
-    ) -> Attempt<'a> {
+    pub fn of(forwarding: &'a Forwarding, cluster: &'a UpstreamCluster, of_route: OfRoute<'a>) -> Attempt<'a> {
         Attempt {
             cluster,
             priority: if forwarding.config.high_priority { Priority::High } else { Priority::Default },
@@ -214,7 +225,7 @@ impl Attempt<'_> {
         lease: &mut Lease,
         upload: &mut Upload,
     ) -> Result<(), StreamError> {
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.streams.inc();
         }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
@@ -266,14 +277,12 @@ impl Attempt<'_> {
     ) -> Result<Result<Lease, ConnectFailure>, Stop> {
         let asks = self.asks(&exchange.stream);
         let want = self.want(&asks, target);
-        let mut connecting = pin!(self.cluster.http(target, &want));
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(result));
-            }
-            exchange.poll_over(downstream, cx)
-        })
-        .await
+        if let Some(connect) = upgrade::terminated(&exchange.stream) {
+            let want = TcpWant { sni: want.sni, proxied: want.proxied, priority: want.priority, alpn: None };
+            let mut connecting = Box::pin(self.cluster.raw(target, &want, connect.proxy_protocol));
+            return wait(exchange, downstream, connecting.as_mut()).await;
+        }
+        wait(exchange, downstream, pin!(self.cluster.http(target, &want))).await
     }
 
     /// Sends the body and waits for the final head, passing informational ones on. `hedges`: an attempt that is late goes on, and with

@@ -51,7 +51,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             text(find(main).or_else(|| find(other.as_ref()?)), out)
         }
         Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
-        Operator::Absent(_) | Operator::VirtualClusterName => Written::Absent,
+        Operator::Absent(_) => Written::Absent,
+        Operator::VirtualClusterName => some(entry.more.virtual_cluster, out),
         Operator::WireBytes(of) => wire::octets(*of, entry, out),
         Operator::Attempted(what) => wire::attempted(*what, info, out),
         Operator::RouteResolutions => number(info.route_resolutions.into(), out),

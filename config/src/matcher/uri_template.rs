@@ -1,9 +1,11 @@
 //! `UriTemplateMatchConfig.path_template` as a regular expression: `*` is one segment, `**` any number of them, `{name}` and
-//! `{name=...}` the same with a name, which nothing here asks for. Called by this folder.
+//! `{name=...}` the same with a name, which a rewrite may ask for. Called by RBAC's rules and by routes.
 //!
 //! What Envoy might read otherwise is refused: more than one operator in a segment, or text before one.
 
-use crate::matcher::re2;
+use std::sync::Arc;
+
+use super::re2;
 use crate::rejection::{At, Rejection};
 
 /// Octets that a segment may hold.
@@ -21,7 +23,7 @@ struct Template<'p> {
 }
 
 /// The expression that a whole path must match.
-pub(super) fn regex(at: &At<'_>, pattern: &str) -> Result<regex::bytes::Regex, Rejection> {
+pub(crate) fn regex(at: &At<'_>, pattern: &str) -> Result<regex::bytes::Regex, Rejection> {
     let refuse = |reason: &str| at.reject(format!("{pattern:?}: {reason}"));
     let Some(path) = pattern.strip_prefix('/') else { return Err(refuse("must begin with a slash")) };
     let mut template = Template::default();
@@ -85,6 +87,7 @@ impl<'p> Template<'p> {
             return Err("has a variable twice, more than 5, or one whose name is longer than 16");
         }
         self.names.push(name);
+        self.regex.push_str(&format!("(?P<{name}>"));
         for (index, part) in pattern.split('/').enumerate() {
             if index > 0 {
                 self.regex.push('/');
@@ -95,6 +98,7 @@ impl<'p> Template<'p> {
                 part => self.literal(part)?,
             }
         }
+        self.regex.push(')');
         Ok(())
     }
 
@@ -111,6 +115,45 @@ impl<'p> Template<'p> {
         }
         Ok(())
     }
+}
+
+/// A piece of a path that is made of what a template has matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is.
+    Literal(Arc<str>),
+    /// What the variable stands for.
+    Variable(Arc<str>),
+}
+
+/// `UriTemplateRewriteConfig.path_template_rewrite`, for what this expression matches.
+pub(crate) fn rewrite(at: &At<'_>, text: &str, matched: &regex::bytes::Regex) -> Result<Vec<Piece>, Rejection> {
+    let refuse = |reason: &str| at.reject(format!("{text:?}: {reason}"));
+    if !text.starts_with('/') {
+        return Err(refuse("must begin with a slash"));
+    }
+    if text.contains("//") {
+        return Err(refuse("has two slashes in a row"));
+    }
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let (literal, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+        let valid = |char: char| char.is_ascii_alphanumeric() || "/-._~%!$&'()+,;:@".contains(char);
+        if !literal.chars().all(valid) {
+            return Err(refuse("has text that no path may hold"));
+        }
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal.into()));
+        }
+        let Some(variable) = after.strip_prefix('{') else { break };
+        let (name, after) = variable.split_once('}').ok_or_else(|| refuse("has a brace that is not closed"))?;
+        if !matched.capture_names().flatten().any(|known| known == name) {
+            return Err(refuse("mismatch between variables in path_match_policy and path_rewrite_policy"));
+        }
+        pieces.push(Piece::Variable(name.into()));
+        rest = after;
+    }
+    Ok(pieces)
 }
 
 #[cfg(test)]
