@@ -1,16 +1,18 @@
-//! Whether a table leads to clusters that there are. Called by the proxy before it takes a table or a listener; which clusters there are is
+//! Whether a table, or a tracer of Zipkin's, leads to clusters that there are. Called by the proxy before it takes a table or a listener; which clusters there are is
 //! its matter.
 
 use super::{Action, ClusterChoice, Mirror, MirrorTarget, Route, RouteConfiguration, VirtualHost};
 use crate::hcm::RouteSource;
 use crate::listener::{FilterChain, Listener, TerminalFilter};
 use crate::rejection::{At, Rejection};
+use crate::tracing::Provider;
 
 /// Whether there is a cluster of this name.
 type Known<'a> = &'a dyn Fn(&str) -> bool;
 
 impl Listener {
-    /// Refuses the listener for a table inside it that names a cluster which is not there, unless the table says that it may.
+    /// Refuses the listener for a table inside it that names a cluster which is not there, unless the table says that it may, and for a tracer
+    /// of Zipkin's without its collector.
     pub fn leads_to(&self, known: Known<'_>) -> Result<(), Rejection> {
         let root = At::root();
         let at_chains = root.field("filter_chains");
@@ -24,11 +26,27 @@ impl Listener {
 
 fn chain_leads_to(at: &At<'_>, chain: &FilterChain, known: Known<'_>) -> Result<(), Rejection> {
     let TerminalFilter::Http(manager) = &chain.terminal else { return Ok(()) };
-    let RouteSource::Inline(table) = &manager.routes else { return Ok(()) };
     let at = at.field("filters");
     let at = at.index(chain.filters.len());
     let at = at.field("typed_config");
+    if let Some(Provider::Zipkin(zipkin)) = manager.tracing.as_ref().and_then(|tracing| tracing.provider.as_deref()) {
+        spans_lead_to(&at.field("tracing"), &zipkin.collector.uri.cluster, known)?;
+    }
+    let RouteSource::Inline(table) = &manager.routes else { return Ok(()) };
     if table.validate_clusters.unwrap_or(true) { table.leads_to(&at.field("route_config"), known) } else { Ok(()) }
+}
+
+/// As in Envoy, Zipkin's collector alone: OpenTelemetry's may come later.
+fn spans_lead_to(at: &At<'_>, name: &str, known: Known<'_>) -> Result<(), Rejection> {
+    if known(name) {
+        return Ok(());
+    }
+    let at = at.field("provider");
+    let at = at.field("typed_config");
+    Err(at.field("collector_cluster").reject(format!(
+        "envoy.tracers.zipkin: unknown cluster '{name}'; correct the name, or add the cluster (for a static listener: to \
+         static_resources.clusters)"
+    )))
 }
 
 impl RouteConfiguration {

@@ -19,7 +19,7 @@ use crate::cluster::{
 use crate::failure::ResponseFlags;
 use crate::wire::codec::{ResetReason, StreamError, Upstream};
 use crate::wire::headers::Name;
-use crate::wire::message::{BodyLength, Protocol, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
 /// What is sent, and on what terms.
 pub(super) struct Outgoing {
@@ -61,18 +61,9 @@ impl Open {
         self.cluster.stats().upstream_rq_timeout.inc();
     }
 
-    /// The answer has ended, and the request had.
+    /// The answer has ended and the request had, or its peer has ended it before its time.
     pub fn ended(&mut self) {
         self.ended = true;
-    }
-
-    /// The peer ended it before its time.
-    pub fn failed(&mut self) {
-        self.ended = true;
-        // HTTP/1 has no resets, only connections that end.
-        if self.lease.protocol == Protocol::Http2 {
-            self.cluster.stats().upstream_rq_rx_reset.inc();
-        }
     }
 
     /// The next head that is not informational.
@@ -91,9 +82,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            if self.lease.protocol == Protocol::Http2 {
-                self.cluster.stats().upstream_rq_tx_reset.inc();
-            }
             self.lease.stream.reset(ResetReason::Cancel);
         }
     }
@@ -291,7 +279,7 @@ impl Outgoing {
                 Ok((open, Some(head)))
             }
             Err(error) => {
-                open.failed();
+                open.ended();
                 let reset = if matches!(error, StreamError::Refused) { Reset::Refused } else { Reset::Ended };
                 let host = Some(open.host.clone());
                 Err(Failed { why: Why::Ended(error, false), reset: Some(reset), sent: true, host })

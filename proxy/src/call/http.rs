@@ -108,7 +108,7 @@ async fn collect(open: &mut Open, longest: usize, outgoing: &Outgoing) -> Result
             }
             Ok(Ok(Frame::Trailers(_) | Frame::End)) => break,
             Ok(Err(error)) => {
-                open.failed();
+                open.ended();
                 return Err(Why::Ended(error, true));
             }
             Err(_) => {

@@ -52,7 +52,7 @@ impl Incoming {
                 Ok(Frame::Trailers(trailers)) => self.end(trailers, open)?,
                 Ok(Frame::End) => return Poll::Ready(Err(Why::NoStatus)),
                 Err(error) => {
-                    open.failed();
+                    open.ended();
                     return Poll::Ready(Err(Why::Ended(error, true)));
                 }
             }

@@ -188,7 +188,7 @@ impl Inner {
                     incoming.insert(Incoming::begin(head, self.longest, open)?)
                 }
                 Err(error) => {
-                    open.failed();
+                    open.ended();
                     return Poll::Ready(Err(Why::Ended(error, false)));
                 }
             },

@@ -144,7 +144,7 @@ async fn read_for_nobody(
             return Ok(());
         }
         Ok(Err(error)) => {
-            open.failed();
+            open.ended();
             Why::Ended(error, answer.begun)
         }
         Err(_) => {

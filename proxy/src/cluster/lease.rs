@@ -114,10 +114,7 @@ macro_rules! either {
                 let $stream = stream.codec();
                 $call
             }
-            UpstreamStream::Http2(stream) => {
-                let $stream = stream.codec();
-                $call
-            }
+            UpstreamStream::Http2($stream) => $call,
             UpstreamStream::Raw(stream) => {
                 let $stream = &mut stream.codec;
                 $call

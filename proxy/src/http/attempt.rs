@@ -43,7 +43,7 @@ use crate::wire::message::ResponseHead;
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
-use one::{Attempt, Outcome, Reached, cut_short};
+use one::{Attempt, Outcome, Reached};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 
@@ -63,7 +63,10 @@ pub(super) async fn run<'s>(
         downstream.flush_within(limit);
     }
     let grpc = is_grpc(&exchange.stream.request);
+    // What its route adds tells the number of the first attempt.
+    exchange.stream.info.attempts = 1;
     let mut retry = prepare(exchange, chosen, forwarding, &cluster);
+    exchange.stream.info.attempts = 0;
     let mut upload = upload(exchange, chosen, forwarding, &cluster, retry.is_some());
     let ends = Ends::of(exchange, chosen, &cluster, grpc);
     let attempt = Attempt::of(forwarding, &cluster, ends.of_route);
@@ -91,7 +94,7 @@ pub(super) async fn run<'s>(
                 trace::attempt::over(&mut exchange.stream, outcome.head(), outcome.flags(), (host, outcome.ended()));
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
-                outcome.cut_short(&cluster);
+                drop(outcome);
                 if let Err(stop) = back_off(exchange, downstream, wait.time).await {
                     return Err(ends.stopped(exchange.timed_out, 0, stop));
                 }
@@ -141,7 +144,6 @@ pub(super) async fn run<'s>(
         && let Some(elsewhere) = redirects::follow(exchange, policy, &head, &mut upload, &cluster)
     {
         exchange.stream.info.host_wire(|| lease.stream().on_wire());
-        cut_short(&cluster, &lease, &head);
         return Err(Stop::Elsewhere(elsewhere));
     }
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
@@ -259,7 +261,14 @@ fn goes_to(stream: &mut Stream<'_>, cluster: &UpstreamCluster) {
     stream.info.upstream_cluster_observed = cluster.observed_name().cloned();
 }
 
-/// Logs tell where a request would have gone that a filter has answered.
+/// Its route is chosen again.
+pub(in crate::http) fn forget_cluster(stream: &mut Stream<'_>) {
+    stream.info.upstream_cluster = None;
+    stream.info.upstream_cluster_observed = None;
+    stream.info.upstream_labels[0] = None;
+}
+
+/// Formats tell where a request is to go before it goes there, and logs where it would have gone that a filter has answered.
 pub(in crate::http) fn name_cluster(stream: &mut Stream<'_>) {
     if stream.info.upstream_cluster.is_none()
         && let Some(cluster) = stream.cluster()

@@ -2,12 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Facts, Pool};
 use crate::cluster::{ConnectFailure, ConnectFailureKind};
+use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::h2;
+use crate::wire::headers::Headers;
+use crate::wire::message::{BodyLength, Frame, RequestHead, ResponseHead};
 
 /// A connection. Dropping it closes it once no stream is open.
 pub struct Http2Connection {
@@ -61,7 +66,7 @@ impl Http2Connection {
             pool.core.stats.upstream_cx_max_requests.inc();
             self.drain();
         }
-        Http2Stream { codec: Some(codec), connection: self, pool: Rc::clone(pool) }
+        Http2Stream { codec: Some(codec), connection: self, pool: Rc::clone(pool), life: Life::Unused }
     }
 }
 
@@ -71,6 +76,18 @@ pub struct Http2Stream {
     codec: Option<Box<h2::client::Stream>>,
     connection: Rc<Http2Connection>,
     pool: Rc<Pool>,
+    life: Life,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Nothing was sent.
+    Unused,
+    /// Its answer is not complete.
+    Open,
+    /// Answered, or ended before that; that has been counted.
+    Over,
 }
 
 impl Http2Stream {
@@ -79,14 +96,92 @@ impl Http2Stream {
         &self.connection.facts
     }
 
-    /// The codec's stream.
-    pub fn codec(&mut self) -> &mut h2::client::Stream {
+    fn codec(&mut self) -> &mut h2::client::Stream {
         self.codec.as_deref_mut().expect("present until dropped")
+    }
+
+    /// Here all streams end, whoever uses them and whatever the reason; so they are counted here.
+    fn ends(&mut self, how: Option<&StreamError>) {
+        if self.life != Life::Open {
+            return;
+        }
+        self.life = Life::Over;
+        match how {
+            Some(StreamError::Reset(_)) => self.pool.core.stats.upstream_rq_rx_reset.inc(),
+            None | Some(StreamError::Protocol { .. }) => self.pool.core.stats.upstream_rq_tx_reset.inc(),
+            // As in Envoy: one that was refused may be sent again, and one whose connection is gone was reset by nobody.
+            Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused) => {}
+        }
+    }
+
+    fn watched<T>(&mut self, result: Poll<Result<T, StreamError>>) -> Poll<Result<T, StreamError>> {
+        if let Poll::Ready(Err(error)) = &result {
+            self.ends(Some(error));
+        }
+        result
+    }
+}
+
+impl Upstream for Http2Stream {
+    fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
+        self.life = Life::Open;
+        self.codec().send_head(head, end)
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        self.codec().poll_ready(cx)
+    }
+
+    fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
+        self.codec().send_data(data, end)
+    }
+
+    fn send_trailers(&mut self, trailers: &Headers) -> Result<(), StreamError> {
+        self.codec().send_trailers(trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        self.codec().poll_flush(cx)
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
+        let result = self.codec().poll_head(cx);
+        if let Poll::Ready(Ok(head)) = &result
+            && head.body == BodyLength::Empty
+            && (head.status >= 200 || head.status == 101)
+        {
+            self.life = Life::Over;
+        }
+        self.watched(result)
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, StreamError>> {
+        let result = self.codec().poll_body(cx);
+        if let Poll::Ready(Ok(Frame::Trailers(_) | Frame::End)) = &result {
+            self.life = Life::Over;
+        }
+        self.watched(result)
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        let error = ready!(self.codec().poll_lost(cx));
+        self.ends(Some(&error));
+        Poll::Ready(error)
+    }
+
+    fn reset(&mut self, reason: ResetReason) {
+        self.ends(None);
+        self.codec().reset(reason);
+    }
+
+    fn on_wire(&mut self) -> Option<OnWire> {
+        self.codec().on_wire()
     }
 }
 
 impl Drop for Http2Stream {
     fn drop(&mut self) {
+        self.ends(None);
         if let Ok(mut counted) = self.connection.counted.try_borrow_mut() {
             counted.ends(self.connection.handle.requests(), false);
         }

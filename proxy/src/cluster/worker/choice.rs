@@ -77,11 +77,12 @@ impl WorkerCluster {
     fn preferred(&self, wanted: &OverrideHost) -> Option<Result<Host, PickFailure>> {
         let statuses = &self.core.shared.config().override_host_statuses;
         let mut balance = self.balance.borrow_mut();
-        let host = balance.balancer.host(&wanted.address).filter(|host| statuses.contains(&host.status()));
-        match (host, wanted.strict) {
-            (Some(host), _) => Some(Ok(host.clone())),
+        match (balance.balancer.host(&wanted.address), wanted.strict) {
+            (Some(host), _) if statuses.contains(&host.status()) => Some(Ok(host.clone())),
+            // As in Envoy: the status is for those that there are not.
+            (Some(_), Some(_)) => Some(Err(PickFailure::NoHealthyEndpoint)),
             (None, Some(status)) => Some(Err(PickFailure::OverrideHost(status))),
-            (None, None) => None,
+            (_, None) => None,
         }
     }
 

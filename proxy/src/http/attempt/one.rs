@@ -159,11 +159,6 @@ impl Attempt<'_> {
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
             Err(failure) => {
-                count_reset(
-                    self.cluster,
-                    lease.protocol(),
-                    if let Failure::Stream(error) = &failure { Some(error) } else { None },
-                );
                 lease.stream().reset(ResetReason::Cancel);
                 let reached = if informed { Reached::Client } else { Reached::Upstream };
                 Ok(Outcome::Failed(failure, Some(target), reached))
@@ -355,25 +350,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Counts a stream that was reset: by its peer with that error, or by us. HTTP/1 has no resets, only connections that end.
-pub(super) fn count_reset(cluster: &UpstreamCluster, protocol: Protocol, error: Option<&StreamError>) {
-    if protocol != Protocol::Http2 {
-        return;
-    }
-    match error {
-        Some(StreamError::Reset(_)) => cluster.count(|stats| stats.upstream_rq_rx_reset),
-        None | Some(StreamError::Protocol { .. }) => cluster.count(|stats| stats.upstream_rq_tx_reset),
-        Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused) => {}
-    }
-}
-
-/// An answer is not read beyond its head, and its stream dropped next.
-pub(super) fn cut_short(cluster: &UpstreamCluster, lease: &Lease, head: &ResponseHead) {
-    if head.body != BodyLength::Empty {
-        count_reset(cluster, lease.protocol(), None);
-    }
-}
-
 /// There is no stream to that host; logs tell why.
 pub(super) fn connect_failed(stream: &mut Stream<'_>, failure: &ConnectFailure, target: &Target) {
     if failure.names_host {
@@ -428,13 +404,6 @@ impl Outcome {
         match self {
             Outcome::Answer(_, head, _) => Some(head),
             Outcome::Failed(..) | Outcome::Late(..) => None,
-        }
-    }
-
-    /// Nobody wants it any more.
-    pub fn cut_short(self, cluster: &UpstreamCluster) {
-        if let Outcome::Answer(lease, head, _) = &self {
-            cut_short(cluster, lease, head);
         }
     }
 

@@ -12,7 +12,7 @@ use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::{Attempt, connect_failed, count_reset, cut_short};
+use super::one::{Attempt, connect_failed};
 use crate::cluster::ConnectFailure;
 use crate::cluster::retry::BackOff;
 use crate::failure::ResponseFlags;
@@ -119,8 +119,7 @@ impl<'a> Race<'a> {
                 Event::Answered(head) => self.answered(exchange, index, head),
                 Event::Failed(error) => match self.contenders.remove(index) {
                     Contender::Open(open) => {
-                        let Open { lease, target, overtaken, .. } = *open;
-                        count_reset(self.attempt.cluster, lease.protocol(), Some(&error));
+                        let Open { target, overtaken, .. } = *open;
                         self.failed(exchange, Failure::Stream(error), Some(target), (true, overtaken))
                     }
                     Contender::Waiting(..) | Contender::Opening(..) => None,
@@ -241,7 +240,6 @@ impl<'a> Race<'a> {
             match self.retry.on_response(&head, cluster, self.attempt.priority) {
                 Decision::After(wait) => {
                     self.begin_another(Some(&target), Some(head.status), wait);
-                    cut_short(cluster, &lease, &head);
                     return None;
                 }
                 Decision::PassOn(flags) => {
@@ -310,7 +308,6 @@ impl<'a> Race<'a> {
     fn end_others(&mut self) {
         for contender in self.contenders.drain(..) {
             if let Contender::Open(mut open) = contender {
-                count_reset(self.attempt.cluster, open.lease.protocol(), None);
                 open.lease.stream().reset(ResetReason::Cancel);
             }
         }

@@ -36,10 +36,10 @@ pub(in crate::http) async fn answer(
         exchange.read_refused_tunnel(downstream).await;
     }
     let ignored = tunnel.is_none() && upgrade::ignored(&exchange.stream.request, &mut head);
-    respond::upstream_head(&mut exchange.stream, &mut head);
-    exchange.stream.info.upstream_head = head.wire_size;
     let details = if ignored { "websocket_handshake_unsuccessful" } else { "via_upstream" };
     exchange.stream.info.response_code_details = Some(details.into());
+    respond::upstream_head(&mut exchange.stream, &mut head);
+    exchange.stream.info.upstream_head = head.wire_size;
     let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol(), flow };
     if head.body == BodyLength::Empty {
         exchange.stream.info.mark(|times| &mut times.response_ends);
@@ -58,6 +58,9 @@ pub(super) async fn reply(
 ) -> Result<(), Stop> {
     if exchange.response_begun() {
         return Err(reply.into());
+    }
+    if exchange.waited {
+        exchange.read_what_is_there(downstream).await;
     }
     exchange.start_filters();
     let (head, body) = local_reply::build(&mut exchange.stream, downstream, reply);

@@ -44,6 +44,8 @@ pub(in crate::http) struct Exchange<'s> {
     started: bool,
     /// The attempt under way is logged again then.
     pub log_again: Option<attempt::log::Again>,
+    /// A filter of the request has waited: what the client was sending may be here by now.
+    pub waited: bool,
     /// The timeout that has run out.
     pub timed_out: Option<Expired>,
     /// The head of the response was sent.
@@ -67,6 +69,7 @@ impl<'s> Exchange<'s> {
             response_frames: None,
             started: false,
             log_again: None,
+            waited: false,
             timed_out: None,
             begun: false,
             complete: false,
@@ -96,6 +99,7 @@ impl<'s> Exchange<'s> {
     pub fn reroute(&mut self) {
         if self.stream.plan.take_reroute() {
             let table = self.stream.table;
+            attempt::forget_cluster(&mut self.stream);
             router::choose(&mut self.stream, table);
         }
     }

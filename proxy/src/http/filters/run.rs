@@ -98,7 +98,10 @@ async fn follow<'s>(
             Step::Abort(flags, details) => {
                 return Err(Stop::Abort { flags, details: details.into(), reason: ResetReason::InternalError });
             }
-            Step::Wait(wait) => wait_for(exchange, downstream, wait, &mut body).await?,
+            Step::Wait(wait) => {
+                exchange.waited |= way == Way::Request;
+                wait_for(exchange, downstream, wait, &mut body).await?
+            }
             Step::Collect(collect) => match &mut body {
                 Some(body) => collect_response(exchange, downstream, index, collect, *body).await?,
                 None => collect_request(exchange, downstream, index, collect).await?,

@@ -130,7 +130,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         }
         // Settled when the configuration arrived; this is for formats that nobody settled.
         Operator::Hostname => some(Some(&hostname()), out),
-        Operator::Environment(name) => some(std::env::var(&**name).ok().as_deref(), out),
+        // A dash wherever it is written, not in logs alone, as with Envoy.
+        Operator::Environment(name) => some(Some(std::env::var(&**name).as_deref().unwrap_or("-")), out),
         Operator::GrpcStatus(format) => grpc::status(*format, entry, out),
         Operator::Metadata(of, namespace, keys) => labels::metadata(*of, namespace, keys, entry, out),
         Operator::FilterState(key, format) => labels::filter_state(key, format, info, out),

@@ -25,6 +25,7 @@ use super::filter::{Collect, FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way
 use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
+use crate::http::attempt;
 use crate::policy::{Opened, falls_into};
 use crate::stats::{self, Kind};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
@@ -221,6 +222,7 @@ impl ExtAuthz {
     /// Asks. `body` is what the service is told of it, and whether that is only its beginning.
     fn ask(&self, turn: &mut Turn<'_, '_, ExtAuthz>, body: Option<(Bytes, bool)>) -> Step {
         self.leave_metadata(turn);
+        attempt::name_cluster(turn.stream);
         turn.state.asked = Some(Instant::now());
         let target = match target(turn) {
             Target::Grpc(target) => target,

@@ -115,7 +115,9 @@ fn join(request: &mut RequestHead, name: &str, value: &Bytes) -> bool {
         _ => request.headers.get(&Name::new(name)),
     };
     let Some(before) = before else { return false };
-    let joined = [&before[..], b",", value].concat();
+    // RFC 9113 section 8.2.3: cookies have a separator of their own.
+    let separator: &[u8] = if name == "cookie" { b"; " } else { b"," };
+    let joined = [&before[..], separator, value].concat();
     set(request, name, Bytes::from(joined))
 }
 

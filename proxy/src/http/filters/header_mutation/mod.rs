@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use self::query::QueryMutations;
 use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
+use crate::http::attempt;
 use crate::http::mutate::OrderedMutations;
 use crate::http::stream::Stream;
 use crate::telemetry::format;
@@ -88,6 +89,7 @@ impl HttpFilter for HeaderMutation {
         if all.iter().all(|mutations| mutations.request_trailers.is_empty()) {
             turn.skip(Hooks::REQUEST_FRAMES);
         }
+        attempt::name_cluster(turn.stream);
         for mutations in all {
             mutations.request.apply(&mut *turn.stream, request_headers, in_request);
             if !mutations.query.is_empty() {

@@ -22,6 +22,7 @@ pub(in crate::http) use self::limiter::Limiter;
 use self::stats::Counts;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
 use crate::failure::ResponseFlags;
+use crate::http::attempt;
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::mutate::Mutation;
@@ -115,10 +116,12 @@ impl HttpFilter for LocalRateLimit {
             return Step::Continue;
         }
         if !is_meant(settings.config.enforced) {
+            attempt::name_cluster(turn.stream);
             respond::change_request(turn.stream, &settings.mutation);
             return Step::Continue;
         }
         settings.counts.enforced.inc();
+        attempt::name_cluster(turn.stream);
         // Headers that are added may tell of it.
         turn.stream.info.response_code_details = Some("local_rate_limited".into());
         self.refusal(settings, turn.stream, wait).into()

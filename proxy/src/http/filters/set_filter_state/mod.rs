@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Step, Turn};
+use crate::http::attempt;
 use crate::http::stream::Stream;
 use crate::telemetry::state_values::StateValues;
 
@@ -50,6 +51,7 @@ impl HttpFilter for SetFilterState {
 
     fn request(&self, turn: &mut Turn<'_, '_, SetFilterState>) -> Step {
         let levels: SmallVec<[&SetFilterState; 5]> = levels(turn).chain([turn.filter]).collect();
+        attempt::name_cluster(turn.stream);
         for level in levels.iter().rev() {
             level.set(turn.stream);
         }
