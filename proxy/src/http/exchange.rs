@@ -219,8 +219,14 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
     let manager = &stream.context.manager;
     if !stream.request.path.is_empty() {
-        match normalize::path(&manager.config, &mut stream.request) {
+        let outcome = normalize::path(&manager.config, &mut stream.request);
+        match outcome {
             Normalized::Done => {}
+            // As in Envoy gRPC is not redirected.
+            Normalized::Redirect if stream.asked.grpc => {
+                manager.stats.downstream_rq_failed_path_normalization.inc();
+                return Err(LocalReply::new(400, "path_normalization_failed").into());
+            }
             Normalized::Refused => {
                 manager.stats.downstream_rq_failed_path_normalization.inc();
                 return Err(LocalReply::new(400, "path_normalization_failed").into());

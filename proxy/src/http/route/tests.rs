@@ -82,6 +82,7 @@ fn a_domain_stands_once_in_a_table() {
                 Arc::new(virtual_host("b", &["y", "X"], Vec::new())),
             ],
             ignore_port_in_host: false,
+            host_header: None,
             internal_only_headers: Vec::new(),
             headers: HeaderChanges::default(),
             most_specific_headers_win: false,
@@ -213,9 +214,9 @@ fn metadata_of_filters_chooses() {
     let matches = |condition: MetadataMatcher, metadata: serde_json::Value| {
         let mut route = route("/", forward("c", |_| ()));
         route.matches.dynamic_metadata = vec![condition];
-        let mut dynamic = DynamicMetadata::default();
-        dynamic.merge("f", &metadata);
-        compiled_route(route).matches(&get("/"), &dynamic, 0)
+        let mut info = info();
+        info.metadata.merge("f", &metadata);
+        compiled_route(route).matches(&get("/"), &info, 0)
     };
     let one = serde_json::json!({"a": {"b": "1"}});
     assert!(matches(says("1".into(), false), one.clone()));
