@@ -1,6 +1,7 @@
 //! Access logs: which entries are written, how, and where to. `http` calls [`AccessLogs::log`] at the end of each request, `tcp` at the
 //! end of each connection. A line goes to a file ([`crate::log_files`]); entries for services go to exporters, which send them later.
 
+use std::fmt;
 use std::sync::Arc;
 
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
@@ -60,7 +61,7 @@ enum To {
     Collector(Box<ToCollector>),
 }
 
-/// A format made ready. [`AccessLogs`] and bodies of local replies are written by it.
+/// A format made ready. [`AccessLogs`], bodies of local replies and of direct responses are written by it.
 pub enum Line {
     /// Text, as it stands.
     Text(Format),
@@ -172,6 +173,15 @@ impl Log {
             SinkConfig::File { .. } | SinkConfig::Inert(_) => return None,
         };
         Some(Log { filter: config.filter.as_ref().map(Filter::compile), to })
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Line::Text(_) => "Text",
+            Line::Json(_) => "Json",
+        })
     }
 }
 
