@@ -51,6 +51,11 @@ pub(crate) fn percent(at: &At<'_>, value: &Option<types::v3::Percent>) -> Result
     }
 }
 
+/// A percentage as a share, 0 to 1; none is none.
+pub(crate) fn share(at: &At<'_>, value: &Option<types::v3::Percent>) -> Result<f64, Rejection> {
+    Ok(percent(at, value)?.unwrap_or(0.0) / 100.0)
+}
+
 /// A header's name for matching or logging, lower case; a leading `:` is allowed.
 pub(crate) fn header_name(at: &At<'_>, name: &str) -> Result<Arc<str>, Rejection> {
     let token = name.strip_prefix(':').unwrap_or(name);

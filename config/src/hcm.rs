@@ -23,6 +23,7 @@ mod original_ip;
 pub(crate) mod upstream;
 
 pub use heads::{ForwardProto, ProxyStatus, SchemeHeader, UserAgent};
+pub(crate) use local_reply::format as reply_format;
 pub use local_reply::{LocalReplies, ReplyFormat, ReplyMapper};
 pub use original_ip::OriginalIp;
 

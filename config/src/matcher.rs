@@ -63,6 +63,40 @@ fn equal(left: &[u8], right: &[u8], ignore_case: bool) -> bool {
     if ignore_case { left.eq_ignore_ascii_case(right) } else { left == right }
 }
 
+/// `envoy.config.route.v3.CookieMatcher`.
+#[derive(Debug, Clone)]
+pub struct CookieMatcher {
+    /// Name of the cookie.
+    pub name: Arc<str>,
+    /// What its value must be; one that is not there is nothing.
+    pub value: StringMatcher,
+    /// `invert_match`.
+    pub invert: bool,
+}
+
+/// `envoy.type.matcher.v3.FilterStateMatcher`.
+#[derive(Debug, Clone)]
+pub struct FilterStateMatcher {
+    /// Which object.
+    pub key: Arc<str>,
+    /// What it must be; one that is not there is nothing.
+    pub rule: FilterStateRule,
+}
+
+/// The condition of a [`FilterStateMatcher`].
+#[derive(Debug, Clone)]
+pub enum FilterStateRule {
+    /// `string_match`.
+    String(StringMatcher),
+    /// `address_match`.
+    Address {
+        /// `ranges`.
+        ranges: Vec<ipnet::IpNet>,
+        /// `invert_match`.
+        invert: bool,
+    },
+}
+
 /// `envoy.config.route.v3.HeaderMatcher`.
 #[derive(Debug, Clone)]
 pub struct HeaderMatcher {
@@ -152,4 +186,6 @@ pub(crate) mod decode;
 pub mod octets;
 pub(crate) mod predicate;
 pub mod re2;
+pub(crate) mod uri_template;
 pub(crate) mod value;
+pub use uri_template::{Piece as TemplatePiece, UriTemplate};

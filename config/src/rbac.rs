@@ -20,7 +20,6 @@ use crate::rejection::{At, Rejection};
 use crate::tls::SanMatcher;
 
 mod rule;
-mod uri_template;
 
 /// The rules of a filter: those that decide, and those whose verdict is only told.
 #[derive(Debug, Clone, Default)]

@@ -47,6 +47,8 @@ pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+pub(crate) const URI_TEMPLATE_MATCH: &str = "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig";
+pub(crate) const URI_TEMPLATE_REWRITE: &str = "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig";
 pub(crate) const FORWARD_CLIENT_CERT: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig";
 pub(crate) const CUSTOM_HEADER_ADDRESS: &str =

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::access_log::Format;
 use crate::filters::ScopedFilter;
-use crate::matcher::{Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher};
+use crate::hcm::ReplyFormat;
+use crate::match_tree::Matcher;
+use crate::matcher::{
+    CookieMatcher, FilterStateMatcher, Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher, UriTemplate,
+};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
 use crate::tracing::OfRoute;
@@ -23,11 +28,12 @@ pub(crate) mod mirror;
 mod per_filter;
 pub(crate) mod retry;
 mod retry_policy;
+mod tree;
 
 pub use decode::{decode, from_proto};
 pub use forward::{
-    ClusterChoice, Forward, HashPolicy, HostRewrite, InternalRedirect, Mirror, MirrorTarget, PathRewrite,
-    RedirectPredicate, Upgrade, WeightedCluster,
+    ClusterChoice, Connect, Forward, HashBy, HashPolicy, HostRewrite, InternalRedirect, Mirror, MirrorTarget,
+    PathRewrite, RedirectPredicate, Upgrade, WeightedCluster, WeightsBy,
 };
 pub use header_changes::{AppendAction, HeaderAdd, HeaderChanges};
 pub use retry_policy::{HostPredicate, RateLimitedBackOff, ResetHeader, RetryOn, RetryPolicy};
@@ -41,6 +47,8 @@ pub struct RouteConfiguration {
     pub virtual_hosts: Vec<Arc<VirtualHost>>,
     /// `ignore_port_in_host_matching`.
     pub ignore_port_in_host: bool,
+    /// `vhost_header`: the header that has the host, in place of the host.
+    pub host_header: Option<Arc<str>>,
     /// `internal_only_headers`, lower case.
     pub internal_only_headers: Vec<Arc<str>>,
     /// Header changes at this level.
@@ -86,6 +94,19 @@ pub struct VirtualHost {
     pub mirrors: Vec<Mirror>,
     /// `typed_per_filter_config`, by filter name, sorted.
     pub per_filter: Vec<(Arc<str>, ScopedFilter)>,
+    /// `matcher`, in place of `routes`: what it says is a list of them.
+    pub matcher: Option<Arc<Matcher<Vec<Arc<Route>>>>>,
+    /// `virtual_clusters`.
+    pub virtual_clusters: Vec<VirtualCluster>,
+}
+
+/// `VirtualCluster`: which requests are counted together.
+#[derive(Debug, Clone)]
+pub struct VirtualCluster {
+    /// Name.
+    pub name: Arc<str>,
+    /// All of.
+    pub headers: Vec<HeaderMatcher>,
 }
 
 /// `VirtualHost.require_tls`.
@@ -143,6 +164,16 @@ pub struct RouteMatch {
     pub grpc: bool,
     /// `runtime_fraction.default_value`.
     pub fraction: Option<Fraction>,
+    /// `cookies`: all of.
+    pub cookies: Vec<CookieMatcher>,
+    /// `tls_context.presented`: whether the client has shown a certificate.
+    pub certificate_presented: Option<bool>,
+    /// `tls_context.validated`: whether it was judged good.
+    pub certificate_validated: Option<bool>,
+    /// `filter_state`: all of.
+    pub filter_state: Vec<FilterStateMatcher>,
+    /// `ignore_path_parameters_in_path_matching` of the table: the path ends before the first `;`.
+    pub ignores_parameters: bool,
     /// `dynamic_metadata`: all of. Filters write it: such a route is for requests whose route is chosen again after them.
     pub dynamic_metadata: Vec<MetadataMatcher>,
 }
@@ -160,6 +191,8 @@ pub enum PathMatch {
     SeparatedPrefix(Arc<str>),
     /// `connect_matcher`.
     Connect,
+    /// `path_match_policy`, a template of URIs: full match.
+    Template(UriTemplate),
 }
 
 /// What a route does.
@@ -176,7 +209,7 @@ pub enum Action {
 }
 
 /// `RedirectAction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Redirect {
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
@@ -190,15 +223,21 @@ pub struct Redirect {
     pub path: Option<Arc<str>>,
     /// `prefix_rewrite`.
     pub prefix: Option<Arc<str>>,
+    /// `regex_rewrite`: pattern and substitution.
+    pub regex: Option<(regex::bytes::Regex, Arc<str>)>,
+    /// `path_rewrite`: a format.
+    pub path_format: Option<Format>,
     /// `strip_query`.
     pub strip_query: bool,
 }
 
 /// `DirectResponseAction`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DirectResponse {
     /// Status code.
     pub status: u16,
     /// Body; empty when unset.
     pub body: Bytes,
+    /// `body_format`: how it is written.
+    pub format: Option<ReplyFormat>,
 }

@@ -18,8 +18,13 @@ pub struct TcpProxy {
     pub idle_timeout: Option<Duration>,
     /// `max_downstream_connection_duration`.
     pub max_connection_duration: Option<Duration>,
+    /// `max_downstream_connection_duration_jitter_percentage`: at most such a share longer.
+    pub duration_jitter: f64,
     /// Connect attempts; default 1.
     pub max_connect_attempts: u32,
+    /// `backoff_options`: the longest wait before the second attempt, and the longest of all; each may be twice as long as the one
+    /// before. `None`: there is none.
+    pub back_off: Option<(Duration, Duration)>,
     /// `hash_policy` has source_ip.
     pub hash_source_ip: bool,
     /// `tunneling_config`: CONNECT or POST through the upstream. Connections are refused until it acts.

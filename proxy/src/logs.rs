@@ -1,6 +1,7 @@
 //! Access logs: which entries are written, how, and where to. `http` calls [`AccessLogs::log`] at the end of each request, `tcp` at the
 //! end of each connection. A line goes to a file ([`crate::log_files`]); entries for services go to exporters, which send them later.
 
+use std::fmt;
 use std::sync::Arc;
 
 use config::access_log::{AccessLog, Format, LogFormat, Sink as SinkConfig};
@@ -71,7 +72,7 @@ struct ToFile {
     file: Arc<Sink>,
 }
 
-/// A format made ready. [`AccessLogs`] and bodies of local replies are written by it.
+/// A format made ready. [`AccessLogs`], bodies of local replies and of direct responses are written by it.
 pub enum Line {
     /// Text, as it stands.
     Text(Format),
@@ -189,6 +190,15 @@ impl Log {
     fn compile(config: &AccessLog, sinks: &dyn Destinations, stats: &Arc<Stats>) -> Option<Log> {
         let to = sinks.open(&config.sink, stats)?;
         Some(Log { filter: config.filter.as_ref().map(Filter::compile), to })
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Line::Text(_) => "Text",
+            Line::Json(_) => "Json",
+        })
     }
 }
 

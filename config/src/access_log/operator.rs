@@ -181,7 +181,7 @@ pub enum Operator {
     ResponseHeadersBytes,
     /// `RESPONSE_TRAILERS_BYTES`.
     ResponseTrailersBytes,
-    /// `VIRTUAL_CLUSTER_NAME`: never any.
+    /// `VIRTUAL_CLUSTER_NAME`.
     VirtualClusterName,
     /// `FILTER_CHAIN_NAME`.
     FilterChainName,

@@ -32,7 +32,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("core.v3.SocketOptionsOverride", "*"),
     ("core.v3.Http2ProtocolOptions.SettingsParameter", "*"),
     ("route.v3.RouteAction", "max_internal_redirects"),
-    ("route.v3.RouteAction.HashPolicy", "terminal"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
     // Chosen by being there: what is inside is the default, or compared with metadata of a request.
     ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),

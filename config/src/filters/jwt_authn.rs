@@ -120,6 +120,9 @@ fn rule(
     let matches = matching::route_match(&at_match, crate::field_rules::required(&at_match, &proto.r#match)?, options)?;
     let ignored = [
         ("grpc", matches.grpc),
+        ("cookies", !matches.cookies.is_empty()),
+        ("tls_context", matches.certificate_presented.is_some() || matches.certificate_validated.is_some()),
+        ("filter_state", !matches.filter_state.is_empty()),
         ("runtime_fraction", matches.fraction.is_some()),
         ("dynamic_metadata", !matches.dynamic_metadata.is_empty()),
     ];

@@ -155,11 +155,11 @@ pub(crate) fn http_connection_manager(
             &proto.early_header_mutation_extensions,
             options,
         )?,
-        duration_jitter: heads::jitter(
+        duration_jitter: field_rules::share(
             &at_common.field("max_connection_duration_jitter"),
-            common.max_connection_duration_jitter.as_ref(),
+            &common.max_connection_duration_jitter,
         )?,
-        drain_jitter: heads::jitter(&at.field("drain_timeout_jitter"), proto.drain_timeout_jitter.as_ref())?,
+        drain_jitter: field_rules::share(&at.field("drain_timeout_jitter"), &proto.drain_timeout_jitter)?,
         safe_max_duration: proto.http1_safe_max_connection_duration,
     })
 }

@@ -7,9 +7,9 @@ use crate::extension;
 use crate::field_rules;
 use crate::header_mutation::{self, HeaderMutation};
 use crate::options::Options;
+use crate::proto::core::v3 as core;
 use crate::proto::extensions::filters::network::http_connection_manager::v3 as pb;
 use crate::proto::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation as Early;
-use crate::proto::{core::v3 as core, types};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -107,15 +107,6 @@ pub(super) fn user_agent(proto: &pb::HttpConnectionManager, options: &Options) -
 pub(super) fn forward_proto(proto: Option<&pb::ForwardProtoConfig>) -> Option<ForwardProto> {
     let ports = proto?;
     Some(ForwardProto { https: ports.https_destination_ports.clone(), http: ports.http_destination_ports.clone() })
-}
-
-/// A share of what it belongs to, above it: 0 to 1.
-pub(super) fn jitter(at: &At<'_>, proto: Option<&types::v3::Percent>) -> Result<f64, Rejection> {
-    let Some(percent) = proto else { return Ok(0.0) };
-    if !(0.0..=100.0).contains(&percent.value) {
-        return Err(at.field("value").reject(format!("must be 0 to 100; it is {}", percent.value)));
-    }
-    Ok(percent.value / 100.0)
 }
 
 /// `early_header_mutation_extensions`, one after the other.

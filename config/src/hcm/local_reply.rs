@@ -76,7 +76,8 @@ fn mapper(at: &At<'_>, proto: &pb::ResponseMapper, options: &Options) -> Result<
     })
 }
 
-fn format(
+/// A body's format.
+pub(crate) fn format(
     at: &At<'_>,
     proto: Option<&core::SubstitutionFormatString>,
     options: &Options,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Fraction, HeaderMatcher, HeaderRule, QueryParameterMatcher, QueryRule, StringMatcher, re2};
+use super::{
+    CookieMatcher, FilterStateMatcher, FilterStateRule, Fraction, HeaderMatcher, HeaderRule, QueryParameterMatcher,
+    QueryRule, StringMatcher, re2,
+};
+use crate::address;
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{core, route::v3 as route, types::matcher::v3 as pb, types::v3 as percent};
@@ -97,6 +101,30 @@ pub(crate) fn header(at: &At<'_>, proto: &route::HeaderMatcher) -> Result<Header
 /// Several header matchers.
 pub(crate) fn headers(at: &At<'_>, list: &[route::HeaderMatcher]) -> Result<Vec<HeaderMatcher>, Rejection> {
     list.iter().enumerate().map(|(index, one)| header(&at.index(index), one)).collect()
+}
+
+/// `CookieMatcher`.
+pub(crate) fn cookie(at: &At<'_>, proto: &route::CookieMatcher) -> Result<CookieMatcher, Rejection> {
+    let at_value = at.field("string_match");
+    Ok(CookieMatcher {
+        name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+        value: string(&at_value, field_rules::required(&at_value, &proto.string_match)?)?,
+        invert: proto.invert_match,
+    })
+}
+
+/// `FilterStateMatcher`.
+pub(crate) fn filter_state(at: &At<'_>, proto: &pb::FilterStateMatcher) -> Result<FilterStateMatcher, Rejection> {
+    use pb::filter_state_matcher::Matcher;
+    let rule = match &proto.matcher {
+        None => return Err(at.reject("has no matcher; give string_match or address_match")),
+        Some(Matcher::StringMatch(text)) => FilterStateRule::String(string(&at.field("string_match"), text)?),
+        Some(Matcher::AddressMatch(address)) => FilterStateRule::Address {
+            ranges: address::decode::xds_cidrs(&at.field("address_match").field("ranges"), &address.ranges)?,
+            invert: address.invert_match,
+        },
+    };
+    Ok(FilterStateMatcher { key: field_rules::not_empty(&at.field("key"), &proto.key)?, rule })
 }
 
 /// `QueryParameterMatcher`.

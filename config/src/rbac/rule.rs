@@ -1,6 +1,6 @@
 //! `Permission` and `Principal`, each kind of them. Called by this folder.
 
-use super::{Rule, cidr, sourced, uri_template, url_path};
+use super::{Rule, cidr, sourced, url_path};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
@@ -60,7 +60,9 @@ pub(super) fn permission(
                 return Err(registry::not_registered(&at, &one.name, &extension.type_name));
             }
             let template: UriTemplateMatchConfig = extension.decode(&at, options)?;
-            Rule::UriTemplate(uri_template::regex(&at.field("path_template"), &template.path_template)?)
+            Rule::UriTemplate(
+                matcher::uri_template::template(&at.field("path_template"), &template.path_template)?.regex,
+            )
         }
         Some(Kind::Matcher(one)) => upstream(&at.field("matcher"), one, options)?,
     })

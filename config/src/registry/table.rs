@@ -113,6 +113,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     MatchTree Works "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.common.matcher.action.v3.SkipFilter", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig", unread, "what forward_client_cert_matcher says";
+    MatchTree Works "envoy.config.route.v3.Route", unread, "the route of a place in a virtual host's tree";
+    MatchTree Works "envoy.config.route.v3.RouteList", unread, "the routes of a place in a virtual host's tree, in order";
     MatchTree Works "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction", unread, "as far as the filter that holds the tree acts";
     MatchTree Works "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher", unread, "a permission of RBAC; never holds: no filter here writes the address, and texts under its key are none";
     MatchTree Works "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config", unread, "a principal of RBAC";
@@ -196,7 +198,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     InternalRedirect Works "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig", is::<ext::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig>, "redirects from http to https go to the client";
     InternalRedirect Works "envoy.extensions.internal_redirect.filter_state.v3.FilterStateConfig", unread, "redirects are followed where the filter state says so";
 
-    Matcher Refused "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "in RBAC it works; a route would match other paths than it says";
+    Matcher Works "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", unread, "paths of that shape";
+    Matcher Works "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig", unread, "a path made of what the template has matched";
     Matcher Works Policy "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig", unread, "each trust domain has its own roots; a certificate with two URI names is no SVID; what of the context it would not look at is refused; workload_trust_domain is refused, for no object of the filter state chooses a domain here";
 
     Credential Works "envoy.extensions.http.injected_credentials.generic.v3.Generic", unread, "a header has a secret for its value, with a prefix";

@@ -6,25 +6,39 @@ use std::time::Duration;
 
 use super::decode::Table;
 use super::{
-    Action, ClusterChoice, DirectResponse, Forward, HostRewrite, PathRewrite, Redirect, Upgrade, WeightedCluster, hash,
-    headers, internal_redirect, mirror, per_filter, retry,
+    Action, ClusterChoice, Connect, DirectResponse, Forward, HostRewrite, PathMatch, PathRewrite, Redirect, RouteMatch,
+    Upgrade, WeightedCluster, WeightsBy, hash, headers, internal_redirect, mirror, per_filter, retry,
 };
+use crate::access_log::{self, Format};
+use crate::extension;
 use crate::field_rules;
+use crate::hcm::reply_format;
 use crate::matcher;
 use crate::options::Options;
+use crate::proto::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
 use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, uint32};
 use crate::rate_limit;
+use crate::registry;
 use crate::rejection::{At, Rejection};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The route's action.
-pub(super) fn action(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Result<Action, Rejection> {
+pub(super) fn action(
+    at: &At<'_>,
+    proto: &pb::Route,
+    matches: &RouteMatch,
+    table: &Table<'_>,
+) -> Result<Action, Rejection> {
     use pb::route::Action as Kind;
     Ok(match &proto.action {
         None => return Err(at.reject("has no action; give route, redirect or direct_response")),
-        Some(Kind::Route(route)) => Action::Forward(Arc::new(forward(&at.field("route"), route, table.options)?)),
-        Some(Kind::Redirect(one)) => Action::Redirect(Arc::new(redirect(&at.field("redirect"), one)?)),
+        Some(Kind::Route(route)) => {
+            Action::Forward(Arc::new(forward(&at.field("route"), route, matches, table.options)?))
+        }
+        Some(Kind::Redirect(one)) => {
+            Action::Redirect(Arc::new(redirect(&at.field("redirect"), one, matches, table.options)?))
+        }
         Some(Kind::DirectResponse(one)) => Action::Direct(Arc::new(direct(&at.field("direct_response"), one, table)?)),
         Some(Kind::NonForwardingAction(_)) => Action::NonForwarding,
         Some(Kind::FilterAction(_)) => {
@@ -33,7 +47,12 @@ pub(super) fn action(at: &At<'_>, proto: &pb::Route, table: &Table<'_>) -> Resul
     })
 }
 
-fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Forward, Rejection> {
+fn forward(
+    at: &At<'_>,
+    proto: &pb::RouteAction,
+    matches: &RouteMatch,
+    options: &Options,
+) -> Result<Forward, Rejection> {
     use pb::route_action::ClusterNotFoundResponseCode as NotFound;
     let not_found = proto::defined::<NotFound>(
         &at.field("cluster_not_found_response_code"),
@@ -61,6 +80,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
     let priority = proto::defined::<core::RoutingPriority>(&at.field("priority"), proto.priority)?;
     Ok(Forward {
         cluster: cluster(at, proto, options)?,
+        weights_by: weights_by(at, proto)?,
         cluster_not_found: match not_found {
             NotFound::ServiceUnavailable => 503,
             NotFound::NotFound => 404,
@@ -76,7 +96,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         grpc_timeout_max,
         grpc_timeout_offset,
         retry: retry.map(Arc::new),
-        rewrite: path_rewrite(at, proto, options)?,
+        rewrite: path_rewrite(at, proto, matches, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,
         append_x_forwarded_host: proto.append_x_forwarded_host,
         mirrors: mirror::policies(&at.field("request_mirror_policies"), &proto.request_mirror_policies, options)?,
@@ -85,6 +105,7 @@ fn forward(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Fo
         hash: hash::policies(&at.field("hash_policy"), &proto.hash_policy, options)?,
         rate_limits: rate_limit::of_route(&at.field("rate_limits"), &proto.rate_limits, options)?,
         include_host_rate_limits: bool_or(&proto.include_vh_rate_limits, false),
+        connect: connect(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
         high_priority: priority == core::RoutingPriority::High,
     })
@@ -130,12 +151,17 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
     };
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
         let at = at_list.index(index);
-        if !proto.cluster_header.is_empty() {
-            return Err(at.field("cluster_header").only_envoys("is not supported beside weights; give name"));
-        }
+        let at_header = at.field("cluster_header");
+        let (name, header) = match (proto.name.as_str(), proto.cluster_header.as_str()) {
+            ("", "") => return Err(at.reject("names no cluster; give name or cluster_header")),
+            (_, "") => (Arc::from(proto.name.as_str()), None),
+            ("", header) => (Arc::default(), Some(field_rules::header_name(&at_header, header)?)),
+            _ => return Err(at_header.reject("only one of name or cluster_header can be specified")),
+        };
         use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
         Ok(WeightedCluster {
-            name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+            name,
+            header,
             weight: of_runtime(&proto.name)
                 .unwrap_or(*field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
             headers: headers::changes(
@@ -168,23 +194,72 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
     }
 }
 
-fn path_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Option<PathRewrite>, Rejection> {
-    if proto.path_rewrite_policy.is_some() {
-        return Err(at
-            .field("path_rewrite_policy")
-            .only_envoys("is not supported; use prefix_rewrite or regex_rewrite"));
+/// What chooses among weighted clusters.
+fn weights_by(at: &At<'_>, proto: &pb::RouteAction) -> Result<WeightsBy, Rejection> {
+    use pb::route_action::ClusterSpecifier::WeightedClusters;
+    use pb::weighted_cluster::RandomValueSpecifier::{HeaderName, UseHashPolicy};
+    let Some(WeightedClusters(list)) = &proto.cluster_specifier else { return Ok(WeightsBy::Chance) };
+    Ok(match &list.random_value_specifier {
+        Some(HeaderName(name)) => {
+            WeightsBy::Header(field_rules::header_name(&at.field("weighted_clusters").field("header_name"), name)?)
+        }
+        Some(UseHashPolicy(uses)) if uses.value => WeightsBy::Hash,
+        Some(UseHashPolicy(_)) | None => WeightsBy::Chance,
+    })
+}
+
+/// `path_rewrite_policy`.
+fn template_rewrite(
+    at: &At<'_>,
+    policy: &core::TypedExtensionConfig,
+    matches: &RouteMatch,
+    options: &Options,
+) -> Result<PathRewrite, Rejection> {
+    let at = at.field("path_rewrite_policy");
+    let at = at.field("typed_config");
+    let extension = extension::open_required(&at, &policy.typed_config)?;
+    if extension.type_name != registry::URI_TEMPLATE_REWRITE {
+        return Err(registry::not_registered(&at, &policy.name, &extension.type_name));
+    }
+    let config: UriTemplateRewriteConfig = extension.decode(&at, options)?;
+    let PathMatch::Template(pattern) = &matches.path else {
+        return Err(at.reject(
+            "unable to use envoy.path.rewrite.uri_template.uri_template_rewriter extension without \
+             envoy.path.match.uri_template.uri_template_matcher extension",
+        ));
+    };
+    let at = at.field("path_template_rewrite");
+    let pieces = matcher::uri_template::rewrite(&at, &config.path_template_rewrite, pattern)?;
+    Ok(PathRewrite::Template { pattern: pattern.regex.clone(), pieces })
+}
+
+fn path_rewrite(
+    at: &At<'_>,
+    proto: &pb::RouteAction,
+    matches: &RouteMatch,
+    options: &Options,
+) -> Result<Option<PathRewrite>, Rejection> {
+    let said = [
+        !proto.prefix_rewrite.is_empty(),
+        proto.regex_rewrite.is_some(),
+        proto.path_rewrite_policy.is_some(),
+        !proto.path_rewrite.is_empty(),
+    ];
+    if said.iter().filter(|said| **said).count() > 1 {
+        return Err(at.reject("Specify only one of prefix_rewrite, regex_rewrite, path_rewrite_policy or path_rewrite"));
+    }
+    if let Some(policy) = &proto.path_rewrite_policy {
+        return template_rewrite(at, policy, matches, options).map(Some);
     }
     if !proto.path_rewrite.is_empty() {
-        return Err(at.field("path_rewrite").only_envoys("is not supported; use prefix_rewrite or regex_rewrite"));
+        let format = access_log::decode::text_format(&at.field("path_rewrite"), &proto.path_rewrite)?;
+        return Ok(Some(PathRewrite::Format(Format { omit_empty: true, ..format })));
     }
     match (&proto.regex_rewrite, proto.prefix_rewrite.as_str()) {
         (None, "") => Ok(None),
         (None, prefix) => {
             field_rules::header_value(&at.field("prefix_rewrite"), prefix)?;
             Ok(Some(PathRewrite::Prefix(Arc::from(prefix))))
-        }
-        (Some(_), prefix) if !prefix.is_empty() => {
-            Err(at.field("regex_rewrite").reject("only one of prefix_rewrite and regex_rewrite may be given"))
         }
         (Some(regex), _) => {
             let replacement = matcher::decode::substitution(&at.field("regex_rewrite"), regex, options)?;
@@ -209,18 +284,39 @@ fn host_rewrite(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Resu
             let replacement = matcher::decode::substitution(&at.field("host_rewrite_path_regex"), regex, options)?;
             replacement.map(|(pattern, substitution)| HostRewrite::PathRegex { pattern, substitution })
         }
-        Some(Rewrite::HostRewrite(_)) => {
-            return Err(at.field("host_rewrite").only_envoys("is not supported; use host_rewrite_literal"));
+        Some(Rewrite::HostRewrite(text)) => {
+            let format = access_log::decode::text_format(&at.field("host_rewrite"), text)?;
+            (!text.is_empty()).then_some(HostRewrite::Format(format))
         }
     })
+}
+
+/// How tunnels end here, if they do.
+fn connect(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Option<Connect>, Rejection> {
+    use core::proxy_protocol_config::Version;
+    let found = list.iter().enumerate().find_map(|(index, one)| Some((index, one.connect_config.as_ref()?)));
+    let Some((index, config)) = found else { return Ok(None) };
+    let at = at.index(index);
+    let at = at.field("connect_config");
+    let at = at.field("proxy_protocol_config");
+    Ok(Some(Connect {
+        proxy_protocol: match &config.proxy_protocol_config {
+            None => None,
+            Some(one) => Some(match proto::defined::<Version>(&at.field("version"), one.version)? {
+                Version::V1 => 1,
+                Version::V2 => 2,
+            }),
+        },
+        allow_post: config.allow_post,
+    }))
 }
 
 fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec<Upgrade>, Rejection> {
     let one = |(index, config): (usize, &pb::route_action::UpgradeConfig)| {
         let at = at.index(index);
         field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
-        if config.connect_config.is_some() {
-            return Err(at.field("connect_config").unsupported("terminating CONNECT is not supported"));
+        if config.connect_config.is_some() && !config.upgrade_type.eq_ignore_ascii_case("CONNECT") {
+            return Err(at.field("connect_config").reject("Non-CONNECT upgrade type has ConnectConfig; take it out"));
         }
         Ok(Upgrade {
             kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),
@@ -237,19 +333,33 @@ fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec
     list.iter().enumerate().map(one).collect()
 }
 
-fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejection> {
+fn redirect(
+    at: &At<'_>,
+    proto: &pb::RedirectAction,
+    matches: &RouteMatch,
+    options: &Options,
+) -> Result<Redirect, Rejection> {
     use pb::redirect_action::{
         PathRewriteSpecifier as Path, RedirectResponseCode as Code, SchemeRewriteSpecifier as Scheme,
     };
-    let (mut path, mut prefix) = (None, None);
+    let (mut path, mut prefix, mut regex, mut path_format) = (None, None, None, None);
     match &proto.path_rewrite_specifier {
         None => {}
         Some(Path::PathRedirect(value)) => path = proto::text(value),
-        Some(Path::PrefixRewrite(value)) => prefix = proto::text(value),
-        Some(_) => {
-            return Err(at
-                .field("regex_rewrite")
-                .only_envoys("is not supported in redirects; use path_redirect or prefix_rewrite"));
+        Some(Path::PrefixRewrite(value)) => {
+            if matches!(matches.path, PathMatch::Template(_)) && !value.is_empty() {
+                return Err(at
+                    .field("prefix_rewrite")
+                    .reject("Cannot use redirect.prefix_rewrite with path_match_policy"));
+            }
+            prefix = proto::text(value);
+        }
+        Some(Path::RegexRewrite(one)) => {
+            regex = matcher::decode::substitution(&at.field("regex_rewrite"), one, options)?;
+        }
+        Some(Path::PathRewrite(text)) => {
+            let format = access_log::decode::text_format(&at.field("path_rewrite"), text)?;
+            path_format = (!text.is_empty()).then_some(Format { omit_empty: true, ..format });
         }
     }
     for (field, value) in [
@@ -276,6 +386,8 @@ fn redirect(at: &At<'_>, proto: &pb::RedirectAction) -> Result<Redirect, Rejecti
         port: Some(field_rules::port(&at.field("port_redirect"), proto.port_redirect)?).filter(|port| *port != 0),
         path,
         prefix,
+        regex,
+        path_format,
         strip_query: proto.strip_query,
     })
 }
@@ -293,5 +405,6 @@ fn direct(at: &At<'_>, proto: &pb::DirectResponseAction, table: &Table<'_>) -> R
         )));
     }
     // Within 200 to 599 by the test above.
-    Ok(DirectResponse { status: proto.status as u16, body })
+    let format = reply_format(&at.field("body_format"), proto.body_format.as_ref(), table.options)?;
+    Ok(DirectResponse { status: proto.status as u16, body, format })
 }

@@ -61,8 +61,12 @@ impl RouteConfiguration {
         for (host_index, host) in self.virtual_hosts.iter().enumerate() {
             let at_host = at_hosts.index(host_index);
             let at_routes = at_host.field("routes");
-            for (index, route) in host.routes.iter().enumerate() {
-                let at_route = at_routes.index(index);
+            let mut of_tree = Vec::new();
+            if let Some(tree) = &host.matcher {
+                tree.each_action(&mut |routes| of_tree.extend(routes.iter().cloned()));
+            }
+            for (index, route) in host.routes.iter().chain(&of_tree).enumerate() {
+                let at_route = if host.matcher.is_some() { at_host.field("matcher") } else { at_routes.index(index) };
                 route_leads_to(&at_route, route, known)?;
                 let (level, mirrors) = self.mirrors_of(host, route);
                 let at_level = match level {
@@ -104,7 +108,8 @@ fn route_leads_to(at: &At<'_>, route: &Route, known: Known<'_>) -> Result<(), Re
             let at = at.field("weighted_clusters");
             let at = at.field("clusters");
             let each = list.iter().enumerate();
-            each.map(|(index, one)| (at.index(index), one))
+            each.filter(|(_, one)| one.header.is_none())
+                .map(|(index, one)| (at.index(index), one))
                 .try_for_each(|(at, one)| exists(&at.field("name"), "unknown weighted cluster", &one.name, known))
         }
         ClusterChoice::Header(_) => Ok(()),

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{RequireTls, Route, RouteConfiguration, VirtualHost, action, headers, matching, mirror, per_filter, retry};
+use super::{
+    RequireTls, Route, RouteConfiguration, RouteMatch, VirtualCluster, VirtualHost, action, headers, matching, mirror,
+    per_filter, retry, tree,
+};
 use crate::extension;
 use crate::field_rules;
 use crate::filters::cors;
+use crate::matcher;
 use crate::options::Options;
 use crate::proto::{self, route::v3 as pb, uint32};
 use crate::rate_limit;
@@ -32,6 +36,8 @@ pub(super) struct Table<'a> {
     pub options: &'a Options,
     /// `max_direct_response_body_size_bytes`.
     pub most_direct_body: u32,
+    /// `ignore_path_parameters_in_path_matching`.
+    pub ignores_parameters: bool,
 }
 
 /// The table at some place.
@@ -43,16 +49,6 @@ pub(crate) fn route_configuration(
     let unsupported = [
         ("vhds", proto.vhds.is_some(), "virtual hosts are not discovered; send them in the table"),
         (
-            "vhost_header",
-            !proto.vhost_header.is_empty(),
-            "virtual hosts are chosen by host; a table for another header is not supported; take it out, or keep Envoy for this workload",
-        ),
-        (
-            "ignore_path_parameters_in_path_matching",
-            proto.ignore_path_parameters_in_path_matching,
-            "is not supported; paths would match otherwise; take it out, or keep Envoy for this workload",
-        ),
-        (
             "route_specifiers",
             !proto.route_specifiers.is_empty(),
             "is not supported; requests would go elsewhere; take it out, or keep Envoy for this workload",
@@ -61,7 +57,11 @@ pub(crate) fn route_configuration(
     if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
         return Err(at.field(field).only_envoys(*reason));
     }
-    let table = Table { options, most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096) };
+    let table = Table {
+        options,
+        most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096),
+        ignores_parameters: proto.ignore_path_parameters_in_path_matching,
+    };
     let at_hosts = at.field("virtual_hosts");
     let mut domains = BTreeSet::new();
     let mut virtual_hosts = Vec::with_capacity(proto.virtual_hosts.len());
@@ -75,6 +75,10 @@ pub(crate) fn route_configuration(
         name: Arc::from(proto.name.as_str()),
         virtual_hosts,
         ignore_port_in_host: proto.ignore_port_in_host_matching,
+        host_header: match proto.vhost_header.as_str() {
+            "" => None,
+            name => Some(field_rules::header_name(&at.field("vhost_header"), name)?),
+        },
         internal_only_headers: headers::names(&at.field("internal_only_headers"), &proto.internal_only_headers)?,
         headers: headers::changes(
             at,
@@ -119,8 +123,8 @@ fn unique_domains(
 fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Result<VirtualHost, Rejection> {
     use pb::virtual_host::TlsRequirementType;
     let options = table.options;
-    if proto.matcher.is_some() {
-        return Err(at.field("matcher").only_envoys("is not supported; give routes"));
+    if proto.matcher.is_some() && !proto.routes.is_empty() {
+        return Err(at.field("matcher").reject("virtual host routes and matcher may not be set together; give one"));
     }
     if !proto.route_specifiers.is_empty() {
         return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
@@ -166,7 +170,25 @@ fn virtual_host(at: &At<'_>, proto: &pb::VirtualHost, table: &Table<'_>) -> Resu
             cors,
             per_filter::per_filter(&at.field("typed_per_filter_config"), &proto.typed_per_filter_config, options)?,
         ),
+        matcher: match &proto.matcher {
+            None => None,
+            Some(tree) => Some(Arc::new(tree::routes(&at.field("matcher"), tree, proto, table)?)),
+        },
+        virtual_clusters: virtual_clusters(&at.field("virtual_clusters"), &proto.virtual_clusters)?,
     })
+}
+
+fn virtual_clusters(at: &At<'_>, list: &[pb::VirtualCluster]) -> Result<Vec<VirtualCluster>, Rejection> {
+    let one = |(index, proto): (usize, &pb::VirtualCluster)| {
+        let at = at.index(index);
+        let at_headers = at.field("headers");
+        field_rules::at_least_one(&at_headers, &proto.headers)?;
+        Ok(VirtualCluster {
+            name: field_rules::not_empty(&at.field("name"), &proto.name)?,
+            headers: matcher::decode::headers(&at_headers, &proto.headers)?,
+        })
+    };
+    list.iter().enumerate().map(one).collect()
 }
 
 fn domains(at: &At<'_>, list: &[String]) -> Result<Vec<Arc<str>>, Rejection> {
@@ -187,7 +209,12 @@ fn buffer_limit(route: &pb::Route, host: &pb::VirtualHost) -> Option<u64> {
     newer.map(|limit| limit.value).or_else(|| older().map(u64::from))
 }
 
-fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'_>) -> Result<Route, Rejection> {
+pub(super) fn route(
+    at: &At<'_>,
+    proto: &pb::Route,
+    host: &pb::VirtualHost,
+    table: &Table<'_>,
+) -> Result<Route, Rejection> {
     let options = table.options;
     if !proto.route_specifiers.is_empty() {
         return Err(at.field("route_specifiers").unsupported("is not supported; requests would go elsewhere"));
@@ -197,14 +224,16 @@ fn route(at: &At<'_>, proto: &pb::Route, host: &pb::VirtualHost, table: &Table<'
     if let Some(decorator) = decorator {
         field_rules::not_empty(&at.field("decorator").field("operation"), &decorator.operation)?;
     }
+    let matches = matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?, options)?;
+    let matches = RouteMatch { ignores_parameters: table.ignores_parameters, ..matches };
     let cors = match &proto.action {
         Some(pb::route::Action::Route(action)) => cors::of_level(&at.field("route"), &action.cors, options)?,
         _ => None,
     };
     Ok(Route {
         name: Arc::from(proto.name.as_str()),
-        matches: matching::route_match(&at_match, field_rules::required(&at_match, &proto.r#match)?, options)?,
-        action: action::action(at, proto, table)?,
+        action: action::action(at, proto, &matches, table)?,
+        matches,
         headers: headers::changes(
             at,
             &headers::Lists {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HeaderChanges, RetryPolicy};
+use crate::access_log::Format;
 use crate::filters::ScopedFilter;
 use crate::header_mutation::HeaderMutation;
-use crate::matcher::Fraction;
+use crate::matcher::{Fraction, TemplatePiece};
 use crate::rate_limit::RateLimit;
 
 /// `RouteAction`.
@@ -15,6 +16,8 @@ use crate::rate_limit::RateLimit;
 pub struct Forward {
     /// Cluster or clusters.
     pub cluster: ClusterChoice,
+    /// What chooses among weighted clusters.
+    pub weights_by: WeightsBy,
     /// `cluster_not_found_response_code`; 503 or 404 or 500.
     pub cluster_not_found: u16,
     /// `timeout`; default 15 s, `None` = never (0 s in the config).
@@ -51,6 +54,8 @@ pub struct Forward {
     pub rate_limits: Vec<RateLimit>,
     /// `include_vh_rate_limits`: those of the virtual host beside them.
     pub include_host_rate_limits: bool,
+    /// `upgrade_configs.connect_config`: tunnels end here, and their octets go to the endpoint.
+    pub connect: Option<Connect>,
     /// Upgrades of this route, over those of the connection manager.
     pub upgrades: Vec<Upgrade>,
     /// `priority: HIGH`.
@@ -68,11 +73,25 @@ pub enum ClusterChoice {
     Header(Arc<str>),
 }
 
+/// `WeightedCluster.random_value_specifier`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WeightsBy {
+    /// Chance.
+    #[default]
+    Chance,
+    /// `header_name`: a number in this header; without one, chance.
+    Header(Arc<str>),
+    /// `use_hash_policy`: the hash of the request; without one, chance.
+    Hash,
+}
+
 /// `WeightedCluster.ClusterWeight`.
 #[derive(Debug, Clone)]
 pub struct WeightedCluster {
-    /// Cluster.
+    /// Cluster; empty where a header names it.
     pub name: Arc<str>,
+    /// `cluster_header`.
+    pub header: Option<Arc<str>>,
     /// Share.
     pub weight: u32,
     /// Header changes of this cluster.
@@ -95,6 +114,15 @@ pub enum PathRewrite {
         /// Substitution in RE2's syntax.
         substitution: Arc<str>,
     },
+    /// `path_rewrite_policy`: made of what the template of the match has matched.
+    Template {
+        /// The template.
+        pattern: regex::bytes::Regex,
+        /// What is made.
+        pieces: Vec<TemplatePiece>,
+    },
+    /// `path_rewrite`: a format. What comes to nothing rewrites nothing.
+    Format(Format),
 }
 
 /// Rewrites of the host.
@@ -113,6 +141,8 @@ pub enum HostRewrite {
         /// Substitution.
         substitution: Arc<str>,
     },
+    /// `host_rewrite`: a format. What comes to nothing rewrites nothing.
+    Format(Format),
 }
 
 /// `InternalRedirectPolicy`: redirects that the upstream answers with, and that are followed here.
@@ -176,9 +206,20 @@ pub enum MirrorTarget {
 
 /// `hash_policy`.
 #[derive(Debug, Clone)]
-pub enum HashPolicy {
-    /// A header's value.
-    Header(Arc<str>),
+pub struct HashPolicy {
+    /// What is hashed.
+    pub by: HashBy,
+    /// `terminal`: where it has a hash, those after it are not asked.
+    pub terminal: bool,
+}
+
+/// What a [`HashPolicy`] hashes.
+#[derive(Debug, Clone)]
+pub enum HashBy {
+    /// A header's value, rewritten where that is said.
+    Header(Arc<str>, Option<(regex::bytes::Regex, Arc<str>)>),
+    /// An object of the filter state.
+    FilterState(Arc<str>),
     /// A cookie, made when absent if it has a ttl.
     Cookie {
         /// Name.
@@ -187,11 +228,22 @@ pub enum HashPolicy {
         ttl: Option<Duration>,
         /// Path.
         path: Arc<str>,
+        /// `attributes`: name and value of each.
+        attributes: Vec<(Arc<str>, Arc<str>)>,
     },
     /// Source address.
     SourceIp,
     /// A query parameter.
     QueryParameter(Arc<str>),
+}
+
+/// `UpgradeConfig.ConnectConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connect {
+    /// `proxy_protocol_config`: the version of the header with which the octets begin.
+    pub proxy_protocol: Option<u8>,
+    /// `allow_post`: so are bodies of POST.
+    pub allow_post: bool,
 }
 
 /// An upgrade that is allowed or not.

@@ -1,47 +1,60 @@
-//! `hash_policy` to plain data. Called by [`super::action`].
+//! `hash_policy` to plain data. Called by [`super::action`] and for clusters.
 
 use std::sync::Arc;
 
-use super::HashPolicy;
+use super::{HashBy, HashPolicy};
 use crate::field_rules;
+use crate::matcher;
 use crate::options::Options;
 use crate::proto::{self, route::v3::route_action as pb};
 use crate::rejection::{At, Rejection};
 
-/// The policies of a route, those left out that this proxy has no value for.
+/// The policies of a route, those left out that hash nothing.
 pub(crate) fn policies(at: &At<'_>, list: &[pb::HashPolicy], options: &Options) -> Result<Vec<HashPolicy>, Rejection> {
     let mut policies = Vec::with_capacity(list.len());
     for (index, proto) in list.iter().enumerate() {
-        policies.extend(policy(&at.index(index), proto, options)?);
+        let by = by(&at.index(index), proto, options)?;
+        policies.extend(by.map(|by| HashPolicy { by, terminal: proto.terminal }));
     }
     Ok(policies)
 }
 
-fn policy(at: &At<'_>, proto: &pb::HashPolicy, options: &Options) -> Result<Option<HashPolicy>, Rejection> {
+fn by(at: &At<'_>, proto: &pb::HashPolicy, options: &Options) -> Result<Option<HashBy>, Rejection> {
     use pb::hash_policy::PolicySpecifier as Policy;
     Ok(Some(match &proto.policy_specifier {
-        None => return Err(at.reject("is empty; give header, cookie, connection_properties or query_parameter")),
+        None => {
+            return Err(
+                at.reject("is empty; give header, cookie, connection_properties, query_parameter or filter_state")
+            );
+        }
         Some(Policy::Header(header)) => {
             let at = at.field("header");
-            HashPolicy::Header(field_rules::header_name(&at.field("header_name"), &header.header_name)?)
+            let at_rewrite = at.field("regex_rewrite");
+            let rewrite = header.regex_rewrite.as_ref();
+            HashBy::Header(
+                field_rules::header_name(&at.field("header_name"), &header.header_name)?,
+                rewrite.map(|one| matcher::decode::substitution(&at_rewrite, one, options)).transpose()?.flatten(),
+            )
         }
         Some(Policy::Cookie(cookie)) => {
             let at = at.field("cookie");
-            HashPolicy::Cookie {
+            let attribute =
+                |one: &pb::hash_policy::CookieAttribute| (Arc::from(one.name.as_str()), Arc::from(one.value.as_str()));
+            HashBy::Cookie {
                 name: field_rules::not_empty(&at.field("name"), &cookie.name)?,
                 ttl: proto::duration(&at.field("ttl"), &cookie.ttl)?,
                 path: Arc::from(cookie.path.as_str()),
+                attributes: cookie.attributes.iter().map(attribute).collect(),
             }
         }
-        Some(Policy::ConnectionProperties(properties)) if properties.source_ip => HashPolicy::SourceIp,
+        Some(Policy::ConnectionProperties(properties)) if properties.source_ip => HashBy::SourceIp,
         Some(Policy::ConnectionProperties(_)) => return Ok(None),
         Some(Policy::QueryParameter(query)) => {
             let at = at.field("query_parameter");
-            HashPolicy::QueryParameter(field_rules::not_empty(&at.field("name"), &query.name)?)
+            HashBy::QueryParameter(field_rules::not_empty(&at.field("name"), &query.name)?)
         }
-        Some(Policy::FilterState(_)) => {
-            options.note(&at.field("filter_state"), "is not acting; no filter writes such state");
-            return Ok(None);
+        Some(Policy::FilterState(state)) => {
+            HashBy::FilterState(field_rules::not_empty(&at.field("filter_state").field("key"), &state.key)?)
         }
     }))
 }

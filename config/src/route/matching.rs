@@ -7,7 +7,8 @@ use super::{PathMatch, RouteMatch};
 use crate::extension;
 use crate::matcher;
 use crate::options::Options;
-use crate::proto::{bool_or, route::v3 as pb};
+use crate::proto::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
+use crate::proto::{self, bool_or, route::v3 as pb};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 
@@ -16,21 +17,16 @@ use crate::rejection::{At, Rejection};
 /// # Errors
 /// The field that cannot be honoured.
 pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options) -> Result<RouteMatch, Rejection> {
-    let untested = [
-        ("cookies", !proto.cookies.is_empty()),
-        ("tls_context", proto.tls_context.is_some()),
-        ("filter_state", !proto.filter_state.is_empty()),
-    ];
-    if let Some((field, _)) = untested.iter().find(|(_, set)| *set) {
-        return Err(at.field(field).unsupported("is not supported; the route would match requests that it must not"));
-    }
     let at_query = at.field("query_parameters");
     let query = proto.query_parameters.iter().enumerate();
     let fraction = proto.runtime_fraction.as_ref();
     let at_metadata = at.field("dynamic_metadata");
+    let (at_cookies, at_state) = (at.field("cookies"), at.field("filter_state"));
+    let (cookies, states) = (proto.cookies.iter().enumerate(), proto.filter_state.iter().enumerate());
+    let flag = |flag: Option<proto::wkt::BoolValue>| flag.map(|flag| flag.value);
     let metadata = proto.dynamic_metadata.iter().enumerate();
     Ok(RouteMatch {
-        path: path(at, proto)?,
+        path: path(at, proto, options)?,
         case_sensitive: bool_or(&proto.case_sensitive, true),
         headers: matcher::decode::headers(&at.field("headers"), &proto.headers)?,
         query: query
@@ -40,13 +36,22 @@ pub(crate) fn route_match(at: &At<'_>, proto: &pb::RouteMatch, options: &Options
         fraction: fraction
             .map(|one| matcher::decode::fraction_at(&at.field("runtime_fraction"), one, options))
             .transpose()?,
+        cookies: cookies
+            .map(|(index, one)| matcher::decode::cookie(&at_cookies.index(index), one))
+            .collect::<Result<_, _>>()?,
+        certificate_presented: proto.tls_context.as_ref().and_then(|tls| flag(tls.presented)),
+        certificate_validated: proto.tls_context.as_ref().and_then(|tls| flag(tls.validated)),
+        filter_state: states
+            .map(|(index, one)| matcher::decode::filter_state(&at_state.index(index), one))
+            .collect::<Result<_, _>>()?,
+        ignores_parameters: false,
         dynamic_metadata: metadata
             .map(|(index, one)| matcher::value::metadata(&at_metadata.index(index), one))
             .collect::<Result<_, _>>()?,
     })
 }
 
-fn path(at: &At<'_>, proto: &pb::RouteMatch) -> Result<PathMatch, Rejection> {
+fn path(at: &At<'_>, proto: &pb::RouteMatch, options: &Options) -> Result<PathMatch, Rejection> {
     use pb::route_match::PathSpecifier as Path;
     Ok(match &proto.path_specifier {
         None => return Err(at.reject("has no path condition; give prefix, path, safe_regex or path_separated_prefix")),
@@ -66,10 +71,11 @@ fn path(at: &At<'_>, proto: &pb::RouteMatch) -> Result<PathMatch, Rejection> {
             let at = at.field("path_match_policy");
             let at = at.field("typed_config");
             let extension = extension::open_required(&at, &policy.typed_config)?;
-            return Err(match registry::find(Kind::Matcher, &extension.type_name) {
-                Some(entry) => registry::refused(&at, &policy.name, entry),
-                None => registry::not_registered(&at, &policy.name, &extension.type_name),
-            });
+            if extension.type_name != registry::URI_TEMPLATE_MATCH {
+                return Err(registry::unknown(&at, Kind::Matcher, &policy.name, &extension.type_name));
+            }
+            let config: UriTemplateMatchConfig = extension.decode(&at, options)?;
+            PathMatch::Template(matcher::uri_template::template(&at.field("path_template"), &config.path_template)?)
         }
     })
 }

@@ -7,7 +7,7 @@ use super::{TcpProxy, Tunneling, WeightedTcpCluster};
 use crate::access_log::{self, Early};
 use crate::field_rules;
 use crate::options::Options;
-use crate::proto::{self, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
+use crate::proto::{self, core, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
 use crate::rejection::{At, Rejection};
 
 /// A TCP proxy.
@@ -24,7 +24,12 @@ pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) ->
         clusters: clusters(at, proto)?,
         idle_timeout: proto::timeout(&at.field("idle_timeout"), &proto.idle_timeout, Some(HOUR))?,
         max_connection_duration: duration,
+        duration_jitter: field_rules::share(
+            &at.field("max_downstream_connection_duration_jitter_percentage"),
+            &proto.max_downstream_connection_duration_jitter_percentage,
+        )?,
         max_connect_attempts,
+        back_off: proto.backoff_options.as_ref().map(|one| back_off(&at.field("backoff_options"), one)).transpose()?,
         hash_source_ip: proto.hash_policy.iter().any(hashes_source_ip),
         tunneling: proto
             .tunneling_config
@@ -51,6 +56,19 @@ fn early_log(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Early, Rejection> {
         at_success: chosen.flush_access_log_on_connected,
         interval: proto::duration(&at.field("access_log_flush_interval"), &chosen.access_log_flush_interval)?,
     })
+}
+
+/// As a route's, but without a default.
+fn back_off(at: &At<'_>, proto: &core::v3::BackoffStrategy) -> Result<(Duration, Duration), Rejection> {
+    let at_base = at.field("base_interval");
+    let base = proto::positive(&at_base, &proto.base_interval)?;
+    let base = *field_rules::required(&at_base, &base)?;
+    let at_max = at.field("max_interval");
+    let max = proto::positive(&at_max, &proto.max_interval)?.unwrap_or_else(|| base.saturating_mul(10));
+    if max < base {
+        return Err(at_max.reject("must be greater than or equal to the base_interval"));
+    }
+    Ok((base, max))
 }
 
 fn clusters(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Vec<WeightedTcpCluster>, Rejection> {
@@ -87,3 +105,6 @@ fn tunneling(at: &At<'_>, proto: &pb::tcp_proxy::TunnelingConfig) -> Result<Tunn
         use_post: proto.use_post,
     })
 }
+
+#[cfg(test)]
+mod tests;

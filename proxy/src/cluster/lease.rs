@@ -14,6 +14,7 @@ use crate::telemetry::stream_info::UpstreamConnection;
 use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
+use crate::wire::h1;
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, Protocol, RequestHead, ResponseHead};
 
@@ -91,6 +92,14 @@ pub enum UpstreamStream {
     Http1(Http1Stream),
     /// HTTP/2: one of many.
     Http2(Http2Stream),
+    /// No HTTP: the octets of a tunnel that ends here.
+    Raw(Box<RawStream>),
+}
+
+/// A connection to a host that speaks no HTTP.
+pub struct RawStream {
+    pub(super) codec: h1::client::Connection,
+    pub(super) _counted: Counted,
 }
 
 impl UpstreamStream {
@@ -99,7 +108,7 @@ impl UpstreamStream {
     pub fn is_reused(&self) -> bool {
         match self {
             UpstreamStream::Http1(stream) => stream.is_reused(),
-            UpstreamStream::Http2(_) => false,
+            UpstreamStream::Http2(_) | UpstreamStream::Raw(_) => false,
         }
     }
 }
@@ -112,6 +121,10 @@ macro_rules! either {
                 $call
             }
             UpstreamStream::Http2($stream) => $call,
+            UpstreamStream::Raw(stream) => {
+                let $stream = &mut stream.codec;
+                $call
+            }
         }
     };
 }

@@ -48,7 +48,7 @@ pub use dial::Dialer;
 pub use endpoints::{Endpoint, Membership};
 pub use grpc::{GrpcCounters, GrpcMethod, GrpcNaming};
 pub use host::Host;
-pub use lease::{HttpLease, HttpWant, TcpLease, TcpWant, UpstreamStream};
+pub use lease::{HttpLease, HttpWant, RawStream, TcpLease, TcpWant, UpstreamStream};
 pub use manager::WorkerClusters;
 pub use named::NamedCounters;
 pub use outlier::Outcome;

@@ -28,10 +28,11 @@ use super::outlier::Outcome;
 use super::pool::{Counted, KeyRef, Speaks};
 use super::stats::{ClusterStats, Codes, ResponseCounters};
 use super::{
-    Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, TcpLease,
-    TcpWant,
+    Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, RawStream,
+    TcpLease, TcpWant, UpstreamStream, proxy_protocol,
 };
 use crate::telemetry::stream_info::Labels;
+use crate::wire::h1;
 use crate::wire::message::Protocol;
 
 mod choice;
@@ -229,6 +230,30 @@ impl WorkerCluster {
                 Err(failure)
             }
         }
+    }
+
+    /// Lends a new connection to the host for the octets of a tunnel; they begin with a PROXY protocol header of this version.
+    ///
+    /// # Errors
+    /// As [`tcp`](WorkerCluster::tcp).
+    pub async fn raw(
+        &self,
+        host: &Host,
+        want: &TcpWant<'_>,
+        proxy_protocol: Option<u8>,
+    ) -> Result<HttpLease, ConnectFailure> {
+        let TcpLease { stream, connection, counted, _active } = self.tcp(host, want).await?;
+        let stream = stream.ok_or_else(|| ConnectFailure::new(ConnectFailureKind::Overflow))?.counted(counted.bytes());
+        let config = self.core.shared.config();
+        let settings = h1::Settings::upstream(&config.http, config.buffer_limit);
+        let first = proxy_protocol.map(|version| proxy_protocol::header(version, want.proxied)).unwrap_or_default();
+        let codec = h1::client::Connection::raw(stream, &settings, &first);
+        Ok(HttpLease {
+            stream: UpstreamStream::Raw(Box::new(RawStream { codec, _counted: counted })),
+            protocol: Protocol::Http11,
+            connection,
+            _active,
+        })
     }
 
     /// Permission for one retry; `None` when `max_retries` are under way (`UO` is then added to the flags).

@@ -19,10 +19,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use config::cluster::Balancer;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
 use super::exchange::{Exchange, send};
+use super::hash;
 use super::local_reply::LocalReply;
 use super::reason;
 use super::respond;
@@ -40,7 +42,7 @@ use super::upstreams::UpstreamCluster;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
 use crate::wire::headers::Name;
-use crate::wire::message::Method;
+use crate::wire::message::{Method, ResponseHead};
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply};
@@ -57,6 +59,8 @@ pub(super) async fn run<'s>(
 ) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
     let cluster = stream.cluster().ok_or_else(|| no_cluster(stream, forwarding))?;
+    let chosen = Chosen { counted: chosen.host.virtual_cluster(&stream.request), ..chosen };
+    stream.route = Some(chosen);
     stages::routed(stream, chosen, cluster.name());
     goes_to(stream, &cluster);
     strict::check(stream)?;
@@ -157,6 +161,8 @@ pub(super) async fn run<'s>(
     let awaits_trailers =
         ends.answered(target, &head, time, (succeeded, upgrade::is_ignored(&exchange.stream.request, &head)));
     upload.forget();
+    let mut head = head;
+    set_cookies(&exchange.stream, &cluster, chosen, &mut head);
     let flow = cluster.counts_waits(|stats| {
         [stats.upstream_flow_control_paused_reading_total, stats.upstream_flow_control_resumed_reading_total]
     });
@@ -201,6 +207,16 @@ fn upload(
     upload
 }
 
+/// Cookies by which the client's next requests come to the same host; only where hashes choose hosts.
+fn set_cookies(stream: &Stream<'_>, cluster: &UpstreamCluster, chosen: Chosen<'_>, head: &mut ResponseHead) {
+    let of_cluster = &cluster.config().http.hash;
+    if matches!(cluster.config().balancer, Balancer::RingHash { .. } | Balancer::Maglev { .. }) {
+        for cookie in hash::cookies(of_cluster, chosen, stream) {
+            head.headers.append(Name::SET_COOKIE, cookie);
+        }
+    }
+}
+
 /// What is done to the request once, before its first attempt.
 fn prepare<'p>(
     exchange: &mut Exchange<'_>,
@@ -223,7 +239,7 @@ fn prepare<'p>(
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
     respond::apply_request_changes(stream);
-    rewrite::apply(chosen, forwarding, &mut stream.request, envoy_headers);
+    rewrite::apply(stream, chosen, forwarding, envoy_headers);
     watch.routed(timeouts, asks_for_tunnel(&stream.request));
     retry
 }

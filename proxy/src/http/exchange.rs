@@ -138,8 +138,14 @@ async fn proxy<'s>(
     let table = table.map(|table| &***table);
 
     // What the request says of itself, made trustworthy.
-    check(exchange)?;
-    normalize(exchange)?;
+    if let Err(stop) = check(exchange).and_then(|()| normalize(exchange)) {
+        // The answer is the route's, where that can be told: it is looked up by the protocol that the request has come over, which is not
+        // known yet unless a proxy before us has said it.
+        if exchange.stream.request.headers.contains(&Name::X_FORWARDED_PROTO) {
+            router::choose(&mut exchange.stream, table);
+        }
+        return Err(stop);
+    }
     let stream = &mut exchange.stream;
     // What a redirect leads to is made by us, out of what was judged before.
     if stream.history.is_none() {
@@ -215,8 +221,14 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let stream = &mut exchange.stream;
     let manager = &stream.context.manager;
     if !stream.request.path.is_empty() {
-        match normalize::path(&manager.config, &mut stream.request) {
+        let outcome = normalize::path(&manager.config, &mut stream.request);
+        match outcome {
             Normalized::Done => {}
+            // As in Envoy gRPC is not redirected.
+            Normalized::Redirect if stream.asked.grpc => {
+                manager.stats.downstream_rq_failed_path_normalization.inc();
+                return Err(LocalReply::new(400, "path_normalization_failed").into());
+            }
             Normalized::Refused => {
                 manager.stats.downstream_rq_failed_path_normalization.inc();
                 return Err(LocalReply::new(400, "path_normalization_failed").into());
@@ -224,7 +236,7 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
             Normalized::Redirect => {
                 manager.stats.downstream_rq_redirected_with_normalized_path.inc();
                 let mut reply = LocalReply::new(307, "path_normalization_failed");
-                reply.location = Some(stream.request.path.clone());
+                reply.headers.push((Name::LOCATION, stream.request.path.clone()));
                 return Err(reply.into());
             }
         }

@@ -59,7 +59,7 @@ const EDGE: NameSet = NameSet::of([
 ]);
 
 /// Envoy holds one value of each of these: repeated lines are one list. Whoever appends, believes or reads one line reads all of it.
-const SINGLE: NameSet = NameSet::of([
+pub(super) const SINGLE: NameSet = NameSet::of([
     Name::ACCEPT,
     Name::ACCEPT_ENCODING,
     Name::AUTHORIZATION,

@@ -27,6 +27,7 @@ mod manager;
 mod normalize;
 mod original_ip;
 mod plan;
+mod proxied;
 mod proxy_status;
 mod rate_limit;
 mod reason;

@@ -1,7 +1,7 @@
 //! Header changes that routes ask for (`request_headers_to_add` and kin), made ready once and applied per message.
 //!
 //! Called by `route` to compile and by `exchange` to apply. Order is Envoy's: removals, then replacements, then additions, all values
-//! computed from the headers as they were before.
+//! computed from the headers as the removals left them.
 
 use std::sync::Arc;
 
@@ -64,7 +64,17 @@ impl Mutation {
         self.response.is_empty()
     }
 
-    /// Values of the request changes, computed before anything is changed. `render` writes a format.
+    /// Takes away what the request is not to have: values that are computed do not see it.
+    pub fn remove_from_request(&self, headers: &mut Headers) {
+        self.request.remove_from(headers);
+    }
+
+    /// Takes away what the response is not to have, likewise.
+    pub fn remove_from_response(&self, headers: &mut Headers) {
+        self.response.remove_from(headers);
+    }
+
+    /// Values of the request changes, computed before anything is added. `render` writes a format.
     pub fn request_values(&self, render: impl FnMut(&Format, &mut Vec<u8>)) -> Values {
         self.request.values(render)
     }
@@ -112,10 +122,14 @@ impl Side {
         self.add.iter().map(|addition| addition.value.now(&mut render)).collect()
     }
 
-    fn apply(&self, headers: &mut Headers, values: Values) {
+    fn remove_from(&self, headers: &mut Headers) {
         for name in &self.remove {
             headers.remove(name);
         }
+    }
+
+    fn apply(&self, headers: &mut Headers, values: Values) {
+        self.remove_from(headers);
         let wanted = |addition: &Addition, value: &Bytes, headers: &Headers| {
             let keep = !value.is_empty() || addition.keep_empty;
             keep && match addition.action {

@@ -34,7 +34,11 @@ pub(super) fn path(config: &HttpConnectionManager, request: &mut RequestHead) ->
         && let Some(unescaped) = unescape_slashes(&path)
     {
         match config.escaped_slashes {
-            EscapedSlashes::Reject => return Normalized::Refused,
+            EscapedSlashes::Reject => {
+                // As with Envoy logs tell what it would have been.
+                request.path = Bytes::from([&unescaped[..], query].concat());
+                return Normalized::Refused;
+            }
             EscapedSlashes::UnescapeAndRedirect => outcome = Normalized::Redirect,
             EscapedSlashes::Keep | EscapedSlashes::UnescapeAndForward => {}
         }
@@ -49,6 +53,10 @@ pub(super) fn path(config: &HttpConnectionManager, request: &mut RequestHead) ->
     if config.merge_slashes && memchr::memmem::find(&path, b"//").is_some() {
         let mut merged = path.into_owned();
         merged.dedup_by(|next, previous| *next == b'/' && *previous == b'/');
+        // As with Envoy: nothing between a slash at the beginning and one at the end.
+        if merged == b"/" {
+            merged.push(b'/');
+        }
         path = Cow::Owned(merged);
     }
     if let Cow::Owned(mut path) = path {

@@ -27,6 +27,8 @@ pub(crate) struct Rare {
     pub cluster: Option<Arc<str>>,
     /// An endpoint for the first attempt.
     pub host: Option<OverrideHost>,
+    /// A tunnel through this proxy to a host of its table.
+    pub tunnels: bool,
 }
 
 impl Plan<'_> {
@@ -43,6 +45,11 @@ impl Plan<'_> {
     /// The endpoint that a filter has chosen for this attempt: a retry goes where the balancer says.
     pub fn host(&self, attempt: u32) -> Option<&OverrideHost> {
         self.rare.as_ref()?.host.as_ref().filter(|_| attempt == 1)
+    }
+
+    /// A tunnel through this proxy to a host of its table.
+    pub fn tunnels(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.tunnels)
     }
 
     /// Whether the route is to be chosen again; asked once.

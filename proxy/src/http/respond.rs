@@ -6,7 +6,7 @@ use config::hcm::ServerHeader;
 use config::listener::Direction;
 
 use super::date;
-use super::forwarded::append_list;
+use super::forwarded::{self, append_list};
 use super::framing;
 use super::mutate::Mutation;
 use super::proxy_status;
@@ -26,10 +26,12 @@ const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE]);
 const SINGLE: NameSet = NameSet::of([
     Name::CACHE_CONTROL,
     Name::CONTENT_TYPE,
+    Name::DATE,
     Name::ETAG,
     Name::GRPC_MESSAGE,
     Name::GRPC_STATUS,
     Name::LOCATION,
+    Name::SERVER,
     Name::VIA,
     Name::X_REQUEST_ID,
 ]);
@@ -152,11 +154,13 @@ pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) 
             continue;
         }
         changed = true;
+        mutation.remove_from_response(&mut head.headers);
         let values = {
             let entry = stream.entry(Some(head), None);
             mutation.response_values(|format, out| format::write(format, &entry, out))
         };
         mutation.apply_to_response(&mut head.headers, values);
+        head.headers.join_repeated(SINGLE);
     }
     if changed {
         framing::settle_response(head, stream.asked.head);
@@ -176,11 +180,13 @@ pub(super) fn change_request(stream: &mut Stream<'_>, mutation: &Mutation) {
     if mutation.leaves_requests() {
         return;
     }
+    mutation.remove_from_request(&mut stream.request.headers);
     let values = {
         let entry = stream.entry(None, None);
         mutation.request_values(|format, out| format::write(format, &entry, out))
     };
     mutation.apply_to_request(&mut stream.request.headers, values);
+    stream.request.headers.join_repeated(forwarded::SINGLE);
     framing::settle_request(&mut stream.request);
 }
 

@@ -1,13 +1,15 @@
 //! The router: the last filter. It says where a request goes, and answers what goes nowhere: 404, redirects, direct responses. Called by
 //! `exchange` after all other filters, so that a caller whom they turn away learns nothing of routes.
 
-use config::route::Action;
+use config::route::{Action, WeightsBy};
 
 use super::attempt;
 use super::exchange::Exchange;
+use super::hash;
 use super::local_reply::LocalReply;
+use super::proxied;
 use super::redirect;
-use super::route::{Found, RouteTable};
+use super::route::{Forwarding, Found, RouteTable};
 use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream};
@@ -20,15 +22,29 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>)
     (stream.table, stream.route, stream.to_tls) = (table, None, false);
     stream.info.route_resolutions += 1;
     let Some(table) = table else { return };
-    match table.find(&stream.request, &stream.info.metadata, random) {
+    match table.find(&stream.request, &stream.info, random) {
         Found::Route(host, route) => {
             let forwarding = route.forwarding.as_ref();
-            let weighted = forwarding.and_then(|forwarding| forwarding.choose(random));
-            stream.route = Some(Chosen { table, host, route, forwarding, weighted });
+            stream.route = Some(Chosen { table, host, route, forwarding, weighted: None, counted: None });
+            let weighted = forwarding.and_then(|forwarding| forwarding.choose(dice(stream, forwarding, random)));
+            stream.route = Some(Chosen { table, host, route, forwarding, weighted, counted: None });
         }
         Found::RedirectToTls => stream.to_tls = true,
-        Found::Nothing => {}
+        Found::Nothing => proxied::choose(stream, table),
     }
+}
+
+/// What chooses among weighted clusters: chance, unless the request says a number or has a hash.
+fn dice(stream: &Stream<'_>, forwarding: &Forwarding, chance: u64) -> u64 {
+    let said = match (&forwarding.weights_header, &forwarding.config.weights_by) {
+        (Some(name), _) => {
+            let value = stream.request.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
+            value.and_then(|value| value.parse().ok())
+        }
+        (None, WeightsBy::Hash) => stream.route.and_then(|chosen| hash::of_request(&[], chosen, stream)),
+        (None, _) => None,
+    };
+    said.unwrap_or(chance)
 }
 
 /// Forwards the request and sends what comes back, or says what it is answered.
@@ -38,7 +54,7 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Dow
     let Some((chosen, forwarding)) = route.and_then(|chosen| Some((chosen, chosen.forwarding?))) else {
         stages::answered_here(&exchange.stream);
         let reply = match route {
-            Some(chosen) => own_answer(&exchange.stream, chosen),
+            Some(chosen) => own_answer(&mut exchange.stream, chosen),
             None => nowhere(&exchange.stream),
         };
         return Err(reply.into());
@@ -58,16 +74,16 @@ fn nowhere(stream: &Stream<'_>) -> LocalReply {
 }
 
 /// Routes that are answered here. Redirects count among the direct responses, as with Envoy.
-fn own_answer(stream: &Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
+fn own_answer(stream: &mut Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
     let stats = &stream.context.manager.stats;
     match &chosen.route.config.action {
         Action::Redirect(redirect) => {
             stats.rq_direct_response.inc();
-            redirect::reply(redirect, &chosen.route.config.matches, &stream.request)
+            redirect::reply(redirect, &chosen.route.config.matches, stream)
         }
         Action::Direct(direct) => {
             stats.rq_direct_response.inc();
-            redirect::direct(direct, &stream.request)
+            redirect::direct(direct, chosen.route.body_format.as_ref(), stream)
         }
         Action::Forward(_) | Action::NonForwarding => {
             LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND)

@@ -15,12 +15,12 @@ use super::filters::behind::{Behind, Pinned};
 use super::filters::chain::Scopes;
 use super::filters::compressor::Encodings;
 use super::plan::Plan;
-use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
+use super::route::{Forwarding, Route, RouteTable, VirtualCluster, VirtualHost, WeightedTarget, is_grpc};
 use super::trace::{Reason, Trace};
 use super::upstreams::UpstreamCluster;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::StreamInfo;
-use crate::wire::headers::Headers;
+use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
 /// The route that was chosen for a request. Borrowed from the table that the request pins.
@@ -33,6 +33,8 @@ pub(crate) struct Chosen<'s> {
     pub forwarding: Option<&'s Forwarding>,
     /// And this is the weighted cluster that the dice fell on.
     pub weighted: Option<&'s WeightedTarget>,
+    /// What the request is counted with. Known when it is forwarded, and not before: as with Envoy what is answered here has none.
+    pub counted: Option<&'s VirtualCluster>,
 }
 
 impl<'s> Chosen<'s> {
@@ -55,6 +57,8 @@ impl<'s> Chosen<'s> {
             || self.weighted.is_some_and(|target| !target.scopes.is_empty())
     }
 }
+
+const CONTENT_TYPE: NameSet = NameSet::of([Name::CONTENT_TYPE]);
 
 /// What a request was before anybody changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,9 @@ impl<'s> Stream<'s> {
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
             info.request_complete = Some(info.start);
         }
+        // Two of them are one that says neither.
+        let mut request = request;
+        request.headers.join_repeated(CONTENT_TYPE);
         let asked = Asked { grpc: is_grpc(&request), head: request.method == Method::Head };
         Stream {
             context,
@@ -165,6 +172,7 @@ impl<'s> Stream<'s> {
                 route_name: Some(&chosen.route.config.name),
                 route: Some(&chosen.route.config.metadata),
                 virtual_host: Some(&chosen.host.config.metadata),
+                virtual_cluster: chosen.counted.and_then(|one| one.name.as_deref()),
                 ..More::default()
             },
             None => More::default(),
@@ -188,12 +196,16 @@ impl<'s> Stream<'s> {
         }
         match &forwarding.config.cluster {
             ClusterChoice::Single(name) => Some(name),
-            ClusterChoice::Weighted(_) => chosen.weighted.map(|target| &*target.name),
-            ClusterChoice::Header(_) => {
-                let value = self.request.headers.get(forwarding.cluster_header.as_ref()?)?;
-                std::str::from_utf8(value).ok()
+            ClusterChoice::Weighted(_) => {
+                let target = chosen.weighted?;
+                target.cluster_header.as_ref().map_or(Some(&*target.name), |header| self.named_by(header))
             }
+            ClusterChoice::Header(_) => self.named_by(forwarding.cluster_header.as_ref()?),
         }
+    }
+
+    fn named_by(&self, header: &Name) -> Option<&str> {
+        std::str::from_utf8(self.request.headers.get(header)?).ok()
     }
 
     /// That cluster, where it is known.

@@ -78,6 +78,7 @@ impl Bench {
                 name: "test".into(),
                 virtual_hosts: vec![Arc::new(virtual_host("all", &["*"], routes))],
                 ignore_port_in_host: true,
+                host_header: None,
                 internal_only_headers: Vec::new(),
                 headers: HeaderChanges::default(),
                 most_specific_headers_win: false,
@@ -264,7 +265,7 @@ pub fn with(mut request: RequestHead, headers: &[(&str, &'static str)]) -> Reque
     request
 }
 
-fn connection() -> ConnectionInfo {
+pub fn connection() -> ConnectionInfo {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     ConnectionInfo::between(address("127.0.0.2:8080"), address("127.0.0.1:5555"))
 }

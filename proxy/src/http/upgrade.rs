@@ -2,7 +2,7 @@
 //! `exchange`.
 
 use bytes::Bytes;
-use config::route::Upgrade;
+use config::route::{Connect, Upgrade};
 
 use super::local_reply::LocalReply;
 use super::stop::Stop;
@@ -23,6 +23,10 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
         (None, _) => return Ok(()),
     };
     let of_route = chosen.forwarding.map_or(&[][..], |forwarding| &forwarding.config.upgrades[..]);
+    if stream.plan.tunnels() {
+        stream.context.manager.stats.downstream_cx_upgrades_total.inc();
+        return Ok(());
+    }
     let allowed = find(of_route, kind).or_else(|| find(&stream.context.manager.config.upgrades, kind));
     if allowed == Some(true) && chosen.forwarding.is_some() {
         stream.context.manager.stats.downstream_cx_upgrades_total.inc();
@@ -30,6 +34,20 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
     }
     stream.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
     Err(LocalReply::new(403, "upgrade_failed").into())
+}
+
+/// Where the request's octets go to the endpoint as they are: a tunnel ends here.
+pub(super) fn terminated(stream: &Stream<'_>) -> Option<Connect> {
+    let request = &stream.request;
+    if request.upgrade.is_some() {
+        return None;
+    }
+    if stream.plan.tunnels() && request.method == Method::Connect {
+        return Some(Connect { proxy_protocol: None, allow_post: false });
+    }
+    let connect = stream.route?.forwarding?.config.connect?;
+    let meant = request.method == Method::Connect || (connect.allow_post && request.method == Method::Post);
+    meant.then_some(connect)
 }
 
 fn find(upgrades: &[Upgrade], kind: &[u8]) -> Option<bool> {

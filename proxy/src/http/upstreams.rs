@@ -9,7 +9,7 @@ use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
-    OverrideHost, Pick, PickFailure, Priority, WorkerCluster,
+    OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -109,6 +109,16 @@ impl UpstreamCluster {
     /// Borrows a stream to a host.
     pub async fn http(&self, target: &Target, want: &HttpWant<'_>) -> Result<Lease, ConnectFailure> {
         self.0.http(&target.0, want).await.map(Lease)
+    }
+
+    /// Borrows a connection for the octets of a tunnel.
+    pub async fn raw(
+        &self,
+        target: &Target,
+        want: &TcpWant<'_>,
+        proxy_protocol: Option<u8>,
+    ) -> Result<Lease, ConnectFailure> {
+        self.0.raw(&target.0, want, proxy_protocol).await.map(Lease)
     }
 
     /// Counts what the router knows and the pools do not.

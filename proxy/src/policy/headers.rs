@@ -1,5 +1,4 @@
-//! The one header matcher (`envoy.config.route.v3.HeaderMatcher`). Names are interned when it is compiled; a match allocates nothing but
-//! for a header that is repeated (its values are joined) beyond 256 octets.
+//! The one header matcher (`envoy.config.route.v3.HeaderMatcher`). Names are interned when it is compiled; a match allocates nothing.
 
 use bytes::Bytes;
 use config::matcher::{HeaderMatcher, HeaderRule};
@@ -56,30 +55,27 @@ impl HeaderMatchers {
 }
 
 fn holds_for_response((field, matcher): &(Field, HeaderMatcher), head: &ResponseHead) -> bool {
-    let mut joined = SmallVec::new();
-    matcher.matches(field.of_response(head, &mut joined))
+    match field {
+        Field::Method | Field::Path | Field::Authority | Field::Scheme => matcher.matches(None),
+        Field::Status => matcher.matches(Some(itoa::Buffer::new().format(head.status).as_bytes())),
+        Field::Header(name) => holds_for_lines(matcher, &head.headers, name),
+    }
 }
 
 fn holds_for_request((field, matcher): &(Field, HeaderMatcher), head: &RequestHead) -> bool {
-    let mut joined = SmallVec::new();
-    matcher.matches(field.of_request(head, &mut joined))
+    match field {
+        Field::Header(name) => holds_for_lines(matcher, &head.headers, name),
+        _ => matcher.matches(field.first(head)),
+    }
 }
 
-impl HeaderMatchers {
-    /// Whether all conditions hold, where a header with several lines meets a condition by one of them: policies must not be dodged by
-    /// a line more.
-    pub fn match_each_line(&self, head: &RequestHead) -> bool {
-        self.0.iter().all(|(field, matcher)| {
-            let Field::Header(name) = field else {
-                return matcher.matches(field.of_request(head, &mut SmallVec::new()));
-            };
-            let mut lines = head.headers.get_all(name).peekable();
-            if lines.peek().is_none() || matches!(matcher.rule, HeaderRule::Present(_)) {
-                return matcher.matches(lines.next().map(|line| &line[..]));
-            }
-            lines.any(|line| matcher.matches(Some(line)) != matcher.invert) != matcher.invert
-        })
+/// A header with several lines meets a condition by one of them, as with Envoy: policies must not be dodged by a line more.
+fn holds_for_lines(matcher: &HeaderMatcher, headers: &Headers, name: &Name) -> bool {
+    let mut lines = headers.get_all(name).peekable();
+    if lines.peek().is_none() || matches!(matcher.rule, HeaderRule::Present(_)) {
+        return matcher.matches(lines.next().map(|line| &line[..]));
     }
+    lines.any(|line| matcher.matches(Some(line)) != matcher.invert) != matcher.invert
 }
 
 impl Field {
@@ -117,17 +113,6 @@ impl Field {
         match self {
             Field::Header(name) => value(&head.headers, name, joined),
             _ => self.first(head),
-        }
-    }
-
-    fn of_response<'a>(&'a self, head: &'a ResponseHead, joined: &'a mut SmallVec<[u8; 256]>) -> Option<&'a [u8]> {
-        match self {
-            Field::Method | Field::Path | Field::Authority | Field::Scheme => None,
-            Field::Status => {
-                joined.extend_from_slice(itoa::Buffer::new().format(head.status).as_bytes());
-                Some(joined)
-            }
-            Field::Header(name) => value(&head.headers, name, joined),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
 use config::tcp_proxy::{self, WeightedTcpCluster};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
@@ -71,6 +71,12 @@ impl TcpProxy {
         self.log(worker, info);
     }
 
+    /// When a connection that begins now has to end.
+    fn longest(&self) -> Option<Instant> {
+        let longer = 1.0 + self.config.duration_jitter * fastrand::f64();
+        self.config.max_connection_duration.map(|time| Instant::now() + time.mul_f64(longer))
+    }
+
     /// The cluster of one connection: the one that a filter has named, else by weight.
     fn choose(&self, connection: &ConnectionInfo) -> Option<Arc<str>> {
         if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
@@ -116,7 +122,7 @@ pub async fn proxy(
     if proxy.config.early_log.at_start {
         proxy.write(worker, &info, EntryKind::TcpConnectionStart);
     }
-    let limit = proxy.config.max_connection_duration.map(|time| Instant::now() + time);
+    let limit = proxy.longest();
     let reports = proxy.reporters.begin();
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
     tokio::select! {
@@ -258,6 +264,11 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         ..TcpWant::default()
     };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
+        if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
+            let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
+            // Boxed, for all connections would hold its room.
+            Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
+        }
         let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {

@@ -32,6 +32,8 @@ pub struct More<'a> {
     pub route: Option<&'a Metadata>,
     /// And of its virtual host.
     pub virtual_host: Option<&'a Metadata>,
+    /// The name of the virtual cluster.
+    pub virtual_cluster: Option<&'a str>,
     /// What is written.
     pub kind: EntryKind,
     /// The body of an answer of our own.

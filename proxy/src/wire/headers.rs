@@ -200,7 +200,9 @@ impl Headers {
             at += 1;
             if repeated.contains(&header.name) {
                 let name = header.name.clone();
-                let values: Vec<&[u8]> = self.get_all(&name).map(|value| &value[..]).collect();
+                // As with Envoy an empty line adds nothing to the list.
+                let values = self.get_all(&name).map(|value| &value[..]).filter(|value| !value.is_empty());
+                let values: Vec<&[u8]> = values.collect();
                 let joined = values.join(&b',');
                 self.set(name, joined);
             }

@@ -15,10 +15,14 @@ use crate::wire::grpc;
 use crate::wire::headers::Name;
 use crate::wire::message::{BodyLength, RequestHead, ResponseHead};
 
+/// What a route and a virtual cluster count.
+pub(super) type OfRoute<'a> = [Option<&'a RouteStats>; 2];
+
 /// Who counts the attempts of one request.
 pub(super) struct Ends<'a> {
     pub cluster: &'a UpstreamCluster,
-    pub of_route: Option<&'a RouteStats>,
+    /// Of the route and of the virtual cluster, where they have any.
+    pub of_route: OfRoute<'a>,
     /// Where codes are counted.
     pub codes: Codes,
     /// The request is gRPC: how it ended is told by its `grpc-status`.
@@ -42,7 +46,10 @@ impl<'a> Ends<'a> {
         let alternative = alternative(&mut exchange.stream.request, cluster, uncounted);
         Ends {
             cluster,
-            of_route: chosen.route.stats(&manager.registry, chosen.host),
+            of_route: [
+                chosen.route.stats(&manager.registry, chosen.host),
+                chosen.counted.map(|one| one.stats(&manager.registry, chosen.host)),
+            ],
             codes: Codes {
                 internal: exchange.stream.internal,
                 own: !(grpc && manager.config.router.suppress_grpc_codes),
@@ -69,7 +76,7 @@ impl Ends<'_> {
     pub fn retried(&self, after: BackOff) {
         self.cluster.count(|stats| stats.upstream_rq_retry);
         self.cluster.count(|stats| after.counter(stats));
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.retry.inc();
         }
     }
@@ -78,14 +85,14 @@ impl Ends<'_> {
     pub fn gives_up(&self, why: ResponseFlags) {
         if why.has(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED) {
             self.cluster.count(|stats| stats.upstream_rq_retry_limit_exceeded);
-            if let Some(stats) = self.of_route {
+            for stats in self.of_route.into_iter().flatten() {
                 stats.retry_limit_exceeded.inc();
             }
-        } else if why.has(ResponseFlags::UPSTREAM_OVERFLOW)
-            && let Some(stats) = self.of_route
-        {
+        } else if why.has(ResponseFlags::UPSTREAM_OVERFLOW) {
             // The cluster has counted it where the permit was refused.
-            stats.retry_overflow.inc();
+            for stats in self.of_route.into_iter().flatten() {
+                stats.retry_overflow.inc();
+            }
         }
     }
 
@@ -101,7 +108,7 @@ impl Ends<'_> {
         self.heard(head, milliseconds);
         if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
-            if let Some(stats) = self.of_route {
+            for stats in self.of_route.into_iter().flatten() {
                 stats.retry_success.inc();
             }
         }
@@ -141,7 +148,7 @@ impl Ends<'_> {
         if canary || self.alternative.is_some() {
             self.counted_beside(status, milliseconds, canary);
         }
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.count_response(status, milliseconds);
         }
     }
@@ -171,7 +178,7 @@ impl Ends<'_> {
 
     fn timed_out(&self) {
         self.cluster.count(|stats| stats.upstream_rq_timeout);
-        if let Some(stats) = self.of_route {
+        for stats in self.of_route.into_iter().flatten() {
             stats.timeout.inc();
         }
     }

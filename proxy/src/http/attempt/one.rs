@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::filters;
 use super::log;
 use super::outliers;
-use crate::cluster::{ConnectFailure, HttpWant, Priority};
+use crate::cluster::{ConnectFailure, HttpWant, Priority, TcpWant};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::early;
@@ -47,6 +47,21 @@ pub(super) struct Attempt<'a> {
     pub append_forwarded_host: bool,
     /// Counts the streams that attempts get, and what they hear.
     ends: &'a Ends<'a>,
+}
+
+/// Waits for a stream, no longer than the client and the timeouts do.
+async fn wait(
+    exchange: &mut Exchange<'_>,
+    downstream: &mut dyn Downstream,
+    mut connecting: Pin<&mut (impl Future<Output = Result<Lease, ConnectFailure>> + ?Sized)>,
+) -> Result<Result<Lease, ConnectFailure>, Stop> {
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(Ok(result));
+        }
+        exchange.poll_over(downstream, cx)
+    })
+    .await
 }
 
 /// How an attempt ended.
@@ -214,7 +229,7 @@ impl Attempt<'_> {
         lease: &mut Lease,
         upload: &mut Upload,
     ) -> Result<(), StreamError> {
-        if let Some(stats) = self.ends.of_route {
+        for stats in self.ends.of_route.into_iter().flatten() {
             stats.streams.inc();
         }
         exchange.stream.info.mark(|times| &mut times.pool_ready);
@@ -266,14 +281,12 @@ impl Attempt<'_> {
     ) -> Result<Result<Lease, ConnectFailure>, Stop> {
         let asks = self.asks(&exchange.stream);
         let want = self.want(&asks, target);
-        let mut connecting = pin!(self.cluster.http(target, &want));
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(result));
-            }
-            exchange.poll_over(downstream, cx)
-        })
-        .await
+        if let Some(connect) = upgrade::terminated(&exchange.stream) {
+            let want = TcpWant { sni: want.sni, proxied: want.proxied, priority: want.priority, alpn: None };
+            let mut connecting = Box::pin(self.cluster.raw(target, &want, connect.proxy_protocol));
+            return wait(exchange, downstream, connecting.as_mut()).await;
+        }
+        wait(exchange, downstream, pin!(self.cluster.http(target, &want))).await
     }
 
     /// Sends the body and waits for the final head, passing informational ones on. `hedges`: an attempt that is late goes on, and with

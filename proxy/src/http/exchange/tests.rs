@@ -596,7 +596,8 @@ async fn routes_change_headers_path_and_host() {
 
 #[tokio::test(start_paused = true)]
 async fn own_answers() {
-    let direct = Action::Direct(DirectResponse { status: 502, body: Bytes::from_static(b"hello") }.into());
+    let direct =
+        Action::Direct(DirectResponse { status: 502, body: Bytes::from_static(b"hello"), format: None }.into());
     let mut bench = Bench::new(vec![route("/", direct)]);
     let outcome = bench.send(get("/")).await;
     assert_eq!((outcome.status(), outcome.body().as_str(), outcome.details()), (502, "hello", "direct_response"));

@@ -171,6 +171,7 @@ fn weighted(route: &mut Route) -> &mut Vec<(Arc<str>, ScopedFilter)> {
     if let ClusterChoice::Single(name) = &forward.cluster {
         forward.cluster = ClusterChoice::Weighted(vec![config::route::WeightedCluster {
             name: name.clone(),
+            header: None,
             weight: 1,
             headers: Default::default(),
             host_rewrite: None,

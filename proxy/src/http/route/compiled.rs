@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use config::route::{Action, ClusterChoice, Forward, HostRewrite};
+use config::route::{Action, ClusterChoice, Forward, HostRewrite, WeightsBy};
 use config::{At, Rejection};
 
 use super::super::attempt::mirror::Mirror;
@@ -16,8 +16,13 @@ use super::super::trace::OfRoute;
 use super::matching::Matcher;
 use super::stats::RouteStats;
 use crate::cluster::by_weight;
+use crate::logs::Line;
+use crate::policy::headers::HeaderMatchers;
+use crate::policy::match_tree::{Tree, Verdict};
 use crate::stats::Stats;
-use crate::telemetry::dynamic::DynamicMetadata;
+use crate::telemetry::access_log::{LogEntry, More};
+use crate::telemetry::facts::Known;
+use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -38,6 +43,19 @@ pub struct VirtualHost {
     pub(in crate::http) scopes: Scopes,
     /// `request_mirror_policies`.
     pub(in crate::http) mirrors: Box<[Mirror]>,
+    /// `matcher`: which routes are tried in place of those.
+    tree: Option<Tree<Box<[Arc<Route>]>>>,
+    /// `virtual_clusters`, and behind them the one of all other requests.
+    virtual_clusters: Box<[VirtualCluster]>,
+}
+
+/// Requests that are counted together.
+#[derive(Debug)]
+pub struct VirtualCluster {
+    /// Name; `None`: those that are in no other.
+    pub name: Option<Arc<str>>,
+    headers: HeaderMatchers,
+    stats: OnceLock<RouteStats>,
 }
 
 /// A compiled route.
@@ -57,6 +75,8 @@ pub struct Route {
     pub(in crate::http) tracing: Option<Box<OfRoute>>,
     /// `decorator.operation`, when it is to be told to the next hop.
     pub decorator: Option<Bytes>,
+    /// Of a direct response: how its body is written, and what it is then.
+    pub(in crate::http) body_format: Option<(Line, Bytes)>,
     matcher: Matcher,
     stats: OnceLock<RouteStats>,
 }
@@ -74,6 +94,8 @@ pub struct Forwarding {
     pub host_rewrite_header: Option<Name>,
     /// With `host_rewrite_literal`: the value.
     pub host_rewrite: Option<Bytes>,
+    /// With `weighted_clusters.header_name`: that header.
+    pub weights_header: Option<Name>,
     /// With `weighted_clusters`.
     pub weighted: Vec<WeightedTarget>,
     /// `rate_limits`.
@@ -86,8 +108,10 @@ pub struct Forwarding {
 /// One of a route's weighted clusters.
 #[derive(Debug)]
 pub struct WeightedTarget {
-    /// Cluster.
+    /// Cluster; empty where a header names it.
     pub name: Arc<str>,
+    /// With `cluster_header`: that header.
+    pub cluster_header: Option<Name>,
     /// Header changes when this one is chosen.
     pub mutation: Mutation,
     /// What it tells filters.
@@ -113,7 +137,55 @@ impl VirtualHost {
             rate_limits: RateLimit::compile(&config.rate_limits),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
             mirrors: Mirror::compile(&config.mirrors),
+            tree: match &config.matcher {
+                None => None,
+                Some(tree) => {
+                    let at = at.field("matcher");
+                    Some(Tree::compile(&at, tree, &mut |at, routes: &Vec<Arc<config::route::Route>>| {
+                        routes.iter().map(|route| Ok(Arc::new(Route::compile(at, route, deps)?))).collect()
+                    })?)
+                }
+            },
+            virtual_clusters: VirtualCluster::compile(&config.virtual_clusters),
         })
+    }
+
+    /// The routes that are tried for a request, in order.
+    pub(super) fn routes_for(&self, head: &RequestHead, info: &StreamInfo) -> &[Arc<Route>] {
+        let Some(tree) = &self.tree else { return &self.routes };
+        let entry = LogEntry { info, request: Some(head), response: None, trailers: None, more: More::default() };
+        match tree.judge(&Known::of(&entry)) {
+            Verdict::Action(routes) => routes,
+            Verdict::Nothing | Verdict::Later => &[],
+        }
+    }
+
+    /// What a request is counted with.
+    pub fn virtual_cluster(&self, head: &RequestHead) -> Option<&VirtualCluster> {
+        let (rest, named) = self.virtual_clusters.split_last()?;
+        Some(named.iter().find(|one| one.headers.match_request(head)).unwrap_or(rest))
+    }
+}
+
+impl VirtualCluster {
+    fn compile(config: &[config::route::VirtualCluster]) -> Box<[VirtualCluster]> {
+        let rest = (!config.is_empty()).then(|| VirtualCluster {
+            name: None,
+            headers: HeaderMatchers::compile(&[]),
+            stats: OnceLock::new(),
+        });
+        let named = config.iter().map(|one| VirtualCluster {
+            name: Some(one.name.clone()),
+            headers: HeaderMatchers::compile(&one.headers),
+            stats: OnceLock::new(),
+        });
+        named.chain(rest).collect()
+    }
+
+    /// Statistics.
+    pub fn stats(&self, stats: &Arc<Stats>, host: &VirtualHost) -> &RouteStats {
+        let name = self.name.as_deref().unwrap_or("other");
+        self.stats.get_or_init(|| RouteStats::new(stats, &format!("{}.vcluster.{name}", host.config.name)))
     }
 }
 
@@ -134,6 +206,12 @@ impl Route {
             mutation: Mutation::compile(&config.headers),
             tracing: config.tracing.as_ref().map(|tracing| Box::new(OfRoute::compile(tracing))),
             decorator: decorator.map(|operation| Bytes::copy_from_slice(operation.as_bytes())),
+            body_format: match &config.action {
+                Action::Direct(direct) => direct.format.as_ref().map(|format| {
+                    (Line::compile(&format.format), Bytes::copy_from_slice(format.content_type.as_bytes()))
+                }),
+                _ => None,
+            },
             matcher: Matcher::compile(&config.matches),
             scopes: Scopes::compile(at, &config.per_filter, deps)?,
             acting: Acting::default(),
@@ -144,11 +222,11 @@ impl Route {
     /// Statistics of a route with a `stat_prefix`.
     pub fn stats(&self, stats: &Arc<Stats>, host: &VirtualHost) -> Option<&RouteStats> {
         let prefix = self.config.stat_prefix.as_deref().filter(|prefix| !prefix.is_empty())?;
-        Some(self.stats.get_or_init(|| RouteStats::new(stats, &host.config.name, prefix)))
+        Some(self.stats.get_or_init(|| RouteStats::new(stats, &format!("{}.route.{prefix}", host.config.name))))
     }
 
-    pub(super) fn matches(&self, head: &RequestHead, metadata: &DynamicMetadata, random: u64) -> bool {
-        self.matcher.matches(&self.config.matches, head, metadata, random)
+    pub(super) fn matches(&self, head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
+        self.matcher.matches(&self.config.matches, head, info, random)
     }
 }
 
@@ -163,6 +241,7 @@ impl Forwarding {
                 let target = |(index, cluster): (usize, &config::route::WeightedCluster)| {
                     Ok(WeightedTarget {
                         name: cluster.name.clone(),
+                        cluster_header: cluster.header.as_ref().map(|name| Name::new(name)),
                         mutation: Mutation::compile(&cluster.headers),
                         host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
                         scopes: Scopes::compile(&list.index(index), &cluster.per_filter, deps)?,
@@ -186,6 +265,10 @@ impl Forwarding {
             host_rewrite: match &config.host_rewrite {
                 Some(HostRewrite::Literal(value)) => Some(bytes(value)),
                 _ => None,
+            },
+            weights_header: match &config.weights_by {
+                WeightsBy::Header(name) => Some(Name::new(name)),
+                WeightsBy::Chance | WeightsBy::Hash => None,
             },
             total_weight: weighted.iter().map(|target| target.weight).sum(),
             weighted,

@@ -67,11 +67,23 @@ impl Hosts {
             authority
         };
         let host = if self.ignore_port { without_port(whole) } else { whole };
-        self.named(host)
-            // A table whose ports are ignored may still hold `host:port` domains (Istio's `http_proxy` table for ports other than
-            // 80). Envoy never finds those; here they are a second try, after every domain that names the plain host.
+        // A table whose ports are ignored may still hold `host:port` domains (Istio's `http_proxy` table for ports other than 80). Envoy
+        // never finds those; here the name with its port comes first, for that is another service than the name alone.
+        let ported = if host.len() == whole.len() { None } else { self.exact.get(whole).copied() };
+        ported
+            .or_else(|| self.named(host))
             .or_else(|| if host.len() == whole.len() { None } else { self.named(whole) })
             .or(self.any)
+    }
+
+    /// The virtual host that names the host of an authority, wherever its port stands, and whether it names the port too. A wildcard
+    /// that stands for all names nobody.
+    pub(super) fn names(&self, authority: &[u8]) -> Option<(u32, bool)> {
+        let whole = authority.to_ascii_lowercase();
+        if let Some(found) = self.exact.get(&whole[..]) {
+            return Some((*found, true));
+        }
+        self.named(without_port(&whole)).map(|found| (found, false))
     }
 
     fn named(&self, host: &[u8]) -> Option<u32> {

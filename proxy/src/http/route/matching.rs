@@ -1,11 +1,12 @@
 //! Whether a route is meant: path, method and other headers, query, gRPC, a random share.
 
-use config::matcher::{QueryParameterMatcher, QueryRule};
+use config::matcher::{CookieMatcher, FilterStateMatcher, FilterStateRule, QueryParameterMatcher, QueryRule};
 use config::route::{PathMatch, RouteMatch};
 
 use crate::policy::{self, headers::HeaderMatchers};
 
-use crate::telemetry::dynamic::DynamicMetadata;
+use crate::http::cookie;
+use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::grpc;
 use crate::wire::message::RequestHead;
 
@@ -20,18 +21,15 @@ impl Matcher {
         Matcher { headers: HeaderMatchers::compile(&config.headers) }
     }
 
-    pub(super) fn matches(
-        &self,
-        config: &RouteMatch,
-        head: &RequestHead,
-        metadata: &DynamicMetadata,
-        random: u64,
-    ) -> bool {
+    pub(super) fn matches(&self, config: &RouteMatch, head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
         path_matches(config, head)
             && self.headers.match_request(head)
             && queries_match(&config.query, &head.path)
             && (!config.grpc || is_grpc(head))
-            && config.dynamic_metadata.iter().all(|matcher| matcher.matches(metadata.get(&matcher.filter)))
+            && config.cookies.iter().all(|matcher| cookie_matches(matcher, head))
+            && certificate_matches(config, info)
+            && config.filter_state.iter().all(|matcher| state_matches(matcher, info))
+            && config.dynamic_metadata.iter().all(|matcher| matcher.matches(info.metadata.get(&matcher.filter)))
             && config.fraction.is_none_or(|fraction| policy::falls_into(fraction, random))
     }
 }
@@ -49,7 +47,12 @@ fn path_matches(config: &RouteMatch, head: &RequestHead) -> bool {
         // A CONNECT has no path; only a route for CONNECT takes it.
         return matches!(config.path, PathMatch::Connect);
     }
-    let path = without_query(&head.path);
+    let mut path = without_query(&head.path);
+    if config.ignores_parameters
+        && let Some(parameters) = memchr::memchr(b';', path)
+    {
+        path = &path[..parameters];
+    }
     let begins = |prefix: &str| {
         path.get(..prefix.len()).is_some_and(|start| {
             if config.case_sensitive {
@@ -63,10 +66,36 @@ fn path_matches(config: &RouteMatch, head: &RequestHead) -> bool {
         PathMatch::Prefix(prefix) => begins(prefix),
         PathMatch::Exact(exact) => path.len() == exact.len() && begins(exact),
         PathMatch::Regex(regex) => regex.is_match(path),
+        PathMatch::Template(template) => template.regex.is_match(path),
         PathMatch::SeparatedPrefix(prefix) => {
             begins(prefix) && (path.len() == prefix.len() || path.get(prefix.len()) == Some(&b'/'))
         }
         PathMatch::Connect => false,
+    }
+}
+
+fn cookie_matches(matcher: &CookieMatcher, head: &RequestHead) -> bool {
+    let value = cookie::value(&head.headers, matcher.name.as_bytes());
+    value.is_some_and(|value| matcher.value.matches(value)) != matcher.invert
+}
+
+/// A client without TLS has shown nothing.
+fn certificate_matches(config: &RouteMatch, info: &StreamInfo) -> bool {
+    let tls = || info.connection.tls.as_deref();
+    config.certificate_presented.is_none_or(|wanted| tls().is_some_and(|tls| tls.peer.is_some()) == wanted)
+        && config.certificate_validated.is_none_or(|wanted| tls().is_some_and(|tls| tls.validated) == wanted)
+}
+
+fn state_matches(matcher: &FilterStateMatcher, info: &StreamInfo) -> bool {
+    let of_connection = info.connection.filter_state.borrow();
+    let Some(object) = info.filter_state.get(&matcher.key).or_else(|| of_connection.get(&matcher.key)) else {
+        return false;
+    };
+    match &matcher.rule {
+        FilterStateRule::String(matcher) => matcher.matches(&object.value),
+        FilterStateRule::Address { ranges, invert } => {
+            object.address().is_some_and(|address| ranges.iter().any(|range| range.contains(&address.ip())) != *invert)
+        }
     }
 }
 

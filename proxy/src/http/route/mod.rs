@@ -12,7 +12,7 @@ use super::filters::chain::Scopes;
 use super::filters::filter::FilterDeps;
 use super::mutate::Mutation;
 use crate::stats::Stats;
-use crate::telemetry::dynamic::DynamicMetadata;
+use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Name;
 use crate::wire::message::RequestHead;
 
@@ -22,7 +22,7 @@ mod matching;
 mod slot;
 mod stats;
 
-pub use compiled::{Forwarding, Route, VirtualHost, WeightedTarget};
+pub use compiled::{Forwarding, Route, VirtualCluster, VirtualHost, WeightedTarget};
 use hosts::Hosts;
 pub(crate) use hosts::without_port;
 pub(crate) use matching::{is_grpc, queries_match, query_parameter, without_query};
@@ -42,7 +42,12 @@ pub struct RouteTable {
     scopes: Scopes,
     mirrors: Box<[Mirror]>,
     most_specific_headers_win: bool,
+    /// `vhost_header`.
+    host_header: Option<Name>,
 }
+
+/// What Istio calls the table of its listener for clients that know a proxy.
+const HTTP_PROXY: &str = "http_proxy";
 
 /// What the table says about a request.
 #[derive(Debug)]
@@ -84,6 +89,7 @@ impl RouteTable {
             scopes: Scopes::compile(&root, &config.per_filter, &deps)?,
             mirrors: Mirror::compile(&config.mirrors),
             most_specific_headers_win: config.most_specific_headers_win,
+            host_header: config.host_header.as_ref().map(|name| Name::new(name)),
         }))
     }
 
@@ -122,18 +128,36 @@ impl RouteTable {
         self.virtual_hosts.get(self.hosts.find(authority)? as usize)
     }
 
+    /// For whom a client of Istio's `http_proxy` listener may ask for a tunnel to this host: the virtual host that names it, and whether
+    /// that names the port, too.
+    pub(in crate::http) fn proxied(&self, authority: &[u8]) -> Option<(&VirtualHost, bool)> {
+        if &*self.name != HTTP_PROXY {
+            return None;
+        }
+        let (found, ported) = self.hosts.names(authority)?;
+        Some((self.virtual_hosts.get(found as usize)?, ported))
+    }
+
     /// All virtual hosts, in the order of the resource.
     pub fn virtual_hosts(&self) -> &[Arc<VirtualHost>] {
         &self.virtual_hosts
     }
 
-    /// The route of a request, by its head and by what filters have said of it. `random` decides route fractions.
-    pub fn find(&self, head: &RequestHead, metadata: &DynamicMetadata, random: u64) -> Found<'_> {
-        let Some(host) = self.virtual_host(&head.authority) else { return Found::Nothing };
+    /// The route of a request, by its head and by what is known of it. `random` decides route fractions.
+    pub fn find(&self, head: &RequestHead, info: &StreamInfo, random: u64) -> Found<'_> {
+        // As with Envoy who has said nothing of the protocol goes nowhere.
+        if head.headers.get(&Name::X_FORWARDED_PROTO).is_some_and(bytes::Bytes::is_empty) {
+            return Found::Nothing;
+        }
+        let name = match &self.host_header {
+            None => Some(&head.authority),
+            Some(header) => head.headers.get(header),
+        };
+        let Some(host) = name.and_then(|name| self.virtual_host(name)) else { return Found::Nothing };
         if host.config.require_tls != RequireTls::No && must_redirect(host.config.require_tls, head) {
             return Found::RedirectToTls;
         }
-        match host.routes.iter().find(|route| route.matches(head, metadata, random)) {
+        match host.routes_for(head, info).iter().find(|route| route.matches(head, info, random)) {
             Some(route) if matches!(route.config.action, Action::NonForwarding) => Found::Nothing,
             Some(route) => Found::Route(host, route),
             None => Found::Nothing,

@@ -1,12 +1,12 @@
-//! Statistics of routes with a `stat_prefix`: `vhost.<virtual host>.route.<prefix>.*`. Made at a route's first request; all others have
-//! none and cost nothing.
+//! Statistics of routes with a `stat_prefix`: `vhost.<virtual host>.route.<prefix>.*`, and of virtual clusters:
+//! `vhost.<virtual host>.vcluster.<name>.*`. Made at the first request; all others have none and cost nothing.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::stats::{Counter, Histogram, Stats};
 
-/// Handles of one route.
+/// Handles of one route, or of one virtual cluster.
 pub struct RouteStats {
     stats: Arc<Stats>,
     prefix: String,
@@ -30,8 +30,9 @@ pub struct RouteStats {
 }
 
 impl RouteStats {
-    pub(super) fn new(stats: &Arc<Stats>, virtual_host: &str, stat_prefix: &str) -> RouteStats {
-        let prefix = format!("vhost.{virtual_host}.route.{stat_prefix}.upstream_rq_");
+    /// `of`: the virtual host, and what of it.
+    pub(super) fn new(stats: &Arc<Stats>, of: &str) -> RouteStats {
+        let prefix = format!("vhost.{of}.upstream_rq_");
         let counter = |name: &str| stats.counter(&format!("{prefix}{name}"));
         RouteStats {
             streams: counter("total"),

@@ -6,7 +6,7 @@ use config::matcher::{Fraction, HeaderMatcher, HeaderRule, QueryParameterMatcher
 use config::route::{HeaderChanges, PathMatch, RouteMatch};
 
 use super::*;
-use crate::http::testing::{forward, get, prefix_match, route, virtual_host, with};
+use crate::http::testing::{connection, forward, get, prefix_match, route, virtual_host, with};
 
 fn stats() -> Arc<crate::stats::Stats> {
     crate::stats::Stats::new(crate::stats::StatsSettings::default())
@@ -21,6 +21,7 @@ fn table(hosts: &[&[&str]], ignore_port: bool) -> Arc<RouteTable> {
             name: "t".into(),
             virtual_hosts: hosts.collect(),
             ignore_port_in_host: ignore_port,
+            host_header: None,
             internal_only_headers: Vec::new(),
             headers: HeaderChanges::default(),
             most_specific_headers_win: false,
@@ -60,10 +61,10 @@ fn the_most_specific_domain_wins() {
 }
 
 #[test]
-fn ports_are_ignored_where_configured_and_tried_second() {
+fn ports_are_ignored_where_configured_but_for_domains_that_have_one() {
     let table = table(&[&["svc"], &["svc:8080", "other:8080"], &["[::1]"], &["*"]], true);
     finds(&table, "svc:99", Some("0"));
-    finds(&table, "svc:8080", Some("0"));
+    finds(&table, "svc:8080", Some("1"));
     finds(&table, "other:8080", Some("1"));
     finds(&table, "OTHER:8080", Some("1"));
     finds(&table, "other:81", Some("3"));
@@ -81,6 +82,7 @@ fn a_domain_stands_once_in_a_table() {
                 Arc::new(virtual_host("b", &["y", "X"], Vec::new())),
             ],
             ignore_port_in_host: false,
+            host_header: None,
             internal_only_headers: Vec::new(),
             headers: HeaderChanges::default(),
             most_specific_headers_win: false,
@@ -105,11 +107,15 @@ fn compiled_route(config: config::route::Route) -> compiled::Route {
     compiled::Route::compile(&config::At::root(), &Arc::new(config), &deps).unwrap()
 }
 
+fn info() -> StreamInfo {
+    StreamInfo::begin(connection().into(), None)
+}
+
 #[track_caller]
 fn matches(config: RouteMatch, target: &str, headers: &[(&str, &'static str)]) -> bool {
     let mut route = route("/", forward("app", |_| {}));
     route.matches = config;
-    compiled_route(route).matches(&with(get(target), headers), &DynamicMetadata::default(), 0)
+    compiled_route(route).matches(&with(get(target), headers), &info(), 0)
 }
 
 fn path(path: PathMatch) -> RouteMatch {
@@ -147,7 +153,10 @@ fn headers_queries_grpc_and_shares() {
     };
     let exact = |value: &str| HeaderRule::String(StringMatcher::Exact { value: value.into(), ignore_case: false });
     let both: &[(&str, &'static str)] = &[("x", "a"), ("x", "b")];
-    assert!(matches(header("x", exact("a,b"), false, false), "/", both));
+    // One line is enough.
+    assert!(matches(header("x", exact("b"), false, false), "/", both));
+    assert!(!matches(header("x", exact("a,b"), false, false), "/", both));
+    assert!(!matches(header("x", exact("b"), true, false), "/", both));
     assert!(matches(header(":method", exact("GET"), false, false), "/", &[]));
     assert!(matches(header(":authority", exact("svc"), false, false), "/", &[]));
     assert!(matches(header("x", HeaderRule::Present(true), false, false), "/", both));
@@ -177,6 +186,7 @@ fn headers_queries_grpc_and_shares() {
 fn weights_divide_the_dice() {
     let cluster = |name: &str, weight| config::route::WeightedCluster {
         name: name.into(),
+        header: None,
         weight,
         headers: HeaderChanges::default(),
         host_rewrite: None,
@@ -204,9 +214,9 @@ fn metadata_of_filters_chooses() {
     let matches = |condition: MetadataMatcher, metadata: serde_json::Value| {
         let mut route = route("/", forward("c", |_| ()));
         route.matches.dynamic_metadata = vec![condition];
-        let mut dynamic = DynamicMetadata::default();
-        dynamic.merge("f", &metadata);
-        compiled_route(route).matches(&get("/"), &dynamic, 0)
+        let mut info = info();
+        info.metadata.merge("f", &metadata);
+        compiled_route(route).matches(&get("/"), &info, 0)
     };
     let one = serde_json::json!({"a": {"b": "1"}});
     assert!(matches(says("1".into(), false), one.clone()));
@@ -214,4 +224,32 @@ fn metadata_of_filters_chooses() {
     assert!(!matches(says("1".into(), true), one));
     assert!(!matches(says("1".into(), false), serde_json::json!({})));
     assert!(matches(says("1".into(), true), serde_json::json!({})));
+}
+
+#[test]
+fn cookies_certificates_and_state() {
+    use config::matcher::{CookieMatcher, FilterStateMatcher, FilterStateRule};
+    let exact = |value: &str| StringMatcher::Exact { value: value.into(), ignore_case: false };
+    let cookie = |invert| RouteMatch {
+        cookies: vec![CookieMatcher { name: "a".into(), value: exact("1"), invert }],
+        ..prefix_match("/")
+    };
+    for (value, expected) in [("a=1", true), ("b=2; a=1", true), ("a=\"1\"", true), ("a=2; a=1", false), ("A=1", false)]
+    {
+        assert_eq!(matches(cookie(false), "/", &[("cookie", value)]), expected, "{value}");
+        assert_eq!(matches(cookie(true), "/", &[("cookie", value)]), !expected, "{value}");
+    }
+    assert!(matches(cookie(true), "/", &[]));
+    let presented = |wanted| RouteMatch { certificate_presented: Some(wanted), ..prefix_match("/") };
+    assert!(matches(presented(false), "/", &[]) && !matches(presented(true), "/", &[]));
+    let rule = FilterStateRule::String(exact("v"));
+    let state = RouteMatch { filter_state: vec![FilterStateMatcher { key: "k".into(), rule }], ..prefix_match("/") };
+    assert!(!matches(state, "/", &[]));
+}
+
+#[test]
+fn parameters_are_left_out_where_the_table_says_so() {
+    let config = RouteMatch { ignores_parameters: true, ..path(PathMatch::Exact("/a".into())) };
+    assert!(matches(config.clone(), "/a;b=c?d", &[]));
+    assert!(!matches(RouteMatch { ignores_parameters: false, ..config }, "/a;b=c?d", &[]));
 }

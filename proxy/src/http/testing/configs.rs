@@ -15,6 +15,11 @@ pub fn prefix_match(prefix: &str) -> RouteMatch {
         grpc: false,
         fraction: None,
         dynamic_metadata: Vec::new(),
+        cookies: Vec::new(),
+        certificate_presented: None,
+        certificate_validated: None,
+        filter_state: Vec::new(),
+        ignores_parameters: false,
     }
 }
 
@@ -42,6 +47,7 @@ pub fn to_app(change: impl FnOnce(&mut Forward)) -> Vec<Route> {
 pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
     let mut forward = Forward {
         cluster: ClusterChoice::Single(cluster.into()),
+        weights_by: WeightsBy::Chance,
         cluster_not_found: 503,
         timeout: None,
         idle_timeout: None,
@@ -57,6 +63,7 @@ pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
         internal_redirect: None,
         hedges: None,
         hash: Vec::new(),
+        connect: None,
         upgrades: Vec::new(),
         rate_limits: Vec::new(),
         include_host_rate_limits: false,
@@ -100,6 +107,8 @@ pub fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> Virtual
         hedges: false,
         mirrors: Vec::new(),
         per_filter: Vec::new(),
+        matcher: None,
+        virtual_clusters: Vec::new(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Rule {
             Rule::All(rules) => rules.iter().all(|rule| rule.holds(facts)),
             Rule::OneOf(rules) => rules.iter().any(|rule| rule.holds(facts)),
             Rule::Not(rule) => !rule.holds(facts),
-            Rule::Header(matcher) => facts.request().is_some_and(|head| matcher.match_each_line(head)),
+            Rule::Header(matcher) => facts.request().is_some_and(|head| matcher.match_request(head)),
             Rule::UrlPath(matcher) => url_path(facts).is_some_and(|path| matcher.matches(path)),
             Rule::UriTemplate(regex) => url_path(facts).is_some_and(|path| regex.is_match(path)),
             Rule::DestinationIp(range) => range.contains(&facts.local().ip()),

@@ -51,7 +51,8 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
             text(find(main).or_else(|| find(other.as_ref()?)), out)
         }
         Operator::Time { of, local, pattern } => duration::time(*of, *local, pattern.as_deref(), info, out),
-        Operator::Absent(_) | Operator::VirtualClusterName => Written::Absent,
+        Operator::Absent(_) => Written::Absent,
+        Operator::VirtualClusterName => some(entry.more.virtual_cluster, out),
         Operator::WireBytes(of) => match wire::octets(*of, entry) {
             Some(octets) => number(octets, out),
             None => Written::Absent,

@@ -17,7 +17,7 @@ use super::{ParseError, Settings};
 use crate::transport::Stream;
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::headers::Headers;
-use crate::wire::message::{Frame, Method, RequestHead, ResponseHead};
+use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, ResponseHead};
 
 /// The client side of one connection.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Connection {
     requests: u64,
     octets_came: bool,
     meter: Meter,
+    /// The server speaks no HTTP: it gets what a tunnel brings, and what it says is the tunnel's.
+    raw: bool,
 }
 
 /// How far the receiving of a response has come.
@@ -73,7 +75,16 @@ impl Connection {
             requests: 0,
             octets_came: false,
             meter: Meter::default(),
+            raw: false,
         }
+    }
+
+    /// Takes over a fresh connection to a server that speaks no HTTP, which gets `first` and then what a tunnel brings.
+    pub fn raw(stream: Stream, settings: &Settings, first: &[u8]) -> Connection {
+        let mut connection = Connection { raw: true, ..Connection::new(stream, settings) };
+        connection.write.text().extend_from_slice(first);
+        connection.begin();
+        connection
     }
 
     /// Prepares for the next request.
@@ -226,10 +237,30 @@ impl Connection {
     }
 }
 
+/// The answer of a server that speaks no HTTP: it took the connection.
+fn accepted() -> ResponseHead {
+    ResponseHead {
+        protocol: Protocol::Http11,
+        status: 200,
+        reason: Bytes::new(),
+        headers: Headers::new(),
+        body: BodyLength::UntilClose,
+        wire_size: 0,
+    }
+}
+
 impl Upstream for Connection {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
         if self.sending != Sending::Head {
             return Err(StreamError::Io("the request head was sent before".into()));
+        }
+        if self.raw {
+            // Its end is ours to tell, as that of a CONNECT.
+            (self.asked, self.sending) = (Asked::Connect, Sending::Tunnel);
+            if end {
+                self.end();
+            }
+            return Ok(());
         }
         self.asked = match head.method {
             Method::Head => Asked::Head,
@@ -281,6 +312,12 @@ impl Upstream for Connection {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, StreamError>> {
         if self.receiving != Receiving::Head {
             return Poll::Ready(Err(StreamError::Io("the response head was taken before".into())));
+        }
+        if self.raw {
+            self.decoder.raw();
+            self.receiving = Receiving::Body;
+            self.keep_alive = false;
+            return Poll::Ready(Ok(accepted()));
         }
         loop {
             if self.read.len() > 0 {

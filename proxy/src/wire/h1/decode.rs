@@ -107,6 +107,11 @@ impl ResponseDecoder {
         Ok(Some(Decoded { head, keep_alive, says_close, interim }))
     }
 
+    /// There is no head: everything is body until the peer closes.
+    pub(super) fn raw(&mut self) {
+        self.body = Body::UntilClose;
+    }
+
     /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
     pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, ParseError> {
         self.body.next(buffer, &self.settings)

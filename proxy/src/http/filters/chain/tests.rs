@@ -1,11 +1,11 @@
 //! Tests of which filters act where routes have their say.
 
-use crate::telemetry::dynamic::DynamicMetadata;
+use crate::telemetry::stream_info::StreamInfo;
 use config::filters::alpn::Alpn;
 
 use super::*;
 use crate::http::route::{Found, RouteTable};
-use crate::http::testing::{Bench, get, to_app};
+use crate::http::testing::{Bench, connection, get, to_app};
 use crate::stats::{Stats, StatsSettings};
 
 fn chain(names: &[&str]) -> Chain {
@@ -28,10 +28,10 @@ fn chains_that_share_a_table_have_their_own_filters() {
     bench.host(|host| host.per_filter.push(("b".into(), off())));
     bench.table.per_filter.push(("c".into(), off()));
     let table = RouteTable::compile(&bench.table, &Stats::new(StatsSettings::default())).unwrap();
-    let Found::Route(host, route) = table.find(&get("/"), &DynamicMetadata::default(), 0) else {
-        panic!("there is a route")
-    };
-    let chosen = Chosen { table: &table, host, route, forwarding: route.forwarding.as_ref(), weighted: None };
+    let info = StreamInfo::begin(connection().into(), None);
+    let Found::Route(host, route) = table.find(&get("/"), &info, 0) else { panic!("there is a route") };
+    let chosen =
+        Chosen { table: &table, host, route, forwarding: route.forwarding.as_ref(), weighted: None, counted: None };
     let chains = [(chain(&["a", "b", "c"]), 1), (chain(&["b", "c"]), 0), (chain(&["a", "d"]), 2), (chain(&[]), 0)];
     for _ in 0..2 {
         for (chain, expected) in &chains {

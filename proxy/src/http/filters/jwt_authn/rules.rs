@@ -50,6 +50,7 @@ impl Rule {
             PathMatch::Prefix(prefix) => begins(prefix),
             PathMatch::Exact(exact) => path.len() == exact.len() && begins(exact),
             PathMatch::Regex(regex) => regex.is_match(path),
+            PathMatch::Template(template) => template.regex.is_match(path),
             PathMatch::SeparatedPrefix(prefix) => begins(prefix) && matches!(path.get(prefix.len()), None | Some(b'/')),
             PathMatch::Connect => request.method == Method::Connect,
         }

@@ -261,7 +261,7 @@ async fn what_is_in_the_shadow_hides_no_other_limit() {
 async fn a_route_that_does_not_forward_has_the_default_bucket() {
     let mut config = LocalRateLimit { x_ratelimit_headers: true, ..limit(bucket(100)) };
     config.descriptors = vec![descriptor("host", 4)];
-    let direct = DirectResponse { status: 201, body: Default::default() };
+    let direct = DirectResponse { status: 201, body: Default::default(), format: None };
     let routes = vec![route("/", Action::Direct(direct.into()))];
     let mut bench = Filtered::with_routes(routes, [("limit", HttpFilterConfig::LocalRateLimit(Arc::new(config)))]);
     bench.host(|host| host.rate_limits = vec![makes("host")]);

@@ -1,9 +1,11 @@
 //! `UriTemplateMatchConfig.path_template` as a regular expression: `*` is one segment, `**` any number of them, `{name}` and
-//! `{name=...}` the same with a name, which nothing here asks for. Called by this folder.
+//! `{name=...}` the same with a name, which a rewrite may ask for. Called by RBAC's rules and by routes.
 //!
 //! What Envoy might read otherwise is refused: more than one operator in a segment, or text before one.
 
-use crate::matcher::re2;
+use std::sync::Arc;
+
+use super::re2;
 use crate::rejection::{At, Rejection};
 
 /// Octets that a segment may hold.
@@ -20,8 +22,17 @@ struct Template<'p> {
     all: bool,
 }
 
-/// The expression that a whole path must match.
-pub(super) fn regex(at: &At<'_>, pattern: &str) -> Result<regex::bytes::Regex, Rejection> {
+/// A template made ready.
+#[derive(Debug, Clone)]
+pub struct UriTemplate {
+    /// The expression that a whole path must match. Its groups are the variables.
+    pub regex: regex::bytes::Regex,
+    /// Their names.
+    variables: Vec<Arc<str>>,
+}
+
+/// A template.
+pub(crate) fn template(at: &At<'_>, pattern: &str) -> Result<UriTemplate, Rejection> {
     let refuse = |reason: &str| at.reject(format!("{pattern:?}: {reason}"));
     let Some(path) = pattern.strip_prefix('/') else { return Err(refuse("must begin with a slash")) };
     let mut template = Template::default();
@@ -32,7 +43,10 @@ pub(super) fn regex(at: &At<'_>, pattern: &str) -> Result<regex::bytes::Regex, R
     if pattern.contains("//") {
         return Err(refuse("has two slashes in a row"));
     }
-    re2::full_match(&template.regex).map_err(|reason| refuse(&reason))
+    Ok(UriTemplate {
+        regex: re2::full_match(&template.regex).map_err(|reason| refuse(&reason))?,
+        variables: template.names.into_iter().map(Arc::from).collect(),
+    })
 }
 
 /// Between slashes; those inside of braces do not count.
@@ -85,6 +99,7 @@ impl<'p> Template<'p> {
             return Err("has a variable twice, more than 5, or one whose name is longer than 16");
         }
         self.names.push(name);
+        self.regex.push('(');
         for (index, part) in pattern.split('/').enumerate() {
             if index > 0 {
                 self.regex.push('/');
@@ -95,6 +110,7 @@ impl<'p> Template<'p> {
                 part => self.literal(part)?,
             }
         }
+        self.regex.push(')');
         Ok(())
     }
 
@@ -111,6 +127,45 @@ impl<'p> Template<'p> {
         }
         Ok(())
     }
+}
+
+/// A piece of a path that is made of what a template has matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is.
+    Literal(Arc<str>),
+    /// What the variable stands for: the group of that number.
+    Variable(usize),
+}
+
+/// `UriTemplateRewriteConfig.path_template_rewrite`, for what this template matches.
+pub(crate) fn rewrite(at: &At<'_>, text: &str, matched: &UriTemplate) -> Result<Vec<Piece>, Rejection> {
+    let refuse = |reason: &str| at.reject(format!("{text:?}: {reason}"));
+    if !text.starts_with('/') {
+        return Err(refuse("must begin with a slash"));
+    }
+    if text.contains("//") {
+        return Err(refuse("has two slashes in a row"));
+    }
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let (literal, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+        let valid = |char: char| char.is_ascii_alphanumeric() || "/-._~%!$&'()+,;:@".contains(char);
+        if !literal.chars().all(valid) {
+            return Err(refuse("has text that no path may hold"));
+        }
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal.into()));
+        }
+        let Some(variable) = after.strip_prefix('{') else { break };
+        let (name, after) = variable.split_once('}').ok_or_else(|| refuse("has a brace that is not closed"))?;
+        let Some(index) = matched.variables.iter().position(|known| **known == *name) else {
+            return Err(refuse("mismatch between variables in path_match_policy and path_rewrite_policy"));
+        };
+        pieces.push(Piece::Variable(index + 1));
+        rest = after;
+    }
+    Ok(pieces)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn paths_that_match() {
         ("/*.html", &["/a.html"], &["/ahtml", "/.html/"]),
         ("/a/", &["/a/"], &["/a"]),
     ] {
-        let regex = regex(&At::root(), template).unwrap();
+        let regex = super::template(&At::root(), template).unwrap().regex;
         good.iter().for_each(|path| assert!(regex.is_match(path.as_bytes()), "{template} {path}"));
         bad.iter().for_each(|path| assert!(!regex.is_match(path.as_bytes()), "{template} {path}"));
     }
@@ -42,6 +42,25 @@ fn templates_that_are_refused() {
         "/***",
         "/{a_name_that_is_too_long}",
     ] {
-        assert!(regex(&At::root(), template).is_err(), "{template}");
+        assert!(super::template(&At::root(), template).is_err(), "{template}");
+    }
+}
+
+#[test]
+fn what_is_made_of_what_was_matched() {
+    let matched = template(&At::root(), "/{a}/x/{b=y/*}").unwrap();
+    let pieces = rewrite(&At::root(), "/{b}-{a}/z", &matched).unwrap();
+    let expected = [
+        Piece::Literal("/".into()),
+        Piece::Variable(2),
+        Piece::Literal("-".into()),
+        Piece::Variable(1),
+        Piece::Literal("/z".into()),
+    ];
+    assert_eq!(pieces, expected);
+    let captures = matched.regex.captures(b"/1/x/y/2").unwrap();
+    assert_eq!((&captures[1], &captures[2]), (&b"1"[..], &b"y/2"[..]));
+    for text in ["/{c}", "/{a", "a", "//", "/ "] {
+        assert!(rewrite(&At::root(), text, &matched).is_err(), "{text}");
     }
 }

@@ -1,0 +1,53 @@
+//! Tests of `proxied`, over the whole exchange.
+
+use bytes::Bytes;
+
+use crate::http::testing::{Bench, fake, get, to_app};
+use crate::wire::message::{Method, RequestHead};
+
+fn connect(authority: &'static str) -> RequestHead {
+    RequestHead { method: Method::Connect, path: Bytes::new(), authority: authority.into(), ..get("/") }
+}
+
+fn bench(table: &str, domains: &[&str], cluster: &str) -> Bench {
+    let mut bench = Bench::new(to_app(|forward| {
+        forward.cluster = config::route::ClusterChoice::Single(cluster.into());
+    }));
+    bench.table.name = table.into();
+    bench.host(|host| host.domains = domains.iter().map(|domain| (*domain).into()).collect());
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_hosts_of_the_table_are_reached() {
+    for (table, domains, authority) in [
+        ("http_proxy", &["svc", "svc:8080"][..], "other:8080"),
+        ("http_proxy", &["*"], "svc:8080"),
+        ("8080", &["svc", "svc:8080"], "svc:8080"),
+        // A port that no cluster has.
+        ("http_proxy", &["svc"], "svc:9999"),
+    ] {
+        let outcome = bench(table, domains, "outbound|80||svc").send(connect(authority)).await;
+        assert_eq!((outcome.status(), outcome.flags().as_str()), (404, "NR"), "{table} {domains:?} {authority}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cluster_is_that_of_the_port() {
+    for (domains, authority, expected) in [
+        (&["svc:8080"][..], "SVC:8080", "outbound|80||svc"),
+        (&["svc"], "svc:80", "outbound|80||svc"),
+        (&["svc"], "svc:443", "outbound|443||svc"),
+        (&["*.svc"], "a.svc:443", "outbound|443||svc"),
+    ] {
+        let mut bench = bench("http_proxy", domains, "outbound|80||svc");
+        for name in ["outbound|80||svc", "outbound|443||svc"] {
+            bench.cluster(name).scripts.borrow_mut().push_back(fake::Script::refuses(
+                crate::cluster::ConnectFailure::new(crate::cluster::ConnectFailureKind::Remote),
+            ));
+        }
+        let outcome = bench.send(connect(authority)).await;
+        assert_eq!(outcome.info.upstream_cluster.as_deref(), Some(expected), "{domains:?} {authority}");
+        assert_eq!(outcome.status(), 503);
+    }
+}
