@@ -22,6 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::endpoint::{self, Locality};
 use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
@@ -114,11 +115,10 @@ impl Bootstrap {
         value.parse().ok()
     }
 
-    /// Region and zone of the node, as it was completed.
-    fn node_locality(&self) -> [Arc<str>; 2] {
+    /// Where the node is, as it was completed.
+    fn node_locality(&self) -> Locality {
         let node = <crate::proto::core::v3::Node as prost::Message>::decode(self.node.clone()).unwrap_or_default();
-        let locality = node.locality.unwrap_or_default();
-        [Arc::from(locality.region), Arc::from(locality.zone)]
+        endpoint::decode::locality(&node.locality.unwrap_or_default())
     }
 
     /// The settings for reading resources under this bootstrap.

@@ -21,14 +21,17 @@ pub(crate) mod http2;
 pub(crate) mod http_options;
 mod outlier;
 mod policy;
+mod subset;
 mod together;
 mod transport;
+mod zones;
 
-pub use balancing::{Balancing, SlowStart};
+pub use balancing::{Balancing, LocalZone, SlowStart, ZoneAware};
 pub use decode::{decode, from_proto};
 pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
 pub use http2::{Http2Further, Http2Settings};
 pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
+pub use subset::{Selector, SelectorFallback, SubsetFallback, Subsets};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -45,6 +48,10 @@ pub struct Cluster {
     pub balancer: Balancer,
     /// Its fine print.
     pub balancing: Balancing,
+    /// `lb_subset_config`, or the typed policy of that kind.
+    pub subsets: Option<Arc<Subsets>>,
+    /// Where zones count: which cluster the proxy is a member of. Those that hash do not look at zones, and the local cluster itself does not.
+    pub local_zone: Option<Arc<LocalZone>>,
     /// `common_lb_config.healthy_panic_threshold`, percent; default 50, 0 turns panic off.
     pub panic_threshold: f64,
     /// `common_lb_config.locality_weighted_lb_config` is set.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cluster, Discovery, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns, health_check, http_options,
-    outlier, transport,
+    Balancer, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns,
+    health_check, http_options, outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -51,15 +51,22 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
             "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
         )));
     }
-    let policy = super::policy::balancer(&at, proto, options)?;
+    let mut policy = super::policy::balancer(&at, proto, options)?;
+    policy.balancing.fails_in_panic &= looks_at_zones(&policy.balancer);
+    let panic_threshold = match options.runtime.integer("upstream.healthy_panic_threshold") {
+        Some(percent) => percent.min(100) as f64,
+        None => panic_threshold.unwrap_or(50.0),
+    };
     Ok(Cluster {
+        local_zone: local_zone(&policy.balancer, &name, options),
+        subsets: policy.subsets,
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
         discovery: discovery(&at, proto, &name, options)?,
         connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
             .unwrap_or(Duration::from_secs(5)),
         balancer: policy.balancer,
         balancing: policy.balancing,
-        panic_threshold: panic_threshold.unwrap_or(50.0),
+        panic_threshold,
         locality_weighted: policy.locality_weighted.unwrap_or_else(|| locality_weighted(common)),
         override_host_statuses: override_host_statuses(&at_common, common)?,
         circuit_breaker,
@@ -92,6 +99,20 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
     })
 }
 
+/// Where the proxy is; the local cluster itself has no such cluster beside it.
+fn local_zone(balancer: &Balancer, name: &Arc<str>, options: &Options) -> Option<Arc<LocalZone>> {
+    let cluster = options.local_cluster.as_ref().filter(|local| *local != name && looks_at_zones(balancer))?;
+    Some(Arc::new(LocalZone { cluster: cluster.clone(), locality: options.node_locality.clone() }))
+}
+
+/// Policies that hash do not.
+fn looks_at_zones(balancer: &Balancer) -> bool {
+    match balancer {
+        Balancer::RoundRobin | Balancer::LeastRequest { .. } | Balancer::Random => true,
+        Balancer::RingHash { .. } | Balancer::Maglev { .. } | Balancer::ClusterProvided => false,
+    }
+}
+
 fn override_host_statuses(
     at: &At<'_>,
     common: Option<&pb::cluster::CommonLbConfig>,
@@ -105,7 +126,7 @@ fn override_host_statuses(
     statuses.map(|(index, one)| endpoint::decode::health(&at_list.index(index), *one)).collect()
 }
 
-fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
+pub(super) fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
     use pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig;
     common.is_some_and(|common| matches!(common.locality_config_specifier, Some(LocalityWeightedLbConfig(_))))
 }

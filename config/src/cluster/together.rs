@@ -45,6 +45,9 @@ fn balancing(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
         }
         Some(kind) if provided && kind != DiscoveryType::OriginalDst => Err(at_policy
             .reject("cluster provided LB specified but the cluster does not provide one; choose another policy")),
+        _ if provided && proto.lb_subset_config.is_some() => Err(at
+            .field("lb_subset_config")
+            .reject("cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config; take one out")),
         _ => subsets(&at.field("lb_subset_config"), proto),
     }
 }

@@ -133,10 +133,11 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     EventSink Works "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink", unread, "a line of JSON for each change of health";
 
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "traffic is not kept in the own zone";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "traffic is not kept in the own zone";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.subset.v3.Subset", unread, "endpoints by their metadata, then the policy within";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "localities by their weights, then its endpoint picking policy";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "Envoy's ring; hash_policy is not acting, and bounded load counts the requests of a worker";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_policy is not acting, and bounded load counts the requests of a worker";

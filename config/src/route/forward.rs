@@ -8,6 +8,7 @@ use super::{HeaderChanges, RetryPolicy};
 use crate::filters::ScopedFilter;
 use crate::header_mutation::HeaderMutation;
 use crate::matcher::Fraction;
+use crate::metadata::Criteria;
 use crate::rate_limit::RateLimit;
 
 /// `RouteAction`.
@@ -15,6 +16,8 @@ use crate::rate_limit::RateLimit;
 pub struct Forward {
     /// Cluster or clusters.
     pub cluster: ClusterChoice,
+    /// `metadata_match`: of clusters with subsets those with such endpoints.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// `cluster_not_found_response_code`; 503 or 404 or 500.
     pub cluster_not_found: u16,
     /// `timeout`; default 15 s, `None` = never (0 s in the config).
@@ -75,6 +78,8 @@ pub struct WeightedCluster {
     pub name: Arc<str>,
     /// Share.
     pub weight: u32,
+    /// `metadata_match`, over that of the route.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// Header changes of this cluster.
     pub headers: HeaderChanges,
     /// `host_rewrite_literal`.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use config::metadata::Criteria;
+
 use super::retry::Again;
 use crate::failure::ResponseFlags;
 
@@ -14,6 +16,8 @@ pub struct Pick<'a> {
     pub again: Option<Again<'a>>,
     /// The host that a filter has chosen.
     pub prefer: Option<&'a OverrideHost>,
+    /// `metadata_match` of the route, with what filters have said: which subset, where the cluster has any.
+    pub metadata: Option<&'a Criteria>,
     /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.
     pub original_destination: Option<SocketAddr>,
 }

@@ -35,6 +35,8 @@ pub fn config(discovery: Discovery) -> Config {
         connect_timeout: Duration::from_secs(5),
         balancer: Balancer::RoundRobin,
         panic_threshold: 50.0,
+        subsets: None,
+        local_zone: None,
         override_host_statuses: Box::new([HealthStatus::Unknown, HealthStatus::Healthy, HealthStatus::Degraded]),
         locality_weighted: false,
         circuit_breaker: Thresholds::default(),

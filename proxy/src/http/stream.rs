@@ -1,9 +1,11 @@
 //! One request as header rules, filters, the router and logs see and change it: heads, route, plan, what is known. Owned by `exchange`;
 //! must never hold a socket, a timer or a stream.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::metadata::Criteria;
 use config::route::ClusterChoice;
 use tokio::time::Instant;
 
@@ -121,6 +123,18 @@ pub(crate) struct Stream<'s> {
 }
 
 impl<'s> Stream<'s> {
+    /// What is asked of hosts: by the weighted cluster or the route, and over that by filters. For clusters with subsets.
+    pub fn asked_of_hosts(&self) -> Option<Cow<'s, Criteria>> {
+        let forwarding = self.route.and_then(|chosen| chosen.forwarding);
+        let weighted = self.route.and_then(|chosen| chosen.weighted);
+        let of_route = forwarding.and_then(|forwarding| forwarding.config.metadata_match.as_deref());
+        let asked = weighted.map_or(of_route, |target| target.metadata_match.as_deref());
+        match self.info.metadata.get("envoy.lb") {
+            Some(said) => Some(Cow::Owned(Criteria::said(asked, said))),
+            None => asked.map(Cow::Borrowed),
+        }
+    }
+
     /// A request that begins now.
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));

@@ -4,6 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use config::metadata::Criteria;
+
 use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
@@ -95,15 +97,21 @@ impl UpstreamCluster {
         Some(self.0.clone())
     }
 
-    /// Chooses a host: the one that is preferred, else by the hash; `retry` may have wishes about it.
+    /// Whether it has subsets, so that what a request asks of hosts counts.
+    pub fn has_subsets(&self) -> bool {
+        self.config().subsets.is_some()
+    }
+
+    /// Chooses a host: the one that is preferred, else by the hash, of those that have the metadata; `retry` may have wishes about it.
     pub fn pick(
         &self,
         prefer: Option<&OverrideHost>,
         hash: Option<u64>,
         retry: Option<&Retry<'_>>,
+        metadata: Option<&Criteria>,
     ) -> Result<Target, PickFailure> {
         let again = retry.and_then(Retry::again);
-        self.0.pick(&Pick { hash, prefer, again, original_destination: None }).map(Target)
+        self.0.pick(&Pick { hash, prefer, again, metadata, original_destination: None }).map(Target)
     }
 
     /// Borrows a stream to a host.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
+use config::metadata::Criteria;
 use config::tcp_proxy::{self, WeightedTcpCluster};
 use tokio::time::{Instant, sleep_until};
 
@@ -71,18 +72,18 @@ impl TcpProxy {
         self.log(worker, info);
     }
 
-    /// The cluster of one connection: the one that a filter has named, else by weight.
-    fn choose(&self, connection: &ConnectionInfo) -> Option<Arc<str>> {
+    /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
+    fn choose(&self, connection: &ConnectionInfo) -> Option<(Arc<str>, Option<&Criteria>)> {
         if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
-            return Some(named);
+            return Some((named, self.config.metadata_match.as_deref()));
         }
         if let [only] = &*self.config.clusters {
-            return Some(only.name.clone());
+            return Some((only.name.clone(), only.metadata_match.as_deref()));
         }
         let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
         let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
         let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
-        chosen.map(|cluster| cluster.name.clone())
+        chosen.map(|cluster| (cluster.name.clone(), cluster.metadata_match.as_deref()))
     }
 }
 
@@ -226,7 +227,7 @@ fn pass_on_reset(error: &io::Error, other: &Stream) {
 
 /// Connects to a host of the chosen cluster. `None`: `info` says why not.
 async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
-    let chosen = proxy.choose(&info.connection)?;
+    let (chosen, asked) = proxy.choose(&info.connection)?;
     if let Some(tunneling) = &proxy.config.tunneling {
         tracing::warn!(
             cluster = &*chosen,
@@ -257,8 +258,11 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         alpn: alpn.as_ref(),
         ..TcpWant::default()
     };
+    // What filters have said of the connection counts over the configuration.
+    let said = info.connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said));
+    let metadata = said.as_ref().or(asked);
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
-        let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
+        let host = match cluster.pick(&Pick { hash, metadata, ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());

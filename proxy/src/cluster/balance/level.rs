@@ -4,17 +4,25 @@
 use std::collections::HashMap;
 
 use config::cluster;
+use config::endpoint::Locality;
 
 use super::chooser::Chooser;
 use super::edf::Schedule;
 use super::load::{LevelHealth, PriorityLoad, Weights};
+use super::zones::{Zone, Zones};
 use crate::cluster::endpoints::Health;
 use crate::cluster::host::Host;
 use crate::cluster::pick::Pick;
+use crate::stats::Counter;
 
 /// Balancer state over one endpoint set.
 #[derive(Debug)]
 pub struct Balancer {
+    /// Of the first priority.
+    zones: Option<Zones>,
+    /// Counts picks of priorities in panic; they get nothing where that is to fail.
+    panics: Counter,
+    fails_in_panic: bool,
     load: PriorityLoad,
     sizes: Vec<LevelHealth>,
     levels: Vec<Level>,
@@ -37,6 +45,8 @@ struct Level {
 /// One locality.
 #[derive(Debug)]
 pub struct Group {
+    /// Where it is.
+    pub locality: Locality,
     /// `load_balancing_weight`, 0 when unset.
     pub weight: u32,
     /// Its hosts.
@@ -54,19 +64,30 @@ enum List {
     In(Health, usize),
 }
 
-/// A pick, and whether the priority was in panic.
-pub type Picked = (Host, bool);
+/// What of cluster and endpoint set decides how priorities share the load.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `overprovisioning_factor`, percent.
+    pub overprovisioning: u32,
+    /// `weighted_priority_health`: how healthy a priority is counts by weights.
+    pub weighted: bool,
+    /// `healthy_panic_threshold`, percent.
+    pub panic_threshold: f64,
+    /// `fail_traffic_on_panic`.
+    pub fails_in_panic: bool,
+}
 
 impl Balancer {
-    /// Over these priorities; within each, localities. `weighted`: how healthy a priority is counts by weights.
+    /// Over these priorities; within each, localities. `panics` counts picks of priorities in panic.
     pub fn new(
         levels: Vec<Vec<Group>>,
-        overprovisioning: u32,
-        weighted: bool,
-        panic_threshold: f64,
+        limits: Limits,
+        zones: Option<Zones>,
+        panics: Counter,
         random: fastrand::Rng,
     ) -> Balancer {
-        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups, weighted)).collect();
+        let overprovisioning = limits.overprovisioning;
+        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups, limits.weighted)).collect();
         let levels = levels.into_iter().map(|groups| Level {
             groups,
             overprovisioning,
@@ -74,7 +95,10 @@ impl Balancer {
             localities: Vec::new(),
         });
         Balancer {
-            load: PriorityLoad::new(&sizes, overprovisioning, panic_threshold),
+            zones,
+            panics,
+            fails_in_panic: limits.fails_in_panic,
+            load: PriorityLoad::new(&sizes, overprovisioning, limits.panic_threshold),
             sizes,
             levels: levels.collect(),
             addresses: None,
@@ -102,11 +126,11 @@ impl Balancer {
     }
 
     /// Picks a host; a retry picks again and again while it is one to decline and attempts are left, then takes that one after all.
-    pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Picked> {
+    pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Host> {
         let mut picked = self.pick_once(cluster, want, 0)?;
         let Some(again) = want.again else { return Some(picked) };
         for attempt in 1..=again.attempts() {
-            if !again.declines(&picked.0) {
+            if !again.declines(&picked) {
                 break;
             }
             picked = self.pick_once(cluster, want, attempt)?;
@@ -120,7 +144,7 @@ impl Balancer {
         want.again?.load(|excluded| self.load.without(&self.sizes, overprovisioning, excluded))
     }
 
-    fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Picked> {
+    fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Host> {
         let others = self.other_priorities(want);
         let random = &mut self.random;
         let (priority, degraded) = match self.levels.len() {
@@ -129,16 +153,23 @@ impl Balancer {
             _ => others.as_ref().unwrap_or(&self.load).choose(want.hash.unwrap_or_else(|| random.u64(..))),
         };
         let level = &mut self.levels[priority];
-        let panic = self.load.panic[priority];
-        let list = if panic {
+        let health = if degraded { Health::Degraded } else { Health::Healthy };
+        let list = if self.load.panic[priority] {
+            self.panics.inc();
+            if self.fails_in_panic {
+                return None;
+            }
             List::All
         } else {
-            let health = if degraded { Health::Degraded } else { Health::Healthy };
             let locality = cluster.locality_weighted.then(|| level.locality(health, random)).flatten();
-            locality.map_or(List::Of(health), |locality| List::In(health, locality))
+            let zones = self.zones.as_ref().filter(|_| priority == 0 && locality.is_none());
+            match zones.map_or(Zone::Any, |zones| zones.choose(self.fails_in_panic, random)) {
+                Zone::Any => locality.map_or(List::Of(health), |locality| List::In(health, locality)),
+                Zone::Of(group) => List::In(health, group),
+                Zone::None => return None,
+            }
         };
-        let host = level.list(list, cluster, random).pick(want.hash, attempt, random)?;
-        Some((host.clone(), panic))
+        level.list(list, cluster, random).pick(want.hash, attempt, random).cloned()
     }
 }
 

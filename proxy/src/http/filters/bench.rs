@@ -172,6 +172,7 @@ fn weighted(route: &mut Route) -> &mut Vec<(Arc<str>, ScopedFilter)> {
         forward.cluster = ClusterChoice::Weighted(vec![config::route::WeightedCluster {
             name: name.clone(),
             weight: 1,
+            metadata_match: None,
             headers: Default::default(),
             host_rewrite: None,
             per_filter: Vec::new(),

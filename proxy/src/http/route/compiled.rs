@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use config::metadata::Criteria;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite};
 use config::{At, Rejection};
 
@@ -88,6 +89,8 @@ pub struct Forwarding {
 pub struct WeightedTarget {
     /// Cluster.
     pub name: Arc<str>,
+    /// `metadata_match`, over that of the route.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// Header changes when this one is chosen.
     pub mutation: Mutation,
     /// What it tells filters.
@@ -163,6 +166,7 @@ impl Forwarding {
                 let target = |(index, cluster): (usize, &config::route::WeightedCluster)| {
                     Ok(WeightedTarget {
                         name: cluster.name.clone(),
+                        metadata_match: cluster.metadata_match.clone(),
                         mutation: Mutation::compile(&cluster.headers),
                         host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
                         scopes: Scopes::compile(&list.index(index), &cluster.per_filter, deps)?,

@@ -178,6 +178,7 @@ fn weights_divide_the_dice() {
     let cluster = |name: &str, weight| config::route::WeightedCluster {
         name: name.into(),
         weight,
+        metadata_match: None,
         headers: HeaderChanges::default(),
         host_rewrite: None,
         per_filter: Vec::new(),

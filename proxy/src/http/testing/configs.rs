@@ -42,6 +42,7 @@ pub fn to_app(change: impl FnOnce(&mut Forward)) -> Vec<Route> {
 pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
     let mut forward = Forward {
         cluster: ClusterChoice::Single(cluster.into()),
+        metadata_match: None,
         cluster_not_found: 503,
         timeout: None,
         idle_timeout: None,
@@ -122,6 +123,8 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         connect_timeout: Duration::from_secs(60),
         balancer: Balancer::RoundRobin,
         panic_threshold: 50.0,
+        subsets: None,
+        local_zone: None,
         override_host_statuses: Box::new([HealthStatus::Unknown, HealthStatus::Healthy, HealthStatus::Degraded]),
         locality_weighted: false,
         circuit_breaker: Thresholds::default(),

@@ -1,0 +1,90 @@
+//! How the real Envoy and Outrigger spread requests over endpoints, from one bootstrap: how many of each case went where, and what was counted.
+//!
+//! Called by the `balance_parity` tests. A scenario is a file of `integration/parity/balance`; [`scenario`] is its format, [`hosts`] are its
+//! endpoints, [`shares`] compares what came of it with what is recorded. Must never depend on time.
+
+pub mod hosts;
+pub mod scenario;
+pub mod shares;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use self::hosts::Hosts;
+use self::scenario::{Case, Scenario};
+pub use crate::parity::started::Failure;
+use crate::embedded::ports;
+use crate::parity::started::{self, Started};
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Plays a scenario with one program: a part for each case, and one of statistics.
+///
+/// # Errors
+/// What could not be done.
+pub fn play(program: &Path, scenario: &Scenario) -> Result<String, Failure> {
+    let hosts = Hosts::start()?;
+    let [listener, admin] = [(); 2].map(|()| ports::free(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let bootstrap = scenario.bootstrap(listener, admin, hosts.port);
+    let _proxy = Started::working(program, tempfile::tempdir()?, &bootstrap, admin)?;
+    let mut text = String::new();
+    for case in &scenario.cases {
+        text += &format!("# {}\n", case.name);
+        for (to, count) in ask(listener, case, scenario)? {
+            text += &format!("{to}: {count}\n");
+        }
+        text += "\n";
+    }
+    let page = started::page(admin, "/stats?usedonly")?;
+    let counted = |line: &&str| {
+        line.starts_with("cluster.app.") && scenario.statistics.iter().any(|name| line.contains(&format!(".{name}: ")))
+    };
+    let mut counted: Vec<&str> = page.lines().filter(counted).filter(|line| !line.ends_with(": 0")).collect();
+    counted.sort_unstable();
+    Ok(text + &counted.join("\n") + "\n")
+}
+
+/// Sends the requests of a case, one after the other over one connection. Counts them by the name of the endpoint that answered, or by the
+/// proxy's own status.
+fn ask(proxy: SocketAddr, case: &Case, scenario: &Scenario) -> Result<BTreeMap<String, u64>, Failure> {
+    let stream = TcpStream::connect(proxy)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let mut answers = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    let mut counts = BTreeMap::new();
+    for number in 0..case.count {
+        let headers: String = case.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("GET {} HTTP/1.1\r\nhost: app\r\n{headers}\r\n", case.path);
+        stream.write_all(request.replace("{n}", &number.to_string()).as_bytes())?;
+        *counts.entry(answer(&mut answers, scenario)?).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+/// Who has answered.
+fn answer(answers: &mut impl BufRead, scenario: &Scenario) -> Result<String, Failure> {
+    let (mut who, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if answers.read_line(&mut line)? == 0 {
+            return Err("the proxy has closed the connection".into());
+        }
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(status) = line.strip_prefix("http/1.1 ") {
+            who = status.chars().take(3).collect();
+        } else if let Some(number) = line.strip_prefix("x-host: ") {
+            who = scenario.name_of(number.parse()?).to_owned();
+        } else if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse()?;
+        } else if line.is_empty() {
+            let mut body = vec![0; length];
+            answers.read_exact(&mut body)?;
+            return Ok(who);
+        }
+    }
+}
