@@ -22,6 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::cluster::Bind;
 use crate::endpoint::{self, Locality};
 use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
@@ -56,6 +57,8 @@ pub struct Bootstrap {
     pub node_metadata: Arc<serde_json::Value>,
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<Arc<str>>,
+    /// `cluster_manager.upstream_bind_config`.
+    pub upstream_bind: Option<Arc<Bind>>,
     /// `cluster_manager.outlier_detection.event_log_path`: where ejections are written down.
     pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
@@ -127,6 +130,7 @@ impl Bootstrap {
         let mut options = Options::new(unknown_fields, reject.unwrap_or(true));
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
+        options.upstream_bind = self.upstream_bind.clone();
         options.node_metadata = self.node_metadata.clone();
         options.node = self.node.clone();
         options.node_id = self.node_id.clone();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::cluster::Bind;
 use crate::endpoint::Locality;
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
@@ -27,6 +28,8 @@ pub struct Options {
     pub service_cluster: Arc<str>,
     /// `cluster_manager.local_cluster_name`: the cluster of which this proxy is a member.
     pub local_cluster: Option<Arc<str>>,
+    /// `cluster_manager.upstream_bind_config`, for clusters without one.
+    pub upstream_bind: Option<Arc<Bind>>,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
     /// The node, completed, as control planes are told it.
@@ -98,6 +101,7 @@ impl Options {
             reject_fragment,
             service_cluster: Arc::default(),
             local_cluster: None,
+            upstream_bind: None,
             node_metadata: Arc::default(),
             node: Bytes::new(),
             node_id: Arc::default(),

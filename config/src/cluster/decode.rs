@@ -1,11 +1,10 @@
 //! `Cluster` to plain data. Called for CDS resources and static clusters.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Balancer, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns,
+    Balancer, Bind, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns,
     health_check, http_options, outlier, transport,
 };
 use crate::address::{self, Address};
@@ -86,7 +85,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         transport,
         transport_matches: transport::matches(&at, proto, options)?,
         tcp_keepalive: keepalive.map(address::decode::tcp_keepalive),
-        bind_address: bind_address(&at, proto)?,
+        bind: bind(&at, proto, options)?,
         outlier_detection: proto
             .outlier_detection
             .as_ref()
@@ -163,7 +162,7 @@ fn discovery(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>, options: &Option
                     .field("load_assignment")
                     .reject("a cluster of type ORIGINAL_DST has no endpoints of its own"));
             }
-            Discovery::OriginalDst
+            Discovery::OriginalDst(super::original_dst::untyped(at, proto)?)
         }
     })
 }
@@ -249,12 +248,11 @@ fn retry_budget(
     Ok(Some(RetryBudget { percent: percent.unwrap_or(20.0), minimum }))
 }
 
-fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, Rejection> {
-    let Some(source) = proto.upstream_bind_config.as_ref().and_then(|bind| bind.source_address.as_ref()) else {
-        return Ok(None);
-    };
-    let at = at.field("upstream_bind_config");
-    address::decode::ip_address(&at.field("source_address"), source).map(Some)
+/// The cluster's own, else that of the bootstrap.
+fn bind(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Option<Arc<Bind>>, Rejection> {
+    let Some(bind) = &proto.upstream_bind_config else { return Ok(options.upstream_bind.clone()) };
+    let whose = format!("Cluster {}", proto.name);
+    super::bind::decode(&at.field("upstream_bind_config"), bind, &whose).map(|bind| Some(Arc::new(bind)))
 }
 
 fn metadata_exchange(

@@ -173,12 +173,13 @@ fn selector(at: &At<'_>, raw: &RawSelector<'_>) -> Result<Selector, Rejection> {
         keys
     };
     let (keys, fallback_keys) = (sorted(raw.keys), sorted(raw.fallback_keys));
-    if raw.single && keys.len() != 1 {
+    let policy = proto::defined::<Policy>(&at.field("fallback_policy"), raw.fallback)?;
+    if policy != Policy::KeysSubset && !fallback_keys.is_empty() {
         return Err(at
-            .field("single_host_per_subset")
-            .reject("subset_lb selector: single_host_per_subset cannot be set when there is more than one key; take it out, or the other keys"));
+            .field("fallback_keys_subset")
+            .reject("fallback_keys_subset can be set only for KEYS_SUBSET fallback_policy; take it out, or set that"));
     }
-    let fallback = match proto::defined::<Policy>(&at.field("fallback_policy"), raw.fallback)? {
+    let fallback = match policy {
         Policy::NotDefined => SelectorFallback::NotDefined,
         Policy::NoFallback => SelectorFallback::No,
         Policy::AnyEndpoint => SelectorFallback::Any,

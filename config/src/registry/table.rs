@@ -126,7 +126,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     TransportSocket Refused "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", unread, "QUIC listeners are not supported yet";
 
     Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
-    Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: 503 UH where no original destination is known";
+    Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: by filter state, metadata or header, else 503 UH";
     Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
 
     ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";

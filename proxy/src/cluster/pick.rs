@@ -61,6 +61,9 @@ pub enum PickFailure {
          without interception there is none (make the host known to the mesh, or send the request to its listener)"
     )]
     NoOriginalDestination,
+    /// `ORIGINAL_DST`, and more destinations are connected to than one worker keeps.
+    #[error("too many original destinations are connected to at once")]
+    TooManyDestinations,
     /// A kind of cluster that is accepted but not acted on.
     #[error("clusters of this type are accepted but hold no endpoints here")]
     Inert,

@@ -45,7 +45,7 @@ pub fn config(discovery: Discovery) -> Config {
         transport: UpstreamTransport::Raw,
         transport_matches: Vec::new(),
         tcp_keepalive: None,
-        bind_address: None,
+        bind: None,
         outlier_detection: None,
         health_check: None,
         keeps_healthy: true,

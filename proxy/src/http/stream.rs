@@ -2,11 +2,14 @@
 //! must never hold a socket, a timer or a stream.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::metadata::Criteria;
 use config::route::ClusterChoice;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::attempt::log::Begun;
@@ -20,8 +23,9 @@ use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualHost, WeightedTarget, is_grpc};
 use super::trace::{Reason, Trace};
 use super::upstreams::UpstreamCluster;
+use crate::cluster::{Asks, address_in};
 use crate::telemetry::access_log::{LogEntry, More};
-use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::wire::headers::Headers;
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
@@ -120,6 +124,28 @@ pub(crate) struct Stream<'s> {
     pub behind: Vec<Option<Box<Behind<'s>>>>,
     /// Where they live.
     pub pinned: &'s Pinned,
+}
+
+impl Asks for Stream<'_> {
+    fn connection(&self) -> &ConnectionInfo {
+        &self.info.connection
+    }
+
+    fn state(&self) -> Option<SocketAddr> {
+        address_in(&self.info.filter_state).or_else(|| address_in(&self.info.connection.filter_state.borrow()))
+    }
+
+    fn said(&self, namespace: &str, path: &[Arc<str>]) -> Option<Value> {
+        let said = self.info.metadata.at(namespace, path.iter().map(|key| &**key)).cloned();
+        said.or_else(|| {
+            let metadata = self.info.connection.metadata.borrow();
+            metadata.at(namespace, path.iter().map(|key| &**key)).cloned()
+        })
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.request.headers.get_str(name).map(|value| &**value)
+    }
 }
 
 impl<'s> Stream<'s> {

@@ -16,7 +16,7 @@ use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
-use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
+use crate::cluster::{Asks, Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
@@ -84,6 +84,19 @@ impl TcpProxy {
         let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
         let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
         chosen.map(|cluster| (cluster.name.clone(), cluster.metadata_match.as_deref()))
+    }
+}
+
+/// A connection without requests.
+struct Octets<'a>(&'a ConnectionInfo);
+
+impl Asks for Octets<'_> {
+    fn connection(&self) -> &ConnectionInfo {
+        self.0
+    }
+
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -261,8 +274,9 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
     // What filters have said of the connection counts over the configuration.
     let said = info.connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said));
     let metadata = said.as_ref().or(asked);
+    let original_destination = cluster.destination_of(&Octets(&info.connection));
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
-        let host = match cluster.pick(&Pick { hash, metadata, ..Pick::default() }) {
+        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());

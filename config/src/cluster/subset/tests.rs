@@ -35,9 +35,9 @@ fn what_cannot_be_is_refused() {
         fallback_keys_subset: selector(keys).keys,
         ..selector(&["a", "b"])
     };
-    let single = LbSubsetSelector { single_host_per_subset: true, ..selector(&["a", "b"]) };
+    let others = LbSubsetSelector { fallback_policy: 1, ..fallback(&["a"]) };
     let cases = [
-        (single, "lb_subset_config.subset_selectors[0].single_host_per_subset: "),
+        (others, "lb_subset_config.subset_selectors[0].fallback_keys_subset: fallback_keys_subset can be set only"),
         (fallback(&[]), "fallback_keys_subset cannot be empty"),
         (fallback(&["c"]), "fallback_keys_subset: must be a subset"),
         (fallback(&["a", "b"]), "cannot be equal to keys"),

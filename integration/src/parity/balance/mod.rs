@@ -8,17 +8,19 @@ pub mod scenario;
 pub mod shares;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use self::hosts::Hosts;
 use self::scenario::{Case, Scenario};
-pub use crate::parity::started::Failure;
 use crate::embedded::ports;
+pub use crate::parity::started::Failure;
 use crate::parity::started::{self, Started};
 
+/// So many requests are sent before their answers are read.
+const PIPELINED: u64 = 50;
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -51,17 +53,23 @@ pub fn play(program: &Path, scenario: &Scenario) -> Result<String, Failure> {
 /// Sends the requests of a case, one after the other over one connection. Counts them by the name of the endpoint that answered, or by the
 /// proxy's own status.
 fn ask(proxy: SocketAddr, case: &Case, scenario: &Scenario) -> Result<BTreeMap<String, u64>, Failure> {
-    let stream = TcpStream::connect(proxy)?;
+    let mut stream = TcpStream::connect(proxy)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut answers = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
     let mut counts = BTreeMap::new();
-    for number in 0..case.count {
-        let headers: String = case.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("GET {} HTTP/1.1\r\nhost: app\r\n{headers}\r\n", case.path);
-        stream.write_all(request.replace("{n}", &number.to_string()).as_bytes())?;
-        *counts.entry(answer(&mut answers, scenario)?).or_default() += 1;
+    let headers: String = case.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!("GET {} HTTP/1.1\r\nhost: app\r\n{headers}\r\n", case.path);
+    let mut number = 0;
+    while number < case.count {
+        // Pipelined: they are answered one after the other all the same.
+        let until = case.count.min(number + PIPELINED);
+        let requests: String = (number..until).map(|number| request.replace("{n}", &number.to_string())).collect();
+        stream.write_all(requests.as_bytes())?;
+        for _ in number..until {
+            *counts.entry(answer(&mut answers, scenario)?).or_default() += 1;
+        }
+        number = until;
     }
     Ok(counts)
 }

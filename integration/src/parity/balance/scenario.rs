@@ -68,8 +68,7 @@ pub fn all() -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Keys of a scenario, of a case and of an endpoint. What is misspelt would go unnoticed.
-const KEYS: &[&str] =
-    &["endpoints", "cluster", "policy", "weights", "local", "route", "routes", "statistics", "cases"];
+const KEYS: &[&str] = &["endpoints", "cluster", "policy", "weights", "local", "route", "routes", "statistics", "cases"];
 const OF_CASE: &[&str] = &["case", "path", "headers", "count"];
 const OF_ENDPOINT: &[&str] = &["name", "zone", "weight", "priority", "health", "labels"];
 
@@ -89,7 +88,9 @@ impl Scenario {
             cases.push(Case {
                 name: text(&case, "case", ""),
                 path: text(&case, "path", "/"),
-                headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().into())).collect(),
+                headers: headers
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().into()))
+                    .collect(),
                 count: case["count"].as_u64().unwrap_or(6000),
             });
         }

@@ -96,9 +96,10 @@ fn build(
         weighted: endpoints.weighted,
         panic_threshold: config.panic_threshold,
         fails_in_panic: config.balancing.fails_in_panic,
+        weighs_localities: config.locality_weighted,
     };
     let zones = local.map(|local| (&*local.zone, Members::of(&local.endpoints), ZoneCounters::new(shared.scope())));
-    let mut make = |levels: Vec<Vec<Group>>| {
+    let make = |levels: Vec<Vec<Group>>, limits: Limits| {
         let zones = zones.as_ref().zip(levels.first()).and_then(|((zone, members, counters), first)| {
             Zones::of(first, (zone, members), config.balancing.zones, config.panic_threshold, *counters)
         });
@@ -107,9 +108,11 @@ fn build(
     let levels = levels(endpoints, hosts, worker);
     let subsets = config.subsets.as_ref().map(|subsets| {
         let counters = SubsetCounters::new(shared.scope());
+        let weighs_localities = limits.weighs_localities && subsets.weighs_localities;
+        let mut make = |levels| make(levels, Limits { weighs_localities, ..limits });
         Box::new(Subsets::new(subsets, &levels, before.map(|before| *before), counters, &mut make))
     });
-    (make(levels), subsets)
+    (make(levels, limits), subsets)
 }
 
 /// Localities without endpoints are none, and one that is told twice is one: what the last says of its weight counts.

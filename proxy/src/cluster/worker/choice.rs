@@ -32,7 +32,7 @@ impl WorkerCluster {
     fn balanced(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
         let config = self.core.shared.config();
         match &config.discovery {
-            Discovery::OriginalDst => self.destination(want.original_destination),
+            Discovery::OriginalDst(_) => self.destination(want.original_destination),
             Discovery::Inert(_) => Err(PickFailure::Inert),
             Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
                 let mut balance = self.balance.borrow_mut();
@@ -102,6 +102,13 @@ impl WorkerCluster {
         if let Some(host) = destinations.get(&address) {
             return Ok(host.clone());
         }
+        if destinations.len() >= MOST_DESTINATIONS {
+            // Callers may name what they like.
+            destinations.retain(|_, host| host.state().prune() || host.active() > 0);
+            if destinations.len() >= MOST_DESTINATIONS {
+                return Err(PickFailure::TooManyDestinations);
+            }
+        }
         let transport = self.core.shared.transport_of(address).ok_or(PickFailure::NoOriginalDestination)?;
         let endpoint = EndpointSet::dynamic(address, transport);
         let state = HostState::new(&endpoint.identity, self.worker);
@@ -114,3 +121,6 @@ impl WorkerCluster {
 fn is_dns(discovery: &Discovery) -> bool {
     matches!(discovery, Discovery::StrictDns(..) | Discovery::LogicalDns(..))
 }
+
+/// So many original destinations are connected to at a time, of each worker and cluster.
+const MOST_DESTINATIONS: usize = 4096;

@@ -182,7 +182,9 @@ impl Attempt<'_> {
     pub fn pick(&self, stream: &Stream<'_>, number: u32, retry: Option<&Retry<'_>>) -> Result<Target, Failure> {
         let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
         let metadata = if self.cluster.has_subsets() { stream.asked_of_hosts() } else { None };
-        self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref()).map_err(Failure::Pick)
+        let destination = self.cluster.destination(stream);
+        let picked = self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination);
+        picked.map_err(Failure::Pick)
     }
 
     /// Logs tell of the cluster and the host, and of no failure of an earlier one.

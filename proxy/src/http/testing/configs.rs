@@ -119,7 +119,7 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
     Cluster {
         name: name.into(),
         stat_name: name.into(),
-        discovery: Discovery::OriginalDst,
+        discovery: Discovery::OriginalDst(Default::default()),
         connect_timeout: Duration::from_secs(60),
         balancer: Balancer::RoundRobin,
         panic_threshold: 50.0,
@@ -134,7 +134,7 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         transport: UpstreamTransport::Tls(Arc::new(crate::tls::testing::istio_client(&[], Vec::new()))),
         transport_matches: Vec::new(),
         tcp_keepalive: None,
-        bind_address: None,
+        bind: None,
         outlier_detection: None,
         health_check: None,
         keeps_healthy: true,

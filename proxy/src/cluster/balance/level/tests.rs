@@ -21,9 +21,23 @@ fn group(weight: u32, hosts: &[(u8, HealthStatus)]) -> Group {
 }
 
 fn balancer(levels: Vec<Vec<Group>>, panic_threshold: f64) -> Balancer {
-    let limits = Limits { overprovisioning: 140, weighted: false, panic_threshold, fails_in_panic: false };
+    let limits = Limits { panic_threshold, ..LIMITS };
     Balancer::new(levels, limits, None, Counter::NONE, fastrand::Rng::with_seed(1))
 }
+
+/// One whose localities have weights.
+fn weighing(levels: Vec<Vec<Group>>) -> Balancer {
+    let limits = Limits { weighs_localities: true, ..LIMITS };
+    Balancer::new(levels, limits, None, Counter::NONE, fastrand::Rng::with_seed(1))
+}
+
+const LIMITS: Limits = Limits {
+    overprovisioning: 140,
+    weighted: false,
+    panic_threshold: 50.0,
+    fails_in_panic: false,
+    weighs_localities: false,
+};
 
 /// Picks by the last number of the host's address.
 fn counts(balancer: &mut Balancer, cluster: &cluster::Cluster, picks: usize) -> BTreeMap<u8, usize> {
@@ -45,14 +59,14 @@ fn localities_of_a_priority_are_one_pool_without_locality_weights() {
 
 #[test]
 fn locality_weights_count_when_asked_for() {
-    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let cluster = config(eds());
     let levels = vec![vec![
         group(9, &[(1, Healthy)]),
         group(1, &[(2, Healthy), (3, Healthy)]),
         group(0, &[(4, Healthy)]),
         group(5, &[]),
     ]];
-    let counts = counts(&mut balancer(levels, 50.0), &cluster, 1000);
+    let counts = counts(&mut weighing(levels), &cluster, 1000);
     assert_eq!(counts, BTreeMap::from([(1, 900), (2, 50), (3, 50)]));
 }
 
@@ -60,17 +74,17 @@ fn locality_weights_count_when_asked_for() {
 /// weight is 2 × 0.7.
 #[test]
 fn a_sick_locality_weighs_less() {
-    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let cluster = config(eds());
     let levels = vec![vec![group(1, &[(1, Healthy)]), group(2, &[(2, Healthy), (3, Unhealthy)])]];
-    let counts = counts(&mut balancer(levels, 50.0), &cluster, 2400);
+    let counts = counts(&mut weighing(levels), &cluster, 2400);
     assert_eq!(counts, BTreeMap::from([(1, 1000), (2, 1400)]));
 }
 
 #[test]
 fn without_any_locality_weight_all_are_one_pool() {
-    let cluster = cluster::Cluster { locality_weighted: true, ..config(eds()) };
+    let cluster = config(eds());
     let levels = vec![vec![group(0, &[(1, Healthy)]), group(0, &[(2, Healthy)])]];
-    assert_eq!(counts(&mut balancer(levels, 50.0), &cluster, 10), BTreeMap::from([(1, 5), (2, 5)]));
+    assert_eq!(counts(&mut weighing(levels), &cluster, 10), BTreeMap::from([(1, 5), (2, 5)]));
 }
 
 #[test]
@@ -182,4 +196,31 @@ fn least_request_prefers_the_less_busy() {
     for _ in 0..20 {
         assert_ne!(balancer.pick(&cluster, &Pick::default()).expect("a host"), busy);
     }
+}
+
+/// A key has one host whatever the weights of localities, and localities have their shares whatever their health.
+#[test]
+fn keys_stay_with_their_hosts_where_localities_have_weights() {
+    let cluster = cluster::Cluster { balancer: cluster::Balancer::Maglev { table_size: 1009 }, ..config(eds()) };
+    let levels =
+        vec![vec![group(1, &[(1, Healthy)]), group(3, &[(2, Healthy), (3, Unhealthy)]), group(0, &[(4, Healthy)])]];
+    let mut balancer = weighing(levels);
+    let mut counts = BTreeMap::new();
+    for key in 0..4000_u64 {
+        let hash = Some(key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let want = Pick { hash, ..Pick::default() };
+        let host = balancer.pick(&cluster, &want).expect("a host");
+        assert_eq!(balancer.pick(&cluster, &want).expect("a host"), host);
+        *counts.entry(host.address().to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    assert!((900..1100).contains(&counts["10.0.0.1:80"]), "{counts:?}");
+}
+
+#[test]
+fn degraded_hosts_have_no_place_on_a_ring() {
+    let ring = cluster::Balancer::RingHash { minimum_ring_size: 16 };
+    let cluster = cluster::Cluster { balancer: ring, ..config(eds()) };
+    let mut balancer = balancer(vec![vec![group(1, &[(1, Degraded), (2, Unhealthy), (3, Degraded)])]], 50.0);
+    assert!(balancer.pick(&cluster, &Pick { hash: Some(1), ..Pick::default() }).is_none());
 }

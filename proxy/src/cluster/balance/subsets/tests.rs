@@ -54,7 +54,13 @@ fn bench(config: Config, hosts: Vec<Host>) -> Bench {
 
 fn make(config: &Config, hosts: Vec<Host>, before: Option<Subsets>, scope: &Scope) -> Subsets {
     let levels = [vec![Group { locality: Locality::default(), weight: 0, hosts }]];
-    let limits = Limits { overprovisioning: 140, weighted: false, panic_threshold: 0.0, fails_in_panic: false };
+    let limits = Limits {
+        overprovisioning: 140,
+        weighted: false,
+        panic_threshold: 0.0,
+        fails_in_panic: false,
+        weighs_localities: false,
+    };
     let mut make = |levels| Balancer::new(levels, limits, None, Counter::NONE, fastrand::Rng::with_seed(1));
     let counters = SubsetCounters::new(scope);
     Subsets::new(&Arc::new(config.clone()), &levels, before, counters, &mut make)
