@@ -8,7 +8,7 @@ pub mod scenario;
 pub mod shares;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -50,38 +50,51 @@ pub fn play(program: &Path, scenario: &Scenario) -> Result<String, Failure> {
     Ok(text + &counted.join("\n") + "\n")
 }
 
-/// Sends the requests of a case, one after the other over one connection. Counts them by the name of the endpoint that answered, or by the
-/// proxy's own status.
+/// Sends the requests of a case over one connection, or a further one where the proxy closes it. Counts them by the name of the endpoint that
+/// answered, or by the proxy's own status.
 fn ask(proxy: SocketAddr, case: &Case, scenario: &Scenario) -> Result<BTreeMap<String, u64>, Failure> {
-    let mut stream = TcpStream::connect(proxy)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    let mut answers = BufReader::new(stream.try_clone()?);
-    let mut counts = BTreeMap::new();
     let headers: String = case.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!("GET {} HTTP/1.1\r\nhost: app\r\n{headers}\r\n", case.path);
-    let mut number = 0;
+    let mut counts = BTreeMap::new();
+    let (mut number, mut pipelined) = (0, PIPELINED);
     while number < case.count {
-        // Pipelined: they are answered one after the other all the same.
-        let until = case.count.min(number + PIPELINED);
-        let requests: String = (number..until).map(|number| request.replace("{n}", &number.to_string())).collect();
-        stream.write_all(requests.as_bytes())?;
-        for _ in number..until {
-            *counts.entry(answer(&mut answers, scenario)?).or_default() += 1;
+        let before = number;
+        let mut stream = TcpStream::connect(proxy)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let mut answers = BufReader::new(stream.try_clone()?);
+        'connection: while number < case.count {
+            // Pipelined: they are answered one after the other all the same.
+            let until = case.count.min(number + pipelined);
+            let requests: String = (number..until).map(|number| request.replace("{n}", &number.to_string())).collect();
+            if stream.write_all(requests.as_bytes()).is_err() {
+                break;
+            }
+            while number < until {
+                let Some(who) = answer(&mut answers, scenario)? else { break 'connection };
+                *counts.entry(who).or_default() += 1;
+                number += 1;
+            }
         }
-        number = until;
+        if number == before {
+            return Err("the proxy closes connections without an answer".into());
+        }
+        // Envoy closes where it answers itself while more requests wait.
+        pipelined = 1;
     }
     Ok(counts)
 }
 
-/// Who has answered.
-fn answer(answers: &mut impl BufRead, scenario: &Scenario) -> Result<String, Failure> {
+/// Who has answered; `None` where the connection ends.
+fn answer(answers: &mut impl BufRead, scenario: &Scenario) -> Result<Option<String>, Failure> {
     let (mut who, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
-        if answers.read_line(&mut line)? == 0 {
-            return Err("the proxy has closed the connection".into());
-        }
+        match answers.read_line(&mut line) {
+            Ok(0) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+            other => other?,
+        };
         let line = line.trim_end().to_ascii_lowercase();
         if let Some(status) = line.strip_prefix("http/1.1 ") {
             who = status.chars().take(3).collect();
@@ -92,7 +105,7 @@ fn answer(answers: &mut impl BufRead, scenario: &Scenario) -> Result<String, Fai
         } else if line.is_empty() {
             let mut body = vec![0; length];
             answers.read_exact(&mut body)?;
-            return Ok(who);
+            return Ok(Some(who));
         }
     }
 }
