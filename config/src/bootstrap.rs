@@ -22,6 +22,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::cluster::Bind;
+use crate::endpoint::{self, Locality};
 use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
@@ -55,6 +57,8 @@ pub struct Bootstrap {
     pub node_metadata: Arc<serde_json::Value>,
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<Arc<str>>,
+    /// `cluster_manager.upstream_bind_config`.
+    pub upstream_bind: Option<Arc<Bind>>,
     /// `cluster_manager.outlier_detection.event_log_path`: where ejections are written down.
     pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
@@ -114,11 +118,10 @@ impl Bootstrap {
         value.parse().ok()
     }
 
-    /// Region and zone of the node, as it was completed.
-    fn node_locality(&self) -> [Arc<str>; 2] {
+    /// Where the node is, as it was completed.
+    fn node_locality(&self) -> Locality {
         let node = <crate::proto::core::v3::Node as prost::Message>::decode(self.node.clone()).unwrap_or_default();
-        let locality = node.locality.unwrap_or_default();
-        [Arc::from(locality.region), Arc::from(locality.zone)]
+        endpoint::decode::locality(&node.locality.unwrap_or_default())
     }
 
     /// The settings for reading resources under this bootstrap.
@@ -127,6 +130,7 @@ impl Bootstrap {
         let mut options = Options::new(unknown_fields, reject.unwrap_or(true));
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
+        options.upstream_bind = self.upstream_bind.clone();
         options.node_metadata = self.node_metadata.clone();
         options.node = self.node.clone();
         options.node_id = self.node_id.clone();

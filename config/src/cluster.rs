@@ -14,21 +14,27 @@ use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
 
 mod balancing;
+pub(crate) mod bind;
 pub(crate) mod decode;
 mod dns;
 mod health_check;
 pub(crate) mod http2;
 pub(crate) mod http_options;
+mod original_dst;
 mod outlier;
 mod policy;
+mod subset;
 mod together;
 mod transport;
+mod zones;
 
-pub use balancing::{Balancing, SlowStart};
+pub use balancing::{Balancing, LocalZone, SlowStart, ZoneAware};
+pub use bind::{Bind, Source};
 pub use decode::{decode, from_proto};
 pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
 pub use http2::{Http2Further, Http2Settings};
 pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
+pub use subset::{Selector, SelectorFallback, SubsetFallback, Subsets};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -45,6 +51,10 @@ pub struct Cluster {
     pub balancer: Balancer,
     /// Its fine print.
     pub balancing: Balancing,
+    /// `lb_subset_config`, or the typed policy of that kind.
+    pub subsets: Option<Arc<Subsets>>,
+    /// Where zones count: which cluster the proxy is a member of. Those that hash do not look at zones, and the local cluster itself does not.
+    pub local_zone: Option<Arc<LocalZone>>,
     /// `common_lb_config.healthy_panic_threshold`, percent; default 50, 0 turns panic off.
     pub panic_threshold: f64,
     /// `common_lb_config.locality_weighted_lb_config` is set.
@@ -63,8 +73,8 @@ pub struct Cluster {
     pub transport_matches: Vec<TransportMatch>,
     /// `upstream_connection_options.tcp_keepalive`.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// `upstream_bind_config.source_address`; ignored for pipes.
-    pub bind_address: Option<SocketAddr>,
+    /// `upstream_bind_config`, or the cluster manager's; ignored for pipes.
+    pub bind: Option<Arc<Bind>>,
     /// `outlier_detection`: hosts that fail are left out for a while.
     pub outlier_detection: Option<OutlierDetection>,
     /// `health_checks`: what endpoints are asked before they count as healthy.
@@ -111,9 +121,29 @@ pub enum Discovery {
         initial_fetch_timeout: Option<Duration>,
     },
     /// The original destination of the downstream connection. Where no such is known: no healthy upstream.
-    OriginalDst,
+    OriginalDst(OriginalDst),
     /// Extension clusters that are accepted but hold no endpoint (`envoy.clusters.dynamic_forward_proxy`), by type.
     Inert(Arc<str>),
+}
+
+/// What besides the connection says where a request goes, in Envoy's order: filter state, metadata, a header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OriginalDst {
+    /// `use_http_header`: the header that names the destination, lower case.
+    pub header: Option<Arc<str>>,
+    /// `upstream_port_override`: in place of the destination's, wherever that is from.
+    pub port: Option<u16>,
+    /// `metadata_key`: a namespace of dynamic metadata, and the path within.
+    pub metadata: Option<MetadataKey>,
+}
+
+/// A place in dynamic metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataKey {
+    /// `key`: the namespace.
+    pub namespace: Arc<str>,
+    /// `path` within it.
+    pub path: Vec<Arc<str>>,
 }
 
 /// DNS behaviour of a cluster.
@@ -306,6 +336,8 @@ pub enum UpstreamTransport {
     ProxyProtocol {
         /// 1 or 2.
         version: u8,
+        /// `added_tlvs`, as version 2 writes them.
+        added: Arc<[u8]>,
         /// The wrapped transport.
         inner: Box<UpstreamTransport>,
     },

@@ -179,6 +179,13 @@ pub struct Fraction {
     pub denominator: u32,
 }
 
+impl Fraction {
+    /// Of a hundred.
+    pub const fn percent(numerator: u32) -> Fraction {
+        Fraction { numerator, denominator: 100 }
+    }
+}
+
 pub use predicate::ResponsePredicate;
 pub use value::{MetadataMatcher, ValueMatcher};
 

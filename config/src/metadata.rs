@@ -18,3 +18,61 @@ impl Metadata {
         self.0.get(filter)?.get(key)
     }
 }
+
+/// What endpoints must have below `envoy.lb`: keys, sorted, each once, and their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Criteria(pub Vec<(Arc<str>, serde_json::Value)>);
+
+impl Criteria {
+    /// Of an object; none of anything else.
+    pub fn of(object: &serde_json::Value) -> Criteria {
+        let fields = object.as_object().into_iter().flatten();
+        let mut all: Vec<_> = fields.map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect();
+        all.sort_by(|(left, _): &(Arc<str>, _), (right, _)| left.cmp(right));
+        Criteria(all)
+    }
+
+    /// Those of a `metadata_match`; `None` where it says nothing of endpoints.
+    pub fn of_match(metadata: &Metadata) -> Option<Criteria> {
+        metadata.0.get("envoy.lb").map(Criteria::of)
+    }
+
+    /// Those of a `metadata_match`, over what stands above it.
+    pub fn over(above: &Option<Arc<Criteria>>, metadata: &Metadata) -> Option<Arc<Criteria>> {
+        match (above, Criteria::of_match(metadata)) {
+            (Some(above), Some(own)) => Some(Arc::new(above.merged(&own))),
+            (None, Some(own)) => Some(Arc::new(own)),
+            (above, None) => above.clone(),
+        }
+    }
+
+    /// What a filter has said of a request or connection, over what the configuration asks.
+    pub fn said(asked: Option<&Criteria>, said: &serde_json::Value) -> Criteria {
+        let said = Criteria::of(said);
+        asked.map_or_else(|| said.clone(), |asked| asked.merged(&said))
+    }
+
+    /// Those of some keys.
+    #[must_use]
+    pub fn only(&self, keys: &[Arc<str>]) -> Criteria {
+        Criteria(self.0.iter().filter(|(key, _)| keys.contains(key)).cloned().collect())
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&serde_json::Value> {
+        self.0.iter().find(|(known, _)| **known == *key).map(|(_, value)| value)
+    }
+
+    /// These, with those of `others` in place of what has the same key, or beside it.
+    #[must_use]
+    pub fn merged(&self, others: &Criteria) -> Criteria {
+        let mut all = self.0.clone();
+        for (key, value) in &others.0 {
+            match all.binary_search_by(|(known, _)| known.cmp(key)) {
+                Ok(at) => all[at].1 = value.clone(),
+                Err(at) => all.insert(at, (key.clone(), value.clone())),
+            }
+        }
+        Criteria(all)
+    }
+}

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::cluster::Bind;
+use crate::endpoint::Locality;
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
 use crate::runtime::Runtime;
@@ -26,14 +28,16 @@ pub struct Options {
     pub service_cluster: Arc<str>,
     /// `cluster_manager.local_cluster_name`: the cluster of which this proxy is a member.
     pub local_cluster: Option<Arc<str>>,
+    /// `cluster_manager.upstream_bind_config`, for clusters without one.
+    pub upstream_bind: Option<Arc<Bind>>,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
     /// The node, completed, as control planes are told it.
     pub node: Bytes,
     /// `node.id`, or `--service-node`.
     pub node_id: Arc<str>,
-    /// Region and zone of the node.
-    pub node_locality: [Arc<str>; 2],
+    /// Where the node is.
+    pub node_locality: Locality,
     /// What clusters have for a filter, by its octets: all of them have the same, and reading it takes long.
     pub(crate) exchanges: RefCell<Vec<(Vec<u8>, Arc<MetadataExchange>)>>,
     /// Reads what a `DataSource` names beyond the configuration itself: this crate reads no files.
@@ -97,6 +101,7 @@ impl Options {
             reject_fragment,
             service_cluster: Arc::default(),
             local_cluster: None,
+            upstream_bind: None,
             node_metadata: Arc::default(),
             node: Bytes::new(),
             node_id: Arc::default(),
@@ -150,7 +155,8 @@ impl Options {
 
     /// The workload that this node stands for. `labels` are those that peers are told beside the usual ones.
     pub(crate) fn workload(&self, labels: &[Arc<str>]) -> Workload {
-        Workload::of_node(&self.node_metadata, &self.node_locality, labels)
+        let Locality { region, zone, .. } = &self.node_locality;
+        Workload::of_node(&self.node_metadata, &[region.clone(), zone.clone()], labels)
     }
 
     /// What the resources read so far ask for and do not get, for the log: one line for each kind, with the path of the first

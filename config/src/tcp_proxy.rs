@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_log::{AccessLog, Early};
+use crate::metadata::Criteria;
 
 pub(crate) mod decode;
 
@@ -14,6 +15,8 @@ pub struct TcpProxy {
     pub stat_prefix: Arc<str>,
     /// Where bytes go: cluster names with weights (one entry of weight 1 for a plain `cluster`).
     pub clusters: Vec<WeightedTcpCluster>,
+    /// `metadata_match`, for a cluster that a filter names.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// No bytes in either direction for so long ends it; default 1 h, `None` = never.
     pub idle_timeout: Option<Duration>,
     /// `max_downstream_connection_duration`.
@@ -42,6 +45,8 @@ pub struct WeightedTcpCluster {
     pub name: Arc<str>,
     /// Share.
     pub weight: u32,
+    /// `metadata_match`, over that of the proxy: of clusters with subsets those with such endpoints.
+    pub metadata_match: Option<Arc<Criteria>>,
 }
 
 /// `tunneling_config`.

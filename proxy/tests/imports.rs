@@ -159,6 +159,7 @@ const TABLE: &[Room] = &[
             "policy",
             "stats",
             "status",
+            "sys",
             "telemetry",
             "tls",
             "transport",

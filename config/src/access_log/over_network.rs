@@ -266,7 +266,7 @@ fn open_telemetry(
 fn labels(log_name: &str, options: &Options) -> Vec<(Arc<str>, Arc<str>)> {
     vec![
         (Arc::from("log_name"), Arc::from(log_name)),
-        (Arc::from("zone_name"), options.node_locality[1].clone()),
+        (Arc::from("zone_name"), options.node_locality.zone.clone()),
         (Arc::from("cluster_name"), options.service_cluster.clone()),
         (Arc::from("node_name"), options.node_id.clone()),
     ]

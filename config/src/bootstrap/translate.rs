@@ -9,6 +9,7 @@ use prost::Message;
 use super::read::Statics;
 use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, overload, sinks, together};
 use crate::address;
+use crate::cluster::{Bind, bind};
 use crate::extension;
 use crate::field_rules;
 use crate::fields::wire;
@@ -93,6 +94,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         node_metadata: Arc::new(node.metadata.as_ref().map(proto::struct_to_json).unwrap_or_default()),
         node: Bytes::from(node.encode_to_vec()),
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
+        upstream_bind: upstream_bind(&at.field("cluster_manager"), proto)?,
         outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
         admin_paths: admin_paths(&at.field("admin").field("allow_paths"), proto)?,
@@ -157,6 +159,12 @@ fn local_cluster(at: &At<'_>, proto: &pb::Bootstrap, statics: &Statics) -> Resul
             .reject(format!("local cluster '{name}' must be defined; add it to static_resources.clusters"))),
         name => Ok(name),
     }
+}
+
+fn upstream_bind(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<Arc<Bind>>, Rejection> {
+    let bind = proto.cluster_manager.as_ref().and_then(|manager| manager.upstream_bind_config.as_ref());
+    let at = at.field("upstream_bind_config");
+    Ok(bind.map(|bind| bind::decode(&at, bind, "Bootstrap")).transpose()?.map(Arc::new))
 }
 
 fn outlier_log(proto: &pb::Bootstrap) -> Option<Arc<str>> {

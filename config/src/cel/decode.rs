@@ -8,6 +8,7 @@ use envoy_types::pb::google::api::expr::v1alpha1 as pb;
 use super::attribute::{self, Attribute};
 use super::function::{self, Enabled, Function};
 use super::{Expr, Literal, MetadataOf, Place, text};
+use crate::endpoint::Locality;
 use crate::matcher::re2;
 use crate::options::Options;
 use crate::proto::core::v3 as core;
@@ -108,7 +109,7 @@ impl<'o> Reader<'o> {
     /// `xds.node`: what of it stays the same as long as the process.
     fn node(&self) -> Option<serde_json::Value> {
         let options = self.node?;
-        let [region, zone] = &options.node_locality;
+        let Locality { region, zone, .. } = &options.node_locality;
         Some(serde_json::json!({
             "id": *options.node_id,
             "cluster": *options.service_cluster,

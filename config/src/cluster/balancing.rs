@@ -1,9 +1,12 @@
 //! What a cluster says about balancing beyond the name of a policy: slow start, the bias of least request, hashing. Read by
 //! [`super::policy`] out of the fields of the cluster, or of the typed policies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::endpoint::Locality;
 use crate::field_rules;
+use crate::matcher::Fraction;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, types, wkt};
 use crate::rejection::{At, Rejection};
@@ -25,6 +28,38 @@ pub struct Balancing {
     pub hashes_hostname: bool,
     /// `hash_balance_factor`, percent of the mean load that a host may have; `None` = no bound.
     pub balance_factor: Option<u32>,
+    /// `zone_aware_lb_config`.
+    pub zones: ZoneAware,
+    /// `zone_aware_lb_config.fail_traffic_on_panic`: where too few hosts are healthy, none is used.
+    pub fails_in_panic: bool,
+}
+
+/// `ZoneAwareLbConfig`: how much traffic stays in the own zone. Without the local cluster it is nothing to anybody.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZoneAware {
+    /// `routing_enabled`: the share of picks that look at zones.
+    pub enabled: Fraction,
+    /// `min_cluster_size`: healthy hosts that there must be.
+    pub min_cluster_size: u64,
+    /// `force_local_zone.min_size`, or 1 for `force_locality_direct_routing`: with so many healthy hosts in the own zone nothing leaves it.
+    pub forced_from: Option<u32>,
+    /// `locality_basis: HEALTHY_HOSTS_WEIGHT`.
+    pub by_weight: bool,
+}
+
+/// The cluster of which this proxy is a member, and where the proxy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalZone {
+    /// `local_cluster_name` of the bootstrap.
+    pub cluster: Arc<str>,
+    /// The node's locality.
+    pub locality: Locality,
+}
+
+impl Default for ZoneAware {
+    fn default() -> ZoneAware {
+        ZoneAware { enabled: Fraction::percent(100), min_cluster_size: 6, forced_from: None, by_weight: false }
+    }
 }
 
 /// `SlowStartConfig`.
@@ -48,6 +83,8 @@ impl Default for Balancing {
             murmur: false,
             hashes_hostname: false,
             balance_factor: None,
+            zones: ZoneAware::default(),
+            fails_in_panic: false,
         }
     }
 }

@@ -1,12 +1,11 @@
 //! `Cluster` to plain data. Called for CDS resources and static clusters.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cluster, Discovery, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns, health_check, http_options,
-    outlier, transport,
+    Balancer, Bind, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns,
+    health_check, http_options, outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -51,15 +50,22 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
             "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
         )));
     }
-    let policy = super::policy::balancer(&at, proto, options)?;
+    let mut policy = super::policy::balancer(&at, proto, options)?;
+    policy.balancing.fails_in_panic &= looks_at_zones(&policy.balancer);
+    let panic_threshold = match options.runtime.integer("upstream.healthy_panic_threshold") {
+        Some(percent) => percent.min(100) as f64,
+        None => panic_threshold.unwrap_or(50.0),
+    };
     Ok(Cluster {
+        local_zone: local_zone(&policy.balancer, &name, options),
+        subsets: policy.subsets,
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
         discovery: discovery(&at, proto, &name, options)?,
         connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
             .unwrap_or(Duration::from_secs(5)),
         balancer: policy.balancer,
         balancing: policy.balancing,
-        panic_threshold: panic_threshold.unwrap_or(50.0),
+        panic_threshold,
         locality_weighted: policy.locality_weighted.unwrap_or_else(|| locality_weighted(common)),
         override_host_statuses: override_host_statuses(&at_common, common)?,
         circuit_breaker,
@@ -79,7 +85,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         transport,
         transport_matches: transport::matches(&at, proto, options)?,
         tcp_keepalive: keepalive.map(address::decode::tcp_keepalive),
-        bind_address: bind_address(&at, proto)?,
+        bind: bind(&at, proto, options)?,
         outlier_detection: proto
             .outlier_detection
             .as_ref()
@@ -90,6 +96,20 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         metadata_exchange: metadata_exchange(&at, proto, options)?,
         name,
     })
+}
+
+/// Where the proxy is; the local cluster itself has no such cluster beside it.
+fn local_zone(balancer: &Balancer, name: &Arc<str>, options: &Options) -> Option<Arc<LocalZone>> {
+    let cluster = options.local_cluster.as_ref().filter(|local| *local != name && looks_at_zones(balancer))?;
+    Some(Arc::new(LocalZone { cluster: cluster.clone(), locality: options.node_locality.clone() }))
+}
+
+/// Policies that hash do not.
+fn looks_at_zones(balancer: &Balancer) -> bool {
+    match balancer {
+        Balancer::RoundRobin | Balancer::LeastRequest { .. } | Balancer::Random => true,
+        Balancer::RingHash { .. } | Balancer::Maglev { .. } | Balancer::ClusterProvided => false,
+    }
 }
 
 fn override_host_statuses(
@@ -105,7 +125,7 @@ fn override_host_statuses(
     statuses.map(|(index, one)| endpoint::decode::health(&at_list.index(index), *one)).collect()
 }
 
-fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
+pub(super) fn locality_weighted(common: Option<&pb::cluster::CommonLbConfig>) -> bool {
     use pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig;
     common.is_some_and(|common| matches!(common.locality_config_specifier, Some(LocalityWeightedLbConfig(_))))
 }
@@ -142,7 +162,7 @@ fn discovery(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>, options: &Option
                     .field("load_assignment")
                     .reject("a cluster of type ORIGINAL_DST has no endpoints of its own"));
             }
-            Discovery::OriginalDst
+            Discovery::OriginalDst(super::original_dst::untyped(at, proto)?)
         }
     })
 }
@@ -228,12 +248,11 @@ fn retry_budget(
     Ok(Some(RetryBudget { percent: percent.unwrap_or(20.0), minimum }))
 }
 
-fn bind_address(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<SocketAddr>, Rejection> {
-    let Some(source) = proto.upstream_bind_config.as_ref().and_then(|bind| bind.source_address.as_ref()) else {
-        return Ok(None);
-    };
-    let at = at.field("upstream_bind_config");
-    address::decode::ip_address(&at.field("source_address"), source).map(Some)
+/// The cluster's own, else that of the bootstrap.
+fn bind(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Option<Arc<Bind>>, Rejection> {
+    let Some(bind) = &proto.upstream_bind_config else { return Ok(options.upstream_bind.clone()) };
+    let whose = format!("Cluster {}", proto.name);
+    super::bind::decode(&at.field("upstream_bind_config"), bind, &whose).map(|bind| Some(Arc::new(bind)))
 }
 
 fn metadata_exchange(

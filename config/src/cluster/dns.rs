@@ -71,9 +71,7 @@ pub(super) fn custom(
             dns_cluster(&at_config, &extension.decode(&at_config, options)?, proto, options)
         }
         "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster" => {
-            let _: extensions::clusters::original_dst::v3::OriginalDstCluster =
-                extension.decode(&at_config, options)?;
-            Ok(Discovery::OriginalDst)
+            Ok(Discovery::OriginalDst(super::original_dst::typed(&at_config, &extension, options)?))
         }
         _ => {
             registry::inert(&at_config, Kind::Cluster, &custom.name, &extension, options)?;

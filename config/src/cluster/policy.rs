@@ -1,7 +1,10 @@
 //! Load-balancing policy of a cluster: the typed `load_balancing_policy`, else `lb_policy`. Called by [`super::decode`].
 
-use super::Balancer;
+use std::sync::Arc;
+
 use super::balancing::{self, Balancing, LARGEST_RING};
+use super::subset::{self, Subsets};
+use super::{Balancer, zones};
 use crate::extension;
 use crate::field_rules;
 use crate::options::Options;
@@ -18,29 +21,38 @@ pub(super) struct Policy {
     pub balancing: Balancing,
     /// What a typed policy says of localities; `None` where the cluster's own field counts.
     pub locality_weighted: Option<bool>,
+    pub subsets: Option<Arc<Subsets>>,
 }
 
 impl Policy {
     fn of(balancer: Balancer) -> Policy {
-        Policy { balancer, balancing: Balancing::default(), locality_weighted: None }
+        Policy { balancer, balancing: Balancing::default(), locality_weighted: None, subsets: None }
     }
 }
 
 /// The cluster's policy.
 pub(super) fn balancer(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Policy, Rejection> {
     if let Some(policy) = &proto.load_balancing_policy {
-        let policy = typed_policy(&at.field("load_balancing_policy"), policy, options, 0)?;
+        let mut policy = typed_policy(&at.field("load_balancing_policy"), policy, options, 0)?;
+        zones::of_runtime(&mut policy.balancing.zones, options);
         // As in Envoy, fields of the cluster do not count beside typed policies.
         return Ok(Policy { locality_weighted: Some(policy.locality_weighted.unwrap_or(false)), ..policy });
     }
-    Ok(Policy { balancing: untyped(at, proto, options)?, ..Policy::of(named(at, proto)?) })
+    let mut balancing = untyped(at, proto, options)?;
+    zones::of_runtime(&mut balancing.zones, options);
+    Ok(Policy { balancing, subsets: subset::untyped(at, proto)?, ..Policy::of(named(at, proto)?) })
 }
 
 /// The fine print in the cluster's own fields.
 fn untyped(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Result<Balancing, Rejection> {
+    use pb::cluster::common_lb_config::LocalityConfigSpecifier as Localities;
     use pb::cluster::{LbConfig, ring_hash_lb_config::HashFunction};
     let mut balancing = Balancing::default();
-    let hashing = proto.common_lb_config.as_ref().and_then(|common| common.consistent_hashing_lb_config.as_ref());
+    let common = proto.common_lb_config.as_ref();
+    if let Some(Localities::ZoneAwareLbConfig(config)) = common.and_then(|one| one.locality_config_specifier.as_ref()) {
+        zones::untyped(&at.field("common_lb_config").field("zone_aware_lb_config"), config, &mut balancing)?;
+    }
+    let hashing = common.and_then(|common| common.consistent_hashing_lb_config.as_ref());
     if let Some(hashing) = hashing {
         consistent(&mut balancing, hashing.use_hostname_for_hashing, &hashing.hash_balance_factor);
     }
@@ -167,7 +179,7 @@ fn known_policy(
             let config: typed::round_robin::v3::RoundRobin = extension.decode(at, options)?;
             let mut policy = Policy::of(Balancer::RoundRobin);
             policy.balancing.slow_start = slow_start(at, &config.slow_start_config, options)?;
-            policy.locality_weighted = localities(&config.locality_lb_config);
+            localities(at, &config.locality_lb_config, &mut policy)?;
             policy
         }
         "client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin" => {
@@ -176,7 +188,9 @@ fn known_policy(
         }
         "random.v3.Random" => {
             let config: typed::random::v3::Random = extension.decode(at, options)?;
-            Policy { locality_weighted: localities(&config.locality_lb_config), ..Policy::of(Balancer::Random) }
+            let mut policy = Policy::of(Balancer::Random);
+            localities(at, &config.locality_lb_config, &mut policy)?;
+            policy
         }
         "cluster_provided.v3.ClusterProvided" => Policy::of(Balancer::ClusterProvided),
         "least_request.v3.LeastRequest" => least_request_policy(at, &extension.decode(at, options)?, options)?,
@@ -194,6 +208,12 @@ fn known_policy(
             let list = field_rules::required(&at, &config.endpoint_picking_policy)?;
             // Localities are chosen by their weights first: that is what it is for.
             Policy { locality_weighted: Some(true), ..typed_policy(&at, list, options, depth + 1)? }
+        }
+        "subset.v3.Subset" => {
+            let config: typed::subset::v3::Subset = extension.decode(at, options)?;
+            let at_within = at.field("subset_lb_policy");
+            let within = field_rules::required(&at_within, &config.subset_lb_policy)?;
+            Policy { subsets: subset::typed(at, &config)?, ..typed_policy(&at_within, within, options, depth + 1)? }
         }
         "override_host.v3.OverrideHost" => {
             let config: typed::override_host::v3::OverrideHost = extension.decode(at, options)?;
@@ -218,7 +238,7 @@ fn least_request_policy(
     policy.balancing.slow_start = slow_start(at, &config.slow_start_config, options)?;
     policy.balancing.active_request_bias = balancing::bias(&config.active_request_bias, options);
     policy.balancing.full_scan = scans || method == SelectionMethod::FullScan;
-    policy.locality_weighted = localities(&config.locality_lb_config);
+    localities(at, &config.locality_lb_config, &mut policy)?;
     Ok(policy)
 }
 
@@ -264,10 +284,19 @@ fn slow_start(
 }
 
 /// What a typed policy says of localities.
-fn localities(config: &Option<typed::common::v3::LocalityLbConfig>) -> Option<bool> {
+fn localities(
+    at: &At<'_>,
+    config: &Option<typed::common::v3::LocalityLbConfig>,
+    policy: &mut Policy,
+) -> Result<(), Rejection> {
     use typed::common::v3::locality_lb_config::LocalityConfigSpecifier as Localities;
-    match config.as_ref()?.locality_config_specifier.as_ref()? {
-        Localities::LocalityWeightedLbConfig(_) => Some(true),
-        Localities::ZoneAwareLbConfig(_) => None,
+    match config.as_ref().and_then(|config| config.locality_config_specifier.as_ref()) {
+        Some(Localities::LocalityWeightedLbConfig(_)) => policy.locality_weighted = Some(true),
+        Some(Localities::ZoneAwareLbConfig(config)) => {
+            let at = at.field("locality_lb_config");
+            zones::typed(&at.field("zone_aware_lb_config"), config, &mut policy.balancing)?;
+        }
+        None => {}
     }
+    Ok(())
 }

@@ -7,7 +7,6 @@ use crate::rejection::{At, Rejection};
 /// All of it.
 pub(super) fn check(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
     balancing(at, proto)?;
-    original_destination(at, proto)?;
     dns(at, proto)?;
     protocols(at, proto)?;
     let at_checks = at.field("health_checks");
@@ -45,30 +44,10 @@ fn balancing(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
         }
         Some(kind) if provided && kind != DiscoveryType::OriginalDst => Err(at_policy
             .reject("cluster provided LB specified but the cluster does not provide one; choose another policy")),
-        _ => subsets(&at.field("lb_subset_config"), proto),
-    }
-}
-
-fn subsets(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
-    let at = at.field("subset_selectors");
-    let selectors = proto.lb_subset_config.iter().flat_map(|config| &config.subset_selectors);
-    for (index, selector) in selectors.enumerate() {
-        if selector.fallback_keys_subset.iter().any(|key| !selector.keys.contains(key)) {
-            let at = at.index(index);
-            return Err(at.field("fallback_keys_subset").reject("must be a subset of the selector's keys"));
-        }
-    }
-    Ok(())
-}
-
-fn original_destination(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
-    match &proto.lb_config {
-        Some(pb::cluster::LbConfig::OriginalDstLbConfig(config))
-            if !config.use_http_header && !config.http_header_name.is_empty() =>
-        {
-            Err(at.field("original_dst_lb_config").field("http_header_name").reject(
-                "is set and use_http_header is not; set that, too, if the header is meant to name the destination",
-            ))
+        _ if provided && proto.lb_subset_config.as_ref().is_some_and(|config| !config.subset_selectors.is_empty()) => {
+            Err(at
+                .field("lb_subset_config")
+                .reject("cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config; take one out"))
         }
         _ => Ok(()),
     }

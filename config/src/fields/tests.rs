@@ -29,7 +29,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("accesslog.v3.OrFilter", "filters"),
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
     ("listener.v3.AdditionalAddress", "*"),
-    ("core.v3.SocketOptionsOverride", "*"),
     ("core.v3.Http2ProtocolOptions.SettingsParameter", "*"),
     ("route.v3.RouteAction", "max_internal_redirects"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),

@@ -128,17 +128,18 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     TransportSocket Refused "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", unread, "QUIC listeners are not supported yet";
 
     Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
-    Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: 503 UH where no original destination is known";
+    Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: by filter state, metadata or header, else 503 UH";
     Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
 
     ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";
 
     EventSink Works "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink", unread, "a line of JSON for each change of health";
 
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "traffic is not kept in the own zone";
-    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "traffic is not kept in the own zone";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.random.v3.Random", unread, "";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided", unread, "";
+    LoadBalancing Works "envoy.extensions.load_balancing_policies.subset.v3.Subset", unread, "endpoints by their metadata, then the policy within";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality", unread, "localities by their weights, then its endpoint picking policy";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", unread, "Envoy's ring; hash_policy is not acting, and bounded load counts the requests of a worker";
     LoadBalancing Works "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", unread, "Envoy's table; hash_policy is not acting, and bounded load counts the requests of a worker";

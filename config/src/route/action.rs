@@ -14,6 +14,7 @@ use crate::extension;
 use crate::field_rules;
 use crate::hcm::reply_format;
 use crate::matcher;
+use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
 use crate::proto::{self, bool_or, core::v3 as core, route::v3 as pb, uint32};
@@ -78,9 +79,11 @@ fn forward(
         .map(|policy| retry::policy(&at.field("retry_policy"), policy, options))
         .transpose()?;
     let priority = proto::defined::<core::RoutingPriority>(&at.field("priority"), proto.priority)?;
+    let metadata_match = Criteria::of_match(&proto::metadata(&proto.metadata_match)).map(Arc::new);
     Ok(Forward {
-        cluster: cluster(at, proto, options)?,
+        cluster: cluster(at, proto, &metadata_match, options)?,
         weights_by: weights_by(at, proto)?,
+        metadata_match,
         cluster_not_found: match not_found {
             NotFound::ServiceUnavailable => 503,
             NotFound::NotFound => 404,
@@ -126,7 +129,12 @@ fn inherited(at: &At<'_>, value: &Option<proto::wkt::Duration>) -> Result<Option
     Ok(proto::duration(at, value)?.map(|value| (!value.is_zero()).then_some(value)))
 }
 
-fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<ClusterChoice, Rejection> {
+fn cluster(
+    at: &At<'_>,
+    proto: &pb::RouteAction,
+    of_route: &Option<Arc<Criteria>>,
+    options: &Options,
+) -> Result<ClusterChoice, Rejection> {
     use pb::route_action::ClusterSpecifier as Choice;
     Ok(match &proto.cluster_specifier {
         None => return Err(at.reject("names no cluster; give cluster, weighted_clusters or cluster_header")),
@@ -134,14 +142,19 @@ fn cluster(at: &At<'_>, proto: &pb::RouteAction, options: &Options) -> Result<Cl
         Some(Choice::ClusterHeader(name)) => {
             ClusterChoice::Header(field_rules::header_name(&at.field("cluster_header"), name)?)
         }
-        Some(Choice::WeightedClusters(list)) => weighted(&at.field("weighted_clusters"), list, options)?,
+        Some(Choice::WeightedClusters(list)) => weighted(&at.field("weighted_clusters"), list, of_route, options)?,
         Some(Choice::ClusterSpecifierPlugin(_) | Choice::InlineClusterSpecifierPlugin(_)) => {
             return Err(at.field("cluster_specifier_plugin").only_envoys("is not supported; name a cluster"));
         }
     })
 }
 
-fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Result<ClusterChoice, Rejection> {
+fn weighted(
+    at: &At<'_>,
+    proto: &pb::WeightedCluster,
+    of_route: &Option<Arc<Criteria>>,
+    options: &Options,
+) -> Result<ClusterChoice, Rejection> {
     let at_list = at.field("clusters");
     field_rules::at_least_one(&at_list, &proto.clusters)?;
     let prefix = &proto.runtime_key_prefix;
@@ -164,6 +177,7 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
             header,
             weight: of_runtime(&proto.name)
                 .unwrap_or(*field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
+            metadata_match: Criteria::over(of_route, &proto::metadata(&proto.metadata_match)),
             headers: headers::changes(
                 &at,
                 &headers::Lists {

@@ -9,6 +9,7 @@ use crate::access_log::Format;
 use crate::filters::ScopedFilter;
 use crate::header_mutation::HeaderMutation;
 use crate::matcher::{Fraction, TemplatePiece};
+use crate::metadata::Criteria;
 use crate::rate_limit::RateLimit;
 
 /// `RouteAction`.
@@ -18,6 +19,8 @@ pub struct Forward {
     pub cluster: ClusterChoice,
     /// What chooses among weighted clusters.
     pub weights_by: WeightsBy,
+    /// `metadata_match`: of clusters with subsets those with such endpoints.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// `cluster_not_found_response_code`; 503 or 404 or 500.
     pub cluster_not_found: u16,
     /// `timeout`; default 15 s, `None` = never (0 s in the config).
@@ -94,6 +97,8 @@ pub struct WeightedCluster {
     pub header: Option<Arc<str>>,
     /// Share.
     pub weight: u32,
+    /// `metadata_match`, over that of the route.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// Header changes of this cluster.
     pub headers: HeaderChanges,
     /// `host_rewrite_literal`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{TcpProxy, Tunneling, WeightedTcpCluster};
 use crate::access_log::{self, Early};
 use crate::field_rules;
+use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::{self, core, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
 use crate::rejection::{At, Rejection};
@@ -19,9 +20,11 @@ pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) ->
     }
     let duration =
         proto::positive(&at.field("max_downstream_connection_duration"), &proto.max_downstream_connection_duration)?;
+    let metadata_match = Criteria::of_match(&proto::metadata(&proto.metadata_match)).map(Arc::new);
     Ok(TcpProxy {
         stat_prefix: field_rules::not_empty(&at.field("stat_prefix"), &proto.stat_prefix)?,
-        clusters: clusters(at, proto)?,
+        clusters: clusters(at, proto, &metadata_match)?,
+        metadata_match,
         idle_timeout: proto::timeout(&at.field("idle_timeout"), &proto.idle_timeout, Some(HOUR))?,
         max_connection_duration: duration,
         duration_jitter: field_rules::share(
@@ -71,13 +74,19 @@ fn back_off(at: &At<'_>, proto: &core::v3::BackoffStrategy) -> Result<(Duration,
     Ok((base, max))
 }
 
-fn clusters(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Vec<WeightedTcpCluster>, Rejection> {
+fn clusters(
+    at: &At<'_>,
+    proto: &pb::TcpProxy,
+    metadata_match: &Option<Arc<Criteria>>,
+) -> Result<Vec<WeightedTcpCluster>, Rejection> {
     use pb::tcp_proxy::ClusterSpecifier;
     match &proto.cluster_specifier {
         None => Err(at.reject("names no cluster; give cluster or weighted_clusters")),
-        Some(ClusterSpecifier::Cluster(name)) => {
-            Ok(vec![WeightedTcpCluster { name: Arc::from(name.as_str()), weight: 1 }])
-        }
+        Some(ClusterSpecifier::Cluster(name)) => Ok(vec![WeightedTcpCluster {
+            name: Arc::from(name.as_str()),
+            weight: 1,
+            metadata_match: metadata_match.clone(),
+        }]),
         Some(ClusterSpecifier::WeightedClusters(list)) => {
             let at = at.field("weighted_clusters");
             let at = at.field("clusters");
@@ -88,6 +97,7 @@ fn clusters(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Vec<WeightedTcpCluster>
                 Ok(WeightedTcpCluster {
                     name: field_rules::not_empty(&at.field("name"), &cluster.name)?,
                     weight: cluster.weight,
+                    metadata_match: Criteria::over(metadata_match, &proto::metadata(&cluster.metadata_match)),
                 })
             };
             list.clusters.iter().enumerate().map(one).collect()

@@ -48,7 +48,7 @@ pub(crate) fn tracing(at: &At<'_>, proto: &hcm::Tracing, options: &Options) -> R
         spawns: proto::bool_or(&proto.spawn_upstream_span, false),
         propagates: !proto.no_context_propagation,
         provider,
-        node: Arc::new(Node { id: options.node_id.clone(), zone: options.node_locality[1].clone() }),
+        node: Arc::new(Node { id: options.node_id.clone(), zone: options.node_locality.zone.clone() }),
     })
 }
 

@@ -118,7 +118,7 @@ pub(super) async fn open(
     address: &Address,
     additional: &[SocketAddr],
 ) -> Result<(Io, Option<SocketAddr>), ConnectFailure> {
-    let connect = |address| socket::tcp(address, config.bind_address, config.tcp_keepalive.as_ref());
+    let connect = |address| socket::tcp(address, config.bind.as_deref(), config.tcp_keepalive.as_ref());
     match address {
         Address::Socket(only) if additional.is_empty() => Ok((Io::Tcp(connect(*only).await?), None)),
         Address::Socket(first) => {
@@ -142,8 +142,8 @@ pub(super) async fn dress(
         match transport {
             Transport::Raw => return Ok((stream, None)),
             Transport::Unavailable => return Err(ConnectFailure::new(ConnectFailureKind::Local)),
-            Transport::ProxyProtocol { version, inner } => {
-                announce(&mut stream, *version, key.proxied).await?;
+            Transport::ProxyProtocol { version, added, inner } => {
+                announce(&mut stream, *version, key.proxied, added).await?;
                 transport = inner;
             }
             Transport::Tls(context) => {
@@ -202,8 +202,9 @@ async fn announce(
     stream: &mut Stream,
     version: u8,
     proxied: Option<(SocketAddr, SocketAddr)>,
+    added: &[u8],
 ) -> Result<(), ConnectFailure> {
-    let header = proxy_protocol::header(version, proxied);
+    let header = proxy_protocol::header(version, proxied, added);
     let written = async {
         stream.write_all(&header).await?;
         stream.flush().await

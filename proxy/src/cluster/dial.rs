@@ -166,7 +166,7 @@ fn assignment(config: &Cluster) -> Option<(&LoadAssignment, Option<&DnsSettings>
     match &config.discovery {
         Discovery::Static(assignment) => Some((assignment, None)),
         Discovery::StrictDns(assignment, dns) | Discovery::LogicalDns(assignment, dns) => Some((assignment, Some(dns))),
-        Discovery::Eds { .. } | Discovery::OriginalDst | Discovery::Inert(_) => None,
+        Discovery::Eds { .. } | Discovery::OriginalDst(_) | Discovery::Inert(_) => None,
     }
 }
 

@@ -56,7 +56,8 @@ impl WorkerClusters {
             return Some(Rc::clone(known));
         }
         let (name, shared) = table.get_key_value(name)?;
-        let made = WorkerCluster::new(shared, self.index, &self.connector);
+        let local = shared.config().local_zone.as_ref().and_then(|zone| table.get(&zone.cluster));
+        let made = WorkerCluster::new(shared, self.index, &self.connector, local);
         shared.watch(&self.changed);
         if self.used.borrow_mut().insert(Arc::clone(name), Rc::clone(&made)).is_none() {
             self.changed.notify_one();

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use config::metadata::Criteria;
+
 use super::retry::Again;
 use crate::failure::ResponseFlags;
 
@@ -14,6 +16,8 @@ pub struct Pick<'a> {
     pub again: Option<Again<'a>>,
     /// The host that a filter has chosen.
     pub prefer: Option<&'a OverrideHost>,
+    /// `metadata_match` of the route, with what filters have said: which subset, where the cluster has any.
+    pub metadata: Option<&'a Criteria>,
     /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.
     pub original_destination: Option<SocketAddr>,
 }
@@ -57,6 +61,9 @@ pub enum PickFailure {
          without interception there is none (make the host known to the mesh, or send the request to its listener)"
     )]
     NoOriginalDestination,
+    /// `ORIGINAL_DST`, and more destinations are connected to than one worker keeps.
+    #[error("too many original destinations are connected to at once")]
+    TooManyDestinations,
     /// A kind of cluster that is accepted but not acted on.
     #[error("clusters of this type are accepted but hold no endpoints here")]
     Inert,

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The header. `proxied` is the source and destination of the proxied connection; without it the header says that there is none.
-pub fn header(version: u8, proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
-    if version == 1 { text(proxied) } else { binary(proxied) }
+/// The header. `proxied` is the source and destination of the proxied connection; without it the header says that there is none. `added` follows
+/// the addresses in version 2.
+pub fn header(version: u8, proxied: Option<(SocketAddr, SocketAddr)>, added: &[u8]) -> Vec<u8> {
+    if version == 1 { text(proxied) } else { binary(proxied, added) }
 }
 
 fn text(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
@@ -15,7 +16,7 @@ fn text(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
         .into_bytes()
 }
 
-fn binary(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+fn binary(proxied: Option<(SocketAddr, SocketAddr)>, added: &[u8]) -> Vec<u8> {
     let mut header = SIGNATURE.to_vec();
     let Some((source, destination)) = proxied else {
         // Version 2, command LOCAL, family UNSPEC, nothing follows.
@@ -24,19 +25,27 @@ fn binary(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     };
     match one_family(source, destination) {
         (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
-            header.extend_from_slice(&[0x21, 0x11, 0, 12]);
+            header.extend_from_slice(&[0x21, 0x11]);
+            header.extend_from_slice(&length(12, added));
             header.extend_from_slice(&source.ip().octets());
             header.extend_from_slice(&destination.ip().octets());
         }
         (source, destination) => {
-            header.extend_from_slice(&[0x21, 0x21, 0, 36]);
+            header.extend_from_slice(&[0x21, 0x21]);
+            header.extend_from_slice(&length(36, added));
             header.extend_from_slice(&octets(source.ip()));
             header.extend_from_slice(&octets(destination.ip()));
         }
     }
     header.extend_from_slice(&source.port().to_be_bytes());
     header.extend_from_slice(&destination.port().to_be_bytes());
+    header.extend_from_slice(added);
     header
+}
+
+/// The configuration has seen to it that it fits.
+fn length(addresses: u16, added: &[u8]) -> [u8; 2] {
+    u16::try_from(added.len()).unwrap_or(0).saturating_add(addresses).to_be_bytes()
 }
 
 /// Both as IPv4 where both are (also mapped ones), else both as IPv6.

@@ -91,7 +91,7 @@ impl Cluster {
             Discovery::StrictDns(assignment, _) | Discovery::LogicalDns(assignment, _) => {
                 cluster.assign_resolved(assignment, &HashMap::new());
             }
-            Discovery::OriginalDst | Discovery::Inert(_) => cluster.assigned.store(true, Ordering::Relaxed),
+            Discovery::OriginalDst(_) | Discovery::Inert(_) => cluster.assigned.store(true, Ordering::Relaxed),
             Discovery::Eds { .. } => {}
         }
         Ok(Arc::new(cluster))

@@ -21,6 +21,8 @@ pub enum Transport {
     ProxyProtocol {
         /// 1 or 2.
         version: u8,
+        /// What version 2 says beside the addresses.
+        added: Arc<[u8]>,
         /// What follows the header.
         inner: Box<Transport>,
     },
@@ -123,7 +125,8 @@ impl Transport {
         Ok(match config {
             UpstreamTransport::Raw => Transport::Raw,
             UpstreamTransport::Internal => Transport::Unavailable,
-            UpstreamTransport::ProxyProtocol { version, inner } => Transport::ProxyProtocol {
+            UpstreamTransport::ProxyProtocol { version, added, inner } => Transport::ProxyProtocol {
+                added: Arc::clone(added),
                 version: *version,
                 inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
             },

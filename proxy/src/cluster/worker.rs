@@ -14,7 +14,7 @@ use config::cluster::UpstreamProtocol;
 use config::metadata::Metadata;
 use tokio::time::Instant;
 
-use self::choice::Balance;
+use self::balance::{Balance, Local};
 use super::alternative::{Alternative, Alternatives};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::{Connector, connect};
@@ -35,6 +35,7 @@ use crate::telemetry::stream_info::Labels;
 use crate::wire::h1;
 use crate::wire::message::Protocol;
 
+mod balance;
 mod choice;
 
 /// A cluster as this worker uses it.
@@ -64,13 +65,19 @@ pub struct WorkerCluster {
 }
 
 impl WorkerCluster {
-    /// Nothing under way yet.
-    pub(super) fn new(shared: &Arc<Cluster>, worker: usize, connector: &Rc<dyn Connector>) -> Rc<WorkerCluster> {
+    /// Nothing under way yet. `local` is the cluster of which the proxy is a member, where this one looks at zones.
+    pub(super) fn new(
+        shared: &Arc<Cluster>,
+        worker: usize,
+        connector: &Rc<dyn Connector>,
+        local: Option<&Arc<Cluster>>,
+    ) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
         let core = Core::new(shared, connector);
         let mut hosts = HashMap::new();
-        let balance = Balance::build(&core, endpoints, &mut hosts, worker);
         let config = shared.config();
+        let local = config.local_zone.as_ref().zip(local).map(|(zone, local)| Local::new(zone, Arc::clone(local)));
+        let balance = Balance::build(&core, endpoints, &mut hosts, worker, local);
         Rc::new(WorkerCluster {
             core,
             worker,

@@ -1,10 +1,15 @@
 //! One request as header rules, filters, the router and logs see and change it: heads, route, plan, what is known. Owned by `exchange`;
 //! must never hold a socket, a timer or a stream.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::metadata::Criteria;
 use config::route::ClusterChoice;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::attempt::log::Begun;
@@ -18,8 +23,9 @@ use super::plan::Plan;
 use super::route::{Forwarding, Route, RouteTable, VirtualCluster, VirtualHost, WeightedTarget, is_grpc};
 use super::trace::{Reason, Trace};
 use super::upstreams::UpstreamCluster;
+use crate::cluster::{Asks, address_in};
 use crate::telemetry::access_log::{LogEntry, More};
-use crate::telemetry::stream_info::StreamInfo;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::{BodyLength, Method, RequestHead, ResponseHead};
 
@@ -124,7 +130,41 @@ pub(crate) struct Stream<'s> {
     pub pinned: &'s Pinned,
 }
 
+impl Asks for Stream<'_> {
+    fn connection(&self) -> &ConnectionInfo {
+        &self.info.connection
+    }
+
+    fn state(&self) -> Option<SocketAddr> {
+        address_in(&self.info.filter_state).or_else(|| address_in(&self.info.connection.filter_state.borrow()))
+    }
+
+    fn said(&self, namespace: &str, path: &[Arc<str>]) -> Option<Value> {
+        let said = self.info.metadata.at(namespace, path.iter().map(|key| &**key)).cloned();
+        said.or_else(|| {
+            let metadata = self.info.connection.metadata.borrow();
+            metadata.at(namespace, path.iter().map(|key| &**key)).cloned()
+        })
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.request.headers.get_str(name).map(|value| &**value)
+    }
+}
+
 impl<'s> Stream<'s> {
+    /// What is asked of hosts: by the weighted cluster or the route, and over that by filters. For clusters with subsets.
+    pub fn asked_of_hosts(&self) -> Option<Cow<'s, Criteria>> {
+        let forwarding = self.route.and_then(|chosen| chosen.forwarding);
+        let weighted = self.route.and_then(|chosen| chosen.weighted);
+        let of_route = forwarding.and_then(|forwarding| forwarding.config.metadata_match.as_deref());
+        let asked = weighted.map_or(of_route, |target| target.metadata_match.as_deref());
+        match self.info.metadata.get("envoy.lb") {
+            Some(said) => Some(Cow::Owned(Criteria::said(asked, said))),
+            None => asked.map(Cow::Borrowed),
+        }
+    }
+
     /// A request that begins now.
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
         let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));

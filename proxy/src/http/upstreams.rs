@@ -1,14 +1,17 @@
 //! What the exchange asks of clusters, and nothing more: find one, pick a host, borrow a stream. The words are the exchange's, the work is
 //! that of the worker's clusters; unit tests put pipes in the place of their sockets, and nothing in the place of this.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use config::metadata::Criteria;
 
 use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Alternative, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
+    Alternative, Asks, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
     OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
@@ -95,15 +98,27 @@ impl UpstreamCluster {
         Some(self.0.clone())
     }
 
-    /// Chooses a host: the one that is preferred, else by the hash; `retry` may have wishes about it.
+    /// Where a request goes, if its cluster leaves that to it.
+    pub fn destination(&self, asks: &impl Asks) -> Option<SocketAddr> {
+        self.0.destination_of(asks)
+    }
+
+    /// Whether it has subsets, so that what a request asks of hosts counts.
+    pub fn has_subsets(&self) -> bool {
+        self.config().subsets.is_some()
+    }
+
+    /// Chooses a host: the one that is preferred, else by the hash, of those that have the metadata; `retry` may have wishes about it.
     pub fn pick(
         &self,
         prefer: Option<&OverrideHost>,
         hash: Option<u64>,
         retry: Option<&Retry<'_>>,
+        metadata: Option<&Criteria>,
+        original_destination: Option<SocketAddr>,
     ) -> Result<Target, PickFailure> {
         let again = retry.and_then(Retry::again);
-        self.0.pick(&Pick { hash, prefer, again, original_destination: None }).map(Target)
+        self.0.pick(&Pick { hash, prefer, again, metadata, original_destination }).map(Target)
     }
 
     /// Borrows a stream to a host.

@@ -178,7 +178,8 @@ fn chain(name: &str, terminal: TerminalFilter) -> FilterChain {
 pub(super) fn tcp(cluster: &str) -> TerminalFilter {
     TerminalFilter::Tcp(Arc::new(TcpProxy {
         stat_prefix: "tcp".into(),
-        clusters: vec![WeightedTcpCluster { name: cluster.into(), weight: 1 }],
+        clusters: vec![WeightedTcpCluster { name: cluster.into(), weight: 1, metadata_match: None }],
+        metadata_match: None,
         idle_timeout: None,
         max_connection_duration: None,
         duration_jitter: 0.0,

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
+use config::metadata::Criteria;
 use config::tcp_proxy::{self, WeightedTcpCluster};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -15,7 +16,7 @@ use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
-use crate::cluster::{Pick, TcpLease, TcpWant, by_weight};
+use crate::cluster::{Asks, Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::DrainWatch;
 use crate::failure::ResponseFlags;
@@ -77,18 +78,31 @@ impl TcpProxy {
         self.config.max_connection_duration.map(|time| Instant::now() + time.mul_f64(longer))
     }
 
-    /// The cluster of one connection: the one that a filter has named, else by weight.
-    fn choose(&self, connection: &ConnectionInfo) -> Option<Arc<str>> {
+    /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
+    fn choose(&self, connection: &ConnectionInfo) -> Option<(Arc<str>, Option<&Criteria>)> {
         if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
-            return Some(named);
+            return Some((named, self.config.metadata_match.as_deref()));
         }
         if let [only] = &*self.config.clusters {
-            return Some(only.name.clone());
+            return Some((only.name.clone(), only.metadata_match.as_deref()));
         }
         let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
         let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
         let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
-        chosen.map(|cluster| cluster.name.clone())
+        chosen.map(|cluster| (cluster.name.clone(), cluster.metadata_match.as_deref()))
+    }
+}
+
+/// A connection without requests.
+struct Octets<'a>(&'a ConnectionInfo);
+
+impl Asks for Octets<'_> {
+    fn connection(&self) -> &ConnectionInfo {
+        self.0
+    }
+
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -232,7 +246,7 @@ fn pass_on_reset(error: &io::Error, other: &Stream) {
 
 /// Connects to a host of the chosen cluster. `None`: `info` says why not.
 async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
-    let chosen = proxy.choose(&info.connection)?;
+    let (chosen, asked) = proxy.choose(&info.connection)?;
     if let Some(tunneling) = &proxy.config.tunneling {
         tracing::warn!(
             cluster = &*chosen,
@@ -263,13 +277,17 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         alpn: alpn.as_ref(),
         ..TcpWant::default()
     };
+    // What filters have said of the connection counts over the configuration.
+    let said = info.connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said));
+    let metadata = said.as_ref().or(asked);
+    let original_destination = cluster.destination_of(&Octets(&info.connection));
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
             let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
             // Boxed, for all connections would hold its room.
             Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
         }
-        let host = match cluster.pick(&Pick { hash, ..Pick::default() }) {
+        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());

@@ -66,7 +66,7 @@ fn the_platform_says_where_a_node_is_that_nobody_else_says() {
     assert_eq!(*found.node_metadata, serde_json::json!({ "a": "b", "PLATFORM_METADATA": platform }));
     assert!(node.metadata.unwrap().fields.contains_key("PLATFORM_METADATA"));
     let read = found.options(config::UnknownFields::Reject);
-    assert_eq!(read.node_locality.map(|text| text.to_string()), ["eu-central-1", "eu-central-1a"]);
+    assert_eq!((&*read.node_locality.region, &*read.node_locality.zone), ("eu-central-1", "eu-central-1a"));
 
     let told = bootstrap(r#"{"id": "n", "locality": {"zone": "z"}}"#);
     let before = told.node.clone();

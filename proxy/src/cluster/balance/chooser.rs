@@ -3,7 +3,7 @@
 use config::cluster::{self, Balancing};
 
 use super::edf::Schedule;
-use super::hashing::{Maglev, Ring};
+use super::hashing::{self, Maglev, Ring};
 use super::slow_start::SlowStart;
 use super::twister::Twister;
 use crate::cluster::host::Host;
@@ -33,8 +33,15 @@ enum Method {
     /// Equal weights: the best of all.
     LeastOfAll,
     Random,
-    Ring(Ring, Option<u32>),
-    Maglev(Maglev, Option<u32>),
+    Ring(Ring, Option<Bound>),
+    Maglev(Maglev, Option<Bound>),
+}
+
+/// `hash_balance_factor`, and what part of all each host is.
+#[derive(Debug)]
+struct Bound {
+    factor: u32,
+    shares: Vec<f64>,
 }
 
 impl Chooser {
@@ -62,14 +69,27 @@ impl Chooser {
                 Method::WeightedLeastRequest(schedule(random), balancing.active_request_bias)
             }
             cluster::Balancer::Random => Method::Random,
-            cluster::Balancer::RingHash { minimum_ring_size } => {
-                Method::Ring(Ring::new(&hosts, *minimum_ring_size, balancing), balancing.balance_factor)
-            }
-            cluster::Balancer::Maglev { table_size } => {
-                Method::Maglev(Maglev::new(&hosts, *table_size, balancing), balancing.balance_factor)
+            cluster::Balancer::RingHash { .. } | cluster::Balancer::Maglev { .. } => {
+                let shares = hashing::shares(&hosts);
+                return Chooser::hashed(hosts, shares, policy, balancing);
             }
         };
         Chooser { hosts, method, slow_start }
+    }
+
+    /// For these hosts, of which each is such a part. Policies that do not hash choose at random.
+    pub fn hashed(hosts: Vec<Host>, shares: Vec<f64>, policy: &cluster::Balancer, balancing: &Balancing) -> Chooser {
+        let bound = |shares| balancing.balance_factor.map(|factor| Bound { factor, shares });
+        let method = match policy {
+            cluster::Balancer::RingHash { minimum_ring_size } => {
+                Method::Ring(Ring::new(&hosts, &shares, *minimum_ring_size, balancing), bound(shares))
+            }
+            cluster::Balancer::Maglev { table_size } => {
+                Method::Maglev(Maglev::new(&hosts, &shares, *table_size, balancing), bound(shares))
+            }
+            _ => Method::Random,
+        };
+        Chooser { hosts, method, slow_start: None }
     }
 
     /// The next host; `None` when the list is empty. Without a hash the hash policies choose at random; `attempt` counts the hosts that
@@ -104,11 +124,11 @@ impl Chooser {
             Method::Random => random.usize(..hosts.len()),
             Method::Ring(ring, bound) => {
                 let hash = hash.unwrap_or_else(|| random.u64(..));
-                bounded(hosts, ring.find(hash, attempt)?, hash, *bound)
+                bounded(hosts, ring.find(hash, attempt)?, hash, bound.as_ref())
             }
             Method::Maglev(maglev, bound) => {
                 let hash = hash.unwrap_or_else(|| random.u64(..));
-                bounded(hosts, maglev.find(hash, attempt)?, hash, *bound)
+                bounded(hosts, maglev.find(hash, attempt)?, hash, bound.as_ref())
             }
         };
         hosts.get(chosen)
@@ -149,15 +169,11 @@ fn least_of_all(hosts: &[Host], random: &mut fastrand::Rng) -> usize {
 
 /// That host, or where it has more than its bound another one: each hash has a row of hosts of its own, as in Envoy. Requests are those of this
 /// worker.
-fn bounded(hosts: &[Host], first: usize, hash: u64, bound: Option<u32>) -> usize {
-    let Some(factor) = bound else { return first };
+fn bounded(hosts: &[Host], first: usize, hash: u64, bound: Option<&Bound>) -> usize {
+    let Some(Bound { factor, shares }) = bound else { return first };
     let all: u64 = hosts.iter().map(|host| u64::from(host.active())).sum();
-    let weights: f64 = hosts.iter().map(|host| f64::from(host.weight())).sum();
-    let slots = ((all + 1) * u64::from(factor)).div_ceil(100) as f64;
-    let load = |host: usize| {
-        let share = f64::from(hosts[host].weight()) / weights;
-        f64::from(hosts[host].active()) / (slots * share).ceil().max(1.0)
-    };
+    let slots = ((all + 1) * u64::from(*factor)).div_ceil(100) as f64;
+    let load = |host: usize| f64::from(hosts[host].active()) / (slots * shares[host]).ceil().max(1.0);
     let mut least = (first, load(first));
     if least.1 <= 1.0 {
         return first;

@@ -18,6 +18,12 @@ fn hash_key<'h>(host: &'h Host, balancing: &Balancing) -> &'h str {
     }
 }
 
+/// What part of all each host is, by weight.
+pub fn shares(hosts: &[Host]) -> Vec<f64> {
+    let all: f64 = hosts.iter().map(|host| f64::from(host.weight())).sum();
+    hosts.iter().map(|host| f64::from(host.weight()) / all).collect()
+}
+
 /// A ketama ring.
 #[derive(Debug)]
 pub struct Ring {
@@ -26,20 +32,19 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// At least `minimum` points (as far as the maximum allows), shared by weight.
-    pub fn new(hosts: &[Host], minimum: u64, balancing: &Balancing) -> Ring {
-        let hosts = hosts.iter().map(|host| (hash_key(host, balancing), host.weight()));
+    /// At least `minimum` points (as far as the maximum allows), each host with its share.
+    pub fn new(hosts: &[Host], shares: &[f64], minimum: u64, balancing: &Balancing) -> Ring {
+        let hosts = hosts.iter().zip(shares).map(|(host, share)| (hash_key(host, balancing), *share));
         let hash: fn(&[u8]) -> u64 = if balancing.murmur { murmur64a } else { |key| xxh64(key, 0) };
-        Ring::from_weights(hosts, (minimum, balancing.maximum_ring_size), hash)
+        Ring::from_shares(hosts, (minimum, balancing.maximum_ring_size), hash)
     }
 
-    fn from_weights<'a>(
-        hosts: impl Iterator<Item = (&'a str, u32)> + Clone,
+    fn from_shares<'a>(
+        hosts: impl Iterator<Item = (&'a str, f64)> + Clone,
         (minimum, maximum): (u64, u64),
         hash: fn(&[u8]) -> u64,
     ) -> Ring {
-        let total: f64 = hosts.clone().map(|(_, weight)| f64::from(weight)).sum();
-        let least = hosts.clone().map(|(_, weight)| f64::from(weight) / total).fold(f64::INFINITY, f64::min);
+        let least = hosts.clone().map(|(_, share)| share).fold(f64::INFINITY, f64::min);
         if !least.is_finite() || least <= 0.0 {
             return Ring { points: Vec::new() };
         }
@@ -49,8 +54,8 @@ impl Ring {
         let mut points = Vec::with_capacity(scale.ceil() as usize);
         let mut target = 0.0;
         let mut key = String::new();
-        for (number, (address, weight)) in hosts.enumerate() {
-            target += scale * f64::from(weight) / total;
+        for (number, (address, share)) in hosts.enumerate() {
+            target += scale * share;
             let mut index = 0_u64;
             while (points.len() as f64) < target {
                 key.clear();
@@ -82,12 +87,12 @@ pub struct Maglev {
 
 impl Maglev {
     /// A table of `size` places; a size that is no prime gives the default.
-    pub fn new(hosts: &[Host], size: u64, balancing: &Balancing) -> Maglev {
-        let hosts: Vec<(&str, u32)> = hosts.iter().map(|host| (hash_key(host, balancing), host.weight())).collect();
-        Maglev::from_weights(&hosts, size)
+    pub fn new(hosts: &[Host], shares: &[f64], size: u64, balancing: &Balancing) -> Maglev {
+        let hosts = hosts.iter().zip(shares).map(|(host, share)| (hash_key(host, balancing), *share));
+        Maglev::from_shares(&hosts.collect::<Vec<_>>(), size)
     }
 
-    fn from_weights(hosts: &[(&str, u32)], size: u64) -> Maglev {
+    fn from_shares(hosts: &[(&str, f64)], size: u64) -> Maglev {
         // With any other size a permutation would not reach every place, and filling the table would not end.
         let size = if size <= MAXIMUM_TABLE_SIZE && is_prime(size) { size } else { DEFAULT_TABLE_SIZE };
         let mut rows: Vec<Row<'_>> =
@@ -137,14 +142,14 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(host: usize, (key, weight): &(&'a str, u32), size: u64) -> Row<'a> {
+    fn new(host: usize, (key, share): &(&'a str, f64), size: u64) -> Row<'a> {
         Row {
             key,
             host: host as u32,
             offset: xxh64(key.as_bytes(), 0) % size,
             skip: xxh64(key.as_bytes(), 1) % (size - 1) + 1,
             next: 0,
-            weight: f64::from(*weight),
+            weight: *share,
             target: 0.0,
         }
     }

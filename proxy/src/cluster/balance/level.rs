@@ -4,17 +4,29 @@
 use std::collections::HashMap;
 
 use config::cluster;
+use config::endpoint::Locality;
 
 use super::chooser::Chooser;
 use super::edf::Schedule;
+use super::hashing;
 use super::load::{LevelHealth, PriorityLoad, Weights};
+use super::zones::{Zone, Zones};
 use crate::cluster::endpoints::Health;
 use crate::cluster::host::Host;
 use crate::cluster::pick::Pick;
+use crate::stats::Counter;
 
 /// Balancer state over one endpoint set.
 #[derive(Debug)]
 pub struct Balancer {
+    /// Of the first priority.
+    zones: Option<Zones>,
+    /// Counts picks of priorities in panic; they get nothing where that is to fail.
+    panics: Counter,
+    /// Whether a priority without any host is in panic: it counts as one, and gets nothing.
+    panics_empty: bool,
+    fails_in_panic: bool,
+    weighs_localities: bool,
     load: PriorityLoad,
     sizes: Vec<LevelHealth>,
     levels: Vec<Level>,
@@ -37,6 +49,8 @@ struct Level {
 /// One locality.
 #[derive(Debug)]
 pub struct Group {
+    /// Where it is.
+    pub locality: Locality,
     /// `load_balancing_weight`, 0 when unset.
     pub weight: u32,
     /// Its hosts.
@@ -52,21 +66,36 @@ enum List {
     Of(Health),
     /// Those of one health in one locality.
     In(Health, usize),
+    /// For policies that hash: the healthy ones, or all in panic, each with the share that its locality gives it.
+    Hashed { panic: bool },
 }
 
-/// A pick, and whether the priority was in panic.
-pub type Picked = (Host, bool);
+/// What of cluster and endpoint set decides how priorities share the load.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `overprovisioning_factor`, percent.
+    pub overprovisioning: u32,
+    /// `weighted_priority_health`: how healthy a priority is counts by weights.
+    pub weighted: bool,
+    /// `healthy_panic_threshold`, percent.
+    pub panic_threshold: f64,
+    /// `fail_traffic_on_panic`.
+    pub fails_in_panic: bool,
+    /// Localities are chosen by their weights.
+    pub weighs_localities: bool,
+}
 
 impl Balancer {
-    /// Over these priorities; within each, localities. `weighted`: how healthy a priority is counts by weights.
+    /// Over these priorities; within each, localities. `panics` counts picks of priorities in panic.
     pub fn new(
         levels: Vec<Vec<Group>>,
-        overprovisioning: u32,
-        weighted: bool,
-        panic_threshold: f64,
+        limits: Limits,
+        zones: Option<Zones>,
+        panics: Counter,
         random: fastrand::Rng,
     ) -> Balancer {
-        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups, weighted)).collect();
+        let overprovisioning = limits.overprovisioning;
+        let sizes: Vec<LevelHealth> = levels.iter().map(|groups| count(groups, limits.weighted)).collect();
         let levels = levels.into_iter().map(|groups| Level {
             groups,
             overprovisioning,
@@ -74,7 +103,12 @@ impl Balancer {
             localities: Vec::new(),
         });
         Balancer {
-            load: PriorityLoad::new(&sizes, overprovisioning, panic_threshold),
+            zones,
+            panics,
+            panics_empty: limits.panic_threshold > 0.0,
+            fails_in_panic: limits.fails_in_panic,
+            weighs_localities: limits.weighs_localities,
+            load: PriorityLoad::new(&sizes, overprovisioning, limits.panic_threshold),
             sizes,
             levels: levels.collect(),
             addresses: None,
@@ -102,11 +136,11 @@ impl Balancer {
     }
 
     /// Picks a host; a retry picks again and again while it is one to decline and attempts are left, then takes that one after all.
-    pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Picked> {
+    pub fn pick(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>) -> Option<Host> {
         let mut picked = self.pick_once(cluster, want, 0)?;
         let Some(again) = want.again else { return Some(picked) };
         for attempt in 1..=again.attempts() {
-            if !again.declines(&picked.0) {
+            if !again.declines(&picked) {
                 break;
             }
             picked = self.pick_once(cluster, want, attempt)?;
@@ -120,37 +154,67 @@ impl Balancer {
         want.again?.load(|excluded| self.load.without(&self.sizes, overprovisioning, excluded))
     }
 
-    fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Picked> {
+    fn pick_once(&mut self, cluster: &cluster::Cluster, want: &Pick<'_>, attempt: u32) -> Option<Host> {
         let others = self.other_priorities(want);
         let random = &mut self.random;
         let (priority, degraded) = match self.levels.len() {
-            0 => return None,
+            0 => {
+                if self.panics_empty {
+                    self.panics.inc();
+                }
+                return None;
+            }
             1 if self.load.healthy[0] == 100 => (0, false),
             _ => others.as_ref().unwrap_or(&self.load).choose(want.hash.unwrap_or_else(|| random.u64(..))),
         };
         let level = &mut self.levels[priority];
+        let health = if degraded { Health::Degraded } else { Health::Healthy };
         let panic = self.load.panic[priority];
-        let list = if panic {
+        if panic {
+            self.panics.inc();
+        }
+        let list = if hashes(&cluster.balancer) {
+            // As in Envoy there is nothing for degraded hosts.
+            List::Hashed { panic }
+        } else if panic {
+            if self.fails_in_panic {
+                return None;
+            }
             List::All
         } else {
-            let health = if degraded { Health::Degraded } else { Health::Healthy };
-            let locality = cluster.locality_weighted.then(|| level.locality(health, random)).flatten();
-            locality.map_or(List::Of(health), |locality| List::In(health, locality))
+            let locality = self.weighs_localities.then(|| level.locality(health, random)).flatten();
+            let zones = self.zones.as_ref().filter(|_| priority == 0 && locality.is_none());
+            match zones.map_or(Zone::Any, |zones| zones.choose(self.fails_in_panic, random)) {
+                Zone::Any => locality.map_or(List::Of(health), |locality| List::In(health, locality)),
+                Zone::Of(group) => List::In(health, group),
+                Zone::None => return None,
+            }
         };
-        let host = level.list(list, cluster, random).pick(want.hash, attempt, random)?;
-        Some((host.clone(), panic))
+        let weighs = self.weighs_localities;
+        level.list(list, weighs, cluster, random).pick(want.hash, attempt, random).cloned()
     }
 }
 
 impl Level {
-    fn list(&mut self, list: List, cluster: &cluster::Cluster, random: &mut fastrand::Rng) -> &mut Chooser {
+    fn list(
+        &mut self,
+        list: List,
+        weighs: bool,
+        cluster: &cluster::Cluster,
+        random: &mut fastrand::Rng,
+    ) -> &mut Chooser {
         let groups = &self.groups;
         find_or_make(&mut self.lists, list, || {
+            if let List::Hashed { panic } = list {
+                let (hosts, shares) = shared(groups, weighs, panic);
+                return Chooser::hashed(hosts, shares, &cluster.balancer, &cluster.balancing);
+            }
             let hosts = groups.iter().enumerate().flat_map(|(index, group)| {
                 group.hosts.iter().filter(move |host| match list {
                     List::All => true,
                     List::Of(health) => host.health() == health,
                     List::In(health, locality) => index == locality && host.health() == health,
+                    List::Hashed { .. } => false,
                 })
             });
             Chooser::new(hosts.cloned().collect(), &cluster.balancer, &cluster.balancing, random)
@@ -197,6 +261,30 @@ fn count(groups: &[Group], weighted: bool) -> LevelHealth {
         }
     }
     health
+}
+
+fn hashes(policy: &cluster::Balancer) -> bool {
+    matches!(policy, cluster::Balancer::RingHash { .. } | cluster::Balancer::Maglev { .. })
+}
+
+/// The hosts of a ring or table, and what part of it each is: by its weight, and where localities have weights by its share of its locality. As
+/// in Envoy those count whatever the health of the locality.
+fn shared(groups: &[Group], weighs: bool, panic: bool) -> (Vec<Host>, Vec<f64>) {
+    let usable = |host: &&Host| panic || host.health() == Health::Healthy;
+    let of = |group: &Group| -> Vec<Host> { group.hosts.iter().filter(usable).cloned().collect() };
+    if !weighs {
+        let hosts: Vec<Host> = groups.iter().flat_map(of).collect();
+        let shares = hashing::shares(&hosts);
+        return (hosts, shares);
+    }
+    let all: f64 = groups.iter().map(|group| f64::from(group.weight)).sum();
+    let (mut hosts, mut shares) = (Vec::new(), Vec::new());
+    for group in groups.iter().filter(|group| group.weight > 0) {
+        let members = of(group);
+        shares.extend(hashing::shares(&members).into_iter().map(|share| share * (f64::from(group.weight) / all)));
+        hosts.extend(members);
+    }
+    (hosts, shares)
 }
 
 fn effective_weight(group: &Group, health: Health, overprovisioning: u32) -> f64 {

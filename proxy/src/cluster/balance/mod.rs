@@ -5,9 +5,14 @@ mod edf;
 mod hashing;
 mod level;
 mod load;
+mod members;
 mod murmur;
 mod slow_start;
+mod subsets;
 mod twister;
+mod zones;
 
-pub use level::{Balancer, Group};
+pub use level::{Balancer, Group, Limits};
 pub use load::PriorityLoad;
+pub use subsets::{SubsetCounters, Subsets};
+pub use zones::{Members, ZoneCounters, Zones};

@@ -2,15 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use config::cluster::TcpKeepalive;
+use config::cluster::{Bind, TcpKeepalive};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::system_text;
 use crate::cluster::{ConnectFailure, ConnectFailureKind};
+use crate::sys::set_socket_option;
 
 /// A TCP connection. A bind address of another family than the endpoint's is not used, as in Envoy.
 ///
@@ -18,7 +20,7 @@ use crate::cluster::{ConnectFailure, ConnectFailureKind};
 /// `immediate connect error`, `delayed connect error` or `failed to bind`, with the system's words.
 pub async fn tcp(
     address: SocketAddr,
-    bind: Option<SocketAddr>,
+    bind: Option<&Bind>,
     keepalive: Option<&TcpKeepalive>,
 ) -> Result<TcpStream, ConnectFailure> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP));
@@ -28,9 +30,21 @@ pub async fn tcp(
     if let Some(keepalive) = keepalive {
         let _refused = keep_alive(&socket, keepalive);
     }
-    if let Some(source) = bind.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+    let (source, options) = bind.map_or((None, &[][..]), |bind| bind.towards(address));
+    if let Some(source) = source {
+        if bind.is_some_and(|bind| bind.freebind) {
+            free(&socket, source).map_err(|error| local(&error))?;
+        }
         socket.bind(&source.into()).map_err(|error| {
             let reason = format!("failed to bind to {source}: {}", system_text(&error));
+            ConnectFailure::because(ConnectFailureKind::Local, reason)
+        })?;
+    }
+    for option in options {
+        // As in Envoy: who asked for it wants no connection without it.
+        set_socket_option(socket.as_fd(), option.level, option.name, &option.value).map_err(|error| {
+            let reason =
+                format!("failed to set socket option {}/{}: {}", option.level, option.name, system_text(&error));
             ConnectFailure::because(ConnectFailureKind::Local, reason)
         })?;
     }
@@ -84,6 +98,14 @@ fn begin(socket: &Socket, address: &SockAddr, printed: impl Fn() -> String) -> R
             };
             Err(ConnectFailure::because(kind, reason))
         }
+    }
+}
+
+/// An address that need not be there may be bound.
+fn free(socket: &Socket, source: SocketAddr) -> io::Result<()> {
+    match source {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true),
+        SocketAddr::V6(_) => socket.set_freebind_v6(true),
     }
 }
 

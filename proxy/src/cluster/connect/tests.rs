@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use config::cluster::{Cluster as Config, Discovery, TcpKeepalive};
+use config::cluster::{Bind, Cluster as Config, Discovery, Source, TcpKeepalive};
+use config::listener::SocketOption;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -41,13 +42,56 @@ fn failed(result: Result<Connected, ConnectFailure>) -> (ConnectFailureKind, Str
     (failure.kind, failure.transport_reason.as_deref().unwrap_or("").to_owned())
 }
 
+fn from(address: SocketAddr) -> Option<Arc<Bind>> {
+    Some(Arc::new(Bind { sources: vec![Source { address, options: None }], ..Bind::default() }))
+}
+
+fn option(name: i32) -> SocketOption {
+    SocketOption { level: libc::IPPROTO_IP, name, value: 3_i32.to_ne_bytes().to_vec() }
+}
+
+#[test]
+fn sockets_are_told_what_the_configuration_says() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let with = |options: Vec<SocketOption>| {
+            move |config: &mut Config| config.bind = Some(Arc::new(Bind { options, ..Bind::default() }))
+        };
+        let connected = connect_to(endpoint(address), with(vec![option(libc::IP_TTL)])).await.expect("a connection");
+        let Io::Tcp(stream) = connected.stream.io() else { panic!("TCP expected") };
+        assert_eq!(socket2::SockRef::from(stream).ttl_v4().expect("told"), 3);
+        let result = connect_to(endpoint(address), with(vec![option(9999)])).await;
+        let reason = "failed to set socket option 0/9999: Protocol not available";
+        assert_eq!(failed(result), (ConnectFailureKind::Local, reason.to_owned()));
+    });
+}
+
+#[test]
+fn an_address_that_is_not_there_may_be_bound() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let free = connect_to(endpoint(address), |config| {
+            let bind = from(SocketAddr::from(([203, 0, 113, 7], 0)));
+            config.bind = bind.map(|bind| Arc::new(Bind { freebind: true, ..Bind::clone(&bind) }));
+            config.connect_timeout = Duration::from_millis(50);
+        });
+        // What becomes of it is the network's to say; it is not the binding that fails.
+        if let Err(failure) = free.await {
+            let reason = failure.transport_reason.as_deref().unwrap_or_default().to_owned();
+            assert!(!reason.contains("failed to bind"), "{reason}");
+        }
+    });
+}
+
 #[test]
 fn tcp_with_a_source_address_and_keepalive() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let connected = connect_to(endpoint(address), |config| {
-            config.bind_address = Some(SocketAddr::from(([127, 0, 0, 6], 0)));
+            config.bind = from(SocketAddr::from(([127, 0, 0, 6], 0)));
             config.tcp_keepalive =
                 Some(TcpKeepalive { probes: Some(3), time: Some(Duration::from_secs(60)), interval: None });
         });
@@ -68,7 +112,7 @@ fn a_source_address_that_is_not_ours() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let source = SocketAddr::from(([203, 0, 113, 7], 0));
-        let result = connect_to(endpoint(address), |config| config.bind_address = Some(source)).await;
+        let result = connect_to(endpoint(address), |config| config.bind = from(source)).await;
         let reason = "failed to bind to 203.0.113.7:0: Cannot assign requested address";
         assert_eq!(failed(result), (ConnectFailureKind::Local, reason.to_owned()));
     });
@@ -79,7 +123,7 @@ fn pipes_are_connected_to_without_a_source_address() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("app.sock");
-        let source = |config: &mut Config| config.bind_address = Some(SocketAddr::from(([127, 0, 0, 6], 0)));
+        let source = |config: &mut Config| config.bind = from(SocketAddr::from(([127, 0, 0, 6], 0)));
         let missing = connect_to(endpoint_at(Address::Pipe(path.clone())), source).await;
         let reason = format!("immediate connect error: No such file or directory|remote address:{}", path.display());
         assert_eq!(failed(missing), (ConnectFailureKind::Remote, reason));
@@ -122,6 +166,7 @@ fn the_proxy_protocol_header_comes_first() {
         let cluster = bench.publish(Config {
             transport: config::cluster::UpstreamTransport::ProxyProtocol {
                 version: 1,
+                added: Arc::default(),
                 inner: Box::new(config::cluster::UpstreamTransport::Raw),
             },
             ..config(Discovery::Static(assignment(vec![endpoint(address)])))
@@ -215,4 +260,21 @@ fn system_texts_lose_the_number() {
     let error = io::Error::from_raw_os_error(libc::ECONNREFUSED);
     assert_eq!(system_text(&error), "Connection refused");
     assert_eq!(system_text(&io::Error::other("of ours")), "of ours");
+}
+
+/// No TCP connection goes to a multicast address: the network is unreachable, whatever routes there are.
+#[test]
+fn an_address_without_a_route_fails_at_once_and_another_one_is_taken() {
+    run(async {
+        let unreachable: SocketAddr = "[ff02::1]:80".parse().expect("an address");
+        let (kind, reason) = failed(connect_to(endpoint(unreachable), |_| {}).await);
+        assert_eq!(kind, ConnectFailureKind::Remote);
+        assert_eq!(reason, "immediate connect error: Network is unreachable|remote address:[ff02::1]:80");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let there = listener.local_addr().expect("bound");
+        let both =
+            config::endpoint::Endpoint { additional_addresses: vec![Address::Socket(there)], ..endpoint(unreachable) };
+        let connected = connect_to(both, |_| {}).await.expect("a connection");
+        assert_eq!(&*connected.facts.peer, there.to_string());
+    });
 }

@@ -24,7 +24,7 @@ async fn exchange(check: &TcpCheck, stream: &mut Stream) -> io::Result<()> {
         // Nobody is proxied: version 1 tells of the check's own connection.
         let own = stream.tcp_socket().filter(|_| version == 1);
         let own = own.and_then(|socket| Some((socket.local_addr().ok()?, socket.peer_addr().ok()?)));
-        said.extend_from_slice(&proxy_protocol::header(version, own));
+        said.extend_from_slice(&proxy_protocol::header(version, own, &[]));
     }
     said.extend_from_slice(&check.send);
     // As in Envoy: where nothing is to come, the connection alone is looked at.

@@ -13,7 +13,7 @@ fn what_is_warm() {
     cluster.assign(&assignment(Vec::new()));
     assert!(cluster.is_warm(), "an empty one will do");
     assert!(bench.publish(config(Discovery::Static(assignment(Vec::new())))).is_warm());
-    assert!(bench.publish(config(Discovery::OriginalDst)).is_warm());
+    assert!(bench.publish(config(Discovery::OriginalDst(Default::default()))).is_warm());
     assert!(cluster.has_secrets() && cluster.needed_secrets().is_empty());
 }
 

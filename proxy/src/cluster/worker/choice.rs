@@ -1,7 +1,6 @@
 //! Which host an attempt goes to: the one that a filter chose, the balancer's, or a restored original destination. The balancer follows the
 //! endpoints that the control thread assigns. Part of [`WorkerCluster`].
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,31 +8,9 @@ use std::sync::Arc;
 use config::cluster::Discovery;
 
 use super::WorkerCluster;
-use crate::cluster::balance::{Balancer, Group};
-use crate::cluster::core::Core;
 use crate::cluster::endpoints::EndpointSet;
 use crate::cluster::host::{Host, HostState};
-use crate::cluster::identity::Identity;
 use crate::cluster::{OverrideHost, Pick, PickFailure};
-
-/// The balancer, and the endpoint set that it was built from.
-pub(super) struct Balance {
-    endpoints: Arc<EndpointSet>,
-    balancer: Balancer,
-}
-
-impl Balance {
-    /// For the endpoints of this moment. `hosts` gets what is not in it.
-    pub(super) fn build(
-        core: &Rc<Core>,
-        endpoints: Arc<EndpointSet>,
-        hosts: &mut HashMap<*const Identity, Rc<HostState>>,
-        worker: usize,
-    ) -> Balance {
-        let balancer = build_balancer(core, &endpoints, hosts, worker);
-        Balance { endpoints, balancer }
-    }
-}
 
 impl WorkerCluster {
     /// Chooses a host for one attempt.
@@ -55,18 +32,13 @@ impl WorkerCluster {
     fn balanced(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
         let config = self.core.shared.config();
         match &config.discovery {
-            Discovery::OriginalDst => self.destination(want.original_destination),
+            Discovery::OriginalDst(_) => self.destination(want.original_destination),
             Discovery::Inert(_) => Err(PickFailure::Inert),
             Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
-                let balancer = &mut self.balance.borrow_mut().balancer;
-                match balancer.pick(config, want) {
-                    Some((host, panic)) => {
-                        if panic {
-                            self.core.stats.lb_healthy_panic.inc();
-                        }
-                        Ok(host)
-                    }
-                    None if !balancer.is_empty() => Err(PickFailure::NoHealthyEndpoint),
+                let mut balance = self.balance.borrow_mut();
+                match balance.pick(config, want) {
+                    Some(host) => Ok(host),
+                    None if !balance.balancer.is_empty() => Err(PickFailure::NoHealthyEndpoint),
                     None if is_dns(&config.discovery) => Err(PickFailure::Unresolved),
                     None => Err(PickFailure::NoEndpoints),
                 }
@@ -90,7 +62,7 @@ impl WorkerCluster {
     /// Rebuilds the balancer if the endpoints have changed, and lets go of those that are gone.
     pub(in crate::cluster) fn follow_endpoints(&self) {
         let current = self.core.shared.endpoints();
-        if Arc::ptr_eq(&current, &self.balance.borrow().endpoints) {
+        if self.balance.borrow().is_of(&current) {
             return;
         }
         let endpoints = self.core.shared.endpoints_owned();
@@ -109,7 +81,7 @@ impl WorkerCluster {
                     hosts.insert(identity, state);
                 }
             }
-            *self.balance.borrow_mut() = Balance::build(&self.core, endpoints, &mut hosts, self.worker);
+            self.balance.borrow_mut().rebuild(&self.core, endpoints, &mut hosts, self.worker);
             before
         };
         if self.core.shared.config().closes_on_change && (!gone.is_empty() || self.hosts.borrow().len() != known) {
@@ -130,6 +102,13 @@ impl WorkerCluster {
         if let Some(host) = destinations.get(&address) {
             return Ok(host.clone());
         }
+        if destinations.len() >= MOST_DESTINATIONS {
+            // Callers may name what they like.
+            destinations.retain(|_, host| host.state().prune() || host.active() > 0);
+            if destinations.len() >= MOST_DESTINATIONS {
+                return Err(PickFailure::TooManyDestinations);
+            }
+        }
         let transport = self.core.shared.transport_of(address).ok_or(PickFailure::NoOriginalDestination)?;
         let endpoint = EndpointSet::dynamic(address, transport);
         let state = HostState::new(&endpoint.identity, self.worker);
@@ -139,32 +118,9 @@ impl WorkerCluster {
     }
 }
 
-fn build_balancer(
-    core: &Rc<Core>,
-    endpoints: &EndpointSet,
-    hosts: &mut HashMap<*const Identity, Rc<HostState>>,
-    worker: usize,
-) -> Balancer {
-    let levels = endpoints.levels.iter().map(|groups| {
-        let groups = groups.iter().map(|group| Group {
-            weight: group.weight.unwrap_or(0),
-            hosts: group
-                .endpoints
-                .iter()
-                .map(|endpoint| {
-                    let state = hosts
-                        .entry(Arc::as_ptr(&endpoint.identity))
-                        .or_insert_with(|| HostState::new(&endpoint.identity, worker));
-                    Host::new(Arc::clone(endpoint), Rc::clone(state))
-                })
-                .collect(),
-        });
-        groups.collect()
-    });
-    let threshold = core.shared.config().panic_threshold;
-    Balancer::new(levels.collect(), endpoints.overprovisioning, endpoints.weighted, threshold, fastrand::Rng::new())
-}
-
 fn is_dns(discovery: &Discovery) -> bool {
     matches!(discovery, Discovery::StrictDns(..) | Discovery::LogicalDns(..))
 }
+
+/// So many original destinations are connected to at a time, of each worker and cluster.
+const MOST_DESTINATIONS: usize = 4096;

@@ -1,7 +1,7 @@
 //! Tests of `worker`.
 
-use config::cluster::{Cluster as Config, Discovery};
-use config::endpoint::{Endpoint, HealthStatus};
+use config::cluster::{Cluster as Config, Discovery, LocalZone};
+use config::endpoint::{Endpoint, HealthStatus, LoadAssignment};
 
 use super::*;
 use crate::cluster::testing::*;
@@ -27,7 +27,7 @@ fn reasons_for_no_host() {
         (config(eds()), PickFailure::NoEndpoints),
         (calm(Discovery::Static(assignment(vec![sick]))), PickFailure::NoHealthyEndpoint),
         (config(Discovery::StrictDns(assignment(vec![endpoint_at(name)]), dns)), PickFailure::Unresolved),
-        (config(Discovery::OriginalDst), PickFailure::NoOriginalDestination),
+        (config(Discovery::OriginalDst(Default::default())), PickFailure::NoOriginalDestination),
         (config(Discovery::Inert("envoy.clusters.dynamic_forward_proxy".into())), PickFailure::Inert),
     ] {
         bench.publish(config);
@@ -84,12 +84,37 @@ fn a_host_that_a_filter_has_chosen_is_taken_where_its_health_allows_it() {
     }
 }
 
+/// Half of the proxies are here and half of the hosts: all stays. Then two thirds of the proxies are, and a quarter has to leave.
+#[test]
+fn what_the_local_cluster_has_decides_how_much_stays_in_the_zone() {
+    let zone =
+        |name: &str, hosts: &[u8]| locality(name, None, 0, hosts.iter().map(|last| endpoint(address(*last))).collect());
+    let of = |localities| LoadAssignment { localities, ..assignment(Vec::new()) };
+    let bench = Bench::new();
+    let halves = of(vec![zone("a", &[1]), zone("b", &[2])]);
+    let local = bench.publish(Config { name: "local".into(), ..config(Discovery::Static(halves)) });
+    let own = LocalZone { cluster: "local".into(), locality: zone("a", &[]).locality };
+    let hosts = of(vec![zone("b", &[14, 15, 16]), zone("a", &[11, 12, 13])]);
+    bench.publish(Config { local_zone: Some(Arc::new(own)), ..config(Discovery::Static(hosts)) });
+    let cluster = bench.worker(NAME);
+    let leave = || {
+        let picks = (0..4000).map(|_| cluster.pick(&Pick::default()).expect("a host"));
+        picks.filter(|host| *host.endpoint().locality.zone == *"b").count()
+    };
+    assert_eq!(leave(), 0);
+    assert_eq!(bench.stat("lb_zone_routing_all_directly"), 4000);
+    local.assign(&of(vec![zone("a", &[1, 2]), zone("b", &[3])]));
+    let left = leave();
+    assert!((850..1150).contains(&left), "{left}");
+    assert_eq!(bench.stat("lb_zone_routing_cross_zone"), left as u64);
+}
+
 #[test]
 fn a_restored_original_destination_is_reached_and_forgotten_when_idle() {
     run_paused(async {
         let server = Http1Server::start().await;
         let bench = Bench::new();
-        let mut original = config(Discovery::OriginalDst);
+        let mut original = config(Discovery::OriginalDst(Default::default()));
         original.http.idle_timeout = Some(Duration::from_secs(1));
         bench.publish(original);
         let cluster = bench.worker(NAME);

@@ -196,7 +196,10 @@ impl Attempt<'_> {
     /// Chooses the host of the attempt of that number.
     pub fn pick(&self, stream: &Stream<'_>, number: u32, retry: Option<&Retry<'_>>) -> Result<Target, Failure> {
         let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
-        self.cluster.pick(stream.plan.host(number), hash, retry).map_err(Failure::Pick)
+        let metadata = if self.cluster.has_subsets() { stream.asked_of_hosts() } else { None };
+        let destination = self.cluster.destination(stream);
+        let picked = self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination);
+        picked.map_err(Failure::Pick)
     }
 
     /// Logs tell of the cluster and the host, and of no failure of an earlier one.

@@ -173,6 +173,7 @@ fn weighted(route: &mut Route) -> &mut Vec<(Arc<str>, ScopedFilter)> {
             name: name.clone(),
             header: None,
             weight: 1,
+            metadata_match: None,
             headers: Default::default(),
             host_rewrite: None,
             per_filter: Vec::new(),

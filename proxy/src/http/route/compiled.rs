@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use config::metadata::Criteria;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite, WeightsBy};
 use config::{At, Rejection};
 
@@ -112,6 +113,8 @@ pub struct WeightedTarget {
     pub name: Arc<str>,
     /// With `cluster_header`: that header.
     pub cluster_header: Option<Name>,
+    /// `metadata_match`, over that of the route.
+    pub metadata_match: Option<Arc<Criteria>>,
     /// Header changes when this one is chosen.
     pub mutation: Mutation,
     /// What it tells filters.
@@ -242,6 +245,7 @@ impl Forwarding {
                     Ok(WeightedTarget {
                         name: cluster.name.clone(),
                         cluster_header: cluster.header.as_ref().map(|name| Name::new(name)),
+                        metadata_match: cluster.metadata_match.clone(),
                         mutation: Mutation::compile(&cluster.headers),
                         host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
                         scopes: Scopes::compile(&list.index(index), &cluster.per_filter, deps)?,

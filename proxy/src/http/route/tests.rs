@@ -188,6 +188,7 @@ fn weights_divide_the_dice() {
         name: name.into(),
         header: None,
         weight,
+        metadata_match: None,
         headers: HeaderChanges::default(),
         host_rewrite: None,
         per_filter: Vec::new(),

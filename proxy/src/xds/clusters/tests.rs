@@ -37,6 +37,79 @@ fn a_bad_cluster_is_refused_with_its_field_and_the_good_one_beside_it_applies() 
     });
 }
 
+/// Each rejects itself alone, names its field, and the next push applies.
+#[test]
+fn clusters_that_cannot_be_hold_nobody_up() {
+    let endpoint = |more: serde_json::Value| {
+        let mut endpoint =
+            json!({"endpoint": {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 1}}}});
+        endpoint.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"load_assignment": {"cluster_name": "bad", "endpoints": [{"lb_endpoints": [endpoint]}]}})
+    };
+    let ring =
+        json!({"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": 8, "maximum_ring_size": 4}});
+    let localities = |weight: u32| {
+        let zones = ["a", "b"].map(|zone| json!({"locality": {"zone": zone}, "load_balancing_weight": weight}));
+        json!({"load_assignment": {"cluster_name": "bad", "endpoints": zones}})
+    };
+    let selector = json!({"keys": ["k"], "fallback_policy": "KEYS_SUBSET", "fallback_keys_subset": ["k"]});
+    let cases = [
+        (ring, "ring_hash_lb_config.minimum_ring_size: "),
+        (endpoint(json!({"load_balancing_weight": 0})), "lb_endpoints[0].load_balancing_weight: "),
+        (localities(0), "endpoints[0].load_balancing_weight: "),
+        (localities(u32::MAX), "endpoints[1].load_balancing_weight: "),
+        (json!({"lb_subset_config": {"subset_selectors": [selector]}}), "subset_selectors[0].fallback_keys_subset: "),
+        (
+            json!({"common_lb_config": {"zone_aware_lb_config": {"routing_enabled": {"value": 101}}}}),
+            "routing_enabled.value: ",
+        ),
+        (json!({"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": 10}}), "maglev_lb_config.table_size: "),
+        (json!({"circuit_breakers": {"per_host_thresholds": [{"max_requests": 1}]}}), "per_host_thresholds[0]: "),
+    ];
+    run(async {
+        let mut world = World::new();
+        for (port, (fields, expected)) in (1..).zip(cases) {
+            let mut bad = static_cluster("bad", 1);
+            bad.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let refused = world.refused(&[bad, static_cluster("good", port)]);
+            assert_eq!((refused.len(), &*refused[0].0), (1, "bad"), "{refused:?}");
+            assert!(refused[0].1.contains(expected), "{expected}: {}", refused[0].1);
+            assert_eq!(world.ports("good"), [format!("10.0.0.1:{port}")]);
+            world.push(&[static_cluster("bad", port)]).unwrap();
+            assert_eq!(world.ports("bad"), [format!("10.0.0.1:{port}")]);
+        }
+    });
+}
+
+#[test]
+fn endpoints_that_nobody_asked_for_are_nothing() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        world.push(&[endpoints("stranger", &[1]), endpoints("svc", &[2])]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:2"]);
+        assert!(world.active(Kind::Endpoints, "stranger").is_none() && world.cluster("stranger").is_none());
+    });
+}
+
+/// Of two endpoints of one address the first counts; priorities need not follow each other; weights are as large as their type.
+#[test]
+fn odd_endpoints_are_taken() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("a", "svc")]).unwrap();
+        let mut odd = endpoints("svc", &[1, 2, 1]);
+        for one in odd["endpoints"][0]["lb_endpoints"].as_array_mut().unwrap() {
+            one["load_balancing_weight"] = json!(u32::MAX);
+        }
+        let mut last = endpoints("svc", &[3])["endpoints"][0].take();
+        last["priority"] = json!(128);
+        odd["endpoints"].as_array_mut().unwrap().push(last);
+        world.push(&[odd]).unwrap();
+        assert_eq!(world.ports("a"), ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"]);
+    });
+}
+
 #[test]
 fn a_version_whose_verification_is_not_enforced_here_takes_the_one_without_it_down() {
     run(async {

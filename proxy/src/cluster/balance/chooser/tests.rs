@@ -111,3 +111,27 @@ fn a_host_with_too_much_gives_to_another_one_and_always_the_same() {
     assert_ne!(first, other);
     assert_eq!(chooser.pick(Some(42), 0, &mut random), Some(&other));
 }
+
+/// Sums of weights are wider than a weight.
+#[test]
+fn weights_may_be_as_large_as_their_type() {
+    let policies = [
+        Balancer::RoundRobin,
+        Balancer::LeastRequest { choices: 2 },
+        Balancer::Random,
+        Balancer::RingHash { minimum_ring_size: 16 },
+        Balancer::Maglev { table_size: 1009 },
+    ];
+    for policy in policies {
+        let hosts = (1..=4).map(|last| host(last, u32::MAX - u32::from(last), HealthStatus::Healthy)).collect();
+        let balancing = Balancing { maximum_ring_size: 64, balance_factor: Some(150), ..Balancing::default() };
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut chooser = Chooser::new(hosts, &policy, &balancing, &mut random);
+        let mut seen = std::collections::BTreeSet::new();
+        for key in 0..400_u64 {
+            let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            seen.insert(chooser.pick(Some(hash), 0, &mut random).expect("a host").address().to_owned());
+        }
+        assert_eq!(seen.len(), 4, "{policy:?}");
+    }
+}

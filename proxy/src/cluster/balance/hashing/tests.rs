@@ -23,14 +23,18 @@ fn the_hash_is_xxh64() {
 
 #[test]
 fn a_ring_has_the_points_that_the_weights_ask_for() {
-    let ring = Ring::from_weights([("10.0.0.1:80", 1), ("10.0.0.2:80", 2)].into_iter(), (12, MAXIMUM_RING_SIZE), xx);
+    let ring = Ring::from_shares(
+        [("10.0.0.1:80", 1.0 / 3.0), ("10.0.0.2:80", 2.0 / 3.0)].into_iter(),
+        (12, MAXIMUM_RING_SIZE),
+        xx,
+    );
     assert_eq!(ring.points.iter().filter(|(_, host)| *host == 0).count(), 4);
     assert_eq!(ring.points.iter().filter(|(_, host)| *host == 1).count(), 8);
 }
 
 #[test]
 fn a_hash_finds_the_next_point_and_wraps() {
-    let ring = Ring::from_weights([("10.0.0.1:80", 1), ("10.0.0.2:80", 1)].into_iter(), (8, MAXIMUM_RING_SIZE), xx);
+    let ring = Ring::from_shares([("10.0.0.1:80", 0.5), ("10.0.0.2:80", 0.5)].into_iter(), (8, MAXIMUM_RING_SIZE), xx);
     let (first, last) = (ring.points[0], ring.points[ring.points.len() - 1]);
     assert_eq!(ring.find(first.0, 0), Some(first.1 as usize));
     assert_eq!(ring.find(first.0 - 1, 0), Some(first.1 as usize));
@@ -42,9 +46,10 @@ fn a_hash_finds_the_next_point_and_wraps() {
 
 #[test]
 fn a_key_stays_when_another_host_leaves() {
-    let all = [("10.0.0.1:80", 1), ("10.0.0.2:80", 1), ("10.0.0.3:80", 1)];
-    let whole = Ring::from_weights(all.into_iter(), (3000, MAXIMUM_RING_SIZE), xx);
-    let less = Ring::from_weights(all[..2].iter().copied(), (2000, MAXIMUM_RING_SIZE), xx);
+    let third = 1.0 / 3.0;
+    let all = [("10.0.0.1:80", third), ("10.0.0.2:80", third), ("10.0.0.3:80", third)];
+    let whole = Ring::from_shares(all.into_iter(), (3000, MAXIMUM_RING_SIZE), xx);
+    let less = Ring::from_shares(all[..2].iter().map(|(host, _)| (*host, 0.5)), (2000, MAXIMUM_RING_SIZE), xx);
     for key in 0..1000_u64 {
         let hash = xxh64(&key.to_le_bytes(), 0);
         let before = whole.find(hash, 0).expect("a host");
@@ -56,7 +61,7 @@ fn a_key_stays_when_another_host_leaves() {
 
 #[test]
 fn maglev_fills_its_table_by_weight() {
-    let maglev = Maglev::from_weights(&[("10.0.0.1:80", 1), ("10.0.0.2:80", 3)], 4001);
+    let maglev = Maglev::from_shares(&[("10.0.0.1:80", 0.25), ("10.0.0.2:80", 0.75)], 4001);
     let share = maglev.table.iter().filter(|host| **host == 1).count();
     assert!(maglev.table.iter().all(|host| *host < 2));
     assert!((2998..3004).contains(&share), "{share}");
@@ -67,29 +72,29 @@ fn maglev_fills_its_table_by_weight() {
 #[test]
 fn sizes_that_would_never_end_are_replaced() {
     for size in [0, 1, 4, 65_536, u64::MAX] {
-        assert_eq!(Maglev::from_weights(&[("10.0.0.1:80", 1)], size).table.len() as u64, DEFAULT_TABLE_SIZE);
+        assert_eq!(Maglev::from_shares(&[("10.0.0.1:80", 1.0)], size).table.len() as u64, DEFAULT_TABLE_SIZE);
     }
-    assert!(Maglev::from_weights(&[], 7).find(1, 0).is_none());
-    assert!(Ring::from_weights([].into_iter(), (1024, 1024), xx).find(1, 0).is_none());
+    assert!(Maglev::from_shares(&[], 7).find(1, 0).is_none());
+    assert!(Ring::from_shares([].into_iter(), (1024, 1024), xx).find(1, 0).is_none());
 }
 
 #[test]
 fn an_attempt_looks_elsewhere() {
-    let maglev = Maglev::from_weights(&[("a", 1), ("b", 1), ("c", 1)], 65_537);
+    let maglev = Maglev::from_shares(&[("a", 1.0), ("b", 1.0), ("c", 1.0)], 65_537);
     let moved = (0..100_u64).filter(|key| maglev.find(*key, 0) != maglev.find(*key, 1)).count();
     assert!(moved > 40, "{moved}");
 }
 
 #[test]
 fn a_ring_is_no_larger_than_it_may_be() {
-    let ring = Ring::from_weights([("10.0.0.1:80", 1), ("10.0.0.2:80", 1)].into_iter(), (1024, 10), xx);
+    let ring = Ring::from_shares([("10.0.0.1:80", 0.5), ("10.0.0.2:80", 0.5)].into_iter(), (1024, 10), xx);
     assert_eq!(ring.points.len(), 10);
 }
 
 #[test]
 fn the_other_hash_gives_another_ring() {
-    let hosts = || [("10.0.0.1:80", 1), ("10.0.0.2:80", 1)].into_iter();
-    let one = Ring::from_weights(hosts(), (8, 8), xx);
-    let other = Ring::from_weights(hosts(), (8, 8), murmur64a);
+    let hosts = || [("10.0.0.1:80", 0.5), ("10.0.0.2:80", 0.5)].into_iter();
+    let one = Ring::from_shares(hosts(), (8, 8), xx);
+    let other = Ring::from_shares(hosts(), (8, 8), murmur64a);
     assert_ne!(one.points, other.points);
 }

@@ -1,0 +1,43 @@
+//! How the real Envoy and Outrigger spread requests over endpoints, by the scenarios of `integration/parity/balance`. Beside each stands what
+//! Envoy did (`UPDATE_GOLDENS=1` writes that anew, from Envoy); both are held to it as far as chance goes.
+
+use std::path::Path;
+
+use outrigger_integration::embedded::binary;
+use outrigger_integration::parity::balance::{play, scenario, shares};
+use outrigger_integration::parity::envoy;
+use outrigger_integration::skip::or_skip;
+
+fn compare(program: &Path, update: bool) {
+    let mut wrong = Vec::new();
+    for scenario in scenario::all().expect("scenarios are well-formed") {
+        let name = &scenario.name;
+        let text = match play(program, &scenario) {
+            Ok(text) => text,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let path = scenario::folder().join(format!("{name}.txt"));
+        if update {
+            std::fs::write(&path, &text).expect("the folder is writable");
+            continue;
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        wrong.extend(shares::differences(&expected, &text).into_iter().map(|line| format!("{name} {line}")));
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn envoy_spreads_as_is_recorded() {
+    if let Some(envoy) = or_skip("envoy_spreads_as_is_recorded", envoy()) {
+        compare(&envoy, std::env::var_os("UPDATE_GOLDENS").is_some());
+    }
+}
+
+#[test]
+fn outrigger_spreads_alike() {
+    compare(&binary::build().expect("the binary builds"), false);
+}
