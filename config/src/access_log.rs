@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::{Fraction, MetadataMatcher};
+use crate::runtime::Live;
 
 /// One configured log.
 #[derive(Debug, Clone)]
@@ -83,9 +84,9 @@ pub enum LogFilter {
     /// `response_flag_filter`: any of these flags (short names), or any flag at all when empty.
     ResponseFlags(Vec<Arc<str>>),
     /// `status_code_filter`.
-    StatusCode(Comparison, u32),
+    StatusCode(Comparison, Live<u32>),
     /// `duration_filter`, ms.
-    Duration(Comparison, u32),
+    Duration(Comparison, Live<u32>),
     /// `and_filter`.
     And(Vec<LogFilter>),
     /// `or_filter`.
@@ -101,7 +102,7 @@ pub enum LogFilter {
     /// `runtime_filter`: a share of all entries.
     Share {
         /// How many.
-        of: Fraction,
+        of: Live<Fraction>,
         /// Chance alone decides, and not the request's id.
         independent: bool,
     },

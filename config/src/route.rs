@@ -8,6 +8,7 @@ use crate::filters::ScopedFilter;
 use crate::matcher::{Fraction, HeaderMatcher, MetadataMatcher, QueryParameterMatcher};
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
+use crate::runtime::Live;
 use crate::tracing::OfRoute;
 
 mod action;
@@ -142,7 +143,7 @@ pub struct RouteMatch {
     /// `grpc`: only gRPC requests.
     pub grpc: bool,
     /// `runtime_fraction.default_value`.
-    pub fraction: Option<Fraction>,
+    pub fraction: Option<Live<Fraction>>,
     /// `dynamic_metadata`: all of. Filters write it: such a route is for requests whose route is chosen again after them.
     pub dynamic_metadata: Vec<MetadataMatcher>,
 }

@@ -141,6 +141,7 @@ async fn control_thread(
     if !bootstrap.overload.actions.is_empty() {
         tokio::task::spawn_local(overload::watch(bootstrap.overload.clone(), ground.stats.clone()));
     }
+    tokio::task::spawn_local(ground.layers.clone().watch());
     if let Some(interval) = bootstrap.stats_eviction_interval {
         tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
     }

@@ -16,6 +16,7 @@ mod export;
 pub mod failure;
 pub mod fetches;
 pub mod http;
+pub mod layers;
 pub mod listener;
 pub mod log_files;
 pub mod logs;

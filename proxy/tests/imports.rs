@@ -33,6 +33,7 @@ const TABLE: &[Room] = &[
             "compile",
             "discoveries",
             "drain",
+            "layers",
             "listener",
             "logs",
             "platform",
@@ -57,6 +58,7 @@ const TABLE: &[Room] = &[
             "drain",
             "fetches",
             "http",
+            "layers",
             "listener",
             "log_files",
             "logs",
@@ -70,7 +72,7 @@ const TABLE: &[Room] = &[
         ],
     ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
-    room("admin", &["cli", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
+    room("admin", &["cli", "layers", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
     room("threads", &["call", "cluster", "drain", "http", "listener", "logs", "stats", "worker"]),
     room(
@@ -180,6 +182,8 @@ const TABLE: &[Room] = &[
     room("tls", &["calendar", "sources", "transport"]),
     // Files and variables that the configuration names.
     room("sources", &[]),
+    // The runtime: which key says what.
+    room("layers", &["stats"]),
     room("transport", &["stats", "sys"]),
     room("calendar", &[]),
     room("stats", &[]),

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, overload, sinks, together};
+use super::{
+    AdminListener, Bootstrap, DynamicSource, Layer, LayerSource, StatsMatcher, layers, overload, sinks, together,
+};
 use crate::address;
 use crate::extension;
 use crate::field_rules;
@@ -22,6 +24,7 @@ use crate::proto::{
 };
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
+use crate::runtime::{Entries, Runtime};
 use crate::tls;
 use crate::tracing;
 use crate::xds_server::{self, XdsServer};
@@ -68,7 +71,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     };
     let stats = proto.stats_config.clone().unwrap_or_default();
     let at_stats = at.field("stats_config");
-    let runtime = runtime(proto);
+    let layers = layers::decode(&at.field("layered_runtime").field("layers"), proto, ads.is_some(), options)?;
+    let runtime = runtime(&layers);
     let workloads = extensions(&at.field("bootstrap_extensions"), proto, ads.is_some(), options)?;
     let max_connections = max_connections(&at.field("overload_manager"), proto, options)?;
     let tracer = proto.tracing.as_ref().and_then(|tracing| tracing.http.clone());
@@ -107,8 +111,9 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         stats_tags: stats_tags(&stats, &mut ignored),
         default_tags: bool_or(&stats.use_all_default_tags, true),
         histogram_buckets: histogram_buckets(&at_stats.field("histogram_bucket_settings"), &stats)?,
-        max_downstream_connections: max_connections.or_else(|| limit_in_runtime(&runtime)),
-        runtime,
+        max_downstream_connections: max_connections,
+        layers,
+        runtime: Arc::new(runtime),
         tracer: tracer.map(Arc::new),
         log_format: match log_format {
             Some(LogFormat::TextFormat(text)) => proto::text(text),
@@ -244,35 +249,12 @@ fn histogram_buckets(
     stats.histogram_bucket_settings.iter().enumerate().map(one).collect()
 }
 
-/// Keys of the static layers; a nested key is its path with dots.
-fn runtime(proto: &pb::Bootstrap) -> Vec<(Arc<str>, Arc<str>)> {
-    use pb::runtime_layer::LayerSpecifier;
-    let mut keys = Vec::new();
-    for layer in proto.layered_runtime.iter().flat_map(|runtime| &runtime.layers) {
-        if let Some(LayerSpecifier::StaticLayer(layer)) = &layer.layer_specifier {
-            flatten("", &proto::struct_to_json(layer), &mut keys);
-        }
-    }
-    keys
-}
-
-fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(Arc<str>, Arc<str>)>) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                flatten(&path, value, keys);
-            }
-        }
-        serde_json::Value::String(text) => keys.push((Arc::from(prefix), Arc::from(text.as_str()))),
-        other => keys.push((Arc::from(prefix), Arc::from(other.to_string()))),
-    }
-}
-
-/// The older place of the connection limit.
-fn limit_in_runtime(runtime: &[(Arc<str>, Arc<str>)]) -> Option<u64> {
-    let last = runtime.iter().rev().find(|(key, _)| &**key == "overload.global_downstream_max_connections");
-    last.and_then(|(_, value)| value.parse().ok())
+/// What static layers say.
+fn runtime(layers: &[Layer]) -> Runtime {
+    Runtime::new(layers.iter().flat_map(|layer| match &layer.source {
+        LayerSource::Static(entries) => entries.clone(),
+        _ => Entries::new(),
+    }))
 }
 
 /// Whether workloads are to be discovered.

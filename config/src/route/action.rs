@@ -124,9 +124,9 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
     let at_list = at.field("clusters");
     field_rules::at_least_one(&at_list, &proto.clusters)?;
     let prefix = &proto.runtime_key_prefix;
-    let of_runtime = |name: &str| {
-        let weight = options.runtime.integer(&format!("{prefix}.{name}")).filter(|_| !prefix.is_empty())?;
-        u32::try_from(weight).ok()
+    let live = |name: &str, weight: u32| match prefix.is_empty() {
+        true => weight.into(),
+        false => options.runtime.live(&format!("{prefix}.{name}"), weight),
     };
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
         let at = at_list.index(index);
@@ -136,8 +136,7 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
         use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier::HostRewriteLiteral;
         Ok(WeightedCluster {
             name: field_rules::not_empty(&at.field("name"), &proto.name)?,
-            weight: of_runtime(&proto.name)
-                .unwrap_or(*field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
+            weight: live(&proto.name, *field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
             headers: headers::changes(
                 &at,
                 &headers::Lists {
@@ -159,7 +158,7 @@ fn weighted(at: &At<'_>, proto: &pb::WeightedCluster, options: &Options) -> Resu
         })
     };
     let clusters = proto.clusters.iter().enumerate().map(one).collect::<Result<Vec<_>, Rejection>>()?;
-    match clusters.iter().map(|cluster| u64::from(cluster.weight)).sum::<u64>() {
+    match clusters.iter().map(|cluster| u64::from(cluster.weight.get())).sum::<u64>() {
         0 => Err(at.reject("Sum of weights in the weighted_cluster must be greater than 0.")),
         sum if sum > u64::from(u32::MAX) => {
             Err(at.reject("The sum of weights of all weighted clusters exceeds 4294967295"))

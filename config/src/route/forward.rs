@@ -9,6 +9,7 @@ use crate::filters::ScopedFilter;
 use crate::header_mutation::HeaderMutation;
 use crate::matcher::Fraction;
 use crate::rate_limit::RateLimit;
+use crate::runtime::Live;
 
 /// `RouteAction`.
 #[derive(Debug, Clone)]
@@ -74,7 +75,7 @@ pub struct WeightedCluster {
     /// Cluster.
     pub name: Arc<str>,
     /// Share.
-    pub weight: u32,
+    pub weight: Live<u32>,
     /// Header changes of this cluster.
     pub headers: HeaderChanges,
     /// `host_rewrite_literal`.
@@ -154,7 +155,7 @@ pub struct Mirror {
     /// `cluster` or `cluster_header`.
     pub to: MirrorTarget,
     /// `runtime_fraction`: the share of requests; `None` = all.
-    pub fraction: Option<Fraction>,
+    pub fraction: Option<Live<Fraction>>,
     /// `disable_shadow_host_suffix_append`: the host goes without `-shadow`.
     pub keeps_host: bool,
     /// `request_headers_mutations`, in order.

@@ -32,6 +32,7 @@ use crate::xds::extensions::Extensions;
 use crate::xds::held::Held;
 use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
+use crate::xds::runtimes::Runtimes;
 use crate::xds::secrets::{Arrival, SecretWatches};
 use crate::xds::tell_notes;
 use crate::xds::workloads::Workloads;
@@ -77,12 +78,14 @@ impl Wired {
         let unknown = static_options.take_unknown();
         ground.server.static_unknown_fields.add(unknown.len() as u64);
         unknown.iter().for_each(|field| tracing::warn!(target: "config", "{field}"));
+        let runtimes = Runtimes::new(ground.layers.clone(), &ground.stats, |server| servers.settings(server))?;
         let ads = open_ads(bootstrap, &servers)?;
         let control = Control {
             clusters,
             listeners,
             routes,
             extensions,
+            runtimes,
             secrets: watches,
             workloads: bootstrap.workloads.then(|| Workloads::new(&ground.stats)),
             tables: Held::default(),
@@ -123,7 +126,7 @@ impl Wired {
             options: options.clone(),
             concurrency: ground.workers.count(),
             node: self.servers.node_bytes(),
-            runtime: bootstrap.runtime.clone(),
+            layers: ground.layers.clone(),
             allowed: bootstrap.admin_paths.clone(),
             started: Instant::now(),
         }
@@ -207,7 +210,7 @@ fn fetch_for(ground: &Ground, discoveries: &Discoveries) {
 
 fn open_ads(bootstrap: &Bootstrap, servers: &GrpcServers) -> Result<Option<Ads>, String> {
     match &bootstrap.ads {
-        Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
+        Some(ads) if bootstrap.wants_ads() => {
             let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
             let (handle, events) = AdsClient::spawn(settings);
             Ok(Some(Ads { handle, events }))

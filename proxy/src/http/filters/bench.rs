@@ -171,7 +171,7 @@ fn weighted(route: &mut Route) -> &mut Vec<(Arc<str>, ScopedFilter)> {
     if let ClusterChoice::Single(name) = &forward.cluster {
         forward.cluster = ClusterChoice::Weighted(vec![config::route::WeightedCluster {
             name: name.clone(),
-            weight: 1,
+            weight: 1_u32.into(),
             headers: Default::default(),
             host_rewrite: None,
             per_filter: Vec::new(),

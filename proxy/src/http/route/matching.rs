@@ -32,7 +32,7 @@ impl Matcher {
             && queries_match(&config.query, &head.path)
             && (!config.grpc || is_grpc(head))
             && config.dynamic_metadata.iter().all(|matcher| matcher.matches(metadata.get(&matcher.filter)))
-            && config.fraction.is_none_or(|fraction| policy::falls_into(fraction, random))
+            && config.fraction.as_ref().is_none_or(|fraction| policy::falls_into(fraction.get(), random))
     }
 }
 
