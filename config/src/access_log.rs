@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::matcher::{Fraction, MetadataMatcher};
 use crate::runtime::Live;
+use crate::tracing::Collector;
 
 /// One configured log.
 #[derive(Debug, Clone)]
@@ -13,6 +14,20 @@ pub struct AccessLog {
     pub filter: Option<LogFilter>,
     /// Where and how.
     pub sink: Sink,
+}
+
+impl AccessLog {
+    /// The cluster of the service that entries go to, where they go to one.
+    pub fn cluster(&self) -> Option<&Arc<str>> {
+        match &self.sink {
+            Sink::Grpc(log) => Some(&log.stream.service.cluster),
+            Sink::OpenTelemetry(log) => Some(match &log.collector {
+                Collector::Grpc(service) => &service.cluster,
+                Collector::Http(service) => &service.uri.cluster,
+            }),
+            Sink::File { .. } | Sink::Inert(_) => None,
+        }
+    }
 }
 
 /// Where entries go.

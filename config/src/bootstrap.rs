@@ -13,7 +13,9 @@ mod yaml;
 
 pub use layers::{DiskLayer, Layer, LayerSource, RtdsLayer};
 pub use lines::line_of;
-pub use overload::{Monitor, Overload, OverloadAction, Remedy, Watched};
+pub use overload::{
+    Least, LoadShedPoint, Monitor, Overload, OverloadAction, Remedy, ScaledTimer, ShedAt, Timer, Trigger, Watched,
+};
 pub use read::{Examined, Source, examine, load};
 pub use sinks::{MetricsService, StatsSink, Statsd, StatsdTarget};
 pub use statics::StaticConfig;
@@ -82,6 +84,10 @@ pub struct Bootstrap {
     pub stats_matcher: StatsMatcher,
     /// `stats_config.stats_tags`: name and regex (RE2/ECMAScript text); a regex that this process cannot compile is a warning.
     pub stats_tags: Vec<(Arc<str>, Arc<str>)>,
+    /// Those with a `fixed_value`, which all statistics have.
+    pub fixed_tags: Vec<(Arc<str>, Arc<str>)>,
+    /// Those with neither, which are among Envoy's own.
+    pub named_tags: Vec<Arc<str>>,
     /// `stats_config.use_all_default_tags`, default true.
     pub default_tags: bool,
     /// `stats_config.histogram_bucket_settings`: bounds of the histograms whose names match; the first match wins.
@@ -100,6 +106,10 @@ pub struct Bootstrap {
     pub log_json: bool,
     /// `stats_flush_interval`; default 5 s.
     pub stats_flush_interval: Duration,
+    /// `stats_flush_on_admin`: sinks are told when somebody asks for statistics, and not otherwise.
+    pub stats_flush_on_admin: bool,
+    /// `stats_server_version_override`.
+    pub server_version: Option<u64>,
     /// `overload_manager`, but for the limit on connections.
     pub overload: Overload,
     /// `stats_sinks`, those that act.

@@ -21,6 +21,7 @@ pub mod listener;
 pub mod log_files;
 pub mod logs;
 mod outage;
+pub mod overload;
 pub mod peer_exchange;
 mod platform;
 pub mod policy;

@@ -36,6 +36,7 @@ const TABLE: &[Room] = &[
             "layers",
             "listener",
             "logs",
+            "overload",
             "platform",
             "sinks",
             "sources",
@@ -85,6 +86,7 @@ const TABLE: &[Room] = &[
             "failure",
             "http",
             "logs",
+            "overload",
             "stats",
             "sys",
             "tcp",
@@ -127,6 +129,7 @@ const TABLE: &[Room] = &[
             "failure",
             "fetches",
             "logs",
+            "overload",
             "policy",
             "sources",
             "stats",
@@ -171,7 +174,7 @@ const TABLE: &[Room] = &[
     room("status", &["stats", "store"]),
     room("store", &[]),
     // Lines on their way to files.
-    room("log_files", &["stats", "telemetry"]),
+    room("log_files", &["outage", "stats", "telemetry"]),
     // What proxies tell each other at the beginning of a connection.
     room("peer_exchange", &["stats", "telemetry", "transport"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
@@ -182,6 +185,8 @@ const TABLE: &[Room] = &[
     room("tls", &["calendar", "sources", "transport"]),
     // Files and variables that the configuration names.
     room("sources", &[]),
+    // What is done while there is too little of something.
+    room("overload", &["stats"]),
     // The runtime: which key says what.
     room("layers", &["stats"]),
     room("transport", &["stats", "sys"]),

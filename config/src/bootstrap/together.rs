@@ -101,6 +101,14 @@ fn overload(at: &At<'_>, proto: &pb::Bootstrap) -> Result<(), Rejection> {
                 .reject(format!("Unknown Overload Manager Action {}; correct its name", action.name)));
         }
     }
+    let resets =
+        |action: &&crate::proto::overload::v3::OverloadAction| action.name.ends_with(".reset_high_memory_stream");
+    if manager.buffer_factory_config.is_none()
+        && let Some(action) = manager.actions.iter().find(resets)
+    {
+        let at = at.field("buffer_factory_config");
+        return Err(at.reject(format!("Overload action \"{}\" requires buffer_factory_config; give one", action.name)));
+    }
     Ok(())
 }
 

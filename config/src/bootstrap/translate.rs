@@ -21,6 +21,7 @@ use crate::options::{Options, UnknownFields};
 use crate::proto::{
     self, bool_or, bootstrap::v3 as pb, core::v3 as core,
     extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig, metrics::v3 as metrics,
+    metrics::v3::tag_specifier::TagValue,
 };
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
@@ -108,7 +109,9 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         static_listeners: statics.listeners,
         static_secrets: statics.secrets,
         stats_matcher: stats_matcher(&at_stats.field("stats_matcher"), stats.stats_matcher.as_ref())?,
-        stats_tags: stats_tags(&stats, &mut ignored),
+        stats_tags: tags(&stats, |tag| matches!(tag, Some(TagValue::Regex(_)))),
+        fixed_tags: tags(&stats, |tag| matches!(tag, Some(TagValue::FixedValue(_)))),
+        named_tags: tags(&stats, |tag| tag.is_none()).into_iter().map(|(name, _)| name).collect(),
         default_tags: bool_or(&stats.use_all_default_tags, true),
         histogram_buckets: histogram_buckets(&at_stats.field("histogram_bucket_settings"), &stats)?,
         max_downstream_connections: max_connections,
@@ -121,6 +124,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         },
         log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
         stats_flush_interval: flush,
+        stats_flush_on_admin: matches!(proto.stats_flush, Some(pb::bootstrap::StatsFlush::StatsFlushOnAdmin(true))),
+        server_version: proto.stats_server_version_override.map(|version| version.value),
         stats_sinks,
         overload,
         stats_eviction_interval: evict,
@@ -216,16 +221,16 @@ fn stats_matcher(at: &At<'_>, proto: Option<&metrics::StatsMatcher>) -> Result<S
     })
 }
 
-fn stats_tags(stats: &metrics::StatsConfig, ignored: &mut Vec<String>) -> Vec<(Arc<str>, Arc<str>)> {
-    use metrics::tag_specifier::TagValue;
-    let mut tags = Vec::with_capacity(stats.stats_tags.len());
-    for (index, tag) in stats.stats_tags.iter().enumerate() {
-        match &tag.tag_value {
-            Some(TagValue::Regex(regex)) => tags.push((Arc::from(tag.tag_name.as_str()), Arc::from(regex.as_str()))),
-            _ => ignored.push(format!("stats_config.stats_tags[{index}]: only tags with a regex are made")),
-        }
-    }
-    tags
+/// Tags with what makes them, of those that `wanted` takes.
+fn tags(stats: &metrics::StatsConfig, wanted: impl Fn(Option<&TagValue>) -> bool) -> Vec<(Arc<str>, Arc<str>)> {
+    let made = |tag: &metrics::TagSpecifier| {
+        let of = match &tag.tag_value {
+            Some(TagValue::Regex(text) | TagValue::FixedValue(text)) => Arc::from(text.as_str()),
+            None => Arc::default(),
+        };
+        (Arc::from(tag.tag_name.as_str()), of)
+    };
+    stats.stats_tags.iter().filter(|tag| wanted(tag.tag_value.as_ref())).map(made).collect()
 }
 
 fn histogram_buckets(

@@ -57,7 +57,6 @@ const UNREACHED: &[&str] = &[
 const READ_IN_VAIN: &[(&str, &str)] = &[
     // Must be readable, and is watched.
     ("tls.v3.GenericSecret", "secrets"),
-    ("bootstrap.v3.RuntimeLayer", "*"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
     ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
     ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
@@ -69,8 +68,6 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("common.v1.AnyValue", "string_value_strindex"),
     ("common.v3.LocalityLbConfig", "zone_aware_lb_config"),
     ("core.v3.HealthCheck", "custom_health_check"),
-    // Compared with another one, and no more.
-    ("overload.v3.ScaledTrigger", "scaling_threshold"),
     // Refused where no name may be looked up.
     ("core.v3.SocketAddress", "resolver_name"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),

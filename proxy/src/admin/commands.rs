@@ -169,7 +169,7 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/listeners",
         help: "print listener info",
-        parameters: &[LIST_FORMAT],
+        parameters: &[LIST_FORMAT, named("stopped", "Also say which listeners accept no more (drain_listeners); JSON")],
         changes: false,
         run: OfConfiguration(|_, query, shown| listeners::show(query, shown)),
     },

@@ -41,7 +41,7 @@ impl Source for Fake {
         }
         resources.kinds.entry(Kind::Cluster).or_default().version = "v7".into();
         let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
-        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses, path: None }];
+        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses, path: None, stopped: false }];
         let (reply, shown) = oneshot::channel();
         reply.send(Shown { resources, listeners, stale_since: None }).unwrap();
         shown

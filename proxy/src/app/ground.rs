@@ -49,7 +49,9 @@ impl Ground {
     pub fn start(options: &Options, bootstrap: &Bootstrap) -> Result<Ground, String> {
         let count =
             options.concurrency.filter(|count| *count > 0).map_or_else(process::default_concurrency, |n| n as usize);
-        let stats = Stats::new(StatsSettings::of(bootstrap));
+        let mut settings = StatsSettings::of(bootstrap);
+        settings.fixed.extend(options.stats_tags().map(|(tag, value)| (tag.into(), value.into())));
+        let stats = Stats::new(settings);
         stats.register_shard();
         let server = ServerStats::new(&stats);
         server.concurrency.set(count as u64);
@@ -65,6 +67,9 @@ impl Ground {
         let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
         let drain = ServerDrain::new(drain_settings);
         let published = Arc::new(Published::default());
+        if let Some(version) = bootstrap.server_version {
+            stats.gauge("server.version").set(version);
+        }
         let of_monitor = bootstrap.max_downstream_connections;
         let limit = move |runtime: &Runtime| {
             let most = of_monitor.or_else(|| runtime.get(LIMIT));

@@ -34,8 +34,8 @@ use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
 use crate::xds::runtimes::Runtimes;
 use crate::xds::secrets::{Arrival, SecretWatches};
-use crate::xds::tell_notes;
 use crate::xds::workloads::Workloads;
+use crate::xds::{tell, tell_notes};
 
 /// Secrets that may wait for the control loop before their streams stop reading.
 const ARRIVALS_WAITING: usize = 16;
@@ -50,6 +50,8 @@ pub struct Wired {
     ask: mpsc::UnboundedSender<Ask>,
     servers: GrpcServers,
     read_at: SystemTime,
+    /// Somebody asks admin for statistics.
+    pub asked_for_stats: Arc<Notify>,
 }
 
 impl Wired {
@@ -104,7 +106,7 @@ impl Wired {
             trim_at: None,
             cache: cache(ground, options, bootstrap),
         };
-        Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at })
+        Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at, asked_for_stats: Arc::default() })
     }
 
     /// The admin interface, which sees the rest through plain data.
@@ -117,6 +119,7 @@ impl Wired {
             bootstrap: bootstrap.body.clone(),
             read_at: self.read_at,
             requests: self.ask.clone(),
+            asked_for_stats: self.asked_for_stats.clone(),
         };
         Admin {
             source: Arc::new(runtime),
@@ -239,6 +242,9 @@ fn add_static(
             StaticConfig::Listener(listener) => {
                 // One that was refused is told of itself; it is meant to be there all the same.
                 let is_there = |name: &str| bootstrap.static_clusters.iter().any(|cluster| *cluster.name == *name);
+                if bootstrap.cds.is_none() {
+                    tell("bootstrap", &listener.logs_to_nowhere(&is_there));
+                }
                 listeners.add_static(listener, stored, &is_there)
             }
         }
