@@ -5,7 +5,7 @@
 
 mod disk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -115,15 +115,15 @@ impl Layers {
 
     /// Reads all of them again whenever something else is moved to the root of a disk layer. Never ends.
     pub async fn watch(self: Arc<Self>) {
-        let roots: BTreeSet<&Arc<str>> = self.disks().map(|disk| &disk.root).collect();
-        let look = || roots.iter().map(|root| disk::identity(root)).collect::<Vec<_>>();
+        let look = || self.disks().map(|disk| disk::identity(&disk.root)).collect::<Vec<_>>();
         let mut seen = look();
-        while !roots.is_empty() {
+        while !seen.is_empty() {
             tokio::time::sleep(LOOK).await;
             let now = look();
-            if std::mem::replace(&mut seen, now.clone()) != now {
-                self.reload();
-            }
+            // As in Envoy once for each layer.
+            let changed = seen.iter().zip(&now).filter(|(before, after)| before != after).count();
+            (0..changed).for_each(|_| self.reload());
+            seen = now;
         }
     }
 

@@ -24,7 +24,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("core.v3.WatchedDirectory", "*"),
     // Chooses the transport socket of its endpoints.
     ("endpoint.v3.LocalityLbEndpoints", "metadata"),
-    ("metrics.v3.TagSpecifier", "*"),
     // Need a second element, or another field beside them.
     ("accesslog.v3.OrFilter", "filters"),
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
@@ -232,11 +231,12 @@ fn pieces_of_a_message_are_judged_together() {
 }
 
 /// Messages that are decoded from bytes of their own: resources, and what an extension's Any may hold.
-const ROOTS: [&str; 7] = [
+const ROOTS: [&str; 8] = [
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.config.cluster.v3.Cluster",
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "envoy.config.listener.v3.Listener",
+    "envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
     "envoy.config.route.v3.FilterConfig",
     "envoy.config.route.v3.RouteConfiguration",
     "envoy.extensions.transport_sockets.tls.v3.Secret",

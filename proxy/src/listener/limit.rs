@@ -48,10 +48,14 @@ pub(super) fn acquire(ignores_limit: bool, bypasses_overload: bool) -> Result<Pe
     let is_full = ACTIVE.fetch_add(1, Ordering::Relaxed) >= MAX.load(Ordering::Relaxed);
     let is_rejecting = overload::does(Act::ShedAccept) || overload::does(Act::Reject);
     let full = judged((is_full, ignores_limit), (is_rejecting, bypasses_overload));
-    full.map_or(Ok(Permit(())), |full| {
-        ACTIVE.fetch_sub(1, Ordering::Relaxed);
-        Err(full)
-    })
+    match full {
+        // A permit gives its place back itself.
+        None => Ok(Permit(())),
+        Some(full) => {
+            ACTIVE.fetch_sub(1, Ordering::Relaxed);
+            Err(full)
+        }
+    }
 }
 
 /// What is so, and whether the listener minds.
