@@ -115,7 +115,7 @@ fn merged(
 }
 
 /// Fields without which the others of a resource mean something else.
-const DECIDING: [&str; 12] = [
+const DECIDING: [&str; 11] = [
     "name",
     "type",
     "cluster_type",
@@ -127,7 +127,6 @@ const DECIDING: [&str; 12] = [
     "filterChains",
     "default_filter_chain",
     "defaultFilterChain",
-    "tls_certificate",
 ];
 
 const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
@@ -266,7 +265,8 @@ impl Reader<'_> {
                     let file_name = file.to_string();
                     self.faults
                         .extend(told.map(|rejection| BootstrapError::Field { file: file_name.clone(), rejection }));
-                    list.extend(rest.map(|body| StaticResource {
+                    // Of a secret that holds nothing readable there is nothing more to say.
+                    list.extend(rest.filter(|_| name != "secrets").map(|body| StaticResource {
                         name: name_of(&body),
                         body: Bytes::from(body),
                         file: file.clone(),
@@ -287,7 +287,11 @@ impl Reader<'_> {
             match self.message(type_name, &object(std::slice::from_ref(&member)), |_| String::new()) {
                 Ok(body) => rest.extend(body),
                 Err(fault) => {
-                    is_judged &= !DECIDING.contains(&&*member.0);
+                    // What a name that there is not stands for, nobody knows.
+                    let unknown =
+                        json::unknown_fields(self.descriptors, type_name, &object(std::slice::from_ref(&member)));
+                    let is_known = unknown.iter().all(|unknown| unknown.path.contains(['.', '[']));
+                    is_judged &= is_known && !DECIDING.contains(&&*member.0);
                     faults.push(fault);
                 }
             }

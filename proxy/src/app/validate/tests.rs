@@ -229,7 +229,7 @@ fn all_that_is_wrong_is_told_at_once() {
         "static_resources.secrets[\"t\"].tls_certificate: ",
         "static_resources.clusters[\"a\"].connect_timeout: ",
         "static_resources.clusters[\"b\"].connect_timeout: ",
-        "static_resources.clusters[2].name: ",
+        "static_resources.clusters[3].name: ",
         "static_resources.listeners[\"two\"].address: ",
         "static_resources.listeners[\"three\"].filter_chains: ",
         "static_resources.listeners[\"four\"].addresses: ",
