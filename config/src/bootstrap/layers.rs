@@ -99,10 +99,13 @@ fn rtds(
     let config = field_rules::required(&at, &layer.rtds_config)?;
     let server = match &config.config_source_specifier {
         Some(Source::Ads(_)) if has_ads => None,
+        // As in Envoy that is no mistake.
         Some(Source::Ads(_)) => {
-            return Err(
-                at.reject("asks for ADS, but dynamic_resources.ads_config is not set; set it, or take this out")
+            options.note(
+                &at,
+                "asks for ADS, but dynamic_resources.ads_config is not set, so this layer stays empty; set it",
             );
+            return Ok(None);
         }
         Some(Source::ApiConfigSource(api)) => {
             Some(Arc::new(xds_server::decode(&at.field("api_config_source"), api, options)?))
