@@ -136,7 +136,7 @@ async fn several_things_are_broken_at_once_and_the_rest_serves() {
     let What::Nack(reason) = mesh.control_plane.wait_for(nack).await.what else { unreachable!("it was asked for") };
     assert!(reason.contains(&format!("127.0.0.1_{}", address.port())), "{reason}");
     mesh.control_plane.stop().await;
-    let away = async || (mesh.ratings.stat("control_plane.connected_state").await == Some(0)).then_some(());
+    let away = async || mesh.ratings.log().contains("the stream to the control plane ended").then_some(());
     mesh.ratings.wait_until("seeing that it is away", away).await;
     assert_eq!(mesh.get("/").await.status, 200);
     let page = mesh.ratings.admin("/ui").await.text();
