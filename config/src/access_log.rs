@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::{Fraction, MetadataMatcher};
+use crate::runtime::Live;
+use crate::tracing::Collector;
 
 /// One configured log.
 #[derive(Debug, Clone)]
@@ -12,6 +14,20 @@ pub struct AccessLog {
     pub filter: Option<LogFilter>,
     /// Where and how.
     pub sink: Sink,
+}
+
+impl AccessLog {
+    /// The cluster of the service that entries go to, where they go to one.
+    pub fn cluster(&self) -> Option<&Arc<str>> {
+        match &self.sink {
+            Sink::Grpc(log) => Some(&log.stream.service.cluster),
+            Sink::OpenTelemetry(log) => Some(match &log.collector {
+                Collector::Grpc(service) => &service.cluster,
+                Collector::Http(service) => &service.uri.cluster,
+            }),
+            Sink::File { .. } | Sink::Inert(_) => None,
+        }
+    }
 }
 
 /// Where entries go.
@@ -83,9 +99,9 @@ pub enum LogFilter {
     /// `response_flag_filter`: any of these flags (short names), or any flag at all when empty.
     ResponseFlags(Vec<Arc<str>>),
     /// `status_code_filter`.
-    StatusCode(Comparison, u32),
+    StatusCode(Comparison, Live<u32>),
     /// `duration_filter`, ms.
-    Duration(Comparison, u32),
+    Duration(Comparison, Live<u32>),
     /// `and_filter`.
     And(Vec<LogFilter>),
     /// `or_filter`.
@@ -101,7 +117,7 @@ pub enum LogFilter {
     /// `runtime_filter`: a share of all entries.
     Share {
         /// How many.
-        of: Fraction,
+        of: Live<Fraction>,
         /// Chance alone decides, and not the request's id.
         independent: bool,
     },

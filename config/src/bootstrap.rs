@@ -1,5 +1,6 @@
 //! The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`): what a process is started with.
 
+mod layers;
 mod lines;
 mod members;
 mod overload;
@@ -10,11 +11,15 @@ mod together;
 mod translate;
 mod yaml;
 
+pub use layers::{DiskLayer, Layer, LayerSource, RtdsLayer};
 pub use lines::line_of;
-pub use overload::{Monitor, Overload, OverloadAction, Remedy, Watched};
+pub use overload::{
+    Least, LoadShedPoint, Monitor, Overload, OverloadAction, Remedy, ScaledTimer, ShedAt, Timer, Trigger, Watched,
+};
 pub use read::{Examined, Source, examine, load};
 pub use sinks::{MetricsService, StatsSink, Statsd, StatsdTarget};
 pub use statics::StaticConfig;
+pub(crate) use yaml::to_json as yaml_to_json;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +33,7 @@ use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
 use crate::options::{Options, UnknownFields};
 use crate::rejection::Rejection;
-use crate::runtime::Runtime;
+use crate::runtime::{REJECT_FRAGMENT, Runtime};
 use crate::xds_server::XdsServer;
 
 /// Where the admin interface listens.
@@ -83,14 +88,20 @@ pub struct Bootstrap {
     pub stats_matcher: StatsMatcher,
     /// `stats_config.stats_tags`: name and regex (RE2/ECMAScript text); a regex that this process cannot compile is a warning.
     pub stats_tags: Vec<(Arc<str>, Arc<str>)>,
+    /// Those with a `fixed_value`, which all statistics have.
+    pub fixed_tags: Vec<(Arc<str>, Arc<str>)>,
+    /// Those with neither, which are among Envoy's own.
+    pub named_tags: Vec<Arc<str>>,
     /// `stats_config.use_all_default_tags`, default true.
     pub default_tags: bool,
     /// `stats_config.histogram_bucket_settings`: bounds of the histograms whose names match; the first match wins.
     pub histogram_buckets: Vec<(StringMatcher, Vec<f64>)>,
-    /// `max_active_downstream_connections`.
+    /// `max_active_downstream_connections` of a monitor; without one a key of the runtime counts.
     pub max_downstream_connections: Option<u64>,
-    /// Runtime keys of the static layers, last wins, as text.
-    pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// `layered_runtime`.
+    pub layers: Vec<Layer>,
+    /// What its static layers say, until somebody knows what all of them do.
+    pub runtime: Arc<Runtime>,
     /// `tracing.http`.
     pub(crate) tracer: Option<Arc<crate::proto::trace::v3::tracing::Http>>,
     /// `application_log_config.log_format.text_format`.
@@ -99,6 +110,10 @@ pub struct Bootstrap {
     pub log_json: bool,
     /// `stats_flush_interval`; default 5 s.
     pub stats_flush_interval: Duration,
+    /// `stats_flush_on_admin`: sinks are told when somebody asks for statistics, and not otherwise.
+    pub stats_flush_on_admin: bool,
+    /// `stats_server_version_override`.
+    pub server_version: Option<u64>,
     /// `overload_manager`, but for the limit on connections.
     pub overload: Overload,
     /// `stats_sinks`, those that act.
@@ -112,10 +127,10 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// A runtime key of the static layers as a bool; the last layer that has it wins.
-    pub fn runtime_flag(&self, key: &str) -> Option<bool> {
-        let (_, value) = self.runtime.iter().rev().find(|(known, _)| &**known == key)?;
-        value.parse().ok()
+    /// Whether anything is to come over ADS.
+    pub fn wants_ads(&self) -> bool {
+        let rtds = |layer: &Layer| matches!(&layer.source, LayerSource::Rtds(rtds) if rtds.server.is_none());
+        self.cds.is_some() || self.lds.is_some() || self.layers.iter().any(rtds)
     }
 
     /// Where the node is, as it was completed.
@@ -126,8 +141,7 @@ impl Bootstrap {
 
     /// The settings for reading resources under this bootstrap.
     pub fn options(&self, unknown_fields: UnknownFields) -> Options {
-        let reject = self.runtime_flag("envoy.reloadable_features.http_reject_path_with_fragment");
-        let mut options = Options::new(unknown_fields, reject.unwrap_or(true));
+        let mut options = Options::new(unknown_fields, self.runtime.get(REJECT_FRAGMENT).unwrap_or(true));
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
         options.upstream_bind = self.upstream_bind.clone();
@@ -136,7 +150,7 @@ impl Bootstrap {
         options.node_id = self.node_id.clone();
         options.node_locality = self.node_locality();
         options.tracer = self.tracer.clone();
-        options.runtime = Arc::new(Runtime::new(self.runtime.iter().cloned()));
+        options.runtime = self.runtime.clone();
         options
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::options::Options;
 use crate::proto::{core, types};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 use crate::secret::{DataSource, decode::data_source};
 
 /// A message or wrapper that must be there.
@@ -102,16 +103,16 @@ pub(crate) fn only_true(at: &At<'_>, value: bool) -> Result<(), Rejection> {
     if value { Ok(()) } else { Err(at.reject("must be true; leave it out otherwise")) }
 }
 
-/// A `RuntimeFeatureFlag`: what its key says, else its default; `unset` where the flag is not there.
+/// A `RuntimeFeatureFlag`; `unset` where the flag is not there.
 pub(crate) fn feature_flag(
     at: &At<'_>,
     value: &Option<core::v3::RuntimeFeatureFlag>,
     unset: bool,
     options: &Options,
-) -> Result<bool, Rejection> {
-    let Some(flag) = value else { return Ok(unset) };
+) -> Result<Live<bool>, Rejection> {
+    let Some(flag) = value else { return Ok(unset.into()) };
     let default = required(&at.field("default_value"), &flag.default_value)?.value;
-    Ok(options.runtime.flag(&flag.runtime_key).unwrap_or(default))
+    Ok(options.runtime.live(&flag.runtime_key, default))
 }
 
 /// The content of a `DataSource`, read when the resource is.

@@ -12,6 +12,7 @@ use crate::header_mutation::HeaderMutation;
 use crate::match_tree::Matcher;
 use crate::matcher::StringMatcher;
 use crate::route::{RouteConfiguration, Upgrade};
+use crate::runtime::Live;
 use crate::tracing::Tracing;
 
 mod client_cert;
@@ -125,7 +126,7 @@ pub struct HttpConnectionManager {
     /// `tracing`.
     pub tracing: Option<Tracing>,
     /// `http_reject_path_with_fragment` is not a field but a runtime key; here false strips the fragment.
-    pub reject_fragment: bool,
+    pub reject_fragment: Live<bool>,
     /// Logs.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options`, or what stood in their place before.

@@ -13,6 +13,7 @@ use crate::matcher::{
 };
 use crate::metadata::Metadata;
 use crate::rate_limit::RateLimit;
+use crate::runtime::Live;
 use crate::tracing::OfRoute;
 
 mod action;
@@ -163,7 +164,7 @@ pub struct RouteMatch {
     /// `grpc`: only gRPC requests.
     pub grpc: bool,
     /// `runtime_fraction.default_value`.
-    pub fraction: Option<Fraction>,
+    pub fraction: Option<Live<Fraction>>,
     /// `cookies`: all of.
     pub cookies: Vec<CookieMatcher>,
     /// `tls_context.presented`: whether the client has shown a certificate.

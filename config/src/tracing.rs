@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::access_log::Format;
 use crate::matcher::Fraction;
+use crate::runtime::Live;
 use crate::services::{GrpcService, HttpService};
 
 pub(crate) mod decode;
@@ -79,20 +80,20 @@ pub struct OfRoute {
 }
 
 /// Shares of requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     /// `client_sampling`, of those with `x-client-trace-id`.
-    pub client: Fraction,
+    pub client: Live<Fraction>,
     /// `random_sampling`.
-    pub random: Fraction,
+    pub random: Live<Fraction>,
     /// `overall_sampling`, of all that would be traced.
-    pub overall: Fraction,
+    pub overall: Live<Fraction>,
 }
 
 impl Default for Sampling {
     fn default() -> Sampling {
-        let all = Fraction { numerator: 100, denominator: 100 };
-        Sampling { client: all, random: all, overall: all }
+        let all = || Live::from(Fraction { numerator: 100, denominator: 100 });
+        Sampling { client: all(), random: all(), overall: all() }
     }
 }
 

@@ -24,7 +24,7 @@ pub use self::validate::{Fault, Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
-use crate::cli::{Invocation, Mode, Options, complain, say};
+use crate::cli::{Invocation, Mode, Options, complain, say, version};
 use crate::listener::bind::{self, AdminPlace};
 use crate::logs::Sinks;
 use crate::platform::Sources;
@@ -76,7 +76,7 @@ fn refuse(options: &Options, reason: &str) {
 /// `--mode validate`: what does not act, and either that the rest is good or all that is not.
 fn validate(options: &Options) -> Vec<String> {
     let judged = judge(options);
-    let faults = judged.reasons();
+    let faults = judged.placed(options);
     let Judged { notes, unknown, .. } = judged;
     unknown.iter().for_each(say);
     notes.iter().for_each(|note| say(format_args!("not acting: {note}")));
@@ -130,6 +130,7 @@ async fn control_thread(
     log: &ProcessLog,
     init_only: bool,
 ) -> Result<(), String> {
+    tracing::info!(target: "main", "outrigger {} starts: node '{}'", version::full(), bootstrap.node_id);
     // First of all: as process 1, a signal without a handler is lost.
     let signals = Signals::install().map_err(|error| format!("signal handlers cannot be installed: {error}"))?;
     let ground = Ground::start(options, bootstrap)?;
@@ -137,10 +138,12 @@ async fn control_thread(
     let mut wired = Wired::new(&ground, options, bootstrap)?;
     let admin = wired.admin(&ground, options, bootstrap, log);
     let sinks = wired.sinks(&ground, bootstrap)?;
-    tokio::task::spawn_local(flush_stats(ground.stats.clone(), sinks, bootstrap.stats_flush_interval));
-    if !bootstrap.overload.actions.is_empty() {
+    let asked = bootstrap.stats_flush_on_admin.then(|| wired.asked_for_stats.clone());
+    tokio::task::spawn_local(flush_stats(ground.stats.clone(), sinks, bootstrap.stats_flush_interval, asked));
+    if !bootstrap.overload.monitors.is_empty() {
         tokio::task::spawn_local(overload::watch(bootstrap.overload.clone(), ground.stats.clone()));
     }
+    tokio::task::spawn_local(ground.layers.clone().watch());
     if let Some(interval) = bootstrap.stats_eviction_interval {
         tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
     }
@@ -165,8 +168,9 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
     let settings = bind::Settings::of_admin(listener);
     let bound = bind::open(&listener.address, &settings, 1, bind::Neighbours::None)
         .map_err(|failure| format!("admin.address: {failure}"))?;
+    let printed = bound.address().map_or_else(|| bind::printed(&listener.address), |address| address.to_string());
+    tracing::info!(target: "main", "admin address: {printed}");
     if let Some(path) = &options.admin_address_path {
-        let printed = bound.address().map_or_else(|| bind::printed(&listener.address), |address| address.to_string());
         std::fs::write(path, printed).map_err(|error| format!("--admin-address-path {}: {error}", path.display()))?;
     }
     let place = AdminPlace::of(listener);
@@ -188,10 +192,14 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
     Ok(Some(place))
 }
 
-/// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one, and sinks are told.
-async fn flush_stats(stats: Arc<Stats>, mut sinks: Option<StatsSinks>, interval: Duration) {
+/// Ends the interval of histograms again and again, so that `/stats` can tell what came in the last one, and sinks are told. With `asked`
+/// that is whenever somebody asks for statistics.
+async fn flush_stats(stats: Arc<Stats>, mut sinks: Option<StatsSinks>, interval: Duration, asked: Option<Arc<Notify>>) {
     loop {
-        tokio::time::sleep(interval).await;
+        match &asked {
+            Some(asked) => asked.notified().await,
+            None => tokio::time::sleep(interval).await,
+        }
         stats.flush();
         if let Some(sinks) = &mut sinks {
             sinks.flush();

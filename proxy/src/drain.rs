@@ -38,14 +38,6 @@ impl Default for Settings {
     }
 }
 
-static WITHOUT_KEEPALIVE: AtomicBool = AtomicBool::new(false);
-
-/// Each response of the process is its connection's last (`disable_http_keepalive`), or is not any more. A stale read costs one more
-/// kept-alive request.
-pub fn disable_keepalive(disable: bool) {
-    WITHOUT_KEEPALIVE.store(disable, Ordering::Relaxed);
-}
-
 /// One thing that can be drained: the whole process, its inbound side, a listener or one of its filter chains.
 #[derive(Debug)]
 pub struct Drain {
@@ -141,17 +133,29 @@ pub struct DrainWatch {
     listener: Arc<Drain>,
     direction: Direction,
     modify_only: bool,
+    heeds_overload: bool,
 }
 
 impl DrainWatch {
     /// For connections of a listener.
     pub fn new(server: Arc<ServerDrain>, listener: Arc<Drain>, direction: Direction) -> DrainWatch {
-        DrainWatch { server, listener, direction, modify_only: false }
+        DrainWatch { server, listener, direction, modify_only: false, heeds_overload: true }
     }
 
     /// `drain_type: MODIFY_ONLY`: failing health checks are no reason to close.
     pub fn modify_only(self, modify_only: bool) -> DrainWatch {
         DrainWatch { modify_only, ..self }
+    }
+
+    /// Of a listener that bypasses the overload manager, where it does.
+    pub fn bypassing_overload(mut self, bypasses: bool) -> DrainWatch {
+        self.heeds_overload = !bypasses;
+        self
+    }
+
+    /// Whether requests are refused, and connections end, when there is too little of something.
+    pub fn heeds_overload(&self) -> bool {
+        self.heeds_overload
     }
 
     /// A watch that never fires, for tests.
@@ -166,7 +170,6 @@ impl DrainWatch {
             || (!self.modify_only && self.server.unhealthy.load(Ordering::Relaxed))
             || self.server.all.should_close()
             || (self.direction == Direction::Inbound && self.server.inbound.should_close())
-            || WITHOUT_KEEPALIVE.load(Ordering::Relaxed)
     }
 
     /// Whether an operator made health checks fail.

@@ -22,6 +22,8 @@ pub struct Sinks {
     readings: Readings,
     statsd: Vec<statsd::Sink>,
     metrics: Vec<metrics::Sink>,
+    /// One of them tells tags.
+    tags: bool,
 }
 
 /// What sinks are made of.
@@ -63,12 +65,16 @@ impl Sinks {
             return Ok(None);
         }
         let stats = parts.stats.clone();
-        Ok(Some(Sinks { stats, readings: Readings::default(), statsd: of_statsd, metrics: of_metrics }))
+        let tags = configs.iter().any(|config| match config {
+            StatsSink::Statsd(config) => config.tags,
+            StatsSink::Metrics(config) => config.labels,
+        });
+        Ok(Some(Sinks { tags, stats, readings: Readings::default(), statsd: of_statsd, metrics: of_metrics }))
     }
 
     /// Tells all of them what there is now.
     pub fn flush(&mut self) {
-        let readings = self.readings.take(&self.stats);
+        let readings = self.readings.take(&self.stats, self.tags);
         self.statsd.iter_mut().for_each(|sink| sink.flush(&readings));
         self.metrics.iter_mut().for_each(|sink| sink.flush(&readings));
     }

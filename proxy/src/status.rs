@@ -26,6 +26,8 @@ pub struct ListenerStatus {
     pub addresses: Vec<SocketAddr>,
     /// The path of its Unix socket.
     pub path: Option<PathBuf>,
+    /// It accepts no more, as an operator has asked (`drain_listeners`).
+    pub stopped: bool,
 }
 
 /// Shared status. A stale read shows an operator the moment before.

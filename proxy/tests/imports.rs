@@ -33,8 +33,10 @@ const TABLE: &[Room] = &[
             "compile",
             "discoveries",
             "drain",
+            "layers",
             "listener",
             "logs",
+            "overload",
             "platform",
             "sinks",
             "sources",
@@ -57,6 +59,7 @@ const TABLE: &[Room] = &[
             "drain",
             "fetches",
             "http",
+            "layers",
             "listener",
             "log_files",
             "logs",
@@ -70,7 +73,7 @@ const TABLE: &[Room] = &[
         ],
     ),
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
-    room("admin", &["cli", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
+    room("admin", &["cli", "layers", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
     room("threads", &["call", "cluster", "drain", "http", "listener", "logs", "stats", "worker"]),
     room(
@@ -83,6 +86,7 @@ const TABLE: &[Room] = &[
             "failure",
             "http",
             "logs",
+            "overload",
             "stats",
             "sys",
             "tcp",
@@ -125,6 +129,7 @@ const TABLE: &[Room] = &[
             "failure",
             "fetches",
             "logs",
+            "overload",
             "policy",
             "sources",
             "stats",
@@ -170,7 +175,7 @@ const TABLE: &[Room] = &[
     room("status", &["stats", "store"]),
     room("store", &[]),
     // Lines on their way to files.
-    room("log_files", &["stats", "telemetry"]),
+    room("log_files", &["outage", "stats", "telemetry"]),
     // What proxies tell each other at the beginning of a connection.
     room("peer_exchange", &["stats", "telemetry", "transport"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
@@ -181,6 +186,10 @@ const TABLE: &[Room] = &[
     room("tls", &["calendar", "sources", "transport"]),
     // Files and variables that the configuration names.
     room("sources", &[]),
+    // What is done while there is too little of something.
+    room("overload", &["stats"]),
+    // The runtime: which key says what.
+    room("layers", &["stats"]),
     room("transport", &["stats", "sys"]),
     room("calendar", &[]),
     room("stats", &[]),

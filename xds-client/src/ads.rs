@@ -71,6 +71,17 @@ impl AdsClient {
     }
 }
 
+impl AdsClient {
+    /// The same for a server that has layers of the runtime alone.
+    ///
+    /// # Panics
+    /// If called outside of a tokio runtime.
+    pub fn spawn_runtime(settings: AdsSettings) -> (AdsHandle, AdsEvents) {
+        let method = if settings.delta { DELTA_RUNTIME } else { RUNTIME };
+        spawn(settings, Route { method, channel: None })
+    }
+}
+
 /// A client for one secret's stream, over a connection that it shares. An SDS stream is an ADS stream with one type.
 pub(crate) fn spawn_secret_stream(settings: AdsSettings, channel: Arc<SharedChannel>) -> (AdsHandle, AdsEvents) {
     let method = if settings.delta { DELTA_SECRETS } else { SECRETS };
@@ -147,6 +158,8 @@ pub(crate) enum Command {
 
 const DELTA: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const STATE_OF_THE_WORLD: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+const DELTA_RUNTIME: &str = "/envoy.service.runtime.v3.RuntimeDiscoveryService/DeltaRuntime";
+const RUNTIME: &str = "/envoy.service.runtime.v3.RuntimeDiscoveryService/StreamRuntime";
 const DELTA_SECRETS: &str = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
 const SECRETS: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 

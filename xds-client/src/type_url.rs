@@ -15,6 +15,8 @@ pub const ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfigur
 pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 /// ECDS.
 pub const EXTENSION_CONFIG: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+/// RTDS.
+pub const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
 /// The wrapper that a state-of-the-world response may put around a resource.
 pub const WRAPPED_RESOURCE: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
 

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::proto::{self, accesslog::v3 as pb, extensions::access_loggers::filters::cel::v3::ExpressionFilter};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 pub(crate) fn decode(
     at: &At<'_>,
@@ -75,7 +76,7 @@ fn comparison(
     at: &At<'_>,
     proto: &Option<pb::ComparisonFilter>,
     options: &Options,
-) -> Result<(Comparison, u32), Rejection> {
+) -> Result<(Comparison, Live<u32>), Rejection> {
     use pb::comparison_filter::Op;
     let at = at.field("comparison");
     let comparison = field_rules::required(&at, proto)?;
@@ -86,8 +87,7 @@ fn comparison(
         Op::Le => Comparison::AtMost,
         Op::Ne => Comparison::NotEqual,
     };
-    let of_runtime = options.runtime.integer(&value.runtime_key).and_then(|value| u32::try_from(value).ok());
-    Ok((op, of_runtime.unwrap_or(value.default_value)))
+    Ok((op, options.runtime.live(&value.runtime_key, value.default_value)))
 }
 
 fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options) -> Result<LogFilter, Rejection> {
@@ -111,7 +111,7 @@ fn share(at: &At<'_>, proto: &pb::RuntimeFilter, options: &Options) -> Result<Lo
     let none = Fraction { numerator: 0, denominator: 100 };
     let share = proto.percent_sampled.as_ref();
     let share = share.map(|share| matcher::decode::fraction(&at.field("percent_sampled"), share)).transpose()?;
-    let of = options.runtime.fraction(&proto.runtime_key).or(share).unwrap_or(none);
+    let of = options.runtime.live(&proto.runtime_key, share.unwrap_or(none));
     Ok(LogFilter::Share { of, independent: proto.use_independent_randomness })
 }
 

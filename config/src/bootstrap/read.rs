@@ -114,6 +114,21 @@ fn merged(
         .ok()
 }
 
+/// Fields without which the others of a resource mean something else.
+const DECIDING: [&str; 11] = [
+    "name",
+    "type",
+    "cluster_type",
+    "clusterType",
+    "load_assignment",
+    "loadAssignment",
+    "address",
+    "filter_chains",
+    "filterChains",
+    "default_filter_chain",
+    "defaultFilterChain",
+];
+
 const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
 
 /// Static resources of all sources.
@@ -245,13 +260,47 @@ impl Reader<'_> {
                 Err(fault) => {
                     let resource = name_in(slice.get());
                     let at = if resource.is_empty() { at.index(index) } else { at.key(&resource) };
-                    self.faults.push(BootstrapError::Field { file: file.to_string(), rejection: fault.below(&at) });
+                    let (faults, rest) = self.taken_apart(type_name, slice.get(), fault);
+                    let told = faults.into_iter().map(|fault| fault.below(&at));
+                    let file_name = file.to_string();
+                    self.faults
+                        .extend(told.map(|rejection| BootstrapError::Field { file: file_name.clone(), rejection }));
+                    // Of a secret that holds nothing readable there is nothing more to say.
+                    list.extend(rest.filter(|_| name != "secrets").map(|body| StaticResource {
+                        name: name_of(&body),
+                        body: Bytes::from(body),
+                        file: file.clone(),
+                    }));
                     if name == "clusters" {
                         statics.unread_clusters.push(resource.into());
                     }
                 }
             }
         }
+    }
+
+    /// All fields of a resource that cannot be read, and the others, where they can be judged without these.
+    fn taken_apart(&mut self, type_name: &str, text: &str, whole: Fault) -> (Vec<Fault>, Option<Vec<u8>>) {
+        let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return (vec![whole], None) };
+        let (mut faults, mut rest, mut is_judged) = (Vec::new(), Vec::new(), true);
+        for member in members.0 {
+            match self.message(type_name, &object(std::slice::from_ref(&member)), |_| String::new()) {
+                Ok(body) => rest.extend(body),
+                Err(fault) => {
+                    // What a name that there is not stands for, nobody knows.
+                    let unknown =
+                        json::unknown_fields(self.descriptors, type_name, &object(std::slice::from_ref(&member)));
+                    let is_known = unknown.iter().all(|unknown| unknown.path.contains(['.', '[']));
+                    is_judged &= is_known && !DECIDING.contains(&&*member.0);
+                    faults.push(fault);
+                }
+            }
+        }
+        // Each is good by itself: two of them are not, together.
+        if faults.is_empty() {
+            return (vec![whole], None);
+        }
+        (faults, is_judged.then_some(rest))
     }
 
     fn syntax(&self, format: &'static str, reason: String) -> BootstrapError {

@@ -12,6 +12,7 @@ use crate::options::Options;
 use crate::proto::extensions::resource_monitors::fixed_heap::v3::FixedHeapConfig;
 use crate::proto::{bootstrap::v3 as pb, core::v3 as core, metrics::v3 as metrics};
 use crate::rejection::{At, Rejection};
+use crate::runtime::bad_key;
 
 /// All of it.
 pub(super) fn check(proto: &pb::Bootstrap, statics: &Statics, options: &Options) -> Result<(), Rejection> {
@@ -43,12 +44,11 @@ fn layers(at: &At<'_>, proto: &pb::Bootstrap) -> Result<(), Rejection> {
                 return Err(at.field("disk_layer").field("symlink_root").reject("invalid file path; give one"));
             }
             Some(LayerSpecifier::StaticLayer(layer)) => {
-                let value = crate::proto::struct_to_json(layer);
-                if let Some(key) = list_in(&value) {
+                if let Some(key) = bad_key(layer) {
                     return Err(at
                         .field("static_layer")
-                        .key(key)
-                        .reject("Invalid runtime entry value; a list is none"));
+                        .key(&key)
+                        .reject("Invalid runtime entry value; a list and null are none"));
                 }
             }
             _ => {}
@@ -60,11 +60,6 @@ fn layers(at: &At<'_>, proto: &pb::Bootstrap) -> Result<(), Rejection> {
         }
     }
     Ok(())
-}
-
-/// The key of a value that is a list.
-fn list_in(value: &serde_json::Value) -> Option<&str> {
-    value.as_object()?.iter().find_map(|(key, value)| if value.is_array() { Some(&**key) } else { list_in(value) })
 }
 
 /// Envoy's, of version 1.40.
@@ -105,6 +100,14 @@ fn overload(at: &At<'_>, proto: &pb::Bootstrap) -> Result<(), Rejection> {
                 .field("name")
                 .reject(format!("Unknown Overload Manager Action {}; correct its name", action.name)));
         }
+    }
+    let resets =
+        |action: &&crate::proto::overload::v3::OverloadAction| action.name.ends_with(".reset_high_memory_stream");
+    if manager.buffer_factory_config.is_none()
+        && let Some(action) = manager.actions.iter().find(resets)
+    {
+        let at = at.field("buffer_factory_config");
+        return Err(at.reject(format!("Overload action \"{}\" requires buffer_factory_config; give one", action.name)));
     }
     Ok(())
 }

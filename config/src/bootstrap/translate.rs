@@ -7,7 +7,9 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::read::Statics;
-use super::{AdminListener, Bootstrap, DynamicSource, StatsMatcher, overload, sinks, together};
+use super::{
+    AdminListener, Bootstrap, DynamicSource, Layer, LayerSource, StatsMatcher, layers, overload, sinks, together,
+};
 use crate::address;
 use crate::cluster::{Bind, bind};
 use crate::extension;
@@ -20,9 +22,11 @@ use crate::options::{Options, UnknownFields};
 use crate::proto::{
     self, bool_or, bootstrap::v3 as pb, core::v3 as core,
     extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig, metrics::v3 as metrics,
+    metrics::v3::tag_specifier::TagValue,
 };
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
+use crate::runtime::{Entries, Runtime};
 use crate::tls;
 use crate::tracing;
 use crate::xds_server::{self, XdsServer};
@@ -69,7 +73,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     };
     let stats = proto.stats_config.clone().unwrap_or_default();
     let at_stats = at.field("stats_config");
-    let runtime = runtime(proto);
+    let layers = layers::decode(&at.field("layered_runtime").field("layers"), proto, ads.is_some(), options)?;
+    let runtime = runtime(&layers);
     let workloads = extensions(&at.field("bootstrap_extensions"), proto, ads.is_some(), options)?;
     let max_connections = max_connections(&at.field("overload_manager"), proto, options)?;
     let tracer = proto.tracing.as_ref().and_then(|tracing| tracing.http.clone());
@@ -106,11 +111,14 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         static_listeners: statics.listeners,
         static_secrets: statics.secrets,
         stats_matcher: stats_matcher(&at_stats.field("stats_matcher"), stats.stats_matcher.as_ref())?,
-        stats_tags: stats_tags(&stats, &mut ignored),
+        stats_tags: tags(&stats, |tag| matches!(tag, Some(TagValue::Regex(_)))),
+        fixed_tags: tags(&stats, |tag| matches!(tag, Some(TagValue::FixedValue(_)))),
+        named_tags: tags(&stats, |tag| tag.is_none()).into_iter().map(|(name, _)| name).collect(),
         default_tags: bool_or(&stats.use_all_default_tags, true),
         histogram_buckets: histogram_buckets(&at_stats.field("histogram_bucket_settings"), &stats)?,
-        max_downstream_connections: max_connections.or_else(|| limit_in_runtime(&runtime)),
-        runtime,
+        max_downstream_connections: max_connections,
+        layers,
+        runtime: Arc::new(runtime),
         tracer: tracer.map(Arc::new),
         log_format: match log_format {
             Some(LogFormat::TextFormat(text)) => proto::text(text),
@@ -118,6 +126,8 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         },
         log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
         stats_flush_interval: flush,
+        stats_flush_on_admin: matches!(proto.stats_flush, Some(pb::bootstrap::StatsFlush::StatsFlushOnAdmin(true))),
+        server_version: proto.stats_server_version_override.map(|version| version.value),
         stats_sinks,
         overload,
         stats_eviction_interval: evict,
@@ -219,16 +229,16 @@ fn stats_matcher(at: &At<'_>, proto: Option<&metrics::StatsMatcher>) -> Result<S
     })
 }
 
-fn stats_tags(stats: &metrics::StatsConfig, ignored: &mut Vec<String>) -> Vec<(Arc<str>, Arc<str>)> {
-    use metrics::tag_specifier::TagValue;
-    let mut tags = Vec::with_capacity(stats.stats_tags.len());
-    for (index, tag) in stats.stats_tags.iter().enumerate() {
-        match &tag.tag_value {
-            Some(TagValue::Regex(regex)) => tags.push((Arc::from(tag.tag_name.as_str()), Arc::from(regex.as_str()))),
-            _ => ignored.push(format!("stats_config.stats_tags[{index}]: only tags with a regex are made")),
-        }
-    }
-    tags
+/// Tags with what makes them, of those that `wanted` takes.
+fn tags(stats: &metrics::StatsConfig, wanted: impl Fn(Option<&TagValue>) -> bool) -> Vec<(Arc<str>, Arc<str>)> {
+    let made = |tag: &metrics::TagSpecifier| {
+        let of = match &tag.tag_value {
+            Some(TagValue::Regex(text) | TagValue::FixedValue(text)) => Arc::from(text.as_str()),
+            None => Arc::default(),
+        };
+        (Arc::from(tag.tag_name.as_str()), of)
+    };
+    stats.stats_tags.iter().filter(|tag| wanted(tag.tag_value.as_ref())).map(made).collect()
 }
 
 fn histogram_buckets(
@@ -252,35 +262,12 @@ fn histogram_buckets(
     stats.histogram_bucket_settings.iter().enumerate().map(one).collect()
 }
 
-/// Keys of the static layers; a nested key is its path with dots.
-fn runtime(proto: &pb::Bootstrap) -> Vec<(Arc<str>, Arc<str>)> {
-    use pb::runtime_layer::LayerSpecifier;
-    let mut keys = Vec::new();
-    for layer in proto.layered_runtime.iter().flat_map(|runtime| &runtime.layers) {
-        if let Some(LayerSpecifier::StaticLayer(layer)) = &layer.layer_specifier {
-            flatten("", &proto::struct_to_json(layer), &mut keys);
-        }
-    }
-    keys
-}
-
-fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(Arc<str>, Arc<str>)>) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                flatten(&path, value, keys);
-            }
-        }
-        serde_json::Value::String(text) => keys.push((Arc::from(prefix), Arc::from(text.as_str()))),
-        other => keys.push((Arc::from(prefix), Arc::from(other.to_string()))),
-    }
-}
-
-/// The older place of the connection limit.
-fn limit_in_runtime(runtime: &[(Arc<str>, Arc<str>)]) -> Option<u64> {
-    let last = runtime.iter().rev().find(|(key, _)| &**key == "overload.global_downstream_max_connections");
-    last.and_then(|(_, value)| value.parse().ok())
+/// What static layers say.
+fn runtime(layers: &[Layer]) -> Runtime {
+    Runtime::new(layers.iter().flat_map(|layer| match &layer.source {
+        LayerSource::Static(entries) => entries.clone(),
+        _ => Entries::new(),
+    }))
 }
 
 /// Whether workloads are to be discovered.

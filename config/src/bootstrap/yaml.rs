@@ -18,7 +18,7 @@ const TOO_LARGE: &str = "aliases make the file too large";
 const DEEPEST: usize = 100;
 
 /// The document as JSON text, empty when there is no document. An error is the parser's sentence with line and column.
-pub(super) fn to_json(text: &str) -> Result<String, String> {
+pub(crate) fn to_json(text: &str) -> Result<String, String> {
     let mut writer = Writer::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| error.to_string())?;

@@ -111,7 +111,7 @@ pub(super) fn slow_start(
 /// A number, or what the runtime has in its place.
 pub(super) fn number(value: &Option<core::RuntimeDouble>, options: &Options, default: f64) -> f64 {
     let Some(value) = value else { return default };
-    options.runtime.double(&value.runtime_key).unwrap_or(value.default_value)
+    options.runtime.get(&value.runtime_key).unwrap_or(value.default_value)
 }
 
 /// `active_request_bias`. What cannot be counted with counts as 1, as in Envoy.

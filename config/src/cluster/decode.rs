@@ -52,7 +52,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
     }
     let mut policy = super::policy::balancer(&at, proto, options)?;
     policy.balancing.fails_in_panic &= looks_at_zones(&policy.balancer);
-    let panic_threshold = match options.runtime.integer("upstream.healthy_panic_threshold") {
+    let panic_threshold = match options.runtime.get::<u64>("upstream.healthy_panic_threshold") {
         Some(percent) => percent.min(100) as f64,
         None => panic_threshold.unwrap_or(50.0),
     };

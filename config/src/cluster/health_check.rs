@@ -209,7 +209,7 @@ fn intervals(
     };
     let unhealthy = time("unhealthy_interval", &proto.unhealthy_interval, interval)?;
     let no_traffic = time("no_traffic_interval", &proto.no_traffic_interval, DEFAULT_NO_TRAFFIC)?;
-    let limit = |key: &str| options.runtime.integer(key).map(Duration::from_millis);
+    let limit = |key: &str| options.runtime.get(key);
     Ok(Intervals {
         interval,
         unhealthy,

@@ -137,7 +137,7 @@ struct Reads<'a> {
 
 impl Reads<'_> {
     fn runtime(&self, key: &str) -> Option<u64> {
-        self.options.runtime.integer(&format!("outlier_detection.{key}"))
+        self.options.runtime.get(&format!("outlier_detection.{key}"))
     }
 
     fn number(&self, field: &str, value: &Option<wkt::UInt32Value>, default: u32) -> u32 {

@@ -43,13 +43,13 @@ pub(super) fn typed(
 /// What the runtime says, wherever the policy is.
 pub(super) fn of_runtime(zones: &mut ZoneAware, options: &Options) {
     let runtime = &options.runtime;
-    if let Some(share) = runtime.fraction("upstream.zone_routing.enabled") {
+    if let Some(share) = runtime.get::<Fraction>("upstream.zone_routing.enabled") {
         zones.enabled = share;
     }
-    if let Some(size) = runtime.integer("upstream.zone_routing.min_cluster_size") {
+    if let Some(size) = runtime.get::<u64>("upstream.zone_routing.min_cluster_size") {
         zones.min_cluster_size = size;
     }
-    if let Some(size) = runtime.integer("upstream.zone_routing.force_local_zone.min_size").filter(|size| *size > 0) {
+    if let Some(size) = runtime.get::<u64>("upstream.zone_routing.force_local_zone.min_size").filter(|size| *size > 0) {
         zones.forced_from = Some(u32::try_from(size).unwrap_or(u32::MAX));
     }
 }

@@ -24,7 +24,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("core.v3.WatchedDirectory", "*"),
     // Chooses the transport socket of its endpoints.
     ("endpoint.v3.LocalityLbEndpoints", "metadata"),
-    ("metrics.v3.TagSpecifier", "*"),
     // Need a second element, or another field beside them.
     ("accesslog.v3.OrFilter", "filters"),
     ("listener.v3.ListenerFilterChainMatchPredicate.MatchSet", "rules"),
@@ -55,7 +54,6 @@ const UNREACHED: &[&str] = &[
 const READ_IN_VAIN: &[(&str, &str)] = &[
     // Must be readable, and is watched.
     ("tls.v3.GenericSecret", "secrets"),
-    ("bootstrap.v3.RuntimeLayer", "*"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
     ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
     ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
@@ -67,8 +65,6 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("common.v1.AnyValue", "string_value_strindex"),
     ("common.v3.LocalityLbConfig", "zone_aware_lb_config"),
     ("core.v3.HealthCheck", "custom_health_check"),
-    // Compared with another one, and no more.
-    ("overload.v3.ScaledTrigger", "scaling_threshold"),
     // Refused where no name may be looked up.
     ("core.v3.SocketAddress", "resolver_name"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),
@@ -233,11 +229,12 @@ fn pieces_of_a_message_are_judged_together() {
 }
 
 /// Messages that are decoded from bytes of their own: resources, and what an extension's Any may hold.
-const ROOTS: [&str; 7] = [
+const ROOTS: [&str; 8] = [
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.config.cluster.v3.Cluster",
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "envoy.config.listener.v3.Listener",
+    "envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
     "envoy.config.route.v3.FilterConfig",
     "envoy.config.route.v3.RouteConfiguration",
     "envoy.extensions.transport_sockets.tls.v3.Secret",

@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::proto::{core::v3 as core, extensions::filters::http::composite::v3 as pb};
 use crate::registry;
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 pub(super) const EXECUTE: &str = "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction";
 
@@ -40,7 +41,7 @@ pub struct ExecuteFilter {
     /// What the filter becomes.
     pub what: Execute,
     /// `sample_percent`: of so many; `None`: of all.
-    pub sample: Option<Fraction>,
+    pub sample: Option<Live<Fraction>>,
 }
 
 /// What a composite filter becomes.

@@ -7,6 +7,7 @@ use crate::matcher::{self, StringMatcher};
 use crate::options::Options;
 use crate::proto::{extensions::filters::http::compressor::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// The filter.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct Compressor {
 #[derive(Debug, Clone)]
 pub struct Direction {
     /// `enabled`.
-    pub enabled: bool,
+    pub enabled: Live<bool>,
     /// `min_content_length`; 30 where it is not set, or 0.
     pub min_content_length: u32,
     /// `content_type_matcher`, else `content_type`, else Envoy's own list: any of.

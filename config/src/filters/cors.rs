@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::proto::route::v3::{self as route, cors_policy::EnabledSpecifier::FilterEnabled};
 use crate::proto::{self, extensions::filters::http::cors::v3 as pb};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// The filter has no settings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,9 +32,9 @@ pub struct CorsPolicy {
     /// `allow_credentials`; unset says nothing, so that a less specific policy may.
     pub allow_credentials: Option<bool>,
     /// `filter_enabled`; unset is always.
-    pub enabled: Option<Fraction>,
+    pub enabled: Option<Live<Fraction>>,
     /// `shadow_enabled`: origins are counted and nothing is enforced, where the filter is not enabled.
-    pub shadow: Option<Fraction>,
+    pub shadow: Option<Live<Fraction>>,
     /// `allow_private_network_access`.
     pub allow_private_network: Option<bool>,
     /// `forward_not_matching_preflights`; default true.

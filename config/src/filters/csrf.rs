@@ -6,14 +6,15 @@ use crate::matcher::{self, Fraction, StringMatcher};
 use crate::options::Options;
 use crate::proto::extensions::filters::http::csrf::v3 as pb;
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// `CsrfPolicy`.
 #[derive(Debug, Clone)]
 pub struct Csrf {
     /// `filter_enabled`.
-    pub enabled: Fraction,
+    pub enabled: Live<Fraction>,
     /// `shadow_enabled`: requests are judged and counted, and pass, where the filter is not enabled.
-    pub shadow: Option<Fraction>,
+    pub shadow: Option<Live<Fraction>>,
     /// `additional_origins`: any of, beside the destination's own.
     pub additional_origins: Vec<StringMatcher>,
 }

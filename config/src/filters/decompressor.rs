@@ -6,6 +6,7 @@ use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{bool_or, extensions::filters::http::decompressor::v3 as pb};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// The filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +22,10 @@ pub struct Decompressor {
 }
 
 /// `CommonDirectionConfig`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Direction {
     /// `enabled`, default true.
-    pub enabled: bool,
+    pub enabled: Live<bool>,
     /// `ignore_no_transform_header`: also bodies whose `cache-control` says no-transform.
     pub ignore_no_transform: bool,
 }
@@ -51,7 +52,7 @@ fn direction(
     proto: Option<&pb::decompressor::CommonDirectionConfig>,
     options: &Options,
 ) -> Result<Direction, Rejection> {
-    let Some(proto) = proto else { return Ok(Direction { enabled: true, ignore_no_transform: false }) };
+    let Some(proto) = proto else { return Ok(Direction { enabled: true.into(), ignore_no_transform: false }) };
     Ok(Direction {
         enabled: field_rules::feature_flag(&at.field("enabled"), &proto.enabled, true, options)?,
         ignore_no_transform: proto.ignore_no_transform_header,

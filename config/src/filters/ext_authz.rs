@@ -18,6 +18,7 @@ use crate::proto::{
     types::matcher::v3::ListStringMatcher,
 };
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 use crate::services::{self, GrpcService};
 
 /// The filter.
@@ -44,11 +45,11 @@ pub struct ExtAuthz {
     /// `route_metadata_context_namespaces`.
     pub route_metadata: Vec<Arc<str>>,
     /// `filter_enabled`; unset is always.
-    pub enabled: Option<Fraction>,
+    pub enabled: Option<Live<Fraction>>,
     /// `filter_enabled_metadata`: and only then.
     pub enabled_metadata: Option<MetadataMatcher>,
     /// `deny_at_disable`: requests are refused where the filter is not enabled.
-    pub deny_at_disable: bool,
+    pub deny_at_disable: Live<bool>,
     /// `include_peer_certificate`.
     pub include_peer_certificate: bool,
     /// `include_tls_session`.

@@ -12,6 +12,7 @@ use crate::proto::{
     types::v3::FractionalPercent, uint32,
 };
 use crate::rejection::{At, Rejection};
+use crate::runtime::{Key, Value};
 
 /// `HTTPFault`.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Fault {
     pub downstream_nodes: Vec<Arc<str>>,
     /// `max_active_faults`.
     pub max_active_faults: Option<u32>,
+    /// What the runtime says instead.
+    pub most_of_runtime: Key<u64>,
     /// `disable_downstream_cluster_stats`.
     pub disable_downstream_cluster_stats: bool,
     /// `filter_metadata`: dynamic metadata of requests that a fault meets.
@@ -37,34 +40,34 @@ pub struct Fault {
 }
 
 /// What the runtime says in place of a share, whether that is fixed or asked for by headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Share {
     /// `percentage`.
     pub percentage: Fraction,
     /// The runtime's; headers do not lower it.
-    pub of_runtime: Option<Fraction>,
+    pub of_runtime: Key<Fraction>,
 }
 
 /// `FaultDelay`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Delay {
     /// `fixed_delay`; `None`: the request's header says how long.
     pub fixed: Option<Duration>,
     /// What the runtime says instead, of a delay that there is.
-    pub of_runtime: Option<Duration>,
+    pub of_runtime: Key<Duration>,
     /// Of how many requests.
     pub share: Share,
 }
 
 /// `FaultAbort`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Abort {
     /// With what.
     pub with: AbortWith,
     /// The status that the runtime has in place of one of HTTP.
-    pub http_of_runtime: Option<u16>,
+    pub http_of_runtime: Key<u16>,
     /// And in place of one of gRPC.
-    pub grpc_of_runtime: Option<u32>,
+    pub grpc_of_runtime: Key<u32>,
     /// Of how many requests.
     pub share: Share,
     /// `response_body`; unset: Envoy's own words.
@@ -83,7 +86,7 @@ pub enum AbortWith {
 }
 
 /// `FaultRateLimit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RateLimit {
     /// `fixed_limit.limit_kbps`, in KiB a second; `None`: the request's header says.
     pub kib_per_second: Option<u64>,
@@ -106,7 +109,8 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         upstream_cluster: proto::text(&proto.upstream_cluster),
         headers: matcher::decode::headers(&at.field("headers"), &proto.headers)?,
         downstream_nodes: proto.downstream_nodes.iter().map(|node| Arc::from(node.as_str())).collect(),
-        max_active_faults: runtime.most_faults().or(uint32(&proto.max_active_faults)),
+        max_active_faults: uint32(&proto.max_active_faults),
+        most_of_runtime: runtime.key(&proto.max_active_faults_runtime, "fault.http.max_active_faults"),
         disable_downstream_cluster_stats: proto.disable_downstream_cluster_stats,
         metadata: metadata
             .filter(|metadata| !metadata.fields.is_empty())
@@ -123,8 +127,8 @@ struct Keys<'k> {
 }
 
 impl Keys<'_> {
-    fn integer(&self, key: &str, default: &str) -> Option<u64> {
-        self.options.runtime.integer(if key.is_empty() { default } else { key })
+    fn key<T: Value>(&self, key: &str, default: &str) -> Key<T> {
+        self.options.runtime.key(if key.is_empty() { default } else { key })
     }
 
     /// Unset is never, as in Envoy.
@@ -139,28 +143,7 @@ impl Keys<'_> {
             Some(percentage) => matcher::decode::fraction(&at.field("percentage"), percentage)?,
             None => Fraction { numerator: 0, denominator: 100 },
         };
-        let key = if key.is_empty() { default } else { key };
-        Ok(Share { percentage, of_runtime: self.options.runtime.fraction(key) })
-    }
-
-    fn most_faults(&self) -> Option<u32> {
-        let most = self.integer(&self.fault.max_active_faults_runtime, "fault.http.max_active_faults")?;
-        Some(u32::try_from(most).unwrap_or(u32::MAX))
-    }
-
-    fn delay(&self) -> Option<Duration> {
-        let key = &self.fault.delay_duration_runtime;
-        self.integer(key, "fault.http.delay.fixed_duration_ms").map(Duration::from_millis)
-    }
-
-    fn http_status(&self) -> Option<u16> {
-        let status = self.integer(&self.fault.abort_http_status_runtime, "fault.http.abort.http_status")?;
-        u16::try_from(status).ok().filter(|status| (200..600).contains(status))
-    }
-
-    fn grpc_status(&self) -> Option<u32> {
-        let status = self.integer(&self.fault.abort_grpc_status_runtime, "fault.http.abort.grpc_status")?;
-        u32::try_from(status).ok()
+        Ok(Share { percentage, of_runtime: self.key(key, default) })
     }
 }
 
@@ -174,7 +157,7 @@ fn delay(at: &At<'_>, proto: &common::FaultDelay, runtime: &Keys<'_>) -> Result<
     let key = &runtime.fault.delay_percent_runtime;
     Ok(Delay {
         fixed,
-        of_runtime: runtime.delay(),
+        of_runtime: runtime.key(&runtime.fault.delay_duration_runtime, "fault.http.delay.fixed_duration_ms"),
         share: runtime.share(at, &proto.percentage, key, "fault.http.delay.fixed_delay_percent")?,
     })
 }
@@ -194,8 +177,8 @@ fn abort(at: &At<'_>, proto: &pb::FaultAbort, runtime: &Keys<'_>) -> Result<Abor
     let key = &runtime.fault.abort_percent_runtime;
     Ok(Abort {
         with,
-        http_of_runtime: runtime.http_status(),
-        grpc_of_runtime: runtime.grpc_status(),
+        http_of_runtime: runtime.key(&runtime.fault.abort_http_status_runtime, "fault.http.abort.http_status"),
+        grpc_of_runtime: runtime.key(&runtime.fault.abort_grpc_status_runtime, "fault.http.abort.grpc_status"),
         share: runtime.share(at, &proto.percentage, key, "fault.http.abort.abort_percent")?,
         body: proto::text(&proto.response_body),
     })

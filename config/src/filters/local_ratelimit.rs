@@ -16,6 +16,7 @@ use crate::proto::{
 use crate::rate_limit::{self, RateLimit};
 use crate::rejection::{At, Rejection};
 use crate::route::{HeaderAdd, headers};
+use crate::runtime::Live;
 
 /// `LocalRateLimit`.
 #[derive(Debug, Clone)]
@@ -27,9 +28,9 @@ pub struct LocalRateLimit {
     /// `token_bucket`; a chain may leave it to its routes.
     pub bucket: Option<TokenBucket>,
     /// `filter_enabled`; unset is never.
-    pub enabled: Option<Fraction>,
+    pub enabled: Option<Live<Fraction>>,
     /// `filter_enforced`; unset is never.
-    pub enforced: Option<Fraction>,
+    pub enforced: Option<Live<Fraction>>,
     /// `request_headers_to_add_when_not_enforced`.
     pub request_headers: Vec<HeaderAdd>,
     /// `response_headers_to_add`, on the answer to a request that is limited.

@@ -11,6 +11,7 @@ use crate::proto::{self, core::v3::RuntimeFractionalPercent, extensions::filters
 use crate::rate_limit;
 use crate::rejection::{At, Rejection};
 use crate::route::{HeaderAdd, headers};
+use crate::runtime::Live;
 use crate::services::{GrpcService, ratelimit as service};
 
 pub use super::local_ratelimit::VirtualHostLimits;
@@ -27,7 +28,7 @@ pub struct RateLimit {
     /// `rate_limit_service`, with `timeout` (default 20 ms).
     pub service: Arc<GrpcService>,
     /// `failure_mode_deny_percent`, else all or none as `failure_mode_deny` says: the share that is refused without an answer.
-    pub deny_on_failure: Fraction,
+    pub deny_on_failure: Live<Fraction>,
     /// `rate_limited_as_resource_exhausted`: gRPC clients get that status.
     pub resource_exhausted: bool,
     /// `enable_x_ratelimit_headers`.
@@ -43,9 +44,9 @@ pub struct RateLimit {
     /// `stat_prefix`: a part of the names of statistics.
     pub stat_prefix: Option<Arc<str>>,
     /// `filter_enabled`; unset is always.
-    pub enabled: Option<Fraction>,
+    pub enabled: Option<Live<Fraction>>,
     /// `filter_enforced`; unset is always.
-    pub enforced: Option<Fraction>,
+    pub enforced: Option<Live<Fraction>>,
     /// `rate_limits`: in place of those of routes.
     pub rate_limits: Vec<rate_limit::RateLimit>,
     /// `metadata_namespace`.
@@ -74,7 +75,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
     };
     let timeout = service::timeout(&at.field("timeout"), &proto.timeout)?;
     let version = proto::defined::<Version>(&at.field("enable_x_ratelimit_headers"), proto.enable_x_ratelimit_headers)?;
-    let all_or_none = Fraction { numerator: u32::from(proto.failure_mode_deny), denominator: 1 };
+    let all_or_none = Live::from(Fraction { numerator: u32::from(proto.failure_mode_deny), denominator: 1 });
     let status = field_rules::http_status(&at.field("rate_limited_status"), &proto.rate_limited_status)?;
     Ok(RateLimit {
         domain: field_rules::not_empty(&at.field("domain"), &proto.domain)?,

@@ -22,6 +22,7 @@ use crate::proto::{
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
 use crate::route::{self, Upgrade};
+use crate::runtime::REJECT_FRAGMENT;
 use crate::tracing;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -138,7 +139,7 @@ pub(crate) fn http_connection_manager(
             None => None,
             Some(one) => Some(tracing::decode::tracing(&at.field("tracing"), one, options)?),
         },
-        reject_fragment: options.reject_fragment,
+        reject_fragment: options.runtime.live(REJECT_FRAGMENT, options.reject_fragment),
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
         early_log: early_log(at, proto)?,
         local_replies: match &proto.local_reply_config {

@@ -17,6 +17,7 @@ use crate::proto::envoy::config::common::matcher::v3::{
 use crate::proto::{extensions::matching as ext, types};
 use crate::registry;
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 const CEL: &str = "xds.type.matcher.v3.CelMatcher";
 
@@ -45,7 +46,7 @@ pub enum Condition {
     /// `matching.input_matchers.metadata.v3.Metadata`.
     Metadata(ValueMatcher, bool),
     /// `matching.input_matchers.runtime_fraction.v3.RuntimeFraction`: by the input's hash.
-    Fraction(Fraction, u64),
+    Fraction(Live<Fraction>, u64),
     /// `matching.input_matchers.consistent_hashing.v3.ConsistentHashing`: by the input's hash, too.
     Hashing {
         /// `threshold`: what is left of the hash is at least so much.

@@ -11,6 +11,7 @@ use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{core, route::v3 as route, types::matcher::v3 as pb, types::v3 as percent};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// `StringMatcher`.
 pub(crate) fn string(at: &At<'_>, proto: &pb::StringMatcher) -> Result<StringMatcher, Rejection> {
@@ -150,13 +151,13 @@ pub(crate) fn fraction(at: &At<'_>, proto: &percent::FractionalPercent) -> Resul
     Ok(Fraction { numerator: proto.numerator, denominator })
 }
 
-/// `RuntimeFractionalPercent`: what its key says, else its default.
+/// `RuntimeFractionalPercent`.
 pub(crate) fn fraction_at(
     at: &At<'_>,
     proto: &core::v3::RuntimeFractionalPercent,
     options: &Options,
-) -> Result<Fraction, Rejection> {
+) -> Result<Live<Fraction>, Rejection> {
     let at = at.field("default_value");
     let default = fraction(&at, field_rules::required(&at, &proto.default_value)?)?;
-    Ok(options.runtime.fraction(&proto.runtime_key).unwrap_or(default))
+    Ok(options.runtime.live(&proto.runtime_key, default))
 }

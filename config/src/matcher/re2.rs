@@ -37,7 +37,10 @@ impl Characters {
 }
 
 /// The pattern must match the whole value (RE2's `FullMatch`).
-pub(crate) fn full_match(pattern: &str) -> Result<Regex, String> {
+///
+/// # Errors
+/// RE2 has no such pattern, and why.
+pub fn full_match(pattern: &str) -> Result<Regex, String> {
     compile(&format!(r"\A(?:{})\z", syntax::translate(pattern, Characters::Latin1)?), Characters::Latin1)
 }
 

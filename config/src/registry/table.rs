@@ -214,8 +214,9 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     Bootstrap Works "istio.workload.BootstrapExtension", unread, "workloads are asked for over ADS, for peers that do not say who they are";
 
     ResourceMonitor Works "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", unread, "the limit on downstream connections";
-    ResourceMonitor Works "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "the anonymous memory of the process; for connections, keepalive and giving memory back, other actions are told as not acting";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", unread, "the anonymous memory of the process, against a number";
     ResourceMonitor Works "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig", unread, "the same, of the control group";
+    ResourceMonitor Works "envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig", unread, "a number in a file, for trials";
 
     StatsSink Works "envoy.config.metrics.v3.StatsdSink", unread, "lines of statsd over UDP, or over TCP to a cluster; histograms as their buckets' middles, with rates";
     StatsSink Works "envoy.config.metrics.v3.DogStatsdSink", unread, "the same with tags, over UDP; addresses that are no IP address and port are refused";

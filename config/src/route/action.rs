@@ -158,9 +158,9 @@ fn weighted(
     let at_list = at.field("clusters");
     field_rules::at_least_one(&at_list, &proto.clusters)?;
     let prefix = &proto.runtime_key_prefix;
-    let of_runtime = |name: &str| {
-        let weight = options.runtime.integer(&format!("{prefix}.{name}")).filter(|_| !prefix.is_empty())?;
-        u32::try_from(weight).ok()
+    let live = |name: &str, weight: u32| match prefix.is_empty() {
+        true => weight.into(),
+        false => options.runtime.live(&format!("{prefix}.{name}"), weight),
     };
     let one = |(index, proto): (usize, &pb::weighted_cluster::ClusterWeight)| {
         let at = at_list.index(index);
@@ -175,8 +175,7 @@ fn weighted(
         Ok(WeightedCluster {
             name,
             header,
-            weight: of_runtime(&proto.name)
-                .unwrap_or(*field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
+            weight: live(&proto.name, *field_rules::required(&at.field("weight"), &uint32(&proto.weight))?),
             metadata_match: Criteria::over(of_route, &proto::metadata(&proto.metadata_match)),
             headers: headers::changes(
                 &at,
@@ -199,7 +198,7 @@ fn weighted(
         })
     };
     let clusters = proto.clusters.iter().enumerate().map(one).collect::<Result<Vec<_>, Rejection>>()?;
-    match clusters.iter().map(|cluster| u64::from(cluster.weight)).sum::<u64>() {
+    match clusters.iter().map(|cluster| u64::from(cluster.weight.get())).sum::<u64>() {
         0 => Err(at.reject("Sum of weights in the weighted_cluster must be greater than 0.")),
         sum if sum > u64::from(u32::MAX) => {
             Err(at.reject("The sum of weights of all weighted clusters exceeds 4294967295"))
@@ -313,6 +312,9 @@ fn connect(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Opti
     let at = at.index(index);
     let at = at.field("connect_config");
     let at = at.field("proxy_protocol_config");
+    if config.proxy_protocol_config.as_ref().is_some_and(|one| !one.added_tlvs.is_empty()) {
+        return Err(at.field("added_tlvs").unsupported("is not supported where a tunnel ends; give them to the cluster"));
+    }
     Ok(Some(Connect {
         proxy_protocol: match &config.proxy_protocol_config {
             None => None,

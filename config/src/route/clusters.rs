@@ -1,7 +1,11 @@
 //! Whether a table, or a tracer of Zipkin's, leads to clusters that there are. Called by the proxy before it takes a table or a listener; which clusters there are is
 //! its matter.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{Action, ClusterChoice, Mirror, MirrorTarget, Route, RouteConfiguration, VirtualHost};
+use crate::discreet::shown;
 use crate::hcm::RouteSource;
 use crate::listener::{FilterChain, Listener, TerminalFilter};
 use crate::rejection::{At, Rejection};
@@ -21,6 +25,29 @@ impl Listener {
         }
         let last = self.default_filter_chain.as_ref();
         last.map_or(Ok(()), |chain| chain_leads_to(&root.field("default_filter_chain"), chain, known))
+    }
+}
+
+impl Listener {
+    /// What is to be said of access logs whose service is a cluster that is not there: such a log is no reason to refuse anything.
+    pub fn logs_to_nowhere(&self, known: Known<'_>) -> Vec<String> {
+        let of_chain = |chain: &Arc<FilterChain>| match &chain.terminal {
+            TerminalFilter::Http(manager) => manager.access_log.clone(),
+            TerminalFilter::Tcp(proxy) => proxy.access_log.clone(),
+            TerminalFilter::Answers(_) | TerminalFilter::None => Vec::new(),
+        };
+        let chains = self.filter_chains.iter().chain(&self.default_filter_chain);
+        let logs = chains.flat_map(of_chain).chain(self.access_log.iter().cloned());
+        let names: BTreeSet<Arc<str>> =
+            logs.filter_map(|log| log.cluster().cloned()).filter(|name| !known(name)).collect();
+        let told = |name: Arc<str>| {
+            format!(
+                "listener '{}': access_log: cluster '{name}' is not there: entries are lost until it is; correct the name, or add it to \
+                 static_resources.clusters",
+                shown(&self.name)
+            )
+        };
+        names.into_iter().map(told).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::header_mutation::HeaderMutation;
 use crate::matcher::{Fraction, TemplatePiece};
 use crate::metadata::Criteria;
 use crate::rate_limit::RateLimit;
+use crate::runtime::Live;
 
 /// `RouteAction`.
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ pub struct WeightedCluster {
     /// `cluster_header`.
     pub header: Option<Arc<str>>,
     /// Share.
-    pub weight: u32,
+    pub weight: Live<u32>,
     /// `metadata_match`, over that of the route.
     pub metadata_match: Option<Arc<Criteria>>,
     /// Header changes of this cluster.
@@ -189,7 +190,7 @@ pub struct Mirror {
     /// `cluster` or `cluster_header`.
     pub to: MirrorTarget,
     /// `runtime_fraction`: the share of requests; `None` = all.
-    pub fraction: Option<Fraction>,
+    pub fraction: Option<Live<Fraction>>,
     /// `disable_shadow_host_suffix_append`: the host goes without `-shadow`.
     pub keeps_host: bool,
     /// `request_headers_mutations`, in order.

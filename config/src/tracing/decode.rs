@@ -31,13 +31,13 @@ pub(crate) fn tracing(at: &At<'_>, proto: &hcm::Tracing, options: &Options) -> R
         (None, None) => None,
     };
     Ok(Tracing {
-        sampling: of_runtime(
-            Sampling {
+        sampling: sampling(
+            [
                 // As with Envoy, whole numbers of percent.
-                client: Fraction { numerator: client.map_or(100, |percent| percent as u32), denominator: 100 },
-                random: hundredths(random),
-                overall: hundredths(overall),
-            },
+                Fraction { numerator: client.map_or(100, |percent| percent as u32), denominator: 100 },
+                hundredths(random),
+                hundredths(overall),
+            ],
             options,
         ),
         custom_tags: custom_tags(&at.field("custom_tags"), &proto.custom_tags)?,
@@ -55,16 +55,16 @@ pub(crate) fn tracing(at: &At<'_>, proto: &hcm::Tracing, options: &Options) -> R
 /// `Route.tracing`.
 pub(crate) fn of_route(at: &At<'_>, proto: &route::Tracing, options: &Options) -> Result<OfRoute, Rejection> {
     let share = |field: &str, value: &Option<types::v3::FractionalPercent>| match value {
-        None => Ok(Sampling::default().random),
+        None => Ok(Fraction { numerator: 100, denominator: 100 }),
         Some(value) => matcher::decode::fraction(&at.field(field), value),
     };
     Ok(OfRoute {
-        sampling: of_runtime(
-            Sampling {
-                client: share("client_sampling", &proto.client_sampling)?,
-                random: share("random_sampling", &proto.random_sampling)?,
-                overall: share("overall_sampling", &proto.overall_sampling)?,
-            },
+        sampling: sampling(
+            [
+                share("client_sampling", &proto.client_sampling)?,
+                share("random_sampling", &proto.random_sampling)?,
+                share("overall_sampling", &proto.overall_sampling)?,
+            ],
             options,
         ),
         custom_tags: custom_tags(&at.field("custom_tags"), &proto.custom_tags)?,
@@ -78,13 +78,12 @@ fn hundredths(percent: Option<f64>) -> Fraction {
     Fraction { numerator: percent.map_or(10_000, |percent| (percent * 100.0).round() as u32), denominator: 10_000 }
 }
 
-/// What keys of the runtime say in place of the configuration.
-fn of_runtime(sampling: Sampling, options: &Options) -> Sampling {
-    let or = |key: &str, configured| options.runtime.fraction(key).unwrap_or(configured);
+/// Keys of the runtime have the last word.
+fn sampling([client, random, overall]: [Fraction; 3], options: &Options) -> Sampling {
     Sampling {
-        client: or("tracing.client_enabled", sampling.client),
-        random: or("tracing.random_sampling", sampling.random),
-        overall: or("tracing.global_enabled", sampling.overall),
+        client: options.runtime.live("tracing.client_enabled", client),
+        random: options.runtime.live("tracing.random_sampling", random),
+        overall: options.runtime.live("tracing.global_enabled", overall),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn decode(
 
 /// By the runtime's keys of a tracer.
 pub(super) fn batch(keys: &str, most: Option<u32>, options: &Options) -> Batch {
-    let integer = |key: &str, default| options.runtime.integer(&format!("{keys}.{key}")).unwrap_or(default);
+    let integer = |key: &str, default| options.runtime.get(&format!("{keys}.{key}")).unwrap_or(default);
     Batch {
         enough: usize::try_from(integer("min_flush_spans", 5)).unwrap_or(usize::MAX).max(1),
         interval: Duration::from_millis(integer("flush_interval_ms", 5000).max(1)),

@@ -41,7 +41,7 @@ pub(super) fn decode(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -
 }
 
 fn collector(at: &At<'_>, proto: &pb::ZipkinConfig, options: &Options) -> Result<HttpService, Rejection> {
-    let timeout = options.runtime.integer(&format!("{KEYS}.request_timeout")).unwrap_or(5000);
+    let timeout = options.runtime.get(&format!("{KEYS}.request_timeout")).unwrap_or(5000);
     let timeout = Some(timeout).filter(|timeout| *timeout > 0).map(Duration::from_millis);
     let Some(service) = &proto.collector_service else {
         let cluster = field_rules::not_empty(&at.field("collector_cluster"), &proto.collector_cluster)?;

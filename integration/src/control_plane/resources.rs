@@ -32,8 +32,10 @@ pub mod types {
     pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
     /// ECDS.
     pub const EXTENSION: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
-    /// ADS types in push order; extensions come after the rest.
-    pub const PUSHED: [&str; 5] = [CLUSTER, ENDPOINT, LISTENER, ROUTE, EXTENSION];
+    /// RTDS.
+    pub const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
+    /// ADS types in push order; extensions and layers of the runtime come after the rest.
+    pub const PUSHED: [&str; 6] = [CLUSTER, ENDPOINT, LISTENER, ROUTE, EXTENSION, RUNTIME];
 }
 
 /// One resource: JSON that is encoded when it is sent, or bytes that are sent as they are.

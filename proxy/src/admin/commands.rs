@@ -1,5 +1,7 @@
 //! The table of paths: what there is, what it takes, whether it changes something, and who answers.
 
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
@@ -167,7 +169,7 @@ const COMMANDS: &[Command] = &[
     Command {
         path: "/listeners",
         help: "print listener info",
-        parameters: &[LIST_FORMAT],
+        parameters: &[LIST_FORMAT, named("stopped", "Also say which listeners accept no more (drain_listeners); JSON")],
         changes: false,
         run: OfConfiguration(|_, query, shown| listeners::show(query, shown)),
     },
@@ -241,10 +243,10 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         path: "/runtime_modify",
-        help: "refused: runtime values come from the bootstrap alone",
+        help: "modify runtime values",
         parameters: &[named("<key>", "A key and its value")],
         changes: true,
-        run: Now(|_, query| runtime::modify(query)),
+        run: Now(|admin, query| runtime::modify(admin, query)),
     },
     Command {
         path: "/server_info",
@@ -353,6 +355,12 @@ fn find(path: &str) -> Option<&'static Command> {
 /// Whether the command wants to know what configuration is.
 pub fn show_configuration(path: &str) -> bool {
     find(path).is_some_and(|command| matches!(command.run, OfConfiguration(_)))
+}
+
+/// Whether a request may have its parameters in its body.
+pub fn takes_form(request: &Parts, path: &str) -> bool {
+    let kind = request.headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    request.method == Method::POST && path == "/runtime_modify" && kind == b"application/x-www-form-urlencoded"
 }
 
 /// Finds the command and runs it.

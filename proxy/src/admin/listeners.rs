@@ -11,7 +11,10 @@ use crate::status::{ListenerStatus, Shown};
 pub fn show(query: &Query, shown: &Shown) -> Response {
     let listeners = &shown.listeners;
     if query.get("format") == Some("json") {
-        let statuses: Vec<_> = listeners.iter().map(status).collect();
+        let mut statuses: Vec<_> = listeners.iter().map(status).collect();
+        if !query.has("stopped") {
+            statuses.iter_mut().for_each(|status| status.stopped = false);
+        }
         return match statuses.is_empty() {
             true => reply::json("{}\n"),
             false => reply::pretty(&json!({ "listener_statuses": statuses })),
@@ -36,13 +39,21 @@ struct Status<'a> {
     local_address: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     additional_local_addresses: Vec<serde_json::Value>,
+    /// Envoy does not tell, so only who asks is told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stopped: bool,
 }
 
 fn status(listener: &ListenerStatus) -> Status<'_> {
     let socket = |address: &std::net::SocketAddr| json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } });
     let pipe = listener.path.iter().map(|path| json!({ "pipe": { "path": path.display().to_string() } }));
     let mut addresses = listener.addresses.iter().map(socket).chain(pipe);
-    Status { name: &listener.name, local_address: addresses.next(), additional_local_addresses: addresses.collect() }
+    Status {
+        name: &listener.name,
+        local_address: addresses.next(),
+        additional_local_addresses: addresses.collect(),
+        stopped: listener.stopped,
+    }
 }
 
 #[cfg(test)]
@@ -51,7 +62,12 @@ mod tests {
 
     #[test]
     fn unix_sockets_are_shown_as_by_envoy() {
-        let listener = ListenerStatus { name: "pipe".into(), addresses: Vec::new(), path: Some("/run/l.sock".into()) };
+        let listener = ListenerStatus {
+            name: "pipe".into(),
+            addresses: Vec::new(),
+            path: Some("/run/l.sock".into()),
+            stopped: false,
+        };
         let json = serde_json::to_value(status(&listener)).unwrap();
         assert_eq!(json, json!({ "name": "pipe", "local_address": { "pipe": { "path": "/run/l.sock" } } }));
     }

@@ -39,6 +39,7 @@ use query::Query;
 use source::Source;
 
 use crate::cli::Options;
+use crate::layers::Layers;
 use crate::logs::Sinks;
 use crate::stats::Stats;
 use crate::status::Shown;
@@ -60,8 +61,8 @@ pub struct Admin {
     pub concurrency: usize,
     /// The encoded `core.v3.Node`, as it is sent to the control plane.
     pub node: Bytes,
-    /// Runtime keys of the bootstrap's static layers.
-    pub runtime: Vec<(Arc<str>, Arc<str>)>,
+    /// The layers of the runtime, for `/runtime` and `/runtime_modify`.
+    pub layers: Arc<Layers>,
     /// `allow_paths`: what may be asked, with its query; none allows all.
     pub allowed: Vec<StringMatcher>,
     /// When the process began.
@@ -95,16 +96,26 @@ async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     if let Some(refusal) = not_allowed(&admin.allowed, request.uri()) {
         return refusal;
     }
-    let query = Query::parse(request.uri().query().unwrap_or_default());
-    let path = request.uri().path();
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let query = match parts.uri.query() {
+        None if commands::takes_form(&parts, path) => match axum::body::to_bytes(body, LONGEST_FORM).await {
+            Ok(form) => Query::parse(&String::from_utf8_lossy(&form)),
+            Err(_) => return reply::failure(StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"),
+        },
+        query => Query::parse(query.unwrap_or_default()),
+    };
     // The loop runs on this very thread: it answers when it has its turn.
     let shown = if commands::show_configuration(path) {
         admin.source.shown().await.unwrap_or_default()
     } else {
         Shown::default()
     };
-    commands::run(&admin, request.method(), path, &query, &shown)
+    commands::run(&admin, &parts.method, path, &query, &shown)
 }
+
+/// Octets of a form.
+const LONGEST_FORM: usize = 64 * 1024;
 
 fn not_allowed(allowed: &[StringMatcher], uri: &Uri) -> Option<Response> {
     let asked = uri.path_and_query().map_or("/", |asked| asked.as_str());

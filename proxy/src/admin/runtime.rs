@@ -1,4 +1,4 @@
-//! `/runtime`: keys of the bootstrap's static layers.
+//! `/runtime` and `/runtime_modify`: the layers of the runtime, and what an operator says in the one that is theirs.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,29 @@ use serde_json::json;
 use super::query::Query;
 use super::{Admin, reply};
 
-/// One layer: the last value of each key.
+/// Each key with what each layer says of it; the last that says something wins.
 pub fn show(admin: &Admin) -> Response {
-    let entries: BTreeMap<&str, serde_json::Value> = admin
-        .runtime
-        .iter()
-        .map(|(key, value)| (&**key, json!({ "layer_values": [&**value], "final_value": &**value })))
-        .collect();
-    reply::pretty(&json!({ "layers": ["global config"], "entries": entries }))
+    let layers = admin.layers.shown();
+    let mut entries = BTreeMap::new();
+    for key in layers.iter().flat_map(|(_, values)| values.keys()) {
+        let values: Vec<&str> = layers.iter().map(|(_, values)| values.get(key).map_or("", |value| value)).collect();
+        let last = values.iter().rfind(|value| !value.is_empty()).copied().unwrap_or_default();
+        entries.insert(&**key, json!({ "layer_values": values, "final_value": last }));
+    }
+    let names: Vec<&str> = layers.iter().map(|(name, _)| &**name).collect();
+    reply::pretty(&json!({ "layers": names, "entries": entries }))
 }
 
-/// Says why not.
-pub fn modify(query: &Query) -> Response {
+/// Takes what stands in the query, or in a form that was sent.
+pub fn modify(admin: &Admin, query: &Query) -> Response {
     if query.pairs().len() == 0 {
-        let usage = "usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n";
-        return reply::failure(StatusCode::BAD_REQUEST, usage);
+        return reply::failure(StatusCode::BAD_REQUEST, USAGE);
     }
-    let text = "runtime values come from the bootstrap's static layers and cannot be changed here\n";
-    reply::failure(StatusCode::SERVICE_UNAVAILABLE, text)
+    match admin.layers.modify(query.pairs()) {
+        Ok(()) => reply::ok(),
+        Err(reason) => reply::failure(StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
 }
+
+const USAGE: &str = "usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n       or send the parameters as form values\n\
+                     use an empty value to remove a previously added override";

@@ -73,7 +73,7 @@ fn samples(admin: &Admin, query: &Query) -> Result<Vec<Sample>, String> {
     let mut samples = wanted.samples(admin);
     let sets = admin.stats.label_sets();
     if !sets.is_empty() {
-        samples.extend(sets.samples(&mut |name, kind| wanted.takes(name, kind)));
+        samples.extend(sets.samples(false, &mut |name, kind| wanted.takes(name, kind)));
         samples.sort_by(|one, other| one.name.cmp(&other.name));
     }
     Ok(samples)

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::Method;
+use config::bootstrap::{Layer, LayerSource};
 use config::cluster::Thresholds;
 use config::endpoint::{HealthStatus, Locality};
 use http_body_util::BodyExt;
@@ -40,7 +41,7 @@ impl Source for Fake {
         }
         resources.kinds.entry(Kind::Cluster).or_default().version = "v7".into();
         let addresses = vec!["127.0.0.2:9080".parse().unwrap(), "[::1]:80".parse().unwrap()];
-        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses, path: None }];
+        let listeners = vec![ListenerStatus { name: "127.0.0.2_9080".into(), addresses, path: None, stopped: false }];
         let (reply, shown) = oneshot::channel();
         reply.send(Shown { resources, listeners, stale_since: None }).unwrap();
         shown
@@ -127,11 +128,22 @@ pub fn admin_with(resources: Vec<(Kind, Entry)>, bootstrap: Bytes) -> (Arc<Admin
         options: crate::cli::parse(arguments.map(Into::into)).unwrap().options,
         concurrency: 2,
         node: node(),
-        runtime: vec![("a.b".into(), "1".into()), ("a.b".into(), "2".into())],
+        layers: layers(),
         allowed: Vec::new(),
         started: Instant::now(),
     };
     (Arc::new(admin), source)
+}
+
+fn layers() -> Arc<Layers> {
+    let entries = |value: &str| [("a.b".into(), value.into())].into_iter().collect();
+    let layer = |name: &str, source| Layer { name: name.into(), source };
+    let layers = [
+        layer("first", LayerSource::Static(entries("1"))),
+        layer("second", LayerSource::Static(entries("2"))),
+        layer("admin", LayerSource::Admin),
+    ];
+    Layers::new(&layers, &"".into(), &Arc::default(), &Stats::new(StatsSettings::default()), |_| ())
 }
 
 fn node() -> Bytes {
@@ -485,7 +497,11 @@ async fn small_pages() {
     assert!(memory["total_physical_bytes"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     let runtime: serde_json::Value = serde_json::from_str(&get(&admin, "/runtime").await.1).unwrap();
     assert_eq!(runtime["entries"]["a.b"]["final_value"], "2");
-    assert_eq!(post(&admin, "/runtime_modify?a=b").await.0, 503);
+    assert_eq!(runtime["entries"]["a.b"]["layer_values"], serde_json::json!(["1", "2", ""]));
+    assert_eq!(post(&admin, "/runtime_modify?a.b=3&c=%7Bnum").await.0, 503);
+    assert_eq!(post(&admin, "/runtime_modify?a.b=3").await, (200, "OK\n".into()));
+    let runtime: serde_json::Value = serde_json::from_str(&get(&admin, "/runtime").await.1).unwrap();
+    assert_eq!(runtime["entries"]["a.b"]["layer_values"], serde_json::json!(["1", "2", "3"]));
     assert_eq!(post(&admin, "/reopen_logs").await, (200, "OK\n".into()));
     assert_eq!(get(&admin, "/hot_restart_version").await.0, 200);
 }

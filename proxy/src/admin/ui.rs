@@ -192,6 +192,9 @@ fn listeners(html: &mut Html, shown: &Shown, most: usize) {
             let bound = shown.listeners.iter().find(|listener| listener.name == entry.name);
             let places: Vec<String> = bound.into_iter().flat_map(places).collect();
             let state = match (&entry.active, &entry.warming, &entry.refused, places.is_empty()) {
+                (Some(_), ..) if bound.is_some_and(|listener| listener.stopped) => {
+                    Cell::Toned("odd", "accepts no more (drain_listeners)".to_owned())
+                }
                 (Some(_), _, None, false) => Cell::Toned("good", "bound".to_owned()),
                 (Some(_), _, Some(refused), _) => {
                     Cell::Toned("odd", format!("serves the version before; the update is refused: {}", refused.reason))

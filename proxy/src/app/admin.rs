@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use config::cluster::Discovery;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::admin::source::{ClusterStatus, Source};
 use crate::cluster::Cluster;
@@ -31,6 +31,8 @@ pub struct Runtime {
     pub read_at: SystemTime,
     /// To the control loop.
     pub requests: mpsc::UnboundedSender<Ask>,
+    /// Notified when somebody asks for statistics.
+    pub asked_for_stats: Arc<Notify>,
 }
 
 impl Source for Runtime {
@@ -66,6 +68,7 @@ impl Source for Runtime {
 
     fn refresh_stats(&self) {
         self.server.tick();
+        self.asked_for_stats.notify_one();
         // Without any, what Envoy shows: the longest time that it can say.
         let days = self.secrets.days_until_first_expires(SystemTime::now()).unwrap_or(u32::MAX.into());
         self.server.days_until_first_cert_expiring.set(days);

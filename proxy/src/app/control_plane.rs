@@ -56,8 +56,14 @@ impl GrpcServers {
     /// # Errors
     /// It is not there, or cannot be connected to.
     pub fn dial(&self, name: &str) -> Result<Dialer, String> {
-        let cluster = self.clusters.get(name).ok_or_else(|| format!("cluster '{name}' is not a static cluster"))?;
-        Dialer::new(cluster.clone(), name, &self.secrets, self.resolver.clone())
+        self.dialer(name, name)
+    }
+
+    fn dialer(&self, name: &str, authority: &str) -> Result<Dialer, String> {
+        let cluster = self.clusters.get(name).ok_or_else(|| {
+            format!("cluster '{name}' is not a static cluster: add it to the bootstrap's static_resources.clusters")
+        })?;
+        Dialer::new(cluster.clone(), authority, &self.secrets, self.resolver.clone())
             .map_err(|rejection| format!("cluster '{name}': {rejection}"))
     }
 
@@ -66,16 +72,12 @@ impl GrpcServers {
     /// # Errors
     /// The cluster is not there, or cannot carry them.
     pub fn settings(&self, server: &XdsServer) -> Result<AdsSettings, String> {
-        let name = &server.cluster;
-        let cluster = self.clusters.get(name).ok_or_else(|| {
-            format!("cluster '{name}' is not a static cluster: add it to the bootstrap's static_resources.clusters")
-        })?;
-        let dialer = Dialer::new(cluster.clone(), &server.authority, &self.secrets, self.resolver.clone())
-            .map_err(|rejection| format!("cluster '{name}': {rejection}"))?;
+        let dialer = self.dialer(&server.cluster, &server.authority)?;
+        let connect_timeout = dialer.config().connect_timeout;
         let mut settings = AdsSettings::new(endpoint(Arc::new(dialer), &server.authority), self.node.clone());
         settings.delta = server.delta;
         settings.set_node_on_first_message_only = server.node_on_first_message_only;
-        settings.connect_timeout = cluster.connect_timeout;
+        settings.connect_timeout = connect_timeout;
         if let Some((base, max)) = server.back_off {
             settings.backoff = BackoffSettings { base, max };
         }

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::bootstrap::Bootstrap;
+use config::runtime::{LIMIT, Runtime};
 
 use crate::cli::process;
 use crate::cli::{DrainStrategy, Options};
 use crate::cluster::published::Published;
 use crate::drain::{self, ServerDrain};
+use crate::layers::Layers;
 use crate::logs::{SinkSettings, Sinks};
 use crate::stats::{ServerState, ServerStats, Stats, StatsSettings};
 use crate::threads::{Shared, Workers};
@@ -21,6 +23,8 @@ pub struct Ground {
     pub stats: Arc<Stats>,
     /// Those of the server.
     pub server: ServerStats,
+    /// The runtime's layers.
+    pub layers: Arc<Layers>,
     /// Access log files.
     pub sinks: Arc<Sinks>,
     /// How the process drains.
@@ -45,7 +49,9 @@ impl Ground {
     pub fn start(options: &Options, bootstrap: &Bootstrap) -> Result<Ground, String> {
         let count =
             options.concurrency.filter(|count| *count > 0).map_or_else(process::default_concurrency, |n| n as usize);
-        let stats = Stats::new(StatsSettings::of(bootstrap));
+        let mut settings = StatsSettings::of(bootstrap);
+        settings.fixed.extend(options.stats_tags().map(|(tag, value)| (tag.into(), value.into())));
+        let stats = Stats::new(settings);
         stats.register_shard();
         let server = ServerStats::new(&stats);
         server.concurrency.set(count as u64);
@@ -61,9 +67,15 @@ impl Ground {
         let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
         let drain = ServerDrain::new(drain_settings);
         let published = Arc::new(Published::default());
-        if let Some(limit) = bootstrap.max_downstream_connections {
-            crate::listener::limit::set_max(limit);
+        if let Some(version) = bootstrap.server_version {
+            stats.gauge("server.version").set(version);
         }
+        let of_monitor = bootstrap.max_downstream_connections;
+        let limit = move |runtime: &Runtime| {
+            let most = of_monitor.or_else(|| runtime.get(LIMIT));
+            crate::listener::limit::set_max(most.unwrap_or(u64::MAX));
+        };
+        let layers = Layers::new(&bootstrap.layers, &bootstrap.node_cluster, &bootstrap.runtime, &stats, limit);
         let address = process::local_address(options.local_address_ip_version);
         let shared = Shared {
             published: published.clone(),
@@ -74,7 +86,7 @@ impl Ground {
         };
         let workers = Workers::start(count, &shared).map_err(|error| format!("workers cannot start: {error}"))?;
         let secrets = Secrets::new();
-        Ok(Ground { stats, server, sinks, drain_settings, drain, published, secrets, workers, address })
+        Ok(Ground { stats, server, layers, sinks, drain_settings, drain, published, secrets, workers, address })
     }
 }
 

@@ -1,16 +1,17 @@
 //! The overload manager: looks at memory again and again, and has done what the bootstrap says when there is too little of it. A task of the
-//! control thread; what workers ask are flags (`listener::limit`, `drain`).
+//! control thread; what workers ask are `overload` and `listener::limit`.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::bootstrap::{Overload, Remedy, Watched};
+use config::bootstrap::{Overload, Remedy, ShedAt, Trigger, Watched};
 use tokio::time::Instant;
 
 use crate::cli::process;
-use crate::stats::{Gauge, Stats};
-use crate::{admin, drain, listener};
+use crate::overload::{self, Act};
+use crate::stats::{Counter, Gauge, Histogram, Stats};
+use crate::{admin, listener};
 
 /// Memory is given back no more often: Envoy's default.
 const SHRINK: Duration = Duration::from_secs(10);
@@ -18,6 +19,7 @@ const SHRINK: Duration = Duration::from_secs(10);
 /// Watches until the process ends.
 pub async fn watch(config: Overload, stats: Arc<Stats>) {
     let mut state = State::new(&config, &stats);
+    overload::shorten(config.timers.clone());
     let mut shrunk = None;
     for monitor in &config.monitors {
         if matches!(monitor.watched, Watched::Group(_)) && process::group_memory(Path::new("/")).is_none() {
@@ -30,47 +32,71 @@ pub async fn watch(config: Overload, stats: Arc<Stats>) {
         }
     }
     loop {
-        let pressures: Vec<(Arc<str>, f64)> =
-            config.monitors.iter().map(|monitor| (monitor.name.clone(), pressure(monitor.watched))).collect();
-        for (remedy, on) in state.look(&config, &pressures) {
-            if remedy == Remedy::ShrinkHeap && on {
+        let pressures: Vec<Option<f64>> = config.monitors.iter().map(|monitor| pressure(&monitor.watched)).collect();
+        for (remedy, share) in state.look(&config, &pressures) {
+            if remedy == Remedy::ShrinkHeap && share == 1.0 {
                 if shrunk.is_some_and(|at: Instant| at.elapsed() < SHRINK) {
                     continue;
                 }
                 shrunk = Some(Instant::now());
             }
-            apply(remedy, on);
+            apply(remedy, share);
         }
+        let looked = Instant::now();
         tokio::time::sleep(config.interval).await;
+        state.delay.record(u64::try_from(looked.elapsed().as_millis()).unwrap_or(u64::MAX));
     }
 }
 
-/// The share of a resource that is used.
-fn pressure(watched: Watched) -> f64 {
+/// The share of a resource that is used; `None`: nobody can say.
+fn pressure(watched: &Watched) -> Option<f64> {
     let share = |used: u64, most: u64| used as f64 / most.max(1) as f64;
     match watched {
-        Watched::Heap(most) => share(admin::memory::sizes()[0], most),
-        Watched::Group(most) => match process::group_memory(Path::new("/")) {
-            Some((used, limit)) => share(used, limit.into_iter().chain(most).min().unwrap_or(u64::MAX)),
-            None => 0.0,
-        },
+        Watched::Heap(most) => Some(share(admin::memory::sizes()[0], *most)),
+        Watched::Group(most) => {
+            let (used, limit) = process::group_memory(Path::new("/"))?;
+            Some(share(used, limit.into_iter().chain(*most).min().unwrap_or(u64::MAX)))
+        }
+        Watched::File(path) => {
+            let text = std::fs::read_to_string(&**path).ok()?;
+            text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
+        }
     }
 }
 
-fn apply(remedy: Remedy, on: bool) {
+fn apply(remedy: Remedy, share: f64) {
     match remedy {
-        Remedy::StopAccepting => listener::limit::stop_accepting(on),
-        Remedy::Reject => listener::limit::reject(on),
-        Remedy::DisableKeepalive => drain::disable_keepalive(on),
-        Remedy::ShrinkHeap if on => crate::sys::trim_memory(),
+        // All or nothing.
+        Remedy::StopAccepting => listener::limit::stop_accepting(share == 1.0),
+        Remedy::ShrinkHeap if share == 1.0 => crate::sys::trim_memory(),
         Remedy::ShrinkHeap => {}
+        Remedy::Reject => overload::set(Act::Reject, share),
+        Remedy::DisableKeepalive => overload::set(Act::EndKeepalive, share),
+        Remedy::StopRequests => overload::set(Act::StopRequests, share),
+        Remedy::ReduceTimeouts => overload::set_shortened(share),
     }
 }
 
 /// What is done now, and the statistics about it.
 struct State {
-    active: Vec<(bool, Gauge)>,
-    pressures: Vec<Gauge>,
+    actions: Vec<Action>,
+    points: Vec<(f64, Gauge)>,
+    monitors: Vec<Monitored>,
+    delay: Histogram,
+}
+
+struct Action {
+    /// How far it is done, from 0 to 1.
+    share: f64,
+    active: Gauge,
+    percent: Gauge,
+}
+
+struct Monitored {
+    /// What it was when somebody could say.
+    pressure: f64,
+    shown: Gauge,
+    failed: Counter,
 }
 
 impl State {
@@ -80,34 +106,85 @@ impl State {
             gauge.set(0);
             gauge
         };
+        let counter = |name: &str, what: &str| stats.counter(&format!("overload.{name}.{what}"));
+        for point in &config.points {
+            overload::count(act(point.at), counter(&point.name, "shed_load_count"));
+        }
         State {
-            active: config.actions.iter().map(|action| (false, gauge(&action.name, "active"))).collect(),
-            pressures: config.monitors.iter().map(|monitor| gauge(&monitor.name, "pressure")).collect(),
+            actions: config
+                .actions
+                .iter()
+                .map(|action| Action {
+                    share: 0.0,
+                    active: gauge(&action.name, "active"),
+                    percent: gauge(&action.name, "scale_percent"),
+                })
+                .collect(),
+            points: config.points.iter().map(|point| (0.0, gauge(&point.name, "scale_percent"))).collect(),
+            monitors: config
+                .monitors
+                .iter()
+                .map(|monitor| {
+                    // Nothing is looked at twice at a time here.
+                    counter(&monitor.name, "skipped_updates");
+                    Monitored {
+                        pressure: 0.0,
+                        shown: gauge(&monitor.name, "pressure"),
+                        failed: counter(&monitor.name, "failed_updates"),
+                    }
+                })
+                .collect(),
+            delay: stats.histogram("overload.refresh_interval_delay"),
         }
     }
 
-    /// What is to be switched on or off. Memory is given back each time while that is to be.
-    fn look(&mut self, config: &Overload, pressures: &[(Arc<str>, f64)]) -> Vec<(Remedy, bool)> {
-        for (gauge, (_, pressure)) in self.pressures.iter().zip(pressures) {
-            gauge.set((pressure * 100.0) as u64);
-        }
-        let mut changes = Vec::new();
-        for (action, (active, gauge)) in config.actions.iter().zip(&mut self.active) {
-            let fires = |(monitor, from): &(Arc<str>, f64)| {
-                pressures.iter().any(|(name, pressure)| name == monitor && pressure >= from)
-            };
-            let on = action.triggers.iter().any(fires);
-            if on != *active {
-                let words = if on { "begins" } else { "is over" };
-                tracing::warn!(target: "main", "overload: {} {words}", action.name);
-                *active = on;
-                gauge.set(on.into());
-                changes.push((action.remedy, on));
-            } else if on && action.remedy == Remedy::ShrinkHeap {
-                changes.push((action.remedy, true));
+    /// What is to be done anew, and how far. Memory is given back each time while that is to be. Load is shed at once.
+    fn look(&mut self, config: &Overload, pressures: &[Option<f64>]) -> Vec<(Remedy, f64)> {
+        for (monitored, pressure) in self.monitors.iter_mut().zip(pressures) {
+            match pressure {
+                Some(pressure) => monitored.pressure = *pressure,
+                None => monitored.failed.inc(),
             }
+            monitored.shown.set((monitored.pressure * 100.0).round() as u64);
+        }
+        let pressure = |trigger: &Trigger| {
+            let place = config.monitors.iter().position(|monitor| monitor.name == trigger.monitor);
+            // Connections are a number that is looked at where they are accepted.
+            place.map_or(0.0, |place| self.monitors[place].pressure)
+        };
+        let most =
+            |triggers: &[Trigger]| triggers.iter().map(|trigger| trigger.state(pressure(trigger))).fold(0.0, f64::max);
+        let mut changes = Vec::new();
+        for (action, state) in config.actions.iter().zip(&mut self.actions) {
+            let share = most(&action.triggers);
+            let (was, is) = (state.share == 1.0, share == 1.0);
+            if was != is {
+                let words = if is { "begins" } else { "is over" };
+                tracing::warn!(target: "main", "overload: {} {words}", action.name);
+            }
+            if share != state.share || (is && action.remedy == Remedy::ShrinkHeap) {
+                changes.push((action.remedy, share));
+            }
+            state.share = share;
+            state.active.set(is.into());
+            state.percent.set((share * 100.0).round() as u64);
+        }
+        for (point, (share, percent)) in config.points.iter().zip(&mut self.points) {
+            let now = most(&point.triggers);
+            if now != *share {
+                overload::set(act(point.at), now);
+            }
+            *share = now;
+            percent.set((now * 100.0).round() as u64);
         }
         changes
+    }
+}
+
+fn act(place: ShedAt) -> Act {
+    match place {
+        ShedAt::Accept => Act::ShedAccept,
+        ShedAt::Request => Act::ShedRequest,
     }
 }
 

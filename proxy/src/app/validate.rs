@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use config::At;
-use config::bootstrap::{Bootstrap, BootstrapError, Examined, StaticConfig};
+use config::bootstrap::{Bootstrap, BootstrapError, Examined, StaticConfig, line_of};
 use config::discreet::shown;
 use config::listener::Listener as Config;
 use config::tls::SecretId;
@@ -47,6 +47,19 @@ pub struct Fault {
     pub is_unsupported: bool,
 }
 
+impl Fault {
+    /// `FILE:LINE: FIELD: what is wrong`, where the file of that text is to blame.
+    pub fn placed(&self, name: &str, text: &str) -> String {
+        match self.sentence.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) {
+            Some(sentence) => {
+                let line = line_of(text, &self.path).map_or(String::new(), |line| format!(":{line}"));
+                format!("{name}{line}: {sentence}")
+            }
+            None => self.sentence.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.sentence)
@@ -73,6 +86,17 @@ impl Judged {
     /// Each fault in one sentence.
     pub fn reasons(&self) -> Vec<String> {
         self.faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// The same with the lines of the file that the command line names.
+    pub(super) fn placed(&self, options: &Options) -> Vec<String> {
+        let file = options.config_path.as_ref().filter(|_| options.config_yaml.as_ref().is_none_or(String::is_empty));
+        let Some(path) = file else { return self.reasons() };
+        // It was read before; what is not there any more has no lines.
+        let text =
+            if self.faults.is_empty() { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
+        let name = path.display().to_string();
+        self.faults.iter().map(|fault| fault.placed(&name, &text)).collect()
     }
 }
 
@@ -116,6 +140,8 @@ impl Judged {
         let there: HashSet<&str> = names.map(|name| &**name).collect();
         let admin = bootstrap.admin.as_ref().map(AdminPlace::of);
         let (mut listeners, mut again): (Vec<Arc<Config>>, _) = (Vec::new(), Vec::new());
+        // What the control plane may send is not known here.
+        let is_known = |name: &str| bootstrap.cds.is_some() || there.contains(name);
         let checked = bootstrap.each_static(checks, |resource, config| match config {
             StaticConfig::Secret(secret) => {
                 let id = SecretId::of_bootstrap(&resource.name);
@@ -125,6 +151,7 @@ impl Judged {
             StaticConfig::Listener(listener) => {
                 listener.leads_to(&|name| there.contains(name))?;
                 Listener::compile(listener.clone(), &deps, &routes, None)?;
+                again.extend(listener.logs_to_nowhere(&is_known));
                 if listeners.iter().any(|other| other.name == listener.name) {
                     again.push(format!(
                         "static_resources.listeners[\"{}\"]: is the name of an earlier one too, which alone serves",

@@ -32,9 +32,10 @@ use crate::xds::extensions::Extensions;
 use crate::xds::held::Held;
 use crate::xds::listeners::{self, Listeners};
 use crate::xds::routes::Routes;
+use crate::xds::runtimes::Runtimes;
 use crate::xds::secrets::{Arrival, SecretWatches};
-use crate::xds::tell_notes;
 use crate::xds::workloads::Workloads;
+use crate::xds::{tell, tell_notes};
 
 /// Secrets that may wait for the control loop before their streams stop reading.
 const ARRIVALS_WAITING: usize = 16;
@@ -49,6 +50,8 @@ pub struct Wired {
     ask: mpsc::UnboundedSender<Ask>,
     servers: GrpcServers,
     read_at: SystemTime,
+    /// Somebody asks admin for statistics.
+    pub asked_for_stats: Arc<Notify>,
 }
 
 impl Wired {
@@ -77,12 +80,14 @@ impl Wired {
         let unknown = static_options.take_unknown();
         ground.server.static_unknown_fields.add(unknown.len() as u64);
         unknown.iter().for_each(|field| tracing::warn!(target: "config", "{field}"));
+        let runtimes = Runtimes::new(ground.layers.clone(), &ground.stats, |server| servers.settings(server))?;
         let ads = open_ads(bootstrap, &servers)?;
         let control = Control {
             clusters,
             listeners,
             routes,
             extensions,
+            runtimes,
             secrets: watches,
             workloads: bootstrap.workloads.then(|| Workloads::new(&ground.stats)),
             tables: Held::default(),
@@ -101,7 +106,7 @@ impl Wired {
             trim_at: None,
             cache: cache(ground, options, bootstrap),
         };
-        Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at })
+        Ok(Wired { control, ads, arrivals, asked, ask, servers, read_at, asked_for_stats: Arc::default() })
     }
 
     /// The admin interface, which sees the rest through plain data.
@@ -114,6 +119,7 @@ impl Wired {
             bootstrap: bootstrap.body.clone(),
             read_at: self.read_at,
             requests: self.ask.clone(),
+            asked_for_stats: self.asked_for_stats.clone(),
         };
         Admin {
             source: Arc::new(runtime),
@@ -123,7 +129,7 @@ impl Wired {
             options: options.clone(),
             concurrency: ground.workers.count(),
             node: self.servers.node_bytes(),
-            runtime: bootstrap.runtime.clone(),
+            layers: ground.layers.clone(),
             allowed: bootstrap.admin_paths.clone(),
             started: Instant::now(),
         }
@@ -207,7 +213,7 @@ fn fetch_for(ground: &Ground, discoveries: &Discoveries) {
 
 fn open_ads(bootstrap: &Bootstrap, servers: &GrpcServers) -> Result<Option<Ads>, String> {
     match &bootstrap.ads {
-        Some(ads) if bootstrap.cds.is_some() || bootstrap.lds.is_some() => {
+        Some(ads) if bootstrap.wants_ads() => {
             let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
             let (handle, events) = AdsClient::spawn(settings);
             Ok(Some(Ads { handle, events }))
@@ -236,6 +242,9 @@ fn add_static(
             StaticConfig::Listener(listener) => {
                 // One that was refused is told of itself; it is meant to be there all the same.
                 let is_there = |name: &str| bootstrap.static_clusters.iter().any(|cluster| *cluster.name == *name);
+                if bootstrap.cds.is_none() {
+                    tell("bootstrap", &listener.logs_to_nowhere(&is_there));
+                }
                 listeners.add_static(listener, stored, &is_there)
             }
         }

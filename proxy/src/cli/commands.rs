@@ -1,7 +1,7 @@
 //! Commands for people, beside Envoy's options: what each takes, and the help that teaches it. The folder `commands` carries them out.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -189,8 +189,44 @@ pub fn read(arguments: &[OsString]) -> Option<Result<Command, super::Exit>> {
     if word.as_encoded_bytes().starts_with(b"-") {
         return None;
     }
+    if word == "help" {
+        return Some(Err(help(&arguments[2..])));
+    }
+    if Path::new(word)
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json")
+    {
+        return Some(Err(super::Exit { code: 2, text: a_file(&word.to_string_lossy()) }));
+    }
     let line = Line::try_parse_from(arguments).map(|line| line.command);
     Some(line.map_err(|error| super::Exit { code: if error.use_stderr() { 2 } else { 0 }, text: error.to_string() }))
+}
+
+/// `help`, and `help COMMAND`.
+fn help(of: &[OsString]) -> super::Exit {
+    let mut command = super::whole();
+    command.build();
+    for word in of {
+        let name = word.to_string_lossy();
+        match command.find_subcommand(&*name) {
+            Some(found) => command = found.clone(),
+            None => {
+                return super::Exit {
+                    code: 2,
+                    text: format!("error: there is no command '{name}'; see 'outrigger --help'\n"),
+                };
+            }
+        }
+    }
+    super::Exit { code: 0, text: command.render_long_help().to_string() }
+}
+
+/// A file stands where a command is expected.
+fn a_file(name: &str) -> String {
+    format!(
+        "error: '{name}' is no command\n\nTo start with it:  outrigger -c {name}\nTo check it:       outrigger validate {name}\n\n\
+         For more information, try 'outrigger --help'.\n"
+    )
 }
 
 /// The commands below another one, which has options of its own.

@@ -124,6 +124,10 @@ pub struct Options {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ZONE")]
     pub service_zone: String,
 
+    /// A tag that all statistics have; may be given several times
+    #[arg(long, value_name = "TAG:VALUE")]
+    pub stats_tag: Vec<String>,
+
     /// Set resource limits so that a crash leaves a core file
     #[arg(long)]
     pub enable_core_dump: bool,
@@ -221,13 +225,32 @@ impl Options {
         Duration::from_secs(self.drain_time_s.into())
     }
 
+    /// `--stats-tag`, names and values.
+    pub fn stats_tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.stats_tag.iter().filter_map(|tag| tag.split_once(':'))
+    }
+
     /// What no single option can say: refusals that name the option and what to do.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.config_path.is_none() && self.config_yaml.as_ref().is_none_or(String::is_empty) {
             return Err("no configuration: give a bootstrap file with -c FILE, or its text with --config-yaml".into());
         }
+        if let Some(reason) = self.stats_tag.iter().find_map(|tag| wrong_tag(tag)) {
+            return Err(reason);
+        }
         crate::telemetry::process_log::parse_levels(&self.component_log_level)
             .map(drop)
             .map_err(|reason| format!("--component-log-level {}: {reason}", self.component_log_level))
+    }
+}
+
+/// Why something is no tag, in Envoy's words.
+fn wrong_tag(tag: &str) -> Option<String> {
+    let Some((name, value)) = tag.split_once(':') else { return Some(format!("misformatted stats-tag '{tag}'")) };
+    let wrong = |part: &str| Some(format!("misformatted stats-tag '{tag}' contains invalid char in '{part}'"));
+    match () {
+        () if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_alphanumeric()) => wrong(name),
+        () if value.is_empty() || value.contains('.') => wrong(value),
+        () => None,
     }
 }

@@ -99,6 +99,16 @@ fn help_and_version() {
     for want in ["Examples:", "--drain-time-s", "--mode validate", "[default: 600]"] {
         assert!(help.text.contains(want), "{want}: {}", help.text);
     }
+    for (tag, part) in [("a", "'a'"), ("a-b:c", "'a-b'"), ("a:b.c", "'b.c'")] {
+        let wrong = run(&format!("-c x.json --stats-tag {tag}")).unwrap_err();
+        assert!(
+            wrong.code == 1 && wrong.text.contains("misformatted stats-tag") && wrong.text.contains(part),
+            "{}",
+            wrong.text
+        );
+    }
+    let tagged = run("-c x.json --stats-tag zone:a --stats-tag cell:b-1").unwrap().options;
+    assert_eq!(tagged.stats_tags().collect::<Vec<_>>(), [("zone", "a"), ("cell", "b-1")]);
     let version = run("--version --new 1").unwrap_err();
     assert_eq!(version.code, 0);
     assert!(version.text.starts_with("\noutrigger  version: ") && version.text.contains("/0.1.0/"), "{}", version.text);
@@ -130,6 +140,19 @@ fn words_are_commands_and_options_are_envoys() {
         assert_eq!(exit.code, 2, "{line}");
         assert!(exit.text.contains(want), "{line}: {}", exit.text);
     }
+    for line in ["b.yaml", "/etc/b.json -l debug"] {
+        let exit = command(line).unwrap().unwrap_err();
+        assert!(
+            exit.code == 2 && exit.text.contains("outrigger -c ") && exit.text.contains("outrigger validate "),
+            "{}",
+            exit.text
+        );
+    }
+    let help = command("help").unwrap().unwrap_err();
+    assert!(help.code == 0 && help.text.contains("explain") && help.text.contains("--config-path"), "{}", help.text);
+    let help = command("help config routes").unwrap().unwrap_err();
+    assert!(help.code == 0 && help.text.contains("outrigger config routes"), "{}", help.text);
+    assert_eq!(command("help start").unwrap().unwrap_err().code, 2);
     let help = command("explain --help").unwrap().unwrap_err();
     assert!(help.code == 0 && help.text.contains("Exit status:"), "{}", help.text);
     // Envoy's own options stay as they were beside a word: it belongs to none of them.

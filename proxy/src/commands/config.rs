@@ -82,6 +82,7 @@ fn listeners(dump: &Dump, resources: &[Held<'_>]) -> String {
             bound => bound.join(", "),
         };
         let state = match (held.refused, bound.is_empty()) {
+            _ if dump.is_stopped(held.name) => "stopped (drain_listeners)".to_owned(),
             (None, true) if held.body["bind_to_port"] != false && held.state == super::dump::State::Active => {
                 "not bound".to_owned()
             }

@@ -91,7 +91,7 @@ impl Dump {
             }
         };
         let clusters = client.json("/clusters?format=json")?;
-        Ok(Dump { configs, clusters, listeners: client.json("/listeners?format=json")? })
+        Ok(Dump { configs, clusters, listeners: client.json("/listeners?format=json&stopped")? })
     }
 
     fn section(&self, kind: &str) -> &Value {
@@ -168,10 +168,16 @@ impl Dump {
         status.into_iter().flat_map(|status| items(&status["host_statuses"]))
     }
 
+    /// Whether a listener accepts no more, as an operator has asked.
+    pub fn is_stopped(&self, listener: &str) -> bool {
+        let of_name = |status: &&Value| text(&status["name"]) == listener;
+        items(&self.listeners["listener_statuses"]).find(of_name).is_some_and(|status| status["stopped"] == true)
+    }
+
     /// Where a listener is bound; empty if it is not.
     pub fn bound(&self, listener: &str) -> Vec<String> {
         let status = items(&self.listeners["listener_statuses"]).find(|status| text(&status["name"]) == listener);
-        let Some(status) = status else { return Vec::new() };
+        let Some(status) = status.filter(|status| status["stopped"] != true) else { return Vec::new() };
         std::iter::once(&status["local_address"])
             .chain(items(&status["additional_local_addresses"]))
             .map(address)

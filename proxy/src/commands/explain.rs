@@ -100,30 +100,32 @@ fn walk(target: &Target, asked: &Explain, dump: &Dump, steps: &mut Steps) -> boo
             let proxy = if way.is_proxy { ", for applications that use it as their http_proxy" } else { "" };
             steps.heading(format!("--- over {}{proxy}", way.address));
         }
-        if !way.is_proxy {
-            name(target, Some(way), steps);
-        }
+        // Who names the proxy needs no address of the host.
+        let is_reached = way.is_proxy || name(target, Some(way), steps);
         // One way that leads there is enough.
-        arrives |= listener::tell(way, target, asked, dump, steps);
+        arrives |= listener::tell(way, target, asked, dump, steps) && is_reached;
     }
     arrives
 }
 
 /// Whether the application's name for it leads to the proxy at all.
-fn name(target: &Target, way: Option<&Way<'_>>, steps: &mut Steps) {
+fn name(target: &Target, way: Option<&Way<'_>>, steps: &mut Steps) -> bool {
     let Target { host, addresses, .. } = target;
     let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let leads_here = way.is_none_or(|way| addresses.iter().any(|address| way.takes(address)));
     match (&addresses[..], way) {
-        ([], _) => steps.odd(
+        ([], _) => steps.wrong(
             "name",
             format!("{host} does not resolve on this machine; 'outrigger hosts --write' gives the mesh's names addresses of the proxy"),
         ),
-        (_, Some(way)) if !leads_here => steps.odd(
+        (_, Some(way)) if !leads_here => steps.wrong(
             "name",
             format!("{host} is {list} on this machine, and the proxy listens on {}: applications pass it by; see 'outrigger hosts'", way.address),
         ),
-        _ => steps.good("name", format!("{host} is {list} on this machine")),
+        _ => {
+            steps.good("name", format!("{host} is {list} on this machine"));
+            true
+        }
     }
 }
 

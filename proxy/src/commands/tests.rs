@@ -37,6 +37,17 @@ fn tables_are_aligned() {
 }
 
 #[test]
+fn a_stopped_listener_is_not_said_to_be_bound() {
+    let arguments = ["outrigger", "config", "listeners"].map(Into::into);
+    let Some(Ok(Command::Config(asked @ Config::Listeners(_)))) = read(&arguments) else { unreachable!("a good line") };
+    let Config::Listeners(shown) = &asked else { unreachable!("it was asked for") };
+    let mut dump = testing::dump();
+    dump.listeners["listener_statuses"][0]["stopped"] = true.into();
+    let text = config::printed(&asked, shown, &dump);
+    assert!(text.lines().nth(1).is_some_and(|line| line.contains("stopped (drain_listeners)")), "{text}");
+}
+
+#[test]
 fn programs_get_the_resources() {
     let parsed = |line: &str| serde_json::from_str::<serde_json::Value>(&shown(line)).unwrap();
     assert_eq!(

@@ -4,7 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use config::bootstrap::Timer;
 use tokio::time::{Instant, Sleep};
+
+use crate::overload;
 
 /// A timeout that has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +47,36 @@ pub(super) struct Deadlines {
     armed: bool,
     idle: Option<Duration>,
     try_idle: Option<Duration>,
+    longest: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Which of them may become shorter while they run, where they may: those of connections, or of streams.
+    shrinks: Option<Shrinks>,
+}
+
+/// Timeouts that `reduce_timeouts` may shorten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shrinks {
+    /// Idle ones, and how long the connection may live.
+    Connection,
+    /// Idle ones.
+    Stream,
 }
 
 impl Deadlines {
+    /// Those of a connection.
+    pub fn of_connection() -> Deadlines {
+        let may = [Timer::ConnectionIdle, Timer::ConnectionMax].into_iter().any(overload::may_shorten);
+        Deadlines { shrinks: may.then_some(Shrinks::Connection), ..Deadlines::default() }
+    }
+
+    /// Those of a stream.
+    pub fn of_stream() -> Deadlines {
+        Deadlines {
+            shrinks: overload::may_shorten(Timer::StreamIdle).then_some(Shrinks::Stream),
+            ..Deadlines::default()
+        }
+    }
+
     /// Sets, moves or (with `None`) takes away a timeout that counts from now.
     pub fn set(&mut self, kind: Expired, after: Option<Duration>) {
         match after {
@@ -68,6 +97,7 @@ impl Deadlines {
         match kind {
             Expired::Idle => self.idle = after,
             Expired::TryIdle => self.try_idle = after,
+            Expired::Duration => self.longest = after,
             _ => {}
         }
     }
@@ -102,10 +132,18 @@ impl Deadlines {
             return Poll::Pending;
         }
         loop {
-            let Some(next) = self.at.iter().flatten().min().copied() else {
+            let Some(mut next) = self.at.iter().flatten().min().copied() else {
                 self.armed = false;
                 return Poll::Pending;
             };
+            if self.shrinks.is_some() {
+                if let Some(place) = self.shortened() {
+                    self.at[place] = None;
+                    return Poll::Ready(KINDS[place]);
+                }
+                // It may become less than it is.
+                next = next.min(Instant::now() + overload::LOOK);
+            }
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
             // A timer that is set too early fires, finds nothing and is set again: cheaper than moving it at each octet.
             if sleep.deadline() > next {
@@ -121,6 +159,24 @@ impl Deadlines {
             }
             sleep.as_mut().reset(next);
         }
+    }
+}
+
+impl Deadlines {
+    /// Where one stands that has run out for it was shortened.
+    #[cold]
+    fn shortened(&self) -> Option<usize> {
+        let (idle, longest) = match self.shrinks? {
+            Shrinks::Connection => (Timer::ConnectionIdle, self.longest.map(|whole| (Timer::ConnectionMax, whole))),
+            Shrinks::Stream => (Timer::StreamIdle, None),
+        };
+        let over = |kind: Expired, timer: Timer, whole: Duration| {
+            let gained = whole - overload::shortened(timer, whole);
+            let at = self.at[place(kind)]?.checked_sub(gained)?;
+            (at <= Instant::now()).then(|| place(kind))
+        };
+        let of_idle = self.idle.and_then(|whole| over(Expired::Idle, idle, whole));
+        of_idle.or_else(|| longest.and_then(|(timer, whole)| over(Expired::Duration, timer, whole)))
     }
 }
 

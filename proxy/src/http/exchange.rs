@@ -33,6 +33,7 @@ use super::stream::Stream;
 use super::trace;
 use super::upgrade;
 use super::xfcc;
+use crate::overload::{self, Act};
 use crate::telemetry::format;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::headers::{Headers, Name};
@@ -131,6 +132,7 @@ async fn proxy<'s>(
     table: &'s OnceCell<super::context::PinnedTable>,
 ) -> Result<(), Stop> {
     let context = exchange.stream.context;
+    check_overload(exchange)?;
     let table = match context.table() {
         Some(found) => Some(table.get_or_init(|| found)),
         None => exchange.wait_for_table(downstream).await?.map(|found| table.get_or_init(|| found)),
@@ -170,6 +172,17 @@ async fn proxy<'s>(
 
     // There, and back.
     router::answer(exchange, downstream).await
+}
+
+/// Whether there is enough of everything for one more request. One that is redirected has begun already.
+fn check_overload(exchange: &Exchange<'_>) -> Result<(), Stop> {
+    let context = exchange.stream.context;
+    let sheds = || overload::does(Act::ShedRequest) || overload::does(Act::StopRequests);
+    if !context.drain.heeds_overload() || exchange.stream.history.is_some() || !sheds() {
+        return Ok(());
+    }
+    context.manager.stats.downstream_rq_overload_close.inc();
+    Err(LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]).into())
 }
 
 /// Envoy's own demands on a request, in its order.

@@ -23,7 +23,7 @@ pub(super) enum Normalized {
 /// Strips the fragment and normalises the path as configured. Leaves a path that needs nothing alone, without a copy.
 pub(super) fn path(config: &HttpConnectionManager, request: &mut RequestHead) -> Normalized {
     if let Some(fragment) = memchr::memchr(b'#', &request.path) {
-        if config.reject_fragment {
+        if config.reject_fragment.get() {
             return Normalized::Refused;
         }
         request.path.truncate(fragment);

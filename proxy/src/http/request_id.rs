@@ -28,7 +28,7 @@ pub(super) fn apply(config: &HttpConnectionManager, request: &mut RequestHead, e
 
 /// Whether a request is traced: as its id says, by a client's wish, by force, or as one of a share that every hop computes alike from the
 /// id. Packs that into the id.
-pub(super) fn decide(config: &HttpConnectionManager, sampling: Sampling, request: &mut RequestHead) -> Reason {
+pub(super) fn decide(config: &HttpConnectionManager, sampling: &Sampling, request: &mut RequestHead) -> Reason {
     if !config.request_id_samples {
         return Reason::Sampling;
     }
@@ -42,15 +42,15 @@ pub(super) fn decide(config: &HttpConnectionManager, sampling: Sampling, request
         SAMPLED => Reason::Sampling,
         FORCED => Reason::ServiceForced,
         CLIENT => Reason::ClientForced,
-        _ if headers.contains(&Name::X_CLIENT_TRACE_ID) && falls_into(sampling.client, fastrand::u64(..)) => {
+        _ if headers.contains(&Name::X_CLIENT_TRACE_ID) && falls_into(sampling.client.get(), fastrand::u64(..)) => {
             Reason::ClientForced
         }
         _ if headers.contains(&Name::X_ENVOY_FORCE_TRACE) => Reason::ServiceForced,
-        _ if falls_into(sampling.random, number) => Reason::Sampling,
+        _ if falls_into(sampling.random.get(), number) => Reason::Sampling,
         _ => Reason::NotTraceable,
     };
     let traced = reason != Reason::NotTraceable;
-    if traced && !falls_into(sampling.overall, number) {
+    if traced && !falls_into(sampling.overall.get(), number) {
         reason = Reason::NotTraceable;
     }
     id[DECISION] = match reason {

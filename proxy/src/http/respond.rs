@@ -12,6 +12,7 @@ use super::mutate::Mutation;
 use super::proxy_status;
 use super::stream::{Chosen, Stream};
 use super::trace;
+use crate::overload::{self, Act};
 use crate::telemetry::{format, wall};
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name, NameSet};
@@ -93,6 +94,10 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();
+        close = true;
+    }
+    if context.drain.heeds_overload() && overload::does(Act::EndKeepalive) {
+        context.manager.stats.downstream_cx_overload_disable_keepalive.inc();
         close = true;
     }
     if context.drain.should_close() {

@@ -56,7 +56,7 @@ pub(super) fn begin(stream: &mut Stream<'_>) {
     let context = stream.context;
     let Some(tracing) = &context.manager.tracing else { return };
     let of_route = of_route(stream);
-    let sampling = of_route.map_or(tracing.sampling, |of_route| of_route.sampling);
+    let sampling = of_route.map_or(&tracing.sampling, |of_route| &of_route.sampling);
     let reason = if stream.history.is_some() {
         Reason::NotTraceable
     } else {

@@ -31,7 +31,7 @@ enum Attempt {
 impl Watch {
     /// For a request that begins now.
     pub fn begin(config: &HttpConnectionManager, complete: bool) -> Watch {
-        let mut watch = Watch { complete, ..Watch::default() };
+        let mut watch = Watch { complete, deadlines: Deadlines::of_stream(), ..Watch::default() };
         if config.stream_idle_timeout.is_some() {
             watch.deadlines.set(Expired::Idle, config.stream_idle_timeout);
         }

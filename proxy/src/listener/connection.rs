@@ -238,7 +238,9 @@ async fn exchange(chain: &FilterChain, stream: Stream, info: &ConnectionInfo) ->
 
 /// What of the process and of this drain concerns a connection of the listener.
 fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
-    DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction).modify_only(common.modify_only)
+    DrainWatch::new(worker.drain.clone(), drain.clone(), common.direction)
+        .modify_only(common.modify_only)
+        .bypassing_overload(common.bypass_overload)
 }
 
 /// HTTP's clients speak first: filters see what they say before the codec does. What became of it, and how many octets nobody has read

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::overload::{self, Act};
+
 static MAX: AtomicU64 = AtomicU64::new(u64::MAX);
 static ACTIVE: AtomicU64 = AtomicU64::new(0);
 
@@ -11,16 +13,10 @@ pub fn set_max(connections: u64) {
 }
 
 static STOPPED: AtomicBool = AtomicBool::new(false);
-static REJECTING: AtomicBool = AtomicBool::new(false);
 
 /// Connections wait in the queues (`stop_accepting_connections`), or do not any more. A stale read costs a connection.
 pub fn stop_accepting(stop: bool) {
     STOPPED.store(stop, Ordering::Relaxed);
-}
-
-/// Connections are taken and closed (`reject_incoming_connections`), or are not any more.
-pub fn reject(reject: bool) {
-    REJECTING.store(reject, Ordering::Relaxed);
 }
 
 /// Whether they wait.
@@ -50,11 +46,16 @@ pub(super) enum Full {
 /// manager.
 pub(super) fn acquire(ignores_limit: bool, bypasses_overload: bool) -> Result<Permit, Full> {
     let is_full = ACTIVE.fetch_add(1, Ordering::Relaxed) >= MAX.load(Ordering::Relaxed);
-    let full = judged((is_full, ignores_limit), (REJECTING.load(Ordering::Relaxed), bypasses_overload));
-    full.map_or(Ok(Permit(())), |full| {
-        ACTIVE.fetch_sub(1, Ordering::Relaxed);
-        Err(full)
-    })
+    let is_rejecting = overload::does(Act::ShedAccept) || overload::does(Act::Reject);
+    let full = judged((is_full, ignores_limit), (is_rejecting, bypasses_overload));
+    match full {
+        // A permit gives its place back itself.
+        None => Ok(Permit(())),
+        Some(full) => {
+            ACTIVE.fetch_sub(1, Ordering::Relaxed);
+            Err(full)
+        }
+    }
 }
 
 /// What is so, and whether the listener minds.

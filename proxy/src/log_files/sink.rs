@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::writer::Writer;
+use crate::outage::Outage;
 use crate::stats::Counter;
 
 /// What one worker may keep for one file. More lines are dropped while the file does not take them.
@@ -23,7 +24,7 @@ pub struct SinkSettings {
     pub flush_size: usize,
     /// Files are opened. Who only looks whether a configuration is good has none made.
     pub opens: bool,
-    /// Counts lines that no writer took.
+    /// Counts lines that no writer, or no file, took.
     pub dropped: Counter,
 }
 
@@ -120,6 +121,8 @@ pub struct Sink {
     buffers: Box<[Buffer]>,
     settings: SinkSettings,
     dropped: AtomicU64,
+    /// The file takes no lines.
+    pub(super) outage: Outage,
     writer: Arc<Writer>,
 }
 
@@ -136,6 +139,7 @@ impl Sink {
             buffers: (0..settings.workers).map(|_| Buffer::default()).collect(),
             settings: *settings,
             dropped: AtomicU64::new(0),
+            outage: Outage::default(),
             writer,
         }
     }
@@ -173,6 +177,11 @@ impl Sink {
             }
             lines.shrink_to(2 * self.settings.flush_size);
         }
+    }
+
+    /// Counts lines that the file has not taken.
+    pub(super) fn lost(&self, lines: &[u8]) {
+        self.settings.dropped.add(lines.iter().filter(|octet| **octet == b'\n').count() as u64);
     }
 
     pub(super) fn is_drained(&self) -> bool {

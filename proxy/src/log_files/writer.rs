@@ -169,10 +169,21 @@ impl Open {
     fn write(&self, lines: &mut Vec<u8>) {
         let path = self.sink.path();
         self.sink.drain(lines, |lines| {
-            if let Some(file) = &self.file
-                && let Err(error) = write_all(&mut &**file, lines)
-            {
-                tracing::error!("access log {path}: {error}; lines were lost");
+            let written = self.file.as_ref().map(|file| write_all(&mut &**file, lines));
+            match written {
+                Some(Ok(())) if self.sink.outage.is_ended() => tracing::info!("access log {path} takes lines again"),
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    if self.sink.outage.failed() {
+                        tracing::error!(
+                            "access log {path}: {error}; lines are lost (server.dropped_log_lines counts them) until there is room, or \
+                             SIGUSR1 opens another file"
+                        );
+                    }
+                    self.sink.lost(lines);
+                }
+                // That it cannot be opened has been said.
+                None => self.sink.lost(lines),
             }
         });
         match self.sink.take_dropped() {

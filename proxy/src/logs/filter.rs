@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use config::access_log::{Comparison, EntryKind, LogFilter};
 use config::matcher::{Fraction, MetadataMatcher};
+use config::runtime::Live;
 
 use crate::failure::ResponseFlags;
 use crate::policy::cel::Expression;
@@ -19,15 +20,15 @@ use crate::wire::headers::Name;
 pub enum Filter {
     Flags(ResponseFlags),
     AnyFlag,
-    Status(Comparison, u64),
-    Duration(Comparison, u64),
+    Status(Comparison, Live<u32>),
+    Duration(Comparison, Live<u32>),
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Header(HeaderMatchers),
     NotHealthCheck,
     Expression(Expression),
     Traceable,
-    Share { of: Fraction, independent: bool },
+    Share { of: Live<Fraction>, independent: bool },
     GrpcStatus { statuses: Vec<u8>, exclude: bool },
     Metadata { matcher: Option<MetadataMatcher>, or_else: bool },
     Kinds { kinds: Vec<EntryKind>, exclude: bool },
@@ -48,15 +49,15 @@ impl Filter {
                 }
                 Filter::Flags(flags)
             }
-            LogFilter::StatusCode(comparison, value) => Filter::Status(*comparison, (*value).into()),
-            LogFilter::Duration(comparison, value) => Filter::Duration(*comparison, (*value).into()),
+            LogFilter::StatusCode(comparison, value) => Filter::Status(*comparison, value.clone()),
+            LogFilter::Duration(comparison, value) => Filter::Duration(*comparison, value.clone()),
             LogFilter::And(filters) => Filter::And(filters.iter().map(Filter::compile).collect()),
             LogFilter::Or(filters) => Filter::Or(filters.iter().map(Filter::compile).collect()),
             LogFilter::Header(matcher) => Filter::Header(HeaderMatchers::compile(std::slice::from_ref(matcher))),
             LogFilter::NotHealthCheck => Filter::NotHealthCheck,
             LogFilter::Expression(expression) => Filter::Expression(Expression::compile(expression)),
             LogFilter::Traceable => Filter::Traceable,
-            LogFilter::Share { of, independent } => Filter::Share { of: *of, independent: *independent },
+            LogFilter::Share { of, independent } => Filter::Share { of: of.clone(), independent: *independent },
             LogFilter::GrpcStatus { statuses, exclude } => {
                 Filter::GrpcStatus { statuses: statuses.clone(), exclude: *exclude }
             }
@@ -74,10 +75,10 @@ impl Filter {
         match self {
             Filter::Flags(flags) => info.flags.has(*flags),
             Filter::AnyFlag => !info.flags.is_empty(),
-            Filter::Status(comparison, value) => compare(*comparison, info.response_code.into(), *value),
+            Filter::Status(comparison, value) => compare(*comparison, info.response_code.into(), value.get().into()),
             Filter::Duration(comparison, value) => {
                 let end = info.end.unwrap_or_else(Instant::now);
-                compare(*comparison, end.saturating_duration_since(info.start).as_millis() as u64, *value)
+                compare(*comparison, end.saturating_duration_since(info.start).as_millis() as u64, value.get().into())
             }
             Filter::And(filters) => filters.iter().all(|filter| filter.takes(entry)),
             Filter::Or(filters) => filters.iter().any(|filter| filter.takes(entry)),
@@ -85,7 +86,7 @@ impl Filter {
             Filter::NotHealthCheck => !info.health_check,
             Filter::Expression(expression) => expression.holds(&Known::of(entry)),
             Filter::Traceable => entry.more.traced && !info.health_check,
-            Filter::Share { of, independent } => falls_into(*of, number(entry, *independent)),
+            Filter::Share { of, independent } => falls_into(of.get(), number(entry, *independent)),
             Filter::GrpcStatus { statuses, exclude } => statuses.contains(&grpc_status(entry)) != *exclude,
             Filter::Metadata { matcher, or_else } => of_metadata(matcher.as_ref(), entry).unwrap_or(*or_else),
             Filter::Kinds { kinds, exclude } => kinds.contains(&entry.more.kind) != *exclude,

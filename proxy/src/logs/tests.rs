@@ -177,10 +177,10 @@ fn filters() {
     assert!(takes(LogFilter::ResponseFlags(vec!["UH".into(), "NR".into()])));
     assert!(!takes(LogFilter::ResponseFlags(vec!["UH".into()])));
     assert!(takes(LogFilter::ResponseFlags(vec![])));
-    assert!(takes(LogFilter::StatusCode(Comparison::AtLeast, 400)));
-    assert!(!takes(LogFilter::StatusCode(Comparison::Equal, 400)));
-    assert!(takes(LogFilter::Duration(Comparison::AtMost, 5)));
-    assert!(!takes(LogFilter::Duration(Comparison::NotEqual, 5)));
+    assert!(takes(LogFilter::StatusCode(Comparison::AtLeast, 400_u32.into())));
+    assert!(!takes(LogFilter::StatusCode(Comparison::Equal, 400_u32.into())));
+    assert!(takes(LogFilter::Duration(Comparison::AtMost, 5_u32.into())));
+    assert!(!takes(LogFilter::Duration(Comparison::NotEqual, 5_u32.into())));
     assert!(takes(header("x-a", "2")));
     assert!(!takes(header("x-a", "1,2")));
     assert!(takes(header(":method", "GET")));
@@ -212,9 +212,11 @@ fn filters_of_what_kind_and_share_and_status_an_entry_is() {
     assert_eq!((takes(statuses(5, false)), takes(statuses(5, true)), takes(statuses(0, false))), (true, false, false));
     assert!(takes(LogFilter::Traceable));
     // The id says 60 of 100.
-    let share = |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }, independent: false };
+    let share =
+        |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }.into(), independent: false };
     assert_eq!((takes(share(60)), takes(share(61))), (false, true));
-    let chance = |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }, independent: true };
+    let chance =
+        |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }.into(), independent: true };
     assert_eq!((takes(chance(0)), takes(chance(100))), (false, true));
     let metadata = |key: &str, or_else, invert| LogFilter::Metadata {
         matcher: Some(MetadataMatcher {

@@ -15,6 +15,7 @@ use config::matcher::Fraction;
 pub(crate) use opened::Opened;
 
 /// Whether a random number falls into the share; a share of nothing is never meant.
+#[inline]
 pub fn falls_into(fraction: Fraction, random: u64) -> bool {
     random.checked_rem(u64::from(fraction.denominator)).is_some_and(|at| at < u64::from(fraction.numerator))
 }

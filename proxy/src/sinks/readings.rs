@@ -9,13 +9,15 @@ use crate::stats::{HistogramSample, Kind, Sample, Stats, Tagged};
 #[derive(Default)]
 pub struct Readings {
     before: HashMap<Arc<str>, u64>,
+    /// What histograms of label sets were: nobody else ends their intervals.
+    buckets: HashMap<Arc<str>, Vec<u64>>,
 }
 
 /// One of them.
 pub struct Reading {
     /// Whole name.
     pub name: Arc<str>,
-    /// Name without tags, and the tags.
+    /// Name without tags, and the tags, where somebody wants them.
     pub tagged: Tagged,
     /// Value.
     pub value: Value,
@@ -32,18 +34,39 @@ pub enum Value {
 }
 
 impl Readings {
-    /// Reads all.
-    pub fn take(&mut self, stats: &Arc<Stats>) -> Vec<Reading> {
+    /// Reads all; `tags`: somebody wants to know names without tags, and tags.
+    pub fn take(&mut self, stats: &Arc<Stats>, tags: bool) -> Vec<Reading> {
         let mut samples = stats.samples(|_, kind| kind != Kind::Text);
-        samples.extend(stats.label_sets().samples(&mut |_, kind| kind != Kind::Text));
+        let mut of_sets = stats.label_sets().samples(tags, &mut |_, kind| kind != Kind::Text);
+        self.end_intervals(&mut of_sets);
+        samples.extend(of_sets);
         samples.retain(|sample| sample.used);
         // What is gone is forgotten, so that it begins anew if it comes again.
         let before = std::mem::take(&mut self.before);
-        samples.into_iter().filter_map(|sample| self.reading(sample, &before, stats)).collect()
+        samples.into_iter().filter_map(|sample| self.reading(sample, &before, tags.then_some(stats))).collect()
     }
 
-    fn reading(&mut self, sample: Sample, before: &HashMap<Arc<str>, u64>, stats: &Stats) -> Option<Reading> {
-        let tagged = stats.tagged(&sample);
+    /// What came since the last time; what is gone is forgotten.
+    fn end_intervals(&mut self, samples: &mut [Sample]) {
+        let before = std::mem::take(&mut self.buckets);
+        for sample in samples {
+            let Some(histogram) = &mut sample.histogram else { continue };
+            let then = before.get(&sample.name);
+            let since = |(index, now): (usize, &u64)| {
+                now.saturating_sub(then.and_then(|then| then.get(index)).copied().unwrap_or(0))
+            };
+            histogram.interval = histogram.counts.iter().enumerate().map(since).collect();
+            self.buckets.insert(sample.name.clone(), histogram.counts.clone());
+        }
+    }
+
+    fn reading(
+        &mut self,
+        sample: Sample,
+        before: &HashMap<Arc<str>, u64>,
+        stats: Option<&Arc<Stats>>,
+    ) -> Option<Reading> {
+        let tagged = stats.map(|stats| stats.tagged(&sample)).unwrap_or_default();
         let value = match sample.kind {
             Kind::Counter => {
                 let before = before.get(&sample.name).copied().unwrap_or(0);

@@ -71,7 +71,7 @@ impl Stats {
     /// A registry that obeys `settings`.
     pub fn new(settings: StatsSettings) -> Arc<Stats> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let extraction = Extraction::compile(&settings.tags, settings.default_tags);
+        let extraction = Extraction::compile(&settings);
         let stats = Arc::new(Stats {
             id,
             extraction,
@@ -217,7 +217,7 @@ impl Stats {
     /// Name and tags as Prometheus wants them.
     pub fn tagged(&self, sample: &Sample) -> Tagged {
         match &sample.tagged {
-            Some(tagged) => Tagged::clone(tagged),
+            Some(tagged) => self.extraction.completed(tagged),
             None => self.extraction.extract(&sample.name),
         }
     }

@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 /// A name without its tags, and the tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tagged {
     /// Raw name without tags.
     pub name: String,

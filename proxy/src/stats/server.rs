@@ -95,7 +95,7 @@ pub struct DiscoveryStats {
     pub update_duration: Histogram,
 }
 
-/// What Envoy shows of itself and does not happen here: there is no runtime, and nothing is merged or pinned.
+/// What Envoy shows of itself and does not happen here: nothing deprecated is counted, and nothing is merged or pinned.
 const QUIET: Names = &[
     (Kind::Counter, "cluster_manager.cluster_updated_via_merge"),
     (Kind::Counter, "cluster_manager.update_merge_cancelled"),
@@ -103,15 +103,8 @@ const QUIET: Names = &[
     (Kind::Counter, "http1.metadata_not_supported_error"),
     (Kind::Counter, "http1.response_flood"),
     (Kind::Gauge, "listener_manager.workers_pinned"),
-    (Kind::Gauge, "runtime.admin_overrides_active"),
     (Kind::Gauge, "runtime.deprecated_feature_seen_since_process_start"),
     (Kind::Counter, "runtime.deprecated_feature_use"),
-    (Kind::Counter, "runtime.load_error"),
-    (Kind::Counter, "runtime.load_success"),
-    (Kind::Gauge, "runtime.num_keys"),
-    (Kind::Gauge, "runtime.num_layers"),
-    (Kind::Counter, "runtime.override_dir_exists"),
-    (Kind::Counter, "runtime.override_dir_not_exists"),
     (Kind::Gauge, "server.compilation_settings.fips_mode"),
     (Kind::Counter, "server.debug_assertion_failures"),
     (Kind::Counter, "server.dropped_stat_flushes"),

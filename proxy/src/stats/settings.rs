@@ -18,6 +18,10 @@ pub type Tag = (Arc<str>, Arc<str>);
 pub struct StatsSettings {
     /// Which names are made at all.
     pub matcher: StatsMatcher,
+    /// `stats_tags` with a fixed value: name and value.
+    pub fixed: Vec<Tag>,
+    /// Envoy's own tags that are named one by one, where not all of them are wanted.
+    pub named: Vec<Arc<str>>,
     /// `stats_tags`: tag name and regular expression, for Prometheus.
     pub tags: Vec<Tag>,
     /// `use_all_default_tags`: Envoy's own tags as well.
@@ -29,7 +33,14 @@ pub struct StatsSettings {
 impl Default for StatsSettings {
     /// What holds for a bootstrap without `stats_config`.
     fn default() -> StatsSettings {
-        StatsSettings { matcher: StatsMatcher::All, tags: Vec::new(), default_tags: true, buckets: Vec::new() }
+        StatsSettings {
+            matcher: StatsMatcher::All,
+            fixed: Vec::new(),
+            named: Vec::new(),
+            tags: Vec::new(),
+            default_tags: true,
+            buckets: Vec::new(),
+        }
     }
 }
 
@@ -39,6 +50,8 @@ impl StatsSettings {
         StatsSettings {
             matcher: bootstrap.stats_matcher.clone(),
             tags: bootstrap.stats_tags.clone(),
+            fixed: bootstrap.fixed_tags.clone(),
+            named: bootstrap.named_tags.clone(),
             default_tags: bootstrap.default_tags,
             buckets: bootstrap.histogram_buckets.clone(),
         }

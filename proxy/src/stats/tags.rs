@@ -6,10 +6,12 @@ use std::ops::Range;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::sample::Tagged;
-use super::settings::Tag;
+use super::settings::StatsSettings;
 
 /// All extractors, in the order in which their tags are shown.
 pub struct Extraction {
+    /// What all names have.
+    fixed: Vec<(String, String)>,
     extractors: Vec<Extractor>,
 }
 
@@ -50,9 +52,10 @@ const DEFAULTS: &[(&str, &str)] = &[
 
 impl Extraction {
     /// Compiles. An expression that this engine cannot take is told in the log, and its tag is not extracted.
-    pub fn compile(tags: &[Tag], defaults: bool) -> Extraction {
-        let own = DEFAULTS.iter().filter(|_| defaults).copied();
-        let given = tags.iter().map(|(tag, regex)| (&**tag, &**regex));
+    pub fn compile(settings: &StatsSettings) -> Extraction {
+        let is_wanted = |tag: &str| settings.default_tags || settings.named.iter().any(|named| **named == *tag);
+        let own = DEFAULTS.iter().filter(|(tag, _)| is_wanted(tag)).copied();
+        let given = settings.tags.iter().map(|(tag, regex)| (&**tag, &**regex));
         let mut extractors = Vec::new();
         for (tag, regex) in own.chain(given) {
             match compile(regex) {
@@ -62,13 +65,21 @@ impl Extraction {
         }
         // As Envoy: those that can match any name come first.
         extractors.sort_by_key(|extractor| extractor.prefix.is_some());
-        Extraction { extractors }
+        let fixed = settings.fixed.iter().map(|(tag, value)| (tag.to_string(), value.to_string())).collect();
+        Extraction { fixed, extractors }
+    }
+
+    /// A name whose tags its maker gave, and those that all have.
+    pub fn completed(&self, tagged: &Tagged) -> Tagged {
+        let mut whole = Tagged { name: tagged.name.clone(), tags: self.fixed.clone() };
+        whole.tags.extend(tagged.tags.iter().cloned());
+        whole
     }
 
     /// The name without what became tags, and the tags.
     pub fn extract(&self, name: &str) -> Tagged {
         let mut removed: Vec<Range<usize>> = Vec::new();
-        let mut tags: Vec<(String, String)> = Vec::new();
+        let mut tags = self.fixed.clone();
         for extractor in &self.extractors {
             if tags.iter().any(|(tag, _)| *tag == extractor.tag) {
                 continue;

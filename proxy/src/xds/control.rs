@@ -26,6 +26,7 @@ use super::extensions::Extensions;
 use super::held::Held;
 use super::listeners::Listeners;
 use super::routes::Routes;
+use super::runtimes::Runtimes;
 use super::secrets::{Arrival, SecretWatches};
 use super::workloads::{WORKLOAD, Workloads};
 use crate::drain::ServerDrain;
@@ -51,6 +52,8 @@ pub struct Control {
     pub routes: Arc<Routes>,
     /// ECDS.
     pub extensions: Extensions,
+    /// RTDS.
+    pub runtimes: Runtimes,
     /// SDS.
     pub secrets: SecretWatches,
     /// Workload discovery, where the bootstrap asks for it.
@@ -103,12 +106,7 @@ impl Control {
             Some(ads) => (Some(ads.handle), Some(ads.events)),
             None => (None, None),
         };
-        if let Some(handle) = &handle {
-            handle.subscribe(type_url::CLUSTER, Subscription::Wildcard);
-            if self.workloads.is_some() {
-                handle.subscribe(WORKLOAD, Subscription::Wildcard);
-            }
-        }
+        self.runtimes.begin(handle.as_ref());
         self.settle(handle.as_ref());
         let answered = self.clusters.answered();
         let fetched = self.listeners.begin_fetching();
@@ -121,6 +119,7 @@ impl Control {
                     None => events = None,
                 },
                 Some(arrival) = arrivals.recv() => self.secrets.arrived(arrival),
+                event = self.runtimes.next() => self.runtimes.arrived(event),
                 Some(ask) = requests.recv() => self.on_ask(ask),
                 () = answered.notified() => {}
                 () = fetched.notified() => {}
@@ -233,6 +232,7 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
+        self.begin(ads);
         let settled = self.settle_all();
         if std::mem::take(&mut self.dirty) | settled {
             // A listener or cluster may have waited for what had come already; then the one before it drains from now on.
@@ -245,7 +245,7 @@ impl Control {
                 self.subscribe(ads);
             }
         }
-        if let Some(ads) = ads {
+        if let Some(ads) = ads.filter(|_| self.start.begun) {
             self.want_listeners(ads);
         }
         self.look_at_readiness(ads.is_some());
@@ -255,10 +255,25 @@ impl Control {
         self.stats.total_listeners_warming.set(self.listeners.warming_count() as u64);
     }
 
+    /// Asks for the first configuration once the runtime is as it is to be.
+    fn begin(&mut self, ads: Option<&AdsHandle>) {
+        if self.start.begun || self.runtimes.awaited().is_some() {
+            return;
+        }
+        self.start.begun = true;
+        self.start.began = Instant::now();
+        if let Some(ads) = ads {
+            ads.subscribe(type_url::CLUSTER, Subscription::Wildcard);
+            if self.workloads.is_some() {
+                ads.subscribe(WORKLOAD, Subscription::Wildcard);
+            }
+        }
+    }
+
     /// Puts in use what is warm. No listener serves before the first clusters know which of their endpoints are well.
     fn settle_all(&mut self) -> bool {
         let clusters = self.clusters.settle(&self.secrets);
-        let held_back = !self.start.live && self.clusters.awaits_checks();
+        let held_back = !self.start.live && (!self.start.begun || self.clusters.awaits_checks());
         clusters | (!held_back && self.listeners.settle(&self.secrets))
     }
 
@@ -309,12 +324,13 @@ impl Control {
         }
     }
 
-    fn next_timeout(&self) -> Duration {
+    fn next_timeout(&mut self) -> Duration {
         let fetches = self.fetches_left().into_iter().flatten().filter(|left| !self.start.live && !left.is_zero());
         [self.clusters.next_timeout(), self.listeners.next_timeout(), self.extensions.next_timeout()]
             .into_iter()
             .flatten()
             .chain(fetches)
+            .chain(self.runtimes.awaited())
             .chain(self.cache.as_ref().and_then(Cache::next_timeout))
             .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()

@@ -3,7 +3,7 @@
 //! `app` starts it; the data path never imports it. A bad resource is refused alone; what it would have replaced keeps serving.
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
-//! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`extensions`] ECDS, [`secrets`] SDS, [`workloads`] who is at which address.
+//! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`extensions`] ECDS, [`runtimes`] RTDS, [`secrets`] SDS, [`workloads`] who is at which address.
 //! - `audit` tells each change of policy and of certificates that took effect.
 //! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod held;
 pub mod listeners;
 pub mod routes;
+pub mod runtimes;
 pub mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -14,12 +14,14 @@ use super::extensions::Extensions;
 use super::held::Held;
 use super::listeners::{self, Listeners};
 use super::routes::Routes;
+use super::runtimes::Runtimes;
 use super::secrets::SecretWatches;
 use super::workloads::Workloads;
 use crate::cluster::published::Published;
 use crate::cluster::{Cluster, dns};
 use crate::discoveries::Discoveries;
 use crate::drain::ServerDrain;
+use crate::layers::Layers;
 use crate::logs::{SinkSettings, Sinks};
 use crate::stats::{ServerStats, Stats, StatsSettings};
 use crate::status::Status;
@@ -93,11 +95,13 @@ impl World {
             drain: Default::default(),
             server,
         };
+        let layers = Layers::new(&[], &"".into(), &options.runtime, &stats, |_| ());
         let control = Control {
             clusters,
             listeners: Listeners::new(parts, options.clone()),
             routes,
             extensions,
+            runtimes: Runtimes::new(layers, &stats, |_| Err("none".into())).expect("no layer"),
             secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
             workloads: Some(Workloads::new(&stats)),
             tables: Held::default(),

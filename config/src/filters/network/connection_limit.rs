@@ -8,6 +8,7 @@ use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, extensions::filters::network::connection_limit::v3 as pb};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// The filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct ConnectionLimit {
     /// `delay` before one too many is closed; `None`: at once.
     pub delay: Option<Duration>,
     /// `runtime_enabled`, default true.
-    pub enabled: bool,
+    pub enabled: Live<bool>,
 }
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<ConnectionLimit, Rejection> {

@@ -8,6 +8,7 @@ use crate::filters::token_bucket::{TokenBucket, token_bucket};
 use crate::options::Options;
 use crate::proto::{self, extensions::filters::network::local_ratelimit::v3 as pb};
 use crate::rejection::{At, Rejection};
+use crate::runtime::Live;
 
 /// The filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct LocalRateLimit {
     /// `token_bucket`: a token a connection.
     pub bucket: TokenBucket,
     /// `runtime_enabled`, default true.
-    pub enabled: bool,
+    pub enabled: Live<bool>,
     /// `share_key`: filters with the same one share a bucket.
     pub share_key: Option<Arc<str>>,
 }

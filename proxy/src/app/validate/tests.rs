@@ -38,6 +38,50 @@ fn validation_names_the_resource_that_serving_would_refuse() {
 }
 
 #[test]
+fn what_cannot_be_read_hides_nothing_else() {
+    let cluster = json!({"name": "c", "connect_timeout": "soon", "lb_policy": "NONE", "per_connection_buffer_limit_bytes": -1,
+        "health_checks": [{"timeout": "1s", "interval": "1s"}]});
+    let faults = judged(&with("clusters", cluster)).reasons();
+    let places = ["connect_timeout", "lb_policy", "per_connection_buffer_limit_bytes", "health_checks[0]"];
+    for place in places {
+        let place = format!("static_resources.clusters[\"c\"].{place}");
+        assert!(faults.iter().any(|fault| fault.contains(&place)), "{place}: {faults:#?}");
+    }
+    // Without its type the rest of it means something else.
+    let cluster = json!({"name": "c", "type": "NOTHING", "eds_cluster_config": {}});
+    assert_eq!(judged(&with("clusters", cluster)).reasons().len(), 1);
+}
+
+#[test]
+fn a_log_service_that_is_not_there_is_noted() {
+    let log = json!({ "name": "als", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig",
+        "common_config": { "log_name": "l", "transport_api_version": "V3", "grpc_service": { "envoy_grpc": { "cluster_name": "nowhere" } } } } });
+    let proxy = json!({ "name": "tcp", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "a", "cluster": "a", "access_log": [log] } });
+    let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 28_001 } });
+    let listener = json!({ "name": "l", "address": address, "filter_chains": [{ "filters": [proxy] }] });
+    let judged = judged(&with("listeners", listener));
+    assert!(judged.faults.is_empty(), "{:?}", judged.reasons());
+    assert!(
+        judged.notes.iter().any(|note| note.contains("listener 'l'") && note.contains("'nowhere' is not there")),
+        "{:?}",
+        judged.notes
+    );
+}
+
+#[test]
+fn faults_have_lines() {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), "static_resources:\n  clusters:\n  - name: c\n    connect_timeout: soon\n").unwrap();
+    let options = options(&["-c", file.path().to_str().unwrap()]);
+    let told = judge(&options).placed(&options);
+    let wanted = format!("{}:4: static_resources.clusters[\"c\"].connect_timeout: ", file.path().display());
+    assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
+}
+
+#[test]
 fn validation_finds_a_control_plane_without_an_address() {
     let mut document = with("clusters", json!({"name": "xds-grpc"}));
     document["dynamic_resources"] = json!({
@@ -185,7 +229,7 @@ fn all_that_is_wrong_is_told_at_once() {
         "static_resources.secrets[\"t\"].tls_certificate: ",
         "static_resources.clusters[\"a\"].connect_timeout: ",
         "static_resources.clusters[\"b\"].connect_timeout: ",
-        "static_resources.clusters[2].name: ",
+        "static_resources.clusters[3].name: ",
         "static_resources.listeners[\"two\"].address: ",
         "static_resources.listeners[\"three\"].filter_chains: ",
         "static_resources.listeners[\"four\"].addresses: ",

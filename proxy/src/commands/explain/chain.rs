@@ -117,21 +117,11 @@ pub fn end(chain: &Value) -> End<'_> {
             return End::Http(config);
         }
         if kind.ends_with(TCP_PROXY) {
-            return End::Tcp(tcp_clusters(config));
+            return End::Tcp(super::route::clusters_of(config));
         }
         last = text(&filter["name"]);
     }
     End::Other(last)
-}
-
-fn tcp_clusters(config: &Value) -> Vec<(&str, Option<u64>)> {
-    if let Some(name) = config["cluster"].as_str() {
-        return vec![(name, None)];
-    }
-    let weighted = items(&config["weighted_clusters"]["clusters"]);
-    let weight = |one: &Value| one["weight"].as_u64().unwrap_or(0);
-    let total: u64 = weighted.clone().map(weight).sum();
-    weighted.map(|one| (text(&one["name"]), Some(weight(one) * 100 / total.max(1)))).collect()
 }
 
 /// Where a chain leads, for tables.

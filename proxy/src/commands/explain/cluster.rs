@@ -54,11 +54,15 @@ fn endpoints(cluster: &Held<'_>, dump: &Dump, steps: &mut Steps) -> bool {
         return steps.wrong("endpoint", format!("{name} {why}; requests are answered 503 (UH)"));
     }
     let mut healthy = 0;
+    // One that gets something has not failed each time.
+    let mut connected = false;
     let mut lines = Vec::new();
     for host in &hosts {
         let state = health(host);
         healthy += usize::from(state.is_ok());
-        let counts = failures(host);
+        let (failed, total) = connects(host);
+        connected |= state.is_ok() && (total == 0 || failed < total);
+        let counts = if failed == 0 { String::new() } else { format!(" ({failed} of {total} connects failed)") };
         let words = state.clone().map_or_else(|why| format!("gets nothing: {why}"), str::to_owned);
         lines.push((state.is_ok(), format!("{} {words}{counts}", address(&host["address"]))));
     }
@@ -81,20 +85,21 @@ fn endpoints(cluster: &Held<'_>, dump: &Dump, steps: &mut Steps) -> bool {
             steps.odd("endpoint", "none is healthy, so all are tried (panic threshold)".to_owned());
             true
         }
+        _ if !connected => steps.wrong(
+            "endpoint",
+            format!("no connect to any endpoint of {name} has ever succeeded; requests are answered 503 (UF)"),
+        ),
         _ => true,
     }
 }
 
-/// Failed connects, where there were some.
-fn failures(host: &Value) -> String {
+/// Failed connects, and all.
+fn connects(host: &Value) -> (u64, u64) {
     let count = |wanted: &str| {
         let stat = items(&host["stats"]).find(|stat| text(&stat["name"]) == wanted);
         stat.and_then(|stat| stat["value"].as_str()?.parse::<u64>().ok()).unwrap_or(0)
     };
-    match (count("cx_connect_fail"), count("cx_total")) {
-        (0, _) => String::new(),
-        (failed, total) => format!(" ({failed} of {total} connects failed)"),
-    }
+    (count("cx_connect_fail"), count("cx_total"))
 }
 
 /// Of the first endpoint that gets anything, and of others that are spoken to in another way.

@@ -125,6 +125,12 @@ pub fn nothing(target: &Target, dump: &Dump, others: &[Way<'_>], steps: &mut Ste
         let at_port = target.port.is_none_or(|port| place.ends_with(&format!(":{port}")));
         match (at_port, held.state, held.refused) {
             (true, State::Refused, Some(why)) => steps.odd("listener", format!("{} is refused: {why}", held.name)),
+            (true, State::Active, _) if dump.is_stopped(held.name) => {
+                steps.odd(
+                    "listener",
+                    format!("{} ({place}) accepts no more: an operator asked for drain_listeners", held.name),
+                );
+            }
             (true, State::Warming, _) => {
                 steps
                     .odd("listener", format!("{} ({place}) waits for its routes or certificates (warming)", held.name));

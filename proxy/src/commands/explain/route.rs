@@ -1,7 +1,6 @@
 //! Which route of a table takes a request, by what the table says, and why those before it do not.
 
 use config::matcher::re2;
-use regex::bytes::Regex;
 use serde_json::Value;
 
 use crate::commands::dump::{items, text};
@@ -161,7 +160,7 @@ fn path(demands: &Value, request: &Request<'_>) -> Result<(), String> {
         let (bare, prefix) = (fold(bare), fold(prefix));
         bare.strip_prefix(&*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     } else if let Some(pattern) = demands["safe_regex"]["regex"].as_str() {
-        whole(pattern)?.is_match(bare.as_bytes())
+        re2::full_match(pattern)?.is_match(bare.as_bytes())
     } else if demands["connect_matcher"].is_object() {
         request.method == "CONNECT"
     } else {
@@ -228,7 +227,7 @@ fn string(matcher: &Value, value: &str) -> Result<bool, String> {
     }
     let regex = ["safe_regex", "safe_regex_match"].iter().find_map(|field| matcher[field]["regex"].as_str());
     if let Some(pattern) = regex {
-        return Ok(whole(pattern)?.is_match(value.as_bytes()));
+        return Ok(re2::full_match(pattern)?.is_match(value.as_bytes()));
     }
     let range = &matcher["range_match"];
     if range.is_object() {
@@ -254,11 +253,6 @@ fn string_words(matcher: &Value) -> String {
     regex.map_or(String::new(), |pattern| format!(" to be like {pattern}"))
 }
 
-/// An expression that has to match the whole text.
-fn whole(pattern: &str) -> Result<Regex, String> {
-    re2::asked(&format!("^(?:{pattern})$")).map_err(|reason| format!("its expression cannot be read: {reason}"))
-}
-
 /// What a route takes, for tables.
 pub fn condition(demands: &Value) -> String {
     let mut words = match (demands["prefix"].as_str(), demands["path"].as_str()) {
@@ -278,7 +272,11 @@ pub fn condition(demands: &Value) -> String {
 
 /// Clusters of a route's action, with their share of a hundred where there are several.
 pub fn clusters(route: &Value) -> Vec<(&str, Option<u64>)> {
-    let action = &route["route"];
+    clusters_of(&route["route"])
+}
+
+/// The same of whatever names a cluster, or several with their weights.
+pub fn clusters_of(action: &Value) -> Vec<(&str, Option<u64>)> {
     if let Some(name) = action["cluster"].as_str() {
         return vec![(name, None)];
     }
@@ -288,13 +286,29 @@ pub fn clusters(route: &Value) -> Vec<(&str, Option<u64>)> {
     weighted.map(|one| (text(&one["name"]), Some(weight(one) * 100 / total.max(1)))).collect()
 }
 
+/// Where a redirect leads; what it leaves as it was stands in brackets.
+fn target_of(redirect: &Value) -> String {
+    let part = |field: &str, otherwise: &'static str| match text(&redirect[field]) {
+        "" => otherwise.to_owned(),
+        part => part.to_owned(),
+    };
+    let scheme =
+        if redirect["https_redirect"] == true { "https".to_owned() } else { part("scheme_redirect", "<scheme>") };
+    let port = redirect["port_redirect"].as_u64().map_or(String::new(), |port| format!(":{port}"));
+    let path = match (text(&redirect["path_redirect"]), text(&redirect["prefix_rewrite"])) {
+        ("", "") => "<path>".to_owned(),
+        ("", prefix) => format!("{prefix}<rest of the path>"),
+        (path, _) => path.to_owned(),
+    };
+    format!("{scheme}://{}{port}{path}", part("host_redirect", "<host>"))
+}
+
 /// What a route does, for tables.
 pub fn leads_to(route: &Value) -> String {
     let redirect = &route["redirect"];
     let answer = &route["direct_response"];
     if redirect.is_object() {
-        let part = |field: &str| text(&redirect[field]).to_owned();
-        return format!("redirect to {}{}{}", part("scheme_redirect"), part("host_redirect"), part("path_redirect"));
+        return format!("redirect to {}", target_of(redirect));
     }
     if answer.is_object() {
         return format!("answers {}", answer["status"].as_u64().unwrap_or(0));

@@ -75,10 +75,50 @@ fn what_is_in_the_way_is_said() {
 
 #[test]
 fn names_that_do_not_lead_to_the_proxy_are_told() {
-    let (_, text) = explained("details:9080 --address 192.0.2.1");
-    says(&text, &["! name", "details is 192.0.2.1", "the proxy listens on 127.0.0.2:9080", "outrigger hosts"]);
-    let (_, text) = explained("details:9080");
+    let (arrives, text) = explained("details:9080 --address 192.0.2.1");
+    says(&text, &["x name", "details is 192.0.2.1", "the proxy listens on 127.0.0.2:9080", "outrigger hosts"]);
+    assert!(!arrives, "{text}");
+    let (arrives, text) = explained("details:9080");
     says(&text, &["does not resolve", "listener"]);
+    assert!(!arrives, "{text}");
+}
+
+#[test]
+fn endpoints_that_were_never_reached_are_in_the_way() {
+    let mut dump = dump();
+    let stat = |name: &str, value: &str| json!({ "name": name, "value": value });
+    let failed = |failed: &str| json!([stat("cx_connect_fail", failed), stat("cx_total", "3")]);
+    let line = "details:9080 --address 127.0.0.2";
+    for (failures, arrives) in [("3", false), ("2", true)] {
+        dump.clusters["cluster_statuses"][0]["host_statuses"][0]["stats"] = failed(failures);
+        let (found, text) = explained_in(line, &dump);
+        says(&text, &[&format!("({failures} of 3 connects failed)")]);
+        assert_eq!((found, text.contains("has ever succeeded")), (arrives, !arrives), "{text}");
+    }
+}
+
+#[test]
+fn listeners_that_an_operator_stopped_are_named() {
+    let mut dump = dump();
+    dump.listeners["listener_statuses"][0]["stopped"] = true.into();
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2", &dump);
+    says(&text, &["127.0.0.2_9080", "accepts no more: an operator asked for drain_listeners"]);
+    assert!(!arrives, "{text}");
+}
+
+#[test]
+fn redirects_say_where_they_lead() {
+    for (redirect, target) in [
+        (json!({ "https_redirect": true }), "redirect to https://<host><path>"),
+        (
+            json!({ "https_redirect": true, "port_redirect": 8443, "host_redirect": "a.b" }),
+            "redirect to https://a.b:8443<path>",
+        ),
+        (json!({ "scheme_redirect": "ftp", "path_redirect": "/x" }), "redirect to ftp://<host>/x"),
+        (json!({ "prefix_rewrite": "/y" }), "redirect to <scheme>://<host>/y<rest of the path>"),
+    ] {
+        assert_eq!(route::leads_to(&json!({ "redirect": redirect })), target);
+    }
 }
 
 #[test]

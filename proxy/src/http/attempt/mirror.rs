@@ -12,6 +12,7 @@ use bytes::Bytes;
 use config::access_log::Format;
 use config::matcher::Fraction;
 use config::route::{Mirror as Config, MirrorTarget};
+use config::runtime::Live;
 
 use crate::call::{HttpCall, Told};
 use crate::http::filters::behind::{Behind, Pinned, Place};
@@ -34,7 +35,7 @@ use crate::wire::message::{Frame, RequestHead};
 #[derive(Debug)]
 pub(in crate::http) struct Mirror {
     to: Target,
-    fraction: Option<Fraction>,
+    fraction: Option<Live<Fraction>>,
     keeps_host: bool,
     mutations: OrderedMutations,
     /// It belongs to the trace of its request.
@@ -84,7 +85,7 @@ impl Mirror {
                 MirrorTarget::Cluster(name) => Target::Cluster(name.clone()),
                 MirrorTarget::Header(name) => Target::Header(Name::new(name)),
             },
-            fraction: config.fraction,
+            fraction: config.fraction.clone(),
             keeps_host: config.keeps_host,
             mutations: OrderedMutations::compile(&config.mutations),
             traced: config.traced,
@@ -142,7 +143,8 @@ pub(super) fn prepare(
     }
     // One number for all: policies of the same share choose the same requests, as with Envoy.
     let random = fastrand::u64(..);
-    let chosen = policies.iter().filter(|policy| policy.fraction.is_none_or(|share| falls_into(share, random)));
+    let chosen =
+        policies.iter().filter(|policy| policy.fraction.as_ref().is_none_or(|share| falls_into(share.get(), random)));
     let copy = |policy: &Mirror| Some(Copy::new(policy.cluster(&stream.request)?, policy.head(stream)));
     let copies: Vec<_> = chosen.filter_map(copy).collect();
     (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout, begun: false }))

@@ -50,7 +50,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(context: &Context) -> Limits {
         let config = &context.manager.config;
-        let mut deadlines = Deadlines::default();
+        let mut deadlines = Deadlines::of_connection();
         if let Some(longest) = config.max_connection_duration {
             deadlines.set(Expired::Duration, Some(jittered(longest, config.duration_jitter)));
         }

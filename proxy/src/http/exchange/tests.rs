@@ -660,7 +660,8 @@ async fn the_request_id_carries_the_trace_decision() {
         (0, &[("x-request-id", id), ("x-envoy-force-trace", "1")][..], '4'),
         (100, &[][..], '9'),
     ] {
-        let sampling = Sampling { random: Fraction { numerator: random, denominator: 100 }, ..Sampling::default() };
+        let sampling =
+            Sampling { random: Fraction { numerator: random, denominator: 100 }.into(), ..Sampling::default() };
         bench.config.tracing = Some(Tracing { sampling, ..Tracing::default() });
         bench.upstream(Script::answers(200, &[], &[]));
         bench.send(with(get("/"), headers)).await;

@@ -172,7 +172,7 @@ fn weighted(route: &mut Route) -> &mut Vec<(Arc<str>, ScopedFilter)> {
         forward.cluster = ClusterChoice::Weighted(vec![config::route::WeightedCluster {
             name: name.clone(),
             header: None,
-            weight: 1,
+            weight: 1_u32.into(),
             metadata_match: None,
             headers: Default::default(),
             host_rewrite: None,

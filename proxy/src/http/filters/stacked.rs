@@ -16,6 +16,7 @@ use config::filters::match_delegate::{DelegateAction, MatchDelegate};
 use config::filters::{buffer::Buffer, compressor, decompressor, grpc_web::GrpcWeb};
 use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules};
 use config::matcher::{Fraction, StringMatcher};
+use config::runtime::Key;
 
 use super::bench::Filtered;
 use super::ext_authz;
@@ -38,9 +39,9 @@ fn compress(encoding: &str, requests: bool) -> HttpFilterConfig {
     HttpFilterConfig::Compressor(Arc::new(compressor::Compressor {
         library: packer(encoding),
         choose_first: false,
-        request: Some(direction(requests)),
+        request: Some(direction(requests.into())),
         response: compressor::Response {
-            common: direction(!requests),
+            common: direction((!requests).into()),
             own_statistics: true,
             disable_on_etag: false,
             weaken_etag: false,
@@ -55,9 +56,9 @@ fn decompress(encoding: &str, requests: bool) -> HttpFilterConfig {
     let direction = |enabled| decompressor::Direction { enabled, ignore_no_transform: false };
     HttpFilterConfig::Decompressor(Arc::new(decompressor::Decompressor {
         library: unpacker(encoding),
-        request: direction(requests),
+        request: direction(requests.into()),
         advertise: false,
-        response: direction(!requests),
+        response: direction((!requests).into()),
     }))
 }
 
@@ -67,12 +68,13 @@ fn slow() -> HttpFilterConfig {
         abort: None,
         response_rate_limit: Some(RateLimit {
             kib_per_second: Some(1),
-            share: Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: None },
+            share: Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: Key::none() },
         }),
         upstream_cluster: None,
         headers: Vec::new(),
         downstream_nodes: Vec::new(),
         max_active_faults: None,
+        most_of_runtime: Key::none(),
         disable_downstream_cluster_stats: true,
         metadata: None,
     }))

@@ -80,7 +80,7 @@ pub fn manager() -> HttpConnectionManager {
         delayed_close_timeout: Some(Duration::from_secs(1)),
         via: None,
         tracing: None,
-        reject_fragment: false,
+        reject_fragment: false.into(),
         access_log: Vec::new(),
         early_log: Default::default(),
         local_replies: None,
@@ -126,8 +126,8 @@ pub fn unpacker(encoding: &str) -> Decompression {
 
 /// Compresses requests; responses stay.
 pub fn compressor(encoding: &str) -> HttpFilterConfig {
-    let direction = |enabled| compressor::Direction {
-        enabled,
+    let direction = |enabled: bool| compressor::Direction {
+        enabled: enabled.into(),
         min_content_length: 1,
         content_types: vec![StringMatcher::Prefix { value: "".into(), ignore_case: false }],
     };
@@ -149,7 +149,7 @@ pub fn compressor(encoding: &str) -> HttpFilterConfig {
 
 /// Decompresses both ways.
 pub fn decompressor(encoding: &str) -> HttpFilterConfig {
-    let direction = || decompressor::Direction { enabled: true, ignore_no_transform: false };
+    let direction = || decompressor::Direction { enabled: true.into(), ignore_no_transform: false };
     HttpFilterConfig::Decompressor(Arc::new(decompressor::Decompressor {
         library: unpacker(encoding),
         request: direction(),

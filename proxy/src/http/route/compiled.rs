@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use config::metadata::Criteria;
 use config::route::{Action, ClusterChoice, Forward, HostRewrite, WeightsBy};
+use config::runtime::Live;
 use config::{At, Rejection};
 
 use super::super::attempt::mirror::Mirror;
@@ -103,7 +104,8 @@ pub struct Forwarding {
     pub(in crate::http) rate_limits: Box<[RateLimit]>,
     /// `request_mirror_policies`.
     pub(in crate::http) mirrors: Box<[Mirror]>,
-    total_weight: u64,
+    /// What all weights are together, where no key of the runtime changes one.
+    total_weight: Option<u64>,
 }
 
 /// One of a route's weighted clusters.
@@ -121,7 +123,7 @@ pub struct WeightedTarget {
     pub(in crate::http) scopes: Scopes,
     /// `host_rewrite_literal`.
     pub host_rewrite: Option<Bytes>,
-    weight: u64,
+    weight: Live<u32>,
 }
 
 impl VirtualHost {
@@ -249,7 +251,7 @@ impl Forwarding {
                         mutation: Mutation::compile(&cluster.headers),
                         host_rewrite: cluster.host_rewrite.as_ref().map(bytes),
                         scopes: Scopes::compile(&list.index(index), &cluster.per_filter, deps)?,
-                        weight: u64::from(cluster.weight),
+                        weight: cluster.weight.clone(),
                     })
                 };
                 clusters.iter().enumerate().map(target).collect::<Result<_, Rejection>>()?
@@ -274,7 +276,7 @@ impl Forwarding {
                 WeightsBy::Header(name) => Some(Name::new(name)),
                 WeightsBy::Chance | WeightsBy::Hash => None,
             },
-            total_weight: weighted.iter().map(|target| target.weight).sum(),
+            total_weight: weighted.iter().map(|target| target.weight.settled().map(u64::from)).sum(),
             weighted,
             rate_limits: RateLimit::compile(&config.rate_limits),
             mirrors: Mirror::compile(&config.mirrors),
@@ -284,6 +286,10 @@ impl Forwarding {
 
     /// The weighted cluster that a random number falls on; `None` when all weights are zero.
     pub fn choose(&self, random: u64) -> Option<&WeightedTarget> {
-        by_weight(&self.weighted, |target| target.weight, self.total_weight, random)
+        let weight = |target: &WeightedTarget| u64::from(target.weight.get());
+        let total = self.total_weight.unwrap_or_else(|| self.weighted.iter().map(weight).sum());
+        let chosen = by_weight(&self.weighted, weight, total, random);
+        // A weight may become less in between.
+        chosen.or_else(|| self.weighted.iter().rfind(|target| weight(target) > 0))
     }
 }

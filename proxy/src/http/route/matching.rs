@@ -30,7 +30,7 @@ impl Matcher {
             && certificate_matches(config, info)
             && config.filter_state.iter().all(|matcher| state_matches(matcher, info))
             && config.dynamic_metadata.iter().all(|matcher| matcher.matches(info.metadata.get(&matcher.filter)))
-            && config.fraction.is_none_or(|fraction| policy::falls_into(fraction, random))
+            && config.fraction.as_ref().is_none_or(|fraction| policy::falls_into(fraction.get(), random))
     }
 }
 

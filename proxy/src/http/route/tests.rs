@@ -177,17 +177,17 @@ fn headers_queries_grpc_and_shares() {
     assert!(matches(grpc.clone(), "/", &[("content-type", "application/grpc+proto")]));
     assert!(!matches(grpc, "/", &[("content-type", "application/grpc-web")]));
     let share =
-        |numerator| RouteMatch { fraction: Some(Fraction { numerator, denominator: 100 }), ..prefix_match("/") };
+        |numerator| RouteMatch { fraction: Some(Fraction { numerator, denominator: 100 }.into()), ..prefix_match("/") };
     assert!(!matches(share(0), "/", &[]));
     assert!(matches(share(1), "/", &[]));
 }
 
 #[test]
 fn weights_divide_the_dice() {
-    let cluster = |name: &str, weight| config::route::WeightedCluster {
+    let cluster = |name: &str, weight: u32| config::route::WeightedCluster {
         name: name.into(),
         header: None,
-        weight,
+        weight: weight.into(),
         metadata_match: None,
         headers: HeaderChanges::default(),
         host_rewrite: None,

@@ -74,7 +74,7 @@ impl Tracing {
             }
         });
         Tracing {
-            sampling: config.sampling,
+            sampling: config.sampling.clone(),
             stats: TracingStats::new(stats, &format!("{scope}tracing.")),
             operation: settled(&config.operation),
             tracer,
@@ -98,7 +98,7 @@ impl OfRoute {
     pub fn compile(config: &config::tracing::OfRoute) -> OfRoute {
         let tags = CustomTags::compile(&config.custom_tags);
         OfRoute {
-            sampling: config.sampling,
+            sampling: config.sampling.clone(),
             wants_times: tags.wants_times() || want_times([&config.operation, &config.upstream_operation]),
             tags,
             operation: settled(&config.operation),

@@ -131,10 +131,10 @@ async fn a_request_is_one_span_and_the_next_hop_is_told() {
 async fn what_is_not_traced_leaves_no_span_and_tells_the_next_hop_so() {
     let unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     for (random, headers, expected) in [
-        (NONE, &[("traceparent", PARENT)][..], Some(TRACE)),
+        (NONE.into(), &[("traceparent", PARENT)][..], Some(TRACE)),
         (Sampling::default().random, &[("traceparent", unsampled)][..], Some(TRACE)),
-        (NONE, &[][..], None),
-        (NONE, &[("tracestate", "lonely=1")][..], None),
+        (NONE.into(), &[][..], None),
+        (NONE.into(), &[("tracestate", "lonely=1")][..], None),
     ] {
         let mut bench = traced(to_app(|_| {}), |tracing| tracing.sampling.random = random);
         bench.upstream(Script::answers(200, &[], &[]));
@@ -187,8 +187,10 @@ async fn routes_and_custom_tags_have_their_say() {
     }));
     routes[0].decorator = Some("decorated".into());
     routes.insert(0, route("/never", forward("app", |_| {})));
-    routes[0].tracing =
-        Some(Arc::new(OfRoute { sampling: Sampling { random: NONE, ..Sampling::default() }, ..OfRoute::default() }));
+    routes[0].tracing = Some(Arc::new(OfRoute {
+        sampling: Sampling { random: NONE.into(), ..Sampling::default() },
+        ..OfRoute::default()
+    }));
     routes.insert(0, route("/decorated", forward("app", |_| {})));
     routes[0].decorator = Some("decorated".into());
     let mut bench = traced(routes, |tracing| tracing.custom_tags = of_manager);

@@ -67,7 +67,7 @@ async fn a_direct_response_needs_no_question() {
 }
 
 pub(super) fn limit(most: u64, delay: Option<Duration>) -> NetworkFilterConfig {
-    let limit = ConnectionLimit { stat_prefix: "p".into(), max_connections: most, delay, enabled: true };
+    let limit = ConnectionLimit { stat_prefix: "p".into(), max_connections: most, delay, enabled: true.into() };
     NetworkFilterConfig::ConnectionLimit(Arc::new(limit))
 }
 
@@ -111,7 +111,7 @@ fn rate(prefix: &str, most: u32, share: Option<&str>) -> NetworkFilterConfig {
         fill_interval: Duration::from_secs(3600),
     };
     let share_key = share.map(Into::into);
-    let limit = LocalRateLimit { stat_prefix: prefix.into(), bucket, enabled: true, share_key };
+    let limit = LocalRateLimit { stat_prefix: prefix.into(), bucket, enabled: true.into(), share_key };
     NetworkFilterConfig::LocalRateLimit(Arc::new(limit))
 }
 

@@ -93,7 +93,7 @@ fn meets(condition: &Condition, found: &Found<'_>) -> Option<bool> {
             let ip = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
             ip.is_some_and(|ip: std::net::IpAddr| ranges.iter().any(|range| range.contains(&ip)))
         }
-        Condition::Fraction(fraction, seed) => falls_into(*fraction, xxhash_rust::xxh64::xxh64(text, *seed)),
+        Condition::Fraction(fraction, seed) => falls_into(fraction.get(), xxhash_rust::xxh64::xxh64(text, *seed)),
         Condition::Hashing { threshold, modulo, seed } => {
             xxhash_rust::xxh64::xxh64(text, *seed) % u64::from(*modulo) >= u64::from(*threshold)
         }

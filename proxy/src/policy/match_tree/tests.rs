@@ -300,7 +300,7 @@ fn ranges_metadata_and_shares() {
     assert_eq!(holds(metadata(&["a", "b"], true), &facts), "-");
     assert_eq!(holds(metadata(&["a", "c"], false), &facts), "-");
     assert_eq!(holds(metadata(&["a", "c"], true), &facts), "yes", "a value that is missing is judged, too");
-    let share = |numerator| Condition::Fraction(Fraction { numerator, denominator: 100 }, 7);
+    let share = |numerator| Condition::Fraction(Fraction { numerator, denominator: 100 }.into(), 7);
     assert_eq!(holds(single(Input::RequestHeader("ip".into()), share(100)), &facts), "yes");
     assert_eq!(holds(single(Input::RequestHeader("ip".into()), share(0)), &facts), "-");
     assert_eq!(holds(single(Input::RequestHeader("absent".into()), share(100)), &facts), "-");

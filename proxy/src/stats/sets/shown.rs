@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{LabelSet, LabelSets, Metric};
 use crate::stats::expose;
 use crate::stats::registry::lock;
-use crate::stats::sample::{HistogramSample, Kind, Sample};
+use crate::stats::sample::{HistogramSample, Kind, Sample, Tagged};
 
 /// The namespace of such metrics, which Prometheus does not see.
 const NAMESPACE: &str = "istiocustom.";
@@ -59,14 +59,15 @@ impl Snapshot {
         self.sets.is_empty()
     }
 
-    /// Readings of those that `wanted` takes by their raw names.
-    pub fn samples(&self, wanted: &mut dyn FnMut(&str, Kind) -> bool) -> Vec<Sample> {
+    /// Readings of those that `wanted` takes by their raw names; with `tags` they know their labels.
+    pub fn samples(&self, tags: bool, wanted: &mut dyn FnMut(&str, Kind) -> bool) -> Vec<Sample> {
         let mut samples = Vec::new();
         for set in &self.sets {
             for (index, metric) in shown(set) {
                 let name = self.name(set, metric);
                 if wanted(&name, metric.kind()) {
-                    samples.push(sample(set, index, Arc::from(name)));
+                    let tagged = tags.then(|| Arc::new(self.tagged(set, metric)));
+                    samples.push(Sample { tagged, ..sample(set, index, Arc::from(name)) });
                 }
             }
         }
@@ -93,6 +94,11 @@ impl Snapshot {
 
     fn name(&self, set: &LabelSet, metric: &Metric) -> String {
         raw_name(metric, self.labels(set))
+    }
+
+    fn tagged(&self, set: &LabelSet, metric: &Metric) -> Tagged {
+        let tags = self.labels(set).map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
+        Tagged { name: format!("{NAMESPACE}{}", metric.name()), tags }
     }
 
     fn labels<'a>(&'a self, set: &'a LabelSet) -> impl Iterator<Item = (&'a str, &'a str)> {

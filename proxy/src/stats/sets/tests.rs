@@ -40,7 +40,7 @@ fn threads_count_the_same_label_set() {
     assert!(text.contains("istio_request_bytes_bucket{reporter=\"source\",code=\"200\",le=\"5\"} 0\n"), "{text}");
     assert!(text.contains("istio_request_bytes_bucket{reporter=\"source\",code=\"200\",le=\"10\"} 2\n"), "{text}");
     assert!(text.contains("istio_request_bytes_sum{reporter=\"source\",code=\"200\"} 14\n"), "{text}");
-    let samples = stats.label_sets().samples(&mut |_, kind| kind == Kind::Counter);
+    let samples = stats.label_sets().samples(false, &mut |_, kind| kind == Kind::Counter);
     assert_eq!(&*samples[0].name, "istiocustom.istio_requests_total.reporter.source.code.200");
     assert!(expose::text(&samples, Default::default()).ends_with(": 3\n"));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::stats::Tag;
 
 /// The tags of the bootstrap that Istio's agent writes.
 const ISTIOS: &[(&str, &str)] = &[
@@ -35,7 +36,7 @@ fn extract(extraction: &Extraction, name: &str) -> (String, String) {
 #[test]
 fn istios_tags_all_compile_and_extract() {
     let tags: Vec<Tag> = ISTIOS.iter().map(|(tag, regex)| (Arc::from(*tag), Arc::from(*regex))).collect();
-    let extraction = Extraction::compile(&tags, false);
+    let extraction = Extraction::compile(&StatsSettings { tags, default_tags: false, ..StatsSettings::default() });
     assert_eq!(extraction.extractors.len(), ISTIOS.len());
     for (name, want, tags) in [
         (
@@ -70,7 +71,7 @@ fn istios_tags_all_compile_and_extract() {
 
 #[test]
 fn envoys_own_tags() {
-    let extraction = Extraction::compile(&[], true);
+    let extraction = Extraction::compile(&StatsSettings::default());
     assert_eq!(extraction.extractors.len(), DEFAULTS.len());
     for (name, want, tags) in [
         ("cluster.up.upstream_rq_503", "cluster.upstream_rq", "envoy.response_code=503 envoy.cluster_name=up"),
@@ -102,7 +103,7 @@ fn expressions_beyond_the_engine_are_left_out() {
         .iter()
         .map(|(tag, regex)| (Arc::from(*tag), Arc::from(*regex)))
         .collect();
-    let extraction = Extraction::compile(&tags, false);
+    let extraction = Extraction::compile(&StatsSettings { tags, default_tags: false, ..StatsSettings::default() });
     assert_eq!(extraction.extractors.iter().map(|extractor| extractor.tag.as_str()).collect::<Vec<_>>(), ["d"]);
 }
 
@@ -116,6 +117,21 @@ fn ranges_may_overlap() {
 #[test]
 fn names_that_are_not_ascii_are_safe() {
     let tags: Vec<Tag> = vec![("x".into(), r"^a(.)(.)".into())];
-    let extraction = Extraction::compile(&tags, false);
+    let extraction = Extraction::compile(&StatsSettings { tags, default_tags: false, ..StatsSettings::default() });
     assert_eq!(extraction.extract("aé.b").name, "aé.b");
+}
+
+#[test]
+fn tags_may_be_fixed_or_envoys_own_by_name() {
+    let settings = StatsSettings {
+        fixed: vec![("zone".into(), "a".into())],
+        named: vec!["envoy.cluster_name".into()],
+        default_tags: false,
+        ..StatsSettings::default()
+    };
+    let extraction = Extraction::compile(&settings);
+    let told = extract(&extraction, "cluster.back.upstream_rq_200");
+    assert_eq!(told, ("cluster.upstream_rq_200".into(), "zone=a envoy.cluster_name=back".into()));
+    let made = Tagged { name: "n".into(), tags: vec![("own".into(), "1".into())] };
+    assert_eq!(extraction.completed(&made).tags.len(), 2);
 }

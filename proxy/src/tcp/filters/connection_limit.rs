@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use config::Rejection;
 use config::filters::network::connection_limit as plain;
+use config::runtime::Live;
 use tokio::time::Instant;
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
@@ -18,7 +19,7 @@ use crate::stats::{Counter, Gauge, OneMore};
 pub(super) struct ConnectionLimit {
     most: u64,
     delay: Option<Duration>,
-    enabled: bool,
+    enabled: Live<bool>,
     /// Of all workers: one addition a connection.
     active: Arc<AtomicU64>,
     limited_connections: Counter,
@@ -46,7 +47,7 @@ impl NetworkFilter for ConnectionLimit {
         Ok(ConnectionLimit {
             most: config.max_connections,
             delay: config.delay,
-            enabled: config.enabled,
+            enabled: config.enabled.clone(),
             active: Arc::default(),
             limited_connections: deps.stats.counter(&name("limited_connections")),
             active_connections: deps.stats.gauge(&name("active_connections")),
@@ -58,7 +59,7 @@ impl NetworkFilter for ConnectionLimit {
     }
 
     fn connected(&self, turn: &mut Turn<'_, Option<Counted>>) -> Step {
-        if !self.enabled {
+        if !self.enabled.get() {
             return Step::Continue;
         }
         let before = self.active.fetch_add(1, Ordering::Relaxed);

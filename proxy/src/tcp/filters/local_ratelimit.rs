@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use config::Rejection;
 use config::filters::network::local_ratelimit as plain;
 use config::filters::token_bucket as plain_bucket;
+use config::runtime::Live;
 
 use super::filter::{FilterDeps, Hooks, NetworkFilter, Step, Turn};
 use crate::failure::ResponseFlags;
@@ -16,7 +17,7 @@ use crate::token_bucket::TokenBucket;
 /// The filter.
 pub(super) struct LocalRateLimit {
     bucket: Arc<TokenBucket>,
-    enabled: bool,
+    enabled: Live<bool>,
     rate_limited: Counter,
 }
 
@@ -49,7 +50,7 @@ impl NetworkFilter for LocalRateLimit {
     fn compile(config: &plain::LocalRateLimit, deps: &FilterDeps<'_>) -> Result<LocalRateLimit, Rejection> {
         Ok(LocalRateLimit {
             bucket: bucket(config),
-            enabled: config.enabled,
+            enabled: config.enabled.clone(),
             rate_limited: deps.stats.counter(&format!("local_rate_limit.{}.rate_limited", config.stat_prefix)),
         })
     }
@@ -59,7 +60,7 @@ impl NetworkFilter for LocalRateLimit {
     }
 
     fn connected(&self, _turn: &mut Turn<'_, ()>) -> Step {
-        if !self.enabled || self.bucket.take() {
+        if !self.enabled.get() || self.bucket.take() {
             return Step::Continue;
         }
         self.rate_limited.inc();

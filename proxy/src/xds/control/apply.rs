@@ -56,6 +56,7 @@ impl Control {
                 self.listeners.let_go_of_replaced();
                 verdict
             }
+            type_url::RUNTIME => self.runtimes.update(update),
             type_url::SECRET => {
                 let named = Named::AsAskedFor("SDS secret");
                 each(update, named, |name, stored| self.secrets.apply(&SecretId::over_ads(name), stored))

@@ -11,6 +11,8 @@ use crate::stats::ServerState;
 /// Progress of the first configuration: CDS, then EDS, then LDS, then RDS; then ready.
 #[derive(Debug)]
 pub struct Start {
+    /// The runtime is as it is to be, and the first clusters are asked for.
+    pub(super) begun: bool,
     pub(super) began: Instant,
     pub(super) clusters_came: bool,
     pub(super) listeners_wanted: Option<Instant>,
@@ -25,6 +27,7 @@ pub struct Start {
 impl Default for Start {
     fn default() -> Self {
         Start {
+            begun: false,
             began: Instant::now(),
             clusters_came: false,
             listeners_wanted: None,
@@ -63,7 +66,7 @@ impl Control {
     }
 
     pub(super) fn look_at_readiness(&mut self, dynamic: bool) {
-        if self.start.live {
+        if self.start.live || !self.start.begun {
             return;
         }
         let [_, wait] = self.fetches_left();

@@ -32,6 +32,7 @@ impl Listeners {
         let status = |(name, active): (&Arc<str>, &Active)| ListenerStatus {
             name: name.clone(),
             addresses: active.addresses.clone(),
+            stopped: self.is_stopped(active.listener.config().direction),
             path: match &active.listener.config().address {
                 Some(Address::Pipe(path)) if !active.sockets.is_empty() => Some(path.to_path_buf()),
                 _ => None,

@@ -94,7 +94,8 @@ async fn a_header_may_name_the_cluster() {
 
 #[tokio::test(start_paused = true)]
 async fn shares_and_levels() {
-    let share = |numerator| Mirror { fraction: Some(Fraction { numerator, denominator: 100 }), ..mirror("copy") };
+    let share =
+        |numerator| Mirror { fraction: Some(Fraction { numerator, denominator: 100 }.into()), ..mirror("copy") };
     for (mirrors, expected) in [(vec![share(0)], 0), (vec![share(100)], 1), (vec![], 1)] {
         let mut bench = bench(mirrors);
         bench.host(|host| host.mirrors = vec![mirror("other")]);

@@ -100,7 +100,7 @@ impl HttpFilter for Compressor {
         let request = &mut turn.stream.request;
         let compresses = request.body != BodyLength::Empty
             && self.config.request.as_ref().is_some_and(|direction| {
-                direction.enabled
+                direction.enabled.get()
                     && !asks_for_tunnel(request)
                     && long_enough(direction, &request.headers, self.stats.request)
                     && type_is_meant(direction, &request.headers)
@@ -173,7 +173,7 @@ impl Compressor {
         match scope {
             Some(Scoped::Disabled) => false,
             Some(Scoped::Overrides { response: true, .. }) => true,
-            Some(Scoped::Overrides { .. }) | None => self.config.response.common.enabled,
+            Some(Scoped::Overrides { .. }) | None => self.config.response.common.enabled.get(),
         }
     }
 

@@ -33,7 +33,7 @@ fn library(encoding: &str) -> Compression {
 fn direction() -> Direction {
     let exact = |value: &str| StringMatcher::Exact { value: value.into(), ignore_case: true };
     Direction {
-        enabled: true,
+        enabled: true.into(),
         min_content_length: 30,
         content_types: vec![exact("application/json"), exact("text/plain")],
     }
@@ -348,7 +348,7 @@ async fn routes_switch_it_off_or_on_and_have_libraries_of_their_own() {
         let mut bench = Filtered::new([("gzip", compressor("gzip", |_| ()))]).tell(level, "gzip", off);
         assert_eq!(asked(&mut bench, Some("gzip"), &[]).await.body(), BODY);
         assert_eq!(bench.stat("http.test.compressor.text.gzip.response.not_compressed"), 1);
-        let disabled = || [("gzip", compressor("gzip", |config| config.response.common.enabled = false))];
+        let disabled = || [("gzip", compressor("gzip", |config| config.response.common.enabled = false.into()))];
         let mut bench = Filtered::new(disabled()).tell(level, "gzip", overrides(Some(true), None));
         assert_eq!(gunzipped(&asked(&mut bench, Some("gzip"), &[]).await), BODY);
         assert_eq!(bench.app_saw().header("accept-encoding"), None);

@@ -98,8 +98,8 @@ impl HttpFilter for Cors {
 
     fn request(&self, turn: &mut Turn<'_, '_, Cors>) -> Step {
         let (Some(policy), true) = (turn.scope, forwards(turn)) else { return Step::Continue };
-        let enabled = policy.config.enabled.is_none_or(|share| falls_into(share, fastrand::u64(..)));
-        let shadow = policy.config.shadow.is_some_and(|share| falls_into(share, fastrand::u64(..)));
+        let enabled = policy.config.enabled.as_ref().is_none_or(|share| falls_into(share.get(), fastrand::u64(..)));
+        let shadow = policy.config.shadow.as_ref().is_some_and(|share| falls_into(share.get(), fastrand::u64(..)));
         if !enabled && !shadow {
             return Step::Continue;
         }

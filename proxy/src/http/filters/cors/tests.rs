@@ -3,6 +3,7 @@
 use config::filters::cors::{Cors, CorsPolicy};
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::{Fraction, StringMatcher};
+use config::runtime::Live;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
@@ -83,10 +84,13 @@ async fn other_origins_are_counted_and_told_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shadow_counts_and_changes_nothing() {
-    let never = Some(Fraction { numerator: 0, denominator: 100 });
-    let always = Some(Fraction { numerator: 100, denominator: 100 });
-    let mut bench =
-        cors().tell(Level::Route, "cors", policy(|policy| (policy.enabled, policy.shadow) = (never, always)));
+    let never = Some(Live::fixed(Fraction { numerator: 0, denominator: 100 }));
+    let always = Some(Live::fixed(Fraction { numerator: 100, denominator: 100 }));
+    let mut bench = cors().tell(
+        Level::Route,
+        "cors",
+        policy(|policy| (policy.enabled, policy.shadow) = (never.clone(), always.clone())),
+    );
     bench.app(Script::answers(200, &[], &[]));
     let outcome = bench.send(with(get("/"), &[("origin", "http://a.example")])).await;
     assert_eq!(outcome.header("access-control-allow-origin"), None);

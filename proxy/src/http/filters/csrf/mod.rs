@@ -52,8 +52,8 @@ impl HttpFilter for Csrf {
 
     fn request(&self, turn: &mut Turn<'_, '_, Csrf>) -> Step {
         let policy = turn.scope.unwrap_or(&self.config);
-        let enabled = falls_into(policy.enabled, fastrand::u64(..));
-        let shadow = policy.shadow.is_some_and(|share| falls_into(share, fastrand::u64(..)));
+        let enabled = falls_into(policy.enabled.get(), fastrand::u64(..));
+        let shadow = policy.shadow.as_ref().is_some_and(|share| falls_into(share.get(), fastrand::u64(..)));
         let request = &turn.stream.request;
         if !(enabled || shadow) || !changes_something(request) {
             return Step::Continue;

@@ -3,16 +3,17 @@
 use config::filters::csrf::Csrf;
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::{Fraction, StringMatcher};
+use config::runtime::Live;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
 use crate::http::testing::{get, post, with};
 use crate::wire::message::BodyLength;
 
-const ALWAYS: Fraction = Fraction { numerator: 100, denominator: 100 };
-const NEVER: Fraction = Fraction { numerator: 0, denominator: 100 };
+const ALWAYS: Live<Fraction> = Live::fixed(Fraction { numerator: 100, denominator: 100 });
+const NEVER: Live<Fraction> = Live::fixed(Fraction { numerator: 0, denominator: 100 });
 
-fn config(enabled: Fraction, shadow: Option<Fraction>) -> Csrf {
+fn config(enabled: Live<Fraction>, shadow: Option<Live<Fraction>>) -> Csrf {
     let additional_origins = vec![StringMatcher::Exact { value: "friend:81".into(), ignore_case: false }];
     Csrf { enabled, shadow, additional_origins }
 }

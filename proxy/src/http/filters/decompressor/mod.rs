@@ -81,7 +81,7 @@ impl HttpFilter for Decompressor {
 
     fn request(&self, turn: &mut Turn<'_, '_, Decompressor>) -> Step {
         let request = &mut turn.stream.request;
-        if self.config.response.enabled && self.config.advertise {
+        if self.config.response.enabled.get() && self.config.advertise {
             let wanted = accept(joined(&request.headers, &Name::ACCEPT_ENCODING), self.unpacker.encoding());
             request.headers.set(Name::ACCEPT_ENCODING, wanted);
         }
@@ -133,7 +133,7 @@ impl HttpFilter for Decompressor {
 impl Decompressor {
     /// Judges a head and changes it: its body, if it is to be decompressed.
     fn begin(&self, direction: &Direction, stats: Common, headers: &mut Headers) -> Option<Box<Body>> {
-        let meant = direction.enabled
+        let meant = direction.enabled.get()
             && (direction.ignore_no_transform || !says_no_transform(headers))
             && first_encoding(headers)
                 .is_some_and(|first| first.eq_ignore_ascii_case(self.unpacker.encoding().as_bytes()));

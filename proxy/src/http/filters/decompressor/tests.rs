@@ -13,10 +13,10 @@ use crate::http::testing::{Client, fake::Script, get, post, with};
 use crate::wire::message::{BodyLength, Frame};
 
 fn decompressor(change: impl FnOnce(&mut Decompressor)) -> Filtered {
-    let on = Direction { enabled: true, ignore_no_transform: false };
+    let on = Direction { enabled: true.into(), ignore_no_transform: false };
     let library = DecompressorLibrary::Gzip { window_bits: 15, max_inflate_ratio: 100 };
     let library = Decompression { name: "text".into(), library, chunk_size: None };
-    let mut config = Decompressor { library, request: on, advertise: true, response: on };
+    let mut config = Decompressor { library, request: on.clone(), advertise: true, response: on };
     change(&mut config);
     Filtered::new([("decompressor", HttpFilterConfig::Decompressor(Arc::new(config)))])
 }
@@ -94,7 +94,7 @@ async fn what_is_not_meant_is_left_alone() {
     bench.send_from(sending(&gzipped(TEXT), 1000), with(post("/"), &headers)).await;
     assert_eq!(bench.app_saw().body, TEXT);
     let mut bench = decompressor(|config| {
-        config.request.enabled = false;
+        config.request.enabled = false.into();
         config.advertise = false;
     });
     bench.app(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });

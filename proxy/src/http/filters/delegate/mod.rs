@@ -15,6 +15,7 @@ use config::filters::composite::{self, Execute as ExecuteConfig, ExecuteFilter, 
 use config::filters::match_delegate::{DelegateAction, MatchDelegate, MatchDelegatePerRoute};
 use config::match_tree::{Matcher, Rules};
 use config::matcher::Fraction;
+use config::runtime::Live;
 use config::{At, Rejection};
 
 use super::chain::Slot;
@@ -69,7 +70,7 @@ struct Composite {
 #[derive(Debug)]
 enum Act {
     Skip,
-    Execute { sample: Option<Fraction>, what: What },
+    Execute { sample: Option<Live<Fraction>>, what: What },
 }
 
 #[derive(Debug)]
@@ -272,7 +273,7 @@ fn execute(at: &At<'_>, action: &ExecuteFilter, name: &Arc<str>, deps: &FilterDe
             What::These(Execute { filters: slot.into_iter().collect(), note: note(name, dynamic) })
         }
     };
-    Ok(Act::Execute { sample: action.sample, what })
+    Ok(Act::Execute { sample: action.sample.clone(), what })
 }
 
 /// The longest list of filters among a tree's actions.

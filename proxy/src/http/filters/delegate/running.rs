@@ -175,7 +175,7 @@ impl<'s> Delegated<'s> {
             (Verdict::Action(Act::Skip), _) | (Verdict::Nothing, Some(_)) => Decision::Skip,
             (Verdict::Nothing | Verdict::Action(Act::Execute { .. }), None) => Decision::Act,
             (Verdict::Action(Act::Execute { sample, what }), Some(composite)) => {
-                let meant = sample.is_none_or(|sample| falls_into(sample, fastrand::u64(..)));
+                let meant = sample.as_ref().is_none_or(|sample| falls_into(sample.get(), fastrand::u64(..)));
                 let execute = match what {
                     What::These(execute) => Some(execute),
                     What::Named(name) => composite.chain(name),

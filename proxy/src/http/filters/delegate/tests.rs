@@ -13,6 +13,7 @@ use config::header_mutation::HeaderMutation as Change;
 use config::match_tree::{Condition, Input, Matcher, OnMatch, Predicate, Rules};
 use config::matcher::{Fraction, StringMatcher};
 use config::route::AppendAction;
+use config::runtime::Key;
 
 use super::*;
 use crate::discoveries::{self, State};
@@ -82,16 +83,17 @@ fn chain(tags: &[&str]) -> Vec<NamedFilter> {
 }
 
 fn aborts() -> (&'static str, HttpFilterConfig) {
-    let share = Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: None };
+    let share = Share { percentage: Fraction { numerator: 100, denominator: 100 }, of_runtime: Key::none() };
     let with = AbortWith::Http(503);
     let fault = Fault {
         delay: None,
-        abort: Some(Abort { with, http_of_runtime: None, grpc_of_runtime: None, share, body: None }),
+        abort: Some(Abort { with, http_of_runtime: Key::none(), grpc_of_runtime: Key::none(), share, body: None }),
         response_rate_limit: None,
         upstream_cluster: None,
         headers: Vec::new(),
         downstream_nodes: Vec::new(),
         max_active_faults: None,
+        most_of_runtime: Key::none(),
         disable_downstream_cluster_stats: true,
         metadata: None,
     };
@@ -264,7 +266,7 @@ async fn what_became_of_it_stands_in_the_filter_state() {
 async fn a_share_of_nothing_becomes_nothing() {
     for (numerator, want) in [(0, (None, None)), (100, both("1"))] {
         let what = Execute::Filter(NamedFilter { name: "a".into(), config: mark("1") });
-        let action = Arc::new(ExecuteFilter { what, sample: Some(Fraction { numerator, denominator: 100 }) });
+        let action = Arc::new(ExecuteFilter { what, sample: Some(Fraction { numerator, denominator: 100 }.into()) });
         let mut bench = Filtered::new([("c", composite(Some(list(vec![when(request(), "1", action)]))))]);
         assert_eq!(marks(&mut bench, "1").await, want);
         assert_eq!(bench.stat("http.test.composite.filter_delegation_success"), u64::from(numerator / 100));

@@ -138,11 +138,11 @@ impl HttpFilter for ExtAuthz {
         }
         if !self.is_enabled(turn) {
             self.stats.disabled.inc();
-            if self.config.deny_at_disable && self.config.shadow {
+            if self.config.deny_at_disable.get() && self.config.shadow {
                 turn.stream.info.flags.set(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE);
                 return self.told(turn, Outcome::Denied, self.config.status_on_error, Vec::new());
             }
-            if self.config.deny_at_disable {
+            if self.config.deny_at_disable.get() {
                 return self.refusal(self.config.status_on_error, "ext_authz_error").into();
             }
             return Step::Continue;
@@ -196,7 +196,7 @@ impl HttpFilter for ExtAuthz {
 impl ExtAuthz {
     fn is_enabled(&self, turn: &Turn<'_, '_, ExtAuthz>) -> bool {
         let metadata = &turn.stream.info.metadata;
-        self.config.enabled.is_none_or(|share| falls_into(share, fastrand::u64(..)))
+        self.config.enabled.as_ref().is_none_or(|share| falls_into(share.get(), fastrand::u64(..)))
             && self
                 .config
                 .enabled_metadata

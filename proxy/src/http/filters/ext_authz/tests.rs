@@ -39,7 +39,7 @@ pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Conf
         route_metadata: Vec::new(),
         enabled: None,
         enabled_metadata: None,
-        deny_at_disable: false,
+        deny_at_disable: false.into(),
         include_peer_certificate: false,
         include_tls_session: false,
         stat_prefix: None,

@@ -11,13 +11,13 @@ use crate::wire::headers::Headers;
 
 /// How long the request is delayed.
 pub(super) fn delay(config: &Fault, headers: &Headers) -> Option<Duration> {
-    let delay = config.delay?;
+    let delay = config.delay.as_ref()?;
     let asked = || number(headers, "x-envoy-fault-delay-request").map(Duration::from_millis);
     let lowered = delay.fixed.is_none().then_some("x-envoy-fault-delay-request-percentage");
     // The runtime lengthens a delay that there is, and makes none.
-    let duration = delay.of_runtime.or(Some(delay.fixed.or_else(asked)?));
+    let duration = delay.of_runtime.get().or(Some(delay.fixed.or_else(asked)?));
     // The clock of faults counts milliseconds.
-    duration.filter(|duration| duration.as_millis() > 0 && hits(share(headers, lowered, delay.share)))
+    duration.filter(|duration| duration.as_millis() > 0 && hits(share(headers, lowered, &delay.share)))
 }
 
 /// With what the request is answered.
@@ -34,10 +34,11 @@ pub(super) fn abort(config: &Fault, headers: &Headers) -> Option<Aborted> {
             (http.and_then(|status| u16::try_from(status).ok()), grpc)
         }
     };
-    let http = http.map(|status| Aborted::Http(abort.http_of_runtime.unwrap_or(status)));
-    let grpc = grpc.map(|status| Aborted::Grpc(abort.grpc_of_runtime.unwrap_or(status)));
+    let of_runtime = || abort.http_of_runtime.get().filter(|status| (200..600).contains(status));
+    let http = http.map(|status| Aborted::Http(of_runtime().unwrap_or(status)));
+    let grpc = grpc.map(|status| Aborted::Grpc(abort.grpc_of_runtime.get().unwrap_or(status)));
     let lowered = (abort.with == AbortWith::Header).then_some("x-envoy-fault-abort-request-percentage");
-    http.or(grpc).filter(|_| hits(share(headers, lowered, abort.share)))
+    http.or(grpc).filter(|_| hits(share(headers, lowered, &abort.share)))
 }
 
 /// A status.
@@ -49,19 +50,19 @@ pub(super) enum Aborted {
 
 /// Octets a second that the response may have.
 pub(super) fn rate(config: &Fault, headers: &Headers) -> Option<u64> {
-    let limit = config.response_rate_limit?;
+    let limit = config.response_rate_limit.as_ref()?;
     let asked = || number(headers, "x-envoy-fault-throughput-response");
     let lowered = limit.kib_per_second.is_none().then_some("x-envoy-fault-throughput-response-percentage");
     let rate = limit.kib_per_second.or_else(asked);
-    rate.filter(|rate| *rate > 0 && hits(share(headers, lowered, limit.share))).map(|rate| rate.saturating_mul(1024))
+    rate.filter(|rate| *rate > 0 && hits(share(headers, lowered, &limit.share))).map(|rate| rate.saturating_mul(1024))
 }
 
 /// The runtime's share, or the filter's, which a header may lower.
-fn share(headers: &Headers, lowered: Option<&str>, share: Share) -> Fraction {
+fn share(headers: &Headers, lowered: Option<&str>, share: &Share) -> Fraction {
     let most = share.percentage;
     let asked = lowered.and_then(|name| number(headers, name)).and_then(|asked| u32::try_from(asked).ok());
     let lowered = Fraction { numerator: asked.map_or(most.numerator, |asked| asked.min(most.numerator)), ..most };
-    share.of_runtime.unwrap_or(lowered)
+    share.of_runtime.get().unwrap_or(lowered)
 }
 
 fn number(headers: &Headers, name: &str) -> Option<u64> {

@@ -56,8 +56,8 @@ impl Counts {
     }
 
     /// Whether one more request may have a fault.
-    pub fn begin(&self, most: Option<u32>) -> bool {
-        let most = most.map_or(u64::MAX, u64::from);
+    pub fn begin(&self, most: Option<u64>) -> bool {
+        let most = most.unwrap_or(u64::MAX);
         let next = |active: u64| (active < most).then_some(active + 1);
         let begun = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok();
         if begun {

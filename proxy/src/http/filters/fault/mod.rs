@@ -147,7 +147,10 @@ impl Fault {
     /// Whether one more request may have a fault. One that has may have several.
     fn begin(&self, settings: &Settings, state: &mut State) -> bool {
         let Some(injected) = &mut state.0 else { return false };
-        injected.active = injected.active || self.counts.begin(settings.config.max_active_faults);
+        injected.active = injected.active
+            || self
+                .counts
+                .begin(settings.config.most_of_runtime.get().or(settings.config.max_active_faults.map(u64::from)));
         injected.active
     }
 

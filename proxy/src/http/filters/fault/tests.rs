@@ -6,6 +6,7 @@ use std::time::Duration;
 use config::filters::fault::{Abort, AbortWith, Delay, Fault, RateLimit, Share};
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::{Fraction, HeaderMatcher, HeaderRule};
+use config::runtime::Key;
 use tokio::time::Instant;
 
 use crate::http::filters::bench::{Filtered, Level};
@@ -18,11 +19,11 @@ const ALWAYS: Share = share(100);
 const NEVER: Share = share(0);
 
 const fn share(percent: u32) -> Share {
-    Share { percentage: Fraction { numerator: percent, denominator: 100 }, of_runtime: None }
+    Share { percentage: Fraction { numerator: percent, denominator: 100 }, of_runtime: Key::none() }
 }
 
 fn abort(with: AbortWith) -> Abort {
-    Abort { with, http_of_runtime: None, grpc_of_runtime: None, share: ALWAYS, body: None }
+    Abort { with, http_of_runtime: Key::none(), grpc_of_runtime: Key::none(), share: ALWAYS, body: None }
 }
 
 fn nothing() -> Fault {
@@ -34,6 +35,7 @@ fn nothing() -> Fault {
         headers: Vec::new(),
         downstream_nodes: Vec::new(),
         max_active_faults: None,
+        most_of_runtime: Key::none(),
         disable_downstream_cluster_stats: false,
         metadata: None,
     }
@@ -45,13 +47,13 @@ fn aborting(status: u16) -> Fault {
 
 fn delaying(milliseconds: u64) -> Fault {
     let fixed = Some(Duration::from_millis(milliseconds));
-    Fault { delay: Some(Delay { fixed, of_runtime: None, share: ALWAYS }), ..nothing() }
+    Fault { delay: Some(Delay { fixed, of_runtime: Key::none(), share: ALWAYS }), ..nothing() }
 }
 
 /// All that headers may ask for.
 fn asked() -> Fault {
     Fault {
-        delay: Some(Delay { fixed: None, of_runtime: None, share: ALWAYS }),
+        delay: Some(Delay { fixed: None, of_runtime: Key::none(), share: ALWAYS }),
         abort: Some(abort(AbortWith::Header)),
         response_rate_limit: Some(RateLimit { kib_per_second: None, share: ALWAYS }),
         ..nothing()

@@ -15,6 +15,7 @@ use config::Rejection;
 use config::filters::local_ratelimit::{LocalRateLimit as Config, VirtualHostLimits};
 use config::matcher::Fraction;
 use config::route::HeaderChanges;
+use config::runtime::Live;
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
@@ -83,15 +84,17 @@ impl HttpFilter for LocalRateLimit {
     }
 
     fn acts(&self, scope: Option<&Settings>) -> Hooks {
-        match scope.unwrap_or(&self.settings).config.enabled {
-            None | Some(Fraction { numerator: 0, .. }) => Hooks::NONE,
-            Some(_) => Hooks::REQUEST.with(Hooks::RESPONSE),
+        match &scope.unwrap_or(&self.settings).config.enabled {
+            Some(share) if share.settled().is_none_or(|share| share.numerator > 0) => {
+                Hooks::REQUEST.with(Hooks::RESPONSE)
+            }
+            _ => Hooks::NONE,
         }
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, LocalRateLimit>) -> Step {
         let settings = turn.scope.unwrap_or(&turn.filter.settings);
-        if !is_meant(settings.config.enabled) {
+        if !is_meant(settings.config.enabled.as_ref()) {
             turn.skip(Hooks::RESPONSE);
             return Step::Continue;
         }
@@ -115,7 +118,7 @@ impl HttpFilter for LocalRateLimit {
             settings.counts.shadow_mode.inc();
             return Step::Continue;
         }
-        if !is_meant(settings.config.enforced) {
+        if !is_meant(settings.config.enforced.as_ref()) {
             attempt::name_cluster(turn.stream);
             respond::change_request(turn.stream, &settings.mutation);
             return Step::Continue;
@@ -215,8 +218,8 @@ impl Settings {
     }
 }
 
-fn is_meant(share: Option<Fraction>) -> bool {
-    share.is_some_and(|share| falls_into(share, fastrand::u64(..)))
+fn is_meant(share: Option<&Live<Fraction>>) -> bool {
+    share.is_some_and(|share| falls_into(share.get(), fastrand::u64(..)))
 }
 
 fn number(value: u64) -> Bytes {

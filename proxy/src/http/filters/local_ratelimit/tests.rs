@@ -10,13 +10,14 @@ use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::Fraction;
 use config::rate_limit::{Action as Limits, Count, Hits, RateLimit};
 use config::route::{Action, AppendAction, DirectResponse, HeaderAdd};
+use config::runtime::Live;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::fake::Script;
 use crate::http::testing::{Outcome, get, route, to_app, with};
 
-const ALWAYS: Fraction = Fraction { numerator: 100, denominator: 100 };
-const NEVER: Fraction = Fraction { numerator: 0, denominator: 100 };
+const ALWAYS: Live<Fraction> = Live::fixed(Fraction { numerator: 100, denominator: 100 });
+const NEVER: Live<Fraction> = Live::fixed(Fraction { numerator: 0, denominator: 100 });
 
 /// So many tokens, and another one each minute.
 pub(super) fn bucket(most: u32) -> TokenBucket {

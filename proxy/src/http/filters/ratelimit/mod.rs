@@ -13,6 +13,7 @@ use config::Rejection;
 use config::filters::ratelimit::{RateLimit as Config, RateLimitPerRoute};
 use config::matcher::Fraction;
 use config::route::HeaderChanges;
+use config::runtime::Live;
 use config::services::ratelimit as message;
 
 use self::answer::Names;
@@ -110,8 +111,8 @@ impl HttpFilter for RateLimit {
     }
 
     fn acts(&self, _scope: Option<&PerRoute>) -> Hooks {
-        match self.settings.config.enabled {
-            Some(Fraction { numerator: 0, .. }) => Hooks::NONE,
+        match &self.settings.config.enabled {
+            Some(share) if share.settled().is_some_and(|share| share.numerator == 0) => Hooks::NONE,
             _ => Hooks::REQUEST.with(Hooks::RESPONSE),
         }
     }
@@ -119,7 +120,10 @@ impl HttpFilter for RateLimit {
     fn request(&self, turn: &mut Turn<'_, '_, RateLimit>) -> Step {
         let settings = &*self.settings;
         // Only what goes to a cluster that is there has limits.
-        if !is_meant(settings.config.enabled) || !settings.is_for(turn.stream) || turn.stream.cluster().is_none() {
+        if !is_meant(settings.config.enabled.as_ref())
+            || !settings.is_for(turn.stream)
+            || turn.stream.cluster().is_none()
+        {
             return Step::Continue;
         }
         turn.state.phase = Phase::Begun;
@@ -184,7 +188,7 @@ impl Settings {
             cluster.count_response(self.config.status, Codes::of(true), None);
         }
         let told = answer::response_headers(&self.config, &self.names, &answer);
-        if answer.over_limit && is_meant(self.config.enforced) {
+        if answer.over_limit && is_meant(self.config.enforced.as_ref()) {
             // Headers that are added may tell of it.
             turn.stream.info.response_code_details = Some("request_rate_limited".into());
             return self.refusal(turn.stream, &answer, told).into();
@@ -212,7 +216,7 @@ impl Settings {
     /// There is no answer.
     fn failed(&self, stream: &Stream<'_>, why: &str) -> Step {
         self.count(stream, "error");
-        if !falls_into(self.config.deny_on_failure, fastrand::u64(..)) {
+        if !falls_into(self.config.deny_on_failure.get(), fastrand::u64(..)) {
             self.count(stream, "failure_mode_allowed");
             self.opened.failed(format_args!("ratelimit of the domain '{}'", self.config.domain), why);
             return Step::Continue;
@@ -231,8 +235,8 @@ impl Settings {
     }
 }
 
-fn is_meant(share: Option<Fraction>) -> bool {
-    share.is_none_or(|share| falls_into(share, fastrand::u64(..)))
+fn is_meant(share: Option<&Live<Fraction>>) -> bool {
+    share.is_none_or(|share| falls_into(share.get(), fastrand::u64(..)))
 }
 
 #[cfg(test)]

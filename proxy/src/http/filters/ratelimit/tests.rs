@@ -9,6 +9,7 @@ use config::filters::ratelimit::{RateLimit as Config, RateLimitPerRoute, Virtual
 use config::filters::{HttpFilterConfig, ScopedConfig};
 use config::matcher::Fraction;
 use config::rate_limit::{Action as Limits, Count, Hits, Override, RateLimit as Limit, Unit};
+use config::runtime::Live;
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{
     Code, DescriptorStatus, RateLimit, rate_limit,
@@ -24,8 +25,8 @@ use crate::http::testing::fake::Script;
 use crate::http::testing::{get, to_app, with};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 
-const NEVER: Fraction = Fraction { numerator: 0, denominator: 1 };
-const ALWAYS: Fraction = Fraction { numerator: 1, denominator: 1 };
+const NEVER: Live<Fraction> = Live::fixed(Fraction { numerator: 0, denominator: 1 });
+const ALWAYS: Live<Fraction> = Live::fixed(Fraction { numerator: 1, denominator: 1 });
 
 fn config() -> Config {
     let mut service = service();

@@ -19,7 +19,7 @@ fn operator(operator: Operator) -> Part {
 
 fn mapper(status: u32) -> ReplyMapper {
     ReplyMapper {
-        filter: LogFilter::StatusCode(Comparison::Equal, status),
+        filter: LogFilter::StatusCode(Comparison::Equal, status.into()),
         status: None,
         body: None,
         format: None,

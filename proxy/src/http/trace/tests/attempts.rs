@@ -83,7 +83,7 @@ async fn samplers_decide_after_the_connection_manager() {
         (Sampler::ParentBased(Box::new(Sampler::Ratio(NONE))), Sampling::default().random, Some(PARENT), 2),
         (Sampler::ParentBased(Box::new(Sampler::Ratio(NONE))), Sampling::default().random, None, 0),
         // The attempt alone: it asks the sampler again, the request does not.
-        (Sampler::AlwaysOn, NONE, None, 1),
+        (Sampler::AlwaysOn, NONE.into(), None, 1),
     ] {
         let mut bench = traced(to_app(|_| {}), |tracing| {
             tracing.spawns = true;

@@ -39,8 +39,8 @@ fn what_it_decides_is_told_and_everything_passes() {
         assert_eq!(told(lenient, broken).await, (200, state.into(), [0, 0, 1, 0]));
         let state = r#"{"check_result":"DENIED","status_code":403}"#;
         let off = |config: &mut Config| {
-            config.enabled = Some(config::matcher::Fraction { numerator: 0, denominator: 100 });
-            config.deny_at_disable = true;
+            config.enabled = Some(config::matcher::Fraction { numerator: 0, denominator: 100 }.into());
+            config.deny_at_disable = true.into();
         };
         assert_eq!(told(off, broken).await, (200, state.into(), [0, 1, 0, 0]));
         let invalid = OkHttpResponse { headers: vec![header("x-bad", "a\r\nb")], ..Default::default() };

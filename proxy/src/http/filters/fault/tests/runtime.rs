@@ -5,17 +5,18 @@ use super::*;
 /// The runtime changes what there is, whoever asked for it, and adds no fault of its own.
 #[tokio::test(start_paused = true)]
 async fn the_runtime_has_the_last_word() {
-    let (shares, always) = (Share { of_runtime: Some(NEVER.percentage), ..ALWAYS }, Some(ALWAYS.percentage));
-    let delay = Delay { fixed: None, of_runtime: Some(Duration::from_millis(30)), share: ALWAYS };
-    let aborts = Abort { http_of_runtime: Some(451), grpc_of_runtime: Some(9), ..abort(AbortWith::Header) };
-    let overridden = Fault { delay: Some(delay), abort: Some(aborts.clone()), ..asked() };
+    let (shares, always) = (Share { of_runtime: Key::fixed("0"), ..ALWAYS }, Key::<Fraction>::fixed("100"));
+    let delay = Delay { fixed: None, of_runtime: Key::fixed("30"), share: ALWAYS };
+    let aborts =
+        Abort { http_of_runtime: Key::fixed("451"), grpc_of_runtime: Key::fixed("9"), ..abort(AbortWith::Header) };
+    let overridden = Fault { delay: Some(delay.clone()), abort: Some(aborts.clone()), ..asked() };
     for (config, headers, status, flags, milliseconds) in [
         (overridden.clone(), &[][..], 200, "-", 0),
         (overridden.clone(), &[("x-envoy-fault-abort-request", "500")], 451, "FI", 0),
         (overridden.clone(), &[("x-envoy-fault-delay-request", "1")], 200, "DI", 30),
         (overridden.clone(), &[("x-envoy-fault-delay-request", "0")], 200, "DI", 30),
         (
-            Fault { abort: Some(Abort { share: shares, ..aborts.clone() }), ..overridden.clone() },
+            Fault { abort: Some(Abort { share: shares.clone(), ..aborts.clone() }), ..overridden.clone() },
             &[("x-envoy-fault-abort-request", "500")],
             200,
             "-",
@@ -23,7 +24,7 @@ async fn the_runtime_has_the_last_word() {
         ),
         (
             Fault {
-                abort: Some(Abort { share: Share { of_runtime: always, ..NEVER }, ..aborts.clone() }),
+                abort: Some(Abort { share: Share { of_runtime: always.clone(), ..NEVER }, ..aborts.clone() }),
                 ..nothing()
             },
             &[("x-envoy-fault-abort-request", "500"), ("x-envoy-fault-abort-request-percentage", "0")],
@@ -32,7 +33,7 @@ async fn the_runtime_has_the_last_word() {
             0,
         ),
         (
-            Fault { delay: Some(Delay { share: shares, ..delay }), ..nothing() },
+            Fault { delay: Some(Delay { share: shares.clone(), ..delay.clone() }), ..nothing() },
             &[("x-envoy-fault-delay-request", "1")],
             200,
             "-",
@@ -40,7 +41,7 @@ async fn the_runtime_has_the_last_word() {
         ),
         (
             Fault {
-                delay: Some(Delay { fixed: Some(Duration::from_secs(1)), of_runtime: Some(Duration::ZERO), ..delay }),
+                delay: Some(Delay { fixed: Some(Duration::from_secs(1)), of_runtime: Key::fixed("0"), ..delay }),
                 ..nothing()
             },
             &[],
@@ -49,7 +50,10 @@ async fn the_runtime_has_the_last_word() {
             0,
         ),
         (
-            Fault { abort: Some(Abort { http_of_runtime: Some(451), ..abort(AbortWith::Http(500)) }), ..nothing() },
+            Fault {
+                abort: Some(Abort { http_of_runtime: Key::fixed("451"), ..abort(AbortWith::Http(500)) }),
+                ..nothing()
+            },
             &[],
             451,
             "FI",
