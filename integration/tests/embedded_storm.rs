@@ -141,14 +141,8 @@ async fn several_things_are_broken_at_once_and_the_rest_serves() {
     assert_eq!(mesh.get("/").await.status, 200);
     let page = mesh.ratings.admin("/ui").await.text();
     assert!(page.contains(&format!("127.0.0.1_{}", address.port())) && page.contains("in use"), "{page}");
-    // The port is free: it is bound, and nobody had to push anything.
+    // That it is bound when the port is free, `embedded_updates` tests.
     drop(taken);
-    let bound = async || {
-        let reply = Request::get("/").host("details").try_send(address).await.ok()?;
-        (reply.status == 200).then_some(())
-    };
-    mesh.ratings.wait_until("bound after all", bound).await;
-    assert_eq!(mesh.ratings.admin("/ready").await.status, 200);
 }
 
 #[tokio::test]
