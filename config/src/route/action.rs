@@ -313,7 +313,9 @@ fn connect(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Opti
     let at = at.field("connect_config");
     let at = at.field("proxy_protocol_config");
     if config.proxy_protocol_config.as_ref().is_some_and(|one| !one.added_tlvs.is_empty()) {
-        return Err(at.field("added_tlvs").unsupported("is not supported where a tunnel ends; give them to the cluster"));
+        return Err(at
+            .field("added_tlvs")
+            .unsupported("is not supported where a tunnel ends; give them to the cluster"));
     }
     Ok(Some(Connect {
         proxy_protocol: match &config.proxy_protocol_config {

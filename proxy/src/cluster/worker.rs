@@ -253,7 +253,8 @@ impl WorkerCluster {
         let stream = stream.ok_or_else(|| ConnectFailure::new(ConnectFailureKind::Overflow))?.counted(counted.bytes());
         let config = self.core.shared.config();
         let settings = h1::Settings::upstream(&config.http, config.buffer_limit);
-        let first = proxy_protocol.map(|version| proxy_protocol::header(version, want.proxied, &[])).unwrap_or_default();
+        let first =
+            proxy_protocol.map(|version| proxy_protocol::header(version, want.proxied, &[])).unwrap_or_default();
         let codec = h1::client::Connection::raw(stream, &settings, &first);
         Ok(HttpLease {
             stream: UpstreamStream::Raw(Box::new(RawStream { codec, _counted: counted })),

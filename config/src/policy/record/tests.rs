@@ -54,8 +54,9 @@ fn managed(filters: Value, settings: Value) -> String {
 #[test]
 fn what_does_not_act_is_not_in_force() {
     let filter = |name: &str, config: Value| json!([{"name": name, "typed_config": config}]);
-    let rules = || json!({"@type": RBAC, "rules": {"action": "DENY"}});
-    assert_eq!(managed(filter("a", rules()), json!({})), "filters.http.rbac.v3.RBAC 'a' x1");
+    let rules = |action: &str| json!({"@type": RBAC, "rules": {"action": action}});
+    assert_eq!(managed(filter("a", rules("ALLOW")), json!({})), "filters.http.rbac.v3.RBAC 'a' x1");
+    assert_eq!(managed(filter("a", rules("DENY")), json!({})), "", "nobody is denied");
     assert_eq!(managed(filter("a", json!({"@type": RBAC})), json!({})), "");
     let shadow = json!({"@type": RBAC, "shadow_rules": {}});
     assert_eq!(managed(filter("a", shadow), json!({})), "filters.http.rbac.v3.RBAC 'a' (shadow rules alone) x1");
