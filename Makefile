@@ -4,8 +4,8 @@
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make referee     the embedded HTTP and traffic tests with a stock Envoy in our place (make tools)
-#   make parity      random RBAC policies (100000 requests; PAIRS=…), random route tables (2000; TABLES=…) and all TLS peers against
-#                    the real Envoy (make tools)
+#   make parity      random RBAC policies (100000 requests; PAIRS=…), random route tables (2000; TABLES=…), all TLS peers and all ways
+#                    to spread requests against the real Envoy (make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
@@ -52,8 +52,8 @@ parity: tools build
 	OUTRIGGER_RBAC_PAIRS=$(PAIRS) $(CARGO) test --workspace --test rbac_parity -- --nocapture
 	@echo "== random route tables"
 	OUTRIGGER_ROUTES_TABLES=$(TABLES) $(CARGO) test --workspace --test routes_parity -- --nocapture
-	@echo "== every TLS peer of the table to the real Envoy"
-	OUTRIGGER_WHOLE=1 $(CARGO) test --workspace --test tls_parity
+	@echo "== every TLS peer of the table to the real Envoy, and every way to spread requests"
+	OUTRIGGER_WHOLE=1 $(CARGO) test --workspace --test tls_parity --test balance_parity
 
 # Without root or Go this names what is missing and goes on: the tests that need it are skipped, and in CI they fail.
 tools:

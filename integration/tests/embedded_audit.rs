@@ -44,7 +44,9 @@ async fn the_trail_tells_what_took_effect_at_the_level_of_agents() {
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC",
             "stat_prefix": "a",
-            "rules": {"action": "DENY"}
+            "rules": {"action": "DENY", "policies": {"nobody": {
+                "permissions": [{"not_rule": {"any": true}}], "principals": [{"any": true}]
+            }}}
         }
     });
     let name = format!("{}_{}", mesh.ingress.ip(), mesh.ingress.port());
