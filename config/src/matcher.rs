@@ -110,7 +110,7 @@ pub struct HeaderMatcher {
     pub missing_is_empty: bool,
 }
 
-/// The condition of a [`HeaderMatcher`]. Several values of one header are joined with `,` before the test.
+/// The condition of a [`HeaderMatcher`]. A header with several lines meets it by any one of them.
 #[derive(Debug, Clone)]
 pub enum HeaderRule {
     /// `present_match`; false means the header must be absent.

@@ -52,6 +52,13 @@ impl Plan<'_> {
         self.rare.as_ref().is_some_and(|rare| rare.tunnels)
     }
 
+    /// The tunnel that a route was chosen for is none of the route that is chosen now.
+    pub fn forget_tunnel(&mut self) {
+        if let Some(rare) = self.rare.as_mut().filter(|rare| rare.tunnels) {
+            (rare.cluster, rare.tunnels) = (None, false);
+        }
+    }
+
     /// Whether the route is to be chosen again; asked once.
     pub fn take_reroute(&mut self) -> bool {
         self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.reroute))

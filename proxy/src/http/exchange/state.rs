@@ -105,6 +105,7 @@ impl<'s> Exchange<'s> {
         let off = &mut self.stream.plan.rare().switched_off;
         let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref()).into()).clone();
         attempt::forget_cluster(&mut self.stream);
+        self.stream.plan.forget_tunnel();
         router::choose(&mut self.stream, table);
         let kept = chain.start_again(&mut self.filters, asked, &off, self.stream.route.as_ref());
         if let Some(frames) = &mut self.request_frames {

@@ -51,3 +51,44 @@ async fn the_cluster_is_that_of_the_port() {
         assert_eq!(outcome.status(), 503);
     }
 }
+
+/// A filter may have the route chosen again: then the tunnel counts no more.
+#[tokio::test(start_paused = true)]
+async fn another_route_is_no_tunnel_to_the_host_that_was_asked_for() {
+    use std::sync::Arc;
+
+    use config::filters::HttpFilterConfig;
+    use config::filters::header_mutation::{HeaderMutation, Mutations};
+    use config::filters::set_filter_state::SetFilterState;
+    use config::hcm::HttpFilter;
+    use config::matcher::{HeaderMatcher, HeaderRule};
+    use config::route::{Action, AppendAction, ClusterChoice, PathMatch};
+
+    let mut bench = bench("http_proxy", &["svc"], "outbound|80||svc");
+    bench.host(|host| {
+        let mut other = (*host.routes[0]).clone();
+        other.matches.path = PathMatch::Connect;
+        let rule = HeaderRule::Present(true);
+        other.matches.headers =
+            vec![HeaderMatcher { name: "x-again".into(), rule, invert: false, missing_is_empty: false }];
+        let Action::Forward(forward) = &mut other.action else { unreachable!() };
+        Arc::make_mut(forward).cluster = ClusterChoice::Single("other".into());
+        host.routes.insert(0, Arc::new(other));
+    });
+    let added = crate::http::testing::add("x-again", "1", AppendAction::AppendOrAdd);
+    let request = vec![config::header_mutation::HeaderMutation::Append(added)];
+    let mutation = HeaderMutation { mutations: Mutations { request, ..Default::default() }, most_specific_wins: false };
+    let state = SetFilterState { on_request_headers: Vec::new(), clear_route_cache: true };
+    let filter = |name: &str, config| HttpFilter { name: name.into(), disabled: false, config };
+    bench.config.filters = vec![
+        filter("mutation", HttpFilterConfig::HeaderMutation(Arc::new(mutation))),
+        filter("state", HttpFilterConfig::SetFilterState(Arc::new(state))),
+    ];
+    bench.cluster("outbound|443||svc");
+    let refuses = crate::cluster::ConnectFailure::new(crate::cluster::ConnectFailureKind::Remote);
+    bench.cluster("other").scripts.borrow_mut().push_back(fake::Script::refuses(refuses));
+    let outcome = bench.send(connect("svc:443")).await;
+    assert_eq!((outcome.info.upstream_cluster.as_deref(), outcome.status()), (Some("other"), 503));
+    assert!(bench.cluster("outbound|443||svc").seen().is_empty());
+    assert_eq!(outcome.info.route_resolutions, 2);
+}
