@@ -4,11 +4,12 @@
 //! beyond those rules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::options::Options;
-use crate::proto::{core, types};
+use crate::proto::{self, core, types, wkt};
 use crate::rejection::{At, Rejection};
 use crate::runtime::Live;
 use crate::secret::{DataSource, decode::data_source};
@@ -16,6 +17,30 @@ use crate::secret::{DataSource, decode::data_source};
 /// A message or wrapper that must be there.
 pub(crate) fn required<'a, T>(at: &At<'_>, value: &'a Option<T>) -> Result<&'a T, Rejection> {
     value.as_ref().ok_or_else(|| at.reject("is required and not set; set it"))
+}
+
+/// What may stand in a `set-cookie` header without ending the cookie or the header.
+pub(crate) fn cookie_text(at: &At<'_>, text: &str) -> Result<(), Rejection> {
+    header_value(at, text)?;
+    if text.contains(';') { Err(at.reject("holds ';', which ends a part of a cookie")) } else { Ok(()) }
+}
+
+/// A back-off's `base_interval`, at least `floor`, and its `max_interval`, ten times the base where it is not given.
+pub(crate) fn back_off(
+    at: &At<'_>,
+    base: &Option<wkt::Duration>,
+    max: &Option<wkt::Duration>,
+    floor: Duration,
+) -> Result<(Duration, Duration), Rejection> {
+    let at_base = at.field("base_interval");
+    let base = proto::positive(&at_base, base)?;
+    let base = (*required(&at_base, &base)?).max(floor);
+    let at_max = at.field("max_interval");
+    let max = proto::positive(&at_max, max)?.unwrap_or_else(|| base.saturating_mul(10));
+    if max < base {
+        return Err(at_max.reject("must be greater than or equal to the base_interval"));
+    }
+    Ok((base, max))
 }
 
 /// A string of at least one character.

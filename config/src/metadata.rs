@@ -49,7 +49,10 @@ impl Criteria {
     /// What a filter has said of a request or connection, over what the configuration asks.
     pub fn said(asked: Option<&Criteria>, said: &serde_json::Value) -> Criteria {
         let said = Criteria::of(said);
-        asked.map_or_else(|| said.clone(), |asked| asked.merged(&said))
+        match asked {
+            Some(asked) => asked.merged(&said),
+            None => said,
+        }
     }
 
     /// Those of some keys.

@@ -41,6 +41,8 @@ struct Found {
     acting: Counts,
 }
 
+const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
+const EXTENSION_CONFIG: &str = "envoy.config.core.v3.TypedExtensionConfig";
 const LISTENER: &str = "envoy.config.listener.v3.Listener";
 const FILTER_CHAIN: &str = "envoy.config.listener.v3.FilterChain";
 const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
@@ -49,9 +51,19 @@ const CLIENT_CERTIFICATE: &str = "require_client_certificate";
 const NOBODY_WITHOUT: &str = "require_client_certificate of every chain";
 
 impl Policy {
-    /// Of any resource of that type: the extensions that carry policy, and what is demanded of peers.
-    pub fn of(type_name: &str, bytes: &[u8]) -> Policy {
+    /// Of a resource of that type: the extensions that carry policy, and what is demanded of peers.
+    fn of(type_name: &str, bytes: &[u8]) -> Policy {
         Policy { whole: Found::of(type_name, bytes), parts: BTreeMap::new() }
+    }
+
+    /// Of a `Cluster`.
+    pub fn of_cluster(bytes: &[u8]) -> Policy {
+        Policy::of(CLUSTER, bytes)
+    }
+
+    /// Of a `TypedExtensionConfig`.
+    pub fn of_extension_config(bytes: &[u8]) -> Policy {
+        Policy::of(EXTENSION_CONFIG, bytes)
     }
 
     /// Of an extension of that type, which acts.

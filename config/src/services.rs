@@ -202,17 +202,10 @@ pub fn retry_policy(
     let at_back_off = at.field("retry_back_off");
     let (base_interval, max_interval) = match &proto.retry_back_off {
         None => (BASE, BASE * 10),
-        Some(back_off) => {
-            let at_base = at_back_off.field("base_interval");
-            let base = proto::positive(&at_base, &back_off.base_interval)?;
-            let base = (*field_rules::required(&at_base, &base)?).max(Duration::from_millis(1));
-            let max = proto::positive(&at_back_off.field("max_interval"), &back_off.max_interval)?;
-            (base, max.unwrap_or_else(|| base.saturating_mul(10)))
+        Some(one) => {
+            field_rules::back_off(&at_back_off, &one.base_interval, &one.max_interval, Duration::from_millis(1))?
         }
     };
-    if max_interval < base_interval {
-        return Err(at_back_off.field("max_interval").reject("must be greater than or equal to the base_interval"));
-    }
     if proto.retry_priority.is_some() {
         return Err(at.field("retry_priority").unsupported("priorities of retried calls are not supported"));
     }

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use outrigger_integration::embedded::{binary, ports};
 use outrigger_integration::parity::started::Started;
-use outrigger_integration::parity::{envoy, statistics};
-use outrigger_integration::skip::or_skip;
+use outrigger_integration::parity::{golden, statistics};
 use serde_json::json;
 
 /// In this order: some change what later ones see.
@@ -141,15 +140,9 @@ fn answer(admin: SocketAddr, asked: &str) -> String {
     format!("{status} {kind}")
 }
 
-#[test]
-fn envoy_answers_as_it_is_recorded() {
-    let Some(program) = or_skip("envoy_answers_as_it_is_recorded", envoy()) else { return };
-    let text = played(&program);
-    let file = statistics::file("admin.txt");
-    if std::env::var_os("UPDATE_GOLDENS").is_some() {
-        std::fs::write(&file, &text).expect("the folder is writable");
-    }
-    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text);
+#[tokio::test]
+async fn envoy_answers_as_it_is_recorded() {
+    golden::of_envoy("admin.txt", async |program| Ok(played(program))).await;
 }
 
 #[test]

@@ -10,10 +10,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use outrigger_integration::embedded::{binary, ports};
+use outrigger_integration::embedded::ports;
+use outrigger_integration::parity::golden;
 use outrigger_integration::parity::started::Started;
-use outrigger_integration::parity::{envoy, statistics};
-use outrigger_integration::skip::or_skip;
 use serde_json::{Value, json};
 
 fn bootstrap(admin: SocketAddr, listener: SocketAddr, root: &Path) -> Value {
@@ -135,19 +134,12 @@ fn played(program: &Path) -> String {
     told.text
 }
 
-#[test]
-fn envoy_does_as_it_is_recorded() {
-    let Some(program) = or_skip("envoy_does_as_it_is_recorded", envoy()) else { return };
-    let text = played(&program);
-    let file = statistics::file("runtime.txt");
-    if std::env::var_os("UPDATE_GOLDENS").is_some() {
-        std::fs::write(&file, &text).expect("the folder is writable");
-    }
-    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text);
+#[tokio::test]
+async fn envoy_does_as_it_is_recorded() {
+    golden::of_envoy("runtime.txt", async |program| Ok(played(program))).await;
 }
 
-#[test]
-fn the_same_is_done_here() {
-    let text = played(&binary::build().unwrap_or_else(|reason| panic!("{reason}")));
-    assert_eq!(text, std::fs::read_to_string(statistics::file("runtime.txt")).expect("it is recorded"));
+#[tokio::test]
+async fn the_same_is_done_here() {
+    golden::of_outrigger("runtime.txt", async |program| Ok(played(program))).await;
 }

@@ -92,6 +92,31 @@ impl Subsets {
     }
 }
 
+/// What both messages say. Their fields have the same names, and no type in common.
+macro_rules! subsets {
+    ($at:expr, $config:expr, $allows_redundant:expr) => {{
+        let (at, config): (&At<'_>, _) = ($at, $config);
+        let subsets = Subsets {
+            fallback: fallback(at, config.fallback_policy)?,
+            default: criteria(&config.default_subset),
+            selectors: Vec::new(),
+            weighs_localities: config.locality_weight_aware,
+            scales_weights: config.scale_locality_weight,
+            panics_to_any: config.panic_mode_any,
+            list_as_any: config.list_as_any,
+            tries_list: tries_list(at, config.metadata_fallback_policy)?,
+            allows_redundant: $allows_redundant,
+        };
+        let selectors = config.subset_selectors.iter().map(|one| RawSelector {
+            keys: &one.keys,
+            single: one.single_host_per_subset,
+            fallback: one.fallback_policy,
+            fallback_keys: &one.fallback_keys_subset,
+        });
+        with_selectors(at, subsets, selectors)
+    }};
+}
+
 /// `lb_subset_config`.
 pub(super) fn untyped(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<Arc<Subsets>>, Rejection> {
     let Some(config) = &proto.lb_subset_config else { return Ok(None) };
@@ -103,46 +128,12 @@ pub(super) fn untyped(at: &At<'_>, proto: &pb::Cluster) -> Result<Option<Arc<Sub
             proto.name
         )));
     }
-    let subsets = Subsets {
-        fallback: fallback(&at, config.fallback_policy)?,
-        default: criteria(&config.default_subset),
-        selectors: Vec::new(),
-        weighs_localities: config.locality_weight_aware,
-        scales_weights: config.scale_locality_weight,
-        panics_to_any: config.panic_mode_any,
-        list_as_any: config.list_as_any,
-        tries_list: tries_list(&at, config.metadata_fallback_policy)?,
-        allows_redundant: false,
-    };
-    let selectors = config.subset_selectors.iter().map(|one| RawSelector {
-        keys: &one.keys,
-        single: one.single_host_per_subset,
-        fallback: one.fallback_policy,
-        fallback_keys: &one.fallback_keys_subset,
-    });
-    with_selectors(&at, subsets, selectors)
+    subsets!(&at, config, false)
 }
 
 /// The typed policy, but for the one that it has within.
 pub(super) fn typed(at: &At<'_>, config: &typed::Subset) -> Result<Option<Arc<Subsets>>, Rejection> {
-    let subsets = Subsets {
-        fallback: fallback(at, config.fallback_policy)?,
-        default: criteria(&config.default_subset),
-        selectors: Vec::new(),
-        weighs_localities: config.locality_weight_aware,
-        scales_weights: config.scale_locality_weight,
-        panics_to_any: config.panic_mode_any,
-        list_as_any: config.list_as_any,
-        tries_list: tries_list(at, config.metadata_fallback_policy)?,
-        allows_redundant: config.allow_redundant_keys,
-    };
-    let selectors = config.subset_selectors.iter().map(|one| RawSelector {
-        keys: &one.keys,
-        single: one.single_host_per_subset,
-        fallback: one.fallback_policy,
-        fallback_keys: &one.fallback_keys_subset,
-    });
-    with_selectors(at, subsets, selectors)
+    subsets!(at, config, config.allow_redundant_keys)
 }
 
 /// A selector of either spelling.

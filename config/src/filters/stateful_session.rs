@@ -124,22 +124,16 @@ fn cookie(at: &At<'_>, proto: &http::Cookie) -> Result<SessionState, Rejection> 
     let at_attributes = at.field("attributes");
     let attribute = |(index, one): (usize, &http::CookieAttribute)| {
         let at = at_attributes.index(index);
-        cookie_text(&at.field("name"), &one.name)?;
-        cookie_text(&at.field("value"), &one.value)?;
+        field_rules::cookie_text(&at.field("name"), &one.name)?;
+        field_rules::cookie_text(&at.field("value"), &one.value)?;
         Ok((field_rules::not_empty(&at.field("name"), &one.name)?, Arc::from(one.value.as_str())))
     };
-    cookie_text(&at.field("name"), &proto.name)?;
-    cookie_text(&at.field("path"), &proto.path)?;
+    field_rules::cookie_text(&at.field("name"), &proto.name)?;
+    field_rules::cookie_text(&at.field("path"), &proto.path)?;
     Ok(SessionState::Cookie {
         name: field_rules::not_empty(&at.field("name"), &proto.name)?,
         ttl: proto::timeout(&at.field("ttl"), &proto.ttl, None)?,
         path: Arc::from(proto.path.as_str()),
         attributes: proto.attributes.iter().enumerate().map(attribute).collect::<Result<_, Rejection>>()?,
     })
-}
-
-/// What may stand in a `set-cookie` header without ending the cookie or the header.
-fn cookie_text(at: &At<'_>, text: &str) -> Result<(), Rejection> {
-    field_rules::header_value(at, text)?;
-    if text.contains(';') { Err(at.reject("holds ';', which ends a part of a cookie")) } else { Ok(()) }
 }

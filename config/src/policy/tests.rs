@@ -63,11 +63,7 @@ fn policy_is_found_wherever_it_stands() {
     }
     assert!(!listener(manager(json!([]))).exceeds(&none));
     assert!(
-        Policy::of(
-            "envoy.config.cluster.v3.Cluster",
-            b"\xff\xff no message, and yet envoy.extensions.filters.http.rbac.v3.RBAC"
-        )
-        .exceeds(&none)
+        Policy::of_cluster(b"\xff\xff no message, and yet envoy.extensions.filters.http.rbac.v3.RBAC").exceeds(&none)
     );
 }
 
@@ -202,7 +198,7 @@ fn demands_on_certificates_are_policy() {
             let tls = json!({"@type": upstream, "common_tls_context": common(context)});
             cluster["transport_socket"] = json!({"name": "tls", "typed_config": tls});
         }
-        Policy::of("envoy.config.cluster.v3.Cluster", &dump::encode(&cluster).unwrap())
+        Policy::of_cluster(&dump::encode(&cluster).unwrap())
     };
     for stricter in [&named, &revoked] {
         assert!(chain(stricter).exceeds(&chain(&roots)) && !chain(&roots).exceeds(&chain(stricter)));

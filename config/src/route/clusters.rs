@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Action, ClusterChoice, Mirror, MirrorTarget, Route, RouteConfiguration, VirtualHost};
+use crate::access_log::AccessLog;
 use crate::discreet::shown;
 use crate::hcm::RouteSource;
 use crate::listener::{FilterChain, Listener, TerminalFilter};
@@ -31,16 +32,10 @@ impl Listener {
 impl Listener {
     /// What is to be said of access logs whose service is a cluster that is not there: such a log is no reason to refuse anything.
     pub fn logs_to_nowhere(&self, known: Known<'_>) -> Vec<String> {
-        let of_chain = |chain: &Arc<FilterChain>| match &chain.terminal {
-            TerminalFilter::Http(manager) => manager.access_log.clone(),
-            TerminalFilter::Tcp(proxy) => proxy.access_log.clone(),
-            TerminalFilter::Answers(_) | TerminalFilter::None => Vec::new(),
-        };
         let chains = self.filter_chains.iter().chain(&self.default_filter_chain);
-        let logs = chains.flat_map(of_chain).chain(self.access_log.iter().cloned());
-        let names: BTreeSet<Arc<str>> =
-            logs.filter_map(|log| log.cluster().cloned()).filter(|name| !known(name)).collect();
-        let told = |name: Arc<str>| {
+        let logs = chains.flat_map(|chain| logs_of(chain)).chain(&self.access_log);
+        let names: BTreeSet<&Arc<str>> = logs.filter_map(AccessLog::cluster).filter(|name| !known(name)).collect();
+        let told = |name: &Arc<str>| {
             format!(
                 "listener '{}': access_log: cluster '{name}' is not there: entries are lost until it is; correct the name, or add it to \
                  static_resources.clusters",
@@ -48,6 +43,14 @@ impl Listener {
             )
         };
         names.into_iter().map(told).collect()
+    }
+}
+
+fn logs_of(chain: &FilterChain) -> &[AccessLog] {
+    match &chain.terminal {
+        TerminalFilter::Http(manager) => &manager.access_log,
+        TerminalFilter::Tcp(proxy) => &proxy.access_log,
+        TerminalFilter::Answers(_) | TerminalFilter::None => &[],
     }
 }
 

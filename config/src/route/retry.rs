@@ -95,15 +95,7 @@ fn attempts(at: &At<'_>, value: i64) -> Result<u32, Rejection> {
 fn back_off(at: &At<'_>, proto: Option<&pb::retry_policy::RetryBackOff>) -> Result<(Duration, Duration), Rejection> {
     const DEFAULT: Duration = Duration::from_millis(25);
     let Some(proto) = proto else { return Ok((DEFAULT, DEFAULT * 10)) };
-    let at_base = at.field("base_interval");
-    let base = proto::positive(&at_base, &proto.base_interval)?;
-    let base = (*field_rules::required(&at_base, &base)?).max(Duration::from_millis(1));
-    let max = proto::positive(&at.field("max_interval"), &proto.max_interval)?;
-    let max = max.unwrap_or_else(|| base.saturating_mul(10));
-    if max < base {
-        return Err(at.field("max_interval").reject("must be greater than or equal to the base_interval"));
-    }
-    Ok((base, max))
+    field_rules::back_off(at, &proto.base_interval, &proto.max_interval, Duration::from_millis(1))
 }
 
 fn rate_limited(

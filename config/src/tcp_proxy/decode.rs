@@ -63,15 +63,7 @@ fn early_log(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Early, Rejection> {
 
 /// As a route's, but without a default.
 fn back_off(at: &At<'_>, proto: &core::v3::BackoffStrategy) -> Result<(Duration, Duration), Rejection> {
-    let at_base = at.field("base_interval");
-    let base = proto::positive(&at_base, &proto.base_interval)?;
-    let base = *field_rules::required(&at_base, &base)?;
-    let at_max = at.field("max_interval");
-    let max = proto::positive(&at_max, &proto.max_interval)?.unwrap_or_else(|| base.saturating_mul(10));
-    if max < base {
-        return Err(at_max.reject("must be greater than or equal to the base_interval"));
-    }
-    Ok((base, max))
+    field_rules::back_off(at, &proto.base_interval, &proto.max_interval, Duration::ZERO)
 }
 
 fn clusters(

@@ -170,14 +170,16 @@ impl Dump {
 
     /// Whether a listener accepts no more, as an operator has asked.
     pub fn is_stopped(&self, listener: &str) -> bool {
-        let of_name = |status: &&Value| text(&status["name"]) == listener;
-        items(&self.listeners["listener_statuses"]).find(of_name).is_some_and(|status| status["stopped"] == true)
+        self.status(listener).is_some_and(|status| status["stopped"] == true)
+    }
+
+    fn status(&self, listener: &str) -> Option<&Value> {
+        items(&self.listeners["listener_statuses"]).find(|status| text(&status["name"]) == listener)
     }
 
     /// Where a listener is bound; empty if it is not.
     pub fn bound(&self, listener: &str) -> Vec<String> {
-        let status = items(&self.listeners["listener_statuses"]).find(|status| text(&status["name"]) == listener);
-        let Some(status) = status.filter(|status| status["stopped"] != true) else { return Vec::new() };
+        let Some(status) = self.status(listener).filter(|status| status["stopped"] != true) else { return Vec::new() };
         std::iter::once(&status["local_address"])
             .chain(items(&status["additional_local_addresses"]))
             .map(address)

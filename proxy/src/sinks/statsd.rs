@@ -135,19 +135,14 @@ async fn write(dialer: Dialer, mut waiting: mpsc::Receiver<Bytes>) {
     let (dialer, lost) = (Arc::new(dialer), Outage::default());
     while let Some(text) = waiting.recv().await {
         if connection.is_none() {
-            connection = match tokio::time::timeout(PATIENCE, dialer.connect()).await {
-                Ok(Ok(stream)) => Some(stream),
-                failed => {
-                    let why = failed.map_or_else(
-                        |late| late.to_string(),
-                        |failed| failed.map_or_else(|why| why.to_string(), |_| String::new()),
-                    );
-                    if lost.failed() {
-                        tracing::warn!(target: "main", "statistics are lost: cluster '{}' (statsd): {why}", dialer.config().name);
-                    }
-                    None
+            let dialed = tokio::time::timeout(PATIENCE, dialer.connect()).await;
+            let dialed = dialed.map_err(|late| late.to_string()).and_then(|one| one.map_err(|why| why.to_string()));
+            let told = dialed.inspect_err(|why| {
+                if lost.failed() {
+                    tracing::warn!(target: "main", "statistics are lost: cluster '{}' (statsd): {why}", dialer.config().name);
                 }
-            };
+            });
+            connection = told.ok();
         }
         let Some(stream) = &mut connection else { continue };
         let written = tokio::time::timeout(PATIENCE, async {

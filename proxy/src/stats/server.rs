@@ -209,6 +209,12 @@ impl DiscoveryStats {
         self.version_text.set(version);
     }
 
+    /// The stream ended, or could not be opened.
+    pub fn failed(&self) {
+        self.update_attempt.inc();
+        self.update_failure.inc();
+    }
+
     /// Something in a response was refused.
     pub fn rejected(&self) {
         self.update_attempt.inc();

@@ -36,8 +36,6 @@ use crate::stats::{ServerStats, Stats};
 use crate::store::{Kind, Resources, Stored};
 use crate::tls::Secrets;
 
-const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
-
 /// What every cluster is built from.
 pub struct Parts {
     /// Secrets for TLS contexts.
@@ -181,14 +179,14 @@ impl Clusters {
 
     /// The control plane may want peers verified in a way that the versions before do not: those must not go on.
     fn stop_unjudged(&mut self, name: &Arc<str>, refused: &Stored, withheld: bool) {
-        let wanted = Policy::of(CLUSTER, &refused.body);
+        let wanted = Policy::of_cluster(&refused.body);
         let lacks = |cluster: &Cluster| extensions::lacks(cluster, &self.parts.discoveries);
         let active = self.held.active(name).map(|active| lacks(&active.cluster));
         let warming = self.held.warming(name).map(|warming| lacks(&warming.cluster));
         let body = self.held.active_body(name).cloned();
         let in_force = |other: &[u8]| {
             let lacks = if body.as_deref() == Some(other) { &active } else { &warming };
-            lacks.iter().flatten().fold(Policy::of(CLUSTER, other), |policy, name| policy.without(name))
+            lacks.iter().flatten().fold(Policy::of_cluster(other), |policy, name| policy.without(name))
         };
         let unjudged = |body: &[u8]| withheld || wanted.exceeds(&in_force(body));
         let (active, warming) = self.held.take_down(name, unjudged);

@@ -147,10 +147,8 @@ impl Control {
                     cache.control_plane_is_away();
                 }
                 self.start.answered = false;
-                for discovery in [self.stats.cds, self.stats.lds] {
-                    discovery.update_attempt.inc();
-                    discovery.update_failure.inc();
-                }
+                self.stats.cds.failed();
+                self.stats.lds.failed();
                 self.extensions.stream_ended();
                 let meanwhile = if self.start.clusters_came || self.start.listeners_came {
                     "the last good configuration stays"
@@ -232,6 +230,7 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
+        self.runtimes.give_up_waiting();
         self.begin(ads);
         let settled = self.settle_all();
         if std::mem::take(&mut self.dirty) | settled {
@@ -257,7 +256,7 @@ impl Control {
 
     /// Asks for the first configuration once the runtime is as it is to be.
     fn begin(&mut self, ads: Option<&AdsHandle>) {
-        if self.start.begun || self.runtimes.awaited().is_some() {
+        if self.start.begun || self.runtimes.next_timeout().is_some() {
             return;
         }
         self.start.begun = true;
@@ -324,13 +323,13 @@ impl Control {
         }
     }
 
-    fn next_timeout(&mut self) -> Duration {
+    fn next_timeout(&self) -> Duration {
         let fetches = self.fetches_left().into_iter().flatten().filter(|left| !self.start.live && !left.is_zero());
         [self.clusters.next_timeout(), self.listeners.next_timeout(), self.extensions.next_timeout()]
             .into_iter()
             .flatten()
             .chain(fetches)
-            .chain(self.runtimes.awaited())
+            .chain(self.runtimes.next_timeout())
             .chain(self.cache.as_ref().and_then(Cache::next_timeout))
             .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()

@@ -29,9 +29,6 @@ pub struct Extensions {
     watches: BTreeMap<Key, Watch>,
 }
 
-/// What comes over ECDS.
-const EXTENSION: &str = "envoy.config.core.v3.TypedExtensionConfig";
-
 /// A name, as one kind of filter.
 struct Watch {
     /// Who wants it: more than one chain may.
@@ -183,8 +180,8 @@ impl Extensions {
         for watch in self.watches_of(kinds, name) {
             watch.counts.updates.rejected();
         }
-        let wanted = Policy::of(EXTENSION, &stored.body);
-        let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of(EXTENSION, body));
+        let wanted = Policy::of_extension_config(&stored.body);
+        let unjudged = |body: &[u8]| rejection.withholds_policy || wanted.exceeds(&Policy::of_extension_config(body));
         let body = self.held.active_body(name).cloned();
         let taken_down = self.held.take_down(name, unjudged).0.is_some();
         if taken_down {
@@ -207,7 +204,7 @@ impl Extensions {
 
     /// What was refused, and has nothing before it that may stand in, is the default, unless that lacks its policy.
     fn withhold(&self, kinds: &[Kind], name: &Arc<str>, body: &[u8], rejection: &Rejection) {
-        let withheld = Withheld { policy: Policy::of(EXTENSION, body), wholly: rejection.withholds_policy };
+        let withheld = Withheld { policy: Policy::of_extension_config(body), wholly: rejection.withholds_policy };
         self.fall_back(kinds, name, Some(&withheld));
     }
 
@@ -240,8 +237,7 @@ impl Extensions {
     /// The stream to the control plane ended, or could not be opened.
     pub fn stream_ended(&self) {
         for watch in self.watches.values() {
-            watch.counts.updates.update_attempt.inc();
-            watch.counts.updates.update_failure.inc();
+            watch.counts.updates.failed();
         }
     }
 

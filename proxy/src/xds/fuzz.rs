@@ -34,7 +34,6 @@ pub fn resource(input: &[u8]) {
         assert_eq!(record, Record::of(&name, input), "it is read alike each time");
         assert_eq!(record.is_empty(), record.to_string().is_empty());
     }
-    let policies =
-        [Policy::of("envoy.config.cluster.v3.Cluster", input), Policy::of_listener(input), Policy::of_routes(input)];
+    let policies = [Policy::of_cluster(input), Policy::of_listener(input), Policy::of_routes(input)];
     assert!(policies.iter().all(|policy| !policy.exceeds(policy)));
 }

@@ -106,8 +106,7 @@ impl Runtimes {
             Event::Connected => {}
             Event::Disconnected { reason, retry_in } => {
                 if let Some(counts) = &self.counts {
-                    counts.update_attempt.inc();
-                    counts.update_failure.inc();
+                    counts.failed();
                 }
                 let resource = &self.asked[index].resource;
                 tracing::warn!(
@@ -135,7 +134,7 @@ impl Runtimes {
         let Runtimes { layers, asked, .. } = self;
         let mut mine: Vec<&mut Asked> =
             asked.iter_mut().enumerate().filter(|(at, one)| meant(*at, one)).map(|(_, one)| one).collect();
-        let mut verdict = each(update, Named::AsAskedFor("RTDS runtime"), |name, stored| {
+        let verdict = each(update, Named::AsAskedFor("RTDS runtime"), |name, stored| {
             let entries = of_xds(&stored.body).map(|found| found.entries).map_err(|rejection| rejection.to_string());
             for one in mine.iter_mut().filter(|one| one.resource == *name) {
                 one.waits = Waits::No;
@@ -154,8 +153,7 @@ impl Runtimes {
                 one.waits = Waits::No;
             }
         }
-        // What nobody here has seen is told by the stream itself; the reason stays with it.
-        if let Err(refused) = &mut verdict {
+        if let Err(refused) = &verdict {
             refused.iter().for_each(|Rejected { name, reason }| {
                 tracing::error!(target: "runtime", "the runtime '{name}' is refused, the one before it stays: {reason}");
             });
@@ -169,8 +167,8 @@ impl Runtimes {
         verdict
     }
 
-    /// How long one of them is still waited for at most; `None`: none is.
-    pub fn awaited(&mut self) -> Option<Duration> {
+    /// Those that nobody sent in time are waited for no longer.
+    pub fn give_up_waiting(&mut self) {
         let now = Instant::now();
         for asked in &mut self.asked {
             if matches!(asked.waits, Waits::Until(until) if until <= now) {
@@ -181,11 +179,15 @@ impl Runtimes {
                 tracing::warn!(target: "runtime", "the runtime '{}' has not come in time; it is not waited for any more", asked.resource);
             }
         }
+    }
+
+    /// How long until the first of these waits is over; `None`: none is waited for.
+    pub fn next_timeout(&self) -> Option<Duration> {
         let left = self.asked.iter().filter_map(|asked| match asked.waits {
             Waits::No => None,
             // It is looked at again then.
             Waits::ForEver => Some(Duration::from_secs(3600)),
-            Waits::Until(until) => Some(until - now),
+            Waits::Until(until) => Some(until.saturating_duration_since(Instant::now())),
         });
         left.min()
     }

@@ -46,20 +46,14 @@ pub(super) fn remark(type_name: &str, bytes: &[u8]) -> Option<&'static str> {
         },
         "envoy.extensions.filters.network.rbac.v3.RBAC" => {
             let rbac = network::Rbac::decode(bytes).ok()?;
-            said(
-                rbac.rules.as_ref().is_some_and(may_deny) || rbac.matcher.is_some(),
-                rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some(),
-            )
+            said(&rbac.rules, rbac.matcher.is_some(), rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some())
         }
         _ => Some(""),
     }
 }
 
 fn of_http(rbac: &http::Rbac) -> Option<&'static str> {
-    said(
-        rbac.rules.as_ref().is_some_and(may_deny) || rbac.matcher.is_some(),
-        rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some(),
-    )
+    said(&rbac.rules, rbac.matcher.is_some(), rbac.shadow_rules.is_some() || rbac.shadow_matcher.is_some())
 }
 
 /// Rules that deny nobody, or only note, let all pass.
@@ -105,8 +99,8 @@ const CONTEXT: [&str; 8] = [
     "custom_validator_config",
 ];
 
-fn said(judges: bool, tries: bool) -> Option<&'static str> {
-    match (judges, tries) {
+fn said(rules: &Option<Rules>, matches: bool, tries: bool) -> Option<&'static str> {
+    match (matches || rules.as_ref().is_some_and(may_deny), tries) {
         (true, _) => Some(""),
         (false, true) => Some(" (shadow rules alone)"),
         (false, false) => None,

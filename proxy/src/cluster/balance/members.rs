@@ -17,8 +17,8 @@ pub type At = (usize, usize, usize);
 /// The hosts of a subset.
 #[derive(Debug)]
 pub enum Members {
-    /// These.
-    All(HashSet<At, FixedState>),
+    /// These, in order.
+    All(Vec<At>),
     /// The first that has it.
     Single(Host),
 }
@@ -45,11 +45,14 @@ pub fn find(config: &Config, levels: &[Vec<Group>]) -> Found {
                     for criteria in criteria(host, selector, config.list_as_any) {
                         let make = || match selector.single {
                             true => Members::Single(host.clone()),
-                            false => Members::All(HashSet::default()),
+                            false => Members::All(Vec::new()),
                         };
                         let is_single = match found.subsets.entry(criteria.clone()).or_insert_with(make) {
                             Members::All(hosts) => {
-                                hosts.insert((level, group, place));
+                                let at = (level, group, place);
+                                if hosts.last() != Some(&at) {
+                                    hosts.push(at);
+                                }
                                 false
                             }
                             Members::Single(_) => true,
@@ -65,23 +68,41 @@ pub fn find(config: &Config, levels: &[Vec<Group>]) -> Found {
     found
 }
 
-/// A part of the levels. Localities stay in their places, and weigh as the configuration says.
-pub fn part(config: &Config, levels: &[Vec<Group>], has: &dyn Fn(usize, usize, usize) -> bool) -> Vec<Vec<Group>> {
-    let group = |level: usize, number: usize, group: &Group| {
-        let hosts = group.hosts.iter().enumerate().filter(|(place, _)| has(level, number, *place));
-        let hosts: Vec<Host> = hosts.map(|(_, host)| host.clone()).collect();
-        let weight = match (config.weighs_localities, config.scales_weights) {
-            (false, _) => 0,
-            (true, false) => group.weight,
-            (true, true) if group.hosts.is_empty() => 0,
-            (true, true) => (f64::from(group.weight) * hosts.len() as f64 / group.hosts.len() as f64).round() as u32,
-        };
-        Group { locality: group.locality.clone(), weight, hosts }
-    };
-    let level = |(level, groups): (usize, &Vec<Group>)| {
-        groups.iter().enumerate().map(|(number, one)| group(level, number, one)).collect()
-    };
-    levels.iter().enumerate().map(level).collect()
+/// All hosts, in order.
+pub fn everybody(levels: &[Vec<Group>]) -> impl Iterator<Item = At> {
+    levels.iter().enumerate().flat_map(|(level, groups)| {
+        let of_group =
+            move |(group, one): (usize, &Group)| (0..one.hosts.len()).map(move |place| (level, group, place));
+        groups.iter().enumerate().flat_map(of_group)
+    })
+}
+
+/// A part of the levels: these hosts, which come in order. Localities stay in their places, and weigh as the configuration says.
+pub fn part(config: &Config, levels: &[Vec<Group>], members: impl Iterator<Item = At>) -> Vec<Vec<Group>> {
+    let mut rest = members.peekable();
+    let mut parts = Vec::with_capacity(levels.len());
+    for (level, groups) in levels.iter().enumerate() {
+        let mut part = Vec::with_capacity(groups.len());
+        for (number, group) in groups.iter().enumerate() {
+            let of_group = |at: &At| (at.0, at.1) == (level, number);
+            let hosts: Vec<Host> =
+                std::iter::from_fn(|| rest.next_if(of_group)).map(|(_, _, place)| group.hosts[place].clone()).collect();
+            let weight = weight(config, group, hosts.len());
+            part.push(Group { locality: group.locality.clone(), weight, hosts });
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+/// Of a locality with so many hosts left.
+fn weight(config: &Config, group: &Group, left: usize) -> u32 {
+    match (config.weighs_localities, config.scales_weights) {
+        (false, _) => 0,
+        (true, false) => group.weight,
+        (true, true) if group.hosts.is_empty() => 0,
+        (true, true) => (f64::from(group.weight) * left as f64 / group.hosts.len() as f64).round() as u32,
+    }
 }
 
 /// Whether a host is in the default subset.

@@ -1,6 +1,6 @@
 //! Subsets of a cluster's hosts by their metadata, and what Envoy falls back to where there is none. Rebuilt with the balancer when the
-//! endpoints change; a request finds its subset without allocating, and only one that falls back by keys allocates. Used by the worker's
-//! side of a cluster alone.
+//! endpoints change; a request finds its subset without allocating, and only one that leaves keys out, falls back by keys or brings a list
+//! allocates. Used by the worker's side of a cluster alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -82,18 +82,17 @@ impl Subsets {
         let entries = found.subsets.into_iter().map(|(criteria, members)| match members {
             Members::Single(host) => (criteria, Hosts::Single(host)),
             Members::All(hosts) => {
-                let levels = members::part(config, levels, &|level, group, host| hosts.contains(&(level, group, host)));
+                let levels = members::part(config, levels, hosts.into_iter());
                 (criteria, Hosts::Balanced(Box::new(make(levels))))
             }
         });
         let entries: HashMap<_, _, FixedState> = entries.collect();
         let default = || {
-            members::part(config, levels, &|level, group, host| {
-                members::is_default(config, &levels[level][group].hosts[host])
-            })
+            let is_one = |at: &members::At| members::is_default(config, &levels[at.0][at.1].hosts[at.2]);
+            members::part(config, levels, members::everybody(levels).filter(is_one))
         };
         let subsets = Subsets {
-            any: config.needs_any().then(|| make(members::part(config, levels, &|_, _, _| true))),
+            any: config.needs_any().then(|| make(members::part(config, levels, members::everybody(levels)))),
             default: config.needs_default().then(|| make(default())),
             config: Arc::clone(config),
             entries,
@@ -187,6 +186,10 @@ impl Subsets {
         }
         let has = |key: &Arc<str>| criteria.get(key).is_some();
         let selector: &Selector = self.config.selectors.iter().find(|selector| selector.keys.iter().all(has))?;
+        // There is nothing to leave out.
+        if selector.keys.len() == criteria.0.len() {
+            return None;
+        }
         Some(criteria.only(&selector.keys))
     }
 }

@@ -229,7 +229,7 @@ impl Chain {
     }
 
     /// Which of the chain's filters are switched off for a request with this route. It stays so, whatever route it is given later.
-    pub(in crate::http) fn switched_off(&self, route: Option<&Chosen<'_>>) -> Box<[u16]> {
+    pub(in crate::http) fn switched_off(&self, route: Option<&Chosen<'_>>) -> Rc<[u16]> {
         let levels = route.map(Chosen::scopes).unwrap_or_default();
         let off = (0u16..).zip(&self.slots).filter(|(_, slot)| slot.is_disabled(&levels));
         off.map(|(index, _)| index).collect()

@@ -47,12 +47,12 @@ pub(in crate::listener) enum Beginning {
 pub(in crate::listener) fn parse(bytes: &[u8]) -> Progress<Beginning> {
     match message(bytes) {
         Ok(Progress::More) => Progress::More,
-        Ok(Progress::Done(message)) => Progress::Done(hello(&message).unwrap_or(Beginning::Plain)),
+        Ok(Progress::Done(message)) => Progress::Done(hello(&message[4..]).unwrap_or(Beginning::Plain)),
         Err(instead) => Progress::Done(instead),
     }
 }
 
-/// The body of the ClientHello that the records hold. `Err`: they hold none.
+/// The ClientHello that the records hold, behind its type and length. `Err`: they hold none.
 fn message(mut bytes: &[u8]) -> Result<Progress<Vec<u8>>, Beginning> {
     let (mut message, mut empty) = (Vec::new(), 0);
     loop {
@@ -83,8 +83,9 @@ fn message(mut bytes: &[u8]) -> Result<Progress<Vec<u8>>, Beginning> {
                 if length > LARGEST_MESSAGE {
                     return Err(Beginning::Plain);
                 }
-                if let Some(whole) = body.get(..length) {
-                    return Ok(Progress::Done(whole.to_vec()));
+                if body.len() >= length {
+                    message.truncate(4 + length);
+                    return Ok(Progress::Done(message));
                 }
             }
             _ => {}

@@ -110,39 +110,26 @@ impl<Head> Understood<Head> {
 }
 
 fn requests<'a>(settings: Settings, pieces: impl Iterator<Item = &'a [u8]>) -> Understood<RequestHead> {
-    let mut decoder = RequestDecoder::new(settings);
-    let mut buffer = BytesMut::new();
-    let mut seen = Understood::nothing();
-    let mut in_body = false;
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
-        loop {
-            let step = if in_body {
-                decoder.body(&mut buffer).map(|frame| frame.map(|frame| in_body = !seen.frame(frame)))
-            } else {
-                decoder.head(&mut buffer).map(|head| {
-                    head.map(|(head, _)| {
-                        seen.messages.push(head);
-                        seen.bodies.push(Vec::new());
-                        in_body = true;
-                    })
-                })
-            };
-            match step {
-                Ok(Some(())) => {}
-                Ok(None) => break,
-                Err(error) => {
-                    seen.error = Some(error);
-                    return seen;
-                }
-            }
-        }
-    }
-    seen
+    let head = |decoder: &mut RequestDecoder, buffer: &mut BytesMut| {
+        decoder.head(buffer).map(|head| head.map(|(head, _)| (head, true)))
+    };
+    understood(RequestDecoder::new(settings), pieces, head, RequestDecoder::body)
 }
 
 fn responses<'a>(settings: Settings, asked: Asked, pieces: impl Iterator<Item = &'a [u8]>) -> Understood<ResponseHead> {
-    let mut decoder = ResponseDecoder::new(settings);
+    let head = |decoder: &mut ResponseDecoder, buffer: &mut BytesMut| {
+        decoder.head(buffer, asked).map(|decoded| decoded.map(|decoded| (decoded.head, !decoded.interim)))
+    };
+    understood(ResponseDecoder::new(settings), pieces, head, ResponseDecoder::body)
+}
+
+/// Decodes piece by piece; `head` says with each head whether a body follows.
+fn understood<'a, Decoder, Head>(
+    mut decoder: Decoder,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    head: impl Fn(&mut Decoder, &mut BytesMut) -> Result<Option<(Head, bool)>, ParseError>,
+    body: impl Fn(&mut Decoder, &mut BytesMut) -> Result<Option<Frame>, ParseError>,
+) -> Understood<Head> {
     let mut buffer = BytesMut::new();
     let mut seen = Understood::nothing();
     let mut in_body = false;
@@ -150,13 +137,13 @@ fn responses<'a>(settings: Settings, asked: Asked, pieces: impl Iterator<Item = 
         buffer.extend_from_slice(piece);
         loop {
             let step = if in_body {
-                decoder.body(&mut buffer).map(|frame| frame.map(|frame| in_body = !seen.frame(frame)))
+                body(&mut decoder, &mut buffer).map(|frame| frame.map(|frame| in_body = !seen.frame(frame)))
             } else {
-                decoder.head(&mut buffer, asked).map(|decoded| {
-                    decoded.map(|decoded| {
-                        seen.messages.push(decoded.head);
+                head(&mut decoder, &mut buffer).map(|head| {
+                    head.map(|(head, has_body)| {
+                        seen.messages.push(head);
                         seen.bodies.push(Vec::new());
-                        in_body = !decoded.interim;
+                        in_body = has_body;
                     })
                 })
             };
