@@ -9,16 +9,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use outrigger_integration::embedded::{binary, ports};
+use outrigger_integration::embedded::ports;
+use outrigger_integration::parity::golden;
 use outrigger_integration::parity::started::Started;
-use outrigger_integration::parity::{envoy, statistics};
-use outrigger_integration::skip::or_skip;
 use serde_json::{Value, json};
 
 const MONITOR: &str = "envoy.resource_monitors.injected_resource";
 /// In this order, each after the one before is over.
 const PRESSURES: [&str; 7] = ["0.1", "0.5", "0.72", "0.85", "0.92", MOST, "0.2"];
 const MOST: &str = "0.97";
+
+/// How a client of HTTP/2 begins, with settings that say nothing (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 fn bootstrap(admin: SocketAddr, listener: SocketAddr, file: &Path) -> Value {
     let socket = |address: SocketAddr| json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } });
@@ -103,6 +105,9 @@ fn played(program: &Path) -> String {
     // It is open when the pressure begins, and idle: its timeout of an hour becomes a tenth of a second.
     let mut idle = TcpStream::connect(listener).expect("it listens");
     idle.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let mut idle_http2 = TcpStream::connect(listener).expect("it listens");
+    idle_http2.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    idle_http2.write_all(PREFACE).expect("it is open");
     for pressure in PRESSURES {
         set(&file, pressure);
         statistics(admin, pressure);
@@ -116,6 +121,10 @@ fn played(program: &Path) -> String {
         if pressure == MOST {
             let closed = idle.read(&mut [0; 16]).expect("it ends in time");
             writeln!(told, "idle: {closed} octets, closed").expect("a string takes it");
+            // It is told first, and has its time.
+            let mut goodbye = Vec::new();
+            idle_http2.read_to_end(&mut goodbye).expect("it ends in time, too");
+            writeln!(told, "idle over HTTP/2: closed").expect("a string takes it");
         }
     }
     told
@@ -135,19 +144,12 @@ fn is_told(line: &str) -> bool {
     is_line && !others.iter().any(|prefix| line.starts_with(prefix))
 }
 
-#[test]
-fn envoy_does_as_it_is_recorded() {
-    let Some(program) = or_skip("envoy_does_as_it_is_recorded", envoy()) else { return };
-    let text = played(&program);
-    let file = statistics::file("overload.txt");
-    if std::env::var_os("UPDATE_GOLDENS").is_some() {
-        std::fs::write(&file, &text).expect("the folder is writable");
-    }
-    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text);
+#[tokio::test]
+async fn envoy_does_as_it_is_recorded() {
+    golden::of_envoy("overload.txt", async |program| Ok(played(program))).await;
 }
 
-#[test]
-fn the_same_is_done_here() {
-    let text = played(&binary::build().unwrap_or_else(|reason| panic!("{reason}")));
-    assert_eq!(text, std::fs::read_to_string(statistics::file("overload.txt")).expect("it is recorded"));
+#[tokio::test]
+async fn the_same_is_done_here() {
+    golden::of_outrigger("overload.txt", async |program| Ok(played(program))).await;
 }

@@ -32,6 +32,11 @@ pub struct Settings {
     pub strategy: Strategy,
 }
 
+/// The time, and by chance at most such a share of it more: not all that began together ends together.
+pub fn jittered(time: Duration, share: f64) -> Duration {
+    if share > 0.0 { time.saturating_add(time.mul_f64(share * fastrand::f64())) } else { time }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings { time: Duration::from_secs(600), strategy: Strategy::Gradual }

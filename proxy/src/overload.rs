@@ -98,7 +98,7 @@ fn between(least: Least, timeout: Duration, share: f64) -> Duration {
         Least::Time(least) => least.min(timeout),
         Least::Share(of) => timeout.mul_f64(of.clamp(0.0, 1.0)),
     };
-    timeout - (timeout - least).mul_f64(share)
+    timeout.saturating_sub(timeout.saturating_sub(least).mul_f64(share))
 }
 
 #[cfg(test)]

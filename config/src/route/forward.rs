@@ -215,7 +215,7 @@ pub enum MirrorTarget {
 pub struct HashPolicy {
     /// What is hashed.
     pub by: HashBy,
-    /// `terminal`: where it has a hash, those after it are not asked.
+    /// `terminal`: where there is a hash by then, those after it are not asked.
     pub terminal: bool,
 }
 

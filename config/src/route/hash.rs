@@ -38,13 +38,20 @@ fn by(at: &At<'_>, proto: &pb::HashPolicy, options: &Options) -> Result<Option<H
         }
         Some(Policy::Cookie(cookie)) => {
             let at = at.field("cookie");
-            let attribute =
-                |one: &pb::hash_policy::CookieAttribute| (Arc::from(one.name.as_str()), Arc::from(one.value.as_str()));
+            let at_attributes = at.field("attributes");
+            let attribute = |(index, one): (usize, &pb::hash_policy::CookieAttribute)| {
+                let at = at_attributes.index(index);
+                field_rules::cookie_text(&at.field("name"), &one.name)?;
+                field_rules::cookie_text(&at.field("value"), &one.value)?;
+                Ok((field_rules::not_empty(&at.field("name"), &one.name)?, Arc::from(one.value.as_str())))
+            };
+            field_rules::cookie_text(&at.field("name"), &cookie.name)?;
+            field_rules::cookie_text(&at.field("path"), &cookie.path)?;
             HashBy::Cookie {
                 name: field_rules::not_empty(&at.field("name"), &cookie.name)?,
                 ttl: proto::duration(&at.field("ttl"), &cookie.ttl)?,
                 path: Arc::from(cookie.path.as_str()),
-                attributes: cookie.attributes.iter().map(attribute).collect(),
+                attributes: cookie.attributes.iter().enumerate().map(attribute).collect::<Result<_, Rejection>>()?,
             }
         }
         Some(Policy::ConnectionProperties(properties)) if properties.source_ip => HashBy::SourceIp,

@@ -35,9 +35,10 @@ impl WorkerCluster {
     pub fn destination_of(&self, asks: &impl Asks) -> Option<SocketAddr> {
         let Discovery::OriginalDst(config) = &self.config().discovery else { return None };
         let found = asks.state().or_else(|| self.said(config, asks)).or_else(|| self.named(config, asks))?;
-        let found = SocketAddr::new(found.ip(), config.port.unwrap_or(found.port()));
+        let found = plain(SocketAddr::new(found.ip(), config.port.unwrap_or(found.port())));
         let connection = asks.connection();
-        if found == connection.local || found == connection.direct_local {
+        // No address at all is this machine to the kernel.
+        if found.ip().is_unspecified() || found == plain(connection.local) || found == plain(connection.direct_local) {
             // That is ourselves, again and again.
             self.counts_bad_destination();
             return None;
@@ -70,6 +71,11 @@ impl WorkerCluster {
     fn counts_bad_destination(&self) {
         self.shared().scope().counter("original_dst_host_invalid").inc();
     }
+}
+
+/// An address of version 4 may be written as one of version 6.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The address that `set_filter_state` or another filter has set.

@@ -91,6 +91,11 @@ impl Deadlines {
         self.keep(kind, after, after.and_then(|after| from.checked_add(after)));
     }
 
+    /// As [`set`](Deadlines::set), for a time that nothing makes shorter or begins anew.
+    pub fn set_fixed(&mut self, kind: Expired, after: Duration) {
+        self.keep(kind, None, Instant::now().checked_add(after));
+    }
+
     fn keep(&mut self, kind: Expired, after: Option<Duration>, at: Option<Instant>) {
         self.at[place(kind)] = at;
         self.armed |= at.is_some();
@@ -171,7 +176,7 @@ impl Deadlines {
             Shrinks::Stream => (Timer::StreamIdle, None),
         };
         let over = |kind: Expired, timer: Timer, whole: Duration| {
-            let gained = whole - overload::shortened(timer, whole);
+            let gained = whole.saturating_sub(overload::shortened(timer, whole));
             let at = self.at[place(kind)]?.checked_sub(gained)?;
             (at <= Instant::now()).then(|| place(kind))
         };

@@ -14,9 +14,9 @@ pub(super) fn of_request(of_cluster: &[HashPolicy], chosen: Chosen<'_>, stream: 
     for policy in policies {
         if let Some(hash) = of_policy(&policy.by, stream) {
             combined = Some(combined.map_or(hash, |earlier: u64| earlier.rotate_left(1) ^ hash));
-            if policy.terminal {
-                break;
-            }
+        }
+        if policy.terminal && combined.is_some() {
+            break;
         }
     }
     combined
@@ -25,14 +25,15 @@ pub(super) fn of_request(of_cluster: &[HashPolicy], chosen: Chosen<'_>, stream: 
 /// The cookies that the client is to send with its next request, so that it comes to the same host: values of `set-cookie`.
 pub(super) fn cookies(of_cluster: &[HashPolicy], chosen: Chosen<'_>, stream: &Stream<'_>) -> Vec<String> {
     let mut set = Vec::new();
-    for policy in policies(of_cluster, chosen).unwrap_or_default() {
+    let policies = policies(of_cluster, chosen).unwrap_or_default();
+    for (index, policy) in policies.iter().enumerate() {
         if let HashBy::Cookie { name, ttl: Some(ttl), path, attributes } = &policy.by
             && cookie::value(&stream.request.headers, name.as_bytes()).is_none()
         {
             let attributes = cookie::Attributes { path, max_age: Some(*ttl), others: attributes };
             set.push(cookie::set(name, &of_connection(stream), &attributes));
         }
-        if policy.terminal && of_policy(&policy.by, stream).is_some() {
+        if policy.terminal && policies[..=index].iter().any(|one| of_policy(&one.by, stream).is_some()) {
             break;
         }
     }

@@ -128,8 +128,8 @@ impl Side {
         }
     }
 
+    /// Adds; what is to be removed was removed before the values were computed.
     fn apply(&self, headers: &mut Headers, values: Values) {
-        self.remove_from(headers);
         let wanted = |addition: &Addition, value: &Bytes, headers: &Headers| {
             let keep = !value.is_empty() || addition.keep_empty;
             keep && match addition.action {

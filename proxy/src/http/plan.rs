@@ -23,12 +23,10 @@ pub(crate) struct Rare {
     pub reroute: bool,
     /// The filters that the first route has switched off; known once there is another.
     pub switched_off: Option<Rc<[u16]>>,
-    /// A cluster in place of the route's.
-    pub cluster: Option<Arc<str>>,
+    /// A tunnel through this proxy to a host of its table: the cluster that it leads to.
+    pub tunnel: Option<Arc<str>>,
     /// An endpoint for the first attempt.
     pub host: Option<OverrideHost>,
-    /// A tunnel through this proxy to a host of its table.
-    pub tunnels: bool,
 }
 
 impl Plan<'_> {
@@ -37,9 +35,9 @@ impl Plan<'_> {
         self.rare.get_or_insert_default()
     }
 
-    /// The cluster that a filter has chosen.
-    pub fn cluster(&self) -> Option<&Arc<str>> {
-        self.rare.as_ref()?.cluster.as_ref()
+    /// The cluster of a tunnel through this proxy to a host of its table.
+    pub fn tunnel(&self) -> Option<&Arc<str>> {
+        self.rare.as_ref()?.tunnel.as_ref()
     }
 
     /// The endpoint that a filter has chosen for this attempt: a retry goes where the balancer says.
@@ -47,15 +45,10 @@ impl Plan<'_> {
         self.rare.as_ref()?.host.as_ref().filter(|_| attempt == 1)
     }
 
-    /// A tunnel through this proxy to a host of its table.
-    pub fn tunnels(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.tunnels)
-    }
-
-    /// The tunnel that a route was chosen for is none of the route that is chosen now.
+    /// Another route is chosen: the tunnel of the one before is none of it.
     pub fn forget_tunnel(&mut self) {
-        if let Some(rare) = self.rare.as_mut().filter(|rare| rare.tunnels) {
-            (rare.cluster, rare.tunnels) = (None, false);
+        if let Some(rare) = &mut self.rare {
+            rare.tunnel = None;
         }
     }
 

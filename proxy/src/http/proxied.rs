@@ -11,15 +11,16 @@ use super::stream::{Chosen, Stream};
 use crate::wire::message::Method;
 
 /// Chooses the tunnel, if there is one.
-pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: &'s RouteTable) {
+pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: &'s RouteTable, random: u64) {
     if stream.request.method != Method::Connect || stream.request.upgrade.is_some() {
         return;
     }
     let Some((host, ported)) = table.proxied(&stream.request.authority) else { return };
-    let Some(route) = host.routes.iter().find(|route| route.forwarding.is_some()) else { return };
+    // The route that a request for the host itself would take: what it asks of requests it asks of tunnels, too.
+    let (head, info) = (&stream.request, &stream.info);
+    let Some(route) = host.routes.iter().find(|route| route.matches_at(b"/", head, info, random)) else { return };
     let Some(cluster) = cluster(stream, route, ported) else { return };
-    let plan = stream.plan.rare();
-    (plan.cluster, plan.tunnels) = (Some(cluster), true);
+    stream.plan.rare().tunnel = Some(cluster);
     let forwarding = route.forwarding.as_ref();
     stream.route = Some(Chosen { table, host, route, forwarding, weighted: None, counted: None });
 }

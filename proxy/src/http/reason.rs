@@ -2,6 +2,7 @@
 //! here. At most a few lines a second from each worker, so that a burst of failures costs nothing.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use super::route::without_query;
@@ -16,7 +17,7 @@ thread_local! {
 }
 
 /// Tells why a request was answered with a 503 (or gRPC's UNAVAILABLE).
-pub(super) fn tell(stream: &Stream<'_>, details: &str, why: &str) {
+pub(super) fn tell(stream: &Stream<'_>, details: &str, why: impl Display) {
     let Some(left_out) = take_line() else { return };
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     tracing::warn!(

@@ -133,8 +133,9 @@ fn leaves_default_port(request: &RequestHead, to: &str) -> bool {
 /// How many octets of the path the route's match stands for: what a prefix rewrite replaces.
 pub(super) fn matched_length(matched: &RouteMatch, path: &[u8]) -> usize {
     match &matched.path {
-        PathMatch::Prefix(prefix) | PathMatch::SeparatedPrefix(prefix) => prefix.len(),
-        PathMatch::Exact(_) | PathMatch::Regex(_) | PathMatch::Template(_) => path.len(),
+        // Parameters behind it may have been left out of the match, and stay.
+        PathMatch::Prefix(text) | PathMatch::SeparatedPrefix(text) | PathMatch::Exact(text) => text.len(),
+        PathMatch::Regex(_) | PathMatch::Template(_) => path.len(),
         PathMatch::Connect => 0,
     }
 }

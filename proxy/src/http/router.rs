@@ -20,28 +20,29 @@ use crate::wire::codec::Downstream;
 pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: Option<&'s RouteTable>) {
     let random = fastrand::u64(..);
     (stream.table, stream.route, stream.to_tls) = (table, None, false);
+    stream.plan.forget_tunnel();
     stream.info.route_resolutions += 1;
     let Some(table) = table else { return };
     match table.find(&stream.request, &stream.info, random) {
         Found::Route(host, route) => {
             let forwarding = route.forwarding.as_ref();
-            stream.route = Some(Chosen { table, host, route, forwarding, weighted: None, counted: None });
-            let weighted = forwarding.and_then(|forwarding| forwarding.choose(dice(stream, forwarding, random)));
-            stream.route = Some(Chosen { table, host, route, forwarding, weighted, counted: None });
+            let chosen = Chosen { table, host, route, forwarding, weighted: None, counted: None };
+            let weighted = forwarding.and_then(|one| one.choose(dice(stream, chosen, one, random)));
+            stream.route = Some(Chosen { weighted, ..chosen });
         }
         Found::RedirectToTls => stream.to_tls = true,
-        Found::Nothing => proxied::choose(stream, table),
+        Found::Nothing => proxied::choose(stream, table, random),
     }
 }
 
 /// What chooses among weighted clusters: chance, unless the request says a number or has a hash.
-fn dice(stream: &Stream<'_>, forwarding: &Forwarding, chance: u64) -> u64 {
+fn dice(stream: &Stream<'_>, chosen: Chosen<'_>, forwarding: &Forwarding, chance: u64) -> u64 {
     let said = match (&forwarding.weights_header, &forwarding.config.weights_by) {
         (Some(name), _) => {
             let value = stream.request.headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
             value.and_then(|value| value.parse().ok())
         }
-        (None, WeightsBy::Hash) => stream.route.and_then(|chosen| hash::of_request(&[], chosen, stream)),
+        (None, WeightsBy::Hash) => hash::of_request(&[], chosen, stream),
         (None, _) => None,
     };
     said.unwrap_or(chance)

@@ -226,12 +226,12 @@ impl<'s> Stream<'s> {
         LogEntry { info: &self.info, request, response, trailers, more }
     }
 
-    /// The name of the cluster that the request goes to: a filter's choice, else its route's. `None`: it is not forwarded, or its route
+    /// The name of the cluster that the request goes to: its tunnel's, else its route's. `None`: it is not forwarded, or its route
     /// takes the name from a header that is not there.
     pub fn cluster_name(&self) -> Option<&str> {
         let chosen = self.route?;
         let forwarding = chosen.forwarding?;
-        if let Some(cluster) = self.plan.cluster() {
+        if let Some(cluster) = self.plan.tunnel() {
             return Some(cluster);
         }
         match &forwarding.config.cluster {

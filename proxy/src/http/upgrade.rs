@@ -23,7 +23,7 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
         (None, _) => return Ok(()),
     };
     let of_route = chosen.forwarding.map_or(&[][..], |forwarding| &forwarding.config.upgrades[..]);
-    if stream.plan.tunnels() {
+    if stream.plan.tunnel().is_some() {
         stream.context.manager.stats.downstream_cx_upgrades_total.inc();
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub(super) fn terminated(stream: &Stream<'_>) -> Option<Connect> {
     if request.upgrade.is_some() {
         return None;
     }
-    if stream.plan.tunnels() && request.method == Method::Connect {
+    if stream.plan.tunnel().is_some() && request.method == Method::Connect {
         return Some(Connect { proxy_protocol: None, allow_post: false });
     }
     let connect = stream.route?.forwarding?.config.connect?;

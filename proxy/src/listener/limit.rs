@@ -46,7 +46,9 @@ pub(super) enum Full {
 /// manager.
 pub(super) fn acquire(ignores_limit: bool, bypasses_overload: bool) -> Result<Permit, Full> {
     let is_full = ACTIVE.fetch_add(1, Ordering::Relaxed) >= MAX.load(Ordering::Relaxed);
-    let is_rejecting = overload::does(Act::ShedAccept) || overload::does(Act::Reject);
+    // What is done is counted: it is asked only where the answer matters.
+    let matters = !bypasses_overload && (!is_full || ignores_limit);
+    let is_rejecting = matters && (overload::does(Act::ShedAccept) || overload::does(Act::Reject));
     let full = judged((is_full, ignores_limit), (is_rejecting, bypasses_overload));
     match full {
         // A permit gives its place back itself.

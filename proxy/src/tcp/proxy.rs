@@ -18,7 +18,7 @@ use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
 use crate::cluster::{Asks, Pick, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
-use crate::drain::DrainWatch;
+use crate::drain::{DrainWatch, jittered};
 use crate::failure::ResponseFlags;
 use crate::logs::{AccessLogs, Again};
 use crate::telemetry::access_log::{EntryKind, LogEntry, More};
@@ -74,8 +74,7 @@ impl TcpProxy {
 
     /// When a connection that begins now has to end.
     fn longest(&self) -> Option<Instant> {
-        let longer = 1.0 + self.config.duration_jitter * fastrand::f64();
-        self.config.max_connection_duration.map(|time| Instant::now() + time.mul_f64(longer))
+        self.config.max_connection_duration.map(|time| Instant::now() + jittered(time, self.config.duration_jitter))
     }
 
     /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
@@ -278,7 +277,11 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         ..TcpWant::default()
     };
     // What filters have said of the connection counts over the configuration.
-    let said = info.connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said));
+    let connection = &info.connection;
+    let has_subsets = cluster.config().subsets.is_some();
+    let said = has_subsets
+        .then(|| connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said)))
+        .flatten();
     let metadata = said.as_ref().or(asked);
     let original_destination = cluster.destination_of(&Octets(&info.connection));
     while info.attempts < proxy.config.max_connect_attempts.max(1) {

@@ -31,20 +31,20 @@ pub async fn tcp(
         let _refused = keep_alive(&socket, keepalive);
     }
     let (source, options) = bind.map_or((None, &[][..]), |bind| bind.towards(address));
+    for option in options {
+        // As in Envoy: before the bind, and who asked for it wants no connection without it.
+        set_socket_option(socket.as_fd(), option.level, option.name, &option.value).map_err(|error| {
+            let reason =
+                format!("failed to set socket option {}/{}: {}", option.level, option.name, system_text(&error));
+            ConnectFailure::because(ConnectFailureKind::Local, reason)
+        })?;
+    }
     if let Some(source) = source {
         if bind.is_some_and(|bind| bind.freebind) {
             free(&socket, source).map_err(|error| local(&error))?;
         }
         socket.bind(&source.into()).map_err(|error| {
             let reason = format!("failed to bind to {source}: {}", system_text(&error));
-            ConnectFailure::because(ConnectFailureKind::Local, reason)
-        })?;
-    }
-    for option in options {
-        // As in Envoy: who asked for it wants no connection without it.
-        set_socket_option(socket.as_fd(), option.level, option.name, &option.value).map_err(|error| {
-            let reason =
-                format!("failed to set socket option {}/{}: {}", option.level, option.name, system_text(&error));
             ConnectFailure::because(ConnectFailureKind::Local, reason)
         })?;
     }

@@ -74,4 +74,8 @@ fn nobody_is_sent_back_to_where_he_came_in() {
     assert_eq!(cluster(&bench, None).destination_of(&request(None, Some("10.0.0.9:80"))), None);
     assert_eq!(cluster(&bench, Some(80)).destination_of(&request(None, Some("10.0.0.9:443"))), None);
     assert_eq!(bench.stat("original_dst_host_invalid"), 1);
+    for written in ["[::ffff:10.0.0.9]:80", "0.0.0.0:80", "[::]:80", "[::ffff:0.0.0.0]:80"] {
+        assert_eq!(cluster(&bench, None).destination_of(&request(None, Some(written))), None, "{written}");
+        assert_eq!(bench.stat("original_dst_host_invalid"), 1, "{written}");
+    }
 }

@@ -65,7 +65,7 @@ impl Failure {
     pub fn into_stop(self, stream: &Stream<'_>, retried: bool) -> Stop {
         match self {
             Failure::Pick(failure) => {
-                reason::tell(stream, failure.details(), &format!("{}: {failure}", failure.body()));
+                reason::tell(stream, failure.details(), format_args!("{}: {failure}", failure.body()));
                 LocalReply::new(failure.status(), failure.details())
                     .body(failure.body().as_bytes())
                     .flags(failure.flags())
@@ -79,14 +79,14 @@ impl Failure {
                     details.push('|');
                     details.push_str(transport);
                 }
-                reason::tell(stream, why, &failure.to_string());
+                reason::tell(stream, why, &failure);
                 let mut reply = before_response(503, failure.flags(), why, &details, retried);
                 reply.overloaded = failure.kind == ConnectFailureKind::Overflow;
                 reply.into()
             }
             Failure::Stream(error) => {
                 let (flags, why) = reset_of(&error);
-                reason::tell(stream, why, &error.to_string());
+                reason::tell(stream, why, &error);
                 before_response(status_of(flags), flags, why, why, retried).into()
             }
             Failure::Timeout(stop) | Failure::Duration(stop) => stop,

@@ -7,10 +7,13 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
+use config::bootstrap::Timer;
 use tokio::time::Instant;
 
+use crate::drain::jittered;
 use crate::http::context::Context;
 use crate::http::deadlines::{Deadlines, Expired};
+use crate::overload;
 
 /// What a connection waited for.
 pub(super) enum Event<T> {
@@ -111,11 +114,17 @@ impl Limits {
     /// Whether a connection with several streams was idle for all the time; if not, the timeout is set anew.
     pub(super) fn was_idle(&mut self, idle: bool, last_end: Instant) -> bool {
         let Some(timeout) = self.idle else { return false };
-        let left = if idle { timeout.saturating_sub(last_end.elapsed()) } else { timeout };
-        if left.is_zero() {
+        if !idle {
+            // It is asked again then, and sooner where the timeout may have become shorter by the time the last stream ends.
+            let may_shrink = overload::may_shorten(Timer::ConnectionIdle);
+            let again = if may_shrink { timeout.min(overload::LOOK) } else { timeout };
+            self.deadlines.set_fixed(Expired::Idle, again);
+            return false;
+        }
+        if last_end.elapsed() >= overload::shortened(Timer::ConnectionIdle, timeout) {
             return true;
         }
-        self.deadlines.set(Expired::Idle, Some(left));
+        self.deadlines.set_from(Expired::Idle, Some(timeout), last_end);
         false
     }
 
@@ -149,7 +158,7 @@ impl Limits {
         self.ending = Ending::Told;
         self.mortal = true;
         self.end_idle();
-        self.deadlines.set(Expired::Duration, Some(self.drain));
+        self.deadlines.set_fixed(Expired::Duration, self.drain);
     }
 
     pub(super) fn count(&self, context: &Context, expired: Expired) {
@@ -178,9 +187,4 @@ impl Limits {
         })
         .await
     }
-}
-
-/// The time, and by chance at most such a share of it more.
-fn jittered(time: Duration, share: f64) -> Duration {
-    if share > 0.0 { time.saturating_add(time.mul_f64(share * fastrand::f64())) } else { time }
 }

@@ -102,11 +102,13 @@ impl<'s> Exchange<'s> {
             return;
         }
         let (chain, table, before) = (self.chain, self.stream.table, self.stream.route);
-        let off = &mut self.stream.plan.rare().switched_off;
-        let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref()).into()).clone();
         attempt::forget_cluster(&mut self.stream);
-        self.stream.plan.forget_tunnel();
         router::choose(&mut self.stream, table);
+        if ![before, self.stream.route].iter().flatten().any(|chosen| chosen.has_scopes()) {
+            return;
+        }
+        let off = &mut self.stream.plan.rare().switched_off;
+        let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref())).clone();
         let kept = chain.start_again(&mut self.filters, asked, &off, self.stream.route.as_ref());
         if let Some(frames) = &mut self.request_frames {
             frames.start_again(kept, &self.filters);

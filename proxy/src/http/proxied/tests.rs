@@ -52,6 +52,39 @@ async fn the_cluster_is_that_of_the_port() {
     }
 }
 
+/// What a route asks of requests it asks of tunnels, too: a route for a few is not for all who ask for a tunnel.
+#[tokio::test(start_paused = true)]
+async fn the_route_is_that_of_a_request_for_the_host() {
+    use std::sync::Arc;
+
+    use config::matcher::{HeaderMatcher, HeaderRule};
+    use config::route::{Action, ClusterChoice, PathMatch};
+
+    for (headers, expected) in [(vec![], "outbound|80||svc"), (vec![("x-canary", "1")], "outbound|80|v2|svc")] {
+        let mut bench = bench("http_proxy", &["svc"], "outbound|80||svc");
+        bench.host(|host| {
+            let mut canary = (*host.routes[0]).clone();
+            let rule = HeaderRule::Present(true);
+            canary.matches.headers =
+                vec![HeaderMatcher { name: "x-canary".into(), rule, invert: false, missing_is_empty: false }];
+            let Action::Forward(forward) = &mut canary.action else { unreachable!() };
+            Arc::make_mut(forward).cluster = ClusterChoice::Single("outbound|80|v2|svc".into());
+            let mut elsewhere = canary.clone();
+            elsewhere.matches.headers.clear();
+            elsewhere.matches.path = PathMatch::Exact("/only/here".into());
+            host.routes.splice(..0, [Arc::new(canary), Arc::new(elsewhere)]);
+        });
+        let refuses = crate::cluster::ConnectFailure::new(crate::cluster::ConnectFailureKind::Remote);
+        bench.cluster(expected).scripts.borrow_mut().push_back(fake::Script::refuses(refuses));
+        let mut request = connect("svc:80");
+        for (name, value) in headers {
+            request.headers.append(crate::wire::headers::Name::new(name), value);
+        }
+        let outcome = bench.send(request).await;
+        assert_eq!((outcome.info.upstream_cluster.as_deref(), outcome.status()), (Some(expected), 503));
+    }
+}
+
 /// A filter may have the route chosen again: then the tunnel counts no more.
 #[tokio::test(start_paused = true)]
 async fn another_route_is_no_tunnel_to_the_host_that_was_asked_for() {

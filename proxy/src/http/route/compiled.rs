@@ -233,6 +233,11 @@ impl Route {
     pub(super) fn matches(&self, head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
         self.matcher.matches(&self.config.matches, head, info, random)
     }
+
+    /// Whether it would, if the request had that path.
+    pub(in crate::http) fn matches_at(&self, path: &[u8], head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
+        self.matcher.matches_at(path, &self.config.matches, (head, info), random)
+    }
 }
 
 impl Forwarding {

@@ -22,8 +22,27 @@ impl Matcher {
     }
 
     pub(super) fn matches(&self, config: &RouteMatch, head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
-        path_matches(config, head)
-            && self.headers.match_request(head)
+        // A CONNECT has no path; only a route for CONNECT takes it.
+        let of_path = match head.path.is_empty() {
+            true => matches!(config.path, PathMatch::Connect),
+            false => path_is(config, without_query(&head.path)),
+        };
+        of_path && self.matches_but_for_path(config, head, info, random)
+    }
+
+    /// As it would match with that path, which has no query.
+    pub(super) fn matches_at(
+        &self,
+        path: &[u8],
+        config: &RouteMatch,
+        (head, info): (&RequestHead, &StreamInfo),
+        random: u64,
+    ) -> bool {
+        path_is(config, path) && self.matches_but_for_path(config, head, info, random)
+    }
+
+    fn matches_but_for_path(&self, config: &RouteMatch, head: &RequestHead, info: &StreamInfo, random: u64) -> bool {
+        self.headers.match_request(head)
             && queries_match(&config.query, &head.path)
             && (!config.grpc || is_grpc(head))
             && config.cookies.iter().all(|matcher| cookie_matches(matcher, head))
@@ -42,12 +61,7 @@ pub(crate) fn without_query(path: &[u8]) -> &[u8] {
     }
 }
 
-fn path_matches(config: &RouteMatch, head: &RequestHead) -> bool {
-    if head.path.is_empty() {
-        // A CONNECT has no path; only a route for CONNECT takes it.
-        return matches!(config.path, PathMatch::Connect);
-    }
-    let mut path = without_query(&head.path);
+fn path_is(config: &RouteMatch, mut path: &[u8]) -> bool {
     if config.ignores_parameters
         && let Some(parameters) = memchr::memchr(b';', path)
     {

@@ -149,7 +149,7 @@ impl ExtAuthz {
         reason::tell(
             turn.stream,
             "ext_authz_invalid",
-            &format!("the authorizer sent {what:?}, which is not valid, not allowed or too much"),
+            format_args!("the authorizer sent {what:?}, which is not valid, not allowed or too much"),
         );
         self.refusal(500, "ext_authz_invalid").into()
     }
