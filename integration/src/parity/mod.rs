@@ -2,7 +2,7 @@
 //!
 //! Called by the tests `*_parity`. [`bootstraps`] are small files that are judged. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
 //! [`balance`] is how requests are spread. [`der`] writes them octet by octet. [`logs`] are access logs that are sent to services. [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted, [`tracing`] what spans say. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
-//! proxy and asks it. [`started`] is the process that most of them speak to, [`golden`] compares with what is recorded.
+//! proxy and asks it. [`started`] is the process that most of them speak to, [`golden`] compares with what is recorded, [`scenarios`] reads files of scenarios.
 
 pub mod asked;
 pub mod balance;
@@ -16,6 +16,7 @@ pub mod network;
 pub mod peers;
 pub mod proxy;
 pub mod rbac;
+pub mod scenarios;
 pub mod started;
 pub mod statistics;
 pub mod table;

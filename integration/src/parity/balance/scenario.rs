@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Failure, hosts};
 use crate::parity::address;
+use crate::parity::scenarios::{self, known};
 
 /// A scenario.
 #[derive(Debug)]
@@ -46,25 +47,12 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/balance")
 }
 
-/// All scenarios, in order of their names; with `PARITY_ONLY=a,b` in the environment those whose names begin with `a` or `b`.
+/// All scenarios: see [`scenarios::all`].
 ///
 /// # Errors
 /// The file that is none.
 pub fn all() -> Result<Vec<Scenario>, Failure> {
-    let only = std::env::var("PARITY_ONLY").unwrap_or_default();
-    let mut scenarios = Vec::new();
-    for entry in std::fs::read_dir(folder())? {
-        let path = entry?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.extension().is_some_and(|extension| extension == "json")
-            && only.split(',').any(|prefix| name.starts_with(prefix))
-        {
-            let config = serde_json::from_slice(&std::fs::read(&path)?)?;
-            scenarios.push(Scenario::read(&name, config).map_err(|error| format!("{name}: {error}"))?);
-        }
-    }
-    scenarios.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(scenarios)
+    scenarios::all(&folder(), |name, text| Scenario::read(name, serde_json::from_str(text)?))
 }
 
 /// Keys of a scenario, of a case and of an endpoint. What is misspelt would go unnoticed.
@@ -202,13 +190,5 @@ fn text(value: &Value, key: &str, default: &str) -> String {
 fn merge(into: &mut Value, fields: &Value) {
     for (key, value) in fields.as_object().into_iter().flatten() {
         into[key] = value.clone();
-    }
-}
-
-fn known(value: &Value, keys: &[&str]) -> Result<(), Failure> {
-    let empty = Map::new();
-    match value.as_object().unwrap_or(&empty).keys().find(|key| !keys.contains(&key.as_str())) {
-        Some(key) => Err(format!("there is no {key:?}").into()),
-        None => Ok(()),
     }
 }

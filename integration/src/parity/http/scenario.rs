@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use super::tokens::{self, Named};
 use super::{Failure, pieces};
+use crate::parity::scenarios::{self, known};
 
 /// A scenario.
 #[derive(Debug, Clone)]
@@ -92,21 +93,12 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/http_filters")
 }
 
-/// All scenarios, in order of their names; with `PARITY_ONLY=a,b` in the environment those whose names begin with `a` or `b`.
+/// All scenarios: see [`scenarios::all`].
 ///
 /// # Errors
 /// The file that is none.
 pub fn all() -> Result<Vec<Scenario>, Failure> {
-    let entries = std::fs::read_dir(folder())?.collect::<Result<Vec<_>, _>>()?;
-    let only = std::env::var("PARITY_ONLY").unwrap_or_default();
-    let wanted = |path: &Path| {
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        path.extension().is_some_and(|extension| extension == "json")
-            && only.split(',').any(|prefix| name.starts_with(prefix))
-    };
-    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(|path| wanted(path)).collect();
-    paths.sort();
-    paths.iter().map(|path| read(path).map_err(|error| format!("{}: {error}", path.display()).into())).collect()
+    scenarios::all(&folder(), read)
 }
 
 /// Keys of a scenario, and of a request. What is misspelt would go unnoticed.
@@ -152,9 +144,8 @@ const OF_REQUEST: [&str; 15] = [
 ];
 const OF_ANSWER: [&str; 6] = ["status", "headers", "body", "trailers", "reset", "silent"];
 
-fn read(path: &Path) -> Result<Scenario, Failure> {
-    let name = path.file_stem().and_then(|name| name.to_str()).ok_or("the file has no name")?;
-    let text = std::fs::read_to_string(path)?.replace("$app", name);
+fn read(name: &str, text: &str) -> Result<Scenario, Failure> {
+    let text = text.replace("$app", name);
     let named = ["none", "authorizer", "mirror", "talker"];
     let text = named.iter().fold(text, |text, cluster| text.replace(&format!("${cluster}"), cluster));
     let mut config: Value = serde_json::from_str(&text)?;
@@ -178,13 +169,6 @@ fn read(path: &Path) -> Result<Scenario, Failure> {
     }
     let serves = config["serves"].as_object().into_iter().flatten().map(served).collect::<Result<_, _>>()?;
     Ok(Scenario { name: name.to_owned(), statistics: words, serves, tokens, requests, config })
-}
-
-fn known(value: &Value, keys: &[&str]) -> Result<(), Failure> {
-    match value.as_object().into_iter().flatten().find(|(key, _)| !keys.contains(&key.as_str())) {
-        Some((key, _)) => Err(format!("nothing is called {key:?}").into()),
-        None => Ok(()),
-    }
 }
 
 fn served((path, answer): (&String, &Value)) -> Result<(String, u16, String), Failure> {

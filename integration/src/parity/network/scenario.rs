@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::parity::http::Failure;
+use crate::parity::scenarios;
 
 /// A scenario.
 #[derive(Debug, Clone)]
@@ -33,34 +34,19 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/network_filters")
 }
 
-/// All of them, in order of their names; with `PARITY_ONLY=a,b` in the environment those whose names begin with `a` or `b`.
+/// All of them: see [`scenarios::all`].
 ///
 /// # Errors
 /// The file that is none.
 pub fn all() -> Result<Vec<Scenario>, Failure> {
-    let only = std::env::var("PARITY_ONLY").unwrap_or_default();
-    let mut scenarios = Vec::new();
-    for entry in std::fs::read_dir(folder())? {
-        let path = entry?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "json")
-            && only.split(',').any(|prefix| name.starts_with(prefix))
-        {
-            let told = |error: Failure| format!("{}: {error}", path.display());
-            scenarios.push(read(name, &std::fs::read_to_string(&path)?).map_err(told)?);
-        }
-    }
-    scenarios.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(scenarios)
+    scenarios::all(&folder(), read)
 }
 
 const KEYS: [&str; 7] = ["filters", "listener_filters", "metadata", "steps", "lines", "log", "statistics"];
 
 fn read(name: &str, text: &str) -> Result<Scenario, Failure> {
     let config: Value = serde_json::from_str(text)?;
-    if let Some((key, _)) = config.as_object().into_iter().flatten().find(|(key, _)| !KEYS.contains(&key.as_str())) {
-        return Err(format!("nothing is called {key:?}").into());
-    }
+    scenarios::known(&config, &KEYS)?;
     let texts = |key: &str| {
         let items = config[key].as_array().into_iter().flatten();
         items.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
