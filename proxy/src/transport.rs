@@ -143,13 +143,32 @@ impl Stream {
         Stream { counts, ..self }
     }
 
-    /// Whether it is worth reading; if not, `cx` is woken when it may be. Spares a caller the preparing of a buffer. With TLS only
-    /// reading can tell.
+    /// Whether it is worth reading; if not, `cx` is woken when it may be. Spares a caller the preparing of a buffer, and the TLS library
+    /// a reading in vain.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.io {
+        match self.quiet_socket() {
             // An error shows in reading.
-            Io::Tcp(io) if self.prefix.is_empty() => io.poll_read_ready(cx).map(drop),
-            _ => Poll::Ready(()),
+            Some(socket) => socket.poll_read_ready(cx).map(drop),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Whether there is nothing to read, as far as the system has told; `false` also where only reading can tell. Nobody is woken.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet_socket().is_some()
+    }
+
+    /// The socket that has to tell of something before there is anything to read.
+    fn quiet_socket(&self) -> Option<&TcpStream> {
+        if !self.prefix.is_empty() || self.front.is_some() {
+            return None;
+        }
+        match &self.io {
+            Io::Tcp(io) => socket::is_quiet(io).then_some(io),
+            // The library has neither text nor the end in hand: it has looked at every whole record that it has.
+            Io::TlsServer(io) if io.get_ref().1.wants_read() => io.get_ref().0.quiet_socket(),
+            Io::TlsClient(io) if io.get_ref().1.wants_read() => io.get_ref().0.quiet_socket(),
+            Io::TlsServer(_) | Io::TlsClient(_) | Io::Unix(_) | Io::Gated(_) | Io::Memory(_) => None,
         }
     }
 

@@ -185,4 +185,6 @@ pub enum Operator {
     VirtualClusterName,
     /// `FILTER_CHAIN_NAME`.
     FilterChainName,
+    /// `LISTENER_NAME`.
+    ListenerName,
 }

@@ -262,6 +262,7 @@ const TAKEN: &[&str] = &[
     "HOSTNAME",
     "LOCAL_REPLY_BODY",
     "FILTER_CHAIN_NAME",
+    "LISTENER_NAME",
     "ACCESS_LOG_TYPE",
     "UNIQUE_ID",
     "ENVIRONMENT(HOME)",

@@ -36,6 +36,9 @@ pub(crate) fn http_connection_manager(
     let unset = core::HttpProtocolOptions::default();
     let common = proto.common_http_protocol_options.as_ref().unwrap_or(&unset);
     let at_common = at.field("common_http_protocol_options");
+    if common.max_response_headers_kb.is_some() {
+        return Err(at_common.field("max_response_headers_kb").reject("cannot be set here; it belongs to a cluster"));
+    }
     let chain = filters::chain(&at.field("http_filters"), &proto.http_filters, options)?;
     let request_id = request_id(&at.field("request_id_extension"), proto, options)?;
     let http2 = proto.http2_protocol_options.as_ref();

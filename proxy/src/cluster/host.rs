@@ -268,7 +268,7 @@ impl Active {
     /// `max_requests` are under way.
     pub fn begin(core: &Rc<Core>, state: &Rc<HostState>, priority: Priority) -> Result<Active, ConnectFailure> {
         let Some(permit) = Permit::take(core, priority, Resource::Requests) else {
-            core.stats.upstream_rq_pending_overflow.inc();
+            core.stats.upstream_rq_active_overflow.inc();
             // There was a connection, so there is a host to name.
             return Err(ConnectFailure { names_host: true, ..ConnectFailure::new(ConnectFailureKind::Overflow) });
         };

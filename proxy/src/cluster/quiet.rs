@@ -36,7 +36,6 @@ pub(super) const QUIET: Names = &[
     (Kind::Counter, "upstream_http3_broken"),
     (Kind::Gauge, "upstream_queue_overloaded"),
     (Kind::Counter, "upstream_rq_0rtt"),
-    (Kind::Counter, "upstream_rq_active_overflow"),
     (Kind::Counter, "upstream_rq_maintenance_mode"),
 ];
 

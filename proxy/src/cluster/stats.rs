@@ -50,7 +50,7 @@ statistics! {
         upstream_flow_control_backed_up_total, upstream_flow_control_drained_total,
         upstream_flow_control_paused_reading_total, upstream_flow_control_resumed_reading_total,
         upstream_internal_redirect_failed_total, upstream_internal_redirect_succeeded_total,
-        upstream_rq_cancelled, upstream_rq_completed, upstream_rq_max_duration_reached, upstream_rq_pending_failure_eject,
+        upstream_rq_active_overflow, upstream_rq_cancelled, upstream_rq_completed, upstream_rq_max_duration_reached, upstream_rq_pending_failure_eject,
         upstream_rq_pending_overflow, upstream_rq_pending_total, upstream_rq_per_try_idle_timeout, upstream_rq_per_try_timeout, upstream_rq_retry,
         upstream_rq_retry_backoff_exponential, upstream_rq_retry_backoff_ratelimited, upstream_rq_retry_limit_exceeded, upstream_rq_retry_overflow,
         upstream_rq_retry_success, upstream_rq_rx_reset, upstream_rq_timeout, upstream_rq_total, upstream_rq_tx_reset;

@@ -24,6 +24,7 @@ use config::route::ClusterChoice;
 use tokio::time::Instant;
 
 use super::exchange::{Exchange, send};
+use super::forwarded;
 use super::hash;
 use super::local_reply::LocalReply;
 use super::reason;
@@ -128,12 +129,13 @@ pub(super) async fn run<'s>(
                 let ended = (host.is_some(), failure.ended());
                 trace::attempt::over(&mut exchange.stream, None, failure.flags(), ended);
                 let counts = failure.counts();
+                let waited = failure.is_waited_for();
                 let stop = failure.into_stop(&exchange.stream, retried);
                 if counts {
                     ends.failed(host.as_ref(), &stop);
                 }
                 // What a connection was waited for with.
-                if host.is_some() && !sent {
+                if host.is_some() && !sent && waited {
                     exchange.read_what_is_there(downstream).await;
                 }
                 return Err(stop);
@@ -226,6 +228,8 @@ fn prepare<'p>(
 ) -> Option<Retry<'p>> {
     let Exchange { stream, watch, .. } = exchange;
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
+    // Filters append lines, too.
+    stream.request.headers.join_repeated(forwarded::SINGLE);
     timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
     let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
     let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);

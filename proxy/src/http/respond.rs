@@ -24,16 +24,33 @@ const HOP_BY_HOP: NameSet = NameSet::of([Name::KEEP_ALIVE, Name::PROXY_CONNECTIO
 const CONNECTION: NameSet = NameSet::of([Name::CONNECTION, Name::UPGRADE]);
 
 /// Envoy holds one value of each of these: repeated lines are one list.
-const SINGLE: NameSet = NameSet::of([
+pub(super) const SINGLE: NameSet = NameSet::of([
+    Name::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    Name::ACCESS_CONTROL_ALLOW_HEADERS,
+    Name::ACCESS_CONTROL_ALLOW_METHODS,
+    Name::ACCESS_CONTROL_ALLOW_ORIGIN,
+    Name::ACCESS_CONTROL_EXPOSE_HEADERS,
+    Name::ACCESS_CONTROL_MAX_AGE,
+    Name::AGE,
     Name::CACHE_CONTROL,
+    Name::CONTENT_ENCODING,
     Name::CONTENT_TYPE,
     Name::DATE,
     Name::ETAG,
     Name::GRPC_MESSAGE,
+    Name::EXPIRES,
     Name::GRPC_STATUS,
+    Name::LAST_MODIFIED,
     Name::LOCATION,
     Name::SERVER,
+    Name::VARY,
     Name::VIA,
+    Name::X_ENVOY_DECORATOR_OPERATION,
+    Name::X_ENVOY_DEGRADED,
+    Name::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL,
+    Name::X_ENVOY_RATELIMITED,
+    Name::X_ENVOY_UPSTREAM_CANARY,
+    Name::X_ENVOY_UPSTREAM_HEALTHCHECKED_CLUSTER,
     Name::X_REQUEST_ID,
 ]);
 

@@ -6,7 +6,7 @@ use config::route::RetryOn;
 use super::upstreams::{Permit, UpstreamCluster};
 use crate::cluster::Priority;
 use crate::cluster::retry::{Retries, Wishes};
-use crate::wire::headers::Name;
+use crate::wire::headers::{Name, NameSet};
 use crate::wire::message::{RequestHead, ResponseHead};
 
 pub(super) use crate::cluster::retry::{Decision, Reset, Rules};
@@ -51,7 +51,19 @@ impl<'p> Retry<'p> {
     }
 }
 
+/// By which a request asks to be tried again.
+const WISHES: NameSet = NameSet::of([
+    Name::X_ENVOY_RETRY_ON,
+    Name::X_ENVOY_RETRY_GRPC_ON,
+    Name::X_ENVOY_MAX_RETRIES,
+    Name::X_ENVOY_RETRIABLE_STATUS_CODES,
+    Name::X_ENVOY_RETRIABLE_HEADER_NAMES,
+]);
+
 fn read_headers(request: &mut RequestHead, wishes: &mut Wishes) {
+    if !request.headers.may_hold(WISHES) {
+        return;
+    }
     let mut take = |name: &Name| {
         let value = request.headers.get(name).cloned();
         request.headers.remove(name);

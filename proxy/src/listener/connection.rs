@@ -180,6 +180,7 @@ async fn establish(
         direct_remote: or_nowhere(direct_remote),
         labels: [Some(common.metadata.clone()), Some(chain.metadata.clone())],
         requested_server_name: server_name,
+        listener: common.name.clone(),
         filter_chain: chain.name.clone(),
         filter_state: RefCell::new(state),
         ..addresses(local, remote)

@@ -58,8 +58,10 @@ impl Shard {
 /// Chunk `n` holds the cells from `FIRST * (2^n - 1)`.
 #[inline]
 fn place(cell: u32) -> (usize, usize) {
-    let chunk = (cell / FIRST + 1).ilog2();
-    (chunk as usize, (cell - FIRST * ((1 << chunk) - 1)) as usize)
+    // Counted from where chunk 0 would begin were there others before it, the highest bit tells the chunk and the rest the offset.
+    let cell = u64::from(cell) + u64::from(FIRST);
+    let highest = (cell | 1).ilog2();
+    ((highest - FIRST.ilog2()) as usize, (cell ^ (1 << highest)) as usize)
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub struct ConnectionInfo {
     pub tls: Option<Rc<TlsInfo>>,
     /// SNI seen by the TLS inspector even when TLS is not terminated here.
     pub requested_server_name: Option<PeerName>,
+    /// Name of the listener.
+    pub listener: Arc<str>,
     /// Name of the filter chain.
     pub filter_chain: Arc<str>,
     /// From the beginning of the connection to the end of its TLS handshake.
@@ -59,6 +61,7 @@ impl ConnectionInfo {
             direct_remote: remote,
             tls: None,
             requested_server_name: None,
+            listener: Arc::default(),
             filter_chain: Arc::default(),
             handshake: None,
             labels: [None, None],

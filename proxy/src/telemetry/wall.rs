@@ -17,8 +17,9 @@ thread_local! {
 
 /// What the wall clock shows at a moment that has just been.
 pub fn at(moment: Instant) -> SystemTime {
-    match ANCHOR.get() {
-        Some((instant, wall)) if moment >= instant && moment - instant < BELIEVED => wall + (moment - instant),
+    let since = ANCHOR.get().and_then(|(instant, wall)| Some((moment.checked_duration_since(instant)?, wall)));
+    match since {
+        Some((since, wall)) if since < BELIEVED => wall + since,
         _ => anew(moment),
     }
 }

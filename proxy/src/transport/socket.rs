@@ -1,7 +1,8 @@
 //! Reading and writing a TCP socket, straight to the system. Called by `transport` only. It never blocks and never copies.
 //!
 //! As tokio's own: a transfer that was smaller than asked for has exhausted the socket, so that the next one waits for news from the
-//! system instead of asking it in vain.
+//! system instead of asking it in vain. Unlike tokio's own, a waker is left behind only when there is something to wait for: most
+//! transfers are asked for when the socket is known to be ready.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
 use crate::sys;
 
@@ -18,24 +20,33 @@ pub fn poll_receive(socket: &TcpStream, cx: &mut Context<'_>, out: &mut ReadBuf<
     if room == 0 {
         return Poll::Ready(Ok(()));
     }
+    let turn = ready!(coop::poll_proceed(cx));
     loop {
-        ready!(socket.poll_read_ready(cx))?;
         let result = attempt(socket, Interest::READABLE, room, || sys::receive(socket, out));
         if let Some(result) = result {
+            turn.made_progress();
             return Poll::Ready(result.map(drop));
         }
+        ready!(socket.poll_read_ready(cx))?;
     }
 }
 
 /// Sends as much as the system takes.
 pub fn poll_send(socket: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    let turn = ready!(coop::poll_proceed(cx));
     loop {
-        ready!(socket.poll_write_ready(cx))?;
         let result = attempt(socket, Interest::WRITABLE, data.len(), || sys::send(socket, data));
         if let Some(result) = result {
+            turn.made_progress();
             return Poll::Ready(result);
         }
+        ready!(socket.poll_write_ready(cx))?;
     }
+}
+
+/// Whether the system has told of nothing to read: neither octets nor an end. Nobody is woken when it does.
+pub fn is_quiet(socket: &TcpStream) -> bool {
+    socket.try_io(Interest::READABLE, || Ok(())).is_err()
 }
 
 /// Whether the peer has ended its direction or reset the connection, though there may be octets to read before that.

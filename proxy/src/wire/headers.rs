@@ -119,7 +119,12 @@ impl Headers {
 
     /// The first value of a name given as text, lower case.
     pub fn get_str(&self, name: &str) -> Option<&Bytes> {
-        self.entries.iter().find(|header| header.name.as_bytes() == name.as_bytes()).map(|header| &header.value)
+        match Name::find(name.as_bytes()) {
+            Some(known) => self.get(&known),
+            None => {
+                self.entries.iter().find(|header| header.name.is_other(name.as_bytes())).map(|header| &header.value)
+            }
+        }
     }
 
     /// All values of a name.
@@ -149,11 +154,14 @@ impl Headers {
 
     /// Replaces the first value and removes further ones; adds at the end when absent.
     pub fn set(&mut self, name: Name, value: impl Into<Bytes>) {
-        let admitted = self.maybe.admits(&name);
-        let Some(first) = self.entries.iter().position(|header| admitted && header.name == name) else {
+        let find = || self.entries.iter().position(|header| header.name == name);
+        let Some(first) = self.maybe.admits(&name).then(find).flatten() else {
             return self.append(name, value);
         };
         self.entries[first].value = value.into();
+        if name.index().is_some() && !self.repeated.contains(&name) {
+            return;
+        }
         let mut index = 0;
         self.entries.retain(|header| {
             index += 1;
@@ -194,7 +202,6 @@ impl Headers {
             return;
         }
         let repeated = self.repeated.and(names);
-        self.repeated = self.repeated.without(names);
         let mut at = 0;
         while let Some(header) = self.entries.get(at) {
             at += 1;
@@ -207,6 +214,7 @@ impl Headers {
                 self.set(name, joined);
             }
         }
+        self.repeated = self.repeated.without(names);
     }
 
     /// Keeps the lines for which `keep` is true.

@@ -95,6 +95,7 @@ fn plain(name: &str) -> Option<Operator> {
         "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => Operator::DownstreamTransportFailureReason,
         "DURATION" => Operator::Duration,
         "FILTER_CHAIN_NAME" => Operator::FilterChainName,
+        "LISTENER_NAME" => Operator::ListenerName,
         "GRPC_STATUS_NUMBER" => Operator::GrpcStatus(GrpcStatusFormat::Number),
         "HOSTNAME" => Operator::Hostname,
         "LOCAL_REPLY_BODY" => Operator::LocalReplyBody,

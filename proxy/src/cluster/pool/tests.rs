@@ -273,7 +273,8 @@ fn requests_above_the_limit_overflow() {
         let high = HttpWant { priority: Priority::High, ..want() };
         let _held = fixture.cluster.http(&fixture.host, &high).await.expect("the other priority has its own limit");
         fixture.lease().await;
-        assert_eq!(fixture.bench.stat("upstream_rq_pending_overflow"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_active_overflow"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_overflow"), 0);
     });
 }
 

@@ -40,6 +40,11 @@ impl Failure {
         !matches!(self, Failure::Duration(_))
     }
 
+    /// Whether anything went by before it was known: a breaker refuses at once, when of the request nothing but its head was seen.
+    pub fn is_waited_for(&self) -> bool {
+        self.reset() != Some(Reset::Overflow)
+    }
+
     /// Envoy's flag.
     pub fn flags(&self) -> ResponseFlags {
         match self {

@@ -98,6 +98,8 @@ async fn deliver(
         exchange.response_frames = Frames::new(Way::Response, &exchange.filters);
     }
     if filtered && !exchange.filters.is_empty() {
+        // Filters append lines, too.
+        head.headers.join_repeated(respond::SINGLE);
         framing::settle_response(&mut head, exchange.stream.asked.head);
     }
     respond::finish_head(&mut exchange.stream, downstream, &mut head);

@@ -89,7 +89,7 @@ pub(super) fn log_unserved(
     if common.access_log.is_empty() {
         return;
     }
-    let mut info = begun.stream_info(Rc::new(info));
+    let mut info = begun.stream_info(Rc::new(ConnectionInfo { listener: common.name.clone(), ..info }));
     (info.flags, info.end) = (flags, Some(Instant::now()));
     if flags == ResponseFlags::NO_ROUTE_FOUND {
         info.response_code_details = Some("filter_chain_not_found".into());

@@ -219,6 +219,7 @@ fn operators_one_by_one() {
     info.connection = Rc::new(ConnectionInfo {
         tls: Some(Rc::new(tls)),
         local: "[::1]:80".parse().unwrap(),
+        listener: "listener".into(),
         filter_chain: "chain".into(),
         ..connection()
     });
@@ -268,6 +269,7 @@ fn operators_one_by_one() {
         (Operator::ConnectionId, "7"),
         (Operator::StreamId, "0d358dd9-06fb-4b93-a6ca-abb077106386"),
         (Operator::FilterChainName, "chain"),
+        (Operator::ListenerName, "listener"),
         (Operator::VirtualClusterName, "-"),
         (Operator::Absent("DYNAMIC_METADATA(a:b)".into()), "-"),
         (Operator::Environment("OUTRIGGER_NO_SUCH_VARIABLE".into()), "-"),

@@ -157,6 +157,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::RequestHeadersBytes => number(entry.request.map_or(0, RequestHead::octets), out),
         Operator::ResponseTrailersBytes => number(entry.trailers.map_or(0, Headers::octets), out),
         Operator::ResponseHeadersBytes => number(entry.response.map_or(0, ResponseHead::octets), out),
+        Operator::ListenerName => some(Some(&connection.listener), out),
         Operator::FilterChainName => some(Some(&connection.filter_chain), out),
     }
 }

@@ -67,7 +67,7 @@ impl ReadBuffer {
 
     /// Gives the memory back when nothing waits in it.
     pub(in crate::wire) fn release(&mut self) {
-        if self.bytes.is_empty() {
+        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
             give_back(std::mem::take(&mut self.bytes));
         }
     }

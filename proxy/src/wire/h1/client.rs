@@ -122,7 +122,8 @@ impl Connection {
     /// Whether an idle connection is still good, as far as the system has told by now: neither closed nor has the server spoken out
     /// of turn.
     pub fn is_alive(&mut self) -> bool {
-        self.is_reusable() && self.poll_closed(&mut Context::from_waker(Waker::noop())).is_pending()
+        self.is_reusable()
+            && (self.stream.is_quiet() || self.poll_closed(&mut Context::from_waker(Waker::noop())).is_pending())
     }
 
     /// Ready when an idle connection is no longer good.

@@ -191,10 +191,13 @@ fn headers(out: &mut BytesMut, headers: &Headers, case: HeaderCase) {
     let begin = out.len();
     let mut breaks = 0;
     for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
-        let name = header.name.as_bytes();
-        out.reserve(name.len() + header.value.len() + 4);
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
+        match header.name.begun() {
+            Some(begun) => out.extend_from_slice(begun),
+            None => {
+                out.extend_from_slice(header.name.as_bytes());
+                out.extend_from_slice(b": ");
+            }
+        }
         out.extend_from_slice(&header.value);
         out.extend_from_slice(b"\r\n");
         breaks += 2;

@@ -99,6 +99,12 @@ impl Finder {
         if self.tried == 0 && !begins(kind, buffer)? {
             return Ok(None);
         }
+        if self.tried == 0
+            && buffer.len() <= limit
+            && let Ok(Some(cut)) = strict(kind, buffer)
+        {
+            return Ok(Some(cut));
+        }
         let found = self.found_end(buffer);
         if found.is_none() && buffer.len() > limit {
             return Err(ParseError::TOO_LARGE);
@@ -135,13 +141,16 @@ impl Finder {
 
 /// Cuts the head at the start of `bytes`; `None` when it is not complete.
 pub(super) fn cut(kind: Kind, bytes: &[u8]) -> Result<Option<Cut>, ParseError> {
-    let strict = match kind {
-        Kind::Request => strict_request(bytes),
-        Kind::Response => strict_response(bytes),
-    };
-    match strict {
+    match strict(kind, bytes) {
         Ok(cut) => Ok(cut),
         Err(Refused) => lenient::cut(kind, bytes),
+    }
+}
+
+fn strict(kind: Kind, bytes: &[u8]) -> Strict {
+    match kind {
+        Kind::Request => strict_request(bytes),
+        Kind::Response => strict_response(bytes),
     }
 }
 
@@ -188,9 +197,34 @@ fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
     if length > COPIED {
         return buffer.split_to(length).freeze();
     }
-    let head = Bytes::copy_from_slice(&buffer[..length]);
+    let head = if length <= SHORT { Short::copy(&buffer[..length]) } else { Bytes::copy_from_slice(&buffer[..length]) };
     buffer.advance(length);
     head
+}
+
+/// A head that is no longer than most. Its octets stand beside the count of those who hold it: one allocation, where slices of any other
+/// text cost a second one.
+struct Short {
+    length: usize,
+    octets: [u8; SHORT],
+}
+
+/// Longer heads are not worth moving about.
+const SHORT: usize = 512;
+
+impl Short {
+    /// Of a text that is no longer than [`SHORT`].
+    fn copy(text: &[u8]) -> Bytes {
+        let mut short = Short { length: text.len(), octets: [0; SHORT] };
+        short.octets[..text.len()].copy_from_slice(text);
+        Bytes::from_owner(short)
+    }
+}
+
+impl AsRef<[u8]> for Short {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
 }
 
 /// Room for the headers that the exchange adds.
@@ -292,6 +326,7 @@ fn complete(
 ) -> Strict {
     let Ok(httparse::Status::Complete(length)) = result else { return unfinished(result) };
     let mut lines = Lines::new();
+    lines.reserve(headers.len());
     for header in headers {
         let name = span_of(bytes, header.name.as_bytes());
         // httparse points empty values at a place of its own.
@@ -314,11 +349,7 @@ pub(super) fn check_parsers_agree(kind: Kind, bytes: &[u8]) {
     if bytes.first().is_some_and(|byte| *byte <= b' ') {
         return;
     }
-    let strict = match kind {
-        Kind::Request => strict_request(bytes),
-        Kind::Response => strict_response(bytes),
-    };
-    let Ok(Some(mut strict)) = strict else { return };
+    let Ok(Some(mut strict)) = strict(kind, bytes) else { return };
     let mut lenient = lenient::cut(kind, bytes).expect("no stricter than httparse").expect("complete");
     // Empty pieces lie wherever each parser left them.
     for cut in [&mut strict, &mut lenient] {

@@ -21,6 +21,7 @@ macro_rules! known {
         enum Index { $($constant),* }
 
         const TEXT: &[&str] = &[$($text),*];
+        const BEGUN: &[&str] = &[$(concat!($text, ": ")),*];
 
         impl Name {
             $(#[doc = concat!("`", $text, "`")] pub const $constant: Name = Name(Repr::Known(Index::$constant as u8));)*
@@ -32,6 +33,15 @@ known! {
     ACCEPT "accept"
     ACCEPT_ENCODING "accept-encoding"
     ACCEPT_LANGUAGE "accept-language"
+    ACCESS_CONTROL_ALLOW_CREDENTIALS "access-control-allow-credentials"
+    ACCESS_CONTROL_ALLOW_HEADERS "access-control-allow-headers"
+    ACCESS_CONTROL_ALLOW_METHODS "access-control-allow-methods"
+    ACCESS_CONTROL_ALLOW_ORIGIN "access-control-allow-origin"
+    ACCESS_CONTROL_EXPOSE_HEADERS "access-control-expose-headers"
+    ACCESS_CONTROL_MAX_AGE "access-control-max-age"
+    ACCESS_CONTROL_REQUEST_HEADERS "access-control-request-headers"
+    ACCESS_CONTROL_REQUEST_METHOD "access-control-request-method"
+    AGE "age"
     AUTHORIZATION "authorization"
     B3 "b3"
     BAGGAGE "baggage"
@@ -45,16 +55,23 @@ known! {
     DATE "date"
     ETAG "etag"
     EXPECT "expect"
+    EXPIRES "expires"
     GRPC_ACCEPT_ENCODING "grpc-accept-encoding"
     GRPC_MESSAGE "grpc-message"
     GRPC_STATUS "grpc-status"
     GRPC_TIMEOUT "grpc-timeout"
     HOST "host"
     HTTP2_SETTINGS "http2-settings"
+    IF_MATCH "if-match"
+    IF_MODIFIED_SINCE "if-modified-since"
+    IF_NONE_MATCH "if-none-match"
+    IF_RANGE "if-range"
+    IF_UNMODIFIED_SINCE "if-unmodified-since"
     KEEP_ALIVE "keep-alive"
     LAST_MODIFIED "last-modified"
     LOCATION "location"
     ORIGIN "origin"
+    PRAGMA "pragma"
     PROXY_AUTHENTICATE "proxy-authenticate"
     PROXY_AUTHORIZATION "proxy-authorization"
     PROXY_CONNECTION "proxy-connection"
@@ -119,23 +136,46 @@ known! {
     X_REQUEST_ID "x-request-id"
 }
 
-/// For each length the known names of that length, so that a look-up compares few.
-const LONGEST: usize = 40;
-static BY_LENGTH: [[u8; 8]; LONGEST + 1] = by_length();
+/// Places of the table of known names.
+const PLACES: usize = 1024;
+/// The length and three octets of a name, times this, give each known name a place of its own.
+const FACTOR: u64 = factor();
+/// Which known name stands at a place; `u8::MAX` for none.
+static PLACED: [u8; PLACES] = match placed(FACTOR) {
+    Some(table) => table,
+    None => panic!("two known names are alike in length and in all octets that are looked at"),
+};
 
-const fn by_length() -> [[u8; 8]; LONGEST + 1] {
-    let mut table = [[u8::MAX; 8]; LONGEST + 1];
+/// Where a name that is not empty stands, if it is a known one.
+const fn place(name: &[u8], factor: u64) -> usize {
+    let length = name.len();
+    let octets = [length as u8, name[length - 1], name[length / 2], name[length * 3 / 4], 0, 0, 0, 0];
+    (u64::from_le_bytes(octets).wrapping_mul(factor) >> (u64::BITS - PLACES.ilog2())) as usize
+}
+
+const fn placed(factor: u64) -> Option<[u8; PLACES]> {
+    let mut table = [u8::MAX; PLACES];
     let mut index = 0;
     while index < TEXT.len() {
-        let length = TEXT[index].len();
-        let mut slot = 0;
-        while table[length][slot] != u8::MAX {
-            slot += 1;
+        let place = place(TEXT[index].as_bytes(), factor);
+        if table[place] != u8::MAX {
+            return None;
         }
-        table[length][slot] = index as u8;
+        table[place] = index as u8;
         index += 1;
     }
-    table
+    Some(table)
+}
+
+/// The first of a row of arbitrary factors under which no two names meet.
+const fn factor() -> u64 {
+    let mut factor = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut tries = 0;
+    while tries < 1000 && placed(factor).is_none() {
+        factor = factor.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f) | 1;
+        tries += 1;
+    }
+    factor
 }
 
 /// A set of known names, tested with one shift: for passes that drop many headers at once.
@@ -240,15 +280,12 @@ impl Name {
 
     /// The interned name for these lower-case bytes.
     pub fn find(lower: &[u8]) -> Option<Name> {
-        let candidates = BY_LENGTH.get(lower.len())?;
-        let last = lower.last()?;
-        candidates
-            .iter()
-            .take_while(|index| **index != u8::MAX)
-            .map(|index| (*index, TEXT[*index as usize].as_bytes()))
-            // Of names of one length few end alike: that spares most comparisons.
-            .find(|(_, text)| text.last() == Some(last) && *text == lower)
-            .map(|(index, _)| Name(Repr::Known(index)))
+        if lower.is_empty() {
+            return None;
+        }
+        let index = PLACED[place(lower, FACTOR)];
+        let text = TEXT.get(usize::from(index))?;
+        (text.as_bytes() == lower).then_some(Name(Repr::Known(index)))
     }
 
     /// Which of the interned names it is: below [`Name::KNOWN`].
@@ -257,6 +294,11 @@ impl Name {
             Repr::Known(index) => Some(usize::from(index)),
             Repr::Other(_) => None,
         }
+    }
+
+    /// Whether it is this name, and none of the interned ones.
+    pub(super) fn is_other(&self, lower: &[u8]) -> bool {
+        matches!(&self.0, Repr::Other(bytes) if bytes == lower)
     }
 
     /// So many names are interned.
@@ -275,6 +317,14 @@ impl Name {
         match &self.0 {
             Repr::Known(index) => TEXT[*index as usize],
             Repr::Other(bytes) => std::str::from_utf8(bytes).unwrap_or("(not text)"),
+        }
+    }
+
+    /// An interned name as its line begins: `name: `.
+    pub fn begun(&self) -> Option<&'static [u8]> {
+        match &self.0 {
+            Repr::Known(index) => Some(BEGUN[*index as usize].as_bytes()),
+            Repr::Other(_) => None,
         }
     }
 
@@ -309,5 +359,24 @@ impl std::hash::Hash for Name {
 impl fmt::Debug for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_and_nothing_else() {
+        for (index, text) in TEXT.iter().enumerate() {
+            assert_eq!(Name::find(text.as_bytes()).and_then(|name| name.index()), Some(index), "{text}");
+            let longer = format!("{text}s");
+            assert!(TEXT.contains(&&*longer) || Name::find(longer.as_bytes()).is_none(), "{longer}");
+            let mut other = text.as_bytes().to_vec();
+            other[0] = b'~';
+            assert_eq!(Name::find(&other), None);
+        }
+        assert_eq!(Name::find(b""), None);
+        assert_eq!(Name::find(&[b'x'; 300]), None);
     }
 }

@@ -34,23 +34,40 @@ pub fn write(address: Option<SocketAddr>, part: AddressPart, out: &mut Vec<u8>) 
     Written::Text
 }
 
+/// The text of each octet with a point behind it, and how long that is.
+static OCTETS: [([u8; 4], u8); 256] = octets();
+
+const fn octets() -> [([u8; 4], u8); 256] {
+    let mut table = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        let skipped = if octet >= 100 {
+            0
+        } else if octet >= 10 {
+            1
+        } else {
+            2
+        };
+        let mut at = skipped;
+        while at < 3 {
+            table[octet].0[at - skipped] = digits[at];
+            at += 1;
+        }
+        table[octet].1 = 4 - skipped as u8;
+        octet += 1;
+    }
+    table
+}
+
 /// Every line of a log has some of them: no formatting, and one copy.
 fn version4(address: Ipv4Addr, out: &mut Vec<u8>) {
-    let mut text = *b"255.255.255.255.";
+    let mut text = [0; 16];
     let mut end = 0;
-    let mut push = |octet: u8| {
-        text[end] = octet;
-        end += 1;
-    };
     for octet in address.octets() {
-        if octet >= 100 {
-            push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            push(b'0' + octet / 10 % 10);
-        }
-        push(b'0' + octet % 10);
-        push(b'.');
+        let (piece, length) = OCTETS[usize::from(octet)];
+        text[end..end + 4].copy_from_slice(&piece);
+        end += usize::from(length);
     }
     out.extend_from_slice(&text[..end - 1]);
 }
