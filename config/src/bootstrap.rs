@@ -127,14 +127,8 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Whether anything is to come over ADS.
-    pub fn wants_ads(&self) -> bool {
-        let rtds = |layer: &Layer| matches!(&layer.source, LayerSource::Rtds(rtds) if rtds.server.is_none());
-        self.cds.is_some() || self.lds.is_some() || self.layers.iter().any(rtds)
-    }
-
     /// Where the node is, as it was completed.
-    fn node_locality(&self) -> Locality {
+    pub fn node_locality(&self) -> Locality {
         let node = <crate::proto::core::v3::Node as prost::Message>::decode(self.node.clone()).unwrap_or_default();
         endpoint::decode::locality(&node.locality.unwrap_or_default())
     }

@@ -3,7 +3,8 @@
 //!
 //! Names are looked for and messages are hardly opened: a type URL is plain text in an Any, in a TypedStruct however its fields are
 //! spelled, in what is to be discovered, and in bytes that are no message at all. Beside that stands what acts, as far as the messages can be
-//! read: rules that are only tried, and filters that are switched off, are mentioned and forbid nothing.
+//! read: rules that are only tried or let everybody pass, and filters that are switched off, are mentioned and forbid nothing; some judge a
+//! part of what passes, and others all of it. Where two versions judge alike, what the earlier one says of whom goes on.
 
 mod record;
 
@@ -38,7 +39,10 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Found {
     named: Counts,
-    acting: Counts,
+    /// By how much of what passes it judges, too: see [`Record::in_force`].
+    acting: BTreeMap<(&'static str, u8), usize>,
+    /// What routes and hosts switch off or weaken.
+    exempt: Counts,
 }
 
 const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
@@ -68,8 +72,9 @@ impl Policy {
 
     /// Of an extension of that type, which acts.
     pub fn of_extension(type_name: &str) -> Policy {
-        let counts = named_in(type_name.as_bytes());
-        Policy { whole: Found { named: counts.clone(), acting: counts }, parts: BTreeMap::new() }
+        let named = named_in(type_name.as_bytes());
+        let acting = named.iter().flat_map(|(kind, count)| [1, 2].map(|level| ((*kind, level), *count))).collect();
+        Policy { whole: Found { named, acting, exempt: Counts::new() }, parts: BTreeMap::new() }
     }
 
     /// Of a `Listener`: these, and which of its chains demand a certificate of the client.
@@ -94,6 +99,7 @@ impl Policy {
         if unguarded == 0 && policy.whole.named.contains_key(CLIENT_CERTIFICATE) {
             policy.whole.named.insert(NOBODY_WITHOUT, 1);
         }
+        policy.keep_own_exemptions();
         policy
     }
 
@@ -104,7 +110,18 @@ impl Policy {
             let found = |host: &route::VirtualHost| Found::of(VIRTUAL_HOST, &host.encode_to_vec());
             policy.parts = table.virtual_hosts.iter().map(|host| (host.name.clone().into(), found(host))).collect();
         }
+        policy.keep_own_exemptions();
         policy
+    }
+
+    /// What its parts exempt is compared part by part.
+    fn keep_own_exemptions(&mut self) {
+        for (kind, count) in self.parts.values().flat_map(|found| &found.exempt) {
+            if let Some(all) = self.whole.exempt.get_mut(kind) {
+                *all = all.saturating_sub(*count);
+            }
+        }
+        self.whole.exempt.retain(|_, count| *count > 0);
     }
 
     /// Without one mention of this type in each of its parts: it may stand there, and does not.
@@ -120,8 +137,11 @@ impl Policy {
 
     /// Whether it is more than that of another version: serving that one lets pass what this one may forbid.
     pub fn exceeds(&self, other: &Policy) -> bool {
-        let new_kind =
-            has_others(&self.whole.named, &other.whole.named) || has_others(&self.whole.acting, &other.whole.acting);
+        // How much is judged is compared part by part, where there are any.
+        let whole = self.whole.acting.keys().filter(|(_, level)| *level == 1 || self.parts.is_empty());
+        let new_kind = has_others(self.whole.named.keys(), &other.whole.named)
+            || has_others(whole, &other.whole.acting)
+            || is_more(&other.whole.exempt, &self.whole.exempt);
         // A part that is new may be one that was there under another name, and is gone.
         let gone = other.parts.iter().filter(|(part, _)| !self.parts.contains_key(*part));
         let gone: BTreeSet<&Found> = gone.map(|(_, found)| found).collect();
@@ -135,20 +155,23 @@ impl Policy {
 
 impl Found {
     fn of(type_name: &str, bytes: &[u8]) -> Found {
-        Found { named: named_in(bytes), acting: Record::of(type_name, bytes).in_force() }
+        let record = Record::of(type_name, bytes);
+        Found { named: named_in(bytes), acting: record.in_force(), exempt: record.exempt().clone() }
     }
 
     fn is_more(&self, others: &Found) -> bool {
-        is_more(&self.named, &others.named) || is_more(&self.acting, &others.acting)
+        is_more(&self.named, &others.named)
+            || is_more(&self.acting, &others.acting)
+            || is_more(&others.exempt, &self.exempt)
     }
 }
 
 /// Kinds that the other has not.
-fn has_others(counts: &Counts, others: &Counts) -> bool {
-    counts.keys().any(|kind| !others.contains_key(kind))
+fn has_others<'k, K: Ord + 'k>(mut kinds: impl Iterator<Item = &'k K>, others: &BTreeMap<K, usize>) -> bool {
+    kinds.any(|kind| !others.contains_key(kind))
 }
 
-fn is_more(counts: &Counts, others: &Counts) -> bool {
+fn is_more<K: Ord>(counts: &BTreeMap<K, usize>, others: &BTreeMap<K, usize>) -> bool {
     counts.iter().any(|(kind, count)| others.get(kind).is_none_or(|others| count > others))
 }
 

@@ -235,6 +235,16 @@ impl Discoveries {
         }
     }
 
+    /// Whether it is settled, and there is none.
+    pub fn is_absent(&self, (kind, name): &Key) -> bool {
+        match kind {
+            Kind::Http => self.http.is_absent(name),
+            Kind::UpstreamHttp => self.upstream_http.is_absent(name),
+            Kind::Network => self.network.is_absent(name),
+            Kind::Listener => self.listener.is_absent(name),
+        }
+    }
+
     /// From now on it follows what changes, for as long as anybody holds it.
     pub fn register(&self, chain: Weak<dyn Chain>) {
         let mut chains = self.chains.borrow_mut();

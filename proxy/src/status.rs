@@ -117,6 +117,8 @@ pub struct HostStatus {
     pub priority: u32,
     /// Where.
     pub locality: Locality,
+    /// It is one by its metadata.
+    pub canary: bool,
     /// Counts.
     pub counts: HostCounts,
 }

@@ -18,6 +18,9 @@ use crate::registry::{self, DOWNSTREAM_TLS, HTTP_CONNECTION_MANAGER, Kind, State
 use crate::schema::Message;
 
 mod rules;
+mod strength;
+
+use strength::Strength;
 
 /// The policy of one version, and what tells it from that of another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,6 +28,8 @@ pub struct Record {
     counts: BTreeMap<Said, usize>,
     /// What validation contexts demand of peers.
     demands: BTreeMap<&'static str, usize>,
+    /// What routes and hosts switch off, or weaken, by kind.
+    exempt: BTreeMap<&'static str, usize>,
     contents: u64,
 }
 
@@ -36,25 +41,44 @@ struct Said {
     /// It is told to a filter of that name.
     is_scoped: bool,
     remark: &'static str,
+    strength: Strength,
 }
 
 impl Record {
     /// Of a resource of that type: extensions that carry policy and act, and TLS contexts.
     pub fn of(type_name: &str, bytes: &[u8]) -> Record {
-        let mut walk =
-            Walk { found: BTreeMap::new(), demands: BTreeMap::new(), hasher: DefaultHasher::new(), chain: None };
+        let mut walk = Walk {
+            found: BTreeMap::new(),
+            demands: BTreeMap::new(),
+            exempt: BTreeMap::new(),
+            hasher: DefaultHasher::new(),
+            chain: None,
+        };
         if let Some(message) = Message::named(type_name) {
             walk.message(message, bytes, "", 0);
         }
-        Record { counts: walk.found, demands: walk.demands, contents: walk.hasher.finish() }
+        Record { counts: walk.found, demands: walk.demands, exempt: walk.exempt, contents: walk.hasher.finish() }
     }
 
-    /// What forbids something, by kind: extensions without those that only try, TLS towards upstreams, and demands on certificates.
-    pub(super) fn in_force(&self) -> BTreeMap<&'static str, usize> {
-        let mut all = self.demands.clone();
+    /// What forbids something, by kind: extensions without those that only try, TLS towards upstreams, and demands on certificates. Under 1
+    /// stands how many turn away anybody, under 2 how many of these let nobody pass unjudged.
+    pub(super) fn in_force(&self) -> BTreeMap<(&'static str, u8), usize> {
+        let mut all: BTreeMap<_, _> = self.demands.iter().map(|(kind, count)| ((*kind, 1), *count)).collect();
         let judging = self.counts.iter().filter(|(said, _)| said.remark.is_empty() && said.kind != DOWNSTREAM_TLS);
-        judging.for_each(|(said, count)| *all.entry(said.kind).or_default() += count);
+        for (said, count) in judging {
+            let levels = match said.strength {
+                Strength::Nothing => &[][..],
+                Strength::Some => &[1],
+                Strength::All => &[1, 2],
+            };
+            levels.iter().for_each(|level| *all.entry((said.kind, *level)).or_default() += count);
+        }
         all
+    }
+
+    /// What is switched off, or weaker than it could be, in some places: where there is less of it, more is forbidden.
+    pub(super) fn exempt(&self) -> &BTreeMap<&'static str, usize> {
+        &self.exempt
     }
 
     /// Whether there is none.
@@ -71,16 +95,27 @@ impl Record {
 /// The kinds with their names, each with how often it stands there.
 impl fmt::Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (said, count)) in self.counts.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
+        let mut rest = self.counts.iter().peekable();
+        let mut comma = "";
+        while let Some((said, count)) = rest.next() {
+            // How much each of them judges is not told.
+            let others = std::iter::from_fn(|| rest.next_if(|(other, _)| other.sounds_like(said)));
+            let count = count + others.map(|(_, count)| count).sum::<usize>();
             write!(out, "{comma}{}", said.kind.trim_start_matches("envoy.extensions."))?;
             if !said.name.is_empty() {
                 let whose = if said.is_scoped { " for" } else { "" };
                 write!(out, "{whose} '{}'", discreet::shown(&said.name))?;
             }
             write!(out, "{} x{count}", said.remark)?;
+            comma = ", ";
         }
         Ok(())
+    }
+}
+
+impl Said {
+    fn sounds_like(&self, other: &Said) -> bool {
+        (self.kind, &self.name, self.is_scoped, self.remark) == (other.kind, &other.name, other.is_scoped, other.remark)
     }
 }
 
@@ -89,11 +124,13 @@ type Chain = Vec<(String, Option<String>)>;
 
 struct Walk {
     found: BTreeMap<Said, usize>,
+    exempt: BTreeMap<&'static str, usize>,
     demands: BTreeMap<&'static str, usize>,
     hasher: DefaultHasher,
     chain: Option<Chain>,
 }
 
+const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 /// As deep as prost itself decodes.
 const DEEPEST: usize = 100;
 
@@ -139,16 +176,19 @@ impl Walk {
         let Ok(any) = wkt::Any::decode(bytes) else { return };
         let type_name = message_name(&any.type_url);
         if let Some(inner) = rules::typed_struct(type_name, &any.value) {
-            return self.extension(message_name(&inner.type_url), None, &any.value, name);
+            return self.extension(message_name(&inner.type_url), None, &any, name);
         }
-        self.extension(type_name, Some(&any.value), &any.value, name);
+        if type_name == FILTER_CONFIG && rules::switches_off(&any.value) && self.is_of_policy(name) {
+            *self.exempt.entry(FILTER_CONFIG).or_default() += 1;
+        }
+        self.extension(type_name, Some(&any.value), &any, name);
         if let Some(message) = Message::named(type_name) {
             self.message(message, &any.value, name, depth);
         }
     }
 
-    /// `message` is its config, where that is no `TypedStruct`; `bytes` is whatever it is.
-    fn extension(&mut self, type_name: &str, message: Option<&[u8]>, bytes: &[u8], name: &str) {
+    /// `message` is its config, where that is no `TypedStruct`; `any` is whatever it is.
+    fn extension(&mut self, type_name: &str, message: Option<&[u8]>, any: &wkt::Any, name: &str) {
         let acts =
             |entry: &&registry::Entry| entry.policy && entry.state == State::Works && entry.type_name == type_name;
         let entry = registry::extensions().find(acts);
@@ -166,8 +206,19 @@ impl Walk {
         let Some(remark) = message.map_or(Some(""), |message| rules::remark(type_name, message)) else { return };
         kind.hash(&mut self.hasher);
         name.hash(&mut self.hasher);
-        bytes.hash(&mut self.hasher);
-        *self.found.entry(Said { kind, name: name.to_owned(), is_scoped, remark }).or_default() += 1;
+        any.value.hash(&mut self.hasher);
+        let strength = strength::of(any);
+        if is_scoped && (strength < Strength::All || !remark.is_empty()) {
+            *self.exempt.entry(kind).or_default() += 1;
+        }
+        *self.found.entry(Said { kind, name: name.to_owned(), is_scoped, remark, strength }).or_default() += 1;
+    }
+
+    /// Whether a filter of that name may carry policy.
+    fn is_of_policy(&self, name: &str) -> bool {
+        let carries = |of: &str| registry::extensions().any(|entry| entry.policy && entry.type_name == of);
+        let fits = |of: &Option<String>| of.as_deref().is_none_or(carries);
+        self.chain.as_ref().is_none_or(|chain| chain.iter().any(|(known, of)| known == name && fits(of)))
     }
 
     fn is_of_chain(&self, name: &str) -> bool {

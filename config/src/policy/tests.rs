@@ -209,3 +209,137 @@ fn demands_on_certificates_are_policy() {
     assert!(!cluster(None).exceeds(&cluster(Some(&roots))));
     assert!(!chain(&two_names).exceeds(&chain(&named)), "another name may come in: that is no demand");
 }
+
+fn http(filters: Value, routes: Value) -> Policy {
+    let host = json!({"name": "v", "domains": ["*"], "routes": routes});
+    listener(json!({"@type": MANAGER, "http_filters": filters, "route_config": {"virtual_hosts": [host]}}))
+}
+
+fn one(package: &str, mut config: Value) -> Policy {
+    config["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.http.{package}"));
+    http(json!([{"name": "f", "typed_config": config}]), json!([]))
+}
+
+/// Versions of one filter by how much they judge: each may stand in for those above it, and for those beside it.
+#[test]
+fn what_lets_all_pass_stands_in_for_nothing_and_what_judges_some_not_for_what_judges_all() {
+    let rbac = |rules: Value| one("rbac.v3.RBAC", json!({"rules": rules}));
+    let policies = |permission: Value| json!({"p": {"permissions": [permission], "principals": [{"any": true}]}});
+    let path = |path: &str| json!({"url_path": {"path": {"exact": path}}});
+    let tree = |otherwise: &str, matches: bool| {
+        let action = |action: &str| {
+            json!({"action": {"name": "a", "typed_config": {
+            "@type": "type.googleapis.com/envoy.config.rbac.v3.Action", "name": "a", "action": action}}})
+        };
+        let input = json!({"name": "i", "typed_config": {
+            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "x"}});
+        let list = json!({"matchers": [{"on_match": action("DENY"), "predicate":
+            {"single_predicate": {"input": input, "value_match": {"exact": "a"}}}}]});
+        let mut tree = json!({"on_no_match": action(otherwise)});
+        if matches {
+            tree["matcher_list"] = list;
+        }
+        one("rbac.v3.RBAC", json!({"matcher": tree}))
+    };
+    let jwt = |rules: Value| {
+        let keys = json!({"inline_string": "{}"});
+        one("jwt_authn.v3.JwtAuthentication", json!({"providers": {"p": {"local_jwks": keys}}, "rules": rules}))
+    };
+    let rule = |path: &str, requires: Value| json!({"match": {"prefix": path}, "requires": requires});
+    let provider = json!({"provider_name": "p"});
+    let or_missing = json!({"requires_any": {"requirements": [provider, {"allow_missing": {}}]}});
+    let or_failed = json!({"requires_any": {"requirements": [provider, {"allow_missing_or_failed": {}}]}});
+    let authz = |config: Value| one("ext_authz.v3.ExtAuthz", config);
+    let csrf =
+        |share: u32| one("csrf.v3.CsrfPolicy", json!({"filter_enabled": {"default_value": {"numerator": share}}}));
+    let cases = [
+        (
+            "rules",
+            vec![
+                rbac(json!({"action": "ALLOW", "policies": policies(json!({"any": true}))})),
+                rbac(
+                    json!({"action": "ALLOW", "policies": policies(json!({"or_rules": {"rules": [path("/x"), {"any": true}]}}))}),
+                ),
+                rbac(json!({"action": "DENY", "policies": {}})),
+            ],
+            vec![rbac(json!({"action": "DENY", "policies": policies(path("/nope"))}))],
+            vec![
+                rbac(json!({"action": "DENY", "policies": policies(json!({"any": true}))})),
+                rbac(json!({"action": "ALLOW", "policies": policies(path("/admin"))})),
+            ],
+        ),
+        (
+            "a tree",
+            vec![tree("ALLOW", false)],
+            vec![tree("ALLOW", true)],
+            vec![tree("DENY", true), tree("DENY", false)],
+        ),
+        (
+            "tokens",
+            vec![jwt(json!([])), jwt(json!([{"match": {"prefix": "/"}}])), jwt(json!([rule("/", or_failed)]))],
+            vec![jwt(json!([rule("/", or_missing)])), jwt(json!([rule("/other", provider.clone())]))],
+            vec![jwt(json!([rule("/", provider.clone())]))],
+        ),
+        (
+            "an authorizer",
+            vec![authz(json!({"shadow_mode": true}))],
+            vec![authz(json!({"failure_mode_allow": true}))],
+            vec![authz(json!({}))],
+        ),
+        ("a share", vec![csrf(0)], vec![csrf(50)], vec![csrf(100)]),
+    ];
+    for (what, nothing, some, all) in cases {
+        let levels = [nothing, some, all];
+        for (more, refused) in levels.iter().enumerate() {
+            for (less, serving) in levels.iter().enumerate() {
+                for (refused, serving) in refused.iter().flat_map(|one| serving.iter().map(move |other| (one, other))) {
+                    assert_eq!(refused.exceeds(serving), more > less, "{what}: {less} for {more}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_route_switched_off_is_policy_when_it_is_on_again() {
+    let deny =
+        json!({"action": "DENY", "policies": {"p": {"permissions": [{"any": true}], "principals": [{"any": true}]}}});
+    let filters = json!([
+        {"name": "rbac", "typed_config": {"@type": RBAC, "rules": deny}},
+        {"name": "zip", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor"}}
+    ]);
+    let off = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
+    let told = |name: &str, any: Value| {
+        http(filters.clone(), json!([{"match": {"prefix": "/"}, "typed_per_filter_config": {name: any}}]))
+    };
+    let plain = http(filters.clone(), json!([]));
+    assert!(plain.exceeds(&told("rbac", off.clone())));
+    assert!(plain.exceeds(&told("rbac", json!({"@type": PER_ROUTE}))));
+    assert!(!told("rbac", off.clone()).exceeds(&plain));
+    assert!(!plain.exceeds(&told("zip", off.clone())), "no policy");
+    // A table does not know its filters.
+    let table = |any: Option<Value>| {
+        let per_route = any.map_or(json!({}), |any| json!({"rbac": any}));
+        let route = json!({"match": {"prefix": "/"}, "typed_per_filter_config": per_route});
+        let host = json!({"name": "v", "domains": ["*"], "routes": [route]});
+        let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+        Policy::of_routes(&dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": [host]})).unwrap())
+    };
+    assert!(table(None).exceeds(&table(Some(off))) && !table(None).exceeds(&table(None)));
+}
+
+#[test]
+fn a_host_that_wants_tls_of_its_clients_carries_policy() {
+    let of = |tls: &str| {
+        let host = json!({"name": "v", "domains": ["*"], "require_tls": tls});
+        let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+        let table = dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": [host]})).unwrap();
+        let inline = listener(json!({"@type": MANAGER, "route_config": {"virtual_hosts": [host]}}));
+        (Policy::of_routes(&table), inline)
+    };
+    let [none, external, all] = ["NONE", "EXTERNAL_ONLY", "ALL"].map(of);
+    for (more, less) in [(&external, &none), (&all, &none), (&all, &external)] {
+        assert!(more.0.exceeds(&less.0) && more.1.exceeds(&less.1));
+        assert!(!less.0.exceeds(&more.0) && !less.1.exceeds(&more.1));
+    }
+}

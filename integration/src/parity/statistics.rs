@@ -14,7 +14,12 @@ use self::world::World;
 use super::http::Failure;
 
 /// What is asked over the plain listener, in this order.
-const REQUESTS: [(&str, &str); 14] = [
+const REQUESTS: [(&str, &str); 19] = [
+    ("GET", "/mirrored/200"),
+    ("GET", "/away/200"),
+    ("GET", "/away/503"),
+    ("GET", "/away/slow"),
+    ("GET", "/lost"),
     ("GET", "/app/200"),
     ("GET", "/app/404"),
     ("GET", "/app/302"),

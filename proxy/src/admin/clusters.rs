@@ -79,7 +79,7 @@ fn host_text(cluster: &str, host: &HostStatus, out: &mut String) {
         ("region", &host.locality.region),
         ("zone", &host.locality.zone),
         ("sub_zone", &host.locality.sub_zone),
-        ("canary", &false),
+        ("canary", &host.canary),
         ("priority", &host.priority),
         ("success_rate", &number(host.success_rates[0])),
         ("local_origin_success_rate", &number(host.success_rates[1])),

@@ -58,6 +58,7 @@ impl Source for Fake {
             weight: 3,
             priority: 0,
             locality: Locality { region: "a".into(), zone: "b".into(), sub_zone: "".into() },
+            canary: true,
             counts: HostCounts { cx_total: 4, ..HostCounts::default() },
         };
         let cluster = |name: &str, hosts| ClusterStatus {

@@ -66,7 +66,7 @@ impl Ground {
         }));
         let drain_settings = drain::Settings { time: options.drain_time(), strategy: strategy_of(options) };
         let drain = ServerDrain::new(drain_settings);
-        let published = Arc::new(Published::default());
+        let published = Arc::new(Published::of(&bootstrap.node_locality().zone));
         if let Some(version) = bootstrap.server_version {
             stats.gauge("server.version").set(version);
         }

@@ -25,6 +25,7 @@ use crate::sinks::{self, Sinks as StatsSinks};
 use crate::status::{Ask, Status};
 use crate::store::Stored;
 use crate::telemetry::process_log::ProcessLog;
+use crate::xds::asked::Asked;
 use crate::xds::cache::Cache;
 use crate::xds::clusters::{self, Clusters};
 use crate::xds::control::{Ads, Control, Start};
@@ -91,6 +92,7 @@ impl Wired {
             secrets: watches,
             workloads: bootstrap.workloads.then(|| Workloads::new(&ground.stats)),
             tables: Held::default(),
+            asked_tables: Asked::new(&ground.stats),
             options: dynamic_options,
             heeds_unknown_fields: !options.ignore_unknown_dynamic_fields,
             drain: ground.drain.clone(),
@@ -170,7 +172,7 @@ fn watches(
 ) -> SecretWatches {
     let servers = servers.clone();
     let resolve = Box::new(move |server: &_| servers.settings(server));
-    SecretWatches::new(ground.secrets.clone(), options.clone(), resolve, arrivals)
+    SecretWatches::new(ground.secrets.clone(), options.clone(), resolve, arrivals, &ground.stats)
 }
 
 fn cluster_parts(
@@ -213,12 +215,13 @@ fn fetch_for(ground: &Ground, discoveries: &Discoveries) {
 
 fn open_ads(bootstrap: &Bootstrap, servers: &GrpcServers) -> Result<Option<Ads>, String> {
     match &bootstrap.ads {
-        Some(ads) if bootstrap.wants_ads() => {
+        // As Envoy: also where nothing is asked for yet, for what is static may name what comes over it.
+        Some(ads) => {
             let settings = servers.settings(ads).map_err(|reason| format!("dynamic_resources.ads_config: {reason}"))?;
             let (handle, events) = AdsClient::spawn(settings);
             Ok(Some(Ads { handle, events }))
         }
-        _ => Ok(None),
+        None => Ok(None),
     }
 }
 

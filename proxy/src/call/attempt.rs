@@ -55,7 +55,8 @@ impl Open {
     /// Counts the answer that is passed on.
     pub fn answered(&self, head: &ResponseHead) {
         let time = u64::try_from(self.begun.elapsed().as_millis()).ok();
-        self.cluster.count_response(head.status, Codes::of(self.internal), time);
+        let canary = head.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true");
+        self.cluster.count_called(Some(&self.host), head.status, Codes::of(self.internal), time, canary);
     }
 
     /// The answer did not end in time.
@@ -204,7 +205,8 @@ impl Outgoing {
             Err(failed) => {
                 let failure = self.failure(failed.why);
                 if let Some(status) = failure.counted_as() {
-                    self.cluster.count_response(status, Codes::of(self.internal), None);
+                    let host = failed.host.filter(|_| failed.sent);
+                    self.cluster.count_called(host.as_ref(), status, Codes::of(self.internal), None, false);
                 }
                 Err(failure)
             }

@@ -5,7 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::stats::{Codes, ResponseCounters};
+use super::stats::{Beside, Codes, ResponseCounters};
 use crate::stats::{Counter, Histogram, Scope};
 
 /// The names that were asked for, on one worker.
@@ -60,9 +60,9 @@ impl Alternative {
         }
     }
 
-    /// And as one of a canary.
-    pub fn count_canary(&self, scope: &Scope, status: u16, milliseconds: Option<u64>) {
-        self.responses.count_canary(scope, status, milliseconds);
+    /// And as one of a canary, or between zones.
+    pub fn count_beside(&self, scope: &Scope, beside: Beside<'_>, status: u16, milliseconds: Option<u64>) {
+        self.responses.count_beside(scope, beside, status, milliseconds);
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Endpoint {
     pub transport: u16,
     /// All metadata.
     pub metadata: Arc<Metadata>,
+    /// `canary: true` below `envoy.lb`.
+    pub canary: bool,
     /// How it is checked, where it says so itself.
     pub check: Option<Arc<EndpointCheck>>,
     /// Where it is.
@@ -209,6 +211,7 @@ impl EndpointSet {
             hostname: "".into(),
             transport,
             metadata: Arc::default(),
+            canary: false,
             check: None,
             locality: Arc::default(),
             well_since: None,
@@ -365,11 +368,16 @@ impl Endpoint {
             priority,
             hostname: Arc::clone(&endpoint.hostname),
             transport,
+            canary: is_canary(&endpoint.metadata),
             metadata: Arc::clone(&endpoint.metadata),
             check: endpoint.check.clone(),
             locality: Arc::clone(locality),
         }
     }
+}
+
+fn is_canary(metadata: &Metadata) -> bool {
+    metadata.get("envoy.lb", "canary") == Some(&serde_json::Value::Bool(true))
 }
 
 /// Names are resolved before they come here, and internal listeners are not ours.

@@ -57,7 +57,7 @@ impl WorkerClusters {
         }
         let (name, shared) = table.get_key_value(name)?;
         let local = shared.config().local_zone.as_ref().and_then(|zone| table.get(&zone.cluster));
-        let made = WorkerCluster::new(shared, self.index, &self.connector, local);
+        let made = WorkerCluster::new(shared, self.index, &self.connector, local, published.zone.clone());
         shared.watch(&self.changed);
         if self.used.borrow_mut().insert(Arc::clone(name), Rc::clone(&made)).is_none() {
             self.changed.notify_one();

@@ -57,7 +57,7 @@ pub use outlier::Outcome;
 pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
 pub use pool::{Connected, Key, Speaks};
 pub use shared::Cluster;
-pub use stats::{ClusterStats, Codes};
+pub use stats::{Beside, ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};
 
 /// What `http` has made of a cluster's own filters: clusters do not know what it is.

@@ -16,4 +16,13 @@ pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>, RandomState>;
 pub struct Published {
     /// Warm clusters. Replaced as a whole; endpoints inside a cluster change by themselves.
     pub clusters: ArcSwap<ClusterTable>,
+    /// The zone that the proxy is in, where it is known.
+    pub zone: Option<Arc<str>>,
+}
+
+impl Published {
+    /// Of a proxy in that zone; empty where it is not known.
+    pub fn of(zone: &Arc<str>) -> Published {
+        Published { zone: Some(zone.clone()).filter(|zone| !zone.is_empty()), ..Published::default() }
+    }
 }

@@ -1,15 +1,15 @@
 //! Statistics of one cluster, `cluster.<name>.…`, under Envoy's names. Made when the cluster is first used; a cluster that is only
 //! pushed has its membership gauges alone.
 
-use std::cell::RefCell;
-
-use smallvec::SmallVec;
-
 use super::Priority;
 use super::circuit_breaker::{BreakerGauges, Breakers, Resource};
 use super::quiet::{QUIET, QUIET_TLS};
 use crate::stats::{Counter, Gauge, Histogram, Scope};
 use crate::transport::ByteCounts;
+
+mod responses;
+
+pub use responses::{Beside, Codes, ResponseCounters};
 
 macro_rules! statistics {
     ($($kind:ident $method:ident: $($name:ident),+;)+) => {
@@ -104,113 +104,6 @@ fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
         };
         scope.gauge(&format!("circuit_breakers.{priority}.{name}"))
     })
-}
-
-/// Where a response is counted by its code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Codes {
-    /// Under `internal.`, else under `external.`: the request's origin as the connection manager judges it.
-    pub internal: bool,
-    /// And without either: always, but where a router leaves the codes of gRPC out.
-    pub own: bool,
-}
-
-impl Codes {
-    /// Of a request that is counted everywhere.
-    pub fn of(internal: bool) -> Codes {
-        Codes { internal, own: true }
-    }
-}
-
-/// Counters by response code, made as codes are seen: `upstream_rq_200`, `upstream_rq_2xx`, and the same under `internal.` and
-/// `external.`, of canaries under `canary.`; those of answers that were retried are under `retry.` alone. One per worker and cluster.
-#[derive(Debug, Default)]
-pub struct ResponseCounters {
-    /// What stands before each name.
-    prefix: Box<str>,
-    seen: RefCell<SmallVec<[Seen; 2]>>,
-    retried: Apart,
-    canary: Apart,
-    times: RefCell<[Option<Histogram>; 3]>,
-}
-
-/// Those of one category: a status, whether it is counted itself, and what counts it.
-type Apart = RefCell<SmallVec<[(u16, bool, [Counter; 3]); 1]>>;
-
-/// A status and an origin that were seen, and what counts them.
-type Seen = (u16, Codes, [Counter; 5]);
-
-impl ResponseCounters {
-    /// With this before each name.
-    pub fn below(prefix: &str) -> ResponseCounters {
-        ResponseCounters { prefix: prefix.into(), ..ResponseCounters::default() }
-    }
-
-    /// Counts one response.
-    pub fn count(&self, scope: &Scope, status: u16, codes: Codes) {
-        let mut seen = self.seen.borrow_mut();
-        if let Some((_, _, counters)) = seen.iter().find(|(code, others, _)| *code == status && *others == codes) {
-            return counters.iter().for_each(|counter| counter.inc());
-        }
-        // Codes come from upstreams, in three digits: at most a thousand of them.
-        let origin = origin(codes.internal);
-        let class = status / 100;
-        let prefix = &self.prefix;
-        let own = |name: String| if codes.own { scope.counter(&name) } else { Counter::NONE };
-        let counters = [
-            own(format!("{prefix}upstream_rq_{status}")),
-            own(format!("{prefix}upstream_rq_{class}xx")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_completed")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_{status}")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_{class}xx")),
-        ];
-        counters.iter().for_each(|counter| counter.inc());
-        seen.push((status, codes, counters));
-    }
-
-    /// Counts a response that is not passed on, for the request is tried again.
-    pub fn count_retried(&self, scope: &Scope, status: u16, codes: Codes) {
-        self.count_apart(scope, &self.retried, "retry", status, codes.own);
-    }
-
-    /// Counts a canary's response, and how long it took in milliseconds.
-    pub fn count_canary(&self, scope: &Scope, status: u16, milliseconds: Option<u64>) {
-        // All of its codes, as for origins.
-        self.count_apart(scope, &self.canary, "canary", status, true);
-        if let Some(milliseconds) = milliseconds {
-            self.record(scope, 2, "canary", milliseconds);
-        }
-    }
-
-    fn count_apart(&self, scope: &Scope, category: &Apart, name: &str, status: u16, own: bool) {
-        let mut seen = category.borrow_mut();
-        let known = seen.iter().position(|(code, others, _)| *code == status && *others == own);
-        let known = known.unwrap_or_else(|| {
-            let (prefix, class) = (&self.prefix, status / 100);
-            let coded = |code: String| {
-                if own { scope.counter(&format!("{prefix}{name}.upstream_rq_{code}")) } else { Counter::NONE }
-            };
-            let completed = scope.counter(&format!("{prefix}{name}.upstream_rq_completed"));
-            seen.push((status, own, [completed, coded(status.to_string()), coded(format!("{class}xx"))]));
-            seen.len() - 1
-        });
-        seen[known].2.iter().for_each(|counter| counter.inc());
-    }
-
-    /// Records how long the upstream took, in milliseconds, under `internal.` or `external.`.
-    pub fn time(&self, scope: &Scope, internal: bool, milliseconds: u64) {
-        self.record(scope, usize::from(internal), origin(internal), milliseconds);
-    }
-
-    fn record(&self, scope: &Scope, index: usize, category: &str, milliseconds: u64) {
-        let mut times = self.times.borrow_mut();
-        let name = || format!("{}{category}.upstream_rq_time", self.prefix);
-        times[index].get_or_insert_with(|| scope.histogram(&name())).record(milliseconds);
-    }
-}
-
-fn origin(internal: bool) -> &'static str {
-    if internal { "internal" } else { "external" }
 }
 
 /// A cluster's name as it stands in statistics: Envoy's replacement of what would break the lines.

@@ -23,6 +23,7 @@ impl Cluster {
                         weight: endpoint.weight,
                         priority,
                         locality: group.locality.clone(),
+                        canary: endpoint.canary,
                         hostname: Arc::clone(&endpoint.hostname),
                         counts,
                     });

@@ -158,7 +158,7 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Rc<Bench> {
         Rc::new(Bench {
-            published: Arc::default(),
+            published: Arc::new(Published::of(&"home".into())),
             stats: Stats::new(StatsSettings::default()),
             secrets: Secrets::new(),
             workers: Rc::new(WorkerClusters::new(0)),

@@ -26,7 +26,7 @@ use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
 use super::outlier::Outcome;
 use super::pool::{Counted, KeyRef, Speaks};
-use super::stats::{ClusterStats, Codes, ResponseCounters};
+use super::stats::{Beside, ClusterStats, Codes, ResponseCounters};
 use super::{
     Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, RawStream,
     TcpLease, TcpWant, UpstreamStream, proxy_protocol,
@@ -45,6 +45,8 @@ pub struct WorkerCluster {
     /// Copies, so that no request counts references where other workers do.
     name: Rc<str>,
     observed_name: Option<Rc<str>>,
+    /// The proxy's own zone, where it is known.
+    zone: Option<Arc<str>>,
     /// By address of the identity, which the state keeps alive.
     hosts: RefCell<HashMap<*const Identity, Rc<HostState>>>,
     balance: RefCell<Balance>,
@@ -71,6 +73,7 @@ impl WorkerCluster {
         worker: usize,
         connector: &Rc<dyn Connector>,
         local: Option<&Arc<Cluster>>,
+        zone: Option<Arc<str>>,
     ) -> Rc<WorkerCluster> {
         let endpoints = shared.endpoints_owned();
         let core = Core::new(shared, connector);
@@ -83,6 +86,7 @@ impl WorkerCluster {
             worker,
             name: Rc::from(&*config.name),
             observed_name: (config.stat_name != config.name).then(|| Rc::from(&*config.stat_name)),
+            zone,
             hosts: RefCell::new(hosts),
             balance: RefCell::new(balance),
             responses: ResponseCounters::default(),
@@ -144,9 +148,35 @@ impl WorkerCluster {
         }
     }
 
-    /// Counts one of a canary, which is counted by itself, too.
-    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
-        self.responses.count_canary(self.core.shared.scope(), status, milliseconds);
+    /// Where responses of that host are counted beside that; `canary`: this one says that it is a canary's.
+    pub fn beside<'h>(&'h self, host: Option<&'h Host>, canary: bool) -> Beside<'h> {
+        let Some(host) = host else { return Beside { canary, zones: None } };
+        let to = || Some(&*host.endpoint().locality.zone).filter(|zone| !zone.is_empty());
+        Beside {
+            canary: canary || host.endpoint().canary,
+            zones: self.zone.as_deref().and_then(|from| Some((from, to()?))),
+        }
+    }
+
+    /// Counts a response there.
+    pub fn count_beside(&self, beside: Beside<'_>, status: u16, milliseconds: Option<u64>) {
+        self.responses.count_beside(self.core.shared.scope(), beside, status, milliseconds);
+    }
+
+    /// Counts a response to a call, everywhere: what that host answers, or what stands for its failure.
+    pub fn count_called(
+        &self,
+        host: Option<&Host>,
+        status: u16,
+        codes: Codes,
+        milliseconds: Option<u64>,
+        canary: bool,
+    ) {
+        self.count_response(status, codes, milliseconds);
+        let beside = self.beside(host, canary);
+        if !beside.is_nothing() {
+            self.count_beside(beside, status, milliseconds);
+        }
     }
 
     /// What counts under a name that a request asks for; `None` for one too many.

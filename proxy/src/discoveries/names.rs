@@ -46,6 +46,11 @@ impl<C: Clone> Names<C> {
         self.0.borrow().contains_key(name)
     }
 
+    /// Whether there is none, and it is known.
+    pub fn is_absent(&self, name: &str) -> bool {
+        matches!(self.0.borrow().get(name), Some(State::Absent))
+    }
+
     /// It becomes this, if it becomes anything.
     pub fn put(&self, name: &Arc<str>, state: Option<State<C>>) -> Before<C> {
         state.map(|state| self.0.borrow_mut().insert(name.clone(), state))

@@ -87,7 +87,7 @@ pub(super) async fn run<'s>(
             Ok(outcome) => outcome,
             Err(stop) => {
                 exchange.read_refused_tunnel(downstream).await;
-                return Err(ends.stopped(exchange.timed_out, 1, stop));
+                return Err(stop);
             }
         };
         let flags = match attempt.decide(&outcome, retry.as_mut(), &upload) {
@@ -105,9 +105,8 @@ pub(super) async fn run<'s>(
                 exchange.watch.try_ends();
                 let late = outcome.is_late();
                 drop(outcome);
-                if let Err(stop) = back_off(exchange, downstream, wait.time).await {
-                    return Err(ends.stopped(exchange.timed_out, 0, stop));
-                }
+                // A timeout meanwhile is that of no attempt.
+                back_off(exchange, downstream, wait.time).await?;
                 ends.retried(wait);
                 again(exchange, forwarding, late);
                 upload.rewind();

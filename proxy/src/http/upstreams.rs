@@ -11,8 +11,8 @@ use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Alternative, Asks, Attached, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership, Outcome,
-    OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
+    Alternative, Asks, Attached, Beside, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership,
+    Outcome, OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -161,9 +161,14 @@ impl UpstreamCluster {
         self.0.count_response(status, codes, milliseconds);
     }
 
-    /// Counts one of a canary, which is counted by itself, too.
-    pub fn count_canary(&self, status: u16, milliseconds: Option<u64>) {
-        self.0.count_canary(status, milliseconds);
+    /// Where responses of that host are counted beside that; `canary`: this one says that it is a canary's.
+    pub fn beside<'t>(&'t self, target: Option<&'t Target>, canary: bool) -> Beside<'t> {
+        self.0.beside(target.map(|target| &target.0), canary)
+    }
+
+    /// Counts a response there.
+    pub fn count_beside(&self, beside: Beside<'_>, status: u16, milliseconds: Option<u64>) {
+        self.0.count_beside(beside, status, milliseconds);
     }
 
     /// What counts under a name that a request asks for; `None` for one too many.

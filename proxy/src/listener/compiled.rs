@@ -157,6 +157,20 @@ impl Listener {
         names
     }
 
+    /// The same, with the `stat_prefix` of who asks first.
+    pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>, Option<Duration>)> {
+        let chains = self.config.filter_chains.iter().chain(&self.config.default_filter_chain);
+        chains.filter_map(|chain| match &chain.terminal {
+            TerminalFilter::Http(manager) => match &manager.routes {
+                RouteSource::Rds { name, initial_fetch_timeout } => {
+                    Some((name.clone(), manager.stat_prefix.clone(), *initial_fetch_timeout))
+                }
+                RouteSource::Inline(_) => None,
+            },
+            _ => None,
+        })
+    }
+
     /// The chain for a connection.
     pub(super) fn find_chain(&self, facts: &Facts<'_>) -> Option<&Arc<FilterChain>> {
         match self.matcher.find(facts) {

@@ -209,6 +209,17 @@ impl DiscoveryStats {
         self.version_text.set(version);
     }
 
+    /// It is asked for.
+    pub fn begun(&self) {
+        self.update_attempt.inc();
+    }
+
+    /// Nothing came within `initial_fetch_timeout`.
+    pub fn timed_out(&self) {
+        self.update_attempt.inc();
+        self.init_fetch_timeout.inc();
+    }
+
     /// The stream ended, or could not be opened.
     pub fn failed(&self) {
         self.update_attempt.inc();

@@ -77,6 +77,13 @@ impl TcpProxy {
         self.config.max_connection_duration.map(|time| Instant::now() + jittered(time, self.config.duration_jitter))
     }
 
+    /// After how long without octets a connection ends: what a filter has said of this one, else `idle_timeout`.
+    fn idle_timeout(&self, connection: &ConnectionInfo) -> Option<Duration> {
+        let told = state_text(connection, "envoy.tcp_proxy.per_connection_idle_timeout_ms");
+        let told = told.and_then(|text| text.trim().parse().ok()).map(Duration::from_millis);
+        told.map(|time| time.min(LONGEST_IDLE)).or(self.config.idle_timeout)
+    }
+
     /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
     fn choose(&self, connection: &ConnectionInfo) -> Option<(Arc<str>, Option<&Criteria>)> {
         if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
@@ -104,6 +111,9 @@ impl Asks for Octets<'_> {
         None
     }
 }
+
+/// Filters may say what they like.
+const LONGEST_IDLE: Duration = Duration::from_secs(86400 * 365);
 
 /// An object of filter state, as text.
 fn state_text(connection: &ConnectionInfo, key: &str) -> Option<Arc<str>> {
@@ -196,6 +206,7 @@ async fn session(
         proxy.write(worker, info, EntryKind::TcpUpstreamConnected);
     }
     let counts = [proxy.stats.bytes, lease.bytes()];
+    let idle = proxy.idle_timeout(&info.connection);
     let mut again = proxy.config.early_log.interval.filter(|_| !proxy.access_log.is_empty()).map(Again::new);
     let mut told = |cx: &mut Context<'_>, moved: Moved| {
         if let Some(reports) = reports {
@@ -209,7 +220,7 @@ async fn session(
     let mut is_to_close = lease.is_to_close();
     let is_to_close = poll_fn(|cx| is_to_close.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
     let end = tokio::select! {
-        end = relay(&mut downstream, &mut upstream, proxy.config.idle_timeout, moved, counts, first, &mut told) => end,
+        end = relay(&mut downstream, &mut upstream, idle, moved, counts, first, &mut told) => end,
         () = is_to_close => End::Closed,
     };
     match end {

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use xds_client::{AdsEvents, AdsHandle, Event, Subscription, type_url};
 
 pub use self::start::Start;
+use super::asked::Asked;
 use super::audit::{self, Carrier};
 use super::cache::Cache;
 use super::clusters::Clusters;
@@ -60,6 +61,8 @@ pub struct Control {
     pub workloads: Option<Workloads>,
     /// Route tables, which are in use in their slots.
     pub tables: Held<(), ()>,
+    /// What is counted of them.
+    pub asked_tables: Asked,
     /// Checks of dynamic resources.
     pub options: Rc<config::Options>,
     /// Their unknown fields are counted and told (`--ignore-unknown-dynamic-fields`).
@@ -147,9 +150,7 @@ impl Control {
                     cache.control_plane_is_away();
                 }
                 self.start.answered = false;
-                self.stats.cds.failed();
-                self.stats.lds.failed();
-                self.extensions.stream_ended();
+                self.stream_ended();
                 let meanwhile = if self.start.clusters_came || self.start.listeners_came {
                     "the last good configuration stays"
                 } else {
@@ -177,6 +178,20 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// Whatever is asked for over ADS counts it.
+    fn stream_ended(&self) {
+        if self.cds.is_some() && self.start.begun {
+            self.stats.cds.failed();
+        }
+        if self.lds.is_some() && self.start.listeners_wanted.is_some() {
+            self.stats.lds.failed();
+        }
+        self.asked_tables.failed(|_| true);
+        self.extensions.stream_ended();
+        self.runtimes.stream_ended();
+        self.secrets.stream_ended();
     }
 
     fn on_ask(&mut self, ask: Ask) {
@@ -230,6 +245,8 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
+        self.asked_tables.give_up_waiting();
+        self.secrets.give_up_waiting();
         self.runtimes.give_up_waiting();
         self.begin(ads);
         let settled = self.settle_all();
@@ -261,8 +278,14 @@ impl Control {
         }
         self.start.begun = true;
         self.start.began = Instant::now();
+        // What the bootstrap does not ask for is not waited for.
+        self.start.clusters_came = self.cds.is_none();
+        self.start.listeners_came = self.lds.is_none();
         if let Some(ads) = ads {
-            ads.subscribe(type_url::CLUSTER, Subscription::Wildcard);
+            if self.cds.is_some() {
+                ads.subscribe(type_url::CLUSTER, Subscription::Wildcard);
+                self.stats.cds.begun();
+            }
             if self.workloads.is_some() {
                 ads.subscribe(WORKLOAD, Subscription::Wildcard);
             }
@@ -320,6 +343,7 @@ impl Control {
         }
         if self.start.listeners_came {
             ads.subscribe(type_url::ROUTE, Subscription::Names(self.routes.wanted().collect()));
+            self.asked_tables.want(self.listeners.tables_asked_for());
         }
     }
 
@@ -330,6 +354,7 @@ impl Control {
             .flatten()
             .chain(fetches)
             .chain(self.runtimes.next_timeout())
+            .chain(self.asked_tables.next_timeout())
             .chain(self.cache.as_ref().and_then(Cache::next_timeout))
             .chain(self.trim_at.map(|at| at.saturating_duration_since(Instant::now())))
             .min()

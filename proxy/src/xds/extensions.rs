@@ -50,7 +50,7 @@ impl Counts {
         // Who finds one counts it: see `Discoveries::count_conflict`.
         stats.counter(&format!("{scope}config_conflict"));
         let updates = DiscoveryStats::new(stats, scope.trim_end_matches('.'));
-        updates.update_attempt.inc();
+        updates.begun();
         Counts {
             reload: stats.counter(&format!("{scope}config_reload")),
             fail: stats.counter(&format!("{scope}config_fail")),
@@ -252,8 +252,7 @@ impl Extensions {
             tracing::warn!(target: "config", "extension config '{name}' has not come in time; its default counts, if there is one");
             self.count_failure(&[*kind], name);
             for watch in self.watches_of(&[*kind], name) {
-                watch.counts.updates.init_fetch_timeout.inc();
-                watch.counts.updates.update_attempt.inc();
+                watch.counts.updates.timed_out();
             }
             self.fall_back(&[*kind], name, None);
         }

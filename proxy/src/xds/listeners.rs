@@ -316,10 +316,11 @@ impl Listeners {
     }
 
     fn activate_warm(&mut self, secrets: &SecretWatches) -> bool {
-        let warm = self
-            .held
-            .all_warming()
-            .filter(|(_, warming)| warming.is_warm(secrets, &self.parts.routes, &self.parts.discoveries));
+        let (routes, discoveries) = (&self.parts.routes, &self.parts.discoveries);
+        let warm = self.held.all_warming().filter(|(name, warming)| {
+            let serves = self.held.active(name).is_some();
+            warming.is_warm(secrets, routes, discoveries, serves)
+        });
         let warm: Vec<Arc<str>> = warm.map(|(name, _)| name.clone()).collect();
         for name in &warm {
             self.activate(name);
@@ -330,6 +331,7 @@ impl Listeners {
     fn activate(&mut self, name: &Arc<str>) {
         let Some(warmed) = self.held.take_warming(name) else { return };
         let (listener, sockets) = (warmed.made.listener.clone(), warmed.made.sockets.clone());
+        warmed.made.routes.iter().for_each(|(name, _)| self.parts.routes.give_up(name));
         if let Err(failure) = self.sockets.begin(&sockets, &listener) {
             return self.not_listening(name, warmed.stored, &failure.to_string());
         }

@@ -4,9 +4,10 @@
 //!
 //! - [`control`] is the loop: one event in, then everything that became possible is done.
 //! - [`clusters`] CDS and EDS, [`listeners`] LDS, [`routes`] RDS, [`extensions`] ECDS, [`runtimes`] RTDS, [`secrets`] SDS, [`workloads`] who is at which address.
-//! - `audit` tells each change of policy and of certificates that took effect.
+//! - `asked` counts what is asked for by name, and what comes of it. `audit` tells each change of policy and of certificates that took effect.
 //! - `held` is what each of these holds: bytes as they were received, with what was made of them. [`crate::store`] is what admin gets of it.
 
+pub mod asked;
 mod audit;
 pub mod cache;
 pub mod clusters;

@@ -76,6 +76,7 @@ impl Runtimes {
             ads.subscribe(type_url::RUNTIME, Subscription::Names(over_ads));
         }
         for (index, asked) in self.asked.iter_mut().enumerate() {
+            self.counts.iter().for_each(DiscoveryStats::begun);
             let Some(settings) = asked.server.clone() else { continue };
             let (handle, mut events) = AdsClient::spawn_runtime(settings);
             handle.subscribe(type_url::RUNTIME, Subscription::Names([asked.resource.to_string()].into()));
@@ -121,6 +122,13 @@ impl Runtimes {
                     handle.verdict(update.id, verdict);
                 }
             }
+        }
+    }
+
+    /// The stream of ADS ended, or could not be opened.
+    pub fn stream_ended(&self) {
+        for _ in self.asked.iter().filter(|asked| asked.server.is_none()) {
+            self.counts.iter().for_each(DiscoveryStats::failed);
         }
     }
 
@@ -173,9 +181,7 @@ impl Runtimes {
         for asked in &mut self.asked {
             if matches!(asked.waits, Waits::Until(until) if until <= now) {
                 asked.waits = Waits::No;
-                if let Some(counts) = &self.counts {
-                    counts.init_fetch_timeout.inc();
-                }
+                self.counts.iter().for_each(DiscoveryStats::timed_out);
                 tracing::warn!(target: "runtime", "the runtime '{}' has not come in time; it is not waited for any more", asked.resource);
             }
         }

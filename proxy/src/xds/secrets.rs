@@ -15,8 +15,10 @@ use config::xds_server::XdsServer;
 use tokio::sync::mpsc;
 use xds_client::{AdsSettings, SdsClient, SdsEvent, SdsHandle};
 
+use super::asked::Asked;
 use super::audit;
 use super::held::{Held, Seen};
+use crate::stats::Stats;
 use crate::store::{Resources, Stored};
 use crate::tls::Secrets;
 
@@ -36,6 +38,7 @@ pub type Resolve = Box<dyn Fn(&XdsServer) -> Result<AdsSettings, String>>;
 pub struct SecretWatches {
     secrets: Arc<Secrets>,
     held: Held<(), ()>,
+    asked: Asked,
     options: Rc<config::Options>,
     resolve: Resolve,
     arrivals: mpsc::Sender<Arrival>,
@@ -52,10 +55,12 @@ impl SecretWatches {
         options: Rc<config::Options>,
         resolve: Resolve,
         arrivals: mpsc::Sender<Arrival>,
+        stats: &Arc<Stats>,
     ) -> Self {
         SecretWatches {
             secrets,
             held: Held::default(),
+            asked: Asked::new(stats),
             options,
             resolve,
             arrivals,
@@ -83,6 +88,8 @@ impl SecretWatches {
             // A source without a watch holds a connection for nothing.
             client.watched().next().is_some()
         });
+        let asked = needed.iter().filter(|name| name.source != SdsSource::Static);
+        self.asked.want(asked.map(|one| (key(&one.id()), format!("sds.{}", one.name), one.initial_fetch_timeout)));
         // The bootstrap's secrets are never sent again.
         for id in self.secrets.forget(|id| id.source == SdsSource::Static || ids.contains(id)) {
             tracing::debug!(target: "secret", "secret '{}' is needed no more and forgotten", id.name);
@@ -139,18 +146,39 @@ impl SecretWatches {
                     client.verdict(&name, id, verdict);
                 }
             }
-            SdsEvent::Failed { name, reason, retry_in } => tracing::warn!(
-                target: "secret",
-                "no answer for secret '{name}' from cluster '{}': {reason}; the next attempt is in {} ms; if that fails too, look into the log of \
-                 the server at this address (the agent)",
-                server.cluster,
-                retry_in.as_millis()
-            ),
+            SdsEvent::Failed { name, reason, retry_in } => {
+                let failed = key(&SecretId { source: SdsSource::Server(server.clone()), name: name.clone() });
+                self.asked.failed(|key| *key == *failed);
+                tracing::warn!(
+                    target: "secret",
+                    "no answer for secret '{name}' from cluster '{}': {reason}; the next attempt is in {} ms; if that fails too, look into the log of \
+                     the server at this address (the agent)",
+                    server.cluster,
+                    retry_in.as_millis()
+                );
+            }
         }
+    }
+
+    /// The stream of ADS ended, or could not be opened.
+    pub fn stream_ended(&self) {
+        self.asked.failed(is_over_ads);
+    }
+
+    /// Those that nobody sent in time are counted.
+    pub fn give_up_waiting(&mut self) {
+        self.asked.give_up_waiting();
     }
 
     /// Checks a secret and puts it in use. The reason names the secret.
     pub fn apply(&mut self, id: &SecretId, stored: Stored) -> Result<(), String> {
+        let (begun, version) = (Instant::now(), stored.version.clone());
+        let verdict = self.take(id, stored);
+        self.asked.came(&key(id), &version, verdict.is_ok(), begun.elapsed());
+        verdict
+    }
+
+    fn take(&mut self, id: &SecretId, stored: Stored) -> Result<(), String> {
         // A key may be in it: it goes when it is replaced.
         let stored = Stored { body: config::secret::wipe(stored.body), ..stored };
         // Sent again by a new stream: nothing is built anew, no session is lost.
@@ -228,6 +256,11 @@ fn key(id: &SecretId) -> Arc<str> {
             format!("{}\0{}\0{:x}", id.name, server.cluster, hasher.finish()).into()
         }
     }
+}
+
+/// Whether that is such a key.
+fn is_over_ads(key: &str) -> bool {
+    !key.contains('\0')
 }
 
 /// When the shortest of these waits is over, for the loop's timer.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use xds_client::{Resource, Update, UpdateId, Verdict, type_url};
 
+use super::asked::Asked;
 use super::clusters::{self, Clusters};
 use super::control::{Control, Start};
 use super::extensions::Extensions;
@@ -102,9 +103,10 @@ impl World {
             routes,
             extensions,
             runtimes: Runtimes::new(layers, &stats, |_| Err("none".into())).expect("no layer"),
-            secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals),
+            secrets: SecretWatches::new(secrets, options.clone(), no_server, arrivals, &stats),
             workloads: Some(Workloads::new(&stats)),
             tables: Held::default(),
+            asked_tables: Asked::new(&stats),
             options,
             heeds_unknown_fields: true,
             drain: ServerDrain::new(Default::default()),
@@ -112,8 +114,8 @@ impl World {
             registry: stats.clone(),
             status: Status::new(),
             quit: Arc::new(Notify::new()),
-            cds: None,
-            lds: None,
+            cds: Some(config::bootstrap::DynamicSource { initial_fetch_timeout: None }),
+            lds: Some(config::bootstrap::DynamicSource { initial_fetch_timeout: None }),
             start: Start::default(),
             healthy: true,
             dirty: true,

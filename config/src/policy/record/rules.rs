@@ -3,11 +3,12 @@
 use prost::Message as _;
 
 use crate::extension::message_name;
-use crate::fields::wire;
+use crate::fields::wire::{self, Wire};
 use crate::proto::extensions::filters::http::rbac::v3 as http;
 use crate::proto::extensions::filters::network::http_connection_manager::v3::{HttpFilter, http_filter};
 use crate::proto::extensions::filters::network::rbac::v3 as network;
 use crate::proto::rbac::v3::{Rbac as Rules, rbac::Action};
+use crate::proto::route::v3 as route;
 use crate::schema::Message;
 
 /// `udpa.type.v1.TypedStruct` and its successor: what it stands for.
@@ -71,6 +72,11 @@ pub(super) fn is_switched_off(message: Message, seen: &[wire::Occurrence<'_>]) -
         && seen.iter().any(|one| one.field.name() == "disabled" && !one.value.is_default(one.field))
 }
 
+/// Whether a `FilterConfig` does that.
+pub(super) fn switches_off(bytes: &[u8]) -> bool {
+    route::FilterConfig::decode(bytes).is_ok_and(|config| config.disabled)
+}
+
 /// What is demanded of peers, each kind once: a list of names that grows demands no more.
 pub(super) fn demands(message: Message, seen: &[wire::Occurrence<'_>]) -> impl Iterator<Item = &'static str> {
     let fields = match message.name() {
@@ -78,13 +84,22 @@ pub(super) fn demands(message: Message, seen: &[wire::Occurrence<'_>]) -> impl I
         "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext" => &BY_NAME[..],
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext" => &["auto_sni_san_validation"][..],
         "envoy.config.core.v3.UpstreamHttpProtocolOptions" => &["auto_san_validation"][..],
+        VIRTUAL_HOST => &[TLS_OF_CLIENTS][..],
         _ => &[],
     };
+    let of_all = message.name() == VIRTUAL_HOST
+        && seen.iter().any(|one| one.field.name() == TLS_OF_CLIENTS && one.value == Wire::Number(ALL));
     fields
         .iter()
         .copied()
         .filter(|field| seen.iter().any(|one| one.field.name() == *field && !one.value.is_default(one.field)))
+        .chain(of_all.then_some("require_tls of all"))
 }
+
+const VIRTUAL_HOST: &str = "envoy.config.route.v3.VirtualHost";
+const TLS_OF_CLIENTS: &str = "require_tls";
+/// `TlsRequirementType.ALL`.
+const ALL: u64 = 2;
 
 const HTTP_FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
 const BY_NAME: [&str; 2] = ["validation_context_sds_secret_config", "combined_validation_context"];

@@ -42,6 +42,7 @@ impl World {
         at_tls["listener_filters"] = json!([{ "name": "inspector", "typed_config": inspector }]);
         let proxy = typed("filters.network.tcp_proxy.v3.TcpProxy", &json!({ "stat_prefix": "tcp", "cluster": "app" }));
         let bootstrap = json!({
+            "node": { "id": "here", "cluster": "here", "locality": { "region": "r", "zone": "home" } },
             "admin": { "address": address(admin) },
             "static_resources": {
                 "listeners": [listener("plain", plain, manager("plain", routes())), at_tls,
@@ -75,7 +76,11 @@ impl World {
 
     /// Waits until all connections of clients are over.
     pub fn settle(&self) -> Result<(), Failure> {
-        let over = ["http.plain.downstream_cx_active: 0", "listener.tcp.downstream_cx_active: 0"];
+        let over = [
+            "http.plain.downstream_cx_active: 0",
+            "listener.tcp.downstream_cx_active: 0",
+            "cluster.mirror.upstream_rq_completed: 1",
+        ];
         let began = Instant::now();
         loop {
             let text = self.admin("/stats")?;
@@ -124,7 +129,7 @@ fn message(stream: &mut TcpStream, mut read: Vec<u8>) -> Result<(Vec<u8>, Vec<u8
 }
 
 /// What chunks hold.
-/// Answers `/…/STATUS`, request after request.
+/// Answers `/…/STATUS`, request after request, and `/…/slow` never.
 fn application() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -143,6 +148,9 @@ fn serve(mut stream: TcpStream) -> Option<()> {
         rest = more;
         let line = String::from_utf8_lossy(&request).lines().next()?.to_owned();
         let status = line.split(' ').nth(1)?.rsplit('/').next()?.to_owned();
+        if status == "slow" {
+            continue;
+        }
         stream.write_all(format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok").as_bytes()).ok()?;
     }
 }
@@ -180,7 +188,11 @@ fn manager(name: &str, routes: &Value) -> Value {
 
 fn routes() -> Value {
     let retry = json!({ "retry_on": "5xx", "num_retries": 1, "retry_back_off": { "base_interval": "0.001s" } });
+    let mirrors = json!([{ "cluster": "mirror" }]);
     json!([
+        { "match": { "prefix": "/mirrored" }, "route": { "cluster": "app", "request_mirror_policies": mirrors } },
+        { "match": { "prefix": "/away" }, "route": { "cluster": "away", "timeout": "0.2s", "retry_policy": retry } },
+        { "match": { "prefix": "/lost" }, "route": { "cluster": "lost" } },
         { "match": { "prefix": "/app" }, "route": { "cluster": "app" } },
         { "match": { "prefix": "/retried" }, "route": { "cluster": "app", "retry_policy": retry } },
         { "match": { "prefix": "/counted" }, "route": { "cluster": "app" }, "stat_prefix": "counted" },
@@ -209,5 +221,23 @@ fn clusters([app, tls, http2]: [SocketAddr; 3], certificate: &Value) -> Value {
     let options = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
     to_http2["typed_extension_protocol_options"] = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
         typed("upstreams.http.v3.HttpProtocolOptions", &options) });
-    json!([cluster("app", Some(app)), to_tls, to_http2, cluster("none", None), cluster("unused", Some(app))])
+    // Another zone than the proxy's, and canaries by their metadata.
+    let in_zone = |name: &str, at: SocketAddr, canary: Value| {
+        let mut one = cluster(name, Some(at));
+        let locality = &mut one["load_assignment"]["endpoints"][0];
+        locality["locality"] = json!({ "region": "r", "zone": "far.away" });
+        locality["lb_endpoints"][0]["metadata"] = json!({ "filter_metadata": { "envoy.lb": { "canary": canary } } });
+        one
+    };
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    json!([
+        in_zone("away", app, json!(true)),
+        in_zone("lost", nobody, json!(true)),
+        in_zone("mirror", app, json!("true")),
+        cluster("app", Some(app)),
+        to_tls,
+        to_http2,
+        cluster("none", None),
+        cluster("unused", Some(app))
+    ])
 }

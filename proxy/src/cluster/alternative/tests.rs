@@ -12,10 +12,10 @@ fn a_name_has_the_family_of_its_cluster() {
     for (status, time) in [(200, Some(3)), (503, None)] {
         let alternative = alternatives.of(&scope, "alt").unwrap();
         alternative.count(&scope, status, codes, time);
-        alternative.count_canary(&scope, status, time);
+        alternative.count_beside(&scope, Beside { canary: true, zones: Some(("here", "there")) }, status, time);
     }
     let value = |name: &str| stats.value(&format!("cluster.app.{name}")).unwrap_or(0);
-    for origin in ["", "internal.", "canary."] {
+    for origin in ["", "internal.", "canary.", "zone.here.there."] {
         for (name, count) in [("completed", 2), ("200", 1), ("2xx", 1), ("503", 1), ("5xx", 1)] {
             assert_eq!(value(&format!("alt.{origin}upstream_rq_{name}")), count, "{origin}{name}");
         }

@@ -319,6 +319,7 @@ impl Pool {
 
     fn connect(self: &Rc<Self>, permit: Permit) {
         let mut counted = Counted::begin(&self.core, &self.shard, permit);
+        self.count_protocol(self.key.speaks);
         let under_way = UnderWay::begin(self);
         let endpoint = Arc::clone(&self.endpoint.borrow());
         tokio::task::spawn_local(async move {
@@ -341,6 +342,15 @@ impl Pool {
         });
     }
 
+    /// As in Envoy, before it stands where the protocol is known then.
+    fn count_protocol(&self, speaks: Speaks) {
+        match speaks {
+            Speaks::Http1 => self.core.stats.upstream_cx_http1_total.inc(),
+            Speaks::Http2 => self.core.stats.upstream_cx_http2_total.inc(),
+            Speaks::Either | Speaks::Bytes => {}
+        }
+    }
+
     /// A connection stands. Ends with an HTTP/1 connection at once, with an HTTP/2 connection when that ends.
     async fn connected(self: Rc<Self>, connected: Connected, counted: Counted) {
         let speaks = match self.key.speaks {
@@ -351,11 +361,12 @@ impl Pool {
             other => other,
         };
         self.state.borrow_mut().spoken = Some(speaks);
+        if self.key.speaks == Speaks::Either {
+            self.count_protocol(speaks);
+        }
         if speaks == Speaks::Http2 {
-            self.core.stats.upstream_cx_http2_total.inc();
             return http2::run(self, connected, counted).await;
         }
-        self.core.stats.upstream_cx_http1_total.inc();
         let connection = Http1Connection::new(connected, counted, self.core.shared.config());
         let retired = {
             let mut state = self.state.borrow_mut();

@@ -39,7 +39,7 @@ impl<'a> Again<'a> {
     pub fn declines(self, host: &Host) -> bool {
         self.predicates.iter().any(|predicate| match predicate {
             HostPredicate::PreviousHosts => self.tried.contains(host),
-            HostPredicate::OmitCanaryHosts => host.endpoint().metadata.get(LB, "canary") == Some(&Value::Bool(true)),
+            HostPredicate::OmitCanaryHosts => host.endpoint().canary,
             HostPredicate::OmitMetadata(labels) => has_all(&host.endpoint().metadata, labels),
         })
     }

@@ -109,6 +109,41 @@ fn what_the_local_cluster_has_decides_how_much_stays_in_the_zone() {
     assert_eq!(bench.stat("lb_zone_routing_cross_zone"), left as u64);
 }
 
+/// The real Envoy counts the same in `integration/tests/statistics_parity.rs`.
+#[test]
+fn responses_are_counted_by_zones_and_of_canaries() {
+    let metadata = |canary: serde_json::Value| {
+        Arc::new(Metadata([("envoy.lb".into(), serde_json::json!({ "canary": canary }))].into()))
+    };
+    let canary = Endpoint { metadata: metadata(true.into()), ..endpoint(address(1)) };
+    let called_so = Endpoint { metadata: metadata("true".into()), ..endpoint(address(2)) };
+    let zones = vec![locality("away", None, 0, vec![canary]), locality("", None, 0, vec![called_so])];
+    let bench = Bench::new();
+    bench.publish(config(Discovery::Static(LoadAssignment { localities: zones, ..assignment(Vec::new()) })));
+    let cluster = bench.worker(NAME);
+    let host = |last: u8| {
+        let wanted = OverrideHost { address: address(last).to_string().into(), strict: Some(503) };
+        cluster.pick(&Pick { prefer: Some(&wanted), ..Pick::default() }).expect("it is there")
+    };
+    let codes = Codes::of(false);
+    cluster.count_called(Some(&host(1)), 200, codes, Some(3), false);
+    cluster.count_called(Some(&host(1)), 504, codes, None, false);
+    cluster.count_called(Some(&host(2)), 200, codes, Some(3), false);
+    cluster.count_called(Some(&host(2)), 200, codes, Some(3), true);
+    cluster.count_called(None, 503, codes, None, false);
+    for (family, of_200, of_504) in [("", 3, 1), ("canary.", 2, 1), ("zone.home.away.", 1, 1)] {
+        for (name, count) in [("200", of_200), ("2xx", of_200), ("504", of_504)] {
+            assert_eq!(bench.stat(&format!("{family}upstream_rq_{name}")), count, "{family}{name}");
+        }
+    }
+    assert_eq!(
+        (bench.stat("canary.upstream_rq_completed"), bench.stat("zone.home.away.upstream_rq_completed")),
+        (3, 2)
+    );
+    assert_eq!((bench.stat("canary.upstream_rq_5xx"), bench.stat("upstream_rq_5xx")), (1, 2));
+    assert_eq!(bench.stat("zone.home..upstream_rq_completed"), 0);
+}
+
 #[test]
 fn a_restored_original_destination_is_reached_and_forgotten_when_idle() {
     run_paused(async {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::cluster::retry::BackOff;
-use crate::cluster::{Alternative, Codes};
+use crate::cluster::{Alternative, Beside, Codes};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::exchange::Exchange;
@@ -105,7 +105,7 @@ impl Ends<'_> {
         (succeeded, ignored): (bool, bool),
     ) -> Option<Target> {
         let status = head.status;
-        self.heard(head, milliseconds);
+        self.heard(&target, head, milliseconds);
         if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
             for stats in self.of_route.into_iter().flatten() {
@@ -128,25 +128,37 @@ impl Ends<'_> {
         if let Some(host) = host {
             host.count(true);
         }
+        self.replied(host, stop);
+    }
+
+    fn replied(&self, host: Option<&Target>, stop: &Stop) {
         if let Stop::Reply(reply) = stop {
-            self.counted(reply.status, None, false);
+            self.counted(reply.status, None, self.cluster.beside(host, false));
         }
     }
 
-    /// A head came from upstream, be it an informational one: those are not timed.
-    pub fn heard(&self, head: &ResponseHead, milliseconds: Option<u64>) {
+    /// One of several is over without an answer, and others go on.
+    pub fn lost(&self, host: Option<&Target>) {
+        self.counted(503, None, self.cluster.beside(host, false));
+        if let Some(host) = host {
+            host.count(true);
+        }
+    }
+
+    /// A head came from that host, be it an informational one: those are not timed.
+    pub fn heard(&self, host: &Target, head: &ResponseHead, milliseconds: Option<u64>) {
         let canary = head.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true");
-        self.counted(head.status, milliseconds, canary);
+        self.counted(head.status, milliseconds, self.cluster.beside(Some(host), canary));
     }
 
     /// A status that came from upstream in that time, or that we give instead (`None`).
-    pub fn counted(&self, status: u16, milliseconds: Option<u64>, canary: bool) {
+    fn counted(&self, status: u16, milliseconds: Option<u64>, beside: Beside<'_>) {
         if self.uncounted {
             return;
         }
         self.cluster.count_response(status, self.codes, milliseconds);
-        if canary || self.alternative.is_some() {
-            self.counted_beside(status, milliseconds, canary);
+        if !beside.is_nothing() || self.alternative.is_some() {
+            self.counted_beside(status, milliseconds, beside);
         }
         for stats in self.of_route.into_iter().flatten() {
             stats.count_response(status, milliseconds);
@@ -155,16 +167,12 @@ impl Ends<'_> {
 
     /// What few responses are counted by.
     #[cold]
-    fn counted_beside(&self, status: u16, milliseconds: Option<u64>, canary: bool) {
-        if canary {
-            self.cluster.count_canary(status, milliseconds);
-        }
+    fn counted_beside(&self, status: u16, milliseconds: Option<u64>, beside: Beside<'_>) {
+        self.cluster.count_beside(beside, status, milliseconds);
         let Some(alternative) = &self.alternative else { return };
         let scope = self.cluster.scope();
         alternative.count(scope, status, self.codes, milliseconds);
-        if canary {
-            alternative.count_canary(scope, status, milliseconds);
-        }
+        alternative.count_beside(scope, beside, status, milliseconds);
     }
 
     /// Within its answer.
@@ -183,16 +191,12 @@ impl Ends<'_> {
         }
     }
 
-    /// From outside: time was up for the whole request, or the client went. So many attempts were under way, and each of them is counted;
-    /// a wait between two is none.
-    pub fn stopped(&self, timed_out: Option<Expired>, under_way: usize, stop: Stop) -> Stop {
+    /// From outside: time was up for the whole request, or the client went. An attempt was under way, at a host if it had a stream.
+    pub fn stopped(&self, timed_out: Option<Expired>, host: Option<&Target>, stop: &Stop) {
         if timed_out == Some(Expired::Response) {
-            for _ in 0..under_way {
-                self.timed_out();
-                self.failed(None, &stop);
-            }
+            self.timed_out();
+            self.replied(host, stop);
         }
-        stop
     }
 }
 

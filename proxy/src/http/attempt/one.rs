@@ -130,6 +130,7 @@ impl Attempt<'_> {
             Err(stop) => {
                 // Logs tell which host did not come.
                 exchange.stream.info.upstream_host = Some(target.address());
+                self.ends.stopped(exchange.timed_out, None, &stop);
                 return Err(stop);
             }
             Ok(Err(failure)) => {
@@ -154,11 +155,12 @@ impl Attempt<'_> {
         if !matches!(awaited, Ok(Ok(_))) {
             exchange.stream.info.host_wire(|| lease.stream().on_wire());
         }
-        match awaited? {
+        match awaited.inspect_err(|stop| self.ends.stopped(exchange.timed_out, Some(&target), stop))? {
             Ok(None) => Ok(Outcome::Late(lease, target)),
             Ok(Some(mut head)) => {
                 upgrade::mark_answer(&exchange.stream.request, &mut head);
-                let head = filters::response(exchange, downstream, (&mut lease, upload), head).await?;
+                let head = filters::response(exchange, downstream, (&mut lease, upload), head).await;
+                let head = head.inspect_err(|stop| self.ends.stopped(exchange.timed_out, Some(&target), stop))?;
                 outliers::answered(&target, &exchange.stream.request, &head);
                 Ok(Outcome::Answer(lease, head, (target, informed)))
             }
@@ -314,7 +316,7 @@ impl Attempt<'_> {
                 match answer {
                     Poll::Ready(Ok(mut head)) if head.status < 200 && head.status != 101 => {
                         informational += 1;
-                        self.ends.heard(&head, None);
+                        self.ends.heard(target, &head, None);
                         if exchange.stream.context.manager.config.proxy_100_continue
                             && informational <= MAX_INFORMATIONAL
                         {

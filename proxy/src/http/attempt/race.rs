@@ -289,10 +289,7 @@ impl<'a> Race<'a> {
             None => {}
         }
         if !self.contenders.is_empty() {
-            self.ends.counted(503, None, false);
-            if let Some(target) = &target {
-                target.count(true);
-            }
+            self.ends.lost(target.as_ref());
             return None;
         }
         let stop = failure.into_stop(&exchange.stream, self.retry.retried);
@@ -313,9 +310,16 @@ impl<'a> Race<'a> {
                 }
             }
         }
-        let under_way = self.contenders.iter().filter(|one| !matches!(one, Contender::Waiting(..))).count();
+        for contender in &self.contenders {
+            match contender {
+                Contender::Open(open) => self.ends.stopped(exchange.timed_out, Some(&open.target), &stop),
+                Contender::Opening(..) => self.ends.stopped(exchange.timed_out, None, &stop),
+                // A wait between two is no attempt.
+                Contender::Waiting(..) => {}
+            }
+        }
         self.end_others();
-        self.ends.stopped(exchange.timed_out, under_way, stop)
+        stop
     }
 
     fn end_others(&mut self) {
@@ -339,7 +343,9 @@ impl Open {
         while !self.answering && !self.upload.is_held() {
             match self.lease.stream().poll_head(cx) {
                 // One of several is not heard before it has won.
-                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => ends.heard(&head, None),
+                Poll::Ready(Ok(head)) if head.status < 200 && head.status != 101 => {
+                    ends.heard(&self.target, &head, None)
+                }
                 Poll::Ready(Ok(mut head)) => {
                     upgrade::mark_answer(&exchange.stream.request, &mut head);
                     if self.upload.behind().is_none() {

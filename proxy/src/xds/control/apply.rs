@@ -84,6 +84,13 @@ impl Control {
     }
 
     fn apply_table(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
+        let (begun, version) = (Instant::now(), stored.version.clone());
+        let verdict = self.take_table(name, stored);
+        self.asked_tables.came(name, &version, verdict.is_ok(), begun.elapsed());
+        verdict
+    }
+
+    fn take_table(&mut self, name: &Arc<str>, stored: Stored) -> Result<(), String> {
         if self.tables.look(name, &stored.body) == Seen::InUse && self.routes.is_filled(name) {
             return Ok(());
         }

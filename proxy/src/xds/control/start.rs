@@ -47,11 +47,14 @@ impl Control {
             && !self.start.clusters_came
             && !std::mem::replace(&mut self.start.late[0], true)
         {
-            self.stats.cds.init_fetch_timeout.inc();
+            self.stats.cds.timed_out();
         }
         let clusters_done = self.start.clusters_came || wait == Some(Duration::ZERO);
         if clusters_done && self.start.listeners_wanted.is_none() && !self.clusters.awaits_endpoints() {
-            ads.subscribe(type_url::LISTENER, Subscription::Wildcard);
+            if self.lds.is_some() {
+                ads.subscribe(type_url::LISTENER, Subscription::Wildcard);
+                self.stats.lds.begun();
+            }
             self.start.listeners_wanted = Some(Instant::now());
             self.set_state(ServerState::Initializing);
         }
@@ -74,7 +77,7 @@ impl Control {
             && !self.start.listeners_came
             && !std::mem::replace(&mut self.start.late[1], true)
         {
-            self.stats.lds.init_fetch_timeout.inc();
+            self.stats.lds.timed_out();
         }
         let configured = !dynamic || self.start.listeners_came || wait == Some(Duration::ZERO);
         if configured && self.listeners.warming_count() == 0 && !self.clusters.awaits_checks() {

@@ -133,6 +133,21 @@ fn a_word_that_there_is_none_ends_the_wait() {
     });
 }
 
+/// As in Envoy: the version that serves gives way when the filter is here, or its time is over.
+#[test]
+fn nor_is_it_a_reason_to_give_up_what_serves() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[crate::xds::testing::tcp_listener("a", "c")]).unwrap();
+        world.told();
+        world.push(&[listener("a", &[BUFFER])]).unwrap();
+        world.take_away(type_url::EXTENSION_CONFIG, &["later"]).unwrap();
+        assert_eq!(world.told(), [], "the one before serves");
+        world.push(&[extension("later", any(BUFFER))]).unwrap();
+        assert_eq!((world.told().is_empty(), is(&world)), (false, Some(BUFFER.into())));
+    });
+}
+
 #[test]
 fn what_is_refused_leaves_the_one_before() {
     run(async {

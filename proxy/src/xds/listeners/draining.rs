@@ -60,6 +60,14 @@ impl Listeners {
         active.chain(warming).map(|(name, _)| name).chain(draining)
     }
 
+    /// Those that are asked for: the name, what it is counted under, and how long it is waited for.
+    pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, String, Option<Duration>)> {
+        let active = self.held.all_active().map(|(_, active)| &active.listener);
+        let all = active.chain(self.held.all_warming().map(|(_, warming)| &warming.listener));
+        all.flat_map(|listener| listener.tables_asked_for())
+            .map(|(name, prefix, timeout)| (name.clone(), format!("http.{prefix}.rds.{name}"), timeout))
+    }
+
     /// The filters to be discovered of listeners that are in use or are to be.
     pub fn extensions_in_use(&self) -> impl Iterator<Item = Wanted> {
         let active = self.held.all_active().flat_map(|(_, active)| active.listener.discovered());

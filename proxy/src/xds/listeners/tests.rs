@@ -15,6 +15,7 @@ use super::super::testing::{
     with_http_filter,
 };
 use crate::cluster::testing::run;
+use crate::http::route::RouteSlots;
 use crate::listener::bind::AdminPlace;
 use crate::store::{Kind, Stored};
 
@@ -227,6 +228,39 @@ fn a_listener_waits_for_routes_no_longer_than_it_says() {
         world.control.listeners.held.warming_mut("a").unwrap().since -= Duration::from_secs(15);
         world.control.settle(None);
         assert_eq!(world.told(), [Told::Listen(0)]);
+    });
+}
+
+/// As in Envoy: the word that a table does not exist is no reason to give up what serves, and one that has not come in time is empty.
+#[test]
+fn a_version_without_its_table_replaces_what_serves_when_its_time_is_over_and_not_when_there_is_none() {
+    run(async {
+        let table = |name: &str| {
+            let mut listener = http_listener("a", name);
+            let rds = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["rds"];
+            rds["config_source"]["initial_fetch_timeout"] = json!("15s");
+            listener
+        };
+        let mut world = World::new();
+        let pass = |world: &mut World| {
+            world.control.listeners.held.warming_mut("a").unwrap().since -= Duration::from_secs(15);
+            world.control.settle(None);
+            world.told().is_empty()
+        };
+        world.push(&[table("t")]).unwrap();
+        world.push(&[route_table("t", 200)]).unwrap();
+        assert_eq!(world.told(), [Told::Listen(0)]);
+        world.push(&[table("never-there")]).unwrap();
+        world.take_away(type_url::ROUTE, &["never-there"]).unwrap();
+        assert_eq!((world.told().is_empty(), pass(&mut world)), (true, true), "the one before serves");
+        world.push(&[route_table("never-there", 200)]).unwrap();
+        assert!(!world.told().is_empty(), "it has come after all");
+        world.push(&[table("late")]).unwrap();
+        assert_eq!((world.told().is_empty(), pass(&mut world)), (true, false));
+        let slot = world.control.routes.slot(&"late".into());
+        assert!(slot.was_taken_away(), "no request waits for it");
+        world.push(&[route_table("late", 200)]).unwrap();
+        assert!(!slot.was_taken_away() && slot.load().is_some());
     });
 }
 
