@@ -525,7 +525,8 @@ async fn before_tls_1_3_the_client_knows_the_curve_of_the_certificate_or_is_show
     };
     let mut serving = istio_server(&[]);
     serving.common.certificates = vec![given(authority.issue_rsa(SERVER).0), given(authority.issue(SERVER))];
-    let mut config = istio_client(&[], vec![exact(SERVER)]);
+    // A name that no certificate has would be answered with the first one.
+    let mut config = UpstreamTls { sni: None, ..istio_client(&[], vec![exact(SERVER)]) };
     for (most, of_server, curves, cipher) in [
         (TlsVersion::Tls12, TlsVersion::Tls13, "X25519", "ECDHE-RSA-AES256-GCM-SHA384"),
         (TlsVersion::Tls12, TlsVersion::Tls13, "X25519:P-384", "ECDHE-RSA-AES256-GCM-SHA384"),
