@@ -1,3 +1,5 @@
+//! Tests of `sound`: what is a header, and who finds out.
+
 use super::*;
 use crate::wire::message::{BodyLength, Method, Protocol};
 
