@@ -154,8 +154,10 @@ pub enum Action {
     AddressMatch {
         /// Default `remote_address_match`.
         key: Arc<str>,
-        /// What it is; `default_value` is for one that is empty, and none is.
-        value: Arc<str>,
+        /// What it is.
+        value: Format,
+        /// `default_value`, where that is empty; without it there is no descriptor then.
+        default: Option<Arc<str>>,
         /// Any of.
         ranges: Vec<IpNet>,
         /// `invert_match`.

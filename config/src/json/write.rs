@@ -218,7 +218,7 @@ const HEADER: &str = "envoy.config.core.v3.HeaderValue";
 
 fn names_authorization(header: &DynamicMessage) -> bool {
     let key = header.get_field_by_name("key");
-    key.as_ref().and_then(|key| key.as_str()).is_some_and(redact::strings::is_authorization)
+    key.as_ref().and_then(|key| key.as_str()).is_some_and(redact::strings::is_secret_header)
 }
 
 /// The type that a TypedStruct stands for.

@@ -188,9 +188,14 @@ fn address_match(at: &At<'_>, proto: &pb::rate_limit::action::RemoteAddressMatch
         let range = core::CidrRange { address_prefix: one.address_prefix.clone(), prefix_len: one.prefix_len };
         address::decode::cidr(&at_ranges.index(index), &range)
     };
+    // The one value that is a format: those of the other actions are as they stand.
+    let at_value = at.field("descriptor_value");
+    let value =
+        access_log::decode::text_format(&at_value, &field_rules::not_empty(&at_value, &proto.descriptor_value)?)?;
     Ok(Action::AddressMatch {
         key: Arc::from(if proto.descriptor_key.is_empty() { "remote_address_match" } else { &proto.descriptor_key }),
-        value: field_rules::not_empty(&at.field("descriptor_value"), &proto.descriptor_value)?,
+        value: Format { omit_empty: true, ..value },
+        default: proto::text(&proto.default_value),
         ranges: matcher.ranges.iter().enumerate().map(range).collect::<Result<_, _>>()?,
         invert: matcher.invert_match,
     })

@@ -164,13 +164,15 @@ pub fn encode(request: &CheckRequest<'_>) -> Vec<u8> {
     let attributes = pb::AttributeContext {
         source: Some(peer(&request.source)),
         destination: Some(peer(&request.destination)),
-        request: Some(pb::attribute_context::Request {
+        // Of connections there is none.
+        request: (request.time.is_some() || request.http.is_some()).then(|| pb::attribute_context::Request {
             time: request.time.and_then(timestamp),
             http: request.http.as_ref().map(http),
         }),
         context_extensions: map(&request.context_extensions),
-        metadata_context: metadata(&request.metadata),
-        route_metadata_context: metadata(&request.route_metadata),
+        // Said by Envoy also where there is nothing to say.
+        metadata_context: Some(metadata(&request.metadata)),
+        route_metadata_context: request.http.as_ref().map(|_| metadata(&request.route_metadata)),
         tls_session: request.sni.map(|sni| pb::attribute_context::TlsSession { sni: sni.to_owned() }),
     };
     pb::CheckRequest { attributes: Some(attributes) }.encode_to_vec()
@@ -238,21 +240,18 @@ fn http(request: &HttpRequest<'_>) -> pb::attribute_context::HttpRequest {
     http
 }
 
-fn metadata(context: &MetadataContext<'_>) -> Option<core::Metadata> {
-    if context.plain.is_empty() && context.typed.is_empty() {
-        return None;
-    }
+fn metadata(context: &MetadataContext<'_>) -> core::Metadata {
     let typed = |(filter, (type_url, value)): &(&str, (&str, &[u8]))| {
         ((*filter).to_owned(), wkt::Any { type_url: (*type_url).to_owned(), value: value.to_vec() })
     };
-    Some(core::Metadata {
+    core::Metadata {
         filter_metadata: context
             .plain
             .iter()
             .map(|(filter, value)| ((*filter).to_owned(), proto::json_to_struct(value)))
             .collect(),
         typed_filter_metadata: context.typed.iter().map(typed).collect(),
-    })
+    }
 }
 
 /// The answer in these bytes.

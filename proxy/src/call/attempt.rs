@@ -295,9 +295,16 @@ impl Outgoing {
                 Ok((open, Some(head)))
             }
             Err(error) => {
-                open.failed();
-                let reset = if matches!(error, StreamError::Refused) { Reset::Refused } else { Reset::Ended };
                 let host = Some(open.host.clone());
+                let reset = match error {
+                    // No fault of the host's, and no other one would be sent anything better.
+                    StreamError::NoHeader(_) => {
+                        return Err(Failed { why: Why::Ended(error, false), reset: None, sent: false, host });
+                    }
+                    StreamError::Refused => Reset::Refused,
+                    _ => Reset::Ended,
+                };
+                open.failed();
                 Err(Failed { why: Why::Ended(error, false), reset: Some(reset), sent: true, host })
             }
         }

@@ -147,12 +147,13 @@ impl GrpcTarget {
             };
             // A value that is missing adds nothing.
             if !value.is_empty() {
-                headers.set(name.clone(), value);
+                headers.set_said(name.clone(), value);
             }
         }
         for header in metadata.iter() {
             headers.push(header.clone());
         }
+        headers.doubt_unless(!metadata.is_doubted());
         encode_binary(&mut headers);
         RequestHead {
             protocol: Protocol::Http2,
@@ -176,8 +177,6 @@ const MOST_OWN_HEADERS: usize = 6;
 fn computed(format: &Format, render: Render<'_>) -> Bytes {
     let mut text = Vec::new();
     render(format, &mut text);
-    // A value from a request may hold anything; what would break framing never gets into a header.
-    text.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
     Bytes::from(text)
 }
 
@@ -187,6 +186,7 @@ fn encode_binary(headers: &mut Headers) {
         return;
     }
     let mut encoded = Headers::with_capacity(headers.len());
+    encoded.doubt_unless(!headers.is_doubted());
     for header in headers.iter() {
         let mut header = header.clone();
         if header.name.as_bytes().ends_with(b"-bin") {

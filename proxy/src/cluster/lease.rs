@@ -15,7 +15,7 @@ use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
 use crate::wire::h1;
-use crate::wire::headers::Headers;
+use crate::wire::headers::{Headers, flaw_of_request};
 use crate::wire::message::{Frame, Protocol, RequestHead, ResponseHead};
 
 /// What one HTTP attempt asks of the pool. Everything that makes connections differ is in here.
@@ -131,6 +131,12 @@ macro_rules! either {
 
 impl Upstream for UpstreamStream {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
+        // Every request to any host passes here. A tunnel that ends here sends no head.
+        if !matches!(self, UpstreamStream::Raw(_))
+            && let Some(flaw) = flaw_of_request(head)
+        {
+            return Err(StreamError::NoHeader(flaw.into()));
+        }
         either!(self, stream => stream.send_head(head, end))
     }
 

@@ -54,7 +54,7 @@ impl Http {
     pub fn call(&self, body: Vec<u8>) -> HttpCall {
         let mut call = HttpCall::get(&self.uri);
         let mut headers = Headers::with_capacity(self.headers.len() + 4);
-        self.headers.iter().for_each(|(name, value)| headers.append(name.clone(), value.clone()));
+        self.headers.iter().for_each(|(name, value)| headers.append_said(name.clone(), value.clone()));
         headers.set(Name::CONTENT_LENGTH, body.len().to_string());
         let length = BodyLength::Exact(body.len() as u64);
         call.head = RequestHead { method: Method::Post, headers, body: length, ..call.head };

@@ -46,7 +46,7 @@ use crate::wire::headers::Name;
 use crate::wire::message::{Method, ResponseHead};
 
 use ends::Ends;
-pub(super) use failure::{reset_of, reset_reply};
+pub(super) use failure::{reset_of, reset_reply, unsendable};
 use one::{Attempt, Outcome, Reached};
 use race::Race;
 pub(super) use redirects::Elsewhere;

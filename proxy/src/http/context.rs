@@ -48,7 +48,7 @@ pub(super) struct Context {
     /// Value of `server`: the connection's own, so that no response counts references where those of other workers do.
     pub server: Bytes,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
-    xfcc: OnceCell<Bytes>,
+    xfcc: OnceCell<(Bytes, bool)>,
 }
 
 /// Where the connection's requests find their route table. It is they who hold one, not the connection.
@@ -154,8 +154,9 @@ impl Context {
         self.table()
     }
 
-    /// This hop's element of `x-forwarded-client-cert`, as the connection manager wants it of all requests.
-    pub fn xfcc(&self, made: impl FnOnce() -> Bytes) -> &Bytes {
+    /// This hop's element of `x-forwarded-client-cert`, as the connection manager wants it of all requests, and whether it may stand in a
+    /// header: names in certificates may hold anything.
+    pub fn xfcc(&self, made: impl FnOnce() -> (Bytes, bool)) -> &(Bytes, bool) {
         self.xfcc.get_or_init(made)
     }
 

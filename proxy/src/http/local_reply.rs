@@ -105,7 +105,7 @@ pub(super) fn build(
         wire_size: 0,
     };
     if let Some(location) = &reply.location {
-        head.headers.append(Name::LOCATION, location.clone());
+        head.headers.append_said(Name::LOCATION, location.clone());
     }
     // Formats that print the status see none yet, as with Envoy.
     if !reply.plain {
@@ -118,7 +118,7 @@ pub(super) fn build(
         respond::add_attempt_count(stream, &mut head.headers);
     }
     for (name, value) in reply.headers {
-        head.headers.append(name, value);
+        head.headers.append_said(name, value);
     }
     let context = stream.context;
     let (mut text, mut content_type) = (reply.body, None);

@@ -10,7 +10,7 @@ use config::access_log::{Format, Part};
 use config::route::{AppendAction, HeaderAdd, HeaderChanges};
 use smallvec::SmallVec;
 
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name, is_header, is_value};
 
 mod ordered;
 
@@ -39,8 +39,8 @@ struct Addition {
 
 #[derive(Debug)]
 enum Value {
-    /// Without operators.
-    Constant(Bytes),
+    /// Without operators; the flag tells that it, or the name that it is for, makes no header.
+    Constant(Bytes, bool),
     /// With operators.
     Computed(Format),
 }
@@ -106,7 +106,7 @@ impl Side {
                 .iter()
                 .map(|add| Addition {
                     name: Name::new(&add.name),
-                    value: Value::compile(&add.value),
+                    value: Value::compile(&add.name, &add.value),
                     action: add.action,
                     keep_empty: add.keep_empty,
                 })
@@ -144,15 +144,20 @@ impl Side {
         let chosen = || self.add.iter().zip(&values).zip(&decided).filter(|(_, wanted)| **wanted).map(|(pair, _)| pair);
         for (addition, value) in chosen().filter(|(addition, _)| addition.replaces()) {
             headers.remove(&addition.name);
-            headers.append(addition.name.clone(), value.clone());
+            addition.write(headers, value);
         }
         for (addition, value) in chosen().filter(|(addition, _)| !addition.replaces()) {
-            headers.append(addition.name.clone(), value.clone());
+            addition.write(headers, value);
         }
     }
 }
 
 impl Addition {
+    fn write(&self, headers: &mut Headers, value: &Bytes) {
+        headers.doubt_unless(self.value.is_sound(value));
+        headers.append(self.name.clone(), value.clone());
+    }
+
     fn replaces(&self) -> bool {
         matches!(self.action, AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists)
     }
@@ -161,18 +166,24 @@ impl Addition {
 impl Value {
     fn now(&self, render: impl FnOnce(&Format, &mut Vec<u8>)) -> Bytes {
         match self {
-            Value::Constant(value) => value.clone(),
+            Value::Constant(value, _) => value.clone(),
             Value::Computed(format) => {
                 let mut text = Vec::new();
                 render(format, &mut text);
-                // A value from the request may hold anything; what would break framing never gets into a header.
-                text.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
                 Bytes::from(text)
             }
         }
     }
 
-    fn compile(format: &Format) -> Value {
+    /// Whether what it is now is a header's value: one that is computed may hold anything. Known beforehand for the others.
+    fn is_sound(&self, now: &[u8]) -> bool {
+        match self {
+            Value::Constant(_, unsound) => !unsound,
+            Value::Computed(_) => is_value(now),
+        }
+    }
+
+    fn compile(name: &str, format: &Format) -> Value {
         let mut text = Vec::new();
         for part in &format.parts {
             match part {
@@ -185,6 +196,7 @@ impl Value {
                 }
             }
         }
-        Value::Constant(Bytes::from(text))
+        let unsound = !is_header(name.as_bytes(), &text);
+        Value::Constant(Bytes::from(text), unsound)
     }
 }

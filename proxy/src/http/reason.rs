@@ -1,4 +1,4 @@
-//! One line in the process log for a 503 of ours (or a lost mirror): which request, which cluster, why. Operators see a status in their client and look
+//! One line in the process log for a 503 of ours (or a lost mirror, or a header that is none): which request, which cluster, why. Operators see a status in their client and look
 //! here. At most a few lines a second from each worker, so that a burst of failures costs nothing.
 
 use std::cell::Cell;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::route::without_query;
 use super::stream::Stream;
+use crate::wire::headers::Header;
 
 /// Lines a second that one worker writes.
 const LINES: u32 = 5;
@@ -37,6 +38,19 @@ pub(super) fn mirror_lost(stream: &Stream<'_>, cluster: &str, why: &str) {
     let Some(left_out) = take_line() else { return };
     let path = without_query(&stream.request.path).escape_ascii().to_string();
     tracing::warn!(target: "http", path, cluster, left_out, "a mirror is lost: its cluster: {why}");
+}
+
+/// Tells that a response, or trailers, went without a line that is no header: what it was made of has octets that none may hold.
+pub(super) fn left_out(stream: &Stream<'_>, header: &Header) {
+    let Some(left_out) = take_line() else { return };
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    tracing::warn!(
+        target: "http",
+        path = text(without_query(&stream.request.path)),
+        header = text(header.name.as_bytes()),
+        left_out,
+        "a header is left out: its name or value has octets that no header may have"
+    );
 }
 
 /// Takes a line of this second's share; tells how many were left out before it.

@@ -118,8 +118,6 @@ fn location(redirect: &Redirect, matched: &RouteMatch, request: &RequestHead, ne
             out.extend_from_slice(query);
         }
     }
-    // What a client sent stands in this header: nothing of it may end the line.
-    out.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
     Bytes::from(out)
 }
 

@@ -10,13 +10,16 @@ use super::redirect::matched_length;
 use super::route::{Forwarding, without_query};
 use super::stream::{Chosen, Stream};
 use crate::telemetry::format;
-use crate::wire::headers::Name;
+use crate::wire::headers::{Name, is_value};
 use crate::wire::message::RequestHead;
 
 /// Rewrites what the route wants rewritten. `envoy_headers` is false with `suppress_envoy_headers`.
 pub(super) fn apply(stream: &mut Stream<'_>, chosen: Chosen<'_>, forwarding: &Forwarding, envoy_headers: bool) {
     let formatted = Formatted::of(stream, forwarding);
     let request = &mut stream.request;
+    for made in formatted.host.iter().chain(&formatted.path) {
+        request.headers.doubt_unless(is_value(made));
+    }
     if let Some(host) = chosen.weighted.and_then(|target| target.host_rewrite.clone()) {
         // Envoy tells no original for this one.
         request.authority = host;
@@ -45,8 +48,6 @@ impl Formatted {
         let written = |format: &Format| {
             let mut out = Vec::new();
             format::write(format, &stream.entry(None, None), &mut out);
-            // What a client sent stands in it: nothing of it may end the line.
-            out.retain(|octet| !matches!(octet, b'\r' | b'\n' | 0));
             Some(Bytes::from(out)).filter(|out| !out.is_empty())
         };
         Formatted {
@@ -149,7 +150,7 @@ pub(super) fn substitute(pattern: &regex::bytes::Regex, substitution: &str, text
         }
         out
     });
-    // What is matched is the client's; a line break in it never reaches a head.
+    // What is matched is the client's, which a codec has looked at.
     Bytes::from(replaced.into_owned())
 }
 

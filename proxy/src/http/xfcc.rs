@@ -12,7 +12,7 @@ use crate::telemetry::facts::Known;
 use crate::tls::info::{PeerCertificate, PeerName, TlsInfo};
 pub(super) use crate::tls::url_encoded_pem;
 use crate::tls::{self, Described};
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name, is_value};
 
 /// Removes, keeps, appends or sets the header, as `forward_client_cert_details` says, or the matcher.
 pub(super) fn apply(stream: &mut Stream<'_>) {
@@ -41,16 +41,19 @@ pub(super) fn apply(stream: &mut Stream<'_>) {
         let there = headers.get(&NAME).cloned().unwrap_or_default();
         // What is there says how it goes on.
         if there.starts_with(b"[") && there.ends_with(b"]") {
-            let own = element(context, ClientCertDetails { json: true, ..details }, rule.is_none());
+            let (own, sound) = element(context, ClientCertDetails { json: true, ..details }, rule.is_none());
+            headers.doubt_unless(sound);
             let joined = [&there[..there.len() - 1], b",", &own, b"]"].concat();
             headers.set(NAME, joined);
         } else {
-            let own = element(context, ClientCertDetails { json: false, ..details }, rule.is_none());
+            let (own, sound) = element(context, ClientCertDetails { json: false, ..details }, rule.is_none());
+            headers.doubt_unless(sound);
             join(headers, Some(&own));
         }
         return;
     }
-    let own = element(context, details, rule.is_none());
+    let (own, sound) = element(context, details, rule.is_none());
+    headers.doubt_unless(sound);
     headers.set(NAME, if details.json { Bytes::from([b"[", &own[..], b"]"].concat()) } else { own });
 }
 
@@ -63,12 +66,17 @@ fn chosen(stream: &Stream<'_>) -> Option<(ForwardClientCert, ClientCertDetails)>
     }
 }
 
-/// This hop's element. What the connection manager says of all requests is the same for a whole connection.
-fn element(context: &Context, details: ClientCertDetails, usual: bool) -> Bytes {
-    let made = || match (context.connection.tls.as_deref(), context.peer()) {
-        (Some(tls), Some(peer)) if details.json => json(details, tls, peer),
-        (Some(tls), Some(peer)) => text(details, tls, peer),
-        _ => Bytes::new(),
+/// This hop's element, and whether it may stand in a header. What the connection manager says of all requests is the same for a whole
+/// connection.
+fn element(context: &Context, details: ClientCertDetails, usual: bool) -> (Bytes, bool) {
+    let made = || {
+        let made = match (context.connection.tls.as_deref(), context.peer()) {
+            (Some(tls), Some(peer)) if details.json => json(details, tls, peer),
+            (Some(tls), Some(peer)) => text(details, tls, peer),
+            _ => Bytes::new(),
+        };
+        let sound = is_value(&made);
+        (made, sound)
     };
     if usual && details == context.manager.config.client_cert_details { context.xfcc(made).clone() } else { made() }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use config::tls::{SanKind, StaplePolicy};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, SignatureAlgorithm};
+use rustls::{CipherSuite, NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use super::material::Identity;
 use super::signature::{self, Schemes};
@@ -20,10 +20,14 @@ pub(super) struct Chooser {
     /// A name that no certificate has is as good as none.
     full_scan: bool,
     staples: bool,
+    /// The server speaks TLS 1.3.
+    tls13: bool,
 }
 
 struct Candidate {
     key: Arc<CertifiedKey>,
+    /// The curve of an ECDSA key.
+    curve: Option<NamedGroup>,
     /// DNS names, or where there are no alternative names at all, the subject's common name.
     names: Vec<Box<str>>,
     response: Option<Response>,
@@ -42,6 +46,7 @@ impl Candidate {
         });
         Candidate {
             key,
+            curve: curve(&identity.key),
             names: names(identity),
             response: identity.response.clone(),
             stapled,
@@ -67,10 +72,15 @@ impl Candidate {
 }
 
 impl Chooser {
-    pub fn new(identities: &[Arc<Identity>], schemes: &Schemes, full_scan: bool, policy: StaplePolicy) -> Chooser {
+    pub fn new(
+        identities: &[Arc<Identity>],
+        schemes: &Schemes,
+        (full_scan, tls13): (bool, bool),
+        policy: StaplePolicy,
+    ) -> Chooser {
         let all: Vec<_> = identities.iter().map(|identity| Candidate::new(identity, schemes, policy)).collect();
         let staples = all.iter().any(|one| one.response.is_some() || one.policy != StaplePolicy::Lenient);
-        Chooser { all, full_scan, staples }
+        Chooser { all, full_scan, staples, tls13 }
     }
 
     /// Whether OCSP responses have a say in what is shown.
@@ -80,7 +90,7 @@ impl Chooser {
 
     /// What is shown to a client who has asked for a response, or has not; nothing where none may be shown.
     pub fn choose_stapled(&self, hello: &ClientHello<'_>, status: Status) -> (Option<Arc<CertifiedKey>>, Stapling) {
-        let client = Client { hello, status: Some(status) };
+        let client = Client { hello, status: Some(status), tls13: self.tls13 };
         let chosen = match &*self.all {
             [only] => Some(only),
             _ => self.choose(hello.server_name(), &client),
@@ -122,6 +132,8 @@ struct Client<'h, 's> {
     hello: &'h ClientHello<'s>,
     /// Where responses have a say.
     status: Option<Status>,
+    /// The server speaks TLS 1.3.
+    tls13: bool,
 }
 
 impl Client<'_, '_> {
@@ -132,10 +144,25 @@ impl Client<'_, '_> {
         ecdsa.or_else(|| candidates.clone().find(|candidate| !candidate.is_ecdsa()))
     }
 
+    /// In TLS 1.3 a signature names its curve; before, curves have a list of their own, and suites say which kind of key they are for.
     fn can_verify(&self, candidate: &Candidate) -> bool {
-        let has_suite = || self.hello.cipher_suites().iter().any(|suite| is_of_tls13(*suite) || is_ecdsa(*suite));
-        candidate.key.key.choose_scheme(self.hello.signature_schemes()).is_some() && has_suite()
+        let offers = |is: fn(CipherSuite) -> bool| self.hello.cipher_suites().iter().any(|suite| is(*suite));
+        let knows_curve = || {
+            self.hello.named_groups().is_some_and(|groups| candidate.curve.is_some_and(|curve| groups.contains(&curve)))
+        };
+        candidate.key.key.choose_scheme(self.hello.signature_schemes()).is_some()
+            && ((self.tls13 && offers(is_of_tls13)) || (offers(is_ecdsa) && knows_curve()))
     }
+}
+
+fn curve(key: &CertifiedKey) -> Option<NamedGroup> {
+    [
+        (SignatureScheme::ECDSA_NISTP256_SHA256, NamedGroup::secp256r1),
+        (SignatureScheme::ECDSA_NISTP384_SHA384, NamedGroup::secp384r1),
+        (SignatureScheme::ECDSA_NISTP521_SHA512, NamedGroup::secp521r1),
+    ]
+    .into_iter()
+    .find_map(|(scheme, curve)| key.key.choose_scheme(&[scheme]).map(|_| curve))
 }
 
 fn is_of_tls13(suite: CipherSuite) -> bool {
@@ -157,7 +184,7 @@ impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let chosen = match &*self.all {
             [only] => only,
-            _ => self.choose(hello.server_name(), &Client { hello: &hello, status: None })?,
+            _ => self.choose(hello.server_name(), &Client { hello: &hello, status: None, tls13: self.tls13 })?,
         };
         Some(chosen.key.clone())
     }

@@ -22,7 +22,7 @@ use super::material::Identity;
 use super::peer::{Own, describe};
 use super::secrets::SecretUser;
 use super::signature::{self, Schemes};
-use super::sources::{Parts, Sources, negotiable};
+use super::sources::{Parts, Readings, Sources, negotiable};
 use super::verify::{PeerVerifier, ServerVerifier, SideDemands};
 use super::{HandshakeFailure, Secrets, suites};
 use crate::transport::{Io, Stream};
@@ -237,13 +237,10 @@ impl SecretUser for ClientContext {
         own.chain(current.verifier.trust().expire()).min()
     }
 
-    fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
-        let former = self.sources.put(self.sources.read_again(secrets)?);
-        let rebuilt = self.try_rebuild(secrets, View::Newest);
-        if rebuilt.is_err() {
-            self.sources.put(former);
-        }
-        rebuilt.map_err(|reason| format!("{}: {reason}", self.scope))
+    fn read_again(&self, secrets: &Secrets, concerns: &dyn Fn(&files::Held) -> bool) -> Readings {
+        self.sources.read_again(secrets, concerns, &|view| {
+            self.try_rebuild(secrets, view).map_err(|reason| format!("{}: {reason}", self.scope))
+        })
     }
 }
 

@@ -2,8 +2,9 @@
 //! that names it arrives, looks at it once a second, and reads it again when it has changed. Workers see what was read.
 //!
 //! Looking is by `stat`, not by inotify: it follows whichever link of a path was swapped, works on every file system, needs no
-//! descriptor, and a few microseconds a second are all it costs. It must never lose what was read before: new octets count once a
-//! user has made something good of them ([`Files::settle`]).
+//! descriptor, and a few microseconds a second are all it costs. Another file in the place of one (a rename, a swapped link) counts at the
+//! first look that finds it; what is written in place is let be until it stands, or for a few looks. It must never lose what was read
+//! before: new octets count once a user has made something good of them ([`Files::settle`]).
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -30,8 +31,8 @@ pub(super) struct File {
 struct State {
     /// As it was when it was read.
     seen: Stamp,
-    /// As it was at the last look, when that differs.
-    unsettled: Option<Stamp>,
+    /// As it was at the last look, when that differs, and how many looks have found it so.
+    unsettled: Option<(Stamp, u8)>,
     /// What is in use.
     current: Bytes,
     /// What was read since and is not in use (yet).
@@ -52,6 +53,12 @@ struct Stamp {
 
 /// Device, number, size, last modification, last change.
 type Inode = (u64, u64, u64, (i64, i64), (i64, i64));
+
+/// Those that are among these sources.
+pub(super) fn among<'s>(held: &Held, all: impl IntoIterator<Item = Sourced<'s>>) -> Held {
+    let named = all.into_iter().filter_map(|(_, source)| source.file());
+    named.filter_map(|file| held.iter().find(|held| held.source == *file).cloned()).collect()
+}
 
 /// Which octets are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,8 +140,8 @@ impl Files {
         lock(&self.held).is_empty()
     }
 
-    /// Looks at every file. A change that has stood since the last look is read, so that what is still being written is let be. Gives
-    /// the files with octets that are not in use, if there is news of any.
+    /// Looks at every file. One that took another's place is read at once; a change within one that has stood since the last look, so that
+    /// what is still being written is let be. Gives the files with octets that are not in use, if there is news of any.
     pub fn look(&self) -> Held {
         let all: Held = {
             let mut held = lock(&self.held);
@@ -217,7 +224,10 @@ impl File {
             state.unsettled = None;
             return false;
         }
-        if state.unsettled.replace(now) != Some(now) {
+        let (before, looks) = state.unsettled.map_or((None, 0), |(before, looks)| (Some(before), looks));
+        // Whoever writes it again and again keeps nobody from the newest.
+        if !now.took_the_place_of(state.seen) && before != Some(now) && looks + 1 < MOST_LOOKS {
+            state.unsettled = Some((now, looks + 1));
             return false;
         }
         state.seen = now;
@@ -238,7 +248,16 @@ impl File {
     }
 }
 
+/// A file that changes for so many looks is read as it is.
+const MOST_LOOKS: u8 = 3;
+
 impl Stamp {
+    /// Something was moved to where the other one was: what is there now was whole when it came.
+    fn took_the_place_of(self, other: Stamp) -> bool {
+        let which = |inode: Option<Inode>| inode.map(|(device, number, ..)| (device, number));
+        self.directory != other.directory || (self.file.is_some() && which(self.file) != which(other.file))
+    }
+
     fn of(source: &FileSource) -> Stamp {
         let directory = source.watched.as_ref().and_then(|watched| inode(&watched.path));
         let file = match &source.watched {

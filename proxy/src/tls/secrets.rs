@@ -12,6 +12,7 @@ use super::certificate::{ContextFacts, Material, days_left};
 use super::credential::{self, Credential};
 use super::files::{self, File, Files, Reader, View};
 use super::material::{Identity, PeerContext};
+use super::sources::Readings;
 use super::tickets::TicketKeys;
 
 /// Secrets by source and name, and the contexts that use them.
@@ -75,8 +76,8 @@ pub(super) trait SecretUser: Send + Sync {
     /// The files that its own material is read from.
     fn files(&self) -> &files::Held;
 
-    /// One of them has changed. What is no good leaves the former in use.
-    fn read_again(&self, secrets: &Secrets) -> Result<(), String>;
+    /// Some of them have changed, those that `concerns` knows. What is no good leaves the former in use.
+    fn read_again(&self, secrets: &Secrets, concerns: &dyn Fn(&files::Held) -> bool) -> Readings;
 
     /// Its name for messages, and what it reads from files of its own.
     fn own_material(&self) -> (Arc<str>, Material);
@@ -206,12 +207,12 @@ impl Secrets {
         let readers: Vec<_> = self.lock().readers.iter().filter_map(Weak::upgrade).collect();
         for reader in readers {
             if pass.concerns(reader.files()) {
-                let result = reader.read_again(self);
-                if result.is_ok() {
+                let read = reader.read_again(self, &|files| pass.concerns(files));
+                if read.iter().any(|(_, result)| result.is_ok()) {
                     let (scope, material) = reader.own_material();
                     renewed.push((Renewed::Context(scope), material));
                 }
-                pass.note(reader.files(), result);
+                read.into_iter().for_each(|(files, result)| pass.note(&files, result));
             }
         }
         pass.settle();

@@ -21,7 +21,7 @@ use super::info::TlsInfo;
 use super::material::Identity;
 use super::peer::{Own, describe};
 use super::secrets::SecretUser;
-use super::sources::{Parts, Sources, negotiable};
+use super::sources::{Parts, Readings, Sources, negotiable};
 use super::staple::{Stapling, hello::asks_for_response};
 use super::suites::{self, Suites};
 use super::tickets::{Keys, Resumption};
@@ -261,7 +261,9 @@ impl ServerContext {
     fn build(&self, parts: Parts) -> Result<Current, String> {
         let own = Own::of(&parts.identities);
         self.demand_responses(&parts.identities)?;
-        let chooser = Chooser::new(&parts.identities, &self.sources.schemes, self.full_scan, self.staple_policy);
+        let tls13 = self.versions.contains(&&rustls::version::TLS13);
+        let by = (self.full_scan, tls13);
+        let chooser = Chooser::new(&parts.identities, &self.sources.schemes, by, self.staple_policy);
         let chooser = Arc::new(chooser);
         let keys = match (&self.tickets, parts.tickets) {
             (SessionTickets::Off, _) => Keys::None,
@@ -345,13 +347,10 @@ impl SecretUser for ServerContext {
         responses.map(|response| response.good_until.unwrap_or(response.since)).min()
     }
 
-    fn read_again(&self, secrets: &Secrets) -> Result<(), String> {
-        let former = self.sources.put(self.sources.read_again(secrets)?);
-        let rebuilt = self.try_rebuild(secrets, View::Newest);
-        if rebuilt.is_err() {
-            self.sources.put(former);
-        }
-        rebuilt.map_err(|reason| format!("{}: {reason}", self.scope))
+    fn read_again(&self, secrets: &Secrets, concerns: &dyn Fn(&files::Held) -> bool) -> Readings {
+        self.sources.read_again(secrets, concerns, &|view| {
+            self.try_rebuild(secrets, view).map_err(|reason| format!("{}: {reason}", self.scope))
+        })
     }
 }
 

@@ -61,9 +61,10 @@ const NAMES: [(&[&str], SignatureScheme); 9] = [
     (&["rsa_pkcs1_sha1", "RSA+SHA1"], SignatureScheme::RSA_PKCS1_SHA1),
 ];
 
-/// The key that signs with those schemes alone.
+/// The key that signs with those schemes alone, the first that the other side takes, as BoringSSL's would.
 pub(super) fn limited(key: &Arc<CertifiedKey>, schemes: &Schemes) -> Arc<CertifiedKey> {
-    if **schemes == SCHEMES {
+    // The library would sign with the largest digest that the client takes.
+    if **schemes == SCHEMES && key.key.algorithm() != SignatureAlgorithm::RSA {
         return key.clone();
     }
     let mut limited = CertifiedKey::clone(key);

@@ -34,8 +34,8 @@ pub(super) struct Sources {
 }
 
 enum Source<T, C> {
-    /// With what it is read from.
-    Given(C, ArcSwap<T>),
+    /// With what it is read from, and those of it that are files.
+    Given(C, ArcSwap<T>, files::Held),
     Named(SecretId),
 }
 
@@ -49,33 +49,39 @@ impl<T, C> Source<T, C> {
 
     fn given(&self) -> Option<Arc<T>> {
         match self {
-            Source::Given(_, now) => Some(now.load_full()),
+            Source::Given(_, now, _) => Some(now.load_full()),
             Source::Named(_) => None,
         }
     }
 
-    /// What is given, read again.
-    fn again(&self, parse: impl FnOnce(&C) -> Result<T, String>) -> Result<Option<Arc<T>>, String> {
-        match self {
-            Source::Given(config, _) => parse(config).map(|read| Some(Arc::new(read))),
-            Source::Named(_) => Ok(None),
+    /// Reads what is given again, if one of its files has changed, and has all that goes with it made anew. What is no good leaves the
+    /// former in use.
+    fn again(
+        &self,
+        pass: &mut Again<'_>,
+        parse: impl FnOnce(&C) -> Result<T, String>,
+        rebuild: impl FnOnce() -> Result<(), String>,
+    ) {
+        let Source::Given(config, now, files) = self else { return };
+        if !(pass.concerns)(files) {
+            return;
         }
-    }
-
-    fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
-        match self {
-            Source::Given(_, now) => new.map(|new| now.swap(new)),
-            Source::Named(_) => None,
-        }
+        let result = parse(config).and_then(|new| {
+            let former = now.swap(Arc::new(new));
+            rebuild().inspect_err(|_| now.store(former))
+        });
+        pass.read.push((files.clone(), result));
     }
 }
 
-/// Another version of what is given.
-pub(super) struct Given {
-    identities: Vec<Option<Arc<Identity>>>,
-    peers: Option<Arc<PeerContext>>,
-    tickets: Option<Arc<TicketKeys>>,
+/// What becomes of files that have changed.
+struct Again<'p> {
+    concerns: &'p dyn Fn(&files::Held) -> bool,
+    read: Readings,
 }
+
+/// Files that were read again together, and whether they are good.
+pub(super) type Readings = Vec<(files::Held, Result<(), String>)>;
 
 /// Everything a context is built from, once all of it is here.
 pub(super) struct Parts {
@@ -115,16 +121,21 @@ impl Sources {
         for certificate in &common.certificates {
             certificates.push(match certificate {
                 SecretSource::Inline(given) => {
-                    Source::Given(given.clone(), ArcSwap::from_pointee(Identity::parse(given, reader)?))
+                    let read = Identity::parse(given, reader)?;
+                    Source::Given(given.clone(), ArcSwap::from_pointee(read), files::among(&files, given.sources()))
                 }
                 SecretSource::Sds(name) => named(name, &mut needs),
             });
         }
         let (peers, default) = match &common.validation {
-            None => (Source::Given(Arc::default(), ArcSwap::from_pointee(PeerContext::anything())), None),
+            None => {
+                let anything = ArcSwap::from_pointee(PeerContext::anything());
+                (Source::Given(Arc::default(), anything, files::Held::new()), None)
+            }
             Some(Validation::Inline(context)) => {
                 let read = PeerContext::parse(ValidationContext::clone(context), reader)?;
-                (Source::Given(context.clone(), ArcSwap::from_pointee(read)), None)
+                let files = files::among(&files, context.sources());
+                (Source::Given(context.clone(), ArcSwap::from_pointee(read), files), None)
             }
             Some(Validation::Fetched { name, default }) => (named(name, &mut needs), default.clone()),
         };
@@ -132,11 +143,11 @@ impl Sources {
             None => None,
             Some(SecretSource::Inline(keys)) => {
                 let read = TicketKeys::parse(keys, reader)?;
-                Some(Source::Given(keys.clone(), ArcSwap::from_pointee(read)))
+                Some(Source::Given(keys.clone(), ArcSwap::from_pointee(read), files::among(&files, keys.sources())))
             }
             Some(SecretSource::Sds(name)) => Some(named(name, &mut needs)),
         };
-        if let Source::Given(_, peers) = &peers {
+        if let Source::Given(_, peers, _) = &peers {
             refuse_blind_names(&peers.load(), side)?;
         }
         Ok(Sources { needs, certificates, peers, tickets, default, side, schemes: signature::schemes(common)?, files })
@@ -158,26 +169,35 @@ impl Sources {
         &self.files
     }
 
-    /// What is given, read anew from the newest octets of its files; all of it, or none.
-    ///
-    /// # Errors
-    /// What is wrong with it, and of which file.
-    pub fn read_again(&self, secrets: &Secrets) -> Result<Given, String> {
-        let reader = secrets.reader(View::Newest);
-        let read = |source: &Source<Identity, Arc<TlsCertificate>>| {
-            source.again(|certificate| Identity::parse(certificate, reader))
-        };
-        let identities = self.certificates.iter().map(read).collect::<Result<_, _>>()?;
-        let peers = self.peers.again(|context| PeerContext::parse(ValidationContext::clone(context), reader))?;
-        let tickets = self.tickets.as_ref().map(|source| source.again(|keys| TicketKeys::parse(keys, reader)));
-        Ok(Given { identities, peers, tickets: tickets.transpose()?.flatten() })
-    }
-
-    /// Puts another version in the place of the one before, which it gives back.
-    pub fn put(&self, new: Given) -> Given {
-        let identities = self.certificates.iter().zip(new.identities).map(|(source, new)| source.swap(new));
-        let tickets = self.tickets.as_ref().and_then(|source| source.swap(new.tickets));
-        Given { identities: identities.collect(), peers: self.peers.swap(new.peers), tickets }
+    /// Reads what is given anew from the newest octets of its files: each certificate with its key, who may vouch for peers (what is
+    /// revoked is of that), ticket keys. Each stands or falls by itself: a pair that does not fit keeps no revocation out. `concerns` tells
+    /// of which files there is news; `rebuild` makes the context of what is there.
+    pub fn read_again(
+        &self,
+        secrets: &Secrets,
+        concerns: &dyn Fn(&files::Held) -> bool,
+        rebuild: &dyn Fn(View) -> Result<(), String>,
+    ) -> Readings {
+        let (reader, mut pass) = (secrets.reader(View::Newest), Again { concerns, read: Vec::new() });
+        let default = self.default.as_ref().map(|default| files::among(&self.files, default.sources()));
+        let mut view = View::Current;
+        if let Some(files) = default.filter(|files| concerns(files)) {
+            // Merged when the context is made: whatever follows is made with what was good.
+            let result = rebuild(View::Newest);
+            if result.is_ok() {
+                view = View::Newest;
+            }
+            pass.read.push((files, result));
+        }
+        let parse = |context: &Arc<ValidationContext>| PeerContext::parse(ValidationContext::clone(context), reader);
+        self.peers.again(&mut pass, parse, || rebuild(view));
+        for certificate in &self.certificates {
+            certificate.again(&mut pass, |certificate| Identity::parse(certificate, reader), || rebuild(view));
+        }
+        if let Some(tickets) = &self.tickets {
+            tickets.again(&mut pass, |keys| TicketKeys::parse(keys, reader), || rebuild(view));
+        }
+        pass.read
     }
 
     /// A secret of the bootstrap is there already, or never will be.
@@ -222,11 +242,11 @@ impl Sources {
     /// Names are demanded, and nothing holds the roots; or what was fetched and what was given do not go together.
     pub fn resolve(&self, secrets: &Secrets, view: View) -> Result<Option<Parts>, String> {
         let identities = self.certificates.iter().map(|source| match source {
-            Source::Given(_, identity) => Some(identity.load_full()),
+            Source::Given(_, identity, _) => Some(identity.load_full()),
             Source::Named(id) => secrets.identity(id),
         });
         let peers = match &self.peers {
-            Source::Given(_, peers) => Some(peers.load_full()),
+            Source::Given(_, peers, _) => Some(peers.load_full()),
             Source::Named(id) => secrets.peers(id),
         };
         let (Some(identities), Some(mut peers)) = (identities.collect::<Option<Vec<_>>>(), peers) else {
@@ -234,7 +254,7 @@ impl Sources {
         };
         let tickets = match &self.tickets {
             None => None,
-            Some(Source::Given(_, keys)) => Some(keys.load_full()),
+            Some(Source::Given(_, keys, _)) => Some(keys.load_full()),
             Some(Source::Named(id)) => match secrets.tickets(id) {
                 Some(keys) => Some(keys),
                 None => return Ok(None),

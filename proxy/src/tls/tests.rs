@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use config::secret::SecretKind;
 use config::tls::{DownstreamTls, SecretSource, TlsVersion, UpstreamTls};
+use rustls::SignatureScheme;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::info::{PeerName, TlsInfo};
@@ -493,6 +494,52 @@ async fn rsa_keys_work_with_both_versions() {
     config.common.max_version = TlsVersion::Tls12;
     let info = shake(&near.client(&config), &server).await.1.unwrap().1;
     assert_eq!(info.cipher, "ECDHE-RSA-AES256-GCM-SHA384");
+}
+
+#[test]
+fn rsa_keys_sign_with_what_boringssl_prefers() {
+    let secrets = Secrets::new();
+    secrets
+        .update(&sds("default").id(), Authority::new("rsa").issue_rsa(SERVER).0.secret())
+        .expect("a good certificate");
+    let identity = secrets.identity(&sds("default").id()).expect("held");
+    let key = super::signature::limited(&identity.key, &super::signature::SCHEMES.into());
+    let signs = |offered: &[SignatureScheme]| key.key.choose_scheme(offered).map(|signer| signer.scheme());
+    let [sha512, sha256] = [SignatureScheme::RSA_PSS_SHA512, SignatureScheme::RSA_PSS_SHA256];
+    assert_eq!(signs(&[sha512, SignatureScheme::RSA_PKCS1_SHA256, sha256]), Some(sha256));
+    assert_eq!(signs(&[sha512, SignatureScheme::RSA_PKCS1_SHA256]), Some(SignatureScheme::RSA_PKCS1_SHA256));
+    assert_eq!(signs(&[sha512]), Some(sha512));
+}
+
+#[tokio::test]
+async fn before_tls_1_3_the_client_knows_the_curve_of_the_certificate_or_is_shown_another() {
+    let (near, far) = mesh();
+    let authority = Authority::new("two");
+    for side in [&near, &far] {
+        side.secrets.update(&sds("ROOTCA").id(), authority.roots()).unwrap();
+        side.secrets.update(&sds("default").id(), authority.issue(CLIENT).secret()).unwrap();
+    }
+    let given = |leaf: Leaf| match leaf.secret() {
+        SecretKind::TlsCertificate(certificate) => SecretSource::Inline(Arc::new(certificate)),
+        other => panic!("no certificate: {}", other.field()),
+    };
+    let mut serving = istio_server(&[]);
+    serving.common.certificates = vec![given(authority.issue_rsa(SERVER).0), given(authority.issue(SERVER))];
+    // A name that no certificate has would be answered with the first one.
+    let mut config = UpstreamTls { sni: None, ..istio_client(&[], vec![exact(SERVER)]) };
+    for (most, of_server, curves, cipher) in [
+        (TlsVersion::Tls12, TlsVersion::Tls13, "X25519", "ECDHE-RSA-AES256-GCM-SHA384"),
+        (TlsVersion::Tls12, TlsVersion::Tls13, "X25519:P-384", "ECDHE-RSA-AES256-GCM-SHA384"),
+        (TlsVersion::Tls12, TlsVersion::Tls13, "X25519:P-256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        (TlsVersion::Tls13, TlsVersion::Tls12, "X25519", "ECDHE-RSA-AES256-GCM-SHA384"),
+    ] {
+        config.common.max_version = most;
+        config.common.ecdh_curves = vec![curves.into()];
+        serving.common.max_version = of_server;
+        let (connected, accepted) = shake(&near.client(&config), &far.server(&serving)).await;
+        assert!(connected.is_ok(), "{curves}");
+        assert_eq!(accepted.expect("served").1.cipher, cipher, "{curves}");
+    }
 }
 
 #[tokio::test]

@@ -134,6 +134,10 @@ pub enum StreamError {
         /// For requests: the status that answers it (400, 413, 426, 431, 501).
         status: u16,
     },
+    /// Nothing was sent: of what was put into the request's head, something is no header. In Envoy's words, e.g. `invalid header value for:
+    /// x-role`.
+    #[error("{0}")]
+    NoHeader(std::sync::Arc<str>),
     /// Reading or writing failed.
     #[error("{0}")]
     Io(std::sync::Arc<str>),

@@ -1,6 +1,7 @@
 //! An ordered header list. Codecs fill it with slices of what was read; routes, filters and logs read and change it.
 //!
-//! Order is kept across removals and insertions, as Envoy keeps it. Names are lower case. It never validates: the codecs do.
+//! Order is kept across removals and insertions, as Envoy keeps it. Names are lower case. It never validates what
+//! codecs have read: they do. What anybody else puts in is judged by [`sound`].
 
 use std::fmt;
 
@@ -8,6 +9,8 @@ use bytes::Bytes;
 
 mod known;
 pub use known::{Name, NameSet};
+mod sound;
+pub use sound::{flaw_of_request, is_header, is_token, is_value};
 
 /// What no trailer may say: how the message that it ends was framed, and where it went (RFC 9110 section 6.5.1).
 pub const NEVER_TRAILERS: NameSet = NameSet::of([
@@ -56,6 +59,8 @@ pub struct Headers {
     maybe: NameSet,
     /// The interned names of which there may be several lines.
     repeated: NameSet,
+    /// Something was put in that is no header ([`sound`]).
+    doubted: bool,
 }
 
 impl Kept {
@@ -75,7 +80,13 @@ impl Eq for Headers {}
 impl Headers {
     /// No headers.
     pub const fn new() -> Headers {
-        Headers { kept: Kept::NONE, entries: Vec::new(), maybe: NameSet::EMPTY, repeated: NameSet::EMPTY }
+        Headers {
+            kept: Kept::NONE,
+            entries: Vec::new(),
+            maybe: NameSet::EMPTY,
+            repeated: NameSet::EMPTY,
+            doubted: false,
+        }
     }
 
     /// Room for `count` without another allocation.
@@ -227,13 +238,8 @@ impl Headers {
         self.entries.clear();
         self.maybe = NameSet::EMPTY;
         self.repeated = NameSet::EMPTY;
+        self.doubted = false;
     }
-}
-
-/// Whether a name and a value that a stranger made up are a header: a token, and nothing that would end the line.
-pub fn is_header(name: &str, value: &[u8]) -> bool {
-    let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
-    !name.is_empty() && name.bytes().all(is_token) && !value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))
 }
 
 impl fmt::Debug for Headers {

@@ -1,4 +1,5 @@
-//! What is secret wherever it stands: PEM of private keys, the private members of JSON Web Keys, what follows a scheme of `authorization`.
+//! What is secret wherever it stands: PEM of private keys, the private members of JSON Web Keys, what follows a scheme of `authorization`,
+//! who a URL says that one is, and its parameters that prove it.
 //! Called by the dump's writer for each text that it prints, and for free JSON. Nothing here knows what the text is for.
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use super::TEXT;
 
 /// A text without what is secret in it.
 pub(in crate::json) fn shown(text: &str) -> Cow<'_, str> {
-    if let Some(text) = without_credentials(text) {
+    if let Some(text) = without_credentials(text).or_else(|| without_credentials_of_url(text)) {
         return Cow::Owned(text);
     }
     match without_private_keys(text) {
@@ -44,13 +45,13 @@ pub(in crate::json) fn json(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(json),
         Value::Object(fields) => {
             let private = fields.get("kty").and_then(Value::as_str).map(private_members);
-            let is_authorization = ["key", "name"]
+            let is_secret = ["key", "name"]
                 .iter()
-                .any(|name| fields.get(*name).and_then(Value::as_str).is_some_and(is_authorization));
+                .any(|name| fields.get(*name).and_then(Value::as_str).is_some_and(is_secret_header));
             for (name, value) in fields {
                 let is_private = private.is_some_and(|private| private.contains(&name.as_str()));
-                let is_value = is_authorization && matches!(name.as_str(), "value" | "raw_value" | "rawValue");
-                if is_private || is_value || is_authorization_text(name, value) {
+                let is_value = is_secret && matches!(name.as_str(), "value" | "raw_value" | "rawValue");
+                if is_private || is_value || is_secret_text(name, value) {
                     *value = Value::String(TEXT.to_owned());
                 } else {
                     json(value);
@@ -71,13 +72,14 @@ fn of_coded(text: &str) -> Option<String> {
     }
 }
 
-fn is_authorization_text(name: &str, value: &Value) -> bool {
-    is_authorization(name) && value.is_string()
+fn is_secret_text(name: &str, value: &Value) -> bool {
+    is_secret_header(name) && value.is_string()
 }
 
 /// Whether a header of this name holds what proves who somebody is.
-pub(in crate::json) fn is_authorization(name: &str) -> bool {
-    ["authorization", "proxy-authorization"].iter().any(|known| name.eq_ignore_ascii_case(known))
+pub(in crate::json) fn is_secret_header(name: &str) -> bool {
+    const SECRET: [&str; 6] = ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"];
+    SECRET.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// `Bearer` or `Basic` and one word.
@@ -88,6 +90,38 @@ fn without_credentials(text: &str) -> Option<String> {
     // A format takes it from somewhere else.
     let is_word = !rest.is_empty() && !rest.contains(char::is_whitespace) && !rest.starts_with('%');
     (is_scheme && is_word).then(|| format!("{scheme} {TEXT}"))
+}
+
+/// `https://user:password@host/path?token=secret`.
+fn without_credentials_of_url(text: &str) -> Option<String> {
+    if text.contains(char::is_whitespace) {
+        return None;
+    }
+    let (scheme, rest) = text.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let mut shown = format!("{scheme}://");
+    match authority.rsplit_once('@') {
+        Some((_, host)) => shown.extend([TEXT, "@", host]),
+        None => shown.push_str(authority),
+    }
+    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    shown.push_str(path);
+    for parameter in query.split_inclusive(['?', '&', '#']) {
+        let (word, end) = parameter.split_at(parameter.trim_end_matches(['?', '&', '#']).len());
+        match word.split_once('=') {
+            Some((name, _)) if is_secret_parameter(name) => shown.extend([name, "=", TEXT]),
+            _ => shown.push_str(word),
+        }
+        shown.push_str(end);
+    }
+    (shown != text).then_some(shown)
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    const SECRET: [&str; 9] =
+        ["token", "key", "apikey", "password", "passwd", "secret", "signature", "sig", "credential"];
+    let name = name.to_ascii_lowercase().replace(['-', '_'], "");
+    SECRET.iter().any(|known| name.ends_with(known))
 }
 
 const PRIVATE: &str = "PRIVATE KEY-----";

@@ -116,6 +116,7 @@ pub(super) fn listeners(log: &dyn Fn(&str) -> String) -> Vec<(&'static str, Valu
             json!({ "rate_limits": [{ "stage": 2, "actions": [key("host")] }], "typed_per_filter_config": scope }),
         ),
         manager("own", limits(json!({ "rate_limits": own })), json!({ "rate_limits": actions() }), json!({})),
+        manager("addresses", limits(json!({})), json!({ "rate_limits": addresses() }), json!({})),
         manager("late", limits(json!({})), json!({}), json!({ "typed_per_filter_config": late })),
         ("tcp authorized", json!([network_authz(false), echo("authorized", &log("tcp authorized"), RECEIVED)])),
         ("tcp open", json!([network_authz(true), echo("t", &log("tcp open"), "")])),
@@ -147,6 +148,15 @@ fn actions() -> Value {
             "metadata_key": { "key": "f", "path": [{ "key": "k" }] } } }], "stage": 0 },
         { "actions": [key("another stage")], "stage": 1 }
     ])
+}
+
+/// Values that are formats.
+fn addresses() -> Value {
+    let limit = |value: &str, default: &str| {
+        json!({ "actions": [{ "remote_address_match": { "descriptor_value": value, "default_value": default,
+            "address_matcher": { "ranges": [{ "address_prefix": "127.0.0.0", "prefix_len": 8 }] } } }] })
+    };
+    json!([limit("%REQ(x-user)%", ""), limit("%REQ(x-none)%", ""), limit("%REQ(x-none)%", "none"), limit("100%%", "")])
 }
 
 fn rate_limit_service() -> Value {
@@ -261,6 +271,12 @@ fn talkative(code: Code) -> Answer {
     })
 }
 
+/// Within its limit, with this header for the request.
+fn says(key: &str, value: &str) -> Answer {
+    let header = HeaderValue { key: key.into(), value: value.into(), ..HeaderValue::default() };
+    message(&RateLimitResponse { request_headers_to_add: vec![header], ..limit(Code::Ok) })
+}
+
 /// All cases, in order.
 pub fn all() -> Vec<Case> {
     let case = |name, listener, says, answer, questions| Case { name, listener, says, ends: false, answer, questions };
@@ -328,9 +344,14 @@ pub fn all() -> Vec<Case> {
             message(&limit(Code::OverLimit)),
             1,
         ),
+        case("a header that is none", "own", get("/a", ""), says("x-up", "a\u{1}b"), 1),
+        case("a name that is none", "own", get("/a", ""), says("x up", "a"), 1),
+        case("a path", "own", get("/a", ""), says(":path", "/other"), 1),
+        case("a host", "own", get("/a", ""), says("host", "other"), 1),
         case("limits of the host, too", "host", get("/a", ""), message(&limit(Code::Ok)), 1),
         case("no answer, closed", "host", get("/a", ""), fails(), 1),
         case("limits of the filter", "own", get("/a", "x-hits: 4\r\n"), message(&limit(Code::Ok)), 1),
+        case("values that are formats", "addresses", get("/a", "x-user: eve\r\n"), message(&limit(Code::Ok)), 1),
         case("no number of hits", "own", get("/a", "x-hits: many\r\n"), message(&limit(Code::Ok)), 1),
         case("the end is counted", "late", get("/a", ""), message(&limit(Code::Ok)), 2),
         tcp("a connection is granted", "tcp authorized", message(&CheckResponse::default()), 1),

@@ -63,6 +63,27 @@ fn a_question_is_sent_as_envoy_sends_it() {
 }
 
 #[test]
+fn metadata_that_is_no_header_is_not_sent() {
+    run(async {
+        let address = serve(|mut asked| Box::pin(async move { asked.answer(&[&framed(b"pong")], OK) })).await;
+        let add = |name: &str, value: &str| HeaderAdd {
+            name: name.into(),
+            value: config::access_log::format::parse(value).unwrap(),
+            action: AppendAction::OverwriteOrAdd,
+            keep_empty: false,
+        };
+        let world = World::http2(address);
+        let service = GrpcService { initial_metadata: vec![add("x-bad", "a\r\nx-evil: b")], ..service() };
+        let failure = world.ask(&service).await.unwrap_err();
+        assert!(failure.to_string().ends_with("no answer: invalid header value for: x-bad"), "{failure}");
+        assert_eq!((failure.grpc_status(), world.stat("upstream_rq_active")), (14, 0));
+        // What travels in base64 may hold anything.
+        let service = GrpcService { initial_metadata: vec![add("x-bin", "a\r\nb")], ..service };
+        assert_eq!(world.ask(&service).await.unwrap().message, "pong");
+    });
+}
+
+#[test]
 fn a_cluster_s_name_is_an_authority() {
     run(async {
         let address = serve(|mut asked| {

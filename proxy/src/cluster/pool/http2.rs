@@ -107,7 +107,7 @@ impl Http2Stream {
             Some(StreamError::Reset(_)) => self.pool.core.stats.upstream_rq_rx_reset.inc(),
             None | Some(StreamError::Protocol { .. }) => self.pool.core.stats.upstream_rq_tx_reset.inc(),
             // As in Envoy: one that was refused may be sent again, and one whose connection is gone was reset by nobody.
-            Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused) => {}
+            Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused | StreamError::NoHeader(_)) => {}
         }
     }
 

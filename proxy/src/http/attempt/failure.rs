@@ -25,7 +25,8 @@ impl Failure {
     /// What the retry policy is asked about; `None` for what is never retried.
     pub fn reset(&self) -> Option<Reset> {
         match self {
-            Failure::Pick(_) => None,
+            // The next attempt would send the same.
+            Failure::Pick(_) | Failure::Stream(StreamError::NoHeader(_)) => None,
             Failure::Connect(failure) if failure.kind == ConnectFailureKind::Overflow => Some(Reset::Overflow),
             Failure::Connect(_) => Some(Reset::Connect),
             Failure::Stream(StreamError::Refused) => Some(Reset::Refused),
@@ -35,9 +36,9 @@ impl Failure {
     }
 
     /// Whether it is counted as an answer, and as an error of its host. As with Envoy a stream that may not last longer is not, unless it
-    /// is tried again.
+    /// is tried again; nor is what was never sent.
     pub fn counts(&self) -> bool {
-        !matches!(self, Failure::Duration(_))
+        !matches!(self, Failure::Duration(_) | Failure::Stream(StreamError::NoHeader(_)))
     }
 
     /// Whether anything went by before it was known: a breaker refuses at once, when of the request nothing but its head was seen.
@@ -60,7 +61,10 @@ impl Failure {
     /// How its attempt ended.
     pub fn ended(&self) -> Ended {
         match self {
-            Failure::Pick(_) | Failure::Timeout(_) | Failure::Duration(_) => Ended::Canceled,
+            Failure::Pick(_)
+            | Failure::Timeout(_)
+            | Failure::Duration(_)
+            | Failure::Stream(StreamError::NoHeader(_)) => Ended::Canceled,
             Failure::Connect(failure) => Ended::Failed(failure.reset_reason()),
             Failure::Stream(error) => Ended::Failed(reset_of(error).1),
         }
@@ -89,6 +93,7 @@ impl Failure {
                 reply.overloaded = failure.kind == ConnectFailureKind::Overflow;
                 reply.into()
             }
+            Failure::Stream(StreamError::NoHeader(flaw)) => unsendable(stream, &flaw).into(),
             Failure::Stream(error) => {
                 let (flags, why) = reset_of(&error);
                 reason::tell(stream, why, &error);
@@ -97,6 +102,13 @@ impl Failure {
             Failure::Timeout(stop) | Failure::Duration(stop) => stop,
         }
     }
+}
+
+/// Envoy's answer where something was put into the request's head that is no header.
+pub(in crate::http) fn unsendable(stream: &Stream<'_>, flaw: &str) -> LocalReply {
+    let details = format!("filter_removed_required_request_headers{{{}}}", flaw.replace(' ', "_"));
+    reason::tell(stream, &details, flaw);
+    LocalReply::new(503, details).body(flaw.to_owned()).flags(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR).attempted()
 }
 
 /// Envoy's answer to an upstream that failed before its response.
@@ -125,5 +137,6 @@ pub(in crate::http) fn reset_of(error: &StreamError) -> (ResponseFlags, &'static
         StreamError::Reset(_) => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote reset"),
         StreamError::Refused => (ResponseFlags::UPSTREAM_REMOTE_RESET, "remote refused stream reset"),
         StreamError::Protocol { .. } => (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error"),
+        StreamError::NoHeader(_) => (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, "local reset"),
     }
 }

@@ -139,7 +139,7 @@ impl Attempt<'_> {
             }
         };
         if let Err(error) = self.begin(exchange, &mut lease, upload) {
-            outliers::failed(&target);
+            outliers::unsent(&target, &error);
             return Ok(Outcome::Failed(Failure::Stream(error), Some(target), Reached::Nobody));
         }
         let mut informed = false;

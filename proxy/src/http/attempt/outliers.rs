@@ -6,6 +6,7 @@ use crate::failure::ResponseFlags;
 use crate::http::route::is_grpc;
 use crate::http::stop::Stop;
 use crate::http::upstreams::Target;
+use crate::wire::codec::StreamError;
 use crate::wire::grpc;
 use crate::wire::message::{RequestHead, ResponseHead};
 
@@ -18,6 +19,13 @@ pub(super) fn answered(target: &Target, request: &RequestHead, head: &ResponseHe
 /// The stream ended before its head, or within its body.
 pub(super) fn failed(target: &Target) {
     target.put(Outcome::Failed);
+}
+
+/// The head could not be sent; where it was none, that is no fault of the host's.
+pub(super) fn unsent(target: &Target, error: &StreamError) {
+    if !matches!(error, StreamError::NoHeader(_)) {
+        failed(target);
+    }
 }
 
 /// No head came in time, and this is answered instead.

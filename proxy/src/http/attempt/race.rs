@@ -230,7 +230,7 @@ impl<'a> Race<'a> {
         self.attempt.goes_to(&mut exchange.stream, &target);
         let mut upload = self.body.once_more();
         if let Err(error) = self.attempt.begin(exchange, &mut lease, &mut upload) {
-            outliers::failed(&target);
+            outliers::unsent(&target, &error);
             return self.failed(exchange, Failure::Stream(error), Some(target), (false, false));
         }
         let timer = exchange.watch.timeouts.per_try.map(|time| Box::pin(sleep(time)));

@@ -10,6 +10,7 @@ use crate::http::filters::filter::{Hooks, Way};
 use crate::http::filters::frames::{Frames, Own};
 use crate::http::framing;
 use crate::http::local_reply::{self, LocalReply};
+use crate::http::reason;
 use crate::http::relay::{self, AwaitsTrailers, FromUpstream, Kind, Origin};
 use crate::http::respond;
 use crate::http::stop::Stop;
@@ -103,6 +104,9 @@ async fn deliver(
         framing::settle_response(&mut head, exchange.stream.asked.head);
     }
     respond::finish_head(&mut exchange.stream, downstream, &mut head);
+    if head.headers.is_doubted() {
+        head.headers.take_out_unsound(|header| reason::left_out(&exchange.stream, header));
+    }
     let end = head.body == BodyLength::Empty && !origin.is_tunnel();
     downstream.send_head(&head, end)?;
     exchange.response_sent(head);

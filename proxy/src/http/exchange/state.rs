@@ -282,7 +282,7 @@ impl<'s> Exchange<'s> {
                 context.manager.stats.downstream_rq_rx_reset.inc();
                 (ResponseFlags::DOWNSTREAM_REMOTE_RESET, Cow::Borrowed("http2.remote_reset"))
             }
-            StreamError::Closed(_) | StreamError::Io(_) => {
+            StreamError::Closed(_) | StreamError::Io(_) | StreamError::NoHeader(_) => {
                 context.ended.set((true, true));
                 context.manager.stats.downstream_rq_rx_reset.inc();
                 (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, Cow::Borrowed("downstream_remote_disconnect"))

@@ -26,7 +26,7 @@ impl OrderedMutations {
         let change = |one: &HeaderMutation| match one {
             HeaderMutation::Append(add) => Change::Append {
                 name: Name::new(&add.name),
-                value: Value::compile(&add.value),
+                value: Value::compile(&add.name, &add.value),
                 action: add.action,
                 keep_empty: add.keep_empty,
             },
@@ -64,14 +64,18 @@ impl Change {
     fn apply(&self, headers: &mut Headers, value: Bytes) {
         match self {
             Change::Append { keep_empty: false, .. } if value.is_empty() => {}
-            Change::Append { name, action, .. } => match action {
-                AppendAction::AppendOrAdd => headers.append(name.clone(), value),
-                AppendAction::AddIfAbsent if headers.contains(name) => {}
-                AppendAction::OverwriteIfExists if !headers.contains(name) => {}
-                AppendAction::AddIfAbsent | AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists => {
-                    headers.set(name.clone(), value);
+            Change::Append { name, value: of, action, .. } => {
+                let sound = of.is_sound(&value);
+                match action {
+                    AppendAction::AppendOrAdd => headers.append(name.clone(), value),
+                    AppendAction::AddIfAbsent if headers.contains(name) => return,
+                    AppendAction::OverwriteIfExists if !headers.contains(name) => return,
+                    AppendAction::AddIfAbsent | AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists => {
+                        headers.set(name.clone(), value);
+                    }
                 }
-            },
+                headers.doubt_unless(sound);
+            }
             Change::Remove(name) => drop(headers.remove(name)),
             Change::RemoveOnMatch(matcher) => headers.retain(|header| !matcher.matches(header.name.as_bytes())),
         }

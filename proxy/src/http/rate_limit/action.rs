@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use config::access_log::Format;
 use config::matcher::{QueryParameterMatcher, QueryRule, octets};
 use config::rate_limit::{self as plain, MetadataSource};
 use ipnet::IpNet;
@@ -14,6 +15,7 @@ use crate::http::stream::Stream;
 use crate::policy::cel::Expression;
 use crate::policy::headers::{Field, HeaderMatchers};
 use crate::telemetry::facts::Known;
+use crate::telemetry::format;
 use crate::wire::query;
 
 /// An action, compiled.
@@ -27,10 +29,19 @@ pub(super) enum Action {
     MaskedRemoteAddress { v4: u8, v6: u8 },
     HeaderMatch { key: Arc<str>, value: Arc<str>, expect: bool, headers: HeaderMatchers },
     QueryMatch { key: Arc<str>, value: Arc<str>, expect: bool, query: Box<[QueryParameterMatcher]> },
-    AddressMatch { key: Arc<str>, value: Arc<str>, ranges: Box<[IpNet]>, invert: bool },
+    AddressMatch(Box<AddressMatch>),
     Metadata(Box<Metadata>),
     HeaderInput { field: Field, key: Arc<str> },
     Expression { key: Arc<str>, value: Box<Expression>, skip_if_error: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct AddressMatch {
+    key: Arc<str>,
+    value: Format,
+    default: Option<Arc<str>>,
+    ranges: Box<[IpNet]>,
+    invert: bool,
 }
 
 #[derive(Debug)]
@@ -61,8 +72,9 @@ impl Action {
             plain::Action::QueryMatch { key, value, expect, query } => {
                 Action::QueryMatch { key, value, expect, query: query.into() }
             }
-            plain::Action::AddressMatch { key, value, ranges, invert } => {
-                Action::AddressMatch { key, value, ranges: ranges.into(), invert }
+            plain::Action::AddressMatch { key, mut value, default, ranges, invert } => {
+                format::settle(&mut value);
+                Action::AddressMatch(Box::new(AddressMatch { key, value, default, ranges: ranges.into(), invert }))
             }
             plain::Action::Metadata { key, source, filter, path, default, skip_if_absent } => {
                 Action::Metadata(Box::new(Metadata { key, source, filter, path, default, skip_if_absent }))
@@ -109,10 +121,7 @@ impl Action {
             Action::QueryMatch { key, value, expect, query } => {
                 queries_match(query, &stream.request.path) == *expect && pushed(key, value.as_bytes())
             }
-            Action::AddressMatch { key, value, ranges, invert } => {
-                let address = remote(stream);
-                ranges.iter().any(|range| range.contains(&address)) != *invert && pushed(key, value.as_bytes())
-            }
+            Action::AddressMatch(one) => one.add(stream, to),
             Action::Metadata(metadata) => metadata.add(stream, to),
             Action::HeaderInput { field, key } => {
                 let mut joined = SmallVec::new();
@@ -131,6 +140,22 @@ impl Action {
                 }
             }
         }
+    }
+}
+
+impl AddressMatch {
+    fn add(&self, stream: &Stream<'_>, to: &mut Descriptor) -> bool {
+        let address = remote(stream);
+        if self.ranges.iter().any(|range| range.contains(&address)) == self.invert {
+            return false;
+        }
+        let mut text = Vec::new();
+        format::write(&self.value, &stream.entry(None, None), &mut text);
+        let value = if text.is_empty() { self.default.as_ref().map(|text| text.as_bytes()) } else { Some(&text[..]) };
+        value.is_some_and(|value| {
+            to.push(self.key.as_bytes(), value);
+            true
+        })
     }
 }
 

@@ -117,11 +117,22 @@ fn what_is_matched() {
     makes(queries("z", QueryRule::Present(false), true), Some("qm=v"));
     let address = |range: &str, invert| {
         let ranges = vec![range.parse().unwrap()];
-        vec![Action::AddressMatch { key: "am".into(), value: "v".into(), ranges, invert }]
+        let value = Format { parts: vec![Part::Literal("v".into())], omit_empty: true };
+        vec![Action::AddressMatch { key: "am".into(), value, default: None, ranges, invert }]
     };
     makes(address("127.0.0.0/8", false), Some("am=v"));
     makes(address("10.0.0.0/8", false), None);
     makes(address("10.0.0.0/8", true), Some("am=v"));
+    let format = |header: &str, default: Option<&str>| {
+        let operator = Operator::RequestHeader(header.into(), None);
+        let parts = vec![Part::Operator { operator, limit: None }];
+        let value = Format { parts, omit_empty: true };
+        let ranges = vec!["0.0.0.0/0".parse().unwrap()];
+        vec![Action::AddressMatch { key: "am".into(), value, default: default.map(Into::into), ranges, invert: false }]
+    };
+    makes(format("x-a", None), Some("am=1"));
+    makes(format("x-none", None), None);
+    makes(format("x-none", Some("d")), Some("am=d"));
 }
 
 #[test]

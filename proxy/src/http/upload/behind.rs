@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use super::Upload;
+use crate::http::attempt::unsendable;
 use crate::http::exchange::{Exchange, Incoming};
 use crate::http::filters::behind::Place;
 use crate::http::filters::chain::RunningFilters;
@@ -10,7 +11,7 @@ use crate::http::filters::filter::Way;
 use crate::http::filters::frames::{Frames, Source};
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
-use crate::wire::codec::{Downstream, Upstream};
+use crate::wire::codec::{Downstream, StreamError, Upstream};
 use crate::wire::message::Frame;
 
 impl Upload {
@@ -52,7 +53,11 @@ impl Upload {
             None => {}
         }
         self.held = false;
-        self.refused |= upstream.send_head(&exchange.stream.request, !has_body).is_err();
+        match upstream.send_head(&exchange.stream.request, !has_body) {
+            Ok(()) => {}
+            Err(StreamError::NoHeader(flaw)) => return Poll::Ready(Err(unsendable(&exchange.stream, &flaw).into())),
+            Err(_) => self.refused = true,
+        }
         Poll::Ready(Ok(()))
     }
 

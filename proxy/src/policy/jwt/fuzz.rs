@@ -26,8 +26,7 @@ pub fn jwt(text: &[u8]) {
     let _ = token.check_time(u64::MAX, 60);
     for name in ["iss", "aud", "a.b.c", "x"] {
         let text = claim(&token.claims, &ClaimPath::Name(name.into())).and_then(header_text);
-        let breaks = |text: &str| text.bytes().any(|octet| matches!(octet, b'\r' | b'\n' | 0));
-        assert!(!text.is_some_and(|text| text.is_empty() || breaks(&text)));
+        assert!(!text.is_some_and(|text| text.is_empty()));
     }
 }
 

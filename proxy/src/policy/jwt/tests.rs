@@ -221,7 +221,7 @@ fn claims_as_headers() {
         ("a.b.d", None),
         ("s.x", None),
         ("none", None),
-        ("nl", None),
+        ("nl", Some("a\r\nb: c")),
         ("u", Some("é")),
     ];
     for (path, expected) in cases {

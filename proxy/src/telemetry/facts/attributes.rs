@@ -39,7 +39,8 @@ pub(super) fn of_request<'k>(known: &'k Known<'_>, attribute: Attribute) -> Fact
         Attribute::Protocol => some(info.protocol.map(|protocol| protocol.as_str().as_bytes())),
         Attribute::Time => Fact::Time(info.start_time),
         Attribute::RequestDuration => {
-            info.request_complete.map_or(Fact::Absent, |at| Fact::Duration(at.saturating_duration_since(info.start)))
+            // Of the whole stream: there is none before its end.
+            info.end.map_or(Fact::Absent, |at| Fact::Duration(at.saturating_duration_since(info.start)))
         }
         Attribute::RequestSize => match known.request.and_then(|head| head.headers.get(&Name::CONTENT_LENGTH)) {
             Some(length) => {

@@ -51,7 +51,7 @@ impl Place {
         }
     }
 
-    /// A change counts at the second look that finds it.
+    /// A change within a file counts at the second look that finds it.
     fn look_twice(&self) {
         self.secrets.look_at_files();
         self.secrets.look_at_files();
@@ -93,9 +93,34 @@ fn a_pair_is_taken_over_whole_or_not_at_all() {
     assert_eq!(place.serial(), first, "the key does not fit yet");
     place.put("key.pem", &next.key);
     place.secrets.look_at_files();
+    assert_ne!(place.serial(), first, "what was moved there is whole");
+}
+
+#[test]
+fn what_is_written_in_place_is_let_be_for_a_while() {
+    let place = Place::new();
+    place.put_pair(&place.authority.issue(SERVER));
+    place.secrets.update(&sds("default").id(), SecretKind::TlsCertificate(place.pair())).expect("good files");
+    let (first, next) = (place.serial(), place.authority.issue(SERVER));
+    let write = |leaf: &Leaf, spaces: usize| {
+        let padded = |text: &str| text.to_owned() + &"\n".repeat(spaces);
+        std::fs::write(place.path("chain.pem"), padded(&leaf.chain)).expect("written");
+        std::fs::write(place.path("key.pem"), padded(&leaf.key)).expect("written");
+    };
+    write(&next, 1);
+    place.secrets.look_at_files();
     assert_eq!(place.serial(), first, "it may still be written");
     place.secrets.look_at_files();
     assert_ne!(place.serial(), first);
+    // Who writes at each look is not waited for.
+    let second = place.serial();
+    let next = place.authority.issue(SERVER);
+    for spaces in 1..=3 {
+        assert_eq!(place.serial(), second, "before look {spaces}");
+        write(&next, spaces);
+        place.secrets.look_at_files();
+    }
+    assert_ne!(place.serial(), second);
 }
 
 #[test]
@@ -232,6 +257,44 @@ async fn a_revocation_list_in_a_file_counts_when_it_comes() {
     place.put("crl.pem", "");
     place.look_twice();
     place.shake(&client, &server).await.expect_err("still revoked: an empty file says nothing");
+}
+
+#[tokio::test]
+async fn a_pair_that_does_not_fit_keeps_no_revocation_out_nor_the_other_way_round() {
+    let place = Place::new();
+    let now = std::time::SystemTime::now();
+    let hour = std::time::Duration::from_secs(3600);
+    let client =
+        place.authority.issue_with(CLIENT, now - hour, now + hour, |params| params.serial_number = Some(77.into()));
+    place.put_pair(&place.authority.issue(SERVER));
+    place.put("roots.pem", &place.authority.root);
+    place.put("crl.pem", &place.authority.revoke(78));
+    place.secrets.update(&sds("ROOTCA").id(), place.authority.roots()).expect("good roots");
+    place.secrets.update(&sds("default").id(), client.secret()).expect("a good certificate");
+    let config = istio_server(&[]);
+    let mut peers = config::secret::ValidationContext::clone(&context(&[]));
+    peers.trusted_ca = Some(file(place.path("roots.pem")));
+    peers.crl = Some(file(place.path("crl.pem")));
+    let common = CommonTls { validation: Some(Validation::Inline(Arc::new(peers))), ..in_files(config.common, &place) };
+    let server = config::tls::DownstreamTls { common, ..config };
+    let server = ServerContext::new(&server, &place.secrets, "server").expect("good");
+    let client = ClientContext::new(&istio_client(&[], vec![]), &place.secrets, "client").expect("good");
+    let first = place.shake(&client, &server).await.expect("not revoked");
+
+    // A list that is none keeps no certificate out.
+    place.put("crl.pem", "no list at all");
+    place.put_pair(&place.authority.issue(SERVER));
+    place.secrets.look_at_files();
+    let second = place.shake(&client, &server).await.expect("not revoked");
+    assert_ne!(first, second);
+
+    place.put("chain.pem", &place.authority.issue(SERVER).chain);
+    place.secrets.look_at_files();
+    assert_eq!(place.shake(&client, &server).await.expect("the former pair"), second);
+    place.put("crl.pem", &place.authority.revoke(77));
+    place.secrets.look_at_files();
+    let reason = place.shake(&client, &server).await.expect_err("revoked");
+    assert!(reason.to_lowercase().contains("revoked"), "{reason}");
 }
 
 #[tokio::test]

@@ -3,19 +3,18 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::encode::clean;
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name, is_value};
 
-/// Writes all but `transfer-encoding`.
+/// Writes all but `transfer-encoding`, and nothing that would end or break a line.
 #[cold]
 pub(super) fn headers(out: &mut BytesMut, headers: &Headers) {
-    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
+    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING && is_value(&header.value)) {
         match &header.spelling {
             Some(spelling) if headers.kept.spelling => out.extend_from_slice(spelling),
             _ => name(out, header.name.as_bytes(), headers),
         }
         out.extend_from_slice(b": ");
-        clean(out, &header.value, b" ");
+        out.extend_from_slice(&header.value);
         out.extend_from_slice(b"\r\n");
     }
 }

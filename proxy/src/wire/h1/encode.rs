@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::cased;
 use super::reason::phrase;
 use super::request::{parse_length, tokens};
-use crate::wire::headers::{Headers, Name};
+use crate::wire::headers::{Headers, Name, is_value};
 use crate::wire::message::{Method, Protocol, RequestHead, ResponseHead};
 use config::hcm::HeaderCase;
 
@@ -205,16 +205,17 @@ fn headers(out: &mut BytesMut, headers: &Headers, case: HeaderCase) {
     // One look at the whole block instead of one at each value.
     if breaking(&out[begin..]) != breaks {
         out.truncate(begin);
-        clean_headers(out, headers);
+        sound_headers(out, headers);
     }
 }
 
+/// Leaves out what would end or break a line. Whoever lets such a value in looks at it before (`wire::headers`); this is the net.
 #[cold]
-fn clean_headers(out: &mut BytesMut, headers: &Headers) {
-    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING) {
+fn sound_headers(out: &mut BytesMut, headers: &Headers) {
+    for header in headers.iter().filter(|header| header.name != Name::TRANSFER_ENCODING && is_value(&header.value)) {
         out.extend_from_slice(header.name.as_bytes());
         out.extend_from_slice(b": ");
-        clean(out, &header.value, b" ");
+        out.extend_from_slice(&header.value);
         out.extend_from_slice(b"\r\n");
     }
 }
@@ -238,9 +239,9 @@ fn breaking(text: &[u8]) -> usize {
     text.chunks(128).map(|piece| usize::from(count(piece))).sum()
 }
 
-/// Writes text from outside. The codecs let no line break in, but filters may make values of their own (from a token's claims, say):
-/// one that would begin a new line is neutralised.
-pub(super) fn clean(out: &mut BytesMut, value: &Bytes, instead: &[u8]) {
+/// Writes what is of the first line, or of the host. The codecs let no line break in, and what others make is looked at before it comes
+/// here: one that would begin a new line is neutralised.
+fn clean(out: &mut BytesMut, value: &Bytes, instead: &[u8]) {
     if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
         return out.extend_from_slice(value);
     }

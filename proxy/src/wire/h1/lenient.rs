@@ -5,6 +5,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::ParseError;
 use super::head::{Cut, Kind, Line, Lines, Span, trim};
+use crate::wire::headers::is_token;
 
 /// Where the head ends (after its empty line), looking no further back than `from`.
 pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
@@ -83,12 +84,6 @@ fn word(bytes: &[u8], span: Span) -> Span {
     let start = span.clone().find(|at| bytes[*at] > b' ').unwrap_or(span.end);
     let end = (start..span.end).find(|at| bytes[*at] <= b' ').unwrap_or(span.end);
     start..end
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// Control characters that no head may hold.

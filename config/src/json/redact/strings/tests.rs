@@ -45,11 +45,29 @@ fn private_members_of_keys_are_hidden() {
 }
 
 #[test]
+fn credentials_of_urls_are_hidden() {
+    for (url, expected) in [
+        ("https://user:MARKED@host:8/a?b=c", "https://[redacted]@host:8/a?b=c"),
+        ("http://MARKED@host", "http://[redacted]@host"),
+        ("https://host/jwks?a=1&token=MARKED&b=2", "https://host/jwks?a=1&token=[redacted]&b=2"),
+        ("https://host?Access_Token=MARKED#x", "https://host?Access_Token=[redacted]#x"),
+        ("https://host/a@b?x=y", "https://host/a@b?x=y"),
+        ("spiffe://cluster.local/ns/a/sa/b", "spiffe://cluster.local/ns/a/sa/b"),
+        ("see https://a@b for more", "see https://a@b for more"),
+    ] {
+        assert_eq!(shown(url), expected);
+    }
+}
+
+#[test]
 fn credentials_are_hidden_behind_their_scheme() {
     assert_eq!(shown("Bearer MARKED"), "Bearer [redacted]");
     assert_eq!(shown("basic TUFSS0VE"), "basic [redacted]");
     assert_eq!(shown("Basic skills are asked for"), "Basic skills are asked for");
     assert_eq!(shown("Bearer %REQ(x-token)%"), "Bearer %REQ(x-token)%");
+    let mut value = json!([{"key": "Cookie", "value": "a=MARKED"}, {"key": "x-api-key", "rawValue": "MARKED"}]);
+    super::json(&mut value);
+    assert_eq!(value, json!([{"key": "Cookie", "value": TEXT}, {"key": "x-api-key", "rawValue": TEXT}]));
     let mut value = json!({"Authorization": "MARKED", "list": [{"key": "authorization", "value": "MARKED"}, {"key": "a", "value": "b"}]});
     super::json(&mut value);
     assert_eq!(

@@ -88,7 +88,7 @@ impl HttpFilter for ApiKeyAuth {
         }
         if let Some(forwarding) = forwarding {
             if let Some(name) = &forwarding.header {
-                request.headers.set(name.clone(), Bytes::copy_from_slice(client.as_bytes()));
+                request.headers.set_said(name.clone(), Bytes::copy_from_slice(client.as_bytes()));
             }
             if forwarding.hides {
                 sources.iter().for_each(|source| source.hide(request));

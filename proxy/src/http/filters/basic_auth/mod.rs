@@ -87,7 +87,7 @@ impl HttpFilter for BasicAuth {
             }
         };
         if let Some(name) = &self.forward {
-            request.headers.set(name.clone(), user.clone());
+            request.headers.set_said(name.clone(), user.clone());
         }
         if self.tells {
             let told = serde_json::json!({ "username": String::from_utf8_lossy(&user) });

@@ -99,6 +99,7 @@ fn path(config: &HttpService, path: &Bytes) -> Bytes {
 /// The headers of the request that are told, repeated ones as one unless they are told raw. What a client claims in our own name is not.
 fn told(filter: &ExtAuthz, request: &RequestHead) -> Headers {
     let mut told = Headers::with_capacity(request.headers.len().min(8));
+    told.doubt_unless(!request.headers.is_doubted());
     for header in request.headers.iter() {
         let name = &header.name;
         if *name == filter.names.partial_body || OF_THE_HOP.contains(name) || !filter.tells(name.as_str()) {

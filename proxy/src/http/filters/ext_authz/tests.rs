@@ -103,7 +103,7 @@ fn denies(denied: DeniedHttpResponse) -> CheckResponse {
 fn what_may_pass_passes_changed_as_the_service_says() {
     run(async {
         let ok = OkHttpResponse {
-            headers: vec![header("x-user", "eve"), header("x-bad\r\nx", "1")],
+            headers: vec![header("x-user", "eve")],
             headers_to_remove: vec!["authorization".into(), ":path".into(), "host".into()],
             response_headers_to_add: vec![header("x-seen", "yes")],
             query_parameters_to_remove: vec!["token".into()],
@@ -122,6 +122,40 @@ fn what_may_pass_passes_changed_as_the_service_says() {
         assert_eq!((http.method.as_str(), http.path.as_str(), http.host.as_str()), ("GET", "/a?token=1&b=2", "svc"));
         assert_eq!(http.headers.get("authorization").map(String::as_str), Some("secret"));
         assert_eq!(bench.stat("http.test.ext_authz.ok"), 1);
+    });
+}
+
+#[test]
+fn what_is_no_header_goes_nowhere() {
+    run(async {
+        for (name, value, told) in [
+            ("x-z", "a\x01b", "invalid header value for: x-z"),
+            ("x y", "1", "invalid header name: x y"),
+            (":path", "/a\r\nx-evil: 1", "invalid header value for: :path"),
+            ("host", "a\x7f", "invalid header value for: :authority"),
+        ] {
+            let ok = OkHttpResponse { headers: vec![header(name, value)], ..Default::default() };
+            let (mut bench, _world, _) = authorizer(config(|_| {}), says(allows(ok.clone()))).await;
+            bench.app(Script::answers(200, &[], &["fine"]));
+            let outcome = bench.send(get("/")).await;
+            assert_eq!((outcome.status(), outcome.body().as_str()), (503, told));
+            // Where the service's changes are looked at, they are its error.
+            let strict = config(|config| config.validate_mutations = true);
+            let (mut bench, _world, _) = authorizer(strict, says(allows(ok))).await;
+            bench.app(Script::answers(200, &[], &["fine"]));
+            let outcome = bench.send(get("/")).await;
+            assert_eq!((outcome.status(), outcome.details()), (500, "ext_authz_invalid"));
+        }
+        let told = vec![header("x-bad", "a\r\nx-evil: 1"), header("x-good", "1")];
+        let ok = OkHttpResponse { response_headers_to_add: told.clone(), ..Default::default() };
+        let denied = DeniedHttpResponse { headers: told, ..Default::default() };
+        for (answer, status) in [(allows(ok), 200), (denies(denied), 403)] {
+            let (mut bench, _world, _) = authorizer(config(|_| {}), says(answer)).await;
+            bench.app(Script::answers(200, &[], &["fine"]));
+            let outcome = bench.send(get("/")).await;
+            assert_eq!((outcome.status(), outcome.header("x-good").as_deref()), (status, Some("1")));
+            assert_eq!((outcome.header("x-bad"), outcome.header("x-evil")), (None, None));
+        }
     });
 }
 

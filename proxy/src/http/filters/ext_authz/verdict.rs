@@ -1,5 +1,5 @@
 //! What the authorizer's answer does to a request and to the responses. Called by [`super`]. Nothing that the service sends is believed
-//! to be a header before it has been looked at.
+//! to be a header: it is looked at here where that is asked for, and for all where it is sent.
 
 use bytes::Bytes;
 use config::filters::ext_authz::ExtAuthz as Config;
@@ -9,7 +9,7 @@ use config::services::ext_authz::{Allowed, Denied, HeaderChange};
 
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
-use crate::wire::headers::{Headers, Name, NameSet, is_header};
+use crate::wire::headers::{Headers, Name, NameSet, is_header, is_value};
 use crate::wire::message::{Method, RequestHead};
 use crate::wire::query::{self, Parameters};
 
@@ -30,7 +30,7 @@ pub(super) fn apply(config: &Config, stream: &mut Stream<'_>, allowed: &Allowed)
     }
     for change in &allowed.add {
         if let Some(name) = permitted(config, change)?.filter(|name| !is_routing(name)) {
-            request.headers.append(Name::new(&name), change.value.clone());
+            request.headers.append_said(Name::new(&name), change.value.clone());
             changed = true;
         }
     }
@@ -55,10 +55,17 @@ pub(super) fn apply(config: &Config, stream: &mut Stream<'_>, allowed: &Allowed)
 /// The name of a header that may be changed, lower case; `None` where the change is to be left out.
 fn permitted(config: &Config, change: &HeaderChange) -> Result<Option<String>, String> {
     let name = change.name.to_ascii_lowercase();
-    if !is_valid(&name, &change.value) {
-        return if config.validate_mutations { Err(change.name.clone()) } else { Ok(None) };
+    // Where nobody asks for that, it is looked at when the request is sent.
+    if config.validate_mutations && !is_valid(&name, &change.value) {
+        return Err(change.name.clone());
     }
-    match permits(config.mutation_rules.as_ref(), &name) {
+    let rules = config.mutation_rules.as_ref();
+    // As in Envoy rules, whatever they are, forbid values that are none.
+    let permit = match rules.filter(|_| !is_value(&change.value)) {
+        Some(rules) => refused(rules),
+        None => permits(rules, &name),
+    };
+    match permit {
         Permit::Yes => Ok(Some(name)),
         Permit::No => Ok(None),
         Permit::Error => Err(change.name.clone()),
@@ -94,13 +101,14 @@ pub(super) fn fits(stream: &Stream<'_>) -> bool {
 
 /// Sets one header or pseudo header of the request.
 fn set(request: &mut RequestHead, name: &str, value: Bytes) -> bool {
+    request.headers.doubt_unless(is_value(&value));
     match name {
         ":authority" | "host" => request.authority = value,
         ":path" => request.path = value,
         ":scheme" => request.scheme = value,
         ":method" => request.method = Method::from_token(&value, || value.clone()),
         _ if name.starts_with(':') => return false,
-        _ => request.headers.set(Name::new(name), value),
+        _ => request.headers.set_said(Name::new(name), value),
     }
     true
 }
@@ -169,7 +177,7 @@ pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> 
             return Err(change.name.clone());
         }
         // The status has a field of its own.
-        if !is_valid(&name, &change.value) || name.starts_with(':') {
+        if name.starts_with(':') {
             continue;
         }
         let name = Name::new(&name);
@@ -183,13 +191,13 @@ pub(super) fn denial(config: &Config, mut reply: LocalReply, denied: Denied) -> 
     Ok(reply)
 }
 
-/// Changes a header of a response to a request that passed; one that is none is left out. With `most` lines in the head no other is added.
+/// Changes a header of a response to a request that passed; one that is none is left out when it is sent. With `most` lines in the head no other is added.
 ///
 /// # Errors
 /// There was no place for it.
 pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange, most: Option<usize>) -> Result<(), ()> {
     let name = change.name.to_ascii_lowercase();
-    if !is_valid(&name, &change.value) || name.starts_with(':') {
+    if name.starts_with(':') {
         return Ok(());
     }
     let name = Name::new(&name);
@@ -205,7 +213,7 @@ pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange, most
         Some(AppendAction::OverwriteIfExists) if !is_there => return Ok(()),
         Some(AppendAction::AppendOrAdd | AppendAction::AddIfAbsent) => {}
         Some(_) if is_there => {
-            headers.set(name, change.value.clone());
+            headers.set_said(name, change.value.clone());
             return Ok(());
         }
         Some(_) => {}
@@ -214,7 +222,7 @@ pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange, most
     if most.is_some_and(|most| headers.len() + 1 >= most) {
         return Err(());
     }
-    headers.append(name, change.value.clone());
+    headers.append_said(name, change.value.clone());
     Ok(())
 }
 
@@ -240,14 +248,14 @@ fn permits(rules: Option<&MutationRules>, name: &str) -> Permit {
             || (!rules.allow_envoy && name.starts_with("x-envoy"))
             || (!rules.allow_all_routing && matches!(name, "host" | ":authority" | ":scheme" | ":method")))
     };
-    match (allowed, rules.disallow_is_error) {
-        (true, _) => Permit::Yes,
-        (false, true) => Permit::Error,
-        (false, false) => Permit::No,
-    }
+    if allowed { Permit::Yes } else { refused(rules) }
+}
+
+fn refused(rules: &MutationRules) -> Permit {
+    if rules.disallow_is_error { Permit::Error } else { Permit::No }
 }
 
 /// Whether it is a header or a pseudo header at all.
 fn is_valid(name: &str, value: &[u8]) -> bool {
-    is_header(name.strip_prefix(':').unwrap_or(name), value)
+    is_header(name.strip_prefix(':').unwrap_or(name).as_bytes(), value)
 }

@@ -17,6 +17,7 @@ use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use crate::http::attempt;
 use crate::http::mutate::OrderedMutations;
+use crate::http::reason;
 use crate::http::stream::Stream;
 use crate::telemetry::format;
 use crate::wire::headers::Headers;
@@ -131,7 +132,11 @@ impl HttpFilter for HeaderMutation {
                 },
             );
         }
-        out.push(Frame::Trailers(target.1));
+        let (stream, mut trailers) = target;
+        if trailers.is_doubted() {
+            trailers.take_out_unsound(|header| reason::left_out(stream, header));
+        }
+        out.push(Frame::Trailers(trailers));
         Step::Continue
     }
 }

@@ -11,6 +11,8 @@ use config::route::AppendAction;
 
 use crate::http::filters::bench::{Filtered, Level};
 use crate::http::testing::{add, fake::Script, get, with};
+use crate::wire::headers::{Headers, Name};
+use crate::wire::message::Frame;
 
 fn filter(most_specific_wins: bool, mutations: Mutations) -> [(&'static str, HttpFilterConfig); 1] {
     [("mutate", HttpFilterConfig::HeaderMutation(Arc::new(HeaderMutation { mutations, most_specific_wins })))]
@@ -99,6 +101,45 @@ async fn levels_follow_the_filter_and_one_of_them_wins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_no_header_is_refused_on_its_way_to_the_application() {
+    for (name, value, told) in [
+        ("x-bad", "a\x01b", "invalid header value for: x-bad"),
+        ("x-bad", "a\r\nx-evil: 1", "invalid header value for: x-bad"),
+        ("x bad", "a", "invalid header name: x bad"),
+    ] {
+        let mutations = Mutations { request: vec![append(name, value)], ..Default::default() };
+        let mut bench = Filtered::new(filter(false, mutations));
+        bench.app(Script::answers(200, &[], &["ok"]));
+        let outcome = bench.send(get("/")).await;
+        assert_eq!((outcome.status(), outcome.body().as_str()), (503, told));
+        let details = format!("filter_removed_required_request_headers{{{}}}", told.replace(' ', "_"));
+        assert_eq!((outcome.flags().as_str(), outcome.details()), ("DPE", details.as_str()));
+    }
+    // What is taken out again does no harm.
+    let request = vec![append("x-bad", "a\x01b"), Change::Remove("x-bad".into())];
+    let mut bench = Filtered::new(filter(false, Mutations { request, ..Default::default() }));
+    bench.app(Script::answers(200, &[], &["ok"]));
+    assert_eq!(bench.send(get("/")).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_header_is_left_out_of_responses_and_trailers() {
+    let bad = || vec![append("x-bad", "a\r\nx-evil: 1"), append("x-worse", "a\0b"), append("x-good", "1")];
+    let mutations = Mutations { response: bad(), response_trailers: bad(), ..Default::default() };
+    let mut bench = Filtered::new(filter(false, mutations));
+    let mut script = Script::answers(200, &[], &["ok"]);
+    script.body.pop_back();
+    script.body.push_back(Ok(Frame::Trailers(Headers::new())));
+    bench.app(script);
+    let outcome = bench.send(get("/")).await;
+    let trailers = outcome.client.trailers.as_ref().expect("trailers");
+    for (name, value) in [("x-good", Some("1")), ("x-bad", None), ("x-worse", None), ("x-evil", None)] {
+        assert_eq!(outcome.header(name).as_deref(), value, "{name}");
+        assert_eq!(trailers.get_str(name).map(|value| &value[..]), value.map(str::as_bytes), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn our_own_replies_are_changed_too() {
     let mutations = Mutations { response: vec![set("x-r", "1")], ..Default::default() };
     let bench = Filtered::with_routes(Vec::new(), filter(false, mutations));
@@ -108,8 +149,6 @@ async fn our_own_replies_are_changed_too() {
 
 #[tokio::test(start_paused = true)]
 async fn trailers_are_changed() {
-    use crate::wire::headers::{Headers, Name};
-    use crate::wire::message::Frame;
     let mutations =
         Mutations { response_trailers: vec![set("x-t", "2"), Change::Remove("x-old".into())], ..Default::default() };
     let mut bench = Filtered::new(filter(false, mutations));

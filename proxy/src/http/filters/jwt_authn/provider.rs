@@ -99,7 +99,7 @@ impl Provider {
         let mut written = false;
         for (name, one) in self.claim_headers.iter().zip(&self.config.forwarding.claims) {
             if let Some(text) = claim(&token.claims, &one.claim).and_then(header_text) {
-                headers.append(name.clone(), text);
+                headers.append_said(name.clone(), text);
                 written = true;
             }
         }

@@ -1,5 +1,5 @@
-//! What the service's answer says in headers. Called by [`super`]. Nothing that the service sends is believed to be a header before it has
-//! been looked at.
+//! What the service's answer says in headers. Called by [`super`]. Nothing that the service sends is believed to be a header: it is
+//! written as said, and looked at where it is sent.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,8 @@ use bytes::Bytes;
 use config::filters::ratelimit::RateLimit as Config;
 use config::services::ratelimit::{Answer, Status};
 
-use crate::wire::headers::{Name, NameSet, is_header};
+use crate::wire::headers::{Name, NameSet, is_value};
+use crate::wire::message::RequestHead;
 
 /// Headers that only this filter knows, interned.
 #[derive(Debug)]
@@ -43,21 +44,32 @@ const OURS: NameSet = NameSet::of([
     Name::UPGRADE,
 ]);
 
-/// Those that are headers, and that a service may say.
-pub(super) fn valid(list: &[(String, Bytes)]) -> impl Iterator<Item = (Name, Bytes)> {
+/// Adds a header to a request that may pass. Where it goes is one value, to which it is appended, as in Envoy.
+pub(super) fn add(request: &mut RequestHead, name: &str, value: &Bytes) {
+    let name = Name::new(name);
+    let one = match name.as_bytes() {
+        b"host" | b":authority" => &mut request.authority,
+        b":path" => &mut request.path,
+        // A scheme or a method with a comma in it is none.
+        [b':', ..] => return,
+        _ if OURS.contains(&name) => return,
+        _ => return request.headers.append_said(name, value.clone()),
+    };
+    *one = [&one[..], b",", value].concat().into();
+    request.headers.doubt_unless(is_value(value));
+}
+
+/// Those that a service may say. Whether they are headers is looked at where they are sent.
+pub(super) fn sayable(list: &[(String, Bytes)]) -> impl Iterator<Item = (Name, Bytes)> {
     list.iter().filter_map(|(name, value)| {
-        let name = name.to_ascii_lowercase();
-        if !is_header(&name, value) {
-            return None;
-        }
-        let name = Name::new(&name);
+        let name = Name::new(name);
         (!OURS.contains(&name)).then(|| (name, value.clone()))
     })
 }
 
 /// What the response is told.
 pub(super) fn response_headers(config: &Config, names: &Names, answer: &Answer) -> Vec<(Name, Bytes)> {
-    let mut told: Vec<_> = valid(&answer.response_headers).collect();
+    let mut told: Vec<_> = sayable(&answer.response_headers).collect();
     if answer.over_limit && config.x_envoy_ratelimited {
         told.retain(|(name, _)| *name != names.rate_limited);
         told.push((names.rate_limited.clone(), Bytes::from_static(b"true")));
@@ -81,8 +93,6 @@ fn quota(names: &Names, statuses: &[Status], told: &mut Vec<(Name, Bytes)>) {
             let _ = write!(text, ";name=\"{}\"", limit.name);
         }
     }
-    // A limit's name may hold anything.
-    text.retain(|character| !matches!(character, '\r' | '\n' | '\0'));
     let reset = closest.until_reset.map_or(0, |duration| duration.as_secs());
     told.push((names.limit.clone(), Bytes::from(text)));
     told.push((names.remaining.clone(), Bytes::from(closest.remaining.to_string())));

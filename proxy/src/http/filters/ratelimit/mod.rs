@@ -146,7 +146,7 @@ impl HttpFilter for RateLimit {
 
     fn response(&self, turn: &mut Turn<'_, '_, RateLimit>) -> Step {
         if let (Some(told), Some(head)) = (turn.state.headers.take(), &mut turn.stream.response) {
-            told.into_iter().for_each(|(name, value)| head.headers.append(name, value));
+            told.into_iter().for_each(|(name, value)| head.headers.append_said(name, value));
         }
         Step::Continue
     }
@@ -193,8 +193,8 @@ impl Settings {
             turn.stream.info.response_code_details = Some("request_rate_limited".into());
             return self.refusal(turn.stream, &answer, told).into();
         }
-        for (name, value) in answer::valid(&answer.request_headers) {
-            turn.stream.request.headers.append(name, value);
+        for (name, value) in &answer.request_headers {
+            answer::add(&mut turn.stream.request, name, value);
         }
         if !told.is_empty() {
             turn.state.headers = Some(told.into_boxed_slice());

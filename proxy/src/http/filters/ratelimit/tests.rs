@@ -277,6 +277,21 @@ fn a_request_above_its_limit_is_refused_as_the_service_says() {
 }
 
 #[test]
+fn what_is_no_header_is_not_sent_on() {
+    run(async {
+        for (name, value, told) in
+            [("x-up", "a\x01b", "invalid header value for: x-up"), ("x y", "1", "invalid header name: x y")]
+        {
+            let answer = RateLimitResponse { request_headers_to_add: vec![header(name, value)], ..ok() };
+            let (mut bench, _world, _) = limited(config(), Vec::new(), false, says(answer)).await;
+            bench.app(Script::answers(200, &[], &["fine"]));
+            let outcome = bench.send(get("/")).await;
+            assert_eq!((outcome.status(), outcome.body().as_str()), (503, told));
+        }
+    });
+}
+
+#[test]
 fn grpc_clients_get_a_status_of_theirs() {
     run(async {
         for (resource_exhausted, status) in [(false, "14"), (true, "8")] {
