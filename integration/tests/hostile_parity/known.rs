@@ -29,12 +29,14 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
         return Some("the server as a whole");
     }
     let encodings = lines.iter().filter(|line| line.starts_with(b"transfer-encoding")).count();
-    if encodings > 1 && ours.contains("log 501 http1.invalid_transfer_encoding") {
+    let disagrees = ["log 501 http1.invalid_transfer_encoding", "log 400 http1.content_length_and_chunked_not_allowed"];
+    if encodings > 1 && disagrees.iter().any(|line| ours.contains(line)) {
         return Some("two lines of encodings");
     }
     // Envoy blames what it happens to see first, which depends on how the octets came.
     let blamed = |text: &str| {
-        let faults = ["http1.invalid_characters", "http1.content_length_and_chunked_not_allowed"];
+        let faults =
+            ["http1.invalid_characters", "http1.content_length_and_chunked_not_allowed", "http1.unexpected_underscore"];
         faults.iter().fold(text.to_owned(), |text, fault| text.replace(fault, "http1.codec_error"))
     };
     if blamed(envoy) == blamed(ours) {
@@ -45,6 +47,15 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     }
     if ours.contains(" DPE ") && envoy.replace("HTTP/1.0 ", "HTTP/1.1 ") == *ours {
         return Some("the version of an answer to what is no head");
+    }
+    if refuses && envoy.contains("stream_idle_timeout SI") {
+        return Some("what follows a chunk");
+    }
+    if envoy.replace(" / te: ", "") == *ours {
+        return Some("a list of nothing");
+    }
+    if envoy.contains("log 400 http1.body_disallowed") && ours.contains("log 501 http1.invalid_transfer_encoding") {
+        return Some("one of two faults");
     }
     if octets.ends_with(b"\n") && without_late_head(envoy) == *ours {
         return Some("an empty line is no head");

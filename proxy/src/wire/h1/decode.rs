@@ -53,11 +53,7 @@ impl RequestDecoder {
         if buffer.first().is_none_or(|first| *first <= b' ') {
             return error;
         }
-        let words = match lenient::first_line(buffer) {
-            Ok(Some(words)) => words,
-            Ok(None) => return error,
-            Err(earlier) => return earlier,
-        };
+        let Some((words, true)) = lenient::first_line(buffer) else { return error };
         request::check_first_line(buffer, &words, &self.settings).err().unwrap_or(error)
     }
 
@@ -72,8 +68,10 @@ impl RequestDecoder {
         if !is_there {
             return Ok(None);
         }
-        let Some(words) = lenient::first_line(buffer)? else { return Ok(None) };
-        request::check_first_line(buffer, &words, &self.settings)?;
+        let Some((words, is_clean)) = lenient::first_line(buffer) else { return Ok(None) };
+        if is_clean {
+            request::check_first_line(buffer, &words, &self.settings)?;
+        }
         if !words[2].is_empty() {
             return Ok(None);
         }

@@ -30,7 +30,9 @@ fn a_first_line_is_judged_when_it_is_there() {
         ("BREW / HTTP/1.1\r\n", Some(Err("http1.codec_error"))),
         ("GET / HTTPS/1.1\r\n", Some(Err("http1.codec_error"))),
         ("GET a HTTP/1.1\r\n", Some(Err("http1.codec_error"))),
-        ("G\u{1}T / HTTP/1.1\r\n", Some(Err("http1.invalid_characters"))),
+        ("G\u{1}T / HTTP/1.1\r\n", None),
+        ("G\u{1}T / HTTP/1.1\r\n\r\n", Some(Err("http1.invalid_characters"))),
+        ("G\u{1}T\r\n", Some(Err("http1.invalid_characters"))),
         // HTTP/0.9: nothing more comes.
         ("GET /\n", Some(Err("low_version"))),
         ("GET /HTTP/1.1\n", Some(Err("http1.codec_error"))),
