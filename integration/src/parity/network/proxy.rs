@@ -176,8 +176,7 @@ pub(super) fn log(path: &Path, format: &str) -> Value {
 
 /// A connection manager with its log.
 fn manager(name: &str, log: Value, fields: &Value) -> Value {
-    let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-        "suppress_envoy_headers": true });
+    let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" });
     let mut manager = json!({ "stat_prefix": name, "access_log": log,
         "http_filters": [{ "name": "router", "typed_config": router }] });
     for (key, value) in fields.as_object().into_iter().flatten() {
