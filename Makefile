@@ -4,8 +4,8 @@
 #   make unit        only what needs neither root nor the mesh tools
 #   make mesh        only the tests on a real mesh (root, make tools)
 #   make referee     the embedded HTTP and traffic tests with a stock Envoy in our place (make tools)
-#   make parity      random RBAC policies (100000 requests; PAIRS=…), random route tables (2000; TABLES=…), all TLS peers and all ways
-#                    to spread requests against the real Envoy (make tools)
+#   make parity      random RBAC policies (100000 requests; PAIRS=…), random route tables (2000; TABLES=…), hostile octets of HTTP/1
+#                    (50000 connections; HOSTILE=…), all TLS peers and all ways to spread requests against the real Envoy (make tools)
 #   make tools       installs or builds the mesh tools into a cache outside the checkout
 #   make lab         the mesh of the tests, up until Ctrl-C, for looking around (root, make tools)
 #   make recordings  asks a real istiod again for what integration/recordings/ holds (root, make tools)
@@ -24,6 +24,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 PAIRS ?= 100000
 TABLES ?= 2000
+HOSTILE ?= 50000
 
 .PHONY: test unit mesh referee parity tools lab recordings demo numbers bench instructions fuzz-short tls-scan clean-lab descriptors fmt lint build
 
@@ -52,6 +53,8 @@ parity: tools build
 	OUTRIGGER_RBAC_PAIRS=$(PAIRS) $(CARGO) test --workspace --test rbac_parity -- --nocapture
 	@echo "== random route tables"
 	OUTRIGGER_ROUTES_TABLES=$(TABLES) $(CARGO) test --workspace --test routes_parity -- --nocapture
+	@echo "== hostile octets of HTTP/1"
+	OUTRIGGER_HOSTILE_CASES=$(HOSTILE) $(CARGO) test --workspace --test hostile_parity -- --nocapture
 	@echo "== every TLS peer of the table to the real Envoy, and every way to spread requests"
 	OUTRIGGER_WHOLE=1 $(CARGO) test --workspace --test tls_parity --test balance_parity
 

@@ -83,8 +83,14 @@ pub struct HttpConnectionManager {
     pub strip_trailing_host_dot: bool,
     /// `append_x_forwarded_port`.
     pub append_x_forwarded_port: bool,
+    /// `add_proxy_protocol_connection_state`: PROXY protocol upstream tells of the client's connection.
+    pub tells_connection: bool,
+    /// `append_local_overload`: requests that are refused for overload are told so in a header.
+    pub append_local_overload: bool,
     /// Upgrades allowed at listener level (`websocket`).
     pub upgrades: Vec<Upgrade>,
+    /// Filters of upgrades that have their own, by the kind of the upgrade. The router behind them is that of all others.
+    pub upgrade_filters: Vec<(Arc<str>, Vec<HttpFilter>)>,
     /// HTTP/1 settings.
     pub http1: Http1Settings,
     /// `default_host_for_http_10`.
@@ -322,6 +328,8 @@ pub struct Http1Settings {
     pub header_case: HeaderCase,
     /// `allow_chunked_length`.
     pub allow_chunked_length: bool,
+    /// `allow_custom_methods`: any token is a method.
+    pub custom_methods: bool,
 }
 
 /// `header_key_format`: how names of headers are spelt over HTTP/1.
@@ -349,6 +357,7 @@ impl Default for Http1Settings {
             trailers: false,
             header_case: HeaderCase::Lower,
             allow_chunked_length: false,
+            custom_methods: false,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access_log::{AccessLog, Early};
+use crate::access_log::{AccessLog, Early, Format};
 use crate::metadata::Criteria;
+use crate::route::HeaderChanges;
 
 pub(crate) mod decode;
 
@@ -30,8 +31,13 @@ pub struct TcpProxy {
     pub back_off: Option<(Duration, Duration)>,
     /// `hash_policy` has source_ip.
     pub hash_source_ip: bool,
-    /// `tunneling_config`: CONNECT or POST through the upstream. Connections are refused until it acts.
+    /// `tunneling_config`: CONNECT or POST through the upstream.
     pub tunneling: Option<Tunneling>,
+    /// `upstream_connect_mode` is ON_DOWNSTREAM_DATA: nobody is connected to before the client has said something, of which so much is read.
+    /// (TLS is established before a TCP proxy connects to anybody, whatever the mode.)
+    pub awaits_data: Option<u32>,
+    /// `check_drain_close`: octets that pass while the listener drains are the last.
+    pub check_drain_close: bool,
     /// Logs.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options`, or what stood in their place before.
@@ -52,8 +58,16 @@ pub struct WeightedTcpCluster {
 /// `tunneling_config`.
 #[derive(Debug, Clone)]
 pub struct Tunneling {
-    /// `host:port` of the CONNECT.
-    pub hostname: Arc<str>,
-    /// POST in place of CONNECT.
-    pub use_post: bool,
+    /// `host:port` of the CONNECT, with operators.
+    pub hostname: Format,
+    /// `use_post`: POST to this path in place of CONNECT.
+    pub post_path: Option<Arc<str>>,
+    /// `headers_to_add`.
+    pub headers: HeaderChanges,
+    /// `propagate_response_headers`: they become an object of the connection's filter state.
+    pub keeps_headers: bool,
+    /// `propagate_response_trailers`, likewise.
+    pub keeps_trailers: bool,
+    /// `request_id_extension`: the header of the id that each tunnel gets, and its key in the dynamic metadata.
+    pub request_id: Option<(Arc<str>, Arc<str>)>,
 }

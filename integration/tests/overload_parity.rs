@@ -36,6 +36,7 @@ fn bootstrap(admin: SocketAddr, listener: SocketAddr, file: &Path) -> Value {
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "h",
+        "append_local_overload": true,
         "common_http_protocol_options": { "idle_timeout": "3600s" },
         "route_config": { "virtual_hosts": [{ "name": "v", "domains": ["*"], "routes": [
             { "match": { "prefix": "/" }, "direct_response": { "status": 200, "body": { "inline_string": "hi" } } }] }] },
@@ -114,7 +115,9 @@ fn played(program: &Path) -> String {
         let answer = page(listener, "/");
         let head = answer.lines().next().unwrap_or("closed");
         let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
-        writeln!(told, "== {pressure}\n{head}: {body}").expect("a string takes it");
+        let why =
+            answer.lines().find(|line| line.contains("overloaded: ")).map_or(String::new(), |line| format!(", {line}"));
+        writeln!(told, "== {pressure}\n{head}: {body}{why}").expect("a string takes it");
         for line in statistics(admin, pressure).lines().filter(|line| is_told(line)) {
             writeln!(told, "{line}").expect("a string takes it");
         }

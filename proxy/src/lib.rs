@@ -20,6 +20,7 @@ pub mod layers;
 pub mod listener;
 pub mod log_files;
 pub mod logs;
+pub mod mutate;
 mod outage;
 pub mod overload;
 pub mod peer_exchange;

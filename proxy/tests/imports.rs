@@ -106,6 +106,7 @@ const TABLE: &[Room] = &[
             "drain",
             "failure",
             "logs",
+            "mutate",
             "policy",
             "stats",
             "sys",
@@ -129,6 +130,7 @@ const TABLE: &[Room] = &[
             "failure",
             "fetches",
             "logs",
+            "mutate",
             "overload",
             "policy",
             "sources",
@@ -178,6 +180,8 @@ const TABLE: &[Room] = &[
     room("log_files", &["outage", "stats", "telemetry"]),
     // What proxies tell each other at the beginning of a connection.
     room("peer_exchange", &["stats", "telemetry", "transport"]),
+    // Changes of headers that the configuration asks for.
+    room("mutate", &["telemetry", "wire"]),
     room("telemetry", &["calendar", "failure", "policy", "stats", "sys", "tls", "wire"]),
     // Judgements that routes, logs and filters share.
     room("policy", &["calendar", "outage", "stats", "tls", "wire"]),

@@ -100,6 +100,11 @@ pub(crate) fn text_format(at: &At<'_>, text: &str) -> Result<Format, Rejection> 
     format::parse(text).map_err(|reason| at.reject(reason))
 }
 
+/// Formatters beside formats that have all commands anyway.
+pub(crate) fn formatters(at: &At<'_>, list: &[core::TypedExtensionConfig], options: &Options) -> Result<(), Rejection> {
+    Shape::of(at, list, options).map(drop)
+}
+
 /// A `SubstitutionFormatString`.
 pub(crate) fn substitution(
     at: &At<'_>,

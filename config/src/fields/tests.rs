@@ -56,7 +56,6 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("tls.v3.GenericSecret", "secrets"),
     ("core.v3.Http1ProtocolOptions.HeaderKeyFormat", "proper_case_words"),
     ("listener.v3.Listener", "max_connections_to_accept_per_socket_event"),
-    ("tcp_proxy.v3.TcpProxy", "tunneling_config"),
     // Told apart from another one.
     ("core.v3.EnvoyInternalAddress", "endpoint_id"),
     // Chosen in the place of one that acts.

@@ -54,8 +54,10 @@ pub enum Object {
     ApplicationProtocols,
     /// `envoy.tcp_proxy.cluster`: the cluster of a TCP proxy.
     TcpProxyCluster,
-    /// `envoy.tcp_proxy.per_connection_idle_timeout_ms`: milliseconds, in place of the TCP proxy's `idle_timeout`.
-    TcpProxyIdleTimeout,
+    /// `envoy.tcp_proxy.disable_tunneling`: a TCP proxy opens no tunnel; `true` or `false`, anything else sets nothing.
+    DisableTunneling,
+    /// `envoy.tcp_proxy.per_connection_idle_timeout_ms`: in place of a TCP proxy's `idle_timeout`.
+    IdleTimeout,
     /// `envoy.ratelimit.hits_addend`: how many hits a rate limit service is told.
     RateLimitHits,
     /// An address with its port, for logs and matchers; what is none sets nothing.
@@ -121,7 +123,7 @@ fn value(at: &At<'_>, proto: &values::FilterStateValue, options: &Options) -> Re
 }
 
 /// Factories of Envoy's whose objects nothing here reads.
-const UNREAD: [&str; 10] = [
+const UNREAD: [&str; 9] = [
     "envoy.ai.llm_protocol.request",
     "envoy.ai.model.request",
     "envoy.bool",
@@ -129,7 +131,6 @@ const UNREAD: [&str; 10] = [
     "envoy.network.network_namespace",
     "envoy.network.transport_socket.http_11_proxy.info",
     "envoy.router.debug_config",
-    "envoy.tcp_proxy.disable_tunneling",
     "envoy.upstream.dynamic_host",
     "envoy.upstream.dynamic_port",
 ];
@@ -143,7 +144,8 @@ fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
         "envoy.network.upstream_subject_alt_names" => Object::UpstreamSubjectAltNames,
         "envoy.network.application_protocols" => Object::ApplicationProtocols,
         "envoy.tcp_proxy.cluster" => Object::TcpProxyCluster,
-        "envoy.tcp_proxy.per_connection_idle_timeout_ms" => Object::TcpProxyIdleTimeout,
+        "envoy.tcp_proxy.disable_tunneling" => Object::DisableTunneling,
+        "envoy.tcp_proxy.per_connection_idle_timeout_ms" => Object::IdleTimeout,
         "envoy.ratelimit.hits_addend" => Object::RateLimitHits,
         "envoy.network.transport_socket.original_dst_address"
         | "envoy.filters.listener.original_dst.local_ip"

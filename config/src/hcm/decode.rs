@@ -40,7 +40,8 @@ pub(crate) fn http_connection_manager(
         return Err(at_common.field("max_response_headers_kb").reject("cannot be set here; it belongs to a cluster"));
     }
     let chain = filters::chain(&at.field("http_filters"), &proto.http_filters, options)?;
-    let request_id = request_id(&at.field("request_id_extension"), proto, options)?;
+    let request_id = request_id(&at.field("request_id_extension"), proto.request_id_extension.as_ref(), options)?;
+    let request_id = request_id.unwrap_or_default();
     let http2 = proto.http2_protocol_options.as_ref();
     let timeout = |field: &str, value, default| proto::timeout(&at.field(field), value, default);
     let stream_idle_timeout =
@@ -86,7 +87,10 @@ pub(crate) fn http_connection_manager(
         strip_host_port: strip_host_port(at, proto)?,
         strip_trailing_host_dot: proto.strip_trailing_host_dot,
         append_x_forwarded_port: proto.append_x_forwarded_port,
+        append_local_overload: proto.append_local_overload,
+        tells_connection: bool_or(&proto.add_proxy_protocol_connection_state, true),
         upgrades: upgrades(&at.field("upgrade_configs"), &proto.upgrade_configs)?,
+        upgrade_filters: filters::of_upgrades(at, proto, options)?,
         http1: http1(&at.field("http_protocol_options"), proto.http_protocol_options.as_ref(), options)?,
         default_host: proto
             .http_protocol_options
@@ -222,18 +226,17 @@ fn routes(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) -> 
     }
 }
 
-fn request_id(
+/// A `request_id_extension`; `None` where it names no type.
+pub(crate) fn request_id(
     at: &At<'_>,
-    proto: &pb::HttpConnectionManager,
+    proto: Option<&pb::RequestIdExtension>,
     options: &Options,
-) -> Result<UuidRequestIdConfig, Rejection> {
-    let Some(config) = proto.request_id_extension.as_ref().and_then(|one| one.typed_config.as_ref()) else {
-        return Ok(UuidRequestIdConfig::default());
-    };
+) -> Result<Option<UuidRequestIdConfig>, Rejection> {
+    let Some(config) = proto.and_then(|one| one.typed_config.as_ref()) else { return Ok(None) };
     let at = at.field("typed_config");
     let extension = extension::open(&at, config)?;
     match registry::find(Kind::RequestId, &extension.type_name) {
-        Some(_) => extension.decode(&at, options),
+        Some(_) => extension.decode(&at, options).map(Some),
         None => Err(registry::not_registered(&at, "request_id_extension", &extension.type_name)),
     }
 }
@@ -283,9 +286,6 @@ fn upgrades(at: &At<'_>, list: &[pb::http_connection_manager::UpgradeConfig]) ->
     let one = |(index, config): (usize, &pb::http_connection_manager::UpgradeConfig)| {
         let at = at.index(index);
         field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
-        if !config.filters.is_empty() {
-            return Err(at.field("filters").unsupported("filters of their own for upgrades are not supported"));
-        }
         Ok(Upgrade {
             kind: Arc::from(config.upgrade_type.to_ascii_lowercase()),
             enabled: bool_or(&config.enabled, true),
@@ -313,6 +313,7 @@ fn http1(
         trailers: http1.enable_trailers,
         header_case: http_options::header_case(at, http1, options)?,
         allow_chunked_length: http1.allow_chunked_length,
+        custom_methods: http1.allow_custom_methods,
     })
 }
 

@@ -53,6 +53,36 @@ pub(super) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
     Err(at.reject("the last filter must be envoy.filters.http.router; nothing would answer requests"))
 }
 
+/// Filters of upgrades that have their own.
+pub(super) fn of_upgrades(
+    at: &At<'_>,
+    manager: &pb::HttpConnectionManager,
+    options: &Options,
+) -> Result<Vec<(Arc<str>, Vec<HttpFilter>)>, Rejection> {
+    let typed = |list: &[pb::HttpFilter]| list.last().and_then(|router| router.config_type.clone());
+    let at = at.field("upgrade_configs");
+    let mut all = Vec::new();
+    for (index, upgrade) in manager.upgrade_configs.iter().enumerate().filter(|(_, one)| !one.filters.is_empty()) {
+        let at = at.index(index);
+        let at = at.field("filters");
+        let chain = chain(&at, &upgrade.filters, options)?;
+        for (place, filter) in chain.filters.iter().enumerate() {
+            let mut discovers = false;
+            filter.config.each_discovery(&filter.name, &mut |_, _| discovers = true);
+            if discovers {
+                let reason = "configs that are discovered are not supported in filters of an upgrade's own";
+                return Err(at.index(place).field("config_discovery").unsupported(reason));
+            }
+        }
+        if typed(&upgrade.filters) != typed(&manager.http_filters) {
+            let reason = "a router with other settings than that of http_filters is not supported";
+            return Err(at.index(chain.filters.len()).unsupported(reason));
+        }
+        all.push((Arc::from(upgrade.upgrade_type.to_ascii_lowercase()), chain.filters));
+    }
+    Ok(all)
+}
+
 pub(super) fn filter(at: &At<'_>, proto: &pb::HttpFilter, options: &Options) -> Result<Read, Rejection> {
     use pb::http_filter::ConfigType;
     let name: Arc<str> = crate::field_rules::not_empty(&at.field("name"), &proto.name)?;

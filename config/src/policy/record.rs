@@ -235,7 +235,11 @@ impl Walk {
 }
 
 fn chain(seen: &[wire::Occurrence<'_>]) -> Chain {
-    let filters = seen.iter().filter(|one| one.field.name() == "http_filters").filter_map(|one| one.value.bytes());
+    // Those of upgrades, too.
+    let is_list = |one: &&wire::Occurrence<'_>| {
+        one.field.is_repeated() && one.field.message().is_some_and(|message| message.name().ends_with(".HttpFilter"))
+    };
+    let filters = seen.iter().filter(is_list).filter_map(|one| one.value.bytes());
     filters.filter_map(rules::http_filter).collect()
 }
 

@@ -45,7 +45,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     ListenerFilter Works "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", is::<ext::filters::listener::proxy_protocol::v3::ProxyProtocol>, "versions 1 and 2; TLVs are skipped, so rules on them are rejected";
 
     NetworkFilter Works "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", unread, "HTTP";
-    NetworkFilter Works "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", unread, "bytes; with tunneling_config connections are closed until it acts";
+    NetworkFilter Works "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", unread, "bytes, as they are or inside a CONNECT or POST";
     NetworkFilter Inert "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", is::<ext::filters::network::mongo_proxy::v3::MongoProxy>, "no mongo metrics; bytes pass unchanged; a configured delay is not injected";
     NetworkFilter Inert "envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy", unread, "no mysql metrics; bytes pass unchanged";
     NetworkFilter Inert "envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy", is::<ext::filters::network::zookeeper_proxy::v3::ZooKeeperProxy>, "no zookeeper metrics; bytes pass unchanged";

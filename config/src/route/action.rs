@@ -333,6 +333,9 @@ fn upgrades(at: &At<'_>, list: &[pb::route_action::UpgradeConfig]) -> Result<Vec
     let one = |(index, config): (usize, &pb::route_action::UpgradeConfig)| {
         let at = at.index(index);
         field_rules::not_empty(&at.field("upgrade_type"), &config.upgrade_type)?;
+        if config.connect_config.is_some() && config.upgrade_type.eq_ignore_ascii_case("CONNECT-UDP") {
+            return Err(at.field("connect_config").unsupported("tunnels of UDP do not end here; only pass them on"));
+        }
         if config.connect_config.is_some() && !config.upgrade_type.eq_ignore_ascii_case("CONNECT") {
             return Err(at.field("connect_config").reject("Non-CONNECT upgrade type has ConnectConfig; take it out"));
         }

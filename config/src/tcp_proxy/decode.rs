@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::{TcpProxy, Tunneling, WeightedTcpCluster};
 use crate::access_log::{self, Early};
 use crate::field_rules;
+use crate::hcm;
 use crate::metadata::Criteria;
 use crate::options::Options;
-use crate::proto::{self, core, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
+use crate::proto::{self, bool_or, core, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
 use crate::rejection::{At, Rejection};
+use crate::route::{HeaderChanges, headers};
 
 /// A TCP proxy.
 pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) -> Result<TcpProxy, Rejection> {
@@ -37,8 +39,10 @@ pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) ->
         tunneling: proto
             .tunneling_config
             .as_ref()
-            .map(|one| tunneling(&at.field("tunneling_config"), one))
+            .map(|one| tunneling(&at.field("tunneling_config"), one, options))
             .transpose()?,
+        awaits_data: awaits_data(at, proto)?,
+        check_drain_close: bool_or(&proto.check_drain_close, false),
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
         early_log: early_log(at, proto)?,
     })
@@ -101,11 +105,59 @@ fn hashes_source_ip(policy: &types::v3::HashPolicy) -> bool {
     matches!(policy.policy_specifier, Some(types::v3::hash_policy::PolicySpecifier::SourceIp(_)))
 }
 
-fn tunneling(at: &At<'_>, proto: &pb::tcp_proxy::TunnelingConfig) -> Result<Tunneling, Rejection> {
+fn awaits_data(at: &At<'_>, proto: &pb::TcpProxy) -> Result<Option<u32>, Rejection> {
+    let at_most = at.field("max_early_data_bytes");
+    let most = uint32(&proto.max_early_data_bytes);
+    field_rules::within(&at_most, u64::from(most.unwrap_or(0)), 0, 1 << 20)?;
+    let mode =
+        proto::defined::<pb::UpstreamConnectMode>(&at.field("upstream_connect_mode"), proto.upstream_connect_mode)?;
+    match (mode, most) {
+        (pb::UpstreamConnectMode::Immediate, _) => Ok(None),
+        (_, None) => Err(at_most.reject("must be set when upstream_connect_mode is not IMMEDIATE")),
+        (pb::UpstreamConnectMode::OnDownstreamData, most) => Ok(most),
+        (pb::UpstreamConnectMode::OnDownstreamTlsHandshake, Some(_)) => Ok(None),
+    }
+}
+
+fn tunneling(at: &At<'_>, proto: &pb::tcp_proxy::TunnelingConfig, options: &Options) -> Result<Tunneling, Rejection> {
+    let at_path = at.field("post_path");
+    if !proto.post_path.is_empty() && !proto.use_post {
+        return Err(at_path.reject("is set, but use_post is not; take one away or set the other"));
+    }
+    field_rules::header_value(&at_path, &proto.post_path)?;
+    let path = if proto.post_path.is_empty() { "/" } else { &proto.post_path };
+    let at_host = at.field("hostname");
+    access_log::decode::formatters(&at.field("formatters"), &proto.formatters, options)?;
     Ok(Tunneling {
-        hostname: field_rules::not_empty(&at.field("hostname"), &proto.hostname)?,
-        use_post: proto.use_post,
+        hostname: access_log::decode::text_format(&at_host, &field_rules::not_empty(&at_host, &proto.hostname)?)?,
+        post_path: proto.use_post.then(|| Arc::from(path)),
+        headers: HeaderChanges {
+            request_add: headers::additions(&at.field("headers_to_add"), &proto.headers_to_add, 1000)?,
+            ..HeaderChanges::default()
+        },
+        keeps_headers: proto.propagate_response_headers,
+        keeps_trailers: proto.propagate_response_trailers,
+        request_id: request_id(at, proto, options)?,
     })
+}
+
+fn request_id(
+    at: &At<'_>,
+    proto: &pb::tcp_proxy::TunnelingConfig,
+    options: &Options,
+) -> Result<Option<(Arc<str>, Arc<str>)>, Rejection> {
+    let at_header = at.field("request_id_header");
+    let header = match proto.request_id_header.as_str() {
+        "" => Arc::from("x-request-id"),
+        name => field_rules::mutable_header_name(&at_header, name)?,
+    };
+    let Some(extension) = &proto.request_id_extension else { return Ok(None) };
+    let made = hcm::decode::request_id(&at.field("request_id_extension"), Some(extension), options)?;
+    let key = match proto.request_id_metadata_key.as_str() {
+        "" => "tunnel_request_id",
+        key => key,
+    };
+    Ok(made.map(|_| (header, Arc::from(key))))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! same counters, as one text. Called by the `network_filters_parity` tests. [`scenario`] is the format of
 //! `integration/parity/network_filters`, [`proxy`] starts a proxy with a listener for each.
 
+mod doors;
 pub mod proxy;
 pub mod scenario;
 
@@ -50,6 +51,8 @@ pub fn play(program: &Path, scenarios: &[Scenario]) -> Result<Vec<(String, Strin
 /// One client of a scenario.
 struct Client {
     stream: Option<TcpStream>,
+    /// Its own port, and the one that it connected to.
+    ports: [u16; 2],
     heard: Vec<u8>,
     ended: &'static str,
 }
@@ -73,8 +76,18 @@ impl Client {
         Ok(())
     }
 
+    /// Without dates, and with names in place of ports.
     fn told(&self) -> String {
-        format!("hears \"{}\" {}", self.heard.escape_ascii(), self.ended).trim_end().to_owned()
+        let mut heard = Vec::new();
+        for line in self.heard.split_inclusive(|octet| *octet == b'\n').filter(|line| !line.starts_with(b"date: ")) {
+            heard.extend_from_slice(line);
+        }
+        let mut text = heard.escape_ascii().to_string();
+        for (port, name) in self.ports.iter().zip(["{client}", "{listener}"]) {
+            text = text.replace(&port.to_string(), name);
+            text = text.replace(&port.to_be_bytes().escape_ascii().to_string(), name);
+        }
+        format!("hears \"{text}\" {}", self.ended).trim_end().to_owned()
     }
 }
 
@@ -90,7 +103,8 @@ fn step_of(
         let stream = TcpStream::connect(proxy.address(&scenario.name))?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
-        clients.insert(name.to_owned(), Client { stream: Some(stream), heard: Vec::new(), ended: "" });
+        let ports = [stream.local_addr()?.port(), stream.peer_addr()?.port()];
+        clients.insert(name.to_owned(), Client { stream: Some(stream), ports, heard: Vec::new(), ended: "" });
         return Ok(());
     }
     let client = clients.get_mut(name).ok_or("it connects first")?;

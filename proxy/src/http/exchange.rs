@@ -25,6 +25,7 @@ use super::filters::behind::Pinned;
 use super::forwarded;
 use super::framing;
 use super::local_reply::LocalReply;
+use super::masque;
 use super::normalize::{self, Normalized};
 use super::request_id;
 use super::router;
@@ -182,7 +183,11 @@ fn check_overload(exchange: &Exchange<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     context.manager.stats.downstream_rq_overload_close.inc();
-    Err(LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]).into())
+    let mut reply = LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]);
+    if context.manager.config.append_local_overload {
+        reply.headers.push((Name::X_ENVOY_LOCAL_OVERLOADED, Bytes::from_static(b"true")));
+    }
+    Err(reply.into())
 }
 
 /// Envoy's own demands on a request, in its order.
@@ -203,6 +208,13 @@ fn check(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     // The body of a QUERY is the question: without its type nobody can read it.
     if request.method.as_bytes() == b"QUERY" && !request.headers.contains(&Name::CONTENT_TYPE) {
         return Err(LocalReply::new(400, "query_missing_content_type").into());
+    }
+    if request.upgrade.as_deref() == Some(masque::KIND) {
+        let Some(target) = masque::target(&request.path) else {
+            let reply = LocalReply::new(404, "invalid_path").body(&b"The path is incorrect for CONNECT-UDP"[..]);
+            return Err(reply.into());
+        };
+        request.authority = target;
     }
     match request.path.first() {
         Some(b'/') => Ok(()),

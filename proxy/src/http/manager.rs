@@ -8,10 +8,9 @@ use config::listener::Direction;
 use config::{At, Rejection};
 
 use super::buffers::OfConnection;
-use super::filters::chain::Chains;
+use super::filters::chain::{Chain, Chains};
 use super::filters::filter::FilterDeps;
 use super::local_reply::mapped::{self, LocalReplies};
-use super::mutate::OrderedMutations;
 use super::original_ip::OriginalIp;
 use super::route::{RouteSlot, RouteSlots, RouteTable};
 use super::stats::HttpStats;
@@ -19,6 +18,7 @@ use super::trace::Tracing;
 use crate::compile::CompileDeps;
 use crate::discoveries::{self, Discoveries, Key, Kind, Swap};
 use crate::logs::{AccessLogs, Wants};
+use crate::mutate::OrderedMutations;
 use crate::policy::match_tree::Tree;
 use crate::stats::Stats;
 use crate::tls::Secrets;
@@ -32,6 +32,8 @@ pub struct ConnectionManager {
     pub(super) buffers: OfConnection,
     pub(super) routes: Routes,
     pub(super) chains: Chains,
+    /// Filters of upgrades that have their own.
+    pub(super) upgrade_chains: Box<[(Arc<str>, Chain)]>,
     pub(super) access_log: AccessLogs,
     /// Filters behind the router, for clusters without any.
     pub(super) upstream_chains: Chains,
@@ -127,6 +129,7 @@ impl ConnectionManager {
             buffers: OfConnection::new(listener.buffer_limit, config),
             routes,
             chains: Chains::compile(&at.field("http_filters"), &config.filters, &before)?,
+            upgrade_chains: of_upgrades(&at.field("upgrade_configs"), config, &before)?,
             wants: access_log
                 .wants()
                 .and(upstream_log.wants())
@@ -199,6 +202,19 @@ impl fmt::Debug for ConnectionManager {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ConnectionManager").field("stat_prefix", &self.config.stat_prefix).finish_non_exhaustive()
     }
+}
+
+fn of_upgrades(
+    at: &At<'_>,
+    config: &HttpConnectionManager,
+    deps: &FilterDeps<'_>,
+) -> Result<Box<[(Arc<str>, Chain)]>, Rejection> {
+    let chain = |(kind, filters): &(Arc<str>, Vec<_>)| {
+        let place = config.upgrades.iter().position(|upgrade| upgrade.kind == *kind).unwrap_or(0);
+        let chain = Chain::compile(&at.index(place).field("filters"), filters, deps)?;
+        Ok((kind.clone(), chain))
+    };
+    config.upgrade_filters.iter().map(chain).collect()
 }
 
 /// What filters before the router are compiled with.

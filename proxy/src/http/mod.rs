@@ -2,7 +2,6 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-pub mod mutate;
 pub mod route;
 
 mod attempt;
@@ -24,6 +23,7 @@ mod held;
 mod kept;
 mod local_reply;
 mod manager;
+mod masque;
 mod normalize;
 mod original_ip;
 mod plan;

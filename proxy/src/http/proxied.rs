@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use config::route::ClusterChoice;
 
 use super::route::{Route, RouteTable};
 use super::stream::{Chosen, Stream};
-use crate::wire::message::Method;
+use crate::wire::message::{Method, RequestHead};
 
 /// Chooses the tunnel, if there is one.
 pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: &'s RouteTable, random: u64) {
@@ -18,7 +19,10 @@ pub(super) fn choose<'s>(stream: &mut Stream<'s>, table: &'s RouteTable, random:
     let Some((host, ported)) = table.proxied(&stream.request.authority) else { return };
     // The route that a request for the host itself would take: what it asks of requests it asks of tunnels, too.
     let (head, info) = (&stream.request, &stream.info);
-    let Some(route) = host.routes.iter().find(|route| route.matches_at(b"/", head, info, random)) else { return };
+    // A tree looks at the head, which has no path.
+    let rooted = RequestHead { path: Bytes::from_static(b"/"), ..head.clone() };
+    let mut routes = host.routes_for(&rooted, info).iter();
+    let Some(route) = routes.find(|route| route.matches_at(b"/", head, info, random)) else { return };
     let Some(cluster) = cluster(stream, route, ported) else { return };
     stream.plan.rare().tunnel = Some(cluster);
     let forwarding = route.forwarding.as_ref();

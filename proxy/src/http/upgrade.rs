@@ -1,9 +1,12 @@
 //! Upgrades (`websocket`), CONNECT, and `Expect: 100-continue`: what else than a plain request and response may happen. Called by
 //! `exchange`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::route::{Connect, Upgrade};
 
+use super::filters::chain::Chain;
 use super::local_reply::LocalReply;
 use super::stop::Stop;
 use super::stream::Stream;
@@ -16,24 +19,41 @@ use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHe
 /// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
 pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
     let Some(chosen) = stream.route else { return Ok(()) };
-    let request = &stream.request;
-    let kind: &[u8] = match (&request.upgrade, &request.method) {
-        (Some(kind), _) => kind,
-        (None, Method::Connect) => b"connect",
-        (None, _) => return Ok(()),
-    };
-    let of_route = chosen.forwarding.map_or(&[][..], |forwarding| &forwarding.config.upgrades[..]);
-    if stream.plan.tunnel().is_some() {
-        stream.context.manager.stats.downstream_cx_upgrades_total.inc();
+    let Some(kind) = kind(&stream.request) else { return Ok(()) };
+    let stats = &stream.context.manager.stats;
+    if stream.plan.tunnel().is_some() || (is_allowed(stream, kind) && chosen.forwarding.is_some()) {
+        stats.downstream_cx_upgrades_total.inc();
         return Ok(());
     }
-    let allowed = find(of_route, kind).or_else(|| find(&stream.context.manager.config.upgrades, kind));
-    if allowed == Some(true) && chosen.forwarding.is_some() {
-        stream.context.manager.stats.downstream_cx_upgrades_total.inc();
-        return Ok(());
-    }
-    stream.context.manager.stats.downstream_rq_ws_on_non_ws_route.inc();
+    stats.downstream_rq_ws_on_non_ws_route.inc();
     Err(LocalReply::new(403, "upgrade_failed").into())
+}
+
+/// What the request wants in place of an answer.
+fn kind(request: &RequestHead) -> Option<&[u8]> {
+    match (&request.upgrade, &request.method) {
+        (Some(kind), _) => Some(kind),
+        (None, Method::Connect) => Some(b"connect"),
+        (None, _) => None,
+    }
+}
+
+/// Whether the route allows it, or else the connection manager.
+fn is_allowed(stream: &Stream<'_>, kind: &[u8]) -> bool {
+    let of_route = stream.route.and_then(|chosen| chosen.forwarding);
+    let of_route = of_route.map_or(&[][..], |forwarding| &forwarding.config.upgrades[..]);
+    find(of_route, kind).or_else(|| find(&stream.context.manager.config.upgrades, kind)) == Some(true)
+}
+
+/// The filters of an upgrade that is allowed and has its own.
+pub(super) fn chain<'s>(stream: &Stream<'s>) -> Option<&'s Chain> {
+    let own = &stream.context.manager.upgrade_chains;
+    if own.is_empty() {
+        return None;
+    }
+    let kind = kind(&stream.request)?;
+    let (_, chain) = own.iter().find(|(of, _)| of.as_bytes().eq_ignore_ascii_case(kind))?;
+    is_allowed(stream, kind).then_some(chain)
 }
 
 /// Where the request's octets go to the endpoint as they are: a tunnel ends here.
@@ -78,6 +98,23 @@ pub(super) fn send_continue(stream: &mut Stream<'_>, downstream: &mut dyn Downst
         })?;
     }
     Ok(())
+}
+
+/// A web socket that was asked for with extended CONNECT has no key (RFC 8441 section 5), and no server of HTTP/1 accepts one without (RFC
+/// 6455 section 4.2.1): where it goes to such a server it gets one.
+pub(super) fn give_key(request: &mut RequestHead, upstream: Protocol) {
+    let has_none = || request.headers.get_str(KEY).is_none();
+    if request.protocol == Protocol::Http2 && upstream != Protocol::Http2 && is_websocket(request) && has_none() {
+        let mut key = [0; 16];
+        fastrand::fill(&mut key);
+        request.headers.append(Name::new(KEY), STANDARD.encode(key));
+    }
+}
+
+const KEY: &str = "sec-websocket-key";
+
+fn is_websocket(request: &RequestHead) -> bool {
+    request.upgrade.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Whether the answer to an upgrade accepts it: then its body has no end. The codecs have a 101 for that, whatever the wire says.

@@ -187,6 +187,8 @@ pub(super) fn tcp(cluster: &str) -> TerminalFilter {
         back_off: None,
         hash_source_ip: false,
         tunneling: None,
+        awaits_data: None,
+        check_drain_close: false,
         access_log: Vec::new(),
         early_log: Default::default(),
     }))

@@ -1,4 +1,4 @@
-//! One direction of a relay: from one stream to the other until its end, which is passed on as a half-close.
+//! One direction of a relay: from one side to the other until its end, which is passed on as a half-close.
 //! Plain TCP on both sides is spliced in the kernel; anything else goes through the thread's scratch buffer. An idle lane holds no buffer.
 
 use std::cell::RefCell;
@@ -20,6 +20,29 @@ pub(super) const TURN: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What lanes read and write.
+pub(super) trait Side: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, where all that comes next may be read from it.
+    fn readable_socket(&self) -> Option<&TcpStream> {
+        None
+    }
+
+    /// The socket, where it may be written to.
+    fn writable_socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+impl Side for Stream {
+    fn readable_socket(&self) -> Option<&TcpStream> {
+        if self.unspent().is_empty() { self.writable_socket() } else { None }
+    }
+
+    fn writable_socket(&self) -> Option<&TcpStream> {
+        if let Io::Tcp(socket) = self.io() { Some(socket) } else { None }
+    }
 }
 
 /// One direction.
@@ -66,8 +89,18 @@ impl Lane {
         self.state == State::Done
     }
 
+    /// Whether all that was read has been written.
+    pub fn is_written(&self) -> bool {
+        self.pending.is_empty() && self.piped == 0 && !self.needs_flush
+    }
+
     /// Moves what can be moved. Ready when the end has been passed on.
-    pub fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Side,
+        to: &mut impl Side,
+    ) -> Poll<Result<(), LaneError>> {
         let begun = self.moved;
         while self.moved - begun < TURN as u64 {
             ready!(self.poll_write_out(cx, to)).map_err(LaneError::Write)?;
@@ -84,8 +117,8 @@ impl Lane {
                 }
                 State::Done => return Poll::Ready(Ok(())),
             }
-            let read = match (from.unspent().is_empty() && !self.copies, from.io(), to.io()) {
-                (true, Io::Tcp(source), Io::Tcp(_)) => self.poll_splice_in(cx, source),
+            let read = match (from.readable_socket(), to.writable_socket()) {
+                (Some(source), Some(_)) if !self.copies => self.poll_splice_in(cx, source),
                 _ => self.poll_copy(cx, from, to),
             };
             match read {
@@ -107,7 +140,7 @@ impl Lane {
     }
 
     /// Writes what has been read before.
-    fn poll_write_out(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll_write_out(&mut self, cx: &mut Context<'_>, to: &mut impl Side) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
             let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.pending))?;
             self.count_written(written)?;
@@ -115,7 +148,7 @@ impl Lane {
         }
         self.pending = Bytes::new();
         while self.piped > 0 {
-            let (Some(pipe), Io::Tcp(target)) = (&self.pipe, to.io()) else { return Poll::Ready(Ok(())) };
+            let (Some(pipe), Some(target)) = (&self.pipe, to.writable_socket()) else { return Poll::Ready(Ok(())) };
             ready!(target.poll_write_ready(cx))?;
             match target.try_io(Interest::WRITABLE, || sys::splice(&pipe.read, target, self.piped)) {
                 Ok(moved) => {
@@ -159,7 +192,12 @@ impl Lane {
     }
 
     /// Fills the thread's buffer and writes from it at once; only what the target does not take is kept.
-    fn poll_copy(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<Result<(), LaneError>> {
+    fn poll_copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Side,
+        to: &mut impl Side,
+    ) -> Poll<Result<(), LaneError>> {
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(TURN, 0);
             let mut target = ReadBuf::new(buffer);
@@ -182,7 +220,12 @@ impl Lane {
     }
 
     /// Reads until the buffer is full or the source has no more for now: TLS gives one record at a time, and many go into one write.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, from: &mut Stream, target: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Side,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         while target.remaining() > 0 {
             let before = target.filled().len();
             match Pin::new(&mut *from).poll_read(cx, target) {

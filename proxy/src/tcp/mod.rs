@@ -1,6 +1,7 @@
 //! The TCP proxy: bytes from one connection to another. `listener` compiles it and hands it connections.
 //! It never looks at what passes.
 
+mod connect;
 pub mod filters;
 mod lane;
 mod own;
@@ -9,6 +10,7 @@ mod proxy;
 mod relay;
 mod reports;
 mod stats;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! One proxied TCP connection, top to bottom: choose a cluster, pick a host, connect (again), relay, log.
+//! One proxied TCP connection, top to bottom: wait for what is waited for, connect, relay, log.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,30 +8,32 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::listener::{Direction, NetworkFilter};
-use config::metadata::Criteria;
-use config::tcp_proxy::{self, WeightedTcpCluster};
-use tokio::time::{Instant, sleep, sleep_until};
+use config::tcp_proxy;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep_until};
 
+use super::connect::{Upstream, connect, idle_timeout};
 use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
-use crate::cluster::{Asks, Pick, TcpLease, TcpWant, by_weight};
+use super::tunnel::Opener;
 use crate::compile::CompileDeps;
 use crate::drain::{DrainWatch, jittered};
 use crate::failure::ResponseFlags;
 use crate::logs::{AccessLogs, Again};
 use crate::telemetry::access_log::{EntryKind, LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
-use crate::tls::AlpnList;
-use crate::transport::Stream;
+use crate::transport::{ByteCounts, Stream};
 use crate::worker::Worker;
 
 /// A compiled TCP proxy. Immutable and shared by all workers.
 pub struct TcpProxy {
-    config: Arc<tcp_proxy::TcpProxy>,
+    pub(super) config: Arc<tcp_proxy::TcpProxy>,
+    pub(super) stats: TcpStats,
+    /// Opens tunnels in place of connections. Boxed, for few have one.
+    pub(super) opener: Option<Box<Opener>>,
     access_log: AccessLogs,
-    stats: TcpStats,
     reporters: Reporters,
 }
 
@@ -47,6 +49,7 @@ impl TcpProxy {
             reporters: Reporters::compile(filters, direction, deps.stats),
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats),
             stats: TcpStats::new(&config.stat_prefix, deps.stats),
+            opener: config.tunneling.as_ref().map(|tunneling| Box::new(Opener::compile(tunneling))),
             config: config.clone(),
         })
     }
@@ -76,57 +79,6 @@ impl TcpProxy {
     fn longest(&self) -> Option<Instant> {
         self.config.max_connection_duration.map(|time| Instant::now() + jittered(time, self.config.duration_jitter))
     }
-
-    /// After how long without octets a connection ends: what a filter has said of this one, else `idle_timeout`.
-    fn idle_timeout(&self, connection: &ConnectionInfo) -> Option<Duration> {
-        let told = state_text(connection, "envoy.tcp_proxy.per_connection_idle_timeout_ms");
-        let told = told.and_then(|text| text.trim().parse().ok()).map(Duration::from_millis);
-        told.map(|time| time.min(LONGEST_IDLE)).or(self.config.idle_timeout)
-    }
-
-    /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
-    fn choose(&self, connection: &ConnectionInfo) -> Option<(Arc<str>, Option<&Criteria>)> {
-        if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
-            return Some((named, self.config.metadata_match.as_deref()));
-        }
-        if let [only] = &*self.config.clusters {
-            return Some((only.name.clone(), only.metadata_match.as_deref()));
-        }
-        let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
-        let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
-        let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
-        chosen.map(|cluster| (cluster.name.clone(), cluster.metadata_match.as_deref()))
-    }
-}
-
-/// A connection without requests.
-struct Octets<'a>(&'a ConnectionInfo);
-
-impl Asks for Octets<'_> {
-    fn connection(&self) -> &ConnectionInfo {
-        self.0
-    }
-
-    fn header(&self, _: &str) -> Option<&[u8]> {
-        None
-    }
-}
-
-/// Filters may say what they like.
-const LONGEST_IDLE: Duration = Duration::from_secs(86400 * 365);
-
-/// An object of filter state, as text.
-fn state_text(connection: &ConnectionInfo, key: &str) -> Option<Arc<str>> {
-    let state = connection.filter_state.borrow();
-    std::str::from_utf8(&state.get(key)?.value).ok().map(Arc::from)
-}
-
-/// The ALPN names of a connection's filter state.
-fn state_alpn(connection: &ConnectionInfo) -> Option<AlpnList> {
-    let state = connection.filter_state.borrow();
-    let names = state.get("envoy.network.application_protocols")?.value.split(|octet| *octet == b',');
-    let names: Vec<Arc<[u8]>> = names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()).map(Arc::from).collect();
-    (!names.is_empty()).then(|| names.into())
 }
 
 /// Proxies one connection to its end, logs it, and returns what is known of it. It is logged, too, when the future is dropped: the
@@ -149,7 +101,7 @@ pub async fn proxy(
     let reports = proxy.reporters.begin();
     let mut record = Record { worker, proxy, info: &mut info, moved: Moved::default(), reports };
     tokio::select! {
-        () = session(worker, proxy, stream, record.info, &mut record.moved, &mut record.reports, first) => {}
+        () = session(worker, proxy, stream, &drain, record.info, &mut record.moved, &mut record.reports, first) => {}
         () = at(limit) => {
             proxy.stats.max_duration.inc();
             record.info.flags.set(ResponseFlags::DURATION_TIMEOUT);
@@ -187,27 +139,41 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "it is one function with the one above, apart for what ends it")]
 async fn session(
     worker: &Rc<Worker>,
     proxy: &TcpProxy,
     mut downstream: Stream,
+    drain: &DrainWatch,
     info: &mut StreamInfo,
     moved: &mut Moved,
     reports: &mut Option<Box<Reports<'_>>>,
-    first: Option<Box<First>>,
+    mut first: Option<Box<First>>,
 ) {
+    let idle = idle_timeout(proxy, &info.connection);
+    let idle_from_now = || idle.map(|idle| Instant::now() + idle);
+    if let Some(most) = proxy.config.awaits_data {
+        let heard = Box::pin(hear(&mut downstream, &mut first, most as usize));
+        let heard = before(idle_from_now(), heard).await;
+        if !heard.as_ref().is_some_and(|heard| matches!(heard, Ok(1..))) {
+            return ended(
+                proxy,
+                info,
+                heard.map_or(End::Idle, |heard| heard.map_or_else(End::Downstream, |_| End::Closed)),
+            );
+        }
+        proxy.stats.early_data.inc();
+    }
     // Connecting needs far more room than relaying: its future is boxed and gone when the relay begins.
-    let Some(mut lease) = Box::pin(connect(worker, proxy, info)).await else {
+    let Some(upstream) = Box::pin(connect(worker, proxy, info, idle_from_now())).await else {
         downstream.reset_if_unread();
         return;
     };
-    let Some(mut upstream) = lease.stream.take() else { return };
     if proxy.config.early_log.at_success {
         proxy.write(worker, info, EntryKind::TcpUpstreamConnected);
     }
-    let counts = [proxy.stats.bytes, lease.bytes()];
-    let idle = proxy.idle_timeout(&info.connection);
     let mut again = proxy.config.early_log.interval.filter(|_| !proxy.access_log.is_empty()).map(Again::new);
+    let mut before = 0;
     let mut told = |cx: &mut Context<'_>, moved: Moved| {
         if let Some(reports) = reports {
             reports.poll(cx, info, moved);
@@ -216,21 +182,68 @@ async fn session(
             (info.bytes_received, info.bytes_sent) = (moved.received, moved.sent);
             proxy.write(worker, info, EntryKind::TcpPeriodic);
         }
+        let all = moved.received + moved.sent;
+        proxy.config.check_drain_close && std::mem::replace(&mut before, all) != all && drain.should_close()
     };
-    let mut is_to_close = lease.is_to_close();
-    let is_to_close = poll_fn(|cx| is_to_close.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
-    let end = tokio::select! {
-        end = relay(&mut downstream, &mut upstream, idle, moved, counts, first, &mut told) => end,
-        () = is_to_close => End::Closed,
+    let end = match upstream {
+        Upstream::Connection(mut lease) => {
+            let Some(mut upstream) = lease.stream.take() else { return };
+            let counts = [proxy.stats.bytes, lease.bytes()];
+            let mut is_to_close = lease.is_to_close();
+            let is_to_close = poll_fn(|cx| is_to_close.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
+            let end = tokio::select! {
+                end = relay(&mut downstream, &mut upstream, idle, moved, counts, first, &mut told) => end,
+                () = is_to_close => End::Closed,
+            };
+            match &end {
+                End::Upstream(error) => pass_on_reset(error, &downstream),
+                End::Downstream(error) => pass_on_reset(error, &upstream),
+                End::Closed | End::Idle | End::Wanted => {}
+            }
+            end
+        }
+        Upstream::Tunnel(mut tunnel) => {
+            // Its connection counts octets itself.
+            let counts = [proxy.stats.bytes, ByteCounts::NONE];
+            Box::pin(relay(&mut downstream, &mut *tunnel, idle, moved, counts, first, &mut told)).await
+        }
     };
+    ended(proxy, info, end);
+}
+
+/// Waits for the first octets, those that filters want to see and at least one, and leaves them to be read; so many there are.
+async fn hear(downstream: &mut Stream, first: &mut Option<Box<First>>, most: usize) -> io::Result<usize> {
+    if let Some(filters) = first {
+        poll_fn(|cx| filters.poll(cx, downstream)).await?;
+        *first = None;
+    }
+    if downstream.unspent().is_empty() {
+        let mut octets = vec![0; most.clamp(1, 16 * 1024)];
+        let count = downstream.read(&mut octets).await?;
+        octets.truncate(count);
+        downstream.put_back(octets.into());
+    }
+    Ok(downstream.unspent().len())
+}
+
+/// What is wanted, unless it takes too long.
+pub(super) async fn before<T>(limit: Option<Instant>, wanted: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout_at(limit, wanted).await.ok(),
+        None => Some(wanted.await),
+    }
+}
+
+/// Counts how it ended; logs tell why.
+fn ended(proxy: &TcpProxy, info: &mut StreamInfo, end: End) {
     match end {
         End::Closed => {}
         End::Idle => proxy.stats.idle_timeout.inc(),
+        End::Wanted => proxy.stats.drain_close.inc(),
         End::Upstream(error) => {
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
                 info.upstream_transport_failure = Some(failure.reason);
             }
-            pass_on_reset(&error, &downstream);
         }
         End::Downstream(error) => {
             if let Some(Closed { flags, .. }) = Closed::of(&error) {
@@ -239,7 +252,6 @@ async fn session(
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
                 info.downstream_transport_failure = Some(failure.reason);
             }
-            pass_on_reset(&error, &upstream);
         }
     }
 }
@@ -252,84 +264,4 @@ fn pass_on_reset(error: &io::Error, other: &Stream) {
         // With no time to linger, closing sends RST.
         let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
     }
-}
-
-/// Connects to a host of the chosen cluster. `None`: `info` says why not.
-async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
-    let (chosen, asked) = proxy.choose(&info.connection)?;
-    if let Some(tunneling) = &proxy.config.tunneling {
-        tracing::warn!(
-            cluster = &*chosen,
-            hostname = &*tunneling.hostname,
-            "connection refused: tunneling_config (CONNECT through the upstream) is not supported"
-        );
-        info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
-        return None;
-    }
-    let Some(cluster) = worker.clusters.get(&worker.published, &chosen) else {
-        proxy.stats.cx_no_route.inc();
-        info.flags.set(ResponseFlags::NO_CLUSTER_FOUND);
-        tracing::debug!(cluster = &*chosen, "connection refused: there is no such cluster");
-        return None;
-    };
-    info.upstream_cluster = Some(cluster.name().clone());
-    info.upstream_cluster_observed = cluster.observed_name().cloned();
-    info.upstream_labels[0] = Some(cluster.clone());
-    let hash = proxy.config.hash_source_ip.then(|| {
-        // As Envoy hashes it, so that a mixed fleet sends a client to the same host.
-        xxhash_rust::xxh64::xxh64(info.connection.remote.ip().to_string().as_bytes(), 0)
-    });
-    let (sni, alpn) =
-        (state_text(&info.connection, "envoy.network.upstream_server_name"), state_alpn(&info.connection));
-    let want = TcpWant {
-        proxied: Some((info.connection.remote, info.connection.local)),
-        sni: sni.as_deref(),
-        alpn: alpn.as_ref(),
-        ..TcpWant::default()
-    };
-    // What filters have said of the connection counts over the configuration.
-    let connection = &info.connection;
-    let has_subsets = cluster.config().subsets.is_some();
-    let said = has_subsets
-        .then(|| connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said)))
-        .flatten();
-    let metadata = said.as_ref().or(asked);
-    let original_destination = cluster.destination_of(&Octets(&info.connection));
-    while info.attempts < proxy.config.max_connect_attempts.max(1) {
-        if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
-            let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
-            // Boxed, for all connections would hold its room.
-            Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
-        }
-        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
-            Ok(host) => host,
-            Err(failure) => {
-                info.flags.set(failure.flags());
-                cluster.tell(failure);
-                return None;
-            }
-        };
-        info.attempts += 1;
-        info.upstream_host = Some(Arc::from(host.address()));
-        info.upstream_labels[1] = Some(host.labels());
-        info.mark(|times| &mut times.pool_asked);
-        match cluster.tcp(&host, &want).await {
-            Ok(lease) => {
-                info.upstream_host = Some(lease.connection.peer.clone());
-                info.upstream_connection = Some(lease.connection.clone());
-                info.mark(|times| &mut times.pool_ready);
-                info.attempted();
-                return Some(lease);
-            }
-            Err(failure) => {
-                info.flags.set(failure.flags());
-                info.upstream_transport_failure = failure.transport_reason.clone();
-                if !failure.is_connect_failure() {
-                    return None;
-                }
-            }
-        }
-    }
-    info.flags.set(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
-    None
 }

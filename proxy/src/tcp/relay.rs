@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::filters::First;
-use super::lane::{Lane, LaneError};
+use super::lane::{Lane, LaneError, Side};
 use crate::transport::{ByteCounts, Stream};
 
 /// How a relay ended.
@@ -23,6 +23,8 @@ pub(super) enum End {
     Upstream(io::Error),
     /// Nothing moved for the idle time.
     Idle,
+    /// Who was told wanted it.
+    Wanted,
 }
 
 /// Octets that were passed on.
@@ -36,18 +38,20 @@ pub(super) struct Moved {
 
 /// Relays until both directions have ended, one fails, or nothing moves for `idle`. `moved` is kept up to date, so that it is right
 /// also when the caller gives up. `counts` are those of downstream and upstream. `first` sees what comes first from downstream, while the
-/// other direction flows already; `told` hears of it whenever something happens, and wakes the task when it wants to.
+/// other direction flows already; `told` hears of it whenever something happens, and wakes the task when it wants to. Where it says true
+/// the relay ends, once all that was read has been written.
 pub(super) async fn relay(
     downstream: &mut Stream,
-    upstream: &mut Stream,
+    upstream: &mut impl Side,
     idle: Option<Duration>,
     moved: &mut Moved,
     counts: [ByteCounts; 2],
     mut first: Option<Box<First>>,
-    told: &mut dyn FnMut(&mut Context<'_>, Moved),
+    told: &mut dyn FnMut(&mut Context<'_>, Moved) -> bool,
 ) -> End {
     let (mut out, mut back) = (Lane::default(), Lane::default());
     let (mut last, mut written) = (Instant::now(), 0);
+    let mut ends = false;
     // One timer that is set again when it fires, not with every byte.
     let mut timer = pin!(tokio::time::sleep(idle.unwrap_or(Duration::from_secs(86400 * 365))));
     poll_fn(|cx| {
@@ -82,12 +86,15 @@ pub(super) async fn relay(
             *moved = Moved { received: out.moved.max(moved.received), sent: back.moved };
             last = Instant::now();
         }
-        told(cx, *moved);
+        ends |= told(cx, *moved);
         if let Some(failed) = results.into_iter().flatten().next() {
             return Poll::Ready(failed);
         }
         if out.is_done() && back.is_done() {
             return Poll::Ready(End::Closed);
+        }
+        if ends && out.is_written() && back.is_written() {
+            return Poll::Ready(End::Wanted);
         }
         let Some(idle) = idle else { return Poll::Pending };
         while timer.as_mut().poll(cx).is_ready() {

@@ -11,6 +11,8 @@ pub(super) struct TcpStats {
     pub bytes: ByteCounts,
     pub idle_timeout: Counter,
     pub max_duration: Counter,
+    pub early_data: Counter,
+    pub drain_close: Counter,
 }
 
 impl TcpStats {
@@ -28,6 +30,8 @@ impl TcpStats {
             },
             idle_timeout: counter("idle_timeout"),
             max_duration: counter("max_downstream_connection_duration"),
+            early_data: counter("early_data_received_count_total"),
+            drain_close: counter("downstream_cx_drain_close"),
         }
     }
 }

@@ -32,7 +32,7 @@ fn pattern() -> Vec<u8> {
 async fn run(mut downstream: Stream, mut upstream: Stream, idle: Option<Duration>) -> (End, Moved) {
     let mut moved = Moved::default();
     let end =
-        relay(&mut downstream, &mut upstream, idle, &mut moved, [ByteCounts::NONE; 2], None, &mut |_, _| ()).await;
+        relay(&mut downstream, &mut upstream, idle, &mut moved, [ByteCounts::NONE; 2], None, &mut |_, _| false).await;
     (end, moved)
 }
 

@@ -86,7 +86,8 @@ impl StateValue {
         let form = match config.object {
             Object::Text | Object::HashableText => Form::Text,
             Object::RateLimitHits => read()?.trim().parse::<u32>().ok().map(|_| Form::Plain)?,
-            Object::TcpProxyIdleTimeout => read()?.trim().parse::<u64>().ok().map(|_| Form::Plain)?,
+            Object::IdleTimeout => read()?.trim().parse::<u64>().ok().map(|_| Form::Plain)?,
+            Object::DisableTunneling => read().filter(|text| ["true", "false"].contains(text)).map(|_| Form::Plain)?,
             Object::UpstreamServerName | Object::TcpProxyCluster => Form::Plain,
             Object::UpstreamSubjectAltNames | Object::ApplicationProtocols => Form::Hidden,
             Object::Address => Form::Address(read()?.parse().ok()?),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::DEADLINE;
+use super::doors::{self, Scripted};
 use super::scenario::Scenario;
 use crate::embedded::ports;
 use crate::parity::address;
@@ -25,6 +26,7 @@ pub struct Proxy {
     admin: SocketAddr,
     /// Connections to it are never accepted, which they do not notice.
     _hole: TcpListener,
+    _scripted: Scripted,
 }
 
 impl Proxy {
@@ -35,10 +37,18 @@ impl Proxy {
     pub fn start(program: &Path, scenarios: &[Scenario]) -> Result<Proxy, Failure> {
         let folder = tempfile::tempdir()?;
         let local = || ports::free(Ipv4Addr::LOCALHOST.into());
-        let names = scenarios.iter().map(|one| one.name.as_str()).chain(["up", "other", "talk"]);
-        let addresses: BTreeMap<String, SocketAddr> = names.map(|name| (name.to_owned(), local())).collect();
+        let names = scenarios.iter().map(|one| one.name.clone()).chain(["up", "other", "talk"].map(str::to_owned));
+        let doors = scenarios.iter().filter(|one| doors::is_wanted(one));
+        let names = names.chain(doors.clone().map(|one| doors::name(&one.name)));
+        let mut addresses: BTreeMap<String, SocketAddr> = names.map(|name| (name, local())).collect();
+        let scripted = Scripted::start()?;
+        addresses.insert("scripted".to_owned(), scripted.address);
         let mut listeners: Vec<_> =
             scenarios.iter().map(|one| listener(one, addresses[&one.name], folder.path())).collect();
+        listeners.extend(doors.clone().map(|one| {
+            let name = doors::name(&one.name);
+            doors::listener(&name, addresses[&name], &log_path(folder.path(), &one.name))
+        }));
         for (name, filter) in [("up", says("up")), ("other", says("other")), ("talk", typed("echo.v3.Echo", json!({})))]
         {
             listeners.push(json!({ "name": format!("service_{name}"), "address": address(addresses[name]),
@@ -55,23 +65,30 @@ impl Proxy {
         let mut silent = cluster("hole", None);
         silent["load_assignment"]["endpoints"] =
             json!([{ "lb_endpoints": [{ "endpoint": { "address": address(hole.local_addr()?) } }] }]);
-        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-        silent["typed_extension_protocol_options"] = json!({ options: {
-            "@type": format!("type.googleapis.com/{options}"),
-            "explicit_http_config": { "http2_protocol_options": {} } } });
+        silent = doors::speaks_http2(silent);
+        let mut announced = cluster("announced", Some("scripted"));
+        announced["transport_socket"] = doors::announces();
+        let doors = doors.map(|one| {
+            let name = doors::name(&one.name);
+            doors::speaks_http2(cluster(&name, Some(&name)))
+        });
         let clusters = [
             silent,
+            announced,
+            cluster("scripted", Some("scripted")),
             cluster("up", Some("up")),
             cluster("other", Some("other")),
             cluster("talk", Some("talk")),
             cluster("a.example", Some("other")),
             cluster("none", None),
+            cluster("nobody", None),
         ];
+        let clusters: Vec<_> = clusters.into_iter().chain(doors).collect();
         let admin = local();
         let bootstrap = json!({ "admin": { "address": address(admin) },
             "static_resources": { "listeners": listeners, "clusters": clusters } });
         let process = Started::working(program, folder, &bootstrap, admin)?;
-        Ok(Proxy { process, addresses, admin, _hole: hole })
+        Ok(Proxy { process, addresses, admin, _hole: hole, _scripted: scripted })
     }
 
     /// Where a scenario's listener is.
@@ -140,7 +157,7 @@ fn log_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
 }
 
-fn typed(name: &str, mut fields: Value) -> Value {
+pub(super) fn typed(name: &str, mut fields: Value) -> Value {
     fields["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.network.{name}"));
     json!({ "name": name, "typed_config": fields })
 }
@@ -149,7 +166,7 @@ fn says(text: &str) -> Value {
     typed("direct_response.v3.Config", json!({ "response": { "inline_string": text } }))
 }
 
-fn log(path: &Path, format: &str) -> Value {
+pub(super) fn log(path: &Path, format: &str) -> Value {
     json!([{ "name": "log", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
         "path": path.display().to_string(),
@@ -157,18 +174,36 @@ fn log(path: &Path, format: &str) -> Value {
     } }])
 }
 
-/// A scenario's listener: its own log, and that of its TCP proxy.
+/// A connection manager with its log.
+fn manager(name: &str, log: Value, fields: &Value) -> Value {
+    let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" });
+    let mut manager = json!({ "stat_prefix": name, "access_log": log,
+        "http_filters": [{ "name": "router", "typed_config": router }] });
+    for (key, value) in fields.as_object().into_iter().flatten() {
+        manager[key] = value.clone();
+    }
+    typed("http_connection_manager.v3.HttpConnectionManager", manager)
+}
+
+/// A scenario's listener: its own log, and that of its TCP proxy or connection manager.
 fn listener(scenario: &Scenario, at: SocketAddr, folder: &Path) -> Value {
     let (name, path) = (&scenario.name, log_path(folder, &scenario.name));
     let format = "%RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%";
     let format = scenario.config["log"].as_str().unwrap_or(format);
     let mut filters = scenario.config["filters"].as_array().cloned().unwrap_or_default();
     for filter in &mut filters {
-        if *filter == "$tcp" {
-            let told = log(&path, &format!("tcp {format}"));
-            *filter =
-                typed("tcp_proxy.v3.TcpProxy", json!({ "stat_prefix": name, "cluster": "up", "access_log": told }));
+        if let Some(fields) = filter.get("$manager") {
+            *filter = manager(name, log(&path, &format!("http {format}")), fields);
+            continue;
         }
+        let fields = if *filter == "$tcp" { Some(json!({})) } else { filter.get("$tcp").cloned() };
+        let Some(Value::Object(fields)) = fields else { continue };
+        let told = log(&path, &format!("tcp {format}"));
+        let mut proxy = json!({ "stat_prefix": name, "cluster": "up", "access_log": told });
+        for (key, value) in fields {
+            proxy[key] = if value == "$door" { json!(doors::name(name)) } else { value };
+        }
+        *filter = typed("tcp_proxy.v3.TcpProxy", proxy);
     }
     json!({
         "name": name,

@@ -1,7 +1,8 @@
 //! The format of scenarios, JSON: `filters` of the one chain, `listener_filters`, `metadata` (of the listener), `steps`, `lines` (how many lines the log
 //! will have), `log` (a format) and `statistics` (beginnings of the names that are compared). `$tcp` stands for a TCP proxy to the service
-//! `up`; other services are `other` and `none`, which has no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
-//! clusters have their names in the metadata, `labels:cluster`.
+//! `up`; other services are `other`, `none` and `nobody`, which have no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
+//! clusters have their names in the metadata, `labels:cluster`. `{"$tcp": {…}}` is the same with more fields; as a cluster, `scripted` is a
+//! server of tunnels over HTTP/1 (`announced` is the same behind PROXY protocol), and `$door` one over HTTP/2 (see `doors`). `{"$manager": {…}}` is a connection manager with these fields.
 //!
 //! A step is a client's name and what it does: `a connects`, `a says TEXT`, `a greets NAME` (a ClientHello for that server), `a ends` (its
 //! direction), `a closes`, `a hears 5` (so many octets more), `a hears all` (until the end), `a waits NAME: 1` (until a statistic is that).

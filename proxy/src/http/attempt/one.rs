@@ -93,6 +93,7 @@ pub(super) struct Asks<'s> {
     alpn: Option<&'s AlpnList>,
     named: Option<Box<UpstreamNames>>,
     proxied: (SocketAddr, SocketAddr),
+    tells_connection: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -242,6 +243,9 @@ impl Attempt<'_> {
         if exchange.stream.context.manager.config.scheme == SchemeHeader::MatchUpstream {
             exchange.stream.request.scheme = Bytes::from_static(lease.scheme().as_bytes());
         }
+        if exchange.stream.request.upgrade.is_some() {
+            upgrade::give_key(&mut exchange.stream.request, lease.protocol());
+        }
         log::ready(&exchange.stream);
         trace::inject(&mut exchange.stream);
         exchange.stream.info.mark(|times| &mut times.upload_begins);
@@ -261,6 +265,7 @@ impl Attempt<'_> {
             alpn: stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), stream.request.protocol)),
             named: plan::upstream_names(stream),
             proxied: (connection.remote, connection.local),
+            tells_connection: stream.context.manager.config.tells_connection,
         }
     }
 
@@ -272,7 +277,7 @@ impl Attempt<'_> {
             alpn: named.and_then(|named| named.alpn.as_ref()).or(asks.alpn),
             sni: named.and_then(|named| named.sni.as_deref()),
             authority: self.new_host(target).map_or(&asks.authority[..], str::as_bytes),
-            proxied: Some(asks.proxied),
+            proxied: asks.tells_connection.then_some(asks.proxied),
             priority: self.priority,
         }
     }
@@ -287,7 +292,7 @@ impl Attempt<'_> {
         let asks = self.asks(&exchange.stream);
         let want = self.want(&asks, target);
         if let Some(connect) = upgrade::terminated(&exchange.stream) {
-            let want = TcpWant { sni: want.sni, proxied: want.proxied, priority: want.priority, alpn: None };
+            let want = TcpWant { sni: want.sni, proxied: Some(asks.proxied), priority: want.priority, alpn: None };
             let mut connecting = Box::pin(self.cluster.raw(target, &want, connect.proxy_protocol));
             return wait(exchange, downstream, connecting.as_mut()).await;
         }

@@ -114,6 +114,11 @@ async fn next_head(
             }
             match limits.poll(context, cx) {
                 Poll::Pending => return Poll::Pending,
+                // Who has said nothing yet has nothing to finish.
+                Poll::Ready(Expired::Idle) if context.requests.get() == 0 && !connection.head_started() => {
+                    limits.count(context, Expired::Idle);
+                    return Poll::Ready(Event::Expired(Expired::Idle));
+                }
                 Poll::Ready(Expired::Idle) => limits.tell(context, Expired::Idle),
                 Poll::Ready(Expired::Duration) if limits.ending() == Ending::Told => {}
                 Poll::Ready(expired) => return Poll::Ready(Event::Expired(expired)),

@@ -99,6 +99,8 @@ impl Limits {
         if !self.head_began {
             self.head_began = true;
             if self.head.is_some() {
+                // It is idle no more, and has a time of its own.
+                self.end_idle();
                 self.deadlines.set(Expired::Request, self.head);
             }
         }

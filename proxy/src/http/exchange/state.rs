@@ -93,6 +93,9 @@ impl<'s> Exchange<'s> {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
+        if let Some(own) = upgrade::chain(&self.stream) {
+            self.chain = own;
+        }
         self.filters = self.chain.start(self.stream.route.as_ref());
     }
 

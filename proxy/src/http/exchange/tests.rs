@@ -407,12 +407,15 @@ async fn websockets_become_tunnels_and_other_upgrades_are_refused() {
     assert_eq!(outcome.header("upgrade").as_deref(), Some("websocket"));
     let seen = &bench.seen()[0];
     assert_eq!(seen.header("upgrade").as_deref(), Some("websocket"));
+    assert_eq!(seen.header("sec-websocket-key"), None, "who speaks HTTP/1 has a key or does without");
 
     // An HTTP/2 client and an HTTP/2 app are told by their codecs with a 200, which a 200 of the app itself must not be taken for.
     let extended = || RequestHead { protocol: Protocol::Http2, ..upgrade("websocket") };
     bench.upstream(Script::answers(101, &[("connection", "upgrade"), ("upgrade", "websocket")], &["pong"]));
     let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
     assert_eq!((outcome.status(), outcome.info.response_code, outcome.body().as_str()), (101, 101, "pong"));
+    let key = bench.seen()[0].header("sec-websocket-key").unwrap();
+    assert_eq!((key.len(), &key[22..]), (24, "=="), "sixteen octets in base64, for a server of HTTP/1");
     bench.upstream(Script::answers(200, &[], &["no"]));
     let outcome = bench.send_from(Client::sending(&["ping"]), extended()).await;
     assert_eq!((outcome.status(), outcome.details()), (200, "websocket_handshake_unsuccessful"));

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use config::hcm::{self, ReplyFormat, ReplyMapper};
 use config::route::HeaderChanges;
 
-use crate::http::mutate::Mutation;
 use crate::http::stream::Stream;
 use crate::logs::{Filter, Line, filter_wants_times, format_wants_times};
+use crate::mutate::Mutation;
 use crate::telemetry::format;
 use crate::wire::message::ResponseHead;
 

@@ -125,3 +125,35 @@ async fn another_route_is_no_tunnel_to_the_host_that_was_asked_for() {
     assert!(bench.cluster("outbound|443||svc").seen().is_empty());
     assert_eq!(outcome.info.route_resolutions, 2);
 }
+
+/// A tree in place of routes is asked as for that request, too.
+#[tokio::test(start_paused = true)]
+async fn a_tree_says_which_routes_there_are() {
+    use std::sync::Arc;
+
+    use config::match_tree::{Input, Matcher, OnMatch, Rules};
+    use config::route::{Action, ClusterChoice};
+
+    for (team, path, expected) in [("red", "/", Some("outbound|80||svc")), ("red", "/a", None), ("blue", "/", None)] {
+        let mut bench = bench("http_proxy", &["svc"], "none");
+        bench.host(|host| {
+            let mut route = (*host.routes.remove(0)).clone();
+            let Action::Forward(forward) = &mut route.action else { unreachable!() };
+            Arc::make_mut(forward).cluster = ClusterChoice::Single("outbound|80||svc".into());
+            let by = |header: &str, value: &str, next| Matcher {
+                rules: Rules::Exact(Input::RequestHeader(header.into()), [(value.into(), next)].into()),
+                no_match: None,
+            };
+            let routes = OnMatch::Action(vec![Arc::new(route)]);
+            let tree = by("x-team", "red", OnMatch::Matcher(Box::new(by(":path", path, routes))));
+            host.matcher = Some(Arc::new(tree));
+        });
+        let refuses = crate::cluster::ConnectFailure::new(crate::cluster::ConnectFailureKind::Remote);
+        bench.cluster("outbound|80||svc").scripts.borrow_mut().push_back(fake::Script::refuses(refuses));
+        let mut request = connect("svc:80");
+        request.headers.append(crate::wire::headers::Name::new("x-team"), team);
+        let outcome = bench.send(request).await;
+        assert_eq!(outcome.info.upstream_cluster.as_deref(), expected, "{team} {path}");
+        assert_eq!(outcome.status(), if expected.is_some() { 503 } else { 404 });
+    }
+}

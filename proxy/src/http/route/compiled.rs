@@ -11,7 +11,6 @@ use config::{At, Rejection};
 use super::super::attempt::mirror::Mirror;
 use super::super::filters::chain::{Acting, Scopes};
 use super::super::filters::filter::FilterDeps;
-use super::super::mutate::Mutation;
 use super::super::rate_limit::RateLimit;
 use super::super::retry::Rules;
 use super::super::trace::OfRoute;
@@ -19,6 +18,7 @@ use super::matching::Matcher;
 use super::stats::RouteStats;
 use crate::cluster::by_weight;
 use crate::logs::Line;
+use crate::mutate::Mutation;
 use crate::policy::headers::HeaderMatchers;
 use crate::policy::match_tree::{Tree, Verdict};
 use crate::stats::Stats;
@@ -156,7 +156,7 @@ impl VirtualHost {
     }
 
     /// The routes that are tried for a request, in order.
-    pub(super) fn routes_for(&self, head: &RequestHead, info: &StreamInfo) -> &[Arc<Route>] {
+    pub(in crate::http) fn routes_for(&self, head: &RequestHead, info: &StreamInfo) -> &[Arc<Route>] {
         let Some(tree) = &self.tree else { return &self.routes };
         let entry = LogEntry { info, request: Some(head), response: None, trailers: None, more: More::default() };
         match tree.judge(&Known::of(&entry)) {

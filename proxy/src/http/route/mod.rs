@@ -10,7 +10,7 @@ use config::route::{Action, RequireTls, RouteConfiguration};
 use super::attempt::mirror::Mirror;
 use super::filters::chain::Scopes;
 use super::filters::filter::FilterDeps;
-use super::mutate::Mutation;
+use crate::mutate::Mutation;
 use crate::stats::Stats;
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Name;

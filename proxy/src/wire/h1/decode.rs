@@ -5,8 +5,8 @@
 use bytes::BytesMut;
 
 use super::body::{Body, Framing};
-use super::head::{Finder, Kind};
-use super::{ParseError, Settings, meter, request, response};
+use super::head::{Cut, Finder, Kind};
+use super::{ParseError, Settings, lenient, meter, request, response};
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
 
 pub use super::response::Asked;
@@ -16,6 +16,8 @@ pub use super::response::Asked;
 pub struct RequestDecoder {
     settings: Settings,
     finder: Finder,
+    /// So many octets of a head that is not complete hold no end of its first line; [`JUDGED`] once that has been judged.
+    looked: usize,
     body: Body,
     lines: u32,
 }
@@ -23,18 +25,58 @@ pub struct RequestDecoder {
 impl RequestDecoder {
     /// Ready for the first head.
     pub fn new(settings: Settings) -> RequestDecoder {
-        RequestDecoder { settings, finder: Finder::default(), body: Body::Done, lines: 0 }
+        RequestDecoder { settings, finder: Finder::default(), looked: 0, body: Body::Done, lines: 0 }
     }
 
     /// The next head, and whether the client would keep the connection afterwards; `None` when more must be read.
     /// Only between messages.
     pub fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<(RequestHead, bool)>, ParseError> {
         let limit = self.settings.max_headers as usize;
-        let Some(cut) = self.finder.find(Kind::Request, buffer, limit)? else { return Ok(None) };
+        let found = self.finder.find(Kind::Request, buffer, limit).map_err(|error| self.first_fault(buffer, error));
+        let cut = match found? {
+            Some(cut) => cut,
+            None => match self.first_line(buffer)? {
+                Some(cut) => cut,
+                None => return Ok(None),
+            },
+        };
+        self.looked = 0;
         self.lines = meter::octets(&cut.lines);
         let request = request::take(buffer, cut, &self.settings)?;
         self.body = Body::new(request.framing);
         Ok(Some((request.head, request.keep_alive)))
+    }
+
+    /// What is wrong with a head, the first line first: the rest of it may have come with it, or not.
+    #[cold]
+    fn first_fault(&self, buffer: &[u8], error: ParseError) -> ParseError {
+        if buffer.first().is_none_or(|first| *first <= b' ') {
+            return error;
+        }
+        let Some((words, true)) = lenient::first_line(buffer) else { return error };
+        request::check_first_line(buffer, &words, &self.settings).err().unwrap_or(error)
+    }
+
+    /// Judges the first line of a head that is not complete, once it is there; one without a version is all of a request.
+    #[cold]
+    fn first_line(&mut self, buffer: &[u8]) -> Result<Option<Cut>, ParseError> {
+        if self.looked == JUDGED {
+            return Ok(None);
+        }
+        let is_there = memchr::memchr(b'\n', &buffer[self.looked.min(buffer.len())..]).is_some();
+        self.looked = if is_there { JUDGED } else { buffer.len() };
+        if !is_there {
+            return Ok(None);
+        }
+        let Some((words, is_clean)) = lenient::first_line(buffer) else { return Ok(None) };
+        if is_clean {
+            request::check_first_line(buffer, &words, &self.settings)?;
+        }
+        if !words[2].is_empty() {
+            return Ok(None);
+        }
+        self.finder = Finder::default();
+        lenient::cut(Kind::Request, buffer)
     }
 
     /// The next piece of the body, [`Frame::End`] (again and again) after it; `None` when more must be read.
@@ -67,6 +109,8 @@ impl RequestDecoder {
         matches!(self.body, Body::UntilClose)
     }
 }
+
+const JUDGED: usize = usize::MAX;
 
 /// Reads responses.
 #[derive(Debug)]
@@ -143,3 +187,6 @@ impl ResponseDecoder {
         self.finder = Finder::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

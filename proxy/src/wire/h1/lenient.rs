@@ -27,7 +27,14 @@ pub(super) fn cut(kind: Kind, bytes: &[u8]) -> Result<Option<Cut>, ParseError> {
     }
     let Some(line_end) = memchr(b'\n', bytes) else { return Ok(None) };
     let words = words(bytes, line_end);
-    if kind == Kind::Request && !bytes[words[0].clone()].iter().all(|byte| is_token(*byte)) {
+    // As with Envoy characters that no head may have are found when all of it is there.
+    let is_clean = is_clean(&bytes[..line_end]);
+    if kind == Kind::Request && words[2].is_empty() {
+        // A first line without a version (HTTP/0.9) is all of a request.
+        let cut = Cut { words, lines: Lines::new(), length: line_end + 1 };
+        return if is_clean { Ok(Some(cut)) } else { Err(ParseError::CHARACTERS) };
+    }
+    if kind == Kind::Request && is_clean && !bytes[words[0].clone()].iter().all(|byte| is_token(*byte)) {
         return Err(ParseError::CODEC);
     }
     let Some(length) = end_of_head(bytes, line_end) else { return Ok(None) };
@@ -69,6 +76,16 @@ fn line(head: &[u8], span: Span) -> Result<Line, ParseError> {
     let value = trim(head, name.end + 1..span.end);
     let broken = head[value.clone()].iter().any(|byte| matches!(byte, b'\r' | b'\n'));
     Ok(Line { name, value, broken })
+}
+
+/// The three words of a request's first line, once it is there, and whether it has only characters that a head may have.
+pub(super) fn first_line(bytes: &[u8]) -> Option<([Span; 3], bool)> {
+    let line_end = memchr(b'\n', bytes)?;
+    Some((words(bytes, line_end), is_clean(&bytes[..line_end])))
+}
+
+fn is_clean(line: &[u8]) -> bool {
+    !line.iter().any(|byte| is_forbidden(*byte))
 }
 
 /// The three words of the first line; the third takes the rest of it.

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::body::Framing;
 use super::head::{Cut, Span, build};
+use super::lenient::is_token;
 use super::target::{Target, is_target};
 use super::{ParseError, Settings};
 use crate::wire::authority::is_authority;
@@ -23,17 +24,27 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
 }
 
+/// What is wrong with a first line whose head is still to come: as with Envoy nobody waits for the rest of it.
+pub(super) fn check_first_line(bytes: &[u8], words: &[Span; 3], settings: &Settings) -> Result<Protocol, ParseError> {
+    let [method, target, version] = words;
+    if !is_method(&bytes[method.clone()], settings) {
+        return Err(ParseError::CODEC);
+    }
+    if target.is_empty() || !is_target(&bytes[target.clone()], &bytes[method.clone()] == b"CONNECT") {
+        return Err(ParseError::CODEC);
+    }
+    // Two words, the second of which ends like a version: what is the target, and what the version, is anyone's guess.
+    if version.is_empty() && bytes[target.clone()].ends_with(b"HTTP/1.1") {
+        return Err(ParseError::CODEC);
+    }
+    version_of(&bytes[version.clone()])
+}
+
 /// Takes the head out of the buffer and judges it.
 pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> Result<Request, ParseError> {
-    let [method, target, version] = cut.words.clone();
-    if !is_method(&buffer[method.clone()]) {
-        return Err(ParseError::CODEC);
-    }
+    let [method, target, _] = cut.words.clone();
+    let protocol = check_first_line(buffer, &cut.words, settings)?;
     let is_connect = &buffer[method.clone()] == b"CONNECT";
-    if !is_target(&buffer[target.clone()], is_connect) {
-        return Err(ParseError::CODEC);
-    }
-    let protocol = version_of(&buffer[version])?;
     if cut.lines.len() > settings.max_headers_count as usize {
         return Err(ParseError::TOO_MANY);
     }
@@ -49,12 +60,12 @@ pub(super) fn take(buffer: &mut BytesMut, mut cut: Cut, settings: &Settings) -> 
         remove_nominated(&mut headers)?;
     }
     let target = Target::parse(&bytes, target, &method, settings)?;
+    if protocol == Protocol::Http10 && !settings.http1.accept_http10 {
+        return Err(ParseError::LOW_VERSION);
+    }
     let authority = authority(&mut headers, target.authority)?;
     if !is_authority(&authority) {
         return Err(ParseError::AUTHORITY);
-    }
-    if protocol == Protocol::Http10 && !settings.http1.accept_http10 {
-        return Err(ParseError::LOW_VERSION);
     }
     let keep_alive = connection.keep_alive(protocol);
     let head = RequestHead {
@@ -111,8 +122,10 @@ const METHODS: &[&str] = &[
     "UNSUBSCRIBE",
 ];
 
-fn is_method(token: &[u8]) -> bool {
-    matches!(token, b"GET" | b"POST") || METHODS.binary_search_by(|known| known.as_bytes().cmp(token)).is_ok()
+fn is_method(token: &[u8], settings: &Settings) -> bool {
+    matches!(token, b"GET" | b"POST")
+        || METHODS.binary_search_by(|known| known.as_bytes().cmp(token)).is_ok()
+        || (settings.http1.custom_methods && !token.is_empty() && token.iter().all(|byte| is_token(*byte)))
 }
 
 /// HTTP/1.1 is that; any other one-digit version counts as 1.0, as does none at all.
@@ -290,6 +303,10 @@ fn framing(headers: &mut Headers, is_connect: bool, settings: &Settings) -> Resu
     let mut encodings = headers.get_all(&Name::TRANSFER_ENCODING);
     let encoding = encodings.next();
     let chunked = encoding.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
+    // What is no length is refused before anybody asks which of two counts.
+    if encoding.is_some() && headers.get_all(&Name::CONTENT_LENGTH).any(|length| parse_length(length).is_err()) {
+        return Err(ParseError::CODEC);
+    }
     if encoding.is_some() && (!chunked || is_connect || encodings.next().is_some()) {
         // Envoy looks at both lengths first.
         return Err(if lengths > 0 && !is_connect { ParseError::BOTH_LENGTHS } else { ParseError::TRANSFER_ENCODING });

@@ -43,9 +43,6 @@ impl Target {
     fn absolute(target: &Bytes, method: &Method) -> Result<Target, ParseError> {
         let scheme_end = memchr::memmem::find(target, b"://").ok_or(ParseError::URL)?;
         let scheme = target.slice(..scheme_end);
-        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-            return Err(ParseError::SCHEME);
-        }
         let start = scheme_end + 3;
         let end = target[start..]
             .iter()
@@ -54,6 +51,9 @@ impl Target {
         // User information names the user, not the host. What a target names is judged as part of a URL: more strictly than `Host`.
         let host = url::host_and_port(&target[start..end]).ok_or(ParseError::URL)?;
         let host = end - host.len();
+        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+            return Err(ParseError::SCHEME);
+        }
         // RFC 9112 section 3.2.4: the server as a whole.
         let about_server = end == target.len() && *method == Method::Options;
         let path = match target.get(end) {

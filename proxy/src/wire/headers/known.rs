@@ -113,6 +113,7 @@ known! {
     X_ENVOY_ORIGINAL_HOST "x-envoy-original-host"
     X_ENVOY_ORIGINAL_URL "x-envoy-original-url"
     X_ENVOY_OVERLOADED "x-envoy-overloaded"
+    X_ENVOY_LOCAL_OVERLOADED "x-envoy-local-overloaded"
     X_ENVOY_PEER_METADATA "x-envoy-peer-metadata"
     X_ENVOY_PEER_METADATA_ID "x-envoy-peer-metadata-id"
     X_ENVOY_RATELIMITED "x-envoy-ratelimited"

@@ -11,8 +11,8 @@ use config::services::{self, ext_authz as message};
 
 use super::ExtAuthz;
 use crate::call::{HttpCall, HttpReply};
-use crate::http::mutate::Mutation;
 use crate::http::stream::Stream;
+use crate::mutate::Mutation;
 use crate::telemetry::format;
 use crate::wire::headers::{Headers, Name, NameSet};
 use crate::wire::message::{BodyLength, Protocol, RequestHead};

@@ -26,10 +26,10 @@ use crate::failure::ResponseFlags;
 use crate::http::attempt;
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
-use crate::http::mutate::Mutation;
 use crate::http::rate_limit::{Descriptor, RateLimit};
 use crate::http::respond;
 use crate::http::stream::Stream;
+use crate::mutate::Mutation;
 use crate::policy::falls_into;
 use crate::wire::headers::Name;
 

@@ -1,6 +1,6 @@
 //! Header changes that routes ask for (`request_headers_to_add` and kin), made ready once and applied per message.
 //!
-//! Called by `route` to compile and by `exchange` to apply. Order is Envoy's: removals, then replacements, then additions, all values
+//! Called by routes and by TCP proxies that open tunnels. It writes values and never looks them up. Order is Envoy's: removals, then replacements, then additions, all values
 //! computed from the headers as the removals left them.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::wire::headers::{Headers, Name, is_header, is_value};
 
 mod ordered;
 
-pub(in crate::http) use ordered::OrderedMutations;
+pub use ordered::OrderedMutations;
 
 /// The header changes of one level (table, virtual host, route or weighted cluster).
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use super::{AppendAction, Headers, Name, Value};
 
 /// A list of changes, made ready.
 #[derive(Debug, Default)]
-pub(in crate::http) struct OrderedMutations(Box<[Change]>);
+pub struct OrderedMutations(Box<[Change]>);
 
 #[derive(Debug)]
 enum Change {

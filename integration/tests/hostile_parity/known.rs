@@ -1,0 +1,101 @@
+//! What differs on purpose: each is a row of `known.md`. Used by the test in [`super`] alone.
+
+use outrigger_integration::parity::hostile::Case;
+
+/// Why the two may differ here, if they may.
+pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static str> {
+    let octets = case.pieces.concat().to_ascii_lowercase();
+    let lines: Vec<&[u8]> = octets.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii).collect();
+    let hosts = lines.iter().filter_map(|line| host(line));
+    let refuses = ours.contains("log 400 http1.codec_error");
+    if hosts.clone().count() > 1 && refuses {
+        return Some("two hosts");
+    }
+    if hosts.clone().any(<[u8]>::is_empty) && (ours.contains("missing_host_header") || envoy.contains("via_upstream")) {
+        return Some("an empty host");
+    }
+    if refuses && lines.iter().any(|line| is_size_and_more(line)) {
+        return Some("two readings of one length");
+    }
+    let targets: Vec<&[u8]> = lines.iter().filter_map(|line| target(line)).collect();
+    if refuses && targets.iter().any(|target| target.ends_with(b"http/1.1")) {
+        return Some("a target that looks like a version");
+    }
+    let (without_path, star) = (targets.iter().any(|target| has_no_path(target)), targets.contains(&&b"*"[..]));
+    if without_path && (envoy.contains("log 404") || octets.windows(8).any(|window| window == b"options ")) {
+        return Some("an empty path");
+    }
+    if star && envoy.contains("log 404") {
+        return Some("the server as a whole");
+    }
+    let encodings = lines.iter().filter(|line| line.starts_with(b"transfer-encoding")).count();
+    let disagrees = ["log 501 http1.invalid_transfer_encoding", "log 400 http1.content_length_and_chunked_not_allowed"];
+    if encodings > 1 && disagrees.iter().any(|line| ours.contains(line)) {
+        return Some("two lines of encodings");
+    }
+    // Envoy blames what it happens to see first, which depends on how the octets came.
+    let blamed = |text: &str| {
+        let faults =
+            ["http1.invalid_characters", "http1.content_length_and_chunked_not_allowed", "http1.unexpected_underscore"];
+        faults.iter().fold(text.to_owned(), |text, fault| text.replace(fault, "http1.codec_error"))
+    };
+    if blamed(envoy) == blamed(ours) {
+        return Some("one of two faults");
+    }
+    if envoy.replace("content-length: 05", "content-length: 5") == *ours {
+        return Some("one spelling of a length");
+    }
+    if ours.contains(" DPE ") && envoy.replace("HTTP/1.0 ", "HTTP/1.1 ") == *ours {
+        return Some("the version of an answer to what is no head");
+    }
+    if refuses && envoy.contains("stream_idle_timeout SI") {
+        return Some("what follows a chunk");
+    }
+    if envoy.replace(" / te: ", "") == *ours {
+        return Some("a list of nothing");
+    }
+    if envoy.contains("log 400 http1.body_disallowed") && ours.contains("log 501 http1.invalid_transfer_encoding") {
+        return Some("one of two faults");
+    }
+    if octets.ends_with(b"\n") && without_late_head(envoy) == *ours {
+        return Some("an empty line is no head");
+    }
+    None
+}
+
+/// Without the answer to a head that did not come, and its line in the log.
+fn without_late_head(text: &str) -> String {
+    const LOG: &str = "log 408 request_header_timeout - - - -\n";
+    let begins = text.rfind("HTTP/1.1 408 Request Timeout");
+    let ends = text.find('\n').unwrap_or(text.len());
+    let Some(begins) = begins.filter(|begins| *begins < ends) else { return text.to_owned() };
+    [&text[..begins], &text[ends..].replacen(LOG, "", 1)].concat()
+}
+
+/// The value of a host line.
+fn host(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"host")?.trim_ascii_start();
+    rest.strip_prefix(b":").map(<[u8]>::trim_ascii)
+}
+
+/// What follows the first word of a line.
+fn target(line: &[u8]) -> Option<&[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1)
+}
+
+/// `http://host`, or with a query right behind it.
+fn has_no_path(target: &[u8]) -> bool {
+    let at = target.windows(3).position(|window| window == b"://");
+    let rest = at.map(|at| &target[at + 3..]);
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.split(|octet| *octet == b'?').next().is_some_and(|host| !host.contains(&b'/'))
+    })
+}
+
+/// A number, white space, and something else.
+fn is_size_and_more(line: &[u8]) -> bool {
+    let size = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
+    size > 0
+        && line.get(size).is_some_and(u8::is_ascii_whitespace)
+        && !line[size..].trim_ascii_start().starts_with(b";")
+}

@@ -1,0 +1,221 @@
+//! Where a TCP proxy's connection goes: choose a cluster, pick a host, connect (again), and where octets go inside a request open a
+//! tunnel there. Called by `proxy`; it moves no octet of the client's.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::metadata::Criteria;
+use config::tcp_proxy::WeightedTcpCluster;
+use tokio::time::{Instant, sleep};
+
+use super::proxy::{TcpProxy, before};
+use super::tunnel::{Opener, Tunnel};
+use crate::cluster::{
+    Asks, ConnectFailure, Host, HttpWant, Pick, Priority, TcpLease, TcpWant, WorkerCluster, by_weight,
+};
+use crate::failure::ResponseFlags;
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, UpstreamConnection};
+use crate::tls::AlpnList;
+use crate::wire::message::Protocol;
+use crate::worker::Worker;
+
+/// Where octets go.
+pub(super) enum Upstream {
+    /// As they are.
+    Connection(TcpLease),
+    /// Inside a request.
+    Tunnel(Box<Tunnel>),
+}
+
+impl TcpProxy {
+    /// The cluster of one connection, and what is asked of its hosts: the one that a filter has named, else by weight.
+    fn choose(&self, connection: &ConnectionInfo) -> Option<(Arc<str>, Option<&Criteria>)> {
+        if let Some(named) = state_text(connection, "envoy.tcp_proxy.cluster") {
+            return Some((named, self.config.metadata_match.as_deref()));
+        }
+        if let [only] = &*self.config.clusters {
+            return Some((only.name.clone(), only.metadata_match.as_deref()));
+        }
+        let total: u64 = self.config.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+        let weight = |cluster: &WeightedTcpCluster| u64::from(cluster.weight);
+        let chosen = by_weight(&self.config.clusters, weight, total, fastrand::u64(..));
+        chosen.map(|cluster| (cluster.name.clone(), cluster.metadata_match.as_deref()))
+    }
+}
+
+/// A connection without requests.
+struct Octets<'a>(&'a ConnectionInfo);
+
+impl Asks for Octets<'_> {
+    fn connection(&self) -> &ConnectionInfo {
+        self.0
+    }
+
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// How long a connection may be idle: as filters have said, or else the configuration.
+pub(super) fn idle_timeout(proxy: &TcpProxy, connection: &ConnectionInfo) -> Option<Duration> {
+    let said = state_text(connection, "envoy.tcp_proxy.per_connection_idle_timeout_ms");
+    let said = said.and_then(|text| text.trim().parse().ok()).map(Duration::from_millis);
+    said.or(proxy.config.idle_timeout)
+}
+
+/// An object of filter state, as text.
+fn state_text(connection: &ConnectionInfo, key: &str) -> Option<Arc<str>> {
+    let state = connection.filter_state.borrow();
+    std::str::from_utf8(&state.get(key)?.value).ok().map(Arc::from)
+}
+
+/// The ALPN names of a connection's filter state.
+fn state_alpn(connection: &ConnectionInfo) -> Option<AlpnList> {
+    let state = connection.filter_state.borrow();
+    let names = state.get("envoy.network.application_protocols")?.value.split(|octet| *octet == b',');
+    let names: Vec<Arc<[u8]>> = names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()).map(Arc::from).collect();
+    (!names.is_empty()).then(|| names.into())
+}
+
+/// A tunnel that is to be opened.
+struct Wanted<'a> {
+    opener: &'a Opener,
+    host: Bytes,
+    /// When it is too late.
+    limit: Option<Instant>,
+}
+
+/// Why there is no upstream.
+enum Failed {
+    /// Connecting failed.
+    Connect(ConnectFailure),
+    /// The answer is none that opens a tunnel.
+    Refused(String),
+    /// It took longer than a connection may be idle.
+    Late,
+}
+
+/// Connects to a host of the chosen cluster, until `limit`. `None`: `info` says why not.
+pub(super) async fn connect(
+    worker: &Rc<Worker>,
+    proxy: &TcpProxy,
+    info: &mut StreamInfo,
+    limit: Option<Instant>,
+) -> Option<Upstream> {
+    let (chosen, asked) = proxy.choose(&info.connection)?;
+    let Some(cluster) = worker.clusters.get(&worker.published, &chosen) else {
+        proxy.stats.cx_no_route.inc();
+        info.flags.set(ResponseFlags::NO_CLUSTER_FOUND);
+        tracing::debug!(cluster = &*chosen, "connection refused: there is no such cluster");
+        return None;
+    };
+    info.upstream_cluster = Some(cluster.name().clone());
+    info.upstream_cluster_observed = cluster.observed_name().cloned();
+    info.upstream_labels[0] = Some(cluster.clone());
+    let tunnels =
+        |_: &&Opener| state_text(&info.connection, "envoy.tcp_proxy.disable_tunneling").as_deref() != Some("true");
+    let wanted = match proxy.opener.as_deref().filter(tunnels) {
+        None => None,
+        Some(opener) => {
+            let Some(host) = opener.host(info) else {
+                info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                tracing::debug!(cluster = &*chosen, "connection refused: the host of its tunnel is none");
+                return None;
+            };
+            Some(Wanted { opener, host, limit })
+        }
+    };
+    let hash = proxy.config.hash_source_ip.then(|| {
+        // As Envoy hashes it, so that a mixed fleet sends a client to the same host.
+        xxhash_rust::xxh64::xxh64(info.connection.remote.ip().to_string().as_bytes(), 0)
+    });
+    // What filters have said of the connection counts over the configuration.
+    let connection = info.connection.clone();
+    let has_subsets = cluster.config().subsets.is_some();
+    let said = has_subsets
+        .then(|| connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said)))
+        .flatten();
+    let metadata = said.as_ref().or(asked);
+    let original_destination = cluster.destination_of(&Octets(&connection));
+    while info.attempts < proxy.config.max_connect_attempts.max(1) {
+        if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
+            let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
+            // Boxed, for all connections would hold its room.
+            Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
+        }
+        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
+            Ok(host) => host,
+            Err(failure) => {
+                info.flags.set(failure.flags());
+                cluster.tell(failure);
+                return None;
+            }
+        };
+        info.attempts += 1;
+        info.upstream_host = Some(Arc::from(host.address()));
+        info.upstream_labels[1] = Some(host.labels());
+        info.mark(|times| &mut times.pool_asked);
+        match attempt(&cluster, &host, wanted.as_ref(), info).await {
+            Ok(upstream) => return Some(upstream),
+            Err(Failed::Connect(failure)) => {
+                info.flags.set(failure.flags());
+                info.upstream_transport_failure = failure.transport_reason.clone();
+                if !failure.is_connect_failure() {
+                    return None;
+                }
+            }
+            Err(Failed::Refused(why)) => {
+                info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                tracing::debug!(cluster = &*chosen, host = host.address(), "there is no tunnel: {why}");
+            }
+            Err(Failed::Late) => {
+                proxy.stats.idle_timeout.inc();
+                info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                return None;
+            }
+        }
+    }
+    info.flags.set(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+    None
+}
+
+/// Connects to a host, and opens a tunnel there where one is wanted.
+async fn attempt(
+    cluster: &Rc<WorkerCluster>,
+    host: &Host,
+    wanted: Option<&Wanted<'_>>,
+    info: &mut StreamInfo,
+) -> Result<Upstream, Failed> {
+    let (sni, alpn) =
+        (state_text(&info.connection, "envoy.network.upstream_server_name"), state_alpn(&info.connection));
+    let proxied = Some((info.connection.remote, info.connection.local));
+    let Some(Wanted { opener, host: name, limit }) = wanted else {
+        let want = TcpWant { proxied, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
+        let lease = cluster.tcp(host, &want).await.map_err(Failed::Connect)?;
+        connected(info, &lease.connection);
+        return Ok(Upstream::Connection(lease));
+    };
+    let want = HttpWant {
+        downstream: Protocol::Http11,
+        alpn: alpn.as_ref(),
+        sni: sni.as_deref(),
+        // As with Envoy: a tunnel's host says nothing of the proxy that it goes through. Where that is to prove a name, it cannot.
+        authority: b"",
+        proxied,
+        priority: Priority::Default,
+    };
+    let lease = cluster.http(host, &want).await.map_err(Failed::Connect)?;
+    connected(info, &lease.connection);
+    let opened = before(*limit, opener.open(lease, name.clone(), info)).await.ok_or(Failed::Late)?;
+    opened.map(|tunnel| Upstream::Tunnel(Box::new(tunnel))).map_err(Failed::Refused)
+}
+
+/// Logs tell whom it is connected to.
+fn connected(info: &mut StreamInfo, connection: &Rc<UpstreamConnection>) {
+    info.upstream_host = Some(connection.peer.clone());
+    info.upstream_connection = Some(connection.clone());
+    info.mark(|times| &mut times.pool_ready);
+    info.attempted();
+}
