@@ -283,14 +283,14 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         .then(|| connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said)))
         .flatten();
     let metadata = said.as_ref().or(asked);
-    let original_destination = cluster.destination_of(&Octets(&info.connection));
+    let destination = cluster.destination_of(&Octets(&info.connection));
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
             let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
             // Boxed, for all connections would hold its room.
             Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
         }
-        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
+        let host = match cluster.pick(&Pick { hash, metadata, destination: destination.as_ref(), ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());

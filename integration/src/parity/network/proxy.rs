@@ -37,8 +37,10 @@ impl Proxy {
         let local = || ports::free(Ipv4Addr::LOCALHOST.into());
         let names = scenarios.iter().map(|one| one.name.as_str()).chain(["up", "other", "talk"]);
         let addresses: BTreeMap<String, SocketAddr> = names.map(|name| (name.to_owned(), local())).collect();
-        let mut listeners: Vec<_> =
-            scenarios.iter().map(|one| listener(one, addresses[&one.name], folder.path())).collect();
+        let mut listeners: Vec<_> = scenarios
+            .iter()
+            .map(|one| listener(one, addresses[&one.name], addresses["up"].port(), folder.path()))
+            .collect();
         for (name, filter) in [("up", says("up")), ("other", says("other")), ("talk", typed("echo.v3.Echo", json!({})))]
         {
             listeners.push(json!({ "name": format!("service_{name}"), "address": address(addresses[name]),
@@ -66,6 +68,7 @@ impl Proxy {
             cluster("talk", Some("talk")),
             cluster("a.example", Some("other")),
             cluster("none", None),
+            forward(),
         ];
         let admin = local();
         let bootstrap = json!({ "admin": { "address": address(admin) },
@@ -157,12 +160,22 @@ fn log(path: &Path, format: &str) -> Value {
     } }])
 }
 
+/// A cluster that goes to the host that is asked for.
+fn forward() -> Value {
+    json!({ "name": "forward", "connect_timeout": "5s", "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": { "name": "envoy.clusters.dynamic_forward_proxy", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+            "dns_cache_config": { "name": "names", "dns_lookup_family": "V4_ONLY" } } } })
+}
+
 /// A scenario's listener: its own log, and that of its TCP proxy.
-fn listener(scenario: &Scenario, at: SocketAddr, folder: &Path) -> Value {
+fn listener(scenario: &Scenario, at: SocketAddr, up: u16, folder: &Path) -> Value {
     let (name, path) = (&scenario.name, log_path(folder, &scenario.name));
     let format = "%RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%";
     let format = scenario.config["log"].as_str().unwrap_or(format);
-    let mut filters = scenario.config["filters"].as_array().cloned().unwrap_or_default();
+    let text = scenario.config["filters"].to_string().replace("\"{up}\"", &up.to_string());
+    let filters: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut filters = filters.as_array().cloned().unwrap_or_default();
     for filter in &mut filters {
         if *filter == "$tcp" {
             let told = log(&path, &format!("tcp {format}"));

@@ -1,7 +1,8 @@
 //! The format of scenarios, JSON: `filters` of the one chain, `listener_filters`, `metadata` (of the listener), `steps`, `lines` (how many lines the log
 //! will have), `log` (a format) and `statistics` (beginnings of the names that are compared). `$tcp` stands for a TCP proxy to the service
 //! `up`; other services are `other` and `none`, which has no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
-//! clusters have their names in the metadata, `labels:cluster`.
+//! clusters have their names in the metadata, `labels:cluster`. `forward` is a dynamic forward proxy with the cache `names` (IPv4 alone); `"{up}"` stands
+//! for the port of `up`.
 //!
 //! A step is a client's name and what it does: `a connects`, `a says TEXT`, `a greets NAME` (a ClientHello for that server), `a ends` (its
 //! direction), `a closes`, `a hears 5` (so many octets more), `a hears all` (until the end), `a waits NAME: 1` (until a statistic is that).

@@ -198,7 +198,8 @@ impl Attempt<'_> {
         let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
         let metadata = if self.cluster.has_subsets() { stream.asked_of_hosts() } else { None };
         let destination = self.cluster.destination(stream);
-        let picked = self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination);
+        let picked =
+            self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination.as_ref());
         picked.map_err(Failure::Pick)
     }
 
