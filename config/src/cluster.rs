@@ -130,7 +130,7 @@ pub enum Discovery {
     },
     /// The original destination of the downstream connection. Where no such is known: no healthy upstream.
     OriginalDst(OriginalDst),
-    /// The host that each request asks for, as filters have resolved it (`envoy.clusters.dynamic_forward_proxy`).
+    /// The host that each request asks for, resolved on the way (`envoy.clusters.dynamic_forward_proxy`).
     DynamicForward(Arc<DnsCache>),
     /// Extension clusters that are accepted but hold no endpoint, by type.
     Inert(Arc<str>),

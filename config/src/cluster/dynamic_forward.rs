@@ -51,7 +51,7 @@ pub(super) fn check(
         (http.auto_sni, http.auto_san_validation) = (true, true);
     }
     let config: typed::ClusterConfig = extension.decode(&at_config, options)?;
-    if !config.allow_insecure_cluster_options && !(http.auto_sni && http.auto_san_validation) {
+    if !(config.allow_insecure_cluster_options || http.auto_sni && http.auto_san_validation) {
         return Err(at_config.field("allow_insecure_cluster_options").reject(
             "dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set",
         ));

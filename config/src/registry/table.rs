@@ -127,7 +127,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
     Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: by filter state, metadata or header, else 503 UH";
-    Cluster Works "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", unread, "the host that each request asks for, as the filter before it has resolved it; sub clusters are refused";
+    Cluster Works "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", unread, "the host that each request asks for, resolved by the filter before it or else by itself; sub clusters are refused";
     Cluster Refused "envoy.extensions.clusters.aggregate.v3.ClusterConfig", unread, "its clusters are not tried in turn, and istiod sends none; give the endpoints priorities";
     Cluster Refused "envoy.extensions.clusters.redis.v3.RedisClusterConfig", unread, "Redis is not routed by command";
 

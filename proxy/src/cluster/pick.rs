@@ -63,8 +63,8 @@ pub enum PickFailure {
     /// `ORIGINAL_DST`, and more destinations are connected to than one worker keeps.
     #[error("too many original destinations are connected to at once")]
     TooManyDestinations,
-    /// A dynamic forward proxy, and nobody has resolved the name: there is no filter for it, or another cache.
-    #[error("no filter has resolved the host (is there one before the router, with the cluster's dns_cache_config?)")]
+    /// A dynamic forward proxy, and the name has no address, or leads back here.
+    #[error("the host that was asked for does not resolve, or leads back to the proxy")]
     NobodyResolves,
     /// A kind of cluster that is accepted but not acted on.
     #[error("clusters of this type are accepted but hold no endpoints here")]

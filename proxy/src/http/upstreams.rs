@@ -48,7 +48,7 @@ impl Upstreams {
 
     /// The cache of that name, which dynamic forward proxies resolve hosts with.
     pub fn names(&self, name: &str) -> Option<Arc<NameCache>> {
-        self.0.published.names.load().get(name).cloned()
+        self.0.calls.names(name)
     }
 
     /// Calls to services.
@@ -108,9 +108,12 @@ impl UpstreamCluster {
         self.0.destination_of(asks)
     }
 
-    /// Whether it is a dynamic forward proxy, whose endpoints are the hosts that requests ask for.
-    pub fn forwards_anywhere(&self) -> bool {
-        matches!(self.config().discovery, Discovery::DynamicForward(_))
+    /// The cache of a dynamic forward proxy, whose endpoints are the hosts that requests ask for.
+    pub fn forwards(&self) -> Option<&str> {
+        match &self.config().discovery {
+            Discovery::DynamicForward(cache) => Some(&cache.name),
+            _ => None,
+        }
     }
 
     /// Whether it has subsets, so that what a request asks of hosts counts.
@@ -210,7 +213,7 @@ impl UpstreamCluster {
 impl Target {
     /// Address, printed.
     pub fn address(&self) -> Arc<str> {
-        Arc::from(self.0.address())
+        self.0.reached()
     }
 
     /// Counts a request of it that is over: an error of the host, or none.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use config::cluster::Discovery;
 use config::listener::{Direction, NetworkFilter};
 use config::metadata::Criteria;
 use config::tcp_proxy::{self, WeightedTcpCluster};
@@ -16,7 +17,7 @@ use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
-use crate::cluster::{Asks, Pick, TcpLease, TcpWant, by_weight};
+use crate::cluster::{Asks, Destination, Load, NameCache, Pick, PickFailure, TcpLease, TcpWant, by_weight};
 use crate::compile::CompileDeps;
 use crate::drain::{DrainWatch, jittered};
 use crate::failure::ResponseFlags;
@@ -243,6 +244,20 @@ fn pass_on_reset(error: &io::Error, other: &Stream) {
     }
 }
 
+/// A dynamic forward proxy has the host resolved itself where no filter has. Whether it leads anywhere but back here.
+async fn resolves(names: Arc<NameCache>, name: &str, info: &StreamInfo) -> bool {
+    let place = names.wait();
+    let name = match names.load(name, 0) {
+        Load::Known(name) => name,
+        Load::Coming(name) if place.is_some() => {
+            Arc::clone(&name).settles().await;
+            name
+        }
+        Load::Coming(_) | Load::Overflow | Load::NoName => return true,
+    };
+    !name.is_at(info.connection.local) && !name.is_at(info.connection.direct_local)
+}
+
 /// Connects to a host of the chosen cluster. `None`: `info` says why not.
 async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -> Option<TcpLease> {
     let (chosen, asked) = proxy.choose(&info.connection)?;
@@ -284,6 +299,15 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
         .flatten();
     let metadata = said.as_ref().or(asked);
     let destination = cluster.destination_of(&Octets(&info.connection));
+    if let (Discovery::DynamicForward(cache), Some(Destination::Name(name))) =
+        (&cluster.config().discovery, &destination)
+        && let Some(names) = worker.calls.names(&cache.name)
+        && !Box::pin(resolves(names, name, info)).await
+    {
+        info.flags.set(PickFailure::NobodyResolves.flags());
+        cluster.tell(PickFailure::NobodyResolves);
+        return None;
+    }
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
             let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
@@ -299,7 +323,7 @@ async fn connect(worker: &Rc<Worker>, proxy: &TcpProxy, info: &mut StreamInfo) -
             }
         };
         info.attempts += 1;
-        info.upstream_host = Some(Arc::from(host.address()));
+        info.upstream_host = Some(host.reached());
         info.upstream_labels[1] = Some(host.labels());
         info.mark(|times| &mut times.pool_asked);
         match cluster.tcp(&host, &want).await {

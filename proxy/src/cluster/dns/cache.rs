@@ -144,11 +144,17 @@ impl Cache {
     fn find(&self, host: &str, port: u16) -> Load {
         let key = key(host, port);
         let mut names = lock(&self.names);
-        if let Some(name) = names.get(&*key) {
-            let name = Arc::clone(name);
-            drop(names);
-            name.used.store(self.now(), Ordering::Relaxed);
-            return if name.is_settled() { Load::Known(name) } else { Load::Coming(name) };
+        match names.get(&*key).cloned() {
+            Some(name) if self.config.forgets_failures && name.has_failed() => {
+                names.remove(&*key);
+                self.counts_removed();
+            }
+            Some(name) => {
+                drop(names);
+                name.used.store(self.now(), Ordering::Relaxed);
+                return if name.is_settled() { Load::Known(name) } else { Load::Coming(name) };
+            }
+            None => {}
         }
         if names.len() >= self.config.max_hosts {
             self.stats.host_overflow.inc();
@@ -169,6 +175,11 @@ impl Cache {
         // Fails when the process ends.
         let _ = self.asked.send(Arc::clone(&name));
         Load::Coming(name)
+    }
+
+    fn counts_removed(&self) {
+        self.stats.host_removed.inc();
+        self.stats.num_hosts.dec();
     }
 
     fn now(&self) -> u64 {
@@ -239,6 +250,10 @@ impl Name {
 
     fn is_settled(&self) -> bool {
         *self.known.borrow() != Found::Nothing
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(&*self.known.borrow(), Found::No(_))
     }
 
     /// Ends when something is known.

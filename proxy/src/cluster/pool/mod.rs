@@ -273,7 +273,6 @@ impl Pool {
         }
         self.serving.set(false);
         self.connect_for_waiting();
-        self.connect_ahead();
     }
 
     fn next_waiting(&self) -> Option<Waiting> {

@@ -24,7 +24,9 @@ impl WorkerCluster {
             Some(wanted) => self.preferred(wanted).unwrap_or_else(|| self.balanced(want)),
             None => self.balanced(want),
         };
-        if result.is_err() {
+        // As in Envoy: a name that was waited for in vain does not count.
+        let waited = want.destination.is_some() && matches!(result, Err(PickFailure::NobodyResolves));
+        if result.is_err() && !waited {
             self.core.stats.upstream_cx_none_healthy.inc();
         }
         result

@@ -44,23 +44,25 @@ pub(super) async fn run(cache: Weak<Cache>, mut asked: mpsc::UnboundedReceiver<A
         };
         let Some(cache) = cache.upgrade() else { return };
         match step {
-            Step::Due { name, failures } => {
-                if cache.is_used(&name) {
-                    under_way.push(look_up(&cache, name, failures, Arc::clone(&resolver)));
-                } else {
-                    cache.forget(&name);
-                }
+            Step::Due { name, .. } if !cache.is_used(&name) => cache.forget(&name),
+            // It is looked up when somebody asks for it.
+            Step::Due { name, failures } if cache.config.forgets_failures && name.has_failed() => {
+                under_way.push(later(cache.config.host_ttl, name, failures));
             }
+            Step::Due { name, failures } => under_way.push(look_up(&cache, name, failures, Arc::clone(&resolver))),
             Step::Looked { name, failures, result } => {
-                if let Some((wait, failures)) = cache.learns(&name, failures, result) {
-                    under_way.push(Box::pin(async move {
-                        sleep(wait).await;
-                        Step::Due { name, failures }
-                    }));
-                }
+                let (wait, failures) = cache.learns(&name, failures, result);
+                under_way.push(later(wait, name, failures));
             }
         }
     }
+}
+
+fn later(wait: Duration, name: Arc<Name>, failures: u32) -> Next {
+    Box::pin(async move {
+        sleep(wait).await;
+        Step::Due { name, failures }
+    })
 }
 
 fn look_up(cache: &Cache, name: Arc<Name>, failures: u32, resolver: Arc<Resolver>) -> Next {
@@ -92,17 +94,23 @@ impl Cache {
         Duration::from_millis(unused) <= self.config.host_ttl
     }
 
-    fn forget(&self, name: &Name) {
-        lock(&self.names).remove(&name.key);
-        self.stats.host_removed.inc();
-        self.stats.num_hosts.dec();
+    fn forget(&self, name: &Arc<Name>) {
+        {
+            let mut names = lock(&self.names);
+            // Another one may have its place.
+            if !names.get(&name.key).is_some_and(|known| Arc::ptr_eq(known, name)) {
+                return;
+            }
+            names.remove(&name.key);
+        }
+        self.counts_removed();
         // Whoever holds it still waits for nothing.
         name.fails("nobody uses it");
         self.publish();
     }
 
-    /// What is known now. When it is looked up again, and after how many failures; never, where it is forgotten.
-    fn learns(&self, name: &Name, failures: u32, result: Result<Answer, Failure>) -> Option<(Duration, u32)> {
+    /// What is known now. When it is looked up again, and after how many failures.
+    fn learns(&self, name: &Name, failures: u32, result: Result<Answer, Failure>) -> (Duration, u32) {
         let why = match result {
             Ok(answer) => {
                 self.stats.dns_query_success.inc();
@@ -114,7 +122,7 @@ impl Cache {
                 }
                 if !addresses.is_empty() {
                     self.is_at(name, addresses.into());
-                    return Some((ttl.unwrap_or(self.config.refresh).max(self.config.least), 0));
+                    return (ttl.unwrap_or(self.config.refresh).max(self.config.least), 0);
                 }
                 if had_any { "all addresses are among those that do not count" } else { "it has no address" }.to_owned()
             }
@@ -129,19 +137,9 @@ impl Cache {
             }
         };
         tracing::debug!(name = %name.key, %why, "a dynamic forward proxy finds no address");
-        let is_new = *name.known.borrow() == Found::Nothing;
-        if self.config.forgets_failures && name.reached().is_none() {
-            lock(&self.names).remove(&name.key);
-            self.stats.host_removed.inc();
-            self.stats.num_hosts.dec();
-            name.fails(&why);
-            return None;
-        }
-        if is_new {
-            name.fails(&why);
-        }
+        name.fails(&why);
         let failures = failures.saturating_add(1);
-        Some((back_off(self.config.failure, failures).unwrap_or(self.config.refresh), failures))
+        (back_off(self.config.failure, failures).unwrap_or(self.config.refresh), failures)
     }
 
     /// Its endpoint is there before those are told who wait for it.

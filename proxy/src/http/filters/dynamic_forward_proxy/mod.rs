@@ -63,7 +63,7 @@ impl HttpFilter for DynamicForwardProxy {
 
     fn request(&self, turn: &mut Turn<'_, '_, DynamicForwardProxy>) -> Step {
         let stream = &mut *turn.stream;
-        let Some(cluster) = stream.cluster().filter(|cluster| cluster.forwards_anywhere()) else {
+        let Some(cluster) = stream.cluster().filter(|cluster| cluster.forwards().is_some()) else {
             return Step::Continue;
         };
         match turn.scope {
@@ -75,7 +75,7 @@ impl HttpFilter for DynamicForwardProxy {
             }
             Some(NewHost::Same) | None => {}
         }
-        // A cluster of another cache does not know what is in this one: it has no endpoint for the request.
+        // Where there is no such cache the cluster has another one, and asks that itself.
         let Some(cache) = stream.context.upstreams.names(&self.cache.name) else { return Step::Continue };
         let Some(place) = cache.wait() else {
             return refused(
