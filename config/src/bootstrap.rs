@@ -27,7 +27,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
-use crate::cluster::Bind;
+use crate::cluster::{Bind, DnsResolver};
 use crate::endpoint::{self, Locality};
 use crate::listener::SocketOption;
 use crate::matcher::StringMatcher;
@@ -64,6 +64,8 @@ pub struct Bootstrap {
     pub local_cluster: Option<Arc<str>>,
     /// `cluster_manager.upstream_bind_config`.
     pub upstream_bind: Option<Arc<Bind>>,
+    /// `typed_dns_resolver_config`, or `dns_resolution_config`.
+    pub dns_resolver: DnsResolver,
     /// `cluster_manager.outlier_detection.event_log_path`: where ejections are written down.
     pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
@@ -139,6 +141,7 @@ impl Bootstrap {
         options.service_cluster = self.node_cluster.clone();
         options.local_cluster = self.local_cluster.clone();
         options.upstream_bind = self.upstream_bind.clone();
+        options.dns_resolver = self.dns_resolver.clone();
         options.node_metadata = self.node_metadata.clone();
         options.node = self.node.clone();
         options.node_id = self.node_id.clone();

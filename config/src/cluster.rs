@@ -1,10 +1,10 @@
 //! Clusters (`envoy.config.cluster.v3.Cluster`).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dns_cache::DnsCache;
 use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::hcm::{HeaderCase, HttpFilter};
@@ -15,14 +15,17 @@ use crate::tls::UpstreamTls;
 
 mod balancing;
 pub(crate) mod bind;
+mod connecting;
 pub(crate) mod decode;
 mod dns;
+mod dynamic_forward;
 mod health_check;
 pub(crate) mod http2;
 pub(crate) mod http_options;
 mod original_dst;
 mod outlier;
 mod policy;
+pub(crate) mod resolver;
 mod subset;
 mod together;
 mod transport;
@@ -34,6 +37,7 @@ pub use decode::{decode, from_proto};
 pub use health_check::{Asks, GrpcCheck, HealthCheck, HttpCheck, Intervals, TcpCheck};
 pub use http2::{Http2Further, Http2Settings};
 pub use outlier::{Consecutive, FailurePercentage, OutlierDetection, SuccessRate};
+pub use resolver::DnsResolver;
 pub use subset::{Selector, SelectorFallback, SubsetFallback, Subsets};
 
 /// A cluster.
@@ -73,6 +77,10 @@ pub struct Cluster {
     pub transport_matches: Vec<TransportMatch>,
     /// `upstream_connection_options.tcp_keepalive`.
     pub tcp_keepalive: Option<TcpKeepalive>,
+    /// `upstream_connection_options.happy_eyeballs_config`: in which order addresses are tried.
+    pub happy_eyeballs: HappyEyeballs,
+    /// `preconnect_policy`: connections that are made before anybody needs them.
+    pub preconnect: Preconnect,
     /// `upstream_bind_config`, or the cluster manager's; ignored for pipes.
     pub bind: Option<Arc<Bind>>,
     /// `outlier_detection`: hosts that fail are left out for a while.
@@ -122,7 +130,9 @@ pub enum Discovery {
     },
     /// The original destination of the downstream connection. Where no such is known: no healthy upstream.
     OriginalDst(OriginalDst),
-    /// Extension clusters that are accepted but hold no endpoint (`envoy.clusters.dynamic_forward_proxy`), by type.
+    /// The host that each request asks for, resolved on the way (`envoy.clusters.dynamic_forward_proxy`).
+    DynamicForward(Arc<DnsCache>),
+    /// Extension clusters that are accepted but hold no endpoint, by type.
     Inert(Arc<str>),
 }
 
@@ -157,8 +167,10 @@ pub struct DnsSettings {
     pub respect_ttl: bool,
     /// `dns_jitter`.
     pub jitter: Duration,
-    /// Resolvers named in the config; empty means the system's.
-    pub resolvers: Vec<SocketAddr>,
+    /// `dns_min_refresh_rate`: records that live shorter are asked for as often.
+    pub least: Duration,
+    /// Whom to ask, and how.
+    pub resolver: DnsResolver,
     /// `dns_failure_refresh_rate`: after the first failure, and at most.
     pub failure: Option<(Duration, Duration)>,
 }
@@ -351,6 +363,36 @@ impl UpstreamTransport {
             UpstreamTransport::ProxyProtocol { inner, .. } => inner.is_tls(),
             UpstreamTransport::Raw | UpstreamTransport::Internal => false,
         }
+    }
+}
+
+/// `HappyEyeballsConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HappyEyeballs {
+    /// `first_address_family_version`: whether IPv4 comes first; `None` = whatever the first address is.
+    pub four_first: Option<bool>,
+    /// `first_address_family_count`: so many of them before one of the other family.
+    pub count: usize,
+}
+
+impl Default for HappyEyeballs {
+    fn default() -> HappyEyeballs {
+        HappyEyeballs { four_first: None, count: 1 }
+    }
+}
+
+/// `PreconnectPolicy`; a ratio of 1 is as many connections as are needed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Preconnect {
+    /// `per_upstream_preconnect_ratio`: of a host's own requests.
+    pub per_host: f64,
+    /// `predictive_preconnect_ratio`: of all requests, at the hosts that come next.
+    pub ahead: f64,
+}
+
+impl Default for Preconnect {
+    fn default() -> Preconnect {
+        Preconnect { per_host: 1.0, ahead: 1.0 }
     }
 }
 

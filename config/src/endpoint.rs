@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::Address;
 use crate::metadata::Metadata;
@@ -19,6 +20,8 @@ pub struct LoadAssignment {
     pub weighted_priority_health: bool,
     /// `policy.drop_overloads`: of a million requests so many are not sent.
     pub drops: u32,
+    /// `policy.endpoint_stale_after`: with nothing newer by then, there are no endpoints.
+    pub stale_after: Option<Duration>,
 }
 
 /// `LocalityLbEndpoints`.

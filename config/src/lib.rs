@@ -14,6 +14,7 @@ pub mod cel;
 pub mod cluster;
 pub mod descriptors;
 pub mod discreet;
+pub mod dns_cache;
 pub mod dump;
 pub mod endpoint;
 mod extension;

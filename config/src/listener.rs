@@ -124,6 +124,29 @@ pub struct SocketOption {
     pub name: i32,
     /// Value, as the C call takes it.
     pub value: Vec<u8>,
+    /// `state`: when it is set.
+    pub state: SocketState,
+    /// `ip_version`: on sockets of IPv4 alone, or of IPv6; `None` = on each.
+    pub four: Option<bool>,
+}
+
+impl SocketOption {
+    /// Whether it is for a socket of this address in this state.
+    pub fn is_for(&self, state: SocketState, four: Option<bool>) -> bool {
+        self.state == state && (self.four.is_none() || self.four == four)
+    }
+}
+
+/// `SocketOption.SocketState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SocketState {
+    /// Before it is bound.
+    #[default]
+    Prebind,
+    /// When it is bound.
+    Bound,
+    /// When it listens.
+    Listening,
 }
 
 /// A listener filter.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cluster::Bind;
+use crate::cluster::{Bind, DnsResolver};
 use crate::endpoint::Locality;
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::rejection::{At, Rejection};
@@ -30,6 +30,8 @@ pub struct Options {
     pub local_cluster: Option<Arc<str>>,
     /// `cluster_manager.upstream_bind_config`, for clusters without one.
     pub upstream_bind: Option<Arc<Bind>>,
+    /// The bootstrap's resolver, for clusters without one.
+    pub dns_resolver: DnsResolver,
     /// `node.metadata`, an object; null where there is none.
     pub node_metadata: Arc<serde_json::Value>,
     /// The node, completed, as control planes are told it.
@@ -102,6 +104,7 @@ impl Options {
             service_cluster: Arc::default(),
             local_cluster: None,
             upstream_bind: None,
+            dns_resolver: DnsResolver::default(),
             node_metadata: Arc::default(),
             node: Bytes::new(),
             node_id: Arc::default(),

@@ -10,8 +10,8 @@ use ipnet::IpNet;
 use super::Address;
 use crate::cluster::TcpKeepalive;
 use crate::field_rules;
-use crate::listener::SocketOption;
-use crate::proto::{core::v3 as core, uint32};
+use crate::listener::{SocketOption, SocketState};
+use crate::proto::{self, core::v3 as core, uint32};
 use crate::rejection::{At, Rejection};
 
 /// Any address.
@@ -119,9 +119,19 @@ pub(crate) fn tcp_keepalive(proto: &core::TcpKeepalive) -> TcpKeepalive {
     }
 }
 
-/// `SocketOption` of a listening socket.
-pub(crate) fn socket_option(at: &At<'_>, proto: &core::SocketOption) -> Result<SocketOption, Rejection> {
-    use core::socket_option::Value;
+/// `SocketOption`; `None` for those of sockets that take datagrams.
+pub(crate) fn socket_option(at: &At<'_>, proto: &core::SocketOption) -> Result<Option<SocketOption>, Rejection> {
+    use core::socket_option::{SocketIpVersion, SocketState as State, Value};
+    let state = match proto::defined::<State>(&at.field("state"), proto.state)? {
+        State::StatePrebind => SocketState::Prebind,
+        State::StateBound => SocketState::Bound,
+        State::StateListening => SocketState::Listening,
+    };
+    let four = match proto::defined::<SocketIpVersion>(&at.field("ip_version"), proto.ip_version)? {
+        SocketIpVersion::Unspecified => None,
+        SocketIpVersion::Ipv4 => Some(true),
+        SocketIpVersion::Ipv6 => Some(false),
+    };
     let value = match &proto.value {
         None => return Err(at.reject("has neither int_value nor buf_value")),
         Some(Value::IntValue(value)) => i32::try_from(*value)
@@ -133,5 +143,7 @@ pub(crate) fn socket_option(at: &At<'_>, proto: &core::SocketOption) -> Result<S
     let number = |name, value: i64| {
         i32::try_from(value).map_err(|_| at.field(name).reject(format!("{value} does not fit a C int")))
     };
-    Ok(SocketOption { level: number("level", proto.level)?, name: number("name", proto.name)?, value })
+    let (level, name) = (number("level", proto.level)?, number("name", proto.name)?);
+    let is_for_streams = proto.r#type.is_none_or(|kind| kind.stream.is_some() || kind.datagram.is_none());
+    Ok(is_for_streams.then_some(SocketOption { level, name, value, state, four }))
 }

@@ -11,7 +11,8 @@ use super::{
     AdminListener, Bootstrap, DynamicSource, Layer, LayerSource, StatsMatcher, layers, overload, sinks, together,
 };
 use crate::address;
-use crate::cluster::{Bind, bind};
+use crate::cluster::resolver::{self, Spellings};
+use crate::cluster::{Bind, DnsResolver, bind};
 use crate::extension;
 use crate::field_rules;
 use crate::fields::wire;
@@ -100,6 +101,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         node: Bytes::from(node.encode_to_vec()),
         local_cluster: local_cluster(&at.field("cluster_manager"), proto, &statics)?,
         upstream_bind: upstream_bind(&at.field("cluster_manager"), proto)?,
+        dns_resolver: dns_resolver(&at, proto, options)?,
         outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
         admin_paths: admin_paths(&at.field("admin").field("allow_paths"), proto)?,
@@ -175,6 +177,12 @@ fn upstream_bind(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<Arc<Bind>>
     let bind = proto.cluster_manager.as_ref().and_then(|manager| manager.upstream_bind_config.as_ref());
     let at = at.field("upstream_bind_config");
     Ok(bind.map(|bind| bind::decode(&at, bind, "Bootstrap")).transpose()?.map(Arc::new))
+}
+
+fn dns_resolver(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<DnsResolver, Rejection> {
+    let (typed, untyped) = (proto.typed_dns_resolver_config.as_ref(), proto.dns_resolution_config.as_ref());
+    let usual = DnsResolver { tcp: proto.use_tcp_for_dns_lookups, ..DnsResolver::default() };
+    Ok(resolver::decode(at, &Spellings { typed, untyped }, options)?.unwrap_or(usual))
 }
 
 fn outlier_log(proto: &pb::Bootstrap) -> Option<Arc<str>> {

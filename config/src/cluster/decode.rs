@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Balancer, Bind, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport, dns,
-    health_check, http_options, outlier, transport,
+    Balancer, Bind, Cluster, Discovery, LocalZone, RetryBudget, Thresholds, UpstreamProtocol, UpstreamTransport,
+    connecting, dns, dynamic_forward, health_check, http_options, outlier, transport,
 };
 use crate::address::{self, Address};
 use crate::endpoint::{self, HealthStatus, LoadAssignment};
@@ -42,8 +42,10 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         }
         None => None,
     };
-    let keepalive = proto.upstream_connection_options.as_ref().and_then(|options| options.tcp_keepalive.as_ref());
-    let http = http_options::http(&at, proto, options)?;
+    let connecting = proto.upstream_connection_options.as_ref();
+    let keepalive = connecting.and_then(|options| options.tcp_keepalive.as_ref());
+    let eyeballs = connecting.and_then(|options| options.happy_eyeballs_config.as_ref());
+    let mut http = http_options::http(&at, proto, options)?;
     let transport = transport::transport(&at.field("transport_socket"), &proto.transport_socket, options)?;
     if http.settings.protocol == UpstreamProtocol::Auto && matches!(transport, UpstreamTransport::Raw) {
         return Err(at.field("transport_socket").reject(format!(
@@ -51,6 +53,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         )));
     }
     let mut policy = super::policy::balancer(&at, proto, options)?;
+    dynamic_forward::check(&at, proto, &policy.balancer, &mut http.settings, options)?;
     policy.balancing.fails_in_panic &= looks_at_zones(&policy.balancer);
     let panic_threshold = match options.runtime.get::<u64>("upstream.healthy_panic_threshold") {
         Some(percent) => percent.min(100) as f64,
@@ -85,6 +88,8 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         transport,
         transport_matches: transport::matches(&at, proto, options)?,
         tcp_keepalive: keepalive.map(address::decode::tcp_keepalive),
+        happy_eyeballs: connecting::happy_eyeballs(&at.field("upstream_connection_options"), eyeballs)?,
+        preconnect: connecting::preconnect(&at.field("preconnect_policy"), proto.preconnect_policy.as_ref())?,
         bind: bind(&at, proto, options)?,
         outlier_detection: proto
             .outlier_detection

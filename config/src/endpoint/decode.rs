@@ -45,6 +45,12 @@ pub(crate) fn load_assignment(at: &At<'_>, proto: &pb::ClusterLoadAssignment) ->
         Some(policy) => drops(&at.field("policy").field("drop_overloads"), &policy.drop_overloads)?,
         None => 0,
     };
+    let at_policy = at.field("policy");
+    let at_stale = at_policy.field("endpoint_stale_after");
+    let stale_after = match &proto.policy {
+        Some(policy) => proto::positive(&at_stale, &policy.endpoint_stale_after)?,
+        None => None,
+    };
     let at_endpoints = at.field("endpoints");
     let mut localities = Vec::with_capacity(proto.endpoints.len());
     let mut weights: BTreeMap<u32, u64> = BTreeMap::new();
@@ -67,6 +73,7 @@ pub(crate) fn load_assignment(at: &At<'_>, proto: &pb::ClusterLoadAssignment) ->
         overprovisioning_factor,
         weighted_priority_health: proto.policy.as_ref().is_some_and(|policy| policy.weighted_priority_health),
         drops,
+        stale_after,
     })
 }
 

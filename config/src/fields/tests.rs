@@ -31,6 +31,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("core.v3.Http2ProtocolOptions.SettingsParameter", "*"),
     ("route.v3.RouteAction", "max_internal_redirects"),
     ("tls.v3.SubjectAltNameMatcher", "oid"),
+    // Counts beside the other one.
+    ("core.v3.SocketOption.SocketType", "stream"),
     // Chosen by being there: what is inside is the default, or compared with metadata of a request.
     ("upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig", "http_protocol_options"),
     ("type.v3.HashPolicy.FilterState", "key"),

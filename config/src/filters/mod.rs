@@ -25,6 +25,7 @@ pub mod credential_injector;
 pub mod csrf;
 pub mod decompressor;
 pub mod discovery;
+pub mod dynamic_forward_proxy;
 pub mod ext_authz;
 pub mod fault;
 pub mod grpc_http1_bridge;
@@ -131,6 +132,8 @@ http_filters! {
     Compressor compressor Works "envoy.extensions.filters.http.compressor.v3.Compressor" "bodies are compressed by gzip, brotli or zstd"
         routes CompressorPerRoute Works "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute" "as for the chain";
     Decompressor decompressor Works "envoy.extensions.filters.http.decompressor.v3.Decompressor" "bodies are decompressed; one that is none, or a bomb, ends its stream";
+    DynamicForwardProxy dynamic_forward_proxy Works "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig" "hosts of requests to a dynamic forward proxy are resolved; sub clusters and save_upstream_address are refused"
+        routes NewHost Works "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig" "another host, for the look-up and for the upstream";
     Buffer buffer Works "envoy.extensions.filters.http.buffer.v3.Buffer" "requests are held back until they are here; 413 above max_request_bytes"
         routes BufferPerRoute Works "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" "as for the chain";
     HealthCheck health_check Works "envoy.extensions.filters.http.health_check.v3.HealthCheck" "health checks are answered, or passed on, and left out of statistics";

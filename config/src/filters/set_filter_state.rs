@@ -58,8 +58,8 @@ pub enum Object {
     DisableTunneling,
     /// `envoy.tcp_proxy.per_connection_idle_timeout_ms`: in place of a TCP proxy's `idle_timeout`.
     IdleTimeout,
-    /// `envoy.ratelimit.hits_addend`: how many hits a rate limit service is told.
-    RateLimitHits,
+    /// `envoy.ratelimit.hits_addend`: how many hits a rate limit service is told; `envoy.upstream.dynamic_port`.
+    Number,
     /// An address with its port, for logs and matchers; what is none sets nothing.
     Address,
 }
@@ -123,7 +123,7 @@ fn value(at: &At<'_>, proto: &values::FilterStateValue, options: &Options) -> Re
 }
 
 /// Factories of Envoy's whose objects nothing here reads.
-const UNREAD: [&str; 9] = [
+const UNREAD: [&str; 7] = [
     "envoy.ai.llm_protocol.request",
     "envoy.ai.model.request",
     "envoy.bool",
@@ -131,14 +131,12 @@ const UNREAD: [&str; 9] = [
     "envoy.network.network_namespace",
     "envoy.network.transport_socket.http_11_proxy.info",
     "envoy.router.debug_config",
-    "envoy.upstream.dynamic_host",
-    "envoy.upstream.dynamic_port",
 ];
 
 /// Objects that something here reads. Others would be set and change nothing.
 fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
     Ok(match factory {
-        "envoy.string" => Object::Text,
+        "envoy.string" | "envoy.upstream.dynamic_host" => Object::Text,
         "envoy.hashable_string" => Object::HashableText,
         "envoy.network.upstream_server_name" => Object::UpstreamServerName,
         "envoy.network.upstream_subject_alt_names" => Object::UpstreamSubjectAltNames,
@@ -146,7 +144,7 @@ fn object(at: &At<'_>, factory: &str) -> Result<Object, Rejection> {
         "envoy.tcp_proxy.cluster" => Object::TcpProxyCluster,
         "envoy.tcp_proxy.disable_tunneling" => Object::DisableTunneling,
         "envoy.tcp_proxy.per_connection_idle_timeout_ms" => Object::IdleTimeout,
-        "envoy.ratelimit.hits_addend" => Object::RateLimitHits,
+        "envoy.ratelimit.hits_addend" | "envoy.upstream.dynamic_port" => Object::Number,
         "envoy.network.transport_socket.original_dst_address"
         | "envoy.filters.listener.original_dst.local_ip"
         | "envoy.filters.listener.original_dst.remote_ip" => Object::Address,

@@ -181,7 +181,7 @@ fn ipv4_compat(at: &At<'_>, address: Option<&core::Address>) -> Result<bool, Rej
 
 pub(crate) fn socket_options(at: &At<'_>, list: &[core::SocketOption]) -> Result<Vec<SocketOption>, Rejection> {
     let options = list.iter().enumerate();
-    options.map(|(index, option)| address::decode::socket_option(&at.index(index), option)).collect()
+    options.filter_map(|(index, option)| address::decode::socket_option(&at.index(index), option).transpose()).collect()
 }
 
 /// The mode of a Unix socket's file.

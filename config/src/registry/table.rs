@@ -52,16 +52,13 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.wasm.v3.Wasm", is::<ext::filters::network::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
-    NetworkFilter Refused "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig", unread, "no host is resolved on the way; list the hosts";
 
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span is not acting";
-    HttpFilter Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::FilterConfig>, "hosts are not resolved: 503 from its cluster";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login; Istio's own resources never ask for it";
 
-    PerRoute Inert "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig", is::<ext::filters::http::dynamic_forward_proxy::v3::PerRouteConfig>, "hosts are not resolved: 503 from its cluster";
     PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
 
@@ -126,10 +123,13 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     TransportSocket Works "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport", unread, "versions 1 and 2 towards endpoints";
     TransportSocket Inert "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", unread, "endpoints behind it are never chosen";
     TransportSocket Refused "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", unread, "QUIC listeners are not supported yet";
+    TransportSocket Refused "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport", unread, "connections would go to the endpoint and not over its proxy; istiod sends none";
 
     Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
     Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: by filter state, metadata or header, else 503 UH";
-    Cluster Inert "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", is::<ext::clusters::dynamic_forward_proxy::v3::ClusterConfig>, "the cluster has no endpoint: 503 UH";
+    Cluster Works "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", unread, "the host that each request asks for, resolved by the filter before it or else by itself; sub clusters are refused";
+    Cluster Refused "envoy.extensions.clusters.aggregate.v3.ClusterConfig", unread, "its clusters are not tried in turn, and istiod sends none; give the endpoints priorities";
+    Cluster Refused "envoy.extensions.clusters.redis.v3.RedisClusterConfig", unread, "Redis is not routed by command";
 
     ProtocolOptions Works "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", unread, "HTTP/1.1 and HTTP/2; HTTP/3 is rejected";
 
@@ -146,8 +146,8 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin", unread, "plain round robin";
     LoadBalancing Inert "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost", unread, "its fallback policy is used";
 
-    DnsResolver Works "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig", unread, "resolvers are honoured; the library is another";
-    DnsResolver Inert "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig", is::<ext::network::dns_resolver::getaddrinfo::v3::GetAddrInfoDnsResolverConfig>, "the system's resolver configuration is used";
+    DnsResolver Works "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig", unread, "servers, tries, timeouts, order and families as it says; the library is another";
+    DnsResolver Works "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig", unread, "the servers and search domains of resolv.conf, and the hosts file; the library is another";
     DnsResolver Inert "envoy.extensions.network.dns_resolver.apple.v3.AppleDnsResolverConfig", is::<ext::network::dns_resolver::apple::v3::AppleDnsResolverConfig>, "the system's resolver configuration is used";
 
     AccessLog Works "envoy.extensions.access_loggers.file.v3.FileAccessLog", unread, "text and JSON";

@@ -66,12 +66,13 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
     Ok(texts)
 }
 
-/// What scenarios write for the application's endpoint: as it is, in base64, and as a session cookie has it.
-fn names(app: std::net::SocketAddr) -> [(&'static str, String); 3] {
+/// What scenarios write for the application's endpoint: as it is, in base64, as a session cookie has it, and its port.
+fn names(app: std::net::SocketAddr) -> [(&'static str, String); 4] {
     let (plain, engine) = (app.to_string(), base64::engine::general_purpose::STANDARD);
     // The first field of a message, a text.
     let cookie = [&[10, u8::try_from(plain.len()).unwrap_or(0)], plain.as_bytes()].concat();
-    [("{cookie}", engine.encode(cookie)), ("{base64}", engine.encode(&plain)), ("{endpoint}", plain)]
+    let port = app.port().to_string();
+    [("{cookie}", engine.encode(cookie)), ("{base64}", engine.encode(&plain)), ("{endpoint}", plain), ("{port}", port)]
 }
 
 /// All that a proxy speaks to.
@@ -92,9 +93,13 @@ impl World {
     ) -> Result<(), Failure> {
         self.authorizer.answers(&request.check);
         let mut request = request.clone();
+        let filled = |text: &str| {
+            names(self.app.address).iter().fold(text.to_owned(), |text, (name, of)| text.replace(name, of))
+        };
         for (_, value) in &mut request.message.headers {
-            *value = names(self.app.address).iter().fold(value.clone(), |text, (name, of)| text.replace(name, of));
+            *value = filled(value);
         }
+        request.host = filled(&request.host);
         let request = &request;
         let [before, after] = &request.admin;
         if let Some(page) = before {

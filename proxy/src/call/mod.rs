@@ -27,7 +27,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use crate::cluster::published::Published;
-use crate::cluster::{WorkerCluster, WorkerClusters};
+use crate::cluster::{NameCache, WorkerCluster, WorkerClusters};
 use crate::stats::{Counter, Stats};
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
@@ -113,6 +113,11 @@ impl Calls {
     /// timeout is not for streams, as in Envoy: whoever waits for a message knows how long.
     pub fn stream(&self, call: GrpcCall) -> Rc<GrpcStream> {
         Rc::new(GrpcStream::new(self.clone(), call))
+    }
+
+    /// The cache of that name, which dynamic forward proxies resolve hosts with.
+    pub fn names(&self, name: &str) -> Option<Arc<NameCache>> {
+        self.0.published.names.load().get(name).cloned()
     }
 
     /// This host's address, where it is known.

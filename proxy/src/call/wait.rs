@@ -19,6 +19,8 @@ pub(crate) enum Wait {
     Until(Instant),
     /// The same, with its timer.
     Timer(Pin<Box<Sleep>>),
+    /// Something that comes without words: a name that is resolved.
+    Event(Pin<Box<dyn Future<Output = ()>>>),
     /// The answer of a called service.
     Call(Pending),
     /// The first answer of several.
@@ -33,6 +35,7 @@ impl std::fmt::Debug for Wait {
         out.write_str(match self {
             Wait::Taken => "Taken",
             Wait::Until(_) | Wait::Timer(_) => "Until",
+            Wait::Event(_) => "Event",
             Wait::Call(_) => "Call",
             Wait::First(_) => "First",
             Wait::Message(_) => "Message",
@@ -45,7 +48,7 @@ impl std::fmt::Debug for Wait {
 pub(crate) enum Waited {
     /// Nothing of what was put out is left.
     Taken,
-    /// The moment is here.
+    /// The moment is here, or what was to come has come.
     Elapsed,
     /// The answer, or why there is none.
     Call(Result<Reply, CallFailure>),
@@ -81,6 +84,7 @@ impl Wait {
                 Wait::Taken => return Poll::Ready(Waited::Taken),
                 Wait::Until(at) => *self = Wait::Timer(Box::pin(tokio::time::sleep_until(*at))),
                 Wait::Timer(sleep) => return sleep.as_mut().poll(cx).map(|()| Waited::Elapsed),
+                Wait::Event(event) => return event.as_mut().poll(cx).map(|()| Waited::Elapsed),
                 Wait::Call(call) => return call.poll(cx).map(Waited::Call),
                 Wait::First(calls) => {
                     let mut polled = calls.iter_mut().enumerate();

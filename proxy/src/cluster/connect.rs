@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use config::address::Address;
+use config::cluster::HappyEyeballs;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until};
 
@@ -122,7 +123,7 @@ pub(super) async fn open(
     match address {
         Address::Socket(only) if additional.is_empty() => Ok((Io::Tcp(connect(*only).await?), None)),
         Address::Socket(first) => {
-            let (stream, address) = race(&interleave(*first, additional), connect).await?;
+            let (stream, address) = race(&interleave(*first, additional, config.happy_eyeballs), connect).await?;
             Ok((Io::Tcp(stream), Some(address)))
         }
         Address::Pipe(path) => Ok((Io::Unix(socket::unix(path).await?), None)),
@@ -224,16 +225,17 @@ fn printed_peer(stream: &Io, otherwise: Arc<str>) -> Arc<str> {
     }
 }
 
-/// RFC 8305 section 4: families take turns, beginning with the first address's.
-fn interleave(first: SocketAddr, rest: &[SocketAddr]) -> Vec<SocketAddr> {
-    let same = rest.iter().filter(|address| address.is_ipv4() == first.is_ipv4());
-    let other = rest.iter().filter(|address| address.is_ipv4() != first.is_ipv4());
-    let (mut same, mut other) = (same.copied(), other.copied());
-    let mut addresses = vec![first];
+/// RFC 8305 section 4: families take turns, beginning with the first address's unless the cluster says otherwise.
+fn interleave(first: SocketAddr, rest: &[SocketAddr], how: HappyEyeballs) -> Vec<SocketAddr> {
+    let four_first = how.four_first.unwrap_or(first.is_ipv4());
+    let all = || std::iter::once(&first).chain(rest).copied();
+    let mut same = all().filter(|address| address.is_ipv4() == four_first);
+    let mut other = all().filter(|address| address.is_ipv4() != four_first);
+    let mut addresses = Vec::with_capacity(1 + rest.len());
     loop {
         let before = addresses.len();
+        addresses.extend(same.by_ref().take(how.count));
         addresses.extend(other.next());
-        addresses.extend(same.next());
         if addresses.len() == before {
             return addresses;
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Cluster;
+use super::balance::{SubsetCounters, ZoneCounters};
 use super::connect::Connector;
 use super::stats::ClusterStats;
 use crate::wire::h2::CodecStats;
@@ -18,6 +19,8 @@ pub struct Core {
     /// What makes its connections.
     pub connector: Rc<dyn Connector>,
     codec: OnceCell<CodecStats>,
+    subsets: OnceCell<SubsetCounters>,
+    zones: OnceCell<ZoneCounters>,
 }
 
 impl Core {
@@ -28,7 +31,19 @@ impl Core {
             stats: *shared.stats(),
             connector: Rc::clone(connector),
             codec: OnceCell::new(),
+            subsets: OnceCell::new(),
+            zones: OnceCell::new(),
         })
+    }
+
+    /// What balancing over subsets counts.
+    pub fn subset_counters(&self) -> SubsetCounters {
+        *self.subsets.get_or_init(|| SubsetCounters::new(self.shared.scope()))
+    }
+
+    /// What balancing over zones counts.
+    pub fn zone_counters(&self) -> ZoneCounters {
+        *self.zones.get_or_init(|| ZoneCounters::new(self.shared.scope()))
     }
 
     /// What the HTTP/2 codec counts; as with Envoy it is there once HTTP/2 is spoken.

@@ -2,6 +2,7 @@
 //! there. Asked by `http` and `tcp` before they pick; must never lead back to where the client has come in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use config::cluster::{Discovery, OriginalDst};
 use serde_json::Value;
@@ -28,12 +29,61 @@ pub trait Asks {
 
     /// The first value of a header.
     fn header(&self, name: &str) -> Option<&[u8]>;
+
+    /// A text in filter state.
+    fn text(&self, key: &str) -> Option<String> {
+        let state = self.connection().filter_state.borrow();
+        String::from_utf8(state.get(key)?.value.to_vec()).ok()
+    }
+
+    /// The host that is asked for: of a connection the server name.
+    fn host(&self) -> Option<&[u8]> {
+        self.connection().requested_server_name.as_ref().map(|name| name.as_bytes())
+    }
+}
+
+/// Where a request goes that says so itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// There.
+    Address(SocketAddr),
+    /// To the endpoint of this name.
+    Name(Arc<str>),
+}
+
+/// Filter state that names the host of a dynamic forward proxy in the place of the request.
+pub const DYNAMIC_HOST: &str = "envoy.upstream.dynamic_host";
+/// The same of its port.
+pub const DYNAMIC_PORT: &str = "envoy.upstream.dynamic_port";
+
+/// The host and port that a dynamic forward proxy is asked for, by filter state or else by the request.
+pub fn dynamic_name(asks: &impl Asks, default_port: u16) -> Option<(String, u16)> {
+    let port = asks.text(DYNAMIC_PORT).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+    let default_port = port.unwrap_or(default_port);
+    let said = asks.text(DYNAMIC_HOST);
+    let host = match &said {
+        Some(host) => host,
+        None => std::str::from_utf8(asks.host()?).ok()?,
+    };
+    let (host, port) = super::dns::split(host, default_port)?;
+    Some((host.to_owned(), port))
 }
 
 impl WorkerCluster {
     /// The destination of a request, where this cluster asks for one.
-    pub fn destination_of(&self, asks: &impl Asks) -> Option<SocketAddr> {
-        let Discovery::OriginalDst(config) = &self.config().discovery else { return None };
+    pub fn destination_of(&self, asks: &impl Asks) -> Option<Destination> {
+        match &self.config().discovery {
+            Discovery::OriginalDst(config) => self.address_of(config, asks).map(Destination::Address),
+            Discovery::DynamicForward(_) => {
+                let default_port = if self.config().transport.is_tls() { 443 } else { 80 };
+                let (host, port) = dynamic_name(asks, default_port)?;
+                Some(Destination::Name(super::dns::key(&host, port)))
+            }
+            _ => None,
+        }
+    }
+
+    fn address_of(&self, config: &OriginalDst, asks: &impl Asks) -> Option<SocketAddr> {
         let found = asks.state().or_else(|| self.said(config, asks)).or_else(|| self.named(config, asks))?;
         let found = plain(SocketAddr::new(found.ip(), config.port.unwrap_or(found.port())));
         let connection = asks.connection();

@@ -142,15 +142,16 @@ impl Dialer {
         let Address::Name { host, port } = &endpoint.address else {
             return Ok((endpoint.address.clone(), more.collect()));
         };
-        let (family, servers) = match assignment(&self.config) {
-            Some((_, Some(dns))) => (dns.family, &*dns.resolvers),
-            _ => (config::cluster::DnsFamily::Auto, &[][..]),
+        let systems = config::cluster::DnsResolver::default();
+        let (family, how) = match assignment(&self.config) {
+            Some((_, Some(dns))) => (dns.family, &dns.resolver),
+            _ => (config::cluster::DnsFamily::Auto, &systems),
         };
         let unresolved = |reason: String| ConnectFailure::because(ConnectFailureKind::Local, reason);
         let mut found = match super::dns::literal(host) {
             Some(address) => vec![address],
             None => {
-                let answer = self.resolver.lookup(host, family, servers).await;
+                let answer = self.resolver.lookup(host, family, how).await;
                 answer.map_err(|failure| unresolved(format!("DNS resolution of {host} failed: {failure}")))?.addresses
             }
         }
@@ -166,7 +167,7 @@ fn assignment(config: &Cluster) -> Option<(&LoadAssignment, Option<&DnsSettings>
     match &config.discovery {
         Discovery::Static(assignment) => Some((assignment, None)),
         Discovery::StrictDns(assignment, dns) | Discovery::LogicalDns(assignment, dns) => Some((assignment, Some(dns))),
-        Discovery::Eds { .. } | Discovery::OriginalDst(_) | Discovery::Inert(_) => None,
+        Discovery::Eds { .. } | Discovery::OriginalDst(_) | Discovery::DynamicForward(_) | Discovery::Inert(_) => None,
     }
 }
 

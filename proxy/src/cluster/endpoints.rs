@@ -10,6 +10,7 @@ use config::endpoint::{self, EndpointCheck, HealthStatus, LoadAssignment, Locali
 use config::metadata::Metadata;
 use tokio::time::Instant;
 
+use super::dns::Reached;
 use super::identity::{Born, Identity};
 use crate::status::HealthFlags;
 
@@ -196,26 +197,33 @@ impl EndpointSet {
         }
     }
 
+    /// The endpoints of a dynamic forward proxy: names, each reached at its first address, the others behind. As for `LOGICAL_DNS`, new addresses
+    /// change where new connections go.
+    pub fn named(names: &[Reached], before: &EndpointSet, born: &Born<'_>, transport: u16) -> EndpointSet {
+        let known: HashMap<&Address, &Arc<Endpoint>> =
+            before.iter().map(|endpoint| (&endpoint.identity.address, endpoint)).collect();
+        let endpoints = names.iter().filter_map(|name| {
+            let mut addresses = name.addresses.iter().map(|address| SocketAddr::new(*address, name.port));
+            let (first, additional) = (Address::Socket(addresses.next()?), addresses.collect::<Box<[SocketAddr]>>());
+            let named = Address::Name { host: Arc::clone(&name.host), port: name.port };
+            let unchanged = |known: &&Arc<Endpoint>| known.address == first && known.additional == additional;
+            Some(match known.get(&named) {
+                Some(known) if unchanged(known) => Arc::clone(known),
+                found => {
+                    let identity = found.map(|known| Arc::clone(&known.identity));
+                    let identity = identity.unwrap_or_else(|| Identity::new(named, born, None));
+                    let endpoint = Endpoint::of(identity, transport);
+                    Arc::new(Endpoint { address: first, additional, hostname: Arc::clone(&name.host), ..endpoint })
+                }
+            })
+        });
+        let group = LocalityGroup { locality: Locality::default(), weight: None, endpoints: endpoints.collect() };
+        EndpointSet { levels: Box::new([Box::new([group])]), ..EndpointSet::empty() }
+    }
+
     /// An endpoint outside any assignment (original destinations).
     pub fn dynamic(address: SocketAddr, transport: u16) -> Arc<Endpoint> {
-        let identity = Identity::new(Address::Socket(address), &Born::default(), None);
-        Arc::new(Endpoint {
-            address: identity.address.clone(),
-            identity,
-            additional: Box::default(),
-            health: Health::Healthy,
-            status: HealthStatus::Unknown,
-            flags: HealthFlags::NONE,
-            weight: 1,
-            priority: 0,
-            hostname: "".into(),
-            transport,
-            metadata: Arc::default(),
-            canary: false,
-            check: None,
-            locality: Arc::default(),
-            well_since: None,
-        })
+        Arc::new(Endpoint::of(Identity::new(Address::Socket(address), &Born::default(), None), transport))
     }
 
     /// The same endpoints, with what is known of their health now.
@@ -342,6 +350,28 @@ impl Endpoint {
     fn is_to_go(&self) -> bool {
         let flags = self.identity.flags();
         flags.has(HealthFlags::PENDING_DYNAMIC_REMOVAL) && flags.has(HealthFlags::FAILED_ACTIVE_HC)
+    }
+
+    /// One of which nothing is said.
+    fn of(identity: Arc<Identity>, transport: u16) -> Endpoint {
+        let flags = identity.flags();
+        Endpoint {
+            address: identity.address.clone(),
+            additional: Box::default(),
+            health: Health::of(HealthStatus::Unknown, flags),
+            status: HealthStatus::Unknown,
+            flags,
+            weight: 1,
+            priority: 0,
+            hostname: "".into(),
+            transport,
+            metadata: Arc::default(),
+            canary: false,
+            check: None,
+            locality: Arc::default(),
+            well_since: identity.well_since(),
+            identity,
+        }
     }
 
     fn new(

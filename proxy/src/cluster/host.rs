@@ -15,7 +15,7 @@ use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
 use super::endpoints::{Endpoint, Health};
 use super::host_stats::HostShard;
-use super::identity::Identity;
+use super::identity::{Identity, print};
 use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
@@ -41,6 +41,15 @@ impl Host {
     /// Address, printed.
     pub fn address(&self) -> &str {
         &self.0.endpoint.identity.printed
+    }
+
+    /// Where it is reached, printed, for logs: a logical host is a name, and reached at an address.
+    pub fn reached(&self) -> Arc<str> {
+        let endpoint = &self.0.endpoint;
+        match endpoint.address == endpoint.identity.address {
+            true => Arc::from(self.address()),
+            false => print(&endpoint.address),
+        }
     }
 
     /// The endpoint.

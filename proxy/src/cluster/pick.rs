@@ -1,9 +1,8 @@
 //! What a request tells the balancer, and why it may get no host. Made by `http` and `tcp`. Plain data.
 
-use std::net::SocketAddr;
-
 use config::metadata::Criteria;
 
+use super::Destination;
 use super::retry::Again;
 use crate::failure::ResponseFlags;
 
@@ -18,8 +17,8 @@ pub struct Pick<'a> {
     pub prefer: Option<&'a OverrideHost>,
     /// `metadata_match` of the route, with what filters have said: which subset, where the cluster has any.
     pub metadata: Option<&'a Criteria>,
-    /// The original destination, only where a listener filter has restored it. Never the address that the client connected to.
-    pub original_destination: Option<SocketAddr>,
+    /// Where a request goes that says so itself. Never the address that the client connected to.
+    pub destination: Option<&'a Destination>,
 }
 
 /// A host that a filter has chosen, whatever the balancer would say.
@@ -64,6 +63,9 @@ pub enum PickFailure {
     /// `ORIGINAL_DST`, and more destinations are connected to than one worker keeps.
     #[error("too many original destinations are connected to at once")]
     TooManyDestinations,
+    /// A dynamic forward proxy, and the name has no address, or leads back here.
+    #[error("the host that was asked for does not resolve, or leads back to the proxy")]
+    NobodyResolves,
     /// A kind of cluster that is accepted but not acted on.
     #[error("clusters of this type are accepted but hold no endpoints here")]
     Inert,

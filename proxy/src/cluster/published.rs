@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
-use super::Cluster;
+use super::{Cluster, NameCache};
 
 /// Clusters by name. Looked up once a request; names are the control plane's, so a quick hash will do.
 pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>, RandomState>;
@@ -16,6 +16,8 @@ pub type ClusterTable = HashMap<Arc<str>, Arc<Cluster>, RandomState>;
 pub struct Published {
     /// Warm clusters. Replaced as a whole; endpoints inside a cluster change by themselves.
     pub clusters: ArcSwap<ClusterTable>,
+    /// Caches of names that their dynamic forward proxies resolve, by name. Changed with the clusters.
+    pub names: ArcSwap<NameCaches>,
     /// The zone that the proxy is in, where it is known.
     pub zone: Option<Arc<str>>,
 }
@@ -26,3 +28,6 @@ impl Published {
         Published { zone: Some(zone.clone()).filter(|zone| !zone.is_empty()), ..Published::default() }
     }
 }
+
+/// Caches by name.
+pub type NameCaches = HashMap<Arc<str>, Arc<NameCache>>;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::circuit_breaker::Breakers;
+use super::dns::Reached;
 use super::endpoints::{EndpointSet, Membership};
 use super::health::Failing;
 use super::identity::Born;
@@ -24,7 +25,7 @@ use super::stats::{ClusterStats, sanitize};
 use super::transport::{Transport, Transports};
 use super::{Attach, Priority};
 use crate::peer_exchange::MetadataExchange;
-use crate::stats::{Scope, Stats};
+use crate::stats::{Counter, Gauge, Scope, Stats};
 use crate::status::HealthFlags;
 use crate::tls::Secrets;
 
@@ -48,6 +49,8 @@ pub struct Cluster {
     breakers: [Breakers; 2],
     registry: Arc<Stats>,
     scope: OnceLock<Scope>,
+    /// How many endpoints there are, for whoever asks.
+    membership: OnceLock<MembershipStats>,
     stats: OnceLock<Box<ClusterStats>>,
     /// See [`Attached`](super::Attached). Set before the cluster is published, where its configuration has filters.
     filters: OnceLock<Arc<dyn Attach>>,
@@ -80,6 +83,7 @@ impl Cluster {
             breakers: [Breakers::new(&config.circuit_breaker), Breakers::new(&config.circuit_breaker_high)],
             registry: Arc::clone(stats),
             scope: OnceLock::new(),
+            membership: OnceLock::new(),
             stats: OnceLock::new(),
             filters: OnceLock::new(),
             watchers: Mutex::default(),
@@ -91,7 +95,9 @@ impl Cluster {
             Discovery::StrictDns(assignment, _) | Discovery::LogicalDns(assignment, _) => {
                 cluster.assign_resolved(assignment, &HashMap::new());
             }
-            Discovery::OriginalDst(_) | Discovery::Inert(_) => cluster.assigned.store(true, Ordering::Relaxed),
+            Discovery::OriginalDst(_) | Discovery::DynamicForward(_) | Discovery::Inert(_) => {
+                cluster.assigned.store(true, Ordering::Relaxed);
+            }
             Discovery::Eds { .. } => {}
         }
         Ok(Arc::new(cluster))
@@ -116,6 +122,14 @@ impl Cluster {
         self.publish(set);
     }
 
+    /// Replaces the endpoints of a dynamic forward proxy: names, each at its addresses.
+    pub fn assign_named(&self, names: &[Reached]) {
+        let before = self.endpoints.load();
+        if let Some(transport) = self.transport_matching(&BTreeMap::new()) {
+            self.publish(EndpointSet::named(names, &before, &self.born(), transport));
+        }
+    }
+
     /// How hosts begin that were not there before.
     fn born(&self) -> Born<'_> {
         let mut flags = HealthFlags::FAILED_ACTIVE_HC;
@@ -131,7 +145,7 @@ impl Cluster {
         let set = if keeps { set.with_healthy_of(&self.endpoints.load()) } else { set };
         let counts = set.counts();
         if set.has_other_hosts(&self.endpoints.load()) {
-            self.scope().counter("membership_change").inc();
+            self.membership().change.inc();
         }
         self.drops.store(set.drops, Ordering::Relaxed);
         self.endpoints.store(Arc::new(set));
@@ -150,7 +164,7 @@ impl Cluster {
         let set = before.with_health_of_now();
         let counts = set.counts();
         if counts.total != before.counts().total {
-            self.scope().counter("membership_change").inc();
+            self.membership().change.inc();
         }
         self.endpoints.store(Arc::new(set));
         self.show_membership(counts);
@@ -293,12 +307,38 @@ impl Cluster {
         watchers.iter().filter_map(Weak::upgrade).for_each(|watcher| watcher.notify_one());
     }
 
+    fn membership(&self) -> &MembershipStats {
+        self.membership.get_or_init(|| MembershipStats::new(self.scope()))
+    }
+
     fn show_membership(&self, counts: Membership) {
-        let scope = self.scope();
-        scope.gauge("membership_total").set(counts.total);
-        scope.gauge("membership_healthy").set(counts.healthy);
-        scope.gauge("membership_degraded").set(counts.degraded);
-        scope.gauge("membership_excluded").set(counts.excluded);
+        let shown = self.membership();
+        shown.total.set(counts.total);
+        shown.healthy.set(counts.healthy);
+        shown.degraded.set(counts.degraded);
+        shown.excluded.set(counts.excluded);
+    }
+}
+
+/// What is shown of the endpoints.
+struct MembershipStats {
+    change: Counter,
+    total: Gauge,
+    healthy: Gauge,
+    degraded: Gauge,
+    excluded: Gauge,
+}
+
+impl MembershipStats {
+    fn new(scope: &Scope) -> MembershipStats {
+        let gauge = |name| scope.gauge(name);
+        MembershipStats {
+            change: scope.counter("membership_change"),
+            total: gauge("membership_total"),
+            healthy: gauge("membership_healthy"),
+            degraded: gauge("membership_degraded"),
+            excluded: gauge("membership_excluded"),
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub fn config(discovery: Discovery) -> Config {
         transport: UpstreamTransport::Raw,
         transport_matches: Vec::new(),
         tcp_keepalive: None,
+        happy_eyeballs: Default::default(),
+        preconnect: Default::default(),
         bind: None,
         outlier_detection: None,
         health_check: None,
@@ -73,6 +75,7 @@ pub fn assignment(endpoints: Vec<Endpoint>) -> LoadAssignment {
         overprovisioning_factor: 140,
         weighted_priority_health: false,
         drops: 0,
+        stale_after: None,
     }
 }
 

@@ -217,6 +217,9 @@ impl WorkerCluster {
             demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
         };
+        if config.preconnect.ahead > 1.0 {
+            self.connect_ahead(key);
+        }
         let state = host.state();
         let lent = state.pool(&self.core, host.endpoint(), key).lend(state).await;
         match &lent {

@@ -150,6 +150,14 @@ impl Asks for Stream<'_> {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.request.headers.get_str(name).map(|value| &**value)
     }
+
+    fn text(&self, key: &str) -> Option<String> {
+        Stream::state(self, key).and_then(|value| String::from_utf8(value.to_vec()).ok())
+    }
+
+    fn host(&self) -> Option<&[u8]> {
+        Some(&self.request.authority)
+    }
 }
 
 impl<'s> Stream<'s> {

@@ -1,18 +1,18 @@
 //! What the exchange asks of clusters, and nothing more: find one, pick a host, borrow a stream. The words are the exchange's, the work is
 //! that of the worker's clusters; unit tests put pipes in the place of their sockets, and nothing in the place of this.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use config::cluster::Discovery;
 use config::metadata::Criteria;
 
 use super::retry::{Retry, Rules};
 use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
-    Alternative, Asks, Attached, Beside, Codes, ConnectFailure, GrpcCounters, Host, HttpLease, HttpWant, Membership,
-    Outcome, OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
+    Alternative, Asks, Attached, Beside, Codes, ConnectFailure, Destination, GrpcCounters, Host, HttpLease, HttpWant,
+    Membership, NameCache, Outcome, OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -44,6 +44,11 @@ impl Upstreams {
     /// The cluster of a name.
     pub fn get(&self, name: &str) -> Option<UpstreamCluster> {
         self.0.clusters.get(&self.0.published, name).map(UpstreamCluster)
+    }
+
+    /// The cache of that name, which dynamic forward proxies resolve hosts with.
+    pub fn names(&self, name: &str) -> Option<Arc<NameCache>> {
+        self.0.calls.names(name)
     }
 
     /// Calls to services.
@@ -99,8 +104,16 @@ impl UpstreamCluster {
     }
 
     /// Where a request goes, if its cluster leaves that to it.
-    pub fn destination(&self, asks: &impl Asks) -> Option<SocketAddr> {
+    pub fn destination(&self, asks: &impl Asks) -> Option<Destination> {
         self.0.destination_of(asks)
+    }
+
+    /// The cache of a dynamic forward proxy, whose endpoints are the hosts that requests ask for.
+    pub fn forwards(&self) -> Option<&str> {
+        match &self.config().discovery {
+            Discovery::DynamicForward(cache) => Some(&cache.name),
+            _ => None,
+        }
     }
 
     /// Whether it has subsets, so that what a request asks of hosts counts.
@@ -115,10 +128,10 @@ impl UpstreamCluster {
         hash: Option<u64>,
         retry: Option<&Retry<'_>>,
         metadata: Option<&Criteria>,
-        original_destination: Option<SocketAddr>,
+        destination: Option<&Destination>,
     ) -> Result<Target, PickFailure> {
         let again = retry.and_then(Retry::again);
-        self.0.pick(&Pick { hash, prefer, again, metadata, original_destination }).map(Target)
+        self.0.pick(&Pick { hash, prefer, again, metadata, destination }).map(Target)
     }
 
     /// Borrows a stream to a host.
@@ -205,7 +218,7 @@ impl UpstreamCluster {
 impl Target {
     /// Address, printed.
     pub fn address(&self) -> Arc<str> {
-        Arc::from(self.0.address())
+        self.0.reached()
     }
 
     /// Counts a request of it that is over: an error of the host, or none.

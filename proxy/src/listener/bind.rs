@@ -8,7 +8,7 @@ use std::path::Path;
 
 use config::address::Address;
 use config::cluster::TcpKeepalive;
-use config::listener::{AdditionalAddress, Listener, SocketOption};
+use config::listener::{AdditionalAddress, Listener, SocketOption, SocketState};
 use config::{At, Rejection};
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
@@ -94,6 +94,8 @@ pub enum Neighbours {
 pub struct Bound {
     workers: Vec<RawSocket>,
     backlog: i32,
+    /// What is told to sockets that listen.
+    options: Vec<SocketOption>,
 }
 
 /// Why an address could not be bound, and what to do about it.
@@ -177,7 +179,7 @@ pub fn open(
         Address::Pipe(path) => open_unix(path, settings, neighbours).and_then(|socket| share(&socket, workers)),
         Address::Name { .. } | Address::Internal { .. } => Err(io::ErrorKind::AddrNotAvailable.into()),
     };
-    Ok(Bound { workers: sockets.map_err(fail)?, backlog: settings.backlog })
+    Ok(Bound { workers: sockets.map_err(fail)?, backlog: settings.backlog, options: settings.options.clone() })
 }
 
 impl Bound {
@@ -195,6 +197,7 @@ impl Bound {
             let address = socket.local_addr().ok();
             let fail = |error| BindFailure::new(address.as_ref().map(printed_raw).unwrap_or_default(), error);
             socket.listen(self.backlog).map_err(fail)?;
+            tell(&socket, &self.options, SocketState::Listening, is_four(address.as_ref())).map_err(fail)?;
             Ok(match address.as_ref().is_some_and(|address| address.as_socket().is_some()) {
                 true => Socket::Tcp(socket.into()),
                 false => Socket::Unix(socket.into()),
@@ -292,6 +295,7 @@ fn new_socket(address: SocketAddr, settings: &Settings) -> io::Result<RawSocket>
     } else if settings.transparent {
         sys::set_socket_option(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_TRANSPARENT, &1i32.to_ne_bytes())?;
     }
+    tell(&socket, &settings.options, SocketState::Prebind, Some(address.is_ipv4()))?;
     Ok(socket)
 }
 
@@ -311,10 +315,19 @@ fn inheritable(socket: &RawSocket, settings: &Settings) -> io::Result<()> {
         }
         socket.set_tcp_keepalive(&wanted)?;
     }
-    for option in &settings.options {
-        sys::set_socket_option(socket.as_fd(), option.level, option.name, &option.value)?;
-    }
-    Ok(())
+    let address = socket.local_addr()?;
+    tell(socket, &settings.options, SocketState::Bound, is_four(Some(&address)))
+}
+
+/// Sets the options that are for the state that a socket is in.
+fn tell(socket: &RawSocket, options: &[SocketOption], state: SocketState, four: Option<bool>) -> io::Result<()> {
+    let mut options = options.iter().filter(|option| option.is_for(state, four));
+    options.try_for_each(|option| sys::set_socket_option(socket.as_fd(), option.level, option.name, &option.value))
+}
+
+/// Whether an address is one of IPv4, if it is of either kind.
+fn is_four(address: Option<&SockAddr>) -> Option<bool> {
+    address.and_then(SockAddr::as_socket).map(|address| address.is_ipv4())
 }
 
 fn open_unix(path: &Path, settings: &Settings, neighbours: Neighbours) -> io::Result<RawSocket> {
@@ -330,13 +343,12 @@ fn open_unix(path: &Path, settings: &Settings, neighbours: Neighbours) -> io::Re
         }
     };
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    tell(&socket, &settings.options, SocketState::Prebind, None)?;
     socket.bind(&address)?;
     if settings.pipe_mode != 0 && abstract_name.is_none() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.pipe_mode))?;
     }
-    for option in &settings.options {
-        sys::set_socket_option(socket.as_fd(), option.level, option.name, &option.value)?;
-    }
+    tell(&socket, &settings.options, SocketState::Bound, None)?;
     Ok(socket)
 }
 

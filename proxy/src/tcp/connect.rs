@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::cluster::Discovery;
 use config::metadata::Criteria;
 use config::tcp_proxy::WeightedTcpCluster;
 use tokio::time::{Instant, sleep};
@@ -13,7 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::proxy::{TcpProxy, before};
 use super::tunnel::{Opener, Tunnel};
 use crate::cluster::{
-    Asks, ConnectFailure, Host, HttpWant, Pick, Priority, TcpLease, TcpWant, WorkerCluster, by_weight,
+    Asks, ConnectFailure, Destination, Host, HttpWant, Load, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
+    WorkerCluster, by_weight,
 };
 use crate::failure::ResponseFlags;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, UpstreamConnection};
@@ -97,6 +99,20 @@ enum Failed {
     Late,
 }
 
+/// A dynamic forward proxy has the host resolved itself where no filter has. Whether it leads anywhere but back here.
+async fn resolves(names: Arc<NameCache>, name: &str, info: &StreamInfo) -> bool {
+    let place = names.wait();
+    let name = match names.load(name, 0) {
+        Load::Known(name) => name,
+        Load::Coming(name) if place.is_some() => {
+            Arc::clone(&name).settles().await;
+            name
+        }
+        Load::Coming(_) | Load::Overflow | Load::NoName => return true,
+    };
+    !name.is_at(info.connection.local) && !name.is_at(info.connection.direct_local)
+}
+
 /// Connects to a host of the chosen cluster, until `limit`. `None`: `info` says why not.
 pub(super) async fn connect(
     worker: &Rc<Worker>,
@@ -138,14 +154,23 @@ pub(super) async fn connect(
         .then(|| connection.metadata.borrow().get("envoy.lb").map(|said| Criteria::said(asked, said)))
         .flatten();
     let metadata = said.as_ref().or(asked);
-    let original_destination = cluster.destination_of(&Octets(&connection));
+    let destination = cluster.destination_of(&Octets(&connection));
+    if let (Discovery::DynamicForward(cache), Some(Destination::Name(name))) =
+        (&cluster.config().discovery, &destination)
+        && let Some(names) = worker.calls.names(&cache.name)
+        && !Box::pin(resolves(names, name, info)).await
+    {
+        info.flags.set(PickFailure::NobodyResolves.flags());
+        cluster.tell(PickFailure::NobodyResolves);
+        return None;
+    }
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
             let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
             // Boxed, for all connections would hold its room.
             Box::pin(sleep(interval.mul_f64(fastrand::f64()))).await;
         }
-        let host = match cluster.pick(&Pick { hash, metadata, original_destination, ..Pick::default() }) {
+        let host = match cluster.pick(&Pick { hash, metadata, destination: destination.as_ref(), ..Pick::default() }) {
             Ok(host) => host,
             Err(failure) => {
                 info.flags.set(failure.flags());
@@ -154,7 +179,7 @@ pub(super) async fn connect(
             }
         };
         info.attempts += 1;
-        info.upstream_host = Some(Arc::from(host.address()));
+        info.upstream_host = Some(host.reached());
         info.upstream_labels[1] = Some(host.labels());
         info.mark(|times| &mut times.pool_asked);
         match attempt(&cluster, &host, wanted.as_ref(), info).await {

@@ -85,9 +85,9 @@ impl StateValue {
         let read = || std::str::from_utf8(&text).ok();
         let form = match config.object {
             Object::Text | Object::HashableText => Form::Text,
-            Object::RateLimitHits => read()?.trim().parse::<u32>().ok().map(|_| Form::Plain)?,
             Object::IdleTimeout => read()?.trim().parse::<u64>().ok().map(|_| Form::Plain)?,
             Object::DisableTunneling => read().filter(|text| ["true", "false"].contains(text)).map(|_| Form::Plain)?,
+            Object::Number => read()?.trim().parse::<u32>().ok().map(|_| Form::Plain)?,
             Object::UpstreamServerName | Object::TcpProxyCluster => Form::Plain,
             Object::UpstreamSubjectAltNames | Object::ApplicationProtocols => Form::Hidden,
             Object::Address => Form::Address(read()?.parse().ok()?),

@@ -9,12 +9,12 @@ mod extensions;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use config::cluster::Discovery;
 use config::tls::SdsName;
-use config::{Policy, Rejection};
+use config::{At, Policy, Rejection};
 use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
@@ -23,11 +23,11 @@ use super::Named;
 use super::audit::{self, Carrier};
 use super::held::{Held, Seen};
 use super::secrets::{self, SecretWatches};
-use crate::cluster::Cluster;
 use crate::cluster::dns::{self, Names};
 use crate::cluster::health::Checks;
 use crate::cluster::outlier::Ejections;
-use crate::cluster::published::{ClusterTable, Published};
+use crate::cluster::published::{ClusterTable, NameCaches, Published};
+use crate::cluster::{Cluster, NameCache};
 use crate::discoveries::{Discoveries, Wanted};
 use crate::http::attach_filters;
 use crate::log_files::EventFile;
@@ -64,16 +64,21 @@ pub struct Clusters {
     assignments: Held<(), ()>,
     /// EDS service name to cluster names.
     by_service: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// When the endpoints of a service are too old to be used, unless newer ones come.
+    stale_at: HashMap<Arc<str>, tokio::time::Instant>,
     changed: bool,
     /// Removed or replaced since the last publication: their idle connections are to be closed.
     retired: Vec<Arc<Cluster>>,
     /// A name has been looked up for the first time: a version that warms may be warm.
     answered: Rc<Notify>,
+    /// Caches of names of dynamic forward proxies, by name. They live as long as their clusters.
+    caches: HashMap<Arc<str>, Weak<NameCache>>,
 }
 
 struct Active {
     cluster: Arc<Cluster>,
     names: Option<Names>,
+    cache: Option<Arc<NameCache>>,
     /// Run while they are held.
     _ejections: Option<Ejections>,
     _checks: Option<Checks>,
@@ -85,6 +90,8 @@ struct Warming {
     needs: Vec<SdsName>,
     /// Looked up beforehand, where there is something to lose.
     names: Option<Names>,
+    /// Names that it resolves for whoever asks.
+    cache: Option<Arc<NameCache>>,
     /// Filters that are discovered.
     extensions: Vec<Wanted>,
     /// Begun once all else is here: its endpoints are asked before anybody is sent to them.
@@ -100,9 +107,11 @@ impl Clusters {
             held: Held::default(),
             assignments: Held::default(),
             by_service: HashMap::new(),
+            stale_at: HashMap::new(),
             changed: false,
             retired: Vec::new(),
             answered: Rc::default(),
+            caches: HashMap::new(),
         }
     }
 
@@ -165,12 +174,14 @@ impl Clusters {
             self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
             self.reuse_assignment(service_name, &cluster);
         }
+        let cache = self.cache_of(&config)?;
         let mut needs = cluster.needed_secrets();
         needs.extend(asked);
         let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
         let extensions = extensions::discovered(&cluster);
         extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
-        let warming = Warming { cluster, since: Instant::now(), needs, names, extensions, checks: OnceCell::new() };
+        let checks = OnceCell::new();
+        let warming = Warming { cluster, since: Instant::now(), needs, names, cache, extensions, checks };
         if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
             self.release_service(&name, &before.cluster);
         }
@@ -219,6 +230,25 @@ impl Clusters {
         Names::follow(cluster, self.parts.resolver.clone(), self.answered.clone())
     }
 
+    /// The cache of a dynamic forward proxy: that of its name, if there is one.
+    fn cache_of(&mut self, config: &config::cluster::Cluster) -> Result<Option<Arc<NameCache>>, Rejection> {
+        let Discovery::DynamicForward(wanted) = &config.discovery else { return Ok(None) };
+        self.caches.retain(|_, cache| cache.strong_count() > 0);
+        let Some(known) = self.caches.get(&wanted.name).and_then(Weak::upgrade) else {
+            let made = NameCache::new(wanted.clone(), &self.parts.stats);
+            self.caches.insert(wanted.name.clone(), Arc::downgrade(&made));
+            return Ok(Some(made));
+        };
+        if known.config() != wanted {
+            let root = At::root();
+            let at = root.field("cluster_type");
+            let reason = format!("config specified DNS cache '{}' with different settings", wanted.name);
+            let at = at.field("typed_config");
+            return Err(at.field("dns_cache_config").reject(reason));
+        }
+        Ok(Some(known))
+    }
+
     /// Fires when a cluster may have become warm without an event of the control plane.
     pub fn answered(&self) -> Rc<Notify> {
         self.answered.clone()
@@ -255,6 +285,7 @@ impl Clusters {
 
     /// Puts every warm cluster in use and publishes once. Tells whether anything changed.
     pub fn settle(&mut self, secrets: &SecretWatches) -> bool {
+        self.let_go_of_stale();
         let discoveries = &self.parts.discoveries;
         let warm = self.held.all_warming().filter(|(_, warming)| {
             is_warm(warming, secrets)
@@ -270,6 +301,9 @@ impl Clusters {
             self.retired.iter().for_each(|cluster| cluster.be_replaced());
             let clusters = self.held.all_active().map(|(name, active)| (name.clone(), active.cluster.clone()));
             self.parts.published.clusters.store(Arc::new(clusters.collect::<ClusterTable>()));
+            let caches = self.held.all_active().filter_map(|(_, active)| active.cache.as_ref());
+            let caches = caches.map(|cache| (cache.config().name.clone(), cache.clone()));
+            self.parts.published.names.store(Arc::new(caches.collect::<NameCaches>()));
             self.retired.drain(..).for_each(|cluster| cluster.retire());
         }
         changed
@@ -302,7 +336,11 @@ impl Clusters {
         audit::policy(Carrier::Cluster, name, &stored.version, before.as_deref(), Some(&stored.body));
         let ejections = Ejections::follow(&cluster, self.parts.outlier_log.clone());
         let checks = warmed.made.checks.take();
-        let active = Active { cluster, names, _ejections: ejections, _checks: checks };
+        let cache = warmed.made.cache.take();
+        if let Some(cache) = &cache {
+            cache.serve(&cluster, &self.parts.resolver);
+        }
+        let active = Active { cluster, names, cache, _ejections: ejections, _checks: checks };
         match self.held.activate(name, warmed, active) {
             Some(before) => {
                 self.release_service(name, &before.cluster);
@@ -347,7 +385,7 @@ impl Clusters {
             let endpoints = eds_timeout(warming).map(|timeout| timeout.saturating_sub(warming.since.elapsed()));
             [secret, endpoints].into_iter().flatten().filter(|left| !left.is_zero()).min()
         });
-        waits.min()
+        waits.chain(self.next_stale()).min()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod ratelimit;
 pub mod rbac;
 pub mod set_filter_state;
 pub mod sni_cluster;
+pub mod sni_dynamic_forward_proxy;
 
 /// One line a filter: variant, module, state, `Policy` where it carries any, type, what it does to traffic.
 macro_rules! network_filters {
@@ -63,6 +64,7 @@ network_filters! {
     RateLimit ratelimit Works "envoy.extensions.filters.network.ratelimit.v3.RateLimit" "a service says whether connections are above a limit; without its answer they go on, unless failure_mode_deny";
     Rbac rbac Works Policy "envoy.extensions.filters.network.rbac.v3.RBAC" "connections are judged by their first octets, HTTP's among them, and with CONTINUOUS enforcement by each read";
     SniCluster sni_cluster Works "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "TCP goes to the cluster that has the server name for its name";
+    SniDynamicForwardProxy sni_dynamic_forward_proxy Works "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig" "the server name is resolved, and TCP goes there over a dynamic forward proxy; save_upstream_address is refused";
     SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name, the ALPN or the idle timeout of TCP proxying act; texts and addresses are kept; upstream subject names are rejected";
     DirectResponse direct_response Works "envoy.extensions.filters.network.direct_response.v3.Config" "what is configured is sent, and the connection is closed";
     Echo echo Works "envoy.extensions.filters.network.echo.v3.Echo" "bytes come back as they were sent";

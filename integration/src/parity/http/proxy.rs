@@ -144,13 +144,13 @@ impl Proxy {
         }
     }
 
-    /// The counters and gauges of a scenario that it compares (of its connection manager, its cluster and a virtual host of its name), and how
+    /// The counters and gauges of a scenario that it compares (of its connection manager, its cluster, and a virtual host and a cache of its name), and how
     /// its endpoint fared.
     ///
     /// # Errors
     /// The admin interface does not answer.
     pub async fn statistics(&self, scenario: &Scenario) -> Result<Vec<String>, Failure> {
-        let begins = ["http", "cluster", "vhost"].map(|kind| format!("{kind}.{}.", scenario.name));
+        let begins = ["http", "cluster", "vhost", "dns_cache"].map(|kind| format!("{kind}.{}.", scenario.name));
         let text = self.admin("/stats").await?;
         let is_meant = |line: &&str| {
             let rest = begins.iter().find_map(|begin| line.strip_prefix(begin.as_str()));

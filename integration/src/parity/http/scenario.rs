@@ -12,7 +12,7 @@
 //!
 //! A request has a `case` (its name), and may have `protocol` (`http1`, which is meant, or `http2`) or `protocols` (it is played for
 //! each), `method` (`POST`), `host` (`app`), `path` (`/pkg.Svc/Call`), `headers` (a list of values stands for repeated lines; `{endpoint}`, `{base64}` and `{cookie}` are the application's
-//! address as sessions have it), `body` (its
+//! address as sessions have it, `{port}` its port, also in hosts), `body` (its
 //! pieces, see [`super::pieces`]) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
 //! `reset` after those, or `silent`: nothing. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
 //! is to see before the next (mirrors come when they come), `before` and `after`: pages of the admin interface that are posted to. `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path

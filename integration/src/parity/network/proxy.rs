@@ -41,10 +41,11 @@ impl Proxy {
         let doors = scenarios.iter().filter(|one| doors::is_wanted(one));
         let names = names.chain(doors.clone().map(|one| doors::name(&one.name)));
         let mut addresses: BTreeMap<String, SocketAddr> = names.map(|name| (name, local())).collect();
+        let up = addresses["up"].port();
         let scripted = Scripted::start()?;
         addresses.insert("scripted".to_owned(), scripted.address);
         let mut listeners: Vec<_> =
-            scenarios.iter().map(|one| listener(one, addresses[&one.name], folder.path())).collect();
+            scenarios.iter().map(|one| listener(one, addresses[&one.name], up, folder.path())).collect();
         listeners.extend(doors.clone().map(|one| {
             let name = doors::name(&one.name);
             doors::listener(&name, addresses[&name], &log_path(folder.path(), &one.name))
@@ -82,6 +83,7 @@ impl Proxy {
             cluster("a.example", Some("other")),
             cluster("none", None),
             cluster("nobody", None),
+            forward(),
         ];
         let clusters: Vec<_> = clusters.into_iter().chain(doors).collect();
         let admin = local();
@@ -185,12 +187,22 @@ fn manager(name: &str, log: Value, fields: &Value) -> Value {
     typed("http_connection_manager.v3.HttpConnectionManager", manager)
 }
 
+/// A cluster that goes to the host that is asked for.
+fn forward() -> Value {
+    json!({ "name": "forward", "connect_timeout": "5s", "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": { "name": "envoy.clusters.dynamic_forward_proxy", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+            "dns_cache_config": { "name": "names", "dns_lookup_family": "V4_ONLY" } } } })
+}
+
 /// A scenario's listener: its own log, and that of its TCP proxy or connection manager.
-fn listener(scenario: &Scenario, at: SocketAddr, folder: &Path) -> Value {
+fn listener(scenario: &Scenario, at: SocketAddr, up: u16, folder: &Path) -> Value {
     let (name, path) = (&scenario.name, log_path(folder, &scenario.name));
     let format = "%RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%";
     let format = scenario.config["log"].as_str().unwrap_or(format);
-    let mut filters = scenario.config["filters"].as_array().cloned().unwrap_or_default();
+    let text = scenario.config["filters"].to_string().replace("\"{up}\"", &up.to_string());
+    let filters: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut filters = filters.as_array().cloned().unwrap_or_default();
     for filter in &mut filters {
         if let Some(fields) = filter.get("$manager") {
             *filter = manager(name, log(&path, &format!("http {format}")), fields);

@@ -3,6 +3,7 @@
 //! `up`; other services are `other`, `none` and `nobody`, which have no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
 //! clusters have their names in the metadata, `labels:cluster`. `{"$tcp": {…}}` is the same with more fields; as a cluster, `scripted` is a
 //! server of tunnels over HTTP/1 (`announced` is the same behind PROXY protocol), and `$door` one over HTTP/2 (see `doors`). `{"$manager": {…}}` is a connection manager with these fields.
+//! `forward` is a dynamic forward proxy with the cache `names` (IPv4 alone); `"{up}"` stands for the port of `up`.
 //!
 //! A step is a client's name and what it does: `a connects`, `a says TEXT`, `a greets NAME` (a ClientHello for that server), `a ends` (its
 //! direction), `a closes`, `a hears 5` (so many octets more), `a hears all` (until the end), `a waits NAME: 1` (until a statistic is that).

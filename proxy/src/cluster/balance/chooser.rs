@@ -3,7 +3,7 @@
 use config::cluster::{self, Balancing};
 
 use super::edf::Schedule;
-use super::hashing::{self, Maglev, Ring};
+use super::hashing::{self, Maglev, Ring, Shared};
 use super::slow_start::SlowStart;
 use super::twister::Twister;
 use crate::cluster::host::Host;
@@ -33,8 +33,8 @@ enum Method {
     /// Equal weights: the best of all.
     LeastOfAll,
     Random,
-    Ring(Ring, Option<Bound>),
-    Maglev(Maglev, Option<Bound>),
+    Ring(Shared<Ring>, Option<Bound>),
+    Maglev(Shared<Maglev>, Option<Bound>),
 }
 
 /// `hash_balance_factor`, and what part of all each host is.
@@ -82,10 +82,10 @@ impl Chooser {
         let bound = |shares| balancing.balance_factor.map(|factor| Bound { factor, shares });
         let method = match policy {
             cluster::Balancer::RingHash { minimum_ring_size } => {
-                Method::Ring(Ring::new(&hosts, &shares, *minimum_ring_size, balancing), bound(shares))
+                Method::Ring(Ring::of(&hosts, &shares, *minimum_ring_size, balancing), bound(shares))
             }
             cluster::Balancer::Maglev { table_size } => {
-                Method::Maglev(Maglev::new(&hosts, &shares, *table_size, balancing), bound(shares))
+                Method::Maglev(Maglev::of(&hosts, &shares, *table_size, balancing), bound(shares))
             }
             _ => Method::Random,
         };

@@ -1,12 +1,16 @@
 //! Consistent hashing: Envoy's ketama ring and its maglev table, with the same hashes (of the address, the host name, or what the host's
 //! metadata says), so that a mixed fleet sends a key to the same host.
 
+mod shelf;
+
 use config::cluster::Balancing;
 use xxhash_rust::xxh64::xxh64;
 
+use self::shelf::Shelf;
 use super::murmur::murmur64a;
-
 use crate::cluster::host::Host;
+
+pub use self::shelf::Shared;
 
 /// What stands for a host.
 fn hash_key<'h>(host: &'h Host, balancing: &Balancing) -> &'h str {
@@ -33,10 +37,13 @@ pub struct Ring {
 
 impl Ring {
     /// At least `minimum` points (as far as the maximum allows), each host with its share.
-    pub fn new(hosts: &[Host], shares: &[f64], minimum: u64, balancing: &Balancing) -> Ring {
+    pub fn of(hosts: &[Host], shares: &[f64], minimum: u64, balancing: &Balancing) -> Shared<Ring> {
+        static RINGS: Shelf<Ring> = Shelf::new();
         let hosts = hosts.iter().zip(shares).map(|(host, share)| (hash_key(host, balancing), *share));
         let hash: fn(&[u8]) -> u64 = if balancing.murmur { murmur64a } else { |key| xxh64(key, 0) };
-        Ring::from_shares(hosts, (minimum, balancing.maximum_ring_size), hash)
+        let maximum = balancing.maximum_ring_size;
+        let recipe = shelf::recipe(hosts.clone(), &[minimum, maximum, u64::from(balancing.murmur)]);
+        RINGS.get(recipe, || Ring::from_shares(hosts, (minimum, maximum), hash))
     }
 
     fn from_shares<'a>(
@@ -87,9 +94,11 @@ pub struct Maglev {
 
 impl Maglev {
     /// A table of `size` places; a size that is no prime gives the default.
-    pub fn new(hosts: &[Host], shares: &[f64], size: u64, balancing: &Balancing) -> Maglev {
+    pub fn of(hosts: &[Host], shares: &[f64], size: u64, balancing: &Balancing) -> Shared<Maglev> {
+        static TABLES: Shelf<Maglev> = Shelf::new();
         let hosts = hosts.iter().zip(shares).map(|(host, share)| (hash_key(host, balancing), *share));
-        Maglev::from_shares(&hosts.collect::<Vec<_>>(), size)
+        let hosts: Vec<_> = hosts.collect();
+        TABLES.get(shelf::recipe(hosts.iter().copied(), &[size]), || Maglev::from_shares(&hosts, size))
     }
 
     fn from_shares(hosts: &[(&str, f64)], size: u64) -> Maglev {

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use config::cluster::{Bind, TcpKeepalive};
+use config::listener::SocketState;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -31,8 +32,9 @@ pub async fn tcp(
         let _refused = keep_alive(&socket, keepalive);
     }
     let (source, options) = bind.map_or((None, &[][..]), |bind| bind.towards(address));
-    for option in options {
-        // As in Envoy: before the bind, and who asked for it wants no connection without it.
+    // As in Envoy: what is for sockets in another state than that before a bind is not set at all.
+    for option in options.iter().filter(|option| option.is_for(SocketState::Prebind, Some(address.is_ipv4()))) {
+        // And who asked for it wants no connection without it.
         set_socket_option(socket.as_fd(), option.level, option.name, &option.value).map_err(|error| {
             let reason =
                 format!("failed to set socket option {}/{}: {}", option.level, option.name, system_text(&error));

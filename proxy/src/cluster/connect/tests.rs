@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use config::cluster::{Bind, Cluster as Config, Discovery, Source, TcpKeepalive};
-use config::listener::SocketOption;
+use config::listener::{SocketOption, SocketState};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -47,7 +47,13 @@ fn from(address: SocketAddr) -> Option<Arc<Bind>> {
 }
 
 fn option(name: i32) -> SocketOption {
-    SocketOption { level: libc::IPPROTO_IP, name, value: 3_i32.to_ne_bytes().to_vec() }
+    SocketOption {
+        level: libc::IPPROTO_IP,
+        name,
+        value: 3_i32.to_ne_bytes().to_vec(),
+        state: Default::default(),
+        four: None,
+    }
 }
 
 #[test]
@@ -64,6 +70,15 @@ fn sockets_are_told_what_the_configuration_says() {
         let result = connect_to(endpoint(address), with(vec![option(9999)])).await;
         let reason = "failed to set socket option 0/9999: Protocol not available";
         assert_eq!(failed(result), (ConnectFailureKind::Local, reason.to_owned()));
+        // As in Envoy: none of them is for this socket.
+        let others = [
+            SocketOption { state: SocketState::Bound, ..option(9999) },
+            SocketOption { state: SocketState::Listening, ..option(9999) },
+            SocketOption { four: Some(false), ..option(9999) },
+        ];
+        connect_to(endpoint(address), with(others.into())).await.expect("a connection");
+        let four = SocketOption { four: Some(true), ..option(9999) };
+        assert!(connect_to(endpoint(address), with(vec![four])).await.is_err());
     });
 }
 
@@ -228,8 +243,30 @@ fn addresses_are_tried_300_milliseconds_apart() {
 fn families_take_turns() {
     let four = |last: u8| SocketAddr::from(([10, 0, 0, last], 80));
     let six = |last: u16| SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, last], 80));
-    assert_eq!(interleave(four(1), &[four(2), six(1), six(2), six(3)]), [four(1), six(1), four(2), six(2), six(3)]);
-    assert_eq!(interleave(six(1), &[]), [six(1)]);
+    let plain = HappyEyeballs::default();
+    let all = [four(2), six(1), six(2), six(3)];
+    assert_eq!(interleave(four(1), &all, plain), [four(1), six(1), four(2), six(2), six(3)]);
+    assert_eq!(interleave(six(1), &[], plain), [six(1)]);
+    let six_first = HappyEyeballs { four_first: Some(false), count: 2 };
+    assert_eq!(interleave(four(1), &all, six_first), [six(1), six(2), four(1), six(3), four(2)]);
+    let four_first = HappyEyeballs { four_first: Some(true), count: 1 };
+    assert_eq!(interleave(six(1), &[four(1)], four_first), [four(1), six(1)]);
+    assert_eq!(interleave(six(1), &[six(2)], four_first), [six(1), six(2)]);
+}
+
+/// Whether nothing routes it or nobody answers there.
+#[test]
+fn an_address_that_leads_nowhere_keeps_nobody_from_the_other_family() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let good = listener.local_addr().expect("bound");
+        let endpoint = config::endpoint::Endpoint {
+            additional_addresses: vec![Address::Socket(good)],
+            ..endpoint(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], good.port())))
+        };
+        let connected = connect_to(endpoint, |_| {}).await.expect("a connection");
+        assert_eq!(&*connected.facts.peer, good.to_string());
+    });
 }
 
 #[test]
@@ -244,7 +281,8 @@ fn a_logical_host_s_log_line_shows_where_it_was_reached() {
             refresh: Duration::from_secs(5),
             respect_ttl: true,
             jitter: Duration::ZERO,
-            resolvers: Vec::new(),
+            least: Duration::ZERO,
+            resolver: Default::default(),
             failure: None,
         };
         let cluster = bench.publish(config(Discovery::LogicalDns(assignment(vec![endpoint_at(name)]), settings)));

@@ -43,7 +43,7 @@ fn cluster(bench: &Rc<Bench>, port: Option<u16>) -> Rc<WorkerCluster> {
 fn the_first_that_says_it_counts() {
     let bench = Bench::new();
     let cluster = cluster(&bench, None);
-    let to = |last: u8| Some(address(last));
+    let to = |last: u8| Some(Destination::Address(address(last)));
     let cases = [
         (None, None, None, 0),
         (None, Some("10.0.0.1:80"), to(1), 0),
@@ -65,7 +65,7 @@ fn the_first_that_says_it_counts() {
 fn the_port_may_be_another_one() {
     let bench = Bench::new();
     let found = cluster(&bench, Some(81)).destination_of(&request(None, Some("10.0.0.1:80")));
-    assert_eq!(found, Some(SocketAddr::from(([10, 0, 0, 1], 81))));
+    assert_eq!(found, Some(Destination::Address(SocketAddr::from(([10, 0, 0, 1], 81)))));
 }
 
 #[test]

@@ -130,7 +130,8 @@ fn the_next_endpoint_is_tried_after_a_failure_and_names_are_looked_up() {
             refresh: std::time::Duration::from_secs(5),
             respect_ttl: false,
             jitter: std::time::Duration::ZERO,
-            resolvers: Vec::new(),
+            least: std::time::Duration::ZERO,
+            resolver: Default::default(),
             failure: None,
         };
         let cluster = config(Discovery::StrictDns(assignment(vec![gone, named]), dns));

@@ -3,6 +3,7 @@
 //! Nobody waits for an answer: until the first one the cluster is empty (`UH`), and it alone. [`refresh`] runs one cluster's names for
 //! the cluster's life; [`Resolver`] is shared by all clusters.
 
+mod cache;
 mod names;
 mod refresh;
 mod resolver;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use config::address::Address;
 use config::endpoint::LoadAssignment;
 
+pub use cache::{Cache, Found, Load, Name, Reached, Waits, key, split};
 pub use names::{Known, Names};
 pub use refresh::refresh;
 pub use resolver::{Answer, LookupFailure, Resolver};

@@ -40,7 +40,7 @@ impl Names {
     /// Takes over what another version knows of the same names, asked in the same way.
     pub fn take_over(&self, other: &Names) {
         let (Some((assignment, settings)), Some((_, others))) = (of(&self.cluster), of(&other.cluster)) else { return };
-        if settings.family != others.family || settings.resolvers != others.resolvers {
+        if settings.family != others.family || settings.resolver != others.resolver {
             return;
         }
         let theirs = other.known.answers.borrow();

@@ -68,7 +68,7 @@ fn look_up<'a>(
 ) -> Pin<Box<dyn Future<Output = Looked> + 'a>> {
     Box::pin(async move {
         sleep(wait).await;
-        let result = resolver.lookup(&name, settings.family, &settings.resolvers).await;
+        let result = resolver.lookup(&name, settings.family, &settings.resolver).await;
         let failures = if result.is_err() { failures.saturating_add(1) } else { failures };
         Looked { name, result, failures }
     })
@@ -79,21 +79,26 @@ fn next_delay(settings: &DnsSettings, result: &Result<Answer, LookupFailure>, fa
     let delay = match result {
         Ok(answer) => match answer.ttl.filter(|ttl| settings.respect_ttl && !ttl.is_zero()) {
             // Rounded up: half a second early, the server would give what is left of the old answer.
-            Some(ttl) => Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)),
+            Some(ttl) => Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)).max(settings.least),
             None => settings.refresh,
         },
         Err(_) => {
-            let doubled = |first: Duration| first.saturating_mul(1 << failures.saturating_sub(1).min(20));
-            match settings.failure {
-                // As in Envoy any time up to that.
-                Some((first, most)) => doubled(first).min(most).mul_f64(fastrand::f64()),
-                None => doubled(FIRST_RETRY).min(settings.refresh),
-            }
+            back_off(settings.failure, failures).unwrap_or_else(|| doubled(FIRST_RETRY, failures).min(settings.refresh))
         }
     };
     let jitter = u64::try_from(settings.jitter.as_millis()).unwrap_or(u64::MAX);
     let jitter = if jitter == 0 { 0 } else { fastrand::u64(..jitter) };
     delay.max(LEAST_DELAY) + Duration::from_millis(jitter)
+}
+
+/// How long after so many failures in a row, where a rate is set for them: as in Envoy any time up to that.
+pub(super) fn back_off(rate: Option<(Duration, Duration)>, failures: u32) -> Option<Duration> {
+    let (first, most) = rate?;
+    Some(doubled(first, failures).min(most).mul_f64(fastrand::f64()).max(LEAST_DELAY))
+}
+
+fn doubled(first: Duration, failures: u32) -> Duration {
+    first.saturating_mul(1 << failures.saturating_sub(1).min(20))
 }
 
 /// After the first failure; doubled after each further one, up to the refresh rate.

@@ -8,8 +8,10 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use config::cluster::DnsFamily;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use config::cluster::{DnsFamily, DnsResolver};
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
+};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
@@ -34,8 +36,8 @@ pub struct LookupFailure(pub String);
 pub struct Resolver {
     resolv_conf: PathBuf,
     hosts_file: PathBuf,
-    /// By the servers that a cluster names; none means the system's. Built when first needed.
-    clients: Mutex<HashMap<Vec<SocketAddr>, TokioResolver>>,
+    /// By what clusters say of whom to ask, and how. Built when first needed.
+    clients: Mutex<HashMap<DnsResolver, TokioResolver>>,
     files: Mutex<Files>,
 }
 
@@ -63,11 +65,20 @@ impl Resolver {
         })
     }
 
-    /// Looks a name up, of the families that are wanted. `servers` replace the system's.
+    /// Looks a name up, of the families that are wanted, as `how` says.
     ///
     /// # Errors
     /// No server answered, or one answered with a failure; the text says which.
-    pub async fn lookup(&self, name: &str, family: DnsFamily, servers: &[SocketAddr]) -> Result<Answer, LookupFailure> {
+    pub async fn lookup(&self, name: &str, family: DnsFamily, how: &DnsResolver) -> Result<Answer, LookupFailure> {
+        let mut answer = self.of_families(name, family, how).await?;
+        if how.routable_only {
+            let routable = Routable::of_now();
+            answer.addresses.retain(|address| routable.reaches(address));
+        }
+        Ok(answer)
+    }
+
+    async fn of_families(&self, name: &str, family: DnsFamily, how: &DnsResolver) -> Result<Answer, LookupFailure> {
         let parsed =
             Name::from_str(name).map_err(|error| LookupFailure(format!("{name} is not a DNS name: {error}")))?;
         self.reread();
@@ -78,13 +89,13 @@ impl Resolver {
             DnsFamily::V4Preferred => (RecordType::A, Some((RecordType::AAAA, false))),
             DnsFamily::All => (RecordType::A, Some((RecordType::AAAA, true))),
         };
-        let Some((second, both)) = second else { return self.ask(&parsed, first, servers).await };
+        let Some((second, both)) = second else { return self.ask(&parsed, first, how).await };
         if !both {
-            let first = self.ask(&parsed, first, servers).await;
+            let first = self.ask(&parsed, first, how).await;
             if first.as_ref().is_ok_and(|answer| !answer.addresses.is_empty()) {
                 return first;
             }
-            let second = self.ask(&parsed, second, servers).await;
+            let second = self.ask(&parsed, second, how).await;
             // A name without addresses of one family may have some of the other: only two answers say that it has none.
             return match (first, second) {
                 (Err(failure), Ok(second)) if second.addresses.is_empty() => Err(failure),
@@ -92,7 +103,7 @@ impl Resolver {
             };
         }
         let (first, second) =
-            futures_util::future::join(self.ask(&parsed, first, servers), self.ask(&parsed, second, servers)).await;
+            futures_util::future::join(self.ask(&parsed, first, how), self.ask(&parsed, second, how)).await;
         match (first, second) {
             (Ok(mut first), Ok(second)) => {
                 first.addresses.extend(second.addresses);
@@ -104,11 +115,11 @@ impl Resolver {
         }
     }
 
-    async fn ask(&self, name: &Name, kind: RecordType, servers: &[SocketAddr]) -> Result<Answer, LookupFailure> {
+    async fn ask(&self, name: &Name, kind: RecordType, how: &DnsResolver) -> Result<Answer, LookupFailure> {
         if let Some(answer) = self.static_answer(name, kind) {
             return Ok(answer);
         }
-        let client = self.client(servers)?;
+        let client = self.client(how)?;
         match client.lookup(name.clone(), kind).await {
             Ok(lookup) => {
                 let addresses: Vec<IpAddr> =
@@ -132,26 +143,58 @@ impl Resolver {
         (!addresses.is_empty()).then_some(Answer { addresses, ttl: None })
     }
 
-    fn client(&self, servers: &[SocketAddr]) -> Result<TokioResolver, LookupFailure> {
+    fn client(&self, how: &DnsResolver) -> Result<TokioResolver, LookupFailure> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(servers) {
+        if let Some(client) = clients.get(how) {
             return Ok(client.clone());
         }
-        let (config, mut options) = if servers.is_empty() {
-            let text = fs::read(&self.resolv_conf)
-                .map_err(|error| LookupFailure(format!("{}: {error}", self.resolv_conf.display())))?;
-            hickory_resolver::system_conf::parse_resolv_conf(text)
-                .map_err(|error| LookupFailure(format!("{}: {error}", self.resolv_conf.display())))?
-        } else {
-            (ResolverConfig::from_name_servers(servers.iter().map(server).collect()), ResolverOpts::default())
+        let (config, options) = self.settings(how)?;
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
+        let client = builder.build().map_err(|error| LookupFailure(error.to_string()))?;
+        if clients.len() >= MOST_CLIENTS {
+            // Clusters come and go, and what they asked with is not needed for ever.
+            clients.clear();
+        }
+        clients.insert(how.clone(), client.clone());
+        Ok(client)
+    }
+
+    /// What the system's file says, as far as the cluster does not say otherwise.
+    fn settings(&self, how: &DnsResolver) -> Result<(ResolverConfig, ResolverOpts), LookupFailure> {
+        let failed = |error: &dyn std::fmt::Display| LookupFailure(format!("{}: {error}", self.resolv_conf.display()));
+        let text = fs::read(&self.resolv_conf).map_err(|error| failed(&error));
+        let system = text
+            .and_then(|text| hickory_resolver::system_conf::parse_resolv_conf(text).map_err(|error| failed(&error)));
+        let (config, mut options) = match system {
+            Ok(system) => system,
+            // Then there are no search domains, and nobody but those whom the cluster names.
+            Err(_) if !how.servers.is_empty() => Default::default(),
+            Err(failure) => return Err(failure),
         };
+        let (domain, search, mut servers) = config.into_parts();
+        if !how.servers.is_empty() && (!how.is_fallback || servers.is_empty()) {
+            servers = how.servers.iter().map(server).collect();
+        }
+        if how.tcp {
+            for server in &mut servers {
+                server.connections.retain(|connection| matches!(connection.protocol, ProtocolConfig::Tcp));
+            }
+        }
+        options.timeout = how.timeout.unwrap_or(options.timeout);
+        // The first time is no attempt to the library.
+        options.attempts = how.tries.map_or(options.attempts, |tries| tries.saturating_sub(1) as usize);
+        options.server_ordering_strategy = match how.rotates {
+            true => ServerOrderingStrategy::RoundRobin,
+            false => ServerOrderingStrategy::UserProvidedOrder,
+        };
+        if let Some(payload) = how.payload {
+            (options.edns0, options.edns_payload_len) = (true, payload);
+        }
         // Envoy's resolver keeps no cache either: the cluster itself holds the answers, for as long as its settings say.
         options.cache_size = 0;
         options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
-        let client = builder.build().map_err(|error| LookupFailure(error.to_string()))?;
-        clients.insert(servers.to_vec(), client.clone());
-        Ok(client)
+        let (domain, search) = if how.no_search { (None, Vec::new()) } else { (domain, search) };
+        Ok((ResolverConfig::from_parts(domain, search, servers), options))
     }
 
     /// Takes over what has changed in the system's files since the last look-up.
@@ -161,7 +204,7 @@ impl Resolver {
         let (resolv_conf, hosts) = (changed(&self.resolv_conf), changed(&self.hosts_file));
         if resolv_conf != files.resolv_conf {
             files.resolv_conf = resolv_conf;
-            self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&[][..]);
+            self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         if hosts != files.hosts {
             files.hosts = hosts;
@@ -199,6 +242,28 @@ fn is_empty_answer(error: &hickory_resolver::net::DnsError) -> bool {
         _ => false,
     }
 }
+
+/// Families that some interface besides the loopback has an address of.
+struct Routable {
+    four: bool,
+    six: bool,
+}
+
+impl Routable {
+    fn of_now() -> Routable {
+        // Nobody can tell: then nothing is left out, as in Envoy.
+        let Ok(interfaces) = if_addrs::get_if_addrs() else { return Routable { four: true, six: true } };
+        let has = |four: bool| interfaces.iter().any(|one| !one.ip().is_loopback() && one.ip().is_ipv4() == four);
+        Routable { four: has(true), six: has(false) }
+    }
+
+    fn reaches(&self, address: &IpAddr) -> bool {
+        if address.is_ipv4() { self.four } else { self.six }
+    }
+}
+
+/// So many ways to ask are remembered.
+const MOST_CLIENTS: usize = 256;
 
 #[cfg(test)]
 mod tests;

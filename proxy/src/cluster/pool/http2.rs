@@ -51,6 +51,16 @@ impl Http2Connection {
         !self.is_draining() && self.handle.free_streams() > 0
     }
 
+    /// How many streams are open.
+    pub fn open_streams(&self) -> usize {
+        self.handle.open_streams()
+    }
+
+    /// How many more may be opened now.
+    pub fn room(&self) -> usize {
+        if self.is_draining() { 0 } else { self.handle.free_streams() }
+    }
+
     /// Whether it takes no more streams and has none.
     pub fn is_finished(&self) -> bool {
         let takes_no_more = self.is_draining() || !self.handle.is_open();

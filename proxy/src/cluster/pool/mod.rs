@@ -8,6 +8,7 @@ mod connection;
 mod http1;
 mod http2;
 mod key;
+mod preconnect;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ pub use connection::{Connected, Counted, Facts};
 pub use http1::Http1Stream;
 pub use http2::Http2Stream;
 pub use key::{Key, KeyRef, Speaks};
+pub use preconnect::{MOST_AT_ONCE, Streams};
 
 use self::http1::Http1Connection;
 use self::http2::Http2Connection;
@@ -99,6 +101,7 @@ impl Pool {
     pub async fn lend(self: &Rc<Self>, state: &Rc<HostState>) -> Result<HttpLease, ConnectFailure> {
         if let Some(ready) = self.take_ready() {
             let active = Active::begin(&self.core, state, self.key.priority)?;
+            self.connect_ahead();
             return Ok(ready.lease(active));
         }
         let stats = &self.core.stats;
@@ -110,6 +113,7 @@ impl Pool {
         let mut pending = Pending::begin(&self.core, permit);
         self.state.borrow_mut().waiting.push_back(Waiting { state: Rc::clone(state), reply });
         self.connect_for_waiting();
+        self.connect_ahead();
         let answer = answer.await;
         pending.answered = true;
         // The sender is dropped unanswered only when the worker's runtime ends.
@@ -293,17 +297,23 @@ impl Pool {
                 }
                 state.open() == 0 && state.connecting == 0
             };
-            let priority = self.key.priority;
-            let allowed = self.core.shared.breakers(priority).allows_host(&self.endpoint.borrow().identity);
-            let permit = allowed.then(|| Permit::take(&self.core, priority, Resource::Connections)).flatten();
-            if permit.is_none() {
-                self.core.stats.upstream_cx_overflow.inc();
-                if !alone {
-                    return;
-                }
+            let permit = self.permit();
+            if permit.is_none() && !alone {
+                return;
             }
-            self.connect(permit.unwrap_or_else(|| Permit::force(&self.core, priority, Resource::Connections)));
+            self.connect(permit.unwrap_or_else(|| Permit::force(&self.core, self.key.priority, Resource::Connections)));
         }
+    }
+
+    /// Permission for one more connection.
+    fn permit(&self) -> Option<Permit> {
+        let priority = self.key.priority;
+        let allowed = self.core.shared.breakers(priority).allows_host(&self.endpoint.borrow().identity);
+        let permit = allowed.then(|| Permit::take(&self.core, priority, Resource::Connections)).flatten();
+        if permit.is_none() {
+            self.core.stats.upstream_cx_overflow.inc();
+        }
+        permit
     }
 
     /// How many requests a connection that is being made will carry at a time.

@@ -24,7 +24,8 @@ fn literal_addresses_of_dns_clusters_are_there_at_once() {
         refresh: std::time::Duration::from_secs(5),
         respect_ttl: false,
         jitter: std::time::Duration::ZERO,
-        resolvers: Vec::new(),
+        least: std::time::Duration::ZERO,
+        resolver: Default::default(),
         failure: None,
     };
     let name = |host: &str| endpoint_at(config::address::Address::Name { host: host.into(), port: 80 });

@@ -1,6 +1,6 @@
 //! The balancer of a cluster on one worker, its subsets, and the endpoints that both were built from. Part of [`WorkerCluster`](super::WorkerCluster).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use config::cluster::{Cluster as Config, LocalZone};
 use config::endpoint::Locality;
 use foldhash::fast::FixedState;
 
-use crate::cluster::balance::{Balancer, Group, Limits, Members, SubsetCounters, Subsets, ZoneCounters, Zones};
+use crate::cluster::balance::{Balancer, Group, Limits, Members, Subsets, Zones};
 use crate::cluster::core::Core;
 use crate::cluster::endpoints::{Endpoint, EndpointSet};
 use crate::cluster::host::{Host, HostState};
@@ -21,6 +21,8 @@ pub(super) struct Balance {
     pub balancer: Balancer,
     subsets: Option<Box<Subsets>>,
     local: Option<Local>,
+    /// Hosts that were chosen before there was a request for them, where connections are made ahead.
+    peeked: VecDeque<Host>,
 }
 
 /// The cluster of which the proxy is a member, where it says how much traffic stays in its zone.
@@ -47,7 +49,7 @@ impl Balance {
         local: Option<Local>,
     ) -> Balance {
         let (balancer, subsets) = build(core, &endpoints, hosts, worker, local.as_ref(), None);
-        Balance { endpoints, balancer, subsets, local }
+        Balance { endpoints, balancer, subsets, local, peeked: VecDeque::new() }
     }
 
     /// Builds it anew, for these endpoints and what the local cluster has now.
@@ -61,6 +63,7 @@ impl Balance {
         if let Some(local) = &mut self.local {
             local.endpoints = local.cluster.endpoints_owned();
         }
+        self.peeked.clear();
         let before = self.subsets.take();
         (self.balancer, self.subsets) = build(core, &endpoints, hosts, worker, self.local.as_ref(), before);
         self.endpoints = endpoints;
@@ -72,8 +75,26 @@ impl Balance {
         Arc::ptr_eq(current, &self.endpoints) && self.local.as_ref().is_none_or(same)
     }
 
+    /// The host of a request that is still to come: of `hosts` no more than each once. As in Envoy none where requests are hashed or
+    /// choose among subsets, for it is they who say where they go.
+    pub fn peek(&mut self, config: &Config, hosts: usize) -> Option<Host> {
+        use config::cluster::Balancer;
+        let any = matches!(config.balancer, Balancer::RoundRobin | Balancer::LeastRequest { .. } | Balancer::Random);
+        if !any || self.subsets.is_some() || self.peeked.len() >= hosts {
+            return None;
+        }
+        let host = self.balancer.pick(config, &Pick::default())?;
+        self.peeked.push_back(host.clone());
+        Some(host)
+    }
+
     /// The next host.
     pub fn pick(&mut self, config: &Config, want: &Pick<'_>) -> Option<Host> {
+        if want.again.is_none()
+            && let Some(host) = self.peeked.pop_front()
+        {
+            return Some(host);
+        }
         match &mut self.subsets {
             Some(subsets) => subsets.pick(config, want),
             None => self.balancer.pick(config, want),
@@ -89,8 +110,7 @@ fn build(
     local: Option<&Local>,
     before: Option<Box<Subsets>>,
 ) -> (Balancer, Option<Box<Subsets>>) {
-    let shared = &core.shared;
-    let config = shared.config();
+    let config = core.shared.config();
     let limits = Limits {
         overprovisioning: endpoints.overprovisioning,
         weighted: endpoints.weighted,
@@ -98,7 +118,7 @@ fn build(
         fails_in_panic: config.balancing.fails_in_panic,
         weighs_localities: config.locality_weighted,
     };
-    let zones = local.map(|local| (&*local.zone, Members::of(&local.endpoints), ZoneCounters::new(shared.scope())));
+    let zones = local.map(|local| (&*local.zone, Members::of(&local.endpoints), core.zone_counters()));
     let make = |levels: Vec<Vec<Group>>, limits: Limits| {
         let zones = zones.as_ref().zip(levels.first()).and_then(|((zone, members, counters), first)| {
             Zones::of(first, (zone, members), config.balancing.zones, config.panic_threshold, *counters)
@@ -107,7 +127,7 @@ fn build(
     };
     let levels = levels(endpoints, hosts, worker);
     let subsets = config.subsets.as_ref().map(|subsets| {
-        let counters = SubsetCounters::new(shared.scope());
+        let counters = core.subset_counters();
         let weighs_localities = limits.weighs_localities && subsets.weighs_localities;
         let mut make = |levels| make(levels, Limits { weighs_localities, ..limits });
         Box::new(Subsets::new(subsets, &levels, before.map(|before| *before), counters, &mut make))

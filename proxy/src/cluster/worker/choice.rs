@@ -8,9 +8,10 @@ use std::sync::Arc;
 use config::cluster::Discovery;
 
 use super::WorkerCluster;
-use crate::cluster::endpoints::EndpointSet;
+use crate::cluster::endpoints::{EndpointSet, Health};
 use crate::cluster::host::{Host, HostState};
-use crate::cluster::{OverrideHost, Pick, PickFailure};
+use crate::cluster::pool::{KeyRef, MOST_AT_ONCE, Streams};
+use crate::cluster::{Destination, OverrideHost, Pick, PickFailure};
 
 impl WorkerCluster {
     /// Chooses a host for one attempt.
@@ -23,7 +24,9 @@ impl WorkerCluster {
             Some(wanted) => self.preferred(wanted).unwrap_or_else(|| self.balanced(want)),
             None => self.balanced(want),
         };
-        if result.is_err() {
+        // As in Envoy: a name that was waited for in vain does not count.
+        let waited = want.destination.is_some() && matches!(result, Err(PickFailure::NobodyResolves));
+        if result.is_err() && !waited {
             self.core.stats.upstream_cx_none_healthy.inc();
         }
         result
@@ -32,7 +35,18 @@ impl WorkerCluster {
     fn balanced(&self, want: &Pick<'_>) -> Result<Host, PickFailure> {
         let config = self.core.shared.config();
         match &config.discovery {
-            Discovery::OriginalDst(_) => self.destination(want.original_destination),
+            Discovery::OriginalDst(_) => match want.destination {
+                Some(Destination::Address(address)) => self.destination(Some(*address)),
+                Some(Destination::Name(_)) | None => self.destination(None),
+            },
+            Discovery::DynamicForward(_) => match want.destination {
+                Some(Destination::Name(name)) => match self.balance.borrow_mut().balancer.host(name) {
+                    Some(host) if host.health() == Health::Unhealthy => Err(PickFailure::NoHealthyEndpoint),
+                    Some(host) => Ok(host.clone()),
+                    None => Err(PickFailure::NobodyResolves),
+                },
+                Some(Destination::Address(_)) | None => Err(PickFailure::NobodyResolves),
+            },
             Discovery::Inert(_) => Err(PickFailure::Inert),
             Discovery::Static(_) | Discovery::StrictDns(..) | Discovery::LogicalDns(..) | Discovery::Eds { .. } => {
                 let mut balance = self.balance.borrow_mut();
@@ -92,6 +106,26 @@ impl WorkerCluster {
         }
         for state in gone.into_values() {
             state.retire();
+        }
+    }
+
+    /// Makes connections to the hosts that come next, until there is room for so many more requests as the cluster says. A request is about to
+    /// come; those that are made ahead are for requests like it.
+    pub(super) fn connect_ahead(&self, key: KeyRef<'_>) {
+        let config = self.core.shared.config();
+        let ratio = config.preconnect.ahead;
+        for _ in 0..MOST_AT_ONCE {
+            let mut streams = Streams::default();
+            let hosts = self.hosts.borrow();
+            hosts.values().flat_map(|state| state.pools()).for_each(|pool| streams.add(pool.streams()));
+            if !streams.are_short(ratio, 1) {
+                return;
+            }
+            let Some(next) = self.balance.borrow_mut().peek(config, hosts.len()) else { return };
+            drop(hosts);
+            if !next.state().pool(&self.core, next.endpoint(), key).preconnect(ratio, 1, 1) {
+                return;
+            }
         }
     }
 

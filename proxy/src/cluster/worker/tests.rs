@@ -5,7 +5,7 @@ use config::endpoint::{Endpoint, HealthStatus, LoadAssignment};
 
 use super::*;
 use crate::cluster::testing::*;
-use crate::cluster::{OverrideHost, Pick};
+use crate::cluster::{Destination, OverrideHost, Pick};
 
 const NAME: &str = "outbound|80||app";
 
@@ -17,7 +17,8 @@ fn reasons_for_no_host() {
         refresh: Duration::from_secs(5),
         respect_ttl: true,
         jitter: Duration::ZERO,
-        resolvers: Vec::new(),
+        least: Duration::ZERO,
+        resolver: Default::default(),
         failure: None,
     };
     let name = config::address::Address::Name { host: "app.example".into(), port: 80 };
@@ -153,7 +154,8 @@ fn a_restored_original_destination_is_reached_and_forgotten_when_idle() {
         original.http.idle_timeout = Some(Duration::from_secs(1));
         bench.publish(original);
         let cluster = bench.worker(NAME);
-        let pick = Pick { original_destination: Some(server.address), ..Pick::default() };
+        let there = Destination::Address(server.address);
+        let pick = Pick { destination: Some(&there), ..Pick::default() };
         let host = cluster.pick(&pick).expect("a host");
         assert_eq!(exchange(&mut cluster.http(&host, &want()).await.expect("a stream")).await.1, "1");
         assert!(cluster.pick(&pick).expect("a host") == host);

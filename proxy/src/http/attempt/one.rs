@@ -4,6 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::failure::Failure;
 use super::filters;
 use super::log;
 use super::outliers;
-use crate::cluster::{ConnectFailure, HttpWant, Priority, TcpWant};
+use crate::cluster::{ConnectFailure, Destination, HttpWant, Load, PickFailure, Priority, TcpWant};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::early;
@@ -117,6 +118,12 @@ impl Attempt<'_> {
         upload: &mut Upload,
         retry: Option<&Retry<'_>>,
     ) -> Result<Outcome, Stop> {
+        // Boxed, for few requests go there.
+        if let Some(cache) = self.cluster.forwards()
+            && !Box::pin(self.resolve(cache, exchange, downstream)).await?
+        {
+            return Ok(Outcome::Failed(Failure::Pick(PickFailure::NobodyResolves), None, Reached::Nobody));
+        }
         let target = match self.pick(&exchange.stream, exchange.stream.info.attempts, retry) {
             Ok(target) => target,
             Err(failure) => return Ok(Outcome::Failed(failure, None, Reached::Nobody)),
@@ -178,6 +185,36 @@ impl Attempt<'_> {
         }
     }
 
+    /// A dynamic forward proxy has the host resolved itself where no filter has. Whether it leads anywhere but back here.
+    async fn resolve(
+        &self,
+        cache: &str,
+        exchange: &mut Exchange<'_>,
+        downstream: &mut dyn Downstream,
+    ) -> Result<bool, Stop> {
+        let stream = &exchange.stream;
+        let names = stream.context.upstreams.names(cache);
+        let Some((names, Destination::Name(name))) = names.zip(self.cluster.destination(stream)) else {
+            return Ok(true);
+        };
+        let place = names.wait();
+        let name = match names.load(&name, 0) {
+            Load::Known(name) => name,
+            Load::Coming(name) if place.is_some() => {
+                let mut settles = pin!(Arc::clone(&name).settles());
+                poll_fn(|cx| match settles.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Ok(())),
+                    Poll::Pending => exchange.poll_over(downstream, cx),
+                })
+                .await?;
+                name
+            }
+            Load::Coming(_) | Load::Overflow | Load::NoName => return Ok(true),
+        };
+        let connection = &exchange.stream.info.connection;
+        Ok(!name.is_at(connection.local) && !name.is_at(connection.direct_local))
+    }
+
     /// Whether another one follows. A body that is not all there any more is not sent again, and a client that has seen informational heads
     /// would see those of two attempts.
     pub fn decide(&self, outcome: &Outcome, retry: Option<&mut Retry<'_>>, upload: &Upload) -> Decision {
@@ -201,7 +238,8 @@ impl Attempt<'_> {
         let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
         let metadata = if self.cluster.has_subsets() { stream.asked_of_hosts() } else { None };
         let destination = self.cluster.destination(stream);
-        let picked = self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination);
+        let picked =
+            self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination.as_ref());
         picked.map_err(Failure::Pick)
     }
 

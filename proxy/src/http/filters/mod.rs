@@ -25,6 +25,7 @@ mod csrf;
 mod decompressor;
 pub(in crate::http) mod delegate;
 mod discovered;
+mod dynamic_forward_proxy;
 mod ext_authz;
 mod fault;
 mod grpc_http1_bridge;
@@ -64,6 +65,7 @@ http_filters! {
     CredentialInjector credential_injector;
     Csrf csrf routes;
     Decompressor decompressor;
+    DynamicForwardProxy dynamic_forward_proxy routes;
     HeaderMutation header_mutation routes;
     HeaderToMetadata header_to_metadata routes;
     JsonToMetadata json_to_metadata routes;

@@ -143,6 +143,8 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         transport: UpstreamTransport::Tls(Arc::new(crate::tls::testing::istio_client(&[], Vec::new()))),
         transport_matches: Vec::new(),
         tcp_keepalive: None,
+        happy_eyeballs: Default::default(),
+        preconnect: Default::default(),
         bind: None,
         outlier_detection: None,
         health_check: None,

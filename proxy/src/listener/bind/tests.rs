@@ -96,7 +96,13 @@ fn options_are_inherited_or_refused() {
     let bound = bind(&listener, 1).unwrap();
     let socket = &bound.workers[0];
     assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap() && socket.freebind_v4().unwrap());
-    listener.socket_options.push(SocketOption { level: 1, name: 9999, value: vec![0; 4] });
+    listener.socket_options.push(SocketOption {
+        level: 1,
+        name: 9999,
+        value: vec![0; 4],
+        state: Default::default(),
+        four: None,
+    });
     assert!(bind(&listener, 1).is_err());
 }
 
@@ -152,8 +158,13 @@ fn a_unix_socket_has_the_mode_that_is_asked_for() {
 #[test]
 fn an_additional_address_has_options_of_its_own_or_the_listeners() {
     let mut listener = config("127.0.0.1:0", Vec::new());
-    let hops =
-        |value: i32| SocketOption { level: libc::IPPROTO_IP, name: libc::IP_TTL, value: value.to_ne_bytes().to_vec() };
+    let hops = |value: i32| SocketOption {
+        level: libc::IPPROTO_IP,
+        name: libc::IP_TTL,
+        value: value.to_ne_bytes().to_vec(),
+        state: Default::default(),
+        four: None,
+    };
     listener.socket_options = vec![hops(3)];
     let address: SocketAddr = "127.0.0.2:0".parse().unwrap();
     let more = |options: Option<Vec<SocketOption>>| AdditionalAddress { socket_options: options, ..address.into() };
@@ -168,6 +179,35 @@ fn an_additional_address_has_options_of_its_own_or_the_listeners() {
     let system = RawSocket::new(Domain::IPV4, Type::STREAM, None).unwrap().ttl_v4().unwrap();
     let expected = [(3, false), (3, false), (5, false), (system, false), (3, true)];
     assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn options_are_set_in_the_state_that_they_are_for() {
+    let hops = |value: i32, state: SocketState, four: Option<bool>| SocketOption {
+        level: libc::IPPROTO_IP,
+        name: libc::IP_TTL,
+        value: value.to_ne_bytes().to_vec(),
+        state,
+        four,
+    };
+    let ttls = |options: Vec<SocketOption>| {
+        let mut listener = config("127.0.0.1:0", Vec::new());
+        listener.socket_options = options;
+        let bound = bind(&listener, 1).unwrap();
+        let before = bound.workers[0].ttl_v4().unwrap();
+        let Socket::Tcp(socket) = bound.listen().unwrap().remove(0) else { panic!("TCP expected") };
+        (before, socket.ttl().unwrap())
+    };
+    use SocketState::{Bound, Listening, Prebind};
+    assert_eq!(ttls(vec![hops(5, Listening, None), hops(4, Bound, None), hops(3, Prebind, None)]), (4, 5));
+    assert_eq!(ttls(vec![hops(3, Prebind, None), hops(4, Bound, Some(false)), hops(5, Listening, Some(true))]), (3, 5));
+    let refused = |state| {
+        let mut listener = config("127.0.0.1:0", Vec::new());
+        listener.socket_options = vec![SocketOption { name: 9999, ..hops(1, state, None) }];
+        let bound = bind(&listener, 1);
+        (bound.is_err(), bound.is_ok_and(|bound| bound.listen().is_err()))
+    };
+    assert_eq!([Prebind, Bound, Listening].map(refused), [(true, false), (true, false), (false, true)]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod ratelimit;
 mod rbac;
 mod set_filter_state;
 mod sni_cluster;
+mod sni_dynamic_forward_proxy;
 
 use self::filter::{FilterDeps, Hooks, NetworkFilter as _, Step, Turn};
 use self::list::network_filters;
@@ -37,6 +38,7 @@ network_filters! {
     Rbac rbac;
     SetFilterState set_filter_state;
     SniCluster sni_cluster;
+    SniDynamicForwardProxy sni_dynamic_forward_proxy;
 }
 
 /// Writes formats of what is known of a connection so far.

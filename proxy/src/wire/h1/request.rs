@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::body::Framing;
 use super::head::{Cut, Span, build};
-use super::lenient::is_token;
 use super::target::{Target, is_target};
 use super::{ParseError, Settings};
 use crate::wire::authority::is_authority;
+use crate::wire::headers::is_token;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead};
 use config::hcm::Underscores;

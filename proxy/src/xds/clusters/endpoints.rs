@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::cluster::Discovery;
+use tokio::time::Instant;
 use xds_client::{Update, Verdict};
 
 use super::{Clusters, Warming};
@@ -32,6 +33,7 @@ impl Clusters {
                 let unchanged = self.assignments.active_body(service) == Some(&stored.body);
                 self.assign_one(service, &assignment, |cluster| !unchanged || !cluster.is_warm());
                 self.assignments.put(service, stored, ());
+                self.will_be_stale(service, assignment.stale_after);
             }
             Ok(())
         });
@@ -57,6 +59,48 @@ impl Clusters {
         }
     }
 
+    /// Endpoints came: how long they may be used (`endpoint_stale_after`).
+    fn will_be_stale(&mut self, service: &Arc<str>, after: Option<Duration>) {
+        let Some(after) = after else {
+            self.stale_at.remove(service);
+            return;
+        };
+        self.count(service, "assignment_timeout_received");
+        match Instant::now().checked_add(after) {
+            Some(at) => self.stale_at.insert(Arc::clone(service), at),
+            None => self.stale_at.remove(service),
+        };
+    }
+
+    /// As in Envoy: nothing newer came in time, and then there are no endpoints.
+    pub(super) fn let_go_of_stale(&mut self) {
+        let now = Instant::now();
+        let stale: Vec<Arc<str>> = self.stale_at.extract_if(|_, at| *at <= now).map(|(service, _)| service).collect();
+        for service in stale {
+            tracing::warn!(
+                target: "upstream",
+                "endpoints of '{service}' are older than their endpoint_stale_after allows, and nothing newer came: they are used no more"
+            );
+            self.assign_one(&service, &config::endpoint::LoadAssignment::default(), |_| true);
+            self.assignments.remove(&service);
+            self.count(&service, "assignment_stale");
+        }
+    }
+
+    /// How long until some are.
+    pub(super) fn next_stale(&self) -> Option<Duration> {
+        self.stale_at.values().min().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Counts something once for each cluster of a service.
+    fn count(&self, service: &Arc<str>, counter: &str) {
+        for name in self.by_service.get(service).into_iter().flatten() {
+            if let Some(cluster) = self.versions(name).next() {
+                cluster.scope().counter(counter).inc();
+            }
+        }
+    }
+
     /// The versions of a name, in use and waiting.
     pub(super) fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Cluster>> {
         let active = self.held.active(name).map(|active| &active.cluster);
@@ -74,6 +118,7 @@ impl Clusters {
             if names.is_empty() {
                 self.by_service.remove(service);
                 self.assignments.remove(service);
+                self.stale_at.remove(service);
             }
         }
     }

@@ -386,3 +386,73 @@ fn a_static_cluster_is_not_changed_from_outside() {
         assert_eq!(world.ports("waiting"), ["10.0.0.1:5"]);
     });
 }
+
+#[test]
+fn endpoints_that_are_stale_are_used_no_more() {
+    run_paused(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("app", "svc")]).unwrap();
+        let mut stale = endpoints("svc", &[1]);
+        stale["policy"] = json!({"endpoint_stale_after": "10s"});
+        let later = async |world: &mut World, seconds| {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            world.control.settle(None);
+            world.ports("app").len()
+        };
+        world.push(&[stale.clone()]).unwrap();
+        assert_eq!(later(&mut world, 9).await, 1);
+        world.push(&[stale.clone()]).unwrap();
+        assert_eq!(later(&mut world, 9).await, 1, "what is said again is not stale");
+        assert_eq!(world.control.clusters.next_timeout(), Some(Duration::from_secs(1)));
+        assert_eq!(later(&mut world, 1).await, 0);
+        assert_eq!(world.control.clusters.next_timeout(), None);
+        let value = |world: &World, name: &str| world.value(&format!("cluster.app.{name}"));
+        assert_eq!((value(&world, "assignment_timeout_received"), value(&world, "assignment_stale")), (2, 1));
+        world.push(&[stale]).unwrap();
+        assert_eq!(world.ports("app").len(), 1, "the same once more is news");
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        assert_eq!(later(&mut world, 3600).await, 1, "nothing says that these grow old");
+    });
+}
+
+#[test]
+fn endpoints_of_a_service_that_nobody_asks_about_concern_nobody() {
+    run(async {
+        let mut world = World::new();
+        world.push(&[eds_cluster("app", "svc")]).unwrap();
+        world.push(&[endpoints("stranger", &[9]), endpoints("svc", &[1])]).unwrap();
+        assert_eq!(world.ports("app"), ["10.0.0.1:1"]);
+        assert!(world.shown(Kind::Endpoints).iter().all(|entry| &*entry.name != "stranger"), "nothing is kept of it");
+        world.push(&[eds_cluster("late", "stranger")]).unwrap();
+        assert!(world.cluster("late").is_none(), "it would be old: the cluster waits for its own answer");
+    });
+}
+
+/// A dynamic forward proxy shares its cache with those that say the same of it.
+#[test]
+fn a_cache_of_names_is_what_its_clusters_say_together() {
+    run(async {
+        let mut world = World::new();
+        let forward = |name: &str, hosts: u32| {
+            json!({
+                "@type": type_url::CLUSTER, "name": name, "lb_policy": "CLUSTER_PROVIDED",
+                "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+                    "dns_cache_config": {"name": "names", "max_hosts": hosts}
+                }}
+            })
+        };
+        let refused = world.refused(&[forward("one", 5), forward("other", 6), forward("same", 5)]);
+        assert_eq!((refused.len(), &*refused[0].0), (1, "other"), "{refused:?}");
+        let reason =
+            "cluster_type.typed_config.dns_cache_config: config specified DNS cache 'names' with different settings";
+        assert!(refused[0].1.contains(reason), "{}", refused[0].1);
+        assert!(world.cluster("one").is_some() && world.cluster("same").is_some());
+        world.take_away(type_url::CLUSTER, &["one", "same"]).unwrap();
+        world.push(&[forward("other", 6)]).unwrap();
+        assert!(world.cluster("other").is_some(), "nobody says otherwise any more");
+        let mut weak = forward("weak", 6);
+        weak["lb_policy"] = json!("ROUND_ROBIN");
+        assert!(world.refused(&[weak])[0].1.contains("lb_policy: only CLUSTER_PROVIDED"));
+    });
+}

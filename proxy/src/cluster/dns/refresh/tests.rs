@@ -12,7 +12,8 @@ fn settings() -> DnsSettings {
         refresh: Duration::from_secs(60),
         respect_ttl: true,
         jitter: Duration::ZERO,
-        resolvers: Vec::new(),
+        least: Duration::ZERO,
+        resolver: Default::default(),
         failure: None,
     }
 }
@@ -28,6 +29,9 @@ fn the_ttl_counts_where_it_is_respected() {
     assert_eq!(next_delay(&settings(), &ttl, 0), seconds(5));
     assert_eq!(next_delay(&settings(), &answer(None), 0), seconds(60));
     assert_eq!(next_delay(&settings(), &answer(Some(Duration::ZERO)), 0), seconds(60));
+    let patient = DnsSettings { least: seconds(30), ..settings() };
+    assert_eq!(next_delay(&patient, &ttl, 0), seconds(30));
+    assert_eq!(next_delay(&patient, &answer(Some(seconds(31))), 0), seconds(31));
     let deaf = DnsSettings { respect_ttl: false, ..settings() };
     assert_eq!(next_delay(&deaf, &ttl, 0), seconds(60));
 }

@@ -94,6 +94,10 @@ fn resolver() -> Arc<Resolver> {
     Resolver::with_files("/nonexistent/resolv.conf", "/nonexistent/hosts")
 }
 
+fn asks(servers: &[SocketAddr]) -> DnsResolver {
+    DnsResolver { servers: servers.to_vec(), ..DnsResolver::default() }
+}
+
 fn both(name: &str, _kind: u16) -> Says {
     match name {
         "both.example." => Says::Addresses(vec![four(1), four(2), six(1)], 30),
@@ -109,7 +113,7 @@ fn families() {
     run(async {
         let server = Server::start(both).await;
         let resolver = resolver();
-        let servers = [server.address];
+        let servers = asks(&[server.address]);
         let expected: BTreeMap<(&str, u8), Vec<IpAddr>> = BTreeMap::from([
             (("both.example.", 0), vec![six(1)]),
             (("both.example.", 1), vec![four(1), four(2)]),
@@ -136,7 +140,8 @@ fn families() {
 fn the_answer_s_ttl_is_told() {
     run(async {
         let server = Server::start(both).await;
-        let answer = resolver().lookup("four.example.", DnsFamily::V4Only, &[server.address]).await.expect("an answer");
+        let answer =
+            resolver().lookup("four.example.", DnsFamily::V4Only, &asks(&[server.address])).await.expect("an answer");
         let ttl = answer.ttl.expect("a TTL");
         assert!(!ttl.is_zero() && ttl <= Duration::from_secs(30), "{ttl:?}");
     });
@@ -147,9 +152,9 @@ fn no_such_name_is_an_answer_and_a_broken_server_is_none() {
     run(async {
         let server = Server::start(both).await;
         let resolver = resolver();
-        let missing = resolver.lookup("missing.example.", DnsFamily::All, &[server.address]).await;
+        let missing = resolver.lookup("missing.example.", DnsFamily::All, &asks(&[server.address])).await;
         assert_eq!(missing, Ok(Answer::default()));
-        let broken = resolver.lookup("broken.example.", DnsFamily::V4Only, &[server.address]).await;
+        let broken = resolver.lookup("broken.example.", DnsFamily::V4Only, &asks(&[server.address])).await;
         assert!(broken.is_err(), "{broken:?}");
     });
 }
@@ -164,7 +169,7 @@ fn one_family_without_addresses_and_the_other_without_an_answer_is_no_answer() {
             )
             .await;
             for family in [DnsFamily::Auto, DnsFamily::V4Preferred, DnsFamily::All] {
-                let answer = resolver().lookup("app.example.", family, &[server.address]).await;
+                let answer = resolver().lookup("app.example.", family, &asks(&[server.address])).await;
                 assert!(answer.is_err(), "{broken} {family:?} {answer:?}");
             }
         }
@@ -177,7 +182,7 @@ fn nothing_is_cached() {
         let server = Server::start(both).await;
         let resolver = resolver();
         for _ in 0..2 {
-            resolver.lookup("four.example.", DnsFamily::V4Only, &[server.address]).await.expect("an answer");
+            resolver.lookup("four.example.", DnsFamily::V4Only, &asks(&[server.address])).await.expect("an answer");
         }
         assert_eq!(server.asked.borrow().len(), 2);
     });
@@ -187,7 +192,7 @@ fn nothing_is_cached() {
 fn a_silent_server_fails_in_time() {
     crate::cluster::testing::run_paused(async {
         let server = Server::start(|_, _| Says::Nothing).await;
-        let result = resolver().lookup("four.example.", DnsFamily::V4Only, &[server.address]).await;
+        let result = resolver().lookup("four.example.", DnsFamily::V4Only, &asks(&[server.address])).await;
         assert!(result.is_err(), "{result:?}");
     });
 }
@@ -198,10 +203,10 @@ fn files_are_read_again_when_they_change() {
         let folder = tempfile::tempdir().expect("a folder");
         let hosts = folder.path().join("hosts");
         let resolver = Resolver::with_files(folder.path().join("resolv.conf"), &hosts);
-        let missing = resolver.lookup("app", DnsFamily::V4Only, &[]).await;
+        let missing = resolver.lookup("app", DnsFamily::V4Only, &asks(&[])).await;
         assert!(missing.is_err_and(|failure| failure.0.contains("resolv.conf")));
         fs::write(&hosts, "10.0.0.1 app\nfd00::1 app # both\n").expect("written");
-        let answer = resolver.lookup("app", DnsFamily::All, &[]).await.expect("an answer");
+        let answer = resolver.lookup("app", DnsFamily::All, &asks(&[])).await.expect("an answer");
         assert_eq!(answer, Answer { addresses: vec![four(1), six(1)], ttl: None });
     });
 }
@@ -210,6 +215,60 @@ fn files_are_read_again_when_they_change() {
 fn what_is_no_name_is_refused() {
     run(async {
         let long = "a".repeat(64);
-        assert!(resolver().lookup(&long, DnsFamily::V4Only, &[]).await.is_err());
+        assert!(resolver().lookup(&long, DnsFamily::V4Only, &asks(&[])).await.is_err());
     });
+}
+
+/// What of the system's file counts is what the cluster does not say itself.
+#[test]
+fn settings_are_the_system_s_where_the_cluster_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("resolv.conf");
+    fs::write(&path, "nameserver 10.0.0.53\nsearch svc.example\noptions ndots:3 timeout:7 attempts:4\n")
+        .expect("written");
+    let resolver = Resolver::with_files(&path, "/nonexistent/hosts");
+    let settings = |how: &DnsResolver| resolver.settings(how).expect("settings");
+    let servers = |config: &ResolverConfig| -> Vec<(IpAddr, Vec<bool>)> {
+        let over = |server: &NameServerConfig| {
+            server.connections.iter().map(|one| matches!(one.protocol, ProtocolConfig::Tcp)).collect()
+        };
+        config.name_servers().iter().map(|server| (server.ip, over(server))).collect()
+    };
+    let system: IpAddr = [10, 0, 0, 53].into();
+    let (config, options) = settings(&DnsResolver::default());
+    assert_eq!(servers(&config), [(system, vec![false, true])]);
+    assert_eq!(config.search().len(), 1);
+    assert_eq!((options.ndots, options.timeout, options.attempts), (3, Duration::from_secs(7), 4));
+    assert_eq!(options.server_ordering_strategy, ServerOrderingStrategy::UserProvidedOrder);
+
+    let own = SocketAddr::from(([10, 0, 0, 1], 54));
+    let how = DnsResolver {
+        tcp: true,
+        no_search: true,
+        timeout: Some(Duration::from_secs(2)),
+        tries: Some(1),
+        rotates: true,
+        payload: Some(512),
+        ..asks(&[own])
+    };
+    let (config, options) = settings(&how);
+    assert_eq!(servers(&config), [(own.ip(), vec![true])], "never over UDP");
+    assert_eq!(config.name_servers()[0].connections[0].port, 54);
+    assert!(config.search().is_empty() && config.domain().is_none());
+    assert_eq!((options.ndots, options.timeout, options.attempts), (3, Duration::from_secs(2), 0));
+    assert_eq!((options.server_ordering_strategy, options.edns_payload_len), (ServerOrderingStrategy::RoundRobin, 512));
+
+    let (config, _) = settings(&asks(&[own]));
+    assert_eq!((servers(&config)[0].0, config.search().len()), (own.ip(), 1), "search domains are the system's");
+    let fallback = DnsResolver { is_fallback: true, ..asks(&[own]) };
+    assert_eq!(servers(&settings(&fallback).0)[0].0, system);
+    fs::write(&path, "search svc.example\n").expect("written");
+    assert_eq!(servers(&settings(&fallback).0)[0].0, own.ip(), "there is no other");
+    assert!(resolver.settings(&DnsResolver::default()).is_err());
+}
+
+#[test]
+fn families_that_nothing_routes_are_left_out() {
+    let none = Routable { four: true, six: false };
+    assert!(none.reaches(&four(1)) && !none.reaches(&six(1)));
 }
