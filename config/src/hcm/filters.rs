@@ -53,15 +53,15 @@ pub(super) fn chain(at: &At<'_>, list: &[pb::HttpFilter], options: &Options) -> 
     Err(at.reject("the last filter must be envoy.filters.http.router; nothing would answer requests"))
 }
 
-/// What is upgraded to, and the filters before the router.
-pub(super) type OfUpgrade = (Arc<str>, Vec<HttpFilter>);
+/// Kinds of upgrades with their filters.
+type OfUpgrades = Vec<(Arc<str>, Vec<HttpFilter>)>;
 
 /// Filters of upgrades that have their own.
 pub(super) fn of_upgrades(
     at: &At<'_>,
     manager: &pb::HttpConnectionManager,
     options: &Options,
-) -> Result<Vec<OfUpgrade>, Rejection> {
+) -> Result<OfUpgrades, Rejection> {
     let typed = |list: &[pb::HttpFilter]| list.last().and_then(|router| router.config_type.clone());
     let at = at.field("upgrade_configs");
     let mut all = Vec::new();

@@ -141,14 +141,14 @@ fn tunneling(at: &At<'_>, proto: &pb::tcp_proxy::TunnelingConfig, options: &Opti
     })
 }
 
-/// The header of a tunnel's id, and its key in dynamic metadata.
-type TunnelId = (Arc<str>, Arc<str>);
+/// The header of an id, and its key in the metadata.
+type RequestId = (Arc<str>, Arc<str>);
 
 fn request_id(
     at: &At<'_>,
     proto: &pb::tcp_proxy::TunnelingConfig,
     options: &Options,
-) -> Result<Option<TunnelId>, Rejection> {
+) -> Result<Option<RequestId>, Rejection> {
     let at_header = at.field("request_id_header");
     let header = match proto.request_id_header.as_str() {
         "" => Arc::from("x-request-id"),

@@ -48,8 +48,13 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     if ours.contains(" DPE ") && envoy.replace("HTTP/1.0 ", "HTTP/1.1 ") == *ours {
         return Some("the version of an answer to what is no head");
     }
-    if refuses && envoy.contains("stream_idle_timeout SI") {
+    let of_body =
+        ours.lines().any(|line| line.starts_with("log 400 http1.codec_error DPE ") && !line.contains("DPE - "));
+    if of_body {
         return Some("what follows a chunk");
+    }
+    if envoy.contains("log 400 http1.codec_error") && ours.contains("log 408 request_header") && octets.contains(&0) {
+        return Some("characters that no head may have");
     }
     if envoy.replace(" / te: ", "") == *ours {
         return Some("a list of nothing");

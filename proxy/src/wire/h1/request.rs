@@ -303,8 +303,9 @@ fn framing(headers: &mut Headers, is_connect: bool, settings: &Settings) -> Resu
     let mut encodings = headers.get_all(&Name::TRANSFER_ENCODING);
     let encoding = encodings.next();
     let chunked = encoding.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
-    // What is no length is refused before anybody asks which of two counts.
-    if encoding.is_some() && headers.get_all(&Name::CONTENT_LENGTH).any(|length| parse_length(length).is_err()) {
+    // As with Envoy an empty length is refused before anybody asks which of two counts.
+    let allowed = settings.http1.allow_chunked_length;
+    if encoding.is_some() && !allowed && headers.get_all(&Name::CONTENT_LENGTH).any(Bytes::is_empty) {
         return Err(ParseError::CODEC);
     }
     if encoding.is_some() && (!chunked || is_connect || encodings.next().is_some()) {
