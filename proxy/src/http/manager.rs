@@ -33,7 +33,7 @@ pub struct ConnectionManager {
     pub(super) routes: Routes,
     pub(super) chains: Chains,
     /// Filters of upgrades that have their own.
-    pub(super) upgrade_chains: Box<[(Arc<str>, Chain)]>,
+    pub(super) upgrade_chains: OfUpgrades,
     pub(super) access_log: AccessLogs,
     /// Filters behind the router, for clusters without any.
     pub(super) upstream_chains: Chains,
@@ -204,11 +204,10 @@ impl fmt::Debug for ConnectionManager {
     }
 }
 
-fn of_upgrades(
-    at: &At<'_>,
-    config: &HttpConnectionManager,
-    deps: &FilterDeps<'_>,
-) -> Result<Box<[(Arc<str>, Chain)]>, Rejection> {
+/// Filters of upgrades that have their own, by what is upgraded to.
+type OfUpgrades = Box<[(Arc<str>, Chain)]>;
+
+fn of_upgrades(at: &At<'_>, config: &HttpConnectionManager, deps: &FilterDeps<'_>) -> Result<OfUpgrades, Rejection> {
     let chain = |(kind, filters): &(Arc<str>, Vec<_>)| {
         let place = config.upgrades.iter().position(|upgrade| upgrade.kind == *kind).unwrap_or(0);
         let chain = Chain::compile(&at.index(place).field("filters"), filters, deps)?;

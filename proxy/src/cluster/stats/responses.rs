@@ -114,13 +114,15 @@ impl ResponseCounters {
     }
 }
 
+/// A status, whether it is counted itself, and what counts it.
+type SeenApart = (u16, bool, [Counter; 3]);
+
 /// One category.
 #[derive(Debug)]
 struct Apart {
     /// What stands before each name, without its dot.
     prefix: Box<str>,
-    /// A status, whether it is counted itself, and what counts it.
-    seen: RefCell<SmallVec<[(u16, bool, [Counter; 3]); 1]>>,
+    seen: RefCell<SmallVec<[SeenApart; 1]>>,
     time: Cell<Option<Histogram>>,
 }
 
