@@ -27,8 +27,8 @@ use crate::worker::Worker;
 // Moved once, and in the usual case the large variant: a box would cost an allocation a connection.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Upstream {
-    /// As they are.
-    Connection(TcpLease),
+    /// As they are. Boxed, for all connections would hold its room twice.
+    Connection(Box<TcpLease>),
     /// Inside a request.
     Tunnel(Box<Tunnel>),
 }
@@ -222,7 +222,7 @@ async fn attempt(
         let want = TcpWant { proxied, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
         let lease = cluster.tcp(host, &want).await.map_err(Failed::Connect)?;
         connected(info, &lease.connection);
-        return Ok(Upstream::Connection(lease));
+        return Ok(Upstream::Connection(Box::new(lease)));
     };
     let want = HttpWant {
         downstream: Protocol::Http11,
