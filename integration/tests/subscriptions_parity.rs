@@ -78,7 +78,7 @@ fn play(program: &Path) -> Result<BTreeMap<String, u64>, Failure> {
     loop {
         let counters = counters(admin)?;
         let failed = |name: &&str| counters.get(&format!("{name}.update_failure")).is_some_and(|count| *count > 1);
-        if ASKED.iter().all(|name| failed(name)) {
+        if ASKED.iter().all(failed) {
             return Ok(counters);
         }
         if began.elapsed() > DEADLINE {

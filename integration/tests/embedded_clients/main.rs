@@ -1,5 +1,6 @@
 //! Clients that everybody has, through two sidecars with mutual TLS between them: gRPC in each of its kinds (tonic on both ends), a web socket
 //! (node), server-sent events and plain requests (curl). Nobody waits for time: each side goes on when it has heard the other.
+#![allow(clippy::unwrap_used, reason = "helpers of a test: what they cannot do fails it")]
 
 mod grpc;
 

@@ -24,8 +24,6 @@ use crate::wire::message::Protocol;
 use crate::worker::Worker;
 
 /// Where octets go.
-// Moved once, and in the usual case the large variant: a box would cost an allocation a connection.
-#[allow(clippy::large_enum_variant)]
 pub(super) enum Upstream {
     /// As they are. Boxed, for all connections would hold its room twice.
     Connection(Box<TcpLease>),
