@@ -62,7 +62,9 @@ pub(super) fn of_upgrades(
     manager: &pb::HttpConnectionManager,
     options: &Options,
 ) -> Result<OfUpgrades, Rejection> {
-    let typed = |list: &[pb::HttpFilter]| list.last().and_then(|router| router.config_type.clone());
+    fn typed(list: &[pb::HttpFilter]) -> Option<&pb::http_filter::ConfigType> {
+        list.last()?.config_type.as_ref()
+    }
     let at = at.field("upgrade_configs");
     let mut all = Vec::new();
     for (index, upgrade) in manager.upgrade_configs.iter().enumerate().filter(|(_, one)| !one.filters.is_empty()) {
@@ -79,7 +81,7 @@ pub(super) fn of_upgrades(
         }
         if typed(&upgrade.filters) != typed(&manager.http_filters) {
             let reason = "a router with other settings than that of http_filters is not supported";
-            return Err(at.index(chain.filters.len()).unsupported(reason));
+            return Err(at.index(upgrade.filters.len() - 1).unsupported(reason));
         }
         all.push((Arc::from(upgrade.upgrade_type.to_ascii_lowercase()), chain.filters));
     }

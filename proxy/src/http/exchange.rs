@@ -209,7 +209,8 @@ fn check(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     if request.method.as_bytes() == b"QUERY" && !request.headers.contains(&Name::CONTENT_TYPE) {
         return Err(LocalReply::new(400, "query_missing_content_type").into());
     }
-    if request.upgrade.as_deref() == Some(masque::KIND) {
+    // HTTP/2 hands the kind on as it was spelt.
+    if request.upgrade.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(masque::KIND)) {
         let Some(target) = masque::target(&request.path) else {
             let reply = LocalReply::new(404, "invalid_path").body(&b"The path is incorrect for CONNECT-UDP"[..]);
             return Err(reply.into());

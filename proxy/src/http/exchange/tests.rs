@@ -446,6 +446,27 @@ async fn websockets_become_tunnels_and_other_upgrades_are_refused() {
     assert_eq!((outcome.status(), outcome.body().as_str(), outcome.details()), (400, "no", "via_upstream"));
 }
 
+/// However the kind is spelt: whoever is judged must be whom the path leads to.
+#[tokio::test(start_paused = true)]
+async fn the_authority_of_connect_udp_is_that_of_its_path() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.upgrades.push(Upgrade { kind: "connect-udp".into(), enabled: true });
+    for kind in ["connect-udp", "Connect-UDP"] {
+        let asks = |path: &'static str| {
+            let mut request = with(get(path), &[]);
+            request.protocol = Protocol::Http2;
+            request.upgrade = Some(Bytes::from_static(kind.as_bytes()));
+            request
+        };
+        bench.upstream(Script::answers(200, &[], &[]));
+        let outcome = bench.send(asks("/.well-known/masque/udp/there.example/443/")).await;
+        assert_eq!(outcome.status(), 200, "{kind}");
+        assert_eq!(bench.seen().last().unwrap().head.authority, "there.example:443", "{kind}");
+        let outcome = bench.send(asks("/elsewhere")).await;
+        assert_eq!((outcome.status(), outcome.details()), (404, "invalid_path"), "{kind}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_speaks_before_the_tunnel_is_open_may_be_refused() {
     // Over HTTP/1 the parity scenario tells: there the octets are the codec's until the tunnel is open.

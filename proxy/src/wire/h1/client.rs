@@ -286,6 +286,14 @@ impl Upstream for Connection {
 
     fn send_data(&mut self, data: Bytes, end: bool) -> Result<(), StreamError> {
         self.check_sending()?;
+        // Of a tunnel whose other direction is over nothing is read any more that would tell.
+        if self.sending == Sending::Tunnel
+            && self.receiving == Receiving::Done
+            && !data.is_empty()
+            && let Some(error) = &self.write_error
+        {
+            return Err(StreamError::Closed(error.as_str().into()));
+        }
         if !self.sending.data(data, &mut self.write) {
             self.broken = true;
             return Err(StreamError::Io("more body than content-length says".into()));

@@ -99,10 +99,9 @@ impl Finder {
         if self.tried == 0 && !begins(kind, buffer)? {
             return Ok(None);
         }
-        if self.tried == 0
-            && buffer.len() <= limit
-            && let Ok(Some(cut)) = strict(kind, buffer)
-        {
+        // Most heads are whole at first sight: their end is not looked for before.
+        let seen = (self.tried == 0 && buffer.len() <= limit).then(|| strict(kind, buffer));
+        if let Some(Ok(Some(cut))) = seen {
             return Ok(Some(cut));
         }
         let found = self.found_end(buffer);
@@ -114,7 +113,12 @@ impl Finder {
             return Ok(None);
         }
         self.tried = buffer.len();
-        let cut = match cut(kind, buffer)? {
+        let cut = match seen {
+            Some(Ok(cut)) => cut,
+            Some(Err(Refused)) => lenient::cut(kind, buffer)?,
+            None => cut(kind, buffer)?,
+        };
+        let cut = match cut {
             // A complete head must not be waited for, whatever httparse makes of it.
             None if found.is_some() => lenient::cut(kind, buffer)?,
             cut => cut,
