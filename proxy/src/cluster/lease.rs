@@ -131,7 +131,8 @@ macro_rules! either {
 
 impl Upstream for UpstreamStream {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
-        // Every request to any host passes here. A tunnel that ends here sends no head.
+        // Every request to any host passes here, but for health checks, whose headers are the configuration's. A tunnel that ends here sends no
+        // head.
         if !matches!(self, UpstreamStream::Raw(_))
             && let Some(flaw) = flaw_of_request(head)
         {

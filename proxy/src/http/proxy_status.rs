@@ -55,7 +55,7 @@ pub(super) fn tell(config: &ProxyStatus, stream: &Stream<'_>, head: &mut Respons
     if !theirs.is_empty() {
         value = [&theirs[..], b", ", &value].concat();
     }
-    head.headers.set(Name::PROXY_STATUS, Bytes::from(value));
+    head.headers.set_said(Name::PROXY_STATUS, Bytes::from(value));
     if let (true, Some(status)) = (config.sets_status, status) {
         head.status = *status;
     }

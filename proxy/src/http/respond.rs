@@ -94,7 +94,7 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
     if (config.request_id_in_response || stream.request.headers.contains(&Name::X_ENVOY_FORCE_TRACE))
         && let Some(id) = stream.request.headers.get(&Name::X_REQUEST_ID)
     {
-        headers.set(Name::X_REQUEST_ID, id.clone());
+        headers.set_said(Name::X_REQUEST_ID, id.clone());
     }
     if let Some(via) = &config.via {
         append_list(headers, Name::VIA, via, b", ");

@@ -252,7 +252,7 @@ impl File {
 const MOST_LOOKS: u8 = 3;
 
 impl Stamp {
-    /// Something was moved to where the other one was: what is there now was whole when it came.
+    /// Something was put where the other one was: what was moved there was whole when it came, and what is still being written will change.
     fn took_the_place_of(self, other: Stamp) -> bool {
         let which = |inode: Option<Inode>| inode.map(|(device, number, ..)| (device, number));
         self.directory != other.directory || (self.file.is_some() && which(self.file) != which(other.file))

@@ -281,6 +281,8 @@ impl Control {
         // What the bootstrap does not ask for is not waited for.
         self.start.clusters_came = self.cds.is_none();
         self.start.listeners_came = self.lds.is_none();
+        // What static resources ask for is asked for now, too.
+        self.dirty = true;
         if let Some(ads) = ads {
             if self.cds.is_some() {
                 ads.subscribe(type_url::CLUSTER, Subscription::Wildcard);

@@ -155,7 +155,7 @@ fn new_head(request: &RequestHead, policy: &InternalRedirect, answer: &ResponseH
         let name = Name::new(name);
         head.headers.remove(&name);
         for value in answer.headers.iter().filter(|header| header.name == name).map(|header| header.value.clone()) {
-            head.headers.append(name.clone(), value);
+            head.headers.append_said(name.clone(), value);
         }
     }
     let scheme = |https: bool| if https { "https" } else { "http" };

@@ -56,7 +56,7 @@ impl Control {
                 self.stats.lds.begun();
             }
             self.start.listeners_wanted = Some(Instant::now());
-            self.set_state(ServerState::Initializing);
+            self.show_health();
         }
     }
 
@@ -79,7 +79,9 @@ impl Control {
         {
             self.stats.lds.timed_out();
         }
-        let configured = !dynamic || self.start.listeners_came || wait == Some(Duration::ZERO);
+        // Where no listeners are asked for, clusters and their endpoints are waited for all the same.
+        let came = self.start.listeners_came && (self.lds.is_some() || self.start.listeners_wanted.is_some());
+        let configured = !dynamic || came || wait == Some(Duration::ZERO);
         if configured && self.listeners.warming_count() == 0 && !self.clusters.awaits_checks() {
             self.start.live = true;
             self.show_health();

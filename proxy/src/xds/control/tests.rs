@@ -234,6 +234,22 @@ fn health_is_what_the_operator_says_and_never_better_than_the_configuration() {
     });
 }
 
+/// A bootstrap whose clusters are dynamic and whose listeners are not.
+#[test]
+fn clusters_are_waited_for_though_no_listeners_are_asked_for() {
+    run(async {
+        let mut world = World::new();
+        let control = &mut world.control;
+        control.lds = None;
+        control.begin(None);
+        control.look_at_readiness(true);
+        assert_ne!(control.status.state(), ServerState::Live, "no cluster has come");
+        control.start.listeners_wanted = Some(tokio::time::Instant::now());
+        control.look_at_readiness(true);
+        assert_eq!(control.status.state(), ServerState::Live);
+    });
+}
+
 #[test]
 fn not_live_while_the_first_listener_waits() {
     run(async {

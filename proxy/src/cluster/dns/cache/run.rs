@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::{Cache, Found, Name, lock};
 use crate::cluster::dns::refresh::back_off;
 use crate::cluster::dns::{Answer, LookupFailure, Resolver, literal};
 
-/// What is done with a name next.
+/// What is done next.
 enum Step {
+    /// Names that have failed and that nobody asks for any more go.
+    Sweep,
     /// It is to be looked up, if anybody still uses it.
     Due { name: Arc<Name>, failures: u32 },
     /// It was looked up.
@@ -34,6 +36,8 @@ type Next = Pin<Box<dyn Future<Output = Step>>>;
 /// Looks up what is asked for. A name that does not answer delays no other one.
 pub(super) async fn run(cache: Weak<Cache>, mut asked: mpsc::UnboundedReceiver<Arc<Name>>, resolver: Arc<Resolver>) {
     let mut under_way: FuturesUnordered<Next> = FuturesUnordered::new();
+    let Some(config) = cache.upgrade().map(|cache| Arc::clone(&cache.config)) else { return };
+    let mut sweep = interval(config.host_ttl.max(Duration::from_secs(1)));
     loop {
         let step = tokio::select! {
             name = asked.recv() => match name {
@@ -41,18 +45,19 @@ pub(super) async fn run(cache: Weak<Cache>, mut asked: mpsc::UnboundedReceiver<A
                 None => return,
             },
             Some(step) = under_way.next() => step,
+            _ = sweep.tick(), if config.forgets_failures => Step::Sweep,
         };
         let Some(cache) = cache.upgrade() else { return };
         match step {
             Step::Due { name, .. } if !cache.is_used(&name) => cache.forget(&name),
-            // It is looked up when somebody asks for it.
-            Step::Due { name, failures } if cache.config.forgets_failures && name.has_failed() => {
-                under_way.push(later(cache.config.host_ttl, name, failures));
-            }
+            Step::Sweep => cache.sweep(),
             Step::Due { name, failures } => under_way.push(look_up(&cache, name, failures, Arc::clone(&resolver))),
             Step::Looked { name, failures, result } => {
                 let (wait, failures) = cache.learns(&name, failures, result);
-                under_way.push(later(wait, name, failures));
+                // Who asks for one that failed has another one looked up: strangers could fill the queue with those that did.
+                if !(config.forgets_failures && name.has_failed()) {
+                    under_way.push(later(wait, name, failures));
+                }
             }
         }
     }
@@ -94,6 +99,11 @@ impl Cache {
         Duration::from_millis(unused) <= self.config.host_ttl
     }
 
+    fn sweep(&self) {
+        let failed: Vec<_> = lock(&self.names).values().filter(|name| name.has_failed()).cloned().collect();
+        failed.iter().filter(|name| !self.is_used(name)).for_each(|name| self.forget(name));
+    }
+
     fn forget(&self, name: &Arc<Name>) {
         {
             let mut names = lock(&self.names);
@@ -106,7 +116,9 @@ impl Cache {
         self.counts_removed();
         // Whoever holds it still waits for nothing.
         name.fails("nobody uses it");
-        self.publish();
+        if lock(&name.found).is_some() {
+            self.publish();
+        }
     }
 
     /// What is known now. When it is looked up again, and after how many failures.

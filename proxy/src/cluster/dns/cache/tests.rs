@@ -198,9 +198,18 @@ fn failures_are_forgotten_where_that_is_wanted() {
             assert_eq!((world.stat("dns_query_attempt"), world.stat("num_hosts")), (looked, 1));
         }
         assert_eq!((world.stat("host_added"), world.stat("host_removed")), (2, 1), "as in Envoy another one each time");
+        let Load::Coming(name) = world.cache.load("missing.example", 80) else { panic!("it failed before") };
+        let failed = Arc::downgrade(&name);
+        Arc::clone(&name).settles().await;
+        drop(name);
+        assert!(matches!(world.resolved("missing.example").await, Found::No(_)));
+        assert!(
+            failed.upgrade().is_none(),
+            "nobody keeps those that failed before: strangers make as many as they like"
+        );
         tokio::time::sleep(Duration::from_secs(900)).await;
-        assert_eq!(world.stat("dns_query_attempt"), 2, "nobody asks");
-        assert_eq!((world.stat("host_removed"), world.stat("num_hosts")), (2, 0), "and nothing is left of it");
+        assert_eq!(world.stat("dns_query_attempt"), 4, "nobody asks");
+        assert_eq!((world.stat("host_removed"), world.stat("num_hosts")), (4, 0), "and nothing is left of it");
     });
 }
 

@@ -127,7 +127,7 @@ impl HttpFilter for Cors {
         let credentials = word(turn, |policy| policy.config.allow_credentials) == Some(true);
         let expose = word(turn, |policy| policy.expose_headers.clone());
         if let Some(head) = &mut turn.stream.response {
-            head.headers.set(self.names.allow_origin.clone(), *origin);
+            head.headers.set_said(self.names.allow_origin.clone(), *origin);
             if credentials {
                 head.headers.set(self.names.allow_credentials.clone(), Bytes::from_static(b"true"));
             }
