@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::proxy::{TcpProxy, before};
 use super::tunnel::{Opener, Tunnel};
 use crate::cluster::{
-    Asks, ConnectFailure, Destination, Host, HttpWant, Load, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
+    Asks, ConnectFailure, Destination, Host, HttpWant, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
     WorkerCluster, by_weight,
 };
 use crate::failure::ResponseFlags;
@@ -101,16 +101,7 @@ enum Failed {
 
 /// A dynamic forward proxy has the host resolved itself where no filter has. Whether it leads anywhere but back here.
 async fn resolves(names: Arc<NameCache>, name: &str, info: &StreamInfo) -> bool {
-    let place = names.wait();
-    let name = match names.load(name, 0) {
-        Load::Known(name) => name,
-        Load::Coming(name) if place.is_some() => {
-            Arc::clone(&name).settles().await;
-            name
-        }
-        Load::Coming(_) | Load::Overflow | Load::NoName => return true,
-    };
-    !name.is_at(info.connection.local) && !name.is_at(info.connection.direct_local)
+    names.settled(name).await.is_none_or(|name| !name.leads_back(&info.connection))
 }
 
 /// Connects to a host of the chosen cluster, until `limit`. `None`: `info` says why not.

@@ -19,6 +19,7 @@ use self::stats::CacheStats;
 use super::Resolver;
 use crate::cluster::Cluster;
 use crate::stats::Stats;
+use crate::telemetry::stream_info::ConnectionInfo;
 
 /// A cache. Shared by the clusters that name it and by all workers.
 pub struct Cache {
@@ -130,6 +131,19 @@ impl Cache {
                 self.stats.dns_rq_pending_overflow.inc();
                 None
             }
+        }
+    }
+
+    /// The name of a host, once it is known or has failed; `None` where nobody may wait for it, or it is none.
+    pub async fn settled(self: &Arc<Self>, authority: &str) -> Option<Arc<Name>> {
+        match self.load(authority, 0) {
+            Load::Known(name) => Some(name),
+            Load::Coming(name) => {
+                let _place = self.wait()?;
+                Arc::clone(&name).settles().await;
+                Some(name)
+            }
+            Load::Overflow | Load::NoName => None,
         }
     }
 
@@ -262,8 +276,13 @@ impl Name {
         let _ = self.known.subscribe().wait_for(|known| *known != Found::Nothing).await;
     }
 
-    /// Whether one of its addresses is this one: a request would come back to where it has come in.
-    pub fn is_at(&self, address: SocketAddr) -> bool {
+    /// Whether whoever goes there comes back to where this connection has come in.
+    pub fn leads_back(&self, connection: &ConnectionInfo) -> bool {
+        self.is_at(connection.local) || self.is_at(connection.direct_local)
+    }
+
+    /// Whether one of its addresses is this one.
+    fn is_at(&self, address: SocketAddr) -> bool {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         match &*self.known.borrow() {
             Found::Addresses(addresses) => {

@@ -197,22 +197,13 @@ impl Attempt<'_> {
         let Some((names, Destination::Name(name))) = names.zip(self.cluster.destination(stream)) else {
             return Ok(true);
         };
-        let place = names.wait();
-        let name = match names.load(&name, 0) {
-            Load::Known(name) => name,
-            Load::Coming(name) if place.is_some() => {
-                let mut settles = pin!(Arc::clone(&name).settles());
-                poll_fn(|cx| match settles.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(Ok(())),
-                    Poll::Pending => exchange.poll_over(downstream, cx),
-                })
-                .await?;
-                name
-            }
-            Load::Coming(_) | Load::Overflow | Load::NoName => return Ok(true),
-        };
-        let connection = &exchange.stream.info.connection;
-        Ok(!name.is_at(connection.local) && !name.is_at(connection.direct_local))
+        let mut settled = pin!(names.settled(&name));
+        let name = poll_fn(|cx| match settled.as_mut().poll(cx) {
+            Poll::Ready(name) => Poll::Ready(Ok(name)),
+            Poll::Pending => exchange.poll_over(downstream, cx),
+        });
+        let name = name.await?;
+        Ok(name.is_none_or(|name| !name.leads_back(&exchange.stream.info.connection)))
     }
 
     /// Whether another one follows. A body that is not all there any more is not sent again, and a client that has seen informational heads

@@ -75,8 +75,7 @@ impl NetworkFilter for SniDynamicForwardProxy {
 
 /// A name that leads back to where the client has come in is closed at once; one without an address finds no endpoint later.
 fn judge(turn: &Turn<'_, Option<Waiting>>, name: &CachedName) -> Step {
-    let connection = turn.view.connection;
-    if name.is_at(connection.local) || name.is_at(connection.direct_local) {
+    if name.leads_back(turn.view.connection) {
         return Step::Close(ResponseFlags::DNS_RESOLUTION_FAILED);
     }
     Step::Continue

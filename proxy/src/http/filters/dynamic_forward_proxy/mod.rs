@@ -119,8 +119,7 @@ impl HttpFilter for DynamicForwardProxy {
 
 /// Whether the request may go on.
 fn judge(turn: &Turn<'_, '_, DynamicForwardProxy>, name: &CachedName) -> Step {
-    let connection = &turn.stream.info.connection;
-    if name.is_at(connection.local) || name.is_at(connection.direct_local) {
+    if name.leads_back(&turn.stream.info.connection) {
         return unresolved("it leads back here");
     }
     match name.known() {
