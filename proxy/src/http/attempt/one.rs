@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::filters;
 use super::log;
 use super::outliers;
-use crate::cluster::{ConnectFailure, Destination, HttpWant, Load, PickFailure, Priority, TcpWant};
+use crate::cluster::{ConnectFailure, Destination, HttpWant, PickFailure, Priority, TcpWant};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::early;
