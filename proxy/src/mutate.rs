@@ -10,7 +10,7 @@ use config::access_log::{Format, Part};
 use config::route::{AppendAction, HeaderAdd, HeaderChanges};
 use smallvec::SmallVec;
 
-use crate::wire::headers::{Headers, Name, is_value};
+use crate::wire::headers::{Headers, Name, is_header, is_value};
 
 mod ordered;
 
@@ -39,7 +39,7 @@ struct Addition {
 
 #[derive(Debug)]
 enum Value {
-    /// Without operators; the flag tells that it is no value. Names are looked at when configuration is read.
+    /// Without operators; the flag tells that it, or the name that it is for, makes no header.
     Constant(Bytes, bool),
     /// With operators.
     Computed(Format),
@@ -106,7 +106,7 @@ impl Side {
                 .iter()
                 .map(|add| Addition {
                     name: Name::new(&add.name),
-                    value: Value::compile(&add.value),
+                    value: Value::compile(&add.name, &add.value),
                     action: add.action,
                     keep_empty: add.keep_empty,
                 })
@@ -183,7 +183,7 @@ impl Value {
         }
     }
 
-    fn compile(format: &Format) -> Value {
+    fn compile(name: &str, format: &Format) -> Value {
         let mut text = Vec::new();
         for part in &format.parts {
             match part {
@@ -196,7 +196,7 @@ impl Value {
                 }
             }
         }
-        let unsound = !is_value(&text);
+        let unsound = !is_header(name.as_bytes(), &text);
         Value::Constant(Bytes::from(text), unsound)
     }
 }

@@ -26,7 +26,7 @@ impl OrderedMutations {
         let change = |one: &HeaderMutation| match one {
             HeaderMutation::Append(add) => Change::Append {
                 name: Name::new(&add.name),
-                value: Value::compile(&add.value),
+                value: Value::compile(&add.name, &add.value),
                 action: add.action,
                 keep_empty: add.keep_empty,
             },
