@@ -24,9 +24,9 @@ fn service(
             let found = answers.iter().find(|(line, ..)| head.starts_with(line));
             let (status, body) = found.map_or(("404 Not Found", ""), |(_, status, body)| (*status, *body));
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            // Who has gone meanwhile does not hear it.
-            let _ = stream.write_all(answer.as_bytes());
+            // Told before it is answered: who has the answer finds it told. Who has gone meanwhile does not hear it.
             let _ = sender.send(head);
+            let _ = stream.write_all(answer.as_bytes());
         }
     });
     (uri, asked)
