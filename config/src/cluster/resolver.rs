@@ -1,5 +1,5 @@
 //! How names are looked up: resolver settings in each of their spellings (`typed_dns_resolver_config`, `dns_resolution_config`, the fields of old).
-//! Called for DNS clusters and for caches of dynamic forward proxies.
+//! Called for DNS clusters, for caches of dynamic forward proxies, and for the bootstrap.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where a request of an `ORIGINAL_DST` cluster goes: what filters have set, what they have said, what a header says, each if the cluster looks
+//! Where a request of an `ORIGINAL_DST` cluster or a dynamic forward proxy goes: what filters have set, what they have said, what a header says, each if the cluster looks
 //! there. Asked by `http` and `tcp` before they pick; must never lead back to where the client has come in.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What Envoy shows of a cluster and cannot happen here: no HTTP/3 or early data, no limit on pools, no filter of maintenance; or not there,
+//! What Envoy shows of a cluster and cannot happen here, or only where endpoints grow stale: no HTTP/3 or early data, no limit on pools, no filter of maintenance; or not there,
 //! where it has no subsets and no zones. Shown as 0, for dashboards that ask. Used by [`super::stats`] alone.
 
 use crate::stats::{Kind, Names};

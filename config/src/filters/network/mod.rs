@@ -65,7 +65,7 @@ network_filters! {
     Rbac rbac Works Policy "envoy.extensions.filters.network.rbac.v3.RBAC" "connections are judged by their first octets, HTTP's among them, and with CONTINUOUS enforcement by each read";
     SniCluster sni_cluster Works "envoy.extensions.filters.network.sni_cluster.v3.SniCluster" "TCP goes to the cluster that has the server name for its name";
     SniDynamicForwardProxy sni_dynamic_forward_proxy Works "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig" "the server name is resolved, and TCP goes there over a dynamic forward proxy; save_upstream_address is refused";
-    SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name, the ALPN or the idle timeout of TCP proxying act; texts and addresses are kept; upstream subject names are rejected";
+    SetFilterState set_filter_state Works "envoy.extensions.filters.network.set_filter_state.v3.Config" "objects that name the cluster, the server name, the ALPN or the idle timeout of TCP proxying, switch its tunnels off, or name the host and port of a dynamic forward proxy act; other texts and addresses are kept; upstream subject names are rejected";
     DirectResponse direct_response Works "envoy.extensions.filters.network.direct_response.v3.Config" "what is configured is sent, and the connection is closed";
     Echo echo Works "envoy.extensions.filters.network.echo.v3.Echo" "bytes come back as they were sent";
 }

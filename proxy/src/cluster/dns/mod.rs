@@ -1,6 +1,6 @@
 //! DNS clusters: names are looked up on the control thread, again and again; the cluster serves what was last answered.
 //!
-//! Nobody waits for an answer: until the first one the cluster is empty (`UH`), and it alone. [`refresh`] runs one cluster's names for
+//! No cluster waits for an answer: until the first one it is empty (`UH`), and it alone. Only callers of dynamic forward proxies wait ([`Cache`]). [`refresh`] runs one cluster's names for
 //! the cluster's life; [`Resolver`] is shared by all clusters.
 
 mod cache;

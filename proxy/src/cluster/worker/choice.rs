@@ -1,4 +1,4 @@
-//! Which host an attempt goes to: the one that a filter chose, the balancer's, or a restored original destination. The balancer follows the
+//! Which host an attempt goes to: the one that a filter chose, the balancer's, or the one that a request names (original destinations, dynamic forward proxies). The balancer follows the
 //! endpoints that the control thread assigns. Part of [`WorkerCluster`].
 
 use std::net::SocketAddr;
