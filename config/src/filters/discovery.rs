@@ -258,6 +258,13 @@ fn default_config<C>(
 }
 
 impl HttpFilterConfig {
+    /// Whether anything of the filter of this name is to be discovered.
+    pub fn discovers(&self, name: &Arc<str>) -> bool {
+        let mut discovers = false;
+        self.each_discovery(name, &mut |_, _| discovers = true);
+        discovers
+    }
+
     /// Hands over what is to be discovered: the filter of this name itself, and those inside it.
     pub fn each_discovery(&self, name: &Arc<str>, found: &mut dyn FnMut(&Arc<str>, &Discovery<HttpFilterConfig>)) {
         match self {

@@ -72,9 +72,7 @@ pub(super) fn of_upgrades(
         let at = at.field("filters");
         let chain = chain(&at, &upgrade.filters, options)?;
         for (place, filter) in chain.filters.iter().enumerate() {
-            let mut discovers = false;
-            filter.config.each_discovery(&filter.name, &mut |_, _| discovers = true);
-            if discovers {
+            if filter.config.discovers(&filter.name) {
                 let reason = "configs that are discovered are not supported in filters of an upgrade's own";
                 return Err(at.index(place).field("config_discovery").unsupported(reason));
             }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use config::cluster::{Discovery, OriginalDst};
+use config::cluster::{Cluster, Discovery, OriginalDst};
 use serde_json::Value;
 
 use super::WorkerCluster;
@@ -32,8 +32,7 @@ pub trait Asks {
 
     /// A text in filter state.
     fn text(&self, key: &str) -> Option<String> {
-        let state = self.connection().filter_state.borrow();
-        String::from_utf8(state.get(key)?.value.to_vec()).ok()
+        self.connection().filter_state.borrow().text(key).map(str::to_owned)
     }
 
     /// The host that is asked for: of a connection the server name.
@@ -56,6 +55,11 @@ pub const DYNAMIC_HOST: &str = "envoy.upstream.dynamic_host";
 /// The same of its port.
 pub const DYNAMIC_PORT: &str = "envoy.upstream.dynamic_port";
 
+/// The port of a dynamic forward proxy's hosts that name none.
+pub fn default_port(config: &Cluster) -> u16 {
+    if config.transport.is_tls() { 443 } else { 80 }
+}
+
 /// The host and port that a dynamic forward proxy is asked for, by filter state or else by the request.
 pub fn dynamic_name(asks: &impl Asks, default_port: u16) -> Option<(String, u16)> {
     let port = asks.text(DYNAMIC_PORT).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
@@ -75,8 +79,7 @@ impl WorkerCluster {
         match &self.config().discovery {
             Discovery::OriginalDst(config) => self.address_of(config, asks).map(Destination::Address),
             Discovery::DynamicForward(_) => {
-                let default_port = if self.config().transport.is_tls() { 443 } else { 80 };
-                let (host, port) = dynamic_name(asks, default_port)?;
+                let (host, port) = dynamic_name(asks, default_port(self.config()))?;
                 Some(Destination::Name(super::dns::key(&host, port)))
             }
             _ => None,

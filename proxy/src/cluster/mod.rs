@@ -45,7 +45,7 @@ mod worker;
 pub use alternative::Alternative;
 pub use connect::{Connecting, Connector};
 pub use connect_failure::{ConnectFailure, ConnectFailureKind};
-pub use destination::{Asks, DYNAMIC_HOST, DYNAMIC_PORT, Destination, address_in, dynamic_name};
+pub use destination::{Asks, DYNAMIC_HOST, DYNAMIC_PORT, Destination, address_in, default_port, dynamic_name};
 pub use dial::Dialer;
 pub use dns::{Cache as NameCache, Found, Load, Name as CachedName, Waits};
 pub use endpoints::{Endpoint, Membership};

@@ -142,8 +142,7 @@ fn set_state(values: &StateValues, stream: &Accepted, inspected: &mut Inspected)
     });
     let info = StreamInfo::begin(connection, None);
     for value in values.iter() {
-        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
-        if let Some(object) = value.object(&entry) {
+        if let Some(object) = value.object(&LogEntry::of(&info)) {
             info.connection.filter_state.borrow_mut().set(object);
         }
     }

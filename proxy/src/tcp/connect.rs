@@ -69,8 +69,7 @@ pub(super) fn idle_timeout(proxy: &TcpProxy, connection: &ConnectionInfo) -> Opt
 
 /// An object of filter state, as text.
 fn state_text(connection: &ConnectionInfo, key: &str) -> Option<Arc<str>> {
-    let state = connection.filter_state.borrow();
-    std::str::from_utf8(&state.get(key)?.value).ok().map(Arc::from)
+    connection.filter_state.borrow().text(key).map(Arc::from)
 }
 
 /// The ALPN names of a connection's filter state.

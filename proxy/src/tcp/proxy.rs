@@ -60,10 +60,8 @@ impl TcpProxy {
     }
 
     fn write(&self, worker: &Worker, info: &StreamInfo, kind: EntryKind) {
-        self.access_log.log(
-            &worker.logs,
-            &LogEntry { info, request: None, response: None, trailers: None, more: More { kind, ..More::default() } },
-        );
+        let more = More { kind, ..More::default() };
+        self.access_log.log(&worker.logs, &LogEntry { more, ..LogEntry::of(info) });
     }
 
     /// A connection that a filter closed before it came here: counted and logged, as in Envoy.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::lane::Side;
 use crate::cluster::HttpLease;
 use crate::mutate::Mutation;
-use crate::telemetry::access_log::{LogEntry, More};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
@@ -30,10 +30,12 @@ use crate::wire::message::{BodyLength, Frame, Method, Protocol, RequestHead, Res
 /// How tunnels are opened.
 #[derive(Debug)]
 pub(super) struct Opener {
-    config: Tunneling,
     hostname: Format,
+    post_path: Option<Bytes>,
     changes: Mutation,
     request_id: Option<(Name, Box<str>)>,
+    keeps_headers: bool,
+    keeps_trailers: bool,
 }
 
 impl Opener {
@@ -42,13 +44,20 @@ impl Opener {
         let mut hostname = config.hostname.clone();
         format::settle(&mut hostname);
         let request_id = config.request_id.as_ref().map(|(name, key)| (Name::new(name), Box::from(&**key)));
-        Opener { hostname, changes: Mutation::compile(&config.headers), request_id, config: config.clone() }
+        Opener {
+            hostname,
+            post_path: config.post_path.as_ref().map(|path| Bytes::copy_from_slice(path.as_bytes())),
+            changes: Mutation::compile(&config.headers),
+            request_id,
+            keeps_headers: config.keeps_headers,
+            keeps_trailers: config.keeps_trailers,
+        }
     }
 
     /// The host of a tunnel. `None`: what filters or the client have said is no host.
     pub fn host(&self, info: &StreamInfo) -> Option<Bytes> {
         let mut host = Vec::new();
-        format::write(&self.hostname, &entry(info), &mut host);
+        format::write(&self.hostname, &LogEntry::of(info), &mut host);
         (!host.is_empty() && is_authority(&host)).then(|| host.into())
     }
 
@@ -60,7 +69,7 @@ impl Opener {
         let head = self.request(&lease, host, info);
         lease.stream.send_head(&head, false).map_err(|error| error.to_string())?;
         let head = answer(&mut lease).await.map_err(|error| error.to_string())?;
-        if self.config.keeps_headers {
+        if self.keeps_headers {
             let status = (":status".to_owned(), head.status.to_string());
             keep(&info.connection, "envoy.tcp_proxy.propagate_response_headers", Some(status), &head.headers);
         }
@@ -68,22 +77,22 @@ impl Opener {
         if !accepted.contains(&head.status) || head.body == BodyLength::Empty {
             return Err(format!("the answer is {}", head.status));
         }
-        let trailers = self.config.keeps_trailers.then(|| info.connection.clone());
-        let ends_whole = self.config.post_path.is_some() && lease.protocol != Protocol::Http2;
+        let trailers = self.keeps_trailers.then(|| info.connection.clone());
+        let ends_whole = self.post_path.is_some() && lease.protocol != Protocol::Http2;
         Ok(Tunnel { lease, unread: Bytes::new(), ended: false, said: false, ends_whole, trailers })
     }
 
     fn request(&self, lease: &HttpLease, host: Bytes, info: &mut StreamInfo) -> RequestHead {
-        let post = self.config.post_path.as_deref();
+        let post = self.post_path.as_ref();
         let scheme = if lease.connection.tls.is_some() { "https" } else { "http" };
         let mut head = RequestHead {
             method: if post.is_some() { Method::Post } else { Method::Connect },
-            path: Bytes::copy_from_slice(post.unwrap_or_default().as_bytes()),
+            path: post.cloned().unwrap_or_default(),
             authority: host,
             scheme: Bytes::from_static(post.map_or("", |_| scheme).as_bytes()),
             ..RequestHead::unread()
         };
-        let values = self.changes.request_values(|format, out| format::write(format, &entry(info), out));
+        let values = self.changes.request_values(|format, out| format::write(format, &LogEntry::of(info), out));
         self.changes.apply_to_request(&mut head.headers, values);
         if let Some((name, key)) = &self.request_id {
             let id = uuid::random();
@@ -93,10 +102,6 @@ impl Opener {
         }
         head
     }
-}
-
-fn entry(info: &StreamInfo) -> LogEntry<'_> {
-    LogEntry { info, request: None, response: None, trailers: None, more: More::default() }
 }
 
 /// The final head of the answer.

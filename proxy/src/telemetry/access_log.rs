@@ -23,6 +23,13 @@ pub struct LogEntry<'a> {
     pub more: More<'a>,
 }
 
+impl<'a> LogEntry<'a> {
+    /// Of a stream of which nothing is known but that: a connection, as a rule.
+    pub fn of(info: &'a StreamInfo) -> LogEntry<'a> {
+        LogEntry { info, request: None, response: None, trailers: None, more: More::default() }
+    }
+}
+
 /// What few formats ask for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct More<'a> {

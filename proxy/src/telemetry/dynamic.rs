@@ -270,6 +270,11 @@ impl FilterState {
         set.or_else(|| Side::ALL.iter().find_map(|side| self.peer(*side)?.object(*side, key)))
     }
 
+    /// The object of a key, as text.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        std::str::from_utf8(&self.get(key)?.value).ok()
+    }
+
     /// Sets an object. False if there is one that is read only: it stays.
     pub fn set(&mut self, object: StateObject) -> bool {
         let objects = &mut self.objects.get_or_insert_default().0;

@@ -102,9 +102,7 @@ impl Chains {
     /// The first filter that cannot be honoured; the path begins at `at`, the list.
     pub fn compile(at: &At<'_>, filters: &[HttpFilterEntry], deps: &FilterDeps<'_>) -> Result<Chains, Rejection> {
         let chain = Chain::compile(at, filters, deps)?;
-        let mut discovers = false;
-        filters.iter().for_each(|entry| entry.config.each_discovery(&entry.name, &mut |_, _| discovers = true));
-        Ok(if discovers {
+        Ok(if filters.iter().any(|entry| entry.config.discovers(&entry.name)) {
             Chains::Discovered(Arc::new(ChainSlot(ArcSwap::from_pointee(chain))))
         } else {
             Chains::Fixed(chain)

@@ -125,6 +125,5 @@ pub(super) fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
 }
 
 pub(super) fn log(worker: &Worker, common: &Common, info: &StreamInfo) {
-    let entry = LogEntry { info, request: None, response: None, trailers: None, more: Default::default() };
-    common.access_log.log(&worker.logs, &entry);
+    common.access_log.log(&worker.logs, &LogEntry::of(info));
 }

@@ -24,7 +24,7 @@ mod sni_dynamic_forward_proxy;
 use self::filter::{FilterDeps, Hooks, NetworkFilter as _, Step, Turn};
 use self::list::network_filters;
 
-use crate::telemetry::access_log::{LogEntry, More};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 
 pub use first::First;
@@ -45,7 +45,6 @@ network_filters! {
 fn render(connection: &std::rc::Rc<ConnectionInfo>) -> impl FnMut(&config::access_log::Format, &mut Vec<u8>) {
     let info = StreamInfo::begin(connection.clone(), None);
     move |format, out| {
-        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: More::default() };
-        crate::telemetry::format::write(format, &entry, out);
+        crate::telemetry::format::write(format, &LogEntry::of(&info), out);
     }
 }

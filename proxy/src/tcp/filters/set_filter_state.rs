@@ -58,8 +58,7 @@ impl NetworkFilter for SetFilterState {
 fn set(values: &StateValues, connection: &Rc<ConnectionInfo>) {
     let info = StreamInfo::begin(connection.clone(), None);
     for value in values.iter() {
-        let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
-        if let Some(object) = value.object(&entry) {
+        if let Some(object) = value.object(&LogEntry::of(&info)) {
             connection.filter_state.borrow_mut().set(object);
         }
     }

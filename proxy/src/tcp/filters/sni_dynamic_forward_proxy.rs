@@ -42,14 +42,15 @@ impl NetworkFilter for SniDynamicForwardProxy {
 
     fn connected(&self, turn: &mut Turn<'_, Option<Waiting>>) -> Step {
         let connection = turn.view.connection;
-        let host = text(connection, DYNAMIC_HOST).or_else(|| {
+        let said = |key: &str| connection.filter_state.borrow().text(key).map(str::to_owned);
+        let host = said(DYNAMIC_HOST).or_else(|| {
             let name = connection.requested_server_name.as_ref()?;
             Some(String::from_utf8_lossy(name.as_bytes()).into_owned())
         });
         let Some(host) = host.filter(|host| !host.is_empty()) else { return Step::Continue };
         let Some(cache) = turn.view.calls.names(&self.cache) else { return Step::Continue };
         let Some(place) = cache.wait() else { return Step::Close(ResponseFlags::NONE) };
-        let told = text(connection, DYNAMIC_PORT).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+        let told = said(DYNAMIC_PORT).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
         let port = told.unwrap_or_else(|| {
             tell_port(connection, self.port);
             self.port
@@ -79,11 +80,6 @@ fn judge(turn: &Turn<'_, Option<Waiting>>, name: &CachedName) -> Step {
         return Step::Close(ResponseFlags::DNS_RESOLUTION_FAILED);
     }
     Step::Continue
-}
-
-fn text(connection: &ConnectionInfo, key: &str) -> Option<String> {
-    let state = connection.filter_state.borrow();
-    String::from_utf8(state.get(key)?.value.to_vec()).ok()
 }
 
 /// The cluster looks there for the port.

@@ -12,7 +12,7 @@ use config::filters::dynamic_forward_proxy::{DynamicForwardProxy as Config, NewH
 
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::{Wait, Waited};
-use crate::cluster::{CachedName, Found, Load, Waits, dynamic_name};
+use crate::cluster::{CachedName, Found, Load, Waits, default_port, dynamic_name};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
 use crate::wire::headers::Name;
@@ -70,7 +70,7 @@ impl HttpFilter for DynamicForwardProxy {
             Some(NewHost::Literal(host)) => stream.request.authority = host.clone(),
             Some(NewHost::Header(name)) => {
                 if let Some(host) = stream.request.headers.get(name) {
-                    stream.request.authority = Bytes::copy_from_slice(host);
+                    stream.request.authority = host.clone();
                 }
             }
             Some(NewHost::Same) | None => {}
@@ -83,14 +83,14 @@ impl HttpFilter for DynamicForwardProxy {
                 "Dynamic forward proxy pending request overflow",
             );
         };
-        let default_port = if cluster.config().transport.is_tls() { 443 } else { 80 };
+        let port = default_port(cluster.config());
         if stream.request.authority.is_empty() {
             return LocalReply::new(400, "empty_host_header").body(&b"Empty host header"[..]).into();
         }
-        let asked = if self.heeds_state { dynamic_name(stream, default_port) } else { None };
+        let asked = if self.heeds_state { dynamic_name(stream, port) } else { None };
         let loaded = match &asked {
             Some((host, port)) => cache.load(host, *port),
-            None => cache.load(std::str::from_utf8(&stream.request.authority).unwrap_or_default(), default_port),
+            None => cache.load(std::str::from_utf8(&stream.request.authority).unwrap_or_default(), port),
         };
         match loaded {
             Load::Known(name) => judge(turn, &name),

@@ -101,14 +101,17 @@ pub(super) fn fits(stream: &Stream<'_>) -> bool {
 
 /// Sets one header or pseudo header of the request.
 fn set(request: &mut RequestHead, name: &str, value: Bytes) -> bool {
+    if !name.starts_with(':') && name != "host" {
+        request.headers.set_said(Name::new(name), value);
+        return true;
+    }
     request.headers.doubt_unless(is_value(&value));
     match name {
         ":authority" | "host" => request.authority = value,
         ":path" => request.path = value,
         ":scheme" => request.scheme = value,
         ":method" => request.method = Method::from_token(&value, || value.clone()),
-        _ if name.starts_with(':') => return false,
-        _ => request.headers.set_said(Name::new(name), value),
+        _ => return false,
     }
     true
 }

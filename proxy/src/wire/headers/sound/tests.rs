@@ -1,21 +1,10 @@
 //! Tests of `sound`: what is a header, and who finds out.
 
 use super::*;
-use crate::wire::message::{BodyLength, Method, Protocol};
 
 fn request(headers: Headers) -> RequestHead {
-    RequestHead {
-        protocol: Protocol::Http11,
-        method: Method::Get,
-        path: Bytes::from_static(b"/"),
-        about_server: false,
-        authority: Bytes::from_static(b"app"),
-        scheme: Bytes::from_static(b"http"),
-        headers,
-        body: BodyLength::Empty,
-        upgrade: None,
-        wire_size: 0,
-    }
+    let [path, authority, scheme] = ["/", "app", "http"].map(Bytes::from);
+    RequestHead { path, authority, scheme, headers, ..RequestHead::unread() }
 }
 
 #[test]
