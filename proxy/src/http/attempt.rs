@@ -2,6 +2,7 @@
 //! `router` for routes that forward. The stream of the attempt that is answered stays here while the answer is sent: nothing large is
 //! handed about.
 
+mod connect;
 mod dropped;
 mod ends;
 mod failure;
@@ -9,6 +10,7 @@ mod filters;
 pub(super) mod log;
 pub(in crate::http) mod mirror;
 mod one;
+mod outcome;
 mod outliers;
 mod race;
 pub(super) mod redirects;
@@ -47,7 +49,8 @@ use crate::wire::message::{Method, ResponseHead};
 
 use ends::Ends;
 pub(super) use failure::{reset_of, reset_reply, unsendable};
-use one::{Attempt, Outcome, Reached};
+use one::Attempt;
+use outcome::{Outcome, Reached};
 use race::Race;
 pub(super) use redirects::Elsewhere;
 

@@ -1,9 +1,7 @@
-//! One attempt: pick a host, borrow a stream, send, wait for the response head. The loop in [`super`] makes these; `race` begins further
-//! ones beside a late one.
+//! One attempt: have a host and a stream found (`connect`), send, wait for the response head. The loop in [`super`] makes these; `race`
+//! begins further ones beside a late one. It ends with an [`Outcome`].
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -11,18 +9,18 @@ use config::hcm::SchemeHeader;
 use config::route::HostRewrite;
 
 use super::super::stages;
+use super::connect::connect_failed;
 use super::ends::{self, Ends};
 use super::failure::Failure;
 use super::filters;
 use super::log;
+use super::outcome::{Outcome, Reached};
 use super::outliers;
-use crate::cluster::{ConnectFailure, Destination, HttpWant, PickFailure, Priority, TcpWant};
+use crate::cluster::{PickFailure, Priority};
 use crate::failure::ResponseFlags;
 use crate::http::deadlines::Expired;
 use crate::http::early;
 use crate::http::exchange::Exchange;
-use crate::http::hash;
-use crate::http::plan::{self, UpstreamNames};
 use crate::http::respond;
 use crate::http::retry::{Decision, Retry};
 use crate::http::rewrite;
@@ -30,14 +28,11 @@ use crate::http::route::Forwarding;
 use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::trace;
-use crate::http::trace::attempt::Ended;
 use crate::http::upgrade;
 use crate::http::upload::Upload;
 use crate::http::upstreams::{Lease, Target, UpstreamCluster};
-use crate::telemetry::stream_info::StreamInfo;
-use crate::tls::AlpnList;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
-use crate::wire::message::{BodyLength, Protocol, ResponseHead};
+use crate::wire::message::ResponseHead;
 
 /// What all attempts of a request have in common.
 pub(super) struct Attempt<'a> {
@@ -47,53 +42,6 @@ pub(super) struct Attempt<'a> {
     pub append_forwarded_host: bool,
     /// Counts the streams that attempts get, and what they hear.
     ends: &'a Ends<'a>,
-}
-
-/// Waits for a stream, no longer than the client and the timeouts do.
-async fn wait(
-    exchange: &mut Exchange<'_>,
-    downstream: &mut dyn Downstream,
-    mut connecting: Pin<&mut (impl Future<Output = Result<Lease, ConnectFailure>> + ?Sized)>,
-) -> Result<Result<Lease, ConnectFailure>, Stop> {
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(result));
-        }
-        exchange.poll_over(downstream, cx)
-    })
-    .await
-}
-
-/// How an attempt ended.
-// Moved once, and in the usual case the large variant: a box would cost an allocation a request.
-#[allow(clippy::large_enum_variant)]
-pub(super) enum Outcome {
-    /// With a response head. The flag tells that an informational head went to the client before.
-    Answer(Lease, ResponseHead, (Target, bool)),
-    /// Without.
-    Failed(Failure, Option<Target>, Reached),
-    /// Its time is up, and it goes on: another one may overtake it.
-    Late(Lease, Target),
-}
-
-/// How far an attempt came that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reached {
-    Nobody,
-    /// The request's head was sent.
-    Upstream,
-    /// And an informational head of the answer went to the client.
-    Client,
-}
-
-/// What a stream is asked for with. Its own, so that the request can be served meanwhile.
-pub(super) struct Asks<'s> {
-    downstream: Protocol,
-    authority: Bytes,
-    alpn: Option<&'s AlpnList>,
-    named: Option<Box<UpstreamNames>>,
-    proxied: (SocketAddr, SocketAddr),
-    tells_connection: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -184,27 +132,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// A dynamic forward proxy has the host resolved itself where no filter has. Whether it leads anywhere but back here.
-    async fn resolve(
-        &self,
-        cache: &str,
-        exchange: &mut Exchange<'_>,
-        downstream: &mut dyn Downstream,
-    ) -> Result<bool, Stop> {
-        let stream = &exchange.stream;
-        let names = stream.context.upstreams.names(cache);
-        let Some((names, Destination::Name(name))) = names.zip(self.cluster.destination(stream)) else {
-            return Ok(true);
-        };
-        let mut settled = pin!(names.settled(&name));
-        let name = poll_fn(|cx| match settled.as_mut().poll(cx) {
-            Poll::Ready(name) => Poll::Ready(Ok(name)),
-            Poll::Pending => exchange.poll_over(downstream, cx),
-        });
-        let name = name.await?;
-        Ok(name.is_none_or(|name| !name.leads_back(&exchange.stream.info.connection)))
-    }
-
     /// Whether another one follows. A body that is not all there any more is not sent again, and a client that has seen informational heads
     /// would see those of two attempts.
     pub fn decide(&self, outcome: &Outcome, retry: Option<&mut Retry<'_>>, upload: &Upload) -> Decision {
@@ -221,16 +148,6 @@ impl Attempt<'_> {
                 Decision::PassOn(ResponseFlags::NONE)
             }
         }
-    }
-
-    /// Chooses the host of the attempt of that number.
-    pub fn pick(&self, stream: &Stream<'_>, number: u32, retry: Option<&Retry<'_>>) -> Result<Target, Failure> {
-        let hash = stream.route.and_then(|chosen| hash::of_request(&self.cluster.config().http.hash, chosen, stream));
-        let metadata = if self.cluster.has_subsets() { stream.asked_of_hosts() } else { None };
-        let destination = self.cluster.destination(stream);
-        let picked =
-            self.cluster.pick(stream.plan.host(number), hash, retry, metadata.as_deref(), destination.as_ref());
-        picked.map_err(Failure::Pick)
     }
 
     /// Logs tell of the cluster and the host, and of no failure of an earlier one.
@@ -252,7 +169,7 @@ impl Attempt<'_> {
     }
 
     /// That name.
-    fn new_host<'t>(&self, target: &'t Target) -> Option<&'t str> {
+    pub(super) fn new_host<'t>(&self, target: &'t Target) -> Option<&'t str> {
         target.hostname().filter(|_| matches!(self.host_rewrite, Some(HostRewrite::Auto)))
     }
 
@@ -282,49 +199,6 @@ impl Attempt<'_> {
             return Ok(());
         }
         lease.stream().send_head(&exchange.stream.request, upload.is_empty())
-    }
-
-    /// What a stream is asked for with.
-    pub fn asks<'s>(&self, stream: &Stream<'s>) -> Asks<'s> {
-        let connection = &stream.context.connection;
-        Asks {
-            downstream: stream.request.protocol,
-            authority: stream.request.authority.clone(),
-            alpn: stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), stream.request.protocol)),
-            named: plan::upstream_names(stream),
-            proxied: (connection.remote, connection.local),
-            tells_connection: stream.context.manager.config.tells_connection,
-        }
-    }
-
-    /// That, for a host: its own name may stand in for the request's.
-    pub fn want<'t>(&self, asks: &'t Asks<'_>, target: &'t Target) -> HttpWant<'t> {
-        let named = asks.named.as_deref();
-        HttpWant {
-            downstream: asks.downstream,
-            alpn: named.and_then(|named| named.alpn.as_ref()).or(asks.alpn),
-            sni: named.and_then(|named| named.sni.as_deref()),
-            authority: self.new_host(target).map_or(&asks.authority[..], str::as_bytes),
-            proxied: asks.tells_connection.then_some(asks.proxied),
-            priority: self.priority,
-        }
-    }
-
-    /// Waits for a stream.
-    async fn connect(
-        &self,
-        exchange: &mut Exchange<'_>,
-        downstream: &mut dyn Downstream,
-        target: &Target,
-    ) -> Result<Result<Lease, ConnectFailure>, Stop> {
-        let asks = self.asks(&exchange.stream);
-        let want = self.want(&asks, target);
-        if let Some(connect) = upgrade::terminated(&exchange.stream) {
-            let want = TcpWant { sni: want.sni, proxied: Some(asks.proxied), priority: want.priority, alpn: None };
-            let mut connecting = Box::pin(self.cluster.raw(target, &want, connect.proxy_protocol));
-            return wait(exchange, downstream, connecting.as_mut()).await;
-        }
-        wait(exchange, downstream, pin!(self.cluster.http(target, &want))).await
     }
 
     /// Sends the body and waits for the final head, passing informational ones on. `hedges`: an attempt that is late goes on, and with
@@ -409,71 +283,5 @@ impl Attempt<'_> {
     }
 }
 
-/// There is no stream to that host; logs tell why.
-pub(super) fn connect_failed(stream: &mut Stream<'_>, failure: &ConnectFailure, target: &Target) {
-    if failure.names_host {
-        stream.info.upstream_host = Some(target.address());
-    }
-    stream.info.upstream_transport_failure.clone_from(&failure.transport_reason);
-}
-
 /// Informational heads of one response that are passed on. They wait for no window, so an endless row of them would fill the memory.
 const MAX_INFORMATIONAL: u32 = 16;
-
-impl Outcome {
-    pub fn target(&self) -> Option<&Target> {
-        match self {
-            Outcome::Answer(_, _, (target, _)) | Outcome::Late(_, target) => Some(target),
-            Outcome::Failed(_, target, _) => target.as_ref(),
-        }
-    }
-
-    /// It was given up, for it took too long.
-    pub fn is_late(&self) -> bool {
-        matches!(self, Outcome::Late(..) | Outcome::Failed(Failure::Timeout(_), ..))
-    }
-
-    /// Whether it had a host to go to, and whether anything was sent there.
-    pub fn reached(&self) -> (bool, bool) {
-        match self {
-            Outcome::Answer(..) | Outcome::Late(..) => (true, true),
-            Outcome::Failed(_, target, reached) => (target.is_some(), *reached != Reached::Nobody),
-        }
-    }
-
-    /// What a log says of a failure.
-    pub fn flags(&self) -> ResponseFlags {
-        match self {
-            Outcome::Failed(failure, ..) => failure.flags(),
-            Outcome::Answer(..) | Outcome::Late(..) => ResponseFlags::NONE,
-        }
-    }
-
-    /// How it ended, once it is not waited for any more.
-    pub fn ended(&self) -> Ended {
-        match self {
-            Outcome::Answer(_, head, _) if head.body == BodyLength::Empty => Ended::Whole,
-            Outcome::Answer(..) | Outcome::Late(..) => Ended::Canceled,
-            Outcome::Failed(failure, ..) => failure.ended(),
-        }
-    }
-
-    /// What it was answered with.
-    pub fn head(&self) -> Option<&ResponseHead> {
-        match self {
-            Outcome::Answer(_, head, _) => Some(head),
-            Outcome::Failed(..) | Outcome::Late(..) => None,
-        }
-    }
-
-    /// Logs tell what it was on the wire, if it was answered; that of others has been told.
-    pub fn told(&mut self, info: &mut StreamInfo) {
-        if let Outcome::Answer(lease, ..) = self {
-            info.host_wire(|| lease.stream().on_wire());
-        }
-    }
-
-    pub fn status(&self) -> Option<u16> {
-        self.head().map(|head| head.status)
-    }
-}

@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use tokio::time::{Sleep, sleep};
 
 use super::again;
+use super::connect::connect_failed;
 use super::ends::Ends;
 use super::failure::Failure;
 use super::filters;
 use super::log;
-use super::one::{Attempt, connect_failed};
+use super::one::Attempt;
 use super::outliers;
 use crate::cluster::ConnectFailure;
 use crate::cluster::retry::BackOff;
