@@ -11,12 +11,17 @@ use super::TEXT;
 
 /// A text without what is secret in it.
 pub(in crate::json) fn shown(text: &str) -> Cow<'_, str> {
-    if let Some(text) = without_credentials(text).or_else(|| without_credentials_of_url(text)) {
+    if let Some(text) = without_credentials(text) {
         return Cow::Owned(text);
     }
-    match without_private_keys(text) {
+    let shown = match without_private_keys(text) {
         Cow::Borrowed(text) => without_private_members(text),
         Cow::Owned(text) => Cow::Owned(without_private_members(&text).into_owned()),
+    };
+    match shown {
+        // Last: a text that is no URL may hold one, beside keys.
+        Cow::Borrowed(text) => without_credentials_of_url(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        shown => shown,
     }
 }
 
@@ -94,10 +99,10 @@ fn without_credentials(text: &str) -> Option<String> {
 
 /// `https://user:password@host/path?token=secret`.
 fn without_credentials_of_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
     if text.contains(char::is_whitespace) {
         return None;
     }
-    let (scheme, rest) = text.split_once("://")?;
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let mut shown = format!("{scheme}://");
     match authority.rsplit_once('@') {

@@ -37,6 +37,8 @@ fn private_members_of_keys_are_hidden() {
         super::json(&mut value);
         assert_eq!(value, json!({"a": [hidden], "b": expected}));
     }
+    let beside_url = shown(r#"{"keys":[{"kty":"oct","k":"MARKED","x5u":"https://u:MARKED@h/"}]}"#);
+    assert!(!beside_url.contains("MARKED"), "{beside_url}");
     let public = r#"{"keys": [{"kty": "RSA", "n": "1", "e": "2"}]}"#;
     assert_eq!(shown(public), public);
     // What cannot be read may be a key all the same.
