@@ -53,7 +53,10 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         )));
     }
     let mut policy = super::policy::balancer(&at, proto, options)?;
-    dynamic_forward::check(&at, proto, &policy.balancer, &mut http.settings, options)?;
+    let discovery = match dynamic_forward::decode(&at, proto, &policy.balancer, &mut http.settings, options)? {
+        Some(cache) => Discovery::DynamicForward(cache),
+        None => discovery(&at, proto, &name, options)?,
+    };
     policy.balancing.fails_in_panic &= looks_at_zones(&policy.balancer);
     let panic_threshold = match options.runtime.get::<u64>("upstream.healthy_panic_threshold") {
         Some(percent) => percent.min(100) as f64,
@@ -63,7 +66,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         local_zone: local_zone(&policy.balancer, &name, options),
         subsets: policy.subsets,
         stat_name: proto::text(&proto.alt_stat_name).unwrap_or_else(|| name.clone()),
-        discovery: discovery(&at, proto, &name, options)?,
+        discovery,
         connect_timeout: proto::positive(&at.field("connect_timeout"), &proto.connect_timeout)?
             .unwrap_or(Duration::from_secs(5)),
         balancer: policy.balancer,

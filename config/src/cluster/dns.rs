@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::resolver::{self, Spellings};
-use super::{Discovery, DnsFamily, DnsResolver, DnsSettings, decode, dynamic_forward};
+use super::{Discovery, DnsFamily, DnsResolver, DnsSettings, decode};
 use crate::extension;
 use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, extensions};
@@ -53,9 +53,6 @@ pub(super) fn custom(
         }
         "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster" => {
             Ok(Discovery::OriginalDst(super::original_dst::typed(&at_config, &extension, options)?))
-        }
-        dynamic_forward::TYPE => {
-            Ok(Discovery::DynamicForward(dynamic_forward::cache(&at_config, &extension, options)?))
         }
         _ => {
             registry::inert(&at_config, Kind::Cluster, &custom.name, &extension, options)?;

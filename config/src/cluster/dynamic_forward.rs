@@ -1,46 +1,35 @@
-//! `envoy.clusters.dynamic_forward_proxy`: a cluster that goes where each request asks. Called by [`super::dns`] and [`super::decode`].
+//! `envoy.clusters.dynamic_forward_proxy`: a cluster that goes where each request asks. Called by [`super::decode`].
 
 use std::sync::Arc;
 
 use super::{Balancer, UpstreamHttp};
 use crate::dns_cache::{self, DnsCache};
-use crate::extension::{self, Extension};
+use crate::extension;
 use crate::options::Options;
 use crate::proto::{cluster::v3 as pb, extensions::clusters::dynamic_forward_proxy::v3 as typed};
 use crate::rejection::{At, Rejection};
 
 /// Its type.
-pub(super) const TYPE: &str = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig";
+const TYPE: &str = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig";
 
-/// The cache of such a cluster.
-pub(super) fn cache(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<Arc<DnsCache>, Rejection> {
-    use typed::cluster_config::ClusterImplementationSpecifier as Kind;
-    let config: typed::ClusterConfig = extension.decode(at, options)?;
-    match &config.cluster_implementation_specifier {
-        Some(Kind::DnsCacheConfig(config)) => dns_cache::decode(&at.field("dns_cache_config"), config, options),
-        Some(Kind::SubClustersConfig(_)) => Err(at
-            .field("sub_clusters_config")
-            .only_envoys("clusters of one host each are not made; give dns_cache_config")),
-        None => Err(at.field("dns_cache_config").reject("is required and not set; set it")),
-    }
-}
-
-/// What Envoy demands of such a cluster beyond its own config: who is asked proves that he is who was asked for.
-pub(super) fn check(
+/// The cache of such a cluster; `None` for one of another kind. Beyond its own config Envoy demands that who is asked proves that he is
+/// who was asked for.
+pub(super) fn decode(
     at: &At<'_>,
     proto: &pb::Cluster,
     balancer: &Balancer,
     http: &mut UpstreamHttp,
     options: &Options,
-) -> Result<(), Rejection> {
+) -> Result<Option<Arc<DnsCache>>, Rejection> {
+    use typed::cluster_config::ClusterImplementationSpecifier as Kind;
     let Some(pb::cluster::ClusterDiscoveryType::ClusterType(custom)) = &proto.cluster_discovery_type else {
-        return Ok(());
+        return Ok(None);
     };
     let at_type = at.field("cluster_type");
     let at_config = at_type.field("typed_config");
     let extension = extension::open_required(&at_config, &custom.typed_config)?;
     if extension.type_name != TYPE {
-        return Ok(());
+        return Ok(None);
     }
     if *balancer != Balancer::ClusterProvided {
         return Err(at
@@ -56,5 +45,13 @@ pub(super) fn check(
             "dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set",
         ));
     }
-    Ok(())
+    match &config.cluster_implementation_specifier {
+        Some(Kind::DnsCacheConfig(config)) => {
+            dns_cache::decode(&at_config.field("dns_cache_config"), config, options).map(Some)
+        }
+        Some(Kind::SubClustersConfig(_)) => Err(at_config
+            .field("sub_clusters_config")
+            .only_envoys("clusters of one host each are not made; give dns_cache_config")),
+        None => Err(at_config.field("dns_cache_config").reject("is required and not set; set it")),
+    }
 }

@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::address;
 use super::started::{Failure, Started};
+use super::{address, merge};
 use crate::embedded::ports;
 use upstream::Upstream;
 
@@ -204,9 +204,7 @@ fn listener(number: usize, at: SocketAddr, more: Value, log: &Path) -> Value {
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD" }],
             "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }] }] }
     });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        manager[key] = value.clone();
-    }
+    merge(&mut manager, &more);
     json!({ "name": format!("hostile{number}"), "address": address(at),
         "filter_chains": [{ "filters": [{ "name": "manager", "typed_config": manager }] }] })
 }

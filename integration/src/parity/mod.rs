@@ -30,6 +30,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+/// Puts these fields into an object, over those that it has.
+pub(crate) fn merge(into: &mut Value, fields: &Value) {
+    for (key, value) in fields.as_object().into_iter().flatten() {
+        into[key] = value.clone();
+    }
+}
+
 /// An `Address` of a configuration.
 pub fn address(at: SocketAddr) -> Value {
     json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } })

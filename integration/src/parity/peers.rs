@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::der::{
     self, CLIENT, Der, Key, List, SERVER, Text, constraints, dns, extended, extension, sans, tlv, uri, usage,
 };
+use super::merge;
 
 mod authorities;
 mod leaves;
@@ -63,9 +64,7 @@ fn roots(certificates: &[&Der]) -> Value {
 
 /// A context with more in it.
 fn with(mut context: Value, more: Value) -> Value {
-    for (key, value) in more.as_object().into_iter().flatten() {
-        context[key] = value.clone();
-    }
+    merge(&mut context, &more);
     context
 }
 

@@ -55,8 +55,7 @@ impl Open {
     /// Counts the answer that is passed on.
     pub fn answered(&self, head: &ResponseHead) {
         let time = u64::try_from(self.begun.elapsed().as_millis()).ok();
-        let canary = head.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true");
-        self.cluster.count_called(Some(&self.host), head.status, Codes::of(self.internal), time, canary);
+        self.cluster.count_called(Some(&self.host), head.status, Codes::of(self.internal), time, head.is_canary());
     }
 
     /// The answer did not end in time.

@@ -146,18 +146,15 @@ impl Listener {
     /// RDS names of its connection managers, each with its `initial_fetch_timeout` (`None` waits for ever).
     pub fn rds_names(&self) -> Vec<(Arc<str>, Option<Duration>)> {
         let mut names: Vec<(Arc<str>, Option<Duration>)> = Vec::new();
-        for chain in self.config.filter_chains.iter().chain(&self.config.default_filter_chain) {
-            if let TerminalFilter::Http(manager) = &chain.terminal
-                && let RouteSource::Rds { name, initial_fetch_timeout, .. } = &manager.routes
-                && names.iter().all(|(known, _)| known != name)
-            {
-                names.push((name.clone(), *initial_fetch_timeout));
+        for (name, _, timeout) in self.tables_asked_for() {
+            if names.iter().all(|(known, _)| *known != name) {
+                names.push((name, timeout));
             }
         }
         names
     }
 
-    /// The same, with the `stat_prefix` of who asks first.
+    /// The same of each connection manager, with its `stat_prefix`: a name may come more than once.
     pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>, Option<Duration>)> {
         let chains = self.config.filter_chains.iter().chain(&self.config.default_filter_chain);
         chains.filter_map(|chain| match &chain.terminal {

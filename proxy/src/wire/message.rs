@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::headers::Headers;
+use super::headers::{Headers, Name};
 
 /// HTTP versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,6 +166,11 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
+    /// Whether whoever sent it says that it is a canary.
+    pub fn is_canary(&self) -> bool {
+        self.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true")
+    }
+
     /// Octets of names and values, those of `:status` among them.
     pub fn octets(&self) -> u64 {
         ":status200".len() as u64 + self.headers.octets()

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Failure, hosts};
-use crate::parity::address;
 use crate::parity::scenarios::{self, known};
+use crate::parity::{address, merge};
 
 /// A scenario.
 #[derive(Debug)]
@@ -185,10 +185,4 @@ impl Scenario {
 
 fn text(value: &Value, key: &str, default: &str) -> String {
     value[key].as_str().unwrap_or(default).to_owned()
-}
-
-fn merge(into: &mut Value, fields: &Value) {
-    for (key, value) in fields.as_object().into_iter().flatten() {
-        into[key] = value.clone();
-    }
 }

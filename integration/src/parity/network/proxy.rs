@@ -11,9 +11,9 @@ use super::DEADLINE;
 use super::doors::{self, Scripted};
 use super::scenario::Scenario;
 use crate::embedded::ports;
-use crate::parity::address;
 use crate::parity::http::Failure;
 use crate::parity::started::{Started, page};
+use crate::parity::{address, merge};
 
 /// Between two looks at what does not announce itself.
 const POLL: Duration = Duration::from_millis(5);
@@ -181,9 +181,7 @@ fn manager(name: &str, log: Value, fields: &Value) -> Value {
     let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" });
     let mut manager = json!({ "stat_prefix": name, "access_log": log,
         "http_filters": [{ "name": "router", "typed_config": router }] });
-    for (key, value) in fields.as_object().into_iter().flatten() {
-        manager[key] = value.clone();
-    }
+    merge(&mut manager, fields);
     typed("http_connection_manager.v3.HttpConnectionManager", manager)
 }
 

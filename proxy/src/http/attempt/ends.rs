@@ -147,8 +147,7 @@ impl Ends<'_> {
 
     /// A head came from that host, be it an informational one: those are not timed.
     pub fn heard(&self, host: &Target, head: &ResponseHead, milliseconds: Option<u64>) {
-        let canary = head.headers.get(&Name::X_ENVOY_UPSTREAM_CANARY).is_some_and(|value| &value[..] == b"true");
-        self.counted(head.status, milliseconds, self.cluster.beside(Some(host), canary));
+        self.counted(head.status, milliseconds, self.cluster.beside(Some(host), head.is_canary()));
     }
 
     /// A status that came from upstream in that time, or that we give instead (`None`).

@@ -64,8 +64,10 @@ impl Listeners {
     pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, String, Option<Duration>)> {
         let active = self.held.all_active().map(|(_, active)| &active.listener);
         let all = active.chain(self.held.all_warming().map(|(_, warming)| &warming.listener));
-        all.flat_map(|listener| listener.tables_asked_for())
-            .map(|(name, prefix, timeout)| (name.clone(), format!("http.{prefix}.rds.{name}"), timeout))
+        all.flat_map(|listener| listener.tables_asked_for()).map(|(name, prefix, timeout)| {
+            let scope = format!("http.{prefix}.rds.{name}");
+            (name, scope, timeout)
+        })
     }
 
     /// The filters to be discovered of listeners that are in use or are to be.
