@@ -22,6 +22,7 @@ use crate::registry;
 use crate::rejection::At;
 
 pub use record::Record;
+use record::{Difference, Judging};
 
 /// How often each kind of policy stands in something.
 type Counts = BTreeMap<&'static str, usize>;
@@ -40,9 +41,11 @@ pub struct Policy {
 struct Found {
     named: Counts,
     /// By how much of what passes it judges, too: see [`Record::in_force`].
-    acting: BTreeMap<(&'static str, u8), usize>,
+    acting: BTreeMap<Judging, usize>,
     /// What routes and hosts switch off or weaken.
     exempt: Counts,
+    /// What of `acting` is different for upgrades that have filters of their own.
+    upgrades: BTreeMap<String, Difference>,
 }
 
 const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
@@ -74,7 +77,7 @@ impl Policy {
     pub fn of_extension(type_name: &str) -> Policy {
         let named = named_in(type_name.as_bytes());
         let acting = named.iter().flat_map(|(kind, count)| [1, 2].map(|level| ((*kind, level), *count))).collect();
-        Policy { whole: Found { named, acting, exempt: Counts::new() }, parts: BTreeMap::new() }
+        Policy { whole: Found { named, acting, ..Found::default() }, parts: BTreeMap::new() }
     }
 
     /// Of a `Listener`: these, and which of its chains demand a certificate of the client.
@@ -156,13 +159,26 @@ impl Policy {
 impl Found {
     fn of(type_name: &str, bytes: &[u8]) -> Found {
         let record = Record::of(type_name, bytes);
-        Found { named: named_in(bytes), acting: record.in_force(), exempt: record.exempt().clone() }
+        let (acting, upgrades) = (record.in_force(), record.of_upgrades().clone());
+        Found { named: named_in(bytes), acting, exempt: record.exempt().clone(), upgrades }
     }
 
     fn is_more(&self, others: &Found) -> bool {
         is_more(&self.named, &others.named)
             || is_more(&self.acting, &others.acting)
             || is_more(&others.exempt, &self.exempt)
+            || self.upgrades.keys().chain(others.upgrades.keys()).any(|kind| self.judges_more(others, kind))
+    }
+
+    /// Whether it judges more of upgrades to that.
+    fn judges_more(&self, others: &Found, kind: &str) -> bool {
+        let judged = |found: &Found, judging: &Judging| {
+            let all = i64::try_from(found.acting.get(judging).copied().unwrap_or_default()).unwrap_or(i64::MAX);
+            let more = found.upgrades.get(kind).and_then(|upgrade| upgrade.get(judging)).copied();
+            all.saturating_add(more.unwrap_or_default())
+        };
+        let own = self.upgrades.get(kind).into_iter().flat_map(Difference::keys);
+        self.acting.keys().chain(own).any(|judging| judged(self, judging) > judged(others, judging))
     }
 }
 

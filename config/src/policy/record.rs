@@ -5,12 +5,10 @@
 //! that are passed by, filters that are switched off.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use prost::Message as _;
 
-use crate::discreet;
 use crate::extension::message_name;
 use crate::fields::wire::{self, Wire};
 use crate::proto::wkt;
@@ -18,8 +16,10 @@ use crate::registry::{self, DOWNSTREAM_TLS, HTTP_CONNECTION_MANAGER, Kind, State
 use crate::schema::Message;
 
 mod rules;
+mod said;
 mod strength;
 
+use said::Said;
 use strength::Strength;
 
 /// The policy of one version, and what tells it from that of another.
@@ -30,19 +30,16 @@ pub struct Record {
     demands: BTreeMap<&'static str, usize>,
     /// What routes and hosts switch off, or weaken, by kind.
     exempt: BTreeMap<&'static str, usize>,
+    /// By what is upgraded to, where that has filters of its own: how much more is judged by them than by those of all requests, in whose
+    /// place they are.
+    upgrades: BTreeMap<String, Difference>,
     contents: u64,
 }
 
-/// An extension: its type, the name that it has, and what is particular about it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Said {
-    kind: &'static str,
-    name: String,
-    /// It is told to a filter of that name.
-    is_scoped: bool,
-    remark: &'static str,
-    strength: Strength,
-}
+/// Kinds of policy that turn somebody away (1), and those that let nobody pass unjudged (2).
+pub(super) type Judging = (&'static str, u8);
+/// More of each, or less.
+pub(super) type Difference = BTreeMap<Judging, i64>;
 
 impl Record {
     /// Of a resource of that type: extensions that carry policy and act, and TLS contexts.
@@ -51,29 +48,31 @@ impl Record {
             found: BTreeMap::new(),
             demands: BTreeMap::new(),
             exempt: BTreeMap::new(),
+            upgrades: BTreeMap::new(),
             hasher: DefaultHasher::new(),
             chain: None,
+            manager: Manager::default(),
         };
         if let Some(message) = Message::named(type_name) {
             walk.message(message, bytes, "", 0);
         }
-        Record { counts: walk.found, demands: walk.demands, exempt: walk.exempt, contents: walk.hasher.finish() }
+        let Walk { found: counts, demands, exempt, upgrades, hasher, .. } = walk;
+        Record { counts, demands, exempt, upgrades, contents: hasher.finish() }
     }
 
     /// What forbids something, by kind: extensions without those that only try, TLS towards upstreams, and demands on certificates. Under 1
     /// stands how many turn away anybody, under 2 how many of these let nobody pass unjudged.
-    pub(super) fn in_force(&self) -> BTreeMap<(&'static str, u8), usize> {
+    pub(super) fn in_force(&self) -> BTreeMap<Judging, usize> {
         let mut all: BTreeMap<_, _> = self.demands.iter().map(|(kind, count)| ((*kind, 1), *count)).collect();
-        let judging = self.counts.iter().filter(|(said, _)| said.remark.is_empty() && said.kind != DOWNSTREAM_TLS);
-        for (said, count) in judging {
-            let levels = match said.strength {
-                Strength::Nothing => &[][..],
-                Strength::Some => &[1],
-                Strength::All => &[1, 2],
-            };
-            levels.iter().for_each(|level| *all.entry((said.kind, *level)).or_default() += count);
+        for (said, count) in self.counts.iter().filter(|(said, _)| said.upgrade.is_none()) {
+            said.judging().for_each(|judging| *all.entry(judging).or_default() += count);
         }
         all
+    }
+
+    /// What of that is different for upgrades.
+    pub(super) fn of_upgrades(&self) -> &BTreeMap<String, Difference> {
+        &self.upgrades
     }
 
     /// What is switched off, or weaker than it could be, in some places: where there is less of it, more is forbidden.
@@ -92,44 +91,38 @@ impl Record {
     }
 }
 
-/// The kinds with their names, each with how often it stands there.
-impl fmt::Display for Record {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.counts.iter().peekable();
-        let mut comma = "";
-        while let Some((said, count)) = rest.next() {
-            // How much each of them judges is not told.
-            let others = std::iter::from_fn(|| rest.next_if(|(other, _)| other.sounds_like(said)));
-            let count = count + others.map(|(_, count)| count).sum::<usize>();
-            write!(out, "{comma}{}", said.kind.trim_start_matches("envoy.extensions."))?;
-            if !said.name.is_empty() {
-                let whose = if said.is_scoped { " for" } else { "" };
-                write!(out, "{whose} '{}'", discreet::shown(&said.name))?;
-            }
-            write!(out, "{} x{count}", said.remark)?;
-            comma = ", ";
-        }
-        Ok(())
-    }
-}
-
-impl Said {
-    fn sounds_like(&self, other: &Said) -> bool {
-        (self.kind, &self.name, self.is_scoped, self.remark) == (other.kind, &other.name, other.is_scoped, other.remark)
-    }
-}
-
 /// The filters of the connection manager that is being read: their names and types, where those are known.
 type Chain = Vec<(String, Option<String>)>;
+
+/// The connection manager that is being read: how much its filters judge, and those of its upgrades.
+#[derive(Default)]
+struct Manager {
+    place: Place,
+    filters: Difference,
+    upgrades: BTreeMap<String, Difference>,
+}
+
+/// Where in it.
+#[derive(Default)]
+enum Place {
+    /// Not among filters.
+    #[default]
+    Elsewhere,
+    Filters,
+    Upgrade(String),
+}
 
 struct Walk {
     found: BTreeMap<Said, usize>,
     exempt: BTreeMap<&'static str, usize>,
+    upgrades: BTreeMap<String, Difference>,
+    manager: Manager,
     demands: BTreeMap<&'static str, usize>,
     hasher: DefaultHasher,
     chain: Option<Chain>,
 }
 
+const UPGRADE: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig";
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 /// As deep as prost itself decodes.
 const DEEPEST: usize = 100;
@@ -148,9 +141,17 @@ impl Walk {
         let own = seen.iter().find(|one| one.field.name() == "name").and_then(|one| one.value.bytes());
         let own = own.map(String::from_utf8_lossy);
         let name = own.as_deref().unwrap_or(name);
-        let around = (message.name() == HTTP_CONNECTION_MANAGER).then(|| self.chain.replace(chain(&seen)));
+        let is_manager = message.name() == HTTP_CONNECTION_MANAGER;
+        let around = is_manager.then(|| (self.chain.replace(chain(&seen)), std::mem::take(&mut self.manager)));
         for one in &seen {
             let (Some(of), Wire::Bytes(bytes)) = (one.field.message(), one.value) else { continue };
+            if is_manager {
+                self.manager.place = match of.name() {
+                    rules::HTTP_FILTER => Place::Filters,
+                    UPGRADE => self.upgrade(of, bytes),
+                    _ => Place::Elsewhere,
+                };
+            }
             if one.field.is_map() {
                 let Some(value) = of.field(2).and_then(|field| field.message()) else { continue };
                 let (key, bytes) = wire::entry(of, bytes);
@@ -159,9 +160,27 @@ impl Walk {
                 self.value(of, bytes, name, depth);
             }
         }
-        if let Some(around) = around {
-            self.chain = around;
+        if let Some((chain, manager)) = around {
+            self.chain = chain;
+            let Manager { filters, upgrades, .. } = std::mem::replace(&mut self.manager, manager);
+            for (kind, own) in upgrades {
+                let all = self.upgrades.entry(kind).or_default();
+                own.iter().for_each(|(judging, count)| *all.entry(*judging).or_default() += count);
+                filters.iter().for_each(|(judging, count)| *all.entry(*judging).or_default() -= count);
+            }
         }
+    }
+
+    /// What follows is an upgrade: whether it has filters of its own.
+    fn upgrade(&mut self, message: Message, bytes: &[u8]) -> Place {
+        let seen = wire::occurrences(message, bytes);
+        if !seen.iter().any(|one| one.field.name() == "filters") {
+            return Place::Elsewhere;
+        }
+        let kind = seen.iter().find(|one| one.field.name() == "upgrade_type").and_then(|one| one.value.bytes());
+        let kind = String::from_utf8_lossy(kind.unwrap_or_default()).to_ascii_lowercase();
+        self.manager.upgrades.entry(kind.clone()).or_default();
+        Place::Upgrade(kind)
     }
 
     fn value(&mut self, of: Message, bytes: &[u8], name: &str, depth: usize) {
@@ -211,7 +230,20 @@ impl Walk {
         if is_scoped && (strength < Strength::All || !remark.is_empty()) {
             *self.exempt.entry(kind).or_default() += 1;
         }
-        *self.found.entry(Said { kind, name: name.to_owned(), is_scoped, remark, strength }).or_default() += 1;
+        let upgrade = match &self.manager.place {
+            Place::Upgrade(kind) => Some(kind.clone()),
+            Place::Elsewhere | Place::Filters => None,
+        };
+        let said = Said { kind, name: name.to_owned(), is_scoped, upgrade, remark, strength };
+        let judged = match &self.manager.place {
+            Place::Elsewhere => None,
+            Place::Filters => Some(&mut self.manager.filters),
+            Place::Upgrade(kind) => self.manager.upgrades.get_mut(kind),
+        };
+        if let Some(judged) = judged {
+            said.judging().for_each(|judging| *judged.entry(judging).or_default() += 1);
+        }
+        *self.found.entry(said).or_default() += 1;
     }
 
     /// Whether a filter of that name may carry policy.
@@ -234,13 +266,15 @@ impl Walk {
     }
 }
 
+/// Its filters, and those of its upgrades.
 fn chain(seen: &[wire::Occurrence<'_>]) -> Chain {
-    // Those of upgrades, too.
-    let is_list = |one: &&wire::Occurrence<'_>| {
-        one.field.is_repeated() && one.field.message().is_some_and(|message| message.name().ends_with(".HttpFilter"))
-    };
-    let filters = seen.iter().filter(is_list).filter_map(|one| one.value.bytes());
-    filters.filter_map(rules::http_filter).collect()
+    let messages = seen.iter().filter_map(|one| Some((one.field.message()?, one.value.bytes()?)));
+    let all = messages.flat_map(|(message, bytes)| match message.name() {
+        rules::HTTP_FILTER => rules::http_filter(bytes).into_iter().collect(),
+        UPGRADE => chain(&wire::occurrences(message, bytes)),
+        _ => Chain::new(),
+    });
+    all.collect()
 }
 
 #[cfg(test)]

@@ -343,3 +343,48 @@ fn a_host_that_wants_tls_of_its_clients_carries_policy() {
         assert!(!less.0.exceeds(&more.0) && !less.1.exceeds(&more.1));
     }
 }
+
+/// Filters of an upgrade's own stand in the place of those of all requests.
+#[test]
+fn a_version_is_held_to_what_its_upgrades_judge() {
+    let deny =
+        json!({"action": "DENY", "policies": {"p": {"permissions": [{"any": true}], "principals": [{"any": true}]}}});
+    let rbac = json!({"name": "rbac", "typed_config": {"@type": RBAC, "rules": deny}});
+    let router = json!({"name": "router", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
+    let version = |all: bool, upgrade: Option<bool>| {
+        let filters = |judges: bool| if judges { json!([rbac, router]) } else { json!([router]) };
+        let mut websocket = json!({"upgrade_type": "WebSocket"});
+        if let Some(judges) = upgrade {
+            websocket["filters"] = filters(judges);
+        }
+        listener(json!({"@type": MANAGER, "http_filters": filters(all), "upgrade_configs": [websocket]}))
+    };
+    let (plain, everywhere) = (version(false, None), version(true, None));
+    let (mixed, upgrades, both) = (version(true, Some(false)), version(false, Some(true)), version(true, Some(true)));
+    for (new, old) in [
+        (&everywhere, &plain),
+        (&upgrades, &plain),
+        (&both, &plain),
+        (&everywhere, &mixed),
+        (&both, &mixed),
+        (&upgrades, &mixed),
+        (&everywhere, &upgrades),
+        (&both, &upgrades),
+        (&mixed, &upgrades),
+    ] {
+        assert!(new.exceeds(old), "{new:?} {old:?}");
+    }
+    for (new, old) in [
+        (&mixed, &mixed),
+        (&upgrades, &upgrades),
+        (&plain, &mixed),
+        (&mixed, &everywhere),
+        (&upgrades, &everywhere),
+        (&everywhere, &both),
+        (&upgrades, &both),
+        (&mixed, &both),
+    ] {
+        assert!(!new.exceeds(old), "{new:?} {old:?}");
+    }
+}

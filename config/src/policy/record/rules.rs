@@ -101,7 +101,7 @@ const TLS_OF_CLIENTS: &str = "require_tls";
 /// `TlsRequirementType.ALL`.
 const ALL: u64 = 2;
 
-const HTTP_FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
+pub(super) const HTTP_FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
 const BY_NAME: [&str; 2] = ["validation_context_sds_secret_config", "combined_validation_context"];
 const CONTEXT: [&str; 8] = [
     "trusted_ca",

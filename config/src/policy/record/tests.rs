@@ -106,3 +106,27 @@ fn bytes_that_are_no_resource_say_nothing() {
     }
     assert!(Record::of("nothing", b"").is_empty());
 }
+
+/// Their filters are in the place of those of all requests, so that less in them is another policy, too.
+#[test]
+fn filters_of_upgrades_are_told() {
+    let of = |filters: Value, upgrade: Value| {
+        let manager = json!({
+            "@type": format!("type.googleapis.com/{HTTP_CONNECTION_MANAGER}"), "stat_prefix": "s", "http_filters": filters,
+            "upgrade_configs": [{"upgrade_type": "WebSocket", "filters": upgrade}],
+        });
+        let chains = json!([{"filters": [{"name": "hcm", "typed_config": manager}]}]);
+        Record::of(LISTENER, &encoded(LISTENER, json!({"name": "l", "filter_chains": chains})))
+    };
+    let rbac = json!([{"name": "a", "typed_config": {"@type": RBAC, "rules": {}}}]);
+    let other = json!([{"name": "z", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor"}}]);
+    let (plain, inherits) = ("filters.http.rbac.v3.RBAC 'a' x1", of(rbac.clone(), json!([])));
+    let upgrade = "filters.http.rbac.v3.RBAC 'a' of upgrades to 'websocket' x1";
+    assert_eq!(inherits.to_string(), plain);
+    assert_eq!(of(other.clone(), rbac.clone()).to_string(), upgrade);
+    assert_eq!(of(rbac.clone(), rbac.clone()).to_string(), format!("{plain}, {upgrade}"));
+    let without = of(rbac, other);
+    assert_eq!(without.to_string(), plain);
+    assert_ne!(without, inherits);
+}
