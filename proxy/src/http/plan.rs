@@ -53,6 +53,7 @@ impl Plan<'_> {
     }
 
     /// Whether the route is to be chosen again; asked once.
+    #[inline]
     pub fn take_reroute(&mut self) -> bool {
         self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.reroute))
     }

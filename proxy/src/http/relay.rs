@@ -286,6 +286,11 @@ impl Origin<'_> {
         matches!(self, Origin::Upstream(from) if from.kind.tunnel)
     }
 
+    /// An answer of our own.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Origin::Own(_))
+    }
+
     fn take_touched(&mut self) -> bool {
         match self {
             Origin::Upstream(from) => std::mem::take(&mut from.touched),

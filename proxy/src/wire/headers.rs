@@ -156,10 +156,7 @@ impl Headers {
 
     /// Adds a whole line at the end.
     pub fn push(&mut self, header: Header) {
-        if self.maybe.contains(&header.name) {
-            self.repeated.insert(&header.name);
-        }
-        self.maybe.insert(&header.name);
+        self.maybe.insert_again(&header.name, &mut self.repeated);
         self.entries.push(header);
     }
 

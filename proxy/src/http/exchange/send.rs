@@ -82,7 +82,8 @@ async fn deliver(
 ) -> Result<(), Stop> {
     exchange.stream.info.response_code = head.status;
     exchange.stream.response = Some(head);
-    if filtered && exchange.filters.iter().any(|filter| filter.hooks().has(Hooks::RESPONSE)) {
+    let asked = filtered && exchange.hooks.has(Hooks::RESPONSE);
+    if asked && exchange.filters.iter().any(|filter| filter.hooks().has(Hooks::RESPONSE)) {
         match Box::pin(filters::run::response(exchange, downstream, &mut origin)).await {
             Ok(()) => {}
             Err(Stop::Reply(reply)) => {
@@ -95,11 +96,12 @@ async fn deliver(
         }
     }
     let Some(mut head) = exchange.stream.response.take() else { return Ok(()) };
-    if filtered && head.body != BodyLength::Empty && exchange.response_frames.is_none() {
+    let looks = filtered && exchange.hooks.has(Hooks::RESPONSE_BODY);
+    if looks && head.body != BodyLength::Empty && exchange.response_frames.is_none() {
         exchange.response_frames = Frames::new(Way::Response, &exchange.filters);
     }
-    if filtered && !exchange.filters.is_empty() {
-        // Filters append lines, too.
+    if asked || filtered && !exchange.filters.is_empty() && origin.is_own() {
+        // Filters append lines, too, and to answers of their own.
         head.headers.join_repeated(respond::SINGLE);
         framing::settle_response(&mut head, exchange.stream.asked.head);
     }

@@ -15,7 +15,8 @@ use crate::http::context::{Context, PinnedTable};
 use crate::http::deadlines::Expired;
 use crate::http::early::{self, Clock};
 use crate::http::filters::behind::Pinned;
-use crate::http::filters::chain::{Chain, RunningFilters};
+use crate::http::filters::chain::{self, Chain, RunningFilters};
+use crate::http::filters::filter::Hooks;
 use crate::http::filters::frames::{Frames, Source};
 use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
@@ -38,6 +39,8 @@ pub(in crate::http) struct Exchange<'s> {
     chain: &'s Chain,
     /// The filters that act on it.
     pub filters: RunningFilters<'s>,
+    /// What any of them may do.
+    pub hooks: Hooks,
     /// Filters that look at the request's body.
     pub request_frames: Option<Box<Frames>>,
     /// Filters that look at the response's body.
@@ -67,6 +70,7 @@ impl<'s> Exchange<'s> {
             stream,
             chain,
             filters: SmallVec::new(),
+            hooks: Hooks::NONE,
             request_frames: None,
             response_frames: None,
             started: false,
@@ -97,13 +101,19 @@ impl<'s> Exchange<'s> {
             self.chain = own;
         }
         self.filters = self.chain.start(self.stream.route.as_ref());
+        self.hooks = chain::hooks(&self.filters);
     }
 
     /// Chooses the route again, if a filter wants that. `asked` is the last filter that was asked: those after it go by the new route.
+    #[inline]
     pub fn reroute(&mut self, asked: usize) {
-        if !self.stream.plan.take_reroute() {
-            return;
+        if self.stream.plan.take_reroute() {
+            self.choose_again(asked);
         }
+    }
+
+    #[cold]
+    fn choose_again(&mut self, asked: usize) {
         let (chain, table, before) = (self.chain, self.stream.table, self.stream.route);
         attempt::forget_cluster(&mut self.stream);
         router::choose(&mut self.stream, table);
@@ -113,6 +123,7 @@ impl<'s> Exchange<'s> {
         let off = &mut self.stream.plan.rare().switched_off;
         let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref())).clone();
         let kept = chain.start_again(&mut self.filters, asked, &off, self.stream.route.as_ref());
+        self.hooks = chain::hooks(&self.filters);
         if let Some(frames) = &mut self.request_frames {
             frames.start_again(kept, &self.filters);
         }

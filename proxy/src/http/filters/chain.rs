@@ -55,13 +55,25 @@ impl Slot {
     fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
         match &self.filter {
             Filter::Delegate(delegate) => delegate.start(self, scope, running),
-            filter => running.extend(filter.start(self, scope)),
+            filter => {
+                if let Some(filter) = filter.start(self, scope) {
+                    running.push(filter);
+                }
+            }
         }
     }
 }
 
 /// The filters that act on one request. Four fit without an allocation: `istio.alpn`, and what Istio makes of policies that ask, deny and allow.
 pub(in crate::http) type RunningFilters<'s> = SmallVec<[Running<'s>; 4]>;
+
+/// What any of them may do. Filters take part less as a request goes on, never more; so this is asked before the list is walked.
+pub(in crate::http) fn hooks(running: &RunningFilters<'_>) -> Hooks {
+    running.iter().fold(Hooks::NONE, |hooks, filter| match filter {
+        Running::Delegated(_) => Hooks::ALL,
+        filter => hooks.with(filter.hooks()),
+    })
+}
 
 /// The filters of a connection manager, before its router or behind, or of a cluster: of one that names none that is discovered they stay what they are.
 #[derive(Debug)]

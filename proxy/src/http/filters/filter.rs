@@ -111,6 +111,14 @@ impl Hooks {
     pub const RESPONSE_FRAMES: Hooks = Hooks(8);
     pub const REQUEST_SEES: Hooks = Hooks(16);
     pub const RESPONSE_SEES: Hooks = Hooks(32);
+    /// A tree decides, as more becomes known, what else it has.
+    pub const DELEGATED: Hooks = Hooks(64);
+    /// Every one.
+    pub const ALL: Hooks = Hooks(127);
+    /// Those of a request's body.
+    pub const REQUEST_BODY: Hooks = Hooks::REQUEST_FRAMES.with(Hooks::REQUEST_SEES);
+    /// Those of a response's body.
+    pub const RESPONSE_BODY: Hooks = Hooks::RESPONSE_FRAMES.with(Hooks::RESPONSE_SEES);
 
     /// Both.
     pub const fn with(self, other: Hooks) -> Hooks {

@@ -48,7 +48,9 @@ impl<'s, F: HttpFilter> Run<'s, F> {
 pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &mut dyn Downstream) -> Result<(), Stop> {
     let mut index = 0;
     while index < exchange.filters.len() {
-        meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Request);
+        if exchange.hooks.has(Hooks::DELEGATED) {
+            meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Request);
+        }
         if exchange.filters[index].hooks().has(Hooks::REQUEST) {
             let step = exchange.filters[index].request(&mut exchange.stream);
             exchange.reroute(index);
@@ -59,11 +61,11 @@ pub(in crate::http) async fn request(exchange: &mut Exchange<'_>, downstream: &m
         }
         index += 1;
     }
-    if !exchange.filters.is_empty() {
+    if exchange.hooks.has(Hooks::REQUEST) {
         framing::settle_request(&mut exchange.stream.request);
     }
     let has_body = exchange.stream.request.body != BodyLength::Empty || asks_for_tunnel(&exchange.stream.request);
-    if has_body && exchange.request_frames.is_none() && !exchange.filters.is_empty() {
+    if has_body && exchange.request_frames.is_none() && exchange.hooks.has(Hooks::REQUEST_BODY) {
         exchange.request_frames = Frames::new(Way::Request, &exchange.filters);
     }
     Ok(())

@@ -335,7 +335,8 @@ fn complete(
         let name = span_of(bytes, header.name.as_bytes());
         // httparse points empty values at a place of its own.
         let value = if header.value.is_empty() { name.end..name.end } else { span_of(bytes, header.value) };
-        lines.push(Line { name, value: trim(bytes, value), broken: false });
+        // It has taken the white space around them, too.
+        lines.push(Line { name, value, broken: false });
     }
     Ok(Some(Cut { words, lines, length }))
 }

@@ -180,53 +180,68 @@ const fn factor() -> u64 {
 }
 
 /// A set of known names, tested with one shift: for passes that drop many headers at once.
+// Two words, for a shift over both costs several times one over the word that is meant.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NameSet(u128);
+pub struct NameSet([u64; 2]);
+
+/// Which word of a set a known name stands in, and as which bit.
+const fn bit(known: u8) -> (usize, u64) {
+    ((known >> 6) as usize & 1, 1 << (known & 63))
+}
 
 impl NameSet {
     /// No name.
-    pub const EMPTY: NameSet = NameSet(0);
+    pub const EMPTY: NameSet = NameSet([0; 2]);
 
     /// The set of these known names; others are left out.
     pub const fn of<const COUNT: usize>(names: [Name; COUNT]) -> NameSet {
-        let mut bits = 0;
+        let mut set = NameSet::EMPTY;
         let mut index = 0;
         while index < COUNT {
-            if let Repr::Known(known) = names[index].0 {
-                bits |= 1 << known;
-            }
+            set.insert(&names[index]);
             index += 1;
         }
         // Dropping is not possible in constants; known names own nothing.
         std::mem::forget(names);
-        NameSet(bits)
+        set
     }
 
     /// Both sets.
     pub const fn with(self, other: NameSet) -> NameSet {
-        NameSet(self.0 | other.0)
+        NameSet([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 
     /// Without those of the other.
     pub const fn without(self, other: NameSet) -> NameSet {
-        NameSet(self.0 & !other.0)
+        NameSet([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
     }
 
     /// Those of both.
     pub const fn and(self, other: NameSet) -> NameSet {
-        NameSet(self.0 & other.0)
+        NameSet([self.0[0] & other.0[0], self.0[1] & other.0[1]])
     }
 
     /// Whether they have a name in common.
     pub const fn meets(self, other: NameSet) -> bool {
-        self.0 & other.0 != 0
+        self.0[0] & other.0[0] | self.0[1] & other.0[1] != 0
     }
 
     /// Adds a name, if it is a known one.
     #[inline]
-    pub fn insert(&mut self, name: &Name) {
+    pub const fn insert(&mut self, name: &Name) {
         if let Repr::Known(known) = name.0 {
-            self.0 |= 1 << known;
+            let (word, bit) = bit(known);
+            self.0[word] |= bit;
+        }
+    }
+
+    /// Adds a name, if it is a known one; to `repeated`, too, if it was there before.
+    #[inline]
+    pub fn insert_again(&mut self, name: &Name, repeated: &mut NameSet) {
+        if let Repr::Known(known) = name.0 {
+            let (word, bit) = bit(known);
+            repeated.0[word] |= self.0[word] & bit;
+            self.0[word] |= bit;
         }
     }
 
@@ -234,7 +249,8 @@ impl NameSet {
     #[inline]
     pub fn remove(&mut self, name: &Name) {
         if let Repr::Known(known) = name.0 {
-            self.0 &= !(1 << known);
+            let (word, bit) = bit(known);
+            self.0[word] &= !bit;
         }
     }
 
@@ -242,17 +258,24 @@ impl NameSet {
     #[inline]
     pub fn admits(self, name: &Name) -> bool {
         match name.0 {
-            Repr::Known(known) => self.0 >> known & 1 == 1,
+            Repr::Known(known) => self.holds(known),
             Repr::Other(_) => true,
         }
     }
 
     /// Whether the name is in it.
+    #[inline]
     pub fn contains(self, name: &Name) -> bool {
         match name.0 {
-            Repr::Known(known) => self.0 >> known & 1 == 1,
+            Repr::Known(known) => self.holds(known),
             Repr::Other(_) => false,
         }
+    }
+
+    #[inline]
+    fn holds(self, known: u8) -> bool {
+        let (word, bit) = bit(known);
+        self.0[word] & bit != 0
     }
 }
 
