@@ -1,11 +1,11 @@
 //! A connection's byte stream, whatever carries it. Made by `listener`, `tls` and `cluster`; read and written by `http` and `tcp`.
 //! It never parses what passes.
 
+mod ahead;
 mod front;
 mod gate;
 mod socket;
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -53,13 +53,6 @@ enum ReadAhead {
     Watching,
     /// Now.
     On,
-}
-
-/// Octets read ahead at most.
-const AHEAD: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What carries the bytes.
@@ -262,19 +255,15 @@ impl Stream {
     /// Reads as much as the socket has; what `out` does not hold comes first next time.
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Io::Tcp(io) = &mut self.io else { return Poll::Ready(Ok(())) };
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.resize(AHEAD, 0);
-            let mut buffer = ReadBuf::new(scratch);
-            ready!(socket::poll_receive(io, cx, &mut buffer))?;
-            let (now, later) = buffer.filled().split_at(buffer.filled().len().min(out.remaining()));
-            out.put_slice(now);
-            if later.is_empty() {
-                self.ahead = ReadAhead::Watching;
-            } else {
-                self.prefix = Bytes::copy_from_slice(later);
-            }
-            Poll::Ready(Ok(()))
-        })
+        let mut scratch = ahead::Scratch::take();
+        ready!(scratch.fill(|buffer| socket::poll_receive(io, cx, buffer)))?;
+        scratch.spend(out);
+        if scratch.is_empty() {
+            self.ahead = ReadAhead::Watching;
+        } else {
+            self.prefix = Bytes::from_owner(scratch);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
