@@ -17,9 +17,9 @@ use crate::secret::{
     decode::{data_source_in, watched_directory},
 };
 
-/// The message that a context was read from.
+/// The message that a context was read from, encoded: hundreds of clusters have one.
 #[derive(Clone, Default)]
-pub(crate) struct AsItCame(Arc<pb::CertificateValidationContext>);
+pub(crate) struct AsItCame(Arc<[u8]>);
 
 impl fmt::Debug for AsItCame {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,8 +29,8 @@ impl fmt::Debug for AsItCame {
 
 impl ValidationContext {
     /// All that it says, as octets: two contexts that say the same have the same.
-    pub fn encoded(&self) -> Vec<u8> {
-        self.proto.0.encode_to_vec()
+    pub fn encoded(&self) -> &[u8] {
+        &self.proto.0
     }
 
     /// This context merged over `default` as protobuf merges: what is repeated is appended, what is set here replaces, messages merge.
@@ -40,9 +40,10 @@ impl ValidationContext {
     /// The two together say something that neither says alone and that would not be enforced.
     pub fn over(&self, default: &ValidationContext) -> Result<ValidationContext, Rejection> {
         let at = At::root();
-        let mut merged = pb::CertificateValidationContext::clone(&default.proto.0);
+        let mut merged = pb::CertificateValidationContext::default();
         merged
-            .merge(&*self.proto.0.encode_to_vec())
+            .merge(default.encoded())
+            .and_then(|()| merged.merge(self.encoded()))
             .map_err(|error| at.reject(format!("cannot be merged with its default: {error}")))?;
         context(&at, &merged, &Options::default())
     }
@@ -118,7 +119,7 @@ pub(crate) fn context(
         certificate_spki: spki
             .map(|(index, text)| base64_hash(&at_spki.index(index), text))
             .collect::<Result<_, _>>()?,
-        proto: AsItCame(Arc::new(proto.clone())),
+        proto: AsItCame(proto.encode_to_vec().into()),
     })
 }
 

@@ -2,13 +2,14 @@
 //! connections. Called by `app` and, for each SDS source, by `xds::secrets`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::address::Address;
-use config::bootstrap::Bootstrap;
-use config::cluster::{Cluster, Http2Settings};
+use config::bootstrap::{Bootstrap, StaticResource};
+use config::cluster::Http2Settings;
 use config::xds_server::XdsServer;
 use envoy_types::pb::envoy::config::core::v3::Node;
 use prost::Message;
@@ -21,25 +22,21 @@ use crate::tls::Secrets;
 /// The static clusters, which can carry gRPC to a control plane, by name.
 #[derive(Clone)]
 pub struct GrpcServers {
-    clusters: Arc<HashMap<Arc<str>, Arc<Cluster>>>,
+    /// As they came: few of them are ever dialled.
+    clusters: Rc<HashMap<Arc<str>, Bytes>>,
+    options: Rc<config::Options>,
     node: Node,
     secrets: Arc<Secrets>,
     resolver: Arc<Resolver>,
 }
 
 impl GrpcServers {
-    /// Reads every static cluster. Those that cannot be read are reported elsewhere.
+    /// Of every static cluster. Those that cannot be read are reported elsewhere.
     pub fn new(bootstrap: &Bootstrap, secrets: &Arc<Secrets>, resolver: &Arc<Resolver>) -> Result<GrpcServers, String> {
-        // What does not act is told by whoever reads them to serve them.
-        let options = &bootstrap.options(config::UnknownFields::Ignore);
-        let mut clusters = HashMap::new();
-        for resource in &bootstrap.static_clusters {
-            if let Ok(cluster) = config::cluster::decode(&resource.body, options) {
-                clusters.insert(resource.name.clone(), Arc::new(cluster));
-            }
-        }
+        let of = |resource: &StaticResource| (resource.name.clone(), resource.body.clone());
         Ok(GrpcServers {
-            clusters: Arc::new(clusters),
+            clusters: Rc::new(bootstrap.static_clusters.iter().map(of).collect()),
+            options: Rc::new(bootstrap.options(config::UnknownFields::Ignore)),
             node: node_of(bootstrap)?,
             secrets: secrets.clone(),
             resolver: resolver.clone(),
@@ -60,10 +57,12 @@ impl GrpcServers {
     }
 
     fn dialer(&self, name: &str, authority: &str) -> Result<Dialer, String> {
-        let cluster = self.clusters.get(name).ok_or_else(|| {
+        // What does not act is told by whoever reads them to serve them.
+        let cluster = self.clusters.get(name).and_then(|body| config::cluster::decode(body, &self.options).ok());
+        let cluster = cluster.ok_or_else(|| {
             format!("cluster '{name}' is not a static cluster: add it to the bootstrap's static_resources.clusters")
         })?;
-        Dialer::new(cluster.clone(), authority, &self.secrets, self.resolver.clone())
+        Dialer::new(Arc::new(cluster), authority, &self.secrets, self.resolver.clone())
             .map_err(|rejection| format!("cluster '{name}': {rejection}"))
     }
 

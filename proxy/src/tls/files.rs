@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use config::secret::{DataSource, FileSource, Sourced};
 
+use super::made::Made;
 use crate::sources;
 
 /// All files in use, each held by those who use it.
@@ -73,6 +74,8 @@ pub(super) enum View {
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub files: &'a Files,
+    /// What was made of octets before.
+    pub made: &'a Made,
     pub view: View,
 }
 

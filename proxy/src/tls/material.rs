@@ -35,19 +35,33 @@ pub(super) struct Identity {
 
 /// A validation context and what was read for it.
 pub(super) struct PeerContext {
-    pub config: ValidationContext,
+    pub config: Arc<ValidationContext>,
     pub trust: Arc<Trust>,
 }
 
 impl Identity {
-    /// Reads chain and key.
+    /// Reads chain and key: once for all that have the same, for checking a key costs more than all else of a cluster.
     ///
     /// # Errors
     /// What is wrong with them, and of which file.
-    pub fn parse(config: &TlsCertificate, reader: Reader<'_>) -> Result<Identity, String> {
+    pub fn parse(config: &TlsCertificate, reader: Reader<'_>) -> Result<Arc<Identity>, String> {
         let (chain, key) = (reader.read(&config.chain)?, reader.read(&config.key)?);
         let password = config.password.as_ref().map(|source| reader.read(source)).transpose()?;
-        let chain = x509::chain(&chain).map_err(|fault| {
+        let make = || Identity::parse_anew(config, (&chain, &key, password.as_deref()), reader);
+        // A response speaks of a time.
+        if config.staple.is_some() {
+            return make().map(Arc::new);
+        }
+        let of = [&chain[..], &key, password.as_deref().unwrap_or_default()];
+        reader.made.identities.of(&of, &[place(&config.chain), password.is_some().to_string()], make)
+    }
+
+    fn parse_anew(
+        config: &TlsCertificate,
+        (chain, key, password): (&[u8], &[u8], Option<&[u8]>),
+        reader: Reader<'_>,
+    ) -> Result<Identity, String> {
+        let chain = x509::chain(chain).map_err(|fault| {
             let what = match fault {
                 PemFault::Missing => "no PEM certificate in it; it must hold a BEGIN CERTIFICATE block",
                 PemFault::Broken => {
@@ -56,7 +70,7 @@ impl Identity {
             };
             format!("certificate chain{}: {what}", place(&config.chain))
         })?;
-        let key = private_key(&key, password.as_deref(), &place(&config.key))?;
+        let key = private_key(key, password, &place(&config.key))?;
         let leaf = &chain[0];
         if key.public_key().is_none_or(|own| *own != *leaf.public_key_info()) {
             return Err(
@@ -102,7 +116,7 @@ impl Identity {
 impl PeerContext {
     /// No roots and no demands.
     pub fn anything() -> PeerContext {
-        PeerContext { config: ValidationContext::default(), trust: Arc::default() }
+        PeerContext { config: Arc::default(), trust: Arc::default() }
     }
 
     /// For the trail of changes.
@@ -115,8 +129,8 @@ impl PeerContext {
     ///
     /// # Errors
     /// What is wrong with it, and of which file.
-    pub fn parse(config: ValidationContext, reader: Reader<'_>) -> Result<PeerContext, String> {
-        Ok(PeerContext { trust: Arc::new(Trust::parse(&config, reader)?), config })
+    pub fn parse(config: Arc<ValidationContext>, reader: Reader<'_>) -> Result<PeerContext, String> {
+        Ok(PeerContext { trust: Trust::parse(&config, reader)?, config })
     }
 
     /// This context, which was fetched, merged over the part of a TLS context that was given. Roots are read again only where the given
@@ -125,7 +139,7 @@ impl PeerContext {
     /// # Errors
     /// The two do not go together.
     pub fn over(&self, default: &ValidationContext, reader: Reader<'_>) -> Result<PeerContext, String> {
-        let merged = self.config.over(default).map_err(|rejection| rejection.to_string())?;
+        let merged = Arc::new(self.config.over(default).map_err(|rejection| rejection.to_string())?);
         if Trust::is_of_both(&merged, &self.config) {
             return Ok(PeerContext { config: merged, trust: Arc::clone(&self.trust) });
         }

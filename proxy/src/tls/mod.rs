@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod info;
+mod made;
 mod material;
 mod peer;
 mod secrets;

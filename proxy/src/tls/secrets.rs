@@ -11,6 +11,7 @@ use config::tls::{SdsName, SdsSource, SecretId};
 use super::certificate::{ContextFacts, Material, days_left};
 use super::credential::{self, Credential};
 use super::files::{self, File, Files, Reader, View};
+use super::made::Made;
 use super::material::{Identity, PeerContext};
 use super::sources::Readings;
 use super::tickets::TicketKeys;
@@ -21,6 +22,7 @@ use super::tickets::TicketKeys;
 pub struct Secrets {
     state: Mutex<State>,
     files: Files,
+    made: Made,
 }
 
 #[derive(Default)]
@@ -97,7 +99,7 @@ pub(super) trait SecretUser: Send + Sync {
 impl Secrets {
     /// An empty store.
     pub fn new() -> Arc<Secrets> {
-        Arc::new(Secrets { state: Mutex::default(), files: Files::default() })
+        Arc::new(Secrets { state: Mutex::default(), files: Files::default(), made: Made::default() })
     }
 
     /// Takes a new version of a secret. Every context that names it uses it for its next handshake; open connections live on.
@@ -257,7 +259,7 @@ impl Secrets {
     }
 
     pub(super) fn reader(&self, view: View) -> Reader<'_> {
-        Reader { files: &self.files, view }
+        Reader { files: &self.files, made: &self.made, view }
     }
 
     /// From now on `user` is told when its own files have changed.
@@ -399,10 +401,10 @@ fn parse(name: &str, secret: &SecretKind, reader: Reader<'_>) -> Result<Held, St
             if let Some(warning) = identity.time_warning(SystemTime::now()) {
                 tracing::warn!(secret = name, "the certificate is {warning}");
             }
-            Ok(Held { identity: Some(Arc::new(identity)), ..Held::default() })
+            Ok(Held { identity: Some(identity), ..Held::default() })
         }
         SecretKind::ValidationContext(context) => {
-            let peers = PeerContext::parse(context.clone(), reader)?;
+            let peers = PeerContext::parse(Arc::new(context.clone()), reader)?;
             Ok(Held { peers: Some(Arc::new(peers)), ..Held::default() })
         }
         SecretKind::TicketKeys(keys) => {

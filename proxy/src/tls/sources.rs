@@ -59,7 +59,7 @@ impl<T, C> Source<T, C> {
     fn again(
         &self,
         pass: &mut Again<'_>,
-        parse: impl FnOnce(&C) -> Result<T, String>,
+        parse: impl FnOnce(&C) -> Result<Arc<T>, String>,
         rebuild: impl FnOnce() -> Result<(), String>,
     ) {
         let Source::Given(config, now, files) = self else { return };
@@ -67,7 +67,7 @@ impl<T, C> Source<T, C> {
             return;
         }
         let result = parse(config).and_then(|new| {
-            let former = now.swap(Arc::new(new));
+            let former = now.swap(new);
             rebuild().inspect_err(|_| now.store(former))
         });
         pass.read.push((files.clone(), result));
@@ -122,7 +122,7 @@ impl Sources {
             certificates.push(match certificate {
                 SecretSource::Inline(given) => {
                     let read = Identity::parse(given, reader)?;
-                    Source::Given(given.clone(), ArcSwap::from_pointee(read), files::among(&files, given.sources()))
+                    Source::Given(given.clone(), ArcSwap::from(read), files::among(&files, given.sources()))
                 }
                 SecretSource::Sds(name) => named(name, &mut needs),
             });
@@ -133,7 +133,7 @@ impl Sources {
                 (Source::Given(Arc::default(), anything, files::Held::new()), None)
             }
             Some(Validation::Inline(context)) => {
-                let read = PeerContext::parse(ValidationContext::clone(context), reader)?;
+                let read = PeerContext::parse(context.clone(), reader)?;
                 let files = files::among(&files, context.sources());
                 (Source::Given(context.clone(), ArcSwap::from_pointee(read), files), None)
             }
@@ -189,13 +189,13 @@ impl Sources {
             }
             pass.read.push((files, result));
         }
-        let parse = |context: &Arc<ValidationContext>| PeerContext::parse(ValidationContext::clone(context), reader);
+        let parse = |context: &Arc<_>| PeerContext::parse(Arc::clone(context), reader).map(Arc::new);
         self.peers.again(&mut pass, parse, || rebuild(view));
         for certificate in &self.certificates {
             certificate.again(&mut pass, |certificate| Identity::parse(certificate, reader), || rebuild(view));
         }
         if let Some(tickets) = &self.tickets {
-            tickets.again(&mut pass, |keys| TicketKeys::parse(keys, reader), || rebuild(view));
+            tickets.again(&mut pass, |keys| TicketKeys::parse(keys, reader).map(Arc::new), || rebuild(view));
         }
         pass.read
     }
@@ -279,7 +279,7 @@ fn binding(identities: &[Arc<Identity>], peers: &PeerContext, side: SideDemands)
         digests.extend(sha256(b"next"));
     }
     digests.extend(peers.trust.digest);
-    digests.extend(sha256(&peers.config.encoded()));
+    digests.extend(sha256(peers.config.encoded()));
     digests.extend([side.match_server_name, side.certificate_required].map(u8::from));
     sha256(&digests)
 }

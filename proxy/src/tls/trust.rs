@@ -62,12 +62,20 @@ impl Roots {
 }
 
 impl Trust {
-    /// Reads what the context names.
+    /// Reads what the context names: once for all that name the same.
     ///
     /// # Errors
     /// What is wrong with it, and of which file.
-    pub fn parse(config: &ValidationContext, reader: Reader<'_>) -> Result<Trust, String> {
+    pub fn parse(config: &ValidationContext, reader: Reader<'_>) -> Result<Arc<Trust>, String> {
         let digest = digest(config, reader)?;
+        let (Some(roots), None) = (&config.trusted_ca, &config.spiffe) else {
+            return Trust::parse_anew(config, digest, reader).map(Arc::new);
+        };
+        let from = [place(roots), format!("{:?} {:?}", checks(config), config.crl.as_ref().map(place))];
+        reader.made.trusts.of(&[&digest], &from, || Trust::parse_anew(config, digest, reader))
+    }
+
+    fn parse_anew(config: &ValidationContext, digest: [u8; 32], reader: Reader<'_>) -> Result<Trust, String> {
         let anchors = Anchors::parse(config, reader)?;
         let lists = anchors.roots().map(|roots| roots.lists).sum();
         Ok(Trust { anchors, digest, lists })
