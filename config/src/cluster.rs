@@ -1,6 +1,5 @@
 //! Clusters (`envoy.config.cluster.v3.Cluster`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use crate::endpoint::{HealthStatus, LoadAssignment};
 use crate::filters::network::metadata_exchange::MetadataExchange;
 use crate::hcm::{HeaderCase, HttpFilter};
 use crate::matcher::ResponsePredicate;
-use crate::metadata::Metadata;
+use crate::metadata::{Criteria, Metadata};
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
 
@@ -402,7 +401,7 @@ pub struct TransportMatch {
     /// Name, e.g. `tlsMode-istio`.
     pub name: Arc<str>,
     /// Every pair must be in the endpoint's `envoy.transport_socket_match`; empty matches all.
-    pub criteria: BTreeMap<Arc<str>, serde_json::Value>,
+    pub criteria: Criteria,
     /// What is used then.
     pub transport: UpstreamTransport,
 }

@@ -1,11 +1,10 @@
 //! Endpoints (`envoy.config.endpoint.v3.ClusterLoadAssignment`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::metadata::Metadata;
+use crate::metadata::{Criteria, Metadata};
 
 /// `ClusterLoadAssignment`.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +61,9 @@ pub struct Endpoint {
     /// `hostname`, for auto_sni and health checks.
     pub hostname: Arc<str>,
     /// `metadata.filter_metadata["envoy.transport_socket_match"]`: picks the transport socket.
-    pub transport_socket_match: BTreeMap<Arc<str>, serde_json::Value>,
+    pub transport_socket_match: Criteria,
     /// The same of its locality's metadata: asked when no transport socket fits the endpoint's own.
-    pub locality_socket_match: Arc<BTreeMap<Arc<str>, serde_json::Value>>,
+    pub locality_socket_match: Arc<Criteria>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
     /// `health_check_config`.

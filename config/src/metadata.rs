@@ -1,11 +1,20 @@
-//! `envoy.config.core.v3.Metadata`, kept as JSON values: small, rarely read, never on the request path.
+//! `envoy.config.core.v3.Metadata`, kept encoded until somebody reads it: a mesh has thousands, of which few are ever asked for.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-/// `filter_metadata`, by filter name. Shared by content where the builder can.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metadata(pub BTreeMap<Arc<str>, serde_json::Value>);
+use prost::Message;
+
+use crate::proto::{core::v3 as pb, json_to_struct, struct_to_json};
+
+/// `filter_metadata`, by filter name.
+#[derive(Clone, Default)]
+pub struct Metadata {
+    /// `core.v3.Metadata` with nothing else in it.
+    encoded: Box<[u8]>,
+    /// The same, once it was asked for; sorted by name.
+    read: OnceLock<Box<[(Arc<str>, serde_json::Value)]>>,
+}
 
 /// A `google.protobuf.Value` from its bytes.
 pub fn value_of(bytes: &[u8]) -> Option<serde_json::Value> {
@@ -13,9 +22,56 @@ pub fn value_of(bytes: &[u8]) -> Option<serde_json::Value> {
 }
 
 impl Metadata {
+    /// What a message says of filters.
+    pub(crate) fn of(proto: &pb::Metadata) -> Metadata {
+        let filter_metadata = proto.filter_metadata.clone();
+        let alone = pb::Metadata { filter_metadata, ..pb::Metadata::default() };
+        Metadata { encoded: alone.encode_to_vec().into(), read: OnceLock::new() }
+    }
+
+    /// What stands under a filter's name.
+    pub fn of_filter(&self, filter: &str) -> Option<&serde_json::Value> {
+        self.all().iter().find(|(name, _)| **name == *filter).map(|(_, value)| value)
+    }
+
+    /// All of it, sorted by name.
+    pub fn all(&self) -> &[(Arc<str>, serde_json::Value)] {
+        self.read.get_or_init(|| self.decoded())
+    }
+
     /// The value at `filter`, then `key`.
     pub fn get(&self, filter: &str, key: &str) -> Option<&serde_json::Value> {
-        self.0.get(filter)?.get(key)
+        self.of_filter(filter)?.get(key)
+    }
+
+    fn decoded(&self) -> Box<[(Arc<str>, serde_json::Value)]> {
+        // It was encoded here.
+        let proto = pb::Metadata::decode(&*self.encoded).unwrap_or_default();
+        let fields = proto.filter_metadata.iter();
+        let mut read: Vec<_> = fields.map(|(name, value)| (Arc::from(name.as_str()), struct_to_json(value))).collect();
+        read.sort_by(|(left, _): &(Arc<str>, _), (right, _)| left.cmp(right));
+        read.into()
+    }
+}
+
+impl<const COUNT: usize> From<[(&str, serde_json::Value); COUNT]> for Metadata {
+    fn from(fields: [(&str, serde_json::Value); COUNT]) -> Metadata {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), json_to_struct(value)));
+        Metadata::of(&pb::Metadata { filter_metadata: fields.collect(), ..pb::Metadata::default() })
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Metadata) -> bool {
+        // Maps are encoded in any order, each with as many octets.
+        self.encoded.len() == other.encoded.len()
+            && (self.encoded == other.encoded || self.decoded() == other.decoded())
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_map().entries(self.decoded().iter().map(|(name, value)| (name, value))).finish()
     }
 }
 
@@ -34,7 +90,7 @@ impl Criteria {
 
     /// Those of a `metadata_match`; `None` where it says nothing of endpoints.
     pub fn of_match(metadata: &Metadata) -> Option<Criteria> {
-        metadata.0.get("envoy.lb").map(Criteria::of)
+        metadata.of_filter("envoy.lb").map(Criteria::of)
     }
 
     /// Those of a `metadata_match`, over what stands above it.

@@ -105,6 +105,15 @@ pub(crate) fn defined<E: TryFrom<i32>>(at: &At<'_>, value: i32) -> Result<E, Rej
     })
 }
 
+/// All of a list, in no more memory than they take: clusters have lists of one by the thousand.
+pub(crate) fn all<T>(items: impl ExactSizeIterator<Item = Result<T, Rejection>>) -> Result<Vec<T>, Rejection> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(item?);
+    }
+    Ok(all)
+}
+
 /// `google.protobuf.Struct` as JSON. Whole numbers become integers, so that they fit integer fields again.
 pub(crate) fn struct_to_json(value: &wkt::Struct) -> serde_json::Value {
     let fields = value.fields.iter();
@@ -158,10 +167,7 @@ fn number(value: f64) -> serde_json::Value {
 pub(crate) fn metadata(value: &Option<core::v3::Metadata>) -> Arc<Metadata> {
     static EMPTY: LazyLock<Arc<Metadata>> = LazyLock::new(Arc::default);
     match value {
-        Some(value) if !value.filter_metadata.is_empty() => {
-            let fields = value.filter_metadata.iter();
-            Arc::new(Metadata(fields.map(|(key, value)| (Arc::from(key.as_str()), struct_to_json(value))).collect()))
-        }
+        Some(value) if !value.filter_metadata.is_empty() => Arc::new(Metadata::of(value)),
         _ => EMPTY.clone(),
     }
 }

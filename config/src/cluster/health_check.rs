@@ -1,7 +1,6 @@
 //! Active health checks (`Cluster.health_checks`) to plain data: what endpoints are asked, how often, and what their answers mean.
 //! Called by [`super::decode`].
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use crate::extension;
 use crate::field_rules;
 use crate::matcher::{self, StringMatcher};
+use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as pb, extensions, types, uint32, wkt};
 use crate::registry::{self, Kind};
@@ -41,7 +41,7 @@ pub struct HealthCheck {
     /// `tls_options.alpn_protocols`, in place of the cluster's.
     pub alpn: Vec<Arc<[u8]>>,
     /// `transport_socket_match_criteria`: chooses the transport socket in place of the endpoint's metadata.
-    pub socket_match: Option<BTreeMap<Arc<str>, serde_json::Value>>,
+    pub socket_match: Option<Criteria>,
     /// What is asked.
     pub asks: Asks,
 }
@@ -175,12 +175,8 @@ fn one(at: &At<'_>, proto: &pb::HealthCheck, options: &Options) -> Result<Option
     let threshold = |field: &str, value: &Option<wkt::UInt32Value>| {
         uint32(value).ok_or_else(|| at.field(field).reject("is required and not set; set it"))
     };
-    let socket_match = match proto.transport_socket_match_criteria.as_ref().map(proto::struct_to_json) {
-        Some(serde_json::Value::Object(fields)) => {
-            Some(fields.into_iter().map(|(key, value)| (Arc::from(key), value)).collect())
-        }
-        _ => None,
-    };
+    let socket_match = proto.transport_socket_match_criteria.as_ref();
+    let socket_match = socket_match.map(|criteria| Criteria::of(&proto::struct_to_json(criteria)));
     let alpn = proto.tls_options.iter().flat_map(|tls| &tls.alpn_protocols);
     Ok(Some(HealthCheck {
         timeout: required("timeout", &proto.timeout)?,

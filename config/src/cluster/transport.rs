@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{TransportMatch, UpstreamTransport};
 use crate::extension;
 use crate::field_rules;
+use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::transport_sockets as sockets};
 use crate::registry;
@@ -33,22 +34,17 @@ pub(super) fn matches(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> Re
     let at = at.field("transport_socket_matches");
     let entry = |(index, entry): (usize, &pb::cluster::TransportSocketMatch)| {
         let at = at.index(index);
-        let criteria = match entry.r#match.as_ref().map(proto::struct_to_json) {
-            Some(serde_json::Value::Object(fields)) => {
-                fields.into_iter().map(|(key, value)| (Arc::from(key), value)).collect()
-            }
-            _ => Default::default(),
-        };
+        let criteria = entry.r#match.as_ref().map(|criteria| Criteria::of(&proto::struct_to_json(criteria)));
         let at_socket = at.field("transport_socket");
         // Unlike the cluster's own, which is plain when unset: whoever matches endpoints chooses how they are reached.
         let socket = field_rules::required(&at_socket, &entry.transport_socket)?;
         Ok(TransportMatch {
             name: field_rules::not_empty(&at.field("name"), &entry.name)?,
-            criteria,
+            criteria: criteria.unwrap_or_default(),
             transport: one(&at_socket, socket, options, 0)?,
         })
     };
-    proto.transport_socket_matches.iter().enumerate().map(entry).collect()
+    proto::all(proto.transport_socket_matches.iter().enumerate().map(entry))
 }
 
 fn one(

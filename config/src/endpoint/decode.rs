@@ -8,7 +8,7 @@ use crate::address::{self, Address};
 use crate::extension;
 use crate::field_rules;
 use crate::matcher;
-use crate::metadata::Metadata;
+use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, endpoint::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
@@ -104,12 +104,9 @@ fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<Lo
                 .only_envoys("is not supported; send the endpoints in the assignment"));
         }
     };
-    let of_locality = Arc::new(socket_match(&proto::metadata(&proto.metadata)));
-    let endpoints = list
-        .iter()
-        .enumerate()
-        .map(|(index, one)| endpoint(&at_list.index(index), one, &of_locality))
-        .collect::<Result<_, _>>()?;
+    let of_locality = Arc::new(socket_match(&proto.metadata));
+    let one = |(index, one)| endpoint(&at_list.index(index), one, &of_locality);
+    let endpoints = proto::all(list.iter().enumerate().map(one))?;
     Ok(LocalityEndpoints {
         locality: proto.locality.as_ref().map(locality).unwrap_or_default(),
         weight: uint32(&proto.load_balancing_weight),
@@ -125,20 +122,12 @@ pub(crate) fn locality(proto: &core::Locality) -> Locality {
 }
 
 /// What chooses a transport socket.
-fn socket_match(metadata: &Metadata) -> BTreeMap<Arc<str>, serde_json::Value> {
-    match metadata.0.get("envoy.transport_socket_match") {
-        Some(serde_json::Value::Object(fields)) => {
-            fields.iter().map(|(key, value)| (Arc::from(key.as_str()), value.clone())).collect()
-        }
-        _ => BTreeMap::new(),
-    }
+fn socket_match(metadata: &Option<core::Metadata>) -> Criteria {
+    let found = metadata.as_ref().and_then(|metadata| metadata.filter_metadata.get("envoy.transport_socket_match"));
+    found.map(|found| Criteria::of(&proto::struct_to_json(found))).unwrap_or_default()
 }
 
-fn endpoint(
-    at: &At<'_>,
-    proto: &pb::LbEndpoint,
-    of_locality: &Arc<BTreeMap<Arc<str>, serde_json::Value>>,
-) -> Result<Endpoint, Rejection> {
+fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint, of_locality: &Arc<Criteria>) -> Result<Endpoint, Rejection> {
     use pb::lb_endpoint::HostIdentifier;
     let inner = match &proto.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
@@ -174,7 +163,7 @@ fn endpoint(
         health: health(&at.field("health_status"), proto.health_status)?,
         weight,
         hostname: Arc::from(inner.hostname.as_str()),
-        transport_socket_match: socket_match(&metadata),
+        transport_socket_match: socket_match(&proto.metadata),
         locality_socket_match: of_locality.clone(),
         metadata,
         check,

@@ -149,7 +149,7 @@ pub(crate) fn host_predicate(
         Some("OmitHostMetadataConfig") => {
             let config: OmitHostMetadataConfig = extension.decode(&at, options)?;
             let metadata = proto::metadata(&config.metadata_match);
-            let labels = metadata.0.get("envoy.lb").and_then(serde_json::Value::as_object);
+            let labels = metadata.of_filter("envoy.lb").and_then(serde_json::Value::as_object);
             let pair = |(key, value): (&String, &serde_json::Value)| (Arc::from(key.as_str()), value.clone());
             Ok(HostPredicate::OmitMetadata(labels.into_iter().flatten().map(pair).collect()))
         }

@@ -213,7 +213,9 @@ fn certificates(
     });
     let sds = proto.tls_certificate_sds_secret_configs.iter().enumerate();
     let sds = sds.map(|(index, config)| Ok(SecretSource::Sds(sds_name(&at_sds.index(index), config, options)?)));
-    inline.chain(sds).collect()
+    let mut all = proto::all(inline)?;
+    all.extend(proto::all(sds)?);
+    Ok(all)
 }
 
 fn context(at: &At<'_>, proto: &pb::CommonTlsContext, options: &Options) -> Result<Option<Validation>, Rejection> {

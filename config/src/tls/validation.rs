@@ -144,10 +144,10 @@ fn subject_alt_names(at: &At<'_>, proto: &pb::CertificateValidationContext) -> R
         let any = any.map(|(index, name)| {
             Ok(SanMatcher { kind: None, oid: None, matcher: matcher::decode::string(&at_any.index(index), name)? })
         });
-        return any.collect();
+        return proto::all(any);
     }
     let typed = proto.match_typed_subject_alt_names.iter().enumerate();
-    typed.map(|(index, name)| typed_name(&at_typed.index(index), name)).collect()
+    proto::all(typed.map(|(index, name)| typed_name(&at_typed.index(index), name)))
 }
 
 /// One of them.

@@ -1,6 +1,6 @@
 //! A cluster as all threads share it: immutable configuration, endpoints behind a pointer, circuit-breaker counts as atomics.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use config::Rejection;
 use config::cluster::{Discovery, UpstreamTransport};
 use config::endpoint::LoadAssignment;
+use config::metadata::Criteria;
 use config::tls::SdsName;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -125,7 +126,7 @@ impl Cluster {
     /// Replaces the endpoints of a dynamic forward proxy: names, each at its addresses.
     pub fn assign_named(&self, names: &[Reached]) {
         let before = self.endpoints.load();
-        if let Some(transport) = self.transport_matching(&BTreeMap::new()) {
+        if let Some(transport) = self.transport_matching(&Criteria::default()) {
             self.publish(EndpointSet::named(names, &before, &self.born(), transport));
         }
     }
@@ -270,7 +271,7 @@ impl Cluster {
     }
 
     /// The transport that endpoints with such metadata have.
-    pub fn transport_matching(&self, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<u16> {
+    pub fn transport_matching(&self, metadata: &Criteria) -> Option<u16> {
         self.transports.matching(&self.config, metadata)
     }
 

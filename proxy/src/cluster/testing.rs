@@ -1,7 +1,6 @@
 //! Fixtures for the tests of this folder: configurations, hosts without sockets, a worker that runs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -98,7 +97,7 @@ pub fn endpoint_at(address: Address) -> Endpoint {
         health: HealthStatus::Unknown,
         weight: 1,
         hostname: "".into(),
-        transport_socket_match: BTreeMap::new(),
+        transport_socket_match: Default::default(),
         locality_socket_match: Arc::default(),
         metadata: Arc::default(),
         check: None,

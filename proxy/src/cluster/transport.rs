@@ -1,10 +1,10 @@
 //! The ways in which a cluster reaches its endpoints, compiled from `transport_socket` and `transport_socket_matches`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use config::cluster::{Cluster, UpstreamTransport};
 use config::endpoint::Endpoint;
+use config::metadata::Criteria;
 use config::tls::{SdsName, UpstreamTls, Validation};
 use config::{At, Rejection};
 
@@ -189,7 +189,7 @@ impl Transports {
     }
 
     /// The transport of the first match all of whose criteria this holds, else the fallback.
-    pub fn matching(&self, cluster: &Cluster, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<u16> {
+    pub fn matching(&self, cluster: &Cluster, metadata: &Criteria) -> Option<u16> {
         self.usable(first(cluster, metadata))
     }
 
@@ -230,12 +230,12 @@ fn may_vouch(validation: &Validation) -> bool {
 }
 
 /// The first match all of whose criteria this holds.
-fn first(cluster: &Cluster, metadata: &BTreeMap<Arc<str>, serde_json::Value>) -> Option<usize> {
+fn first(cluster: &Cluster, metadata: &Criteria) -> Option<usize> {
     cluster.transport_matches.iter().position(|entry| holds(metadata, &entry.criteria))
 }
 
-fn holds(metadata: &BTreeMap<Arc<str>, serde_json::Value>, criteria: &BTreeMap<Arc<str>, serde_json::Value>) -> bool {
-    criteria.iter().all(|(key, value)| metadata.get(key) == Some(value))
+fn holds(metadata: &Criteria, criteria: &Criteria) -> bool {
+    criteria.0.iter().all(|(key, value)| metadata.get(key) == Some(value))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub fn is_default(config: &Config, host: &Host) -> bool {
 }
 
 fn labels(host: &Host) -> Option<&Value> {
-    host.endpoint().metadata.0.get("envoy.lb")
+    host.endpoint().metadata.of_filter("envoy.lb")
 }
 
 /// What a host has for the keys of a selector: one, or with lists one for each way to choose of them; none where it lacks a key.

@@ -1,6 +1,5 @@
 //! Tests of `dial`: the server is a port of our own.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 
 use config::cluster::{TransportMatch, UpstreamTransport};
@@ -92,7 +91,7 @@ fn the_client_context_is_that_of_every_cluster() {
 fn a_transport_that_is_matched_or_wrapped_is_as_good() {
     with_mesh(|mesh| async move {
         let tls = || UpstreamTransport::Tls(Arc::new(mesh.client(&[exact(SERVER)])));
-        let matched = TransportMatch { name: "tls".into(), criteria: BTreeMap::new(), transport: tls() };
+        let matched = TransportMatch { name: "tls".into(), criteria: Default::default(), transport: tls() };
         let cluster = Cluster { transport_matches: vec![matched], ..mesh.cluster(UpstreamTransport::Raw) };
         let (client, server) = mesh.meet(cluster, 0).await;
         assert_eq!((client, server), (Ok(()), Ok(vec![])));

@@ -75,10 +75,10 @@ impl Log {
             (6, "timestamp", text(&clock::milliseconds(now))),
             (11, "locality", locality(&endpoint.locality)),
         ];
-        if !endpoint.metadata.0.is_empty() {
-            let all = Value::Object(
-                endpoint.metadata.0.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
-            );
+        let metadata = endpoint.metadata.all();
+        if !metadata.is_empty() {
+            let all = metadata.iter().map(|(name, value)| (name.to_string(), value.clone()));
+            let all = Value::Object(all.collect());
             fields.push((10, "metadata", format!("{{\"filter_metadata\":{all},\"typed_filter_metadata\":{{}}}}")));
         }
         fields.push(match what {

@@ -11,8 +11,8 @@ use super::*;
 use crate::cluster::testing::{address, config, eds, endpoint};
 use crate::tls::testing::{Authority, file, istio_client};
 
-fn criteria(pairs: &[(&str, serde_json::Value)]) -> BTreeMap<Arc<str>, serde_json::Value> {
-    pairs.iter().map(|(key, value)| (Arc::from(*key), value.clone())).collect()
+fn criteria(pairs: &[(&str, serde_json::Value)]) -> Criteria {
+    Criteria(pairs.iter().map(|(key, value)| (Arc::from(*key), value.clone())).collect())
 }
 
 fn entry(name: &str, pairs: &[(&str, serde_json::Value)], transport: UpstreamTransport) -> TransportMatch {

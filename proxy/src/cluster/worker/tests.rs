@@ -113,9 +113,8 @@ fn what_the_local_cluster_has_decides_how_much_stays_in_the_zone() {
 /// The real Envoy counts the same in `integration/tests/statistics_parity.rs`.
 #[test]
 fn responses_are_counted_by_zones_and_of_canaries() {
-    let metadata = |canary: serde_json::Value| {
-        Arc::new(Metadata([("envoy.lb".into(), serde_json::json!({ "canary": canary }))].into()))
-    };
+    let metadata =
+        |canary: serde_json::Value| Arc::new(Metadata::from([("envoy.lb", serde_json::json!({ "canary": canary }))]));
     let canary = Endpoint { metadata: metadata(true.into()), ..endpoint(address(1)) };
     let called_so = Endpoint { metadata: metadata("true".into()), ..endpoint(address(2)) };
     let zones = vec![locality("away", None, 0, vec![canary]), locality("", None, 0, vec![called_so])];

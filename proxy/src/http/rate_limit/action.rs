@@ -163,7 +163,7 @@ impl Metadata {
     fn add(&self, stream: &Stream<'_>, to: &mut Descriptor) -> bool {
         let path = || self.path.iter().map(|key| &**key);
         let below = |metadata: &config::metadata::Metadata| {
-            let start = metadata.0.get(&self.filter)?;
+            let start = metadata.of_filter(&self.filter)?;
             text(path().try_fold(start, |value, key| value.get(key)))
         };
         let found = match self.source {

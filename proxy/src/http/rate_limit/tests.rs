@@ -30,10 +30,10 @@ fn limit(actions: Vec<Action>) -> plain::RateLimit {
 
 fn context() -> Context {
     let mut bench = Bench::new(to_app(|_| ()));
-    let metadata = Metadata([(Arc::from("m"), json!({"k": {"of": "route"}}))].into());
+    let metadata = Metadata::from([("m", json!({"k": {"of": "route"}}))]);
     bench.host(|host| Arc::make_mut(&mut host.routes[0]).metadata = Arc::new(metadata));
     let cluster = bench.clusters.get_mut("app").and_then(Rc::get_mut).expect("nobody else has it");
-    cluster.config.metadata = Arc::new(Metadata([(Arc::from("m"), json!({"k": {"of": "cluster"}}))].into()));
+    cluster.config.metadata = Arc::new(Metadata::from([("m", json!({"k": {"of": "cluster"}}))]));
     bench.context()
 }
 

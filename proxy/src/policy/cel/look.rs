@@ -121,7 +121,7 @@ pub(super) fn has_metadata(facts: &dyn Facts, of: MetadataOf, filter: &str, path
 
 fn see(facts: &dyn Facts, of: MetadataOf, filter: &str, path: &[Arc<str>], see: &mut dyn FnMut(Option<&Json>)) {
     let within = |metadata: Option<&Metadata>, see: &mut dyn FnMut(Option<&Json>)| {
-        let start = metadata.and_then(|metadata| metadata.0.get(filter));
+        let start = metadata.and_then(|metadata| metadata.of_filter(filter));
         see(path.iter().try_fold(start, |value, key| value.map(|value| value.get(&**key))).flatten());
     };
     match of {

@@ -91,7 +91,7 @@ fn facts() -> Made {
         wire_size: 0,
     };
     let metadata = json!({"f": {"text": "t", "number": 1.0, "list": ["a", 2], "null": null, "deep": {"x": true}}});
-    Made { request, metadata, route: Metadata([("f".into(), json!({"r": "s"}))].into()) }
+    Made { request, metadata, route: Metadata::from([("f", json!({"r": "s"}))]) }
 }
 
 fn text(value: &str) -> E {

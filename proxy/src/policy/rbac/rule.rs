@@ -87,7 +87,7 @@ impl Rule {
                 holds
             }
             Rule::RouteMetadata(matcher) => {
-                facts.route_metadata().is_some_and(|metadata| matcher.matches(metadata.0.get(&matcher.filter)))
+                facts.route_metadata().is_some_and(|metadata| matcher.matches(metadata.of_filter(&matcher.filter)))
             }
             Rule::SourceIp(range) => range.contains(&facts.connection_remote().ip()),
             Rule::DirectRemoteIp(range) => range.contains(&facts.direct_remote().ip()),

@@ -279,7 +279,7 @@ fn metadata_and_filter_state() {
     assert!(!holds(R::Metadata(matcher(list(), true)), &written));
     assert!(!holds(R::Metadata(matcher(list(), false)), &connection()));
     assert!(holds(R::Metadata(matcher(list(), true)), &connection()), "inverted, what is missing holds");
-    let route = Metadata([("f".into(), json!({"a": {"b": ["x"]}}))].into());
+    let route = Metadata::from([("f", json!({"a": {"b": ["x"]}}))]);
     assert!(holds(R::RouteMetadata(matcher(list(), false)), &Made { route: Some(route), ..connection() }));
     assert!(
         !holds(R::RouteMetadata(matcher(list(), true)), &connection()),

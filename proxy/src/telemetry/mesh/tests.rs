@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 fn metadata(service: serde_json::Value) -> Arc<Metadata> {
-    Arc::new(Metadata([("istio".into(), json!({ "services": [service] }))].into()))
+    Arc::new(Metadata::from([("istio", json!({ "services": [service] }))]))
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn when_only_avoided_hosts_are_left_one_of_them_is_taken() {
 #[test]
 fn retries_decline_canaries_and_hosts_of_some_metadata() {
     let labelled = |last: u8, labels: serde_json::Value| {
-        let metadata = Metadata([("envoy.lb".into(), labels)].into());
+        let metadata = Metadata::from([("envoy.lb", labels)]);
         host_of(config::endpoint::Endpoint { metadata: metadata.into(), ..endpoint(address(last)) }, 0)
     };
     let hosts = [

@@ -16,7 +16,7 @@ fn labelled(last: u8, labels: Value) -> Host {
 }
 
 fn labelled_as(last: u8, labels: Value, health: HealthStatus) -> Host {
-    let metadata = Metadata([("envoy.lb".into(), labels)].into());
+    let metadata = Metadata::from([("envoy.lb", labels)]);
     host_of(Endpoint { metadata: metadata.into(), health, ..endpoint(address(last)) }, 0)
 }
 

@@ -128,7 +128,7 @@ fn metadata<'q>(
 fn route_metadata<'q>(filter: &'q ExtAuthz, stream: &'q Stream<'_>, told: &mut message::MetadataContext<'q>) {
     let Some(chosen) = &stream.route else { return };
     for namespace in &filter.config.route_metadata {
-        if let Some(value) = chosen.route.config.metadata.0.get(namespace) {
+        if let Some(value) = chosen.route.config.metadata.of_filter(namespace) {
             told.plain.push((namespace, value));
         }
     }

@@ -78,7 +78,7 @@ fn bench(direction: Direction) -> Filtered {
 /// The cluster says which service it is.
 fn label(bench: &mut Filtered, service: serde_json::Value) {
     let mut cluster = fake::Cluster::new("app");
-    cluster.config.metadata = Arc::new(Metadata([("istio".into(), json!({ "services": [service] }))].into()));
+    cluster.config.metadata = Arc::new(Metadata::from([("istio", json!({ "services": [service] }))]));
     bench.clusters.insert("app".to_owned(), Rc::new(cluster));
 }
 
@@ -171,7 +171,7 @@ async fn endpoints_say_who_they_are_where_nobody_else_does() {
     let mut bench = bench(Direction::Outbound);
     let mut cluster = fake::Cluster::new("app");
     let metadata = json!({ "workload": "ratings-v1;default;ratings;version-1;server-cluster" });
-    cluster.labels = Arc::new(Metadata([("istio".into(), metadata)].into()));
+    cluster.labels = Arc::new(Metadata::from([("istio", metadata)]));
     bench.clusters.insert("app".to_owned(), Rc::new(cluster));
     bench.app(Script::answers(200, &[], &[]));
     bench.send(get("/")).await;

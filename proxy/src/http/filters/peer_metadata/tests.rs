@@ -123,7 +123,7 @@ async fn what_is_outside_of_the_mesh_is_told_nothing() {
         (true, json!({"external": "true"}), false),
     ] {
         let mut bench = bench(outbound(skip));
-        let labels = config::metadata::Metadata([("istio".into(), metadata.clone())].into());
+        let labels = config::metadata::Metadata::from([("istio", metadata.clone())]);
         let mut cluster = fake::Cluster::new("app");
         cluster.config.metadata = Arc::new(labels);
         bench.clusters.insert("app".to_owned(), std::rc::Rc::new(cluster));

@@ -31,7 +31,7 @@ impl Labels for Host {
 }
 
 fn labels(namespace: &str, value: serde_json::Value) -> Metadata {
-    Metadata([(namespace.into(), value)].into())
+    Metadata::from([(namespace, value)])
 }
 
 /// `%COMMAND%` of a request.

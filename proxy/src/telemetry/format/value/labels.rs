@@ -22,7 +22,7 @@ pub fn metadata(
 ) -> Written {
     let info = entry.info;
     let labels = |metadata: Option<&Metadata>, out: &mut Vec<u8>| {
-        let found = metadata.and_then(|metadata| metadata.0.get(namespace));
+        let found = metadata.and_then(|metadata| metadata.of_filter(namespace));
         value(keys.iter().try_fold(found, |value, key| Some(value?.get(&**key))).flatten(), out)
     };
     match of {

@@ -40,8 +40,8 @@ fn metadata_of_the_request_its_connection_and_its_route_and_labels_of_the_node()
         bench.host(|host| {
             for route in &mut host.routes {
                 let told = [("of-route", "route"), ("untold", "route")];
-                let told = told.map(|(name, who)| (Arc::from(name), json!({"who": who})));
-                Arc::make_mut(route).metadata = Arc::new(Metadata(told.into_iter().collect()));
+                let told = told.map(|(name, who)| (name, json!({"who": who})));
+                Arc::make_mut(route).metadata = Arc::new(Metadata::from(told));
             }
         });
         bench.app(Script::answers(200, &[], &[]));
