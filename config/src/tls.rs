@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::StringMatcher;
-use crate::secret::{TicketKeys, TlsCertificate, ValidationContext};
+use crate::secret::{FileSource, TicketKeys, TlsCertificate, ValidationContext};
 use crate::xds_server::XdsServer;
 
 pub(crate) mod decode;
@@ -72,6 +72,8 @@ pub enum SdsSource {
     Ads,
     /// A static secret of the bootstrap (no `sds_config`).
     Static,
+    /// A file with the answer of a server (`path_config_source`, `path`).
+    File(Arc<FileSource>),
 }
 
 /// `CommonTlsContext`, shared by both directions.

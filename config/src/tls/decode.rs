@@ -11,7 +11,7 @@ use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, extensions::transport_sockets::tls::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
-use crate::secret;
+use crate::secret::{self, FileSource, decode::watched_directory};
 use crate::xds_server;
 
 /// `UpstreamTlsContext`.
@@ -277,10 +277,22 @@ pub(crate) fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Optio
         Some(Source::ApiConfigSource(api)) => {
             SdsSource::Server(Arc::new(xds_server::decode(&at.field("api_config_source"), api, options)?))
         }
-        _ => {
-            return Err(at.reject(
-                "secrets come over gRPC (api_config_source or ads); give files as filename in the context itself",
-            ));
+        Some(Source::Path(path)) => SdsSource::File(Arc::new(FileSource {
+            path: field_rules::not_empty(&at.field("path"), path)?.as_ref().into(),
+            watched: None,
+        })),
+        Some(Source::PathConfigSource(file)) => {
+            let at = at.field("path_config_source");
+            // Every file is looked at again and again.
+            if file.poll_interval.is_some() && file.watched_directory.is_some() {
+                return Err(at
+                    .field("poll_interval")
+                    .reject("poll_interval and watched_directory cannot both be set; take one of them out"));
+            }
+            SdsSource::File(Arc::new(FileSource {
+                path: field_rules::not_empty(&at.field("path"), &file.path)?.as_ref().into(),
+                watched: watched_directory(&at, &file.watched_directory)?,
+            }))
         }
     };
     let initial_fetch_timeout = fetch_timeout(&at, config)?;
@@ -295,3 +307,4 @@ pub(crate) fn fetch_timeout(
     let default = Some(std::time::Duration::from_secs(15));
     proto::timeout(&at.field("initial_fetch_timeout"), &config.initial_fetch_timeout, default)
 }
+        None => return Err(at.reject("says nowhere to ask; give ads, api_config_source or path_config_source")),

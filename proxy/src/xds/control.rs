@@ -256,7 +256,10 @@ impl Control {
                 self.want_extensions();
             }
             self.forget_routes();
-            self.watch_secrets(ads);
+            // What was read from a file may be all that something waited for; then the one before it needs its secrets no more.
+            if self.watch_secrets(ads) && self.settle_all() {
+                self.watch_secrets(ads);
+            }
             if let Some(ads) = ads {
                 self.subscribe(ads);
             }
@@ -327,10 +330,10 @@ impl Control {
         }
     }
 
-    fn watch_secrets(&mut self, ads: Option<&AdsHandle>) {
+    fn watch_secrets(&mut self, ads: Option<&AdsHandle>) -> bool {
         let contexts = self.clusters.needed_secrets().chain(self.listeners.needed_secrets());
         let needed: HashSet<SdsName> = contexts.chain(self.secrets.of_credentials()).collect();
-        self.secrets.want(&needed);
+        let is_news = self.secrets.want(&needed);
         if let Some(ads) = ads {
             let names: BTreeSet<String> =
                 needed.iter().filter(|name| name.source == SdsSource::Ads).map(|name| name.name.to_string()).collect();
@@ -338,6 +341,7 @@ impl Control {
         }
     }
 
+        is_news
     fn subscribe(&mut self, ads: &AdsHandle) {
         ads.subscribe(type_url::EXTENSION_CONFIG, Subscription::Names(self.extensions.names().collect()));
         if self.start.clusters_came {
