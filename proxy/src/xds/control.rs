@@ -188,6 +188,7 @@ impl Control {
         if self.lds.is_some() && self.start.listeners_wanted.is_some() {
             self.stats.lds.failed();
         }
+        self.clusters.stream_ended();
         self.asked_tables.failed(|_| true);
         self.extensions.stream_ended();
         self.runtimes.stream_ended();
@@ -245,6 +246,7 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
+        self.clusters.give_up_waiting();
         self.asked_tables.give_up_waiting();
         self.secrets.give_up_waiting();
         self.runtimes.give_up_waiting();
@@ -339,9 +341,9 @@ impl Control {
                 needed.iter().filter(|name| name.source == SdsSource::Ads).map(|name| name.name.to_string()).collect();
             ads.subscribe(type_url::SECRET, Subscription::Names(names));
         }
+        is_news
     }
 
-        is_news
     fn subscribe(&mut self, ads: &AdsHandle) {
         ads.subscribe(type_url::EXTENSION_CONFIG, Subscription::Names(self.extensions.names().collect()));
         if self.start.clusters_came {
