@@ -328,7 +328,7 @@ async fn what_it_becomes_may_be_discovered() {
     let later = executes(Execute::Discovered("later".into(), discovery));
     let mut bench = Filtered::new([("c", composite(Some(list(vec![when(request(), "1", later)]))))]);
     assert_eq!(bench.send(with(get("/"), &[("x-a", "1")])).await.flags(), "NFCF");
-    let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag) });
+    let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag), policy: Arc::default() });
     for tag in ["a", "b"] {
         let change = discoveries::Change { http: Some(is(tag)), ..Default::default() };
         bench.discoveries.change(&"later".into(), change).unwrap();
