@@ -89,12 +89,21 @@ pub struct CommonTls {
     pub signature_algorithms: Vec<Arc<str>>,
     /// `ecdh_curves`.
     pub ecdh_curves: Vec<Arc<str>>,
+    /// `compliance_policies`: in the place of all of the above.
+    pub compliance: Option<Compliance>,
     /// ALPN protocols in order.
     pub alpn: Vec<Arc<[u8]>>,
     /// Own certificates. More than one: chosen by key type.
     pub certificates: Vec<SecretSource<TlsCertificate>>,
     /// How the peer is checked; `None`: any certificate is accepted.
     pub validation: Option<Validation>,
+}
+
+/// What versions, suites, curves and signatures there are, whatever else is said of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compliance {
+    /// `FIPS_202205`.
+    Fips202205,
 }
 
 /// Where the validation context comes from.
