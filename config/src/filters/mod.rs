@@ -145,7 +145,7 @@ http_filters! {
         routes SetFilterState Works "envoy.extensions.filters.http.set_filter_state.v3.Config" "after those of the chain, the least specific level first";
     Csrf csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "requests that change something come from their own origin"
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
-    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; route_typed_metadata_context_namespaces is refused, emit_filter_state_stats does not act"
+    ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; route_typed_metadata_context_namespaces is refused"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
     RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny"
         routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
