@@ -161,7 +161,7 @@ fn compliance(at: &At<'_>, policies: &[i32]) -> Result<Option<Compliance>, Rejec
                 .only_envoys(format!("{name} is not supported; list cipher_suites and ecdh_curves instead")))
         }
     };
-    policies.iter().enumerate().map(one).last().transpose()
+    policies.iter().enumerate().next_back().map(one).transpose()
 }
 
 fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(), Rejection> {

@@ -85,8 +85,9 @@ async fn changes_tell_of_the_host_that_the_request_itself_goes_to() {
     bench.upstream(Script::answers(200, &[], &["main"]));
     let outcome = bench.send(get("/a")).await;
     let host = outcome.info.upstream_host.as_deref().expect("the request has gone to one");
-    assert_eq!(told(&bench)[0].1.header("x-host"), Some(format!("{host} 1")));
-    assert!(hosts(&bench)[0].ends_with("-shadow"), "and the rest is changed, too");
+    let (_, copy) = &told(&bench)[0];
+    assert_eq!(copy.header("x-host"), Some(format!("{host} 1")));
+    assert!(copy.head.authority.ends_with(b"-shadow"), "and the rest is changed, too");
 }
 
 #[tokio::test(start_paused = true)]
