@@ -63,32 +63,40 @@ impl Extension<'_> {
 
     /// The content as the message's bytes.
     pub fn bytes(&self, at: &At<'_>, options: &Options) -> Result<Cow<'_, [u8]>, Rejection> {
-        let value = match &self.body {
-            Body::Binary(bytes) => return Ok(Cow::Borrowed(bytes)),
-            Body::Json(value) => value,
-        };
-        let at = at.field("value");
-        let mut descriptors = Descriptors::new();
-        let strict = json::encode(&mut descriptors, &self.type_name, value, true);
-        let read = match strict {
-            Err(_) if !options.strict_structs => {
-                for one in json::unknown_in(&mut descriptors, &self.type_name, value) {
-                    if let Some(refusal) = one.refusal() {
-                        return Err(refusal.below(&at).withholding_policy());
-                    }
-                    options.unknown_name(&at, &one.of, &one.path);
-                }
-                json::encode(&mut descriptors, &self.type_name, value, false)
-            }
-            read => read,
-        };
-        read.map(Cow::Owned).map_err(|fault| fault.below(&at))
+        match &self.body {
+            Body::Binary(bytes) => Ok(Cow::Borrowed(bytes)),
+            Body::Json(value) => encoded(&at.field("value"), &self.type_name, value, options).map(Cow::Owned),
+        }
     }
 
     /// Whether the content came as JSON.
     pub fn is_json(&self) -> bool {
         matches!(self.body, Body::Json(_))
     }
+}
+
+/// A JSON value as the message's bytes. What nobody here knows of is refused, or told and left out.
+pub(crate) fn encoded(
+    at: &At<'_>,
+    type_name: &str,
+    value: &serde_json::Value,
+    options: &Options,
+) -> Result<Vec<u8>, Rejection> {
+    let mut descriptors = Descriptors::new();
+    let strict = json::encode(&mut descriptors, type_name, value, true);
+    let read = match strict {
+        Err(_) if !options.strict_structs => {
+            for one in json::unknown_in(&mut descriptors, type_name, value) {
+                if let Some(refusal) = one.refusal() {
+                    return Err(refusal.below(at).withholding_policy());
+                }
+                options.unknown_name(at, &one.of, &one.path);
+            }
+            json::encode(&mut descriptors, type_name, value, false)
+        }
+        read => read,
+    };
+    read.map_err(|fault| fault.below(at))
 }
 
 /// The message name of a type URL: what follows the last slash.

@@ -16,13 +16,13 @@ use crate::extension;
 use crate::options::Options;
 use crate::proto::{
     core::v3 as core, extensions::transport_sockets::tls::v3::DownstreamTlsContext, listener::v3 as listener,
-    route::v3 as route,
+    route::v3 as route, wkt,
 };
 use crate::registry;
 use crate::rejection::At;
 
-pub use record::Record;
 use record::{Difference, Judging};
+pub use record::{HttpFilters, Record};
 
 /// How often each kind of policy stands in something.
 type Counts = BTreeMap<&'static str, usize>;
@@ -73,11 +73,10 @@ impl Policy {
         Policy::of(EXTENSION_CONFIG, bytes)
     }
 
-    /// Of an extension of that type, which acts.
-    pub fn of_extension(type_name: &str) -> Policy {
-        let named = named_in(type_name.as_bytes());
-        let acting = named.iter().flat_map(|(kind, count)| [1, 2].map(|level| ((*kind, level), *count))).collect();
-        Policy { whole: Found { named, acting, ..Found::default() }, parts: BTreeMap::new() }
+    /// Of a config, as that of the resource that would bring it.
+    pub(crate) fn of_config(config: &wkt::Any) -> Policy {
+        let resource = core::TypedExtensionConfig { name: String::new(), typed_config: Some(config.clone()) };
+        Policy::of_extension_config(&resource.encode_to_vec())
     }
 
     /// Of a `Listener`: these, and which of its chains demand a certificate of the client.
@@ -106,11 +105,15 @@ impl Policy {
         policy
     }
 
-    /// Of a `RouteConfiguration`.
-    pub fn of_routes(bytes: &[u8]) -> Policy {
-        let mut policy = Policy::of(ROUTES, bytes);
+    /// Of a `RouteConfiguration`, whose settings are for chains with these filters.
+    pub fn of_routes(bytes: &[u8], filters: &HttpFilters) -> Policy {
+        let whole = Found::with(Record::of_table(ROUTES, bytes, filters), bytes);
+        let mut policy = Policy { whole, parts: BTreeMap::new() };
         if let Ok(table) = route::RouteConfiguration::decode(bytes) {
-            let found = |host: &route::VirtualHost| Found::of(VIRTUAL_HOST, &host.encode_to_vec());
+            let found = |host: &route::VirtualHost| {
+                let bytes = host.encode_to_vec();
+                Found::with(Record::of_table(VIRTUAL_HOST, &bytes, filters), &bytes)
+            };
             policy.parts = table.virtual_hosts.iter().map(|host| (host.name.clone().into(), found(host))).collect();
         }
         policy.keep_own_exemptions();
@@ -158,7 +161,10 @@ impl Policy {
 
 impl Found {
     fn of(type_name: &str, bytes: &[u8]) -> Found {
-        let record = Record::of(type_name, bytes);
+        Found::with(Record::of(type_name, bytes), bytes)
+    }
+
+    fn with(record: Record, bytes: &[u8]) -> Found {
         let (acting, upgrades) = (record.in_force(), record.of_upgrades().clone());
         Found { named: named_in(bytes), acting, exempt: record.exempt().clone(), upgrades }
     }

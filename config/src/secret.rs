@@ -12,6 +12,7 @@ use crate::tls::validation;
 use crate::tls::{SanMatcher, SpiffeTrust};
 
 pub(crate) mod decode;
+pub mod response;
 mod wiped;
 
 pub use decode::{decode, from_proto};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::matcher::StringMatcher;
-use crate::secret::{TicketKeys, TlsCertificate, ValidationContext};
+use crate::secret::{FileSource, TicketKeys, TlsCertificate, ValidationContext};
 use crate::xds_server::XdsServer;
 
 pub(crate) mod decode;
@@ -72,6 +72,8 @@ pub enum SdsSource {
     Ads,
     /// A static secret of the bootstrap (no `sds_config`).
     Static,
+    /// A file with the answer of a server (`path_config_source`, `path`).
+    File(Arc<FileSource>),
 }
 
 /// `CommonTlsContext`, shared by both directions.
@@ -87,12 +89,21 @@ pub struct CommonTls {
     pub signature_algorithms: Vec<Arc<str>>,
     /// `ecdh_curves`.
     pub ecdh_curves: Vec<Arc<str>>,
+    /// `compliance_policies`: in the place of all of the above.
+    pub compliance: Option<Compliance>,
     /// ALPN protocols in order.
     pub alpn: Vec<Arc<[u8]>>,
     /// Own certificates. More than one: chosen by key type.
     pub certificates: Vec<SecretSource<TlsCertificate>>,
     /// How the peer is checked; `None`: any certificate is accepted.
     pub validation: Option<Validation>,
+}
+
+/// What versions, suites, curves and signatures there are, whatever else is said of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compliance {
+    /// `FIPS_202205`.
+    Fips202205,
 }
 
 /// Where the validation context comes from.

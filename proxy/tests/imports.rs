@@ -63,6 +63,7 @@ const TABLE: &[Room] = &[
             "listener",
             "log_files",
             "logs",
+            "sources",
             "stats",
             "status",
             "store",

@@ -158,6 +158,23 @@ pub(super) fn decode(
     one(&at, only, options).map(|check| check.map(Arc::new))
 }
 
+/// Those that Envoy has and this proxy does not make: the table of fields says so.
+const OF_ENVOY: [&str; 2] =
+    ["envoy.extensions.health_checkers.redis.v3.Redis", "envoy.extensions.health_checkers.thrift.v3.Thrift"];
+
+/// As in Envoy, its type says what it is, and there must be such a thing.
+fn of_another_kind(at: &At<'_>, check: &pb::health_check::CustomHealthCheck) -> Result<(), Rejection> {
+    use pb::health_check::custom_health_check::ConfigType;
+    let at_config = at.field("typed_config");
+    let config = check.config_type.as_ref().map(|ConfigType::TypedConfig(any)| extension::open(&at_config, any));
+    let config = config.transpose()?;
+    let type_name = config.as_ref().map_or("", |config| &*config.type_name);
+    match OF_ENVOY.contains(&type_name) {
+        true => Ok(()),
+        false => Err(registry::not_registered(at, &check.name, type_name)),
+    }
+}
+
 fn one(at: &At<'_>, proto: &pb::HealthCheck, options: &Options) -> Result<Option<HealthCheck>, Rejection> {
     use pb::health_check::HealthChecker;
     let asks = match field_rules::required(&at.field("health_checker"), &proto.health_checker)? {
@@ -166,7 +183,10 @@ fn one(at: &At<'_>, proto: &pb::HealthCheck, options: &Options) -> Result<Option
         }
         HealthChecker::TcpHealthCheck(check) => Asks::Tcp(tcp(&at.field("tcp_health_check"), check)?),
         HealthChecker::GrpcHealthCheck(check) => Asks::Grpc(grpc(&at.field("grpc_health_check"), check, options)?),
-        HealthChecker::CustomHealthCheck(_) => return Ok(None),
+        HealthChecker::CustomHealthCheck(check) => {
+            of_another_kind(&at.field("custom_health_check"), check)?;
+            return Ok(None);
+        }
     };
     let required = |field: &str, value| {
         let at = at.field(field);

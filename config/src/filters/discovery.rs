@@ -38,6 +38,8 @@ pub struct Typed<C> {
     pub type_name: Arc<str>,
     /// Its config.
     pub config: C,
+    /// The policy that it carries.
+    pub policy: Arc<Policy>,
 }
 
 impl<C> Discovery<C> {
@@ -60,13 +62,6 @@ pub fn check_type(type_names: &[Arc<str>], type_name: &str) -> Result<(), Reject
         type_names.join(", ")
     );
     Err(At::root().field("typed_config").reject(reason))
-}
-
-impl<C> Typed<C> {
-    /// The policy that it carries.
-    pub fn policy(&self) -> Policy {
-        Policy::of_extension(&self.type_name)
-    }
 }
 
 /// A resource: a `TypedExtensionConfig`, opened. Each kind of filter reads its own config out of it.
@@ -136,7 +131,7 @@ impl Resource {
         let config = options.reading_named("extension config", &name, || {
             read(&at, &name, &extension::open(&at, &self.config)?, options)
         })?;
-        Ok(Typed { type_name: self.type_name.clone(), config })
+        Ok(Typed { type_name: self.type_name.clone(), config, policy: Arc::new(Policy::of_config(&self.config)) })
     }
 }
 
@@ -254,7 +249,8 @@ fn default_config<C>(
             extension.type_name
         )));
     }
-    Ok(Typed { type_name: Arc::from(&*extension.type_name), config: read(at, name, &extension, options)? })
+    let config = read(at, name, &extension, options)?;
+    Ok(Typed { type_name: Arc::from(&*extension.type_name), config, policy: Arc::new(Policy::of_config(any)) })
 }
 
 impl HttpFilterConfig {

@@ -70,6 +70,8 @@ pub struct ExtAuthz {
     pub mutation_rules: Option<MutationRules>,
     /// `enable_dynamic_metadata_ingestion`; default true.
     pub takes_metadata: bool,
+    /// `emit_filter_state_stats`: how long a question took, and its octets, are kept as filter state.
+    pub emits_stats: bool,
     /// `filter_metadata`: kept as filter state, for logs.
     pub filter_metadata: Option<Arc<serde_json::Value>>,
     /// `shadow_mode`: what is decided is told, and not obeyed.
@@ -158,6 +160,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
             .map(|one| header_mutation::rules(&at.field("decoder_header_mutation_rules"), one))
             .transpose()?,
         takes_metadata: bool_or(&proto.enable_dynamic_metadata_ingestion, true),
+        emits_stats: proto.emit_filter_state_stats,
         filter_metadata: metadata.map(|metadata| Arc::new(proto::struct_to_json(metadata))),
         shadow: proto.shadow_mode,
         max_denied_body: Some(proto.max_denied_response_body_bytes).filter(|most| *most > 0),

@@ -15,10 +15,12 @@ use crate::proto::wkt;
 use crate::registry::{self, DOWNSTREAM_TLS, HTTP_CONNECTION_MANAGER, Kind, State, UPSTREAM_TLS};
 use crate::schema::Message;
 
+mod filters;
 mod rules;
 mod said;
 mod strength;
 
+pub use filters::HttpFilters;
 use said::Said;
 use strength::Strength;
 
@@ -44,6 +46,11 @@ pub(super) type Difference = BTreeMap<Judging, i64>;
 impl Record {
     /// Of a resource of that type: extensions that carry policy and act, and TLS contexts.
     pub fn of(type_name: &str, bytes: &[u8]) -> Record {
+        Record::of_table(type_name, bytes, &HttpFilters::default())
+    }
+
+    /// The same of something that stands in a table of routes, with what is known of the chains that it may be for.
+    pub fn of_table(type_name: &str, bytes: &[u8], filters: &HttpFilters) -> Record {
         let mut walk = Walk {
             found: BTreeMap::new(),
             demands: BTreeMap::new(),
@@ -51,6 +58,7 @@ impl Record {
             upgrades: BTreeMap::new(),
             hasher: DefaultHasher::new(),
             chain: None,
+            filters,
             manager: Manager::default(),
         };
         if let Some(message) = Message::named(type_name) {
@@ -112,7 +120,7 @@ enum Place {
     Upgrade(String),
 }
 
-struct Walk {
+struct Walk<'f> {
     found: BTreeMap<Said, usize>,
     exempt: BTreeMap<&'static str, usize>,
     upgrades: BTreeMap<String, Difference>,
@@ -120,6 +128,8 @@ struct Walk {
     demands: BTreeMap<&'static str, usize>,
     hasher: DefaultHasher,
     chain: Option<Chain>,
+    /// Those of chains that are elsewhere.
+    filters: &'f HttpFilters,
 }
 
 const UPGRADE: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig";
@@ -127,7 +137,7 @@ const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 /// As deep as prost itself decodes.
 const DEEPEST: usize = 100;
 
-impl Walk {
+impl Walk<'_> {
     /// `name` is that of the nearest thing around that has one.
     fn message(&mut self, message: Message, bytes: &[u8], name: &str, depth: usize) {
         if depth > DEEPEST {
@@ -248,9 +258,8 @@ impl Walk {
 
     /// Whether a filter of that name may carry policy.
     fn is_of_policy(&self, name: &str) -> bool {
-        let carries = |of: &str| registry::extensions().any(|entry| entry.policy && entry.type_name == of);
-        let fits = |of: &Option<String>| of.as_deref().is_none_or(carries);
-        self.chain.as_ref().is_none_or(|chain| chain.iter().any(|(known, of)| known == name && fits(of)))
+        let Some(chain) = &self.chain else { return self.filters.may_carry_policy(name) };
+        chain.iter().any(|(known, of)| known == name && filters::may_carry_policy(of.as_deref()))
     }
 
     fn is_of_chain(&self, name: &str) -> bool {

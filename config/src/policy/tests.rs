@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Policy;
+use super::{HttpFilters, Policy};
 use crate::dump;
 
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
@@ -136,7 +136,10 @@ fn virtual_hosts_are_compared_each() {
         };
         let hosts: Vec<Value> = hosts.iter().map(host).collect();
         let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
-        Policy::of_routes(&dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": hosts})).unwrap())
+        Policy::of_routes(
+            &dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": hosts})).unwrap(),
+            &HttpFilters::default(),
+        )
     };
     let before = of(&[("a", 1), ("b", 0)]);
     assert!(of(&[("b", 1)]).exceeds(&before));
@@ -317,15 +320,37 @@ fn what_a_route_switched_off_is_policy_when_it_is_on_again() {
     assert!(plain.exceeds(&told("rbac", json!({"@type": PER_ROUTE}))));
     assert!(!told("rbac", off.clone()).exceeds(&plain));
     assert!(!plain.exceeds(&told("zip", off.clone())), "no policy");
-    // A table does not know its filters.
-    let table = |any: Option<Value>| {
-        let per_route = any.map_or(json!({}), |any| json!({"rbac": any}));
+    // A table does not know its filters: who asks does, as far as there are any.
+    let mut known = HttpFilters::default();
+    let table = |name: &str, any: Option<Value>, known: &HttpFilters| {
+        let per_route = any.map_or(json!({}), |any| json!({name: any}));
         let route = json!({"match": {"prefix": "/"}, "typed_per_filter_config": per_route});
         let host = json!({"name": "v", "domains": ["*"], "routes": [route]});
         let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
-        Policy::of_routes(&dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": [host]})).unwrap())
+        Policy::of_routes(&dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": [host]})).unwrap(), known)
     };
-    assert!(table(None).exceeds(&table(Some(off))) && !table(None).exceeds(&table(None)));
+    let counts =
+        |name: &str, known: &HttpFilters| table(name, None, known).exceeds(&table(name, Some(off.clone()), known));
+    let none = table("rbac", None, &known);
+    assert!(!none.exceeds(&none));
+    assert!(["rbac", "zip", "around", "later"].iter().all(|name| counts(name, &known)), "nothing is known");
+    let holder = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.composite.v3.Composite"});
+    let mut filters = filters.as_array().unwrap().clone();
+    filters.push(json!({"name": "around", "typed_config": holder}));
+    let resource = |filters: Vec<Value>| {
+        let manager = json!({"@type": MANAGER, "http_filters": filters});
+        let chain = json!({"filters": [{"name": "hcm", "typed_config": manager}]});
+        dump::encode(
+            &json!({"@type": "type.googleapis.com/envoy.config.listener.v3.Listener", "filter_chains": [chain]}),
+        )
+        .unwrap()
+    };
+    known.add_listener(&resource(filters.clone()));
+    assert_eq!(["rbac", "zip", "around", "later"].map(|name| counts(name, &known)), [true, false, true, true]);
+    // In another chain that name is something else.
+    filters[0]["name"] = json!("zip");
+    known.add_listener(&resource(filters));
+    assert!(counts("zip", &known));
 }
 
 #[test]
@@ -335,7 +360,7 @@ fn a_host_that_wants_tls_of_its_clients_carries_policy() {
         let url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
         let table = dump::encode(&json!({"@type": url, "name": "t", "virtual_hosts": [host]})).unwrap();
         let inline = listener(json!({"@type": MANAGER, "route_config": {"virtual_hosts": [host]}}));
-        (Policy::of_routes(&table), inline)
+        (Policy::of_routes(&table, &HttpFilters::default()), inline)
     };
     let [none, external, all] = ["NONE", "EXTERNAL_ONLY", "ALL"].map(of);
     for (more, less) in [(&external, &none), (&all, &none), (&all, &external)] {

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use super::{
-    CommonTls, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, StaplePolicy, TlsVersion, UpstreamTls,
-    Validation, validation,
+    CommonTls, Compliance, DownstreamTls, SdsName, SdsSource, SecretSource, SessionTickets, StaplePolicy, TlsVersion,
+    UpstreamTls, Validation, validation,
 };
 use crate::field_rules;
 use crate::options::Options;
 use crate::proto::{self, bool_or, core::v3 as core, extensions::transport_sockets::tls::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
-use crate::secret;
+use crate::secret::{self, FileSource, decode::watched_directory};
 use crate::xds_server;
 
 /// `UpstreamTlsContext`.
@@ -132,14 +132,15 @@ fn common(
             at_params.reject("the minimum protocol version is above the maximum; lower the one or raise the other")
         );
     }
-    if !params.compliance_policies.is_empty() {
-        return Err(at_params
-            .field("compliance_policies")
-            .only_envoys("is not supported; list cipher_suites and ecdh_curves instead"));
-    }
+    let compliance = compliance(&at_params.field("compliance_policies"), &params.compliance_policies)?;
+    let (min_version, max_version) = match compliance {
+        Some(Compliance::Fips202205) => (TlsVersion::Tls12, TlsVersion::Tls13),
+        None => (min_version, max_version),
+    };
     Ok(CommonTls {
         min_version,
         max_version,
+        compliance,
         cipher_suites: params.cipher_suites.iter().map(|name| Arc::from(name.as_str())).collect(),
         signature_algorithms: params.signature_algorithms.iter().map(|name| Arc::from(name.as_str())).collect(),
         ecdh_curves: params.ecdh_curves.iter().map(|name| Arc::from(name.as_str())).collect(),
@@ -147,6 +148,20 @@ fn common(
         certificates: certificates(&at, proto, options)?,
         validation: context(&at, proto, options)?,
     })
+}
+
+fn compliance(at: &At<'_>, policies: &[i32]) -> Result<Option<Compliance>, Rejection> {
+    use pb::tls_parameters::CompliancePolicy;
+    let one = |(index, policy): (usize, &i32)| match proto::defined(&at.index(index), *policy)? {
+        CompliancePolicy::Fips202205 => Ok(Compliance::Fips202205),
+        other @ (CompliancePolicy::Cnsa1202603 | CompliancePolicy::Cnsa2202603) => {
+            let name = other.as_str_name();
+            Err(at
+                .index(index)
+                .only_envoys(format!("{name} is not supported; list cipher_suites and ecdh_curves instead")))
+        }
+    };
+    policies.iter().enumerate().next_back().map(one).transpose()
 }
 
 fn refuse_other_sources(at: &At<'_>, proto: &pb::CommonTlsContext) -> Result<(), Rejection> {
@@ -279,11 +294,24 @@ pub(crate) fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Optio
         Some(Source::ApiConfigSource(api)) => {
             SdsSource::Server(Arc::new(xds_server::decode(&at.field("api_config_source"), api, options)?))
         }
-        _ => {
-            return Err(at.reject(
-                "secrets come over gRPC (api_config_source or ads); give files as filename in the context itself",
-            ));
+        Some(Source::Path(path)) => SdsSource::File(Arc::new(FileSource {
+            path: field_rules::not_empty(&at.field("path"), path)?.as_ref().into(),
+            watched: None,
+        })),
+        Some(Source::PathConfigSource(file)) => {
+            let at = at.field("path_config_source");
+            // Every file is looked at again and again.
+            if file.poll_interval.is_some() && file.watched_directory.is_some() {
+                return Err(at
+                    .field("poll_interval")
+                    .reject("poll_interval and watched_directory cannot both be set; take one of them out"));
+            }
+            SdsSource::File(Arc::new(FileSource {
+                path: field_rules::not_empty(&at.field("path"), &file.path)?.as_ref().into(),
+                watched: watched_directory(&at, &file.watched_directory)?,
+            }))
         }
+        None => return Err(at.reject("says nowhere to ask; give ads, api_config_source or path_config_source")),
     };
     let initial_fetch_timeout = fetch_timeout(&at, config)?;
     Ok(SdsName { name, source, initial_fetch_timeout })

@@ -29,6 +29,7 @@ use bytes::Bytes;
 use crate::cluster::published::Published;
 use crate::cluster::{NameCache, WorkerCluster, WorkerClusters};
 use crate::stats::{Counter, Stats};
+use crate::wire::codec::OnWire;
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
 
@@ -182,4 +183,6 @@ pub struct GrpcReply {
     pub metadata: Headers,
     /// Headers after it.
     pub trailers: Headers,
+    /// What went over the wire for it, where that is counted.
+    pub wire: Option<OnWire>,
 }

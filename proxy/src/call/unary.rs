@@ -29,7 +29,8 @@ pub(super) async fn run(calls: Calls, call: GrpcCall) -> Result<GrpcReply, CallF
             }
         }
     }
+    let wire = open.stream().on_wire();
     open.ended();
     let message = last.ok_or_else(|| failure(Why::NoMessage))?;
-    Ok(GrpcReply { message, metadata: incoming.metadata, trailers: incoming.trailers.unwrap_or_default() })
+    Ok(GrpcReply { message, metadata: incoming.metadata, trailers: incoming.trailers.unwrap_or_default(), wire })
 }

@@ -1,4 +1,4 @@
-//! What Envoy shows of a cluster and cannot happen here, or only where endpoints grow stale: no HTTP/3 or early data, no limit on pools, no filter of maintenance; or not there,
+//! What Envoy shows of a cluster and cannot happen here, or only where endpoints are asked for: no HTTP/3 or early data, no limit on pools, no filter of maintenance; or not there,
 //! where it has no subsets and no zones. Shown as 0, for dashboards that ask. Used by [`super::stats`] alone.
 
 use crate::stats::{Kind, Names};
@@ -28,6 +28,11 @@ pub(super) const QUIET: Names = &[
     (Kind::Counter, "lb_zone_routing_cross_zone"),
     (Kind::Counter, "lb_zone_routing_sampled"),
     (Kind::Counter, "original_dst_host_invalid"),
+    (Kind::Counter, "update_attempt"),
+    (Kind::Counter, "update_empty"),
+    (Kind::Counter, "update_failure"),
+    (Kind::Counter, "update_no_rebuild"),
+    (Kind::Counter, "update_success"),
     (Kind::Counter, "upstream_cx_connect_attempts_exceeded"),
     (Kind::Counter, "upstream_cx_connect_with_0_rtt"),
     (Kind::Counter, "upstream_cx_http3_total"),
@@ -37,6 +42,7 @@ pub(super) const QUIET: Names = &[
     (Kind::Gauge, "upstream_queue_overloaded"),
     (Kind::Counter, "upstream_rq_0rtt"),
     (Kind::Counter, "upstream_rq_maintenance_mode"),
+    (Kind::Gauge, "version"),
 ];
 
 /// Of one with TLS: what has happened is counted with the first handshake that it happened in, and OCSP is not asked for.

@@ -293,7 +293,7 @@ impl Cluster {
 
     /// Where its statistics live; they go away with the cluster.
     pub fn scope(&self) -> &Scope {
-        self.scope.get_or_init(|| self.registry.scope(&format!("cluster.{}.", sanitize(&self.config.stat_name))))
+        self.scope.get_or_init(|| self.registry.scope(&stats_prefix(&self.config)))
     }
 
     /// Wakes `watcher` whenever the endpoints change or the cluster is retired.
@@ -328,6 +328,11 @@ struct MembershipStats {
     healthy: Gauge,
     degraded: Gauge,
     excluded: Gauge,
+}
+
+/// What the statistics of a cluster begin with.
+pub fn stats_prefix(config: &config::cluster::Cluster) -> String {
+    format!("cluster.{}.", sanitize(&config.stat_name))
 }
 
 impl MembershipStats {

@@ -25,12 +25,12 @@ impl<C: Clone> Names<C> {
     /// What a filter of this name is for a chain that says this.
     pub fn resolve(&self, name: &str, discovery: &Discovery<C>) -> Found<C> {
         let default = discovery.default.as_ref();
-        let lacks = |wanted: &Policy| default.is_some_and(|default| wanted.exceeds(&default.policy()));
+        let lacks = |wanted: &Policy| default.is_some_and(|default| wanted.exceeds(&default.policy));
         let may_stand_in = match self.0.borrow().get(name) {
             None | Some(State::Absent) => true,
             Some(State::Is(typed)) if discovery.allows(&typed.type_name) => return Found::Is(typed.clone()),
             // Policy that a chain does not get lets nothing pass.
-            Some(State::Is(typed)) => !lacks(&typed.policy()),
+            Some(State::Is(typed)) => !lacks(&typed.policy),
             Some(State::Refused(withheld)) => !withheld.wholly && !lacks(&withheld.policy),
         };
         if may_stand_in && default.is_some() { Found::Default } else { Found::Nothing }

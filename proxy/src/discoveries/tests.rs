@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use config::At;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::stats::StatsSettings;
@@ -11,7 +12,21 @@ const CSRF: &str = "envoy.extensions.filters.http.csrf.v3.CsrfPolicy";
 const WEB: &str = "envoy.extensions.filters.http.grpc_web.v3.GrpcWeb";
 
 fn typed(type_name: &str) -> Typed<HttpFilterConfig> {
-    Typed { type_name: type_name.into(), config: HttpFilterConfig::Inert(type_name.into()) }
+    judging(type_name, json!({}))
+}
+
+fn judging(type_name: &str, config: Value) -> Typed<HttpFilterConfig> {
+    let config = policy(type_name, config);
+    Typed { type_name: type_name.into(), config: HttpFilterConfig::Inert(type_name.into()), policy: config.into() }
+}
+
+/// Of what would be discovered.
+fn policy(type_name: &str, mut config: Value) -> Policy {
+    config["@type"] = json!(format!("type.googleapis.com/{type_name}"));
+    let url = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+    let resource = json!({"@type": url, "name": "n", "typed_config": config});
+    // What nobody knows has none.
+    config::dump::encode(&resource).map_or_else(|_| Policy::default(), |bytes| Policy::of_extension_config(&bytes))
 }
 
 fn discovery(types: &[&str], default: Option<&str>) -> Discovery<HttpFilterConfig> {
@@ -57,16 +72,28 @@ fn a_name_is_what_came_if_the_chain_allows_it_and_else_its_default() {
 fn a_default_does_not_stand_in_for_policy_that_it_lacks() {
     let known = discoveries();
     let (harmless, guarded) = (discovery(&[WEB, CSRF], Some(WEB)), discovery(&[CSRF], Some(CSRF)));
-    let refused = |wholly| State::Refused(Withheld { policy: Policy::of_extension(CSRF), wholly });
+    let refused = |wholly| State::Refused(Withheld { policy: policy(CSRF, json!({})), wholly });
     becomes(&known, refused(false)).unwrap();
     assert_eq!((is(&known, &harmless), is(&known, &guarded)), (None, Some(CSRF.into())));
     becomes(&known, refused(true)).unwrap();
     assert_eq!((is(&known, &harmless), is(&known, &guarded)), (None, None));
-    becomes(&known, State::Refused(Withheld { policy: Policy::of_extension(WEB), wholly: false })).unwrap();
+    becomes(&known, State::Refused(Withheld { policy: policy(WEB, json!({})), wholly: false })).unwrap();
     assert_eq!(is(&known, &harmless), Some(WEB.into()));
     // The same of policy that came and is not allowed here.
     becomes(&known, State::Is(typed(CSRF))).unwrap();
     assert_eq!(is(&known, &discovery(&[WEB], Some(WEB))), None);
+}
+
+#[test]
+fn a_default_of_the_same_kind_stands_in_if_it_judges_as_much() {
+    let known = discoveries();
+    let share = |numerator: u32| json!({"filter_enabled": {"default_value": {"numerator": numerator}}});
+    let default = |numerator| Discovery { default: Some(judging(CSRF, share(numerator))), ..discovery(&[CSRF], None) };
+    let refused = |numerator| Withheld { policy: policy(CSRF, share(numerator)), wholly: false };
+    becomes(&known, State::Refused(refused(100))).unwrap();
+    assert_eq!([0, 50, 100].map(|share| is(&known, &default(share))), [None, None, Some(CSRF.into())]);
+    becomes(&known, State::Refused(refused(50))).unwrap();
+    assert_eq!([0, 50, 100].map(|share| is(&known, &default(share)).is_some()), [false, true, true]);
 }
 
 /// Counts how often it was swapped; refuses what it is told to.

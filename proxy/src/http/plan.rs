@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::filters::alpn::Alpn;
-use super::stream::Stream;
+use super::stream::{Chosen, Stream};
 use crate::cluster::OverrideHost;
 use crate::tls::AlpnList;
 
@@ -13,25 +13,27 @@ use crate::tls::AlpnList;
 pub(crate) struct Plan<'s> {
     /// ALPN lists that replace the cluster's own.
     pub alpn: Option<&'s Alpn>,
-    rare: Option<Box<Rare>>,
+    rare: Option<Box<Rare<'s>>>,
 }
 
 /// What only few filters decide.
 #[derive(Debug, Default)]
-pub(crate) struct Rare {
+pub(crate) struct Rare<'s> {
     /// The route is to be chosen again, from the heads as they are now.
     pub reroute: bool,
     /// The filters that the first route has switched off; known once there is another.
     pub switched_off: Option<Rc<[u16]>>,
+    /// The routes before, each with the place of the last filter that was asked while it was the route.
+    pub before: Vec<(usize, Option<Chosen<'s>>)>,
     /// A tunnel through this proxy to a host of its table: the cluster that it leads to.
     pub tunnel: Option<Arc<str>>,
     /// An endpoint for the first attempt.
     pub host: Option<OverrideHost>,
 }
 
-impl Plan<'_> {
+impl<'s> Plan<'s> {
     /// What few filters decide, to be changed.
-    pub fn rare(&mut self) -> &mut Rare {
+    pub fn rare(&mut self) -> &mut Rare<'s> {
         self.rare.get_or_insert_default()
     }
 
@@ -50,6 +52,12 @@ impl Plan<'_> {
         if let Some(rare) = &mut self.rare {
             rare.tunnel = None;
         }
+    }
+
+    /// The route that a filter in this place was asked with, if there is another one now.
+    pub fn route_before(&self, place: usize) -> Option<Option<&Chosen<'s>>> {
+        let before = &self.rare.as_ref()?.before;
+        before.iter().find(|(last, _)| place <= *last).map(|(_, chosen)| chosen.as_ref())
     }
 
     /// Whether the route is to be chosen again; asked once.

@@ -15,6 +15,7 @@ use super::kept::Kept;
 use super::local_reply::LocalReply;
 use super::stop::Stop;
 use super::stream::{Sent, Stream};
+use super::upstreams::Target;
 use crate::stats::Counter;
 use crate::wire::codec::{Downstream, Upstream};
 use crate::wire::headers::Headers;
@@ -125,9 +126,9 @@ impl Upload {
     }
 
     /// The first attempt has its host: the copies go out.
-    pub fn begin_mirrors(&mut self, stream: &mut Stream<'_>) {
+    pub fn begin_mirrors(&mut self, stream: &mut Stream<'_>, target: &Target) {
         if let Some(mirrors) = &mut self.mirrors {
-            mirrors.begin(stream, !self.read);
+            mirrors.begin(stream, !self.read, target);
         }
     }
 

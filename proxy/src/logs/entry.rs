@@ -221,7 +221,8 @@ fn message(object: &StateObject) -> Option<State> {
         Form::Text => Some(State::Text(sanitized(&object.value))),
         Form::Message(value) | Form::Fields(value) => Some(State::Object((**value).clone())),
         Form::Decision(json) => Some(State::Object(serde_json::from_str(json).ok()?)),
-        Form::Json => Some(State::Object(serde_json::from_slice(&object.value).ok()?)),
+        Form::Measured(_) if object.value.is_empty() => None,
+        Form::Json | Form::Measured(_) => Some(State::Object(serde_json::from_slice(&object.value).ok()?)),
         Form::Messages => {
             let text = std::str::from_utf8(&object.value).ok()?;
             let (request, response) = text.split_once(',')?;

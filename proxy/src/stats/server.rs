@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Counter, Gauge, Histogram, Kind, Names, Stats, Text};
+use super::{Counter, Gauge, Histogram, Kind, Names, Scope, Stats, Text};
 
 /// `server.state`, and what `/ready` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,19 +181,34 @@ impl ServerStats {
 }
 
 impl DiscoveryStats {
-    /// For `listener_manager.lds`, `cluster_manager.cds`, `http.<prefix>.rds.<route>` or `cluster.<name>`.
+    /// For `listener_manager.lds`, `cluster_manager.cds` or `http.<prefix>.rds.<route>`.
     pub fn new(stats: &Arc<Stats>, prefix: &str) -> DiscoveryStats {
-        let counter = |name: &str| stats.counter(&format!("{prefix}.{name}"));
+        let full = |name: &str| format!("{prefix}.{name}");
+        let rest = (stats.text(&full("version_text")), stats.histogram(&full("update_duration")));
+        DiscoveryStats::made(|name| stats.counter(&full(name)), |name| stats.gauge(&full(name)), rest)
+    }
+
+    /// For something whose statistics go with it: `cluster.<name>`.
+    pub fn of(scope: &Scope) -> DiscoveryStats {
+        let rest = (scope.text("version_text"), scope.histogram("update_duration"));
+        DiscoveryStats::made(|name| scope.counter(name), |name| scope.gauge(name), rest)
+    }
+
+    fn made(
+        counter: impl Fn(&str) -> Counter,
+        gauge: impl Fn(&str) -> Gauge,
+        (version_text, update_duration): (Text, Histogram),
+    ) -> DiscoveryStats {
         DiscoveryStats {
             update_attempt: counter("update_attempt"),
             update_success: counter("update_success"),
             update_failure: counter("update_failure"),
             update_rejected: counter("update_rejected"),
             init_fetch_timeout: counter("init_fetch_timeout"),
-            update_time: stats.gauge(&format!("{prefix}.update_time")),
-            version: stats.gauge(&format!("{prefix}.version")),
-            version_text: stats.text(&format!("{prefix}.version_text")),
-            update_duration: stats.histogram(&format!("{prefix}.update_duration")),
+            update_time: gauge("update_time"),
+            version: gauge("version"),
+            version_text,
+            update_duration,
         }
     }
 

@@ -217,6 +217,8 @@ pub enum Form {
     Plain,
     /// As the JSON that it is, and not as text.
     Json,
+    /// The same, where it is any; its fields are these numbers.
+    Measured(Rc<[(&'static str, u64)]>),
     /// A message that is a `Struct`, inside an `Any`.
     Message(Rc<Value>),
     /// The same by itself, whose fields can be asked for.
@@ -250,6 +252,7 @@ impl StateObject {
             Form::Text
             | Form::Plain
             | Form::Json
+            | Form::Measured(_)
             | Form::Decision(_)
             | Form::Messages
             | Form::Address(_)

@@ -30,16 +30,21 @@ pub(super) struct File {
 }
 
 struct State {
-    /// As it was when it was read.
-    seen: Stamp,
-    /// As it was at the last look, when that differs, and how many looks have found it so.
-    unsettled: Option<(Stamp, u8)>,
+    watch: Watch,
     /// What is in use.
     current: Bytes,
     /// What was read since and is not in use (yet).
     newest: Option<Bytes>,
     /// It was read because something new names it, and was like this then; whoever else uses it has not heard of it.
     untold: Option<Option<Inode>>,
+}
+
+/// Tells when a file is to be read again.
+pub struct Watch {
+    /// As it was when it was read.
+    seen: Stamp,
+    /// As it was at the last look, when that differs, and how many looks have found it so.
+    unsettled: Option<(Stamp, u8)>,
 }
 
 /// The files that one user holds.
@@ -127,12 +132,10 @@ impl Files {
             return Ok(file);
         }
         // Looked at before it is read: a change between the two is found at the next look.
-        let seen = Stamp::of(source);
-        if let (Some(watched), None) = (&source.watched, seen.directory) {
-            return Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()));
-        }
+        let watch = Watch::new(source);
+        watch.has_directory(source)?;
         let current = sources::file(source)?;
-        let state = Mutex::new(State { seen, unsettled: None, current, newest: None, untold: None });
+        let state = Mutex::new(State { watch, current, newest: None, untold: None });
         let file = Arc::new(File { source: source.clone(), state });
         held.insert(source.clone(), Arc::downgrade(&file));
         Ok(file)
@@ -222,19 +225,9 @@ impl File {
             self.read_again();
             return false;
         }
-        let now = Stamp::of(&self.source);
-        if now == state.seen {
-            state.unsettled = None;
+        if !state.watch.has_moved(&self.source) {
             return false;
         }
-        let (before, looks) = state.unsettled.map_or((None, 0), |(before, looks)| (Some(before), looks));
-        // Whoever writes it again and again keeps nobody from the newest.
-        if !now.took_the_place_of(state.seen) && before != Some(now) && looks + 1 < MOST_LOOKS {
-            state.unsettled = Some((now, looks + 1));
-            return false;
-        }
-        state.seen = now;
-        state.unsettled = None;
         match sources::file(&self.source) {
             Ok(read) => {
                 let before = state.newest.replace(read);
@@ -253,6 +246,54 @@ impl File {
 
 /// A file that changes for so many looks is read as it is.
 const MOST_LOOKS: u8 = 3;
+
+impl Watch {
+    /// As it is now, before it is read.
+    pub fn new(source: &FileSource) -> Watch {
+        Watch { seen: Stamp::of(source), unsettled: None }
+    }
+
+    /// Whether it has changed and is to be read. One that took another's place is at once, what is written in place once it stands.
+    pub fn has_moved(&mut self, source: &FileSource) -> bool {
+        let now = Stamp::of(source);
+        if now == self.seen {
+            self.unsettled = None;
+            return false;
+        }
+        let (before, looks) = self.unsettled.map_or((None, 0), |(before, looks)| (Some(before), looks));
+        // Whoever writes it again and again keeps nobody from the newest.
+        if !now.took_the_place_of(self.seen) && before != Some(now) && looks + 1 < MOST_LOOKS {
+            self.unsettled = Some((now, looks + 1));
+            return false;
+        }
+        self.seen = now;
+        self.unsettled = None;
+        true
+    }
+
+    fn has_directory(&self, source: &FileSource) -> Result<(), String> {
+        match (&source.watched, self.seen.directory) {
+            (Some(watched), None) => {
+                Err(format!("watched_directory {} is not there; make it, or correct its path", watched.shown()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who names a file that secrets come from finds one.
+///
+/// # Errors
+/// It is not there, or the directory that is to be watched is not.
+pub(super) fn is_there(source: &FileSource) -> Result<(), String> {
+    if inode(&source.path).is_none() {
+        let path = source.shown();
+        return Err(format!(
+            "paths must refer to an existing path in the system: '{path}' does not exist; put the file there, or correct its path"
+        ));
+    }
+    Watch::new(source).has_directory(source)
+}
 
 impl Stamp {
     /// Something was put where the other one was: what was moved there was whole when it came, and what is still being written will change.

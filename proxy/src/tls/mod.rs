@@ -36,6 +36,7 @@ pub use client::{AlpnList, Asked, ClientContext};
 pub use credential::Credential;
 pub use described::{Described, fingerprint, pem, principals, url_encoded_pem};
 pub use failure::{FailureKind, HandshakeFailure};
+pub use files::Watch;
 pub use secrets::{Renewed, Secrets};
 pub use server::ServerContext;
 pub use staple::Stapling;

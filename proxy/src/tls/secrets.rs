@@ -158,7 +158,7 @@ impl Secrets {
     /// A generic secret behind a prefix. Whoever compiles waits for it; it follows its secret while it is held.
     ///
     /// # Errors
-    /// A secret of the bootstrap is not there, and so will never be.
+    /// A secret of the bootstrap is not there, and so will never be; or the file that it is to come from is not.
     pub fn credential(&self, name: &SdsName, prefix: &Arc<str>) -> Result<Arc<Credential>, String> {
         let mut state = self.lock();
         let id = name.id();
@@ -168,6 +168,9 @@ impl Secrets {
                 config::discreet::shown(&name.name)
             ));
         }
+        if !state.held.contains_key(&id) {
+            has_file(name)?;
+        }
         let credential = Arc::new(Credential::new(name.clone(), prefix.clone()));
         state.credentials.retain(|one| one.strong_count() > 0);
         state.credentials.push(Arc::downgrade(&credential));
@@ -176,6 +179,11 @@ impl Secrets {
         }
         state.show(&id);
         Ok(credential)
+    }
+
+    /// A secret that comes from a file has one, as with Envoy; one that is held already may be without.
+    pub(super) fn refuse_missing_file(&self, name: &SdsName) -> Result<(), String> {
+        if self.has(&name.id()) { Ok(()) } else { has_file(name) }
     }
 
     /// The secrets of credentials that somebody holds.
@@ -387,6 +395,15 @@ impl Pass<'_> {
         for reason in self.reasons {
             tracing::warn!(target: "secret", "a file has changed and is no good, the former stays in use: {reason}");
         }
+    }
+}
+
+fn has_file(name: &SdsName) -> Result<(), String> {
+    match &name.source {
+        SdsSource::File(file) => {
+            files::is_there(file).map_err(|reason| format!("secret {}: {reason}", config::discreet::shown(&name.name)))
+        }
+        SdsSource::Server(_) | SdsSource::Ads | SdsSource::Static => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use config::tls::CommonTls;
+use config::tls::{CommonTls, Compliance};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
@@ -26,10 +26,22 @@ pub(super) const SCHEMES: [SignatureScheme; 9] = [
     SignatureScheme::RSA_PKCS1_SHA1,
 ];
 
+/// What it has under `FIPS_202205`, in its order.
+const FIPS: [SignatureScheme; 8] = [
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::RSA_PSS_SHA256,
+    SignatureScheme::RSA_PSS_SHA384,
+    SignatureScheme::RSA_PSS_SHA512,
+];
+
 /// Those of a context, in its order: what it offers, takes and signs with.
 pub(super) type Schemes = Arc<[SignatureScheme]>;
 
-/// The schemes of a context: those of its `signature_algorithms`, else all.
+/// The schemes of a context: those of its policy, or of its `signature_algorithms`, else all.
 ///
 /// # Errors
 /// One that has no such name, or that there is not here.
@@ -45,7 +57,11 @@ pub(super) fn schemes(common: &CommonTls) -> Result<Schemes, String> {
         })
     };
     let schemes: Schemes = names.map(named).collect::<Result<_, _>>()?;
-    Ok(if schemes.is_empty() { SCHEMES.into() } else { schemes })
+    Ok(match common.compliance {
+        Some(Compliance::Fips202205) => FIPS.into(),
+        None if schemes.is_empty() => SCHEMES.into(),
+        None => schemes,
+    })
 }
 
 /// BoringSSL's names, also by halves.

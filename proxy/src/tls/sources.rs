@@ -200,10 +200,10 @@ impl Sources {
         pass.read
     }
 
-    /// A secret of the bootstrap is there already, or never will be.
+    /// A secret of the bootstrap is there already, or never will be; the file of one that comes from a file is there, too.
     ///
     /// # Errors
-    /// The one that is missing.
+    /// What is missing.
     pub fn refuse_unknown(&self, secrets: &Secrets) -> Result<(), String> {
         let is_missing = |id: &&SecretId, is_held: bool| id.source == SdsSource::Static && !is_held;
         let certificates = self.certificates.iter().filter_map(Source::named);
@@ -213,7 +213,7 @@ impl Sources {
         let tickets = tickets.filter(|id| is_missing(id, secrets.tickets(id).is_some())).map(|id| ("secret", id));
         let roots = roots.map(|id| ("certificate validation context", id));
         match missing.chain(roots).chain(tickets).next() {
-            None => Ok(()),
+            None => self.needs.iter().try_for_each(|name| secrets.refuse_missing_file(name)),
             Some((what, id)) => Err(format!(
                 "Unknown static {what}: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
                 id.name

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::tls::{CommonTls, TlsVersion};
+use config::tls::{CommonTls, Compliance, TlsVersion};
 use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
@@ -18,6 +18,14 @@ const TLS13: &[SupportedCipherSuite] = &[
     cipher_suite::TLS13_AES_256_GCM_SHA384,
     cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
 ];
+
+/// Those of them that BoringSSL has under `FIPS_202205`.
+const TLS13_FIPS: &[SupportedCipherSuite] =
+    &[cipher_suite::TLS13_AES_128_GCM_SHA256, cipher_suite::TLS13_AES_256_GCM_SHA384];
+
+/// And of TLS 1.2.
+const FIPS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
+ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 
 /// What Envoy has when the configuration names none.
 const DEFAULT: &str = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:\
@@ -110,16 +118,24 @@ impl Suites {
     /// # Errors
     /// One sentence when a list is not one, or nothing is left of it.
     pub fn of(common: &CommonTls, scope: &str) -> Result<Suites, String> {
+        // What is named is judged, whether or not it counts.
+        let (asked, groups) = (read(common)?, groups(common, scope)?);
+        let (newer, asked, groups) = match common.compliance {
+            None => (TLS13, asked, groups),
+            Some(Compliance::Fips202205) => {
+                let fips = rules::read(FIPS).map_err(|_| "the suites of FIPS_202205 cannot be read".to_owned())?;
+                (TLS13_FIPS, fips, vec![kx_group::SECP256R1, kx_group::SECP384R1])
+            }
+        };
         // rustls offers what is listed, also of a version that is not allowed.
-        let newer = if common.max_version >= TlsVersion::Tls13 { TLS13 } else { &[] };
-        let asked = read(common)?;
+        let newer = if common.max_version >= TlsVersion::Tls13 { newer } else { &[] };
         let older = match common.min_version {
             TlsVersion::Tls12 => available(asked, scope)?,
             TlsVersion::Tls13 => Preference::default(),
         };
         let provider = CryptoProvider {
             cipher_suites: [newer, &older.suites].concat(),
-            kx_groups: groups(common, scope)?,
+            kx_groups: groups,
             ..aws_lc_rs::default_provider()
         };
         Ok(Suites { provider: Arc::new(provider), newer, older })

@@ -189,6 +189,7 @@ pub fn istio_common(protocols: &[&str], sans: Vec<Part>) -> CommonTls {
         max_version: TlsVersion::Tls13,
         cipher_suites: suites.iter().map(|suite| Arc::from(*suite)).collect(),
         ecdh_curves: Vec::new(),
+        compliance: None,
         signature_algorithms: Vec::new(),
         alpn: alpn(protocols),
         certificates: vec![SecretSource::Sds(sds("default"))],

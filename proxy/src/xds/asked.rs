@@ -13,6 +13,15 @@ pub struct Asked {
     all: HashMap<Arc<str>, One>,
 }
 
+/// How what is asked for comes.
+#[derive(Debug, Clone, Copy)]
+pub enum Awaited {
+    /// Over a stream, within this time: what came of one attempt begins the next.
+    Stream(Option<Duration>),
+    /// From a file, each time that it is read.
+    File,
+}
+
 /// One resource.
 struct One {
     counts: DiscoveryStats,
@@ -27,14 +36,20 @@ impl Asked {
         Asked { stats: stats.clone(), all: HashMap::new() }
     }
 
-    /// These are asked for, and no others: what each is called here and in statistics, and how long it is waited for.
-    pub fn want(&mut self, wanted: impl Iterator<Item = (Arc<str>, String, Option<Duration>)>) {
+    /// These are asked for, and no others: what each is called here and in statistics, and how it comes.
+    pub fn want(&mut self, wanted: impl Iterator<Item = (Arc<str>, String, Awaited)>) {
         let mut names = HashSet::new();
-        for (name, scope, timeout) in wanted {
+        for (name, scope, awaited) in wanted {
             let stats = &self.stats;
             self.all.entry(name.clone()).or_insert_with(|| {
                 let counts = DiscoveryStats::new(stats, &scope);
-                counts.begun();
+                let timeout = match awaited {
+                    Awaited::Stream(timeout) => {
+                        counts.begun();
+                        timeout
+                    }
+                    Awaited::File => None,
+                };
                 One { counts, since: Instant::now(), timeout }
             });
             names.insert(name);

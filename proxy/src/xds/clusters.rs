@@ -5,6 +5,7 @@
 
 mod endpoints;
 mod extensions;
+mod subscribed;
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use xds_client::{Update, Verdict};
 
 use self::endpoints::{eds_timeout, endpoints_came};
+use self::subscribed::Subscribed;
 use super::Named;
 use super::audit::{self, Carrier};
 use super::held::{Held, Seen};
@@ -64,6 +66,8 @@ pub struct Clusters {
     assignments: Held<(), ()>,
     /// EDS service name to cluster names.
     by_service: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// What clusters count of it.
+    subscribed: HashMap<Arc<str>, Subscribed>,
     /// When the endpoints of a service are too old to be used, unless newer ones come.
     stale_at: HashMap<Arc<str>, tokio::time::Instant>,
     changed: bool,
@@ -107,6 +111,7 @@ impl Clusters {
             held: Held::default(),
             assignments: Held::default(),
             by_service: HashMap::new(),
+            subscribed: HashMap::new(),
             stale_at: HashMap::new(),
             changed: false,
             retired: Vec::new(),
@@ -173,6 +178,7 @@ impl Clusters {
         if let Discovery::Eds { service_name, .. } = &config.discovery {
             self.by_service.entry(service_name.clone()).or_default().insert(name.clone());
             self.reuse_assignment(service_name, &cluster);
+            self.begin_asking(&cluster);
         }
         let cache = self.cache_of(&config)?;
         let mut needs = cluster.needed_secrets();

@@ -188,6 +188,7 @@ impl Control {
         if self.lds.is_some() && self.start.listeners_wanted.is_some() {
             self.stats.lds.failed();
         }
+        self.clusters.stream_ended();
         self.asked_tables.failed(|_| true);
         self.extensions.stream_ended();
         self.runtimes.stream_ended();
@@ -245,6 +246,7 @@ impl Control {
     /// Does all that has become possible.
     pub(super) fn settle(&mut self, ads: Option<&AdsHandle>) {
         self.extensions.give_up_waiting();
+        self.clusters.give_up_waiting();
         self.asked_tables.give_up_waiting();
         self.secrets.give_up_waiting();
         self.runtimes.give_up_waiting();
@@ -256,7 +258,10 @@ impl Control {
                 self.want_extensions();
             }
             self.forget_routes();
-            self.watch_secrets(ads);
+            // What was read from a file may be all that something waited for; then the one before it needs its secrets no more.
+            if self.watch_secrets(ads) && self.settle_all() {
+                self.watch_secrets(ads);
+            }
             if let Some(ads) = ads {
                 self.subscribe(ads);
             }
@@ -327,15 +332,16 @@ impl Control {
         }
     }
 
-    fn watch_secrets(&mut self, ads: Option<&AdsHandle>) {
+    fn watch_secrets(&mut self, ads: Option<&AdsHandle>) -> bool {
         let contexts = self.clusters.needed_secrets().chain(self.listeners.needed_secrets());
         let needed: HashSet<SdsName> = contexts.chain(self.secrets.of_credentials()).collect();
-        self.secrets.want(&needed);
+        let is_news = self.secrets.want(&needed);
         if let Some(ads) = ads {
             let names: BTreeSet<String> =
                 needed.iter().filter(|name| name.source == SdsSource::Ads).map(|name| name.name.to_string()).collect();
             ads.subscribe(type_url::SECRET, Subscription::Names(names));
         }
+        is_news
     }
 
     fn subscribe(&mut self, ads: &AdsHandle) {

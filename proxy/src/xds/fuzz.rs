@@ -2,7 +2,7 @@
 //! here; not part of the binary.
 
 use config::filters::discovery::Resource;
-use config::policy::{Policy, Record};
+use config::policy::{HttpFilters, Policy, Record};
 use config::{Options, Rejection};
 
 #[cfg(test)]
@@ -34,6 +34,8 @@ pub fn resource(input: &[u8]) {
         assert_eq!(record, Record::of(&name, input), "it is read alike each time");
         assert_eq!(record.is_empty(), record.to_string().is_empty());
     }
-    let policies = [Policy::of_cluster(input), Policy::of_listener(input), Policy::of_routes(input)];
+    let mut filters = HttpFilters::default();
+    filters.add_listener(input);
+    let policies = [Policy::of_cluster(input), Policy::of_listener(input), Policy::of_routes(input, &filters)];
     assert!(policies.iter().all(|policy| !policy.exceeds(policy)));
 }

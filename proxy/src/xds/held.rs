@@ -159,6 +159,14 @@ impl<A, W> Held<A, W> {
         self.names.get(name)?.active.as_ref().map(|(stored, _)| &stored.body)
     }
 
+    /// The bytes of all that is in use or waits.
+    pub fn bodies(&self) -> impl Iterator<Item = &Bytes> {
+        self.names.values().flat_map(|known| {
+            let active = known.active.iter().map(|(stored, _)| &stored.body);
+            active.chain(known.warming.iter().map(|(stored, _)| &stored.body))
+        })
+    }
+
     /// What is in use.
     pub fn active(&self, name: &str) -> Option<&A> {
         self.names.get(name)?.active.as_ref().map(|(_, made)| made)

@@ -3,6 +3,8 @@
 //! The control loop tells it what is needed and hands it what came. A refused secret leaves the one before in use; one that
 //! nobody needs any more is forgotten.
 
+mod from_files;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -15,7 +17,8 @@ use config::xds_server::XdsServer;
 use tokio::sync::mpsc;
 use xds_client::{AdsSettings, SdsClient, SdsEvent, SdsHandle};
 
-use super::asked::Asked;
+use self::from_files::FromFile;
+use super::asked::{Asked, Awaited};
 use super::audit;
 use super::held::{Held, Seen};
 use crate::stats::Stats;
@@ -44,6 +47,7 @@ pub struct SecretWatches {
     arrivals: mpsc::Sender<Arrival>,
     clients: HashMap<Arc<XdsServer>, SdsHandle>,
     unknown: HashSet<Arc<XdsServer>>,
+    from_files: HashMap<SecretId, FromFile>,
     /// When files were looked at last.
     looked: Instant,
 }
@@ -66,12 +70,13 @@ impl SecretWatches {
             arrivals,
             clients: HashMap::new(),
             unknown: HashSet::new(),
+            from_files: HashMap::new(),
             looked: Instant::now(),
         }
     }
 
-    /// Watches exactly these; those that nobody needs any more are let go and forgotten.
-    pub fn want(&mut self, needed: &HashSet<SdsName>) {
+    /// Watches exactly these; those that nobody needs any more are let go and forgotten. Tells whether one was read meanwhile.
+    pub fn want(&mut self, needed: &HashSet<SdsName>) -> bool {
         let ids: HashSet<SecretId> = needed.iter().map(SdsName::id).collect();
         for id in &ids {
             if let SdsSource::Server(server) = &id.source {
@@ -89,13 +94,20 @@ impl SecretWatches {
             client.watched().next().is_some()
         });
         let asked = needed.iter().filter(|name| name.source != SdsSource::Static);
-        self.asked.want(asked.map(|one| (key(&one.id()), format!("sds.{}", one.name), one.initial_fetch_timeout)));
+        self.asked.want(asked.map(|one| {
+            let awaited = match one.source {
+                SdsSource::File(_) => Awaited::File,
+                _ => Awaited::Stream(one.initial_fetch_timeout),
+            };
+            (key(&one.id()), format!("sds.{}", one.name), awaited)
+        }));
         // The bootstrap's secrets are never sent again.
         for id in self.secrets.forget(|id| id.source == SdsSource::Static || ids.contains(id)) {
             tracing::debug!(target: "secret", "secret '{}' is needed no more and forgotten", id.name);
             audit::secret_forgotten(&id.name);
             self.held.remove(&key(&id));
         }
+        self.want_files(&ids)
     }
 
     /// The secrets that filters show to services.
@@ -222,11 +234,12 @@ impl SecretWatches {
     /// Looks at the files that secrets and contexts were read from, when it is time again. Gives how long until the next time, if there
     /// are any.
     pub fn look_at_files(&mut self) -> Option<Duration> {
-        if !self.secrets.has_files() {
+        if !self.secrets.has_files() && self.from_files.is_empty() {
             return None;
         }
         let since = self.looked.elapsed();
         if since >= LOOK_INTERVAL {
+            self.look_at_responses();
             self.secrets.look_at_files().iter().for_each(|(whose, material)| audit::files(whose, material));
             self.looked = Instant::now();
             return Some(LOOK_INTERVAL);
@@ -234,10 +247,12 @@ impl SecretWatches {
         Some(LOOK_INTERVAL - since)
     }
 
-    /// Whether every secret is here, or was waited for long enough since `since`.
+    /// Whether every secret is here, was looked for in its file, or was waited for long enough since `since`.
     pub fn are_ready(&self, needed: &[SdsName], since: Instant) -> bool {
         needed.iter().all(|name| {
-            self.secrets.has(&name.id()) || name.initial_fetch_timeout.is_some_and(|timeout| since.elapsed() >= timeout)
+            let id = name.id();
+            let was_waited_for = || name.initial_fetch_timeout.is_some_and(|timeout| since.elapsed() >= timeout);
+            self.secrets.has(&id) || self.was_read(&id) || was_waited_for()
         })
     }
 }
@@ -250,12 +265,15 @@ fn key(id: &SecretId) -> Arc<str> {
     match &id.source {
         SdsSource::Ads => id.name.clone(),
         SdsSource::Static => format!("{}\0", id.name).into(),
-        SdsSource::Server(server) => {
-            let mut hasher = DefaultHasher::new();
-            server.hash(&mut hasher);
-            format!("{}\0{}\0{:x}", id.name, server.cluster, hasher.finish()).into()
-        }
+        SdsSource::Server(server) => hashed(&id.name, &server.cluster, server),
+        SdsSource::File(file) => hashed(&id.name, &file.shown(), file),
     }
+}
+
+fn hashed(name: &str, shown: &str, source: &impl Hash) -> Arc<str> {
+    let mut hasher = DefaultHasher::new();
+    source.hash(&mut hasher);
+    format!("{name}\0{shown}\0{:x}", hasher.finish()).into()
 }
 
 /// Whether that is such a key.

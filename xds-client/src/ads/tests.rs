@@ -207,9 +207,10 @@ async fn a_resource_that_is_no_protobuf_is_refused_and_the_others_are_taken() {
     let _: discovery::DiscoveryRequest = stream.request().await;
     let bad = Any { type_url: CLUSTER.into(), value: vec![0xff, 0xff] };
     let wrapped = Any { type_url: WRAPPED_RESOURCE.into(), value: vec![0xff] };
+    let foreign = Any { type_url: "type.googleapis.com/a.Foreign".into(), ..cluster("b") };
     stream.send(&discovery::DiscoveryResponse {
         type_url: CLUSTER.into(),
-        resources: vec![bad, wrapped, cluster("a")],
+        resources: vec![bad, wrapped, foreign, cluster("a")],
         nonce: "n".into(),
         ..Default::default()
     });
@@ -219,6 +220,8 @@ async fn a_resource_that_is_no_protobuf_is_refused_and_the_others_are_taken() {
     let nack: discovery::DiscoveryRequest = stream.request().await;
     let message = nack.error_detail.unwrap().message;
     assert!(message.contains("does not parse") && message.contains("discovery.v3.Resource"), "{message}");
+    let words = format!("b: is a type.googleapis.com/a.Foreign, in a response of type {CLUSTER}");
+    assert!(message.contains(&words), "{message}");
 }
 
 #[tokio::test]

@@ -6,11 +6,7 @@ use crate::access_log::{self, Format};
 use crate::extension::Extension;
 use crate::field_rules;
 use crate::options::Options;
-use crate::proto::{
-    extensions::common::ratelimit::v3 as common, extensions::filters::network::ratelimit::v3 as pb,
-    types::v3::RateLimitUnit,
-};
-use crate::rate_limit::Unit;
+use crate::proto::{extensions::common::ratelimit::v3 as common, extensions::filters::network::ratelimit::v3 as pb};
 use crate::rejection::{At, Rejection};
 use crate::services::{GrpcService, ratelimit as service};
 
@@ -29,17 +25,11 @@ pub struct RateLimit {
     pub service: Arc<GrpcService>,
 }
 
-/// `RateLimitDescriptor`.
+/// `RateLimitDescriptor`. As with Envoy the service hears of nothing else in it.
 #[derive(Debug, Clone)]
 pub struct Descriptor {
     /// Keys, and what their values are made of.
     pub entries: Vec<(Arc<str>, Format)>,
-    /// `limit`.
-    pub limit: Option<(u32, Unit)>,
-    /// `hits_addend`.
-    pub hits: Option<u64>,
-    /// `is_negative_hits`.
-    pub negative: bool,
 }
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<RateLimit, Rejection> {
@@ -72,14 +62,5 @@ fn descriptor(at: &At<'_>, proto: &common::RateLimitDescriptor) -> Result<Descri
         let value = access_log::decode::text_format(&at.field("value"), &one.value)?;
         Ok::<_, Rejection>((field_rules::not_empty(&at.field("key"), &one.key)?, value))
     };
-    let unit = |limit: &common::rate_limit_descriptor::RateLimitOverride| {
-        let unit = crate::proto::defined::<RateLimitUnit>(&at.field("limit").field("unit"), limit.unit)?;
-        Ok::<_, Rejection>((limit.requests_per_unit, Unit(unit as i32)))
-    };
-    Ok(Descriptor {
-        entries: proto.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
-        limit: proto.limit.as_ref().map(unit).transpose()?,
-        hits: proto.hits_addend.as_ref().map(|hits| hits.value),
-        negative: proto.is_negative_hits,
-    })
+    Ok(Descriptor { entries: proto.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()? })
 }

@@ -193,7 +193,8 @@ fn network_limit(prefix: &str, deny: bool) -> Value {
         "stat_prefix": prefix, "domain": "t", "timeout": "5s", "failure_mode_deny": deny,
         "rate_limit_service": rate_limit_service(),
         "descriptors": [{ "entries": [{ "key": "k", "value": "v" },
-            { "key": "from", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" }] }] } })
+            { "key": "from", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" }],
+            "limit": { "requests_per_unit": 5, "unit": "HOUR" }, "hits_addend": 3 }] } })
 }
 
 /// What a log has of octets, where it does not depend on when they were read.

@@ -32,6 +32,7 @@ fn common(protocols: &[&str]) -> CommonTls {
         max_version: TlsVersion::Tls13,
         cipher_suites: Vec::new(),
         ecdh_curves: Vec::new(),
+        compliance: None,
         signature_algorithms: Vec::new(),
         alpn: alpn(protocols),
         certificates: Vec::new(),

@@ -23,7 +23,7 @@ use crate::http::reason;
 use crate::http::stop::Stop;
 use crate::http::stream::{Chosen, Stream, asks_for_tunnel};
 use crate::http::trace;
-use crate::http::upstreams::UpstreamCluster;
+use crate::http::upstreams::{self, UpstreamCluster};
 use crate::mutate::OrderedMutations;
 use crate::policy::falls_into;
 use crate::telemetry::access_log::LogEntry;
@@ -36,8 +36,15 @@ use crate::wire::message::{Frame, RequestHead};
 pub(in crate::http) struct Mirror {
     to: Target,
     fraction: Option<Live<Fraction>>,
+    changes: Arc<Changes>,
+}
+
+/// What is changed of the head of a copy.
+#[derive(Debug)]
+struct Changes {
     keeps_host: bool,
-    mutations: OrderedMutations,
+    /// They may tell of the host that the request itself goes to.
+    mutations: Option<OrderedMutations>,
     /// It belongs to the trace of its request.
     traced: bool,
     host: Option<Bytes>,
@@ -63,6 +70,8 @@ struct Copy {
     cluster: Arc<str>,
     /// It has not gone out yet.
     head: Option<RequestHead>,
+    /// What is still to be changed of it.
+    changes: Option<Arc<Changes>>,
     has_body: bool,
     /// Takes the body.
     told: Option<Told>,
@@ -86,10 +95,12 @@ impl Mirror {
                 MirrorTarget::Header(name) => Target::Header(Name::new(name)),
             },
             fraction: config.fraction.clone(),
-            keeps_host: config.keeps_host,
-            mutations: OrderedMutations::compile(&config.mutations),
-            traced: config.traced,
-            host: config.host_rewrite.as_ref().map(|host| Bytes::copy_from_slice(host.as_bytes())),
+            changes: Arc::new(Changes {
+                keeps_host: config.keeps_host,
+                mutations: (!config.mutations.is_empty()).then(|| OrderedMutations::compile(&config.mutations)),
+                traced: config.traced,
+                host: config.host_rewrite.as_ref().map(|host| Bytes::copy_from_slice(host.as_bytes())),
+            }),
         }
     }
 
@@ -103,21 +114,32 @@ impl Mirror {
         }
     }
 
-    /// The copy's own head.
-    fn head(&self, stream: &Stream<'_>) -> RequestHead {
-        let mut head = stream.request.clone();
+    /// A copy of the request: as it goes out, unless the host is to be known for that.
+    fn copy(&self, stream: &Stream<'_>) -> Option<Copy> {
+        let mut copy = Copy::new(self.cluster(&stream.request)?, stream.request.clone());
+        match (&self.changes.mutations, &mut copy.head) {
+            (None, Some(head)) => self.changes.apply(head, stream),
+            _ => copy.changes = Some(self.changes.clone()),
+        }
+        Some(copy)
+    }
+}
+
+impl Changes {
+    fn apply(&self, head: &mut RequestHead, stream: &Stream<'_>) {
         let render = |head: &RequestHead, format: &Format, out: &mut Vec<u8>| {
             let entry = LogEntry { request: Some(head), ..stream.entry(None, None) };
             format::write(format, &entry, out);
         };
-        self.mutations.apply(&mut head, |head| Some(&mut head.headers), render);
-        trace::inject_copy(stream, &mut head, self.traced);
+        if let Some(mutations) = &self.mutations {
+            mutations.apply(head, |head| Some(&mut head.headers), render);
+        }
+        trace::inject_copy(stream, head, self.traced);
         match &self.host {
             Some(host) => head.authority = host.clone(),
             None if self.keeps_host => {}
             None => head.authority = shadow(&head.authority),
         }
-        head
     }
 }
 
@@ -145,17 +167,17 @@ pub(super) fn prepare(
     let random = fastrand::u64(..);
     let chosen =
         policies.iter().filter(|policy| policy.fraction.as_ref().is_none_or(|share| falls_into(share.get(), random)));
-    let copy = |policy: &Mirror| Some(Copy::new(policy.cluster(&stream.request)?, policy.head(stream)));
-    let copies: Vec<_> = chosen.filter_map(copy).collect();
+    let copies: Vec<_> = chosen.filter_map(|policy| policy.copy(stream)).collect();
     (!copies.is_empty()).then(|| Box::new(Mirrors { copies, timeout, begun: false }))
 }
 
 impl Mirrors {
-    /// Begins with them all; nothing the second time.
-    pub fn begin<'s>(&mut self, stream: &mut Stream<'s>, has_body: bool) {
+    /// Begins with them all, of a request that goes to `target`; nothing the second time.
+    pub fn begin<'s>(&mut self, stream: &mut Stream<'s>, has_body: bool, target: &upstreams::Target) {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
+        self.change_heads(stream, target);
         let mut filters = Vec::new();
         self.copies.retain_mut(|copy| {
             copy.has_body = has_body;
@@ -172,6 +194,16 @@ impl Mirrors {
             copy.behind = behind.map(|filters| stream.put_behind(filters));
         }
         self.advance(stream);
+    }
+
+    /// As in Envoy with the host that the request itself goes to.
+    fn change_heads(&mut self, stream: &mut Stream<'_>, target: &upstreams::Target) {
+        for copy in &mut self.copies {
+            let (Some(changes), Some(head)) = (copy.changes.take(), &mut copy.head) else { continue };
+            let before = stream.info.upstream_host.replace(target.address());
+            changes.apply(head, stream);
+            stream.info.upstream_host = before;
+        }
     }
 
     /// Hands on the next frame of the body.
@@ -207,7 +239,16 @@ type GoesOn = Result<(), Option<&'static str>>;
 impl Copy {
     fn new(cluster: Arc<str>, head: RequestHead) -> Copy {
         let waiting = VecDeque::new();
-        Copy { cluster, head: Some(head), has_body: false, told: None, behind: None, waiting, ended: false }
+        Copy {
+            cluster,
+            head: Some(head),
+            changes: None,
+            has_body: false,
+            told: None,
+            behind: None,
+            waiting,
+            ended: false,
+        }
     }
 
     /// Nobody wakes a copy but the next frame of the request: what its filters wait for must be its body.

@@ -77,8 +77,8 @@ impl Attempt<'_> {
         };
         stages::picked(&exchange.stream, &target);
         self.rewrite_host(exchange, &target);
-        upload.begin_mirrors(&mut exchange.stream);
         self.goes_to(&mut exchange.stream, &target);
+        upload.begin_mirrors(&mut exchange.stream, &target);
         exchange.stream.info.mark(|times| &mut times.pool_asked);
         let mut lease = match self.connect(exchange, downstream, &target).await {
             Ok(Ok(lease)) => lease,

@@ -120,7 +120,10 @@ impl<'s> Exchange<'s> {
         if ![before, self.stream.route].iter().flatten().any(|chosen| chosen.has_scopes()) {
             return;
         }
-        let off = &mut self.stream.plan.rare().switched_off;
+        let rare = self.stream.plan.rare();
+        // As in Envoy a filter that was asked keeps what it was told.
+        rare.before.extend(self.filters.get(asked).map(|asked| (asked.place(), before)));
+        let off = &mut rare.switched_off;
         let off = off.get_or_insert_with(|| chain.switched_off(before.as_ref())).clone();
         let kept = chain.start_again(&mut self.filters, asked, &off, self.stream.route.as_ref());
         self.hooks = chain::hooks(&self.filters);

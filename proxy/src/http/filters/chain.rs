@@ -34,6 +34,8 @@ pub(crate) struct Chain {
 pub(crate) struct Slot {
     /// Which entry of the configuration it is.
     place: usize,
+    /// It is among those that are asked before the router, one after the other, and not inside another.
+    of_request: bool,
     /// Its name: routes speak of it by that.
     pub name: Arc<str>,
     /// Switched off unless a route switches it on.
@@ -44,12 +46,22 @@ pub(crate) struct Slot {
 impl Slot {
     /// One that is switched on, inside another.
     pub(super) fn new(name: Arc<str>, filter: Filter) -> Slot {
-        Slot { place: 0, name, disabled: false, filter }
+        Slot { place: 0, of_request: false, name, disabled: false, filter }
     }
 
     /// Which entry of the configuration it is.
     pub(super) fn place(&self) -> usize {
         self.place
+    }
+
+    /// When it is asked, among the others.
+    pub(super) fn asked_at(&self) -> Option<usize> {
+        self.of_request.then_some(self.place)
+    }
+
+    /// Places in a request's list of filters.
+    pub(super) fn width(&self) -> u16 {
+        if let Filter::Delegate(delegate) = &self.filter { delegate.width() } else { 1 }
     }
 
     fn start<'s>(&'s self, scope: Option<&'s Scope>, running: &mut RunningFilters<'s>) {
@@ -183,7 +195,8 @@ impl Slot {
             Some(at) => rejection.below(&at.field(field)),
             None => rejection,
         })?;
-        Ok(filter.map(|filter| Arc::new(Slot { place, name: entry.name.clone(), disabled: entry.disabled, filter })))
+        let (name, of_request) = (entry.name.clone(), !deps.behind);
+        Ok(filter.map(|filter| Arc::new(Slot { place, of_request, name, disabled: entry.disabled, filter })))
     }
 }
 

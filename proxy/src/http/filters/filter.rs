@@ -13,7 +13,7 @@ use super::wait::{Wait, Waited};
 use crate::discoveries::{Discoveries, Found, Kind};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
-use crate::http::stream::Stream;
+use crate::http::stream::{Chosen, Stream};
 use crate::stats::Stats;
 use crate::tls::Secrets;
 use crate::wire::headers::Headers;
@@ -218,7 +218,8 @@ impl<'s, F: HttpFilter> Turn<'_, 's, F> {
         name: &'s str,
         of: impl Fn(&'s super::Scope) -> Option<&'s F::Scoped>,
     ) -> impl Iterator<Item = &'s F::Scoped> {
-        let levels = self.stream.route.map(|chosen| chosen.scopes());
+        let before = self.slot.asked_at().and_then(|place| self.stream.plan.route_before(place));
+        let levels = before.unwrap_or(self.stream.route.as_ref()).map(Chosen::scopes);
         levels
             .into_iter()
             .flatten()

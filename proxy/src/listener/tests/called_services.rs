@@ -219,9 +219,6 @@ pub(super) fn limit(deny_on_failure: bool) -> NetworkFilterConfig {
         domain: "d".into(),
         descriptors: vec![Descriptor {
             entries: vec![("from".into(), value), ("k".into(), format::parse("v").unwrap())],
-            limit: None,
-            hits: None,
-            negative: false,
         }],
         deny_on_failure,
         service: soon(),

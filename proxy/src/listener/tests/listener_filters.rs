@@ -13,7 +13,7 @@ const NOTHING: &str = "envoy.extensions.filters.listener.original_dst.v3.Origina
 
 fn typed(type_name: &str) -> Typed<ListenerFilterKind> {
     let config = if type_name == HTTP { ListenerFilterKind::HttpInspector } else { ListenerFilterKind::OriginalDst };
-    Typed { type_name: type_name.into(), config }
+    Typed { type_name: type_name.into(), config, policy: Default::default() }
 }
 
 fn later(default: Option<&str>) -> ListenerFilter {
@@ -94,7 +94,11 @@ async fn a_name_of_another_kind_is_another_filter() {
     local(async {
         let harness = Harness::new();
         let (address, _slot) = harness.serve(with(later(None)));
-        let http = State::Is(Typed { type_name: HTTP.into(), config: HttpFilterConfig::Inert(HTTP.into()) });
+        let http = State::Is(Typed {
+            type_name: HTTP.into(),
+            config: HttpFilterConfig::Inert(HTTP.into()),
+            policy: Default::default(),
+        });
         let change = Change { http: Some(http), ..Change::default() };
         harness.discoveries.change(&"later".into(), change).unwrap();
         assert_eq!((told(address).await.as_str(), missing(&harness)), ("", 1));

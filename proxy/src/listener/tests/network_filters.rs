@@ -221,7 +221,7 @@ async fn filters_that_are_discovered_change_for_connections_that_come_later() {
             let change = Change { network: Some(state), ..Change::default() };
             harness.discoveries.change(&"f".into(), change).unwrap();
         };
-        let is = |config| State::Is(Typed { type_name: TYPE.into(), config });
+        let is = |config| State::Is(Typed { type_name: TYPE.into(), config, policy: Default::default() });
         let (address, _slot) = harness.serve(with(vec![later], echo()));
         closed(address).await;
         assert_eq!(harness.value("listener.test.network_extension_config_missing"), 1);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::places::Quiet;
 use super::{Names, Stats, lock};
 use crate::stats::sample::Kind;
-use crate::stats::{Counter, Gauge, Histogram, Slot};
+use crate::stats::{Counter, Gauge, Histogram, Slot, Text};
 
 /// A group of statistics that lives as long as its owner (and as long as another scope holds the same name). Handles must not be used
 /// after the scope is dropped: they would count for whoever gets the place next.
@@ -30,6 +30,11 @@ impl Scope {
     /// A histogram named prefix + `name`.
     pub fn histogram(&self, name: &str) -> Histogram {
         self.make(Kind::Histogram, name).map_or(Histogram::NONE, |(slot, bounds)| Histogram { slot, bounds })
+    }
+
+    /// A text named prefix + `name`.
+    pub fn text(&self, name: &str) -> Text {
+        self.make(Kind::Text, name).map_or(Text::NONE, |(slot, _)| Text(slot))
     }
 
     /// These are shown as 0 below the prefix as long as the scope lives, where nothing counts under them.

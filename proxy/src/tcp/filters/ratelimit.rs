@@ -1,5 +1,6 @@
 //! `envoy.extensions.filters.network.ratelimit.v3.RateLimit`: a service that knows of all proxies says whether a new connection is above a
-//! limit; then it is closed. Without its answer connections go on, unless `failure_mode_deny` says otherwise. Honoured: all fields.
+//! limit; then it is closed. Without its answer connections go on, unless `failure_mode_deny` says otherwise. Honoured: all fields
+//! that Envoy tells the service of.
 
 use std::sync::Arc;
 
@@ -140,9 +141,9 @@ impl RateLimit {
                 .zip(values)
                 .map(|((key, _), value)| (key.as_bytes(), &value[..]))
                 .collect(),
-            limit: descriptor.limit,
-            hits: descriptor.hits,
-            negative: descriptor.negative,
+            limit: None,
+            hits: None,
+            negative: false,
         });
         let descriptors = descriptors.collect();
         message::encode(&message::Question { domain: &self.config.domain, hits: 0, descriptors })

@@ -52,6 +52,8 @@ struct Placed {
 }
 
 /// Which hook is called.
+// It lives for one call: a box would be an allocation for each answer.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Hook<'a> {
     Connected,
     Secured,

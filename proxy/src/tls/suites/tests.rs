@@ -101,3 +101,33 @@ fn suites_that_are_equal_to_us_stand_as_the_client_has_them() {
     common.cipher_suites = vec!["ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305".into()];
     assert!(Suites::of(&common, "test").unwrap().as_client_orders(&[chacha, aes]).is_none());
 }
+
+#[test]
+fn a_policy_takes_the_place_of_all_that_is_named_which_must_be_right_all_the_same() {
+    use rustls::NamedGroup;
+    let mut common = istio_common(&[], vec![]);
+    common.compliance = Some(Compliance::Fips202205);
+    common.cipher_suites = vec!["ECDHE-RSA-CHACHA20-POLY1305".into()];
+    common.ecdh_curves = vec!["X25519".into()];
+    common.signature_algorithms = vec!["rsa_pkcs1_sha1".into()];
+    let provided = provider(&common).unwrap();
+    let names: Vec<_> = provided.cipher_suites.iter().map(|suite| name(suite.suite())).collect();
+    assert_eq!(
+        names,
+        [
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_256_GCM_SHA384",
+            "ECDHE-ECDSA-AES128-GCM-SHA256",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "ECDHE-ECDSA-AES256-GCM-SHA384",
+            "ECDHE-RSA-AES256-GCM-SHA384",
+        ]
+    );
+    let groups: Vec<_> = provided.kx_groups.iter().map(|group| group.name()).collect();
+    assert_eq!(groups, [NamedGroup::secp256r1, NamedGroup::secp384r1]);
+    let schemes = super::super::signature::schemes(&common).unwrap();
+    assert_eq!(schemes.first(), Some(&rustls::SignatureScheme::RSA_PKCS1_SHA256));
+    assert!(schemes.len() == 8 && !schemes.contains(&rustls::SignatureScheme::RSA_PKCS1_SHA1));
+    common.ecdh_curves = vec!["NOPE".into()];
+    assert!(provider(&common).is_err());
+}

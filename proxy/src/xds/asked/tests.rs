@@ -20,8 +20,8 @@ fn counts(stats: &Stats, name: &str) -> [u64; 5] {
 fn each_attempt_is_counted_by_what_came_of_it() {
     let stats = Stats::new(StatsSettings::default());
     let mut asked = Asked::new(&stats);
-    let late = || ("late".into(), "sds.late".to_owned(), Some(Duration::ZERO));
-    let here = || ("here".into(), "sds.here".to_owned(), Some(IN_TIME));
+    let late = || ("late".into(), "sds.late".to_owned(), Awaited::Stream(Some(Duration::ZERO)));
+    let here = || ("here".into(), "sds.here".to_owned(), Awaited::Stream(Some(IN_TIME)));
     asked.want([late(), here()].into_iter());
     assert_eq!((counts(&stats, "sds.late"), counts(&stats, "sds.here")), ([1, 0, 0, 0, 0], [1, 0, 0, 0, 0]));
     assert_eq!(asked.next_timeout(), Some(Duration::ZERO));
@@ -41,4 +41,16 @@ fn each_attempt_is_counted_by_what_came_of_it() {
     asked.want([late()].into_iter());
     asked.failed(|_| true);
     assert_eq!((counts(&stats, "sds.late")[2], counts(&stats, "sds.here")[2]), (2, 2), "nobody asks any more");
+}
+
+#[test]
+fn each_reading_of_a_file_is_an_attempt() {
+    let stats = Stats::new(StatsSettings::default());
+    let mut asked = Asked::new(&stats);
+    asked.want([("own".into(), "sds.own".to_owned(), Awaited::File)].into_iter());
+    assert_eq!((counts(&stats, "sds.own"), asked.next_timeout()), ([0; 5], None));
+    asked.came("own", "v", true, Duration::ZERO);
+    asked.came("own", "w", false, Duration::ZERO);
+    asked.failed(|_| true);
+    assert_eq!(counts(&stats, "sds.own"), [3, 1, 1, 1, 0]);
 }

@@ -7,6 +7,7 @@ use config::cluster::Discovery;
 use tokio::time::Instant;
 use xds_client::{Update, Verdict};
 
+use super::subscribed::Answer;
 use super::{Clusters, Warming};
 use crate::cluster::Cluster;
 use crate::xds::Named;
@@ -23,8 +24,10 @@ impl Clusters {
     /// Applies an EDS response.
     pub fn assign(&mut self, update: &Update) -> Verdict {
         let verdict = crate::xds::each(update, Named::AsAskedFor("EDS cluster"), |service, stored| {
+            let begun = std::time::Instant::now();
             let assignment = config::endpoint::decode(&stored.body, &self.options).map_err(|rejection| {
                 tracing::error!(target: "upstream", "endpoints of '{service}' are refused: {rejection}");
+                self.count_answer(service, &update.version, Answer::Refused);
                 rejection.to_string()
             })?;
             // Kept only for who asks: they would be old when somebody does.
@@ -32,6 +35,8 @@ impl Clusters {
                 // What is sent again unchanged concerns only who waits for it.
                 let unchanged = self.assignments.active_body(service) == Some(&stored.body);
                 self.assign_one(service, &assignment, |cluster| !unchanged || !cluster.is_warm());
+                let taken = Answer::Taken { is_new: !unchanged, took: begun.elapsed() };
+                self.count_answer(service, &update.version, taken);
                 self.assignments.put(service, stored, ());
                 self.will_be_stale(service, assignment.stale_after);
             }
@@ -40,7 +45,9 @@ impl Clusters {
         // As in Envoy: endpoints in use stay. A cluster that waits for them waits no longer.
         for name in &update.removed {
             let none = config::endpoint::LoadAssignment::default();
-            self.assign_one(&name.as_str().into(), &none, |cluster| !cluster.is_warm());
+            let service = name.as_str().into();
+            self.assign_one(&service, &none, |cluster| !cluster.is_warm());
+            self.count_answer(&service, &update.version, Answer::Gone);
         }
         self.assignments.set_version(&update.version);
         verdict
@@ -112,6 +119,9 @@ impl Clusters {
         let Some(service) = service_of(gone) else { return };
         if self.versions(name).any(|cluster| service_of(cluster) == Some(service)) {
             return;
+        }
+        if !self.versions(name).any(|cluster| service_of(cluster).is_some()) {
+            self.subscribed.remove(name);
         }
         if let Some(names) = self.by_service.get_mut(service) {
             names.remove(name);

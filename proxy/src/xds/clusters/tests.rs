@@ -415,6 +415,45 @@ fn endpoints_that_are_stale_are_used_no_more() {
     });
 }
 
+/// Attempts, and what came of them: taken, refused, failed, unchanged, none, too late.
+fn counted(world: &World, cluster: &str) -> [u64; 7] {
+    let names =
+        ["attempt", "success", "rejected", "failure", "no_rebuild", "empty"].map(|what| format!("update_{what}"));
+    let mut counts = names.iter().map(String::as_str).chain(["init_fetch_timeout"]);
+    let mut value = || world.stats.value(&format!("cluster.{cluster}.{}", counts.next().expect("seven")));
+    std::array::from_fn(|_| value().unwrap_or_default())
+}
+
+#[test]
+fn each_answer_with_endpoints_counts_for_the_clusters_of_its_service() {
+    run(async {
+        let mut world = World::new();
+        let mut in_time = eds_cluster("late", "other");
+        in_time["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("0.001s");
+        world.push(&[eds_cluster("one", "svc"), eds_cluster("two", "svc"), in_time]).unwrap();
+        assert_eq!((counted(&world, "one"), counted(&world, "late")), ([1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        world.control.settle(None);
+        world.control.settle(None);
+        assert_eq!(counted(&world, "late"), [2, 0, 0, 0, 0, 0, 1]);
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        world.push(&[endpoints("svc", &[1])]).unwrap();
+        world.push(&[endpoints("svc", &[2])]).unwrap();
+        assert_eq!((counted(&world, "one"), counted(&world, "two")), ([4, 3, 0, 0, 1, 0, 0], [4, 3, 0, 0, 1, 0, 0]));
+        let mut wrong = endpoints("svc", &[1]);
+        wrong["endpoints"][0]["priority"] = json!(200);
+        world.refused(&[wrong]);
+        world.take_away(type_url::ENDPOINT, &["svc"]).unwrap();
+        assert_eq!((counted(&world, "one"), counted(&world, "late")[0]), ([6, 4, 1, 0, 1, 1, 0], 2));
+        world.push(&[eds_cluster("one", "another")]).unwrap();
+        assert_eq!(counted(&world, "one")[0], 7, "another version asks anew");
+        world.control.clusters.stream_ended();
+        assert_eq!((counted(&world, "one")[3], counted(&world, "two")[3]), (1, 1));
+        world.take_away(type_url::CLUSTER, &["one"]).unwrap();
+        assert_eq!((counted(&world, "one"), counted(&world, "two")[0]), ([0; 7], 7), "what is counted goes with it");
+    });
+}
+
 #[test]
 fn endpoints_of_a_service_that_nobody_asks_about_concern_nobody() {
     run(async {

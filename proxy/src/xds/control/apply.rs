@@ -116,8 +116,9 @@ impl Control {
     }
 
     fn refuse_table(&mut self, name: &Arc<str>, stored: Stored, withheld: bool, reason: &str) {
-        let wanted = Policy::of_routes(&stored.body);
-        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_routes(body));
+        let filters = self.listeners.http_filters();
+        let wanted = Policy::of_routes(&stored.body, &filters);
+        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_routes(body, &filters));
         let body = self.tables.active_body(name).cloned();
         if self.tables.take_down(name, unjudged).0.is_some() {
             audit::policy(Carrier::Routes, name, "", body.as_deref(), None);

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use xds_client::type_url;
 
 use super::super::testing::{
-    Told, World, bytes, endpoints, http_listener, resource, route_table, static_cluster, tcp_listener,
+    Told, World, bytes, endpoints, http_listener, resource, route_table, static_cluster, tcp_listener, with_http_filter,
 };
 use super::Control;
 use crate::cluster::testing::run;
@@ -80,6 +80,28 @@ fn policy_behind_another_fault_of_a_table_takes_the_one_before_away() {
         let refused = world.refused(&[table]);
         assert!(refused[0].1.contains("routes[0]"), "{refused:?}");
         assert!(!world.control.routes.is_filled("t") && world.active(Kind::Route, "t").is_none());
+    });
+}
+
+#[test]
+fn what_the_table_before_switches_off_takes_it_away_only_where_that_may_be_policy() {
+    run(async {
+        let off = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
+        for (filter, name, stays) in [
+            ("grpc_web.v3.GrpcWeb", "first", true),
+            ("grpc_web.v3.GrpcWeb", "of_a_chain_to_come", false),
+            ("cors.v3.Cors", "first", true),
+            ("rbac.v3.RBAC", "first", false),
+        ] {
+            let mut world = World::new();
+            let filter = format!("envoy.extensions.filters.http.{filter}");
+            world.push(&[with_http_filter(http_listener("a", "t"), &filter)]).unwrap();
+            let mut table = route_table("t", 200);
+            table["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"] = json!({name: off});
+            world.push(&[table]).unwrap();
+            world.refused(&[bad_table("t")]);
+            assert_eq!(world.control.routes.is_filled("t"), stays, "{filter} {name}");
+        }
     });
 }
 

@@ -8,6 +8,7 @@ use super::Listeners;
 use crate::discoveries::{Key, Wanted};
 use crate::drain::Drain;
 use crate::listener::Listener;
+use crate::xds::asked::Awaited;
 
 pub(super) struct Draining {
     drains: Vec<Arc<Drain>>,
@@ -61,12 +62,12 @@ impl Listeners {
     }
 
     /// Those that are asked for: the name, what it is counted under, and how long it is waited for.
-    pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, String, Option<Duration>)> {
+    pub fn tables_asked_for(&self) -> impl Iterator<Item = (Arc<str>, String, Awaited)> {
         let active = self.held.all_active().map(|(_, active)| &active.listener);
         let all = active.chain(self.held.all_warming().map(|(_, warming)| &warming.listener));
         all.flat_map(|listener| listener.tables_asked_for()).map(|(name, prefix, timeout)| {
             let scope = format!("http.{prefix}.rds.{name}");
-            (name, scope, timeout)
+            (name, scope, Awaited::Stream(timeout))
         })
     }
 

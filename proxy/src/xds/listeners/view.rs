@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::address::Address;
+use config::policy::HttpFilters;
 use config::tls::SdsName;
 
 use super::{Active, Listeners};
@@ -15,6 +16,13 @@ impl Listeners {
     pub fn needed_secrets(&self) -> impl Iterator<Item = SdsName> {
         let active = self.held.all_active().flat_map(|(_, active)| active.listener.needed_secrets());
         active.chain(self.held.all_warming().flat_map(|(_, warming)| warming.needs.iter().cloned()))
+    }
+
+    /// The HTTP filters of listeners of either state, by name.
+    pub fn http_filters(&self) -> HttpFilters {
+        let mut filters = HttpFilters::default();
+        self.held.bodies().for_each(|body| filters.add_listener(body));
+        filters
     }
 
     /// How many wait.

@@ -1,5 +1,6 @@
 //! Tests of mirrors: what is copied, when it is sent, and that the request does not notice.
 
+use config::access_log::{Format, Operator, Part};
 use config::header_mutation::HeaderMutation;
 use config::matcher::Fraction;
 use config::route::*;
@@ -72,6 +73,21 @@ async fn copies_go_out_with_the_host_marked() {
     assert!(header(0, "x-secret") && !header(2, "x-secret") && header(2, "x-copy") && !header(1, "x-copy"));
     let main = &bench.seen()[0];
     assert!(main.header("x-copy").is_none() && main.header("x-secret").is_some(), "the request itself is as it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_tell_of_the_host_that_the_request_itself_goes_to() {
+    let part = |operator| Part::Operator { operator, limit: None };
+    let parts = vec![part(Operator::UpstreamHost), Part::Literal(" ".into()), part(Operator::UpstreamAttemptCount)];
+    let mut host = add("x-host", "", AppendAction::AppendOrAdd);
+    host.value = Format { parts, omit_empty: false };
+    let mut bench = bench(vec![Mirror { mutations: vec![HeaderMutation::Append(host)], ..mirror("copy") }]);
+    bench.upstream(Script::answers(200, &[], &["main"]));
+    let outcome = bench.send(get("/a")).await;
+    let host = outcome.info.upstream_host.as_deref().expect("the request has gone to one");
+    let (_, copy) = &told(&bench)[0];
+    assert_eq!(copy.header("x-host"), Some(format!("{host} 1")));
+    assert!(copy.head.authority.ends_with(b"-shadow"), "and the rest is changed, too");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,11 @@
 //! conditions of a place in the chain: what is inside is compiled like any other filter and has the name of the place, by which routes
 //! speak of it. [`running`] is a request's share.
 //!
-//! Fields honoured: all of both, of `ExecuteFilterAction` and of their messages for routes, but these, which are refused: match trees
-//! inside match trees (other than a composite filter in a match_delegate), a composite's own `matcher` inside a match_delegate (Envoy
-//! calls that undefined), and `dynamic_config` in what a route tells.
+//! They may stand inside one another. What a route tells the place is for the outermost: inside itself a tree would never end.
+//!
+//! Fields honoured: all of both, of `ExecuteFilterAction` and of their messages for routes, but these, which are refused: a composite's
+//! own `matcher` inside a match_delegate whose tree says, too, what it becomes (Envoy calls that undefined), and `dynamic_config` in
+//! what a route tells.
 
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ pub(crate) struct DelegateScope {
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 enum Base {
-    /// Acts unless it is skipped.
+    /// Acts unless it is skipped. It may have places of its own.
     Filter(Box<Slot>),
     /// Becomes something.
     Composite(Composite),
@@ -99,12 +101,16 @@ impl Delegate {
         let at = root.field("extension_config");
         let at = at.field("typed_config");
         let base = match &config.filter {
-            HttpFilterConfig::Composite(composite) if composite.matcher.is_some() => {
-                return Err(at
-                    .field("matcher")
-                    .reject("may not be set inside a match_delegate, which has a tree; take one of them out"));
+            HttpFilterConfig::Composite(composite)
+                if composite.matcher.is_some() && config.matcher.as_ref().is_some_and(executes) =>
+            {
+                return Err(at.field("matcher").reject(
+                    "may not be set inside a match_delegate whose tree says what the filter becomes; take one of them out",
+                ));
             }
-            HttpFilterConfig::Composite(composite) => Base::Composite(Composite::compile(&at, composite, name, deps)?),
+            HttpFilterConfig::Composite(composite) if composite.matcher.is_none() => {
+                Base::Composite(Composite::compile(&at, composite, name, deps)?)
+            }
             filter => match inner(&at, filter, name, deps)? {
                 Some(slot) => Base::Filter(Box::new(slot)),
                 None => return Ok(None),
@@ -131,12 +137,17 @@ impl Delegate {
     fn new(wraps: bool, tree: Option<Tree<Act>>, base: Base) -> Delegate {
         let own = tree.as_ref().map_or(0, width);
         let chains = match &base {
-            Base::Filter(_) => 1,
+            Base::Filter(slot) => slot.width(),
             Base::Composite(composite) => {
                 composite.chains.iter().map(|(_, chain)| places(&chain.filters)).max().unwrap_or(0)
             }
         };
         Delegate { wraps, tree, base, width: own.max(chains) }
+    }
+
+    /// Places in a request's list of filters.
+    pub(super) fn width(&self) -> u16 {
+        self.width
     }
 
     /// The hooks that are called where routes say nothing. Without a tree it is skipped, as in Envoy.
@@ -221,15 +232,15 @@ fn inner(
     name: &Arc<str>,
     deps: &FilterDeps<'_>,
 ) -> Result<Option<Slot>, Rejection> {
-    if matches!(config, HttpFilterConfig::MatchDelegate(_) | HttpFilterConfig::Composite(_)) {
-        return Err(tree_in_tree(at));
-    }
     let filter = Filter::compile(config, name, deps).map_err(|rejection| rejection.below(at))?;
     Ok(filter.map(|filter| Slot::new(name.clone(), filter)))
 }
 
-fn tree_in_tree(at: &At<'_>) -> Rejection {
-    at.unsupported("a filter with a match tree stands inside another, which is not supported")
+/// Whether a tree says of a composite filter what it becomes.
+fn executes(tree: &Matcher<DelegateAction>) -> bool {
+    let mut executes = false;
+    tree.each_action(&mut |action| executes |= matches!(action, DelegateAction::Execute(_)));
+    executes
 }
 
 fn delegate_tree(
@@ -266,9 +277,6 @@ fn execute(at: &At<'_>, action: &ExecuteFilter, name: &Arc<str>, deps: &FilterDe
                 return Err(at.unsupported("what a route tells a filter is not discovered").withholding_policy());
             }
             let filter = discovered::compile(dynamic, discovery, deps).map_err(|rejection| rejection.below(&at))?;
-            if let Some(Filter::Delegate(_)) = filter {
-                return Err(tree_in_tree(&at));
-            }
             let slot = filter.map(|filter| Slot::new(name.clone(), filter));
             What::These(Execute { filters: slot.into_iter().collect(), note: note(name, dynamic) })
         }
@@ -288,7 +296,7 @@ fn width(tree: &Tree<Act>) -> u16 {
 }
 
 fn places(filters: &[Slot]) -> u16 {
-    u16::try_from(filters.len()).unwrap_or(u16::MAX)
+    filters.iter().fold(0, |sum, slot| slot.width().saturating_add(sum))
 }
 
 fn note(name: &str, action: &str) -> Bytes {

@@ -8,7 +8,7 @@ use crate::failure::ResponseFlags;
 use crate::http::filters::chain::{RunningFilters, Slot};
 use crate::http::filters::filter::{Hooks, Out, Step, Way};
 use crate::http::filters::wait::Waited;
-use crate::http::filters::{Running, Scope};
+use crate::http::filters::{Filter, Running, Scope};
 use crate::http::stream::Stream;
 use crate::policy::falls_into;
 use crate::policy::match_tree::{Comes, Tree, Verdict};
@@ -23,6 +23,8 @@ pub(in crate::http) struct Delegated<'s> {
     slot: &'s Slot,
     /// What the most specific level tells the place: a tree, or settings of the filter inside.
     scope: Option<&'s Scope>,
+    /// That tree, of the outermost.
+    told: Option<&'s DelegateScope>,
     /// The tree that decides. Without one there is nothing to decide: skipped.
     tree: Option<&'s Tree<Act>>,
     inner: Option<Box<Running<'s>>>,
@@ -76,20 +78,30 @@ impl Delegate {
             return;
         }
         let width = told.map_or(self.width, |told| self.width.max(told.width));
-        running.extend((0..width).map(|place| {
-            Running::Delegated(Delegated {
-                delegate: self,
-                slot,
-                scope,
-                tree: self.tree.as_ref(),
-                inner: None,
-                trailers: None,
-                place,
-                width,
-                state: State::Undecided,
-                seen: false,
-            })
-        }));
+        running.extend((0..width).map(|place| Running::Delegated(self.at(place, width, slot, (scope, told)))));
+    }
+
+    /// One of its places.
+    fn at<'s>(
+        &'s self,
+        place: u16,
+        width: u16,
+        slot: &'s Slot,
+        (scope, told): (Option<&'s Scope>, Option<&'s DelegateScope>),
+    ) -> Delegated<'s> {
+        Delegated {
+            delegate: self,
+            slot,
+            scope,
+            told,
+            tree: self.tree.as_ref(),
+            inner: None,
+            trailers: None,
+            place,
+            width,
+            state: State::Undecided,
+            seen: false,
+        }
     }
 
     fn told<'s>(&self, scope: Option<&'s Scope>) -> Option<&'s DelegateScope> {
@@ -101,36 +113,41 @@ impl Delegate {
     }
 }
 
-/// Asks the tree of the filter at `index`, if it has one and is undecided.
+/// Asks the trees of the filter at `index`, the outermost first, as far as it has any that are undecided. What is decided counts for all
+/// places of the filter whose tree it is.
 pub(in crate::http) fn meet<'s>(
     filters: &mut RunningFilters<'s>,
     index: usize,
     stream: &mut Stream<'s>,
     moment: Moment<'_>,
 ) {
-    let Some(Running::Delegated(this)) = filters.get_mut(index) else { return };
-    if this.state != State::Undecided {
-        return;
-    }
-    match this.decide(stream, moment) {
-        Decision::Later => this.begin(),
-        Decision::Skip => this.state = State::Skipped,
-        Decision::Act => {
-            this.state = State::Decided;
-            this.begin();
+    for depth in 0.. {
+        let Some(this) = inside(filters, index, depth).filter(|this| this.state != State::Skipped) else { return };
+        if this.state != State::Undecided {
+            continue;
         }
-        Decision::Become(execute) => {
-            let Base::Composite(composite) = &this.delegate.base else { return };
+        let decision = this.decide(stream, moment);
+        let (first, width) = (index.saturating_sub(usize::from(this.place)), usize::from(this.width));
+        if let (Decision::Become(execute), Base::Composite(composite)) = (&decision, &this.delegate.base) {
             composite.success.inc();
-            let (first, width) = (index.saturating_sub(usize::from(this.place)), usize::from(this.width));
             note(stream, execute);
-            for place in filters.iter_mut().skip(first).take(width) {
-                if let Running::Delegated(place) = place {
-                    place.become_one_of(execute);
-                }
+        }
+        for place in first..first + width {
+            if let Some(place) = inside(filters, place, depth) {
+                place.take(&decision);
             }
         }
     }
+}
+
+/// What stands at a place, so deep inside.
+fn inside<'f, 's>(filters: &'f mut RunningFilters<'s>, index: usize, depth: usize) -> Option<&'f mut Delegated<'s>> {
+    let mut running = filters.get_mut(index)?;
+    for _ in 0..depth {
+        let Running::Delegated(this) = running else { return None };
+        running = this.inner.as_deref_mut()?;
+    }
+    if let Running::Delegated(this) = running { Some(this) } else { None }
 }
 
 impl<'s> Delegated<'s> {
@@ -139,7 +156,7 @@ impl<'s> Delegated<'s> {
         // request that the filter has not seen is judged without it.
         if matches!(moment, Moment::Request) || !self.delegate.wraps {
             self.seen = true;
-            if let Some(told) = self.delegate.told(self.scope) {
+            if let Some(told) = self.told {
                 self.tree = Some(&told.tree);
             }
         }
@@ -185,22 +202,53 @@ impl<'s> Delegated<'s> {
         }
     }
 
+    fn take(&mut self, decision: &Decision<'s>) {
+        match decision {
+            Decision::Later => self.begin(),
+            Decision::Skip => self.state = State::Skipped,
+            Decision::Act => {
+                self.state = State::Decided;
+                self.begin();
+            }
+            Decision::Become(execute) => self.become_one_of(execute),
+        }
+    }
+
     /// Begins what is inside, unless that waits for the tree.
     fn begin(&mut self) {
         if let Base::Filter(slot) = &self.delegate.base
             && self.inner.is_none()
         {
-            self.inner = self.running(slot);
+            self.inner = self.running(slot, self.place);
         }
     }
 
     fn become_one_of(&mut self, execute: &'s Execute) {
-        self.inner = execute.filters.get(usize::from(self.place)).and_then(|slot| self.running(slot));
+        let mut place = self.place;
+        self.inner = None;
+        for slot in &execute.filters {
+            match place.checked_sub(slot.width()) {
+                Some(rest) => place = rest,
+                None => {
+                    self.inner = self.running(slot, place);
+                    break;
+                }
+            }
+        }
         self.state = if self.inner.is_some() { State::Decided } else { State::Skipped };
     }
 
-    fn running(&self, slot: &'s Slot) -> Option<Box<Running<'s>>> {
-        slot.filter.start(slot, self.scope).map(Box::new)
+    /// One of the places of what is inside.
+    fn running(&self, slot: &'s Slot, place: u16) -> Option<Box<Running<'s>>> {
+        let running = match &slot.filter {
+            // Without a tree it is skipped.
+            Filter::Delegate(delegate) => delegate
+                .tree
+                .as_ref()
+                .map(|_| Running::Delegated(delegate.at(place, delegate.width, slot, (self.scope, None)))),
+            filter => filter.start(slot, self.scope),
+        };
+        running.map(Box::new)
     }
 
     /// Which entry of the chain has the places.

@@ -328,7 +328,7 @@ async fn what_it_becomes_may_be_discovered() {
     let later = executes(Execute::Discovered("later".into(), discovery));
     let mut bench = Filtered::new([("c", composite(Some(list(vec![when(request(), "1", later)]))))]);
     assert_eq!(bench.send(with(get("/"), &[("x-a", "1")])).await.flags(), "NFCF");
-    let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag) });
+    let is = |tag: &str| State::Is(Typed { type_name: "mark".into(), config: mark(tag), policy: Arc::default() });
     for tag in ["a", "b"] {
         let change = discoveries::Change { http: Some(is(tag)), ..Default::default() };
         bench.discoveries.change(&"later".into(), change).unwrap();
@@ -348,16 +348,72 @@ fn refused(config: &HttpFilterConfig) -> Rejection {
 
 #[test]
 fn what_is_refused_is_named() {
-    let inside = delegate(delegate(mark("1"), None), None);
-    let rejection = refused(&inside);
-    assert_eq!(rejection.path, "extension_config.typed_config");
-    assert!(rejection.reason.contains("inside another"), "{rejection}");
     let own = composite(Some(list(vec![when(request(), "1", becomes(mark("1")))])));
-    assert_eq!(refused(&delegate(own, None)).path, "extension_config.typed_config.matcher");
-    let nested = composite(Some(list(vec![when(request(), "1", becomes(delegate(mark("1"), None)))])));
-    let place = "matcher.matcher_list.matchers[0].on_match.action.typed_config";
-    assert_eq!(refused(&nested).path, format!("{place}.typed_config.typed_config"));
-    let nested = NamedFilter { name: "n".into(), config: composite(None) };
-    let nested = composite(Some(list(vec![when(request(), "1", executes(Execute::Chain(vec![nested])))])));
-    assert_eq!(refused(&nested).path, format!("{place}.filter_chain.typed_config[0].typed_config"));
+    let says = list(vec![when(request(), "1", DelegateAction::Execute(becomes(mark("1"))))]);
+    assert_eq!(refused(&delegate(own, Some(says))).path, "extension_config.typed_config.matcher");
+}
+
+fn inner() -> Input {
+    Input::RequestHeader("x-b".into())
+}
+
+/// The marks on the response to a request with this `x-a` and `x-b`.
+async fn nested(filter: &HttpFilterConfig, outer: &'static str, inner: &'static str) -> Option<String> {
+    let mut bench = Filtered::new([("d", filter.clone())]);
+    bench.app(Script::answers(200, &[], &[]));
+    let outcome = bench.send(with(get("/"), &[("x-a", outer), ("x-b", inner)])).await;
+    assert_eq!(outcome.status(), 200);
+    let seen = outcome.header("x-resp");
+    assert_eq!(bench.app_saw().header("x-req"), seen);
+    seen
+}
+
+#[tokio::test]
+async fn trees_stand_inside_trees() {
+    let by_inner = |filter| composite(Some(list(vec![when(inner(), "1", becomes(filter))])));
+    let by_outer = |filter| composite(Some(list(vec![when(request(), "1", becomes(filter))])));
+    let unless_inner = |filter| delegate(filter, Some(skips(inner(), "0")));
+    let unless_outer = |filter| delegate(filter, Some(skips(request(), "0")));
+    let says = |filter| Some(list(vec![when(request(), "1", DelegateAction::Execute(becomes(filter)))]));
+    // What is marked with both at 1, the outer at 0, and the inner at 0.
+    for (filter, marked) in [
+        (unless_outer(unless_inner(mark("m"))), [true, false, false]),
+        (by_outer(unless_inner(mark("m"))), [true, false, false]),
+        (by_outer(by_inner(mark("m"))), [true, false, false]),
+        (unless_outer(by_inner(mark("m"))), [true, false, false]),
+        (delegate(composite(None), says(by_inner(mark("m")))), [true, false, false]),
+        (delegate(composite(None), says(unless_inner(by_outer(mark("m"))))), [true, false, false]),
+        // Without a tree it is skipped, wherever it is.
+        (unless_outer(delegate(mark("m"), None)), [false; 3]),
+        (by_outer(composite(None)), [false; 3]),
+    ] {
+        let mut seen = Vec::new();
+        for (outer, inner) in [("1", "1"), ("0", "1"), ("1", "0")] {
+            seen.push(nested(&filter, outer, inner).await.is_some());
+        }
+        assert_eq!(seen, marked, "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_filter_of_a_chain_inside_a_chain_has_its_place() {
+    let named = |config| NamedFilter { name: "n".into(), config };
+    let of_inner = list(vec![when(inner(), "1", executes(Execute::Chain(chain(&["2", "3"]))))]);
+    let mut filters = vec![named(mark("1")), named(composite(Some(of_inner))), named(mark("4"))];
+    filters.insert(1, named(delegate(mark("0"), Some(skips(inner(), "1")))));
+    let filter = composite(Some(list(vec![when(request(), "1", executes(Execute::Chain(filters)))])));
+    assert_eq!(marks_of(&filter, "1", "1").await, "1,2,3,4");
+    assert_eq!(marks_of(&filter, "1", "0").await, "1,0,4");
+    assert_eq!(marks_of(&filter, "0", "1").await, "");
+}
+
+/// The marks on the request, in their order.
+async fn marks_of(filter: &HttpFilterConfig, outer: &'static str, inner: &'static str) -> String {
+    let mut bench = Filtered::new([("d", filter.clone())]);
+    bench.app(Script::answers(200, &[], &[]));
+    bench.send(with(get("/"), &[("x-a", outer), ("x-b", inner)])).await;
+    let name = Name::new("x-req");
+    let seen = bench.app_saw();
+    let all = seen.head.headers.get_all(&name);
+    all.map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>().join(",")
 }

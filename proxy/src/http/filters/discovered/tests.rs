@@ -15,7 +15,7 @@ const BUFFER: &str = "envoy.extensions.filters.http.buffer.v3.Buffer";
 
 fn buffer(most: u32) -> Typed<HttpFilterConfig> {
     let config = HttpFilterConfig::Buffer(Arc::new(Buffer { max_request_bytes: most }));
-    Typed { type_name: BUFFER.into(), config }
+    Typed { type_name: BUFFER.into(), config, policy: Arc::default() }
 }
 
 fn later(default: Option<Typed<HttpFilterConfig>>) -> HttpFilterConfig {

@@ -154,6 +154,9 @@ impl HttpFilter for ExtAuthz {
     }
 
     fn resumed(&self, turn: &mut Turn<'_, '_, ExtAuthz>, _way: Way, waited: Waited, body: &mut Out<'_>) -> Step {
+        if let Waited::Call(answer) = &waited {
+            self.leave_stats(turn, answer.as_ref().ok());
+        }
         match waited {
             Waited::Collected { complete } => {
                 let settings = self.body_settings(turn);
@@ -242,24 +245,35 @@ impl ExtAuthz {
 
     /// `filter_metadata`, under the filter's name, unless something stands there.
     fn leave_metadata(&self, turn: &mut Turn<'_, '_, ExtAuthz>) {
-        let Some(value) = &self.filter_metadata else { return };
-        let (info, name) = (&mut turn.stream.info, &turn.slot.name);
-        // Whether it is one of these, as after a redirect that was followed.
-        let is_ours = |object: &StateObject| matches!(object.form, Form::Json);
-        let of_connection = || info.connection.filter_state.borrow().get(name).map(is_ours);
-        match info.filter_state.get(name).map(is_ours).or_else(of_connection) {
-            Some(true) => {}
-            Some(false) => self.stats.filter_state_name_collision.inc(),
-            None => {
-                info.set_state(StateObject {
-                    key: name.clone(),
-                    value: value.clone(),
-                    form: Form::Json,
-                    read_only: false,
-                    shared: Shared::None,
-                });
-            }
+        if self.filter_metadata.is_none() && !self.config.emits_stats {
+            return;
         }
+        match (self.has_place(turn), &self.filter_metadata) {
+            (Some(false), _) => self.stats.filter_state_name_collision.inc(),
+            (None, Some(value)) => leave(turn, value.clone(), Form::Json),
+            (Some(true), _) | (None, None) => {}
+        }
+    }
+
+    /// Whether what stands under the filter's name is its own, as after a redirect that was followed; `None` where nothing does.
+    fn has_place(&self, turn: &Turn<'_, '_, ExtAuthz>) -> Option<bool> {
+        let (info, name) = (&turn.stream.info, &turn.slot.name);
+        let is_ours = |object: &StateObject| matches!(object.form, Form::Json | Form::Measured(_));
+        let of_connection = || info.connection.filter_state.borrow().get(name).map(is_ours);
+        info.filter_state.get(name).map(is_ours).or_else(of_connection)
+    }
+
+    /// `emit_filter_state_stats`, once there is an answer, or none will come. As with Envoy octets are told of gRPC alone.
+    fn leave_stats(&self, turn: &mut Turn<'_, '_, ExtAuthz>, answer: Option<&Reply>) {
+        let Some(asked) = turn.state.asked.filter(|_| self.config.emits_stats) else { return };
+        if self.has_place(turn) == Some(false) {
+            return;
+        }
+        let latency = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let wire = answer.and_then(|answer| if let Reply::Grpc(reply) = answer { reply.wire } else { None });
+        let octets = wire.into_iter().flat_map(|wire| [("bytesSent", wire.sent), ("bytesReceived", wire.received)]);
+        let fields = std::iter::once(("latency_us", latency)).chain(octets).collect();
+        leave(turn, self.filter_metadata.clone().unwrap_or_default(), Form::Measured(fields));
     }
 
     /// Whether the service is told a header of the request: an HTTP service hears of few unless it is allowed more.
@@ -275,6 +289,11 @@ impl ExtAuthz {
             (Service::Http(_), allowed) => ALWAYS.contains(&name) || allowed.as_deref().is_some_and(listed),
         }
     }
+}
+
+fn leave(turn: &mut Turn<'_, '_, ExtAuthz>, value: Bytes, form: Form) {
+    let key = turn.slot.name.clone();
+    turn.stream.info.set_state(StateObject { key, value, form, read_only: false, shared: Shared::None });
 }
 
 /// Whom this route asks.

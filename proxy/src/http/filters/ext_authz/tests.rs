@@ -51,6 +51,7 @@ pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Conf
         mutation_rules: None,
         takes_metadata: true,
         shadow: false,
+        emits_stats: false,
         filter_metadata: None,
         max_denied_body: None,
         enforce_header_limits: false,
@@ -303,27 +304,57 @@ fn the_route_s_cluster_counts_verdicts_too() {
     });
 }
 
+/// What a log of this format has of a request that this filter lets pass.
+async fn logged(change: impl FnOnce(&mut Config), format: &str) -> String {
+    let (mut bench, _world, _) = authorizer(config(change), says(allows(OkHttpResponse::default()))).await;
+    bench.app(Script::answers(200, &[], &[]));
+    let outcome = bench.send(get("/")).await;
+    assert_eq!(bench.stat("http.test.ext_authz.filter_state_name_collision"), 0);
+    let format = config::access_log::format::parse(format).unwrap();
+    let entry = crate::telemetry::access_log::LogEntry {
+        info: &outcome.info,
+        request: None,
+        response: None,
+        trailers: None,
+        more: Default::default(),
+    };
+    let mut out = Vec::new();
+    crate::telemetry::format::write(&format, &entry, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn filter_metadata_is_for_logs() {
     run(async {
-        let metadata = Some(serde_json::json!({"who": "authz"}).into());
-        let (mut bench, _world, _) =
-            authorizer(config(|config| config.filter_metadata = metadata), says(allows(OkHttpResponse::default())))
-                .await;
-        bench.app(Script::answers(200, &[], &[]));
-        let outcome = bench.send(get("/")).await;
-        assert_eq!(bench.stat("http.test.ext_authz.filter_state_name_collision"), 0);
-        let format = config::access_log::format::parse("%FILTER_STATE(authz)% %FILTER_STATE(authz:PLAIN)%").unwrap();
-        let entry = crate::telemetry::access_log::LogEntry {
-            info: &outcome.info,
-            request: None,
-            response: None,
-            trailers: None,
-            more: Default::default(),
-        };
-        let mut out = Vec::new();
-        crate::telemetry::format::write(&format, &entry, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), "{\"who\":\"authz\"} -");
+        let metadata = || Some(serde_json::json!({"who": "authz"}).into());
+        let format = "%FILTER_STATE(authz)% %FILTER_STATE(authz:PLAIN)%";
+        let seen = logged(|config| config.filter_metadata = metadata(), format).await;
+        assert_eq!(seen, "{\"who\":\"authz\"} -");
+        let seen = logged(
+            |config| {
+                config.filter_metadata = metadata();
+                config.emits_stats = true;
+            },
+            format,
+        )
+        .await;
+        assert_eq!(seen, "{\"who\":\"authz\"} -");
+    });
+}
+
+#[test]
+fn how_long_it_took_and_its_octets_are_for_logs() {
+    run(async {
+        let fields =
+            ["latency_us", "bytesSent", "bytesReceived"].map(|name| format!("%FILTER_STATE(authz:FIELD:{name})%"));
+        let format = format!("{} %FILTER_STATE(authz)% %FILTER_STATE(authz:FIELD:other)%", fields.join(" "));
+        let seen = logged(|config| config.emits_stats = true, &format).await;
+        let words: Vec<&str> = seen.split(' ').collect();
+        let number = |index: usize| words[index].parse::<u64>().unwrap_or_else(|_| panic!("{seen}"));
+        // A head and a message each way.
+        assert!(number(0) > 0 && number(1) > 50 && number(2) > 10, "{seen}");
+        assert_eq!(words[3..], ["-", "-"]);
+        assert_eq!(logged(|_| {}, &format).await, "- - - - -");
     });
 }
 

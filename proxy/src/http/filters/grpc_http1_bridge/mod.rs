@@ -119,6 +119,8 @@ impl HttpFilter for GrpcHttp1Bridge {
             (Way::Response, _) if !complete => response_too_large(turn.stream).into(),
             (Way::Response, Some(head)) => {
                 bridged.answer(head, body);
+                // For logs: nobody sends them behind a body of a known length.
+                turn.stream.trailers = body.trailers().cloned();
                 Step::Continue
             }
             (Way::Response, None) => Step::Continue,

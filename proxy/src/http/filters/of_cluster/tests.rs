@@ -20,7 +20,7 @@ fn telling(word: &str) -> Typed<HttpFilterConfig> {
     let request = vec![Mutation::Append(add("x-word", word, AppendAction::AppendOrAdd))];
     let mutations = Mutations { request, ..Mutations::default() };
     let config = HttpFilterConfig::HeaderMutation(Arc::new(HeaderMutation { mutations, most_specific_wins: false }));
-    Typed { type_name: MUTATION.into(), config }
+    Typed { type_name: MUTATION.into(), config, policy: Arc::default() }
 }
 
 fn later(default: Option<Typed<HttpFilterConfig>>) -> HttpFilter {

@@ -80,6 +80,15 @@ pub fn filter_state(key: &str, format: &StateFormat, info: &StreamInfo, out: &mu
             out.extend_from_slice(&object.value);
             Written::Json
         }
+        (StateFormat::Typed, Form::Measured(_)) if !object.value.is_empty() => {
+            out.extend_from_slice(&object.value);
+            Written::Json
+        }
+        (StateFormat::Field(name), Form::Measured(fields)) => {
+            let Some((_, value)) = fields.iter().find(|(field, _)| *field == &**name) else { return Written::Absent };
+            out.extend_from_slice(value.to_string().as_bytes());
+            Written::Number
+        }
         (StateFormat::Typed, Form::Message(value)) => {
             let any = serde_json::json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": **value });
             json(&any, out)

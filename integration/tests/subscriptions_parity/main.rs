@@ -1,5 +1,9 @@
-//! What is counted of subscriptions whose server is never reached, in the real Envoy and here: over ADS that carries nothing but what static
-//! resources name, and over a stream of its own.
+//! What is counted of subscriptions, in the real Envoy and here: of those whose server is never reached, over ADS that carries nothing but
+//! what static resources name, and over a stream of its own; of endpoints that come over ADS; and of secrets that come from files.
+
+mod ads;
+mod endpoints;
+mod files;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +24,13 @@ const ASKED: [&str; 4] = ["runtime", "extension_config_discovery.http_filter.lat
 fn typed(kind: &str, mut fields: Value) -> Value {
     fields["@type"] = json!(format!("type.googleapis.com/envoy.{kind}"));
     fields
+}
+
+/// Options of a cluster whose endpoints speak it.
+fn http2() -> Value {
+    let options = json!({ "explicit_http_config": { "http2_protocol_options": {} } });
+    json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
+        typed("extensions.upstreams.http.v3.HttpProtocolOptions", options) })
 }
 
 fn bootstrap(admin: SocketAddr, nobody: SocketAddr, listener: SocketAddr) -> Value {
@@ -44,9 +55,7 @@ fn bootstrap(admin: SocketAddr, nobody: SocketAddr, listener: SocketAddr) -> Val
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(at) } }] }] } })
     };
     let mut of_servers = cluster("nobody", nobody);
-    of_servers["typed_extension_protocol_options"] = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
-        typed("extensions.upstreams.http.v3.HttpProtocolOptions",
-            json!({ "explicit_http_config": { "http2_protocol_options": {} } })) });
+    of_servers["typed_extension_protocol_options"] = http2();
     let mut secured = cluster("secured", nobody);
     secured["transport_socket"] = json!({ "name": "tls", "typed_config":
         typed("extensions.transport_sockets.tls.v3.UpstreamTlsContext", json!({ "common_tls_context": {
@@ -114,4 +123,29 @@ fn envoy_counts_attempts_by_what_comes_of_them() {
 #[test]
 fn outrigger_counts_the_same() {
     judge(&play(&binary::build().expect("the binary builds")).expect("it is played"));
+}
+
+#[test]
+fn envoy_counts_each_file_that_is_moved_there() {
+    let Some(envoy) = or_skip("envoy_counts_each_file_that_is_moved_there", envoy()) else { return };
+    files::judge(&files::play(&envoy, false, "json").expect("it is played"));
+}
+
+#[test]
+fn outrigger_counts_each_file_that_is_moved_there() {
+    let outrigger = binary::build().expect("the binary builds");
+    for (is_old, ending) in [(false, "json"), (true, "yaml")] {
+        files::judge(&files::play(&outrigger, is_old, ending).expect("it is played"));
+    }
+}
+
+#[test]
+fn envoy_counts_each_answer_with_endpoints() {
+    let Some(envoy) = or_skip("envoy_counts_each_answer_with_endpoints", envoy()) else { return };
+    endpoints::judge(&endpoints::play(&envoy).expect("it is played"), true);
+}
+
+#[test]
+fn outrigger_counts_each_answer_with_endpoints() {
+    endpoints::judge(&endpoints::play(&binary::build().expect("the binary builds")).expect("it is played"), false);
 }
