@@ -60,7 +60,7 @@ pub struct WorkerCluster {
     /// What those above make of its configuration. Nobody here knows what that is.
     made: OnceCell<Rc<dyn Any>>,
     touched: Cell<bool>,
-    /// When it was last said why there is no host.
+    /// When it was last said why there is no host, or no tunnel.
     told: Cell<Option<Instant>>,
     /// Original destinations that were connected to.
     destinations: RefCell<HashMap<SocketAddr, Host>>,
@@ -191,11 +191,26 @@ impl WorkerCluster {
 
     /// Says why there is no host, for connections that have no other line: one a minute for each cluster and worker, however many fail.
     pub fn tell(&self, failure: PickFailure) {
-        let now = Instant::now();
-        if self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL) {
-            self.told.set(Some(now));
+        if self.may_tell() {
             tracing::warn!(cluster = %self.config().name, reason = %failure, "no healthy upstream");
         }
+    }
+
+    /// Says why there is no tunnel to `asked`, as often.
+    pub fn tell_no_tunnel(&self, host: &str, asked: &[u8], why: &str, next: &str) {
+        if self.may_tell() {
+            let asked = asked.escape_ascii().to_string();
+            tracing::warn!(cluster = %self.config().name, host, asked, "there is no tunnel: {why}; {next}");
+        }
+    }
+
+    fn may_tell(&self) -> bool {
+        let now = Instant::now();
+        let may = self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL);
+        if may {
+            self.told.set(Some(now));
+        }
+        may
     }
 
     /// Lends a stream to the host: of a connection that is there, or of one that is made now.
