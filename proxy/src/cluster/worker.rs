@@ -220,6 +220,7 @@ impl WorkerCluster {
     pub async fn http(&self, host: &Host, want: &HttpWant<'_>) -> Result<HttpLease, ConnectFailure> {
         let config = self.core.shared.config();
         let transport = self.core.shared.transport(host.endpoint().transport);
+        let client = want.client.filter(|_| config.pool_per_client);
         let key = KeyRef {
             transport: host.endpoint().transport,
             speaks: speaks(config.http.protocol, want.downstream),
@@ -231,12 +232,13 @@ impl WorkerCluster {
                 .and_then(|tls| want.sni.or_else(|| auto_sni(config, want.authority, tls.has_own_name()))),
             demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
+            client: client.map(|client| client.id),
         };
         if config.preconnect.ahead > 1.0 {
-            self.connect_ahead(key);
+            self.connect_ahead(key, client);
         }
         let state = host.state();
-        let lent = state.pool(&self.core, host.endpoint(), key).lend(state).await;
+        let lent = state.pool(&self.core, host.endpoint(), key, client).lend(state).await;
         match &lent {
             Ok(_) => host.put(Outcome::Connected),
             Err(failure) if failure.is_connect_failure() => host.put(Outcome::Failed),
@@ -265,6 +267,7 @@ impl WorkerCluster {
             // `auto_san_validation` is about the host of a request, and there is none.
             demanded: None,
             proxied: want.proxied,
+            client: None,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
         match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {

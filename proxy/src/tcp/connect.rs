@@ -212,7 +212,8 @@ async fn attempt(
 ) -> Result<Upstream, Failed> {
     let (sni, alpn) =
         (state_text(&info.connection, "envoy.network.upstream_server_name"), state_alpn(&info.connection));
-    let proxied = Some((info.connection.remote, info.connection.local));
+    let connection = info.connection.clone();
+    let proxied = Some((connection.remote, connection.local));
     let Some(Wanted { opener, host: name, limit }) = wanted else {
         let want = TcpWant { proxied, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
         let lease = cluster.tcp(host, &want).await.map_err(Failed::Connect)?;
@@ -227,6 +228,7 @@ async fn attempt(
         authority: b"",
         proxied,
         priority: Priority::Default,
+        client: Some(&connection),
     };
     let lease = cluster.http(host, &want).await.map_err(Failed::Connect)?;
     connected(info, &lease.connection);
