@@ -1,5 +1,6 @@
 //! Clusters (`envoy.config.cluster.v3.Cluster`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub struct Cluster {
     pub closes_on_failure: bool,
     /// `common_lb_config.close_connections_on_host_set_change`.
     pub closes_on_change: bool,
+    /// `connection_pool_per_downstream_connection`: clients share no connections.
+    pub pool_per_client: bool,
     /// `per_connection_buffer_limit_bytes`; default 1 MiB.
     pub buffer_limit: u32,
     /// `metadata.filter_metadata`; `istio.alpn_override == "false"` stops the ALPN filter.
@@ -352,15 +355,29 @@ pub enum UpstreamTransport {
         /// The wrapped transport.
         inner: Box<UpstreamTransport>,
     },
+    /// `http_11_proxy` around another transport: connections go to the proxy that the endpoint, its locality or this names, and those with TLS
+    /// ask it for a tunnel.
+    HttpProxy {
+        /// `default_proxy_address`.
+        default: Option<SocketAddr>,
+        /// The wrapped transport.
+        inner: Box<UpstreamTransport>,
+    },
 }
 
 impl UpstreamTransport {
-    /// TLS, perhaps behind a header of the PROXY protocol.
+    /// TLS, perhaps behind a header of the PROXY protocol or through a proxy.
     pub fn is_tls(&self) -> bool {
+        matches!(self.innermost(), UpstreamTransport::Tls(_))
+    }
+
+    /// What others are wrapped around.
+    pub fn innermost(&self) -> &UpstreamTransport {
         match self {
-            UpstreamTransport::Tls(_) => true,
-            UpstreamTransport::ProxyProtocol { inner, .. } => inner.is_tls(),
-            UpstreamTransport::Raw | UpstreamTransport::Internal => false,
+            UpstreamTransport::ProxyProtocol { inner, .. } | UpstreamTransport::HttpProxy { inner, .. } => {
+                inner.innermost()
+            }
+            UpstreamTransport::Raw | UpstreamTransport::Tls(_) | UpstreamTransport::Internal => self,
         }
     }
 }

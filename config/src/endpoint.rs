@@ -1,5 +1,6 @@
 //! Endpoints (`envoy.config.endpoint.v3.ClusterLoadAssignment`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct Endpoint {
     pub locality_socket_match: Arc<Criteria>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
+    /// The HTTP proxy that it is reached by where its transport is `http_11_proxy`, by its metadata or that of its locality.
+    pub http_proxy: Option<SocketAddr>,
     /// `health_check_config`.
     pub check: Option<Arc<EndpointCheck>>,
 }

@@ -44,6 +44,8 @@ pub(crate) const INTERNAL_UPSTREAM: &str =
     "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport";
 pub(crate) const UPSTREAM_PROXY_PROTOCOL: &str =
     "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+pub(crate) const UPSTREAM_HTTP_PROXY: &str =
+    "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport";
 pub(crate) const QUIC_DOWNSTREAM: &str = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
 pub(crate) const PRESERVE_CASE: &str =
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";

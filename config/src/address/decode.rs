@@ -47,6 +47,19 @@ pub(crate) fn address(at: &At<'_>, proto: &core::Address) -> Result<Address, Rej
     }
 }
 
+/// An address that is an IP address with a port.
+pub(crate) fn ip_and_port(at: &At<'_>, proto: &core::Address) -> Result<SocketAddr, Rejection> {
+    match address(at, proto)? {
+        Address::Socket(address) => Ok(address),
+        Address::Name { host, .. } => {
+            Err(at.reject(format!("malformed IP address: {host}; give an address, not a name")))
+        }
+        Address::Pipe(_) | Address::Internal { .. } => {
+            Err(at.reject("is no IP address with a port; give socket_address"))
+        }
+    }
+}
+
 /// An IP address and port, or a name and port.
 pub(crate) fn socket_address(at: &At<'_>, proto: &core::SocketAddress) -> Result<Address, Rejection> {
     use core::socket_address::PortSpecifier;

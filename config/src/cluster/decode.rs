@@ -47,7 +47,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
     let eyeballs = connecting.and_then(|options| options.happy_eyeballs_config.as_ref());
     let mut http = http_options::http(&at, proto, options)?;
     let transport = transport::transport(&at.field("transport_socket"), &proto.transport_socket, options)?;
-    if http.settings.protocol == UpstreamProtocol::Auto && matches!(transport, UpstreamTransport::Raw) {
+    if http.settings.protocol == UpstreamProtocol::Auto && matches!(transport.innermost(), UpstreamTransport::Raw) {
         return Err(at.field("transport_socket").reject(format!(
             "ALPN configured for cluster {name} which has a non-ALPN transport socket; give it TLS, or say which protocol it speaks"
         )));
@@ -86,6 +86,7 @@ pub fn from_proto(proto: &pb::Cluster, options: &Options) -> Result<Cluster, Rej
         ignores_unchecked: common.is_some_and(|common| common.ignore_new_hosts_until_first_hc),
         closes_on_failure: proto.close_connections_on_host_health_failure,
         closes_on_change: common.is_some_and(|common| common.close_connections_on_host_set_change),
+        pool_per_client: proto.connection_pool_per_downstream_connection,
         max_requests_per_connection: http.max_requests_per_connection,
         http: http.settings,
         transport,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{TransportMatch, UpstreamTransport};
+use crate::address;
 use crate::extension;
 use crate::field_rules;
 use crate::metadata::Criteria;
@@ -71,8 +72,28 @@ fn one(
                 extension.decode(&at, options)?;
             proxy_protocol(&at, &wrapper, options, depth)?
         }
+        registry::UPSTREAM_HTTP_PROXY if depth < 4 => {
+            let wrapper: sockets::http_11_proxy::v3::Http11ProxyUpstreamTransport = extension.decode(&at, options)?;
+            http_proxy(&at, &wrapper, options, depth)?
+        }
         other => return Err(registry::not_registered(&at, &socket.name, other)),
     })
+}
+
+fn http_proxy(
+    at: &At<'_>,
+    proto: &sockets::http_11_proxy::v3::Http11ProxyUpstreamTransport,
+    options: &Options,
+    depth: usize,
+) -> Result<UpstreamTransport, Rejection> {
+    let inner = match &proto.transport_socket {
+        None => UpstreamTransport::Raw,
+        Some(inner) => one(&at.field("transport_socket"), inner, options, depth + 1)?,
+    };
+    let at_default = at.field("default_proxy_address");
+    let default =
+        proto.default_proxy_address.as_ref().map(|default| address::decode::ip_and_port(&at_default, default));
+    Ok(UpstreamTransport::HttpProxy { default: default.transpose()?, inner: Box::new(inner) })
 }
 
 fn proxy_protocol(

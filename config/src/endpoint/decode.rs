@@ -1,6 +1,7 @@
 //! `ClusterLoadAssignment` to plain data. Called for EDS resources and for the endpoints inside clusters.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Endpoint, EndpointCheck, HealthStatus, LoadAssignment, Locality, LocalityEndpoints};
@@ -104,7 +105,10 @@ fn locality_endpoints(at: &At<'_>, proto: &pb::LocalityLbEndpoints) -> Result<Lo
                 .only_envoys("is not supported; send the endpoints in the assignment"));
         }
     };
-    let of_locality = Arc::new(socket_match(&proto.metadata));
+    let of_locality = OfLocality {
+        socket_match: Arc::new(socket_match(&proto.metadata)),
+        http_proxy: http_proxy(at, &proto.metadata)?,
+    };
     let one = |(index, one)| endpoint(&at_list.index(index), one, &of_locality);
     let endpoints = proto::all(list.iter().enumerate().map(one))?;
     Ok(LocalityEndpoints {
@@ -127,7 +131,28 @@ fn socket_match(metadata: &Option<core::Metadata>) -> Criteria {
     found.map(|found| Criteria::of(&proto::struct_to_json(found))).unwrap_or_default()
 }
 
-fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint, of_locality: &Arc<Criteria>) -> Result<Endpoint, Rejection> {
+/// The proxy that metadata names.
+fn http_proxy(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Option<SocketAddr>, Rejection> {
+    const KEY: &str = "envoy.http11_proxy_transport_socket.proxy_address";
+    let Some(any) = metadata.as_ref().and_then(|metadata| metadata.typed_filter_metadata.get(KEY)) else {
+        return Ok(None);
+    };
+    let at = at.field("metadata");
+    let at = at.field("typed_filter_metadata");
+    let at = at.key(KEY);
+    if any.type_url.rsplit('/').next() != Some("envoy.config.core.v3.Address") {
+        return Err(at.reject(format!("is a {:?}; give an envoy.config.core.v3.Address", any.type_url)));
+    }
+    address::decode::ip_and_port(&at, &proto::message(&any.value, &at)?).map(Some)
+}
+
+/// What a locality's metadata says of its endpoints.
+struct OfLocality {
+    socket_match: Arc<Criteria>,
+    http_proxy: Option<SocketAddr>,
+}
+
+fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint, of_locality: &OfLocality) -> Result<Endpoint, Rejection> {
     use pb::lb_endpoint::HostIdentifier;
     let inner = match &proto.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
@@ -164,7 +189,8 @@ fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint, of_locality: &Arc<Criteria>) ->
         weight,
         hostname: Arc::from(inner.hostname.as_str()),
         transport_socket_match: socket_match(&proto.metadata),
-        locality_socket_match: of_locality.clone(),
+        locality_socket_match: Arc::clone(&of_locality.socket_match),
+        http_proxy: http_proxy(at, &proto.metadata)?.or(of_locality.http_proxy),
         metadata,
         check,
     })

@@ -121,9 +121,9 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     TransportSocket Works "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", unread, "TLS 1.2 and 1.3 towards endpoints";
     TransportSocket Works "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", unread, "plaintext";
     TransportSocket Works "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport", unread, "versions 1 and 2 towards endpoints";
+    TransportSocket Works "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport", unread, "connections go by way of an HTTP/1.1 proxy: those with TLS in a tunnel, others as they are";
     TransportSocket Inert "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", unread, "endpoints behind it are never chosen";
     TransportSocket Refused "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", unread, "QUIC listeners are not supported yet";
-    TransportSocket Refused "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport", unread, "connections would go to the endpoint and not over its proxy; istiod sends none";
 
     Cluster Works "envoy.extensions.clusters.dns.v3.DnsCluster", unread, "as STRICT_DNS or LOGICAL_DNS";
     Cluster Works "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster", unread, "as ORIGINAL_DST: by filter state, metadata or header, else 503 UH";

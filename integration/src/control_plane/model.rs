@@ -99,6 +99,8 @@ pub struct Service {
     pub backed_by: Option<String>,
     /// Endpoints without a sidecar, beside those that workloads give.
     pub plain_endpoints: Vec<(u16, SocketAddr)>,
+    /// Those of them that EDS calls unhealthy.
+    pub unhealthy: Vec<SocketAddr>,
 }
 
 /// One port of a service.
@@ -120,6 +122,7 @@ impl Service {
             ports: Vec::new(),
             backed_by: None,
             plain_endpoints: Vec::new(),
+            unhealthy: Vec::new(),
         }
     }
 

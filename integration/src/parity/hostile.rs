@@ -83,14 +83,14 @@ impl Player {
         let talks = talks.into_iter().map(|talk| talk?).collect::<Result<Vec<_>, Failure>>()?;
         let lines = self.lines().await?;
         let mut forwarded = self.upstream.take();
-        let tell = |(_, port, heard): &(TcpStream, u16, String)| {
+        let tell = |(_, key, heard): &(TcpStream, u32, String)| {
             let mut text = format!("client {heard}\n");
             for line in &lines {
-                if let Some(line) = line.strip_prefix(&format!("{port} ")) {
+                if let Some(line) = line.strip_prefix(&format!("{key:06} ")) {
                     text += &format!("log {line}\n");
                 }
             }
-            for request in forwarded.remove(port).unwrap_or_default() {
+            for request in forwarded.remove(key).unwrap_or_default() {
                 text += &format!("upstream {request}\n");
             }
             text
@@ -112,7 +112,8 @@ impl Player {
             let new = String::from_utf8_lossy(&log[self.read.min(log.len())..]).into_owned();
             if new.ends_with('\n') && new.contains(&last) {
                 self.read = log.len();
-                return Ok(new.lines().map(str::to_owned).collect());
+                // Its own port may be that of a case at another listener.
+                return Ok(new.lines().filter(|line| !line.contains(&last)).map(str::to_owned).collect());
             }
             if began.elapsed() > DEADLINE {
                 return Err(format!("the log does not say {last}").into());
@@ -122,10 +123,15 @@ impl Player {
     }
 }
 
-/// Sends, and hears until the end. Gives the socket, its port, and what it heard.
-async fn talk(at: SocketAddr, case: Case) -> Result<(TcpStream, u16, String), Failure> {
+/// What stands for a client in logs and headers: the number of its listener before its port, for two listeners may know one port.
+fn key(listener: usize, port: u16) -> u32 {
+    u32::try_from(listener).unwrap_or(u32::MAX / 100_000) * 100_000 + u32::from(port)
+}
+
+/// Sends, and hears until the end. Gives the socket, its key, and what it heard.
+async fn talk(at: SocketAddr, case: Case) -> Result<(TcpStream, u32, String), Failure> {
     let mut stream = TcpStream::connect(at).await?;
-    let port = stream.local_addr()?.port();
+    let key = key(case.listener, stream.local_addr()?.port());
     stream.set_nodelay(true)?;
     // The proxy may refuse and close before it has read all.
     if case.slowly {
@@ -141,7 +147,7 @@ async fn talk(at: SocketAddr, case: Case) -> Result<(TcpStream, u16, String), Fa
     let heard = heard.split_inclusive(|octet| *octet == b'\n');
     let kept: Vec<u8> = heard.filter(|line| !line.starts_with(b"date: ")).flatten().copied().collect();
     let end = if ended { "" } else { " and is not told the end" };
-    Ok((stream, port, format!("{}{end}", kept.escape_ascii())))
+    Ok((stream, key, format!("{}{end}", kept.escape_ascii())))
 }
 
 fn bootstrap(admin: SocketAddr, listeners: &[SocketAddr], upstream: SocketAddr, log: &Path) -> Value {
@@ -180,8 +186,11 @@ fn bootstrap(admin: SocketAddr, listeners: &[SocketAddr], upstream: SocketAddr, 
 }
 
 fn listener(number: usize, at: SocketAddr, more: Value, log: &Path) -> Value {
-    let format = "%DOWNSTREAM_REMOTE_PORT% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %REQ(:METHOD)% \
-                  %REQ(:AUTHORITY)% %REQ(:PATH)%\n";
+    // Ports of clients have five digits.
+    let client = format!("{number}%DOWNSTREAM_REMOTE_PORT%");
+    let format =
+        "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESPONSE_FLAGS% %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)%";
+    let format = format!("{client} {format}\n");
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": format!("hostile{number}"),
@@ -200,7 +209,7 @@ fn listener(number: usize, at: SocketAddr, more: Value, log: &Path) -> Value {
         "http_filters": [{ "name": "router", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": true } }],
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"],
-            "request_headers_to_add": [{ "header": { "key": "x-port", "value": "%DOWNSTREAM_REMOTE_PORT%" },
+            "request_headers_to_add": [{ "header": { "key": "x-port", "value": client },
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD" }],
             "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }] }] }
     });

@@ -1,7 +1,7 @@
 //! Raw bytes through a proxy, and what becomes of them: the same cases for the real Envoy and for Outrigger, from one bootstrap file.
 //!
 //! Called by the tests `*_parity`. [`bootstraps`] are small files that are judged. [`asked`] are services that filters ask. [`peers`] are the chains that a [`doorman`], a proxy full of TLS contexts, judges;
-//! [`balance`] is how requests are spread. [`der`] writes them octet by octet. [`logs`] are access logs that are sent to services. [`hostile`] sends octets that are hardly any HTTP, [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted, [`tracing`] what spans say. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
+//! [`balance`] is how requests are spread. [`faults`] are places that fail. [`der`] writes them octet by octet. [`logs`] are access logs that are sent to services. [`hostile`] sends octets that are hardly any HTTP, [`http`] plays scenarios of HTTP filters, [`network`] those of network filters, [`statistics`] reads what was counted, [`tracing`] what spans say. For HTTP/1, [`table`] is the format of the cases, [`upstream`] records what is forwarded, [`proxy`] starts a
 //! proxy and asks it. [`started`] is the process that most of them speak to, [`golden`] compares with what is recorded, [`scenarios`] reads files of scenarios.
 
 pub mod asked;
@@ -9,6 +9,7 @@ pub mod balance;
 pub mod bootstraps;
 pub mod der;
 pub mod doorman;
+pub mod faults;
 pub mod golden;
 pub mod hostile;
 pub mod http;

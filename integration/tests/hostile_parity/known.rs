@@ -11,7 +11,8 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     if hosts.clone().count() > 1 && refuses {
         return Some("two hosts");
     }
-    if hosts.clone().any(<[u8]>::is_empty) && (ours.contains("missing_host_header") || envoy.contains("via_upstream")) {
+    let by_default = ours.contains(" / host: ten / ");
+    if hosts.clone().any(<[u8]>::is_empty) && (ours.contains("missing_host_header") || by_default) {
         return Some("an empty host");
     }
     if refuses && lines.iter().any(|line| is_size_and_more(line)) {
@@ -22,10 +23,11 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
         return Some("a target that looks like a version");
     }
     let (without_path, star) = (targets.iter().any(|target| has_no_path(target)), targets.contains(&&b"*"[..]));
-    if without_path && (envoy.contains("log 404") || octets.windows(8).any(|window| window == b"options ")) {
+    let as_a_whole = ours.contains("upstream OPTIONS * ");
+    if without_path && (envoy.contains("log 404") || as_a_whole) {
         return Some("an empty path");
     }
-    if star && envoy.contains("log 404") {
+    if star && ((envoy.contains("log 404") && as_a_whole) || envoy.replace(" *\n", " /\n") == *ours) {
         return Some("the server as a whole");
     }
     let encodings = lines.iter().filter(|line| line.starts_with(b"transfer-encoding")).count();
@@ -50,7 +52,7 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     }
     let of_body =
         ours.lines().any(|line| line.starts_with("log 400 http1.codec_error DPE ") && !line.contains("DPE - "));
-    if of_body {
+    if of_body && follows_a_chunk(&octets) {
         return Some("what follows a chunk");
     }
     let is_control = |octet: &u8| octet.is_ascii_control() && !b"\t\r\n".contains(octet);
@@ -63,6 +65,14 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     }
     if envoy.contains("log 400 http1.body_disallowed") && ours.contains("log 501 http1.invalid_transfer_encoding") {
         return Some("one of two faults");
+    }
+    const QUEUED: &str = "log 0 codec_error:Too_many_responses_queued. DPE - - -\n";
+    if let Some((heard, lines)) = envoy.replacen(QUEUED, "", 1).split_once('\n')
+        && envoy.contains(QUEUED)
+        && ours.starts_with(heard)
+        && lines.lines().all(|line| ours.lines().any(|own| own == line))
+    {
+        return Some("a head behind an answer that is not sent yet");
     }
     let ends_in_break = octets.last().is_some_and(|octet| matches!(octet, b'\r' | b'\n'));
     let late = |text: &str| if ends_in_break { without_late_head(text) } else { text.to_owned() };
@@ -104,6 +114,20 @@ fn has_no_path(target: &[u8]) -> bool {
     let rest = at.map(|at| &target[at + 3..]);
     rest.is_some_and(|rest| {
         !rest.is_empty() && rest.split(|octet| *octet == b'?').next().is_some_and(|host| !host.contains(&b'/'))
+    })
+}
+
+/// A chunk whose octets are followed by something else than a line break, or by nothing.
+fn follows_a_chunk(octets: &[u8]) -> bool {
+    let begins = octets.iter().enumerate().filter(|(_, octet)| **octet == b'\n').map(|(at, _)| at + 1);
+    begins.into_iter().any(|begins| {
+        let digits: Vec<u8> = octets[begins..].iter().copied().take_while(u8::is_ascii_hexdigit).collect();
+        let size = std::str::from_utf8(&digits).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let (Some(size), Some(line)) = (size, octets[begins..].iter().position(|octet| *octet == b'\n')) else {
+            return false;
+        };
+        let after = (begins + line + 1).saturating_add(size);
+        size > 0 && !octets.get(after..).is_some_and(|rest| rest.starts_with(b"\r\n"))
     })
 }
 

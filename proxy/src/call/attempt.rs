@@ -247,6 +247,7 @@ impl Outgoing {
             authority: &self.head.authority,
             proxied: None,
             priority: PRIORITY,
+            client: None,
         };
         let all = self.deadline();
         let lease = match within(all, self.cluster.http(&host, &want)).await {

@@ -30,6 +30,7 @@ use crate::tls::{AlpnList, Asked};
 use crate::transport::{Io, Stream};
 
 mod socket;
+mod tunnel;
 
 /// Makes the connections of one worker.
 pub trait Connector {
@@ -69,17 +70,26 @@ pub async fn connect(
 
 async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
     let begun = Instant::now().into_std();
-    let (stream, raced) = open(cluster.config(), &endpoint.address, &endpoint.additional).await?;
+    let transport = cluster.transport(key.transport);
+    let goal = Goal {
+        hostname: &endpoint.hostname,
+        address: &endpoint.address,
+        proxy: transport.http_proxy(endpoint.http_proxy.as_deref().copied()),
+    };
+    let (stream, raced) = goal.open(cluster.config(), &endpoint.additional).await?;
     let peer = raced.map_or_else(|| own_copy(&endpoint.identity.printed), |address| address.to_string().into());
-    // A logical host's identity is its name; logs show where it was reached.
-    let peer = if endpoint.address == endpoint.identity.address { peer } else { printed_peer(&stream, peer) };
+    // A logical host's identity is its name; logs show where it was reached. Of proxies on the way they say nothing.
+    let peer = match goal.proxy {
+        _ if endpoint.address == endpoint.identity.address => peer,
+        Some(_) => print(&endpoint.address),
+        None => printed_peer(&stream, peer),
+    };
     let local = match &stream {
         Io::Tcp(stream) => stream.local_addr().ok(),
         _ => None,
     };
     let connected = Instant::now().into_std();
-    let transport = cluster.transport(key.transport);
-    let (stream, tls) = dress(Stream::new(stream), transport, &endpoint.hostname, key).await?;
+    let (stream, tls) = dress(Stream::new(stream), transport, &goal, key).await?;
     let (stream, peer_says) = exchange(cluster, stream, tls.as_ref(), &peer).await?;
     let facts = UpstreamConnection {
         id: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -113,8 +123,32 @@ async fn exchange(
 /// Numbers of connections: one step for each that is made, of whichever worker.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
+/// Where a connection is to lead.
+pub(super) struct Goal<'e> {
+    /// The endpoint's host name, if it has one.
+    pub hostname: &'e str,
+    /// Its address.
+    pub address: &'e Address,
+    /// The HTTP proxy that it goes by.
+    pub proxy: Option<SocketAddr>,
+}
+
+impl Goal<'_> {
+    /// A bare connection to it, or to the proxy; and which of several addresses it is.
+    pub async fn open(
+        &self,
+        config: &config::cluster::Cluster,
+        additional: &[SocketAddr],
+    ) -> Result<(Io, Option<SocketAddr>), ConnectFailure> {
+        match self.proxy {
+            Some(proxy) => open(config, &Address::Socket(proxy), &[]).await,
+            None => open(config, self.address, additional).await,
+        }
+    }
+}
+
 /// A bare connection to an address, and which of several it is.
-pub(super) async fn open(
+async fn open(
     config: &config::cluster::Cluster,
     address: &Address,
     additional: &[SocketAddr],
@@ -132,11 +166,11 @@ pub(super) async fn open(
     }
 }
 
-/// Puts on what the cluster's transport socket says: PROXY protocol headers, TLS.
+/// Puts on what the cluster's transport socket says: PROXY protocol headers, a tunnel, TLS.
 pub(super) async fn dress(
     mut stream: Stream,
     mut transport: &Transport,
-    hostname: &str,
+    goal: &Goal<'_>,
     key: &Key,
 ) -> Result<(Stream, Option<TlsInfo>), ConnectFailure> {
     loop {
@@ -147,8 +181,17 @@ pub(super) async fn dress(
                 announce(&mut stream, *version, key.proxied, added).await?;
                 transport = inner;
             }
+            Transport::HttpProxy { inner, .. } => {
+                // What is not encrypted the proxy can forward without one, as with Envoy.
+                if let Some(proxy) = goal.proxy
+                    && inner.tls().is_some()
+                {
+                    tunnel::open(&mut stream, goal, proxy).await?;
+                }
+                transport = inner;
+            }
             Transport::Tls(context) => {
-                let (stream, info) = handshake(context, stream, hostname, key).await?;
+                let (stream, info) = handshake(context, stream, goal.hostname, key).await?;
                 return Ok((stream, Some(info)));
             }
         }

@@ -13,7 +13,7 @@ use config::cluster::{Cluster, Discovery, DnsSettings};
 use config::endpoint::{Endpoint, HealthStatus, LoadAssignment};
 use config::{At, Rejection};
 
-use super::connect::{dress, open};
+use super::connect::{Goal, dress};
 use super::dns::Resolver;
 use super::names::{auto_san, auto_sni};
 use super::pool::{Key, Speaks};
@@ -110,13 +110,15 @@ impl Dialer {
             sni: sni.map(Arc::from),
             demanded: auto_san(&self.config, authority).map(Arc::from),
             proxied: None,
+            client: None,
         };
         let hostname = match &endpoint.address {
             Address::Name { host, .. } if endpoint.hostname.is_empty() => host,
             _ => &endpoint.hostname,
         };
-        let (io, _) = open(&self.config, &address, &more).await?;
-        let (stream, _) = dress(Stream::new(io), dressed, hostname, &key).await?;
+        let goal = Goal { hostname, address: &address, proxy: dressed.http_proxy(endpoint.http_proxy) };
+        let (io, _) = goal.open(&self.config, &more).await?;
+        let (stream, _) = dress(Stream::new(io), dressed, &goal, &key).await?;
         Ok(stream)
     }
 

@@ -61,6 +61,8 @@ pub struct Endpoint {
     pub hostname: Arc<str>,
     /// Which of the cluster's transports carries it.
     pub transport: u16,
+    /// The HTTP proxy that it names. Boxed, for few do.
+    pub http_proxy: Option<Box<SocketAddr>>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
     /// `canary: true` below `envoy.lb`.
@@ -365,6 +367,7 @@ impl Endpoint {
             priority: 0,
             hostname: "".into(),
             transport,
+            http_proxy: None,
             metadata: Arc::default(),
             canary: false,
             check: None,
@@ -398,6 +401,7 @@ impl Endpoint {
             priority,
             hostname: Arc::clone(&endpoint.hostname),
             transport,
+            http_proxy: endpoint.http_proxy.map(Box::new),
             canary: is_canary(&endpoint.metadata),
             metadata: Arc::clone(&endpoint.metadata),
             check: endpoint.check.clone(),

@@ -19,7 +19,7 @@ use super::identity::{Identity, print};
 use super::outlier::Outcome;
 use super::pool::{KeyRef, Pool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
-use crate::telemetry::stream_info::Labels;
+use crate::telemetry::stream_info::{ConnectionInfo, Labels};
 use crate::wire::headers::Name;
 use crate::wire::message::ResponseHead;
 
@@ -210,14 +210,20 @@ impl HostState {
         &self.shard
     }
 
-    /// The pool for a key, made when it is the first.
-    pub fn pool(&self, core: &Rc<Core>, endpoint: &Arc<Endpoint>, key: KeyRef<'_>) -> Rc<Pool> {
+    /// The pool for a key, made when it is the first; the connection is that of the key's client, if it has one.
+    pub fn pool(
+        &self,
+        core: &Rc<Core>,
+        endpoint: &Arc<Endpoint>,
+        key: KeyRef<'_>,
+        client: Option<&Rc<ConnectionInfo>>,
+    ) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.iter().find(|pool| key.is(pool.key())) {
             pool.renew(endpoint);
             return Rc::clone(pool);
         }
-        let pool = Pool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.owned());
+        let pool = Pool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.owned(), client);
         pools.push(Rc::clone(&pool));
         pool
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Priority;
 use super::host::Active;
 use super::pool::{Counted, Http1Stream, Http2Stream};
-use crate::telemetry::stream_info::UpstreamConnection;
+use crate::telemetry::stream_info::{ConnectionInfo, UpstreamConnection};
 use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
 use crate::wire::codec::{OnWire, ResetReason, StreamError, Upstream};
@@ -33,6 +33,8 @@ pub struct HttpWant<'a> {
     pub proxied: Option<(SocketAddr, SocketAddr)>,
     /// Which circuit breakers count it.
     pub priority: Priority,
+    /// The client's connection, for clusters whose clients share none. Calls of our own have no client.
+    pub client: Option<&'a Rc<ConnectionInfo>>,
 }
 
 /// What one TCP proxy session asks of the pool.

@@ -264,6 +264,7 @@ impl Cluster {
             hostname: "".into(),
             transport_socket_match: Default::default(),
             locality_socket_match: Default::default(),
+            http_proxy: None,
             metadata: Default::default(),
             check: None,
         };

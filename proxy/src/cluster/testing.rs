@@ -53,6 +53,7 @@ pub fn config(discovery: Discovery) -> Config {
         ignores_unchecked: false,
         closes_on_failure: false,
         closes_on_change: false,
+        pool_per_client: false,
         balancing: Balancing::default(),
         buffer_limit: 1 << 20,
         metadata: Arc::default(),
@@ -99,6 +100,7 @@ pub fn endpoint_at(address: Address) -> Endpoint {
         hostname: "".into(),
         transport_socket_match: Default::default(),
         locality_socket_match: Arc::default(),
+        http_proxy: None,
         metadata: Arc::default(),
         check: None,
     }
@@ -209,6 +211,7 @@ pub fn want() -> HttpWant<'static> {
         authority: b"app",
         proxied: None,
         priority: Priority::Default,
+        client: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ways in which a cluster reaches its endpoints, compiled from `transport_socket` and `transport_socket_matches`.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use config::cluster::{Cluster, UpstreamTransport};
@@ -24,6 +25,13 @@ pub enum Transport {
         /// What version 2 says beside the addresses.
         added: Arc<[u8]>,
         /// What follows the header.
+        inner: Box<Transport>,
+    },
+    /// Another transport by way of an HTTP proxy.
+    HttpProxy {
+        /// The proxy of endpoints that name none.
+        default: Option<SocketAddr>,
+        /// What goes through it.
         inner: Box<Transport>,
     },
     /// Nothing that we can connect with.
@@ -95,7 +103,7 @@ impl Transport {
     pub fn tls(&self) -> Option<&TlsTransport> {
         match self {
             Transport::Tls(tls) => Some(tls),
-            Transport::ProxyProtocol { inner, .. } => inner.tls(),
+            Transport::ProxyProtocol { inner, .. } | Transport::HttpProxy { inner, .. } => inner.tls(),
             Transport::Raw | Transport::Unavailable => None,
         }
     }
@@ -104,6 +112,16 @@ impl Transport {
     pub fn proxy_protocol(&self) -> Option<u8> {
         match self {
             Transport::ProxyProtocol { version, .. } => Some(*version),
+            Transport::HttpProxy { inner, .. } => inner.proxy_protocol(),
+            Transport::Raw | Transport::Tls(_) | Transport::Unavailable => None,
+        }
+    }
+
+    /// The HTTP proxy by way of which it goes to an endpoint that names this one, or none.
+    pub fn http_proxy(&self, named: Option<SocketAddr>) -> Option<SocketAddr> {
+        match self {
+            Transport::HttpProxy { default, .. } => named.or(*default),
+            Transport::ProxyProtocol { inner, .. } => inner.http_proxy(named),
             Transport::Raw | Transport::Tls(_) | Transport::Unavailable => None,
         }
     }
@@ -111,7 +129,7 @@ impl Transport {
     fn is_available(&self) -> bool {
         match self {
             Transport::Raw | Transport::Tls(_) => true,
-            Transport::ProxyProtocol { inner, .. } => inner.is_available(),
+            Transport::ProxyProtocol { inner, .. } | Transport::HttpProxy { inner, .. } => inner.is_available(),
             Transport::Unavailable => false,
         }
     }
@@ -128,6 +146,10 @@ impl Transport {
             UpstreamTransport::ProxyProtocol { version, added, inner } => Transport::ProxyProtocol {
                 added: Arc::clone(added),
                 version: *version,
+                inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
+            },
+            UpstreamTransport::HttpProxy { default, inner } => Transport::HttpProxy {
+                default: *default,
                 inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
             },
             UpstreamTransport::Tls(tls) => {

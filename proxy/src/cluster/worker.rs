@@ -60,7 +60,7 @@ pub struct WorkerCluster {
     /// What those above make of its configuration. Nobody here knows what that is.
     made: OnceCell<Rc<dyn Any>>,
     touched: Cell<bool>,
-    /// When it was last said why there is no host.
+    /// When it was last said why there is no host, or no tunnel.
     told: Cell<Option<Instant>>,
     /// Original destinations that were connected to.
     destinations: RefCell<HashMap<SocketAddr, Host>>,
@@ -191,11 +191,26 @@ impl WorkerCluster {
 
     /// Says why there is no host, for connections that have no other line: one a minute for each cluster and worker, however many fail.
     pub fn tell(&self, failure: PickFailure) {
-        let now = Instant::now();
-        if self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL) {
-            self.told.set(Some(now));
+        if self.may_tell() {
             tracing::warn!(cluster = %self.config().name, reason = %failure, "no healthy upstream");
         }
+    }
+
+    /// Says why there is no tunnel to `asked`, as often.
+    pub fn tell_no_tunnel(&self, host: &str, asked: &[u8], why: &str, next: &str) {
+        if self.may_tell() {
+            let asked = asked.escape_ascii().to_string();
+            tracing::warn!(cluster = %self.config().name, host, asked, "there is no tunnel: {why}; {next}");
+        }
+    }
+
+    fn may_tell(&self) -> bool {
+        let now = Instant::now();
+        let may = self.told.get().is_none_or(|told| now.duration_since(told) >= TELL_INTERVAL);
+        if may {
+            self.told.set(Some(now));
+        }
+        may
     }
 
     /// Lends a stream to the host: of a connection that is there, or of one that is made now.
@@ -205,6 +220,7 @@ impl WorkerCluster {
     pub async fn http(&self, host: &Host, want: &HttpWant<'_>) -> Result<HttpLease, ConnectFailure> {
         let config = self.core.shared.config();
         let transport = self.core.shared.transport(host.endpoint().transport);
+        let client = want.client.filter(|_| config.pool_per_client);
         let key = KeyRef {
             transport: host.endpoint().transport,
             speaks: speaks(config.http.protocol, want.downstream),
@@ -216,12 +232,13 @@ impl WorkerCluster {
                 .and_then(|tls| want.sni.or_else(|| auto_sni(config, want.authority, tls.has_own_name()))),
             demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
+            client: client.map(|client| client.id),
         };
         if config.preconnect.ahead > 1.0 {
-            self.connect_ahead(key);
+            self.connect_ahead(key, client);
         }
         let state = host.state();
-        let lent = state.pool(&self.core, host.endpoint(), key).lend(state).await;
+        let lent = state.pool(&self.core, host.endpoint(), key, client).lend(state).await;
         match &lent {
             Ok(_) => host.put(Outcome::Connected),
             Err(failure) if failure.is_connect_failure() => host.put(Outcome::Failed),
@@ -250,6 +267,7 @@ impl WorkerCluster {
             // `auto_san_validation` is about the host of a request, and there is none.
             demanded: None,
             proxied: want.proxied,
+            client: None,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
         match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {

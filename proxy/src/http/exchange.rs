@@ -134,6 +134,8 @@ async fn proxy<'s>(
 ) -> Result<(), Stop> {
     let context = exchange.stream.context;
     check_overload(exchange)?;
+    // As with Envoy before anything else is judged: who waits for this hears it, whatever the answer will be.
+    upgrade::expect_continue(&mut exchange.stream, downstream)?;
     let table = match context.table() {
         Some(found) => Some(table.get_or_init(|| found)),
         None => exchange.wait_for_table(downstream).await?.map(|found| table.get_or_init(|| found)),
@@ -160,7 +162,6 @@ async fn proxy<'s>(
         request_id::apply(&context.manager.config, &mut stream.request, caller.edge);
         xfcc::apply(stream);
     }
-    upgrade::expect_continue(&mut exchange.stream, downstream)?;
 
     // Where it would go. Whether there is such a place, the router says, when the filters have had their say.
     router::choose(&mut exchange.stream, table);

@@ -26,7 +26,7 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, stream: &mut Stre
         }
         None => formatted.filter(|path| !path.is_empty()),
     };
-    reply.location = Some(location(redirect, matched, &stream.request, new.as_deref()));
+    reply.location = has_path(&stream.request).then(|| location(redirect, matched, &stream.request, new.as_deref()));
     // As with Envoy whoever looks at the path from here on sees the new one.
     let path = without_query(&stream.request.path);
     let query = &stream.request.path[path.len()..];
@@ -47,8 +47,14 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, stream: &mut Stre
 /// The answer of a virtual host that insists on TLS.
 pub(super) fn to_tls(request: &RequestHead) -> LocalReply {
     let mut reply = LocalReply::new(301, "direct_response");
-    reply.location = Some([b"https://", &request.authority[..], &request.path[..]].concat().into());
+    reply.location =
+        has_path(request).then(|| [b"https://", &request.authority[..], &request.path[..]].concat().into());
     reply
+}
+
+/// A CONNECT has none, and nowhere to be sent.
+fn has_path(request: &RequestHead) -> bool {
+    !request.path.is_empty()
 }
 
 /// The answer of a route that answers by itself. As Envoy has it, a 201 names what was made, and a 3xx where to go: here.
@@ -63,7 +69,7 @@ pub(super) fn direct(direct: &DirectResponse, written: Option<&(Line, Bytes)>, s
         reply.body = Bytes::from(body);
         reply.headers.push((Name::CONTENT_TYPE, content_type.clone()));
     }
-    if direct.status == 201 || (300..400).contains(&direct.status) {
+    if has_path(request) && (direct.status == 201 || (300..400).contains(&direct.status)) {
         let scheme = if &request.scheme[..] == b"https" { &b"https://"[..] } else { b"http://" };
         reply.location = Some([scheme, &request.authority[..], &request.path[..]].concat().into());
     }

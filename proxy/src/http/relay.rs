@@ -27,6 +27,8 @@ pub(super) struct Kind {
     pub tunnel: bool,
     /// Protocol of the upstream.
     pub upstream: Protocol,
+    /// The upstream speaks no HTTP: that it ends is an end like any other.
+    pub raw: bool,
     /// Count waits for the client, in which the upstream is not read, and their ends.
     pub flow: [Counter; 2],
 }
@@ -230,7 +232,7 @@ impl<'x> FromUpstream<'x> {
         let (flags, reason) = match error {
             // Envoy's HTTP/1 codec takes a connection that ends within a body for a breach of the protocol.
             StreamError::Closed(_) | StreamError::Io(_)
-                if !self.kind.tunnel && self.kind.upstream != Protocol::Http2 =>
+                if !self.kind.tunnel && !self.kind.raw && self.kind.upstream != Protocol::Http2 =>
             {
                 (ResponseFlags::UPSTREAM_PROTOCOL_ERROR, "protocol error")
             }
@@ -271,7 +273,7 @@ impl<'x> FromUpstream<'x> {
             let status = if let Frame::Trailers(trailers) = &frame { grpc::status(trailers) } else { None };
             awaits.host.count(grpc::is_host_error(status));
         }
-        if matches!(frame, Frame::End) && self.kind.tunnel && self.kind.upstream != Protocol::Http2 {
+        if matches!(frame, Frame::End) && self.kind.tunnel && !self.kind.raw && self.kind.upstream != Protocol::Http2 {
             // The only way in which such a tunnel ends; Envoy takes it for a loss.
             stream.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
             stream.info.response_code_details = Some(details("connection termination").into());

@@ -104,9 +104,10 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
     }
     let headers = &mut head.headers;
     let http1 = stream.request.protocol != Protocol::Http2;
-    // Where the next request begins is not known before this one has ended, and a CONNECT never ends.
+    // Where the next request begins is not known before this one has ended, and a CONNECT never ends. As with Envoy 200 alone opens its tunnel
+    // without saying that nothing follows.
     let connect = stream.request.method == Method::Connect;
-    let tunnel = head.status == 101 || (connect && head.status < 300);
+    let tunnel = head.status == 101 || (connect && head.status == 200);
     let mut close = http1 && (!stream.request_is_complete() || connect) && !tunnel;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {

@@ -16,13 +16,16 @@ use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{BodyLength, Method, Protocol, RequestHead, ResponseHead};
 
-/// Refuses an upgrade that neither the route nor the connection manager allows: 403. Without a route the router will answer.
+/// Refuses an upgrade that neither the route nor the connection manager allows: 403. One that is allowed counts, even where it is answered
+/// here (a redirect, a direct response); without a route the router will answer.
 pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
-    let Some(chosen) = stream.route else { return Ok(()) };
     let Some(kind) = kind(&stream.request) else { return Ok(()) };
     let stats = &stream.context.manager.stats;
-    if stream.plan.tunnel().is_some() || (is_allowed(stream, kind) && chosen.forwarding.is_some()) {
+    if stream.plan.tunnel().is_some() || is_allowed(stream, kind) {
         stats.downstream_cx_upgrades_total.inc();
+        return Ok(());
+    }
+    if stream.route.is_none() && !stream.to_tls {
         return Ok(());
     }
     stats.downstream_rq_ws_on_non_ws_route.inc();

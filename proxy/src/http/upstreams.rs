@@ -12,7 +12,7 @@ use crate::call::{Calls, HttpCall, Told};
 use crate::cluster::ClusterStats;
 use crate::cluster::{
     Alternative, Asks, Attached, Beside, Codes, ConnectFailure, Destination, GrpcCounters, Host, HttpLease, HttpWant,
-    Membership, NameCache, Outcome, OverrideHost, Pick, PickFailure, Priority, TcpWant, WorkerCluster,
+    Membership, NameCache, Outcome, OverrideHost, Pick, PickFailure, Priority, TcpWant, UpstreamStream, WorkerCluster,
 };
 use crate::stats::{Counter, Scope};
 use crate::telemetry::stream_info::{Labels, StreamInfo, UpstreamConnection};
@@ -294,5 +294,10 @@ impl Lease {
     /// Protocol of the connection.
     pub fn protocol(&self) -> Protocol {
         self.0.protocol
+    }
+
+    /// Whether the host speaks no HTTP: a tunnel ends here.
+    pub fn is_raw(&self) -> bool {
+        matches!(self.0.stream, UpstreamStream::Raw(_))
     }
 }

@@ -12,7 +12,7 @@ use config::tcp_proxy::WeightedTcpCluster;
 use tokio::time::{Instant, sleep};
 
 use super::proxy::{TcpProxy, before};
-use super::tunnel::{Opener, Tunnel};
+use super::tunnel::{Opener, Tunnel, Unopened, has_no_value};
 use crate::cluster::{
     Asks, ConnectFailure, Destination, Host, HttpWant, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
     WorkerCluster, by_weight,
@@ -93,7 +93,7 @@ enum Failed {
     /// Connecting failed.
     Connect(ConnectFailure),
     /// The answer is none that opens a tunnel.
-    Refused(String),
+    Refused(Unopened),
     /// It took longer than a connection may be idle.
     Late,
 }
@@ -125,10 +125,14 @@ pub(super) async fn connect(
     let wanted = match proxy.opener.as_deref().filter(tunnels) {
         None => None,
         Some(opener) => {
-            let Some(host) = opener.host(info) else {
-                info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
-                tracing::debug!(cluster = &*chosen, "connection refused: the host of its tunnel is none");
-                return None;
+            let host = match opener.host(info) {
+                Ok(host) => host,
+                Err(said) => {
+                    info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                    let why = "that is no host";
+                    cluster.tell_no_tunnel("-", &said, why, "see what the format in tunneling_config.hostname reads");
+                    return None;
+                }
             };
             Some(Wanted { opener, host, limit })
         }
@@ -181,9 +185,12 @@ pub(super) async fn connect(
                     return None;
                 }
             }
-            Err(Failed::Refused(why)) => {
+            Err(Failed::Refused(unopened)) => {
                 info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
-                tracing::debug!(cluster = &*chosen, host = host.address(), "there is no tunnel: {why}");
+                info.upstream_transport_failure =
+                    unopened.status.map(|status| format!("tunnel_response:{status}").into());
+                let asked = wanted.as_ref().map_or(&b""[..], |wanted| &wanted.host);
+                cluster.tell_no_tunnel(host.address(), asked, &unopened.why, advice(asked));
             }
             Err(Failed::Late) => {
                 proxy.stats.idle_timeout.inc();
@@ -205,7 +212,8 @@ async fn attempt(
 ) -> Result<Upstream, Failed> {
     let (sni, alpn) =
         (state_text(&info.connection, "envoy.network.upstream_server_name"), state_alpn(&info.connection));
-    let proxied = Some((info.connection.remote, info.connection.local));
+    let connection = info.connection.clone();
+    let proxied = Some((connection.remote, connection.local));
     let Some(Wanted { opener, host: name, limit }) = wanted else {
         let want = TcpWant { proxied, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
         let lease = cluster.tcp(host, &want).await.map_err(Failed::Connect)?;
@@ -220,11 +228,21 @@ async fn attempt(
         authority: b"",
         proxied,
         priority: Priority::Default,
+        client: Some(&connection),
     };
     let lease = cluster.http(host, &want).await.map_err(Failed::Connect)?;
     connected(info, &lease.connection);
     let opened = before(*limit, opener.open(lease, name.clone(), info)).await.ok_or(Failed::Late)?;
     opened.map(|tunnel| Upstream::Tunnel(Box::new(tunnel))).map_err(Failed::Refused)
+}
+
+/// What whoever reads of a tunnel that was refused is to look at.
+fn advice(asked: &[u8]) -> &'static str {
+    if has_no_value(asked) {
+        "the format in tunneling_config.hostname has no value here"
+    } else {
+        "see whether that proxy allows CONNECT to this host, and what its log says"
+    }
 }
 
 /// Logs tell whom it is connected to.

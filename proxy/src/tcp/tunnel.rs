@@ -54,28 +54,32 @@ impl Opener {
         }
     }
 
-    /// The host of a tunnel. `None`: what filters or the client have said is no host.
-    pub fn host(&self, info: &StreamInfo) -> Option<Bytes> {
+    /// The host of a tunnel.
+    ///
+    /// # Errors
+    /// What filters or the client have said, which is no host.
+    pub fn host(&self, info: &StreamInfo) -> Result<Bytes, Bytes> {
         let mut host = Vec::new();
         format::write(&self.hostname, &LogEntry::of(info), &mut host);
-        (!host.is_empty() && is_authority(&host)).then(|| host.into())
+        if !host.is_empty() && is_authority(&host) { Ok(host.into()) } else { Err(host.into()) }
     }
 
     /// Asks for a tunnel, and waits until it stands.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn open(&self, mut lease: HttpLease, host: Bytes, info: &mut StreamInfo) -> Result<Tunnel, String> {
+    pub async fn open(&self, mut lease: HttpLease, host: Bytes, info: &mut StreamInfo) -> Result<Tunnel, Unopened> {
         let head = self.request(&lease, host, info);
-        lease.stream.send_head(&head, false).map_err(|error| error.to_string())?;
-        let head = answer(&mut lease).await.map_err(|error| error.to_string())?;
+        let broken = |error: StreamError| Unopened { status: None, why: error.to_string() };
+        lease.stream.send_head(&head, false).map_err(broken)?;
+        let head = answer(&mut lease).await.map_err(broken)?;
         if self.keeps_headers {
             let status = (":status".to_owned(), head.status.to_string());
             keep(&info.connection, "envoy.tcp_proxy.propagate_response_headers", Some(status), &head.headers);
         }
         let accepted = if lease.protocol == Protocol::Http2 { 200..=200 } else { 200..=299 };
         if !accepted.contains(&head.status) || head.body == BodyLength::Empty {
-            return Err(format!("the answer is {}", head.status));
+            return Err(Unopened { status: Some(head.status), why: format!("the answer is {}", head.status) });
         }
         let trailers = self.keeps_trailers.then(|| info.connection.clone());
         let ends_whole = self.post_path.is_some() && lease.protocol != Protocol::Http2;
@@ -134,6 +138,19 @@ fn keep(connection: &ConnectionInfo, key: &str, first: Option<(String, String)>,
         read_only: false,
         shared: Shared::None,
     });
+}
+
+/// Why there is no tunnel.
+pub(super) struct Unopened {
+    /// The status of the answer that opens none.
+    pub status: Option<u16>,
+    /// For the process log.
+    pub why: String,
+}
+
+/// Whether a format of a tunnel's host has had no value: logs write `-` then, and so does this, as with Envoy.
+pub(super) fn has_no_value(host: &[u8]) -> bool {
+    host.split(|octet| *octet == b':').next() == Some(b"-")
 }
 
 /// A tunnel that stands. Dropping it resets it, unless both directions are over.

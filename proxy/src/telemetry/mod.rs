@@ -5,6 +5,7 @@ pub mod clock;
 pub mod dynamic;
 pub mod facts;
 pub mod format;
+pub mod lines;
 pub mod mesh;
 pub mod peer;
 pub mod process_log;

@@ -33,9 +33,10 @@ pub(super) fn socket(address: SocketAddr) -> Value {
 fn assignment(mesh: &Mesh, service: &Service, port: u16) -> Value {
     let mut endpoints: Vec<Value> = workloads(mesh, service, port).map(|(w, address)| meshed(w, address)).collect();
     let plain = service.plain_endpoints.iter().filter(|(of, _)| *of == port);
-    endpoints.extend(
-        plain.map(|(_, address)| json!({ "endpoint": { "address": socket(*address) }, "load_balancing_weight": 1 })),
-    );
+    endpoints.extend(plain.map(|(_, address)| {
+        let health = if service.unhealthy.contains(address) { "UNHEALTHY" } else { "UNKNOWN" };
+        json!({ "endpoint": { "address": socket(*address) }, "load_balancing_weight": 1, "health_status": health })
+    }));
     let mut assignment = json!({ "cluster_name": outbound_name(service, port) });
     if !endpoints.is_empty() {
         assignment["endpoints"] = json!([{

@@ -1,4 +1,4 @@
-//! A server that writes down each complete request by the port of the client that it came from (`x-port`), with its body in one piece. Used
+//! A server that writes down each complete request by what stands for the client that it came from (`x-port`), with its body in one piece. Used
 //! by [`super::Player`] alone.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-type Requests = BTreeMap<u16, Vec<String>>;
+type Requests = BTreeMap<u32, Vec<String>>;
 
 /// The server; it ends with the runtime.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ async fn serve(mut stream: TcpStream, requests: Arc<Mutex<Requests>>) {
 }
 
 struct Request {
-    port: u16,
+    port: u32,
     text: String,
 }
 
@@ -87,7 +87,7 @@ fn complete(octets: &[u8]) -> Option<(usize, Request)> {
             if size == 0 {
                 break;
             }
-            body.extend_from_slice(octets.get(at..at + size)?);
+            body.extend_from_slice(octets.get(at..at.checked_add(size)?)?);
             at += size + 2;
         }
         loop {
@@ -98,7 +98,7 @@ fn complete(octets: &[u8]) -> Option<(usize, Request)> {
         }
     } else if let Some(length) = value(b"content-length: ") {
         let length: usize = String::from_utf8_lossy(length).parse().ok()?;
-        body.extend_from_slice(octets.get(at..at + length)?);
+        body.extend_from_slice(octets.get(at..at.checked_add(length)?)?);
         at += length;
     }
     let port = value(b"x-port: ").and_then(|port| String::from_utf8_lossy(port).parse().ok()).unwrap_or(0);

@@ -97,6 +97,21 @@ pub(super) fn announces() -> Value {
         "config": { "version": "V1" }, "transport_socket": raw } })
 }
 
+/// A cluster that is reached by way of an HTTP proxy alone: nobody listens at its endpoint, whose host name the proxy refuses.
+pub(super) fn by_proxy(name: &str, proxy: SocketAddr, tls: bool) -> Value {
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.transport_sockets.{name}");
+    let context = json!({ "name": "tls", "typed_config": { "@type": kind("tls.v3.UpstreamTlsContext") } });
+    let nobody = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 1 } });
+    let mut socket = json!({ "@type": kind("http_11_proxy.v3.Http11ProxyUpstreamTransport"),
+        "default_proxy_address": address(proxy) });
+    if tls {
+        socket["transport_socket"] = context;
+    }
+    json!({ "name": name, "connect_timeout": "5s", "transport_socket": { "name": "by_proxy", "typed_config": socket },
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [
+            { "endpoint": { "address": nobody, "hostname": "refuses" } }] }] } })
+}
+
 /// The listener of one.
 pub(super) fn listener(name: &str, at: SocketAddr, path: &Path) -> Value {
     let format = "door %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)% %REQ(:SCHEME)% %REQ(X-A)% %RESPONSE_CODE% \

@@ -76,6 +76,8 @@ impl Proxy {
         let clusters = [
             silent,
             announced,
+            doors::by_proxy("by_proxy", addresses["scripted"], false),
+            doors::by_proxy("by_proxy_tls", addresses["scripted"], true),
             cluster("scripted", Some("scripted")),
             cluster("up", Some("up")),
             cluster("other", Some("other")),

@@ -21,6 +21,7 @@ fn key() -> Key {
         sni: None,
         demanded: None,
         proxied: None,
+        client: None,
     }
 }
 
@@ -196,6 +197,34 @@ fn the_proxy_protocol_header_comes_first() {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("all of it");
         assert_eq!(text, "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n");
+    });
+}
+
+#[test]
+fn an_http_proxy_is_connected_to_in_the_place_of_the_endpoint() {
+    run(async {
+        let (named, default) = (TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await);
+        let (named, default) = (named.expect("a port"), default.expect("a port"));
+        let by = |default: Option<SocketAddr>| {
+            move |config: &mut Config| {
+                let inner = Box::new(config::cluster::UpstreamTransport::Raw);
+                config.transport = config::cluster::UpstreamTransport::HttpProxy { default, inner };
+            }
+        };
+        let at = |listener: &TcpListener| Some(listener.local_addr().expect("bound"));
+        // Nobody is connected to there: it is the proxy's matter.
+        let plain = endpoint(address(1));
+        let connected = connect_to(plain.clone(), by(at(&default))).await.expect("a connection");
+        assert_eq!(&*connected.facts.peer, "10.0.0.1:80");
+        default.accept().await.expect("accepted");
+        let mut naming = plain;
+        naming.http_proxy = at(&named);
+        connect_to(naming, by(at(&default))).await.expect("a connection");
+        named.accept().await.expect("accepted");
+        // Without a proxy the endpoint itself is.
+        let only = endpoint(at(&named).expect("one"));
+        connect_to(only, by(None)).await.expect("a connection");
+        named.accept().await.expect("accepted");
     });
 }
 

@@ -129,5 +129,14 @@ fn key(check: &HealthCheck, way: &Way, endpoint: &Endpoint) -> Option<Key> {
         Asks::Http(_) => Speaks::Http1,
     };
     let alpn = (!check.alpn.is_empty()).then(|| check.alpn.clone().into());
-    Some(Key { transport, speaks, priority: Priority::Default, alpn, sni: None, demanded: None, proxied: None })
+    Some(Key {
+        transport,
+        speaks,
+        priority: Priority::Default,
+        alpn,
+        sni: None,
+        demanded: None,
+        proxied: None,
+        client: None,
+    })
 }

@@ -37,6 +37,8 @@ pub struct KeyRef<'a> {
     pub demanded: Option<&'a str>,
     /// Source and destination to be told by PROXY protocol.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// The number of the client's connection, where others must not share it.
+    pub client: Option<u64>,
 }
 
 /// The value, owned by a pool.
@@ -56,13 +58,15 @@ pub struct Key {
     pub demanded: Option<Arc<str>>,
     /// See [`KeyRef`].
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// See [`KeyRef`].
+    pub client: Option<u64>,
 }
 
 impl KeyRef<'_> {
     /// Whether it is this key.
     pub fn is(&self, key: &Key) -> bool {
         // Taken apart without `..`: a field that is added and not compared does not compile.
-        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied } = *self;
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, client } = *self;
         let same_alpn = match (alpn, &key.alpn) {
             (None, None) => true,
             (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
@@ -75,11 +79,12 @@ impl KeyRef<'_> {
             && sni == key.sni.as_deref()
             && demanded == key.demanded.as_deref()
             && proxied == key.proxied
+            && client == key.client
     }
 
     /// Owned.
     pub fn owned(self) -> Key {
-        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied } = self;
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, client } = self;
         Key {
             transport,
             speaks,
@@ -88,6 +93,7 @@ impl KeyRef<'_> {
             sni: sni.map(Arc::from),
             demanded: demanded.map(Arc::from),
             proxied,
+            client,
         }
     }
 }

@@ -13,7 +13,7 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Context;
 
@@ -37,10 +37,13 @@ use super::host::{Active, HostState};
 use super::host_stats::HostShard;
 use super::lease::HttpLease;
 use super::{ConnectFailure, ConnectFailureKind};
+use crate::telemetry::stream_info::ConnectionInfo;
 
 /// One pool.
 pub struct Pool {
     key: Key,
+    /// Whose connections these are, where they are not shared.
+    client: Option<Weak<ConnectionInfo>>,
     core: Rc<Core>,
     endpoint: RefCell<Arc<Endpoint>>,
     shard: Arc<HostShard>,
@@ -69,10 +72,17 @@ struct State {
 }
 
 impl Pool {
-    /// Nothing in it.
-    pub fn new(core: Rc<Core>, endpoint: Arc<Endpoint>, shard: Arc<HostShard>, key: Key) -> Rc<Pool> {
+    /// Nothing in it. `client`: whose connections these will be, where they are not shared.
+    pub fn new(
+        core: Rc<Core>,
+        endpoint: Arc<Endpoint>,
+        shard: Arc<HostShard>,
+        key: Key,
+        client: Option<&Rc<ConnectionInfo>>,
+    ) -> Rc<Pool> {
         Rc::new(Pool {
             key,
+            client: client.map(Rc::downgrade),
             core,
             endpoint: RefCell::new(endpoint),
             shard,
@@ -86,11 +96,14 @@ impl Pool {
         &self.key
     }
 
-    /// Takes over what an assignment changed about the endpoint, for connections to come.
-    pub fn renew(&self, endpoint: &Arc<Endpoint>) {
-        let mut held = self.endpoint.borrow_mut();
-        if !Arc::ptr_eq(&held, endpoint) {
-            *held = Arc::clone(endpoint);
+    /// Takes over what an assignment changed about the endpoint, for connections to come. By way of another proxy all are to go.
+    pub fn renew(self: &Rc<Self>, endpoint: &Arc<Endpoint>) {
+        if Arc::ptr_eq(&self.endpoint.borrow(), endpoint) {
+            return;
+        }
+        let before = self.endpoint.replace(Arc::clone(endpoint));
+        if before.http_proxy != endpoint.http_proxy {
+            self.drain();
         }
     }
 
@@ -151,6 +164,10 @@ impl Pool {
     /// Closes connections that have been idle or alive for too long, or that the peer has closed. Registers `cx` with the others, so
     /// that a closing peer wakes the caller.
     pub fn sweep(self: &Rc<Self>, now: Instant, cx: &mut Context<'_>) {
+        // Nobody asks for it any more.
+        if self.client.as_ref().is_some_and(|client| client.strong_count() == 0) {
+            return self.retire();
+        }
         let http = &self.core.shared.config().http;
         let stats = &self.core.stats;
         let mut closed = Vec::new();

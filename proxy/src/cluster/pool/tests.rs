@@ -152,6 +152,33 @@ fn parts_of_the_want_that_matter_have_pools_of_their_own() {
 }
 
 #[test]
+fn clients_share_no_connection_where_the_cluster_says_so() {
+    run_paused(async {
+        let server = Http1Server::start().await;
+        let fixture = fixture(server.address, |config| config.pool_per_client = true);
+        let client = |id| {
+            let between = ConnectionInfo::between(server.address, server.address);
+            Rc::new(ConnectionInfo { id, ..between })
+        };
+        let (first, second) = (client(1), client(2));
+        let ask = async |client: &Rc<ConnectionInfo>| {
+            let want = HttpWant { client: Some(client), ..want() };
+            let mut lease = fixture.cluster.http(&fixture.host, &want).await.expect("a stream");
+            exchange(&mut lease).await.1
+        };
+        assert_eq!([ask(&first).await, ask(&second).await, ask(&first).await], ["1", "2", "1"]);
+        // Those of a client that is gone are of use to nobody.
+        drop(first);
+        let upkeep = fixture.bench.workers.maintain(&fixture.bench.published);
+        tokio::select! {
+            () = upkeep => {}
+            () = until(|| fixture.bench.stat("upstream_cx_active") == 1) => {}
+        }
+        assert_eq!(ask(&second).await, "2");
+    });
+}
+
+#[test]
 fn max_requests_per_connection() {
     run(async {
         let server = Http1Server::start().await;

@@ -12,6 +12,7 @@ use crate::cluster::endpoints::{EndpointSet, Health};
 use crate::cluster::host::{Host, HostState};
 use crate::cluster::pool::{KeyRef, MOST_AT_ONCE, Streams};
 use crate::cluster::{Destination, OverrideHost, Pick, PickFailure};
+use crate::telemetry::stream_info::ConnectionInfo;
 
 impl WorkerCluster {
     /// Chooses a host for one attempt.
@@ -111,7 +112,7 @@ impl WorkerCluster {
 
     /// Makes connections to the hosts that come next, until there is room for so many more requests as the cluster says. A request is about to
     /// come; those that are made ahead are for requests like it.
-    pub(super) fn connect_ahead(&self, key: KeyRef<'_>) {
+    pub(super) fn connect_ahead(&self, key: KeyRef<'_>, client: Option<&Rc<ConnectionInfo>>) {
         let config = self.core.shared.config();
         let ratio = config.preconnect.ahead;
         for _ in 0..MOST_AT_ONCE {
@@ -123,7 +124,7 @@ impl WorkerCluster {
             }
             let Some(next) = self.balance.borrow_mut().peek(config, hosts.len()) else { return };
             drop(hosts);
-            if !next.state().pool(&self.core, next.endpoint(), key).preconnect(ratio, 1, 1) {
+            if !next.state().pool(&self.core, next.endpoint(), key, client).preconnect(ratio, 1, 1) {
                 return;
             }
         }

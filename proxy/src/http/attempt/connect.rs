@@ -4,6 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::http::stop::Stop;
 use crate::http::stream::Stream;
 use crate::http::upgrade;
 use crate::http::upstreams::{Lease, Target};
+use crate::telemetry::stream_info::ConnectionInfo;
 use crate::tls::AlpnList;
 use crate::wire::codec::Downstream;
 use crate::wire::message::Protocol;
@@ -46,6 +48,7 @@ pub(super) struct Asks<'s> {
     named: Option<Box<UpstreamNames>>,
     proxied: (SocketAddr, SocketAddr),
     tells_connection: bool,
+    client: &'s Rc<ConnectionInfo>,
 }
 
 impl Attempt<'_> {
@@ -89,6 +92,7 @@ impl Attempt<'_> {
             alpn: stream.plan.alpn.and_then(|alpn| alpn.choose(self.cluster.config(), stream.request.protocol)),
             named: plan::upstream_names(stream),
             proxied: (connection.remote, connection.local),
+            client: connection,
             tells_connection: stream.context.manager.config.tells_connection,
         }
     }
@@ -103,6 +107,7 @@ impl Attempt<'_> {
             authority: self.new_host(target).map_or(&asks.authority[..], str::as_bytes),
             proxied: asks.tells_connection.then_some(asks.proxied),
             priority: self.priority,
+            client: Some(asks.client),
         }
     }
 

@@ -45,7 +45,7 @@ pub(in crate::http) async fn answer(
     if tunnel.is_some() {
         early::at_tunnel(&mut exchange.stream);
     }
-    let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol(), flow };
+    let kind = Kind { tunnel: tunnel.is_some(), upstream: lease.protocol(), raw: lease.is_raw(), flow };
     if head.body == BodyLength::Empty {
         exchange.stream.info.mark(|times| &mut times.response_ends);
     }

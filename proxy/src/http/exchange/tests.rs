@@ -387,6 +387,12 @@ async fn informational_heads_pass_and_end_retries() {
     let outcome = bench.send(with(get("/"), &[("expect", "100-continue")])).await;
     assert_eq!(outcome.client.informational, [100]);
     assert!(bench.seen()[0].header("expect").is_none());
+
+    // It is said before anything else is judged, as with Envoy.
+    let mut nameless = with(get("/"), &[("expect", "100-continue")]);
+    nameless.authority = Bytes::new();
+    let outcome = bench.send(nameless).await;
+    assert_eq!((outcome.client.informational.as_slice(), outcome.status()), (&[100][..], 400));
 }
 
 #[tokio::test(start_paused = true)]

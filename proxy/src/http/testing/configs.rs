@@ -152,6 +152,7 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         ignores_unchecked: false,
         closes_on_failure: false,
         closes_on_change: false,
+        pool_per_client: false,
         balancing: Balancing::default(),
         buffer_limit: 1024 * 1024,
         metadata: Arc::default(),

@@ -11,6 +11,7 @@ use crate::call::wait::{Wait, Waited};
 use crate::cluster::{CachedName, DYNAMIC_HOST, DYNAMIC_PORT, Load, Waits};
 use crate::failure::ResponseFlags;
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
+use crate::telemetry::lines::take_line;
 use crate::telemetry::stream_info::ConnectionInfo;
 
 /// The filter.
@@ -49,7 +50,10 @@ impl NetworkFilter for SniDynamicForwardProxy {
         });
         let Some(host) = host.filter(|host| !host.is_empty()) else { return Step::Continue };
         let Some(cache) = turn.view.calls.names(&self.cache) else { return Step::Continue };
-        let Some(place) = cache.wait() else { return Step::Close(ResponseFlags::NONE) };
+        let Some(place) = cache.wait() else {
+            tell(&host, "too many connections wait for names; see circuit_breakers of the DNS cache");
+            return Step::Close(ResponseFlags::NONE);
+        };
         let told = said(DYNAMIC_PORT).and_then(|port| port.parse().ok()).filter(|port| *port > 0);
         let port = told.unwrap_or_else(|| {
             tell_port(connection, self.port);
@@ -61,7 +65,10 @@ impl NetworkFilter for SniDynamicForwardProxy {
                 *turn.state = Some(Waiting { name: Arc::clone(&name), _place: place });
                 Step::Wait(Wait::Event(Box::pin(name.settles())))
             }
-            Load::Overflow => Step::Close(ResponseFlags::NONE),
+            Load::Overflow => {
+                tell(&host, "the DNS cache holds as many names as it may; see max_hosts of it");
+                Step::Close(ResponseFlags::NONE)
+            }
             Load::NoName => Step::Continue,
         }
     }
@@ -77,9 +84,18 @@ impl NetworkFilter for SniDynamicForwardProxy {
 /// A name that leads back to where the client has come in is closed at once; one without an address finds no endpoint later.
 fn judge(turn: &Turn<'_, Option<Waiting>>, name: &CachedName) -> Step {
     if name.leads_back(turn.view.connection) {
+        tell(name.key(), "it leads back here; see where its DNS name points");
         return Step::Close(ResponseFlags::DNS_RESOLUTION_FAILED);
     }
     Step::Continue
+}
+
+/// Says why a connection is closed, with the name that it asks for.
+fn tell(host: &str, why: &str) {
+    if let Some(left_out) = take_line() {
+        let host = host.escape_default().to_string();
+        tracing::warn!(host, left_out, "connection closed: {why}");
+    }
 }
 
 /// The cluster looks there for the port.

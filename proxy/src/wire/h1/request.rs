@@ -308,11 +308,20 @@ fn framing(headers: &mut Headers, is_connect: bool, settings: &Settings) -> Resu
         return Err(ParseError::CODEC);
     }
     if encoding.is_some() && (!chunked || is_connect || encodings.next().is_some()) {
+        let length = headers.get(&Name::CONTENT_LENGTH).filter(|_| is_connect && !chunked);
+        if length.is_some_and(|length| parse_length(length).is_err()) {
+            return Err(ParseError::CODEC);
+        }
         // Envoy looks at both lengths first.
         return Err(if lengths > 0 && !is_connect { ParseError::BOTH_LENGTHS } else { ParseError::TRANSFER_ENCODING });
     }
     drop(encodings);
     if chunked && lengths > 0 {
+        // As with Envoy several are refused even where one may stand beside it, unless none of them is a number.
+        let is_number = |length: &Bytes| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+        if lengths > 1 && headers.get_all(&Name::CONTENT_LENGTH).any(is_number) {
+            return Err(ParseError::CODEC);
+        }
         if !settings.http1.allow_chunked_length {
             return Err(ParseError::BOTH_LENGTHS);
         }

@@ -19,6 +19,7 @@ fn every_part_counts() {
         sni: Some("a"),
         demanded: Some("a"),
         proxied: Some(here(1)),
+        client: Some(1),
     };
     let others = [
         KeyRef { transport: 1, ..base },
@@ -33,6 +34,8 @@ fn every_part_counts() {
         KeyRef { demanded: None, ..base },
         KeyRef { proxied: Some(here(2)), ..base },
         KeyRef { proxied: None, ..base },
+        KeyRef { client: Some(2), ..base },
+        KeyRef { client: None, ..base },
     ];
     for (index, key) in others.iter().enumerate() {
         assert!(!key.is(&base.owned()) && !base.is(&key.owned()), "{index}");

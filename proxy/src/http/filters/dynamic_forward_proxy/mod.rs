@@ -15,6 +15,8 @@ use super::wait::{Wait, Waited};
 use crate::cluster::{CachedName, Found, Load, Waits, default_port, dynamic_name};
 use crate::failure::ResponseFlags;
 use crate::http::local_reply::LocalReply;
+use crate::http::reason;
+use crate::http::stream::Stream;
 use crate::wire::headers::Name;
 
 /// The filter, compiled.
@@ -78,10 +80,9 @@ impl HttpFilter for DynamicForwardProxy {
         // Where there is no such cache the cluster has another one, and asks that itself.
         let Some(cache) = stream.context.upstreams.names(&self.cache.name) else { return Step::Continue };
         let Some(place) = cache.wait() else {
-            return refused(
-                "dynamic_forward_proxy_pending_request_overflow",
-                "Dynamic forward proxy pending request overflow",
-            );
+            let details = "dynamic_forward_proxy_pending_request_overflow";
+            reason::tell(stream, details, "too many requests wait for names; see circuit_breakers of the DNS cache");
+            return refused(details, "Dynamic forward proxy pending request overflow");
         };
         let port = default_port(cluster.config());
         if stream.request.authority.is_empty() {
@@ -98,8 +99,12 @@ impl HttpFilter for DynamicForwardProxy {
                 *turn.state = Some(Box::new(Waiting { name: Arc::clone(&name), _place: place }));
                 Step::Wait(Wait::Event(Box::pin(name.settles())))
             }
-            Load::Overflow => refused("dns_cache_overflow", "DNS cache overflow"),
-            Load::NoName => unresolved("it is no host with a port"),
+            Load::Overflow => {
+                let details = "dns_cache_overflow";
+                reason::tell(stream, details, "the DNS cache holds as many names as it may; see max_hosts of it");
+                refused(details, "DNS cache overflow")
+            }
+            Load::NoName => unresolved(stream, "it is no host with a port"),
         }
     }
 
@@ -120,12 +125,12 @@ impl HttpFilter for DynamicForwardProxy {
 /// Whether the request may go on.
 fn judge(turn: &Turn<'_, '_, DynamicForwardProxy>, name: &CachedName) -> Step {
     if name.leads_back(&turn.stream.info.connection) {
-        return unresolved("it leads back here");
+        return unresolved(turn.stream, "it leads back here");
     }
     match name.known() {
         Found::Addresses(_) => Step::Continue,
-        Found::No(why) => unresolved(&why),
-        Found::Nothing => unresolved("no_host"),
+        Found::No(why) => unresolved(turn.stream, &why),
+        Found::Nothing => unresolved(turn.stream, "no_host"),
     }
 }
 
@@ -133,7 +138,9 @@ fn refused(details: &'static str, body: &'static str) -> Step {
     LocalReply::new(503, details).body(body.as_bytes()).into()
 }
 
-fn unresolved(why: &str) -> Step {
+fn unresolved(stream: &Stream<'_>, why: &str) -> Step {
+    let next = "see whether the host that was asked for is a name that the resolvers of the DNS cache know";
+    reason::tell(stream, "dns_resolution_failure", format_args!("{why}; {next}"));
     // As in Envoy: details have no spaces.
     let why = why.replace(|letter: char| letter.is_whitespace(), "_");
     LocalReply::new(503, format!("dns_resolution_failure{{{why}}}"))
