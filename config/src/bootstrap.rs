@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::access_log::AccessLog;
 use crate::address::Address;
 use crate::cluster::{Bind, DnsResolver};
 use crate::endpoint::{self, Locality};
@@ -70,6 +71,8 @@ pub struct Bootstrap {
     pub outlier_log: Option<Arc<str>>,
     /// Admin listener; `None` = no admin.
     pub admin: Option<AdminListener>,
+    /// `admin.access_log`, and `admin.access_log_path`: who is told of requests to it.
+    pub admin_logs: Vec<AccessLog>,
     /// `admin.allow_paths`: none allows all.
     pub admin_paths: Vec<StringMatcher>,
     /// ADS, when there is any.

@@ -79,7 +79,7 @@ pub(crate) fn decode(at: &At<'_>, proto: &core::ApiConfigSource, options: &Optio
     };
     let at = at_services.index(0);
     let Some(TargetSpecifier::EnvoyGrpc(grpc)) = &service.target_specifier else {
-        return Err(at.reject("only envoy_grpc is supported; name a static cluster"));
+        return Err(at.only_envoys("only envoy_grpc is supported; name a static cluster"));
     };
     let at_metadata = at.field("initial_metadata");
     let metadata = service.initial_metadata.iter().enumerate();

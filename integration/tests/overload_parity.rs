@@ -62,6 +62,27 @@ fn bootstrap(admin: SocketAddr, listener: SocketAddr, file: &Path) -> Value {
     })
 }
 
+/// The same with places where load is shed, and a route that leads somewhere.
+fn bootstrap_of_points(admin: SocketAddr, listener: SocketAddr, file: &Path) -> Value {
+    let mut bootstrap = bootstrap(admin, listener, file);
+    let point = |name: &str, share: f64| json!({ "name": format!("envoy.load_shed_points.{name}"), "triggers": [{ "name": MONITOR, "threshold": { "value": share } }] });
+    let manager = &mut bootstrap["overload_manager"];
+    manager["actions"] = json!([]);
+    manager["loadshed_points"] =
+        json!([point("http_downstream_filter_check", 0.5), point("hcm_ondata_creating_codec", 0.9)]);
+    let statics = &mut bootstrap["static_resources"];
+    // Whether there is a host at all is looked at before.
+    let nobody = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 9 } });
+    statics["clusters"] = json!([{ "name": "nowhere", "type": "STATIC", "load_assignment": { "cluster_name": "nowhere",
+        "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": nobody } }] }] } }]);
+    let hcm = &mut statics["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let host = &mut hcm["route_config"]["virtual_hosts"][0];
+    let mut direct = host["routes"][0].take();
+    direct["match"]["prefix"] = json!("/direct");
+    host["routes"] = json!([direct, { "match": { "prefix": "/" }, "route": { "cluster": "nowhere" } }]);
+    bootstrap
+}
+
 /// As Envoy wants it: something else is moved there.
 fn set(file: &Path, pressure: &str) {
     let next = file.with_extension("next");
@@ -133,6 +154,32 @@ fn played(program: &Path) -> String {
     told
 }
 
+/// Load is shed at each of the places, and no more when there is enough again.
+fn played_points(program: &Path) -> String {
+    let (admin, listener) = (ports::free(ports::loopback()), ports::free(ports::loopback()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pressure");
+    std::fs::write(&file, PRESSURES[0]).expect("the folder is writable");
+    let bootstrap = bootstrap_of_points(admin, listener, &file);
+    let _proxy = Started::working(program, folder, &bootstrap, admin).unwrap_or_else(|error| panic!("{error}"));
+    let mut told = String::new();
+    for pressure in ["0.1", "0.7", "0.95", "0.2"] {
+        set(&file, pressure);
+        statistics(admin, pressure);
+        writeln!(told, "== {pressure}").expect("a string takes it");
+        for path in ["/direct", "/"] {
+            let answer = page(listener, path);
+            let head = answer.lines().next().unwrap_or("closed");
+            let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+            writeln!(told, "{path}: {head}: {body}").expect("a string takes it");
+        }
+        for line in statistics(admin, pressure).lines().filter(|line| is_told(line)) {
+            writeln!(told, "{line}").expect("a string takes it");
+        }
+    }
+    told
+}
+
 /// Not what other parts are called, nor what takes its time.
 fn is_told(line: &str) -> bool {
     // Memory is not accounted by stream: there is nobody to count.
@@ -150,6 +197,16 @@ fn is_told(line: &str) -> bool {
 #[tokio::test]
 async fn envoy_does_as_it_is_recorded() {
     golden::of_envoy("overload.txt", async |program| Ok(played(program))).await;
+}
+
+#[tokio::test]
+async fn envoy_sheds_load_as_it_is_recorded() {
+    golden::of_envoy("overload_points.txt", async |program| Ok(played_points(program))).await;
+}
+
+#[tokio::test]
+async fn the_same_is_shed_here() {
+    golden::of_outrigger("overload_points.txt", async |program| Ok(played_points(program))).await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod validate;
 mod wiring;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +27,11 @@ use crate::admin::Admin;
 use crate::cli::process::{self, Request as Signal, Signals};
 use crate::cli::{Invocation, Mode, Options, complain, say, version};
 use crate::listener::bind::{self, AdminPlace};
-use crate::logs::Sinks;
+use crate::logs::{AdminLog, Sinks};
 use crate::platform::Sources;
 use crate::sinks::Sinks as StatsSinks;
 use crate::stats::Stats;
 use crate::telemetry::process_log::{self, ProcessLog};
-use crate::threads::Workers;
 
 /// Runs the process to its end.
 pub fn run(invocation: &Invocation) -> ExitCode {
@@ -147,7 +147,8 @@ async fn control_thread(
     if let Some(interval) = bootstrap.stats_eviction_interval {
         tokio::task::spawn_local(evict_stats(ground.stats.clone(), interval));
     }
-    if let Some(place) = start_admin(options, bootstrap, admin).await? {
+    let admin_log = wired.admin_log(&ground, bootstrap);
+    if let Some(place) = start_admin(options, bootstrap, admin, admin_log.clone()).await? {
         wired.control.listeners.keep_for_admin(place);
     }
     let quit = wired.control.quit.clone();
@@ -156,14 +157,27 @@ async fn control_thread(
         return Ok(());
     }
     tokio::select! {
-        ended = wait_for_end(signals, &ground.workers, &ground.sinks, &quit) => ended,
+        () = wait_for_end(signals, &ground.sinks, &quit) => {
+            // What they still log, when they end, is flushed with the rest.
+            ground.workers.end(FLUSH);
+            if let Some(log) = admin_log {
+                log.end(FLUSH).await;
+            }
+            ground.sinks.flush(FLUSH);
+            Ok(())
+        }
         // Without it the configuration would stay as it is for ever: better that the agent starts us anew.
         broken = control => Err(format!("the control loop ended: {broken:?}; please report this with the log above")),
     }
 }
 
 /// Binds the admin's address and serves it beside everything else. Gives where it is.
-async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> Result<Option<AdminPlace>, String> {
+async fn start_admin(
+    options: &Options,
+    bootstrap: &Bootstrap,
+    admin: Admin,
+    log: Option<Rc<AdminLog>>,
+) -> Result<Option<AdminPlace>, String> {
     let Some(listener) = &bootstrap.admin else { return Ok(None) };
     let settings = bind::Settings::of_admin(listener);
     let bound = bind::open(&listener.address, &settings, 1, bind::Neighbours::None)
@@ -185,7 +199,7 @@ async fn start_admin(options: &Options, bootstrap: &Bootstrap, admin: Admin) -> 
         Some(bind::Socket::Unix(socket)) => crate::admin::Socket::Unix(socket),
     };
     tokio::task::spawn_local(async move {
-        if let Err(error) = crate::admin::serve(socket, Arc::new(admin)).await {
+        if let Err(error) = crate::admin::serve(socket, Arc::new(admin), log).await {
             tracing::error!(target: "admin", "the admin interface ended: {error}");
         }
     });
@@ -215,8 +229,8 @@ async fn evict_stats(stats: Arc<Stats>, interval: Duration) {
     }
 }
 
-/// Serves until a signal ends the process.
-async fn wait_for_end(mut signals: Signals, workers: &Workers, sinks: &Sinks, quit: &Notify) -> Result<(), String> {
+/// Serves until a signal ends the process, or an operator.
+async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) {
     loop {
         let why = tokio::select! {
             () = quit.notified() => "quitquitquit",
@@ -229,10 +243,7 @@ async fn wait_for_end(mut signals: Signals, workers: &Workers, sinks: &Sinks, qu
             },
         };
         tracing::info!(target: "main", "{why}: shutting down");
-        // What they still log, when they end, is flushed with the rest.
-        workers.end(FLUSH);
-        sinks.flush(FLUSH);
-        return Ok(());
+        return;
     }
 }
 

@@ -22,6 +22,7 @@ use crate::call::Calls;
 use queue::Item;
 
 pub use log_stream::LogStream;
+pub use queue::hold;
 pub use records::Records;
 pub use spans::Spans;
 
@@ -81,9 +82,27 @@ trait Target: fmt::Debug + Send + Sync + 'static {
         std::future::pending().await
     }
 
+    /// Nothing more will be sent: waits until what was is gone.
+    async fn close(&self, _link: &mut Self::Link) {}
+
     /// Whether something is kept.
     fn is_kept(_link: &Self::Link) -> bool {
         false
+    }
+}
+
+/// Sends what waits on this thread, within the time that the end of a process leaves: what a slow service does not take meanwhile is lost. Needs
+/// the current `LocalSet`.
+pub async fn send_rest(calls: &Calls, limit: Duration) {
+    let tasks: Vec<_> = queue::rest().into_iter().map(|rest| tokio::task::spawn_local(rest(calls.clone()))).collect();
+    let all = async {
+        for task in tasks {
+            // One that panicked has been told.
+            let _ = task.await;
+        }
+    };
+    if tokio::time::timeout(limit, all).await.is_err() {
+        tracing::warn!(target: "misc", "spans or entries of logs are lost: their services have not taken them in {limit:?}");
     }
 }
 
@@ -103,9 +122,7 @@ impl<T: Target> Exporter<T> {
     /// Takes an item. It is sent later, or dropped where too many wait. Needs the current `LocalSet`.
     fn send(&self, item: T::Item, calls: &Calls) {
         let inner = &self.inner;
-        let queue = queue::of(inner.id, |queue| {
-            tokio::task::spawn_local(queue::drain(inner.clone(), queue, calls.clone()));
-        });
+        let queue = queue::of(inner.id, |queue| queue::begin(inner, queue, calls));
         match queue.push(item, &inner.batch) {
             true => inner.target.taken(),
             false => inner.target.dropped(),

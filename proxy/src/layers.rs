@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use config::bootstrap::{DiskLayer, Layer, LayerSource, RtdsLayer};
 use config::runtime::{Entries, Runtime};
+use config::{At, Rejection};
 
 use crate::stats::{Counter, Gauge, Stats};
 
@@ -57,6 +58,25 @@ impl Layers {
         made.reload();
         made.reload();
         Arc::new(made)
+    }
+
+    /// Whether disk layers can be watched: as for Envoy the folder that holds a root must be there, and the root may come later.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn can_watch(layers: &[Layer]) -> Result<(), Rejection> {
+        for (index, layer) in layers.iter().enumerate() {
+            let LayerSource::Disk(disk) = &layer.source else { continue };
+            let folder = match disk.root.rsplit_once('/') {
+                Some(("", _)) => "/",
+                Some((folder, _)) => folder,
+                None => ".",
+            };
+            if let Err(error) = std::fs::metadata(folder) {
+                return Err(unwatched(index, &disk.root, &format!("{error}; make the folder {folder}")));
+            }
+        }
+        Ok(())
     }
 
     /// All of them as they are.
@@ -210,6 +230,16 @@ impl Counts {
         // One alone is none: that is how Envoy counts.
         if disks > 1 { self.override_dir_exists.inc() } else { self.override_dir_not_exists.inc() }
     }
+}
+
+fn unwatched(index: usize, root: &str, why: &str) -> Rejection {
+    let at = At::root();
+    let at = at.field("layered_runtime");
+    let at = at.field("layers");
+    let at = at.index(index);
+    let at = at.field("disk_layer");
+    at.field("symlink_root")
+        .reject(format!("unable to add filesystem watch for file {root}: {why}, or correct the path"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::telemetry::format::{self, JsonLine};
 mod again;
 mod entry;
 mod filter;
+mod of_admin;
 mod record;
 mod sinks;
 
@@ -23,6 +24,7 @@ pub(crate) use again::Again;
 use entry::ToLogService;
 pub(crate) use filter::Filter;
 pub use filter::wants_times as filter_wants_times;
+pub use of_admin::{AdminLog, Asked};
 use record::ToCollector;
 pub use sinks::Sinks;
 

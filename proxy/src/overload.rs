@@ -23,9 +23,13 @@ pub enum Act {
     ShedAccept,
     /// Requests are answered 503, by `http_connection_manager_decode_headers`.
     ShedRequest,
+    /// Connections are closed when they say something, by `hcm_ondata_creating_codec`.
+    ShedCodec,
+    /// Requests that would be forwarded are answered 503, by `http_downstream_filter_check`.
+    ShedRouter,
 }
 
-const ACTS: usize = 5;
+const ACTS: usize = 7;
 /// All of what comes.
 const FULL: u32 = 1 << 24;
 

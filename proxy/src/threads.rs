@@ -15,6 +15,7 @@ use crate::call::Calls;
 use crate::cluster::WorkerClusters;
 use crate::cluster::published::Published;
 use crate::drain::ServerDrain;
+use crate::export;
 use crate::http;
 use crate::listener::Listener;
 use crate::listener::accept::{self, Slot};
@@ -136,10 +137,13 @@ fn run_thread(index: usize, count: usize, shared: Shared, commands: mpsc::Unboun
         }
     };
     shared.stats.register_shard();
+    let parts = shared.clone();
+    let calls = move |clusters| Calls::new(clusters, parts.published, &parts.stats, parts.address);
     let local = tokio::task::LocalSet::new();
+    let serving_calls = calls.clone();
     local.block_on(&runtime, async move {
         let clusters = Rc::new(WorkerClusters::new(index));
-        let calls = Calls::new(clusters.clone(), shared.published.clone(), &shared.stats, shared.address);
+        let calls = serving_calls(clusters.clone());
         let worker = Rc::new(Worker {
             index,
             logs: WorkerLogs::new(index).over(calls.clone()),
@@ -154,7 +158,15 @@ fn run_thread(index: usize, count: usize, shared: Shared, commands: mpsc::Unboun
         tokio::task::spawn_local(async move { caretaker.clusters.maintain(&caretaker.published).await });
         obey(worker, commands).await;
     });
+    // What was under way is logged when it is dropped, and with it go the connections that it would have been sent over.
+    export::hold();
+    drop(local);
+    let calls = || calls(Rc::new(WorkerClusters::new(index)));
+    tokio::task::LocalSet::new().block_on(&runtime, async { export::send_rest(&calls(), REST).await });
 }
+
+/// What is left for log services and collectors has as long, of the time that the end of the process gives its workers.
+const REST: Duration = Duration::from_millis(400);
 
 async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let mut slots: HashMap<u64, Rc<Slot>> = HashMap::new();

@@ -76,7 +76,7 @@ const TABLE: &[Room] = &[
     // Sees the runtime through snapshots that `app` gives it, never the runtime itself.
     room("admin", &["cli", "layers", "logs", "stats", "status", "store", "sys", "telemetry", "tls"]),
     room("cli", &["telemetry"]),
-    room("threads", &["call", "cluster", "drain", "http", "listener", "logs", "stats", "worker"]),
+    room("threads", &["call", "cluster", "drain", "export", "http", "listener", "logs", "stats", "worker"]),
     room(
         "listener",
         &[

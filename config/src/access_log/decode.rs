@@ -80,6 +80,11 @@ fn file(at: &At<'_>, proto: &loggers::file::v3::FileAccessLog, options: &Options
     Ok(Sink::File { path, format })
 }
 
+/// Of a field that is a path alone.
+pub(crate) fn plain_file(at: &At<'_>, path: &str) -> Result<AccessLog, Rejection> {
+    Ok(AccessLog { filter: None, sink: Sink::File { path: Arc::from(path), format: default_format(at)? } })
+}
+
 fn stream_format(
     at: &At<'_>,
     proto: Option<&core::SubstitutionFormatString>,

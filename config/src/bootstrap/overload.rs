@@ -99,6 +99,10 @@ pub enum ShedAt {
     Accept,
     /// Where requests begin.
     Request,
+    /// Where connections get their codec.
+    Codec,
+    /// Where requests are forwarded.
+    Router,
 }
 
 /// A timeout that is shortened.
@@ -272,6 +276,8 @@ fn point(
     let place = match proto.name.strip_prefix("envoy.load_shed_points.") {
         Some("tcp_listener_accept") => ShedAt::Accept,
         Some("http_connection_manager_decode_headers") => ShedAt::Request,
+        Some("hcm_ondata_creating_codec") => ShedAt::Codec,
+        Some("http_downstream_filter_check") => ShedAt::Router,
         _ => {
             options.note(&at.field("name"), format_args!("{} is not acting: no load is shed there", proto.name));
             return Ok(None);

@@ -10,6 +10,7 @@ use super::read::Statics;
 use super::{
     AdminListener, Bootstrap, DynamicSource, Layer, LayerSource, StatsMatcher, layers, overload, sinks, together,
 };
+use crate::access_log::{self, AccessLog};
 use crate::address;
 use crate::cluster::resolver::{self, Spellings};
 use crate::cluster::{Bind, DnsResolver, bind};
@@ -70,7 +71,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
     let ads = dynamic.and_then(|dynamic| dynamic.ads_config.as_ref());
     let ads = ads.map(|ads| ads_config(&at_dynamic.field("ads_config"), ads, &statics, options)).transpose()?;
     let source = |field: &str, config: Option<&core::ConfigSource>| {
-        config.map(|config| dynamic_source(&at_dynamic.field(field), config, ads.is_some())).transpose()
+        config.map(|config| dynamic_source(&at_dynamic.field(field), config, ads.is_some(), options)).transpose()
     };
     let stats = proto.stats_config.clone().unwrap_or_default();
     let at_stats = at.field("stats_config");
@@ -104,6 +105,7 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         dns_resolver: dns_resolver(&at, proto, options)?,
         outlier_log: outlier_log(proto),
         admin: admin(&at.field("admin"), proto)?,
+        admin_logs: admin_logs(&at.field("admin"), proto, options)?,
         admin_paths: admin_paths(&at.field("admin").field("allow_paths"), proto)?,
         lds: source("lds_config", dynamic.and_then(|dynamic| dynamic.lds_config.as_ref()))?,
         cds: source("cds_config", dynamic.and_then(|dynamic| dynamic.cds_config.as_ref()))?,
@@ -157,6 +159,15 @@ fn admin(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Option<AdminListener>, Re
     }))
 }
 
+fn admin_logs(at: &At<'_>, proto: &pb::Bootstrap, options: &Options) -> Result<Vec<AccessLog>, Rejection> {
+    let Some(admin) = proto.admin.as_ref() else { return Ok(Vec::new()) };
+    let mut logs = access_log::decode::access_logs(&at.field("access_log"), &admin.access_log, options)?;
+    if !admin.access_log_path.is_empty() {
+        logs.push(access_log::decode::plain_file(&at.field("access_log_path"), &admin.access_log_path)?);
+    }
+    Ok(logs)
+}
+
 fn admin_paths(at: &At<'_>, proto: &pb::Bootstrap) -> Result<Vec<matcher::StringMatcher>, Rejection> {
     let paths = proto.admin.iter().flat_map(|admin| &admin.allow_paths).enumerate();
     paths.map(|(index, path)| matcher::decode::string(&at.index(index), path)).collect()
@@ -208,16 +219,34 @@ fn ads_config(
     Ok(server)
 }
 
-fn dynamic_source(at: &At<'_>, proto: &core::ConfigSource, has_ads: bool) -> Result<DynamicSource, Rejection> {
+fn dynamic_source(
+    at: &At<'_>,
+    proto: &core::ConfigSource,
+    has_ads: bool,
+    options: &Options,
+) -> Result<DynamicSource, Rejection> {
     use core::config_source::ConfigSourceSpecifier as Source;
     match &proto.config_source_specifier {
         Some(Source::Ads(_)) if has_ads => {
             Ok(DynamicSource { initial_fetch_timeout: tls::decode::fetch_timeout(at, proto)? })
         }
         Some(Source::Ads(_)) => {
-            Err(at.reject("asks for ADS, but dynamic_resources.ads_config is not set; set it, or take this out"))
+            Err(at.only_envoys("asks for ADS, but dynamic_resources.ads_config is not set; set it, or take this out"))
         }
-        _ => Err(at.reject("only ads: {} with dynamic_resources.ads_config works; files belong into static_resources")),
+        Some(Source::ApiConfigSource(api)) => {
+            let at = at.field("api_config_source");
+            if api.api_type == core::api_config_source::ApiType::Rest as i32 {
+                let reason = "refresh_delay is required for REST API configuration sources; set it";
+                proto::positive(&at.field("refresh_delay"), &api.refresh_delay)?.ok_or_else(|| at.reject(reason))?;
+            } else {
+                // Its own faults come first.
+                xds_server::decode(&at, api, options)?;
+            }
+            Err(at.only_envoys("only ads: {} with dynamic_resources.ads_config works; ask for it there"))
+        }
+        _ => Err(
+            at.only_envoys("only ads: {} with dynamic_resources.ads_config works; files belong into static_resources")
+        ),
     }
 }
 

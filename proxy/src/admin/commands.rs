@@ -39,6 +39,7 @@ const STATS_FORMATS: &[&str] = &["html", "active-html", "json", "prometheus", "t
 const BUCKETS: &[&str] = &["cumulative", "disjoint", "detailed", "summary", "none"];
 const PROMETHEUS_BUCKETS: &[&str] = &["cumulative", "summary"];
 const ENABLE: Parameter = named("enable", "Switches it; One of (y, n)");
+const HIDDEN: &[&str] = &["include", "only", "exclude"];
 const KINDS: &[&str] = &["All", "Counters", "Histograms", "Gauges", "TextReadouts"];
 
 const COMMANDS: &[Command] = &[
@@ -143,7 +144,7 @@ const COMMANDS: &[Command] = &[
         help: "refused: there is no heap profiler",
         parameters: &[ENABLE],
         changes: true,
-        run: Now(|_, query| profilers::switch(query)),
+        run: Now(|_, _| profilers::of_heap()),
     },
     Command {
         path: "/help",
@@ -264,6 +265,7 @@ const COMMANDS: &[Command] = &[
             INVERT,
             one_of("format", "Format to use; html and active-html show text", STATS_FORMATS),
             one_of("type", "Stat types to include", KINDS),
+            one_of("hidden", "Hidden stats: there are none", HIDDEN),
             one_of("histogram_buckets", "Histogram bucket display mode", BUCKETS),
         ],
         changes: false,

@@ -3,6 +3,7 @@
 //! what its POST paths say.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ pub mod fuzz;
 mod index;
 mod init_dump;
 mod listeners;
+mod logged;
 mod logging;
 pub mod memory;
 mod parameters;
@@ -40,7 +42,7 @@ use source::Source;
 
 use crate::cli::Options;
 use crate::layers::Layers;
-use crate::logs::Sinks;
+use crate::logs::{AdminLog, Sinks};
 use crate::stats::Stats;
 use crate::status::Shown;
 use crate::telemetry::process_log::ProcessLog;
@@ -78,12 +80,12 @@ pub enum Socket {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// Serves until the process ends. Connections are tasks of the runtime that calls it.
+/// Serves until the process ends, and tells `log` of each request. Connections are tasks of the current `LocalSet`.
 ///
 /// # Errors
 /// The listening socket broke.
-pub async fn serve(socket: Socket, admin: Arc<Admin>) -> io::Result<()> {
-    server::serve(socket, router(admin)).await
+pub async fn serve(socket: Socket, admin: Arc<Admin>, log: Option<Rc<AdminLog>>) -> io::Result<()> {
+    server::serve(socket, router(admin), log).await
 }
 
 /// The interface as a service, without a socket.

@@ -11,8 +11,13 @@ use super::reply;
 pub fn switch(query: &Query) -> Response {
     match query.get("enable") {
         Some("y" | "n") => missing("profiler; perf(1) shows where time goes, without it"),
-        _ => reply::failure(StatusCode::BAD_REQUEST, "?enable=<y|n>\n\n"),
+        _ => reply::failure(StatusCode::BAD_REQUEST, "?enable=<y|n>\n"),
     }
+}
+
+/// `/heapprofiler`, which has no usage to tell.
+pub fn of_heap() -> Response {
+    missing("heap profiler; heaptrack and the like see it from outside")
 }
 
 /// `/heap_dump` and its like.

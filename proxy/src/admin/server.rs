@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::AbortHandle;
 
-use super::Socket;
+use super::{Socket, logged};
+use crate::logs::AdminLog;
 
 /// Connections at a time.
 const MOST: usize = 128;
@@ -25,18 +28,21 @@ const LARGEST_HEAD: usize = 64 * 1024;
 /// After an accept that failed: descriptors may be used up.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until the process ends. Connections are tasks of the thread that calls it.
+/// Serves until the process ends. Connections are tasks of the current `LocalSet`.
 ///
 /// # Errors
 /// The socket cannot be used at all.
-pub async fn serve(socket: Socket, router: Router) -> io::Result<()> {
-    let open = Open::default();
+pub async fn serve(socket: Socket, router: Router, log: Option<Rc<AdminLog>>) -> io::Result<()> {
+    let open = Open { tasks: Mutex::default(), log };
     match socket {
         Socket::Tcp(socket) => {
             let socket = TcpListener::from_std(socket)?;
             loop {
                 match socket.accept().await {
-                    Ok((stream, _)) => open.add(stream, &router),
+                    Ok((stream, remote)) => {
+                        let ends = stream.local_addr().ok().map(|local| (local, remote));
+                        open.add(stream, &router, ends);
+                    }
                     Err(error) => pause(&error).await,
                 }
             }
@@ -45,7 +51,7 @@ pub async fn serve(socket: Socket, router: Router) -> io::Result<()> {
             let socket = UnixListener::from_std(socket)?;
             loop {
                 match socket.accept().await {
-                    Ok((stream, _)) => open.add(stream, &router),
+                    Ok((stream, _)) => open.add(stream, &router, None),
                     Err(error) => pause(&error).await,
                 }
             }
@@ -60,18 +66,34 @@ async fn pause(error: &io::Error) {
 
 /// Connections that are open, the oldest first.
 #[derive(Default)]
-struct Open(Mutex<VecDeque<AbortHandle>>);
+struct Open {
+    tasks: Mutex<VecDeque<AbortHandle>>,
+    log: Option<Rc<AdminLog>>,
+}
 
 impl Open {
-    fn add(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: &Router) {
-        let service = TowerToHyperService::new(router.clone());
-        let task = tokio::spawn(async move {
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(LARGEST_HEAD).half_close(true);
-            // Who breaks off is gone.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn add(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        router: &Router,
+        ends: Option<(SocketAddr, SocketAddr)>,
+    ) {
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(LARGEST_HEAD).half_close(true);
+        let (stream, router) = (TokioIo::new(stream), router.clone());
+        // Who breaks off is gone.
+        let task = match &self.log {
+            None => tokio::task::spawn_local(async move {
+                let _ = server.serve_connection(stream, TowerToHyperService::new(router)).await;
+            }),
+            Some(log) => {
+                let service = logged::service(log.clone(), ends, router);
+                tokio::task::spawn_local(async move {
+                    let _ = server.serve_connection(stream, service).await;
+                })
+            }
+        };
+        let mut open = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|task| !task.is_finished());
         if open.len() == MOST
             && let Some(oldest) = open.pop_front()

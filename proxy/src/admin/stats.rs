@@ -24,7 +24,9 @@ pub fn show(admin: &Admin, query: &Query) -> Response {
         "detailed" => Buckets::Detailed,
         _ => Buckets::Quantiles,
     };
-    match samples(admin, query) {
+    // None is hidden.
+    let wanted = samples(admin, query).map(|all| if query.get("hidden") == Some("only") { Vec::new() } else { all });
+    match wanted {
         Ok(samples) if format == "json" => reply::json(expose::json(&samples, buckets)),
         // There are no pages for browsers: they show text well enough.
         Ok(samples) => reply::text(expose::text(&samples, buckets)),

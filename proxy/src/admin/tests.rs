@@ -193,10 +193,11 @@ async fn over_the_wire(admin: Arc<Admin>, request_line: &str) -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
     let address = socket.local_addr().unwrap();
-    let server = tokio::spawn(serve(Socket::Tcp(socket), admin));
-    let text = said(tokio::net::TcpStream::connect(address).await.unwrap(), request_line).await;
-    server.abort();
-    text
+    let client = async {
+        tokio::task::spawn_local(serve(Socket::Tcp(socket), admin, None));
+        said(tokio::net::TcpStream::connect(address).await.unwrap(), request_line).await
+    };
+    tokio::task::LocalSet::new().run_until(client).await
 }
 
 #[tokio::test]
@@ -205,10 +206,12 @@ async fn a_unix_socket_serves_the_same() {
     let path = folder.path().join("admin");
     let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let server = tokio::spawn(serve(Socket::Unix(socket), admin().0));
-    let text = said(tokio::net::UnixStream::connect(path).await.unwrap(), "GET /ready").await;
+    let client = async {
+        tokio::task::spawn_local(serve(Socket::Unix(socket), admin().0, None));
+        said(tokio::net::UnixStream::connect(path).await.unwrap(), "GET /ready").await
+    };
+    let text = tokio::task::LocalSet::new().run_until(client).await;
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("LIVE\n"), "{text}");
-    server.abort();
 }
 
 async fn said(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, request_line: &str) -> String {
@@ -391,7 +394,7 @@ async fn logging() {
     let (status, list) = post(&admin, "/logging").await;
     assert_eq!(status, 200);
     assert!(
-        list.starts_with("active loggers:\n  admin: warning\n")
+        list.starts_with("active loggers:\n  a2a: warning\n  admin: warning\n")
             && list.ends_with("  ip_tagging: warning\n  audit: info\n\n"),
         "{list}"
     );

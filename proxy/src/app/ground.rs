@@ -75,6 +75,7 @@ impl Ground {
             let most = of_monitor.or_else(|| runtime.get(LIMIT));
             crate::listener::limit::set_max(most.unwrap_or(u64::MAX));
         };
+        Layers::can_watch(&bootstrap.layers).map_err(|reason| reason.to_string())?;
         let layers = Layers::new(&bootstrap.layers, &bootstrap.node_cluster, &bootstrap.runtime, &stats, limit);
         let address = process::local_address(options.local_address_ip_version);
         let shared = Shared {

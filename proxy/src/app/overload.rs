@@ -185,6 +185,8 @@ fn act(place: ShedAt) -> Act {
     match place {
         ShedAt::Accept => Act::ShedAccept,
         ShedAt::Request => Act::ShedRequest,
+        ShedAt::Codec => Act::ShedCodec,
+        ShedAt::Router => Act::ShedRouter,
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use config::At;
 use config::bootstrap::{Bootstrap, BootstrapError, Examined, StaticConfig, line_of};
 use config::discreet::shown;
 use config::listener::Listener as Config;
 use config::tls::SecretId;
+use config::{At, Rejection};
 
 use super::bootstrap::{complete, examine, static_options};
 use super::control_plane::GrpcServers;
@@ -17,9 +17,10 @@ use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::compile::CompileDeps;
 use crate::discoveries::Discoveries;
+use crate::layers::Layers;
 use crate::listener::Listener;
 use crate::listener::bind::{self, AdminPlace};
-use crate::logs::{SinkSettings, Sinks};
+use crate::logs::{AccessLogs, SinkSettings, Sinks};
 use crate::stats::{Stats, StatsSettings};
 use crate::tls::Secrets;
 use crate::xds::clusters;
@@ -72,6 +73,13 @@ impl From<String> for Fault {
     }
 }
 
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Fault {
+        let sentence = rejection.to_string();
+        Fault { path: rejection.path, sentence, is_unsupported: rejection.is_unsupported }
+    }
+}
+
 impl From<&BootstrapError> for Fault {
     fn from(error: &BootstrapError) -> Fault {
         let (path, is_unsupported) = match error {
@@ -111,6 +119,7 @@ pub fn judge(options: &Options) -> Judged {
         Some(Ok(bootstrap)) => {
             judged.unknown.clone_from(&bootstrap.unknown);
             let checks = static_options(options, &bootstrap);
+            judged.faults.extend(Layers::can_watch(&bootstrap.layers).err().map(Fault::from));
             judged.resources(&bootstrap, &checks, &unread_clusters);
             judged.unknown.extend(checks.take_unknown());
             judged.notes.extend(bootstrap.ignored.iter().cloned().chain(checks.take_notes()));
@@ -166,6 +175,7 @@ impl Judged {
             }
         });
         self.notes.extend(again);
+        AccessLogs::compile(&bootstrap.admin_logs, &sinks, &stats);
         self.notes.extend(sinks.cannot_be_opened());
         self.faults.extend(checked.err().unwrap_or_default().iter().map(Fault::from));
         // A cluster that is refused cannot be connected to, which need not be told, too.

@@ -21,6 +21,7 @@ use crate::cli::Options;
 use crate::cluster::dns::Resolver;
 use crate::discoveries::Discoveries;
 use crate::listener::bind::AdminPlace;
+use crate::logs::AdminLog;
 use crate::sinks::{self, Sinks as StatsSinks};
 use crate::status::{Ask, Status};
 use crate::store::Stored;
@@ -135,6 +136,16 @@ impl Wired {
             allowed: bootstrap.admin_paths.clone(),
             started: Instant::now(),
         }
+    }
+
+    /// What is told of requests to the admin interface; `None`: nobody wants to know.
+    pub fn admin_log(&self, ground: &Ground, bootstrap: &Bootstrap) -> Option<Rc<AdminLog>> {
+        if bootstrap.admin_logs.is_empty() {
+            return None;
+        }
+        let index = ground.workers.count() + 2;
+        let calls = Calls::of_control_thread(index, &ground.published, &ground.stats, ground.address);
+        Some(AdminLog::new(&bootstrap.admin_logs, &*ground.sinks, &ground.stats, calls, ground.address))
     }
 
     /// Who is told of statistics.

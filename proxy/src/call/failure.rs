@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ConnectFailure, ConnectFailureKind, PickFailure};
+use crate::failure::ResponseFlags;
 use crate::wire::codec::StreamError;
 use crate::wire::grpc::{self, frames::Malformed};
 
@@ -78,6 +79,24 @@ impl CallFailure {
             Why::NoStatus => grpc::UNKNOWN,
             Why::Malformed(_) | Why::HalfMessage | Why::NoMessage | Why::Over => grpc::INTERNAL,
             Why::Ended(_, true) | Why::Timeout(_, true) => grpc::INTERNAL,
+        }
+    }
+
+    /// The status that Envoy's client of HTTP gives its callers for it.
+    pub fn http_status(&self) -> u16 {
+        self.counted_as().unwrap_or(503)
+    }
+
+    /// Likewise, the flags.
+    pub fn flags(&self) -> ResponseFlags {
+        match &self.why {
+            Why::NoCluster => ResponseFlags::NO_CLUSTER_FOUND,
+            Why::NoHost(_) => ResponseFlags::NO_HEALTHY_UPSTREAM,
+            Why::Connect(failure) if failure.kind == ConnectFailureKind::Overflow => ResponseFlags::UPSTREAM_OVERFLOW,
+            Why::Connect(_) => ResponseFlags::UPSTREAM_CONNECTION_FAILURE,
+            Why::Timeout(..) => ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
+            Why::Ended(..) => ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
+            _ => ResponseFlags::NONE,
         }
     }
 

@@ -93,7 +93,7 @@ pub(super) async fn run(calls: Calls, call: HttpCall) -> Result<HttpReply, CallF
         BodyLength::Empty => Bytes::new(),
         _ => collect(&mut open, longest, &outgoing).await.map_err(|why| outgoing.failure(why))?,
     };
-    Ok(HttpReply { head, body })
+    Ok(HttpReply { head, host: open.host.reached(), body })
 }
 
 async fn collect(open: &mut Open, longest: usize, outgoing: &Outgoing) -> Result<Bytes, Why> {

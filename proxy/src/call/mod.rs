@@ -170,6 +170,8 @@ pub enum Reply {
 pub struct HttpReply {
     /// Status and headers.
     pub head: ResponseHead,
+    /// Who gave it, as printed.
+    pub host: Arc<str>,
     /// The whole body.
     pub body: Bytes,
 }

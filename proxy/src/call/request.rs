@@ -66,6 +66,12 @@ impl GrpcTarget {
         GrpcTarget { timeout, ..self }
     }
 
+    /// As spans name it: its authority, or else its cluster.
+    pub fn name(&self) -> String {
+        let authority = String::from_utf8_lossy(&self.authority);
+        if authority.is_empty() { self.cluster.to_string() } else { authority.into_owned() }
+    }
+
     /// The cluster that is called.
     pub fn cluster(&self) -> &Arc<str> {
         &self.cluster
@@ -108,6 +114,11 @@ impl GrpcCall {
     /// A stream of messages both ways.
     pub fn stream(target: &Arc<GrpcTarget>, path: &'static str, metadata: Headers, render: Render<'_>) -> GrpcCall {
         GrpcCall { target: target.clone(), head: target.head(path, None, metadata, render), message: None }
+    }
+
+    /// Headers of this call.
+    pub fn metadata(&mut self) -> &mut Headers {
+        &mut self.head.headers
     }
 
     /// What is sent, once the cluster is found.

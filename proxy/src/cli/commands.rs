@@ -50,7 +50,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Admin {
     /// Admin interface of the proxy: HOST:PORT, or the path of a Unix socket
-    #[arg(long, default_value = "127.0.0.1:15000", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:15000", value_parser = admin, value_name = "ADDRESS")]
     pub admin: String,
 }
 
@@ -58,8 +58,11 @@ pub struct Admin {
 #[derive(Debug, Clone, Args)]
 pub struct Validate {
     /// Bootstrap files: JSON (.json), or YAML (any other ending)
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "config_path", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// One more of them, as the option of that name has it for the proxy
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub config_path: Vec<PathBuf>,
     /// Ignore unknown fields, as the option of that name does for the proxy
     #[arg(long)]
     pub allow_unknown_static_fields: bool,
@@ -254,8 +257,24 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("give a name, a colon and a value: 'x-user: jason'")?;
-    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+    // Names of pseudo headers begin with a colon.
+    let colon = text.match_indices(':').map(|(at, _)| at).find(|at| *at > 0);
+    let (name, value) = text.split_at(colon.ok_or("give a name, a colon and a value: 'x-user: jason'")?);
+    Ok((name.trim().to_ascii_lowercase(), value[1..].trim().to_owned()))
+}
+
+/// Without a port it would be asked for nothing, and that looks like a proxy that is down.
+fn admin(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let is_place = match bare.rsplit_once(':') {
+        _ if text.starts_with("unix:") || text.starts_with(['/', '.']) => true,
+        Some((host, port)) => {
+            (!host.contains(':') || host.ends_with(']')) && port.parse().is_ok_and(|port: u16| port > 0)
+        }
+        None => false,
+    };
+    let reason = "it has no port; give HOST:PORT, as 127.0.0.1:15000, or the path of a Unix socket";
+    if is_place { Ok(text.to_owned()) } else { Err(reason.to_owned()) }
 }
 
 const VALIDATE: &str = "\
@@ -263,7 +282,7 @@ Examples:
   outrigger validate bootstrap.yaml
   outrigger validate /etc/outrigger/*.json && systemctl restart outrigger
 
-Nothing is bound and nobody is connected to. Each line names file, line and field. What is set and does nothing here is listed, too.
+Nothing is bound and nobody is connected to. Each line names file, line and field. What is set and does nothing here is listed, too. 'outrigger --mode validate -c FILE' is Envoy's own form.
 
 Exit status: 0 all files can be used; 1 something is wrong; 2 the command line is; 4 everything that is refused is valid for Envoy and not supported here (take it out, or keep Envoy for this workload).";
 

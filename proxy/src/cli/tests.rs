@@ -74,7 +74,7 @@ fn mistakes_name_the_option() {
         ("-c a --component-log-level http:loud", "--component-log-level http:loud: `loud` is no level"),
         (
             "-c a --component-log-level nope:info",
-            "--component-log-level nope:info: there is no logger `nope`; give one of admin, ",
+            "--component-log-level nope:info: there is no logger `nope`; give one of a2a, admin, ",
         ),
         ("-c a --component-log-level http", "`http` is not NAME:LEVEL"),
         ("-c", "--config-path"),
@@ -185,4 +185,35 @@ fn the_commands_of_the_documents_are_there() {
         }
     }
     assert!(count > 10, "{count}");
+}
+
+#[test]
+fn the_admin_interface_has_a_port_or_a_path() {
+    let read = |address: &str| {
+        let line = ["outrigger", "healthcheck", "--admin", address].map(OsString::from);
+        commands::read(&line).expect("it is a command")
+    };
+    for good in
+        ["127.0.0.1:1", ":15000", "localhost:15000", "http://[::1]:80/", "unix:/run/a", "unix:a", "/run/a", "./a"]
+    {
+        assert!(read(good).is_ok(), "{good}");
+    }
+    for bad in ["localhost", "127.0.0.1", "a:0", "a:b", "a:70000", "::1", "", "http://a/"] {
+        let exit = read(bad).err().unwrap_or_else(|| panic!("{bad:?} is taken"));
+        assert!(exit.text.contains("give HOST:PORT") && exit.code == 2, "{bad}: {exit:?}");
+    }
+}
+
+#[test]
+fn files_to_validate_may_be_named_as_for_the_proxy() {
+    let read = |line: &str| {
+        let line: Vec<_> =
+            ["outrigger", "validate"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
+        commands::read(&line).expect("it is a command")
+    };
+    for line in ["-c a.yaml", "--config-path a.yaml", "b.yaml -c a.yaml", "-c a.yaml -c b.yaml"] {
+        let Ok(commands::Command::Validate(asked)) = read(line) else { panic!("{line} is refused") };
+        assert!(asked.config_path.contains(&"a.yaml".into()), "{line}");
+    }
+    assert!(read("").is_err(), "no file is named");
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use config::cluster::Discovery;
+
 use super::Cluster;
+use super::endpoints::Endpoint;
 use crate::status::{HostCounts, HostStatus};
 
 impl Cluster {
@@ -24,12 +27,20 @@ impl Cluster {
                         priority,
                         locality: group.locality.clone(),
                         canary: endpoint.canary,
-                        hostname: Arc::clone(&endpoint.hostname),
+                        hostname: self.shown_name(endpoint),
                         counts,
                     });
                 }
             }
         }
         statuses
+    }
+
+    /// As in Envoy names of dynamic forward proxies have the port that is asked for.
+    fn shown_name(&self, endpoint: &Endpoint) -> Arc<str> {
+        match &self.config().discovery {
+            Discovery::DynamicForward(_) => Arc::clone(&endpoint.identity.printed),
+            _ => Arc::clone(&endpoint.hostname),
+        }
     }
 }

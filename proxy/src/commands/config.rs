@@ -170,9 +170,10 @@ fn endpoints(dump: &Dump, shown: &Shown, wanted: &dyn Fn(&str) -> bool) -> Strin
                 number("weight"),
                 number("priority"),
                 place.join("/").trim_end_matches('/').to_owned(),
+                text(&host["hostname"]).to_owned(),
                 text(&status["name"]).to_owned(),
             ]);
         }
     }
-    paper::table(["ENDPOINT", "HEALTH", "WEIGHT", "PRIORITY", "LOCALITY", "CLUSTER"], &rows)
+    paper::table(["ENDPOINT", "HEALTH", "WEIGHT", "PRIORITY", "LOCALITY", "HOST", "CLUSTER"], &rows)
 }

@@ -3,10 +3,12 @@
 
 pub mod chain;
 mod cluster;
+mod forwarded;
 mod listener;
 pub mod route;
 mod steps;
 pub mod tls;
+mod upgrade;
 
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -30,6 +32,8 @@ pub struct Target {
     pub port: Option<u16>,
     /// Where the host leads an application of this machine.
     pub addresses: Vec<IpAddr>,
+    /// What the request names, where that is something else than where it goes to.
+    pub authority: Option<String>,
 }
 
 /// Explains.
@@ -53,7 +57,7 @@ pub fn explain(asked: &Explain) -> Result<Ended, Cannot> {
         Some(address) => vec![address],
         None => resolved(&host),
     };
-    let target = Target { host, port, addresses };
+    let target = Target { host, port, addresses, authority: authority(asked) };
     let arrives = walk(&target, asked, &dump, &mut steps);
     match asked.output {
         Output::Json => say(json!({ "target": asked.target, "arrives": arrives, "steps": steps.json() })),
@@ -78,6 +82,12 @@ fn target(text: &str) -> Result<(String, Option<u16>, Option<String>), Cannot> {
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     if host.is_empty() { Err(format!("'{text}' names no host; give HOST[:PORT]")) } else { Ok((host, port, path)) }
+}
+
+/// What the request says of its host by a header.
+fn authority(asked: &Explain) -> Option<String> {
+    let named = asked.header.iter().find(|(name, _)| matches!(&**name, "host" | ":authority"));
+    named.map(|(_, value)| value.to_ascii_lowercase())
 }
 
 fn resolved(host: &str) -> Vec<IpAddr> {

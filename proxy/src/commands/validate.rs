@@ -12,7 +12,8 @@ use crate::cli::{self, complain, say};
 
 /// Judges each file.
 pub fn files(asked: &Validate) -> Ended {
-    let all: Vec<Ended> = asked.files.iter().map(|file| one(file, asked.allow_unknown_static_fields)).collect();
+    let files = asked.files.iter().chain(&asked.config_path);
+    let all: Vec<Ended> = files.map(|file| one(file, asked.allow_unknown_static_fields)).collect();
     match (all.contains(&Ended::No), all.contains(&Ended::OnlyEnvoys)) {
         (true, _) => Ended::No,
         (false, true) => Ended::OnlyEnvoys,

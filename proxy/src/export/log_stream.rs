@@ -98,6 +98,13 @@ impl Target for Service {
         std::future::pending().await
     }
 
+    async fn close(&self, link: &mut Self::Link) {
+        if let Some(stream) = link.take() {
+            stream.finish();
+            poll_fn(|cx| self.poll(&stream, cx)).await;
+        }
+    }
+
     fn is_kept(link: &Self::Link) -> bool {
         link.is_some()
     }

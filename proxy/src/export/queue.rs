@@ -1,7 +1,8 @@
 //! What waits on one worker for one service, and the task that sends it: begun with the first item, over once there are none any more and
-//! no connection is worth keeping.
+//! no connection is worth keeping. What still waits when a worker ends is sent by [`rest`].
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::LocalKey;
@@ -94,18 +95,65 @@ impl<I: Item> Queue<I> {
     }
 }
 
-/// Ends a queue, however its task ends: with the worker too.
+/// Sends what a queue holds.
+type Rest = Box<dyn FnOnce(Calls) -> Pin<Box<dyn Future<Output = ()>>>>;
+
+thread_local! {
+    /// Of each queue that there is, by their exporters' numbers.
+    static RESTS: RefCell<Vec<(u64, Rest)>> = const { RefCell::new(Vec::new()) };
+    /// Tasks of this thread are dropped, and queues wait for [`rest`].
+    static ENDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on what comes on this thread waits for [`rest`], and queues outlive their tasks.
+pub fn hold() {
+    ENDS.set(true);
+}
+
+/// Sends what waits on this thread: how, for each queue.
+pub(super) fn rest() -> Vec<Rest> {
+    RESTS.take().into_iter().map(|(_, rest)| rest).collect()
+}
+
+/// Begins a queue.
+pub(super) fn begin<T: Target>(inner: &Arc<Inner<T>>, queue: Rc<Queue<T::Item>>, calls: &Calls) {
+    let (of_rest, waiting) = (inner.clone(), queue.clone());
+    let rest: Rest = Box::new(move |calls| Box::pin(empty(of_rest, waiting, calls)));
+    RESTS.with_borrow_mut(|all| all.push((inner.id, rest)));
+    if !ENDS.get() {
+        tokio::task::spawn_local(drain(inner.clone(), queue, calls.clone()));
+    }
+}
+
+/// Ends a queue, however its task ends, unless that is because the worker does.
 struct Ends<I: Item>(u64, std::marker::PhantomData<I>);
 
 impl<I: Item> Drop for Ends<I> {
     fn drop(&mut self) {
         // Gone with the thread, where that ends.
+        if ENDS.try_with(Cell::get).unwrap_or(true) {
+            return;
+        }
         let _ = I::queues().try_with(|all| all.borrow_mut().retain(|(id, _)| *id != self.0));
+        let _ = RESTS.try_with(|all| all.borrow_mut().retain(|(id, _)| *id != self.0));
     }
 }
 
+/// Sends what waits, whatever number of messages that takes.
+async fn empty<T: Target>(inner: Arc<Inner<T>>, queue: Rc<Queue<T::Item>>, calls: Calls) {
+    let mut link = T::Link::default();
+    loop {
+        let items = queue.take();
+        if items.is_empty() {
+            break;
+        }
+        inner.target.send(items, false, &mut link, &calls).await;
+    }
+    inner.target.close(&mut link).await;
+}
+
 /// Sends what comes, one message after the other.
-pub(super) async fn drain<T: Target>(inner: Arc<Inner<T>>, queue: Rc<Queue<T::Item>>, calls: Calls) {
+async fn drain<T: Target>(inner: Arc<Inner<T>>, queue: Rc<Queue<T::Item>>, calls: Calls) {
     let _ends = Ends::<T::Item>(inner.id, std::marker::PhantomData);
     let mut link = T::Link::default();
     loop {

@@ -128,6 +128,52 @@ fn a_collector_that_hangs_costs_a_counter() {
 }
 
 #[test]
+fn what_waits_when_a_worker_ends_is_sent() {
+    // A thread of its own: one that holds back does so to its end.
+    let worker = std::thread::spawn(|| {
+        run(async {
+            let got: Rc<RefCell<Vec<String>>> = Rc::default();
+            let kept = got.clone();
+            let address = serve(move |mut one: Asked| {
+                let kept = kept.clone();
+                Box::pin(async move {
+                    let body = one.body().await;
+                    let (_, spans) = otlp::decode(&body[5..]).unwrap().remove(0);
+                    kept.borrow_mut().extend(spans.into_iter().map(|span| span.name));
+                    one.answer(&[&[0, 0, 0, 0, 0]], OK);
+                })
+            })
+            .await;
+            let world = World::http2(address);
+            let late = || {
+                config(|config| {
+                    config.batch = tracing::Batch { enough: 9, most: 9, interval: Duration::from_secs(3600) }
+                })
+            };
+            let stats = Stats::new(StatsSettings::default());
+            let (one, other) = (Spans::compile(&late(), &stats), Spans::compile(&late(), &stats));
+            one.send(span("a"), &world.calls);
+            hold();
+            one.send(span("b"), &world.calls);
+            other.send(span("c"), &world.calls);
+            send_rest(&world.calls, Duration::from_secs(30)).await;
+            let mut got = got.take();
+            got.sort();
+            assert_eq!(got, ["a", "b", "c"]);
+        });
+        // A service that hangs holds nobody up for longer than that.
+        run(async {
+            let world = World::http2(hung().await);
+            let exporter =
+                Spans::compile(&config(|config| config.batch.enough = 9), &Stats::new(StatsSettings::default()));
+            exporter.send(span("lost"), &world.calls);
+            send_rest(&world.calls, Duration::from_millis(20)).await;
+        });
+    });
+    worker.join().unwrap();
+}
+
+#[test]
 fn what_waits_is_bounded_in_octets() {
     let queue = queue::Queue::default();
     let batch = Batch { enough: 99, enough_octets: usize::MAX, interval: Duration::from_secs(1), most: 99 };

@@ -14,6 +14,7 @@ use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream};
 use crate::failure::ResponseFlags;
+use crate::overload::{self, Act};
 use crate::wire::codec::Downstream;
 
 /// Looks the route up and rolls the dice of weighted clusters.
@@ -60,6 +61,10 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Dow
         };
         return Err(reply.into());
     };
+    if exchange.stream.context.drain.heeds_overload() && overload::does(Act::ShedRouter) {
+        exchange.stream.context.manager.stats.rq_overload_local_reply.inc();
+        return Err(LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]).into());
+    }
     attempt::run(exchange, downstream, chosen, forwarding).await
 }
 

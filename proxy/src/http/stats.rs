@@ -45,7 +45,6 @@ const QUIET: Names = &[
     (Kind::Counter, "downstream_cx_http3_total"),
     (Kind::Counter, "downstream_rq_http3_total"),
     (Kind::Counter, "downstream_rq_rejected_via_ip_detection"),
-    (Kind::Counter, "rq_overload_local_reply"),
     (Kind::Counter, "rq_redirect"),
     (Kind::Counter, "tracing.client_enabled"),
     (Kind::Counter, "tracing.not_traceable"),
@@ -62,7 +61,7 @@ http_stats! {
         downstream_cx_rx_bytes_total downstream_cx_tx_bytes_total
         downstream_flow_control_paused_reading_total downstream_flow_control_resumed_reading_total
         downstream_cx_delayed_close_timeout
-        downstream_cx_overload_disable_keepalive downstream_rq_overload_close
+        downstream_cx_overload_disable_keepalive downstream_rq_overload_close rq_overload_local_reply
         downstream_cx_drain_close downstream_cx_protocol_error downstream_cx_upgrades_total
         downstream_rq_total downstream_rq_http1_total downstream_rq_http2_total downstream_rq_completed
         downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx

@@ -1,8 +1,9 @@
 //! Tracing: which requests are traced, and the spans of those that are. `exchange` calls [`begin`] when the route is known and [`finish`] at
-//! the end, the attempt loop [`inject`] and the hooks of [`attempt`]. Of a request that is not traced nothing is kept: what its next
+//! the end, the attempt loop [`inject`] and the hooks of [`attempt`], filters those of [`called`]. Of a request that is not traced nothing is kept: what its next
 //! hop is told is made when its head goes out.
 
 pub(super) mod attempt;
+pub(super) mod called;
 mod compiled;
 mod contexts;
 mod span;
@@ -17,6 +18,7 @@ use crate::wire::headers::{Headers, Name};
 use crate::wire::message::RequestHead;
 
 use self::attempt::Attempt;
+use self::called::Called;
 pub use self::compiled::OfRoute;
 use self::compiled::Tracer;
 pub(super) use self::compiled::Tracing;
@@ -32,6 +34,8 @@ pub(crate) struct Trace {
     name: String,
     /// The attempt that is under way, where attempts have spans.
     attempt: Option<Attempt>,
+    /// The service that a filter waits for.
+    called: Option<Called>,
 }
 
 impl Trace {
@@ -135,7 +139,7 @@ impl Tracer {
         if self.wants_times || of_route.is_some_and(|of_route| of_route.wants_times) {
             stream.info.times.get_or_insert_default();
         }
-        Some(Box::new(Trace { begun, state, name, attempt: None }))
+        Some(Box::new(Trace { begun, state, name, attempt: None, called: None }))
     }
 
     /// Where nobody names the operation.

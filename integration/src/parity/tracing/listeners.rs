@@ -163,11 +163,46 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
             ),
         ),
         (
+            "asked",
+            "INBOUND",
+            manager("asked", json!({ "provider": otel() }), json!({ "filters": asking("/200/asked") })),
+        ),
+        (
+            "refused",
+            "INBOUND",
+            manager("refused", json!({ "provider": otel() }), json!({ "filters": asking("/404/asked") })),
+        ),
+        (
+            "b3-asked",
+            "OUTBOUND",
+            manager("b3-asked", json!({ "provider": zipkin(&json!({})) }), json!({ "filters": asking("/200/asked") })),
+        ),
+        (
             "second",
             "INBOUND",
             manager("second", json!({ "provider": otel(), "spawn_upstream_span": true }), json!({ "no_retry": true })),
         ),
     ]
+}
+
+/// Filters that ask services: one that answers so, and two that nobody reaches.
+fn asking(path: &str) -> Value {
+    let dead = json!({ "envoy_grpc": { "cluster_name": "dead" }, "timeout": "5s" });
+    let uri = json!({ "uri": "http://authz.example/", "cluster": "app", "timeout": "5s" });
+    let of = |name: &str, kind: &str, mut config: Value| {
+        config["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.http.{kind}"));
+        json!({ "name": name, "typed_config": config })
+    };
+    json!([
+        of("by-http", "ext_authz.v3.ExtAuthz", json!({ "http_service": { "server_uri": uri, "path_override": path } })),
+        of("by-grpc", "ext_authz.v3.ExtAuthz", json!({ "grpc_service": dead, "failure_mode_allow": true })),
+        of(
+            "limit",
+            "ratelimit.v3.RateLimit",
+            json!({ "domain": "d",
+            "rate_limit_service": { "grpc_service": dead, "transport_api_version": "V3" } })
+        )
+    ])
 }
 
 fn tags() -> Value {
@@ -210,6 +245,10 @@ fn manager(name: &str, tracing: Value, more: Value) -> Value {
     if more["no_retry"] != true {
         app["retry_policy"] = retry.clone();
     }
+    let filters = more["filters"].as_array().cloned().unwrap_or_default();
+    if !filters.is_empty() {
+        app["rate_limits"] = json!([{ "actions": [{ "generic_key": { "descriptor_value": "x" } }] }]);
+    }
     let zero = json!({ "numerator": 0 });
     let half = json!({ "numerator": 50 });
     let routes = json!([
@@ -244,6 +283,9 @@ fn manager(name: &str, tracing: Value, more: Value) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] }
     });
+    if let Some(router) = manager["http_filters"].as_array_mut() {
+        router.splice(0..0, filters);
+    }
     if let Some(extension) = more.get("request_id_extension") {
         manager["request_id_extension"] = extension.clone();
     }

@@ -231,7 +231,8 @@ fn secret_section(secrets: &[Entry]) -> Section {
     let element = |resource: &Entry, version: &Stored| {
         let mut fields = vec![("name", Field::Text(Arc::clone(&resource.name)))];
         fields.extend(version_info(version));
-        fields.push(updated(version));
+        // As Envoy, which does not say when it read its own file.
+        fields.extend((!resource.is_static).then(|| updated(version)));
         fields.push(("secret", Field::Any(SECRET, version.body.clone())));
         leaf(resource, fields)
     };

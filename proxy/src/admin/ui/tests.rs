@@ -130,9 +130,13 @@ async fn what_there_is_not_says_so() {
     }
     for path in ["/cpuprofiler", "/heapprofiler", "/allocprofiler"] {
         assert_eq!(get(&admin, path).await.0, 405);
-        assert_eq!(post(&admin, path).await, (400, "?enable=<y|n>\n\n".into()));
+        let usage = if path == "/heapprofiler" { 501 } else { 400 };
+        assert_eq!(post(&admin, path).await.0, usage);
         assert_eq!(post(&admin, &format!("{path}?enable=y")).await.0, 501);
     }
+    assert_eq!(post(&admin, "/cpuprofiler").await.1, "?enable=<y|n>\n");
+    assert_eq!(get(&admin, "/stats?hidden=only").await, (200, String::new()));
+    assert_eq!(get(&admin, "/stats?hidden=some").await.0, 400);
     let (status, text) = get(&admin, "/stats/recentlookups").await;
     assert!(status == 200 && text.starts_with("Lookup tracking is not enabled"), "{text}");
     for path in ["enable", "disable", "clear"] {

@@ -53,6 +53,48 @@ fn what_cannot_be_read_hides_nothing_else() {
 }
 
 #[test]
+fn other_sources_than_ads_are_envoys() {
+    let api = |kind: &str, service: Value| {
+        json!({ "resource_api_version": "V3", "api_config_source":
+            { "api_type": kind, "transport_api_version": "V3", "grpc_services": service } })
+    };
+    let envoys = json!([{ "envoy_grpc": { "cluster_name": "c" } }]);
+    let googles = json!([{ "google_grpc": { "target_uri": "a", "stat_prefix": "s" } }]);
+    for (source, is_unsupported) in [
+        (json!({ "path": "/nowhere/cds.yaml" }), true),
+        (json!({ "path_config_source": { "path": "/nowhere/cds.yaml" } }), true),
+        (json!({ "ads": {} }), true),
+        (json!({ "self": {} }), true),
+        (api("GRPC", envoys.clone()), true),
+        (api("GRPC", googles), true),
+        (api("GRPC", json!([])), false),
+        (api("REST", json!([])), false),
+        (json!({}), false),
+    ] {
+        let document = json!({ "node": { "id": "a", "cluster": "b" }, "dynamic_resources": { "cds_config": source } });
+        let faults = judged(&document).faults;
+        assert_eq!(faults.iter().map(|fault| fault.is_unsupported).collect::<Vec<_>>(), [is_unsupported], "{faults:?}");
+        assert!(faults[0].path.starts_with("dynamic_resources.cds_config"), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_disk_layer_needs_the_folder_that_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let layers = |root: &std::path::Path| {
+        let document = json!({ "layered_runtime": { "layers": [
+            { "name": "s", "static_layer": {} }, { "name": "d", "disk_layer": { "symlink_root": root } }] } });
+        judged(&document).reasons().join("")
+    };
+    assert_eq!(layers(&folder.path().join("later")), "");
+    let reason = layers(&folder.path().join("none/later"));
+    assert!(
+        reason.contains("layered_runtime.layers[1].disk_layer.symlink_root: unable to add filesystem watch"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn a_log_service_that_is_not_there_is_noted() {
     let log = json!({ "name": "als", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig",

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::forwarded::{self, Wanted};
 use super::steps::Steps;
 use super::tls;
 use crate::commands::dump::{Dump, Held, State, address, health, items, text};
@@ -10,7 +11,7 @@ use crate::commands::dump::{Dump, Held, State, address, health, items, text};
 const MOST: usize = 8;
 
 /// Tells of a cluster. False where nothing can go there.
-pub fn tell(name: &str, share: Option<u64>, dump: &Dump, steps: &mut Steps) -> bool {
+pub fn tell(name: &str, share: Option<u64>, wanted: &Wanted<'_>, dump: &Dump, steps: &mut Steps) -> bool {
     let share = share.map_or(String::new(), |share| format!(" ({share} % of requests)"));
     let clusters = dump.clusters();
     let of_name = |state| clusters.iter().find(|held| held.name == name && held.state == state);
@@ -25,10 +26,16 @@ pub fn tell(name: &str, share: Option<u64>, dump: &Dump, steps: &mut Steps) -> b
     if let Some(reason) = cluster.refused {
         steps.odd("cluster", format!("its last update was refused, the one before serves: {reason}"));
     }
+    if forwarded::is_dynamic(cluster.body) {
+        return forwarded::tell(cluster, wanted, dump, steps);
+    }
     endpoints(cluster, dump, steps) && handshake(cluster, dump, steps)
 }
 
 fn kind(cluster: &Held<'_>) -> String {
+    if forwarded::is_dynamic(cluster.body) {
+        return ": wherever each request names (dynamic forward proxy)".to_owned();
+    }
     let how = match text(&cluster.body["type"]) {
         "EDS" => "endpoints from the control plane",
         "STRICT_DNS" | "LOGICAL_DNS" => "endpoints by DNS",

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::Value;
 
 use super::chain::{self, Connection, End};
+use super::forwarded::{self, Wanted};
 use super::route::{self, Request};
 use super::steps::Steps;
-use super::{Target, cluster};
+use super::{Target, cluster, upgrade};
 use crate::cli::commands::Explain;
 use crate::commands::dump::{Dump, Held, State, address, items, text};
 
@@ -105,14 +106,18 @@ pub fn host_of(cluster: &str) -> &str {
 }
 
 fn authorities(target: &Target, way: &Way<'_>) -> [String; 2] {
+    if let Some(named) = &target.authority {
+        return [named.clone(), route::without_port(named).to_owned()];
+    }
     let port = target.port.unwrap_or(way.address.port());
     [authority(&target.host, port), target.host.clone()]
 }
 
 /// As clients write it: the port where it is not the scheme's own.
 fn authority(host: &str, port: u16) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     match port {
-        80 | 443 => host.to_owned(),
+        80 | 443 => host,
         port => format!("{host}:{port}"),
     }
 }
@@ -174,7 +179,15 @@ pub fn tell(way: &Way<'_>, target: &Target, asked: &Explain, dump: &Dump, steps:
     steps.good("chain", format!("{}: {}{}", chain::condition(chosen), chain::leads_to(chosen), may_refuse(&guards)));
     match chain::end(chosen) {
         End::Http(manager) => http(manager, way, target, asked, dump, steps),
-        End::Tcp(clusters) => several(&clusters, dump, steps),
+        End::Tcp(clusters) => {
+            // A dynamic forward proxy of TCP goes by the server name.
+            let wanted = Wanted {
+                authority: connection.server_name.to_owned(),
+                filters: &chosen["filters"],
+                address: way.address,
+            };
+            several(&clusters, &wanted, dump, steps)
+        }
         End::Other(name) => {
             steps.good("chain", format!("{name} answers by itself"));
             true
@@ -190,30 +203,40 @@ fn may_refuse(guards: &[&str]) -> String {
 }
 
 fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: &Dump, steps: &mut Steps) -> bool {
-    let guards = chain::guards(&manager["http_filters"]);
-    if !guards.is_empty() {
-        steps.good("filters", format!("these may refuse before: {}", guards.join(", ")));
-    }
-    let Some(table) = table(manager, dump) else {
-        let name = text(&manager["rds"]["route_config_name"]);
-        return steps.wrong("route", format!("the route table '{name}' has not come; requests wait for it, and fail"));
-    };
-    let request = |authority: &str| Request {
-        authority: authority.to_owned(),
+    let authorities = authorities(target, way);
+    let request = Request {
+        authority: match &*asked.method {
+            // A tunnel always names its port.
+            "CONNECT" if target.authority.is_none() => {
+                format!("{}:{}", authorities[1], target.port.unwrap_or(way.address.port()))
+            }
+            _ => authorities[0].clone(),
+        },
         path: asked.path(),
         method: &asked.method,
         scheme: if asked.tls { "https" } else { "http" },
         headers: &asked.header,
     };
-    let authorities = authorities(target, way);
-    let found = route::virtual_host(table, &authorities[0]);
+    let kind = upgrade::kind(&request, steps);
+    let table = table(manager, dump);
+    let host = table.and_then(|table| route::virtual_host(table, &request.authority));
+    let (chosen, passed) = host.map_or((None, Vec::new()), |(host, _)| route::choose(host, &request));
+    let permission = upgrade::permission(kind, manager, chosen.as_ref().map(|(route, _)| *route));
+    let guards = chain::guards(permission.filters(manager));
+    if !guards.is_empty() {
+        let whose = permission.whose(kind);
+        steps.good("filters", format!("these{whose} may refuse before: {}", guards.join(", ")));
+    }
+    let Some(table) = table else {
+        let name = text(&manager["rds"]["route_config_name"]);
+        return steps.wrong("route", format!("the route table '{name}' has not come; requests wait for it, and fail"));
+    };
     let named = text(&table["name"]);
-    let Some((host, domain)) = found else {
+    let Some((host, domain)) = host else {
         return steps
-            .wrong("route", format!("the table '{named}' has no virtual host for {}; 404 (NR)", authorities[0]));
+            .wrong("route", format!("the table '{named}' has no virtual host for {}; 404 (NR)", request.authority));
     };
     steps.good("route", format!("table '{named}', virtual host '{}' by its domain {domain}", text(&host["name"])));
-    let (chosen, passed) = route::choose(host, &request(&authorities[0]));
     for one in &passed {
         steps.good("route", format!("passed over: route {}: {}", one.route, one.why));
     }
@@ -227,6 +250,9 @@ fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: 
     };
     steps.good("route", format!("{name}{} -> {}", route::condition(&chosen["match"]), route::leads_to(chosen)));
     conditions.into_iter().for_each(|condition| steps.odd("route", condition));
+    if !permission.tell(kind, steps) {
+        return false;
+    }
     let answer = &chosen["direct_response"];
     if answer.is_object() {
         let status = answer["status"].as_u64().unwrap_or(0);
@@ -239,14 +265,19 @@ fn http(manager: &Value, way: &Way<'_>, target: &Target, asked: &Explain, dump: 
         };
     }
     let clusters = route::clusters(chosen);
+    let wanted = Wanted {
+        authority: forwarded::host_of_request(&request, [chosen, host, table]),
+        filters: permission.filters(manager),
+        address: way.address,
+    };
     // A redirect, or a cluster that the request names.
-    clusters.is_empty() || several(&clusters, dump, steps)
+    clusters.is_empty() || several(&clusters, &wanted, dump, steps)
 }
 
 /// All of several have to be good, for each gets its share.
-fn several(clusters: &[(&str, Option<u64>)], dump: &Dump, steps: &mut Steps) -> bool {
+fn several(clusters: &[(&str, Option<u64>)], wanted: &Wanted<'_>, dump: &Dump, steps: &mut Steps) -> bool {
     let gets_some = clusters.iter().filter(|(_, share)| *share != Some(0));
     // Each of them is told, whatever became of the one before.
-    let all: Vec<bool> = gets_some.map(|(name, share)| cluster::tell(name, *share, dump, steps)).collect();
+    let all: Vec<bool> = gets_some.map(|(name, share)| cluster::tell(name, *share, wanted, dump, steps)).collect();
     all.into_iter().all(|one| one)
 }

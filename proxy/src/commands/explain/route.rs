@@ -20,7 +20,8 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// A header; pseudo headers, too.
+    pub fn header(&self, name: &str) -> Option<&str> {
         match name {
             ":authority" | "host" => Some(&self.authority),
             ":path" => Some(self.path),
@@ -149,6 +150,12 @@ fn takes(demands: &Value, request: &Request<'_>, conditions: &mut Vec<String>) -
 }
 
 fn path(demands: &Value, request: &Request<'_>) -> Result<(), String> {
+    if request.method == "CONNECT" {
+        return match demands["connect_matcher"].is_object() {
+            true => Ok(()),
+            false => Err(format!("it wants {}, and CONNECT has none", path_words(demands))),
+        };
+    }
     let bare = request.bare_path();
     let folded = demands["case_sensitive"] == false;
     let fold = |text: &str| if folded { text.to_ascii_lowercase() } else { text.to_owned() };
@@ -162,7 +169,7 @@ fn path(demands: &Value, request: &Request<'_>) -> Result<(), String> {
     } else if let Some(pattern) = demands["safe_regex"]["regex"].as_str() {
         re2::full_match(pattern)?.is_match(bare.as_bytes())
     } else if demands["connect_matcher"].is_object() {
-        request.method == "CONNECT"
+        false
     } else {
         return Err("its path matcher is not known to this command".to_owned());
     };

@@ -13,7 +13,7 @@ fn explained_in(line: &str, dump: &Dump) -> (bool, String) {
     let arguments: Vec<_> = ["outrigger", "explain"].into_iter().chain(line.split(' ')).map(Into::into).collect();
     let Some(Ok(Command::Explain(asked))) = read(&arguments) else { unreachable!("it is a good line") };
     let (host, port, _) = target(&asked.target).unwrap();
-    let target = Target { host, port, addresses: asked.address.into_iter().collect() };
+    let target = Target { host, port, addresses: asked.address.into_iter().collect(), authority: authority(&asked) };
     let mut steps = Steps::default();
     (walk(&target, &asked, dump, &mut steps), steps.text(false))
 }
@@ -143,6 +143,67 @@ fn a_missing_certificate_is_in_the_way() {
     assert!(!arrives, "{text}");
     let (arrives, text) = explained_in("details:9080 --address 127.0.0.2", &Dump::default());
     assert!(!arrives && text.contains("no outbound listener"), "{text}");
+}
+
+/// The connection manager of the listener on 9080, and the last route of details.
+fn parts(dump: &mut Dump) -> (&mut serde_json::Value, &mut serde_json::Value) {
+    let [listeners, .., routes, _secrets] = &mut dump.configs[..] else { unreachable!("there are that many sections") };
+    let manager = &mut listeners["dynamic_listeners"][0]["active_state"]["listener"]["filter_chains"][0]["filters"][0];
+    let table = &mut routes["dynamic_route_configs"][0]["route_config"];
+    (&mut manager["typed_config"], &mut table["virtual_hosts"][0]["routes"][1])
+}
+
+#[test]
+fn upgrades_need_permission_and_may_have_their_own_filters() {
+    let line = "details:9080 --address 127.0.0.2 -H upgrade:WebSocket -H connection:keep-alive,Upgrade";
+    let refused = |dump: &Dump, why: &str| {
+        let (arrives, text) = explained_in(line, dump);
+        says(&text, &["x upgrade   WebSocket is not allowed", why, "403"]);
+        assert!(!arrives, "{text}");
+    };
+    let mut dump = dump();
+    refused(&dump, "no upgrade_configs");
+    let jwt = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication" });
+    let own = json!([{ "name": "tokens", "typed_config": jwt }]);
+    parts(&mut dump).0["upgrade_configs"] = json!([{ "upgrade_type": "websocket", "filters": own }]);
+    let (arrives, text) = explained_in(line, &dump);
+    says(&text, &["these filters of WebSocket may refuse before: tokens", "WebSocket is allowed", "10.0.0.8:9080"]);
+    assert!(arrives && !text.contains("authz"), "{text}");
+    parts(&mut dump).1["route"]["upgrade_configs"] = json!([{ "upgrade_type": "websocket", "enabled": false }]);
+    refused(&dump, "its route says enabled: false");
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2 -H upgrade:websocket", &dump);
+    says(&text, &["asks for nothing without 'connection: upgrade'", "authz"]);
+    assert!(arrives, "{text}");
+    parts(&mut dump).0["upgrade_configs"][0]["enabled"] = false.into();
+    parts(&mut dump).1["route"]["upgrade_configs"] = json!([]);
+    refused(&dump, "the connection manager says enabled: false");
+}
+
+#[test]
+fn tunnels_go_by_routes_of_their_own() {
+    let mut dump = dump();
+    let line = "details:9080 --address 127.0.0.2 --method CONNECT";
+    let (arrives, text) = explained_in(line, &dump);
+    says(&text, &["CONNECT has none", "404"]);
+    assert!(!arrives, "{text}");
+    let route = parts(&mut dump).1;
+    route["match"] = json!({ "connect_matcher": {} });
+    route["route"]["upgrade_configs"] = json!([{ "upgrade_type": "CONNECT", "connect_config": {} }]);
+    let (arrives, text) = explained_in(line, &dump);
+    says(&text, &["CONNECT is allowed; the tunnel ends here", "10.0.0.8:9080"]);
+    assert!(arrives, "{text}");
+}
+
+#[test]
+fn a_host_of_the_request_counts_before_that_of_the_connection() {
+    let (arrives, text) = explained("other:9080 --address 127.0.0.2 -H Host:details");
+    says(&text, &["other is 127.0.0.2", "by its domain details", "10.0.0.8:9080"]);
+    assert!(arrives, "{text}");
+    let (arrives, text) = explained("other:9080 --address 127.0.0.2 -H :authority:details:9080");
+    says(&text, &["by its domain details", "10.0.0.8:9080"]);
+    assert!(arrives, "{text}");
+    let (_, text) = explained("details:9080 --address 127.0.0.2 -H host:elsewhere.example:80");
+    says(&text, &["virtual host 'allow_any' by its domain *"]);
 }
 
 #[test]

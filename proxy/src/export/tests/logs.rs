@@ -125,6 +125,26 @@ fn a_stream_that_has_ended_is_followed_by_another() {
 }
 
 #[test]
+fn entries_that_wait_at_the_end_are_sent() {
+    let worker = std::thread::spawn(|| {
+        run(async {
+            let heard = Heard::default();
+            let world = World::http2(log_service(heard.clone(), usize::MAX).await);
+            let mut config = stream(1 << 20);
+            config.buffer.interval = Duration::from_secs(3600);
+            let stats = Stats::new(StatsSettings::default());
+            let log = LogStream::compile(&config, true, &LogExporters::default(), &stats);
+            log.send(Vec::new(), &world.calls);
+            hold();
+            log.send(Vec::new(), &world.calls);
+            send_rest(&world.calls, Duration::from_secs(30)).await;
+            assert_eq!(*heard.borrow(), [(0, true, 2)]);
+        });
+    });
+    worker.join().unwrap();
+}
+
+#[test]
 fn a_log_service_that_hangs_costs_a_counter() {
     run(async {
         let world = World::http2(hung().await);

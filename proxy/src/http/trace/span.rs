@@ -21,6 +21,9 @@ pub(in crate::http) fn finish(stream: &mut Stream<'_>, begun: bool, whole: bool)
     let context = stream.context;
     let Some(tracer) = tracer_of(stream).filter(|_| trace.begun.own.sampled) else { return };
     let info = &stream.info;
+    if let Some(called) = trace.called.take() {
+        called.left(info, context.upstreams.calls());
+    }
     let end = info.end.unwrap_or_else(Instant::now);
     let mut span = Span {
         trace: trace.begun.own.trace,
@@ -110,6 +113,11 @@ pub(super) fn of_both(span: &mut Span, info: &StreamInfo, (flags, status): (Resp
         span.tag(tags::UPSTREAM_CLUSTER, &**cluster);
         span.tag(tags::UPSTREAM_CLUSTER_NAME, &**observed);
     }
+    of_answer(span, flags, status);
+}
+
+/// How it was answered.
+pub(super) fn of_answer(span: &mut Span, flags: ResponseFlags, status: u16) {
     span.tag(tags::HTTP_STATUS_CODE, status.to_string());
     span.tag(tags::RESPONSE_FLAGS, flags.short());
     if status == 0 || status / 100 == 5 {

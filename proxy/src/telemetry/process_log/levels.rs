@@ -28,7 +28,9 @@ pub enum LogLevel {
 
 /// Envoy's logger names, in the order in which it lists them. Those of parts that do not exist here are kept: tools set them.
 pub const LOGGERS: &[&str] = &[
+    "a2a",
     "admin",
+    "ai_protocol_manager",
     "alternate_protocols_cache",
     "aws",
     "assert",

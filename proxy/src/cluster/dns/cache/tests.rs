@@ -96,6 +96,8 @@ fn a_name_is_looked_up_when_it_is_asked_for_and_is_an_endpoint_then() {
         assert!(matches!(world.cache.load("app.example:80", 443), Load::Known(_)), "the same name");
         assert_eq!(world.resolved("other.example:8080").await, at(2));
         assert_eq!(world.endpoints(), ["app.example:80", "other.example:8080"]);
+        let shown = world.cluster.host_statuses();
+        assert_eq!((&*shown[1].hostname, &*shown[1].address), ("other.example:8080", "10.0.0.2:8080"));
         assert_eq!(world.resolved("10.0.0.7").await, at(7), "an address stands for itself");
         assert_eq!(world.picked("app.example:81"), Err(PickFailure::NobodyResolves), "another port is another name");
         assert_eq!((world.stat("host_added"), world.stat("num_hosts"), world.stat("host_address_changed")), (3, 3, 3));

@@ -26,12 +26,14 @@ use super::wait::{Wait, Waited};
 use crate::call::{GrpcCall, GrpcTarget, Reply};
 use crate::failure::ResponseFlags;
 use crate::http::attempt;
+use crate::http::trace::called;
 use crate::policy::{Opened, falls_into};
 use crate::stats::{self, Kind};
 use crate::telemetry::dynamic::{Form, Shared, StateObject};
 use crate::telemetry::format;
 use crate::telemetry::shadow::Outcome;
-use crate::wire::grpc::frames::Framed;
+use crate::wire::grpc::{self, frames::Framed};
+use crate::wire::h1::phrase;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::BodyLength;
 
@@ -169,16 +171,29 @@ impl HttpFilter for ExtAuthz {
                 self.ask(turn, Some((told, !complete)))
             }
             Waited::Call(Ok(Reply::Grpc(reply))) => match message::decode(&reply.message) {
-                Ok(answer) => self.judged(turn, answer),
+                Ok(answer) => {
+                    called::grpc_ended(turn.stream, 0, status_of(&answer));
+                    self.judged(turn, answer)
+                }
                 Err(rejection) => {
+                    called::grpc_ended(turn.stream, grpc::INTERNAL, None);
                     self.failed(turn, message::Denied::default(), &format!("the answer cannot be read: {rejection}"))
                 }
             },
             Waited::Call(Ok(Reply::Http(reply))) => match target(turn) {
-                Target::Http(target) => self.judged(turn, over_http::answer(target.config(), reply)),
+                Target::Http(target) => {
+                    called::http_ended(turn.stream, Ok(&reply), said_by_http);
+                    self.judged(turn, over_http::answer(target.config(), reply))
+                }
                 Target::Grpc(_) => self.failed(turn, message::Denied::default(), "the answer is not gRPC"),
             },
-            Waited::Call(Err(failure)) => self.failed(turn, message::Denied::default(), &failure.to_string()),
+            Waited::Call(Err(failure)) => {
+                match target(turn) {
+                    Target::Http(_) => called::http_ended(turn.stream, Err(&failure), said_by_http),
+                    Target::Grpc(_) => called::grpc_ended(turn.stream, failure.grpc_status(), None),
+                }
+                self.failed(turn, message::Denied::default(), &failure.to_string())
+            }
             _ => Step::Abort(ResponseFlags::UNAUTHORIZED_EXTERNAL_SERVICE, "ext_authz_error"),
         }
     }
@@ -230,16 +245,19 @@ impl ExtAuthz {
         let target = match target(turn) {
             Target::Grpc(target) => target,
             Target::Http(target) => {
-                let call = over_http::question(self, target, turn.stream, body.as_ref());
+                let mut call = over_http::question(self, target, turn.stream, body.as_ref());
+                called::by_http(turn.stream, &call.cluster, &mut call.head.headers);
                 return Step::Wait(Wait::Call(turn.stream.context.upstreams.calls().http(call)));
             }
         };
         let question = question::encode(self, turn, body.as_ref());
+        let mut told = Headers::new();
+        called::by_grpc(turn.stream, target, message::CHECK, &mut told);
         let stream = &*turn.stream;
         let entry = stream.entry(None, None);
         let mut render = |format: &config::access_log::Format, out: &mut Vec<u8>| format::write(format, &entry, out);
         let message = Framed::of(&question);
-        let call = GrpcCall::unary(target, message::CHECK, message, Headers::new(), &mut render);
+        let call = GrpcCall::unary(target, message::CHECK, message, told, &mut render);
         Step::Wait(Wait::Call(stream.context.upstreams.calls().grpc(call)))
     }
 
@@ -295,6 +313,20 @@ fn leave(turn: &mut Turn<'_, '_, ExtAuthz>, value: Bytes, form: Form) {
     let key = turn.slot.name.clone();
     turn.stream.info.set_state(StateObject { key, value, form, read_only: false, shared: Shared::None });
 }
+
+/// What its span says of an answer over gRPC.
+fn status_of(answer: &message::CheckResponse) -> Option<(&'static str, &'static str)> {
+    let allowed = matches!(answer.verdict, message::Verdict::Allowed(_));
+    Some((TRACE_STATUS, if allowed { "ext_authz_ok" } else { "ext_authz_unauthorized" }))
+}
+
+/// And over HTTP.
+fn said_by_http(status: u16) -> [(&'static str, &'static str); 2] {
+    let verdict = if status == 200 { "ext_authz_ok" } else { "ext_authz_unauthorized" };
+    [(TRACE_STATUS, verdict), ("ext_authz_http_status", phrase(status))]
+}
+
+const TRACE_STATUS: &str = "ext_authz_status";
 
 /// Whom this route asks.
 fn target<'s>(turn: &Turn<'_, 's, ExtAuthz>) -> &'s Target {

@@ -28,6 +28,7 @@ use crate::http::rate_limit::RateLimit as Limit;
 use crate::http::reason;
 use crate::http::respond;
 use crate::http::stream::Stream;
+use crate::http::trace::called;
 use crate::mutate::Mutation;
 use crate::policy::{Opened, falls_into};
 use crate::telemetry::format;
@@ -127,7 +128,8 @@ impl HttpFilter for RateLimit {
             return Step::Continue;
         }
         turn.state.phase = Phase::Begun;
-        let Some(call) = settings.call(turn, false) else { return Step::Continue };
+        let Some(mut call) = settings.call(turn, false) else { return Step::Continue };
+        called::by_grpc(turn.stream, &settings.target, message::SHOULD_RATE_LIMIT, call.metadata());
         turn.state.phase = Phase::Asking;
         Step::Wait(Wait::Call(turn.stream.context.upstreams.calls().grpc(call)))
     }
@@ -136,10 +138,20 @@ impl HttpFilter for RateLimit {
         turn.state.phase = Phase::Begun;
         match waited {
             Waited::Call(Ok(Reply::Grpc(reply))) => match message::decode(&reply.message) {
-                Ok(answer) => self.settings.judged(turn, answer),
-                Err(rejection) => self.settings.failed(turn.stream, &format!("the answer cannot be read: {rejection}")),
+                Ok(answer) => {
+                    let said = if answer.over_limit { "over_limit" } else { "ok" };
+                    called::grpc_ended(turn.stream, 0, Some(("ratelimit_status", said)));
+                    self.settings.judged(turn, answer)
+                }
+                Err(rejection) => {
+                    called::grpc_ended(turn.stream, grpc::INTERNAL, None);
+                    self.settings.failed(turn.stream, &format!("the answer cannot be read: {rejection}"))
+                }
             },
-            Waited::Call(Err(failure)) => self.settings.failed(turn.stream, &failure.to_string()),
+            Waited::Call(Err(failure)) => {
+                called::grpc_ended(turn.stream, failure.grpc_status(), None);
+                self.settings.failed(turn.stream, &failure.to_string())
+            }
             _ => self.settings.failed(turn.stream, "the answer is not gRPC"),
         }
     }
