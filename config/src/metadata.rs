@@ -13,8 +13,11 @@ pub struct Metadata {
     /// `core.v3.Metadata` with nothing else in it.
     encoded: Box<[u8]>,
     /// The same, once it was asked for; sorted by name.
-    read: OnceLock<Box<[(Arc<str>, serde_json::Value)]>>,
+    read: OnceLock<Box<[Named]>>,
 }
+
+/// A filter's name, and what stands under it.
+type Named = (Arc<str>, serde_json::Value);
 
 /// A `google.protobuf.Value` from its bytes.
 pub fn value_of(bytes: &[u8]) -> Option<serde_json::Value> {
@@ -35,7 +38,7 @@ impl Metadata {
     }
 
     /// All of it, sorted by name.
-    pub fn all(&self) -> &[(Arc<str>, serde_json::Value)] {
+    pub fn all(&self) -> &[Named] {
         self.read.get_or_init(|| self.decoded())
     }
 
@@ -44,12 +47,12 @@ impl Metadata {
         self.of_filter(filter)?.get(key)
     }
 
-    fn decoded(&self) -> Box<[(Arc<str>, serde_json::Value)]> {
+    fn decoded(&self) -> Box<[Named]> {
         // It was encoded here.
         let proto = pb::Metadata::decode(&*self.encoded).unwrap_or_default();
         let fields = proto.filter_metadata.iter();
         let mut read: Vec<_> = fields.map(|(name, value)| (Arc::from(name.as_str()), struct_to_json(value))).collect();
-        read.sort_by(|(left, _): &(Arc<str>, _), (right, _)| left.cmp(right));
+        read.sort_by(|(left, _): &Named, (right, _)| left.cmp(right));
         read.into()
     }
 }

@@ -36,8 +36,11 @@ pub struct Ads {
 struct Shared {
     sent: watch::Sender<Option<DiscoveryResponse>>,
     /// Which response was answered, and what was wrong with it.
-    answers: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
 }
+
+/// The nonce, and what was wrong.
+type Answer = (String, Option<String>);
 
 impl Ads {
     pub fn start() -> Ads {

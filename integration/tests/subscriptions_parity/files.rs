@@ -63,12 +63,12 @@ pub fn play(program: &Path, is_old: bool, ending: &str) -> Result<Table, Failure
     let mut broken = secret("own");
     broken["tls_certificate"]["private_key"] = json!({ "inline_string": "none" });
     // JSON is YAML.
-    put(&path, &response(&[good.clone()]))?;
+    put(&path, &response(std::slice::from_ref(&good)))?;
     let mut source = if is_old { json!({ "path": path }) } else { json!({ "path_config_source": { "path": path } }) };
     source["resource_api_version"] = json!("V3");
     let _process = Started::working(program, tempfile::tempdir()?, &bootstrap(admin, listener, source), admin)?;
     let steps = [
-        ("the same", response(&[good.clone()])),
+        ("the same", response(std::slice::from_ref(&good))),
         ("another", response(&[secret("own")])),
         ("no response", "[{".to_owned()),
         ("two", response(&[good, secret("x")])),

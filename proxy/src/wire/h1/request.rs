@@ -317,8 +317,8 @@ fn framing(headers: &mut Headers, is_connect: bool, settings: &Settings) -> Resu
     }
     drop(encodings);
     if chunked && lengths > 0 {
-        // As with Envoy several are refused even where one may stand beside it, unless none of them is a number.
-        let is_number = |length: &Bytes| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+        // As with Envoy several are refused even where one may stand beside it, unless none of them has a digit.
+        let is_number = |length: &Bytes| length.iter().any(u8::is_ascii_digit);
         if lengths > 1 && headers.get_all(&Name::CONTENT_LENGTH).any(is_number) {
             return Err(ParseError::CODEC);
         }
