@@ -229,11 +229,14 @@ impl Stats {
         let inner = &mut *guard;
         for entry in inner.entries.values_mut().flatten().filter(|entry| entry.kind == Kind::Histogram) {
             let shards = inner.shards.values().copied().chain(inner.central);
-            let now = counts(entry, |cell| shards.clone().fold(0, |sum, shard| sum.wrapping_add(shard.get(cell))));
+            let read = |cell| shards.clone().fold(0u64, |sum, shard| sum.wrapping_add(shard.get(cell)));
+            let (sum, now) = (read(entry.cell), counts(entry, read));
             let interval = entry.interval.get_or_insert_default();
             let before = |index: usize| interval.at_flush.get(index).copied().unwrap_or(0);
             interval.between = now.iter().enumerate().map(|(index, count)| count.wrapping_sub(before(index))).collect();
             interval.at_flush = now;
+            interval.sum_between = sum.wrapping_sub(interval.sum_at_flush);
+            interval.sum_at_flush = sum;
         }
     }
 
