@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::matcher::{Fraction, MetadataMatcher};
+use crate::matcher::MetadataMatcher;
 use crate::runtime::Live;
 use crate::tracing::Collector;
 
@@ -117,7 +117,9 @@ pub enum LogFilter {
     /// `runtime_filter`: a share of all entries.
     Share {
         /// How many.
-        of: Live<Fraction>,
+        numerator: Live<u64>,
+        /// Of so many.
+        denominator: u32,
         /// Chance alone decides, and not the request's id.
         independent: bool,
     },

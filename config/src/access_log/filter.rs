@@ -105,14 +105,15 @@ fn extension_filter(at: &At<'_>, proto: &pb::ExtensionFilter, options: &Options)
     Ok(LogFilter::LogAll(Arc::from(&*extension.type_name)))
 }
 
-/// What the key says in place of the share is a share, too.
+/// What the key says in place of the numerator is a whole number, of as many as the share has.
 fn share(at: &At<'_>, proto: &pb::RuntimeFilter, options: &Options) -> Result<LogFilter, Rejection> {
     field_rules::not_empty(&at.field("runtime_key"), &proto.runtime_key)?;
     let none = Fraction { numerator: 0, denominator: 100 };
     let share = proto.percent_sampled.as_ref();
     let share = share.map(|share| matcher::decode::fraction(&at.field("percent_sampled"), share)).transpose()?;
-    let of = options.runtime.live(&proto.runtime_key, share.unwrap_or(none));
-    Ok(LogFilter::Share { of, independent: proto.use_independent_randomness })
+    let share = share.unwrap_or(none);
+    let numerator = options.runtime.live(&proto.runtime_key, u64::from(share.numerator));
+    Ok(LogFilter::Share { numerator, denominator: share.denominator, independent: proto.use_independent_randomness })
 }
 
 fn grpc_status(at: &At<'_>, proto: &pb::GrpcStatusFilter) -> Result<LogFilter, Rejection> {

@@ -104,11 +104,17 @@ impl Kind {
 }
 
 fn integer(text: &str) -> Option<u64> {
-    /// Beyond it a number of JSON is not exact.
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    let value = text.parse::<f64>().ok()?;
-    // JSON has one kind of number.
-    (value >= 0.0 && value.fract() == 0.0 && value <= MOST).then_some(value as u64)
+    /// The first that is too large.
+    const TOO_MUCH: f64 = 18_446_744_073_709_551_616.0;
+    let cut_off = || {
+        if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            return u64::from_str_radix(digits, 16).ok();
+        }
+        // JSON has one kind of number; as in Envoy it is a whole one without what is behind its point.
+        let value = text.parse::<f64>().ok()?;
+        (0.0..TOO_MUCH).contains(&value).then_some(value as u64)
+    };
+    text.parse::<u64>().ok().or_else(cut_off).map(|value| value.min(NOTHING - 1))
 }
 
 /// A number of percent, or a `FractionalPercent` as YAML.

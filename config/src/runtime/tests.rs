@@ -30,7 +30,7 @@ fn a_value_is_what_it_is_asked_for_if_it_can_be() {
     ]));
     assert_eq!(
         ["n", "f", "half", "less", "yes", "none"].map(|key| all.get::<u64>(key)),
-        [Some(4), Some(4), None, None, None, None]
+        [Some(4), Some(4), Some(0), None, None, None]
     );
     assert_eq!(["yes", "no", "n", "none"].map(|key| all.get(key)), [Some(true), Some(false), None, None]);
     assert_eq!(
@@ -40,8 +40,36 @@ fn a_value_is_what_it_is_asked_for_if_it_can_be() {
     let share = |numerator, denominator| Some(Fraction { numerator, denominator });
     assert_eq!(
         ["n", "much", "share", "json", "empty", "half", "wrong", "other", "none"].map(|key| all.get(key)),
-        [share(4, 100), share(100, 100), share(5, 1_000_000), share(3, 100), share(0, 100), None, None, None, None]
+        [
+            share(4, 100),
+            share(100, 100),
+            share(5, 1_000_000),
+            share(3, 100),
+            share(0, 100),
+            share(0, 100),
+            None,
+            None,
+            None
+        ]
     );
+}
+
+#[test]
+fn whole_numbers_are_read_as_envoy_reads_them() {
+    for (text, number) in [
+        ("5.5", Some(5)),
+        ("500.9", Some(500)),
+        ("0x1f4", Some(500)),
+        ("1e3", Some(1000)),
+        (" 500 ", Some(500)),
+        ("18446744073709551614", Some(u64::MAX - 1)),
+        ("1e30", None),
+        ("-5", None),
+        ("abc", None),
+        ("0x", None),
+    ] {
+        assert_eq!(Key::<u64>::fixed(text).get(), number, "{text}");
+    }
 }
 
 #[test]

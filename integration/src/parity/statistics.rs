@@ -5,6 +5,7 @@
 //! reads its admin interface. What Envoy says stands in `integration/parity/statistics.txt`, and what differs, with the reason, in
 //! `integration/parity/statistics_differences.txt`. Must never depend on time, ports or the number of octets.
 
+pub mod tags;
 mod world;
 
 use std::collections::BTreeMap;

@@ -64,7 +64,8 @@ fn logger(name: &str) -> Result<usize, String> {
 }
 
 fn level(name: &str) -> Result<LogLevel, String> {
-    parse_level(name).ok_or_else(|| format!("unknown logger level '{}'", shown(name)))
+    let known = parse_level(name).filter(|level| level_name(*level) == name);
+    known.ok_or_else(|| format!("unknown logger level '{}'", shown(name)))
 }
 
 fn list(log: &ProcessLog) -> String {

@@ -103,8 +103,14 @@ async fn serve(
     }
     let mut elsewhere = None;
     match result {
-        Ok(()) => exchange.count_unread(),
-        Err(Stop::Elsewhere(next)) => elsewhere = Some(next),
+        Ok(()) => {
+            exchange.answered();
+            exchange.count_unread();
+        }
+        Err(Stop::Elsewhere(next)) => {
+            exchange.answered();
+            elsewhere = Some(next);
+        }
         // An answer to an answer: the response had begun.
         Err(Stop::Reply(reply)) => {
             exchange.abort(reply.flags, reply.details);

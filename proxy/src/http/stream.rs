@@ -226,7 +226,7 @@ impl<'s> Stream<'s> {
             None => More::default(),
         };
         let more = More {
-            traced: self.decided.is_some_and(|reason| reason != Reason::NotTraceable),
+            forced: self.decided == Some(Reason::ServiceForced),
             span: self.trace.as_ref().map(|trace| trace.ids()),
             ..more
         };

@@ -28,7 +28,7 @@ pub enum Filter {
     NotHealthCheck,
     Expression(Expression),
     Traceable,
-    Share { of: Live<Fraction>, independent: bool },
+    Share { numerator: Live<u64>, denominator: u32, independent: bool },
     GrpcStatus { statuses: Vec<u8>, exclude: bool },
     Metadata { matcher: Option<MetadataMatcher>, or_else: bool },
     Kinds { kinds: Vec<EntryKind>, exclude: bool },
@@ -57,7 +57,9 @@ impl Filter {
             LogFilter::NotHealthCheck => Filter::NotHealthCheck,
             LogFilter::Expression(expression) => Filter::Expression(Expression::compile(expression)),
             LogFilter::Traceable => Filter::Traceable,
-            LogFilter::Share { of, independent } => Filter::Share { of: of.clone(), independent: *independent },
+            LogFilter::Share { numerator, denominator, independent } => {
+                Filter::Share { numerator: numerator.clone(), denominator: *denominator, independent: *independent }
+            }
             LogFilter::GrpcStatus { statuses, exclude } => {
                 Filter::GrpcStatus { statuses: statuses.clone(), exclude: *exclude }
             }
@@ -82,11 +84,17 @@ impl Filter {
             }
             Filter::And(filters) => filters.iter().all(|filter| filter.takes(entry)),
             Filter::Or(filters) => filters.iter().any(|filter| filter.takes(entry)),
-            Filter::Header(matcher) => entry.request.is_some_and(|request| matcher.match_request(request)),
+            // Where there is no head, it is as one without headers.
+            Filter::Header(matcher) => {
+                entry.request.map_or_else(|| matcher.match_nothing(), |request| matcher.match_request(request))
+            }
             Filter::NotHealthCheck => !info.health_check,
             Filter::Expression(expression) => expression.holds(&Known::of(entry)),
-            Filter::Traceable => entry.more.traced && !info.health_check,
-            Filter::Share { of, independent } => falls_into(of.get(), number(entry, *independent)),
+            Filter::Traceable => entry.more.forced && !info.health_check,
+            Filter::Share { numerator, denominator, independent } => {
+                let numerator = numerator.get().min((*denominator).into()) as u32;
+                falls_into(Fraction { numerator, denominator: *denominator }, number(entry, *independent))
+            }
             Filter::GrpcStatus { statuses, exclude } => statuses.contains(&grpc_status(entry)) != *exclude,
             Filter::Metadata { matcher, or_else } => of_metadata(matcher.as_ref(), entry).unwrap_or(*or_else),
             Filter::Kinds { kinds, exclude } => kinds.contains(&entry.more.kind) != *exclude,

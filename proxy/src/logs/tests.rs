@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use config::access_log::{Comparison, LogFilter, Part};
-use config::matcher::{Fraction, HeaderMatcher, HeaderRule, MetadataMatcher, StringMatcher, ValueMatcher};
+use config::matcher::{HeaderMatcher, HeaderRule, MetadataMatcher, StringMatcher, ValueMatcher};
 
 use super::*;
 use crate::failure::ResponseFlags;
@@ -185,6 +185,18 @@ fn filters() {
     assert!(!takes(header("x-a", "1,2")));
     assert!(takes(header(":method", "GET")));
     assert!(!takes(header("x-b", "")));
+    let without_head = |rule, invert, missing_is_empty| {
+        let config = LogFilter::Header(HeaderMatcher { name: "x-a".into(), rule, invert, missing_is_empty });
+        Filter::compile(&config).takes(&LogEntry::of(&info))
+    };
+    let two = || HeaderRule::String(StringMatcher::Exact { value: "2".into(), ignore_case: false });
+    let none = || HeaderRule::String(StringMatcher::Exact { value: "".into(), ignore_case: false });
+    assert!(without_head(HeaderRule::Present(false), false, false));
+    assert!(without_head(HeaderRule::Present(true), true, false));
+    assert!(!without_head(HeaderRule::Present(true), false, false));
+    assert!(!without_head(two(), false, false));
+    assert!(without_head(two(), true, true));
+    assert!(without_head(none(), false, true));
     assert!(takes(LogFilter::And(vec![LogFilter::NotHealthCheck, LogFilter::LogAll("x".into())])));
     assert!(!takes(LogFilter::And(vec![LogFilter::NotHealthCheck, header("x-b", "")])));
     assert!(takes(LogFilter::Or(vec![header("x-b", ""), header("x-a", "1")])));
@@ -204,19 +216,19 @@ fn filters_of_what_kind_and_share_and_status_an_entry_is() {
         more: Default::default(),
     };
     entry.more.kind = EntryKind::DownstreamStart;
-    entry.more.traced = true;
+    entry.more.forced = true;
     let takes = |config: LogFilter| Filter::compile(&config).takes(&entry);
     let kinds = |exclude| LogFilter::Kinds { kinds: vec![EntryKind::DownstreamStart], exclude };
     assert_eq!((takes(kinds(false)), takes(kinds(true))), (true, false));
     let statuses = |status, exclude| LogFilter::GrpcStatus { statuses: vec![status], exclude };
     assert_eq!((takes(statuses(5, false)), takes(statuses(5, true)), takes(statuses(0, false))), (true, false, false));
     assert!(takes(LogFilter::Traceable));
+    let sampled = LogEntry { more: Default::default(), ..entry };
+    assert!(!Filter::compile(&LogFilter::Traceable).takes(&sampled), "sampled by chance alone");
     // The id says 60 of 100.
-    let share =
-        |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }.into(), independent: false };
+    let share = |numerator| LogFilter::Share { numerator: u64::into(numerator), denominator: 100, independent: false };
     assert_eq!((takes(share(60)), takes(share(61))), (false, true));
-    let chance =
-        |numerator| LogFilter::Share { of: Fraction { numerator, denominator: 100 }.into(), independent: true };
+    let chance = |numerator| LogFilter::Share { numerator: u64::into(numerator), denominator: 100, independent: true };
     assert_eq!((takes(chance(0)), takes(chance(100))), (false, true));
     let metadata = |key: &str, or_else, invert| LogFilter::Metadata {
         matcher: Some(MetadataMatcher {

@@ -38,6 +38,11 @@ impl HeaderMatchers {
         self.0.iter().all(|condition| holds_for_request(condition, head))
     }
 
+    /// Whether all conditions hold where there is no head at all.
+    pub fn match_nothing(&self) -> bool {
+        self.0.iter().all(|(_, matcher)| matcher.matches(None))
+    }
+
     /// Whether one of the conditions holds.
     pub fn any_of_request(&self, head: &RequestHead) -> bool {
         self.0.iter().any(|condition| holds_for_request(condition, head))

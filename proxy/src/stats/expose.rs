@@ -1,12 +1,13 @@
 //! Statistics as text: Envoy's own lines, its JSON, and Prometheus' text format 0.0.4. Called by admin, on the control thread.
 
+mod quantiles;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use self::quantiles::{QUANTILES, of_one};
+pub use self::quantiles::{quantiles, sum_of};
 use super::{HistogramSample, Kind, Sample, Stats, Tagged};
-
-/// Quantiles that Envoy shows, in percent.
-const QUANTILES: [f64; 10] = [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0];
 
 /// How histograms are shown (`histogram_buckets`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,11 +65,8 @@ fn histogram_text(histogram: &HistogramSample, buckets: Buckets) -> String {
     match buckets {
         Buckets::Quantiles => {
             for quantile in QUANTILES {
-                let interval = number(quantile_of(histogram, &histogram.interval, quantile));
-                parts.push(format!(
-                    "P{quantile}({interval},{})",
-                    number(quantile_of(histogram, &histogram.counts, quantile))
-                ));
+                let of = |counted: quantiles::Counted<'_>| number(counted.quantile(quantile));
+                parts.push(format!("P{quantile}({},{})", of(histogram.last()), of(histogram.all())));
             }
         }
         Buckets::Detailed => {
@@ -115,26 +113,6 @@ fn buckets_json(histogram: &HistogramSample, buckets: Buckets) -> String {
         format!("{{\"upper_bound\":{bound},\"interval\":{interval},\"cumulative\":{all}}}")
     };
     counted(histogram, buckets).map(one).collect::<Vec<_>>().join(",")
-}
-
-/// The value below which so many percent lie, as far as the buckets tell; NaN when there are none.
-fn quantile_of(histogram: &HistogramSample, counts: &[u64], percent: f64) -> f64 {
-    let total: u64 = counts.iter().sum();
-    if total == 0 {
-        return f64::NAN;
-    }
-    let wanted = percent / 100.0 * total as f64;
-    let mut below = 0.0;
-    for (index, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let count = *count as f64;
-        if below + count >= wanted {
-            let low = if index == 0 { 0.0 } else { histogram.bounds[index - 1] };
-            let high = histogram.bounds.get(index).copied().unwrap_or(low);
-            return low + (high - low) * ((wanted - below) / count).clamp(0.0, 1.0);
-        }
-        below += count;
-    }
-    histogram.bounds.last().copied().unwrap_or(0.0)
 }
 
 fn number(value: f64) -> String {
@@ -212,13 +190,13 @@ fn details_json(histogram: &HistogramSample) -> String {
 }
 
 fn quantiles_json(histogram: &HistogramSample) -> String {
-    let value = |counts: &[u64], quantile| {
-        let value = quantile_of(histogram, counts, quantile);
+    let value = |counted: quantiles::Counted<'_>, quantile| {
+        let value = counted.quantile(quantile);
         if value.is_nan() { "null".to_owned() } else { value.to_string() }
     };
     let one = |quantile| {
-        let all = value(&histogram.counts, quantile);
-        format!("{{\"cumulative\":{all},\"interval\":{}}}", value(&histogram.interval, quantile))
+        let all = value(histogram.all(), quantile);
+        format!("{{\"cumulative\":{all},\"interval\":{}}}", value(histogram.last(), quantile))
     };
     QUANTILES.map(one).join(",")
 }
@@ -265,26 +243,11 @@ fn write_summary(out: &mut String, name: &str, sample: &Sample, labels: &str) {
     let Some(histogram) = &sample.histogram else { return };
     let comma = if labels.is_empty() { "" } else { "," };
     for quantile in QUANTILES {
-        let value = number(quantile_of(histogram, &histogram.interval, quantile));
-        let _ = writeln!(out, "{name}{{{labels}{comma}quantile=\"{}\"}} {value}", quantile / 100.0);
+        let value = number(histogram.last().quantile(quantile));
+        let _ = writeln!(out, "{name}{{{labels}{comma}quantile=\"{}\"}} {value}", of_one(quantile));
     }
     let total: u64 = histogram.interval.iter().sum();
     let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {total}", sum_of(histogram));
-}
-
-/// Envoy's quantiles (0 to 1) of the last interval; none where nothing came in it.
-pub fn quantiles(histogram: &HistogramSample) -> Vec<(f64, f64)> {
-    let value = |quantile: f64| (quantile / 100.0, quantile_of(histogram, &histogram.interval, quantile));
-    QUANTILES.map(value).into_iter().filter(|(_, value)| !value.is_nan()).collect()
-}
-
-/// The sum of the last interval, as far as the buckets tell.
-pub fn sum_of(histogram: &HistogramSample) -> f64 {
-    let middle = |index: usize| {
-        let low = index.checked_sub(1).map_or(0.0, |before| histogram.bounds[before]);
-        (low + histogram.bounds.get(index).copied().unwrap_or(low)) / 2.0
-    };
-    histogram.interval.iter().enumerate().map(|(index, count)| middle(index) * *count as f64).sum()
 }
 
 /// The line above the series of a metric.

@@ -3,6 +3,7 @@
 mod places;
 mod scope;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -113,11 +114,19 @@ impl Stats {
 
     /// Statistics under `prefix` (ends in `.` by the caller's choice) that go away with the scope. Clusters and listeners use it.
     pub fn scope(self: &Arc<Self>, prefix: &str) -> Scope {
+        let prefix = clean(prefix);
+        let prefix: &str = match prefix.trim_end_matches('.') {
+            // A name that ends in dots is one without them.
+            short if prefix.len() > short.len() => &prefix[..=short.len()],
+            _ => &prefix,
+        };
         Scope { stats: Arc::clone(self), prefix: prefix.into(), held: Mutex::default(), quiet: Mutex::default() }
     }
 
     /// These are shown as 0 below `prefix`, where nothing counts under them.
     pub fn quiet(&self, prefix: &str, names: Names) {
+        let prefix = clean(prefix);
+        let prefix = &*prefix;
         let mut held = lock(&self.quiet);
         if !held.iter().any(|known| *known.0 == *prefix && std::ptr::eq(known.1, names)) {
             held.push(lock(&self.inner).add_quiet(prefix, names));
@@ -229,18 +238,22 @@ impl Stats {
         let inner = &mut *guard;
         for entry in inner.entries.values_mut().flatten().filter(|entry| entry.kind == Kind::Histogram) {
             let shards = inner.shards.values().copied().chain(inner.central);
-            let now = counts(entry, |cell| shards.clone().fold(0, |sum, shard| sum.wrapping_add(shard.get(cell))));
+            let read = |cell| shards.clone().fold(0u64, |sum, shard| sum.wrapping_add(shard.get(cell)));
+            let (sum, now) = (read(entry.cell), counts(entry, read));
             let interval = entry.interval.get_or_insert_default();
             let before = |index: usize| interval.at_flush.get(index).copied().unwrap_or(0);
             interval.between = now.iter().enumerate().map(|(index, count)| count.wrapping_sub(before(index))).collect();
             interval.at_flush = now;
+            interval.sum_between = sum.wrapping_sub(interval.sum_at_flush);
+            interval.sum_at_flush = sum;
         }
     }
 
     /// The value of a counter or gauge by its raw name, for tests and the few readers inside the process.
     pub fn value(&self, name: &str) -> Option<u64> {
         let inner = lock(&self.inner);
-        let entry = inner.entries.get(name)?.iter().find(|entry| matches!(entry.kind, Kind::Counter | Kind::Gauge))?;
+        let entry =
+            inner.entries.get(&*clean(name))?.iter().find(|entry| matches!(entry.kind, Kind::Counter | Kind::Gauge))?;
         Some(inner.sum(entry.cell))
     }
 
@@ -252,7 +265,8 @@ impl Stats {
         scope: Option<&Scope>,
     ) -> Option<(Slot, &'static [f64])> {
         let joined = join(name, tags);
-        let full: &str = joined.as_deref().unwrap_or(name);
+        let full = clean(joined.as_deref().unwrap_or(name));
+        let full = &*full;
         if !self.admits(full) {
             return None;
         }
@@ -292,6 +306,14 @@ impl Stats {
         inner.bounds.push(leaked);
         leaked
     }
+}
+
+/// Without colons, which part names from values, as Envoy cleans names.
+fn clean(name: &str) -> Cow<'_, str> {
+    if !name.contains(':') {
+        return name.into();
+    }
+    name.replace("://", "_").replace(":/", "_").replace(':', "_").into()
 }
 
 fn join(name: &str, tags: &[(&str, &str)]) -> Option<String> {

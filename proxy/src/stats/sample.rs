@@ -52,4 +52,8 @@ pub struct HistogramSample {
     pub counts: Vec<u64>,
     /// Values in each bucket between the last two flushes; empty before the first.
     pub interval: Vec<u64>,
+    /// Sum of the values since the start.
+    pub sum: u64,
+    /// Sum of the values between the last two flushes.
+    pub interval_sum: u64,
 }

@@ -1,10 +1,13 @@
 //! Tag extraction: parts of a raw name that become Prometheus labels. Envoy's own tags, then the bootstrap's `stats_tags`.
 
+mod defaults;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use self::defaults::DEFAULTS;
 use super::sample::Tagged;
 use super::settings::StatsSettings;
 
@@ -19,47 +22,27 @@ struct Extractor {
     tag: String,
     /// First token of the names that it can match, when its expression fixes it.
     prefix: Option<String>,
+    /// What the names that it can match have somewhere.
+    holds: &'static str,
+    /// A value that is none.
+    never: Option<&'static str>,
     regex: Regex,
 }
-
-/// Envoy's tags: the first group goes out of the name, the second (or the first, if alone) is the value.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("envoy.response_code", r"_rq(_(\d{3}))$"),
-    ("envoy.response_code_class", r"_rq_((\d))xx$"),
-    ("envoy.grpc_bridge_method", r"^cluster\.[^.]+\.grpc\.[^.]+\.([^.]+\.)"),
-    ("envoy.cluster_name", r"^cluster\.(([^.]+)\.)"),
-    ("envoy.http_user_agent", r"^http\.[^.]+\.user_agent\.(([^.]+)\.)"),
-    ("envoy.http_conn_manager_prefix", r"^http\.(([^.]+)\.)"),
-    (
-        "envoy.http_conn_manager_listener_prefix",
-        r"^listener\.(?:[_.[:digit:]]*|[_\[\]aAbBcCdDeEfF[:digit:]]*)\.http\.(([^.]+)\.)",
-    ),
-    ("envoy.worker_id", r"^listener\.(?:[_.[:digit:]]*|[_\[\]aAbBcCdDeEfF[:digit:]]*)\.worker_((\d+)\.)"),
-    ("envoy.listener_address", r"^listener\.(((?:[_.[:digit:]]*|[_\[\]aAbBcCdDeEfF[:digit:]]*))\.)"),
-    ("envoy.ssl_cipher", r"^listener\..*?\.ssl\.ciphers?(\.([^.]+))$"),
-    ("envoy.ssl_cipher", r"^cluster\..*?\.ssl\.ciphers?(\.([^.]+))$"),
-    ("envoy.tcp_prefix", r"^tcp\.(([^.]+)\.)"),
-    ("envoy.udp_prefix", r"^udp\.(([^.]+)\.)"),
-    ("envoy.virtual_cluster", r"^vhost\.[^.]+\.vcluster\.(([^.]+)\.)"),
-    ("envoy.route", r"^vhost\.[^.]+\.route\.(([^.]+)\.)"),
-    ("envoy.virtual_host", r"^vhost\.(([^.]+)\.)"),
-    ("envoy.rds_route_config", r"^http\.[^.]+\.rds\.((.*?)\.)\w+?$"),
-    ("envoy.fault_downstream_cluster", r"^http\.[^.]+\.fault\.((.*?)\.)\w+?$"),
-    ("envoy.worker_id", r"^listener_manager\.worker_((\d+)\.)"),
-    ("envoy.local_http_ratelimit_prefix", r"^(([^.]+)\.)http_local_rate_limit\."),
-    ("envoy.rbac_prefix", r"^(([^.]+)\.)rbac\."),
-];
 
 impl Extraction {
     /// Compiles. An expression that this engine cannot take is told in the log, and its tag is not extracted.
     pub fn compile(settings: &StatsSettings) -> Extraction {
         let is_wanted = |tag: &str| settings.default_tags || settings.named.iter().any(|named| **named == *tag);
-        let own = DEFAULTS.iter().filter(|(tag, _)| is_wanted(tag)).copied();
-        let given = settings.tags.iter().map(|(tag, regex)| (&**tag, &**regex));
+        let own = DEFAULTS.iter().filter(|own| is_wanted(own.tag));
+        let own = own.map(|own| (own.tag, own.expression(), own.holds, own.never));
+        let given = settings.tags.iter().map(|(tag, regex)| (&**tag, Cow::Borrowed(&**regex), "", None));
         let mut extractors = Vec::new();
-        for (tag, regex) in own.chain(given) {
-            match compile(regex) {
-                Ok(compiled) => extractors.push(Extractor { tag: tag.into(), prefix: prefix(regex), regex: compiled }),
+        for (tag, regex, holds, never) in own.chain(given) {
+            match compile(&regex) {
+                Ok(compiled) => {
+                    let prefix = prefix(&regex);
+                    extractors.push(Extractor { tag: tag.into(), prefix, holds, never, regex: compiled });
+                }
                 Err(reason) => tracing::warn!("stats_tags: tag {tag} is not extracted: {reason}"),
             }
         }
@@ -101,11 +84,15 @@ impl Extractor {
         {
             return None;
         }
+        if !name.contains(self.holds) {
+            return None;
+        }
         let groups = self.regex.captures(name.as_bytes())?;
         let gone = groups.get(1)?.range();
         let value = groups.get(2).map_or(gone.clone(), |group| group.range());
         // Names are text, but an expression counts octets.
-        (name.get(gone.clone()).is_some() && name.get(value.clone()).is_some()).then_some((gone, value))
+        name.get(gone.clone())?;
+        (name.get(value.clone()).is_some_and(|text| Some(text) != self.never)).then_some((gone, value))
     }
 }
 

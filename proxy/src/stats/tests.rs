@@ -169,3 +169,14 @@ fn quiet_names_are_shown_as_zero_where_nothing_counts() {
     drop(second);
     assert_eq!(shown(), of_b);
 }
+
+#[test]
+fn names_are_cleaned_as_envoys() {
+    let stats = Stats::new(StatsSettings::default());
+    stats.counter("http.a://b:c.total").inc();
+    let scope = stats.scope("cluster.x..");
+    scope.counter("total").add(2);
+    let names: Vec<_> = stats.samples(|_, _| true).iter().map(|sample| sample.name.to_string()).collect();
+    assert_eq!(names, ["cluster.x.total", "http.a_b_c.total"]);
+    assert_eq!((stats.value("http.a://b:c.total"), stats.value("cluster.x.total")), (Some(1), Some(2)));
+}

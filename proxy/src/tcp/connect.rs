@@ -181,6 +181,7 @@ pub(super) async fn connect(
             Err(Failed::Connect(failure)) => {
                 info.flags.set(failure.flags());
                 info.upstream_transport_failure = failure.transport_reason.clone();
+                info.attempted();
                 if !failure.is_connect_failure() {
                     return None;
                 }

@@ -187,14 +187,19 @@ async fn session(
         Upstream::Connection(mut lease) => {
             let Some(mut upstream) = lease.stream.take() else { return };
             let counts = [proxy.stats.bytes, lease.bytes()];
-            let mut is_to_close = lease.is_to_close();
-            let is_to_close = poll_fn(|cx| is_to_close.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
-            let end = tokio::select! {
-                end = relay(&mut downstream, &mut upstream, idle, moved, counts, first, &mut told) => end,
-                () = is_to_close => End::Closed,
+            let end = {
+                let mut ends = lease.is_to_close();
+                let is_to_close = poll_fn(|cx| ends.as_mut().map_or(Poll::Pending, |ends| ends.as_mut().poll(cx)));
+                tokio::select! {
+                    end = relay(&mut downstream, &mut upstream, idle, moved, counts, first, &mut told) => end,
+                    () = is_to_close => End::Closed,
+                }
             };
             match &end {
-                End::Upstream(error) => pass_on_reset(error, &downstream),
+                End::Upstream(error) => {
+                    lease.closed_by_peer();
+                    pass_on_reset(error, &downstream);
+                }
                 End::Downstream(error) => pass_on_reset(error, &upstream),
                 End::Closed | End::Idle | End::Wanted => {}
             }
@@ -239,6 +244,9 @@ fn ended(proxy: &TcpProxy, info: &mut StreamInfo, end: End) {
         End::Idle => proxy.stats.idle_timeout.inc(),
         End::Wanted => proxy.stats.drain_close.inc(),
         End::Upstream(error) => {
+            if error.kind() == io::ErrorKind::ConnectionReset {
+                info.flags.set(ResponseFlags::UPSTREAM_REMOTE_RESET);
+            }
             if let Some(failure) = crate::tls::HandshakeFailure::of_stream(&error) {
                 info.upstream_transport_failure = Some(failure.reason);
             }

@@ -45,8 +45,8 @@ pub struct More<'a> {
     pub kind: EntryKind,
     /// The body of an answer of our own.
     pub reply: Option<&'a [u8]>,
-    /// It would be traced.
-    pub traced: bool,
+    /// Somebody behind the edge forces its trace.
+    pub forced: bool,
     /// Trace and span of the request, where it has one.
     pub span: Option<([u8; 16], [u8; 8])>,
 }

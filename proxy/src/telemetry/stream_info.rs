@@ -219,14 +219,14 @@ impl StreamInfo {
         }
     }
 
-    /// There is a stream to the host that was written down: kept where somebody wants to know.
+    /// There is a stream to the host that was written down, or it could not be reached: kept where somebody wants to know.
     pub fn attempted(&mut self) {
-        let (Some(times), Some(connection)) = (&mut self.times, &self.upstream_connection) else { return };
-        let Some(host) = &self.upstream_host else { return };
+        let (Some(times), Some(host)) = (&mut self.times, &self.upstream_host) else { return };
+        let connection = self.upstream_connection.as_ref().map(|connection| connection.id);
         let name = self.upstream_labels[1].as_ref().map_or("", |labels| labels.hostname());
-        let known = times.attempted.iter().any(|(other, _, id)| other == host && *id == connection.id);
+        let known = times.attempted.iter().any(|(other, _, id)| other == host && *id == connection);
         if !known {
-            times.attempted.push((host.clone(), name.into(), connection.id));
+            times.attempted.push((host.clone(), name.into(), connection));
         }
     }
 
@@ -297,5 +297,5 @@ pub struct Times {
     /// What passed connections to hosts, of all attempts.
     pub with_hosts: OnWire,
     /// The hosts that were connected to, in order, each once: address, name, connection.
-    pub attempted: Vec<(Arc<str>, Box<str>, u64)>,
+    pub attempted: Vec<(Arc<str>, Box<str>, Option<u64>)>,
 }

@@ -166,18 +166,18 @@ fn certificate(folder: &Path) -> Result<Value, Failure> {
     )
 }
 
-fn typed(name: &str, fields: &Value) -> Value {
+pub(super) fn typed(name: &str, fields: &Value) -> Value {
     let mut config = fields.clone();
     config["@type"] = json!(format!("type.googleapis.com/envoy.extensions.{name}"));
     config
 }
 
-fn listener(name: &str, at: SocketAddr, filter: Value) -> Value {
+pub(super) fn listener(name: &str, at: SocketAddr, filter: Value) -> Value {
     json!({ "name": name, "stat_prefix": name, "address": address(at),
         "filter_chains": [{ "filters": [{ "name": "filter", "typed_config": filter }] }] })
 }
 
-fn manager(name: &str, routes: &Value) -> Value {
+pub(super) fn manager(name: &str, routes: &Value) -> Value {
     let router = typed("filters.http.router.v3.Router", &json!({}));
     typed(
         "filters.network.http_connection_manager.v3.HttpConnectionManager",

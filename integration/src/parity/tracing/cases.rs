@@ -218,6 +218,20 @@ pub fn all() -> Vec<Case> {
         case("B3 as Istio has it, with a parent", "b3-istio", "GET /200", &several, 1),
         case("B3 as Istio has it, with one of W3C", "b3-istio", "GET /200", &[WITH, ("tracestate", "a=1")], 1),
         case(
+            "B3 as Istio has it, with a bad one of W3C",
+            "b3-istio",
+            "GET /200",
+            &[("traceparent", "00-0af7651916cd43dd")],
+            1,
+        ),
+        case(
+            "B3 as Istio has it, with one of W3C that names no trace",
+            "b3-istio",
+            "GET /200",
+            &[("traceparent", "00-00000000000000000000000000000000-b7ad6b7169203331-01")],
+            1,
+        ),
+        case(
             "B3 as Istio has it, with one of W3C that is not sampled",
             "b3-istio",
             "GET /200",

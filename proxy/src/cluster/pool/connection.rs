@@ -30,7 +30,6 @@ pub struct Counted {
     core: Rc<Core>,
     shard: Arc<HostShard>,
     born: Instant,
-    connected: bool,
     /// The peer closed it, as far as we know.
     by_peer: bool,
     /// Requests were under way when it ended.
@@ -51,7 +50,6 @@ impl Counted {
             core: Rc::clone(core),
             shard: Arc::clone(shard),
             born: Instant::now(),
-            connected: false,
             by_peer: false,
             active: false,
             requests: 0,
@@ -61,7 +59,6 @@ impl Counted {
 
     /// It stands; TLS has told this.
     pub fn connected(&mut self, tls: Option<&TlsInfo>) {
-        self.connected = true;
         if let Some(tls) = tls {
             handshakes::finished(self.core.shared.scope(), tls);
         }
@@ -129,9 +126,8 @@ impl Drop for Counted {
         if self.requests > 0 {
             stats.upstream_rq_per_cx.record(self.requests);
         }
-        if self.connected {
-            let length = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-            stats.upstream_cx_length_ms.record(length);
-        }
+        // As with Envoy also of what never came to stand.
+        let length = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        stats.upstream_cx_length_ms.record(length);
     }
 }

@@ -54,6 +54,8 @@ pub(in crate::http) struct Exchange<'s> {
     pub timed_out: Option<Expired>,
     /// The head of the response was sent.
     begun: bool,
+    /// The response was sent to its end.
+    answered: bool,
     /// It came to its own end. Otherwise its task was dropped: the connection, or the process, had to end.
     complete: bool,
 }
@@ -77,8 +79,14 @@ impl<'s> Exchange<'s> {
             waited: false,
             timed_out: None,
             begun: false,
+            answered: false,
             complete: false,
         }
+    }
+
+    /// The response was sent to its end.
+    pub fn answered(&mut self) {
+        self.answered = true;
     }
 
     /// It came to its own end.
@@ -322,7 +330,9 @@ impl Drop for Exchange<'_> {
         manager.stats.downstream_rq_active.dec();
         stream.context.active.set(stream.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(stream.info.start);
-        manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        if self.answered {
+            manager.stats.downstream_rq_time.record(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        }
         if stream.info.health_check {
             manager.stats.health_checks.inc();
         }

@@ -81,7 +81,11 @@ impl Contexts {
             Contexts::B3(of) => {
                 let B3 { span, sampled, single } = B3::read(headers)?;
                 let nothing = span.is_none() && sampled.is_none();
-                if of.w3c && nothing { of_w3c(headers) } else { Some(Caller { span, sampled, single }) }
+                if of.w3c && nothing {
+                    // As with Envoy a new trace begins where `traceparent` cannot be read.
+                    return Some(of_w3c(headers).unwrap_or_default());
+                }
+                Some(Caller { span, sampled, single })
             }
         }
     }

@@ -21,7 +21,13 @@ fn lines_are_envoys() {
     assert_eq!(lines(&config(false, 0), &counter), ["pre.cluster.b.time:2|c"]);
     assert_eq!(lines(&config(true, 0), &counter), ["pre.cluster.time:2|c|#a:b,c:d"]);
     assert_eq!(lines(&config(false, 0), &reading(Value::Gauge(7))), ["pre.cluster.b.time:7|g"]);
-    let histogram = HistogramSample { bounds: &[1.0, 5.0], counts: vec![3, 4, 1], interval: vec![1, 4, 0] };
+    let histogram = HistogramSample {
+        bounds: &[1.0, 5.0],
+        counts: vec![3, 4, 1],
+        interval: vec![1, 4, 0],
+        sum: 0,
+        interval_sum: 0,
+    };
     assert_eq!(
         lines(&config(true, 0), &reading(Value::Histogram(Box::new(histogram)))),
         ["pre.cluster.time:0.5|ms|#a:b,c:d", "pre.cluster.time:3|ms|@0.25|#a:b,c:d"]

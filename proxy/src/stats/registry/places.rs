@@ -31,6 +31,8 @@ pub struct Entry {
 pub struct Interval {
     pub at_flush: Vec<u64>,
     pub between: Vec<u64>,
+    pub sum_at_flush: u64,
+    pub sum_between: u64,
 }
 
 #[derive(Default)]
@@ -77,7 +79,7 @@ impl Inner {
                 let histogram = (*kind == Kind::Histogram).then(|| {
                     let bounds = crate::stats::settings::DEFAULT_BOUNDS;
                     let counts = vec![0; bounds.len() + 1];
-                    Box::new(HistogramSample { bounds, counts, interval: Vec::new() })
+                    Box::new(HistogramSample { bounds, counts, interval: Vec::new(), sum: 0, interval_sum: 0 })
                 });
                 let name = Arc::from(name.as_str());
                 samples.push(Sample { name, kind: *kind, value: 0, used: false, histogram, text: None, tagged: None });
@@ -112,8 +114,14 @@ impl Inner {
     pub fn sample(&self, name: &Arc<str>, entry: &Entry) -> Sample {
         let value = self.sum(entry.cell);
         let histogram = (entry.kind == Kind::Histogram).then(|| {
-            let interval = entry.interval.as_ref().map(|interval| interval.between.clone()).unwrap_or_default();
-            Box::new(HistogramSample { bounds: entry.bounds, counts: counts(entry, |cell| self.sum(cell)), interval })
+            let last = entry.interval.as_deref();
+            Box::new(HistogramSample {
+                bounds: entry.bounds,
+                counts: counts(entry, |cell| self.sum(cell)),
+                interval: last.map(|last| last.between.clone()).unwrap_or_default(),
+                sum: value,
+                interval_sum: last.map_or(0, |last| last.sum_between),
+            })
         });
         let used = match (entry.kind, &histogram) {
             (Kind::Counter, _) => entry.used || value != 0,

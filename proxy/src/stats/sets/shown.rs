@@ -148,7 +148,7 @@ fn sample(set: &LabelSet, index: usize, name: Arc<str>) -> Sample {
     };
     let histogram = (metric.kind() == Kind::Histogram).then(|| {
         let counts = (0..=metric.bounds().len()).map(|bucket| set.sum(metric.cell() + 1 + bucket)).collect();
-        Box::new(HistogramSample { bounds: metric.bounds(), counts, interval: Vec::new() })
+        Box::new(HistogramSample { bounds: metric.bounds(), counts, interval: Vec::new(), sum: value, interval_sum: 0 })
     });
     Sample { name, kind: metric.kind(), value, used: true, histogram, text: None, tagged: None }
 }

@@ -89,8 +89,86 @@ fn envoys_own_tags() {
             "envoy.worker_id=0 envoy.listener_address=127.0.0.1_0",
         ),
         ("listener.admin.downstream_cx_total", "listener.admin.downstream_cx_total", ""),
+        ("listener.edge.downstream_cx_total", "listener.downstream_cx_total", "envoy.listener_address=edge"),
+        ("server.worker_1.watchdog_miss", "server.worker_watchdog_miss", "envoy.worker_id=1"),
+        (
+            "listener.10.1.2.3_80.http.ing.downstream_rq_2xx",
+            "listener.http.downstream_rq_xx",
+            "envoy.response_code_class=2 envoy.http_conn_manager_prefix=ing envoy.listener_address=10.1.2.3_80",
+        ),
+        (
+            "http.ing.rbac.istio_dry_run_allow_.shadow_allowed",
+            "http.rbac.shadow_allowed",
+            "envoy.rbac_http_prefix=istio_dry_run_allow_ envoy.http_conn_manager_prefix=ing",
+        ),
+        (
+            "http.ing.rbac.policy.ns[a]-policy[b]-rule[0].denied",
+            "http.rbac.policy.denied",
+            "envoy.rbac_policy_name=ns[a]-policy[b]-rule[0] envoy.http_conn_manager_prefix=ing",
+        ),
+        (
+            "http.ing.rbac.pre.policy.p1.shadow_allowed",
+            "http.rbac.policy.shadow_allowed",
+            "envoy.rbac_policy_name=p1 envoy.rbac_http_prefix=pre envoy.http_conn_manager_prefix=ing",
+        ),
+        ("edge.rbac.allowed", "rbac.allowed", "envoy.rbac_prefix=edge"),
+        (
+            "cluster.up.ssl.ciphers.ECDHE-RSA-AES128-GCM-SHA256",
+            "cluster.ssl.ciphers",
+            "cipher_suite=ECDHE-RSA-AES128-GCM-SHA256 envoy.cluster_name=up",
+        ),
+        (
+            "listener.127.0.0.1_2.ssl.ciphers.TLS_AES_128_GCM_SHA256",
+            "listener.ssl.ciphers",
+            "envoy.ssl_cipher=TLS_AES_128_GCM_SHA256 envoy.listener_address=127.0.0.1_2",
+        ),
+        (
+            "listener.127.0.0.1_2.ssl.versions.TLSv1.2",
+            "listener.ssl.versions",
+            "envoy.ssl_version=TLSv1.2 envoy.listener_address=127.0.0.1_2",
+        ),
+        ("cluster.up.ssl.curves.X25519", "cluster.ssl.curves", "envoy.ssl_curve=X25519 envoy.cluster_name=up"),
+        (
+            "cluster.up.ssl.certificate.own.expiration_unix_time_seconds",
+            "cluster.ssl.certificate.expiration_unix_time_seconds",
+            "envoy.tls_certificate=own envoy.cluster_name=up",
+        ),
+        ("cluster.up.ext_authz.eap.ok", "cluster.ext_authz.ok", "envoy.cluster_name=up envoy.ext_authz_prefix=eap"),
+        (
+            "http.ing.ext_authz.eap.ok",
+            "http.ext_authz.ok",
+            "envoy.ext_authz_prefix=eap envoy.http_conn_manager_prefix=ing",
+        ),
+        (
+            "cluster.up.grpc.pkg.Svc.Meth.success",
+            "cluster.grpc.Meth.success",
+            "envoy.grpc_bridge_method=Svc envoy.grpc_bridge_service=pkg envoy.cluster_name=up",
+        ),
+        (
+            "cluster.up.health_check.name.hc.failure",
+            "cluster.health_check.failure",
+            "envoy.health_check_name=hc envoy.cluster_name=up",
+        ),
+        ("cluster.up.health_check.failure", "cluster.health_check.failure", "envoy.cluster_name=up"),
+        ("sds.default.key_rotation_failed", "sds.key_rotation_failed", "envoy.xds_resource_name=default"),
+        (
+            "proxy_proto.ppx.versions.v1.found",
+            "proxy_proto.found",
+            "envoy.proxy_protocol_prefix=ppx envoy.proxy_protocol_version=1",
+        ),
+        ("proxy_proto.versions.v2.found", "proxy_proto.found", "envoy.proxy_protocol_version=2"),
+        ("ratelimit.nrl.ok", "ratelimit.ok", "envoy.ratelimit_prefix=nrl"),
+        ("connection_limit.clp.limited", "connection_limit.limited", "envoy.connection_limit_prefix=clp"),
+        ("local_rate_limit.n.rate_limited", "local_rate_limit.rate_limited", "envoy.local_network_ratelimit_prefix=n"),
+        ("h.http_local_rate_limit.enabled", "http_local_rate_limit.enabled", "envoy.local_http_ratelimit_prefix=h"),
+        ("ext_authz.nea.ok", "ext_authz.nea.ok", ""),
+        (
+            "mongo.m.collection.c.callsite.s.query.total",
+            "mongo.collection.callsite.query.total",
+            "envoy.mongo_callsite=s envoy.mongo_collection=c envoy.mongo_prefix=m",
+        ),
         ("tcp.x.downstream_cx_total", "tcp.downstream_cx_total", "envoy.tcp_prefix=x"),
-        ("vhost.v.route.r.upstream_rq_total", "vhost.route.upstream_rq_total", "envoy.route=r envoy.virtual_host=v"),
+        ("vhost.v.route.r.upstream_rq_total", "vhost.route.upstream_rq_total", "envoy.virtual_host=v envoy.route=r"),
     ] {
         let (name_of, tags_of) = extract(&extraction, name);
         assert_eq!((name_of.as_str(), tags_of.as_str()), (want, tags), "{name}");

@@ -1,5 +1,7 @@
 //! spdlog's patterns, as Envoy's `--log-format` and `application_log_config` use them. Parsed once, written for each line.
 
+use std::iter::Peekable;
+use std::str::Chars;
 use std::time::SystemTime;
 
 use crate::telemetry::clock::{Civil, digits, fraction};
@@ -22,11 +24,30 @@ pub struct Pattern {
 
 enum Piece {
     Text(String),
-    Flag(char),
+    Flag(char, Option<Pad>),
 }
 
+/// How wide a flag's text is at least.
+struct Pad {
+    width: usize,
+    side: Side,
+    /// It is no wider, either.
+    cuts: bool,
+}
+
+/// Where the text stands.
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Middle,
+    Right,
+}
+
+/// spdlog's.
+const WIDEST: usize = 64;
+
 impl Pattern {
-    /// Parses; a flag that is not known stays as it is written. Widths (`%8l`) are taken and not obeyed.
+    /// Parses; a flag that is not known stays as it is written. Before it may stand a width (`%8l`, `%-8l`, `%=8l`, `%8!l`).
     pub fn parse(text: &str, escaped: bool) -> Pattern {
         let mut pieces = Vec::new();
         let mut plain = String::new();
@@ -36,12 +57,12 @@ impl Pattern {
                 plain.push(character);
                 continue;
             }
-            while characters.next_if(|next| next.is_ascii_digit() || matches!(next, '-' | '=' | '!')).is_some() {}
+            let pad = Pad::parse(&mut characters);
             match characters.next() {
                 Some('%') => plain.push('%'),
                 Some(flag) => {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Flag(flag));
+                    pieces.push(Piece::Flag(flag, pad));
                 }
                 None => plain.push('%'),
             }
@@ -56,7 +77,13 @@ impl Pattern {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Flag(flag) => self.flag(*flag, line, &civil, out),
+                Piece::Flag(flag, pad) => {
+                    let start = out.len();
+                    self.flag(*flag, line, &civil, out);
+                    if let Some(pad) = pad {
+                        pad.apply(out, start);
+                    }
+                }
             }
         }
         out.push(b'\n');
@@ -88,14 +115,52 @@ impl Pattern {
             'f' => fraction(out, civil.nanos, 6),
             'F' => fraction(out, civil.nanos, 9),
             'E' => digits(out, civil.unix.unsigned_abs(), 1),
-            // Marks where colour would begin and end.
-            '^' | '$' => {}
+            // All of it is told in UTC.
+            'z' => out.extend_from_slice(b"+00:00"),
+            // Marks where colour would begin and end; and a function's name, which is not known.
+            '^' | '$' | '!' => {}
             _ => {
                 let mut specifier = String::from('%');
                 specifier.push(flag);
                 crate::telemetry::clock::strftime(&specifier, line.time, out);
             }
         }
+    }
+}
+
+impl Pad {
+    fn parse(characters: &mut Peekable<Chars<'_>>) -> Option<Pad> {
+        let side = match characters.next_if(|next| matches!(next, '-' | '=')) {
+            Some('-') => Side::Left,
+            Some(_) => Side::Middle,
+            None => Side::Right,
+        };
+        let mut width = None;
+        while let Some(digit) = characters.peek().and_then(|next| next.to_digit(10)) {
+            characters.next();
+            width = Some((width.unwrap_or(0) * 10 + digit as usize).min(WIDEST));
+        }
+        let width = width?;
+        let cuts = characters.next_if_eq(&'!').is_some();
+        Some(Pad { width, side, cuts })
+    }
+
+    /// To what was written since `start`.
+    fn apply(&self, out: &mut Vec<u8>, start: usize) {
+        let length = out.len() - start;
+        let Some(missing) = self.width.checked_sub(length) else {
+            if self.cuts {
+                out.truncate(start + self.width);
+            }
+            return;
+        };
+        let before = match self.side {
+            Side::Left => 0,
+            Side::Middle => missing / 2,
+            Side::Right => missing,
+        };
+        out.splice(start..start, std::iter::repeat_n(b' ', before));
+        out.resize(start + self.width, b' ');
     }
 }
 
@@ -122,3 +187,6 @@ fn thread_id() -> u64 {
     thread_local!(static ID: u64 = rustix::thread::gettid().as_raw_nonzero().get() as u64);
     ID.with(|id| *id)
 }
+
+#[cfg(test)]
+mod tests;

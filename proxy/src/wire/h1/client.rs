@@ -35,6 +35,8 @@ pub struct Connection {
     keep_alive: bool,
     told_to_close: bool,
     broken: bool,
+    /// Reading failed.
+    reset: bool,
     /// The server broke the protocol.
     violated: bool,
     /// Writing failed. What the server said before it stopped listening is still worth reading.
@@ -71,6 +73,7 @@ impl Connection {
             told_to_close: false,
             broken: false,
             violated: false,
+            reset: false,
             write_error: None,
             requests: 0,
             octets_came: false,
@@ -114,9 +117,9 @@ impl Connection {
         self.sending == Sending::Done && self.receiving == Receiving::Done
     }
 
-    /// Whether the server has closed the connection, as far as was read.
+    /// Whether the server has closed or reset the connection, as far as was read.
     pub fn is_ended_by_peer(&self) -> bool {
-        self.read.eof() || self.write_error.is_some()
+        self.read.eof() || self.reset || self.write_error.is_some()
     }
 
     /// Whether an idle connection is still good, as far as the system has told by now: neither closed nor has the server spoken out
@@ -212,7 +215,7 @@ impl Connection {
                 Poll::Ready(Ok(count > 0))
             }
             Poll::Ready(Err(error)) => {
-                self.broken = true;
+                (self.broken, self.reset) = (true, true);
                 Poll::Ready(Err(StreamError::Closed(error.to_string().into())))
             }
             Poll::Pending => {

@@ -33,7 +33,9 @@ pub fn status(format: GrpcStatusFormat, entry: &LogEntry<'_>, out: &mut Vec<u8>)
     let Ok(code) = code else { return text(Some(b"-1"), out) };
     let name = usize::try_from(code).ok().and_then(|code| CAMEL.get(code).copied());
     match (format, name) {
-        (GrpcStatusFormat::Number, _) | (_, None) => number(code, out),
+        (GrpcStatusFormat::Number, _) => number(code, out),
+        // Where a name was asked for, a number is a text, too.
+        (_, None) => text(Some(itoa::Buffer::new().format(code).as_bytes()), out),
         (GrpcStatusFormat::Camel, Some(name)) => text(Some(name.as_bytes()), out),
         (GrpcStatusFormat::Snake, Some(_)) => text(Some(grpc::name_of(code as u8).as_bytes()), out),
     }

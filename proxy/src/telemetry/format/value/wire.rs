@@ -1,6 +1,6 @@
 //! `%UPSTREAM_WIRE_BYTES_SENT%` and its like, sizes of heads, and what a request tried. Called by [`super`].
 
-use config::access_log::{Attempted, WireBytes};
+use config::access_log::{Attempted, EntryKind, WireBytes};
 
 use super::{Written, list};
 use crate::telemetry::access_log::LogEntry;
@@ -19,7 +19,8 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
         (info.protocol, info.times.as_ref().and_then(|times| times.with_client))
     };
     let counts = match protocol {
-        None if entry.more.kind.is_of_connection() => of_connection(of, info),
+        // Listeners' own entries are of no kind.
+        None if entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet => of_connection(of, info),
         None => OnWire::default(),
         Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),
         Some(_) => counts?,
@@ -63,7 +64,10 @@ pub(super) fn attempted(what: Attempted, info: &StreamInfo, out: &mut Vec<u8>) -
     let mut values: Vec<String> = Vec::new();
     for (host, name, connection) in &times.attempted {
         let value = match what {
-            Attempted::Connections => connection.to_string(),
+            Attempted::Connections => match connection {
+                Some(connection) => connection.to_string(),
+                None => continue,
+            },
             Attempted::HostNames { port } if !name.is_empty() => text(name, port),
             Attempted::Hosts { port } | Attempted::HostNames { port } => text(host, port),
         };
