@@ -140,6 +140,35 @@ async fn limits_end_a_connection() {
     assert_eq!(kept::all().len(), 2);
 }
 
+/// What bounds a request bounds its head, too: a client that stops in the middle of one holds nothing for ever.
+#[tokio::test(start_paused = true)]
+async fn a_head_takes_no_longer_than_its_request_may() {
+    type Set = fn(&mut config::hcm::HttpConnectionManager, Option<Duration>);
+    let limits: [(Set, &str, &str); 3] = [
+        (|config, limit| config.stream_idle_timeout = limit, "stream_idle_timeout", "downstream_rq_idle_timeout"),
+        (
+            |config, limit| config.max_stream_duration = limit,
+            "max_duration_timeout",
+            "downstream_rq_max_duration_reached",
+        ),
+        (|config, limit| config.request_timeout = limit, "request_overall_timeout", "downstream_rq_timeout"),
+    ];
+    for (set, details, counted) in limits {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.idle_timeout = Some(Duration::from_secs(3600));
+        bench.config.request_headers_timeout = Some(Duration::from_secs(60));
+        set(&mut bench.config, Some(Duration::from_secs(2)));
+        let began = Instant::now();
+        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET / HTTP/1.1\r\nho")).await;
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{details}");
+        assert_eq!(kept::all().last().unwrap().response_code_details.as_deref(), Some(details));
+        let count = |name: &str| context.manager.registry.value(&format!("http.test.{name}"));
+        assert_eq!((count(counted), count("downstream_rq_header_timeout")), (Some(1), Some(0)));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn http2_is_told_by_its_first_bytes() {
     let mut bench = Bench::new(to_app(|_| {}));

@@ -18,7 +18,6 @@ use crate::http::filters::behind::Pinned;
 use crate::http::filters::chain::{self, Chain, RunningFilters};
 use crate::http::filters::filter::Hooks;
 use crate::http::filters::frames::{Frames, Source};
-use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
@@ -65,7 +64,7 @@ impl<'s> Exchange<'s> {
         context.active.set(context.active.get() + 1);
         let stream = Stream::begin(context, pinned, request);
         Exchange {
-            watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
+            watch: Watch::begin(&context.manager.config, stream.request_is_complete(), context.head_began.take()),
             clock: Clock::begin(&stream),
             stream,
             chain,
@@ -202,24 +201,9 @@ impl<'s> Exchange<'s> {
         self.timed_out = Some(expired);
         // RFC 9110 section 15.5.9: 408 when the server waited for the request.
         let status = if self.stream.request_is_complete() { 504 } else { 408 };
-        let stats = &self.stream.context.manager.stats;
         let reply = match expired {
-            Expired::Idle => {
-                stats.downstream_rq_idle_timeout.inc();
-                LocalReply::new(status, "stream_idle_timeout")
-                    .body(&b"stream timeout"[..])
-                    .flags(ResponseFlags::STREAM_IDLE_TIMEOUT)
-            }
-            Expired::Duration => {
-                stats.downstream_rq_max_duration_reached.inc();
-                let mut reply =
-                    LocalReply::new(status, "max_duration_timeout").body(&b"downstream duration timeout"[..]);
-                reply.grpc_status = Some(u32::from(grpc::DEADLINE_EXCEEDED));
-                reply
-            }
-            Expired::Request => {
-                stats.downstream_rq_timeout.inc();
-                LocalReply::new(408, "request_overall_timeout").body(&b"request timeout"[..])
+            Expired::Idle | Expired::Duration | Expired::Request => {
+                LocalReply::late(expired, status, &self.stream.context.manager.stats)
             }
             Expired::Response => self.upstream_timeout("response_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
             Expired::Try => self.upstream_timeout("upstream_per_try_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
