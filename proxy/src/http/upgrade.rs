@@ -21,7 +21,9 @@ pub(super) fn check(stream: &mut Stream<'_>) -> Result<(), Stop> {
     let Some(chosen) = stream.route else { return Ok(()) };
     let Some(kind) = kind(&stream.request) else { return Ok(()) };
     let stats = &stream.context.manager.stats;
-    if stream.plan.tunnel().is_some() || (is_allowed(stream, kind) && chosen.forwarding.is_some()) {
+    // A redirect, or another answer of the route's own, is as good an answer to an upgrade as to any request.
+    let answerable = chosen.forwarding.is_some() || stream.request.upgrade.is_some();
+    if stream.plan.tunnel().is_some() || (is_allowed(stream, kind) && answerable) {
         stats.downstream_cx_upgrades_total.inc();
         return Ok(());
     }

@@ -246,8 +246,14 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// What has come of the request's body, where nobody will read it: a client that has sent all of it can go on with its connection.
+    /// What has come of the request's body, where nobody will read it: a client that has sent all of it can go on with its connection. Of
+    /// HTTP/1 nobody can take what came for a tunnel that is not granted: it counts, and goes nowhere.
     pub async fn read_what_is_there(&mut self, downstream: &mut dyn Downstream) {
+        if asks_for_tunnel(&self.stream.request) && self.stream.request.protocol != Protocol::Http2 {
+            let octets = &mut self.stream.info.bytes_received;
+            *octets = downstream.untaken().max(*octets);
+            return;
+        }
         let most = self.stream.info.bytes_received + UNWANTED;
         poll_fn(|cx| {
             while !self.stream.request_is_complete() && self.stream.info.bytes_received < most {
@@ -264,10 +270,7 @@ impl<'s> Exchange<'s> {
     /// What came for a tunnel that an upstream was asked for and has not granted: it counts, and goes nowhere.
     pub async fn read_refused_tunnel(&mut self, downstream: &mut dyn Downstream) {
         if asks_for_tunnel(&self.stream.request) {
-            match self.stream.request.protocol {
-                Protocol::Http2 => self.read_what_is_there(downstream).await,
-                Protocol::Http10 | Protocol::Http11 => self.stream.info.bytes_received += downstream.untaken(),
-            }
+            self.read_what_is_there(downstream).await;
         }
     }
 
