@@ -257,7 +257,11 @@ impl Downstream for Stream {
     }
 
     fn reset(&mut self, why: ResetReason) {
-        self.with(|core, place| core.reset(place, reason(why)));
+        self.with(|core, place| {
+            // RFC 9113 section 8.5: that is what the loss of what a tunnel led to is called.
+            let lost = why == ResetReason::InternalError && core.streams[place].incoming.tunnel;
+            core.reset(place, if lost { Reason::CONNECT_ERROR } else { reason(why) });
+        });
     }
 
     fn close_after(&mut self) {

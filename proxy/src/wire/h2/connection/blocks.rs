@@ -163,8 +163,9 @@ impl Connection {
         let stream = &mut self.streams[place];
         stream.incoming.begun = true;
         stream.incoming.ended = block.end;
+        stream.incoming.tunnel = head.upgrade.is_some() || head.method == Method::Connect;
         stream.incoming.expected = match head.body {
-            BodyLength::Exact(length) if head.upgrade.is_none() && head.method != Method::Connect => Some(length),
+            BodyLength::Exact(length) if !stream.incoming.tunnel => Some(length),
             _ => None,
         };
         stream.wire.received = block.octets;

@@ -49,6 +49,8 @@ impl Connection {
         }
         match (self.server && stream.outgoing.ended, stream.outgoing.framed) {
             (false, _) => self.reset(place, Reason::CANCEL),
+            // As in Envoy: a request for a tunnel has no end but that of the connection which it stands for.
+            (true, true) if stream.incoming.tunnel => self.reset(place, Reason::CONNECT_ERROR),
             // A response that is complete while the request is not: the rest of that is not wanted, and that is no error
             // (RFC 9113 section 8.1).
             (true, true) => self.reset(place, Reason::NO_ERROR),
