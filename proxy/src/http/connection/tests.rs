@@ -169,6 +169,55 @@ async fn a_head_takes_no_longer_than_its_request_may() {
     }
 }
 
+/// Requests that HTTP/2's codec refuses have reached nobody, but they were made.
+#[tokio::test(start_paused = true)]
+async fn http2_requests_that_are_none_are_counted_and_logged() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.underscores = config::hcm::Underscores::RejectRequest;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    let get = b"\x82\x86\x84\x41\x07example";
+    let with = |field: &[u8]| [&get[..], field].concat();
+    let heads: [&[u8]; 4] =
+        [b"\x82\x86\x84", &with(b"\x00\x01X\x01a"), &with(b"\x00\x03x_y\x01a"), &with(b"\x0f\x0d\x015")];
+    LocalSet::new()
+        .run_until(async {
+            let (context, mut client) = connect(&bench).await;
+            let mut octets = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat();
+            for (number, head) in heads.into_iter().enumerate() {
+                octets.extend(frame(1, 5, 2 * number as u32 + 1, head));
+            }
+            client.write_all(&octets).await.unwrap();
+            while kept::all().len() < 4 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let done = kept::all();
+            let told: Vec<_> =
+                done.iter().map(|info| (info.response_code_details.as_deref().unwrap(), info.flags)).collect();
+            let (broken, reset) = (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, ResponseFlags::DOWNSTREAM_REMOTE_RESET);
+            assert_eq!(
+                told,
+                [
+                    ("http2.violation.of.messaging.rule", broken),
+                    ("http2.invalid.header.field", broken),
+                    ("http2.unexpected_underscore", reset),
+                    ("http2.violation.of.messaging.rule", broken),
+                ]
+            );
+            assert!(done.iter().all(|info| info.response_code == 0));
+            let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+            assert_eq!(
+                (count("total"), count("http2_total"), count("rx_reset"), count("active")),
+                (Some(4), Some(4), Some(4), Some(0))
+            );
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn http2_is_told_by_its_first_bytes() {
     let mut bench = Bench::new(to_app(|_| {}));

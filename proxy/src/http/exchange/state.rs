@@ -278,7 +278,12 @@ impl<'s> Exchange<'s> {
     pub fn client_gone(&mut self, error: &StreamError) {
         let context = self.stream.context;
         let (flags, details) = match error {
-            StreamError::Protocol { detail, .. } => (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, Cow::Borrowed(*detail)),
+            StreamError::Protocol { detail, .. } => {
+                if self.stream.request.protocol == Protocol::Http2 {
+                    context.manager.stats.downstream_rq_rx_reset.inc();
+                }
+                (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, Cow::Borrowed(*detail))
+            }
             StreamError::Reset(_) | StreamError::Refused => {
                 context.manager.stats.downstream_rq_rx_reset.inc();
                 (ResponseFlags::DOWNSTREAM_REMOTE_RESET, Cow::Borrowed("http2.remote_reset"))

@@ -15,7 +15,7 @@ use super::connection::Connection as Core;
 use super::frame::Reason;
 use super::link::{Link, Read};
 use super::stream::Lost;
-use super::{CodecStats, ConnectionError, Settings, reason};
+use super::{CodecStats, ConnectionError, Settings, Unseen, reason};
 use crate::wire::codec::{Downstream, OnWire, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
@@ -153,6 +153,11 @@ impl Connection {
             core.wake();
             self.state = State::Closing;
         }
+    }
+
+    /// Requests that were refused since this was last asked. To be asked each time that the connection was polled.
+    pub fn take_unseen(&mut self) -> Vec<Unseen> {
+        std::mem::take(&mut self.shared.core.borrow_mut().unseen)
     }
 
     /// Requests whose exchange is not over.

@@ -94,6 +94,7 @@ impl Connection {
             Lost::Reset(code) => StreamError::Reset(code),
             Lost::Refused => StreamError::Refused,
             Lost::Violated => VIOLATION,
+            Lost::Miscounted => StreamError::Protocol { detail: "http2.remote_reset", status: 400 },
             Lost::Given => StreamError::Io("the stream was reset here".into()),
             Lost::Closed => StreamError::Closed(self.end.clone().unwrap_or_else(|| "connection closed".into())),
         }
