@@ -34,6 +34,8 @@ pub(super) struct Context {
     pub requests: Cell<u32>,
     /// Requests under way.
     pub active: Cell<u32>,
+    /// When the head of the next request began, if it came in pieces.
+    pub head_began: Cell<Option<tokio::time::Instant>>,
     /// When the last request ended.
     pub last_end: Cell<Option<tokio::time::Instant>>,
     /// How the connection ended: by the client, and with requests under way.
@@ -104,6 +106,7 @@ impl Context {
             drain,
             requests: Cell::new(0),
             active: Cell::new(0),
+            head_began: Cell::new(None),
             last_end: Cell::new(None),
             ended: Cell::default(),
             limiter: OnceCell::new(),

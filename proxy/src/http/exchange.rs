@@ -34,9 +34,11 @@ use super::stream::Stream;
 use super::trace;
 use super::upgrade;
 use super::xfcc;
+use crate::failure::ResponseFlags;
 use crate::overload::{self, Act};
 use crate::telemetry::format;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
+use crate::wire::h2::Unseen;
 use crate::wire::headers::{Headers, Name};
 use crate::wire::message::{Method, Protocol, RequestHead};
 
@@ -67,6 +69,22 @@ pub(super) fn abandoned(context: &Context, error: &StreamError) {
     exchange.end();
 }
 
+/// What HTTP/2's codec has refused: nobody has seen it, but it is counted and logged.
+pub(super) fn unseen(context: &Context, Unseen { detail, unwanted }: Unseen) {
+    let (chain, pinned) = (context.chain(), Pinned::default());
+    let request = RequestHead { protocol: Protocol::Http2, ..RequestHead::unread() };
+    let mut exchange = Exchange::begin(context, (&chain, &pinned), request);
+    exchange.stream.headless = true;
+    if unwanted {
+        context.manager.stats.downstream_rq_rx_reset.inc();
+        exchange.stream.info.flags.set(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
+        exchange.stream.info.response_code_details = Some(detail.into());
+    } else {
+        exchange.client_gone(&StreamError::Protocol { detail, status: 400 });
+    }
+    exchange.end();
+}
+
 /// What a request brings along that has been redirected.
 type Before = (History, (bool, Option<SocketAddr>));
 
@@ -93,9 +111,10 @@ async fn serve(
     };
     if let Err(Stop::Gone(error)) = &result
         && let Some(reply) = codec_error::reply(error)
+        && exchange.stream.request.protocol != Protocol::Http2
         && !exchange.response_begun()
     {
-        // A body that breaks the protocol is answered like a head that does.
+        // A body that breaks the protocol is answered like a head that does. HTTP/2's codec has reset its stream.
         result = Err(reply.into());
     }
     if let Err(Stop::Reply(reply)) = result {

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use self::mapped::LocalReplies;
+use super::deadlines::Expired;
 use super::grpc;
 use super::respond;
+use super::stats::HttpStats;
 use super::stream::Stream;
 use crate::failure::ResponseFlags;
 use crate::wire::codec::Downstream;
@@ -55,6 +57,29 @@ impl LocalReply {
             plain: false,
             overloaded: false,
             attempted: false,
+        }
+    }
+
+    /// The answer to a request that is too long under way: one of those timeouts that do not ask where it goes. It is counted.
+    pub(super) fn late(expired: Expired, status: u16, stats: &HttpStats) -> LocalReply {
+        match expired {
+            Expired::Idle => {
+                stats.downstream_rq_idle_timeout.inc();
+                LocalReply::new(status, "stream_idle_timeout")
+                    .body(&b"stream timeout"[..])
+                    .flags(ResponseFlags::STREAM_IDLE_TIMEOUT)
+            }
+            Expired::Duration => {
+                stats.downstream_rq_max_duration_reached.inc();
+                let mut reply =
+                    LocalReply::new(status, "max_duration_timeout").body(&b"downstream duration timeout"[..]);
+                reply.grpc_status = Some(u32::from(grpc::DEADLINE_EXCEEDED));
+                reply
+            }
+            _ => {
+                stats.downstream_rq_timeout.inc();
+                LocalReply::new(408, "request_overall_timeout").body(&b"request timeout"[..])
+            }
         }
     }
 

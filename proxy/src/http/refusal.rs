@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::deadlines::Expired;
 use super::exchange::{abandoned, refused};
 use super::local_reply::LocalReply;
 use crate::failure::ResponseFlags;
@@ -22,11 +23,17 @@ pub(super) async fn malformed(context: &Context, connection: &mut h1::server::Co
     answered(context, connection, reply).await;
 }
 
-/// Answers a head that was not complete in time.
-pub(super) async fn slow_head(context: &Context, connection: &mut h1::server::Connection) {
-    context.manager.stats.downstream_rq_header_timeout.inc();
+/// Answers a head that was not complete in time: that of `request_headers_timeout`, or another that bounds the request as a whole.
+pub(super) async fn slow_head(context: &Context, connection: &mut h1::server::Connection, whole: Option<Expired>) {
+    let stats = &context.manager.stats;
     connection.refuse_next();
-    let reply = LocalReply::new(408, "request_header_timeout").body(&b"request header timeout"[..]);
+    let reply = match whole {
+        Some(expired) => LocalReply::late(expired, 408, stats),
+        None => {
+            stats.downstream_rq_header_timeout.inc();
+            LocalReply::new(408, "request_header_timeout").body(&b"request header timeout"[..])
+        }
+    };
     answered(context, connection, reply).await;
 }
 

@@ -12,6 +12,7 @@ use super::filters::filter::Way;
 use super::filters::frames::{Own, Source};
 use super::stop::Stop;
 use super::stream::Stream;
+use super::upgrade;
 use super::upload::{Progress, Upload};
 use super::upstreams::Target;
 use crate::failure::ResponseFlags;
@@ -274,9 +275,15 @@ impl<'x> FromUpstream<'x> {
             awaits.host.count(grpc::is_host_error(status));
         }
         if matches!(frame, Frame::End) && self.kind.tunnel && !self.kind.raw && self.kind.upstream != Protocol::Http2 {
-            // The only way in which such a tunnel ends; Envoy takes it for a loss.
-            stream.info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION);
-            stream.info.response_code_details = Some(details("connection termination").into());
+            // The only way in which such a tunnel ends; Envoy takes it for a loss, and a client whose protocol can say so is told.
+            let (flags, details) =
+                (ResponseFlags::UPSTREAM_CONNECTION_TERMINATION, details("connection termination").into());
+            if stream.request.protocol == Protocol::Http2 && upgrade::terminated(stream).is_none() {
+                let reason = crate::wire::codec::ResetReason::InternalError;
+                return Poll::Ready(Err(Stop::Abort { flags, details, reason }));
+            }
+            stream.info.flags.set(flags);
+            stream.info.response_code_details = Some(details);
         }
         Poll::Ready(Ok(frame))
     }

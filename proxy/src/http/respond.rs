@@ -9,7 +9,7 @@ use super::date;
 use super::forwarded::{self, append_list};
 use super::framing;
 use super::proxy_status;
-use super::stream::{Chosen, Stream};
+use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::trace;
 use crate::mutate::Mutation;
 use crate::overload::{self, Act};
@@ -104,11 +104,11 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
     }
     let headers = &mut head.headers;
     let http1 = stream.request.protocol != Protocol::Http2;
-    // Where the next request begins is not known before this one has ended, and a CONNECT never ends. As with Envoy 200 alone opens its tunnel
-    // without saying that nothing follows.
+    // Where the next request begins is not known before this one has ended, and what asks for a tunnel never ends. As with Envoy 200 alone
+    // opens that of a CONNECT without saying that nothing follows.
     let connect = stream.request.method == Method::Connect;
     let tunnel = head.status == 101 || (connect && head.status == 200);
-    let mut close = http1 && (!stream.request_is_complete() || connect) && !tunnel;
+    let mut close = http1 && (!stream.request_is_complete() || asks_for_tunnel(&stream.request)) && !tunnel;
     let limit = config.max_requests_per_connection.is_some_and(|limit| limit > 0 && context.requests.get() >= limit);
     if limit {
         context.manager.stats.downstream_cx_max_requests_reached.inc();

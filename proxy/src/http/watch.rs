@@ -1,6 +1,8 @@
 //! What may end a request before its time: the timeouts, by the phase that it is in. Held by `exchange` beside the stream, so that
 //! both can be lent at once. Which timeout runs in which phase is the table in `docs/timeouts.md`.
 
+use tokio::time::Instant;
+
 use super::deadlines::{Deadlines, Expired};
 use super::timeouts::Timeouts;
 use crate::wire::message::Protocol;
@@ -29,17 +31,18 @@ enum Attempt {
 }
 
 impl Watch {
-    /// For a request that begins now.
-    pub fn begin(config: &HttpConnectionManager, complete: bool) -> Watch {
+    /// For a request whose head is here now, and began before where it came in pieces.
+    pub fn begin(config: &HttpConnectionManager, complete: bool, began: Option<Instant>) -> Watch {
+        let began = || began.unwrap_or_else(Instant::now);
         let mut watch = Watch { complete, deadlines: Deadlines::of_stream(), ..Watch::default() };
         if config.stream_idle_timeout.is_some() {
             watch.deadlines.set(Expired::Idle, config.stream_idle_timeout);
         }
         if config.max_stream_duration.is_some() {
-            watch.deadlines.set(Expired::Duration, config.max_stream_duration);
+            watch.deadlines.set_from(Expired::Duration, config.max_stream_duration, began());
         }
         if config.request_timeout.is_some() && !complete {
-            watch.deadlines.set(Expired::Request, config.request_timeout);
+            watch.deadlines.set_from(Expired::Request, config.request_timeout, began());
         }
         watch
     }

@@ -34,6 +34,14 @@ impl Scripted {
     }
 }
 
+/// A server that closes each connection as soon as it stands. It ends with the process.
+pub(super) fn closing() -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || listener.incoming().for_each(drop));
+    Ok(address)
+}
+
 fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -44,6 +44,9 @@ impl Proxy {
         let up = addresses["up"].port();
         let scripted = Scripted::start()?;
         addresses.insert("scripted".to_owned(), scripted.address);
+        addresses.insert("closing".to_owned(), doors::closing()?);
+        // Nobody listens there.
+        addresses.insert("refuses".to_owned(), local());
         let mut listeners: Vec<_> =
             scenarios.iter().map(|one| listener(one, addresses[&one.name], up, folder.path())).collect();
         listeners.extend(doors.clone().map(|one| {
@@ -85,6 +88,9 @@ impl Proxy {
             cluster("a.example", Some("other")),
             cluster("none", None),
             cluster("nobody", None),
+            cluster("refuses", Some("refuses")),
+            cluster("closing", Some("closing")),
+            doors::speaks_http2(cluster("closing_http2", Some("closing"))),
             forward(),
         ];
         let clusters: Vec<_> = clusters.into_iter().chain(doors).collect();

@@ -116,8 +116,10 @@ impl Http2Stream {
         match how {
             Some(StreamError::Reset(_)) => self.pool.core.stats.upstream_rq_rx_reset.inc(),
             None | Some(StreamError::Protocol { .. }) => self.pool.core.stats.upstream_rq_tx_reset.inc(),
-            // As in Envoy: one that was refused may be sent again, and one whose connection is gone was reset by nobody.
-            Some(StreamError::Closed(_) | StreamError::Io(_) | StreamError::Refused | StreamError::NoHeader(_)) => {}
+            // As in Envoy, though it does not wait any more.
+            Some(StreamError::Closed(_)) => self.pool.core.stats.upstream_rq_pending_failure_eject.inc(),
+            // As in Envoy: one that was refused may be sent again.
+            Some(StreamError::Io(_) | StreamError::Refused | StreamError::NoHeader(_)) => {}
         }
     }
 
@@ -132,7 +134,11 @@ impl Http2Stream {
 impl Upstream for Http2Stream {
     fn send_head(&mut self, head: &RequestHead, end: bool) -> Result<(), StreamError> {
         self.life = Life { asking: !end, awaited: true };
-        self.codec().send_head(head, end)
+        let sent = self.codec().send_head(head, end);
+        if let Err(error @ (StreamError::Closed(_) | StreamError::Refused)) = &sent {
+            self.ends(Some(error));
+        }
+        sent
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {

@@ -284,12 +284,24 @@ impl Pool {
                 self.state.borrow_mut().waiting.push_front(waiting);
                 break;
             };
-            let answer = Active::begin(&self.core, &waiting.state, self.key.priority);
-            let answer = answer.map(|active| ready.lease(active));
-            drop(waiting.reply.send(answer));
+            self.answer(waiting, ready);
         }
         self.serving.set(false);
         self.connect_for_waiting();
+    }
+
+    fn answer(&self, waiting: Waiting, ready: Ready) {
+        let answer = Active::begin(&self.core, &waiting.state, self.key.priority);
+        let answer = answer.map(|active| ready.lease(active));
+        drop(waiting.reply.send(answer));
+    }
+
+    /// A connection that was just made serves who has waited longest, whatever the host has done to it meanwhile: if each that is dead
+    /// already were made anew, a host that accepts and closes would be dialled without end.
+    fn serve_first(self: &Rc<Self>, connection: Http1Connection) {
+        let Some(waiting) = self.next_waiting() else { return self.state.borrow_mut().idle.push(connection) };
+        self.state.borrow_mut().busy += 1;
+        self.answer(waiting, Ready::http1(Http1Stream::new(connection, Rc::clone(self))));
     }
 
     fn next_waiting(&self) -> Option<Waiting> {
@@ -395,13 +407,9 @@ impl Pool {
             return http2::run(self, connected, counted).await;
         }
         let connection = Http1Connection::new(connected, counted, self.core.shared.config());
-        let retired = {
-            let mut state = self.state.borrow_mut();
-            state.idle.push(connection);
-            state.retired
-        };
+        self.serve_first(connection);
         self.serve_waiting();
-        if retired {
+        if self.state.borrow().retired {
             self.retire();
         }
     }

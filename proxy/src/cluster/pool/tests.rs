@@ -1,6 +1,6 @@
 //! Tests of `pool`.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Waker;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::cluster::testing::*;
 use crate::cluster::{Host, HttpWant, Pick, Priority, WorkerCluster};
-use crate::wire::codec::Upstream;
+use crate::wire::codec::{StreamError, Upstream};
 use crate::wire::message::Protocol;
 
 const NAME: &str = "outbound|80||app";
@@ -243,6 +243,66 @@ fn a_refused_connection_is_told_in_envoys_words() {
         assert_eq!(fixture.bench.stat("upstream_rq_pending_failure_eject"), 1);
         assert_eq!(fixture.bench.stat("upstream_cx_active"), 0);
         assert_eq!(fixture.bench.stat("upstream_rq_total"), 0);
+    });
+}
+
+/// Closes what it accepts at once, and says so.
+fn closing() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (closed, hears) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            drop(stream);
+            if closed.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (address, hears)
+}
+
+#[test]
+fn a_host_that_closes_at_once_is_dialled_once_a_request() {
+    run(async {
+        let (address, closed) = closing();
+        let fixture = fixture(address, |_| {});
+        for request in 1..=3 {
+            let want = want();
+            let mut lease = pin!(fixture.cluster.http(&fixture.host, &want));
+            assert!(poll_now(lease.as_mut()).is_pending());
+            // The connection is begun, and dead before anybody looks at it.
+            tokio::task::yield_now().await;
+            closed.recv_timeout(Duration::from_secs(20)).expect("it is dialled");
+            let mut lease = lease.await.expect("a stream");
+            let stream = &mut lease.stream;
+            let _ = stream.send_head(&get(), true);
+            let _ = poll_fn(|cx| stream.poll_flush(cx)).await;
+            assert!(poll_fn(|cx| stream.poll_head(cx)).await.is_err());
+            drop(lease);
+            assert_eq!(fixture.bench.stat("upstream_cx_total"), request);
+        }
+    });
+}
+
+#[test]
+fn http2_requests_end_with_a_host_that_closes_at_once() {
+    run(async {
+        let (address, closed) = closing();
+        let fixture = fixture(address, http2);
+        let mut lease = fixture.lease().await;
+        closed.recv_timeout(Duration::from_secs(20)).expect("it is dialled");
+        let stream = &mut lease.stream;
+        let sent = stream.send_head(&get(), true);
+        // Whether it is known by then that the connection is over is chance, and must make no difference.
+        let failed = match sent {
+            Ok(()) => poll_fn(|cx| stream.poll_head(cx)).await.map(drop),
+            failed => failed,
+        };
+        assert!(matches!(failed, Err(StreamError::Closed(_))), "{failed:?}");
+        drop(lease);
+        assert_eq!(fixture.bench.stat("upstream_rq_pending_failure_eject"), 1);
+        assert_eq!(fixture.bench.stat("upstream_rq_tx_reset"), 0);
     });
 }
 

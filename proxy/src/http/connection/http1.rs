@@ -45,7 +45,7 @@ pub(super) async fn serve(
             }
             Event::Expired(Expired::Request) => {
                 tokio::select! {
-                    () = refusal::slow_head(context, &mut connection) => {}
+                    () = refusal::slow_head(context, &mut connection, limits.first()) => {}
                     () = end.as_mut() => return,
                 }
                 return close(context, connection, delay).await;
@@ -107,7 +107,7 @@ async fn next_head(
                 return Poll::Ready(Event::Ready(result));
             }
             if connection.head_started() {
-                limits.head_begins();
+                limits.head_begins(context);
             }
             if end.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Drained);
@@ -126,6 +126,9 @@ async fn next_head(
         }
     })
     .await;
-    limits.head_ends();
+    let began = limits.head_ends();
+    if matches!(result, Event::Ready(Ok(Some(_)))) {
+        context.head_began.set(began);
+    }
     result
 }

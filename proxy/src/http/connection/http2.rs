@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::limits::{Ending, Limits};
 use crate::http::context::Context;
 use crate::http::deadlines::Expired;
-use crate::http::exchange::exchange;
+use crate::http::exchange::{self, exchange};
 use crate::transport::Stream;
 use crate::wire::codec::{Downstream, ResetReason};
 use crate::wire::h2::server::{Connection, PREMATURE_RESETS, Stream as Request};
@@ -43,7 +43,12 @@ pub(super) async fn serve(
     limits.begin_idle(None);
     loop {
         let event = poll_fn(|cx| {
-            if let Poll::Ready(next) = connection.poll_next(cx) {
+            let next = connection.poll_next(cx);
+            for unseen in connection.take_unseen() {
+                context.requests.set(context.requests.get().saturating_add(1));
+                exchange::unseen(context, unseen);
+            }
+            if let Poll::Ready(next) = next {
                 return Poll::Ready(Event::Next(next));
             }
             if end.as_mut().poll(cx).is_ready() {

@@ -1,5 +1,5 @@
-//! The limits of one downstream connection: `idle_timeout`, `max_connection_duration`, `request_headers_timeout`, and the drain that the
-//! first two begin: the client is told that the connection ends, has `drain_timeout` to finish, and requests under way end in their own
+//! The limits of one downstream connection: `idle_timeout`, `max_connection_duration`, what bounds a head that has begun, and the drain
+//! that the first two begin: the client is told that the connection ends, has `drain_timeout` to finish, and requests under way end in their own
 //! time. Polled by the connection's task; it closes nothing itself.
 
 use std::future::{Future, poll_fn};
@@ -40,9 +40,10 @@ pub(super) enum Ending {
 pub(super) struct Limits {
     deadlines: Deadlines,
     idle: Option<Duration>,
-    head: Option<Duration>,
     drain: Duration,
-    head_began: bool,
+    head_began: Option<Instant>,
+    /// What a head runs out of first: `None` is `request_headers_timeout`.
+    first: Option<Expired>,
     /// There is a limit to the connection's life: it is looked at before each request, for a client that pipelines never lets us wait.
     mortal: bool,
     ending: Ending,
@@ -60,10 +61,10 @@ impl Limits {
         let mut limits = Limits {
             deadlines,
             idle: config.idle_timeout,
-            head: config.request_headers_timeout,
             drain: jittered(config.drain_timeout, config.drain_jitter),
             safe: false,
-            head_began: false,
+            head_began: None,
+            first: None,
             mortal: config.max_connection_duration.is_some(),
             ending: Ending::No,
         };
@@ -95,22 +96,42 @@ impl Limits {
         }
     }
 
-    pub(super) fn head_begins(&mut self) {
-        if !self.head_began {
-            self.head_began = true;
-            if self.head.is_some() {
-                // It is idle no more, and has a time of its own.
-                self.end_idle();
-                self.deadlines.set(Expired::Request, self.head);
-            }
+    /// Some of a head is here, and not all. As in Envoy the request has begun: its own timeouts bound it, too.
+    pub(super) fn head_begins(&mut self, context: &Context) {
+        if self.head_began.is_some() {
+            return;
+        }
+        self.head_began = Some(Instant::now());
+        let config = &context.manager.config;
+        let silence = config.stream_idle_timeout.map(|limit| overload::shortened(Timer::StreamIdle, limit));
+        let limits = [
+            (None, config.request_headers_timeout),
+            (Some(Expired::Duration), config.max_stream_duration),
+            (Some(Expired::Request), config.request_timeout),
+            (Some(Expired::Idle), silence),
+        ];
+        let first =
+            limits.into_iter().filter_map(|(which, limit)| Some((which, limit?))).min_by_key(|(_, limit)| *limit);
+        if let Some((which, limit)) = first {
+            // It is idle no more, and has a time of its own.
+            self.end_idle();
+            self.first = which;
+            self.deadlines.set(Expired::Request, Some(limit));
         }
     }
 
-    pub(super) fn head_ends(&mut self) {
-        if self.head_began {
-            self.head_began = false;
+    /// Which of a request's own timeouts ran out while its head was awaited; `None` is `request_headers_timeout`.
+    pub(super) fn first(&self) -> Option<Expired> {
+        self.first
+    }
+
+    /// The rest of the head is here, or never will be: since when it was awaited.
+    pub(super) fn head_ends(&mut self) -> Option<Instant> {
+        let began = self.head_began.take();
+        if began.is_some() {
             self.deadlines.set(Expired::Request, None);
         }
+        began
     }
 
     /// Whether a connection with several streams was idle for all the time; if not, the timeout is set anew.

@@ -140,6 +140,84 @@ async fn limits_end_a_connection() {
     assert_eq!(kept::all().len(), 2);
 }
 
+/// What bounds a request bounds its head, too: a client that stops in the middle of one holds nothing for ever.
+#[tokio::test(start_paused = true)]
+async fn a_head_takes_no_longer_than_its_request_may() {
+    type Set = fn(&mut config::hcm::HttpConnectionManager, Option<Duration>);
+    let limits: [(Set, &str, &str); 3] = [
+        (|config, limit| config.stream_idle_timeout = limit, "stream_idle_timeout", "downstream_rq_idle_timeout"),
+        (
+            |config, limit| config.max_stream_duration = limit,
+            "max_duration_timeout",
+            "downstream_rq_max_duration_reached",
+        ),
+        (|config, limit| config.request_timeout = limit, "request_overall_timeout", "downstream_rq_timeout"),
+    ];
+    for (set, details, counted) in limits {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.idle_timeout = Some(Duration::from_secs(3600));
+        bench.config.request_headers_timeout = Some(Duration::from_secs(60));
+        set(&mut bench.config, Some(Duration::from_secs(2)));
+        let began = Instant::now();
+        let (context, answer) = LocalSet::new().run_until(exchange_all(&bench, "GET / HTTP/1.1\r\nho")).await;
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{details}");
+        assert_eq!(kept::all().last().unwrap().response_code_details.as_deref(), Some(details));
+        let count = |name: &str| context.manager.registry.value(&format!("http.test.{name}"));
+        assert_eq!((count(counted), count("downstream_rq_header_timeout")), (Some(1), Some(0)));
+    }
+}
+
+/// Requests that HTTP/2's codec refuses have reached nobody, but they were made.
+#[tokio::test(start_paused = true)]
+async fn http2_requests_that_are_none_are_counted_and_logged() {
+    let mut bench = Bench::new(to_app(|_| {}));
+    bench.config.underscores = config::hcm::Underscores::RejectRequest;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    let get = b"\x82\x86\x84\x41\x07example";
+    let with = |field: &[u8]| [&get[..], field].concat();
+    let heads: [&[u8]; 4] =
+        [b"\x82\x86\x84", &with(b"\x00\x01X\x01a"), &with(b"\x00\x03x_y\x01a"), &with(b"\x0f\x0d\x015")];
+    LocalSet::new()
+        .run_until(async {
+            let (context, mut client) = connect(&bench).await;
+            let mut octets = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat();
+            for (number, head) in heads.into_iter().enumerate() {
+                octets.extend(frame(1, 5, 2 * number as u32 + 1, head));
+            }
+            client.write_all(&octets).await.unwrap();
+            while kept::all().len() < 4 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let done = kept::all();
+            let told: Vec<_> =
+                done.iter().map(|info| (info.response_code_details.as_deref().unwrap(), info.flags)).collect();
+            let (broken, reset) = (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, ResponseFlags::DOWNSTREAM_REMOTE_RESET);
+            assert_eq!(
+                told,
+                [
+                    ("http2.violation.of.messaging.rule", broken),
+                    ("http2.invalid.header.field", broken),
+                    ("http2.unexpected_underscore", reset),
+                    ("http2.violation.of.messaging.rule", broken),
+                ]
+            );
+            assert!(done.iter().all(|info| info.response_code == 0));
+            let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+            assert_eq!(
+                (count("total"), count("http2_total"), count("rx_reset"), count("active")),
+                (Some(4), Some(4), Some(4), Some(0))
+            );
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn http2_is_told_by_its_first_bytes() {
     let mut bench = Bench::new(to_app(|_| {}));

@@ -18,7 +18,6 @@ use crate::http::filters::behind::Pinned;
 use crate::http::filters::chain::{self, Chain, RunningFilters};
 use crate::http::filters::filter::Hooks;
 use crate::http::filters::frames::{Frames, Source};
-use crate::http::grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::router;
 use crate::http::stop::Stop;
@@ -67,7 +66,7 @@ impl<'s> Exchange<'s> {
         context.active.set(context.active.get() + 1);
         let stream = Stream::begin(context, pinned, request);
         Exchange {
-            watch: Watch::begin(&context.manager.config, stream.request_is_complete()),
+            watch: Watch::begin(&context.manager.config, stream.request_is_complete(), context.head_began.take()),
             clock: Clock::begin(&stream),
             stream,
             chain,
@@ -213,24 +212,9 @@ impl<'s> Exchange<'s> {
         self.timed_out = Some(expired);
         // RFC 9110 section 15.5.9: 408 when the server waited for the request.
         let status = if self.stream.request_is_complete() { 504 } else { 408 };
-        let stats = &self.stream.context.manager.stats;
         let reply = match expired {
-            Expired::Idle => {
-                stats.downstream_rq_idle_timeout.inc();
-                LocalReply::new(status, "stream_idle_timeout")
-                    .body(&b"stream timeout"[..])
-                    .flags(ResponseFlags::STREAM_IDLE_TIMEOUT)
-            }
-            Expired::Duration => {
-                stats.downstream_rq_max_duration_reached.inc();
-                let mut reply =
-                    LocalReply::new(status, "max_duration_timeout").body(&b"downstream duration timeout"[..]);
-                reply.grpc_status = Some(u32::from(grpc::DEADLINE_EXCEEDED));
-                reply
-            }
-            Expired::Request => {
-                stats.downstream_rq_timeout.inc();
-                LocalReply::new(408, "request_overall_timeout").body(&b"request timeout"[..])
+            Expired::Idle | Expired::Duration | Expired::Request => {
+                LocalReply::late(expired, status, &self.stream.context.manager.stats)
             }
             Expired::Response => self.upstream_timeout("response_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
             Expired::Try => self.upstream_timeout("upstream_per_try_timeout", ResponseFlags::UPSTREAM_REQUEST_TIMEOUT),
@@ -273,8 +257,14 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// What has come of the request's body, where nobody will read it: a client that has sent all of it can go on with its connection.
+    /// What has come of the request's body, where nobody will read it: a client that has sent all of it can go on with its connection. Of
+    /// HTTP/1 nobody can take what came for a tunnel that is not granted: it counts, and goes nowhere.
     pub async fn read_what_is_there(&mut self, downstream: &mut dyn Downstream) {
+        if asks_for_tunnel(&self.stream.request) && self.stream.request.protocol != Protocol::Http2 {
+            let octets = &mut self.stream.info.bytes_received;
+            *octets = downstream.untaken().max(*octets);
+            return;
+        }
         let most = self.stream.info.bytes_received + UNWANTED;
         poll_fn(|cx| {
             while !self.stream.request_is_complete() && self.stream.info.bytes_received < most {
@@ -291,10 +281,7 @@ impl<'s> Exchange<'s> {
     /// What came for a tunnel that an upstream was asked for and has not granted: it counts, and goes nowhere.
     pub async fn read_refused_tunnel(&mut self, downstream: &mut dyn Downstream) {
         if asks_for_tunnel(&self.stream.request) {
-            match self.stream.request.protocol {
-                Protocol::Http2 => self.read_what_is_there(downstream).await,
-                Protocol::Http10 | Protocol::Http11 => self.stream.info.bytes_received += downstream.untaken(),
-            }
+            self.read_what_is_there(downstream).await;
         }
     }
 
@@ -302,7 +289,12 @@ impl<'s> Exchange<'s> {
     pub fn client_gone(&mut self, error: &StreamError) {
         let context = self.stream.context;
         let (flags, details) = match error {
-            StreamError::Protocol { detail, .. } => (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, Cow::Borrowed(*detail)),
+            StreamError::Protocol { detail, .. } => {
+                if self.stream.request.protocol == Protocol::Http2 {
+                    context.manager.stats.downstream_rq_rx_reset.inc();
+                }
+                (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, Cow::Borrowed(*detail))
+            }
             StreamError::Reset(_) | StreamError::Refused => {
                 context.manager.stats.downstream_rq_rx_reset.inc();
                 (ResponseFlags::DOWNSTREAM_REMOTE_RESET, Cow::Borrowed("http2.remote_reset"))

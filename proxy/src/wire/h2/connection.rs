@@ -28,7 +28,7 @@ use super::outbox::Outbox;
 use super::stats::CodecStats;
 use super::stream::Stream;
 use super::streams::{Resets, Streams};
-use super::{ConnectionError, Settings};
+use super::{ConnectionError, Settings, Unseen};
 use crate::wire::message::RequestHead;
 use crate::wire::sniff::PREFACE;
 use control::{Pings, Shutdown};
@@ -68,6 +68,8 @@ pub(super) struct Connection {
     pub(super) pings: Pings,
     /// Requests that nobody has taken (of a server).
     waiting: VecDeque<(RequestHead, usize)>,
+    /// Requests that were refused, and that nobody has been told of. They count as premature, which bounds them.
+    pub(super) unseen: Vec<Unseen>,
     /// Streams that are open.
     open: usize,
     /// Streams that ended young and unanswered.
@@ -139,6 +141,7 @@ impl Connection {
             shutdown: Shutdown::No,
             pings: Pings::default(),
             waiting: VecDeque::new(),
+            unseen: Vec::new(),
             open: 0,
             premature: 0,
             now: Instant::now(),

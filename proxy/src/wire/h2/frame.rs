@@ -47,6 +47,7 @@ impl Reason {
     pub(super) const REFUSED_STREAM: Reason = Reason(7);
     pub(super) const CANCEL: Reason = Reason(8);
     pub(super) const COMPRESSION_ERROR: Reason = Reason(9);
+    pub(super) const CONNECT_ERROR: Reason = Reason(10);
     pub(super) const ENHANCE_YOUR_CALM: Reason = Reason(11);
 }
 

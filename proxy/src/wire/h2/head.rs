@@ -17,8 +17,25 @@ use config::hcm::Underscores;
 pub(super) enum Refusal {
     /// It is malformed (section 8.1.1).
     Malformed,
-    /// Our limits, or the configuration, forbid it.
-    Unwanted,
+    /// One of its fields is none, or one that no message may have (section 8.2).
+    Field,
+    /// Our limits, or the configuration, forbid it. The text is Envoy's detail.
+    Unwanted(&'static str),
+}
+
+impl Refusal {
+    /// Envoy's response-code detail.
+    pub(super) fn detail(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "http2.violation.of.messaging.rule",
+            Refusal::Field => "http2.invalid.header.field",
+            Refusal::Unwanted(detail) => detail,
+        }
+    }
+
+    pub(super) fn is_unwanted(self) -> bool {
+        matches!(self, Refusal::Unwanted(_))
+    }
 }
 
 /// Header lines that belong to one connection of HTTP/1 (section 8.2.2).
@@ -37,23 +54,26 @@ pub(super) fn request(
 }
 
 fn count(refusal: Refusal, stats: &CodecStats) {
-    if refusal == Refusal::Malformed {
+    if !refusal.is_unwanted() {
         stats.rx_messaging_error.inc();
     }
 }
+
+const TOO_LONG: &str = "http2.header_list_size_too_large";
+const TOO_MANY: &str = "http2.too_many_headers";
 
 /// What holds for all messages.
 fn admitted(lines: &Lines, settings: &Settings, stats: &CodecStats) -> Result<(), Refusal> {
     if lines.is_over() {
         stats.header_overflow.inc();
-        return Err(Refusal::Unwanted);
+        return Err(Refusal::Unwanted(if lines.is_long() { TOO_LONG } else { TOO_MANY }));
     }
     if lines.is_malformed() || (settings.disallow_obs_text && lines.has_obsolete_text()) {
-        return Err(Refusal::Malformed);
+        return Err(Refusal::Field);
     }
     if settings.underscores == Underscores::RejectRequest && lines.any_name(has_underscore) {
         stats.requests_rejected_with_underscores_in_headers.inc();
-        return Err(Refusal::Unwanted);
+        return Err(Refusal::Unwanted("http2.unexpected_underscore"));
     }
     Ok(())
 }
@@ -232,7 +252,7 @@ impl Fields {
 
     /// The length that was announced.
     fn checked(&self) -> Result<Option<u64>, Refusal> {
-        if self.malformed { Err(Refusal::Malformed) } else { Ok(self.length) }
+        if self.malformed { Err(Refusal::Field) } else { Ok(self.length) }
     }
 }
 

@@ -145,7 +145,12 @@ impl Lines {
 
     /// More than the limits allow.
     pub(super) fn is_over(&self) -> bool {
-        self.octets > self.max_octets || self.count > self.max_count
+        self.is_long() || self.count > self.max_count
+    }
+
+    /// More octets than they allow.
+    pub(super) fn is_long(&self) -> bool {
+        self.octets > self.max_octets
     }
 
     /// No field has come yet.

@@ -194,6 +194,15 @@ impl From<std::io::Error> for ConnectionError {
     }
 }
 
+/// A client's request that the codec has refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unseen {
+    /// Envoy's response-code detail.
+    pub detail: &'static str,
+    /// Our limits, or the configuration, forbid it; otherwise it breaks the protocol.
+    pub unwanted: bool,
+}
+
 const VIOLATION: StreamError = StreamError::Protocol { detail: "http2.violation.of.messaging.rule", status: 400 };
 
 fn reason(reason: ResetReason) -> Reason {

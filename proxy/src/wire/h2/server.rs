@@ -15,7 +15,7 @@ use super::connection::Connection as Core;
 use super::frame::Reason;
 use super::link::{Link, Read};
 use super::stream::Lost;
-use super::{CodecStats, ConnectionError, Settings, reason};
+use super::{CodecStats, ConnectionError, Settings, Unseen, reason};
 use crate::wire::codec::{Downstream, OnWire, ResetReason, StreamError};
 use crate::wire::headers::Headers;
 use crate::wire::message::{Frame, RequestHead, ResponseHead};
@@ -155,6 +155,11 @@ impl Connection {
         }
     }
 
+    /// Requests that were refused since this was last asked. To be asked each time that the connection was polled.
+    pub fn take_unseen(&mut self) -> Vec<Unseen> {
+        std::mem::take(&mut self.shared.core.borrow_mut().unseen)
+    }
+
     /// Requests whose exchange is not over.
     pub fn open_streams(&self) -> usize {
         self.shared.open.get()
@@ -257,7 +262,11 @@ impl Downstream for Stream {
     }
 
     fn reset(&mut self, why: ResetReason) {
-        self.with(|core, place| core.reset(place, reason(why)));
+        self.with(|core, place| {
+            // RFC 9113 section 8.5: that is what the loss of what a tunnel led to is called.
+            let lost = why == ResetReason::InternalError && core.streams[place].incoming.tunnel;
+            core.reset(place, if lost { Reason::CONNECT_ERROR } else { reason(why) });
+        });
     }
 
     fn close_after(&mut self) {

@@ -39,6 +39,8 @@ pub(super) enum Lost {
     Refused,
     /// The peer broke the protocol.
     Violated,
+    /// A client's body was not as long as it had said.
+    Miscounted,
     /// We have reset it.
     Given,
     /// The connection is over.

@@ -1,5 +1,6 @@
 //! Header blocks: HEADERS and CONTINUATION into requests, responses and trailers.
 
+use super::super::Unseen;
 use super::super::frame::{self, Frame, Reason, number};
 use super::super::head::{self, Refusal};
 use super::super::hpack::decode::Broken;
@@ -149,22 +150,15 @@ impl Connection {
         let head = head::request(&self.lines, block.end, &self.settings, &self.stats);
         let head = match head {
             Ok(head) if !block.on_itself => head,
-            Err(Refusal::Unwanted) => {
-                self.refuse(block.id, Reason::INTERNAL_ERROR);
-                return Ok(());
-            }
-            _ if self.settings.violations_end_connection => return Err(Fatal::protocol(MALFORMED)),
-            _ => {
-                self.refuse(block.id, Reason::PROTOCOL_ERROR);
-                return Ok(());
-            }
+            refused => return self.unseen(block.id, refused.err().unwrap_or(Refusal::Malformed)),
         };
         let place = self.add_stream(block.id);
         let stream = &mut self.streams[place];
         stream.incoming.begun = true;
         stream.incoming.ended = block.end;
+        stream.incoming.tunnel = head.upgrade.is_some() || head.method == Method::Connect;
         stream.incoming.expected = match head.body {
-            BodyLength::Exact(length) if head.upgrade.is_none() && head.method != Method::Connect => Some(length),
+            BodyLength::Exact(length) if !stream.incoming.tunnel => Some(length),
             _ => None,
         };
         stream.wire.received = block.octets;
@@ -173,7 +167,18 @@ impl Connection {
         Ok(())
     }
 
-    /// A request that nobody will see.
+    /// A request that nobody will see, and that counts and is logged all the same.
+    fn unseen(&mut self, id: u32, refusal: Refusal) -> Result<(), Fatal> {
+        let unwanted = refusal.is_unwanted();
+        self.unseen.push(Unseen { detail: refusal.detail(), unwanted });
+        if self.settings.violations_end_connection && !unwanted {
+            return Err(Fatal::protocol(MALFORMED));
+        }
+        self.refuse(id, if unwanted { Reason::INTERNAL_ERROR } else { Reason::PROTOCOL_ERROR });
+        Ok(())
+    }
+
+    /// It is told so.
     fn refuse(&mut self, id: u32, reason: Reason) {
         self.limits.opened += 1;
         self.premature += 1;
@@ -235,13 +240,15 @@ impl Connection {
 
     /// A message that cannot be taken, and that has been counted.
     fn refused(&mut self, place: usize, refusal: Option<Refusal>) -> Result<(), Fatal> {
-        let unwanted = refusal == Some(Refusal::Unwanted);
+        let unwanted = refusal.is_some_and(Refusal::is_unwanted);
         if self.settings.violations_end_connection && !unwanted {
             return Err(Fatal::protocol(MALFORMED));
         }
         self.count_premature(place);
         let reason = if unwanted { Reason::INTERNAL_ERROR } else { Reason::PROTOCOL_ERROR };
-        self.reset_for(place, reason, Lost::Violated);
+        // As Envoy has it a client that has sent another length than it said has reset its request.
+        let lost = if self.server && refusal.is_none() { Lost::Miscounted } else { Lost::Violated };
+        self.reset_for(place, reason, lost);
         Ok(())
     }
 

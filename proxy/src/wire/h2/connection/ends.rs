@@ -49,6 +49,8 @@ impl Connection {
         }
         match (self.server && stream.outgoing.ended, stream.outgoing.framed) {
             (false, _) => self.reset(place, Reason::CANCEL),
+            // As in Envoy: a request for a tunnel has no end but that of the connection which it stands for.
+            (true, true) if stream.incoming.tunnel => self.reset(place, Reason::CONNECT_ERROR),
             // A response that is complete while the request is not: the rest of that is not wanted, and that is no error
             // (RFC 9113 section 8.1).
             (true, true) => self.reset(place, Reason::NO_ERROR),
@@ -92,6 +94,7 @@ impl Connection {
             Lost::Reset(code) => StreamError::Reset(code),
             Lost::Refused => StreamError::Refused,
             Lost::Violated => VIOLATION,
+            Lost::Miscounted => StreamError::Protocol { detail: "http2.remote_reset", status: 400 },
             Lost::Given => StreamError::Io("the stream was reset here".into()),
             Lost::Closed => StreamError::Closed(self.end.clone().unwrap_or_else(|| "connection closed".into())),
         }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::super::frame::{self, Reason};
-use super::super::stream::SMALL;
+use super::super::stream::{Lost, SMALL};
 use super::super::write;
 use super::Connection;
 use crate::wire::codec::StreamError;
@@ -28,7 +28,14 @@ impl Connection {
 
     /// Opens a stream with a request. `Err`: the request cannot be said, or not here; then nothing has left this process.
     pub(in crate::wire::h2) fn send_request(&mut self, head: &RequestHead, end: bool) -> Result<usize, StreamError> {
-        if self.end.is_some() || self.peer.going || self.open >= self.max_streams() {
+        if self.peer.going {
+            return Err(StreamError::Refused);
+        }
+        if self.end.is_some() {
+            // It ended without a word. As in Envoy, whose streams have begun by now.
+            return Err(self.error(Lost::Closed));
+        }
+        if self.open >= self.max_streams() {
             return Err(StreamError::Refused);
         }
         write::check_request(head)?;

@@ -90,6 +90,29 @@ async fn streams_that_are_made_to_be_reset_are_limited() {
     .await;
 }
 
+/// A request for a tunnel that is answered otherwise ends as the loss of one does (RFC 9113 section 8.5).
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_that_is_refused_ends_in_a_connect_error() {
+    run(async {
+        for (head, code) in [(&b"\x42\x07CONNECT\x41\x07example"[..], 10), (GET, 0)] {
+            let (ours, mut theirs) = pipe();
+            let mut connection = server::Connection::new(ours, &Settings::default(), CodecStats::NONE);
+            theirs.write_all(&[&PREFACE[..], &frame(4, 0, 0, &[]), &frame(1, 4, 1, head)].concat()).await.unwrap();
+            let (_, mut stream) = connection.next().await.unwrap().unwrap();
+            stream.send_head(&response(503, &[]), true).unwrap();
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection.next()).await;
+            drop(stream);
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection.next()).await;
+            drop(connection);
+            let mut answer = Vec::new();
+            theirs.read_to_end(&mut answer).await.unwrap();
+            let reset = frame(3, 0, 1, &[0, 0, 0, code]);
+            assert!(answer.windows(reset.len()).any(|window| window == reset), "{answer:?}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_resets_has_its_limit() {
     run(async {
