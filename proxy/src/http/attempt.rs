@@ -239,13 +239,14 @@ fn prepare<'p>(
     let mut timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
     timeouts.per_try_stream = timeouts::stream_duration(&mut stream.request, cluster.config());
-    let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
     respond::apply_request_changes(stream);
     rewrite::apply(stream, chosen, forwarding, envoy_headers);
+    // The route's own headers wish, too.
+    let retry = Retry::new(rules, &mut stream.request);
     watch.routed(timeouts, asks_for_tunnel(&stream.request));
     retry
 }
