@@ -232,7 +232,8 @@ fn prepare<'p>(
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     // Filters append lines, too.
     stream.request.headers.join_repeated(forwarded::SINGLE);
-    timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
+    let of_manager = stream.context.manager.config.max_stream_duration;
+    timeouts::arm_stream_timeouts(forwarding, &mut stream.request, of_manager, &mut watch.deadlines);
     let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
     let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);
     let expected = stream.context.manager.config.router.respect_expected_timeout;
