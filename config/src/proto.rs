@@ -52,13 +52,19 @@ pub(crate) fn duration(at: &At<'_>, value: &Option<wkt::Duration>) -> Result<Opt
     Ok(Some(Duration::new(value.seconds.unsigned_abs(), value.nanos.unsigned_abs())))
 }
 
+/// The same in whole milliseconds, as Envoy's timers count: what is shorter than one is zero.
+pub(crate) fn milliseconds(at: &At<'_>, value: &Option<wkt::Duration>) -> Result<Option<Duration>, Rejection> {
+    let whole = |time: Duration| Duration::new(time.as_secs(), time.subsec_millis() * 1_000_000);
+    Ok(duration(at, value)?.map(whole))
+}
+
 /// A timeout for which zero means never, with Envoy's default when unset.
 pub(crate) fn timeout(
     at: &At<'_>,
     value: &Option<wkt::Duration>,
     default: Option<Duration>,
 ) -> Result<Option<Duration>, Rejection> {
-    Ok(match duration(at, value)? {
+    Ok(match milliseconds(at, value)? {
         None => default,
         Some(Duration::ZERO) => None,
         some => some,

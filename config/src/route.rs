@@ -34,7 +34,7 @@ mod tree;
 pub use decode::{decode, from_proto};
 pub use forward::{
     ClusterChoice, Connect, Forward, HashBy, HashPolicy, HostRewrite, InternalRedirect, Mirror, MirrorTarget,
-    PathRewrite, RedirectPredicate, Upgrade, WeightedCluster, WeightsBy,
+    PathRewrite, RedirectPredicate, StreamDuration, Upgrade, WeightedCluster, WeightsBy,
 };
 pub use header_changes::{AppendAction, HeaderAdd, HeaderChanges};
 pub use retry_policy::{HostPredicate, RateLimitedBackOff, ResetHeader, RetryOn, RetryPolicy};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::decode::Table;
 use super::{
     Action, ClusterChoice, Connect, DirectResponse, Forward, HostRewrite, PathMatch, PathRewrite, Redirect, RouteMatch,
-    Upgrade, WeightedCluster, WeightsBy, hash, headers, internal_redirect, mirror, per_filter, retry,
+    StreamDuration, Upgrade, WeightedCluster, WeightsBy, hash, headers, internal_redirect, mirror, per_filter, retry,
 };
 use crate::access_log::{self, Format};
 use crate::extension;
@@ -59,20 +59,6 @@ fn forward(
         &at.field("cluster_not_found_response_code"),
         proto.cluster_not_found_response_code,
     )?;
-    let stream = proto.max_stream_duration.as_ref();
-    let at_stream = at.field("max_stream_duration");
-    let grpc_timeout_max = match stream.and_then(|stream| stream.grpc_timeout_header_max.as_ref()) {
-        Some(_) => inherited(
-            &at_stream.field("grpc_timeout_header_max"),
-            &stream.and_then(|stream| stream.grpc_timeout_header_max),
-        )?,
-        None => inherited(&at.field("max_grpc_timeout"), &proto.max_grpc_timeout)?,
-    };
-    let at_offset = at_stream.field("grpc_timeout_header_offset");
-    let grpc_timeout_offset = match stream.and_then(|stream| stream.grpc_timeout_header_offset.as_ref()) {
-        Some(_) => proto::duration(&at_offset, &stream.and_then(|stream| stream.grpc_timeout_header_offset))?,
-        None => proto::duration(&at.field("grpc_timeout_offset"), &proto.grpc_timeout_offset)?,
-    };
     let retry = proto
         .retry_policy
         .as_ref()
@@ -92,12 +78,9 @@ fn forward(
         timeout: proto::timeout(&at.field("timeout"), &proto.timeout, Some(DEFAULT_TIMEOUT))?,
         idle_timeout: inherited(&at.field("idle_timeout"), &proto.idle_timeout)?,
         flush_timeout: inherited(&at.field("flush_timeout"), &proto.flush_timeout)?,
-        max_stream_duration: inherited(
-            &at_stream.field("max_stream_duration"),
-            &stream.and_then(|stream| stream.max_stream_duration),
-        )?,
-        grpc_timeout_max,
-        grpc_timeout_offset,
+        stream_duration: stream_duration(&at.field("max_stream_duration"), &proto.max_stream_duration)?,
+        grpc_timeout_max: inherited(&at.field("max_grpc_timeout"), &proto.max_grpc_timeout)?,
+        grpc_timeout_offset: proto::milliseconds(&at.field("grpc_timeout_offset"), &proto.grpc_timeout_offset)?,
         retry: retry.map(Arc::new),
         rewrite: path_rewrite(at, proto, matches, options)?,
         host_rewrite: host_rewrite(at, proto, options)?,
@@ -126,7 +109,20 @@ pub(super) fn hedge(at: &At<'_>, proto: &Option<pb::HedgePolicy>) -> Result<Opti
 /// Unset, never (zero), or so long.
 #[expect(clippy::option_option, reason = "unset and never differ")]
 fn inherited(at: &At<'_>, value: &Option<proto::wkt::Duration>) -> Result<Option<Option<Duration>>, Rejection> {
-    Ok(proto::duration(at, value)?.map(|value| (!value.is_zero()).then_some(value)))
+    Ok(proto::milliseconds(at, value)?.map(|value| (!value.is_zero()).then_some(value)))
+}
+
+fn stream_duration(
+    at: &At<'_>,
+    proto: &Option<pb::route_action::MaxStreamDuration>,
+) -> Result<Option<StreamDuration>, Rejection> {
+    let Some(proto) = proto else { return Ok(None) };
+    let offset = proto::milliseconds(&at.field("grpc_timeout_header_offset"), &proto.grpc_timeout_header_offset)?;
+    Ok(Some(StreamDuration {
+        max: inherited(&at.field("max_stream_duration"), &proto.max_stream_duration)?,
+        grpc_max: inherited(&at.field("grpc_timeout_header_max"), &proto.grpc_timeout_header_max)?,
+        grpc_offset: offset.unwrap_or_default(),
+    }))
 }
 
 fn cluster(

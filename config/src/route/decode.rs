@@ -14,6 +14,7 @@ use crate::matcher;
 use crate::options::Options;
 use crate::proto::{self, route::v3 as pb, uint32};
 use crate::rate_limit;
+use crate::registry;
 use crate::rejection::{At, Rejection};
 use crate::tracing;
 
@@ -57,6 +58,7 @@ pub(crate) fn route_configuration(
     if let Some((field, _, reason)) = unsupported.iter().find(|(_, set, _)| *set) {
         return Err(at.field(field).only_envoys(*reason));
     }
+    specifier_plugins(&at.field("cluster_specifier_plugins"), &proto.cluster_specifier_plugins)?;
     let table = Table {
         options,
         most_direct_body: uint32(&proto.max_direct_response_body_size_bytes).unwrap_or(4096),
@@ -98,6 +100,18 @@ pub(crate) fn route_configuration(
         )?,
         validate_clusters: proto.validate_clusters.map(|validates| validates.value),
     })
+}
+
+/// None is known here. As with Envoy only those that are optional are left out.
+fn specifier_plugins(at: &At<'_>, list: &[pb::ClusterSpecifierPlugin]) -> Result<(), Rejection> {
+    let needed = list.iter().enumerate().find(|(_, one)| !one.is_optional);
+    let Some((index, one)) = needed else { return Ok(()) };
+    let at = at.index(index);
+    let at = at.field("extension");
+    let Some(extension) = &one.extension else { return Err(at.reject("is required and not set; set it")) };
+    let at = at.field("typed_config");
+    let config = extension::open_required(&at, &extension.typed_config)?;
+    Err(registry::not_registered(&at, &extension.name, &config.type_name))
 }
 
 fn unique_domains(

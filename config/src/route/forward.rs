@@ -30,13 +30,11 @@ pub struct Forward {
     pub idle_timeout: Option<Option<Duration>>,
     /// `flush_timeout`; outer `None` = inherit, inner `None` = never.
     pub flush_timeout: Option<Option<Duration>>,
-    /// `max_stream_duration.max_stream_duration`; outer `None` = unset.
-    pub max_stream_duration: Option<Option<Duration>>,
-    /// `max_stream_duration.grpc_timeout_header_max` or the deprecated `max_grpc_timeout`: outer `None` = the header is ignored,
-    /// inner `None` = honoured without a cap.
+    /// `max_stream_duration`: where it is given, it stands for `timeout` and the two below.
+    pub stream_duration: Option<StreamDuration>,
+    /// The deprecated `max_grpc_timeout`: outer `None` = the header is ignored, inner `None` = honoured without a cap.
     pub grpc_timeout_max: Option<Option<Duration>>,
-    /// `max_stream_duration.grpc_timeout_header_offset` or the deprecated `grpc_timeout_offset`: taken off the header's value, if that is
-    /// longer.
+    /// The deprecated `grpc_timeout_offset`: taken off the header's value, if that is longer.
     pub grpc_timeout_offset: Option<Duration>,
     /// `retry_policy`.
     pub retry: Option<Arc<RetryPolicy>>,
@@ -64,6 +62,17 @@ pub struct Forward {
     pub upgrades: Vec<Upgrade>,
     /// `priority: HIGH`.
     pub high_priority: bool,
+}
+
+/// `max_stream_duration` of a route.
+#[derive(Debug, Clone, Default)]
+pub struct StreamDuration {
+    /// `max_stream_duration`: outer `None` = the manager's, inner `None` = never.
+    pub max: Option<Option<Duration>>,
+    /// `grpc_timeout_header_max`: outer `None` = the header is ignored, inner `None` = honoured without a cap.
+    pub grpc_max: Option<Option<Duration>>,
+    /// `grpc_timeout_header_offset`: taken off the header's value, of which nothing may be left.
+    pub grpc_offset: Duration,
 }
 
 /// `cluster`, `weighted_clusters` or `cluster_header`.

@@ -232,20 +232,22 @@ fn prepare<'p>(
     let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
     // Filters append lines, too.
     stream.request.headers.join_repeated(forwarded::SINGLE);
-    timeouts::arm_stream_timeouts(forwarding, &mut stream.request, &mut watch.deadlines);
+    let of_manager = stream.context.manager.config.max_stream_duration;
+    timeouts::arm_stream_timeouts(forwarding, &mut stream.request, of_manager, &mut watch.deadlines);
     let rules = cluster.retry_rules().or(forwarding.retry.as_ref()).or(chosen.host.retry.as_ref());
     let hedges = forwarding.config.hedges.unwrap_or(chosen.host.config.hedges);
     let expected = stream.context.manager.config.router.respect_expected_timeout;
     let mut timeouts =
         Timeouts::decide(forwarding, rules.map(|rules| &*rules.policy), (hedges, expected), &mut stream.request);
     timeouts.per_try_stream = timeouts::stream_duration(&mut stream.request, cluster.config());
-    let retry = Retry::new(rules, &mut stream.request);
     timeouts.tell(forwarding, &mut stream.request, Duration::ZERO, envoy_headers);
     if chosen.host.config.attempt_count_in_request {
         stream.request.headers.set(Name::X_ENVOY_ATTEMPT_COUNT, respond::attempt_count(1));
     }
     respond::apply_request_changes(stream);
     rewrite::apply(stream, chosen, forwarding, envoy_headers);
+    // The route's own headers wish, too.
+    let retry = Retry::new(rules, &mut stream.request);
     watch.routed(timeouts, asks_for_tunnel(&stream.request));
     retry
 }

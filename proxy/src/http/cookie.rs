@@ -8,7 +8,9 @@ use crate::wire::headers::{Headers, Name};
 pub(super) fn value<'a>(headers: &'a Headers, name: &[u8]) -> Option<&'a [u8]> {
     headers.iter().filter(|header| header.name == Name::COOKIE).find_map(|header| {
         header.value.split(|octet| *octet == b';').find_map(|pair| {
-            let value = pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"=")?;
+            // As with Envoy a blank behind a value belongs to it.
+            let start = pair.iter().position(|octet| *octet != b' ')?;
+            let value = pair[start..].strip_prefix(name)?.strip_prefix(b"=")?;
             Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
         })
     })
@@ -61,3 +63,6 @@ pub(super) fn remove(headers: &mut Headers, name: &[u8]) {
         headers.append(Name::COOKIE, left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ pub(super) fn poll(clock: &mut Clock, stream: &mut Stream<'_>, downstream: &mut 
 /// The request has been looked at, and no filter has seen it.
 pub(super) fn at_start(stream: &mut Stream<'_>) {
     if stream.context.manager.config.early_log.at_start {
+        attempt::name_cluster(stream);
         write(stream, EntryKind::DownstreamStart);
     }
 }

@@ -1,11 +1,15 @@
 //! The hash of a request, for clusters that balance by hash. Called once an attempt; nothing is computed for routes without a policy.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use config::route::{HashBy, HashPolicy};
 
 use super::cookie;
 use super::rewrite::substitute;
 use super::route::query_parameter;
 use super::stream::{Chosen, Stream};
+use crate::wire::message::RequestHead;
 
 /// The hash by the cluster's policies, or the route's if that has none, combined in their order; `None` when none applies.
 pub(super) fn of_request(of_cluster: &[HashPolicy], chosen: Chosen<'_>, stream: &Stream<'_>) -> Option<u64> {
@@ -47,10 +51,7 @@ fn policies<'a>(of_cluster: &'a [HashPolicy], chosen: Chosen<'a>) -> Option<&'a 
 fn of_policy(policy: &HashBy, stream: &Stream<'_>) -> Option<u64> {
     let request = &stream.request;
     match policy {
-        HashBy::Header(name, None) => request.headers.get_str(name).map(|value| hash(value)),
-        HashBy::Header(name, Some((pattern, substitution))) => {
-            request.headers.get_str(name).map(|value| hash(&substitute(pattern, substitution, value)))
-        }
+        HashBy::Header(name, rewrite) => of_header(request, name, rewrite.as_ref()),
         HashBy::FilterState(key) => stream.state(key).map(|value| hash(&value)),
         HashBy::Cookie { name, ttl, .. } => match cookie::value(&request.headers, name.as_bytes()) {
             Some(value) => Some(hash(value)),
@@ -64,6 +65,23 @@ fn of_policy(policy: &HashBy, stream: &Stream<'_>) -> Option<u64> {
     }
 }
 
+/// The hash of a header. Of several lines as with Envoy: each seeds the next, sorted, so that their order does not matter.
+fn of_header(request: &RequestHead, name: &str, rewrite: Option<&(regex::bytes::Regex, Arc<str>)>) -> Option<u64> {
+    let lines = request.headers.iter().filter(|header| header.name.as_bytes() == name.as_bytes());
+    let mut values = lines.map(|header| match rewrite {
+        Some((pattern, substitution)) => substitute(pattern, substitution, &header.value),
+        None => header.value.clone(),
+    });
+    let first = values.next()?;
+    let mut all: Vec<Bytes> = values.collect();
+    if all.is_empty() {
+        return Some(hash(&first));
+    }
+    all.push(first);
+    all.sort_unstable();
+    Some(all.iter().fold(0, |seed, value| xxhash_rust::xxh64::xxh64(value, seed)))
+}
+
 /// The value of a cookie that is made: the same for all requests of a connection, which may run at once.
 fn of_connection(stream: &Stream<'_>) -> String {
     let connection = &stream.context.connection;
@@ -74,3 +92,6 @@ fn of_connection(stream: &Stream<'_>) -> String {
 fn hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh64::xxh64(bytes, 0)
 }
+
+#[cfg(test)]
+mod tests;

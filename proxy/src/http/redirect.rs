@@ -24,10 +24,12 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, stream: &mut Stre
         Some((pattern, substitution)) => {
             Some(rewrite::substitute(pattern, substitution, without_query(&stream.request.path)).to_vec())
         }
-        None => formatted.filter(|path| !path.is_empty()),
+        None => formatted,
     };
+    // As with Envoy nothing is no path.
+    let new = new.filter(|path| !path.is_empty());
     reply.location = has_path(&stream.request).then(|| location(redirect, matched, &stream.request, new.as_deref()));
-    // As with Envoy whoever looks at the path from here on sees the new one.
+    // As with Envoy whoever looks at the path from here on sees the new one, and the old one beside it.
     let path = without_query(&stream.request.path);
     let query = &stream.request.path[path.len()..];
     let seen = match (&new, &redirect.prefix) {
@@ -39,7 +41,10 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, stream: &mut Stre
         _ => None,
     };
     if let Some(seen) = seen {
-        stream.request.path = Bytes::from(seen);
+        let old = std::mem::replace(&mut stream.request.path, Bytes::from(seen));
+        if !stream.context.manager.config.router.suppress_envoy_headers {
+            stream.request.headers.set(Name::X_ENVOY_ORIGINAL_PATH, old);
+        }
     }
     reply
 }
@@ -98,12 +103,9 @@ fn location(redirect: &Redirect, matched: &RouteMatch, request: &RequestHead, ne
     let path = &request.path[..];
     let (path, query) = path.split_at(memchr::memchr(b'?', path).unwrap_or(path.len()));
     let query = if redirect.strip_query { &b""[..] } else { query };
+    let start = out.len();
     match (&redirect.path, &redirect.prefix) {
         _ if let Some(new) = new => {
-            // As with Envoy a path begins with a slash, whatever was made.
-            if !new.starts_with(b"/") {
-                out.push(b'/');
-            }
             out.extend_from_slice(new);
             out.extend_from_slice(query);
         }
@@ -123,6 +125,10 @@ fn location(redirect: &Redirect, matched: &RouteMatch, request: &RequestHead, ne
             out.extend_from_slice(path);
             out.extend_from_slice(query);
         }
+    }
+    // As with Envoy a path begins with a slash, whatever was made.
+    if out.get(start).is_some_and(|first| *first != b'/') {
+        out.insert(start, b'/');
     }
     Bytes::from(out)
 }

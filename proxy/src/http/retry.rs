@@ -58,12 +58,16 @@ const WISHES: NameSet = NameSet::of([
     Name::X_ENVOY_MAX_RETRIES,
     Name::X_ENVOY_RETRIABLE_STATUS_CODES,
     Name::X_ENVOY_RETRIABLE_HEADER_NAMES,
+    Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
+    Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
 ]);
 
 fn read_headers(request: &mut RequestHead, wishes: &mut Wishes) {
     if !request.headers.may_hold(WISHES) {
         return;
     }
+    // Those that a route writes beside the client's.
+    request.headers.join_repeated(WISHES);
     let mut take = |name: &Name| {
         let value = request.headers.get(name).cloned();
         request.headers.remove(name);
@@ -82,6 +86,9 @@ fn read_headers(request: &mut RequestHead, wishes: &mut Wishes) {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
         wishes.headers.extend(names.map(|name| Name::new(&name.to_ascii_lowercase())));
     }
+    // As with Envoy these have been decided when a route writes its headers, and go no further.
+    take(&Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS);
+    take(&Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT);
 }
 
 #[cfg(test)]

@@ -91,8 +91,10 @@ fn own_answer(stream: &mut Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
             stats.rq_direct_response.inc();
             redirect::direct(direct, chosen.route.body_format.as_ref(), stream)
         }
+        // As with Envoy that is a route to a cluster without a name.
         Action::Forward(_) | Action::NonForwarding => {
-            LocalReply::new(404, "route_not_found").flags(ResponseFlags::NO_ROUTE_FOUND)
+            stats.no_cluster.inc();
+            LocalReply::new(503, "cluster_not_found").flags(ResponseFlags::NO_CLUSTER_FOUND)
         }
     }
 }

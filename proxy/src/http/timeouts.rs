@@ -39,7 +39,7 @@ impl Timeouts {
     ) -> Timeouts {
         let config = &forwarding.config;
         // With `max_stream_duration` the route's timeout is not asked for.
-        let response = if config.max_stream_duration.is_some() {
+        let response = if config.stream_duration.is_some() {
             None
         } else if let Some(cap) = config.grpc_timeout_max.filter(|_| is_grpc(request)) {
             let wanted = grpc_timeout(forwarding, request).filter(|wanted| !wanted.is_zero());
@@ -97,7 +97,7 @@ impl Timeouts {
             request.headers.set(Name::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, expected.as_millis().to_string());
         }
         let config = &forwarding.config;
-        if config.grpc_timeout_max.is_some() && config.max_stream_duration.is_none() && is_grpc(request) {
+        if config.grpc_timeout_max.is_some() && config.stream_duration.is_none() && is_grpc(request) {
             request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(expected));
         }
     }
@@ -108,23 +108,36 @@ pub(super) fn stream_duration(request: &mut RequestHead, cluster: &Cluster) -> O
     take_milliseconds(request, &Name::X_ENVOY_UPSTREAM_STREAM_DURATION_MS).unwrap_or(cluster.http.max_stream_duration)
 }
 
-/// Arms `max_stream_duration` and the route's idle timeout.
-pub(super) fn arm_stream_timeouts(forwarding: &Forwarding, request: &mut RequestHead, deadlines: &mut Deadlines) {
+/// Arms `max_stream_duration` and the route's idle timeout. `of_manager`: the limit that is armed already, and holds where the route has
+/// none.
+pub(super) fn arm_stream_timeouts(
+    forwarding: &Forwarding,
+    request: &mut RequestHead,
+    of_manager: Option<Duration>,
+    deadlines: &mut Deadlines,
+) {
     let config = &forwarding.config;
     if let Some(idle) = config.idle_timeout {
         deadlines.set(Expired::Idle, idle);
     }
-    let Some(duration) = config.max_stream_duration else { return };
-    let wanted = grpc_timeout(forwarding, request).filter(|_| config.grpc_timeout_max.is_some());
-    let limit = match (wanted, config.grpc_timeout_max.flatten()) {
-        (Some(wanted), Some(cap)) => Some(wanted.min(cap)),
-        (Some(wanted), None) => Some(wanted),
-        (None, _) => duration,
+    let Some(duration) = &config.stream_duration else { return };
+    let own = match (duration.grpc_max, grpc::timeout(&request.headers)) {
+        (Some(cap), Some(wanted)) => {
+            let wanted = cap.map_or(wanted, |cap| wanted.min(cap));
+            Some(Some(wanted.saturating_sub(duration.grpc_offset)))
+        }
+        _ => duration.max,
     };
-    deadlines.set(Expired::Duration, limit);
-    if let (Some(_), Some(limit)) = (wanted, limit) {
-        // Told as it is honoured, in Envoy's unit.
-        request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(limit));
+    if let Some(own) = own {
+        deadlines.set(Expired::Duration, own);
+    }
+    // As with Envoy a gRPC server is told what holds, whoever has said it.
+    match own.unwrap_or(of_manager) {
+        Some(limit) if is_grpc(request) => request.headers.set(Name::GRPC_TIMEOUT, grpc::write_timeout(limit)),
+        None if of_manager.is_some() && is_grpc(request) => {
+            request.headers.remove(&Name::GRPC_TIMEOUT);
+        }
+        _ => {}
     }
 }
 

@@ -527,7 +527,7 @@ async fn no_timeout_of_the_request_cuts_the_delivery_of_its_response() {
     for (flush, taken) in [(None, true), (Some(Duration::from_secs(30)), false)] {
         let mut bench = Bench::new(to_app(|forward| {
             forward.timeout = Some(Duration::from_secs(2));
-            forward.max_stream_duration = Some(Some(Duration::from_secs(3)));
+            forward.stream_duration = Some(lasts(Some(Duration::from_secs(3))));
         }));
         bench.config.stream_idle_timeout = Some(Duration::from_secs(4));
         bench.config.stream_flush_timeout = flush;

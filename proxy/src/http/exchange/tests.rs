@@ -279,7 +279,8 @@ async fn timeouts_answer_504() {
     assert_eq!((outcome.status(), outcome.body().as_str()), (504, "stream timeout"));
     assert_eq!((outcome.flags().as_str(), outcome.details()), ("SI", "stream_idle_timeout"));
 
-    let mut bench = Bench::new(to_app(|forward| forward.max_stream_duration = Some(Some(Duration::from_millis(300)))));
+    let mut bench =
+        Bench::new(to_app(|forward| forward.stream_duration = Some(lasts(Some(Duration::from_millis(300))))));
     bench.upstream(Script::hangs());
     let outcome = bench.send(get("/")).await;
     assert_eq!((outcome.status(), outcome.body().as_str()), (504, "downstream duration timeout"));

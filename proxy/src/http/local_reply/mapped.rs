@@ -55,6 +55,10 @@ impl LocalReplies {
         entry.more.reply = Some(body);
         let mut written = Vec::new();
         format.line.write(&entry, &mut written);
+        // As with Envoy the end of an object's line is no part of what gRPC is told.
+        if stream.asked.grpc && matches!(format.line, Line::Json(_)) {
+            written.pop();
+        }
         *body = Bytes::from(written);
         Some(format.content_type.clone())
     }

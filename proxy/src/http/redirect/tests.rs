@@ -41,5 +41,8 @@ fn each_part_is_replaced_by_itself() {
     check(Redirect { path: Some("/x".into()), ..redirect() }, "/", "/a?k=v", "svc", "http://svc/x?k=v");
     check(Redirect { path: Some("/x?y=1".into()), ..redirect() }, "/", "/a?k=v", "svc", "http://svc/x?y=1");
     check(Redirect { prefix: Some("/n/".into()), ..redirect() }, "/o/", "/o/z?k=v", "svc", "http://svc/n/z?k=v");
+    check(Redirect { path: Some("x".into()), ..redirect() }, "/", "/a?k=v", "svc", "http://svc/x?k=v");
+    check(Redirect { path: Some("?y".into()), ..redirect() }, "/", "/a?k=v", "svc", "http://svc/?y");
+    check(Redirect { prefix: Some("n".into()), ..redirect() }, "/o", "/o/z?k=v", "svc", "http://svc/n/z?k=v");
     check(Redirect { strip_query: true, ..redirect() }, "/", "/a?k=v", "svc", "http://svc/a");
 }

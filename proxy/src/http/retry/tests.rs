@@ -17,7 +17,11 @@ fn headers_have_a_say_and_are_taken_away() {
         request.headers.append(Name::X_ENVOY_RETRY_ON, "5xx, unknown, unavailable");
         request.headers.append(Name::X_ENVOY_RETRY_GRPC_ON, "cancelled, reset");
         request.headers.append(Name::X_ENVOY_MAX_RETRIES, "7");
-        request.headers.append(Name::X_ENVOY_RETRIABLE_STATUS_CODES, "418, 17x");
+        // What a route adds stands in a line of its own.
+        request.headers.append(Name::X_ENVOY_RETRIABLE_STATUS_CODES, "418");
+        request.headers.append(Name::X_ENVOY_RETRIABLE_STATUS_CODES, "17x");
+        request.headers.append(Name::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS, "5");
+        request.headers.append(Name::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT, "true");
         request.headers.append(Name::X_ENVOY_RETRIABLE_HEADER_NAMES, "X-One, x-two");
         request
     };

@@ -53,10 +53,16 @@ impl Hosts {
         }
     }
 
+    /// The virtual host of all names, where no other names any.
+    pub(super) fn only(&self) -> Option<u32> {
+        let others = !(self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty());
+        self.any.filter(|_| !others)
+    }
+
     /// The virtual host of an authority.
     pub(super) fn find(&self, authority: &[u8]) -> Option<u32> {
-        if self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty() {
-            return self.any;
+        if let Some(only) = self.only() {
+            return Some(only);
         }
         let mut lowered: SmallVec<[u8; 256]>;
         let whole = if authority.iter().any(u8::is_ascii_uppercase) {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use config::rejection::{At, Rejection};
-use config::route::{Action, RequireTls, RouteConfiguration};
+use config::route::{RequireTls, RouteConfiguration};
 
 use super::attempt::mirror::Mirror;
 use super::filters::chain::Scopes;
@@ -128,6 +128,11 @@ impl RouteTable {
         self.virtual_hosts.get(self.hosts.find(authority)? as usize)
     }
 
+    /// The virtual host that all go to, where there is no other.
+    fn only_host(&self) -> Option<&Arc<VirtualHost>> {
+        self.virtual_hosts.get(self.hosts.only()? as usize)
+    }
+
     /// For whom a client of Istio's `http_proxy` listener may ask for a tunnel to this host: the virtual host that names it, and whether
     /// that names the port, too.
     pub(in crate::http) fn proxied(&self, authority: &[u8]) -> Option<(&VirtualHost, bool)> {
@@ -149,16 +154,19 @@ impl RouteTable {
         if head.headers.get(&Name::X_FORWARDED_PROTO).is_some_and(bytes::Bytes::is_empty) {
             return Found::Nothing;
         }
-        let name = match &self.host_header {
-            None => Some(&head.authority),
-            Some(header) => head.headers.get(header),
+        let host = match &self.host_header {
+            None => self.virtual_host(&head.authority),
+            Some(header) => match head.headers.get(header) {
+                Some(name) => self.virtual_host(name),
+                // As with Envoy it is not looked at where all go to one host anyway.
+                None => self.only_host(),
+            },
         };
-        let Some(host) = name.and_then(|name| self.virtual_host(name)) else { return Found::Nothing };
+        let Some(host) = host else { return Found::Nothing };
         if host.config.require_tls != RequireTls::No && must_redirect(host.config.require_tls, head) {
             return Found::RedirectToTls;
         }
         match host.routes_for(head, info).iter().find(|route| route.matches(head, info, random)) {
-            Some(route) if matches!(route.config.action, Action::NonForwarding) => Found::Nothing,
             Some(route) => Found::Route(host, route),
             None => Found::Nothing,
         }

@@ -53,7 +53,7 @@ pub fn forward(cluster: &str, change: impl FnOnce(&mut Forward)) -> Action {
         timeout: None,
         idle_timeout: None,
         flush_timeout: None,
-        max_stream_duration: None,
+        stream_duration: None,
         grpc_timeout_max: None,
         grpc_timeout_offset: None,
         retry: None,
@@ -159,4 +159,9 @@ pub(super) fn cluster(name: &str) -> config::cluster::Cluster {
         metadata_exchange: None,
         max_requests_per_connection: None,
     }
+}
+
+/// A route's `max_stream_duration`.
+pub(crate) fn lasts(max: Option<Duration>) -> StreamDuration {
+    StreamDuration { max: Some(max), ..StreamDuration::default() }
 }

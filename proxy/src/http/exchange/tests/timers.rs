@@ -189,7 +189,7 @@ async fn a_stream_may_not_be_idle_in_any_phase() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_has_its_longest_duration_in_any_phase() {
     let expected = in_any_phase("max_duration_timeout");
-    row(forward(|forward| forward.max_stream_duration = Some(Some(SHORT))), expected).await;
+    row(forward(|forward| forward.stream_duration = Some(lasts(Some(SHORT)))), expected).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +197,7 @@ async fn the_managers_limit_of_a_stream_holds_where_the_route_has_none() {
     let expected = in_any_phase("max_duration_timeout");
     row(|bench| bench.config.max_stream_duration = Some(SHORT), expected).await;
     let off = |bench: &mut Bench| {
-        forward(|forward| forward.max_stream_duration = Some(None))(bench);
+        forward(|forward| forward.stream_duration = Some(lasts(None)))(bench);
         bench.config.max_stream_duration = Some(SHORT);
     };
     row(off, [(0, ""); 7]).await;
