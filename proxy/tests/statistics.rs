@@ -34,7 +34,7 @@ fn a_line_that_is_gone_is_noticed() {
     for (file, line, name) in [
         ("http/attempt/ends.rs", "stats.timeout.inc();", "timeout"),
         ("http/attempt/one.rs", "stats.streams.inc();", "streams"),
-        ("http/exchange/state.rs", "stats.downstream_rq_idle_timeout.inc();", "downstream_rq_idle_timeout"),
+        ("http/local_reply.rs", "stats.downstream_rq_idle_timeout.inc();", "downstream_rq_idle_timeout"),
         ("tcp/filters/connection_limit.rs", "self.limited_connections.inc();", "limited_connections"),
         ("app/admin.rs", "self.server.memory_allocated.set(allocated);", "memory_allocated"),
     ] {

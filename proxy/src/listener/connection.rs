@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use self::handshake::{cut, secure};
-use self::told::{Life, Served, StartTime, log, log_failed_handshake, log_unserved, turn_away};
+use self::told::{Life, StartTime, log, log_failed_handshake, log_served, log_unserved, turn_away};
 use super::Listener;
 use super::accept::Slot;
 use super::accepted::Accepted;
@@ -66,13 +66,12 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         None => stream,
         Some(more) => more.gated(stream),
     };
-    let told = Served::begin(&worker, &common, begun, &info);
     let served = serve(&worker, &chain, stream, &info, drain, first, begun);
     let ended = match more {
         None => served.await,
         Some(more) => Box::pin(more.beside(served)).await,
     };
-    told.end(ended);
+    log_served(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info.clone())));
 }
 
 /// What the last filter of a chain does, on the heap: a connection's task is no larger than what it does now.

@@ -118,35 +118,9 @@ pub(super) fn log_failed_handshake(
     }
 }
 
-/// A connection that its last filter serves, in the listener's log: at its end, or when the process ends before it.
-pub(super) struct Served<'c> {
-    worker: &'c Worker,
-    common: &'c Common,
-    begun: StartTime,
-    info: &'c Rc<ConnectionInfo>,
-    is_told: bool,
-}
-
-impl<'c> Served<'c> {
-    pub fn begin(worker: &'c Worker, common: &'c Common, begun: StartTime, info: &'c Rc<ConnectionInfo>) -> Served<'c> {
-        Served { worker, common, begun, info, is_told: common.access_log.is_empty() }
-    }
-
-    /// It has ended; `ended` is what its last filter knows of it.
-    pub fn end(mut self, ended: Option<StreamInfo>) {
-        self.tell(ended);
-    }
-
-    fn tell(&mut self, ended: Option<StreamInfo>) {
-        if !std::mem::replace(&mut self.is_told, true) {
-            log(self.worker, self.common, &ended.unwrap_or_else(|| self.begun.stream_info(self.info.clone())));
-        }
-    }
-}
-
-impl Drop for Served<'_> {
-    fn drop(&mut self) {
-        self.tell(None);
+pub(super) fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
+    if !common.access_log.is_empty() {
+        log(worker, common, info);
     }
 }
 

@@ -1,3 +1,5 @@
+//! What is made of the same octets is made once.
+
 use super::*;
 
 #[test]

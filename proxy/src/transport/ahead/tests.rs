@@ -1,3 +1,5 @@
+//! The buffer that is lent: what is left of it, and whose it is.
+
 use super::*;
 
 fn filled(text: &[u8]) -> Scratch {
