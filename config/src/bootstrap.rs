@@ -109,10 +109,8 @@ pub struct Bootstrap {
     pub runtime: Arc<Runtime>,
     /// `tracing.http`.
     pub(crate) tracer: Option<Arc<crate::proto::trace::v3::tracing::Http>>,
-    /// `application_log_config.log_format.text_format`.
+    /// `application_log_config.log_format`: `text_format`, or `json_format` as text.
     pub log_format: Option<Arc<str>>,
-    /// `application_log_config.log_format.json_format` is set.
-    pub log_json: bool,
     /// `stats_flush_interval`; default 5 s.
     pub stats_flush_interval: Duration,
     /// `stats_flush_on_admin`: sinks are told when somebody asks for statistics, and not otherwise.

@@ -99,9 +99,7 @@ fn start_log(options: &Options) -> std::io::Result<ProcessLog> {
 }
 
 fn serve(options: &Options, bootstrap: &Bootstrap, log: &ProcessLog, init_only: bool) -> Result<(), String> {
-    if bootstrap.log_json {
-        log.set_pattern(process_log::JSON_PATTERN);
-    } else if let Some(pattern) = &bootstrap.log_format {
+    if let Some(pattern) = &bootstrap.log_format {
         log.set_pattern(pattern);
     }
     if !bootstrap.ignored.is_empty() {

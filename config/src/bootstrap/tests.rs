@@ -256,3 +256,10 @@ fn what_is_left_out_is_told_with_its_place() {
     assert_eq!(bootstrap.unknown, expected);
     assert!(load(&[json(AGENT)], UnknownFields::Ignore).unwrap().unknown.is_empty());
 }
+
+#[test]
+fn a_log_of_objects_has_the_keys_that_are_asked_for() {
+    let text = r#"{"application_log_config": {"log_format": {"json_format": {"what": "%j", "at": {"file": "%g"}}}}}"#;
+    let bootstrap = load_one(text).unwrap();
+    assert_eq!(bootstrap.log_format.as_deref(), Some(r#"{"at":{"file":"%g"},"what":"%j"}"#));
+}

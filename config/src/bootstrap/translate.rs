@@ -126,9 +126,10 @@ pub(super) fn translated(proto: &pb::Bootstrap, statics: Statics, options: &Opti
         tracer: tracer.map(Arc::new),
         log_format: match log_format {
             Some(LogFormat::TextFormat(text)) => proto::text(text),
-            _ => None,
+            // As with Envoy the object, written out, is the pattern.
+            Some(LogFormat::JsonFormat(json)) => Some(proto::struct_to_json(json).to_string().into()),
+            None => None,
         },
-        log_json: matches!(log_format, Some(LogFormat::JsonFormat(_))),
         stats_flush_interval: flush,
         stats_flush_on_admin: matches!(proto.stats_flush, Some(pb::bootstrap::StatsFlush::StatsFlushOnAdmin(true))),
         server_version: proto.stats_server_version_override.map(|version| version.value),

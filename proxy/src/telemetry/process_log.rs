@@ -31,10 +31,6 @@ pub use recent::Recent;
 /// Envoy's default pattern.
 pub const DEFAULT_PATTERN: &str = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";
 
-/// What Istio's bootstrap asks for when it wants JSON.
-pub const JSON_PATTERN: &str = "{\"time\":\"%Y-%m-%dT%T.%fZ\",\"level\":\"%l\",\"scope\":\"envoy %n\",\"msg\":\"%j\",\
-\"caller\":\"%g:%#\",\"thread\":\"%t\"}";
-
 /// How the log is written.
 #[derive(Debug, Clone)]
 pub struct Settings<'a> {

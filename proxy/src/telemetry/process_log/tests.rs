@@ -4,6 +4,10 @@ use std::io::Read;
 
 use super::*;
 
+/// What Istio's bootstrap asks for when it wants JSON.
+const JSON_PATTERN: &str = "{\"time\":\"%Y-%m-%dT%T.%fZ\",\"level\":\"%l\",\"scope\":\"envoy %n\",\"msg\":\"%j\",\
+\"caller\":\"%g:%#\",\"thread\":\"%t\"}";
+
 /// A log that is nobody's subscriber, for tests of what reads and changes levels.
 pub(crate) fn detached(settings: &Settings<'_>) -> io::Result<ProcessLog> {
     ProcessLog::new(settings, File::options().append(true).open(settings.path.unwrap_or(Path::new("/dev/null")))?)
