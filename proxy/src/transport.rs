@@ -213,6 +213,10 @@ impl Stream {
             let length = self.prefix.len().min(out.remaining());
             out.put_slice(&self.prefix[..length]);
             self.prefix.advance(length);
+            if self.prefix.is_empty() {
+                // What is empty holds its buffer still: that goes back to the thread.
+                self.prefix = Bytes::new();
+            }
             return Poll::Ready(Ok(()));
         }
         if self.ahead == ReadAhead::On {
@@ -261,7 +265,7 @@ impl Stream {
         if scratch.is_empty() {
             self.ahead = ReadAhead::Watching;
         } else {
-            self.prefix = Bytes::from_owner(scratch);
+            self.prefix = scratch.left();
         }
         Poll::Ready(Ok(()))
     }

@@ -6,10 +6,13 @@ use std::io;
 use std::ops::Range;
 use std::task::{Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::ReadBuf;
 
 /// Octets read ahead at most.
 const AHEAD: usize = 64 * 1024;
+/// What is left and is no more than this is copied: a buffer is not worth lending for it, for who reads slowly keeps it long.
+const LITTLE: usize = 4 * 1024;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -47,6 +50,11 @@ impl Scratch {
         let length = self.left.len().min(out.remaining());
         out.put_slice(&self.as_ref()[..length]);
         self.left.start += length;
+    }
+
+    /// What is left.
+    pub fn left(self) -> Bytes {
+        if self.left.len() <= LITTLE { Bytes::copy_from_slice(self.as_ref()) } else { Bytes::from_owner(self) }
     }
 
     /// Nothing is left.

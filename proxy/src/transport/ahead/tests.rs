@@ -1,6 +1,9 @@
 //! The buffer that is lent: what is left of it, and whose it is.
 
+use tokio::io::{AsyncReadExt as _, duplex};
+
 use super::*;
+use crate::transport::{Io, Stream};
 
 fn filled(text: &[u8]) -> Scratch {
     let mut scratch = Scratch::take();
@@ -44,4 +47,26 @@ fn nothing_of_what_was_there_is_read_again() {
     let mut scratch = filled(b"a");
     assert_eq!(scratch.as_ref(), b"a");
     assert!(scratch.fill(|_| Poll::Pending).is_pending());
+}
+
+#[tokio::test]
+async fn what_a_stream_has_read_to_its_end_goes_back_though_the_stream_goes_on() {
+    let text = vec![7; LITTLE + 1];
+    let scratch = filled(&text);
+    let place = scratch.as_ref().as_ptr();
+    let (near, _far) = duplex(16);
+    let mut stream = Stream::with_prefix(scratch.left(), Io::Memory(near));
+    let mut read = vec![0; text.len()];
+    stream.read_exact(&mut read).await.unwrap();
+    assert_eq!(read, text);
+    assert_eq!(filled(b"next").as_ref().as_ptr(), place);
+}
+
+#[test]
+fn for_a_little_no_buffer_is_lent() {
+    let scratch = filled(b"little");
+    let place = scratch.as_ref().as_ptr();
+    let left = scratch.left();
+    assert_eq!(filled(b"next").as_ref().as_ptr(), place);
+    assert_eq!(&left[..], b"little");
 }
