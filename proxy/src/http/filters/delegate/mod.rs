@@ -135,14 +135,15 @@ impl Delegate {
     }
 
     fn new(wraps: bool, tree: Option<Tree<Act>>, base: Base) -> Delegate {
-        let own = tree.as_ref().map_or(0, width);
-        let chains = match &base {
+        let width = match &base {
+            // What a tree executes is for composite filters: this one acts, once.
             Base::Filter(slot) => slot.width(),
             Base::Composite(composite) => {
-                composite.chains.iter().map(|(_, chain)| places(&chain.filters)).max().unwrap_or(0)
+                let chains = composite.chains.iter().map(|(_, chain)| places(&chain.filters)).max().unwrap_or(0);
+                chains.max(tree.as_ref().map_or(0, width))
             }
         };
-        Delegate { wraps, tree, base, width: own.max(chains) }
+        Delegate { wraps, tree, base, width }
     }
 
     /// Places in a request's list of filters.

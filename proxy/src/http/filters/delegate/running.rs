@@ -77,7 +77,10 @@ impl Delegate {
         if self.tree.is_none() && told.is_none() {
             return;
         }
-        let width = told.map_or(self.width, |told| self.width.max(told.width));
+        let width = match (&self.base, told) {
+            (Base::Composite(_), Some(told)) => self.width.max(told.width),
+            _ => self.width,
+        };
         running.extend((0..width).map(|place| Running::Delegated(self.at(place, width, slot, (scope, told)))));
     }
 

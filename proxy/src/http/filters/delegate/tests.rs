@@ -123,6 +123,24 @@ async fn a_filter_acts_unless_its_tree_skips_it() {
     assert_eq!(marks(&mut bench, "1").await, both("1"));
 }
 
+/// Whose tree, its own or a route's, makes a chain of what is no composite filter: that acts, and once.
+#[tokio::test]
+async fn a_filter_acts_once_whatever_is_executed() {
+    let chain =
+        || list(vec![when(request(), "1", DelegateAction::Execute(executes(Execute::Chain(chain(&["a", "b"])))))]);
+    let told = ScopedConfig::MatchDelegate(Arc::new(MatchDelegatePerRoute { matcher: Some(chain()) }));
+    for bench in [
+        Filtered::new([("d", delegate(mark("1"), Some(chain())))]),
+        Filtered::new([("d", delegate(mark("1"), Some(skips(request(), "2"))))]).tell(Level::Route, "d", told),
+    ] {
+        let mut bench = bench;
+        bench.app(Script::answers(200, &[], &[]));
+        bench.send(with(get("/"), &[("x-a", "1")])).await;
+        let seen = bench.app_saw();
+        assert_eq!(seen.head.headers.get_all(&Name::new("x-req")).collect::<Vec<_>>(), ["1"]);
+    }
+}
+
 #[tokio::test]
 async fn without_a_tree_it_is_skipped() {
     let mut bench = Filtered::new([("d", delegate(mark("1"), None))]);
