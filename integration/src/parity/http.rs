@@ -19,6 +19,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 
+use super::with_number_named;
 pub use crate::parity::started::Failure;
 
 /// Begins the line of a request that could not be played: what it says is no result.
@@ -59,6 +60,7 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
         }
         told::statistics(&mut text, &proxy.statistics(scenario).await?);
         let text = names(world.app.address).iter().fold(text, |text, (name, value)| text.replace(value, name));
+        let text = with_number_named(&text, world.app.address.port(), PORT);
         let text = scenario.tokens.iter().fold(text, |text, (name, token)| text.replace(token.as_str(), name));
         let text = without_cut_tokens(&text);
         texts.push((scenario.name.clone(), text));
@@ -66,13 +68,15 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
     Ok(texts)
 }
 
-/// What scenarios write for the application's endpoint: as it is, in base64, as a session cookie has it, and its port.
-fn names(app: std::net::SocketAddr) -> [(&'static str, String); 4] {
+/// What scenarios write for the port of the application's endpoint.
+const PORT: &str = "{port}";
+
+/// What scenarios write for the application's endpoint: as it is, in base64, and as a session cookie has it.
+fn names(app: std::net::SocketAddr) -> [(&'static str, String); 3] {
     let (plain, engine) = (app.to_string(), base64::engine::general_purpose::STANDARD);
     // The first field of a message, a text.
     let cookie = [&[10, u8::try_from(plain.len()).unwrap_or(0)], plain.as_bytes()].concat();
-    let port = app.port().to_string();
-    [("{cookie}", engine.encode(cookie)), ("{base64}", engine.encode(&plain)), ("{endpoint}", plain), ("{port}", port)]
+    [("{cookie}", engine.encode(cookie)), ("{base64}", engine.encode(&plain)), ("{endpoint}", plain)]
 }
 
 /// All that a proxy speaks to.
@@ -94,7 +98,8 @@ impl World {
         self.authorizer.answers(&request.check);
         let mut request = request.clone();
         let filled = |text: &str| {
-            names(self.app.address).iter().fold(text.to_owned(), |text, (name, of)| text.replace(name, of))
+            let text = text.replace(PORT, &self.app.address.port().to_string());
+            names(self.app.address).iter().fold(text, |text, (name, of)| text.replace(name, of))
         };
         for (_, value) in &mut request.message.headers {
             *value = filled(value);

@@ -38,6 +38,25 @@ pub(crate) fn merge(into: &mut Value, fields: &Value) {
     }
 }
 
+/// A number that differs from run to run gets this name, where it stands by itself: a longer number that holds its digits is another.
+pub(crate) fn with_number_named(text: &str, number: u16, name: &str) -> String {
+    let number = number.to_string();
+    let is_digit = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_digit);
+    let (mut told, mut rest) = (String::with_capacity(text.len()), 0);
+    for (at, _) in text.match_indices(&number) {
+        let (before, after) = (at.checked_sub(1), at + number.len());
+        if !is_digit(before.and_then(|at| text.as_bytes().get(at))) && !is_digit(text.as_bytes().get(after)) {
+            told += &text[rest..at];
+            told += name;
+            rest = after;
+        }
+    }
+    told + &text[rest..]
+}
+
+#[cfg(test)]
+mod tests;
+
 /// An `Address` of a configuration.
 pub fn address(at: SocketAddr) -> Value {
     json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } })

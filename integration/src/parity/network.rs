@@ -84,7 +84,7 @@ impl Client {
         }
         let mut text = heard.escape_ascii().to_string();
         for (port, name) in self.ports.iter().zip(["{client}", "{listener}"]) {
-            text = text.replace(&port.to_string(), name);
+            text = super::with_number_named(&text, *port, name);
             text = text.replace(&port.to_be_bytes().escape_ascii().to_string(), name);
         }
         format!("hears \"{text}\" {}", self.ended).trim_end().to_owned()
