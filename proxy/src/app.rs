@@ -155,7 +155,7 @@ async fn control_thread(
         return Ok(());
     }
     tokio::select! {
-        () = wait_for_end(signals, &ground.sinks, &quit) => {
+        () = wait_for_end(signals, (&ground.sinks, log), &quit) => {
             // What they still log, when they end, is flushed with the rest.
             ground.workers.end(FLUSH);
             if let Some(log) = admin_log {
@@ -228,13 +228,14 @@ async fn evict_stats(stats: Arc<Stats>, interval: Duration) {
 }
 
 /// Serves until a signal ends the process, or an operator.
-async fn wait_for_end(mut signals: Signals, sinks: &Sinks, quit: &Notify) {
+async fn wait_for_end(mut signals: Signals, (sinks, log): (&Sinks, &ProcessLog), quit: &Notify) {
     loop {
         let why = tokio::select! {
             () = quit.notified() => "quitquitquit",
             signal = signals.next() => match signal {
                 Signal::Stop(name) => name,
                 Signal::ReopenLogs => {
+                    log.reopen();
                     sinks.reopen();
                     continue;
                 }

@@ -226,7 +226,12 @@ const COMMANDS: &[Command] = &[
         help: "reopen access logs",
         parameters: &[],
         changes: true,
-        run: Now(|admin, _| act(|| admin.sinks.reopen())),
+        run: Now(|admin, _| {
+            act(|| {
+                admin.log.reopen();
+                admin.sinks.reopen();
+            })
+        }),
     },
     Command {
         path: "/reset_counters",

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -56,6 +56,8 @@ struct Shared {
     levels: Levels,
     pattern: std::sync::RwLock<Pattern>,
     output: Output,
+    /// Where it is written, if that is a file.
+    path: Option<PathBuf>,
     recent: recent::Lines,
 }
 
@@ -91,14 +93,25 @@ impl ProcessLog {
             levels.set(logger, level);
         }
         let pattern = std::sync::RwLock::new(Pattern::parse(settings.pattern, settings.escaped));
-        let output = Output::start(file)?;
-        Ok(ProcessLog { shared: Arc::new(Shared { levels, pattern, output, recent: recent::Lines::default() }) })
+        let (output, path) = (Output::start(file)?, settings.path.map(Path::to_owned));
+        Ok(ProcessLog { shared: Arc::new(Shared { levels, pattern, output, path, recent: recent::Lines::default() }) })
     }
 
     /// The pattern of the bootstrap, known only after the log was needed first.
     pub fn set_pattern(&self, pattern: &str) {
         let mut current = self.shared.pattern.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         *current = Pattern::parse(pattern, false);
+    }
+
+    /// Opens its file again: somebody has moved it. Where that is not possible the one that is open stays.
+    pub fn reopen(&self) {
+        let Some(path) = &self.shared.path else { return };
+        match open_log(path) {
+            Ok(file) => self.shared.output.replace(file),
+            Err(error) => {
+                tracing::error!(target: "main", "cannot open {} again: {error}; lines go where they went", path.display());
+            }
+        }
     }
 
     /// The last warnings and errors, the newest first.

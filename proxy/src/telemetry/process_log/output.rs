@@ -41,6 +41,8 @@ struct State {
     /// The thread holds lines that are not yet written.
     writing: bool,
     closed: bool,
+    /// What is written to from now on.
+    next: Option<File>,
 }
 
 fn lock(shared: &Shared) -> MutexGuard<'_, State> {
@@ -66,6 +68,11 @@ impl Output {
         }
         state.lines.extend_from_slice(line);
         self.shared.filled.notify_one();
+    }
+
+    /// Lines go to `file` from now on, those that wait as well.
+    pub fn replace(&self, file: File) {
+        lock(&self.shared).next = Some(file);
     }
 
     /// Waits until all is written, at most `limit`.
@@ -104,6 +111,9 @@ fn run(shared: &Shared, mut file: File) {
             }
             std::mem::swap(&mut lines, &mut state.lines);
             state.writing = true;
+            if let Some(next) = state.next.take() {
+                file = next;
+            }
             std::mem::take(&mut state.dropped)
         };
         // Nowhere is left to tell of an error of the log itself.

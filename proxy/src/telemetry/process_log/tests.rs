@@ -115,3 +115,23 @@ fn a_reader_that_does_not_read_stops_nobody() {
         }
     }
 }
+
+#[test]
+fn a_file_that_was_moved_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("log"), folder.path().join("moved"));
+    let settings =
+        Settings { level: LogLevel::Info, component_levels: "", pattern: "%v", escaped: false, path: Some(&path) };
+    let log = ProcessLog::new(&settings, open_log(&path).unwrap()).unwrap();
+    let say = |what: &str| {
+        tracing::subscriber::with_default(log.subscriber(), || tracing::info!(target: "main", "{what}"));
+        log.shared.output.flush(std::time::Duration::from_secs(10));
+    };
+    say("before");
+    std::fs::rename(&path, &moved).unwrap();
+    say("moved");
+    log.reopen();
+    say("after");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!((text(&moved).as_str(), text(&path).as_str()), ("before\nmoved\n", "after\n"));
+}
