@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use bytes::{BufMut as _, BytesMut};
 use config::address::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -16,6 +17,8 @@ use crate::wire::authority::is_authority;
 
 /// As long as an answer may be, as with Envoy.
 const LONGEST: usize = 2000;
+/// What a head ends with.
+const END: &[u8] = b"\r\n\r\n";
 /// Fields that an answer of that length may have.
 const FIELDS: usize = 64;
 
@@ -34,6 +37,7 @@ pub(super) async fn open(stream: &mut Stream, goal: &Goal<'_>, proxy: SocketAddr
         Err(error) => system_text(&error),
     };
     if let Some(left_out) = take_line() {
+        let asked = asked.escape_default().to_string();
         let next = "see whether that proxy allows CONNECT to it, and what its log says";
         tracing::warn!(%proxy, asked, left_out, "there is no tunnel by http_11_proxy: {answer}; {next}");
     }
@@ -49,22 +53,28 @@ fn authority(goal: &Goal<'_>) -> String {
     }
 }
 
-/// The head of the answer. Read by single octets, for what follows is for others; there is one for each connection.
-async fn ask(stream: &mut Stream, asked: &str) -> io::Result<Vec<u8>> {
+/// The head of the answer. What follows it is for others, and put back.
+async fn ask(stream: &mut Stream, asked: &str) -> io::Result<BytesMut> {
     // A name may be what a client has asked for.
     if !is_authority(asked.as_bytes()) {
         return Err(io::Error::other("that is no host"));
     }
     stream.write_all(format!("CONNECT {asked} HTTP/1.1\r\nHost: {asked}\r\n\r\n").as_bytes()).await?;
     stream.flush().await?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() >= LONGEST {
+    let mut head = BytesMut::with_capacity(LONGEST);
+    loop {
+        if let Some(end) = memchr::memmem::find(&head, END) {
+            stream.put_back(head.split_off(end + END.len()).freeze());
+            return Ok(head);
+        }
+        let room = LONGEST - head.len();
+        if room == 0 {
             return Err(io::Error::other(format!("the head of the answer is longer than {LONGEST} octets")));
         }
-        head.push(stream.read_u8().await?);
+        if stream.read_buf(&mut (&mut head).limit(room)).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
-    Ok(head)
 }
 
 fn status(head: &[u8]) -> Option<u16> {
