@@ -106,10 +106,5 @@ fn breakers(scope: &Scope, priority: &str) -> BreakerGauges {
     })
 }
 
-/// A cluster's name as it stands in statistics: Envoy's replacement of what would break the lines.
-pub fn sanitize(name: &str) -> String {
-    name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
-}
-
 #[cfg(test)]
 mod tests;

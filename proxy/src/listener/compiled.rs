@@ -214,12 +214,12 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// `listener.<stat_prefix, or the address with _ for each colon>.`
+/// `listener.<stat_prefix, or the address>.`
 pub(super) fn stat_prefix(config: &config::listener::Listener) -> String {
     let name = match (&config.stat_prefix, &config.address) {
         (Some(prefix), _) => prefix.to_string(),
         (None, Some(address)) => bind::printed(address),
         (None, None) => config.name.to_string(),
     };
-    format!("listener.{}.", name.replace(':', "_"))
+    format!("listener.{name}.")
 }

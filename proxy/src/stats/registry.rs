@@ -308,12 +308,12 @@ impl Stats {
     }
 }
 
-/// Without colons, which part names from values, as Envoy cleans names.
+/// Without colons, which part names from values, and without NUL, as Envoy cleans names.
 fn clean(name: &str) -> Cow<'_, str> {
-    if !name.contains(':') {
+    if !name.contains([':', '\0']) {
         return name.into();
     }
-    name.replace("://", "_").replace(":/", "_").replace(':', "_").into()
+    name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_").into()
 }
 
 fn join(name: &str, tags: &[(&str, &str)]) -> Option<String> {

@@ -179,4 +179,14 @@ fn names_are_cleaned_as_envoys() {
     let names: Vec<_> = stats.samples(|_, _| true).iter().map(|sample| sample.name.to_string()).collect();
     assert_eq!(names, ["cluster.x.total", "http.a_b_c.total"]);
     assert_eq!((stats.value("http.a://b:c.total"), stats.value("cluster.x.total")), (Some(1), Some(2)));
+    for (name, cleaned) in [
+        ("cluster.outbound|80||app.ns;.n", "cluster.outbound|80||app.ns;.n"),
+        ("cluster.http://a:80.n", "cluster.http_a_80.n"),
+        ("cluster.unix:/run/x.n", "cluster.unix_run/x.n"),
+        ("cluster.a\0b.n", "cluster.a_b.n"),
+        ("listener.[::1]:80.n", "listener.[__1]_80.n"),
+    ] {
+        stats.counter(name).inc();
+        assert!(stats.samples(|_, _| true).iter().any(|sample| *sample.name == *cleaned), "{name}");
+    }
 }

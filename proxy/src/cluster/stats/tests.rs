@@ -4,13 +4,6 @@ use super::*;
 use crate::stats::{Stats, StatsSettings};
 
 #[test]
-fn names_lose_what_would_break_a_line() {
-    assert_eq!(sanitize("outbound|80||app.ns;"), "outbound|80||app.ns;");
-    assert_eq!(sanitize("http://a:80"), "http_a_80");
-    assert_eq!(sanitize("unix:/run/x"), "unix_run/x");
-}
-
-#[test]
 fn refused_names_cost_nothing_and_break_nothing() {
     let settings = StatsSettings { matcher: config::bootstrap::StatsMatcher::None, ..StatsSettings::default() };
     let stats = Stats::new(settings);

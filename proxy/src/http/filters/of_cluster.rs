@@ -10,7 +10,7 @@ use config::{At, Rejection};
 
 use super::chain::{Chain, ChainSlot, Chains};
 use super::filter::FilterDeps;
-use crate::cluster::{Attach, Attached, Cluster};
+use crate::cluster::{Attach, Attached, Cluster, stats_prefix};
 use crate::discoveries::{self, Asked, Discoveries, Key, Kind, Swap};
 use crate::http::held::{Held, Pinned};
 use crate::stats::Stats;
@@ -53,7 +53,7 @@ pub(crate) fn attach(
     if config.http.filters.is_empty() {
         return Ok(());
     }
-    let scope = scope(config);
+    let scope = stats_prefix(config);
     let deps =
         FilterDeps { stats, scope: &scope, discoveries: Some(discoveries), secrets: Some(secrets), behind: true };
     let root = At::root();
@@ -78,14 +78,10 @@ pub(crate) fn each_discovery(config: &config::cluster::Cluster, found: &mut dyn 
     }
 }
 
-fn scope(config: &config::cluster::Cluster) -> String {
-    format!("cluster.{}.", config.stat_name)
-}
-
 impl discoveries::Chain for OfCluster {
     fn rebuild(self: Arc<Self>, key: &Key, discoveries: &Discoveries) -> Result<Option<Swap>, Rejection> {
         let (Kind::UpstreamHttp, name) = key else { return Ok(None) };
-        let scope = scope(&self.config);
+        let scope = stats_prefix(&self.config);
         let deps = FilterDeps {
             stats: &self.stats,
             scope: &scope,
