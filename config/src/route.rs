@@ -205,7 +205,7 @@ pub enum Action {
     Redirect(Arc<Redirect>),
     /// Answer.
     Direct(Arc<DirectResponse>),
-    /// `non_forwarding_action`, answered 404-like as Envoy's HCM does not route it.
+    /// `non_forwarding_action`: answered 503 (`NC`), as a route to a cluster without a name.
     NonForwarding,
 }
 

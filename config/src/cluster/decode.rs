@@ -203,17 +203,13 @@ pub(super) fn single_endpoint(at: &At<'_>, assignment: &LoadAssignment) -> Resul
 }
 
 fn eds(at: &At<'_>, proto: &pb::Cluster, name: &Arc<str>) -> Result<Discovery, Rejection> {
-    use core::config_source::ConfigSourceSpecifier as Source;
     let config = field_rules::required(at, &proto.eds_cluster_config)?;
     let at_source = at.field("eds_config");
     let source = field_rules::required(&at_source, &config.eds_config)?;
-    if !matches!(source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
-        return Err(at_source.reject("endpoints come over ADS; set ads: {}"));
-    }
-    Ok(Discovery::Eds {
-        service_name: proto::text(&config.service_name).unwrap_or_else(|| name.clone()),
-        initial_fetch_timeout: crate::tls::decode::fetch_timeout(&at_source, source)?,
-    })
+    let initial_fetch_timeout =
+        crate::tls::decode::over_ads(&at_source, source, "endpoints come over ADS; set ads: {}")?;
+    let service_name = proto::text(&config.service_name).unwrap_or_else(|| name.clone());
+    Ok(Discovery::Eds { service_name, initial_fetch_timeout })
 }
 
 fn circuit_breakers(at: &At<'_>, proto: &pb::Cluster) -> Result<(Thresholds, Thresholds), Rejection> {

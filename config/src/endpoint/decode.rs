@@ -140,7 +140,7 @@ fn http_proxy(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Option<S
     let at = at.field("metadata");
     let at = at.field("typed_filter_metadata");
     let at = at.key(KEY);
-    if any.type_url.rsplit('/').next() != Some("envoy.config.core.v3.Address") {
+    if extension::message_name(&any.type_url) != "envoy.config.core.v3.Address" {
         return Err(at.reject(format!("is a {:?}; give an envoy.config.core.v3.Address", any.type_url)));
     }
     address::decode::ip_and_port(&at, &proto::message(&any.value, &at)?).map(Some)

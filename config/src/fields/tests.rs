@@ -66,6 +66,8 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("common.v1.AnyValue", "string_value_strindex"),
     ("common.v3.LocalityLbConfig", "zone_aware_lb_config"),
     ("core.v3.HealthCheck", "custom_health_check"),
+    // Judged beside another.
+    ("core.v3.PathConfigSource", "poll_interval"),
     // Refused where no name may be looked up.
     ("core.v3.SocketAddress", "resolver_name"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),

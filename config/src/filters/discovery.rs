@@ -206,12 +206,10 @@ fn source<C>(
     options: &Options,
     read: Read<C>,
 ) -> Result<Discovery<C>, Rejection> {
-    use core::config_source::ConfigSourceSpecifier as Source;
     let at_source = at.field("config_source");
     let config_source = field_rules::required(&at_source, &proto.config_source)?;
-    if !matches!(config_source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
-        return Err(at_source.reject("filters are discovered over ADS; set ads: {}"));
-    }
+    let initial_fetch_timeout =
+        crate::tls::decode::over_ads(&at_source, config_source, "filters are discovered over ADS; set ads: {}")?;
     let at_types = at.field("type_urls");
     field_rules::at_least_one(&at_types, &proto.type_urls)?;
     let type_names: Vec<Arc<str>> = proto.type_urls.iter().map(|url| Arc::from(extension::message_name(url))).collect();
@@ -230,7 +228,7 @@ fn source<C>(
         type_names,
         default: default.transpose()?,
         without_warming: proto.apply_default_config_without_warming,
-        initial_fetch_timeout: crate::tls::decode::fetch_timeout(&at_source, config_source)?,
+        initial_fetch_timeout,
     })
 }
 

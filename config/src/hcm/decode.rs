@@ -208,17 +208,13 @@ fn routes(at: &At<'_>, proto: &pb::HttpConnectionManager, options: &Options) -> 
             Ok(RouteSource::Inline(Arc::new(table)))
         }
         Some(RouteSpecifier::Rds(rds)) => {
-            use core::config_source::ConfigSourceSpecifier as Source;
             let at = at.field("rds");
             let at_source = at.field("config_source");
             let source = field_rules::required(&at_source, &rds.config_source)?;
-            if !matches!(source.config_source_specifier, Some(Source::Ads(_) | Source::Self_(_))) {
-                return Err(at_source.reject("routes come over ADS; set ads: {}"));
-            }
-            Ok(RouteSource::Rds {
-                name: field_rules::not_empty(&at.field("route_config_name"), &rds.route_config_name)?,
-                initial_fetch_timeout: crate::tls::decode::fetch_timeout(&at_source, source)?,
-            })
+            let initial_fetch_timeout =
+                crate::tls::decode::over_ads(&at_source, source, "routes come over ADS; set ads: {}")?;
+            let name = field_rules::not_empty(&at.field("route_config_name"), &rds.route_config_name)?;
+            Ok(RouteSource::Rds { name, initial_fetch_timeout })
         }
         Some(RouteSpecifier::ScopedRoutes(_)) => {
             Err(at.field("scoped_routes").only_envoys("is not supported; use rds or route_config"))

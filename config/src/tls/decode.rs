@@ -317,6 +317,20 @@ pub(crate) fn sds_name(at: &At<'_>, proto: &pb::SdsSecretConfig, options: &Optio
     Ok(SdsName { name, source, initial_fetch_timeout })
 }
 
+/// A source of resources that come over ADS here, whatever else Envoy has for them: how long the first of them is waited for.
+pub(crate) fn over_ads(
+    at: &At<'_>,
+    config: &core::ConfigSource,
+    reason: &str,
+) -> Result<Option<std::time::Duration>, Rejection> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    match config.config_source_specifier {
+        Some(Source::Ads(_) | Source::Self_(_)) => fetch_timeout(at, config),
+        None => Err(at.reject(reason)),
+        Some(_) => Err(at.only_envoys(reason)),
+    }
+}
+
 /// `ConfigSource.initial_fetch_timeout`: Envoy's 15 s when unset, `None` (for ever) when zero.
 pub(crate) fn fetch_timeout(
     at: &At<'_>,

@@ -39,18 +39,13 @@ impl HttpFilters {
                 "envoy.config.listener.v3.FilterChain" | "envoy.config.listener.v3.Filter" => self.add(of, bytes),
                 "google.protobuf.Any" => {
                     let Ok(any) = wkt::Any::decode(bytes) else { continue };
-                    if let Some(manager) = Message::named(message_name(&any.type_url)) {
-                        self.add_manager(manager, &any.value);
+                    let manager = Message::named(message_name(&any.type_url));
+                    if let Some(manager) = manager.filter(|manager| manager.name() == HTTP_CONNECTION_MANAGER) {
+                        self.add(manager, &any.value);
                     }
                 }
                 _ => {}
             }
-        }
-    }
-
-    fn add_manager(&mut self, message: Message, bytes: &[u8]) {
-        if message.name() == HTTP_CONNECTION_MANAGER {
-            self.add(message, bytes);
         }
     }
 

@@ -47,8 +47,8 @@ impl fmt::Display for Record {
 
 impl Said {
     fn sounds_like(&self, other: &Said) -> bool {
-        let sound = |said: &Said| (said.kind, said.name.clone(), said.is_scoped, said.upgrade.clone(), said.remark);
-        sound(self) == sound(other)
+        (self.kind, &self.name, self.is_scoped, &self.upgrade, self.remark)
+            == (other.kind, &other.name, other.is_scoped, &other.upgrade, other.remark)
     }
 
     /// How it judges, if it does.
