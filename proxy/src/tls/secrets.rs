@@ -160,6 +160,7 @@ impl Secrets {
     /// # Errors
     /// A secret of the bootstrap is not there, and so will never be; or the file that it is to come from is not.
     pub fn credential(&self, name: &SdsName, prefix: &Arc<str>) -> Result<Arc<Credential>, String> {
+        self.refuse_missing_files(std::slice::from_ref(name))?;
         let mut state = self.lock();
         let id = name.id();
         if id.source == SdsSource::Static && !state.held.get(&id).is_some_and(|held| held.is_generic) {
@@ -167,9 +168,6 @@ impl Secrets {
                 "Unknown static generic secret: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
                 config::discreet::shown(&name.name)
             ));
-        }
-        if !state.held.contains_key(&id) {
-            has_file(name)?;
         }
         let credential = Arc::new(Credential::new(name.clone(), prefix.clone()));
         state.credentials.retain(|one| one.strong_count() > 0);
@@ -181,9 +179,12 @@ impl Secrets {
         Ok(credential)
     }
 
-    /// A secret that comes from a file has one, as with Envoy; one that is held already may be without.
-    pub(super) fn refuse_missing_file(&self, name: &SdsName) -> Result<(), String> {
-        if self.has(&name.id()) { Ok(()) } else { has_file(name) }
+    /// Secrets that come from files have them, as with Envoy, where configuration names them; those that are held already may be without.
+    ///
+    /// # Errors
+    /// The file, or the directory to be watched, that is not there.
+    pub fn refuse_missing_files(&self, names: &[SdsName]) -> Result<(), String> {
+        names.iter().filter(|name| !self.has(&name.id())).try_for_each(has_file)
     }
 
     /// The secrets of credentials that somebody holds.

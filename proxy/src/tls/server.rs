@@ -135,6 +135,7 @@ impl ServerContext {
             current: ArcSwapOption::empty(),
         });
         context.sources.refuse_unknown(secrets)?;
+        secrets.refuse_missing_files(&context.sources.needs)?;
         let user: Weak<dyn SecretUser> = Arc::downgrade(&(context.clone() as Arc<dyn SecretUser>));
         for need in &context.sources.needs {
             secrets.watch(need.id(), user.clone());

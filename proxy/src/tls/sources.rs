@@ -200,7 +200,7 @@ impl Sources {
         pass.read
     }
 
-    /// A secret of the bootstrap is there already, or never will be; the file of one that comes from a file is there, too.
+    /// A secret of the bootstrap is there already, or never will be.
     ///
     /// # Errors
     /// What is missing.
@@ -213,7 +213,7 @@ impl Sources {
         let tickets = tickets.filter(|id| is_missing(id, secrets.tickets(id).is_some())).map(|id| ("secret", id));
         let roots = roots.map(|id| ("certificate validation context", id));
         match missing.chain(roots).chain(tickets).next() {
-            None => self.needs.iter().try_for_each(|name| secrets.refuse_missing_file(name)),
+            None => Ok(()),
             Some((what, id)) => Err(format!(
                 "Unknown static {what}: {}; add it to the bootstrap's static_resources.secrets, or give an sds_config",
                 id.name

@@ -23,7 +23,7 @@ pub enum Awaited {
 }
 
 /// One resource.
-struct One {
+pub(super) struct One {
     counts: DiscoveryStats,
     since: Instant,
     /// `None`: it is waited for without an end, or no longer.
@@ -42,15 +42,11 @@ impl Asked {
         for (name, scope, awaited) in wanted {
             let stats = &self.stats;
             self.all.entry(name.clone()).or_insert_with(|| {
-                let counts = DiscoveryStats::new(stats, &scope);
-                let timeout = match awaited {
-                    Awaited::Stream(timeout) => {
-                        counts.begun();
-                        timeout
-                    }
-                    Awaited::File => None,
-                };
-                One { counts, since: Instant::now(), timeout }
+                let mut one = One::new(DiscoveryStats::new(stats, &scope));
+                if let Awaited::Stream(timeout) = awaited {
+                    one.begins(timeout);
+                }
+                one
             });
             names.insert(name);
         }
@@ -59,22 +55,19 @@ impl Asked {
 
     /// One came in this version, and was taken within that time or refused.
     pub fn came(&mut self, name: &str, version: &str, taken: bool, took: Duration) {
-        let Some(one) = self.all.get_mut(name) else { return };
-        one.timeout = None;
-        if taken { one.counts.succeeded(version, took) } else { one.counts.rejected() }
+        if let Some(one) = self.all.get_mut(name) {
+            one.came(version, taken, took);
+        }
     }
 
     /// A stream that carries these ended, or could not be opened.
     pub fn failed(&self, carries: impl Fn(&str) -> bool) {
-        self.all.iter().filter(|(name, _)| carries(name)).for_each(|(_, one)| one.counts.failed());
+        self.all.iter().filter(|(name, _)| carries(name)).for_each(|(_, one)| one.failed());
     }
 
     /// Counts those that did not come in time.
     pub fn give_up_waiting(&mut self) {
-        for one in self.all.values_mut().filter(|one| one.left() == Some(Duration::ZERO)) {
-            one.timeout = None;
-            one.counts.timed_out();
-        }
+        self.all.values_mut().for_each(One::give_up_waiting);
     }
 
     /// How long until the first of these waits is over.
@@ -84,6 +77,36 @@ impl Asked {
 }
 
 impl One {
+    /// Not asked for yet.
+    pub fn new(counts: DiscoveryStats) -> One {
+        One { counts, since: Instant::now(), timeout: None }
+    }
+
+    /// It is asked for, and waited for within that time.
+    pub fn begins(&mut self, timeout: Option<Duration>) {
+        self.counts.begun();
+        (self.since, self.timeout) = (Instant::now(), timeout);
+    }
+
+    /// It came in this version, and was taken within that time or refused.
+    pub fn came(&mut self, version: &str, taken: bool, took: Duration) {
+        self.timeout = None;
+        if taken { self.counts.succeeded(version, took) } else { self.counts.rejected() }
+    }
+
+    /// What carries it ended, or could not be opened.
+    pub fn failed(&self) {
+        self.counts.failed();
+    }
+
+    /// Counts it, if it did not come in time.
+    pub fn give_up_waiting(&mut self) {
+        if self.left() == Some(Duration::ZERO) {
+            self.timeout = None;
+            self.counts.timed_out();
+        }
+    }
+
     fn left(&self) -> Option<Duration> {
         Some(self.timeout?.saturating_sub(self.since.elapsed()))
     }

@@ -215,8 +215,13 @@ impl SecretWatches {
         Ok(())
     }
 
+    /// What there is in the place of one that is no good.
+    fn before(&self, id: &SecretId) -> &'static str {
+        if self.secrets.has(id) { "the one before it stays" } else { "and there is none before it" }
+    }
+
     fn refuse(&mut self, id: &SecretId, stored: Stored, reason: String) -> String {
-        tracing::error!(target: "secret", "secret '{}' is refused, the one before it stays: {reason}", id.name);
+        tracing::error!(target: "secret", "secret '{}' is refused, {}: {reason}", id.name, self.before(id));
         self.held.refuse(&key(id), stored, &reason);
         self.show(id);
         reason

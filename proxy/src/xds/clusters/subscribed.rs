@@ -2,22 +2,20 @@
 //! name has one subscription, begun anew with each version of its cluster; what is counted goes with the last of them. It decides nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use config::cluster::Discovery;
 
 use super::Clusters;
 use crate::cluster::{Cluster, stats_prefix};
 use crate::stats::{Counter, DiscoveryStats, Scope};
+use crate::xds::asked::One;
 
 /// Of one name.
 pub(super) struct Subscribed {
-    counts: DiscoveryStats,
+    one: One,
     empty: Counter,
     no_rebuild: Counter,
-    since: Instant,
-    /// `None`: it is waited for without an end, or no longer.
-    timeout: Option<Duration>,
     /// What is counted lives as long.
     _scope: Scope,
 }
@@ -31,53 +29,44 @@ impl Clusters {
         let subscribed = self.subscribed.entry(name.clone()).or_insert_with(|| {
             let scope = stats.scope(&stats_prefix(cluster.config()));
             Subscribed {
-                counts: DiscoveryStats::of(&scope),
+                one: One::new(DiscoveryStats::of(&scope)),
                 empty: scope.counter("update_empty"),
                 no_rebuild: scope.counter("update_no_rebuild"),
-                since: Instant::now(),
-                timeout: None,
                 _scope: scope,
             }
         });
-        subscribed.counts.begun();
         // Endpoints of the version before are as good.
-        let timeout = initial_fetch_timeout.filter(|_| !cluster.is_warm());
-        (subscribed.since, subscribed.timeout) = (Instant::now(), timeout);
+        subscribed.one.begins(initial_fetch_timeout.filter(|_| !cluster.is_warm()));
     }
 
     /// The clusters of a service got endpoints, or they were refused.
     pub(super) fn count_answer(&mut self, service: &Arc<str>, version: &str, answer: Answer) {
         for name in self.by_service.get(service).into_iter().flatten() {
             let Some(subscribed) = self.subscribed.get_mut(name) else { continue };
-            subscribed.timeout = None;
             match answer {
                 Answer::Taken { is_new, took } => {
-                    subscribed.counts.succeeded(version, took);
+                    subscribed.one.came(version, true, took);
                     if !is_new {
                         subscribed.no_rebuild.inc();
                     }
                 }
                 Answer::Gone => {
-                    subscribed.counts.succeeded(version, Duration::ZERO);
+                    subscribed.one.came(version, true, Duration::ZERO);
                     subscribed.empty.inc();
                 }
-                Answer::Refused => subscribed.counts.rejected(),
+                Answer::Refused => subscribed.one.came(version, false, Duration::ZERO),
             }
         }
     }
 
     /// The stream to the control plane ended, or could not be opened.
     pub fn stream_ended(&self) {
-        self.subscribed.values().for_each(|one| one.counts.failed());
+        self.subscribed.values().for_each(|subscribed| subscribed.one.failed());
     }
 
     /// Counts those whose endpoints did not come in time.
     pub fn give_up_waiting(&mut self) {
-        let late = |one: &Subscribed| one.timeout.is_some_and(|timeout| one.since.elapsed() >= timeout);
-        for one in self.subscribed.values_mut().filter(|one| late(one)) {
-            one.timeout = None;
-            one.counts.timed_out();
-        }
+        self.subscribed.values_mut().for_each(|subscribed| subscribed.one.give_up_waiting());
     }
 }
 

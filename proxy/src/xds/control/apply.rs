@@ -116,9 +116,13 @@ impl Control {
     }
 
     fn refuse_table(&mut self, name: &Arc<str>, stored: Stored, withheld: bool, reason: &str) {
-        let filters = self.listeners.http_filters();
-        let wanted = Policy::of_routes(&stored.body, &filters);
-        let unjudged = |body: &[u8]| withheld || wanted.exceeds(&Policy::of_routes(body, &filters));
+        let listeners = &self.listeners;
+        let unjudged = |body: &[u8]| {
+            withheld || {
+                let filters = listeners.http_filters();
+                Policy::of_routes(&stored.body, &filters).exceeds(&Policy::of_routes(body, &filters))
+            }
+        };
         let body = self.tables.active_body(name).cloned();
         if self.tables.take_down(name, unjudged).0.is_some() {
             audit::policy(Carrier::Routes, name, "", body.as_deref(), None);
@@ -128,7 +132,8 @@ impl Control {
             );
             self.routes.remove(name);
         } else {
-            tracing::error!(target: "config", "route table '{name}' is refused, the one before it stays: {reason}");
+            let before = if body.is_some() { "the one before it stays" } else { "and there is none before it" };
+            tracing::error!(target: "config", "route table '{name}' is refused, {before}: {reason}");
         }
         self.tables.refuse(name, stored, reason);
     }

@@ -69,7 +69,7 @@ impl SecretWatches {
             Err(reason) => {
                 let failed = key(id);
                 self.asked.failed(|key| *key == *failed);
-                tracing::error!(target: "secret", "secret '{}' is not read, the one before it stays: {reason}", id.name);
+                tracing::error!(target: "secret", "secret '{}' is not read, {}: {reason}", id.name, self.before(id));
                 return;
             }
         };
