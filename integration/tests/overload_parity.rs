@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use outrigger_integration::embedded::ports;
@@ -116,13 +116,28 @@ fn statistics(admin: SocketAddr, pressure: &str) -> String {
     }
 }
 
+/// A proxy, and the file that says how hard it is pressed.
+struct Pressed {
+    admin: SocketAddr,
+    listener: SocketAddr,
+    file: PathBuf,
+    _proxy: Started,
+}
+
+impl Pressed {
+    fn start(program: &Path, bootstrap: fn(SocketAddr, SocketAddr, &Path) -> Value) -> Pressed {
+        let (admin, listener) = (ports::free(ports::loopback()), ports::free(ports::loopback()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pressure");
+        std::fs::write(&file, PRESSURES[0]).expect("the folder is writable");
+        let bootstrap = bootstrap(admin, listener, &file);
+        let _proxy = Started::working(program, folder, &bootstrap, admin).unwrap_or_else(|error| panic!("{error}"));
+        Pressed { admin, listener, file, _proxy }
+    }
+}
+
 fn played(program: &Path) -> String {
-    let (admin, listener) = (ports::free(ports::loopback()), ports::free(ports::loopback()));
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("pressure");
-    std::fs::write(&file, PRESSURES[0]).expect("the folder is writable");
-    let bootstrap = bootstrap(admin, listener, &file);
-    let _proxy = Started::working(program, folder, &bootstrap, admin).unwrap_or_else(|error| panic!("{error}"));
+    let Pressed { admin, listener, file, _proxy } = Pressed::start(program, bootstrap);
     let mut told = String::new();
     // It is open when the pressure begins, and idle: its timeout of an hour becomes a tenth of a second.
     let mut idle = TcpStream::connect(listener).expect("it listens");
@@ -156,12 +171,7 @@ fn played(program: &Path) -> String {
 
 /// Load is shed at each of the places, and no more when there is enough again.
 fn played_points(program: &Path) -> String {
-    let (admin, listener) = (ports::free(ports::loopback()), ports::free(ports::loopback()));
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("pressure");
-    std::fs::write(&file, PRESSURES[0]).expect("the folder is writable");
-    let bootstrap = bootstrap_of_points(admin, listener, &file);
-    let _proxy = Started::working(program, folder, &bootstrap, admin).unwrap_or_else(|error| panic!("{error}"));
+    let Pressed { admin, listener, file, _proxy } = Pressed::start(program, bootstrap_of_points);
     let mut told = String::new();
     for pressure in ["0.1", "0.7", "0.95", "0.2"] {
         set(&file, pressure);

@@ -1,11 +1,11 @@
 //! The admin interface's own connections. Whoever opens many, sends half a head or reads slowly keeps nobody else from being answered:
 //! heads have a time, connections a number, and the oldest goes when another comes above it.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// The socket cannot be used at all.
 pub async fn serve(socket: Socket, router: Router, log: Option<Rc<AdminLog>>) -> io::Result<()> {
-    let open = Open { tasks: Mutex::default(), log };
+    let open = Open { tasks: RefCell::default(), log };
     match socket {
         Socket::Tcp(socket) => {
             let socket = TcpListener::from_std(socket)?;
@@ -67,7 +67,7 @@ async fn pause(error: &io::Error) {
 /// Connections that are open, the oldest first.
 #[derive(Default)]
 struct Open {
-    tasks: Mutex<VecDeque<AbortHandle>>,
+    tasks: RefCell<VecDeque<AbortHandle>>,
     log: Option<Rc<AdminLog>>,
 }
 
@@ -93,7 +93,7 @@ impl Open {
                 })
             }
         };
-        let mut open = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.tasks.borrow_mut();
         open.retain(|task| !task.is_finished());
         if open.len() == MOST
             && let Some(oldest) = open.pop_front()

@@ -91,9 +91,8 @@ impl CallFailure {
     pub fn flags(&self) -> ResponseFlags {
         match &self.why {
             Why::NoCluster => ResponseFlags::NO_CLUSTER_FOUND,
-            Why::NoHost(_) => ResponseFlags::NO_HEALTHY_UPSTREAM,
-            Why::Connect(failure) if failure.kind == ConnectFailureKind::Overflow => ResponseFlags::UPSTREAM_OVERFLOW,
-            Why::Connect(_) => ResponseFlags::UPSTREAM_CONNECTION_FAILURE,
+            Why::NoHost(failure) => failure.flags(),
+            Why::Connect(failure) => failure.flags(),
             Why::Timeout(..) => ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
             Why::Ended(..) => ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
             _ => ResponseFlags::NONE,

@@ -22,7 +22,7 @@ use super::health::Failing;
 use super::identity::Born;
 use super::outlier::Watch;
 use super::retry::Rules;
-use super::stats::{ClusterStats, sanitize};
+use super::stats::ClusterStats;
 use super::transport::{Transport, Transports};
 use super::{Attach, Priority};
 use crate::peer_exchange::MetadataExchange;
@@ -333,7 +333,7 @@ struct MembershipStats {
 
 /// What the statistics of a cluster begin with.
 pub fn stats_prefix(config: &config::cluster::Cluster) -> String {
-    format!("cluster.{}.", sanitize(&config.stat_name))
+    format!("cluster.{}.", config.stat_name)
 }
 
 impl MembershipStats {

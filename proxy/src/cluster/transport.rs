@@ -53,6 +53,7 @@ impl TlsTransport {
     /// looked at as long as it lives.
     fn new(config: Arc<UpstreamTls>, secrets: &Arc<Secrets>, scope: &str) -> Result<TlsTransport, String> {
         let context = ClientContext::new(&config, secrets, scope)?;
+        secrets.refuse_missing_files(context.needs())?;
         let transport = TlsTransport {
             needs: context.needs().into(),
             config,

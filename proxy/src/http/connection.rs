@@ -19,7 +19,7 @@ use super::ConnectionManager;
 use super::context::Context;
 use super::upstreams::Upstreams;
 use crate::drain::DrainWatch;
-use crate::overload::{self, Act};
+use crate::overload::Act;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::{ByteCounts, Stream};
 use crate::wire::message::Protocol;
@@ -47,7 +47,7 @@ pub(super) async fn run(context: Rc<Context>, stream: Stream) {
     let mut end = pin!(drain.deadline());
     let Some((protocol, stream)) = choose_codec(&context, stream, &mut limits, end.as_mut()).await else { return };
     let stats = &context.manager.stats;
-    if context.drain.heeds_overload() && overload::does(Act::ShedCodec) {
+    if context.does(Act::ShedCodec) {
         stats.downstream_rq_overload_close.inc();
         return;
     }

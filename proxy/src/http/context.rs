@@ -18,6 +18,7 @@ use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
 use crate::drain::DrainWatch;
 use crate::logs::WorkerLogs;
+use crate::overload::{self, Act};
 use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::tls::info::PeerCertificate;
@@ -85,6 +86,11 @@ impl Deref for PinnedChain<'_> {
 const FIRST_TABLE: Duration = Duration::from_secs(3);
 
 impl Context {
+    /// Whether so much is under way that this is done to its connections: those of some listeners are left alone.
+    pub fn does(&self, act: Act) -> bool {
+        self.drain.heeds_overload() && overload::does(act)
+    }
+
     pub fn new(
         manager: Arc<ConnectionManager>,
         connection: Rc<ConnectionInfo>,

@@ -35,7 +35,7 @@ use super::trace;
 use super::upgrade;
 use super::xfcc;
 use crate::failure::ResponseFlags;
-use crate::overload::{self, Act};
+use crate::overload::Act;
 use crate::telemetry::format;
 use crate::wire::codec::{Downstream, ResetReason, StreamError};
 use crate::wire::h2::Unseen;
@@ -62,26 +62,28 @@ pub(super) async fn refused(context: &Context, downstream: &mut dyn Downstream, 
 
 /// What never became a request, and is not answered: it is counted and logged.
 pub(super) fn abandoned(context: &Context, error: &StreamError) {
-    let (chain, pinned) = (context.chain(), Pinned::default());
-    let mut exchange = Exchange::begin(context, (&chain, &pinned), RequestHead::unread());
-    exchange.stream.headless = true;
-    exchange.client_gone(error);
-    exchange.end();
+    headless(context, RequestHead::unread(), |exchange| exchange.client_gone(error));
 }
 
 /// What HTTP/2's codec has refused: nobody has seen it, but it is counted and logged.
 pub(super) fn unseen(context: &Context, Unseen { detail, unwanted }: Unseen) {
-    let (chain, pinned) = (context.chain(), Pinned::default());
     let request = RequestHead { protocol: Protocol::Http2, ..RequestHead::unread() };
+    headless(context, request, |exchange| {
+        if unwanted {
+            context.manager.stats.downstream_rq_rx_reset.inc();
+            exchange.stream.info.flags.set(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
+            exchange.stream.info.response_code_details = Some(detail.into());
+        } else {
+            exchange.client_gone(&StreamError::Protocol { detail, status: 400 });
+        }
+    });
+}
+
+fn headless(context: &Context, request: RequestHead, tell: impl FnOnce(&mut Exchange<'_>)) {
+    let (chain, pinned) = (context.chain(), Pinned::default());
     let mut exchange = Exchange::begin(context, (&chain, &pinned), request);
     exchange.stream.headless = true;
-    if unwanted {
-        context.manager.stats.downstream_rq_rx_reset.inc();
-        exchange.stream.info.flags.set(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
-        exchange.stream.info.response_code_details = Some(detail.into());
-    } else {
-        exchange.client_gone(&StreamError::Protocol { detail, status: 400 });
-    }
+    tell(&mut exchange);
     exchange.end();
 }
 
@@ -204,12 +206,12 @@ async fn proxy<'s>(
 /// Whether there is enough of everything for one more request. One that is redirected has begun already.
 fn check_overload(exchange: &Exchange<'_>) -> Result<(), Stop> {
     let context = exchange.stream.context;
-    let sheds = || overload::does(Act::ShedRequest) || overload::does(Act::StopRequests);
-    if !context.drain.heeds_overload() || exchange.stream.history.is_some() || !sheds() {
+    let sheds = || context.does(Act::ShedRequest) || context.does(Act::StopRequests);
+    if exchange.stream.history.is_some() || !sheds() {
         return Ok(());
     }
     context.manager.stats.downstream_rq_overload_close.inc();
-    let mut reply = LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]);
+    let mut reply = LocalReply::overloaded();
     if context.manager.config.append_local_overload {
         reply.headers.push((Name::X_ENVOY_LOCAL_OVERLOADED, Bytes::from_static(b"true")));
     }

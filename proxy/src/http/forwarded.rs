@@ -206,7 +206,7 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
     if caller.appends {
         let connection = &context.connection;
         let ip = if connection.remote.ip().is_loopback() { connection.local.ip() } else { connection.remote.ip() };
-        append_list(headers, Name::X_FORWARDED_FOR, &ip.to_string(), b",");
+        headers.append_list(Name::X_FORWARDED_FOR, &ip.to_string(), b",");
     }
     // A trusted hop before us has told the protocol; otherwise nobody is believed at the edge.
     let overwrite = config.use_remote_address && config.xff_num_trusted_hops == 0;
@@ -227,7 +227,7 @@ fn complete(context: &Context, request: &mut RequestHead, caller: Caller) {
         tell_agent(headers, agent);
     }
     if let Some(via) = &config.via {
-        append_list(headers, Name::VIA, via, b", ");
+        headers.append_list(Name::VIA, via, b", ");
     }
     if caller.edge {
         let address = caller.address.unwrap_or(context.connection.remote);
@@ -267,19 +267,4 @@ fn tell_agent(headers: &mut Headers, agent: &UserAgent) {
     if !agent.node.is_empty() {
         headers.set(Name::X_ENVOY_DOWNSTREAM_SERVICE_NODE, value(&agent.node));
     }
-}
-
-/// Appends to the first value of a list header, or adds the header.
-pub(super) fn append_list(headers: &mut Headers, name: Name, value: &str, separator: &[u8]) {
-    if let Some(existing) = headers.values_mut(&name).next() {
-        let mut joined = Vec::with_capacity(existing.len() + separator.len() + value.len());
-        joined.extend_from_slice(existing);
-        if !joined.is_empty() {
-            joined.extend_from_slice(separator);
-        }
-        joined.extend_from_slice(value.as_bytes());
-        *existing = Bytes::from(joined);
-        return;
-    }
-    headers.append(name, Bytes::copy_from_slice(value.as_bytes()));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use config::route::{HashBy, HashPolicy};
+use smallvec::SmallVec;
 
 use super::cookie;
 use super::rewrite::substitute;
@@ -68,18 +69,13 @@ fn of_policy(policy: &HashBy, stream: &Stream<'_>) -> Option<u64> {
 /// The hash of a header. Of several lines as with Envoy: each seeds the next, sorted, so that their order does not matter.
 fn of_header(request: &RequestHead, name: &str, rewrite: Option<&(regex::bytes::Regex, Arc<str>)>) -> Option<u64> {
     let lines = request.headers.iter().filter(|header| header.name.as_bytes() == name.as_bytes());
-    let mut values = lines.map(|header| match rewrite {
+    let values = lines.map(|header| match rewrite {
         Some((pattern, substitution)) => substitute(pattern, substitution, &header.value),
         None => header.value.clone(),
     });
-    let first = values.next()?;
-    let mut all: Vec<Bytes> = values.collect();
-    if all.is_empty() {
-        return Some(hash(&first));
-    }
-    all.push(first);
-    all.sort_unstable();
-    Some(all.iter().fold(0, |seed, value| xxhash_rust::xxh64::xxh64(value, seed)))
+    let mut values: SmallVec<[Bytes; 2]> = values.collect();
+    values.sort_unstable();
+    (!values.is_empty()).then(|| values.iter().fold(0, |seed, value| xxhash_rust::xxh64::xxh64(value, seed)))
 }
 
 /// The value of a cookie that is made: the same for all requests of a connection, which may run at once.

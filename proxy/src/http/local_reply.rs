@@ -44,6 +44,11 @@ pub(crate) struct LocalReply {
 }
 
 impl LocalReply {
+    /// There is too much under way.
+    pub fn overloaded() -> LocalReply {
+        LocalReply::new(503, "overload").body(&b"envoy overloaded"[..])
+    }
+
     /// An answer without a body.
     pub fn new(status: u16, details: impl Into<Cow<'static, str>>) -> LocalReply {
         LocalReply {

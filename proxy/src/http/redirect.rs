@@ -41,10 +41,8 @@ pub(super) fn reply(redirect: &Redirect, matched: &RouteMatch, stream: &mut Stre
         _ => None,
     };
     if let Some(seen) = seen {
-        let old = std::mem::replace(&mut stream.request.path, Bytes::from(seen));
-        if !stream.context.manager.config.router.suppress_envoy_headers {
-            stream.request.headers.set(Name::X_ENVOY_ORIGINAL_PATH, old);
-        }
+        let envoy_headers = !stream.context.manager.config.router.suppress_envoy_headers;
+        rewrite::set_path(&mut stream.request, seen.into(), envoy_headers);
     }
     reply
 }

@@ -12,12 +12,11 @@ use super::filters::filter::Way;
 use super::filters::frames::{Own, Source};
 use super::stop::Stop;
 use super::stream::Stream;
-use super::upgrade;
 use super::upload::{Progress, Upload};
 use super::upstreams::Target;
 use crate::failure::ResponseFlags;
 use crate::stats::Counter;
-use crate::wire::codec::{Downstream, StreamError, Upstream};
+use crate::wire::codec::{Downstream, ResetReason, StreamError, Upstream};
 use crate::wire::grpc;
 use crate::wire::message::{Frame, Protocol};
 
@@ -242,7 +241,7 @@ impl<'x> FromUpstream<'x> {
         if !self.head_sent {
             return attempt::reset_reply(flags, reason, details(reason)).into();
         }
-        Stop::Abort { flags, details: details(reason).into(), reason: crate::wire::codec::ResetReason::InternalError }
+        Stop::Abort { flags, details: details(reason).into(), reason: ResetReason::InternalError }
     }
 
     /// As the upstream sends it.
@@ -278,8 +277,8 @@ impl<'x> FromUpstream<'x> {
             // The only way in which such a tunnel ends; Envoy takes it for a loss, and a client whose protocol can say so is told.
             let (flags, details) =
                 (ResponseFlags::UPSTREAM_CONNECTION_TERMINATION, details("connection termination").into());
-            if stream.request.protocol == Protocol::Http2 && upgrade::terminated(stream).is_none() {
-                let reason = crate::wire::codec::ResetReason::InternalError;
+            if stream.request.protocol == Protocol::Http2 {
+                let reason = ResetReason::InternalError;
                 return Poll::Ready(Err(Stop::Abort { flags, details, reason }));
             }
             stream.info.flags.set(flags);

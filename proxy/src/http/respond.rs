@@ -6,13 +6,13 @@ use config::hcm::ServerHeader;
 use config::listener::Direction;
 
 use super::date;
-use super::forwarded::{self, append_list};
+use super::forwarded;
 use super::framing;
 use super::proxy_status;
 use super::stream::{Chosen, Stream, asks_for_tunnel};
 use super::trace;
 use crate::mutate::Mutation;
-use crate::overload::{self, Act};
+use crate::overload::Act;
 use crate::telemetry::{format, wall};
 use crate::wire::codec::Downstream;
 use crate::wire::headers::{Headers, Name, NameSet};
@@ -97,7 +97,7 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
         headers.set_said(Name::X_REQUEST_ID, id.clone());
     }
     if let Some(via) = &config.via {
-        append_list(headers, Name::VIA, via, b", ");
+        headers.append_list(Name::VIA, via, b", ");
     }
     if let Some(config) = &config.proxy_status {
         proxy_status::tell(config, stream, head);
@@ -114,7 +114,7 @@ pub(super) fn finish_head(stream: &mut Stream<'_>, downstream: &mut dyn Downstre
         context.manager.stats.downstream_cx_max_requests_reached.inc();
         close = true;
     }
-    if context.drain.heeds_overload() && overload::does(Act::EndKeepalive) {
+    if context.does(Act::EndKeepalive) {
         context.manager.stats.downstream_cx_overload_disable_keepalive.inc();
         close = true;
     }

@@ -5,7 +5,6 @@ use config::access_log::Format;
 use config::matcher::TemplatePiece;
 use config::route::{HostRewrite, PathRewrite, RouteMatch};
 
-use super::forwarded::append_list;
 use super::redirect::matched_length;
 use super::route::{Forwarding, without_query};
 use super::stream::{Chosen, Stream};
@@ -29,10 +28,7 @@ pub(super) fn apply(stream: &mut Stream<'_>, chosen: Chosen<'_>, forwarding: &Fo
     }
     if let Some(rewrite) = &forwarding.config.rewrite {
         let Some(path) = new_path(rewrite, &chosen.route.config.matches, &request.path, formatted.path) else { return };
-        let old = std::mem::replace(&mut request.path, path);
-        if envoy_headers {
-            request.headers.set(Name::X_ENVOY_ORIGINAL_PATH, old);
-        }
+        set_path(request, path, envoy_headers);
     }
 }
 
@@ -63,6 +59,14 @@ impl Formatted {
     }
 }
 
+/// Replaces the path and tells the old one, unless Envoy's headers are suppressed.
+pub(super) fn set_path(request: &mut RequestHead, path: Bytes, envoy_headers: bool) {
+    let old = std::mem::replace(&mut request.path, path);
+    if envoy_headers {
+        request.headers.set(Name::X_ENVOY_ORIGINAL_PATH, old);
+    }
+}
+
 /// Replaces the host and tells the old one, unless Envoy's headers are suppressed.
 pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded: bool, envoy_headers: bool) {
     let old = std::mem::replace(&mut request.authority, host);
@@ -76,7 +80,7 @@ pub(super) fn set_host(request: &mut RequestHead, host: Bytes, append_forwarded:
         if last.is_none_or(|last| last.trim_ascii() != &old[..])
             && let Ok(old) = std::str::from_utf8(&old)
         {
-            append_list(&mut request.headers, Name::X_FORWARDED_HOST, old, b",");
+            request.headers.append_list(Name::X_FORWARDED_HOST, old, b",");
         }
     }
 }

@@ -8,13 +8,14 @@ use super::exchange::Exchange;
 use super::hash;
 use super::local_reply::LocalReply;
 use super::proxied;
+use super::reason;
 use super::redirect;
 use super::route::{Forwarding, Found, RouteTable};
 use super::stages;
 use super::stop::Stop;
 use super::stream::{Chosen, Stream};
 use crate::failure::ResponseFlags;
-use crate::overload::{self, Act};
+use crate::overload::Act;
 use crate::wire::codec::Downstream;
 
 /// Looks the route up and rolls the dice of weighted clusters.
@@ -61,9 +62,9 @@ pub(super) async fn answer(exchange: &mut Exchange<'_>, downstream: &mut dyn Dow
         };
         return Err(reply.into());
     };
-    if exchange.stream.context.drain.heeds_overload() && overload::does(Act::ShedRouter) {
+    if exchange.stream.context.does(Act::ShedRouter) {
         exchange.stream.context.manager.stats.rq_overload_local_reply.inc();
-        return Err(LocalReply::new(503, "overload").body(&b"envoy overloaded"[..]).into());
+        return Err(LocalReply::overloaded().into());
     }
     attempt::run(exchange, downstream, chosen, forwarding).await
 }
@@ -94,6 +95,7 @@ fn own_answer(stream: &mut Stream<'_>, chosen: Chosen<'_>) -> LocalReply {
         // As with Envoy that is a route to a cluster without a name.
         Action::Forward(_) | Action::NonForwarding => {
             stats.no_cluster.inc();
+            reason::tell(stream, "cluster_not_found", "the route forwards nothing: it is a non_forwarding_action");
             LocalReply::new(503, "cluster_not_found").flags(ResponseFlags::NO_CLUSTER_FOUND)
         }
     }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use config::access_log::Format;
 use config::hcm::*;
 use config::listener::Direction;
 use config::route::*;
@@ -34,6 +35,8 @@ use crate::discoveries::Discoveries;
 use crate::drain::DrainWatch;
 use crate::logs::{SinkSettings, Sinks, WorkerLogs};
 use crate::stats::{Stats, StatsSettings};
+use crate::telemetry::access_log::LogEntry;
+use crate::telemetry::format;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::tls::Secrets;
 use crate::wire::headers::{Headers, Name};
@@ -221,6 +224,13 @@ impl Outcome {
     pub fn header(&self, name: &str) -> Option<String> {
         let head = self.client.head.as_ref()?;
         head.headers.get_str(name).map(|value| String::from_utf8(value.to_vec()).unwrap())
+    }
+
+    /// What a log of this format has of it, as far as that is no part of its heads.
+    pub fn logged(&self, format: &Format) -> String {
+        let mut out = Vec::new();
+        format::write(format, &LogEntry::of(&self.info), &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     pub fn body(&self) -> String {

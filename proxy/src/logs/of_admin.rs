@@ -65,9 +65,9 @@ impl AdminLog {
             authority: head.headers.get("host").map(octets).unwrap_or_default(),
             scheme: Bytes::from_static(b"http"),
             headers: headers(&head.headers, Some("host")),
+            body: BodyLength::Empty,
             ..RequestHead::unread()
         };
-        request.body = BodyLength::Empty;
         self.forwarded(connection.remote.ip(), &mut request.headers);
         Asked { log: self.clone(), info, request, response: None, is_whole: false }
     }
@@ -75,12 +75,7 @@ impl AdminLog {
     /// As in Envoy, which treats whoever asks here as a client at the edge: this host's own are told by its address.
     fn forwarded(&self, client: IpAddr, headers: &mut Headers) {
         let client = if client.is_loopback() { self.address.unwrap_or(client) } else { client };
-        let mut list = headers.get_str("x-forwarded-for").map(|before| before.to_vec()).unwrap_or_default();
-        if !list.is_empty() {
-            list.push(b',');
-        }
-        list.extend(client.to_string().bytes());
-        headers.set(Name::new("x-forwarded-for"), list);
+        headers.append_list(Name::X_FORWARDED_FOR, &client.to_string(), b",");
         headers.set(Name::X_FORWARDED_PROTO, "http");
     }
 

@@ -154,6 +154,15 @@ impl Headers {
         self.push(Header { name, value: value.into(), spelling: None });
     }
 
+    /// Appends to the first value of a list header, or adds the header.
+    pub fn append_list(&mut self, name: Name, value: &str, separator: &[u8]) {
+        let Some(existing) = self.values_mut(&name).next() else {
+            return self.append(name, Bytes::copy_from_slice(value.as_bytes()));
+        };
+        let before = if existing.is_empty() { &b""[..] } else { separator };
+        *existing = [&existing[..], before, value.as_bytes()].concat().into();
+    }
+
     /// Adds a whole line at the end.
     pub fn push(&mut self, header: Header) {
         self.maybe.insert_again(&header.name, &mut self.repeated);

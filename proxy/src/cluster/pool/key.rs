@@ -67,19 +67,20 @@ impl KeyRef<'_> {
     pub fn is(&self, key: &Key) -> bool {
         // Taken apart without `..`: a field that is added and not compared does not compile.
         let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, client } = *self;
-        let same_alpn = match (alpn, &key.alpn) {
+        let same_alpn = || match (alpn, &key.alpn) {
             (None, None) => true,
             (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
             _ => false,
         };
-        transport == key.transport
+        // Where clients have pools of their own it is this that differs.
+        client == key.client
+            && transport == key.transport
             && speaks == key.speaks
             && priority == key.priority
-            && same_alpn
+            && same_alpn()
             && sni == key.sni.as_deref()
             && demanded == key.demanded.as_deref()
             && proxied == key.proxied
-            && client == key.client
     }
 
     /// Owned.

@@ -240,18 +240,25 @@ impl Pool {
     fn give_back(self: &Rc<Self>, mut connection: Http1Connection, used: bool) {
         let keep = !used || connection.may_be_reused(&self.core);
         connection.ends(used);
-        {
-            let mut state = self.state.borrow_mut();
-            state.busy -= 1;
-            if keep && !state.retired && state.drained.is_none_or(|drained| connection.born() > drained) {
-                connection.rests();
-                state.idle.push(connection);
-            } else {
-                drop(state);
-                drop(connection);
-            }
+        self.state.borrow_mut().busy -= 1;
+        if keep {
+            self.keep(connection);
+        } else {
+            drop(connection);
         }
         self.serve_waiting();
+    }
+
+    /// A connection waits for the next request, unless it is to go: closing it may call back.
+    fn keep(&self, mut connection: Http1Connection) {
+        let mut state = self.state.borrow_mut();
+        if !state.retired && state.drained.is_none_or(|drained| connection.born() > drained) {
+            connection.rests();
+            state.idle.push(connection);
+        } else {
+            drop(state);
+            drop(connection);
+        }
     }
 
     /// A stream of a multiplexed connection ended.
@@ -299,7 +306,7 @@ impl Pool {
     /// A connection that was just made serves who has waited longest, whatever the host has done to it meanwhile: if each that is dead
     /// already were made anew, a host that accepts and closes would be dialled without end.
     fn serve_first(self: &Rc<Self>, connection: Http1Connection) {
-        let Some(waiting) = self.next_waiting() else { return self.state.borrow_mut().idle.push(connection) };
+        let Some(waiting) = self.next_waiting() else { return self.keep(connection) };
         self.state.borrow_mut().busy += 1;
         self.answer(waiting, Ready::http1(Http1Stream::new(connection, Rc::clone(self))));
     }
@@ -409,9 +416,6 @@ impl Pool {
         let connection = Http1Connection::new(connected, counted, self.core.shared.config());
         self.serve_first(connection);
         self.serve_waiting();
-        if self.state.borrow().retired {
-            self.retire();
-        }
     }
 
     /// A connect failed: every waiting request is told, as in Envoy; each decides for itself whether it tries again.

@@ -134,11 +134,7 @@ fn handshake(cluster: &Held<'_>, dump: &Dump, steps: &mut Steps) -> bool {
         }
         let several = if seen.is_empty() { String::new() } else { format!("to {place} and its like: ") };
         seen.push(socket);
-        let told = tls::told(socket, dump);
-        told.lines.into_iter().for_each(|line| steps.good("identity", format!("{several}{line}")));
-        for why in told.wrong {
-            is_good &= steps.wrong("identity", format!("{several}{why}"));
-        }
+        is_good &= tls::tell(socket, &several, dump, steps);
     }
     is_good
 }

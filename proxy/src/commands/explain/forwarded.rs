@@ -74,13 +74,7 @@ pub fn tell(cluster: &Held<'_>, wanted: &Wanted<'_>, dump: &Dump, steps: &mut St
         Some(Ok(words)) => steps.good("endpoint", format!("{key} is {list}, {words}")),
         Some(Err(why)) => return steps.wrong("endpoint", format!("{key} is {list} and gets nothing: {why}; 503 (UH)")),
     }
-    let told = tls::told(tls::socket(cluster.body, &Value::Null), dump);
-    told.lines.into_iter().for_each(|line| steps.good("identity", line));
-    let is_good = told.wrong.is_empty();
-    for why in told.wrong {
-        steps.wrong("identity", why);
-    }
-    is_good
+    tls::tell(tls::socket(cluster.body, &Value::Null), "", dump, steps)
 }
 
 fn split(authority: &str, default: u16) -> Option<(String, u16)> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::steps::Steps;
 use crate::commands::config::secrets;
 use crate::commands::dump::{Dump, State, items, text};
 
@@ -84,8 +85,19 @@ pub struct Told {
     pub wrong: Vec<String>,
 }
 
+/// Tells who each side has to be; false where something is wrong. `before` says for whom.
+pub fn tell(socket: &Value, before: &str, dump: &Dump, steps: &mut Steps) -> bool {
+    let Told { lines, wrong } = told(socket, dump);
+    let is_good = wrong.is_empty();
+    lines.into_iter().for_each(|line| steps.good("identity", format!("{before}{line}")));
+    for why in wrong {
+        steps.wrong("identity", format!("{before}{why}"));
+    }
+    is_good
+}
+
 /// Who each side has to be where this socket is used.
-pub fn told(socket: &Value, dump: &Dump) -> Told {
+fn told(socket: &Value, dump: &Dump) -> Told {
     let Some(context) = context(socket) else {
         return Told { lines: vec!["plain text: nobody shows a certificate".to_owned()], wrong: Vec::new() };
     };

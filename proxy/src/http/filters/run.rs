@@ -78,7 +78,9 @@ pub(in crate::http) async fn response<'s>(
     body: &mut dyn Source<'s>,
 ) -> Result<(), Stop> {
     for index in (0..exchange.filters.len()).rev() {
-        meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Response);
+        if exchange.hooks.has(Hooks::DELEGATED) {
+            meet(&mut exchange.filters, index, &mut exchange.stream, Moment::Response);
+        }
         if !exchange.filters[index].hooks().has(Hooks::RESPONSE) {
             continue;
         }

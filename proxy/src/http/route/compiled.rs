@@ -22,7 +22,7 @@ use crate::mutate::Mutation;
 use crate::policy::headers::HeaderMatchers;
 use crate::policy::match_tree::{Tree, Verdict};
 use crate::stats::Stats;
-use crate::telemetry::access_log::{LogEntry, More};
+use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::facts::Known;
 use crate::telemetry::stream_info::StreamInfo;
 use crate::wire::headers::Name;
@@ -158,7 +158,7 @@ impl VirtualHost {
     /// The routes that are tried for a request, in order.
     pub(in crate::http) fn routes_for(&self, head: &RequestHead, info: &StreamInfo) -> &[Arc<Route>] {
         let Some(tree) = &self.tree else { return &self.routes };
-        let entry = LogEntry { info, request: Some(head), response: None, trailers: None, more: More::default() };
+        let entry = LogEntry { request: Some(head), ..LogEntry::of(info) };
         match tree.judge(&Known::of(&entry)) {
             Verdict::Action(routes) => routes,
             Verdict::Nothing | Verdict::Later => &[],

@@ -19,11 +19,12 @@ use crate::wire::message::RequestHead;
 pub(in crate::http) fn finish(stream: &mut Stream<'_>, begun: bool, whole: bool) {
     let Some(mut trace) = stream.trace.take() else { return };
     let context = stream.context;
+    // It may be sampled where its request is not.
+    if let Some(called) = trace.called.take() {
+        called.left(&stream.info, context.upstreams.calls());
+    }
     let Some(tracer) = tracer_of(stream).filter(|_| trace.begun.own.sampled) else { return };
     let info = &stream.info;
-    if let Some(called) = trace.called.take() {
-        called.left(info, context.upstreams.calls());
-    }
     let end = info.end.unwrap_or_else(Instant::now);
     let mut span = Span {
         trace: trace.begun.own.trace,

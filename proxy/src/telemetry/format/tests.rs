@@ -189,7 +189,7 @@ fn a_tcp_line() {
     info.response_code_details = None;
     info.flags = ResponseFlags::UPSTREAM_CONNECTION_FAILURE | ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
     info.upstream_transport_failure = Some("delayed connect error: Connection refused".into());
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: Default::default() };
+    let entry = LogEntry::of(&info);
     assert_eq!(
         print(&istios_format(), &entry),
         "[2026-11-21T06:18:15.767Z] \"- - -\" 0 UF,URX - - \"delayed_connect_error:_Connection_refused\" 0 515 5 - \"-\" \
@@ -287,8 +287,7 @@ fn operators_one_by_one() {
 #[test]
 fn lengths_and_empty_values() {
     let (info, request, _) = client_side();
-    let entry =
-        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
+    let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
     let cut = Part::Operator { operator: req(":authority"), limit: Some(4) };
     let absent = Part::Operator { operator: req("nope"), limit: Some(0) };
     let parts = vec![literal("<"), cut, absent, literal(">")];
@@ -308,8 +307,7 @@ fn json_keeps_types_and_sorts_keys() {
     let (info, mut request, _) = client_side();
     request.headers.append(Name::new("x"), Bytes::from_static(b"\"quo\\te\"\xc3\xa9\t"));
     request.headers.append(Name::new("latin"), Bytes::from_static(b"a\xff\xc3\xa9b\t/\""));
-    let entry =
-        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
+    let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
     let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: false });
     let mixed =
         Format { parts: vec![literal("c="), operator(Operator::ResponseCode), operator(req("no"))], omit_empty: false };
@@ -349,8 +347,7 @@ fn json_keeps_types_and_sorts_keys() {
 #[test]
 fn json_without_empty_values() {
     let (info, request, _) = client_side();
-    let entry =
-        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: Default::default() };
+    let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
     let value = |value: Operator| JsonFormat::Value(Format { parts: vec![operator(value)], omit_empty: true });
     let mixed = vec![literal("a"), operator(req("nope")), literal("b"), operator(Operator::ResponseCode)];
     let fields: Vec<(Arc<str>, JsonFormat)> = vec![

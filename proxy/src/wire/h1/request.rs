@@ -322,7 +322,7 @@ fn framing(headers: &mut Headers, is_connect: bool, settings: &Settings) -> Resu
         if lengths > 1 && headers.get_all(&Name::CONTENT_LENGTH).any(is_number) {
             return Err(ParseError::CODEC);
         }
-        if !settings.http1.allow_chunked_length {
+        if !allowed {
             return Err(ParseError::BOTH_LENGTHS);
         }
         headers.remove(&Name::CONTENT_LENGTH);

@@ -310,17 +310,7 @@ async fn logged(change: impl FnOnce(&mut Config), format: &str) -> String {
     bench.app(Script::answers(200, &[], &[]));
     let outcome = bench.send(get("/")).await;
     assert_eq!(bench.stat("http.test.ext_authz.filter_state_name_collision"), 0);
-    let format = config::access_log::format::parse(format).unwrap();
-    let entry = crate::telemetry::access_log::LogEntry {
-        info: &outcome.info,
-        request: None,
-        response: None,
-        trailers: None,
-        more: Default::default(),
-    };
-    let mut out = Vec::new();
-    crate::telemetry::format::write(&format, &entry, &mut out);
-    String::from_utf8(out).unwrap()
+    outcome.logged(&config::access_log::format::parse(format).unwrap())
 }
 
 #[test]

@@ -189,17 +189,7 @@ async fn logs_and_expressions_see_the_peer() {
     let outcome = bench.send(with(get("/"), &told(&theirs()))).await;
     let write = |key: &str, format: StateFormat| {
         let part = Part::Operator { operator: Operator::FilterState(key.into(), format), limit: None };
-        let format = Format { parts: vec![part], omit_empty: false };
-        let entry = crate::telemetry::access_log::LogEntry {
-            info: &outcome.info,
-            request: None,
-            response: None,
-            trailers: None,
-            more: Default::default(),
-        };
-        let mut out = Vec::new();
-        crate::telemetry::format::write(&format, &entry, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        outcome.logged(&Format { parts: vec![part], omit_empty: false })
     };
     let json = r#"{"labels":{"role":"caller"},"namespace":"other","service":"theirs","workload":"theirs"}"#;
     assert_eq!(write("downstream_peer_obj", StateFormat::Typed), json);

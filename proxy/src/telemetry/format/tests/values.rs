@@ -57,7 +57,7 @@ fn certificates() {
     let tls = TlsInfo { peer: Some(Rc::new(peer)), local: Some(der.into()), ..TlsInfo::default() };
     let (mut info, ..) = client_side();
     info.connection = Rc::new(ConnectionInfo { tls: Some(Rc::new(tls)), ..connection() });
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: More::default() };
+    let entry = LogEntry::of(&info);
     for (command, want) in [
         ("DOWNSTREAM_PEER_IP_SAN", "127.0.0.1,::1"),
         ("DOWNSTREAM_PEER_EMAIL_SAN", "client@x.y"),
@@ -91,8 +91,7 @@ fn certificates() {
 fn what_a_request_asked_for() {
     let (info, ..) = client_side();
     let request = request();
-    let entry =
-        LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: More::default() };
+    let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
     for (command, want) in [
         ("BYTES_RETRANSMITTED", "0"),
         ("RESPONSE_TRAILERS_BYTES", "0"),
@@ -132,8 +131,7 @@ fn what_a_request_asked_for() {
         [("/p?x&y=%41%26&z=a+b&y=2", "x&y=%41%26&z=a+b&y=2", "A&"), ("/p?", "", "-"), ("/p", "-", "-")]
     {
         request.path = path.into();
-        let entry =
-            LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: More::default() };
+        let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
         assert_eq!((printed("QUERY_PARAMS", &entry), printed("QUERY_PARAM(y)", &entry)), (whole.into(), first.into()));
     }
     for (query, decoded, parameter) in [
@@ -146,8 +144,7 @@ fn what_a_request_asked_for() {
         ("a=%0ax", "a=%0ax", "%0ax"),
     ] {
         request.path = format!("/p?{query}").into();
-        let entry =
-            LogEntry { info: &info, request: Some(&request), response: None, trailers: None, more: More::default() };
+        let entry = LogEntry { request: Some(&request), ..LogEntry::of(&info) };
         let found = (printed("QUERY_PARAMS(DECODED)", &entry), printed("QUERY_PARAM(a)", &entry));
         assert_eq!(found, (decoded.to_owned(), parameter.to_owned()), "{query}");
     }
@@ -222,7 +219,7 @@ fn addresses_in_parts() {
         remote: "[2001:db8:1234:5678:9abc:def0:1234:5678]:1".parse().unwrap(),
         ..connection()
     });
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: More::default() };
+    let entry = LogEntry::of(&info);
     for (command, want) in [
         ("UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(16)", "127.0.0.0/16"),
         ("UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(77)", "127.0.0.1/32"),
@@ -257,7 +254,7 @@ fn times() {
     info.times = Some(Box::new(times));
     info.upstream_connection = Some(Rc::new(upstream));
     info.upstream_protocol = Some(Protocol::Http2);
-    let entry = LogEntry { info: &info, request: None, response: None, trailers: None, more: More::default() };
+    let entry = LogEntry::of(&info);
     for (command, want) in [
         ("COMMON_DURATION(US_CX_BEG:US_CX_END:ns)", "23000"),
         ("COMMON_DURATION(US_CX_END:US_HS_END:ns)", "-"),
