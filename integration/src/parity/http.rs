@@ -50,7 +50,7 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
     let others =
         proxy::Others { app: world.app.address, authorizer: world.authorizer.address, talker: world.talker.address };
     let proxy = proxy::Proxy::start(program, scenarios, &others).await?;
-    let mut texts = Vec::new();
+    let mut played = Vec::new();
     for scenario in scenarios {
         let mut text = String::new();
         for request in &scenario.requests {
@@ -58,7 +58,14 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
                 text += &format!("# {}\n{NOT_PLAYED} {error}\n\n", request.case);
             }
         }
-        told::statistics(&mut text, &proxy.statistics(scenario).await?);
+        played.push((scenario, text, proxy.statistics(scenario).await?));
+    }
+    let clusters = proxy.clusters().await?;
+    let mut texts = Vec::new();
+    for (scenario, mut text, mut statistics) in played {
+        statistics.extend(proxy.fared(&clusters, scenario));
+        statistics.sort();
+        told::statistics(&mut text, &statistics);
         let text = names(world.app.address).iter().fold(text, |text, (name, value)| text.replace(value, name));
         let text = with_number_named(&text, world.app.address.port(), PORT);
         let text = scenario.tokens.iter().fold(text, |text, (name, token)| text.replace(token.as_str(), name));

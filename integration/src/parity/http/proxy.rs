@@ -144,29 +144,38 @@ impl Proxy {
         }
     }
 
-    /// The counters and gauges of a scenario that it compares (of its connection manager, its cluster, and a virtual host and a cache of its name), and how
-    /// its endpoint fared.
+    /// The counters and gauges of a scenario that it compares: of its connection manager, its cluster, and a virtual host and a cache of its name.
     ///
     /// # Errors
     /// The admin interface does not answer.
     pub async fn statistics(&self, scenario: &Scenario) -> Result<Vec<String>, Failure> {
         let begins = ["http", "cluster", "vhost", "dns_cache"].map(|kind| format!("{kind}.{}.", scenario.name));
-        let text = self.admin("/stats").await?;
+        // All of them are megabytes, written anew for each scenario.
+        let text = self
+            .admin(&format!("/stats?filter=%5E(http%7Ccluster%7Cvhost%7Cdns_cache)%5C.{}%5C.", scenario.name))
+            .await?;
         let is_meant = |line: &&str| {
             let rest = begins.iter().find_map(|begin| line.strip_prefix(begin.as_str()));
             let Some((name, value)) = rest.and_then(|rest| rest.split_once(": ")) else { return false };
             value.parse::<u64>().is_ok_and(|value| value > 0)
                 && scenario.statistics.iter().any(|word| name.contains(word.as_str()))
         };
-        let mut lines: Vec<_> = text.lines().filter(is_meant).map(str::to_owned).collect();
+        Ok(text.lines().filter(is_meant).map(str::to_owned).collect())
+    }
+
+    /// All endpoints of all scenarios, for [`Self::fared`].
+    ///
+    /// # Errors
+    /// The admin interface does not answer.
+    pub async fn clusters(&self) -> Result<String, Failure> {
+        self.admin("/clusters").await
+    }
+
+    /// How a scenario's endpoint fared.
+    pub fn fared<'a>(&self, clusters: &'a str, scenario: &Scenario) -> impl Iterator<Item = String> + use<'a> {
         let endpoint = format!("{}::{}::", scenario.name, self.app);
-        let hosts = self.admin("/clusters").await?;
-        let hosts = hosts.lines().filter_map(|line| line.strip_prefix(&endpoint));
-        lines.extend(
-            hosts.filter(|line| line.starts_with("rq_success") || line.starts_with("rq_error")).map(str::to_owned),
-        );
-        lines.sort();
-        Ok(lines)
+        let hosts = clusters.lines().filter_map(move |line| line.strip_prefix(&endpoint));
+        hosts.filter(|line| line.starts_with("rq_success") || line.starts_with("rq_error")).map(str::to_owned)
     }
 
     async fn admin(&self, path: &str) -> Result<String, Failure> {
