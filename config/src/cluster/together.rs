@@ -58,14 +58,6 @@ fn nanos(duration: &Option<wkt::Duration>) -> Option<i128> {
 }
 
 fn dns(at: &At<'_>, proto: &pb::Cluster) -> Result<(), Rejection> {
-    if let Some(rate) = &proto.dns_failure_refresh_rate
-        && let (Some(base), Some(most)) = (nanos(&rate.base_interval), nanos(&rate.max_interval))
-        && most < base
-    {
-        return Err(at
-            .field("dns_failure_refresh_rate")
-            .reject("must have max_interval greater than or equal to the base_interval"));
-    }
     let has_resolver = |address: &core::Address| match &address.address {
         Some(core::address::Address::SocketAddress(socket)) => !socket.resolver_name.is_empty(),
         _ => false,

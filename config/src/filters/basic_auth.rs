@@ -79,9 +79,9 @@ impl Passwords {
                 return Err(wrong("has no user, or no hash"));
             }
             let hash = hash.strip_prefix(b"{SHA}").ok_or_else(|| wrong("has another hash; use SHA-1, htpasswd -s"))?;
-            let hash =
-                base64::engine::general_purpose::STANDARD.decode(hash).ok().and_then(|hash| hash.try_into().ok());
-            let hash = hash.ok_or_else(|| wrong("has a hash of another length"))?;
+            let hash = base64::engine::general_purpose::STANDARD.decode(hash);
+            let hash = hash.map_err(|_| wrong("has a hash that is not as base64 writes one"))?;
+            let hash = hash.try_into().map_err(|_| wrong("has a hash of another length"))?;
             if users.insert(Box::from(user), hash).is_some() {
                 return Err(wrong("has a user who was there before"));
             }

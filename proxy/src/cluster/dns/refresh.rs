@@ -6,27 +6,53 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::cluster::DnsSettings;
+use config::cluster::{Discovery, DnsSettings};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
 use super::resolver::{Answer, LookupFailure, Resolver};
 use super::{Known, names};
 use crate::cluster::Cluster;
+use crate::stats::{Counter, Scope};
+
+/// `cluster.<name>.update_*` of a cluster whose names are looked up: one attempt is one question.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    attempt: Counter,
+    success: Counter,
+    failure: Counter,
+    no_rebuild: Counter,
+}
+
+impl Counts {
+    fn of(scope: &Scope) -> Counts {
+        Counts {
+            attempt: scope.counter("update_attempt"),
+            success: scope.counter("update_success"),
+            failure: scope.counter("update_failure"),
+            no_rebuild: scope.counter("update_no_rebuild"),
+        }
+    }
+}
 
 /// Keeps a `STRICT_DNS` or `LOGICAL_DNS` cluster's endpoints as its names resolve. Never ends, but for other clusters; [`super::Names`]
 /// spawns it and ends it with the cluster. A name that does not answer delays no other name.
 pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<Known>) {
     let Some((assignment, settings)) = super::names::of(&cluster) else { return };
+    let counts = Counts::of(cluster.scope());
+    // Where one name is the whole cluster, an answer without an address takes nothing away from it.
+    let keeps = matches!(cluster.config().discovery, Discovery::LogicalDns(..));
+    let look_up = |name, wait, failures| look_up(Arc::clone(&resolver), settings, keeps, name, wait, failures, counts);
     let mut look_ups = FuturesUnordered::new();
     for name in names(assignment) {
-        look_ups.push(look_up(Arc::clone(&resolver), settings, name, Duration::ZERO, 0));
+        look_ups.push(look_up(name, Duration::ZERO, 0));
     }
     while let Some(Looked { name, result, failures }) = look_ups.next().await {
         let wait = next_delay(settings, &result, failures);
         let mut failed = failures;
         match result {
             Ok(answer) => {
+                counts.success.inc();
                 failed = 0;
                 if failures > 0 {
                     tracing::info!(cluster = %cluster.config().name, %name, "DNS answers again");
@@ -36,18 +62,21 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<K
                     answers.insert(Arc::clone(&name), answer.addresses);
                     cluster.assign_resolved(assignment, &answers);
                     known.news.notify_one();
+                } else {
+                    counts.no_rebuild.inc();
                 }
             }
             Err(failure) if failures == 1 => {
+                counts.failure.inc();
                 tracing::warn!(
                     cluster = %cluster.config().name, %name, %failure,
                     "DNS does not answer; the cluster serves what it knew before and asks again"
                 );
                 known.news.notify_one();
             }
-            Err(_) => {}
+            Err(_) => counts.failure.inc(),
         }
-        look_ups.push(look_up(Arc::clone(&resolver), settings, name, wait, failed));
+        look_ups.push(look_up(name, wait, failed));
     }
 }
 
@@ -62,13 +91,19 @@ struct Looked {
 fn look_up<'a>(
     resolver: Arc<Resolver>,
     settings: &'a DnsSettings,
+    keeps: bool,
     name: Arc<str>,
     wait: Duration,
     failures: u32,
+    counts: Counts,
 ) -> Pin<Box<dyn Future<Output = Looked> + 'a>> {
     Box::pin(async move {
         sleep(wait).await;
-        let result = resolver.lookup(&name, settings.family, &settings.resolver).await;
+        counts.attempt.inc();
+        let mut result = resolver.lookup(&name, settings.family, &settings.resolver).await;
+        if keeps && result.as_ref().is_ok_and(|answer| answer.addresses.is_empty()) {
+            result = Err(LookupFailure("the name has no address".to_owned()));
+        }
         let failures = if result.is_err() { failures.saturating_add(1) } else { failures };
         Looked { name, result, failures }
     })

@@ -266,4 +266,4 @@ impl Routable {
 const MOST_CLIENTS: usize = 256;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,8 +2,9 @@
 
 use config::cluster::{Cluster as Config, Discovery, DnsFamily};
 
+use super::super::resolver::tests::{Says, Server};
 use super::*;
-use crate::cluster::testing::{Bench, assignment, config, endpoint_at, run_paused};
+use crate::cluster::testing::{Bench, assignment, config, endpoint_at, run, run_paused};
 use crate::cluster::{Pick, PickFailure};
 
 fn settings() -> DnsSettings {
@@ -90,5 +91,54 @@ fn a_name_in_the_hosts_file_is_found_when_the_file_appears() {
             () = upkeep => {}
             () = scenario => {}
         }
+    });
+}
+
+/// What a cluster picks and has counted when its name had an address once, and since then answers without one.
+async fn after_an_empty_answer(
+    discovery: impl Fn(config::endpoint::LoadAssignment, DnsSettings) -> Discovery,
+) -> (Result<String, PickFailure>, [u64; 3]) {
+    let empty = Rc::new(std::cell::Cell::new(false));
+    let says = Rc::clone(&empty);
+    let server =
+        Server::start(move |_, _| Says::Addresses(if says.get() { Vec::new() } else { vec![[10, 0, 0, 1].into()] }, 0))
+            .await;
+    let resolver = Resolver::with_files("/nonexistent/resolv.conf", "/nonexistent/hosts");
+    let asks = config::cluster::DnsResolver { servers: vec![server.address], ..Default::default() };
+    let settings = DnsSettings { refresh: LEAST_DELAY, resolver: asks, ..settings() };
+    let bench = Bench::new();
+    let name = config::address::Address::Name { host: "app.example".into(), port: 80 };
+    let shared = bench.publish(Config { ..config(discovery(assignment(vec![endpoint_at(name)]), settings)) });
+    let cluster = bench.worker("outbound|80||app");
+    let prefix = crate::cluster::stats_prefix(shared.config());
+    let counted = |name: &str| bench.stats.value(&format!("{prefix}update_{name}")).unwrap_or(0);
+    let upkeep = refresh(Arc::clone(&shared), resolver, Rc::default());
+    let scenario = async {
+        while counted("no_rebuild") < 1 {
+            tokio::task::yield_now().await;
+        }
+        empty.set(true);
+        let asked = counted("attempt");
+        while counted("attempt") < asked + 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = upkeep => {}
+        () = scenario => {}
+    }
+    let picked = cluster.pick(&Pick::default()).map(|host| host.address().to_string());
+    (picked, ["attempt", "success", "failure"].map(counted))
+}
+
+#[test]
+fn an_empty_answer_empties_a_strict_cluster_and_takes_nothing_from_a_logical_one() {
+    run(async {
+        let (picked, [attempts, successes, failures]) = after_an_empty_answer(Discovery::StrictDns).await;
+        assert_eq!((picked, failures), (Err(PickFailure::Unresolved), 0), "{attempts} {successes}");
+        assert_eq!(successes, attempts - 1, "one is under way");
+        let (picked, [attempts, successes, failures]) = after_an_empty_answer(Discovery::LogicalDns).await;
+        assert_eq!(picked, Ok("app.example:80".to_owned()));
+        assert!(failures >= 1 && successes + failures == attempts - 1, "{attempts} {successes} {failures}");
     });
 }

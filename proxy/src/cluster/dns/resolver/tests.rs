@@ -1,4 +1,4 @@
-//! Tests of `resolver`.
+//! Tests of `resolver`. Its [`Server`] answers the tests of `refresh`, too.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,20 +14,20 @@ const AAAA: u16 = 28;
 
 /// What the server says of a name and type: addresses with a TTL, or a response code.
 #[derive(Clone)]
-enum Says {
+pub enum Says {
     Addresses(Vec<IpAddr>, u32),
     Code(u8),
     Nothing,
 }
 
 /// A DNS server over UDP, its packets built by hand (RFC 1035 section 4).
-struct Server {
-    address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     asked: Rc<RefCell<Vec<(String, u16)>>>,
 }
 
 impl Server {
-    async fn start(says: impl Fn(&str, u16) -> Says + 'static) -> Server {
+    pub async fn start(says: impl Fn(&str, u16) -> Says + 'static) -> Server {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
         let server = Server { address: socket.local_addr().expect("bound"), asked: Rc::default() };
         let asked = Rc::clone(&server.asked);

@@ -79,7 +79,8 @@ fn what_is_wrong_is_told_and_what_stands_there_is_not() {
         ("hunter2", "line 1 is not as htpasswd writes it"),
         ("#\n\n:x", "line 3 has no user, or no hash"),
         ("user:$apr1$hunter2", "another hash"),
-        ("user:{SHA}hunter2", "another length"),
+        ("user:{SHA}hunter2", "is not as base64 writes one"),
+        ("user:{SHA}aHVudGVyMg==", "another length"),
         ("a:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\na:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=", "line 2 has a user who was there"),
     ] {
         let said = Passwords::parse(text.as_bytes()).expect_err(text);
