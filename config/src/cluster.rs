@@ -175,6 +175,8 @@ pub struct DnsSettings {
     pub resolver: DnsResolver,
     /// `dns_failure_refresh_rate`: after the first failure, and at most.
     pub failure: Option<(Duration, Duration)>,
+    /// `wait_for_warm_on_init` is set: the cluster is in use only once a name has been looked up, well or not.
+    pub waits: bool,
 }
 
 /// `dns_lookup_family`.

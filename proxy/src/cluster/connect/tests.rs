@@ -313,6 +313,7 @@ fn a_logical_host_s_log_line_shows_where_it_was_reached() {
             least: Duration::ZERO,
             resolver: Default::default(),
             failure: None,
+            waits: false,
         };
         let cluster = bench.publish(config(Discovery::LogicalDns(assignment(vec![endpoint_at(name)]), settings)));
         let endpoints: Arc<EndpointSet> = cluster.endpoints_owned();

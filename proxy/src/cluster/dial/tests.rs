@@ -132,6 +132,7 @@ fn the_next_endpoint_is_tried_after_a_failure_and_names_are_looked_up() {
             least: std::time::Duration::ZERO,
             resolver: Default::default(),
             failure: None,
+            waits: false,
         };
         let cluster = config(Discovery::StrictDns(assignment(vec![gone, named]), dns));
         let dialer = Dialer::new(Arc::new(cluster), "a", &Secrets::new(), resolver).expect("a good cluster");

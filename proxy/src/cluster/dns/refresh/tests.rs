@@ -15,6 +15,7 @@ fn settings() -> DnsSettings {
         least: Duration::ZERO,
         resolver: Default::default(),
         failure: None,
+        waits: false,
     }
 }
 
