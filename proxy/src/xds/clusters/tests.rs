@@ -457,10 +457,10 @@ fn each_answer_with_endpoints_counts_for_the_clusters_of_its_service() {
     run(async {
         let mut world = World::new();
         let mut in_time = eds_cluster("late", "other");
-        in_time["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("0.001s");
+        in_time["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("0.2s");
         world.push(&[eds_cluster("one", "svc"), eds_cluster("two", "svc"), in_time]).unwrap();
         assert_eq!((counted(&world, "one"), counted(&world, "late")), ([1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         world.control.settle(None);
         world.control.settle(None);
         assert_eq!(counted(&world, "late"), [2, 0, 0, 0, 0, 0, 1]);
