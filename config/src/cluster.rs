@@ -12,6 +12,7 @@ use crate::matcher::ResponsePredicate;
 use crate::metadata::{Criteria, Metadata};
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
+use crate::tlvs::Passed;
 
 mod balancing;
 pub(crate) mod bind;
@@ -354,6 +355,8 @@ pub enum UpstreamTransport {
         version: u8,
         /// `added_tlvs`, as version 2 writes them.
         added: Arc<[u8]>,
+        /// `pass_through_tlvs`: which of the client's follow.
+        passes: Passed,
         /// The wrapped transport.
         inner: Box<UpstreamTransport>,
     },

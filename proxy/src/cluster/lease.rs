@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub struct HttpWant<'a> {
     pub authority: &'a [u8],
     /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// What else such a header may say.
+    pub tlvs: Option<&'a Arc<[u8]>>,
     /// Which circuit breakers count it.
     pub priority: Priority,
     /// The client's connection, for clusters whose clients share none. Calls of our own have no client.
@@ -46,6 +49,8 @@ pub struct TcpWant<'a> {
     pub sni: Option<&'a str>,
     /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// What else such a header may say.
+    pub tlvs: Option<&'a Arc<[u8]>>,
     /// Which circuit breakers count it.
     pub priority: Priority,
 }

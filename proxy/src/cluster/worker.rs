@@ -232,6 +232,7 @@ impl WorkerCluster {
                 .and_then(|tls| want.sni.or_else(|| auto_sni(config, want.authority, tls.has_own_name()))),
             demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
+            tlvs: want.tlvs.filter(|_| transport.proxy_protocol().is_some()),
             client: client.map(|client| client.id),
         };
         if config.preconnect.ahead > 1.0 {
@@ -267,6 +268,7 @@ impl WorkerCluster {
             // `auto_san_validation` is about the host of a request, and there is none.
             demanded: None,
             proxied: want.proxied,
+            tlvs: want.tlvs,
             client: None,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);

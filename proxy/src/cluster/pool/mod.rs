@@ -96,13 +96,14 @@ impl Pool {
         &self.key
     }
 
-    /// Takes over what an assignment changed about the endpoint, for connections to come. By way of another proxy all are to go.
+    /// Takes over what an assignment changed about the endpoint, for connections to come. Those that were told something else, or go by way of
+    /// another proxy, are to go.
     pub fn renew(self: &Rc<Self>, endpoint: &Arc<Endpoint>) {
         if Arc::ptr_eq(&self.endpoint.borrow(), endpoint) {
             return;
         }
         let before = self.endpoint.replace(Arc::clone(endpoint));
-        if before.http_proxy != endpoint.http_proxy {
+        if before.told != endpoint.told {
             self.drain();
         }
     }
