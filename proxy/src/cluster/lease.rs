@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::Priority;
 use super::host::Active;
-use super::pool::{Counted, Http1Stream, Http2Stream};
+use super::pool::{Counted, Http1Stream, Http2Stream, Lent};
 use crate::telemetry::stream_info::{ConnectionInfo, UpstreamConnection};
 use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
@@ -73,6 +73,8 @@ pub struct TcpLease {
     /// Facts of the connection.
     pub connection: Rc<UpstreamConnection>,
     pub(super) counted: Counted,
+    /// Of the pool that it is from, if it is from one.
+    pub(super) _lent: Option<Lent>,
     pub(super) _active: Active,
 }
 
@@ -107,6 +109,7 @@ pub enum UpstreamStream {
 pub struct RawStream {
     pub(super) codec: h1::client::Connection,
     pub(super) _counted: Counted,
+    pub(super) _lent: Option<Lent>,
 }
 
 impl UpstreamStream {

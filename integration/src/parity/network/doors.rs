@@ -113,6 +113,12 @@ pub(super) fn told(mut cluster: Value, added: Value, passes: Value) -> Value {
     cluster
 }
 
+/// Connections are made before they are needed.
+pub(super) fn ahead(mut cluster: Value) -> Value {
+    cluster["preconnect_policy"] = json!({ "per_upstream_preconnect_ratio": 1.5 });
+    cluster
+}
+
 /// An endpoint's own entries, of which its metadata tells.
 pub(super) fn with_own(mut cluster: Value, own: Value) -> Value {
     let own = json!({ "@type": "type.googleapis.com/envoy.config.core.v3.PerHostConfig", "added_tlvs": own });

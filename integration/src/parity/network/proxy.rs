@@ -91,6 +91,7 @@ impl Proxy {
             announced,
             told,
             told_some,
+            doors::ahead(cluster("ahead", Some("talk"))),
             doors::by_proxy("by_proxy", addresses["scripted"], false),
             doors::by_proxy("by_proxy_tls", addresses["scripted"], true),
             cluster("scripted", Some("scripted")),

@@ -16,7 +16,7 @@ pub enum Speaks {
     Http2,
     /// What ALPN says.
     Either,
-    /// No HTTP: TCP proxying. Never pooled, but part of the value that describes a connection.
+    /// No HTTP: TCP proxying. Pooled only where connections are made before they are needed.
     Bytes,
 }
 

@@ -9,6 +9,7 @@ mod http1;
 mod http2;
 mod key;
 mod preconnect;
+mod tcp;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,7 @@ pub use http1::Http1Stream;
 pub use http2::Http2Stream;
 pub use key::{Key, KeyRef, Speaks};
 pub use preconnect::{MOST_AT_ONCE, Streams};
+pub use tcp::{Lent, Made, TcpPool};
 
 use self::http1::Http1Connection;
 use self::http2::Http2Connection;
